@@ -1,0 +1,170 @@
+"""The settings that decide a result.
+
+Everything that two comparable runs must agree on is a field of one of these types, with its default
+and a sentence on what it does. What only describes the machine (device, workers, output folder) is
+an argument of the command instead. This module imports no torch: a usage error answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Transform = Literal["flip", "scale", "quarter_turn"]
+
+
+class Settings(BaseModel):
+    """Settings are values: frozen, complete, and strict about names they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class BackboneConfig(Settings):
+    """The image encoder, and how much of it is trained."""
+
+    name: str = "efficientnet_lite0"
+    """``efficientnet_lite0`` (ImageNet weights come with the package) or any name that timm knows."""
+
+    weights: Literal["imagenet", "none"] = "imagenet"
+    """``none`` starts from random numbers: only for tests and for proving that it is a bad idea."""
+
+    frozen_stages: int = Field(4, ge=0)
+    """How many stages, from the photo on, keep their weights; the stem freezes with the first."""
+
+    freeze_batch_norm: bool = True
+    """Whether batch norm keeps the running statistics and weights it came with."""
+
+
+class GraphConfig(Settings):
+    """The correlation matrix of labels (G-CAM Eqs. 3-6) and the network over it (Eq. 7)."""
+
+    epsilon: float = Field(0.4, ge=0, le=1)
+    """Conditional probability below which an edge is noise (Eq. 5)."""
+
+    delta: float = Field(0.2, ge=0, lt=1)
+    """Share of a label's new state that comes from its neighbours (Eq. 6)."""
+
+    direction: Literal["given_source", "given_target"] = "given_source"
+    """Whose probability makes an edge from ``j`` to ``i``: ``P(i given j)`` as released, or ``P(j given i)``."""
+
+    variant: Literal["paper", "released", "identity"] = "paper"
+    """``released`` normalises as the ML-GCN code does; ``identity`` has no edges, for ablation."""
+
+    second_self_loop: bool = False
+    """Whether to add the identity of Eq. 2 to a matrix that already holds ``1 - delta`` (halves the neighbours' share)."""
+
+    hidden: int = Field(1024, gt=0)
+    """Width of the layer between word vectors and classifiers."""
+
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    """What stands between the two layers; nothing stands after the second."""
+
+    unit_vectors: bool = False
+    """Whether word vectors are scaled to length 1 (GloVe's are about 6 long)."""
+
+    lr_factor: float = Field(1.0, gt=0)
+    """Learning rate of the graph network relative to the run's."""
+
+
+class ConsistencyConfig(Settings):
+    """How the maps of a photo's views are held together (G-CAM Eqs. 11-13)."""
+
+    weight: float = Field(0.4, ge=0, le=1)
+    """Lambda of Eq. 13: the share of the consistency loss; the label loss has the rest."""
+
+    ramp: float = Field(0.0, ge=0, le=1)
+    """Fraction of the training over which lambda grows from 0 to ``weight``."""
+
+    transforms: tuple[Transform, ...] = ("flip", "scale")
+    """What makes the views."""
+
+    views: Literal["all", "one"] = "all"
+    """All views in every step (the paper: four forward passes), or one random transform (two)."""
+
+    scale: float = Field(192 / 224, gt=0, lt=1)
+    """Side of the small view relative to the large one."""
+
+    error: Literal["squared", "norm", "relative"] = "squared"
+    """``squared`` mean error as released, the ``norm`` of Eq. 12 as printed, or squared ``relative`` to the maps' variance."""
+
+    alignment: Literal["bilinear", "nearest"] = "bilinear"
+    """How maps of two sizes come to one grid; ``nearest`` (as released) leaves an error no network can remove."""
+
+    detach_classifiers: bool = True
+    """Whether the consistency loss leaves the classifiers alone; otherwise shrinking them is a way out."""
+
+    @model_validator(mode="after")
+    def _has_a_transform(self) -> Self:
+        if self.weight > 0 and not self.transforms:
+            msg = "consistency.transforms: expected at least one of 'flip', 'scale', 'quarter_turn' while consistency.weight > 0, got none"
+            raise ValueError(msg)
+        return self
+
+
+class SystemConfig(Settings):
+    """What every system has."""
+
+    backbone: BackboneConfig = BackboneConfig()
+    """The image encoder."""
+
+    pooling: Literal["average", "max"] = "average"
+    """From feature grid to embedding. With ``average`` a map averages exactly to its logit."""
+
+    label_reduction: Literal["sum", "mean"] = "sum"
+    """Whether the label loss of a photo is the sum over labels (Eq. 9) or their mean."""
+
+    label_weights: Literal["none", "vac"] = "none"
+    """``vac`` weights present by ``exp(1 - r)`` and absent by ``exp(r)``, ``r`` the label's share of photos."""
+
+
+class TrainConfig(Settings):
+    """How a system is trained, whichever it is."""
+
+    image_size: int = Field(224, ge=32, le=2048)
+    """Side of the square that every photo is resized to, in pixels."""
+
+    epochs: int = Field(10, ge=1)
+    """Passes over the training photos."""
+
+    batch_size: int = Field(32, ge=1)
+    """Photos per step, over all processes; a photo counts once however many views it has."""
+
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    """SGD has momentum 0.9."""
+
+    lr: float = Field(1e-3, gt=0)
+    """Highest learning rate, of the new layers."""
+
+    backbone_lr_factor: float = Field(1.0, ge=0)
+    """Learning rate of the backbone relative to ``lr``."""
+
+    weight_decay: float = Field(0.01, ge=0)
+    """Decay per step and learning rate; biases and norms are spared with ``adamw``."""
+
+    schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
+    """``step`` multiplies by ``decay_factor`` every ``decay_every`` epochs; ``one_cycle`` warms up, then follows a cosine to 0."""
+
+    decay_every: int = Field(30, ge=1)
+    """Epochs between two decays of ``step``."""
+
+    decay_factor: float = Field(0.5, gt=0, le=1)
+    """Factor of each decay of ``step``."""
+
+    warmup: float = Field(0.2, ge=0, lt=1)
+    """Fraction of the training over which ``one_cycle`` rises."""
+
+    clip_norm: float | None = Field(None, gt=0)
+    """Largest length of the gradient, if any."""
+
+    crop: float = Field(1.0, gt=0, le=1)
+    """Smallest share of a photo's area that a random crop keeps; 1 takes the whole photo. All views share the crop."""
+
+    random_flip: bool = False
+    """Whether half of the photos are mirrored before the views are made."""
+
+    average: float = Field(0.0, ge=0, lt=1)
+    """Decay per step of the exponential moving average of the weights; 0 keeps none."""
+
+    seed: int = Field(0, ge=0)
+    """Decides the first weights, the order of the photos, the crops and the views."""

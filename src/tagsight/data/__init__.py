@@ -1,0 +1,1 @@
+"""Readers: from what lies on a user's disk to `Annotations`."""

@@ -1,0 +1,102 @@
+"""The labels of a task and what is known about them: names, word vectors, co-occurrence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSpace:
+    """What a system may know about its ``L`` labels before it sees a photo.
+
+    Args:
+        names: The labels, in the order of every ``(B, L)`` tensor.
+        vectors: ``(L, E)`` float, word vectors, or None where no system needs them.
+        cooccurrence: ``(L, L)`` int, in how many training photos both labels are present; the
+            diagonal holds each label's own count.
+        photos: Training photos in which each label is known, ``(L,)`` int.
+
+    Raises:
+        ValueError: If names repeat or shapes disagree.
+    """
+
+    names: tuple[str, ...]
+    vectors: Tensor | None
+    cooccurrence: Tensor
+    photos: Tensor
+
+    def __post_init__(self) -> None:
+        size = len(self.names)
+        if not size:
+            msg = "expected at least one label, got none"
+            raise ValueError(msg)
+        if repeated := sorted({name for name in self.names if self.names.count(name) > 1}):
+            msg = f"expected each label once, got {repeated!r} more than once"
+            raise ValueError(msg)
+        if self.cooccurrence.shape != (size, size):
+            msg = (
+                f"expected co-occurrence counts of the {size} labels, shape ({size}, {size}), "
+                f"got shape {tuple(self.cooccurrence.shape)}"
+            )
+            raise ValueError(msg)
+        if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != size):
+            msg = (
+                f"expected one word vector for each of the {size} labels, shape ({size}, E), "
+                f"got shape {tuple(self.vectors.shape)}"
+            )
+            raise ValueError(msg)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def from_targets(
+        cls, names: Sequence[str], targets: Tensor, vectors: Tensor | None = None
+    ) -> Self:
+        """Count the labels of the training rows.
+
+        Args:
+            names: The ``L`` labels.
+            targets: ``(N, L)`` int in {1, 0, -1}; unknown (-1) counts neither as present nor as absent.
+            vectors: ``(L, E)`` float, word vectors.
+        """
+        present = (targets == 1).double()
+        return cls(
+            names=tuple(names),
+            vectors=vectors,
+            cooccurrence=(present.T @ present).long(),
+            photos=(targets >= 0).sum(0),
+        )
+
+    @property
+    def frequency(self) -> Tensor:
+        """``(L,)`` float, the share of the photos with a known target in which a label is present."""
+        return self.cooccurrence.diagonal() / self.photos.clamp(min=1)
+
+    def permuted(self, order: Tensor) -> LabelSpace:
+        """The same labels in another order, a permutation ``(L,)`` of their indices."""
+        return LabelSpace(
+            names=tuple(self.names[i] for i in order.tolist()),
+            vectors=None if self.vectors is None else self.vectors[order],
+            cooccurrence=self.cooccurrence[order][:, order],
+            photos=self.photos[order],
+        )
+
+
+def empty_label_space(names: Sequence[str], vector_length: int = 0) -> LabelSpace:
+    """Labels of which nothing but the names is known."""
+    size = len(names)
+    return LabelSpace(
+        names=tuple(names),
+        vectors=torch.zeros(size, vector_length) if vector_length else None,
+        cooccurrence=torch.zeros(size, size, dtype=torch.long),
+        photos=torch.zeros(size, dtype=torch.long),
+    )

@@ -1,0 +1,89 @@
+"""What every system is: photos in, a `Recognition` out, and named losses to train by."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from tagsight.backbones import build_backbone
+from tagsight.losses import label_loss, vac_label_weights
+
+if TYPE_CHECKING:
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+
+
+class Recognition(NamedTuple):
+    """What a system says about ``B`` images; never None, never normalised.
+
+    Attributes:
+        logits: ``(B, L)`` float; the sigmoid of a logit is the label's score.
+        maps: ``(B, L, h, w)`` float, evidence in the unit of the logits.
+        embedding: ``(B, D)`` float, pooled descriptor of the whole image.
+    """
+
+    logits: Tensor
+    maps: Tensor
+    embedding: Tensor
+
+
+class System(nn.Module, ABC):
+    """A whole method: backbone, classifiers, losses.
+
+    Args:
+        config: The settings, an instance of the class's own ``Config``.
+        labels: The labels to recognise and what is known about them.
+    """
+
+    Config: ClassVar[type[SystemConfig]]
+    paper: ClassVar[str]
+    """DOI or arXiv URL."""
+    needs_vectors: ClassVar[bool] = False
+    """Whether the system reads ``labels.vectors``."""
+
+    def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = build_backbone(config.backbone)
+        self.register_buffer("label_weights", None, persistent=False)
+        if config.label_weights == "vac":
+            self.label_weights = vac_label_weights(labels.frequency)
+
+    @property
+    def maps_add_up(self) -> bool:
+        """Whether a label's map averages to its logit, which makes it an exact account of the score."""
+        return self.config.pooling == "average"
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Recognition:
+        """Recognise images: ``(B, 3, H, W)`` float in [0, 1]."""
+
+    def losses(
+        self, images: Tensor, targets: Tensor, progress: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Terms of the objective, by name, already weighted; their sum is minimised.
+
+        Args:
+            images: ``(B, 3, H, W)`` float in [0, 1].
+            targets: ``(B, L)`` int in {1, 0, -1}; unknown (-1) has no part in any term.
+            progress: Fraction of the training that is done, in [0, 1], for terms that change.
+        """
+        del progress
+        return {"labels": self.label_loss(self(images).logits, targets)}
+
+    def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy as this system's settings weight and reduce it (Eq. 9)."""
+        return label_loss(
+            logits, targets, reduction=self.config.label_reduction, weights=self.label_weights
+        )
+
+    def parameter_groups(self, lr: float, backbone_factor: float) -> list[dict[str, object]]:
+        """Trainable parameters with their learning rates, as a torch optimiser takes them."""
+        backbone = {id(parameter) for parameter in self.backbone.parameters()}
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return [
+            {"params": [p for p in trainable if id(p) not in backbone], "lr": lr},
+            {"params": [p for p in trainable if id(p) in backbone], "lr": lr * backbone_factor},
+        ]
