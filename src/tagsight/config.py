@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
 Transform = Literal["flip", "scale", "quarter_turn"]
+Pooling = Literal["average", "max"]
 
 
 class Settings(BaseModel):
@@ -24,13 +25,16 @@ class BackboneConfig(Settings):
     """The image encoder, and how much of it is trained."""
 
     name: str = "efficientnet_lite0"
-    """``efficientnet_lite0`` (ImageNet weights come with the package) or any name that timm knows."""
+    """``efficientnet_lite0``, whose weights come with the package, or any name of timm's."""
 
     weights: Literal["imagenet", "none"] = "imagenet"
     """``none`` starts from random numbers: only for tests and for proving that it is a bad idea."""
 
     frozen_stages: int = Field(4, ge=0)
     """How many stages, from the photo on, keep their weights; the stem freezes with the first."""
+
+    freeze_depthwise: bool = True
+    """Whether depthwise convolutions keep their weights; a CPU is slow at their gradient."""
 
     freeze_batch_norm: bool = True
     """Whether batch norm keeps the running statistics and weights it came with."""
@@ -46,13 +50,13 @@ class GraphConfig(Settings):
     """Share of a label's new state that comes from its neighbours (Eq. 6)."""
 
     direction: Literal["given_source", "given_target"] = "given_source"
-    """Whose probability makes an edge from ``j`` to ``i``: ``P(i given j)`` as released, or ``P(j given i)``."""
+    """What makes an edge from ``j`` to ``i``: ``P(i given j)`` as released, or ``P(j given i)``."""
 
     variant: Literal["paper", "released", "identity"] = "paper"
     """``released`` normalises as the ML-GCN code does; ``identity`` has no edges, for ablation."""
 
     second_self_loop: bool = False
-    """Whether to add the identity of Eq. 2 to a matrix that already holds ``1 - delta`` (halves the neighbours' share)."""
+    """Whether to add Eq. 2's identity to the ``1 - delta`` that is there already."""
 
     hidden: int = Field(1024, gt=0)
     """Width of the layer between word vectors and classifiers."""
@@ -79,25 +83,28 @@ class ConsistencyConfig(Settings):
     transforms: tuple[Transform, ...] = ("flip", "scale")
     """What makes the views."""
 
-    views: Literal["all", "one"] = "all"
-    """All views in every step (the paper: four forward passes), or one random transform (two)."""
+    views: Literal["all", "each", "one"] = "all"
+    """``all`` combinations (the paper: four), one for ``each`` transform, or ``one`` at random."""
 
     scale: float = Field(192 / 224, gt=0, lt=1)
     """Side of the small view relative to the large one."""
 
     error: Literal["squared", "norm", "relative"] = "squared"
-    """``squared`` mean error as released, the ``norm`` of Eq. 12 as printed, or squared ``relative`` to the maps' variance."""
+    """``squared`` as released, the ``norm`` of Eq. 12, or ``relative`` to the maps' variance."""
 
     alignment: Literal["bilinear", "nearest"] = "bilinear"
-    """How maps of two sizes come to one grid; ``nearest`` (as released) leaves an error no network can remove."""
+    """How maps of two sizes meet; ``nearest``, as released, never lets them agree."""
 
     detach_classifiers: bool = True
-    """Whether the consistency loss leaves the classifiers alone; otherwise shrinking them is a way out."""
+    """Whether the consistency loss leaves the classifiers alone; shrinking them is a way out."""
 
     @model_validator(mode="after")
     def _has_a_transform(self) -> Self:
         if self.weight > 0 and not self.transforms:
-            msg = "consistency.transforms: expected at least one of 'flip', 'scale', 'quarter_turn' while consistency.weight > 0, got none"
+            msg = (
+                "consistency.transforms: expected at least one of 'flip', 'scale', "
+                "'quarter_turn' while consistency.weight > 0, got none"
+            )
             raise ValueError(msg)
         return self
 
@@ -108,14 +115,14 @@ class SystemConfig(Settings):
     backbone: BackboneConfig = BackboneConfig()
     """The image encoder."""
 
-    pooling: Literal["average", "max"] = "average"
+    pooling: Pooling = "average"
     """From feature grid to embedding. With ``average`` a map averages exactly to its logit."""
 
     label_reduction: Literal["sum", "mean"] = "sum"
     """Whether the label loss of a photo is the sum over labels (Eq. 9) or their mean."""
 
     label_weights: Literal["none", "vac"] = "none"
-    """``vac`` weights present by ``exp(1 - r)`` and absent by ``exp(r)``, ``r`` the label's share of photos."""
+    """``vac``: present counts ``exp(1 - r)``, absent ``exp(r)``; ``r`` is the share of photos."""
 
 
 class TrainConfig(Settings):
@@ -143,7 +150,7 @@ class TrainConfig(Settings):
     """Decay per step and learning rate; biases and norms are spared with ``adamw``."""
 
     schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
-    """``step`` multiplies by ``decay_factor`` every ``decay_every`` epochs; ``one_cycle`` warms up, then follows a cosine to 0."""
+    """``step`` decays every ``decay_every`` epochs; ``one_cycle`` rises, then falls to 0."""
 
     decay_every: int = Field(30, ge=1)
     """Epochs between two decays of ``step``."""
@@ -158,7 +165,7 @@ class TrainConfig(Settings):
     """Largest length of the gradient, if any."""
 
     crop: float = Field(1.0, gt=0, le=1)
-    """Smallest share of a photo's area that a random crop keeps; 1 takes the whole photo. All views share the crop."""
+    """Smallest share of a photo's area that a random crop keeps; 1 takes the whole photo."""
 
     random_flip: bool = False
     """Whether half of the photos are mirrored before the views are made."""
@@ -168,3 +175,25 @@ class TrainConfig(Settings):
 
     seed: int = Field(0, ge=0)
     """Decides the first weights, the order of the photos, the crops and the views."""
+
+
+class Recipe(Settings):
+    """A system with all its settings, and where they come from."""
+
+    name: str
+    """What ``--recipe`` calls it."""
+
+    system: str
+    """A key of ``tagsight.systems.SYSTEMS``."""
+
+    settings: SerializeAsAny[SystemConfig]
+    """The system's own settings."""
+
+    training: TrainConfig
+    """How it is trained."""
+
+    source: str
+    """Where the settings come from: a paper and its section, released code, or our own trials."""
+
+    expectation: str
+    """What to expect of it: score, data, resolution and time, with their origin."""

@@ -65,7 +65,7 @@ class LabelSpace:
 
         Args:
             names: The ``L`` labels.
-            targets: ``(N, L)`` int in {1, 0, -1}; unknown (-1) counts neither as present nor as absent.
+            targets: ``(N, L)`` int in {1, 0, -1}; unknown (-1) counts neither way.
             vectors: ``(L, E)`` float, word vectors.
         """
         present = (targets == 1).double()
@@ -78,7 +78,7 @@ class LabelSpace:
 
     @property
     def frequency(self) -> Tensor:
-        """``(L,)`` float, the share of the photos with a known target in which a label is present."""
+        """``(L,)`` float, in which share of the photos where it is known a label is present."""
         return self.cooccurrence.diagonal() / self.photos.clamp(min=1)
 
     def permuted(self, order: Tensor) -> LabelSpace:

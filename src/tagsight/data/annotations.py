@@ -1,0 +1,189 @@
+"""What a label file says: which labels are present in which photos."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from tagsight.data.source import FORBIDDEN
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """The labels of ``N`` photos. The photos themselves stay on disk.
+
+    Args:
+        names: The ``L`` labels; surrounding and repeated white space is removed.
+        paths: The ``N`` photos.
+        targets: ``(N, L)`` int8, 1 present, 0 absent, -1 unknown.
+        splits: ``train``, ``val`` or ``test`` for each row, or None if the source has no split.
+        format: Name of the reader.
+        root: Folder that photos are named relative to, where names must not depend on the
+            machine; by default the deepest folder that holds all photos. Subsets keep it.
+
+    Raises:
+        DataError: If shapes disagree, a name is empty or repeated, or a value is none of the above.
+    """
+
+    names: tuple[str, ...]
+    paths: tuple[Path, ...]
+    targets: Tensor
+    splits: tuple[str, ...] | None
+    format: str
+    root: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))
+        self._check_names()
+        self._check_targets()
+        self._check_splits()
+        object.__setattr__(self, "targets", self.targets.to(torch.int8))
+        if self.root is None and self.paths:
+            folders = {path.parent for path in self.paths}
+            common = os.path.commonpath([folder.absolute() for folder in folders])
+            object.__setattr__(self, "root", Path(common))
+
+    def _check_names(self) -> None:
+        if not self.names:
+            msg = "expected at least one label, got none"
+            raise DataError(msg)
+        if "" in self.names:
+            msg = f"expected a name for every label, got an empty one among {list(self.names)!r}"
+            raise DataError(msg)
+        if repeated := sorted(name for name, count in Counter(self.names).items() if count > 1):
+            msg = f"expected each label once, got {repeated!r} more than once"
+            raise DataError(msg)
+
+    def _check_targets(self) -> None:
+        expected = (len(self.paths), len(self.names))
+        if self.targets.shape != expected:
+            msg = (
+                f"expected a target for each of {expected[0]} photos and {expected[1]} labels, "
+                f"shape {expected}, got shape {tuple(self.targets.shape)}"
+            )
+            raise DataError(msg)
+        known = (self.targets == 1) | (self.targets == 0) | (self.targets == -1)
+        if not known.all():
+            row, column = (int(index) for index in (~known).nonzero()[0])
+            msg = (
+                f"expected targets 1, 0 or -1, got {self.targets[row, column].item()!r} "
+                f"for label {self.names[column]!r} of {self.paths[row]}"
+            )
+            raise DataError(msg)
+
+    def _check_splits(self) -> None:
+        if self.splits is None:
+            return
+        if len(self.splits) != len(self.paths):
+            msg = (
+                f"expected a split for each of {len(self.paths)} photos, got {len(self.splits)}"
+            )
+            raise DataError(msg)
+        if strange := sorted(set(self.splits) - set(SPLITS)):
+            msg = f"expected the splits 'train', 'val' and 'test', got {strange!r}"
+            raise DataError(msg)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Number of rows of each split that has any, in the order train, val, test."""
+        counts = Counter(self.splits or ())
+        return {split: counts[split] for split in SPLITS if counts[split]}
+
+    def rows(self, split: str) -> Annotations:
+        """The rows of one split.
+
+        Raises:
+            DataError: If there are none.
+        """
+        indices = [i for i, name in enumerate(self.splits or ()) if name == split]
+        if not indices:
+            sizes = ", ".join(f"{size} {name}" for name, size in self.split_sizes.items())
+            msg = f"expected photos of the split {split!r}, got {sizes or 'no split at all'}"
+            raise DataError(msg)
+        return self.select(indices)
+
+    def select(self, indices: Sequence[int] | Tensor) -> Annotations:
+        """Some rows, in the order of their indices."""
+        chosen = torch.as_tensor(indices, dtype=torch.long)
+        rows = chosen.tolist()
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in rows),
+            targets=self.targets[chosen],
+            splits=None if self.splits is None else tuple(self.splits[i] for i in rows),
+        )
+
+    def with_splits(self, splits: Sequence[str]) -> Annotations:
+        """The same rows, divided anew."""
+        return replace(self, splits=tuple(splits))
+
+    def matched_to(self, names: Sequence[str]) -> Annotations:
+        """The same rows with the labels of a model, matched by name.
+
+        Args:
+            names: The model's labels. Those that are missing here become unknown; labels that
+                are not among them are dropped.
+
+        Raises:
+            DataError: If no label is in common.
+        """
+        columns = {name: column for column, name in enumerate(self.names)}
+        wanted = [clean_name(name) for name in names]
+        pairs = [(to, columns[name]) for to, name in enumerate(wanted) if name in columns]
+        if not pairs:
+            msg = (
+                f"expected labels of the model, such as {wanted[:3]!r}, "
+                f"got only others, such as {list(self.names[:3])!r}"
+            )
+            raise DataError(msg)
+        targets = self.targets.new_full((len(self), len(wanted)), -1)
+        to, source = zip(*pairs, strict=True)
+        targets[:, list(to)] = self.targets[:, list(source)]
+        return replace(self, names=tuple(wanted), targets=targets)
+
+    @property
+    def relative_names(self) -> tuple[str, ...]:
+        """Each photo's path below ``root``, with forward slashes: the same on every machine."""
+        if self.root is None:
+            return ()
+        root = self.root.absolute()
+        folders = {folder: folder.absolute() for folder in {path.parent for path in self.paths}}
+        below = {key: folder.relative_to(root).as_posix() for key, folder in folders.items()}
+        return tuple(f"{below[path.parent]}/{path.name}".removeprefix("./") for path in self.paths)
+
+    def hash(self) -> str:
+        """Hexadecimal SHA-256 of names, relative paths, targets and splits, in their order."""
+        table = hashlib.sha256(self.targets.contiguous().numpy().tobytes()).hexdigest()
+        content = [self.names, self.relative_names, table, self.splits]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def clean_name(text: str) -> str:
+    """A label's name without surrounding or repeated white space.
+
+    Raises:
+        DataError: If it holds control characters, which a terminal would obey.
+    """
+    name = " ".join(text.split())
+    if FORBIDDEN.search(name):
+        msg = f"expected a label's name without control characters, got {name!r}"
+        raise DataError(msg)
+    return name

@@ -1,0 +1,195 @@
+"""What the CSV formats share: delimiter, header, rows with their line numbers."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from tagsight.data.annotations import clean_name
+from tagsight.data.source import photo_name, require_file
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+Value = TypeVar("Value")
+
+IMAGE_COLUMNS = frozenset({"image", "path", "file", "filename", "photo", "file_name"})
+DELIMITERS = (",", ";", "\t")
+LARGEST_FILE = 2**30
+LONGEST_LINE = 2**24
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+class Row(NamedTuple):
+    """A row of a CSV, its special columns taken out."""
+
+    line: int
+    image: str
+    split: str | None
+    cells: list[str]
+
+
+class Entry(NamedTuple, Generic[Value]):
+    """What a file says about one photo, and in which line."""
+
+    line: int
+    split: str | None
+    value: Value
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """A CSV of photos whose header has been read.
+
+    Attributes:
+        source: The file.
+        delimiter: What stands between its cells.
+        width: Number of cells of every row.
+        image: Position of the column with the photo.
+        split: Position of the column with the split, or None.
+        columns: Names of the other columns.
+    """
+
+    source: Path
+    delimiter: str
+    width: int
+    image: int
+    split: int | None
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: Path) -> CsvTable:
+        """Read the header, which decides the delimiter.
+
+        Raises:
+            DataError: If the file is no CSV with a column for the photo.
+        """
+        require_file(source, largest=LARGEST_FILE)
+        headers = {delimiter: _header(source, delimiter) for delimiter in DELIMITERS}
+        fitting = {
+            delimiter: names
+            for delimiter, names in headers.items()
+            if any(name.lower() in IMAGE_COLUMNS for name in names)
+        }
+        if not fitting:
+            msg = (
+                f"{source}:1: expected a header with a column 'image' (or 'path', 'file', "
+                f"'filename', 'photo'), got {headers[','][:5]!r}"
+            )
+            raise DataError(msg)
+        delimiter = max(fitting, key=lambda delimiter: len(fitting[delimiter]))
+        names = fitting[delimiter]
+        lower = [name.lower() for name in names]
+        image = next(i for i, name in enumerate(lower) if name in IMAGE_COLUMNS)
+        split = lower.index("split") if "split" in lower else None
+        columns = tuple(name for i, name in enumerate(names) if i not in {image, split})
+        return cls(source, delimiter, len(names), image, split, columns)
+
+    @property
+    def _special(self) -> list[int]:
+        positions = [self.image] if self.split is None else [self.image, self.split]
+        return sorted(positions, reverse=True)
+
+    def rows(self) -> Iterator[Row]:
+        """The rows below the header; blank lines are passed over.
+
+        Raises:
+            DataError: If a row has another number of cells than the header, or an odd split.
+        """
+        for line, cells in _records(self.source, self.delimiter, skip=1):
+            where = f"{self.source}:{line}"
+            if len(cells) != self.width:
+                msg = (
+                    f"{where}: expected {self.width} cells as in the header, got {len(cells)}: "
+                    f"{cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
+                )
+                raise DataError(msg)
+            image = photo_name(cells[self.image], where)
+            split = None if self.split is None else _split(cells[self.split], where)
+            for position in self._special:
+                del cells[position]
+            yield Row(line, image, split, cells)
+
+    def entries(self, parse: Callable[[Row], Value]) -> dict[str, Entry[Value]]:
+        """What the rows say, by photo, in the order of the file.
+
+        Args:
+            parse: Reads the label cells of a row into something that can be compared.
+
+        Raises:
+            DataError: If there are no rows, or two rows contradict each other.
+        """
+        entries: dict[str, Entry[Value]] = {}
+        for row in self.rows():
+            entry = Entry(row.line, row.split, parse(row))
+            first = entries.setdefault(row.image, entry)
+            if first[1:] != entry[1:]:
+                msg = (
+                    f"{self.source}:{row.line}: expected {row.image!r} once, or always with the "
+                    f"same labels and split, but line {first.line} says otherwise"
+                )
+                raise DataError(msg)
+        if not entries:
+            msg = f"{self.source}: expected rows below the header, got none"
+            raise DataError(msg)
+        return entries
+
+
+def header_of(source: Path) -> CsvTable | None:
+    """The header of a file, or None if it is no CSV of photos: to find the format."""
+    try:
+        return CsvTable.of(source)
+    except DataError:
+        return None
+
+
+def _header(source: Path, delimiter: str) -> list[str]:
+    _, cells = next(_records(source, delimiter), (1, []))
+    return [clean_name(cell) for cell in cells]
+
+
+def _records(source: Path, delimiter: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
+    with source.open(encoding="utf-8-sig", newline="") as handle:
+        lines = iter(lambda: handle.readline(LONGEST_LINE), "")
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            for cells in reader:
+                if cells and skip:
+                    skip -= 1
+                elif cells:
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            msg = f"{source}:{reader.line_num}: expected a well-formed CSV, got: {error}"
+            raise DataError(msg) from error
+        except UnicodeDecodeError as error:
+            msg = f"{source}:{_undecodable_line(source)}: expected UTF-8 text, got {error.reason}"
+            raise DataError(msg) from error
+
+
+def _undecodable_line(source: Path) -> int:
+    with source.open("rb") as handle:
+        for number, line in enumerate(handle, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _split(text: str, where: str) -> str:
+    try:
+        return SPLIT_NAMES[text.strip().lower()]
+    except KeyError:
+        msg = f"{where}: expected the split 'train', 'val' or 'test', got {text!r}"
+        raise DataError(msg) from None

@@ -1,0 +1,120 @@
+"""Files that other people wrote: bounded, and never a way out of the photos' folder."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Tensor
+
+FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which a terminal would obey, and halves of characters, which no file has."""
+
+LARGEST_TABLE = 4 * 2**30
+"""Most targets of one source, a byte each."""
+
+
+def require_file(path: Path, *, largest: int) -> Path:
+    """The path, if it is a regular file of a sensible size.
+
+    Args:
+        path: Any path.
+        largest: Bytes.
+
+    Raises:
+        DataError: If it is no file, is empty, or is too large.
+    """
+    if not path.is_file():
+        state = "a folder or device" if path.exists() else "nothing"
+        msg = f"expected a file at {path}, got {state}"
+        raise DataError(msg)
+    size = path.stat().st_size
+    if not size:
+        msg = f"expected annotations in {path}, got an empty file"
+        raise DataError(msg)
+    if size > largest:
+        msg = f"expected at most {largest:,} bytes in {path}, got {size:,}"
+        raise DataError(msg)
+    return path
+
+
+def photo_name(text: str, where: str) -> str:
+    """A photo's path below the folder of the photos, with forward slashes.
+
+    Args:
+        text: What the file says.
+        where: File and place in it, for the error.
+
+    Raises:
+        DataError: If it is empty, absolute, or leads out of the folder.
+    """
+    name = text.strip().replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    leads_out = name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name)
+    if not parts or leads_out or FORBIDDEN.search(name):
+        msg = f"{where}: expected a photo's path inside the folder of the photos, got {text!r}"
+        raise DataError(msg)
+    return "/".join(parts)
+
+
+def photo_folder(
+    names: Sequence[str], *, images: Path | None, candidates: Iterable[Path], source: Path
+) -> Path:
+    """The folder in which a source's photos lie.
+
+    Args:
+        names: Every photo's path below that folder.
+        images: What the user gave; nothing else is tried then.
+        candidates: Where the format puts them, the likeliest first.
+        source: The label file or folder, for the error.
+
+    Raises:
+        DataError: If none of the photos is in any of the folders.
+    """
+    folders = list(dict.fromkeys([images] if images else candidates))
+    found = [sum(_is_file(folder / name) for name in names[:20]) for folder in folders]
+    if any(found):
+        return folders[found.index(max(found))]
+    for folder in folders:
+        if any(_is_file(folder / name) for name in islice(names, 20, None)):
+            return folder
+    tried = " nor in ".join(str(folder) for folder in folders)
+    msg = (
+        f"expected the photos of {source}, found none of {len(names):,}: {names[0]!r} is not in "
+        f"{tried}; say with --images where they are"
+    )
+    raise DataError(msg)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
+
+
+def target_table(photos: int, labels: int, *, value: int, source: Path) -> Tensor:
+    """``(photos, labels)`` int8 of one value.
+
+    Raises:
+        DataError: If the table would not be of a sensible size.
+    """
+    if not photos or not labels:
+        msg = f"expected photos and labels in {source}, got {photos} photos and {labels} labels"
+        raise DataError(msg)
+    if photos * labels > LARGEST_TABLE:
+        msg = (
+            f"expected at most {LARGEST_TABLE:,} targets in {source}, got {photos:,} photos with "
+            f"{labels:,} labels; are these labels, or free text?"
+        )
+        raise DataError(msg)
+    return torch.full((photos, labels), value, dtype=torch.int8)

@@ -1,0 +1,76 @@
+"""Terms of the objectives, in which unknown targets have no part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ConsistencyError = Literal["squared", "norm", "relative"]
+
+
+def label_loss(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    reduction: Literal["sum", "mean"] = "sum",
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Binary cross-entropy over the known targets, averaged over photos.
+
+    G-CAM Eq. 9 with the minus sign that the equation lacks.
+
+    Args:
+        logits: ``(B, L)`` float.
+        targets: ``(B, L)`` int in {1, 0, -1}.
+        reduction: ``sum`` over a photo's labels (Eq. 9), or their ``mean`` (the function that the
+            paper's footnote names).
+        weights: ``(2, L)`` float, weights of absent and of present labels.
+    """
+    loss = F.binary_cross_entropy_with_logits(
+        logits, targets.clamp(min=0).to(logits.dtype), reduction="none"
+    )
+    if weights is not None:
+        loss = loss * torch.where(targets == 1, weights[1], weights[0])
+    loss = (loss * (targets >= 0)).sum(1)
+    if reduction == "mean":
+        loss = loss / (targets >= 0).sum(1).clamp(min=1)
+    return loss.mean()
+
+
+def vac_label_weights(frequency: Tensor) -> Tensor:
+    """Weights of absent and of present labels as VAC's released code sets them: ``(L,) -> (2, L)``.
+
+    Args:
+        frequency: ``(L,)`` float, share of the training photos with the label, in [0, 1].
+    """
+    frequency = frequency.float()
+    return torch.stack([frequency.exp(), (1 - frequency).exp()])
+
+
+def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Tensor:
+    """Distance between two stacks of maps of the same photos in the same frame (G-CAM Eq. 12).
+
+    Args:
+        maps: ``(B, L, h, w)`` float.
+        others: ``(B, L, h, w)`` float.
+        error: ``squared`` is the mean squared difference (VAC's released code); ``norm`` is Eq. 12
+            as printed, the unsquared Euclidean norm of each label's difference over ``L h w``;
+            ``relative`` is ``squared`` over the variance of the maps, which has no gradient, so
+            that flattening the maps gains nothing.
+    """
+    difference = maps - others
+    if error == "norm":
+        height, width = maps.shape[-2:]
+        # The norm has no gradient at 0, where an equivariant network would be.
+        norms = (difference.square().sum((-2, -1)) + 1e-12).sqrt()
+        return norms.mean() / (height * width)
+    squared = difference.square().mean()
+    if error == "relative":
+        variance = torch.cat([maps, others]).detach().var()
+        return squared / variance.clamp(min=1e-6)
+    return squared

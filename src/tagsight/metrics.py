@@ -1,0 +1,258 @@
+"""How good scores and decisions are: average precision, precision and recall, the top k.
+
+Pure functions over ``logits: (N, L)`` and ``targets: (N, L)`` in {1, 0, -1}. Unknown targets (-1)
+are left out of everything. Values are fractions; a quantity that is not defined is NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Keys = NDArray[np.floating]
+    Counts = NDArray[np.float64 | np.int64]
+
+Ties = Literal["group", "order"]
+Variant = Literal["non_interpolated", "voc2010", "voc2007"]
+
+
+def average_precision(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    ties: Ties = "group",
+    variant: Variant = "non_interpolated",
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Average precision of each label: the mean, over its photos, of the precision at their rank.
+
+    Ranks are of logits, not of scores: the sigmoid would make ties of large logits.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        ties: ``group`` takes photos of one logit together, whatever their order (scikit-learn);
+            ``order`` ranks them as they come (a stable sort), as in ML-GCN's released code.
+        variant: ``non_interpolated``; ``voc2010`` raises each precision to the best at the same or
+            a higher recall (PASCAL VOC since 2010; SRN, SSGRL, Query2Label); ``voc2007`` is the
+            mean of that over recalls of at least 0, 0.1, ..., 1.
+        weights: ``(N,)`` or ``(N, R)`` int, how often each photo counts, once or in ``R`` ways.
+
+    Returns:
+        ``(L,)`` float64 in [0, 1], ``(L, R)`` for ``R`` weightings. NaN for a label without a
+        present target.
+
+    Raises:
+        ValueError: If shapes disagree or a logit with a known target is NaN.
+    """
+    _check_shapes("logits", logits, targets)
+    if weights is not None and len(weights) != len(logits):
+        msg = f"expected one weight for each of the {len(logits)} photos, got {len(weights)}"
+        raise ValueError(msg)
+    keys = _ranking_keys(logits, targets)
+    if ties == "order":
+        keys = _stable_ranks(keys)
+    present = (targets == 1).T.contiguous().cpu().numpy()
+    mass = None if weights is None else weights.to("cpu", torch.float64)
+    areas = [
+        _area(*_hits_and_ranks(row, here, mass), variant)
+        for row, here in zip(keys, present, strict=True)
+    ]
+    return torch.from_numpy(np.stack(areas))
+
+
+def mean_average_precision(ap: Tensor) -> tuple[float, int]:
+    """The mean over the labels that have an average precision, and how many they are."""
+    defined = ap[~ap.isnan()]
+    return defined.mean().item(), len(defined)
+
+
+class Rates(NamedTuple):
+    """Precision, recall and their harmonic mean, as fractions."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+class LabelRates(NamedTuple):
+    """Precision, recall and F1 of each label, ``(L,)`` float64; NaN where not defined."""
+
+    precision: Tensor
+    recall: Tensor
+    f1: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """Precision and recall of decisions, per label and averaged both ways.
+
+    Args:
+        per_label: Of each label. Precision is not defined without a present target or a prediction,
+            recall and F1 not without a present target.
+        per_class: CP and CR, the means of the labels' precisions and of their recalls where
+            defined, and CF1, the harmonic mean of the two (ML-GCN and most tables).
+        mean_f1: The other CF1: the mean of the labels' F1 where defined (SRN, VAC).
+        overall: OP, OR and OF1, all decisions counted together.
+        labels_counted: Number of labels with a present target.
+    """
+
+    per_label: LabelRates
+    per_class: Rates
+    mean_f1: float
+    overall: Rates
+    labels_counted: int
+
+    def as_dict(self) -> dict[str, float]:
+        """The averages by the names of the literature, as fractions."""
+        cp, cr, cf1 = self.per_class
+        op, or_, of1 = self.overall
+        values = (cp, cr, cf1, self.mean_f1, op, or_, of1)
+        return dict(zip(("CP", "CR", "CF1", "CF1_mean", "OP", "OR", "OF1"), values, strict=True))
+
+
+def precision_recall(
+    predicted: Tensor, targets: Tensor, *, never_predicted: Literal["zero", "one"] = "zero"
+) -> Quality:
+    """Measure decisions about known targets.
+
+    Args:
+        predicted: ``(N, L)`` bool.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        never_predicted: Precision of a present label that is never predicted, and of no predictions
+            at all: ``zero`` as in ML-GCN's code and scikit-learn, ``one`` as in SRN's. F1 is 0
+            either way.
+
+    Raises:
+        ValueError: If shapes disagree.
+    """
+    _check_shapes("predicted", predicted, targets)
+    predictions = (predicted & (targets >= 0)).sum(0).double()
+    positives = (targets == 1).sum(0).double()
+    correct = (predicted & (targets == 1)).sum(0).double()
+    empty = 0.0 if never_predicted == "zero" else 1.0
+
+    precision = torch.where(predictions > 0, correct / predictions, empty)
+    per_label = LabelRates(
+        precision=precision.where(predictions + positives > 0, torch.nan),
+        recall=correct / positives,
+        f1=(2 * correct / (predictions + positives)).where(positives > 0, torch.nan),
+    )
+    cp, cr, mean_f1 = (rates.nanmean().item() for rates in per_label)
+    op = correct.sum() / predictions.sum() if predictions.sum() else torch.tensor(empty)
+    overall = op.item(), (correct.sum() / positives.sum()).item()
+    return Quality(
+        per_label=per_label,
+        per_class=Rates(cp, cr, _harmonic_mean(cp, cr)),
+        mean_f1=mean_f1,
+        overall=Rates(*overall, _harmonic_mean(*overall)),
+        labels_counted=int((positives > 0).sum()),
+    )
+
+
+def top_k(
+    logits: Tensor,
+    k: int = 3,
+    *,
+    rule: Literal["exact", "thresholded"] = "exact",
+    threshold_logit: float = 0.0,
+) -> Tensor:
+    """Predict each photo's ``k`` labels of the highest logits; of equal logits the first label.
+
+    Args:
+        logits: ``(N, L)`` float.
+        k: How many.
+        rule: ``exact`` predicts k labels for every photo (Gong et al. 2014; NUS-WIDE tables);
+            ``thresholded`` drops those below the threshold (ML-GCN; COCO tables).
+        threshold_logit: Lowest logit that ``thresholded`` keeps; 0 is a score of 0.5.
+
+    Returns:
+        ``(N, L)`` bool.
+
+    Raises:
+        ValueError: If there are fewer than k labels.
+    """
+    if not 1 <= k <= logits.shape[1]:
+        msg = f"expected a k from 1 to the number of labels, {logits.shape[1]}, got {k!r}"
+        raise ValueError(msg)
+    best = logits.argsort(dim=1, descending=True, stable=True)[:, :k]
+    chosen = torch.zeros_like(logits, dtype=torch.bool).scatter(1, best, value=True)
+    return chosen if rule == "exact" else chosen & (logits >= threshold_logit)
+
+
+def _check_shapes(name: str, values: Tensor, targets: Tensor) -> None:
+    if values.ndim != 2 or values.shape != targets.shape:
+        msg = (
+            f"expected {name} and targets of one shape (N, L), "
+            f"got {tuple(values.shape)} and {tuple(targets.shape)}"
+        )
+        raise ValueError(msg)
+
+
+def _harmonic_mean(first: float, second: float) -> float:
+    return 0.0 if first + second == 0 else 2 * first * second / (first + second)
+
+
+def _ranking_keys(logits: Tensor, targets: Tensor) -> Keys:
+    """``(L, N)``, the best photo's lowest; unknown is NaN, which NumPy sorts behind infinity."""
+    unknown = targets.T < 0
+    # NumPy has no bfloat16, and sorts float32 faster than float64.
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    keys = exact.detach().T.neg().masked_fill(unknown, torch.nan).contiguous()
+    if int(keys.isnan().sum()) > int(unknown.sum()):
+        msg = "expected logits that are numbers, got nan for a known target: did training diverge?"
+        raise ValueError(msg)
+    return keys.cpu().numpy()
+
+
+def _stable_ranks(keys: Keys) -> Keys:
+    order = np.argsort(keys, axis=1, kind="stable")
+    ranks = np.empty(keys.shape)
+    np.put_along_axis(ranks, order, np.arange(keys.shape[1], dtype=np.float64)[None], axis=1)
+    ranks[np.isnan(keys)] = np.nan
+    return ranks
+
+
+def _hits_and_ranks(
+    keys: Keys, present: NDArray[np.bool_], weights: Tensor | None
+) -> tuple[Counts, Counts]:
+    """At each distinct key of a positive: how many positives, and how many photos, come no later.
+
+    A label's average precision depends on nothing else, and its positives are few: sorting bare
+    keys and looking these up is several times faster than finding the order of the photos.
+    """
+    cuts, counts = np.unique(keys[present], return_counts=True)
+    if weights is None:
+        return counts.cumsum(), np.searchsorted(np.sort(keys), cuts, side="right")
+    # Photos behind the last cut, the unknown among them, fall into a last step that is dropped.
+    steps = torch.from_numpy(np.searchsorted(cuts, keys))
+    empty = weights.new_zeros(len(cuts) + 1, *weights.shape[1:])
+    here = torch.from_numpy(present)
+    hits = empty.index_add(0, steps[here], weights[here])
+    ranks = empty.index_add(0, steps, weights)
+    return hits[:-1].cumsum(0).numpy(), ranks[:-1].cumsum(0).numpy()
+
+
+def _area(hits: Counts, ranks: Counts, variant: Variant) -> NDArray[np.float64]:
+    """Area under precision over recall, from counts ``(G,)`` or ``(G, R)`` at ``G`` cuts."""
+    if not len(hits):
+        return np.full(hits.shape[1:], np.nan)
+    total = hits[-1]
+    precision = hits / np.maximum(ranks, 1)
+    if variant != "non_interpolated":
+        precision = np.maximum.accumulate(precision[::-1])[::-1]
+    if variant == "voc2007":
+        # In whole numbers, since 3 * 0.1 > 3 / 10 in floating point.
+        firsts = np.stack([(10 * hits >= tenth * total).argmax(0) for tenth in range(11)])
+        area = np.take_along_axis(precision, firsts, axis=0).mean(0)
+    else:
+        gained = np.diff(hits, axis=0, prepend=0)
+        area = (gained * precision).sum(0) / np.maximum(total, 1)
+    return np.where(total > 0, area, np.nan)

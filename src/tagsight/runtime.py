@@ -1,0 +1,78 @@
+"""The machine: device and precision. Nothing here decides what is computed, only how fast."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+import torch
+
+from tagsight.errors import DataError
+from tagsight.transforms import as_float
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where a network runs, and in which precision its convolutions do.
+
+    Args:
+        device: A torch device.
+        precision: ``bfloat16`` and ``float16`` are used inside autocast only; weights, poolings,
+            maps and losses are float32 always.
+    """
+
+    device: torch.device
+    precision: Precision
+
+    @classmethod
+    def choose(cls, device: str = "auto", precision: Literal["auto", Precision] = "auto") -> Self:
+        """Take the GPU if there is one, and the fastest precision that is safe there.
+
+        Raises:
+            DataError: If there is no such device here.
+        """
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            place = torch.device(device)
+            torch.empty(0, device=place)
+        except (RuntimeError, AssertionError) as error:
+            msg = f"expected a device of this machine such as 'cpu' or 'cuda', got {device!r}"
+            raise DataError(msg) from error
+        if precision == "auto":
+            precision = _fast_precision(place)
+        if precision not in ("float32", "bfloat16", "float16"):
+            msg = (
+                f"expected precision 'auto', 'float32', 'bfloat16' or 'float16', got {precision!r}"
+            )
+            raise DataError(msg)
+        return cls(place, precision)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Give the region in which convolutions run in the chosen precision."""
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, getattr(torch, self.precision))
+
+    def images(self, batch: Tensor) -> Tensor:
+        """Bring a batch to the device: ``(B, 3, H, W)`` uint8 -> float in [0, 1], channels last."""
+        pinned = batch.pin_memory() if self.device.type == "cuda" else batch
+        images = as_float(pinned.to(self.device, non_blocking=True))
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def __str__(self) -> str:
+        return f"{self.device} in {self.precision}"
+
+
+def _fast_precision(device: torch.device) -> Precision:
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    # Without the instructions bfloat16 is emulated, slower than float32.
+    native = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if native else "float32"

@@ -1,0 +1,53 @@
+"""Classifiers from a label graph, and maps that follow the photo.
+
+Wang, Xie, Liu and Fan. G-CAM: Graph Convolution Network Based Class Activation Mapping for
+Multi-label Image Recognition. ICMR 2021. https://doi.org/10.1145/3460426.3463620
+
+Maps: with average pooling each label's map (Eq. 10) is an exact account of its score: in logits,
+and its mean is the logit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tagsight.config import ConsistencyConfig, Pooling
+from tagsight.consistency import consistent_losses
+from tagsight.systems.ml_gcn import MLGCN, MLGCNConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tagsight.config import SystemConfig
+
+
+class GCAMConfig(MLGCNConfig):
+    """G-CAM's settings."""
+
+    pooling: Pooling = "average"
+    """From feature grid to embedding; section 3.1 pools by average."""
+
+    consistency: ConsistencyConfig = ConsistencyConfig()
+    """How the maps of the views are held together."""
+
+
+class GCAM(MLGCN):
+    """ML-GCN's generated classifiers trained with VAC's attention consistency (Eq. 13).
+
+    Deviations:
+        Eq. 5 thresholds the transposed probability, Eq. 6 sums over channels, Eq. 7 puts a ReLU
+        behind the last layer (no score could fall below 0.5), Eq. 9 lacks its minus sign, Eq. 12
+        is not squared: see ``docs/notation.md`` for what is done instead. The consistency loss
+        does not move the classifiers (``consistency.detach_classifiers``), since shrinking them is
+        its trivial minimum. With ``consistency.weight = 0`` the system is ML-GCN, but with the
+        average pooling of section 3.1 unless ``pooling`` says otherwise.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = GCAMConfig
+    paper: ClassVar[str] = "https://doi.org/10.1145/3460426.3463620"
+    config: GCAMConfig
+
+    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        if self.config.consistency.weight == 0:
+            return super().losses(images, targets, progress)
+        return consistent_losses(self, self.config.consistency, images, targets, progress)

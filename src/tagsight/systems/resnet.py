@@ -1,0 +1,43 @@
+"""A linear classifier on a pooled feature grid: the baseline of every table.
+
+He, Zhang, Ren and Sun. Deep Residual Learning for Image Recognition. CVPR 2016.
+https://arxiv.org/abs/1512.03385 (the tables use ResNet-101; here the backbone is any encoder).
+
+Maps: with average pooling the class activation map (Zhou et al., CVPR 2016) plus the bias in every
+cell, in logits; its mean is the logit. With max pooling the same weighted sum, which shows where
+the features lie but does not add up to the logit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor, nn
+
+from tagsight.config import SystemConfig
+from tagsight.systems.grid import GridSystem
+
+if TYPE_CHECKING:
+    from tagsight.labels import LabelSpace
+
+
+class ResNetConfig(SystemConfig):
+    """The baseline's settings: those that every system has."""
+
+
+class ResNet(GridSystem):
+    """Independent linear classifiers trained with binary cross-entropy.
+
+    Deviations:
+        The papers report average and max pooling under one name; here ``pooling`` says which.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = ResNetConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1512.03385"
+
+    def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.classifier = nn.Linear(self.backbone.channels, len(labels))
+
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        return self.classifier.weight, self.classifier.bias

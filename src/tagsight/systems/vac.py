@@ -1,0 +1,52 @@
+"""A linear classifier whose maps must follow the photo when it is flipped and scaled.
+
+Guo, Zheng, Fan, Yu and Wang. Visual Attention Consistency Under Image Transforms for Multi-Label
+Image Classification. CVPR 2019 (VACIT in the G-CAM paper).
+https://openaccess.thecvf.com/content_CVPR_2019/html/Guo_Visual_Attention_Consistency_Under_Image_Transforms_for_Multi-Label_Image_Classification_CVPR_2019_paper.html
+
+Maps: with average pooling the class activation map plus the bias in every cell, in logits; its mean
+is the logit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tagsight.config import ConsistencyConfig, SystemConfig
+from tagsight.consistency import consistent_losses
+from tagsight.systems.resnet import ResNet
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class VACConfig(SystemConfig):
+    """VAC's settings."""
+
+    consistency: ConsistencyConfig = ConsistencyConfig()
+    """How the maps of the views are held together."""
+
+
+class VAC(ResNet):
+    """The baseline with the attention consistency loss.
+
+    Deviations:
+        The released code weighs the terms 1 and .6, .6, .8 (COCO); here they share a convex
+        weight, as in G-CAM Eq. 13. It keeps the bias out of the maps; a constant cancels in the
+        consistency loss, so the maps hold it and add up to the logits. Its enlargement of two
+        grids to their common multiple is ``alignment = "nearest"``; the default resamples, since
+        enlargement leaves an error that no network can remove.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = VACConfig
+    paper: ClassVar[str] = (
+        "https://openaccess.thecvf.com/content_CVPR_2019/html/"
+        "Guo_Visual_Attention_Consistency_Under_Image_Transforms_for_Multi-Label_Image_"
+        "Classification_CVPR_2019_paper.html"
+    )
+    config: VACConfig
+
+    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        if self.config.consistency.weight == 0:
+            return super().losses(images, targets, progress)
+        return consistent_losses(self, self.config.consistency, images, targets, progress)

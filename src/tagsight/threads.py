@@ -1,0 +1,67 @@
+"""Work on a stream of items in threads, in order and within bounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+) -> Iterator[Result]:
+    """Apply a function to items in threads and yield the results in the order of the items.
+
+    An exception, of the function or of ``items``, is raised in the place of its result. Closing
+    the generator cancels what has not begun and waits for what has.
+
+    Args:
+        function: Called in a worker thread.
+        items: Drawn in the consumer's thread, one at a time, as results are taken.
+        workers: Number of threads.
+        ahead: Most items that are drawn but whose results are not yet taken; it bounds memory.
+
+    Raises:
+        ValueError: If ``workers`` or ``ahead`` is below 1.
+
+    >>> list(ordered_map(str.upper, ["a", "b"], workers=2, ahead=2))
+    ['A', 'B']
+    """
+    if workers < 1 or ahead < 1:
+        msg = f"expected at least one worker and one item ahead, got {workers=} and {ahead=}"
+        raise ValueError(msg)
+    return _results(function, items, workers, ahead)
+
+
+def _results(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+) -> Iterator[Result]:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="tagsight")
+    futures = _submitted(pool, function, items)
+    try:
+        pending = deque(islice(futures, ahead))
+        while pending:
+            result = pending.popleft().result()
+            pending.extend(islice(futures, 1))
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item]
+) -> Iterator[Future[Result]]:
+    try:
+        for item in items:
+            yield pool.submit(function, item)
+    except Exception as error:  # the items' own error waits for the results before it
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        yield failed

@@ -1,0 +1,169 @@
+"""Word vectors of labels, from whatever is at hand: a file, an installed package, or the labels."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tagsight.errors import DataError
+from tagsight.label_words import Reading, read_name, wanted_words
+from tagsight.word_files import PACKAGE, WordVectors, installed_word_vectors, read_word_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_LENGTH = 300
+"""Numbers in a vector made from co-occurrence, as many as in the word vectors of the paper."""
+
+_NORM = 6.0
+"""Their Euclidean length, about that of GloVe's vectors of common nouns."""
+
+_OWN_SHARE = 0.2
+"""Share of a label's vector, squared, that is its own even if another label is always with it."""
+
+
+class Vectors(NamedTuple):
+    """Word vectors and where they come from.
+
+    Attributes:
+        vectors: ``(L, E)`` float.
+        source: What was used, a sentence.
+        notes: Names that were split or read as others, and what stands in for missing words.
+    """
+
+    vectors: Tensor
+    source: str
+    notes: tuple[str, ...]
+
+
+def label_vectors(
+    names: Sequence[str], *, source: Path | None = None, cooccurrence: Tensor
+) -> Vectors:
+    """Find a word vector for each label.
+
+    From ``source`` if there is one, else from the package of the extra ``glove`` if it is
+    installed, else from the labels' co-occurrence. A name of several words gets their mean. A name
+    without a known word gets random numbers made from the name, as long as the others.
+    The vector of a label depends neither on the order of the labels nor on chance.
+
+    Args:
+        names: The ``L`` labels; words may be joined by spaces, ``_``, ``-`` or capital letters.
+        source: A text file as GloVe's, or an ``.npz`` with ``names`` and ``vectors``.
+        cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
+
+    Raises:
+        FileNotFoundError: If there is no file ``source``.
+        DataError: If ``source`` is malformed or knows no label at all.
+    """
+    if source is not None:
+        words = read_word_vectors(source, wanted_words(names))
+        if (found := _from_words(names, words, str(source))) is None:
+            msg = (
+                f"expected word vectors of the labels in {source}, found none of "
+                f"{list(names[:5])!r}; give another file, or none to do without"
+            )
+            raise DataError(msg)
+        return found
+    try:
+        words_at_hand = installed_word_vectors(wanted_words(names))
+    except DataError as error:
+        return _from_cooccurrence(names, cooccurrence, str(error))
+    if words_at_hand is None:
+        return _from_cooccurrence(names, cooccurrence, f"{PACKAGE} is not installed")
+    found = _from_words(names, words_at_hand, f"the package {PACKAGE}")
+    return found or _from_cooccurrence(names, cooccurrence, f"{PACKAGE} knows none of the labels")
+
+
+def cooccurrence_vectors(names: Sequence[str], cooccurrence: Tensor) -> Tensor:
+    """Make vectors whose angles tell how much labels share their photos.
+
+    Every name has a random direction of its own; the directions are mixed by the root of the
+    matrix of cosine similarities ``C_ij / sqrt(C_ii C_jj)``, so that the cosine of two vectors is
+    about the similarity of their labels. A label that is never with another keeps its own
+    direction, and labels that are always together stay apart.
+
+    Args:
+        names: The ``L`` labels.
+        cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
+
+    Returns:
+        ``(L, 300)`` float, each of length 6, about that of GloVe's vectors.
+    """
+    counts = cooccurrence.diagonal().double().clamp(min=1)
+    similarity = cooccurrence.double() / (counts[:, None] * counts).sqrt()
+    similarity = ((1 - _OWN_SHARE) * similarity).fill_diagonal_(1)
+    # Unlike a truncated decomposition, the root leaves no sign or order of axes to choose.
+    values, axes = torch.linalg.eigh(similarity)
+    root = axes * values.clamp(min=0).sqrt() @ axes.T
+    own = torch.from_numpy(np.stack([_direction(name, _LENGTH) for name in names]))
+    return (_NORM * torch.nn.functional.normalize(root @ own)).float()
+
+
+def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors | None:
+    known = WordVectors({w: v for w, v in words.vectors.items() if v.any()}, words.ranks)
+    readings = [read_name(name, known) for name in names]
+    means = {
+        name: np.mean([known.vectors[word] for word in reading.words], axis=0)
+        for name, reading in zip(names, readings, strict=True)
+        if reading.words
+    }
+    if not means:
+        return None
+    length = next(iter(means.values())).size
+    norm = float(np.median([np.linalg.norm(mean) for mean in means.values()]))
+    rows = [means[name] if name in means else norm * _direction(name, length) for name in names]
+    notes = [
+        note
+        for name, reading in zip(names, readings, strict=True)
+        if (note := _note(name, reading, where))
+    ]
+    vectors = torch.from_numpy(np.stack(rows).astype(np.float32))
+    return Vectors(
+        vectors,
+        f"word vectors of length {length} from {where}: {len(means)} of {len(names)} labels found",
+        (*notes, *_same_vectors(names, rows)),
+    )
+
+
+def _from_cooccurrence(names: Sequence[str], cooccurrence: Tensor, reason: str) -> Vectors:
+    vectors = cooccurrence_vectors(names, cooccurrence)
+    source = (
+        f"vectors of length {_LENGTH} made from how often labels occur together in the training "
+        f"photos, without word vectors ({reason})"
+    )
+    return Vectors(vectors, source, ())
+
+
+def _note(name: str, reading: Reading, where: str) -> str | None:
+    if not reading.words:
+        return f"{name!r} is not in {where}: random numbers made from its name stand in"
+    if reading.words == (name.lower(),):
+        return None
+    words = " and ".join(repr(word) for word in reading.words)
+    note = f"{name!r} is " + ("read as " if len(reading.words) == 1 else "the mean of ") + words
+    if reading.missing:
+        note += f", without {' and '.join(repr(word) for word in reading.missing)}"
+    return note
+
+
+def _same_vectors(names: Sequence[str], rows: Sequence[NDArray[np.floating]]) -> Iterator[str]:
+    first: dict[bytes, str] = {}
+    for name, row in zip(names, rows, strict=True):
+        other = first.setdefault(row.astype(np.float32).tobytes(), name)
+        if other != name:
+            yield f"{other!r} and {name!r} have the same vector: only the graph tells them apart"
+
+
+def _direction(name: str, length: int) -> NDArray[np.float64]:
+    """A random direction that is always the same for a name."""
+    seed = np.frombuffer(hashlib.sha256(name.encode(errors="replace")).digest(), dtype="<u4")
+    # RandomState, because NumPy promises never to change the numbers that it gives.
+    direction = np.random.RandomState(seed).standard_normal(length)
+    return direction / np.linalg.norm(direction)
