@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import timm
 import torch
 from torch import Tensor, nn
 
 from tagsight.errors import DataError
+from tagsight.precision import full_precision, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class Backbone(nn.Module):
         images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         return self.network.forward_features(images)
 
-    def train(self, mode: bool = True) -> Backbone:  # noqa: FBT001, FBT002 (nn.Module's signature)
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
         """Switch between training and evaluation, but for what is frozen."""
         super().train(mode)
         for module in self._frozen:
@@ -72,16 +73,16 @@ class Backbone(nn.Module):
 
 
 class FullPrecision(nn.Module):
-    """A layer that computes in float32 inside an autocast region."""
+    """A layer that computes at least in float32, also inside an autocast region."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, features: Tensor) -> Tensor:
-        """Apply the layer in float32."""
-        with torch.autocast(features.device.type, enabled=False):
-            return self.layer(features.float())
+        """Apply the layer."""
+        with full_precision(features.device):
+            return self.layer(widened(features))
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:
@@ -122,19 +123,40 @@ def _from_timm(config: BackboneConfig) -> nn.Module:
         hint = f"did you mean one of {near}?" if near else "timm.list_models() lists them"
         msg = f"expected {EMBEDDED!r} or a timm model as backbone.name, got {config.name!r}; {hint}"
         raise DataError(msg)
+    if config.weights == "imagenet":
+        network = _pretrained(config.name)
+    else:
+        network = timm.create_model(config.name, pretrained=False, num_classes=0)
+    _check_grid(network, config.name)
+    return network
+
+
+def _pretrained(name: str) -> nn.Module:
     try:
-        network = timm.create_model(
-            config.name, pretrained=config.weights == "imagenet", num_classes=0
-        )
+        return timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:
         # Whatever stands between us and the hub, the way out is the same.
         msg = (
-            f"the ImageNet weights of {config.name!r} could not be downloaded ({error}); "
+            f"the ImageNet weights of {name!r} could not be had ({error}); "
             f"use backbone.name = {EMBEDDED!r}, whose weights are installed, "
             "or a machine that reaches the hub once and keeps its cache"
         )
         raise DataError(msg) from error
-    return network
+
+
+def _check_grid(network: Any, name: str) -> None:  # noqa: ANN401 (timm is untyped)
+    _, height, width = network.pretrained_cfg["input_size"]
+    with torch.no_grad():
+        features = network.eval().forward_features(torch.zeros(1, 3, height, width))
+    network.train()
+    got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+    if not isinstance(got, tuple) or len(got) != 4 or got[1] != network.num_features:
+        msg = (
+            f"expected an encoder with a feature grid (B, D, h, w), D = {network.num_features}, "
+            f"as backbone.name, got {name!r}, which gives {got}; "
+            "convolutional encoders such as resnet, convnext and efficientnet have one"
+        )
+        raise DataError(msg)
 
 
 def _first_stages(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
@@ -152,8 +174,8 @@ def _first_stages(network: nn.Module, config: BackboneConfig) -> list[nn.Module]
             before.append(child)
     if config.frozen_stages > len(stages):
         msg = (
-            f"backbone.frozen_stages: {config.name!r} has {len(stages)} stages that can be frozen, "
-            f"got {config.frozen_stages}"
+            f"backbone.frozen_stages: expected at most {len(stages)}, the stages of "
+            f"{config.name!r} that can be frozen, got {config.frozen_stages}"
         )
         raise DataError(msg)
     return [*before, *stages[: config.frozen_stages]]

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from tagsight.transforms import Augmentation
 
-PHOTO_MEMORY = 2 * 2**30
-"""Default budget for decoded photos, in bytes."""
-
 
 class Batch(NamedTuple):
     """Some rows of a split.
@@ -38,7 +35,7 @@ class Batch(NamedTuple):
 
 
 class PhotoStore:
-    """Warped photos by row; the first that fit into the budget are decoded only once.
+    """Warped photos by row; the first rows, as many as fit into the budget, are decoded only once.
 
     Args:
         paths: ``N`` photos.
@@ -46,7 +43,7 @@ class PhotoStore:
         memory: Budget in bytes.
     """
 
-    def __init__(self, paths: Sequence[Path], side: int, memory: int = PHOTO_MEMORY) -> None:
+    def __init__(self, paths: Sequence[Path], side: int, memory: int) -> None:
         self.paths = paths
         self.side = side
         self._room = memory // (3 * side * side)
@@ -61,7 +58,7 @@ class PhotoStore:
         if kept is not None:
             return kept
         photo = warp(open_photo(self.paths[row]), self.side)
-        if len(self._kept) < self._room:
+        if row < self._room:
             self._kept[row] = photo
         return photo
 

@@ -99,7 +99,10 @@ class ConsistencyConfig(Settings):
     """Whether the consistency loss leaves the classifiers alone; shrinking them is a way out."""
 
     @model_validator(mode="after")
-    def _has_a_transform(self) -> Self:
+    def _has_transforms(self) -> Self:
+        if len(set(self.transforms)) < len(self.transforms):
+            msg = f"consistency.transforms: expected each transform once, got {self.transforms}"
+            raise ValueError(msg)
         if self.weight > 0 and not self.transforms:
             msg = (
                 "consistency.transforms: expected at least one of 'flip', 'scale', "

@@ -47,6 +47,12 @@ class LabelSpace:
                 f"got shape {tuple(self.cooccurrence.shape)}"
             )
             raise ValueError(msg)
+        if self.photos.shape != (size,):
+            msg = (
+                f"expected how many photos each of the {size} labels is known in, "
+                f"shape ({size},), got shape {tuple(self.photos.shape)}"
+            )
+            raise ValueError(msg)
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != size):
             msg = (
                 f"expected one word vector for each of the {size} labels, shape ({size}, E), "

@@ -60,15 +60,14 @@ def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Te
         others: ``(B, L, h, w)`` float.
         error: ``squared`` is the mean squared difference (VAC's released code); ``norm`` is Eq. 12
             as printed, the unsquared Euclidean norm of each label's difference over ``L h w``;
-            ``relative`` is ``squared`` over the variance of the maps, which has no gradient, so
-            that flattening the maps gains nothing.
+            ``relative`` is ``squared`` over the variance of the maps, so that its size is the same
+            for maps of any unit. The variance has no gradient: flat maps have no smaller error,
+            but the gradient still points there, in proportion to the error.
     """
     difference = maps - others
     if error == "norm":
         height, width = maps.shape[-2:]
-        # The norm has no gradient at 0, where an equivariant network would be.
-        norms = (difference.square().sum((-2, -1)) + 1e-12).sqrt()
-        return norms.mean() / (height * width)
+        return torch.linalg.vector_norm(difference, dim=(-2, -1)).mean() / (height * width)
     squared = difference.square().mean()
     if error == "relative":
         variance = torch.cat([maps, others]).detach().var()

@@ -1,3 +1,181 @@
 """One training run: from annotations to a model folder."""
 
 from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, cast
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from tagsight.batches import PhotoStore, TrainingBatches
+from tagsight.checkpoint import save_model
+from tagsight.decision import fit_decision
+from tagsight.errors import DataError
+from tagsight.evaluate import predict
+from tagsight.labels import LabelSpace
+from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.systems import build_system, system_class
+from tagsight.train import fit
+from tagsight.transforms import Augmentation
+from tagsight.vectors import label_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.config import Recipe, TrainConfig
+    from tagsight.data.annotations import Annotations
+    from tagsight.runtime import Runtime
+    from tagsight.systems import System
+    from tagsight.train import Step
+
+
+class Log(Protocol):
+    """Who follows a run (`tagsight.runlog.RunLog`)."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+    def step(self, step: Step) -> None:
+        """Record a step of the optimiser."""
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Record the validation after an epoch, counted from 0."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Args:
+        model: The model folder.
+        epoch: The epoch whose weights it holds, counted from 0.
+        validation: Metrics on the validation split after it, in percent.
+        minutes: From the first decoded photo to the saved model.
+        interrupted: Whether the run was ended before its time.
+    """
+
+    model: Path
+    epoch: int
+    validation: Mapping[str, float]
+    minutes: float
+    interrupted: bool
+
+
+def train_run(
+    annotations: Annotations,
+    recipe: Recipe,
+    out: Path,
+    runtime: Runtime,
+    *,
+    log: Log,
+    vectors: Path | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> Outcome:
+    """Train a recipe on the training rows and keep the epoch that is best on the validation rows.
+
+    The model folder is written after every epoch that improves on the ones before, complete with
+    thresholds, so that whatever ends the run leaves the best model so far. Test rows are not read.
+
+    Args:
+        annotations: With splits; photos are known to be readable.
+        recipe: System and settings.
+        out: The run folder; the model goes into ``out / "model"``.
+        runtime: Device and precision.
+        log: Who follows the run.
+        vectors: Word vectors file, if any.
+        facts: What the model folder should say of its origin.
+
+    Raises:
+        DataError: If there are no training or no validation rows.
+        FloatingPointError: If the loss is not finite; the best model so far is kept.
+    """
+    training, started = recipe.training, time.perf_counter()
+    torch.manual_seed(training.seed)
+    learn, judge = annotations.rows("train"), annotations.rows("val")
+    labels = _label_space(learn, recipe, vectors, log)
+    system = build_system(recipe, labels).to(runtime.device)
+    averaged = _moving_average(system, training.average) if training.average else None
+
+    judged = PhotoStore(judge.paths, training.image_size, runtime.photo_memory // 2)
+    batches = _training_batches(learn, training, runtime)
+    best: Outcome | None = None
+    interrupted = False
+    try:
+        for step in fit(system, batches, training, runtime):
+            log.step(step)
+            if averaged is not None:
+                averaged.update_parameters(system)
+            if not step.ends_epoch:
+                continue
+            candidate = system if averaged is None else cast("System", averaged.module)
+            logits, _ = predict(candidate, judged, runtime)
+            validation = _validation(logits, judge)
+            log.epoch(step.epoch, validation)
+            if best is None or validation["mAP"] > best.validation["mAP"]:
+                minutes = (time.perf_counter() - started) / 60
+                best = Outcome(out / "model", step.epoch, validation, minutes, interrupted=False)
+                _save(best, candidate, labels, logits, judge, recipe, facts or {})
+    except KeyboardInterrupt:
+        if best is None:
+            raise
+        interrupted = True
+    if best is None:
+        msg = "expected at least one epoch with a validation mAP, got none"
+        raise DataError(msg)
+    return replace(best, minutes=(time.perf_counter() - started) / 60, interrupted=interrupted)
+
+
+def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: Log) -> LabelSpace:
+    labels = LabelSpace.from_targets(learn.names, learn.targets)
+    if not system_class(recipe.system).needs_vectors:
+        return labels
+    found = label_vectors(labels.names, source=vectors, cooccurrence=labels.cooccurrence)
+    log.note(found.source)
+    for note in found.notes:
+        log.note(note)
+    return replace(labels, vectors=found.vectors)
+
+
+def _training_batches(
+    learn: Annotations, training: TrainConfig, runtime: Runtime
+) -> TrainingBatches:
+    augmentation = Augmentation(
+        training.image_size, training.crop, training.random_flip, training.seed
+    )
+    photos = PhotoStore(learn.paths, augmentation.source_side, runtime.photo_memory // 2)
+    return TrainingBatches(
+        photos, learn.targets, augmentation, training.batch_size, runtime.workers
+    )
+
+
+def _moving_average(system: System, decay: float) -> AveragedModel:
+    """An average that forgets the first, untrained weights quickly."""
+
+    def average(kept: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
+        return kept.lerp(new, 1 - min(decay, float((1 + updates) / (10 + updates))))
+
+    return AveragedModel(system, avg_fn=average, use_buffers=False)
+
+
+def _validation(logits: Tensor, judge: Annotations) -> dict[str, float]:
+    mean, counted = mean_average_precision(average_precision(logits, judge.targets))
+    return {"mAP": 100 * mean, "labels_counted": counted}
+
+
+def _save(
+    outcome: Outcome,
+    system: System,
+    labels: LabelSpace,
+    logits: Tensor,
+    judge: Annotations,
+    recipe: Recipe,
+    facts: Mapping[str, object],
+) -> None:
+    decision = fit_decision(logits, judge.targets)
+    said = {**facts, "validation": {**outcome.validation, "epoch": outcome.epoch + 1}}
+    save_model(outcome.model, system, labels, decision, recipe, said)

@@ -1,7 +1,8 @@
-"""The machine: device and precision. Nothing here decides what is computed, only how fast."""
+"""The machine: device, precision, threads, memory. It decides how fast, never what, is computed."""
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
@@ -25,14 +26,25 @@ class Runtime:
         device: A torch device.
         precision: ``bfloat16`` and ``float16`` are used inside autocast only; weights, poolings,
             maps and losses are float32 always.
+        workers: Threads that decode photos.
+        photo_memory: Budget for decoded photos, in bytes.
     """
 
     device: torch.device
     precision: Precision
+    workers: int = 2
+    photo_memory: int = 2 * 2**30
 
     @classmethod
-    def choose(cls, device: str = "auto", precision: Literal["auto", Precision] = "auto") -> Self:
-        """Take the GPU if there is one, and the fastest precision that is safe there.
+    def choose(
+        cls,
+        device: str = "auto",
+        precision: Literal["auto", Precision] = "auto",
+        *,
+        workers: int | None = None,
+        photo_memory: int = 2 * 2**30,
+    ) -> Self:
+        """Take the GPU if there is one, the fastest precision safe there, a thread per processor.
 
         Raises:
             DataError: If there is no such device here.
@@ -42,17 +54,11 @@ class Runtime:
         try:
             place = torch.device(device)
             torch.empty(0, device=place)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ImportError) as error:
             msg = f"expected a device of this machine such as 'cpu' or 'cuda', got {device!r}"
             raise DataError(msg) from error
-        if precision == "auto":
-            precision = _fast_precision(place)
-        if precision not in ("float32", "bfloat16", "float16"):
-            msg = (
-                f"expected precision 'auto', 'float32', 'bfloat16' or 'float16', got {precision!r}"
-            )
-            raise DataError(msg)
-        return cls(place, precision)
+        chosen = _fast_precision(place) if precision == "auto" else precision
+        return cls(place, chosen, workers or min(16, os.cpu_count() or 1), photo_memory)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Give the region in which convolutions run in the chosen precision."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ class Step(NamedTuple):
 
 
 class Objective(nn.Module):
-    """A system whose ``forward`` is its losses, so that distributed wrappers see the backward pass."""
+    """A system whose ``forward`` is its losses: what a distributed wrapper must see."""
 
     def __init__(self, system: System) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def fit(
     optimizer = build_optimizer(system, config)
     total = config.epochs * len(batches)
     schedule = build_schedule(optimizer, config, total, len(batches))
-    scaler = torch.amp.GradScaler(enabled=runtime.precision == "float16")
+    scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "float16")
     number = 0
     for epoch in range(config.epochs):
         before = time.perf_counter()
@@ -106,8 +106,8 @@ def fit(
 
 def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
     """Make the optimiser over the parameters that are trained."""
-    groups = system.parameter_groups(config.lr, config.backbone_lr_factor)
-    groups = [group for group in groups if group["params"]]
+    wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
+    groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay)
     spared = [_part(group, matrices=False) | {"weight_decay": 0.0} for group in groups]
@@ -122,16 +122,16 @@ def build_schedule(
     """Make the learning rate's course over all steps."""
     if config.schedule == "one_cycle":
         peaks = [group["lr"] for group in optimizer.param_groups]
+        # Torch divides by zero where the rise ends exactly on the first step.
+        rise = min(1.0, config.warmup + 1e-6)
         # One more step than is taken: the schedule refuses to be asked for a rate after its end.
-        return OneCycleLR(
-            optimizer, peaks, steps + 1, pct_start=config.warmup, cycle_momentum=False
-        )
+        return OneCycleLR(optimizer, peaks, steps + 1, pct_start=rise, cycle_momentum=False)
     if config.schedule == "step":
         return StepLR(optimizer, config.decay_every * steps_per_epoch, config.decay_factor)
     return ConstantLR(optimizer, factor=1.0)
 
 
-def _part(group: dict[str, object], *, matrices: bool) -> dict[str, object]:
+def _part(group: dict[str, Any], *, matrices: bool) -> dict[str, Any]:
     parameters = [p for p in group["params"] if (p.ndim > 1) == matrices]
     return {**group, "params": parameters}
 

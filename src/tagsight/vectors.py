@@ -119,16 +119,11 @@ def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors
     length = next(iter(means.values())).size
     norm = float(np.median([np.linalg.norm(mean) for mean in means.values()]))
     rows = [means[name] if name in means else norm * _direction(name, length) for name in names]
-    notes = [
-        note
-        for name, reading in zip(names, readings, strict=True)
-        if (note := _note(name, reading, where))
-    ]
     vectors = torch.from_numpy(np.stack(rows).astype(np.float32))
     return Vectors(
         vectors,
         f"word vectors of length {length} from {where}: {len(means)} of {len(names)} labels found",
-        (*notes, *_same_vectors(names, rows)),
+        (*_reading_notes(names, readings, where), *_same_vectors(names, rows)),
     )
 
 
@@ -141,16 +136,19 @@ def _from_cooccurrence(names: Sequence[str], cooccurrence: Tensor, reason: str) 
     return Vectors(vectors, source, ())
 
 
-def _note(name: str, reading: Reading, where: str) -> str | None:
-    if not reading.words:
-        return f"{name!r} is not in {where}: random numbers made from its name stand in"
-    if reading.words == (name.lower(),):
-        return None
-    words = " and ".join(repr(word) for word in reading.words)
-    note = f"{name!r} is " + ("read as " if len(reading.words) == 1 else "the mean of ") + words
-    if reading.missing:
-        note += f", without {' and '.join(repr(word) for word in reading.missing)}"
-    return note
+def _reading_notes(names: Sequence[str], readings: Sequence[Reading], where: str) -> Iterator[str]:
+    for name, reading in zip(names, readings, strict=True):
+        if reading.words and reading.words != (name.lower(),):
+            how = "read as" if len(reading.words) == 1 else "the mean of"
+            note = f"{name!r} is {how} {' and '.join(map(repr, reading.words))}"
+            without = f", without {' and '.join(map(repr, reading.missing))}"
+            yield note + without if reading.missing else note
+    unknown = [name for name, reading in zip(names, readings, strict=True) if not reading.words]
+    if unknown:
+        yield (
+            f"random numbers made from the name stand in for {', '.join(map(repr, unknown))}, "
+            f"not found in {where}"
+        )
 
 
 def _same_vectors(names: Sequence[str], rows: Sequence[NDArray[np.floating]]) -> Iterator[str]:

@@ -1,1 +1,115 @@
 """Readers: from what lies on a user's disk to `Annotations`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data import coco, csv_columns, csv_list, voc
+from tagsight.data.annotations import Annotations
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from tagsight.data.voc import Difficult
+
+
+class Reader(NamedTuple):
+    """A format.
+
+    Attributes:
+        description: What the format looks like, in one sentence.
+        recognises: Tells by a cheap look whether a path is of this format.
+        read: Takes a path, ``images`` and the options.
+        options: Names of the reader's own options.
+    """
+
+    description: str
+    recognises: Callable[[Path], bool]
+    read: Callable[..., Annotations]
+    options: frozenset[str] = frozenset()
+
+
+READERS: dict[str, Reader] = {
+    "csv-columns": Reader(
+        "a CSV with one column per label, 'image[,split],label...', of 1, 0 and -1 or nothing",
+        csv_columns.recognises,
+        csv_columns.read,
+    ),
+    "csv-list": Reader(
+        "a CSV with one column of labels, 'image,labels[,split]', separated by ; , or |",
+        csv_list.recognises,
+        csv_list.read,
+    ),
+    "coco": Reader(
+        "a COCO instances JSON, or a folder with annotations/instances_*.json",
+        coco.recognises,
+        coco.read,
+    ),
+    "voc": Reader(
+        "a PASCAL VOC folder with ImageSets/Main/<label>_<split>.txt",
+        voc.recognises,
+        voc.read,
+        frozenset({"difficult"}),
+    ),
+}
+
+
+def read_annotations(
+    source: Path,
+    *,
+    images: Path | None = None,
+    format: str | None = None,  # noqa: A002 - the option of the command is called so
+    difficult: Difficult = "unknown",
+) -> Annotations:
+    """Read the labels of a collection, whatever the format.
+
+    Args:
+        source: A file or folder that `READERS` understand.
+        images: The photos' folder, where it is not the usual one of the format.
+        format: A key of `READERS`; by default the content decides.
+        difficult: What an object that is hard to see counts as, where a format marks such.
+
+    Raises:
+        DataError: If no format fits, or the one that fits finds something wrong.
+    """
+    if not source.exists():
+        msg = f"expected labels at {source}, which does not exist"
+        raise DataError(msg)
+    if images is not None and not images.is_dir():
+        msg = f"expected a folder of photos, got {images}, which is none"
+        raise DataError(msg)
+    # Absolute, so that the photos are found hours later, wherever the process stands then.
+    source, images = source.absolute(), images and images.absolute()
+    reader = READERS[_format_of(source) if format is None else _known(format)]
+    options = {"difficult": difficult}
+    chosen = {name: value for name, value in options.items() if name in reader.options}
+    return reader.read(source, images=images, **chosen)
+
+
+def _known(format: str) -> str:  # noqa: A002 - as above
+    if format not in READERS:
+        msg = f"expected a format among {list(READERS)}, got {format!r}"
+        raise DataError(msg)
+    return format
+
+
+def _format_of(source: Path) -> str:
+    fitting = [name for name, reader in READERS.items() if reader.recognises(source)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        msg = f"expected one format to fit {source}, got {fitting}; choose one with --format"
+        raise DataError(msg)
+    known = "\n".join(f"  {name}: {reader.description}" for name, reader in READERS.items())
+    msg = f"{source} is of no known format; it {_look(source)}, but expected is one of\n{known}"
+    raise DataError(msg)
+
+
+def _look(source: Path) -> str:
+    if source.is_dir():
+        entries = sorted(entry.name for entry in source.iterdir())
+        return f"is a folder with {', '.join(entries[:5]) or 'nothing'}"
+    with source.open("rb") as handle:
+        start = handle.read(60)
+    return f"begins with {start!r}" if start else "is an empty file"

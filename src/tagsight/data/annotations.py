@@ -90,9 +90,7 @@ class Annotations:
         if self.splits is None:
             return
         if len(self.splits) != len(self.paths):
-            msg = (
-                f"expected a split for each of {len(self.paths)} photos, got {len(self.splits)}"
-            )
+            msg = f"expected a split for each of {len(self.paths)} photos, got {len(self.splits)}"
             raise DataError(msg)
         if strange := sorted(set(self.splits) - set(SPLITS)):
             msg = f"expected the splits 'train', 'val' and 'test', got {strange!r}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from tagsight.data.annotations import Annotations
 from tagsight.data.csv_table import CsvTable, Row, header_of
-from tagsight.data.source import photo_folder, target_table
+from tagsight.data.source import photo_folder
 from tagsight.errors import DataError
 
-TARGETS = {"1": 1, "0": 0, "-1": -1, "": -1, "1.0": 1, "0.0": 0, "-1.0": -1}
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNKNOWN = 255  # -1 as an unsigned byte
+TARGETS = {"1": 1, "0": 0, "-1": UNKNOWN, "": UNKNOWN, "1.0": 1, "0.0": 0, "-1.0": UNKNOWN}
 
 
 def recognises(source: Path) -> bool:
@@ -26,7 +30,9 @@ def recognises(source: Path) -> bool:
 def holds_targets(table: CsvTable) -> bool:
     """Whether the first rows have nothing but 1, 0, -1 and empty cells."""
     try:
-        return all(cell.strip() in TARGETS for row in islice(table.rows(), 20) for cell in row.cells)
+        return all(
+            cell.strip() in TARGETS for row in islice(table.rows(), 20) for cell in row.cells
+        )
     except DataError:
         return False
 
@@ -47,9 +53,35 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         raise DataError(msg)
     entries = table.entries(lambda row: _targets(row, table))
     names = list(entries)
-    folder = photo_folder(
-        names, images=images, candidates=[source.parent, source.parent / "images"], source=source
+    folder = photo_folder(names, table.folders(images), source=source)
+    targets = bytearray().join(entry.value for entry in entries.values())
+    splits = [entry.split for entry in entries.values() if entry.split]
+    return Annotations(
+        names=table.columns,
+        paths=tuple(folder / name for name in names),
+        targets=torch.frombuffer(targets, dtype=torch.int8).view(len(names), -1),
+        splits=tuple(splits) if splits else None,
+        format="csv-columns",
+        root=folder,
     )
-    targets = target_table(len(names), len(table.columns), value=0, source=source)
-    packed = bytearray().join(entry.value for entry in entries.values())
-    torch.frombuffer(packed, dtype=torch.int8, out=targets)
+
+
+def _targets(row: Row, table: CsvTable) -> bytes:
+    try:
+        return bytes(map(TARGETS.__getitem__, row.cells))
+    except KeyError:
+        return bytes(
+            _target(cell, name, row.line, table)
+            for name, cell in zip(table.columns, row.cells, strict=True)
+        )
+
+
+def _target(cell: str, name: str, line: int, table: CsvTable) -> int:
+    try:
+        return TARGETS[cell.strip()]
+    except KeyError:
+        msg = (
+            f"{table.source}:{line}: expected 1, 0, -1 or nothing in the column {name!r}, "
+            f"got {cell!r}; a list of labels goes into one column, 'image,labels[,split]'"
+        )
+        raise DataError(msg) from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Value = TypeVar("Value")
+
+logger = logging.getLogger(__name__)
 
 IMAGE_COLUMNS = frozenset({"image", "path", "file", "filename", "photo", "file_name"})
 DELIMITERS = (",", ";", "\t")
@@ -94,7 +98,14 @@ class CsvTable:
         image = next(i for i, name in enumerate(lower) if name in IMAGE_COLUMNS)
         split = lower.index("split") if "split" in lower else None
         columns = tuple(name for i, name in enumerate(names) if i not in {image, split})
+        if odd := sorted(name for name, count in Counter(names).items() if count > 1 or not name):
+            msg = f"{source}:1: expected a header of different names, got {odd!r} empty or repeated"
+            raise DataError(msg)
         return cls(source, delimiter, len(names), image, split, columns)
+
+    def folders(self, images: Path | None) -> list[Path]:
+        """Where the photos may lie: where the user says, else beside the file or in ``images``."""
+        return [images] if images else [self.source.parent, self.source.parent / "images"]
 
     @property
     def _special(self) -> list[int]:
@@ -131,15 +142,19 @@ class CsvTable:
             DataError: If there are no rows, or two rows contradict each other.
         """
         entries: dict[str, Entry[Value]] = {}
+        repeated = 0
         for row in self.rows():
             entry = Entry(row.line, row.split, parse(row))
             first = entries.setdefault(row.image, entry)
+            repeated += first is not entry
             if first[1:] != entry[1:]:
                 msg = (
                     f"{self.source}:{row.line}: expected {row.image!r} once, or always with the "
                     f"same labels and split, but line {first.line} says otherwise"
                 )
                 raise DataError(msg)
+        if repeated:
+            logger.warning("%s: %d lines repeat an earlier one: left out", self.source, repeated)
         if not entries:
             msg = f"{self.source}: expected rows below the header, got none"
             raise DataError(msg)

@@ -66,21 +66,18 @@ def photo_name(text: str, where: str) -> str:
     return "/".join(parts)
 
 
-def photo_folder(
-    names: Sequence[str], *, images: Path | None, candidates: Iterable[Path], source: Path
-) -> Path:
+def photo_folder(names: Sequence[str], candidates: Iterable[Path], *, source: Path) -> Path:
     """The folder in which a source's photos lie.
 
     Args:
         names: Every photo's path below that folder.
-        images: What the user gave; nothing else is tried then.
-        candidates: Where the format puts them, the likeliest first.
+        candidates: Where they may lie, the likeliest first.
         source: The label file or folder, for the error.
 
     Raises:
         DataError: If none of the photos is in any of the folders.
     """
-    folders = list(dict.fromkeys([images] if images else candidates))
+    folders = list(candidates)
     found = [sum(_is_file(folder / name) for name in names[:20]) for folder in folders]
     if any(found):
         return folders[found.index(max(found))]

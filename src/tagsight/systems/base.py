@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypedDict
 
 from torch import Tensor, nn
 
@@ -13,6 +13,13 @@ from tagsight.losses import label_loss, vac_label_weights
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
     from tagsight.labels import LabelSpace
+
+
+class ParameterGroup(TypedDict):
+    """Parameters with their own learning rate, as a torch optimiser takes them."""
+
+    params: list[nn.Parameter]
+    lr: float
 
 
 class Recognition(NamedTuple):
@@ -77,7 +84,7 @@ class System(nn.Module, ABC):
             logits, targets, reduction=self.config.label_reduction, weights=self.label_weights
         )
 
-    def parameter_groups(self, lr: float, backbone_factor: float) -> list[dict[str, object]]:
+    def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         """Trainable parameters with their learning rates, as a torch optimiser takes them."""
         backbone = {id(parameter) for parameter in self.backbone.parameters()}
         trainable = [p for p in self.parameters() if p.requires_grad]

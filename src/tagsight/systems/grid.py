@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from tagsight.precision import full_precision, widened
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class GridSystem(System):
 def recognition(
     features: Tensor, classifiers: Tensor, bias: Tensor | None, pooling: Pooling
 ) -> Recognition:
-    """Logits (G-CAM Eq. 8), maps (Eq. 10) and embedding, all in float32.
+    """Logits (G-CAM Eq. 8), maps (Eq. 10) and embedding, at least in float32.
 
     Args:
         features: ``(B, D, h, w)`` float.
@@ -46,11 +47,11 @@ def recognition(
         bias: ``(L,)`` float, or None.
         pooling: From grid to embedding.
     """
-    features = features.float()
-    with torch.autocast(features.device.type, enabled=False):
-        embedding = pooled(features, pooling)
+    features = widened(features)
+    embedding = pooled(features, pooling)
+    with full_precision(features.device):
         logits = F.linear(embedding, classifiers, bias)
-        return Recognition(logits, class_maps(features, classifiers, bias), embedding)
+    return Recognition(logits, class_maps(features, classifiers, bias), embedding)
 
 
 def pooled(features: Tensor, pooling: Pooling) -> Tensor:
@@ -63,5 +64,6 @@ def class_maps(features: Tensor, classifiers: Tensor, bias: Tensor | None = None
 
     Zhou et al., CVPR 2016; G-CAM Eq. 10. The bias, if any, stands in every cell.
     """
-    maps = torch.einsum("bdhw,ld->blhw", features, classifiers)
+    with full_precision(features.device):
+        maps = torch.einsum("bdhw,ld->blhw", widened(features), classifiers)
     return maps if bias is None else maps + bias[:, None, None]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.labels import LabelSpace
+    from tagsight.systems.base import ParameterGroup
 
 
 class MLGCNConfig(SystemConfig):
@@ -50,7 +51,12 @@ class MLGCN(GridSystem):
 
     def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
-        self.graph = GraphClassifiers(labels, self.backbone.channels, config.graph)
+        # Not `graph`: a graph module, what `torch.export` makes of a system, has one of its own.
+        self.label_graph = GraphClassifiers(labels, self.backbone.channels, config.graph)
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.graph(), None
+        return self.label_graph(), None
+
+    def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
+        new, backbone = super().parameter_groups(lr, backbone_factor)
+        return [{**new, "lr": lr * self.config.graph.lr_factor}, backbone]

@@ -1,0 +1,102 @@
+"""How far a measured number can be trusted: intervals from resampled photos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from tagsight.metrics import average_precision, mean_average_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+_WEIGHTS_AT_ONCE = 10_000_000
+
+
+class Interval(NamedTuple):
+    """Where the true value lies, at the level that was asked for."""
+
+    low: float
+    high: float
+
+
+def bootstrap(
+    statistic: Callable[[Tensor], float],
+    size: int,
+    *,
+    seed: int,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> Interval:
+    """Confidence interval of a statistic of photos, which are drawn anew with replacement.
+
+    The basic interval (Davison and Hinkley, Bootstrap Methods and their Application, 1997, Chapter
+    5): the estimate minus the quantiles of the resamples' error. A resample repeats photos, which
+    raises average precision much as a small split does; this interval corrects for it, the
+    percentile interval would count it twice.
+
+    Args:
+        statistic: From ``(N,)`` int, indices of photos, to the number of interest.
+        size: Number of photos ``N``.
+        seed: Decides the resamples.
+        resamples: Number of resamples; those in which the statistic is NaN are left out.
+        level: Probability that the interval covers the true value, in (0, 1).
+
+    Raises:
+        ValueError: If there is no photo, no resample, or the level is not in (0, 1).
+    """
+    draws = [statistic(photos) for photos in _resampled(size, resamples, seed, level)]
+    return _basic_interval(statistic(torch.arange(size)), torch.tensor(draws).double(), level)
+
+
+def bootstrap_map(
+    logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 1000, level: float = 0.95
+) -> Interval:
+    """Confidence interval of the mean average precision, within [0, 1].
+
+    The same as `bootstrap` of it, hundreds of times faster: a photo that is drawn twice counts
+    twice in one ranking. A label without a present target in a resample has no part in that one.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        seed: Decides the resamples.
+        resamples: Number of resamples.
+        level: Probability that the interval covers the true value, in (0, 1).
+
+    Raises:
+        ValueError: As `bootstrap` and `tagsight.metrics.average_precision`.
+    """
+    size = len(logits)
+    counts = [
+        torch.bincount(photos, minlength=size).to(torch.int16)
+        for photos in _resampled(size, resamples, seed, level)
+    ]
+    at_once = max(1, _WEIGHTS_AT_ONCE // size)
+    draws = [
+        average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
+        for i in range(0, resamples, at_once)
+    ]
+    estimate, _ = mean_average_precision(average_precision(logits, targets))
+    low, high = _basic_interval(estimate, torch.cat(draws, 1).nanmean(0), level)
+    return Interval(max(low, 0.0), min(high, 1.0))
+
+
+def _resampled(size: int, resamples: int, seed: int, level: float) -> list[Tensor]:
+    if size < 1 or resamples < 1 or not 0 < level < 1:
+        msg = (
+            "expected at least one photo, one resample and a level in (0, 1), "
+            f"got size={size!r}, resamples={resamples!r}, level={level!r}"
+        )
+        raise ValueError(msg)
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(size, (size,), generator=generator) for _ in range(resamples)]
+
+
+def _basic_interval(estimate: float, draws: Tensor, level: float) -> Interval:
+    tail = (1 - level) / 2
+    low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
+    return Interval(2 * estimate - high, 2 * estimate - low)

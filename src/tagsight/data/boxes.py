@@ -1,0 +1,96 @@
+"""Where the objects of a photo are, for measuring evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from tagsight.data.coco_json import read_instances
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+MOST_PIXELS = 10**9
+"""Bound of every coordinate; it also refuses NaN."""
+
+
+class PhotoBoxes(NamedTuple):
+    """The objects of one photo.
+
+    Attributes:
+        size: ``(width, height)`` of the photo that the boxes are drawn in, pixels.
+        boxes: For each label with objects, ``(n, 4)`` float, left, top, right, bottom in pixels.
+    """
+
+    size: tuple[int, int]
+    boxes: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The objects of a collection.
+
+    Attributes:
+        names: Labels that have been drawn; a photo without boxes of one of them does not show it.
+        photos: What is known of each photo, by its path below the folder of the photos.
+    """
+
+    names: tuple[str, ...]
+    photos: Mapping[str, PhotoBoxes]
+
+    def of(self, path: Path) -> PhotoBoxes | None:
+        """The boxes of a photo, found by the longest end of its path that is known."""
+        parts = path.parts
+        ends = ("/".join(parts[start:]) for start in range(len(parts)))
+        return next((self.photos[end] for end in ends if end in self.photos), None)
+
+
+def read_boxes(file: Path) -> Boxes:
+    """Read the boxes of a COCO file; boxes without area are left out.
+
+    Raises:
+        DataError: If the file cannot be understood, naming the key.
+    """
+    photos, names, objects = read_instances(file)
+    corners: dict[tuple[int | str, str], list[list[float]]] = {}
+    for position, entry in enumerate(objects):
+        left, top, width, height = _box(entry.get("bbox"), f"{file}: annotations[{position}].bbox")
+        if width and height:
+            key = entry["image_id"], names[entry["category_id"]]
+            corners.setdefault(key, []).append([left, top, left + width, top + height])
+    by_photo: dict[int | str, dict[str, Tensor]] = {key: {} for key in photos}
+    for (photo, name), boxes in corners.items():
+        by_photo[photo][name] = torch.tensor(boxes, dtype=torch.float32)
+    found = {
+        entry["file_name"]: PhotoBoxes(_size(entry, f"{file}: images[{position}]"), by_photo[key])
+        for position, (key, entry) in enumerate(photos.items())
+    }
+    return Boxes(tuple(sorted(names.values())), found)
+
+
+def _box(value: object, where: str) -> list[float]:
+    is_box = isinstance(value, list) and len(value) == 4 and all(map(_is_length, value))
+    if isinstance(value, list) and is_box and min(value[2:]) >= 0:
+        return value
+    msg = f"{where}: expected [left, top, width, height] in pixels, got {str(value)[:80]}"
+    raise DataError(msg)
+
+
+def _size(entry: dict[str, object], where: str) -> tuple[int, int]:
+    width, height = entry.get("width"), entry.get("height")
+    if isinstance(width, int) and isinstance(height, int) and width > 0 and height > 0:
+        return width, height
+    msg = f"{where}: expected 'width' and 'height' in pixels, got {width!r} and {height!r}"
+    raise DataError(msg)
+
+
+def _is_length(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -MOST_PIXELS < value < MOST_PIXELS

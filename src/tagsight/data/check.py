@@ -1,0 +1,116 @@
+"""Photos are decoded once before a long run, so that nothing surprises it hours later."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.photos import MAX_PIXELS, photo_defect
+from tagsight.errors import DataError
+from tagsight.threads import ordered_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tagsight.data.annotations import Annotations
+
+LARGEST_FILE = 2**30
+"""Bytes of a photo's file, which is held in memory while it is checked."""
+
+
+class Problem(NamedTuple):
+    """A photo that cannot be used, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is known of photos after each has been decoded once.
+
+    Attributes:
+        problems: Photos that are missing, too large or damaged.
+        hashes: 16 bytes of BLAKE2b of the file, for every photo that is sound.
+    """
+
+    problems: tuple[Problem, ...]
+    hashes: dict[Path, bytes]
+
+
+def check_photos(
+    paths: Sequence[Path],
+    *,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Check:
+    """Read and decode every photo, in threads.
+
+    Args:
+        paths: The photos.
+        workers: Number of threads; one photo each is in memory.
+        progress: Called in this thread after each photo with the number done and the total.
+        max_pixels: As for `open_photo`.
+    """
+
+    def examine(path: Path) -> bytes | str:
+        return _hash_or_reason(path, max_pixels)
+
+    problems: list[Problem] = []
+    hashes: dict[Path, bytes] = {}
+    with closing(ordered_map(examine, paths, workers=workers, ahead=4 * workers)) as results:
+        for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+            if isinstance(result, bytes):
+                hashes[path] = result
+            else:
+                problems.append(Problem(path, result))
+            if progress is not None:
+                progress(done, len(paths))
+    return Check(tuple(problems), hashes)
+
+
+def without_problems(
+    annotations: Annotations, check: Check, *, max_bad: float = 0.01
+) -> Annotations:
+    """Leave out the rows whose photos cannot be used.
+
+    Args:
+        annotations: The rows.
+        check: What `check_photos` found.
+        max_bad: Largest fraction of the rows that may be left out.
+
+    Raises:
+        DataError: If more are bad, with the first few.
+    """
+    reasons = dict(check.problems)
+    bad = [path for path in annotations.paths if path in reasons]
+    if len(bad) > max_bad * len(annotations):
+        first = "; ".join(f"{path}: {reasons[path]}" for path in bad[:3])
+        msg = (
+            f"expected at most {max_bad:.3g} of the {len(annotations):,} photos to be unusable "
+            f"(--max-bad), got {len(bad):,}, the first being {first}"
+        )
+        raise DataError(msg)
+    return annotations.select(
+        [i for i, path in enumerate(annotations.paths) if path not in reasons]
+    )
+
+
+def _hash_or_reason(path: Path, max_pixels: int) -> bytes | str:
+    try:
+        if not path.is_file():
+            return "does not exist" if not path.exists() else "is a folder or device"
+        if path.stat().st_size > LARGEST_FILE:
+            return f"expected at most {LARGEST_FILE:,} bytes, got {path.stat().st_size:,}"
+        content = path.read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return photo_defect(content, max_pixels=max_pixels) or _digest(content)
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()

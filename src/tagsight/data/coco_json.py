@@ -1,0 +1,141 @@
+"""The COCO instances file, checked: photos, categories, objects."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from tagsight.data.annotations import clean_name
+from tagsight.data.source import photo_name, require_file
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_FILE = 2 * 2**30
+
+Id: TypeAlias = int | str
+Fields: TypeAlias = dict[str, Any]
+
+
+class Instances(NamedTuple):
+    """What a COCO file holds, references resolved to existing entries.
+
+    Attributes:
+        photos: Each photo's fields by its id; ``file_name`` is safe to join to a folder.
+        names: Each category's name by its id.
+        objects: Fields of every object; ``image_id`` and ``category_id`` are keys of the above.
+    """
+
+    photos: dict[Id, Fields]
+    names: dict[Id, str]
+    objects: list[Fields]
+
+
+def read_instances(file: Path) -> Instances:
+    """Read and check a COCO file.
+
+    Raises:
+        DataError: If it is no JSON, or an entry lacks what it needs, naming the key.
+    """
+    content = _json(file)
+    photos = _by_id(file, content, "images")
+    for position, photo in enumerate(photos.values()):
+        where = f"{file}: images[{position}].file_name"
+        photo["file_name"] = photo_name(_typed(photo, "file_name", str, where), where)
+    categories = _by_id(file, content, "categories")
+    names = {
+        key: clean_name(_typed(category, "name", str, f"{file}: categories[{position}].name"))
+        for position, (key, category) in enumerate(categories.items())
+    }
+    _require_different(
+        file, "images", "file_name", [photo["file_name"] for photo in photos.values()]
+    )
+    _require_different(file, "categories", "name", list(names.values()))
+    objects = _entries(file, content, "annotations")
+    for position, entry in enumerate(objects):
+        _require_reference(file, position, entry, "image_id", photos)
+        _require_reference(file, position, entry, "category_id", names)
+    return Instances(photos, names, objects)
+
+
+def _json(file: Path) -> Fields:
+    require_file(file, largest=LARGEST_FILE)
+    try:
+        content = json.loads(file.read_bytes(), object_hook=_without_outline)
+    except RecursionError:
+        msg = f"{file}: expected a COCO file, got JSON that is nested too deeply"
+        raise DataError(msg) from None
+    except ValueError as error:
+        msg = f"{file}: expected JSON, got: {error}"
+        raise DataError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{file}: expected an object with 'images' and 'annotations', got {_short(content)}"
+        raise DataError(msg)
+    return content
+
+
+def _without_outline(entry: Fields) -> Fields:
+    # Outlines are most of an official file, and would be most of the memory.
+    entry.pop("segmentation", None)
+    return entry
+
+
+def _entries(file: Path, content: Fields, key: str) -> list[Fields]:
+    entries = content.get(key)
+    if not isinstance(entries, list):
+        msg = f"{file}: expected a list under {key!r}, got {_short(entries)}"
+        raise DataError(msg)
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            msg = f"{file}: expected an object at {key}[{position}], got {_short(entry)}"
+            raise DataError(msg)
+    return entries
+
+
+def _by_id(file: Path, content: Fields, key: str) -> dict[Id, Fields]:
+    entries: dict[Id, Fields] = {}
+    for position, entry in enumerate(_entries(file, content, key)):
+        where = f"{file}: {key}[{position}].id"
+        identity = _typed(entry, "id", (int, str), where)
+        if identity in entries:
+            msg = f"{where}: expected each id once, got {identity!r} again"
+            raise DataError(msg)
+        entries[identity] = entry
+    if not entries:
+        msg = f"{file}: expected entries under {key!r}, got an empty list"
+        raise DataError(msg)
+    return entries
+
+
+def _typed(entry: Fields, key: str, kind: type | tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - plain-data border
+    value = entry.get(key)
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    expected = "text" if kind is str else "a whole number or text"
+    msg = f"{where}: expected {expected}, got {_short(value)}"
+    raise DataError(msg)
+
+
+def _require_reference(
+    file: Path, position: int, entry: Fields, key: str, known: dict[Id, Any]
+) -> None:
+    value = entry.get(key)
+    if not isinstance(value, int | str) or value not in known:
+        where = f"{file}: annotations[{position}].{key}"
+        target = "images" if key == "image_id" else "categories"
+        msg = f"{where}: expected an id of {target}, got {_short(value)}"
+        raise DataError(msg)
+
+
+def _require_different(file: Path, key: str, field: str, values: list[str]) -> None:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        msg = f"{file}: expected a different {field} in each of {key!r}, got {repeated[0]!r} again"
+        raise DataError(msg)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:76]}..."

@@ -1,0 +1,88 @@
+"""A CSV with one column of labels: ``image,labels[,split]``."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.csv_columns import holds_targets
+from tagsight.data.csv_table import CsvTable, header_of
+from tagsight.data.source import photo_folder, target_table
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SEPARATORS = (";", "|", ",")
+
+logger = logging.getLogger(__name__)
+
+
+def recognises(source: Path) -> bool:
+    """Whether a file has a column for the photo and one other, not of 1, 0 and -1 alone."""
+    table = header_of(source)
+    return table is not None and len(table.columns) == 1 and not holds_targets(table)
+
+
+def read(source: Path, *, images: Path | None = None) -> Annotations:
+    """Read lists of the labels that are present; what is not listed is absent.
+
+    The labels are put in alphabetical order. What separates them, ``;``, ``|`` or ``,``, is found
+    in the cells and logged.
+
+    Args:
+        source: The file.
+        images: The photos' folder; by default the file's own, or ``images`` beside the file.
+
+    Raises:
+        DataError: If a line cannot be understood, or none of the photos exists.
+    """
+    table = CsvTable.of(source)
+    if len(table.columns) != 1:
+        msg = (
+            f"{source}:1: expected one column of labels beside the photo and the split, "
+            f"got {list(table.columns)!r}"
+        )
+        raise DataError(msg)
+    entries = table.entries(lambda row: row.cells[0].strip())
+    separator = _separator([entry.value for entry in entries.values()], source)
+    present = [_labels(entry.value, separator) for entry in entries.values()]
+    names = sorted(set().union(*present))
+    targets = target_table(len(entries), len(names), value=0, source=source)
+    column = {name: index for index, name in enumerate(names)}
+    cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
+    rows, columns = zip(*cells, strict=True)
+    targets[list(rows), list(columns)] = 1
+    folder = photo_folder(list(entries), table.folders(images), source=source)
+    splits = [entry.split for entry in entries.values() if entry.split]
+    return Annotations(
+        names=tuple(names),
+        paths=tuple(folder / name for name in entries),
+        targets=targets,
+        splits=tuple(splits) if splits else None,
+        format="csv-list",
+        root=folder,
+    )
+
+
+def _labels(cell: str, separator: str) -> set[str]:
+    return {clean_name(part) for part in cell.split(separator)} - {""}
+
+
+def _separator(cells: Iterable[str], source: Path) -> str:
+    counts = {mark: sum(mark in cell for cell in cells) for mark in SEPARATORS}
+    separator = max(SEPARATORS, key=counts.__getitem__)
+    others = [mark for mark in SEPARATORS if counts[mark] and mark != separator]
+    if others:
+        logger.warning(
+            "%s: labels are taken to be separated by %r (in %d photos); %s is then part of a name",
+            source,
+            separator,
+            counts[separator],
+            " or ".join(map(repr, others)),
+        )
+    elif counts[separator]:
+        logger.info("%s: labels are separated by %r", source, separator)
+    return separator

@@ -1,0 +1,189 @@
+"""What was understood of a collection, and what is odd about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from tagsight.data.check import Check, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.data.annotations import Annotations
+
+
+class Pair(NamedTuple):
+    """Two labels that occur together.
+
+    Attributes:
+        first: A label.
+        second: Another label.
+        together: Photos with both.
+        second_given_first: Share of the photos with the first label that have the second.
+        first_given_second: The other way round.
+    """
+
+    first: str
+    second: str
+    together: int
+    second_given_first: float
+    first_given_second: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """A collection in plain values.
+
+    Attributes:
+        format: Name of the reader.
+        photos: Number of rows.
+        labels: Number of labels.
+        labels_per_photo: Mean number of labels that are present.
+        splits: Rows of each split; empty without splits.
+        counts: For each label, photos in which it is present: ``all``, and in each split.
+        pairs: The pairs that occur together most, the most frequent first.
+        unlabelled: Photos in which no label is present.
+        unknown: Targets that are unknown.
+        without_positive: Labels that no training photo has.
+        inseparable: Pairs of which no photo has only one.
+        problems: Photos that cannot be used.
+        duplicates: Groups of photos with equal content.
+    """
+
+    format: str
+    photos: int
+    labels: int
+    labels_per_photo: float
+    splits: dict[str, int]
+    counts: dict[str, dict[str, int]]
+    pairs: tuple[Pair, ...]
+    unlabelled: int
+    unknown: int
+    without_positive: tuple[str, ...]
+    inseparable: tuple[tuple[str, str], ...]
+    problems: tuple[Problem, ...]
+    duplicates: tuple[tuple[Path, ...], ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Values that JSON knows."""
+        return asdict(self) | {
+            "pairs": [pair._asdict() for pair in self.pairs],
+            "problems": [{"path": str(path), "reason": reason} for path, reason in self.problems],
+            "duplicates": [[str(path) for path in group] for group in self.duplicates],
+        }
+
+    def lines(self) -> list[str]:
+        """Text for a terminal, without marks of any kind."""
+        splits = ", ".join(f"{size:,} {split}" for split, size in self.splits.items())
+        width = max(map(len, self.counts))
+        columns = ["all", *self.splits]
+        return [
+            f"format {self.format}",
+            f"{self.photos:,} photos ({splits or 'no split'}), {self.labels:,} labels, "
+            f"{self.labels_per_photo:.2f} labels per photo",
+            f"{self.unlabelled:,} photos without a label, {self.unknown:,} unknown targets",
+            "",
+            " ".join([" " * width, *(f"{column:>8}" for column in columns)]),
+            *(
+                " ".join([f"{name:{width}}", *(f"{count[column]:8,}" for column in columns)])
+                for name, count in self.counts.items()
+            ),
+            *self._pair_lines(),
+            *self._warnings(),
+        ]
+
+    def _pair_lines(self) -> list[str]:
+        lines = [
+            f"{pair.first} and {pair.second}: {pair.together:,} photos; "
+            f"P({pair.second} given {pair.first}) {pair.second_given_first:.2f}, "
+            f"P({pair.first} given {pair.second}) {pair.first_given_second:.2f}"
+            for pair in self.pairs
+        ]
+        return ["", "most often together", *lines] if lines else []
+
+    def _warnings(self) -> list[str]:
+        lines = [f"{name!r} is in no training photo" for name in self.without_positive]
+        lines += [
+            f"{first!r} and {second!r} always occur together: no model can tell them apart"
+            for first, second in self.inseparable
+        ]
+        lines += [f"{path}: {reason}" for path, reason in self.problems]
+        lines += [
+            f"the same photo {len(group)} times: {', '.join(map(str, group))}"
+            for group in self.duplicates
+        ]
+        return ["", *lines] if lines else []
+
+
+def describe(
+    annotations: Annotations, check: Check | None = None, *, most: int = 10
+) -> Description:
+    """Count what a collection has.
+
+    Args:
+        annotations: The rows.
+        check: What `check_photos` found, for problems and duplicates.
+        most: Number of pairs to list.
+    """
+    present = annotations.targets == 1
+    splits = torch.tensor(
+        [list(annotations.split_sizes).index(split) for split in annotations.splits or ()]
+    )
+    columns = {"all": present} | {
+        split: present[splits == index] for index, split in enumerate(annotations.split_sizes)
+    }
+    counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
+    training = counts.get("train", counts["all"])
+    together = (present.T.float() @ present.float()).long()
+    return Description(
+        format=annotations.format,
+        photos=len(annotations),
+        labels=len(annotations.names),
+        labels_per_photo=present.sum().item() / max(len(annotations), 1),
+        splits=annotations.split_sizes,
+        counts={
+            name: {key: count[column] for key, count in counts.items()}
+            for column, name in enumerate(annotations.names)
+        },
+        pairs=tuple(_pairs(annotations.names, together, most)),
+        unlabelled=int((~present.any(1)).sum()),
+        unknown=int((annotations.targets == -1).sum()),
+        without_positive=tuple(
+            name for name, count in zip(annotations.names, training, strict=True) if not count
+        ),
+        inseparable=tuple(_inseparable(annotations.names, together)),
+        problems=check.problems if check else (),
+        duplicates=tuple(_duplicates(check)) if check else (),
+    )
+
+
+def _pairs(names: tuple[str, ...], together: Tensor, most: int) -> list[Pair]:
+    own = together.diagonal()
+    pairs = together.triu(1).flatten()
+    counts, order = pairs.sort(descending=True, stable=True)
+    found = []
+    for count, index in zip(counts[:most].tolist(), order[:most].tolist(), strict=True):
+        first, second = divmod(index, len(names))
+        if count:
+            shares = count / own[first].item(), count / own[second].item()
+            found.append(Pair(names[first], names[second], count, *shares))
+    return found
+
+
+def _inseparable(names: tuple[str, ...], together: Tensor) -> list[tuple[str, str]]:
+    own = together.diagonal()
+    always = (together == own) & (together == own[:, None]) & (together > 0)
+    return [(names[i], names[j]) for i, j in always.triu(1).nonzero().tolist()]
+
+
+def _duplicates(check: Check) -> list[tuple[Path, ...]]:
+    groups: dict[bytes, list[Path]] = defaultdict(list)
+    for path, content in check.hashes.items():
+        groups[content].append(path)
+    return [tuple(group) for group in groups.values() if len(group) > 1]

@@ -1,0 +1,228 @@
+"""Photos from disk: found, opened, and brought to upright RGB whatever they were."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+"""What is tried. Pillow knows more; of these it runs no other program (EPS would)."""
+
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+    | {".ppm", ".pgm", ".pbm", ".avif", ".jp2"}
+)
+"""Endings, in lower case, by which photos are told from other files in a folder."""
+
+MAX_PIXELS = 200_000_000
+
+# ImageOps.exif_transpose also rewrites the metadata, and so fails where only they are broken.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+logger = logging.getLogger(__name__)
+
+
+def open_photo(
+    source: Path | bytes | BinaryIO | Image.Image, *, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Decode a photo to upright 8-bit RGB.
+
+    The EXIF orientation is applied; of an animation the first frame is taken; transparent parts
+    become white; 16-bit and floating-point grey is scaled, not clipped.
+
+    Args:
+        source: A file, its bytes, or a photo that Pillow has opened, which is left as it is.
+        max_pixels: Most pixels to decode; the header is asked first. Pillow's own limit, twice
+            ``PIL.Image.MAX_IMAGE_PIXELS``, holds as well.
+
+    Raises:
+        DataError: If the photo is too large, truncated, or not readable at all.
+    """
+    try:
+        return _decode(source, max_pixels)
+    except DataError as error:
+        msg = f"{_name(source)}: {error}"
+        raise DataError(msg) from error
+
+
+def photo_defect(content: bytes, *, max_pixels: int = MAX_PIXELS) -> str | None:
+    """Why `open_photo` would refuse a file's content, or None if it would not.
+
+    JPEG is decoded to an eighth of its size: the decoder still reads every byte, so that a
+    truncation shows, in a fraction of the time.
+    """
+    try:
+        _decode(content, max_pixels, reduced=True)
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
+    """The photos among files and in folders, a folder's entries in alphabetical order.
+
+    A file that is given is yielded whatever its name ends in; in folders `PHOTO_SUFFIXES` decide,
+    and hidden files and folders are passed over. Each folder is entered once, so that links make
+    no circles.
+
+    Raises:
+        DataError: If a path does not exist, before anything is yielded.
+    """
+    given = list(paths)
+    for path in given:
+        if not path.exists():
+            msg = f"expected a photo or a folder of photos, got {path}, which does not exist"
+            raise DataError(msg)
+    return _found(given)
+
+
+def _found(given: list[Path]) -> Iterator[Path]:
+    entered: set[tuple[int, int]] = set()
+    for path in given:
+        if path.is_dir():
+            yield from _walk(path, entered)
+        else:
+            yield path
+
+
+def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path]:
+    stack = [_entries(folder, entered)]
+    while stack:
+        entry = next(stack[-1], None)
+        if entry is None:
+            stack.pop()
+        elif entry.is_dir():
+            stack.append(_entries(Path(entry.path), entered))
+        elif entry.is_file() and Path(entry.name).suffix.lower() in PHOTO_SUFFIXES:
+            yield Path(entry.path)
+
+
+def _entries(folder: Path, entered: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
+    try:
+        status = folder.stat()
+        identity = status.st_dev, status.st_ino
+        if identity in entered:
+            return iter(())
+        entered.add(identity)
+        with os.scandir(folder) as listing:
+            visible = [entry for entry in listing if not entry.name.startswith(".")]
+    except OSError as error:
+        logger.warning("%s: not searched: %s", folder, error.strerror)
+        return iter(())
+    return iter(sorted(visible, key=lambda entry: entry.name))
+
+
+def _decode(
+    source: Path | bytes | BinaryIO | Image.Image, max_pixels: int, *, reduced: bool = False
+) -> Image.Image:
+    try:
+        if isinstance(source, Image.Image):
+            return _upright_rgb(_of_size(source, max_pixels))
+        with Image.open(_file(source), formats=_formats()) as photo:
+            _of_size(photo, max_pixels)
+            if reduced:
+                photo.draft(None, (1, 1))
+            return _upright_rgb(photo)
+    except DataError:
+        raise
+    # Malformed files make Pillow's decoders raise almost anything.
+    except Exception as error:
+        raise DataError(_reason(error)) from error
+
+
+def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
+    if isinstance(source, bytes):
+        return BytesIO(source)
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        msg = "expected a photo, got a folder or device"
+        raise DataError(msg)
+    return source
+
+
+@functools.cache
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _of_size(photo: Image.Image, max_pixels: int) -> Image.Image:
+    width, height = photo.size
+    if not 0 < width * height <= max_pixels:
+        msg = f"expected 1 to {max_pixels:,} pixels, got {width:,} x {height:,}"
+        raise DataError(msg)
+    return photo
+
+
+def _upright_rgb(photo: Image.Image) -> Image.Image:
+    photo.load()
+    # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away.
+    turn = UPRIGHT.get(_orientation(photo))
+    upright = _rgb(photo)
+    if turn is not None:
+        upright = upright.transpose(turn)
+    upright.info = {}  # or the next reader would turn it again
+    return upright
+
+
+def _orientation(photo: Image.Image) -> int:
+    try:
+        return int(photo.getexif().get(ExifTags.Base.Orientation, 1))
+    # Broken metadata raise almost anything, and are no reason to refuse a photo.
+    except Exception:
+        return 1
+
+
+def _rgb(photo: Image.Image) -> Image.Image:
+    if photo.mode == "F" or photo.mode.startswith("I"):
+        return _grey_8_bit(photo).convert("RGB")
+    if photo.has_transparency_data:
+        paper = Image.new("RGBA", photo.size, "white")
+        paper.alpha_composite(photo.convert("RGBA"))
+        return paper.convert("RGB")
+    return photo.convert("RGB")
+
+
+def _grey_8_bit(photo: Image.Image) -> Image.Image:
+    kind = np.float32 if photo.mode.startswith("I;16") else np.float64
+    values = np.nan_to_num(np.asarray(photo).astype(kind), posinf=0, neginf=0)
+    black, most = float(values.min()), float(values.max())
+    whites = (1, 255, 65535) if photo.mode == "F" else (65535,)
+    usual = [white for white in whites if black >= 0 and most <= white]
+    if not usual:  # what there is, is stretched
+        values -= black
+    white = usual[0] if usual else most - black
+    return Image.fromarray((values * (255 / white)).round().astype(np.uint8))
+
+
+def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:
+    name = source if isinstance(source, Path) else getattr(source, "name", None)
+    return str(name or getattr(source, "filename", None) or "photo")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "expected a photo, got a file of another kind"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"expected a photo within Pillow's own limit, got: {error}"
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"expected a readable photo, got: {reason or type(error).__name__}"

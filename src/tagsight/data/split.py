@@ -1,0 +1,205 @@
+"""Which photos train, which select, which test: stratified, recorded, and never in two places."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import logging
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+
+from tagsight.data.annotations import SPLITS
+from tagsight.data.source import require_file
+from tagsight.errors import DataError
+from tagsight.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.data.annotations import Annotations
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+LARGEST_FILE = 2**28
+FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
+VAL_OF_TRAIN = {"train": 0.85, "val": 0.15}
+
+logger = logging.getLogger(__name__)
+
+
+def stratified_split(
+    targets: Tensor,
+    *,
+    fractions: Mapping[str, float] = FRACTIONS,
+    seed: int,
+    groups: Sequence[Hashable] | None = None,
+) -> tuple[str, ...]:
+    """Divide rows so that every label has its share in every split.
+
+    Iterative stratification, Sechidis, Tsoumakas and Vlahavas 2011: the rarest label goes first,
+    each of its rows to the split that lacks most of it, then to the one that lacks most rows.
+    Where even that is equal, the split that is named first has it; the rows come in random order.
+
+    Args:
+        targets: ``(N, L)`` int in {1, 0, -1}; only present labels are balanced.
+        fractions: Each split's share of the rows; they add up to 1.
+        seed: Decides the order of the rows.
+        groups: What must not be separated: rows with equal values get the same split.
+
+    Returns:
+        The split of each of the ``N`` rows.
+
+    Raises:
+        ValueError: If the fractions do not add up to 1.
+    """
+    if min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1) > 1e-6:
+        msg = f"expected fractions that add up to 1, got {dict(fractions)!r}"
+        raise ValueError(msg)
+    rows = range(len(targets)) if groups is None else groups
+    number = {group: index for index, group in enumerate(dict.fromkeys(rows))}
+    group = torch.tensor([number[key] for key in rows], dtype=torch.long)
+    sizes = group.bincount().numpy()
+    counts = torch.zeros(len(number), targets.shape[1], dtype=torch.long)
+    counts.index_add_(0, group, (targets == 1).long())
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]  # large groups while there is room
+    shares = np.array(list(fractions.values()))
+    places = _places(counts.numpy(), sizes, order, shares)
+    names = list(fractions)
+    return tuple(names[place] for place in places[group.numpy()].tolist())
+
+
+def complete_splits(
+    annotations: Annotations, hashes: Mapping[Path, bytes], seed: int
+) -> Annotations:
+    """Keep the splits of the source where it has them; make those that training needs.
+
+    Without splits, or with ``train`` alone, the rows are divided 70/15/15. With ``train`` and
+    ``test``, ``val`` is 15 % of ``train``. Everything else stays as it is: ``test`` may be absent,
+    or all there is. Rows that `leaked` finds are left out and logged.
+
+    Args:
+        annotations: The rows.
+        hashes: Content hash of each photo; photos of equal content stay together.
+        seed: Decides what is drawn.
+    """
+    found = set(annotations.split_sizes)
+    if found <= {"train"}:
+        return annotations.with_splits(_stratified(annotations, hashes, FRACTIONS, seed))
+    if leaks := leaked(annotations, hashes):
+        logger.warning(
+            "%d photos also lie in a later split and are left out of the earlier, the first is %s",
+            len(leaks),
+            annotations.paths[leaks[0]],
+        )
+        dropped = set(leaks)
+        annotations = annotations.select([i for i in range(len(annotations)) if i not in dropped])
+    if found == {"train", "test"}:
+        train = [i for i, split in enumerate(annotations.splits or ()) if split == "train"]
+        drawn = _stratified(annotations.select(train), hashes, VAL_OF_TRAIN, seed)
+        splits = list(annotations.splits or ())
+        for row, split in zip(train, drawn, strict=True):
+            splits[row] = split
+        return annotations.with_splits(splits)
+    return annotations
+
+
+def leaked(annotations: Annotations, hashes: Mapping[Path, bytes]) -> list[int]:
+    """Rows whose photo, by content, also lies in a later split (``train`` < ``val`` < ``test``)."""
+    rank = {split: index for index, split in enumerate(SPLITS)}
+    splits = annotations.splits or ()
+    last: dict[Hashable, int] = {}
+    for path, split in zip(annotations.paths, splits, strict=bool(splits)):
+        key = hashes.get(path, path)
+        last[key] = max(last.get(key, 0), rank[split])
+    return [
+        row
+        for row, (path, split) in enumerate(zip(annotations.paths, splits, strict=bool(splits)))
+        if rank[split] < last[hashes.get(path, path)]
+    ]
+
+
+def write_split(path: Path, annotations: Annotations) -> str:
+    """Record the splits as lines ``photo,split``, photos named relative to the root.
+
+    Returns:
+        Hexadecimal SHA-256 of the file: runs with equal hashes used the same split.
+    """
+    text = io.StringIO()
+    lines = zip(annotations.relative_names, annotations.splits or (), strict=True)
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    content = text.getvalue().encode()
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_split(path: Path, annotations: Annotations) -> Annotations:
+    """Divide rows as recorded; rows that are not in the record are left out, as they were then.
+
+    Raises:
+        DataError: If the record is malformed, or names photos that are not among the rows.
+    """
+    recorded = _recorded(require_file(path, largest=LARGEST_FILE))
+    names = annotations.relative_names
+    if missing := recorded.keys() - set(names):
+        msg = (
+            f"{path}: expected the photos of this collection, got {len(missing):,} others, "
+            f"such as {min(missing)!r}"
+        )
+        raise DataError(msg)
+    rows = [row for row, name in enumerate(names) if name in recorded]
+    return annotations.select(rows).with_splits([recorded[names[row]] for row in rows])
+
+
+def _recorded(path: Path) -> dict[str, str]:
+    recorded: dict[str, str] = {}
+    with path.open(encoding="utf-8", newline="") as handle:
+        reader = csv.reader(handle, strict=True)
+        try:
+            for cells in reader:
+                if len(cells) != 2 or cells[1] not in SPLITS or cells[0] in recorded:
+                    msg = f"{path}:{reader.line_num}: expected 'photo,split', got {cells[:3]!r}"
+                    raise DataError(msg)
+                recorded[cells[0]] = cells[1]
+        except (csv.Error, UnicodeDecodeError) as error:
+            msg = f"{path}: expected lines 'photo,split', got: {error}"
+            raise DataError(msg) from error
+    return recorded
+
+
+def _stratified(
+    annotations: Annotations,
+    hashes: Mapping[Path, bytes],
+    fractions: Mapping[str, float],
+    seed: int,
+) -> tuple[str, ...]:
+    groups = [hashes.get(path, path) for path in annotations.paths]
+    return stratified_split(annotations.targets, fractions=fractions, seed=seed, groups=groups)
+
+
+def _places(counts: Array, sizes: Array, order: Array, shares: Array) -> Array:
+    left = counts.sum(0)
+    wanted = np.outer(shares, left)  # (splits, labels): rows of each label still to come
+    room = shares * sizes.sum()
+    ranks = range(0, -len(shares), -1)
+    places = np.full(len(sizes), -1)
+    while (places < 0).any():
+        units = order[places[order] < 0]
+        need = np.zeros(len(shares))  # of rows without labels, which come last
+        if left.any():
+            label = int(np.where(left > 0, left, left.max() + 1).argmin())
+            units = units[counts[units, label] > 0]
+            need = wanted[:, label]  # a view, which follows what is given
+        for unit in units.tolist():
+            place = -max(zip(need, room, ranks, strict=True))[2]
+            places[unit] = place
+            wanted[place] -= counts[unit]
+            room[place] -= sizes[unit]
+        left = left - counts[units].sum(0)
+    return places

@@ -1,0 +1,123 @@
+"""PASCAL VOC: ``ImageSets/Main/<label>_<split>.txt`` beside ``JPEGImages``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+
+from tagsight.data.annotations import SPLITS, Annotations, clean_name
+from tagsight.data.source import photo_folder, photo_name, require_file, target_table
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Difficult = Literal["unknown", "present", "absent"]
+
+LABEL_FILE = re.compile(r"(.+)_(train|val|test|trainval)\.txt")
+LARGEST_FILE = 2**26
+"""Bytes of one label's list."""
+
+
+def recognises(source: Path) -> bool:
+    """Whether a folder is, or leads to, a folder of label lists ``<label>_<split>.txt``."""
+    return bool(_main_folders(source))
+
+
+def read(
+    source: Path, *, images: Path | None = None, difficult: Difficult = "unknown"
+) -> Annotations:
+    """Read 1 present, -1 absent, and 0, an object that is hard to see.
+
+    The labels are put in alphabetical order. The lists of ``trainval`` are used, as ``train``,
+    only where there are neither ``train`` nor ``val``. A photo that a label's list leaves out has
+    an unknown target.
+
+    Args:
+        source: ``VOCdevkit``, ``VOC2012`` or the like, or its ``ImageSets/Main``.
+        images: The photos' folder; by default ``JPEGImages``.
+        difficult: What 0 means.
+
+    Raises:
+        DataError: If a line cannot be understood, or none of the photos exists.
+    """
+    if difficult not in get_args(Difficult):
+        msg = f"expected difficult to be one of {get_args(Difficult)}, got {difficult!r}"
+        raise DataError(msg)
+    main = _main_folder(source)
+    values = {"1": 1, "-1": 0, "0": {"unknown": -1, "present": 1, "absent": 0}[difficult]}
+    lists = {key: _read_list(file, values) for key, file in _label_files(main).items()}
+    names = sorted({label for label, _ in lists})
+    split_of = _split_of_each(lists, main)
+    row = {photo: index for index, photo in enumerate(split_of)}
+    targets = target_table(len(row), len(names), value=-1, source=main)
+    for (label, _), marks in lists.items():
+        rows = torch.tensor([row[photo] for photo in marks], dtype=torch.long)
+        targets[rows, names.index(label)] = torch.tensor(list(marks.values()), dtype=torch.int8)
+    files = [f"{photo}.jpg" for photo in row]
+    folder = photo_folder(files, [images or main.parent.parent / "JPEGImages"], source=main)
+    return Annotations(
+        names=tuple(names),
+        paths=tuple(folder / file for file in files),
+        targets=targets,
+        splits=tuple(split_of.values()),
+        format="voc",
+        root=folder,
+    )
+
+
+def _main_folders(source: Path) -> list[Path]:
+    places = [source, source / "ImageSets" / "Main", *sorted(source.glob("VOC*/ImageSets/Main"))]
+    return [place for place in places if place.name == "Main" and _matches(place)]
+
+
+def _main_folder(source: Path) -> Path:
+    folders = _main_folders(source)
+    if len(folders) == 1:
+        return folders[0]
+    came = ", ".join(str(folder) for folder in folders) or "none"
+    msg = f"expected one ImageSets/Main with lists <label>_<split>.txt in {source}, got {came}"
+    raise DataError(msg)
+
+
+def _matches(main: Path) -> list[tuple[Path, str, str]]:
+    files = ((file, LABEL_FILE.fullmatch(file.name)) for file in sorted(main.glob("*_*.txt")))
+    return [(file, clean_name(match[1]), match[2]) for file, match in files if match]
+
+
+def _label_files(main: Path) -> dict[tuple[str, str], Path]:
+    matches = _matches(main)
+    has_parts = any(split in {"train", "val"} for _, _, split in matches)
+    meaning = {split: split for split in SPLITS} | ({} if has_parts else {"trainval": "train"})
+    return {(label, meaning[split]): file for file, label, split in matches if split in meaning}
+
+
+def _read_list(file: Path, values: dict[str, int]) -> dict[str, int]:
+    marks: dict[str, int] = {}
+    text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        where = f"{file}:{number}"
+        if len(fields) != 2 or fields[1] not in values:
+            msg = f"{where}: expected a photo and 1, 0 or -1, got {line[:80]!r}"
+            raise DataError(msg)
+        photo, value = photo_name(fields[0], where), values[fields[1]]
+        if marks.setdefault(photo, value) != value:
+            msg = f"{where}: expected {photo!r} once, got it again with another mark"
+            raise DataError(msg)
+    return marks
+
+
+def _split_of_each(lists: dict[tuple[str, str], dict[str, int]], main: Path) -> dict[str, str]:
+    split_of: dict[str, str] = {}
+    for split in SPLITS:
+        for (_, part), marks in lists.items():
+            for photo in marks if part == split else ():
+                if split_of.setdefault(photo, split) != split:
+                    msg = f"expected each photo in one split, got {photo!r} in several, in {main}"
+                    raise DataError(msg)
+    return split_of

@@ -1,0 +1,201 @@
+"""A split's predictions, in order, and what they are worth."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tagsight.batches import PhotoStore, evaluation_batches
+from tagsight.bootstrap import bootstrap, bootstrap_map
+from tagsight.calibration import expected_calibration_error
+from tagsight.metrics import average_precision, mean_average_precision, precision_recall, top_k
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tagsight.checkpoint import LoadedModel
+    from tagsight.data.annotations import Annotations
+    from tagsight.decision import Decision
+    from tagsight.runtime import Runtime
+    from tagsight.systems import System
+
+Report = dict[str, Any]
+"""Plain values for JSON; every fraction in percent, as the field prints them."""
+
+RESAMPLES = 1000
+DIGITS = 4
+
+
+class Predictions(NamedTuple):
+    """What a system says of a split.
+
+    Attributes:
+        logits: ``(N, L)`` float32 on the CPU, in the order of the photos.
+        photos_per_second: Decoding included.
+    """
+
+    logits: Tensor
+    photos_per_second: float
+
+
+@torch.no_grad()
+def predict(
+    system: System,
+    photos: PhotoStore,
+    runtime: Runtime,
+    *,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Recognise all photos in their own order.
+
+    Args:
+        system: On the runtime's device; it is left in evaluation mode.
+        photos: The ``N`` photos at the side the system was trained for.
+        runtime: Device and precision.
+        batch_size: Photos per forward pass.
+        progress: Called with the number of photos done so far.
+    """
+    system.eval()
+    started = time.perf_counter()
+    logits: list[Tensor] = []
+    done = 0
+    for images in evaluation_batches(photos, batch_size, runtime.workers):
+        with runtime.autocast():
+            logits.append(system(runtime.images(images)).logits.float().cpu())
+        done += len(images)
+        if progress is not None:
+            progress(done)
+    return Predictions(torch.cat(logits), done / (time.perf_counter() - started))
+
+
+def evaluate(
+    model: LoadedModel,
+    annotations: Annotations,
+    runtime: Runtime,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Measure a model on the rows of one split.
+
+    Args:
+        model: On the runtime's device.
+        annotations: The split, its labels matched to the model's.
+        runtime: Device and precision.
+        seed: Of the bootstrap.
+        progress: Called with the number of photos done so far.
+
+    Returns:
+        ``mAP`` with its 95 % interval and variants, ``per_label``, ``all`` (at a score of 0.5),
+        ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, ``calibration``,
+        ``photos_per_second``, and what was measured: split hash, resolution, weights.
+    """
+    side = model.recipe.training.image_size
+    photos = PhotoStore(annotations.paths, side, memory=0)
+    logits, rate = predict(model.system, photos, runtime, progress=progress)
+    report = measure(logits, annotations.targets, model.labels.names, model.decision, seed=seed)
+    return report | {
+        "photos_per_second": round(rate, 1),
+        "photos": len(annotations),
+        "split_hash": annotations.hash(),
+        "image_size": side,
+        "system": model.recipe.system,
+        "recipe": model.recipe.name,
+        "weights": _weights(model),
+        "seed": model.recipe.training.seed,
+    }
+
+
+def measure(
+    logits: Tensor, targets: Tensor, names: tuple[str, ...], decision: Decision, *, seed: int
+) -> Report:
+    """Measure logits against targets; `evaluate` says what comes out.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        names: The ``L`` labels.
+        decision: The model's thresholds and temperature.
+        seed: Of the bootstrap.
+    """
+    ap = average_precision(logits, targets)
+    mean, counted = mean_average_precision(ap)
+    scores = decision.scores(logits)
+    predicted = decision.predicted(scores)
+    return {
+        "mAP": percent(mean),
+        "mAP_interval": _interval(bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)),
+        "labels_counted": counted,
+        "mAP_variants": _variants(logits, targets),
+        "per_label": _per_label(ap, predicted, targets, names, decision),
+        "all": _quality(logits >= 0, targets, seed),
+        "all_at_thresholds": _quality(predicted, targets, seed),
+        "top3": {
+            "exact": _quality(top_k(logits, 3, rule="exact"), targets, seed),
+            "thresholded": _quality(top_k(logits, 3, rule="thresholded"), targets, seed),
+        },
+        "calibration": {
+            "expected_error": percent(expected_calibration_error(scores, targets)),
+            "expected_error_before": percent(
+                expected_calibration_error(logits.double().sigmoid(), targets)
+            ),
+            "temperature": round(decision.temperature, DIGITS),
+        },
+    }
+
+
+def _variants(logits: Tensor, targets: Tensor) -> Report:
+    variants = {
+        "ties_in_order": average_precision(logits, targets, ties="order"),
+        "voc2007": average_precision(logits, targets, variant="voc2007"),
+        "voc2010": average_precision(logits, targets, variant="voc2010"),
+    }
+    return {name: percent(mean_average_precision(ap)[0]) for name, ap in variants.items()}
+
+
+def _per_label(
+    ap: Tensor, predicted: Tensor, targets: Tensor, names: tuple[str, ...], decision: Decision
+) -> Report:
+    rates = precision_recall(predicted, targets).per_label
+    counts = (targets == 1).sum(0)
+    return {
+        name: {
+            "AP": percent(ap[i].item()),
+            "count": int(counts[i]),
+            "threshold": round(decision.thresholds[i].item(), DIGITS),
+            "precision": percent(rates.precision[i].item()),
+            "recall": percent(rates.recall[i].item()),
+        }
+        for i, name in enumerate(names)
+    }
+
+
+def _quality(predicted: Tensor, targets: Tensor, seed: int) -> Report:
+    values = precision_recall(predicted, targets).as_dict()
+
+    def of1(photos: Tensor) -> float:
+        return precision_recall(predicted[photos], targets[photos]).overall.f1
+
+    interval = bootstrap(of1, len(targets), seed=seed, resamples=200)
+    return {key: percent(value) for key, value in values.items()} | {
+        "OF1_interval": _interval(interval)
+    }
+
+
+def _weights(model: LoadedModel) -> str:
+    backbone = model.recipe.settings.backbone
+    return f"{backbone.name}, {backbone.weights}"
+
+
+def percent(fraction: float) -> float | None:
+    """A fraction as the field prints it; None, which JSON has, for one that is not defined."""
+    return None if math.isnan(fraction) else round(100 * fraction, DIGITS)
+
+
+def _interval(interval: tuple[float, float]) -> list[float | None]:
+    return [percent(bound) for bound in interval]

@@ -1,0 +1,170 @@
+"""The evidence of a whole split: does it point at the objects, and does it follow the photo?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import torch
+
+from tagsight.batches import PhotoStore, evaluation_batches
+from tagsight.bootstrap import bootstrap
+from tagsight.equivariance import on_one_grid, transform_images, undo_on_maps
+from tagsight.errors import DataError
+from tagsight.evidence import (
+    consistency_error,
+    energy_in_boxes,
+    mean_by_label,
+    pointing_chance,
+    pointing_hits,
+)
+from tagsight.evaluate import percent
+from tagsight.gradcam import grad_cam
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from torch import Tensor
+
+    from tagsight.checkpoint import LoadedModel
+    from tagsight.config import Transform
+    from tagsight.data.annotations import Annotations
+    from tagsight.data.boxes import Boxes
+    from tagsight.runtime import Runtime
+
+TRANSFORMS: tuple[Transform, ...] = ("flip", "scale", "quarter_turn")
+MapSource = Literal["maps", "grad-cam"]
+BATCH = 32
+
+
+class Pairs(NamedTuple):
+    """Present labels of photos with boxes of them.
+
+    Attributes:
+        photos: ``(P,)`` int, the photo of each pair.
+        labels: ``(P,)`` int, its label.
+        boxes: ``(P, n, 4)`` float, its boxes as fractions of the photo; padded without area.
+    """
+
+    photos: Tensor
+    labels: Tensor
+    boxes: Tensor
+
+
+def measure_evidence(
+    model: LoadedModel,
+    annotations: Annotations,
+    runtime: Runtime,
+    *,
+    boxes: Boxes | None,
+    source: MapSource = "maps",
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, object]:
+    """Measure the maps of a split, in percent.
+
+    Args:
+        model: On the runtime's device.
+        annotations: The split, its labels matched to the model's.
+        runtime: Device and precision.
+        boxes: Where objects are; without them only the consistency is measured.
+        source: The system's own maps, or Grad-CAM's of the same network.
+        seed: Of the bootstrap over photos.
+        progress: Called with the number of photos done so far.
+
+    Returns:
+        ``pointing`` and ``energy_in_box`` (means over labels, with what chance would give),
+        ``consistency`` (error relative to the maps' variance, mean over photos, by transform).
+    """
+    photos = PhotoStore(annotations.paths, model.recipe.training.image_size, memory=0)
+    pairs = find_pairs(annotations, boxes) if boxes is not None else None
+    hits: list[Tensor] = []
+    energies: list[Tensor] = []
+    errors: dict[str, list[Tensor]] = {transform: [] for transform in TRANSFORMS}
+    start = 0
+    model.system.eval()
+
+    def maps_of(images: Tensor) -> Tensor:
+        if source == "grad-cam":
+            return grad_cam(model.system, images, range(len(model.labels)))
+        with torch.no_grad(), runtime.autocast():
+            return model.system(images).maps.float()
+
+    for batch in evaluation_batches(photos, BATCH, runtime.workers):
+        images = runtime.images(batch)
+        maps = maps_of(images)
+        for transform in TRANSFORMS:
+            moved = undo_on_maps(maps_of(transform_images(images, transform)), transform)
+            errors[transform].append(consistency_error(*on_one_grid(maps, moved, "bilinear")))
+        if pairs is not None:
+            here = (pairs.photos >= start) & (pairs.photos < start + len(batch))
+            chosen = maps.cpu()[pairs.photos[here] - start, pairs.labels[here]]
+            hits.append(pointing_hits(chosen, pairs.boxes[here]))
+            energies.append(energy_in_boxes(chosen, pairs.boxes[here]))
+        start += len(batch)
+        if progress is not None:
+            progress(start)
+    report: dict[str, object] = {
+        "source": source,
+        "consistency": {t: percent(torch.cat(errors[t]).mean().item()) for t in TRANSFORMS},
+    }
+    if pairs is not None and len(pairs.photos):
+        report |= _located(pairs, torch.cat(hits), torch.cat(energies), annotations.names, seed)
+    return report
+
+
+def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
+    """Match boxes to the present labels of photos by the names of both.
+
+    Raises:
+        DataError: If the boxes fit no photo, which a wrong file would otherwise hide.
+    """
+    found: list[tuple[int, int, Tensor]] = []
+    for photo, path in enumerate(annotations.paths):
+        known = boxes.of(path)
+        if known is None:
+            continue
+        for label, name in enumerate(annotations.names):
+            if name in known.boxes and annotations.targets[photo, label] == 1:
+                found.append((photo, label, known.boxes[name] / torch.tensor(known.size * 2)))
+    if not found:
+        msg = (
+            f"expected boxes of labels {list(annotations.names[:3])!r}... in photos such as "
+            f"{annotations.paths[0].name!r}, the boxes file has none"
+        )
+        raise DataError(msg)
+    photos, labels, corners = zip(*found, strict=True)
+    padded = torch.nn.utils.rnn.pad_sequence(list(corners), batch_first=True)
+    return Pairs(torch.tensor(photos), torch.tensor(labels), padded)
+
+
+def _located(
+    pairs: Pairs, hits: Tensor, energies: Tensor, names: Sequence[str], seed: int
+) -> dict[str, object]:
+    size = len(names)
+    chance = mean_by_label(pointing_chance(pairs.boxes), pairs.labels, size).mean
+    pointing = mean_by_label(hits, pairs.labels, size)
+    energy = mean_by_label(energies, pairs.labels, size)
+
+    def resampled(values: Tensor) -> list[float | None]:
+        def statistic(drawn: Tensor) -> float:
+            return mean_by_label(values[drawn], pairs.labels[drawn], size).mean
+
+        low, high = bootstrap(statistic, len(values), seed=seed)
+        return [percent(low), percent(high)]
+
+    return {
+        "pointing": percent(pointing.mean),
+        "pointing_interval": resampled(hits),
+        "energy_in_box": percent(energy.mean),
+        "energy_in_box_interval": resampled(energies),
+        "chance": percent(chance),
+        "pairs": len(hits),
+        "per_label": {
+            name: {
+                "pointing": percent(pointing.per_label[i].item()),
+                "energy_in_box": percent(energy.per_label[i].item()),
+                "pairs": int(pointing.pairs[i]),
+            }
+            for i, name in enumerate(names)
+            if pointing.pairs[i]
+        },
+    }
