@@ -411,6 +411,18 @@ def test_kept_classifiers_are_never_stale(change: object) -> None:
 
 
 @torch.no_grad()
+def test_memory_that_is_used_again_is_not_taken_for_the_same_weights() -> None:
+    # When weights are replaced twice, the allocator may hand out what the first time freed.
+    config = GraphConfig(hidden=64)
+    network = GraphClassifiers(label_space(length=300), channels=2, config=config).eval()
+    for _ in range(400):
+        before = network()
+        for _ in range(2):
+            network.first.weight.data = torch.randn(300, 64)
+        assert not torch.equal(network(), before)
+
+
+@torch.no_grad()
 def test_kept_classifiers_follow_the_precision_of_the_weights() -> None:
     network = classifiers_of_three().eval()
     assert network().dtype == torch.float32

@@ -63,6 +63,7 @@ def without_packages(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
     [
         ("dog", [1, 2], None),
         ("Dog", [1, 2], None),
+        ("\uff24og", [1, 2], "'\uff24og' is read as 'dog'"),
         ("plant life", [2, 2], "'plant life' is the mean of 'plant' and 'life'"),
         ("plant_life", [2, 2], "'plant_life' is the mean of 'plant' and 'life'"),
         ("plant-life", [2, 2], "'plant-life' is the mean of 'plant' and 'life'"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 import timm
@@ -21,6 +23,18 @@ log = logging.getLogger(__name__)
 
 EMBEDDED = "efficientnet_lite0"
 """The encoder whose ImageNet weights are installed with the package."""
+
+_weights_follow = ContextVar("weights_follow", default=False)
+
+
+@contextmanager
+def weights_follow() -> Iterator[None]:
+    """Build encoders without their first weights: those of a saved model take their place."""
+    token = _weights_follow.set(True)
+    try:
+        yield
+    finally:
+        _weights_follow.reset(token)
 
 
 class Backbone(nn.Module):
@@ -88,11 +102,15 @@ class FullPrecision(nn.Module):
 def build_backbone(config: BackboneConfig) -> Backbone:
     """Make the encoder that the settings name, with ImageNet weights unless they say ``none``.
 
+    Within `weights_follow` no weights are read, and nobody is warned that there are none.
+
     Raises:
         DataError: If timm does not know the name, the encoder gives no grid, or its weights cannot
             be had here.
     """
-    if config.weights == "none":
+    if _weights_follow.get():
+        config = config.model_copy(update={"weights": "none"})
+    elif config.weights == "none":
         log.warning("the backbone %s starts from random weights, as the settings ask", config.name)
     network = _embedded(config) if config.name == EMBEDDED else _from_timm(config)
     _spare_strided_depthwise(network)

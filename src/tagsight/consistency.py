@@ -7,13 +7,13 @@ crop, as equivariance demands.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 
+from tagsight.class_activation import class_logits, class_maps, pooled
 from tagsight.equivariance import on_one_grid, transform_images, undo_on_maps
 from tagsight.losses import map_consistency
-from tagsight.systems.grid import class_maps, recognition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from tagsight.config import ConsistencyConfig, Transform
     from tagsight.systems.grid import GridSystem
 
-View = frozenset[str]
+View: TypeAlias = "frozenset[Transform]"
 ORIGINAL: View = frozenset()
+
+ORDER: tuple[Transform, ...] = ("scale", "flip", "quarter_turn")
+"""In which a view's transforms are made; on the maps they are undone backwards."""
 
 
 class Pair(NamedTuple):
@@ -56,7 +59,8 @@ def consistent_losses(
     features = _features(system, images, views, config.scale)
     classifiers, bias = system.classifiers()
 
-    logits = [recognition(features[v], classifiers, bias, system.config.pooling)[0] for v in views]
+    pooling = system.config.pooling
+    logits = [class_logits(pooled(features[v], pooling), classifiers, bias) for v in views]
     label_loss = torch.stack([system.label_loss(logit, targets) for logit in logits]).mean()
 
     steering = classifiers.detach() if config.detach_classifiers else classifiers
@@ -80,7 +84,7 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
     if config.views != "all":
         return [Pair(ORIGINAL, frozenset({transform}), 1.0) for transform in transforms]
     moved = [frozenset({transform}) for transform in transforms if transform != "scale"]
-    small = [frozenset({"scale"})] if "scale" in transforms else []
+    small: list[View] = [frozenset({"scale"})] if "scale" in transforms else []
     at_each_size = [Pair(size, size | view, 1.0) for size in (ORIGINAL, *small) for view in moved]
     arranged = (ORIGINAL, *moved)
     across = [Pair(v, v | size, 1 / len(arranged)) for size in small for v in arranged]
@@ -91,27 +95,25 @@ def _features(
     system: GridSystem, images: Tensor, views: Sequence[View], scale: float
 ) -> dict[View, Tensor]:
     """Feature grids of the views; views of one size go through the backbone together."""
+    seen = {view: _seen(images, view, scale) for view in views}
     grids: dict[View, Tensor] = {}
-    for size in (ORIGINAL, frozenset({"scale"})):
-        group = [view for view in views if view & {"scale"} == size]
-        if not group:
-            continue
-        sized = transform_images(images, "scale", scale=scale) if size else images
-        batch = torch.cat([_rearranged(sized, view) for view in group])
-        grids |= zip(group, system.backbone(batch).float().chunk(len(group)), strict=True)
+    for size in dict.fromkeys(batch.shape for batch in seen.values()):
+        group = [view for view in views if seen[view].shape == size]
+        features = system.backbone(torch.cat([seen[view] for view in group]))
+        grids |= zip(group, features.chunk(len(group)), strict=True)
     return grids
 
 
-def _rearranged(images: Tensor, view: View) -> Tensor:
-    for transform in ("flip", "quarter_turn"):
+def _seen(images: Tensor, view: View, scale: float) -> Tensor:
+    for transform in ORDER:
         if transform in view:
-            images = transform_images(images, transform)
+            images = transform_images(images, transform, scale=scale)
     return images
 
 
 def _maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:
     maps = class_maps(features, classifiers)
-    for transform in ("quarter_turn", "flip"):
+    for transform in reversed(ORDER):
         if transform in view:
             maps = undo_on_maps(maps, transform)
     return maps

@@ -26,7 +26,7 @@ FEWEST_EXAMPLES = 5
 needs to be believed."""
 LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.01, 0.99
 """No threshold is fitted outside."""
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.1, 10.0
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 10.0
 """No temperature is fitted outside: logits without error would ask for 0, random ones for more."""
 
 
@@ -107,7 +107,7 @@ def fit_decision(
 ) -> Decision:
     """Fit temperature and thresholds on the validation split.
 
-    The temperature in [0.1, 10] is the one with the least binary cross-entropy of the known targets
+    The temperature in [0.2, 10] is the one with the least binary cross-entropy of the known targets
     (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, Sec. 4.2). It comes first, and
     never changes a ranking. A threshold lies midway between the lowest score that it predicts and
     the highest that it does not, within [0.01, 0.99]; of equally good ones the highest. A label

@@ -51,9 +51,10 @@ def undo_on_maps(maps: Tensor, transform: Transform) -> Tensor:
 def on_one_grid(first: Tensor, second: Tensor, alignment: Alignment) -> tuple[Tensor, Tensor]:
     """Resample two stacks of maps ``(B, L, h, w)`` of the same frame to one grid.
 
-    ``bilinear`` resamples the finer to the coarser grid. ``nearest`` repeats both to the least
-    common multiple of their sides, as VAC's released code does (7 and 6 to 42); between grids that
-    differ this leaves an error that even an exactly equivariant network has.
+    ``bilinear`` interpolates the finer at the cell centres of the coarser grid, exactly so for
+    evidence that changes linearly over the photo. ``nearest`` repeats both to the least common
+    multiple of their sides, as VAC's released code does (7 and 6 to 42); between grids that differ
+    this leaves an error that even an exactly equivariant network has.
     """
     if first.shape[-2:] == second.shape[-2:]:
         return first, second
@@ -66,7 +67,7 @@ def on_one_grid(first: Tensor, second: Tensor, alignment: Alignment) -> tuple[Te
 def _resampled(maps: Tensor, grid: torch.Size) -> Tensor:
     if maps.shape[-2:] == grid:
         return maps
-    return F.interpolate(maps, size=grid, mode="bilinear", align_corners=False, antialias=True)
+    return F.interpolate(maps, size=grid, mode="bilinear", align_corners=False)
 
 
 def _repeated_to_common_multiple(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

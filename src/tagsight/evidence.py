@@ -94,7 +94,7 @@ def box_coverage(boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
         ``(P, h, w)`` float64 in [0, 1].
     """
     _check_boxes(boxes)
-    left, top, right, bottom = boxes.double().clamp(0, 1).unbind(-1)
+    left, top, right, bottom = boxes.double().unbind(-1)
     rows, row_shares = _strips(top, bottom, grid[0])
     columns, column_shares = _strips(left, right, grid[1])
     return row_shares @ _in_any_box(rows, columns).double() @ column_shares.mT
@@ -183,7 +183,7 @@ def _enlarged(boxes: Tensor, tolerance: float) -> Tensor:
     boxes = boxes.double()
     margin = boxes.new_tensor([-tolerance, -tolerance, tolerance, tolerance])
     has_area = (boxes[..., :2] < boxes[..., 2:]).all(-1, keepdim=True)
-    return torch.where(has_area, (boxes + margin).clamp(0, 1), 0.0)
+    return torch.where(has_area, boxes + margin, 0.0)
 
 
 def _centres_inside(starts: Tensor, ends: Tensor, cells: int) -> Tensor:

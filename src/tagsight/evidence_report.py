@@ -10,6 +10,7 @@ from tagsight.batches import PhotoStore, evaluation_batches
 from tagsight.bootstrap import bootstrap
 from tagsight.equivariance import on_one_grid, transform_images, undo_on_maps
 from tagsight.errors import DataError
+from tagsight.evaluate import percent
 from tagsight.evidence import (
     consistency_error,
     energy_in_boxes,
@@ -17,11 +18,11 @@ from tagsight.evidence import (
     pointing_chance,
     pointing_hits,
 )
-from tagsight.evaluate import percent
 from tagsight.gradcam import grad_cam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
     from torch import Tensor
 
     from tagsight.checkpoint import LoadedModel

@@ -24,7 +24,7 @@ MOST_LABELS = 200
 MOST_EDGES = 1000
 """Of more edges only the most probable are drawn."""
 
-_SMOOTH = 3
+_SMOOTH = 2
 """Pillow draws lines without smoothing: everything is drawn this much larger, then reduced."""
 
 _MOST_UPRIGHT = 24
@@ -44,7 +44,7 @@ _STRONG = np.array([178, 38, 24])
 
 
 class _Canvas(NamedTuple):
-    """The picture, three times as large, and where the labels are on it, in its pixels."""
+    """The picture, twice as large, and where the labels are on it, in its pixels."""
 
     picture: Image.Image
     pen: ImageDraw.ImageDraw
@@ -127,7 +127,7 @@ def _swap_gains(
 
 def _prepared(names: Sequence[str], counts: NDArray[np.int_]) -> _Canvas:
     size = len(names)
-    radius = _SMOOTH * float(np.clip(6 * size, 240, 1200))
+    radius = _SMOOTH * float(np.clip(6 * size, 240, 1000))
     font_size = _SMOOTH * (18 if size <= _MOST_UPRIGHT else 15)
     spacing = 2 * math.pi * radius / size
     largest = min(22.0 * _SMOOTH, 0.45 * spacing)

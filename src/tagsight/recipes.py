@@ -121,3 +121,7 @@ _PAPER = (
         )
     ),
 )
+
+_CPU: tuple[Recipe, ...] = ()
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_CPU, *_PAPER)}

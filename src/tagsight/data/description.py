@@ -132,12 +132,9 @@ def describe(
         most: Number of pairs to list.
     """
     present = annotations.targets == 1
-    splits = torch.tensor(
-        [list(annotations.split_sizes).index(split) for split in annotations.splits or ()]
-    )
-    columns = {"all": present} | {
-        split: present[splits == index] for index, split in enumerate(annotations.split_sizes)
-    }
+    number = {split: index for index, split in enumerate(annotations.split_sizes)}
+    splits = torch.tensor([number[split] for split in annotations.splits or ()])
+    columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
     counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
     training = counts.get("train", counts["all"])
     together = (present.T.float() @ present.float()).long()

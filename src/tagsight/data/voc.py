@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -56,7 +57,7 @@ def read(
     for (label, _), marks in lists.items():
         rows = torch.tensor([row[photo] for photo in marks], dtype=torch.long)
         targets[rows, names.index(label)] = torch.tensor(list(marks.values()), dtype=torch.int8)
-    files = [f"{photo}.jpg" for photo in row]
+    files = [photo_name(f"{photo}.jpg", str(main)) for photo in row]
     folder = photo_folder(files, [images or main.parent.parent / "JPEGImages"], source=main)
     return Annotations(
         names=tuple(names),
@@ -95,29 +96,39 @@ def _label_files(main: Path) -> dict[tuple[str, str], Path]:
 
 
 def _read_list(file: Path, values: dict[str, int]) -> dict[str, int]:
-    marks: dict[str, int] = {}
     text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+    fields = text.split()
+    photos, marks = fields[::2], fields[1::2]
+    if len(photos) == len(marks) and values.keys() >= set(marks):
+        found = dict(zip(photos, map(values.__getitem__, marks), strict=True))
+        if len(found) == len(photos):
+            return found
+    return _read_lines(file, text, values)
+
+
+def _read_lines(file: Path, text: str, values: dict[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split()
+        fields = line.rsplit(None, 1)
         if not fields:
             continue
-        where = f"{file}:{number}"
         if len(fields) != 2 or fields[1] not in values:
-            msg = f"{where}: expected a photo and 1, 0 or -1, got {line[:80]!r}"
+            msg = f"{file}:{number}: expected a photo and 1, 0 or -1, got {line[:80]!r}"
             raise DataError(msg)
-        photo, value = photo_name(fields[0], where), values[fields[1]]
-        if marks.setdefault(photo, value) != value:
-            msg = f"{where}: expected {photo!r} once, got it again with another mark"
+        photo, value = fields[0].strip(), values[fields[1]]
+        if found.setdefault(photo, value) != value:
+            msg = f"{file}:{number}: expected {photo!r} once, got it again with another mark"
             raise DataError(msg)
-    return marks
+    return found
 
 
 def _split_of_each(lists: dict[tuple[str, str], dict[str, int]], main: Path) -> dict[str, str]:
     split_of: dict[str, str] = {}
     for split in SPLITS:
-        for (_, part), marks in lists.items():
-            for photo in marks if part == split else ():
-                if split_of.setdefault(photo, split) != split:
-                    msg = f"expected each photo in one split, got {photo!r} in several, in {main}"
-                    raise DataError(msg)
+        of_split = [marks for (_, part), marks in lists.items() if part == split]
+        photos = dict.fromkeys(chain.from_iterable(of_split), split)
+        if shared := photos.keys() & split_of.keys():
+            msg = f"{main}: expected each photo in one split, got {min(shared)!r} in two"
+            raise DataError(msg)
+        split_of |= photos
     return split_of

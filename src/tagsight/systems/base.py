@@ -36,6 +36,22 @@ class Recognition(NamedTuple):
     embedding: Tensor
 
 
+class Published(NamedTuple):
+    """A number in a paper, with what is needed to read it.
+
+    Attributes:
+        data: Data set.
+        score: mAP, in percent.
+        setting: Resolution in pixels, backbone, and how AP was computed where it is known.
+        source: Where it stands.
+    """
+
+    data: str
+    score: float
+    setting: str
+    source: str
+
+
 class System(nn.Module, ABC):
     """A whole method: backbone, classifiers, losses.
 
@@ -47,6 +63,8 @@ class System(nn.Module, ABC):
     Config: ClassVar[type[SystemConfig]]
     paper: ClassVar[str]
     """DOI or arXiv URL."""
+    published: ClassVar[tuple[Published, ...]]
+    """What the authors, and those who compared with them, report."""
     needs_vectors: ClassVar[bool] = False
     """Whether the system reads ``labels.vectors``."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tagsight.config import GraphConfig, Pooling, SystemConfig
 from tagsight.graph import GraphClassifiers
+from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 
 if TYPE_CHECKING:
@@ -46,6 +47,28 @@ class MLGCN(GridSystem):
 
     Config: ClassVar[type[SystemConfig]] = MLGCNConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1904.03582"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "COCO 2014",
+            83.0,
+            "448, ResNet-101, max pooling, non-interpolated AP",
+            "ML-GCN; G-CAM Table 2",
+        ),
+        Published("VOC 2007", 94.0, "448, ResNet-101, max pooling, non-interpolated AP", "ML-GCN"),
+        Published("NUS-WIDE", 62.5, "448, ResNet-101, non-interpolated AP", "ML-GCN README"),
+        Published(
+            "NUS-WIDE",
+            64.9,
+            "ResNet-101, resolution not given",
+            "G-CAM Table 3, rerun by its authors",
+        ),
+        Published(
+            "MIRFLICKR-25K",
+            79.9,
+            "ResNet-101, resolution not given",
+            "G-CAM Table 1, rerun by its authors",
+        ),
+    )
     needs_vectors: ClassVar[bool] = True
     config: MLGCNConfig
 

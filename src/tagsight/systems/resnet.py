@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import Tensor, nn
 
 from tagsight.config import SystemConfig
+from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 
 if TYPE_CHECKING:
@@ -34,6 +35,38 @@ class ResNet(GridSystem):
 
     Config: ClassVar[type[SystemConfig]] = ResNetConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1512.03385"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "COCO 2014",
+            77.3,
+            "448, ResNet-101, average pooling, non-interpolated AP",
+            "ML-GCN README; G-CAM Table 2",
+        ),
+        Published(
+            "COCO 2014", 81.9, "448, ResNet-101, max pooling, non-interpolated AP", "ML-GCN README"
+        ),
+        Published(
+            "VOC 2007",
+            91.7,
+            "448, ResNet-101, average pooling, non-interpolated AP",
+            "ML-GCN README",
+        ),
+        Published(
+            "VOC 2007", 93.0, "448, ResNet-101, max pooling, non-interpolated AP", "ML-GCN README"
+        ),
+        Published(
+            "NUS-WIDE",
+            56.9,
+            "448, ResNet-101, average pooling, non-interpolated AP",
+            "ML-GCN README",
+        ),
+        Published(
+            "NUS-WIDE",
+            59.8,
+            "224, ResNet-101, VOC 2010 AP, another selection of photos",
+            "G-CAM Table 3, from SRN",
+        ),
+    )
 
     def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)

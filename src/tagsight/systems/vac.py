@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tagsight.config import ConsistencyConfig, SystemConfig
 from tagsight.consistency import consistent_losses
+from tagsight.systems.base import Published
 from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:
@@ -43,6 +44,23 @@ class VAC(ResNet):
         "https://openaccess.thecvf.com/content_CVPR_2019/html/"
         "Guo_Visual_Attention_Consistency_Under_Image_Transforms_for_Multi-Label_Image_"
         "Classification_CVPR_2019_paper.html"
+    )
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "COCO 2014", 77.5, "288 and 256, ResNet-101, AP of scikit-learn", "VAC; G-CAM Table 2"
+        ),
+        Published(
+            "NUS-WIDE",
+            65.4,
+            "ResNet-101, resolution not given",
+            "G-CAM Table 3, rerun by its authors",
+        ),
+        Published(
+            "MIRFLICKR-25K",
+            80.4,
+            "ResNet-101, resolution not given",
+            "G-CAM Table 1, rerun by its authors",
+        ),
     )
     config: VACConfig
 

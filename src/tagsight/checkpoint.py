@@ -1,0 +1,219 @@
+"""The model folder: weights, settings and decision rule of a trained system, and nothing unpickled.
+
+``model.safetensors`` holds the state of the system and, under ``labels.``, the tensors of its
+`LabelSpace`; ``config.json`` all that is not a tensor; ``README.md`` says it to people. The three
+are written together or not at all, and ``config.json`` knows the digest of the weights, so that
+files of two models are not taken for one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field, JsonValue, ValidationError
+from pydantic_core import from_json
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from tagsight import __version__
+from tagsight.backbones import weights_follow
+from tagsight.config import Recipe, Settings
+from tagsight.decision import Decision
+from tagsight.errors import DataError
+from tagsight.files import replacing_folder, surviving_folder
+from tagsight.labels import LabelSpace
+from tagsight.model_card import model_card
+from tagsight.systems import build_system, parse_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.systems import System
+
+LONGEST_VECTOR = 2**16
+
+_LABELS = "labels."
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """What a model folder holds.
+
+    Args:
+        system: In evaluation mode, on the device that was asked for.
+        labels: What the system was built with.
+        decision: Thresholds and temperature.
+        recipe: How it was trained.
+        facts: What else was recorded: hashes of data and split, metrics.
+    """
+
+    system: System
+    labels: LabelSpace
+    decision: Decision
+    recipe: Recipe
+    facts: Mapping[str, JsonValue]
+
+
+def save_model(
+    folder: Path,
+    system: System,
+    labels: LabelSpace,
+    decision: Decision,
+    recipe: Recipe,
+    facts: Mapping[str, object],
+) -> None:
+    """Write a model folder, in the place of the one that may be there.
+
+    A crash at any moment leaves a complete folder, the new one or the one before. Other files in
+    the folder stay.
+
+    Args:
+        folder: Created with its parents.
+        system: As built from ``recipe`` and ``labels``, trained.
+        labels: What the system was built with.
+        decision: Thresholds and temperature for the labels.
+        recipe: How the system was trained.
+        facts: Plain values under names such as ``data`` and ``validation``; numbers that are not
+            finite are recorded as null.
+
+    Raises:
+        DataError: If something else than a model folder is there.
+    """
+    check_replaceable(folder)
+    # Numbers that JSON does not have become null rather than the end of a training.
+    plain = json.loads(json.dumps(facts), parse_constant=lambda _: None)
+    with replacing_folder(folder) as new:
+        save_file(_tensors(system, labels), new / WEIGHTS)
+        config = ModelConfig(
+            tagsight=__version__,
+            labels=labels.names,
+            recipe=recipe.model_dump(mode="json"),
+            decision=decision.as_dict(labels.names),
+            preprocessing=Preprocessing(image_size=recipe.training.image_size),
+            weights_sha256=_digest(new / WEIGHTS),
+            facts=plain,
+        )
+        text = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        (new / CONFIG).write_text(text + "\n", encoding="utf-8")
+        card = model_card(system, labels, decision, recipe, plain)
+        (new / CARD).write_text(card, encoding="utf-8")
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
+    """Read a model folder; nothing in it can run code.
+
+    Args:
+        folder: As `save_model` wrote it.
+        device: Where the system is to be.
+
+    Raises:
+        DataError: If the folder is none, incomplete, damaged, changed, or of a later format.
+    """
+    folder = model_folder(folder)
+    config_file, weights_file = folder / CONFIG, folder / WEIGHTS
+    config = read_config(config_file)
+    with about(config_file):
+        recipe = parse_recipe(config.recipe)
+        check_preprocessing(config.preprocessing, recipe)
+        decision = Decision.from_dict(config.decision, config.labels)
+    with about(weights_file), _opened(weights_file) as stored:
+        labels = _label_space(stored, config.labels)
+        # Its first weights are random and overwritten: nobody's random numbers are used up.
+        with weights_follow(), torch.random.fork_rng(devices=[]):
+            system = build_system(recipe, labels)
+        _check_shapes(stored, system.state_dict())
+        _check_digest(weights_file, config.weights_sha256)
+        state = {name: stored.get_tensor(name) for name in system.state_dict()}
+        _check_finite(state)
+    system.load_state_dict(state)
+    return LoadedModel(system.to(device).eval(), labels, decision, recipe, config.facts)
+
+
+def _tensors(system: System, labels: LabelSpace) -> dict[str, Tensor]:
+    known = {
+        "vectors": labels.vectors,
+        "cooccurrence": labels.cooccurrence,
+        "photos": labels.photos,
+    }
+    tensors = system.state_dict() | {
+        _LABELS + name: tensor for name, tensor in known.items() if tensor is not None
+    }
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[safe_open]:
+    refuse_pickle(file)
+    try:
+        with safe_open(file, framework="pt", device="cpu") as stored:
+            yield stored
+    except SafetensorError as error:
+        msg = f"truncated or not safetensors ({error}); copy the model folder again"
+        raise DataError(msg) from error
+
+
+def _label_space(stored: safe_open, names: Sequence[str]) -> LabelSpace:
+    size, key = len(names), _LABELS + "vectors"
+    vectors = None
+    if key in _shapes(stored):
+        length = min(_shapes(stored)[key][-1], LONGEST_VECTOR)
+        vectors = _label_tensor(stored, key, [size, length], torch.float32)
+    counts = [
+        _label_tensor(stored, _LABELS + name, shape, torch.int64)
+        for name, shape in {"cooccurrence": [size, size], "photos": [size]}.items()
+    ]
+    return LabelSpace(tuple(names), vectors, *counts)
+
+
+def _label_tensor(stored: safe_open, key: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    found = _shapes(stored).get(key)
+    if found == shape and (tensor := stored.get_tensor(key)).dtype == dtype:
+        return tensor
+    msg = (
+        f"expected {key!r} of the {shape[0]} labels in {CONFIG}, {list(shape)} of {dtype}, "
+        f"got {found or 'none'}"
+    )
+    raise DataError(msg)
+
+
+def _check_shapes(stored: safe_open, state: Mapping[str, Tensor]) -> None:
+    """Compare what is stored with what the settings describe, before any of it is read."""
+    found = {n: shape for n, shape in _shapes(stored).items() if not n.startswith(_LABELS)}
+    expected = {name: list(tensor.shape) for name, tensor in state.items()}
+    differing = sorted(n for n in found.keys() | expected if found.get(n) != expected.get(n))
+    if differing:
+        first = differing[0]
+        msg = (
+            f"does not fit the system in {CONFIG} in {len(differing)} tensors: expected {first!r} "
+            f"of shape {expected.get(first, 'none')}, got {found.get(first, 'none')}"
+        )
+        raise DataError(msg)
+
+
+def _shapes(stored: safe_open) -> dict[str, list[int]]:
+    names: list[str] = stored.keys()
+    return {name: stored.get_slice(name).get_shape() for name in names}
+
+
+def _check_finite(state: Mapping[str, Tensor]) -> None:
+    for name, tensor in state.items():
+        if not bool(tensor.isfinite().all()):
+            msg = f"expected finite weights, got others in {name!r}: the model is of no use"
+            raise DataError(msg)
+
+
+def _check_digest(file: Path, expected: str) -> None:
+    if _digest(file) != expected:
+        msg = f"changed since {CONFIG} was written, or of another model; copy the folder again"
+        raise DataError(msg)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

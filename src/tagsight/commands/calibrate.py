@@ -1,0 +1,62 @@
+"""``tagsight calibrate``: fit the decision rule of a model again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.evaluate import split_rows
+from tagsight.commands.options import Machine, Reading
+from tagsight.commands.output import say
+from tagsight.runlog import progress
+
+
+def calibrate(
+    model: Path,
+    data: Path,
+    /,
+    *,
+    objective: str = "f1",
+    split: Literal["train", "val", "test"] = "val",
+    reading: Reading = Reading(),
+    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    machine: Machine = Machine(),
+) -> None:
+    """Fit each label's threshold and the temperature again and store them in the model folder.
+
+    Args:
+        model: The model folder; its weights stay as they are.
+        data: Labels: a file or a folder of a known format; they are matched to the model's by name.
+        objective: f1, or precision>=p with p in (0, 1].
+        split: The photos to fit to; never those that the result is reported on.
+    """
+    from tagsight.batches import PhotoStore
+    from tagsight.checkpoint import load_model, save_model
+    from tagsight.decision import fit_decision, parse_objective
+    from tagsight.evaluate import predict
+
+    parse_objective(objective)
+    runtime = machine.runtime()
+    loaded = load_model(model, runtime.device)
+    rows = split_rows(loaded, model, reading.read(data), split, runtime, max_bad)
+    photos = PhotoStore(rows.paths, loaded.recipe.training.image_size, memory=0)
+    with progress("recognising", len(rows)) as advance:
+        logits, _ = predict(loaded.system, photos, runtime, progress=advance)
+    names = loaded.labels.names
+    decision = fit_decision(logits, rows.targets, names=names, objective=objective)
+    facts = {**loaded.facts, "calibration": {"objective": objective, "photos": len(rows)}}
+    save_model(model, loaded.system, loaded.labels, decision, loaded.recipe, facts)
+    width = max(map(len, names))
+    before = loaded.decision.thresholds.tolist()
+    say(
+        [
+            f"temperature {loaded.decision.temperature:.3f} -> {decision.temperature:.3f}",
+            *(
+                f"{name:{width}}  {old:.3f} -> {new:.3f}"
+                for name, old, new in zip(names, before, decision.thresholds.tolist(), strict=True)
+            ),
+        ]
+    )

@@ -1,0 +1,138 @@
+"""Options that several commands share. Nothing here imports torch before a command runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+if TYPE_CHECKING:
+    from cyclopts import Token
+
+    from tagsight.config import Recipe
+    from tagsight.data.annotations import Annotations
+    from tagsight.runtime import Runtime
+
+
+def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - see below
+    """Make tables of ``--system.graph.epsilon 0.3``; several values of a setting are a list.
+
+    Args:
+        tokens: What cyclopts collected: lists of tokens in dictionaries by the parts of the name.
+    """
+    if not isinstance(tokens, dict):
+        msg = "expected the name of a setting after a dot, as in --training.lr 0.001"
+        raise ValueError(msg)  # noqa: TRY004 - what cyclopts turns into an error of usage
+    return {
+        name.replace("-", "_"): nested_settings(_kind, value)
+        if isinstance(value, dict)
+        else _joined(value)
+        for name, value in tokens.items()
+    }
+
+
+def _joined(tokens: list[Token]) -> str:
+    return ",".join(token.value for token in tokens)
+
+
+SettingsOption = Annotated[dict[str, Any] | None, Parameter(converter=nested_settings)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading:
+    """How the labels of a collection are read."""
+
+    images: Path | None = None
+    """Folder of the photos, where it is not the usual one of the format."""
+
+    format: str | None = None
+    """Format of the labels: csv-columns, csv-list, coco or voc; by default the content decides."""
+
+    difficult: Literal["present", "absent", "unknown"] = "unknown"
+    """What an object counts as that is hard to see, where a format marks such."""
+
+    def read(self, data: Path) -> Annotations:
+        """Read the labels."""
+        from tagsight.data import read_annotations
+
+        return read_annotations(
+            data, images=self.images, format=self.format, difficult=self.difficult
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machine:
+    """Where and how fast something is computed, which never decides what comes out."""
+
+    device: str = "auto"
+    """A device of torch's such as cpu or cuda; by default the GPU if there is one."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the convolutions; by default the fastest that is safe on the device."""
+
+    workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    """Threads that decode photos; by default one for each processor, at most 16."""
+
+    photo_memory: Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))] = 2.0
+    """Memory for photos that are decoded once and kept, in GiB."""
+
+    def runtime(self) -> Runtime:
+        """Choose the device."""
+        from tagsight.runtime import Runtime
+
+        return Runtime.choose(
+            self.device,
+            self.precision,
+            workers=self.workers,
+            photo_memory=round(self.photo_memory * 2**30),
+        )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Choice:
+    """What is trained: a recipe, changed by a file, changed by flags."""
+
+    recipe: str | None = None
+    """A recipe that 'tagsight recipes' lists; by default gcam-cpu."""
+
+    epochs: int | None = None
+    """Passes over the training photos."""
+
+    seed: int | None = None
+    """Decides the split, if one has to be drawn, and everything random in training."""
+
+    config: Path | None = None
+    """A TOML file of settings; 'tagsight recipes NAME' writes one."""
+
+    system: SettingsOption = None
+    """A setting of the system, as in --system.graph.epsilon 0.3."""
+
+    training: SettingsOption = None
+    """A setting of the training, as in --training.lr 0.001."""
+
+    def chosen(self) -> Recipe:
+        """Apply file and flags to the recipe."""
+        from tagsight.settings import DEFAULT_RECIPE, Change, changes_in, choose_recipe
+        from tagsight.settings_file import SettingsFile, read_settings
+
+        file = read_settings(self.config) if self.config else SettingsFile(None, [])
+        flags = {"system": self.system or {}, "training": self.training or {}}
+        short = {"epochs": self.epochs, "seed": self.seed}
+        return choose_recipe(
+            self.recipe or file.recipe or DEFAULT_RECIPE,
+            [
+                *file.changes,
+                *changes_in(flags, "--"),
+                *(
+                    Change(("training", name), value, f"--{name}")
+                    for name, value in short.items()
+                    if value is not None
+                ),
+            ],
+        )

@@ -1,0 +1,22 @@
+"""``tagsight recipes``: settings that reproduce a result, a line each or one in full."""
+
+from __future__ import annotations
+
+from tagsight.commands.output import say
+
+
+def recipes(name: str | None = None, /) -> None:
+    """List the recipes, or write one with all its settings as a file for 'train --config'.
+
+    Args:
+        name: The recipe to write.
+    """
+    if name is None:
+        from tagsight.catalogue import recipe_lines
+
+        say(recipe_lines())
+        return
+    from tagsight.settings import known_recipe
+    from tagsight.settings_file import settings_text
+
+    say([settings_text(known_recipe(name)).rstrip()])

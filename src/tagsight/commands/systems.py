@@ -1,0 +1,12 @@
+"""``tagsight systems``: what can be trained, a line each."""
+
+from __future__ import annotations
+
+from tagsight.commands.output import say
+
+
+def systems() -> None:
+    """List the systems: name, what it is, paper."""
+    from tagsight.catalogue import system_lines
+
+    say(system_lines())

@@ -1,0 +1,99 @@
+"""``tagsight train``: from labelled photos to a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.options import Choice, Machine, Reading
+from tagsight.commands.output import remark, say
+from tagsight.runlog import RunLog, progress
+
+if TYPE_CHECKING:
+    from tagsight.data.check import Problem
+    from tagsight.run import Outcome
+
+INTERRUPTED = 130
+
+
+def train(
+    data: Path,
+    /,
+    *,
+    out: Path,
+    choice: Choice = Choice(),
+    vectors: Path | None = None,
+    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    reading: Reading = Reading(),
+    machine: Machine = Machine(),
+) -> int:
+    """Train a system and keep the epoch that is best on the validation split.
+
+    Without splits of its own a collection is divided 70/15/15. Ctrl-C ends a run with the best
+    model so far.
+
+    Args:
+        data: Labels: a file or a folder of a known format.
+        out: The run folder; it gets the model, the log and the split.
+        vectors: Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'.
+        max_bad: Largest fraction of the photos that may be unusable.
+    """
+    from tagsight.preparation import prepare
+    from tagsight.run import train_run
+
+    recipe = choice.chosen()
+    runtime = machine.runtime()
+    _require_free(out)
+    annotations = reading.read(data)
+    with progress("checking photos", len(annotations)) as advance:
+        prepared = prepare(
+            annotations,
+            out,
+            runtime,
+            seed=recipe.training.seed,
+            max_bad=max_bad,
+            progress=advance,
+        )
+    _tell(prepared.problems)
+    remark(f"{recipe.name}: {recipe.system} on {runtime}")
+    photos = prepared.annotations.split_sizes.get("train", 0)
+    steps = recipe.training.epochs * max(1, photos // recipe.training.batch_size)
+    with RunLog(out / "run.jsonl", steps) as log:
+        outcome = train_run(
+            prepared.annotations,
+            recipe,
+            out,
+            runtime,
+            log=log,
+            vectors=vectors,
+            facts=prepared.facts,
+        )
+    say([_summary(outcome, recipe.training.epochs), str(outcome.model)])
+    return INTERRUPTED if outcome.interrupted else 0
+
+
+def _require_free(out: Path) -> None:
+    from tagsight.errors import DataError
+
+    if (out / "model").exists():
+        msg = f"expected a new run folder, got {out} with a model in it; choose another --out"
+        raise DataError(msg)
+
+
+def _tell(problems: tuple[Problem, ...], most: int = 10) -> None:
+    for path, reason in problems[:most]:
+        remark(f"left out: {path}: {reason}")
+    if len(problems) > most:
+        remark(f"left out: {len(problems) - most:,} more; 'tagsight data' lists them")
+
+
+def _summary(outcome: Outcome, epochs: int) -> str:
+    ended = "interrupted; " if outcome.interrupted else ""
+    return (
+        f"{ended}best epoch {outcome.epoch + 1} of {epochs}: "
+        f"mAP {outcome.validation['mAP']:.1f} on the validation split, "
+        f"{outcome.minutes:.1f} minutes"
+    )

@@ -1,0 +1,216 @@
+"""Heatmaps with their captions, one by one and side by side on one scale."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from tagsight.heatmaps import blended, overlay, strongest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+LONGEST_SIDE = 1600
+"""Of a single heatmap, in pixels; smaller photos keep their size."""
+
+_PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (38, 42, 48), (112, 118, 127), (222, 225, 230)
+_SCORE = (66, 84, 110)
+_GREY = 118.0
+"""Brightness of a middle grey after paling, over which the colour bar shows the scale."""
+
+_MARGIN, _GAP, _CAPTION, _BAR = 20, 20, 56, 48
+_TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 22, 20, 14
+_NARROWEST = 230
+"""Width that a caption needs, in pixels."""
+_CELL_AREA, _LONGEST_CELL_SIDE = 340 * 255, 640
+_ASPECT = 1.6
+"""Of a contact sheet, where the number of labels leaves a choice."""
+
+_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "Arial Unicode.ttf")
+"""Looked for in the system only for text that the built-in font has no letters for."""
+
+
+class Panel(NamedTuple):
+    """One label on one photo.
+
+    Attributes:
+        name: The label.
+        score: In [0, 1].
+        threshold: Score from which on the label is found.
+        found: Whether it is.
+        evidence: ``(h, w)`` float over the whole photo.
+    """
+
+    name: str
+    score: float
+    threshold: float
+    found: bool
+    evidence: NDArray[np.float32]
+
+
+class Section(NamedTuple):
+    """Labels that share a scale.
+
+    Attributes:
+        unit: What the maps are and in which unit, said at the scale.
+        panels: At least one.
+    """
+
+    unit: str
+    panels: Sequence[Panel]
+
+    @property
+    def top(self) -> float:
+        """The strongest evidence of the section: the end of its scale."""
+        return strongest(np.stack([panel.evidence for panel in self.panels]))
+
+
+def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image.Image:
+    """Draw one label's evidence on the photo, with score, threshold and scale.
+
+    Args:
+        photo: RGB, upright; reduced to 1600 pixels if it is longer.
+        panel: The label.
+        unit: What the map is and in which unit.
+        top: The end of the scale, that of all labels that are shown of this photo.
+    """
+    scale = min(1.0, LONGEST_SIDE / max(photo.size))
+    photo = photo.resize(_scaled(photo.size, scale), Image.Resampling.LANCZOS)
+    width = max(photo.width, _NARROWEST)
+    height = _MARGIN + _CAPTION + photo.height + _BAR + _MARGIN
+    sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
+    _draw_panel(sheet, (_MARGIN, _MARGIN), width, overlay(photo, panel.evidence, top), panel)
+    _draw_scale(sheet, (_MARGIN, height - _MARGIN - _BAR), width, unit, top)
+    return sheet
+
+
+def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -> Image.Image:
+    """Put the photo and the evidence for its labels side by side, on one scale a section.
+
+    Args:
+        photo: RGB, upright.
+        title: Stands above it all.
+        sections: With the same labels in the same order, such as the maps of a system and Grad-CAM.
+    """
+    photo = photo.resize(_cell_size(photo.size), Image.Resampling.LANCZOS)
+    cell = max(photo.width, _NARROWEST), photo.height + _CAPTION
+    number = 1 + max(len(section.panels) for section in sections)
+    columns = _columns(number, cell)
+    rows = math.ceil(number / columns)
+    width = columns * (cell[0] + _GAP) - _GAP
+    section_height = rows * (cell[1] + _GAP) + _BAR
+    top = _MARGIN + 2 * _TITLE_SIZE
+    height = top + len(sections) * (section_height + _GAP)
+    sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
+    _write(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, width)
+    for section in sections:
+        pictures = [overlay(photo, panel.evidence, section.top) for panel in section.panels]
+        for i, (picture, panel) in enumerate(
+            zip([photo, *pictures], [None, *section.panels], strict=True)
+        ):
+            row, column = divmod(i, columns)
+            corner = _MARGIN + column * (cell[0] + _GAP), top + row * (cell[1] + _GAP)
+            _draw_panel(sheet, corner, cell[0], picture, panel)
+        _draw_scale(sheet, (_MARGIN, top + section_height - _BAR), width, section.unit, section.top)
+        top += section_height + _GAP
+    return sheet
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height
+
+
+def _cell_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Photos of any shape get the same area, unless they are very long."""
+    scale = math.sqrt(_CELL_AREA / (size[0] * size[1]))
+    return _scaled(size, min(scale, _LONGEST_CELL_SIDE / max(size)))
+
+
+def _columns(number: int, cell: tuple[int, int]) -> int:
+    def misshape(columns: int) -> float:
+        rows = math.ceil(number / columns)
+        return abs(math.log(columns * cell[0] / (rows * cell[1]) / _ASPECT))
+
+    return min(range(1, number + 1), key=misshape)
+
+
+def _draw_panel(
+    sheet: Image.Image,
+    corner: tuple[int, int],
+    width: int,
+    picture: Image.Image,
+    panel: Panel | None,
+) -> None:
+    left, top = corner
+    if panel is None:
+        _write(sheet, (left, top), "photo", _NAME_SIZE, _FAINT, width)
+    else:
+        verdict = "threshold" if panel.found else "below the threshold"
+        numbers = f"score {panel.score:.2f}, {verdict} {panel.threshold:.2f}"
+        _write(sheet, corner, panel.name, _NAME_SIZE, _INK if panel.found else _FAINT, width)
+        _write(sheet, (left, top + 25), numbers, _TEXT_SIZE, _FAINT, width)
+        _draw_score(sheet, (left, top + 45), width, panel)
+    sheet.paste(picture, (left + (width - picture.width) // 2, top + _CAPTION))
+
+
+def _draw_score(sheet: Image.Image, corner: tuple[int, int], width: int, panel: Panel) -> None:
+    """A bar as long as the score, with a mark at the threshold."""
+    pen, (left, top) = ImageDraw.Draw(sheet), corner
+    colour = _SCORE if panel.found else _FAINT
+    pen.rectangle((left, top, left + width - 1, top + 4), fill=_LINE)
+    if round(panel.score * width):
+        pen.rectangle((left, top, left + round(panel.score * width) - 1, top + 4), fill=colour)
+    mark = left + min(round(panel.threshold * width), width - 2)
+    pen.rectangle((mark, top - 3, mark + 1, top + 7), fill=_INK)
+
+
+def _draw_scale(
+    sheet: Image.Image, corner: tuple[int, int], width: int, unit: str, top: float
+) -> None:
+    pen, (left, upper) = ImageDraw.Draw(sheet), corner
+    length = min(width, 300)
+    share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
+    bar = blended(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
+    sheet.paste(Image.fromarray(bar), (left, upper + 12))
+    font = _font(_TEXT_SIZE, "")
+    pen.text((left, upper + 28), "0", fill=_FAINT, font=font)
+    end = f"{top:.3g}" if top > 0 else "no evidence for any label shown"
+    pen.text((left + length, upper + 28), end, fill=_FAINT, font=font, anchor="ra")
+    beside = width - length - 14
+    if beside > 200:
+        _write(sheet, (left + length + 14, upper + 10), unit, _TEXT_SIZE, _FAINT, beside)
+
+
+def _write(
+    sheet: Image.Image,
+    corner: tuple[int, int],
+    text: str,
+    size: int,
+    colour: tuple[int, int, int],
+    width: int,
+) -> None:
+    """Write a line, shortened where it is longer than the width in pixels."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    font = _font(size, text)
+    shown = text
+    while font.getlength(shown) > width and len(text) > 1:
+        text = text[:-1]
+        shown = text.rstrip() + "..."
+    ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=font)
+
+
+def _font(size: int, text: str) -> Font:
+    for name in () if text.isascii() else _FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)

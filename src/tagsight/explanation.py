@@ -1,0 +1,218 @@
+"""Explain photos: for every label found, the picture of where its score comes from."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from tagsight.contact_sheet import Panel, Section, contact_sheet, heatmap
+from tagsight.data.photos import open_photo
+from tagsight.files import replacing
+from tagsight.gradcam import grad_cam
+from tagsight.heatmaps import enlarged
+from tagsight.recognizer import label_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tagsight.recognizer import OnError, Recognizer, Result
+
+MOST_PANELS = 24
+"""A contact sheet shows so many labels; each label has its own picture all the same."""
+
+
+class Explanation(NamedTuple):
+    """What was drawn for one photo.
+
+    Attributes:
+        result: What was recognised.
+        shown: Labels that have a picture: those found, those asked for, or, if there are none, the
+            one with the highest score.
+        sheet: The contact sheet.
+        heatmaps: One picture for each label shown.
+    """
+
+    result: Result
+    shown: tuple[str, ...]
+    sheet: Path
+    heatmaps: tuple[Path, ...]
+
+
+def explain_photos(
+    recognizer: Recognizer,
+    photos: Iterable[Path],
+    out: Path,
+    *,
+    labels: Sequence[str] = (),
+    with_grad_cam: bool = False,
+    on_error: OnError | None = None,
+) -> Iterator[Explanation]:
+    """Draw the evidence for the labels of photos, a photo at a time.
+
+    For ``dog.jpg`` there come ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
+    label. A number is added where two photos would share a name; of the files that are there
+    already, only pictures that tagsight drew are replaced.
+
+    Args:
+        recognizer: The model.
+        photos: Files.
+        out: Folder for the pictures, created if needed.
+        labels: Asked for, to be shown also below their threshold.
+        with_grad_cam: Whether the contact sheet shows Grad-CAM as well.
+        on_error: As in `Recognizer.recognize`.
+
+    Raises:
+        DataError: If a label is unknown, before anything is drawn, or a photo cannot be read.
+    """
+    for name in labels:
+        label_index(recognizer.labels, name)
+    out.mkdir(parents=True, exist_ok=True)
+    names = _Names(out)
+    return (
+        _explain(recognizer, result, names, labels, with_grad_cam=with_grad_cam)
+        for result in recognizer.recognize(photos, on_error=on_error)
+    )
+
+
+def place(evidence: NDArray[np.float32]) -> str:
+    """Say where a map points: the area above half of its height, in words and percent.
+
+    Args:
+        evidence: ``(h, w)`` float.
+
+    >>> corner = np.zeros((7, 7), np.float32)
+    >>> corner[0, 0] = 1
+    >>> place(corner)
+    'upper left, 1 % of the photo'
+    """
+    fine = enlarged(evidence, (90, 90))
+    if fine.max() <= 0:
+        return "nowhere"
+    strong = fine >= fine.max() / 2
+    weight = fine * strong
+    y, x = (np.indices(fine.shape) * weight).sum((1, 2)) / weight.sum()
+    row = ("upper", "", "lower")[min(int(y / 30), 2)]
+    column = ("left", "", "right")[min(int(x / 30), 2)]
+    where = " ".join(word for word in (row, column) if word) or "middle"
+    return f"{where}, {100 * strong.mean():.0f} % of the photo"
+
+
+def _explain(
+    recognizer: Recognizer,
+    result: Result,
+    names: _Names,
+    asked: Sequence[str],
+    *,
+    with_grad_cam: bool,
+) -> Explanation:
+    assert result.path is not None  # the photos are files
+    shown = _shown(result, asked)
+    photo = open_photo(result.path, max_pixels=recognizer.max_pixels)
+    sections = [_section(recognizer, result, shown)]
+    if with_grad_cam:
+        sections.append(_grad_cam_section(recognizer, result, shown))
+    sheet, *files = names.of(result.path, shown)
+    limited = [section._replace(panels=section.panels[:MOST_PANELS]) for section in sections]
+    _save(contact_sheet(photo, _title(result, shown), limited), sheet)
+    unit, panels = sections[0]
+    for panel, file in zip(panels, files, strict=True):
+        _save(heatmap(photo, panel, unit=unit, top=sections[0].top), file)
+    return Explanation(result, shown, sheet, tuple(files))
+
+
+def _shown(result: Result, asked: Sequence[str]) -> tuple[str, ...]:
+    found = [label.name for label in result.labels]
+    return tuple(dict.fromkeys([*found, *asked])) or (result.ranked()[0].name,)
+
+
+def _section(recognizer: Recognizer, result: Result, shown: Sequence[str]) -> Section:
+    unit = "evidence in logits"
+    if recognizer.model.system.maps_add_up:
+        unit += "; a map's mean, with what speaks against the label, is the label's logit"
+    return Section(unit, _panels(result, shown, [result.map(name) for name in shown]))
+
+
+def _grad_cam_section(recognizer: Recognizer, result: Result, shown: Sequence[str]) -> Section:
+    images = recognizer.images([result.path] if result.path else [])
+    with recognizer.runtime.autocast():
+        maps = grad_cam(recognizer.model.system, images, [result.index(name) for name in shown])
+    return Section("Grad-CAM, no unit", _panels(result, shown, list(maps[0].cpu().numpy())))
+
+
+def _panels(
+    result: Result, shown: Sequence[str], maps: Sequence[NDArray[np.float32]]
+) -> list[Panel]:
+    return [
+        Panel(
+            name=name,
+            score=float(result.scores[result.index(name)]),
+            threshold=float(result.thresholds[result.index(name)]),
+            found=bool(result.predicted[result.index(name)]),
+            evidence=evidence,
+        )
+        for name, evidence in zip(shown, maps, strict=True)
+    ]
+
+
+def _title(result: Result, shown: Sequence[str]) -> str:
+    width, height = result.photo_size
+    title = f"{result.path.name if result.path else 'photo'}, {width} x {height} pixels"
+    if not result.labels:
+        title += "; no label found"
+    if len(shown) > MOST_PANELS:
+        title += f"; {MOST_PANELS} of {len(shown)} labels"
+    return title
+
+
+def _save(picture: Image.Image, file: Path) -> None:
+    signature = PngImagePlugin.PngInfo()
+    signature.add_text("Software", "tagsight")
+    with replacing(file) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=signature)
+
+
+class _Names:
+    """File names in a folder, each given once, whatever the file system thinks of case."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._given: set[str] = set()
+
+    def of(self, photo: Path, labels: Sequence[str]) -> list[Path]:
+        """The files of a photo: its sheet, then one for each label."""
+        number = 1
+        while True:
+            stem = photo.stem if number == 1 else f"{photo.stem}-{number}"
+            files = [self.folder / f"{stem}.png", *self._of_labels(stem, labels)]
+            if all(self._is_free(file) for file in files):
+                self._given |= {file.name.casefold() for file in files}
+                return files
+            number += 1
+
+    def _of_labels(self, stem: str, labels: Sequence[str]) -> Iterator[Path]:
+        taken: set[str] = set()
+        for label in labels:
+            word = re.sub(r"[^\w\- ]", "_", label)[:80]
+            while word.casefold() in taken:
+                word += "_"
+            taken.add(word.casefold())
+            yield self.folder / f"{stem}.{word}.png"
+
+    def _is_free(self, file: Path) -> bool:
+        if file.name.casefold() in self._given:
+            return False
+        return not file.exists() or _drawn_by_us(file)
+
+
+def _drawn_by_us(file: Path) -> bool:
+    try:
+        with Image.open(file, formats=["PNG"]) as picture:
+            return picture.info.get("Software") == "tagsight"
+    except (OSError, SyntaxError, ValueError):
+        return False

@@ -1,0 +1,99 @@
+"""Grad-CAM, to compare the evidence of systems by one rule.
+
+Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra. Grad-CAM: Visual Explanations from Deep
+Networks via Gradient-based Localization. IJCV 2020. https://arxiv.org/abs/1610.02391
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor, nn
+
+    from tagsight.systems import System
+
+
+def grad_cam(system: System, images: Tensor, labels: Sequence[int]) -> Tensor:
+    """Weigh the channels of the last feature grid by the mean gradient of a label's logit.
+
+    Eqs. 1 and 2, on the grid that the backbone gives. One backward pass a label, and none through
+    the backbone. For a linear classifier on average pooled features it is the rectified class
+    activation map, without the bias, over ``h w``. The system is left as it was found.
+
+    Args:
+        system: Recognises in evaluation mode, whatever mode it is in.
+        images: ``(B, 3, H, W)`` float in [0, 1].
+        labels: Indices of the labels that are asked about, the same for every image.
+
+    Returns:
+        ``(B, len(labels), h, w)`` float, at least 0, without gradient.
+
+    Raises:
+        ValueError: If the system's backbone gives no feature grid.
+    """
+    with torch.inference_mode(mode=False), torch.enable_grad(), _evaluating(system):
+        features, logits = _features_and_logits(system, images)
+        maps = [_label_map(features, logits[:, label]) for label in labels]
+    height, width = features.shape[-2:]
+    return torch.stack(maps, 1) if maps else features.new_zeros(len(images), 0, height, width)
+
+
+def _label_map(features: Tensor, logits: Tensor) -> Tensor:
+    # The sum over photos: in evaluation mode none depends on another's features.
+    (gradient,) = torch.autograd.grad(logits.sum(), features, retain_graph=True)
+    weights = gradient.mean((-2, -1), keepdim=True)
+    return F.relu((weights * features.detach()).sum(1))
+
+
+def _features_and_logits(system: System, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What the backbone gives, as the leaf of the graph that leads to the logits."""
+    owner = threading.get_ident()  # other threads may be using the system
+    leaves: list[Tensor] = []
+
+    def without_graph(*_: object) -> None:
+        if threading.get_ident() == owner:
+            torch.set_grad_enabled(False)
+
+    def as_leaf(_module: nn.Module, _inputs: object, features: Tensor) -> Tensor | None:
+        if threading.get_ident() != owner:
+            return None
+        torch.set_grad_enabled(True)
+        if features.ndim != 4:
+            msg = f"expected features (B, D, h, w) of the backbone, got {tuple(features.shape)}"
+            raise ValueError(msg)
+        leaves.append(features.detach().float().requires_grad_())
+        return leaves[-1]
+
+    hooks = [
+        system.backbone.register_forward_pre_hook(without_graph),
+        system.backbone.register_forward_hook(as_leaf),
+    ]
+    try:
+        logits = system(images).logits
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if len(leaves) != 1:
+        msg = f"expected a system that uses its backbone once an image, got {len(leaves)} times"
+        raise ValueError(msg)
+    return leaves[0], logits
+
+
+@contextmanager
+def _evaluating(system: System) -> Iterator[None]:
+    modes = {module: module.training for module in system.modules()}
+    if any(modes.values()):
+        system.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

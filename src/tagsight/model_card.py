@@ -1,0 +1,129 @@
+"""The README of a model folder: what the model is, what it is worth, and what it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tagsight import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tagsight.config import Recipe
+    from tagsight.decision import Decision
+    from tagsight.labels import LabelSpace
+    from tagsight.systems import System
+
+FEW_PHOTOS = 20
+"""A label with fewer training photos is named among the limits."""
+
+
+def model_card(
+    system: System,
+    labels: LabelSpace,
+    decision: Decision,
+    recipe: Recipe,
+    facts: Mapping[str, object],
+) -> str:
+    """Write the card of a model, in Markdown.
+
+    Args:
+        system: As built from ``recipe`` and ``labels``.
+        labels: With the counts over the training photos.
+        decision: Thresholds and temperature.
+        recipe: How the system was trained.
+        facts: Plain values, or one level of groups of them, under names that say what they are.
+    """
+    sections = {
+        "What it recognises": _label_table(labels, decision),
+        "How it was trained": _training(system, recipe, facts),
+        **_groups(facts),
+        "Limits": _limits(system, labels, recipe),
+        "How to use it": _use(),
+    }
+    title = f"# {recipe.name}: which of {len(labels)} labels are in a photo, and where"
+    parts = [f"## {heading}\n\n" + "\n".join(lines) for heading, lines in sections.items()]
+    return "\n\n".join([title, f"Written by tagsight {__version__}.", *parts]) + "\n"
+
+
+def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
+    counts = labels.cooccurrence.diagonal().tolist()
+    rows = zip(
+        labels.names, decision.thresholds.tolist(), counts, labels.photos.tolist(), strict=True
+    )
+    return [
+        "A label is reported where its score, the sigmoid of its logit divided by the temperature "
+        f"{decision.temperature:.3f}, reaches its threshold; a threshold of 1 means never.",
+        "",
+        "| label | threshold | training photos with it | of so many where it is known |",
+        "| --- | --- | --- | --- |",
+        *(f"| {_cell(name)} | {t:.3f} | {count} | {known} |" for name, t, count, known in rows),
+    ]
+
+
+def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> list[str]:
+    training, backbone = recipe.training, recipe.settings.backbone
+    return [
+        f"- system: {recipe.system} ({system.paper})",
+        f"- recipe: {recipe.name}; its source: {recipe.source}",
+        f"- expectation stated by the recipe: {recipe.expectation}",
+        f"- backbone: {backbone.name}, first weights: {backbone.weights}",
+        f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
+        f"- at most {training.epochs} epochs of batches of {training.batch_size}, "
+        f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
+        *(f"- {_words(name)}: {value}" for name, value in facts.items() if not _is_group(value)),
+        "- every setting: `recipe` in config.json",
+    ]
+
+
+def _groups(facts: Mapping[str, object]) -> dict[str, list[str]]:
+    return {
+        f"Recorded: {_words(name)}": ["| | |", "| --- | --- |", *_rows(group)]
+        for name, group in facts.items()
+        if isinstance(group, dict)
+    }
+
+
+def _rows(group: Mapping[str, object]) -> Iterator[str]:
+    for name, value in group.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+        yield f"| {_cell(_words(name))} | {_cell(shown)} |"
+
+
+def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
+    counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
+    rare = [f"{_cell(name)} ({count})" for name, count in counts if count < FEW_PHOTOS]
+    return [
+        "- It knows no other labels; on photos unlike the training photos its scores mean little.",
+        f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
+        "- Scores are to be compared with the thresholds; thresholds and temperature were fitted "
+        "on the validation split.",
+        "- A map shows what the score comes from, which need not be the object: "
+        + (
+            "its mean is the label's logit, exactly."
+            if system.maps_add_up
+            else "with this system its mean is not the label's logit."
+        ),
+        *([f"- Labels with few training photos: {', '.join(rare)}."] if rare else []),
+    ]
+
+
+def _use() -> list[str]:
+    return [
+        "```console",
+        "$ tagsight tag <this folder> photos/ --json tags.jsonl",
+        "$ tagsight explain <this folder> photo.jpg --out evidence/",
+        "```",
+    ]
+
+
+def _is_group(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

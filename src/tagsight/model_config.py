@@ -1,0 +1,133 @@
+"""The files of a model folder: which they are, where they are, and what ``config.json`` says."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, JsonValue, ValidationError
+from pydantic_core import from_json
+
+from tagsight import __version__
+from tagsight.config import Settings
+from tagsight.errors import DataError
+from tagsight.files import surviving_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+FORMAT = 1
+"""Raised whenever an older tagsight would misread what this one writes."""
+
+LARGEST_CONFIG = 32 * 2**20
+"""Bytes: a label with its name, threshold and metrics takes some hundred."""
+
+_PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"})
+_PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
+
+
+class Preprocessing(Settings):
+    image_size: int
+    resize: Literal["warp"] = "warp"
+
+
+class ModelConfig(Settings):
+    format: Literal[1] = 1
+    tagsight: str
+    labels: tuple[str, ...]
+    recipe: dict[str, JsonValue]
+    decision: dict[str, JsonValue]
+    preprocessing: Preprocessing
+    weights_sha256: str = Field(pattern=r"[0-9a-f]{64}")
+    facts: dict[str, JsonValue]
+
+
+def check_replaceable(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        msg = f"expected a folder for the model, got the file {folder}"
+        raise DataError(msg)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
+        msg = (
+            f"expected a model folder, an empty one or none at {folder}, "
+            "got a folder with other files; choose another place for the model"
+        )
+        raise DataError(msg)
+
+
+def model_folder(path: Path) -> Path:
+    folder = surviving_folder(path)
+    refuse_pickle(folder)
+    if not folder.exists():
+        msg = f"expected a model folder at {path}, which does not exist"
+        raise DataError(msg)
+    if not folder.is_dir():
+        msg = f"expected a model folder, got the file {path}; did you mean {path.parent}?"
+        raise DataError(msg)
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if not missing:
+        return folder
+    msg = f"expected a model folder with {CONFIG} and {WEIGHTS}, got {path} without {missing}"
+    if (folder / "model" / CONFIG).is_file():
+        msg += f"; did you mean {path / 'model'}?"
+    elif pickles := sorted(file.name for file in folder.iterdir() if file.suffix in _PICKLES):
+        msg += f"; {pickles[0]} is a pickle, which is never loaded"
+    raise DataError(msg)
+
+
+def refuse_pickle(path: Path) -> None:
+    if not path.is_file():
+        return
+    with path.open("rb") as handle:
+        start = handle.read(4)
+    if path.suffix.lower() in _PICKLES or start.startswith(_PICKLE_STARTS):
+        msg = (
+            f"refusing to load a pickle, which may run any code: {path}; "
+            "expected a model folder as 'tagsight train' writes it"
+        )
+        raise DataError(msg)
+
+
+@contextmanager
+def about(file: Path) -> Iterator[None]:
+    """Say which file an error is about."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        msg = f"{file}: {place}: {first['msg'].lower()}, got {first['input']!r:.200}"
+        raise DataError(msg) from error
+    except ValueError as error:
+        msg = f"{file}: {error}"
+        raise DataError(msg) from error
+
+
+def read_config(file: Path) -> ModelConfig:
+    if (size := file.stat().st_size) > LARGEST_CONFIG:
+        msg = f"expected at most {LARGEST_CONFIG:,} bytes in {file}, got {size:,}"
+        raise DataError(msg)
+    with about(file):
+        values = from_json(file.read_bytes(), allow_inf_nan=False)
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            msg = "expected the settings of a model with their 'format', got something else"
+            raise DataError(msg)
+        if values["format"] > FORMAT:
+            msg = (
+                f"written by a newer tagsight ({values.get('tagsight')!r:.40}) in format "
+                f"{values['format']}, while {__version__} reads {FORMAT}; install a newer tagsight"
+            )
+            raise DataError(msg)
+        return ModelConfig.model_validate(values)
+
+
+def check_preprocessing(preprocessing: Preprocessing, recipe: Recipe) -> None:
+    if preprocessing.image_size != recipe.training.image_size:
+        msg = (
+            f"expected preprocessing.image_size to be {recipe.training.image_size} as in "
+            f"recipe.training, got {preprocessing.image_size}"
+        )
+        raise DataError(msg)
+
+

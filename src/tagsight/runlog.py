@@ -1,0 +1,203 @@
+"""What work says while it runs: steps as lines of JSON in a file, progress on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from tagsight.train import Step
+
+LINE_EVERY = 15.0
+"""Seconds between two plain lines where there is no terminal to draw a bar on."""
+
+
+class Advance(Protocol):
+    """What work that takes long calls as it goes on."""
+
+    def __call__(self, done: int, total: int | None = None) -> None:
+        """Say how many are done, and of how many if that was not known before."""
+
+
+class Display:
+    """One piece of work in progress: a bar on a terminal, a plain line now and then elsewhere.
+
+    Args:
+        description: What is being done.
+        total: How much there is to do, if that is known.
+        console: Where to say it.
+    """
+
+    def __init__(self, description: str, total: int | None, console: Console) -> None:
+        self.console = console
+        self.description = description
+        self._total = total
+        self._started = self._said = time.perf_counter()
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[state]}", markup=False),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(description, total=total, state="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, total: int | None = None, state: str = "") -> None:
+        """Show how many are done, and a few words on how it stands."""
+        self._total = self._total if total is None else total
+        text = "  ".join(part for part in (self._count(done), state, self._left(done)) if part)
+        self._bar.update(self._task, completed=done, total=self._total, state=text)
+        now = time.perf_counter()
+        if not self.console.is_terminal and now - self._said >= LINE_EVERY:
+            self._said = now
+            self.say(f"{self.description}  {text}")
+
+    def say(self, text: str) -> None:
+        """Leave a line that stays."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _count(self, done: int) -> str:
+        return f"{done:,}" if self._total is None else f"{done:,} of {self._total:,}"
+
+    def _left(self, done: int) -> str:
+        if not done or self._total is None:
+            return ""
+        spent = time.perf_counter() - self._started
+        return f"{clock(spent / done * (self._total - done))} left"
+
+
+@contextmanager
+def progress(
+    description: str, total: int | None = None, *, console: Console | None = None
+) -> Iterator[Advance]:
+    """Show how far a piece of work is, for as long as the block lasts.
+
+    Args:
+        description: What is being done.
+        total: How much there is to do, if that is known before.
+        console: Where to say it, by default the standard error stream.
+
+    Yields:
+        A function to call with the number done.
+    """
+    with Display(description, total, console or Console(stderr=True)) as display:
+        yield display.update
+
+
+class RunLog:
+    """Follow a training run (`tagsight.run.Log`): a file for later, the terminal for now.
+
+    The file has one JSON object a line, told apart by ``kind``: ``note``, ``step`` with every named
+    term of the loss, ``epoch`` with the metrics on the validation split. Epochs and steps are
+    counted from 1. A line is on its way to the disk as soon as it is written.
+
+    Args:
+        path: The file, which is appended to, or None for no file.
+        total_steps: Steps of the whole run.
+        console: Where progress is shown, by default the standard error stream.
+    """
+
+    def __init__(self, path: Path | None, total_steps: int, console: Console | None = None) -> None:
+        self._path = path
+        self._display = Display("training", total_steps, console or Console(stderr=True))
+        self._open = ExitStack()
+        self._best = -math.inf
+        self._last: Step | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._open.enter_context(
+                self._path.open("a", encoding="utf-8", buffering=1)
+            )
+        self._open.enter_context(self._display)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        self._record("note", text=text)
+        self._display.say(text)
+
+    def step(self, step: Step) -> None:
+        """Record a step of the optimiser."""
+        self._last = step
+        self._record(
+            "step",
+            epoch=step.epoch + 1,
+            step=step.number,
+            loss=sum(step.losses.values()),
+            losses=step.losses,
+            lr=step.lr,
+            photos_per_second=round(step.photos_per_second, 2),
+        )
+        self._display.update(step.number, state=self._state(step))
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Record the validation after an epoch, counted from 0."""
+        number = self._last.number if self._last else 0
+        self._record("epoch", epoch=epoch + 1, step=number, **metrics)
+        self._best = max(self._best, metrics.get("mAP", -math.inf))
+        values = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        self._display.say(f"epoch {epoch + 1}: {values}; best mAP {self._best:.4g}")
+
+    def _state(self, step: Step) -> str:
+        terms = ", ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
+        parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g} ({terms})"]
+        if self._best > -math.inf:
+            parts.append(f"best mAP {self._best:.1f}")
+        return "  ".join([*parts, f"{step.photos_per_second:.0f} photos/s"])
+
+    def _record(self, kind: str, **values: object) -> None:
+        if self._path is None:
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        known = {key: _none_for_nan(value) for key, value in values.items()}
+        self._file.write(json.dumps({"kind": kind, "time": now} | known) + "\n")
+
+
+def clock(seconds: float) -> str:
+    """Write a length of time as a clock would.
+
+    >>> clock(75), clock(3600)
+    ('1:15', '1:00:00')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _none_for_nan(value: object) -> object:
+    """JSON knows no numbers that are not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

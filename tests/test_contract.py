@@ -1,0 +1,279 @@
+"""What every system promises, whichever it is: a new one is covered by being in `SYSTEMS`."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import CELL, COLOURS, drawn, label_space, tiny_system
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from tagsight.config import Recipe, TrainConfig
+from tagsight.systems import SYSTEMS, System, build_system, parse_recipe, system_class
+
+every_system = pytest.mark.parametrize("name", SYSTEMS)
+every_pooling = pytest.mark.parametrize("pooling", ["average", "max"])
+LABELS = len(COLOURS)
+
+
+def exact(name: str, **settings: object) -> System:
+    return tiny_system(name, **settings).double().eval()
+
+
+def images_of(count: int = 3, height: int = 32, width: int = 32) -> Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.rand(count, 3, height, width, generator=generator, dtype=torch.double)
+
+
+def total(system: System, images: Tensor, targets: Tensor) -> Tensor:
+    return torch.stack(list(system.losses(images, targets).values())).sum()
+
+
+@every_system
+@every_pooling
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_recognition_has_the_shapes_it_promises(name: str, pooling: str, count: int):
+    system = exact(name, pooling=pooling)
+    logits, maps, embedding = system(images_of(count, 32, 48))
+    assert logits.shape == (count, LABELS)
+    assert maps.shape == (count, LABELS, 32 // CELL, 48 // CELL)
+    assert embedding.shape == (count, system.backbone.channels)
+
+
+@every_system
+@every_pooling
+def test_maps_average_to_the_logits_just_where_that_is_claimed(name: str, pooling: str):
+    system = exact(name, pooling=pooling)
+    logits, maps, _ = system(images_of())
+    assert system.maps_add_up == torch.allclose(maps.mean((-2, -1)), logits)
+
+
+@every_system
+@every_pooling
+@pytest.mark.parametrize(
+    ("transform", "arguments"), [("flip", ((-1,),)), ("rot90", (1, (-2, -1)))], ids=["flip", "turn"]
+)
+def test_maps_move_with_the_photo(name: str, pooling: str, transform: str, arguments: tuple):
+    system = exact(name, pooling=pooling)
+    images = images_of(2, 32, 48)
+    moved = system(getattr(images, transform)(*arguments))
+    assert_close(moved.maps, getattr(system(images).maps, transform)(*arguments))
+    assert_close(moved.logits, system(images).logits)
+
+
+@every_system
+def test_photos_of_a_batch_do_not_influence_one_another(name: str):
+    system, images = exact(name), images_of(3)
+    alone = [system(image[None]) for image in images]
+    assert_close(system(images), type(alone[0])(*map(torch.cat, zip(*alone, strict=True))))
+
+
+@every_system
+def test_a_second_look_gives_the_same_answer(name: str):
+    system, images = tiny_system(name).eval(), images_of().float()
+    assert all(map(torch.equal, system(images), system(images)))
+
+
+@every_system
+def test_training_mode_changes_nothing_but_the_losses(name: str):
+    system, images = exact(name), images_of()
+    assert_close(system.train()(images), system.eval()(images))
+
+
+@every_system
+def test_permuting_the_labels_permutes_logits_and_maps(name: str):
+    order = torch.tensor([3, 0, 4, 1, 2])
+    system = exact(name)
+    permuted = tiny_system(name, label_space().permuted(order)).double().eval()
+    # A parameter with a row for each label belongs to the labels and goes with them.
+    rows = {
+        key: value[order] if value.ndim and len(value) == LABELS else value
+        for key, value in system.state_dict().items()
+    }
+    permuted.load_state_dict(rows)
+    images = images_of()
+    assert_close(permuted(images).logits, system(images).logits[:, order])
+    assert_close(permuted(images).maps, system(images).maps[:, order])
+
+
+@every_system
+def test_saved_weights_give_the_same_answer_bit_for_bit(name: str):
+    system, images = tiny_system(name).eval(), images_of().float()
+    file = io.BytesIO()
+    torch.save(system.state_dict(), file)
+    file.seek(0)
+    other = tiny_system(name).eval()
+    assert not torch.equal(other(images).logits, system(images).logits)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert all(map(torch.equal, other(images), system(images)))
+
+
+@every_system
+def test_every_parameter_is_trained_and_gets_a_gradient(name: str):
+    system = tiny_system(name)
+    total(system, *drawn(4)).backward()
+    for key, parameter in system.named_parameters():
+        assert parameter.requires_grad, f"{key} is a constant and should be a buffer"
+        assert parameter.grad is not None, f"{key} got no gradient"
+        assert parameter.grad.any(), f"{key} got a gradient of zeros"
+
+
+@every_system
+def test_parameter_groups_hold_each_trained_parameter_once(name: str):
+    system = tiny_system(name)
+    system.backbone.network.pixels.requires_grad_(requires_grad=False)
+    grouped = [p for group in system.parameter_groups(1e-2, 0.1) for p in group["params"]]
+    trained = [p for p in system.parameters() if p.requires_grad]
+    assert sorted(map(id, grouped)) == sorted(map(id, trained))
+
+
+@every_system
+def test_the_backbone_learns_at_its_own_rate(name: str):
+    system = tiny_system(name)
+    rates = {id(p): g["lr"] for g in system.parameter_groups(1e-2, 0.1) for p in g["params"]}
+    assert {rates[id(p)] for p in system.backbone.parameters()} == {1e-3}
+
+
+@every_system
+def test_losses_are_finite_scalars_at_any_time_of_the_training(name: str):
+    images, targets = drawn(4)
+    for progress in (0.0, 0.5, 1.0):
+        losses = tiny_system(name).losses(images, targets, progress)
+        assert losses["labels"] > 0
+        assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
+
+
+@every_system
+def test_a_batch_of_which_nothing_is_known_teaches_no_label(name: str):
+    system = tiny_system(name)
+    images, targets = drawn(4)
+    total(system, images, torch.full_like(targets, -1)).backward()
+    losses = system.losses(images, torch.full_like(targets, -1))
+    assert losses["labels"] == 0
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(p.grad is None or p.grad.isfinite().all() for p in system.parameters())
+
+
+@every_system
+def test_a_photo_of_which_nothing_is_known_changes_no_label_loss(name: str):
+    system = exact(name)
+    images, targets = drawn(6)
+    images, unknown = images.double(), targets.index_fill(0, torch.arange(3, 6), -1)
+    # The loss averages over photos: half of them known, half of the loss.
+    known = system.losses(images[:3], targets[:3])["labels"]
+    assert_close(system.losses(images, unknown)["labels"], known / 2)
+
+
+@every_system
+@every_pooling
+def test_sixteen_photos_are_learned(name: str, pooling: str):
+    system = tiny_system(name, pooling=pooling)
+    images, targets = drawn(16)
+    optimizer = torch.optim.Adam(system.parameters(), lr=0.01)
+    first = system.losses(images, targets)["labels"].item()
+    for _ in range(120):
+        optimizer.zero_grad()
+        total(system, images, targets).backward()
+        optimizer.step()
+    assert system.losses(images, targets)["labels"] < first / 4
+
+
+@every_system
+def test_recognising_costs_one_pass_through_the_backbone(name: str):
+    system = tiny_system(name).eval()
+    passes: list[int] = []
+    system.backbone.register_forward_hook(lambda *_: passes.append(1))
+    system(images_of(3).float())
+    assert len(passes) == 1
+
+
+@every_system
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_halves_neither_answers_nor_losses(name: str, dtype: torch.dtype):
+    system = tiny_system(name)
+    images, targets = drawn(4)
+    with torch.autocast("cpu", dtype):
+        answer, losses = system(images), system.losses(images, targets)
+    assert {tensor.dtype for tensor in (*answer, *losses.values())} == {torch.float32}
+    assert_close(answer, system(images), rtol=0.05, atol=0.05)
+
+
+@every_system
+def test_a_system_can_be_exported_for_any_batch(name: str):
+    system = tiny_system(name).eval()
+    sizes = ({0: torch.export.Dim("photos")},)
+    exported = torch.export.export(system, (images_of(2).float(),), dynamic_shapes=sizes)
+    images = images_of(3).float()
+    assert_close(exported.module()(images), system(images))
+
+
+@every_system
+def test_word_vectors_are_asked_for_just_where_they_are_needed(name: str):
+    without = replace(label_space(), vectors=None)
+    if SYSTEMS[name].needs_vectors:
+        with pytest.raises(ValueError, match="expected word vectors of the 5 labels, got none"):
+            tiny_system(name, without)
+    else:
+        assert isinstance(tiny_system(name, without), nn.Module)
+
+
+@every_system
+def test_a_system_is_one_file_that_cites_its_paper_and_says_what_its_maps_are(name: str):
+    system = SYSTEMS[name]
+    module = inspect.getmodule(system)
+    assert module is not None
+    assert module.__name__ == f"tagsight.systems.{name.replace('-', '_')}"
+    assert system.paper in (module.__doc__ or "")
+    assert "\nMaps:" in (module.__doc__ or "")
+    assert "Deviations:" in (system.__doc__ or "")
+    assert system.Config.__module__ == module.__name__
+
+
+def test_settings_tell_the_systems_apart():
+    assert len({system.Config for system in SYSTEMS.values()}) == len(SYSTEMS)
+
+
+@every_system
+def test_a_recipe_comes_back_from_plain_values(name: str):
+    settings = SYSTEMS[name].Config.model_validate({"pooling": "max", "label_weights": "vac"})
+    recipe = Recipe(
+        name="trial",
+        system=name,
+        settings=settings,
+        training=TrainConfig(epochs=3),
+        source="a test",
+        expectation="nothing",
+    )
+    again = parse_recipe(recipe.model_dump(mode="json"))
+    assert again == recipe
+    assert type(again.settings) is SYSTEMS[name].Config
+
+
+@every_system
+def test_a_recipe_is_built_into_its_system(name: str):
+    settings = tiny_system(name).config
+    recipe = Recipe(
+        name="trial",
+        system=name,
+        settings=settings,
+        training=TrainConfig(),
+        source="a test",
+        expectation="nothing",
+    )
+    system = build_system(recipe, label_space())
+    assert type(system) is SYSTEMS[name]
+    assert system.config == settings
+
+
+def test_an_unknown_system_is_refused_with_the_names_of_those_there_are():
+    with pytest.raises(ValueError, match="expected one of the systems resnet, .*, got 'gcn'"):
+        system_class("gcn")
+
+
+def test_a_setting_that_a_system_does_not_have_is_refused():
+    with pytest.raises(ValueError, match=r"graph\n.*Extra inputs are not permitted"):
+        parse_recipe({"system": "resnet", "settings": {"graph": {}}})

@@ -1,0 +1,115 @@
+"""A network small enough for tests, equivariant by construction, and photos drawn for it.
+
+Convolutions of 1 x 1 and average pooling do not know left from right nor up from down: mirrored or
+turned photos give mirrored or turned features, exactly. It is registered with timm, so that systems
+are built around it as around any other encoder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from timm.models import register_model
+from torch import Tensor, nn
+
+from tagsight.config import BackboneConfig
+from tagsight.labels import LabelSpace
+from tagsight.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.systems import System
+
+CELL = 8
+"""Side of a cell of the feature grid, in pixels."""
+
+COLOURS = {
+    "red": (0.9, 0.1, 0.1),
+    "green": (0.1, 0.8, 0.1),
+    "blue": (0.1, 0.2, 0.9),
+    "yellow": (0.9, 0.9, 0.1),
+    "white": (1.0, 1.0, 1.0),
+}
+"""The labels of the drawn photos."""
+
+
+class TinyNetwork(nn.Module):
+    """What a colour is, cell by cell: ``(B, 3, H, W) -> (B, 24, H / CELL, W / CELL)``."""
+
+    num_features = 24
+    pretrained_cfg: dict[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pretrained_cfg = {
+            "input_size": (3, 32, 32),
+            "mean": (0.5, 0.4, 0.3),
+            "std": (0.2, 0.3, 0.4),
+        }
+        self.pixels = nn.Conv2d(3, 16, 1)
+        self.cells = nn.Conv2d(16, self.num_features, 1)
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        return F.relu(self.cells(F.avg_pool2d(F.relu(self.pixels(images)), CELL)))
+
+
+@register_model
+def tiny_equivariant(**_options: object) -> TinyNetwork:
+    return TinyNetwork()
+
+
+TINY = BackboneConfig(
+    name="tiny_equivariant",
+    weights="none",
+    frozen_stages=0,
+    freeze_depthwise=False,
+    freeze_batch_norm=False,
+)
+
+
+def label_space() -> LabelSpace:
+    """Five labels with dependencies, word vectors, and counts from 40 photos."""
+    generator = torch.Generator().manual_seed(5)
+    targets = (torch.rand(40, len(COLOURS), generator=generator) < 0.4).long()
+    targets[:, 1] |= targets[:, 0]
+    vectors = torch.randn(len(COLOURS), 7, generator=generator)
+    return LabelSpace.from_targets(list(COLOURS), targets, vectors)
+
+
+def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object) -> System:
+    """A system around the tiny network; a graph of epsilon 0.3, which has edges, if it has one."""
+    system = SYSTEMS[name]
+    if "graph" in system.Config.model_fields:
+        settings = {"graph": {"hidden": 32, "epsilon": 0.3}} | settings
+    config = system.Config.model_validate({"backbone": TINY, **settings})
+    return system(config, labels or label_space())
+
+
+def drawn(count: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Photos of coloured squares before noise: ``(N, 3, S, S)`` float and ``(N, 5)`` int."""
+    generator = torch.Generator().manual_seed(seed)
+    images = 0.3 + 0.2 * torch.rand(count, 3, side, side, generator=generator)
+    targets = (torch.rand(count, len(COLOURS), generator=generator) < 0.4).long()
+    block = side // 4
+    for image, present in zip(images, targets, strict=True):
+        places = torch.randperm(16, generator=generator).tolist()
+        for place, (label, colour) in zip(places, enumerate(COLOURS.values()), strict=False):
+            if present[label]:
+                top, left = place // 4 * block, place % 4 * block
+                image[:, top : top + block, left : left + block] = torch.tensor(colour)[
+                    :, None, None
+                ]
+    return images, targets
+
+
+def saved_photos(folder: Path, images: Tensor) -> list[Path]:
+    """Write photos as PNG files, in their order."""
+    paths = [folder / f"{i:03}.png" for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        pixels = (image * 255).round().to(torch.uint8)
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
+    return paths
