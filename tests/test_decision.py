@@ -211,7 +211,7 @@ def test_no_threshold_is_fitted_to_extreme_scores(
     logits[:, 0], targets[:, 0] = absent, -1
     logits[:20, 0], targets[:20, 0], targets[20:25, 0] = present, 1, 0
     decision = fit_decision(logits, targets, names=["cat", "dog", "cow"])
-    assert decision.thresholds[0].item() == pytest.approx(0.5, abs=0.001)
+    assert decision.thresholds[0].item() == pytest.approx(0.5, abs=0.01)
     assert decision.predicted(decision.scores(logits))[:25, 0].sum() == predictions
 
 

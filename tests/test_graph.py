@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -195,6 +195,7 @@ def paper_by_loops(counts: Tensor, epsilon: float, delta: float) -> Tensor:
     return matrix(*[[d[i] * a[i][j] * d[j] for j in range(size)] for i in range(size)])
 
 
+@settings(deadline=None)
 @given(counts(), st.sampled_from([0.2, 0.4, 0.5]))
 def test_released_graph_equals_the_formulas_of_ml_gcn(counts: Tensor, epsilon: float) -> None:
     config = GraphConfig(epsilon=epsilon, variant="released")
@@ -202,6 +203,7 @@ def test_released_graph_equals_the_formulas_of_ml_gcn(counts: Tensor, epsilon: f
     assert_close(label_adjacency(counts, config), expected)
 
 
+@settings(deadline=None)
 @given(counts(), st.sampled_from([0.2, 0.4, 0.5]), st.sampled_from([0, 0.2, 0.6]))
 def test_paper_graph_equals_its_equations(counts: Tensor, epsilon: float, delta: float) -> None:
     config = GraphConfig(epsilon=epsilon, delta=delta)
@@ -209,6 +211,7 @@ def test_paper_graph_equals_its_equations(counts: Tensor, epsilon: float, delta:
     assert_close(label_adjacency(counts, config), expected)
 
 
+@settings(deadline=None)
 @given(counts(), configs)
 def test_rows_sum_to_1_with_neighbours_and_to_1_minus_delta_without(
     counts: Tensor, config: GraphConfig
@@ -218,6 +221,7 @@ def test_rows_sum_to_1_with_neighbours_and_to_1_minus_delta_without(
     assert_close(correlation_matrix(counts, config).sum(1), expected)
 
 
+@settings(deadline=None)
 @given(counts(), configs)
 def test_every_label_hears_itself_and_exactly_the_sources_of_its_edges(
     counts: Tensor, config: GraphConfig
@@ -230,6 +234,7 @@ def test_every_label_hears_itself_and_exactly_the_sources_of_its_edges(
     assert adjacency.isfinite().all()
 
 
+@settings(deadline=None)
 @given(counts(), configs, st.randoms(use_true_random=False))
 def test_permuting_labels_permutes_the_adjacency(
     counts: Tensor, config: GraphConfig, random: object
@@ -240,6 +245,7 @@ def test_permuting_labels_permutes_the_adjacency(
     assert_close(permuted, label_adjacency(counts, config)[order][:, order])
 
 
+@settings(deadline=None)
 @given(counts(), configs, st.floats(0, 1), st.floats(0, 1))
 def test_raising_epsilon_never_adds_an_edge(
     counts: Tensor, config: GraphConfig, one: float, other: float

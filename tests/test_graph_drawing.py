@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import ImageFont
@@ -74,6 +74,7 @@ def test_the_arrow_points_at_the_label_that_receives(direction: str) -> None:
     assert (widest < middle) == (direction == "given_source")
 
 
+@settings(deadline=None)
 @given(weights)
 def test_everyone_has_one_place_and_the_isolated_come_last(weight: np.ndarray) -> None:
     weight = without_diagonal(weight)
@@ -83,6 +84,7 @@ def test_everyone_has_one_place_and_the_isolated_come_last(weight: np.ndarray) -
     assert (np.diff(linked.astype(int)) <= 0).all()
 
 
+@settings(deadline=None)
 @given(weights, st.data())
 def test_the_gain_of_a_swap_is_by_how_much_the_edges_shorten(
     weight: np.ndarray, data: st.DataObject

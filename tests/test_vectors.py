@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -365,6 +365,7 @@ def test_labels_that_are_always_together_have_vectors_of_their_own() -> None:
     assert 0.7 < torch.cosine_similarity(one, other, dim=0) < 0.9
 
 
+@settings(deadline=None)
 @given(st.permutations(range(5)))
 def test_permuting_labels_permutes_cooccurrence_vectors(order: list[int]) -> None:
     permuted = cooccurrence_vectors([LABELS[i] for i in order], COUNTS[order][:, order])

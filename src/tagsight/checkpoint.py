@@ -12,35 +12,49 @@ import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
-from pydantic import Field, JsonValue, ValidationError
-from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from tagsight import __version__
 from tagsight.backbones import weights_follow
-from tagsight.config import Recipe, Settings
 from tagsight.decision import Decision
 from tagsight.errors import DataError
-from tagsight.files import replacing_folder, surviving_folder
+from tagsight.files import replacing_folder
 from tagsight.labels import LabelSpace
 from tagsight.model_card import model_card
+from tagsight.model_config import (
+    CARD,
+    CONFIG,
+    WEIGHTS,
+    ModelConfig,
+    Preprocessing,
+    about,
+    check_preprocessing,
+    check_replaceable,
+    model_folder,
+    read_config,
+    refuse_pickle,
+)
 from tagsight.systems import build_system, parse_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pydantic import JsonValue
     from torch import Tensor
 
+    from tagsight.config import Recipe
     from tagsight.systems import System
 
 LONGEST_VECTOR = 2**16
 
 _LABELS = "labels."
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
     """What a model folder holds.

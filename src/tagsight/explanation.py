@@ -13,7 +13,7 @@ from tagsight.data.photos import open_photo
 from tagsight.files import replacing
 from tagsight.gradcam import grad_cam
 from tagsight.heatmaps import enlarged
-from tagsight.recognizer import label_index
+from tagsight.result import label_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tagsight.recognizer import OnError, Recognizer, Result
+    from tagsight.recognizer import OnError, Recognizer
+    from tagsight.result import Result
 
 MOST_PANELS = 24
 """A contact sheet shows so many labels; each label has its own picture all the same."""

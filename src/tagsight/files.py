@@ -54,8 +54,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         for written in (*temporary.iterdir(), temporary):
+            written.chmod((0o777 if written.is_dir() else 0o666) & ~_umask())
             _sync(written)
-        temporary.chmod(0o777 & ~_umask())
         if folder.exists():
             folder.rename(_previous(folder))
         temporary.rename(folder)

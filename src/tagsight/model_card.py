@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tagsight import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tagsight.config import Recipe
     from tagsight.decision import Decision
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 FEW_PHOTOS = 20
 """A label with fewer training photos is named among the limits."""
+
+_HEADINGS = {
+    "data": "Training data",
+    "validation": "Measured on the validation split, in percent",
+}
+_NOTES = {"validation": "The epoch was chosen on this split, so a test split will give less.\n"}
 
 
 def model_card(
@@ -71,23 +77,28 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
         f"- at most {training.epochs} epochs of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
-        *(f"- {_words(name)}: {value}" for name, value in facts.items() if not _is_group(value)),
+        *(f"- {_words(name)}: {_shown(value)}" for name, value in facts.items() if not isinstance(value, dict)),
         "- every setting: `recipe` in config.json",
     ]
 
 
 def _groups(facts: Mapping[str, object]) -> dict[str, list[str]]:
     return {
-        f"Recorded: {_words(name)}": ["| | |", "| --- | --- |", *_rows(group)]
+        _HEADINGS.get(name, f"Recorded: {_words(name)}"): [
+            *([_NOTES[name]] if name in _NOTES else []),
+            "| | |",
+            "| --- | --- |",
+            *(f"| {_cell(_words(key))} | {_cell(_shown(value))} |" for key, value in group.items()),
+        ]
         for name, group in facts.items()
         if isinstance(group, dict)
     }
 
 
-def _rows(group: Mapping[str, object]) -> Iterator[str]:
-    for name, value in group.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-        yield f"| {_cell(_words(name))} | {_cell(shown)} |"
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{_words(str(key))} {_shown(part)}" for key, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
@@ -115,10 +126,6 @@ def _use() -> list[str]:
         "$ tagsight explain <this folder> photo.jpg --out evidence/",
         "```",
     ]
-
-
-def _is_group(value: object) -> bool:
-    return isinstance(value, dict)
 
 
 def _words(name: str) -> str:

@@ -12,10 +12,13 @@ from tagsight import __version__
 from tagsight.config import Settings
 from tagsight.errors import DataError
 from tagsight.files import surviving_folder
+from tagsight.setting_errors import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tagsight.config import Recipe
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 FORMAT = 1
@@ -29,22 +32,49 @@ _PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
 
 
 class Preprocessing(Settings):
+    """From a photo to the system's input."""
+
     image_size: int
+    """Side of the square, in pixels."""
+
     resize: Literal["warp"] = "warp"
+    """Of the whole photo, whatever its aspect: `tagsight.transforms.warp`."""
 
 
 class ModelConfig(Settings):
+    """All of a model that is not a tensor: the content of ``config.json``."""
+
     format: Literal[1] = 1
+    """Version of this description."""
+
     tagsight: str
+    """Version of the package that wrote it."""
+
     labels: tuple[str, ...]
+    """Names, in the order of the system's outputs."""
+
     recipe: dict[str, JsonValue]
+    """A `Recipe`, which its system understands."""
+
     decision: dict[str, JsonValue]
+    """A `Decision`."""
+
     preprocessing: Preprocessing
-    weights_sha256: str = Field(pattern=r"[0-9a-f]{64}")
+    """What is done to a photo."""
+
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Digest of the weights file."""
+
     facts: dict[str, JsonValue]
+    """Where the model comes from and what it is worth."""
 
 
 def check_replaceable(folder: Path) -> None:
+    """See that a model written here replaces a model or nothing.
+
+    Raises:
+        DataError: If something else is there.
+    """
     if folder.exists() and not folder.is_dir():
         msg = f"expected a folder for the model, got the file {folder}"
         raise DataError(msg)
@@ -57,6 +87,11 @@ def check_replaceable(folder: Path) -> None:
 
 
 def model_folder(path: Path) -> Path:
+    """Where the files of a model are.
+
+    Raises:
+        DataError: If they are not all there; pickles are refused by name.
+    """
     folder = surviving_folder(path)
     refuse_pickle(folder)
     if not folder.exists():
@@ -77,6 +112,11 @@ def model_folder(path: Path) -> Path:
 
 
 def refuse_pickle(path: Path) -> None:
+    """See that a file, if it is one, neither is called a pickle nor begins like one.
+
+    Raises:
+        DataError: If it does.
+    """
     if not path.is_file():
         return
     with path.open("rb") as handle:
@@ -91,13 +131,11 @@ def refuse_pickle(path: Path) -> None:
 
 @contextmanager
 def about(file: Path) -> Iterator[None]:
-    """Say which file an error is about."""
+    """Make errors within the block say which file they are about, as `DataError`."""
     try:
         yield
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        msg = f"{file}: {place}: {first['msg'].lower()}, got {first['input']!r:.200}"
+        msg = f"{file}: {sentence(error)}"
         raise DataError(msg) from error
     except ValueError as error:
         msg = f"{file}: {error}"
@@ -105,6 +143,11 @@ def about(file: Path) -> Iterator[None]:
 
 
 def read_config(file: Path) -> ModelConfig:
+    """Read ``config.json``.
+
+    Raises:
+        DataError: If it is too large, no JSON, of a later format, or not as expected.
+    """
     if (size := file.stat().st_size) > LARGEST_CONFIG:
         msg = f"expected at most {LARGEST_CONFIG:,} bytes in {file}, got {size:,}"
         raise DataError(msg)
@@ -123,11 +166,14 @@ def read_config(file: Path) -> ModelConfig:
 
 
 def check_preprocessing(preprocessing: Preprocessing, recipe: Recipe) -> None:
+    """See that the model is used as it was trained.
+
+    Raises:
+        DataError: If the image sizes differ.
+    """
     if preprocessing.image_size != recipe.training.image_size:
         msg = (
             f"expected preprocessing.image_size to be {recipe.training.image_size} as in "
             f"recipe.training, got {preprocessing.image_size}"
         )
         raise DataError(msg)
-
-

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -16,6 +14,7 @@ from PIL import Image
 from tagsight.checkpoint import load_model
 from tagsight.data.photos import MAX_PIXELS, open_photo
 from tagsight.errors import DataError
+from tagsight.result import Result
 from tagsight.runtime import Runtime
 from tagsight.threads import ordered_map
 from tagsight.transforms import warp
@@ -34,66 +33,6 @@ PhotoLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 OnError = Callable[[PhotoLike, DataError], object]
 
 BATCH_SIZE = 32
-
-
-class Label(NamedTuple):
-    """A label of a photo and its score in [0, 1]."""
-
-    name: str
-    score: float
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What was recognised in one photo. It shares no memory with other results.
-
-    Args:
-        path: Where the photo came from, or None if it was no file.
-        names: The ``L`` labels of the model.
-        scores: ``(L,)`` float64 in [0, 1].
-        thresholds: ``(L,)`` float64 in [0, 1], fitted with the model.
-        predicted: ``(L,)`` bool, which labels reach their threshold.
-        maps: ``(L, h, w)`` float32, evidence over the whole photo, in logits.
-        logits: ``(L,)`` float32, before temperature and sigmoid.
-        embedding: ``(D,)`` float32.
-        photo_size: Width and height in pixels, upright.
-    """
-
-    path: Path | None
-    names: tuple[str, ...]
-    scores: NDArray[np.float64]
-    thresholds: NDArray[np.float64]
-    predicted: NDArray[np.bool_]
-    maps: NDArray[np.float32]
-    logits: NDArray[np.float32]
-    embedding: NDArray[np.float32]
-    photo_size: tuple[int, int]
-
-    @property
-    def labels(self) -> list[Label]:
-        """The labels found, the highest score first."""
-        return [label for label in self.ranked() if self.predicted[self.index(label.name)]]
-
-    def ranked(self) -> list[Label]:
-        """All labels, found or not, the highest score first."""
-        order = np.argsort(-self.scores, kind="stable")
-        return [Label(self.names[i], float(self.scores[i])) for i in order]
-
-    def map(self, name: str) -> NDArray[np.float32]:
-        """The evidence for one label: ``(h, w)`` float32, in logits.
-
-        Raises:
-            DataError: If the model has no such label.
-        """
-        return self.maps[self.index(name)]
-
-    def index(self, name: str) -> int:
-        """The position of a label in the arrays.
-
-        Raises:
-            DataError: If the model has no such label.
-        """
-        return label_index(self.names, name)
 
 
 class Recognizer:
@@ -235,21 +174,6 @@ class Recognizer:
             )
             for row, photo in enumerate(batch)
         ]
-
-
-def label_index(names: Sequence[str], name: str) -> int:
-    """The position of a label.
-
-    Raises:
-        DataError: If there is none of that name; the message has the names that come near.
-    """
-    if name in names:
-        return names.index(name)
-    by_folded = {known.casefold(): known for known in names}
-    near = [by_folded[n] for n in difflib.get_close_matches(name.casefold(), by_folded, n=3)]
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {', '.join(names)}"
-    msg = f"expected a label of the model, got {name!r}; {hint:.500}"
-    raise DataError(msg)
 
 
 class _Prepared(NamedTuple):

@@ -70,7 +70,10 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
         DataError: If a recipe or setting is unknown, or a value is out of its range.
     """
     base = known_recipe(name)
-    kinds = {"system": system_class(base.system).Config, "training": TrainConfig}
+    kinds: dict[str, type[Settings]] = {
+        "system": system_class(base.system).Config,
+        "training": TrainConfig,
+    }
     known = {path: kind for table in kinds for path, kind in _fields(kinds[table], (table,))}
     values = {"system": base.settings.model_dump(), "training": base.training.model_dump()}
     spelled: dict[Place, str] = {}

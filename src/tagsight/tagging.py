@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from tagsight.errors import DataError
-    from tagsight.recognizer import Label, PhotoLike, Recognizer, Result
+    from tagsight.recognizer import PhotoLike, Recognizer
+    from tagsight.result import Label, Result
 
 Form = Literal["text", "json", "csv"]
 

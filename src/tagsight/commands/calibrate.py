@@ -33,12 +33,15 @@ def calibrate(
         objective: f1, or precision>=p with p in (0, 1].
         split: The photos to fit to; never those that the result is reported on.
     """
+    import torch
+
     from tagsight.batches import PhotoStore
     from tagsight.checkpoint import load_model, save_model
-    from tagsight.decision import fit_decision, parse_objective
+    from tagsight.decision import fit_decision
     from tagsight.evaluate import predict
 
-    parse_objective(objective)
+    # A misspelt objective is refused here, before the network has run over all photos.
+    fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
     rows = split_rows(loaded, model, reading.read(data), split, runtime, max_bad)
@@ -47,7 +50,8 @@ def calibrate(
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)
     names = loaded.labels.names
     decision = fit_decision(logits, rows.targets, names=names, objective=objective)
-    facts = {**loaded.facts, "calibration": {"objective": objective, "photos": len(rows)}}
+    facts: dict[str, object] = {**loaded.facts}
+    facts["calibration"] = {"objective": objective, "photos": len(rows)}
     save_model(model, loaded.system, loaded.labels, decision, loaded.recipe, facts)
     width = max(map(len, names))
     before = loaded.decision.thresholds.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from tagsight.runtime import Runtime
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Evidence:
+    """How the evidence is measured."""
+
+    boxes: Path | None = None
+    """COCO file of boxes, to measure whether the evidence points at the objects."""
+
+    grad_cam: bool = False
+    """Measure the evidence of Grad-CAM instead of the system's own."""
+
+
 def evaluate(
     model: Path,
     data: Path,
@@ -25,8 +38,7 @@ def evaluate(
     *,
     split: Literal["train", "val", "test"] = "test",
     reading: Reading = Reading(),
-    boxes: Path | None = None,
-    grad_cam: bool = False,
+    evidence: Evidence = Evidence(),
     json: Path | None = None,
     max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
     machine: Machine = Machine(),
@@ -37,8 +49,6 @@ def evaluate(
         model: The model folder.
         data: Labels: a file or a folder of a known format; they are matched to the model's by name.
         split: The photos to measure on.
-        boxes: COCO file of boxes, to measure whether the evidence points at the objects.
-        grad_cam: Measure the evidence of Grad-CAM instead of the system's own.
         json: File for the whole report; without a name it goes to standard output.
         max_bad: Largest fraction of the photos that may be unusable.
     """
@@ -51,7 +61,7 @@ def evaluate(
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
     rows = split_rows(loaded, model, reading.read(data), split, runtime, max_bad)
-    drawn = read_boxes(boxes) if boxes is not None else None
+    boxes = read_boxes(evidence.boxes) if evidence.boxes is not None else None
     with progress("recognising", len(rows)) as advance:
         report = measure(loaded, rows, runtime, progress=advance)
     with progress("measuring evidence", len(rows)) as advance:
@@ -59,8 +69,8 @@ def evaluate(
             loaded,
             rows,
             runtime,
-            boxes=drawn,
-            source="grad-cam" if grad_cam else "maps",
+            boxes=boxes,
+            source="grad-cam" if evidence.grad_cam else "maps",
             progress=advance,
         )
     if json != STANDARD_OUTPUT:

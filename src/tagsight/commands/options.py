@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tagsight.runtime import Runtime
 
 
-def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - see below
+def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - dictionaries of these or lists
     """Make tables of ``--system.graph.epsilon 0.3``; several values of a setting are a list.
 
     Args:
@@ -25,7 +25,7 @@ def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN4
     """
     if not isinstance(tokens, dict):
         msg = "expected the name of a setting after a dot, as in --training.lr 0.001"
-        raise ValueError(msg)  # noqa: TRY004 - what cyclopts turns into an error of usage
+        raise ValueError(msg)
     return {
         name.replace("-", "_"): nested_settings(_kind, value)
         if isinstance(value, dict)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 STANDARD_OUTPUT = Path("-")
+INTERRUPTED = 130
+"""What a command returns that Ctrl-C ended before its time, as shells expect it."""
 
 
 def say(lines: Iterable[str]) -> None:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
+from itertools import count
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
 from tagsight.commands.options import Machine
-from tagsight.commands.output import STANDARD_OUTPUT, remark
+from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark
+from tagsight.errors import DataError
 from tagsight.runlog import progress
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from tagsight.tagging import Form
 
 
 def tag(
     model: Path,
+    paths: list[Path],
     /,
-    *paths: Path,
+    *,
     json: Path | None = None,
     csv: Path | None = None,
     top: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
@@ -37,27 +41,30 @@ def tag(
         top: Take so many labels of every photo, whatever their thresholds.
         all_scores: Give the score of every label as well.
     """
-    from tagsight.checkpoint import load_model
-    from tagsight.errors import DataError
-    from tagsight.recognizer import Recognizer
-    from tagsight.tagging import Lines, tag_photos
-
     if json is not None and csv is not None:
         msg = "expected --json or --csv, got both"
         raise DataError(msg)
-    if not paths:
-        msg = "expected photos or folders of photos after the model, got none"
-        raise DataError(msg)
-    form = "json" if json is not None else "csv" if csv is not None else "text"
+    form: Form = "json" if json is not None else "csv" if csv is not None else "text"
     file = json or csv or STANDARD_OUTPUT
+
+    from tagsight.checkpoint import load_model
+    from tagsight.recognizer import Recognizer
+    from tagsight.tagging import Lines, tag_photos
+
     runtime = machine.runtime()
     recognizer = Recognizer(load_model(model, runtime.device), runtime)
-    to_screen = file == STANDARD_OUTPUT and sys.stdout.isatty()
-    with progress("tagging", console=Console(stderr=True, quiet=to_screen)) as advance:
+    # A bar would be drawn over lines on the same terminal.
+    on_screen = file == STANDARD_OUTPUT and sys.stdout.isatty()
+    with progress("tagging", console=Console(stderr=True, quiet=on_screen)) as advance:
+        done = count(1)
         tagged = tag_photos(
             recognizer,
             paths,
             sys.stdout if file == STANDARD_OUTPUT else file,
             Lines(form, top, all_scores),
-            on_photo=_counting(advance),
+            on_photo=lambda _: advance(next(done)),
         )
+    for path, reason in tagged.unreadable:
+        remark(f"left out: {path}: {reason}")
+    remark(f"{tagged.photos:,} photos tagged, {len(tagged.unreadable):,} left out")
+    return INTERRUPTED if tagged.interrupted else 0

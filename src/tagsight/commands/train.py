@@ -9,14 +9,12 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tagsight.commands.options import Choice, Machine, Reading
-from tagsight.commands.output import remark, say
+from tagsight.commands.output import INTERRUPTED, remark, say
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
     from tagsight.data.check import Problem
     from tagsight.run import Outcome
-
-INTERRUPTED = 130
 
 
 def train(

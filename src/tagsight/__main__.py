@@ -1,0 +1,7 @@
+"""``python -m tagsight`` is ``tagsight``."""
+
+import sys
+
+from tagsight.cli import main
+
+sys.exit(main())

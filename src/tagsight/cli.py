@@ -1,0 +1,144 @@
+"""The command table: a command is a function, its signature the syntax."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError, Parameter
+
+from tagsight import __version__
+from tagsight.commands.calibrate import calibrate
+from tagsight.commands.data import data
+from tagsight.commands.demo import demo
+from tagsight.commands.evaluate import evaluate
+from tagsight.commands.explain import explain
+from tagsight.commands.graph import graph
+from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark
+from tagsight.commands.recipes import recipes
+from tagsight.commands.systems import systems
+from tagsight.commands.tag import tag
+from tagsight.commands.train import train
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+COMMANDS: tuple[Callable[..., int | None], ...] = (
+    demo,
+    systems,
+    recipes,
+    data,
+    graph,
+    train,
+    evaluate,
+    calibrate,
+    tag,
+    explain,
+)
+
+USER_ERROR, OUTPUT_CLOSED = 2, 1
+DEBUG = "TAGSIGHT_DEBUG"
+
+app = App(
+    name="tagsight",
+    version=f"tagsight {__version__}",
+    help=(
+        "Which of my labels are in this photo, and where is the evidence?\n\n"
+        "Errors are one line; --debug adds where they come from."
+    ),
+    default_parameter=Parameter(negative=()),
+)
+for position, command in enumerate(COMMANDS):
+    app.command(command, sort_key=position)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: What follows ``tagsight`` on the command line, by default that of the process.
+
+    Returns:
+        0, or 2 for an error of the user's, 130 after Ctrl-C, 1 if nobody reads the output.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given or bool(os.environ.get(DEBUG))
+    tokens = with_json_target([token for token in given if token != "--debug"])
+    try:
+        return _run(tokens)
+    except BrokenPipeError:
+        _drop_output()
+        return OUTPUT_CLOSED
+    except KeyboardInterrupt:
+        remark("tagsight: interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        message = _message(error, tokens)
+        if message is None:
+            raise
+        if debug:
+            traceback.print_exc()
+        remark(f"tagsight: {message}")
+        return USER_ERROR
+
+
+def with_json_target(tokens: Sequence[str]) -> list[str]:
+    """Let ``--json`` without a file mean standard output.
+
+    What follows is no file if it is an option, or an existing folder or file that is not JSON:
+    a photo is never written over.
+
+    >>> with_json_target(["tag", "model", "photos", "--json", "--top", "3"])
+    ['tag', 'model', 'photos', '--json=-', '--top', '3']
+    """
+    completed: list[str] = []
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        to_output = token == "--json" and not _is_target(following)
+        completed.append(f"--json={STANDARD_OUTPUT}" if to_output else token)
+    return completed
+
+
+def _is_target(token: str | None) -> bool:
+    if token is None or (token.startswith("-") and token != str(STANDARD_OUTPUT)):
+        return False
+    path = Path(token)
+    return not path.exists() or (path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"})
+
+
+def _run(tokens: Sequence[str]) -> int:
+    try:
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    except AttributeError as error:
+        # Cyclopts stumbles over --system.graph 1 --system.graph.epsilon 1.
+        msg = "expected a setting to have either a value or settings of its own, got both"
+        raise DataError(msg) from error
+    result = command(*bound.args, **bound.kwargs)
+    sys.stdout.flush()
+    return result or 0
+
+
+def _message(error: Exception, tokens: Sequence[str]) -> str | None:
+    """One line for a user's error; None for a defect of ours, which needs its traceback."""
+    if isinstance(error, CycloptsError):
+        known = {command.__name__ for command in COMMANDS}
+        about = f" {tokens[0]}" if tokens and tokens[0] in known else ""
+        return f"{str(error).removesuffix('.')}; see 'tagsight{about} --help'"
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}"
+    if isinstance(error, DataError | FloatingPointError):
+        return str(error)
+    from pydantic import ValidationError
+
+    from tagsight.setting_errors import sentence
+
+    return sentence(error) if isinstance(error, ValidationError) else None
+
+
+def _drop_output() -> None:
+    """Nobody reads any more: what is still buffered must not fail once more at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,51 @@
+"""``tagsight explain``: pictures of where the scores of photos come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tagsight.commands.options import Machine
+from tagsight.commands.output import remark, say
+
+
+def explain(
+    model: Path,
+    photos: list[Path],
+    /,
+    *,
+    out: Path,
+    label: list[str] | None = None,
+    grad_cam: bool = False,
+    machine: Machine = Machine(),
+) -> None:
+    """Draw the evidence for each label found in photos, as heatmaps and as a contact sheet.
+
+    Args:
+        model: The model folder.
+        photos: Photos and folders of photos.
+        out: Folder for the pictures.
+        label: A label to be shown whether it is found or not; may be given several times.
+        grad_cam: Add Grad-CAM to the contact sheet, for comparison.
+    """
+    from tagsight.checkpoint import load_model
+    from tagsight.data.photos import find_photos
+    from tagsight.explanation import explain_photos, place
+    from tagsight.recognizer import Recognizer
+
+    runtime = machine.runtime()
+    recognizer = Recognizer(load_model(model, runtime.device), runtime)
+    explanations = explain_photos(
+        recognizer,
+        find_photos(photos),
+        out,
+        labels=label or [],
+        with_grad_cam=grad_cam,
+        on_error=lambda path, error: remark(f"left out: {path}: {error}"),
+    )
+    for result, shown, sheet, _ in explanations:
+        say([f"{result.path} -> {sheet}"])
+        for name in shown:
+            index = result.index(name)
+            score, threshold = result.scores[index], result.thresholds[index]
+            sign = ">=" if result.predicted[index] else "<"
+            say([f"  {name} {score:.2f} {sign} {threshold:.2f}  {place(result.map(name))}"])

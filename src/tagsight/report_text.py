@@ -1,0 +1,97 @@
+"""A report of `tagsight.evaluate` as plain text for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+QUALITY = ("CP", "CR", "CF1", "CF1_mean", "OP", "OR", "OF1")
+"""Columns of the table of decisions, as `metrics.PrecisionRecall.as_dict` names them."""
+
+
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a model is worth, in percent.
+
+    Args:
+        report: What `evaluate` gives, and perhaps ``evidence`` from `measure_evidence`.
+    """
+    yield (
+        f"{report['system']} ({report['recipe']}), {report['photos']:,} photos at "
+        f"{report['image_size']} pixels, {report['photos_per_second']:.0f} photos/s"
+    )
+    interval = _interval(report["mAP_interval"])
+    yield f"mAP {_value(report['mAP'])}{interval} over {report['labels_counted']} labels"
+    yield ""
+    yield from _quality_table(report)
+    yield ""
+    yield from _label_table(report["per_label"])
+    yield ""
+    calibration = report["calibration"]
+    yield (
+        f"calibration error {_value(calibration['expected_error'])} at temperature "
+        f"{calibration['temperature']:.2f}, {_value(calibration['expected_error_before'])} without"
+    )
+    if "evidence" in report:
+        yield from _evidence_lines(report["evidence"])
+
+
+def _quality_table(report: Mapping[str, Any]) -> Iterator[str]:
+    decisions = {
+        "score 0.5": report["all"],
+        "thresholds": report["all_at_thresholds"],
+        "top 3": report["top3"]["exact"],
+        "top 3, from 0.5": report["top3"]["thresholded"],
+    }
+    columns = [name for name in QUALITY if name in report["all"]]
+    rows = [
+        [name, *(_value(values[column]) for column in columns)]
+        for name, values in decisions.items()
+    ]
+    yield from _table(["decided by", *columns], rows)
+
+
+def _label_table(per_label: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    rows = [
+        [
+            name,
+            _value(values["AP"]),
+            f"{values['count']:,}",
+            f"{values['threshold']:.2f}",
+            _value(values["precision"]),
+            _value(values["recall"]),
+        ]
+        for name, values in per_label.items()
+    ]
+    yield from _table(["label", "AP", "photos", "threshold", "precision", "recall"], rows)
+
+
+def _evidence_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
+    errors = ", ".join(
+        f"{transform.replace('_', ' ')} {_value(error)}"
+        for transform, error in evidence["consistency"].items()
+    )
+    yield f"evidence ({evidence['source']}): error of the maps under {errors}"
+    for key, name in (("pointing", "pointing"), ("energy_in_box", "energy in boxes")):
+        if key in evidence:
+            yield (
+                f"{name} {_value(evidence[key])}{_interval(evidence[f'{key}_interval'])}, "
+                f"by chance {_value(evidence['chance'])}; {evidence['pairs']:,} labels of photos"
+            )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
+    for first, *others in (head, *rows):
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        yield "  ".join([f"{first:{widths[0]}}", *cells])
+
+
+def _value(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.1f}"
+
+
+def _interval(bounds: Sequence[float | None]) -> str:
+    low, high = map(_value, bounds)
+    return f" ({low} to {high})"

@@ -1,0 +1,145 @@
+"""What every reader promises; a new one joins by its line in `READERS` and its example."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tagsight.data import READERS, read_annotations
+from tagsight.errors import DataError
+
+NAMES = ("bird", "dining table", "person")
+SPLIT_OF = {"a.jpg": "train", "b c.jpg": "train", "d.jpg": "val", "e.jpg": "train", "f.jpg": "val"}
+
+
+def test_the_content_alone_tells_the_format(example) -> None:
+    fitting = [name for name, reader in READERS.items() if reader.recognises(example.source)]
+    assert fitting == [example.format]
+    assert read_annotations(example.source).format == example.format
+
+
+def test_names_targets_splits_and_photos_survive(example) -> None:
+    annotations = read_annotations(example.source)
+    rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))
+    written = dict(zip(SPLIT_OF, map(list, example.targets), strict=True))
+    assert annotations.names == NAMES
+    assert rows == {example.photos / name: row for name, row in written.items()}
+    assert dict(zip((p.name for p in annotations.paths), annotations.splits, strict=True)) == SPLIT_OF
+
+
+def test_photos_are_found_in_another_folder_when_told(example, tmp_path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for photo in list(example.photos.glob("*.jpg")):
+        photo.rename(elsewhere / photo.name)
+    annotations = read_annotations(example.source, images=elsewhere)
+    assert {path.parent for path in annotations.paths} == {elsewhere}
+
+
+def test_the_hash_does_not_tell_where_the_data_lie(write_example, tmp_path) -> None:
+    example = write_example()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy" / "deeper")
+    copy = tmp_path / "copy" / "deeper" / example.source.relative_to(tmp_path / "data")
+    assert read_annotations(copy).hash() == read_annotations(example.source).hash()
+
+
+def test_a_missing_photo_is_no_matter_of_the_reader(example) -> None:
+    (example.photos / "a.jpg").unlink()
+    (example.photos / "f.jpg").unlink()
+    assert len(read_annotations(example.source)) == 5
+
+
+def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_example) -> None:
+    example = bare_example()
+    with pytest.raises(DataError, match="found none") as caught:
+        read_annotations(example.source)
+    assert str(example.photos) in str(caught.value)
+    assert "--images" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg", "a\x1b[2J.jpg", "..jpg/.."],
+)
+def test_malicious_paths_out_of_the_folder_are_refused(bare_example, name) -> None:
+    photos = [name, *list(SPLIT_OF)[1:]]
+    example = bare_example(photos=photos)
+    with pytest.raises(DataError, match="inside the folder of the photos"):
+        read_annotations(example.source)
+
+
+def test_names_that_are_too_long_for_a_file_system_are_missing_photos(bare_example) -> None:
+    example = bare_example(photos=[f"{letter * 5000}.jpg" for letter in "abcde"])
+    with pytest.raises(DataError, match="found none"):
+        read_annotations(example.source)
+
+
+def test_empty_files_are_refused(example) -> None:
+    for file in example.label_files:
+        file.write_bytes(b"")
+    with pytest.raises(DataError, match="empty"):
+        READERS[example.format].read(example.source)
+
+
+@pytest.mark.parametrize("format_", READERS)
+def test_a_source_of_another_kind_is_refused(tmp_path, format_) -> None:
+    file = tmp_path / "note.md"
+    file.write_text("Nothing of the kind.\n")
+    assert not READERS[format_].recognises(file)
+    with pytest.raises(DataError):
+        READERS[format_].read(file)
+    assert not READERS[format_].recognises(tmp_path)
+    with pytest.raises(DataError):
+        READERS[format_].read(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(content=st.binary(min_size=1), keep=st.integers(0, 200))
+def test_malicious_bytes_are_refused_with_a_message(tmp_path_factory, request, content, keep) -> None:
+    """Whatever follows a sound beginning, a reader answers with annotations or a `DataError`."""
+    from conftest import EXAMPLES
+
+    for format_, write in EXAMPLES.items():
+        example = write(tmp_path_factory.mktemp("damaged"), list(SPLIT_OF))
+        for file in example.label_files:
+            file.write_bytes(file.read_bytes()[:keep] + content)
+        for reader in READERS.values():
+            reader.recognises(example.source)
+        with pytest.raises(DataError):
+            READERS[format_].read(example.source, images=Path("/nowhere"))
+
+
+def test_an_unknown_format_is_named_with_the_known_ones(example) -> None:
+    with pytest.raises(DataError, match=r"expected a format among \['csv-columns', .*, got 'xml'"):
+        read_annotations(example.source, format="xml")
+
+
+def test_what_fits_no_format_is_shown_beside_what_every_format_expects(tmp_path) -> None:
+    file = tmp_path / "labels.xml"
+    file.write_text("<labels/>")
+    with pytest.raises(DataError, match="begins with b'<labels/>'") as caught:
+        read_annotations(file)
+    assert all(f"{name}: {reader.description}" in str(caught.value) for name, reader in READERS.items())
+
+
+def test_a_folder_that_fits_no_format_is_shown_with_what_it_holds(tmp_path) -> None:
+    (tmp_path / "holiday").mkdir()
+    with pytest.raises(DataError, match="is a folder with holiday"):
+        read_annotations(tmp_path)
+
+
+def test_an_empty_file_fits_no_format(tmp_path) -> None:
+    (tmp_path / "labels.csv").touch()
+    with pytest.raises(DataError, match="is an empty file"):
+        read_annotations(tmp_path / "labels.csv")
+
+
+def test_sources_and_folders_that_do_not_exist_are_named(example, tmp_path) -> None:
+    with pytest.raises(DataError, match=r"labels at .*nothing, which does not exist"):
+        read_annotations(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"a folder of photos, got .*nothing"):
+        read_annotations(example.source, images=tmp_path / "nothing")
