@@ -215,6 +215,13 @@ def test_no_threshold_is_fitted_to_extreme_scores(
     assert decision.predicted(decision.scores(logits))[:25, 0].sum() == predictions
 
 
+def test_labels_without_a_present_photo_are_predicted_above_all_that_was_seen() -> None:
+    logits = column(-2, -1, 1)
+    decision = fit_decision(logits, torch.zeros(3, 1), names=["cat"])
+    higher = decision.scores(torch.tensor([[1.0], [9.0]]))
+    assert decision.predicted(higher).tolist() == [[False], [True]]
+
+
 @pytest.mark.parametrize("objective", ["f2", "", "precision>=0", "precision>=1.5", "precision>0.9"])
 def test_other_objectives_are_refused(objective: str) -> None:
     match = rf"expected the objective 'f1' or 'precision>=p' with p in \(0, 1\], got '{objective}'"

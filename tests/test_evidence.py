@@ -217,7 +217,13 @@ def test_maps_and_boxes_of_other_pairs_are_refused(measure, maps, boxes) -> None
 
 
 @pytest.mark.parametrize(
-    "box", [[10.0, 20.0, 30.0, 40.0], [0.5, 0.0, 0.4, 1.0], [0.0, 0.0, math.nan, 1.0]]
+    "box",
+    [
+        [10.0, 20.0, 30.0, 40.0],
+        [-30.0, 0.0, 0.5, 1.0],
+        [0.5, 0.0, 0.4, 1.0],
+        [0.0, 0.0, math.nan, 1.0],
+    ],
 )
 @pytest.mark.parametrize("measure", [pointing_hits, energy_in_boxes])
 def test_boxes_that_are_not_fractions_are_refused(measure, box: list[float]) -> None:

@@ -33,6 +33,7 @@ from tagsight.graph import (
     edge_probability,
     label_adjacency,
     normalised,
+    prepared_vectors,
 )
 from tagsight.labels import LabelSpace
 
@@ -328,7 +329,8 @@ def test_every_weight_of_the_classifiers_gets_a_gradient() -> None:
 
 @pytest.mark.parametrize("unit", [True, False])
 def test_unit_vectors_have_length_1(unit: bool) -> None:
-    lengths = classifiers_of_three(unit_vectors=unit).vectors.norm(dim=1)
+    how = "unit" if unit else "raw"
+    lengths = classifiers_of_three(vectors=how).vectors.norm(dim=1)
     assert torch.allclose(lengths, torch.ones(3)) == unit
 
 
@@ -501,3 +503,11 @@ def test_the_exported_network_gives_the_same_classifiers() -> None:
         expected = scores(embedding)
         program = torch.export.export(scores, (embedding,))
     assert_close(program.module()(embedding), expected)
+
+
+def test_what_all_vectors_share_has_no_part_in_centred_ones() -> None:
+    raw = classifiers_of_three(vectors="raw").vectors
+    shifted = prepared_vectors(raw + 3, "centred")
+    directions = torch.nn.functional.normalize(prepared_vectors(raw, "centred"))
+    torch.testing.assert_close(torch.nn.functional.normalize(shifted), directions)
+    torch.testing.assert_close(shifted.norm(dim=1), (raw + 3).norm(dim=1).mean().expand(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -126,7 +127,8 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
     if isinstance(error, CycloptsError):
         known = {command.__name__ for command in COMMANDS}
         about = f" {tokens[0]}" if tokens and tokens[0] in known else ""
-        return f"{str(error).removesuffix('.')}; see 'tagsight{about} --help'"
+        text = re.sub(r"(?<!\.)\.$", "", str(error))  # not the end of an ellipsis
+        return f"{text}; see 'tagsight{about} --help'"
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"

@@ -64,8 +64,8 @@ class GraphConfig(Settings):
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     """What stands between the two layers; nothing stands after the second."""
 
-    unit_vectors: bool = False
-    """Whether word vectors are scaled to length 1 (GloVe's are about 6 long)."""
+    vectors: Literal["raw", "unit", "centred"] = "centred"
+    """Word vectors as they are, at length 1, or without what all of the labels' share."""
 
     lr_factor: float = Field(1.0, gt=0)
     """Learning rate of the graph network relative to the run's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-LONGEST_SIDE = 1600
-"""Of a single heatmap, in pixels; smaller photos keep their size."""
+SIDES = (480, 1600)
+"""The longest side of a single heatmap, in pixels; photos between keep their size."""
 
 _PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (38, 42, 48), (112, 118, 127), (222, 225, 230)
 _SCORE = (66, 84, 110)
 _GREY = 118.0
 """Brightness of a middle grey after paling, over which the colour bar shows the scale."""
 
-_MARGIN, _GAP, _CAPTION, _BAR = 20, 20, 56, 48
-_TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 22, 20, 14
+_MARGIN, _GAP, _CAPTION, _NUMBERS, _BAR = 20, 20, 56, 25, 48
+_TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 24, 20, 14
 _NARROWEST = 230
 """Width that a caption needs, in pixels."""
 _CELL_AREA, _LONGEST_CELL_SIDE = 340 * 255, 640
@@ -59,10 +60,12 @@ class Section(NamedTuple):
     """Labels that share a scale.
 
     Attributes:
-        unit: What the maps are and in which unit, said at the scale.
+        title: What the maps are.
+        unit: What the scale says.
         panels: At least one.
     """
 
+    title: str
     unit: str
     panels: Sequence[Panel]
 
@@ -76,12 +79,13 @@ def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image
     """Draw one label's evidence on the photo, with score, threshold and scale.
 
     Args:
-        photo: RGB, upright; reduced to 1600 pixels if it is longer.
+        photo: RGB, upright; its longest side is brought to 480 to 1,600 pixels.
         panel: The label.
-        unit: What the map is and in which unit.
+        unit: What the scale says.
         top: The end of the scale, that of all labels that are shown of this photo.
     """
-    scale = min(1.0, LONGEST_SIDE / max(photo.size))
+    longest = max(photo.size)
+    scale = min(max(longest, SIDES[0]), SIDES[1]) / longest
     photo = photo.resize(_scaled(photo.size, scale), Image.Resampling.LANCZOS)
     width = max(photo.width, _NARROWEST)
     height = _MARGIN + _CAPTION + photo.height + _BAR + _MARGIN
@@ -99,28 +103,65 @@ def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -
         title: Stands above it all.
         sections: With the same labels in the same order, such as the maps of a system and Grad-CAM.
     """
-    photo = photo.resize(_cell_size(photo.size), Image.Resampling.LANCZOS)
-    cell = max(photo.width, _NARROWEST), photo.height + _CAPTION
+    small = photo.resize(_cell_size(photo.size), Image.Resampling.LANCZOS)
     number = 1 + max(len(section.panels) for section in sections)
-    columns = _columns(number, cell)
-    rows = math.ceil(number / columns)
-    width = columns * (cell[0] + _GAP) - _GAP
-    section_height = rows * (cell[1] + _GAP) + _BAR
-    top = _MARGIN + 2 * _TITLE_SIZE
-    height = top + len(sections) * (section_height + _GAP)
-    sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
-    _write(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, width)
-    for section in sections:
-        pictures = [overlay(photo, panel.evidence, section.top) for panel in section.panels]
-        for i, (picture, panel) in enumerate(
-            zip([photo, *pictures], [None, *section.panels], strict=True)
-        ):
-            row, column = divmod(i, columns)
-            corner = _MARGIN + column * (cell[0] + _GAP), top + row * (cell[1] + _GAP)
-            _draw_panel(sheet, corner, cell[0], picture, panel)
-        _draw_scale(sheet, (_MARGIN, top + section_height - _BAR), width, section.unit, section.top)
-        top += section_height + _GAP
+    plan = _plan(small.size, number)
+    head = _MARGIN + 2 * _TITLE_SIZE
+    heading = 2 * _NAME_SIZE if len(sections) > 1 else 0
+    block = heading + plan.height + _BAR + _GAP
+    sheet = Image.new("RGB", (plan.width + 2 * _MARGIN, head + len(sections) * block), _PAPER)
+    _write(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, plan.width)
+    for top, section in zip(count(head, block), sections, strict=False):
+        if heading:
+            _write(sheet, (_MARGIN, top), section.title, _NAME_SIZE, _SCORE, plan.width)
+        _draw_section(sheet, top + heading, plan, small, photo.size, section)
     return sheet
+
+
+class _Plan(NamedTuple):
+    """Where the panels of a section are: ``columns`` cells side by side, in pixels."""
+
+    cell: tuple[int, int]
+    columns: int
+    rows: int
+
+    @property
+    def width(self) -> int:
+        return self.columns * (self.cell[0] + _GAP) - _GAP
+
+    @property
+    def height(self) -> int:
+        return self.rows * (self.cell[1] + _GAP)
+
+    @property
+    def misshape(self) -> float:
+        return abs(math.log(self.width / self.height / _ASPECT))
+
+
+def _plan(photo: tuple[int, int], number: int) -> _Plan:
+    cell = max(photo[0], _NARROWEST), photo[1] + _CAPTION
+    plans = (_Plan(cell, n, math.ceil(number / n)) for n in range(1, number + 1))
+    return min(plans, key=lambda plan: plan.misshape)
+
+
+def _draw_section(
+    sheet: Image.Image,
+    top: int,
+    plan: _Plan,
+    photo: Image.Image,
+    photo_size: tuple[int, int],
+    section: Section,
+) -> None:
+    width = plan.cell[0]
+    _write(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
+    size = "{} x {} pixels".format(*photo_size)
+    _write(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
+    sheet.paste(photo, (_MARGIN + (width - photo.width) // 2, top + _CAPTION))
+    for i, panel in enumerate(section.panels, start=1):
+        row, column = divmod(i, plan.columns)
+        corner = _MARGIN + column * (width + _GAP), top + row * (plan.cell[1] + _GAP)
+        _draw_panel(sheet, corner, width, overlay(photo, panel.evidence, section.top), panel)
+    _draw_scale(sheet, (_MARGIN, top + plan.height), plan.width, section.unit, section.top)
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -134,30 +175,15 @@ def _cell_size(size: tuple[int, int]) -> tuple[int, int]:
     return _scaled(size, min(scale, _LONGEST_CELL_SIDE / max(size)))
 
 
-def _columns(number: int, cell: tuple[int, int]) -> int:
-    def misshape(columns: int) -> float:
-        rows = math.ceil(number / columns)
-        return abs(math.log(columns * cell[0] / (rows * cell[1]) / _ASPECT))
-
-    return min(range(1, number + 1), key=misshape)
-
-
 def _draw_panel(
-    sheet: Image.Image,
-    corner: tuple[int, int],
-    width: int,
-    picture: Image.Image,
-    panel: Panel | None,
+    sheet: Image.Image, corner: tuple[int, int], width: int, picture: Image.Image, panel: Panel
 ) -> None:
     left, top = corner
-    if panel is None:
-        _write(sheet, (left, top), "photo", _NAME_SIZE, _FAINT, width)
-    else:
-        verdict = "threshold" if panel.found else "below the threshold"
-        numbers = f"score {panel.score:.2f}, {verdict} {panel.threshold:.2f}"
-        _write(sheet, corner, panel.name, _NAME_SIZE, _INK if panel.found else _FAINT, width)
-        _write(sheet, (left, top + 25), numbers, _TEXT_SIZE, _FAINT, width)
-        _draw_score(sheet, (left, top + 45), width, panel)
+    _write(sheet, corner, panel.name, _NAME_SIZE, _INK if panel.found else _FAINT, width)
+    verdict = "threshold" if panel.found else "below the threshold"
+    numbers = f"score {panel.score:.2f}, {verdict} {panel.threshold:.2f}"
+    _write(sheet, (left, top + _NUMBERS), numbers, _TEXT_SIZE, _FAINT, width)
+    _draw_score(sheet, (left, top + 45), width, panel)
     sheet.paste(picture, (left + (width - picture.width) // 2, top + _CAPTION))
 
 
@@ -176,17 +202,17 @@ def _draw_scale(
     sheet: Image.Image, corner: tuple[int, int], width: int, unit: str, top: float
 ) -> None:
     pen, (left, upper) = ImageDraw.Draw(sheet), corner
-    length = min(width, 300)
+    length = min(300, width - 130)
     share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
     bar = blended(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
     sheet.paste(Image.fromarray(bar), (left, upper + 12))
     font = _font(_TEXT_SIZE, "")
     pen.text((left, upper + 28), "0", fill=_FAINT, font=font)
-    end = f"{top:.3g}" if top > 0 else "no evidence for any label shown"
-    pen.text((left + length, upper + 28), end, fill=_FAINT, font=font, anchor="ra")
-    beside = width - length - 14
-    if beside > 200:
-        _write(sheet, (left + length + 14, upper + 10), unit, _TEXT_SIZE, _FAINT, beside)
+    if top > 0:
+        pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=font, anchor="ra")
+    text = unit if top > 0 else "no evidence"
+    place = left + length + 12, upper + 10
+    _write(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)
 
 
 def _write(

@@ -127,6 +127,7 @@ def measure(
     mean, counted = mean_average_precision(ap)
     scores = decision.scores(logits)
     predicted = decision.predicted(scores)
+    most = min(3, len(names))
     return {
         "mAP": percent(mean),
         "mAP_interval": _interval(bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)),
@@ -136,8 +137,8 @@ def measure(
         "all": _quality(logits >= 0, targets, seed),
         "all_at_thresholds": _quality(predicted, targets, seed),
         "top3": {
-            "exact": _quality(top_k(logits, 3, rule="exact"), targets, seed),
-            "thresholded": _quality(top_k(logits, 3, rule="thresholded"), targets, seed),
+            "exact": _quality(top_k(logits, most, rule="exact"), targets, seed),
+            "thresholded": _quality(top_k(logits, most, rule="thresholded"), targets, seed),
         },
         "calibration": {
             "expected_error": percent(expected_calibration_error(scores, targets)),

@@ -85,9 +85,9 @@ def measure_evidence(
 
     def maps_of(images: Tensor) -> Tensor:
         if source == "grad-cam":
-            return grad_cam(model.system, images, range(len(model.labels)))
+            return grad_cam(model.system, images, range(len(model.labels))).cpu()
         with torch.no_grad(), runtime.autocast():
-            return model.system(images).maps.float()
+            return model.system(images).maps.float().cpu()
 
     for batch in evaluation_batches(photos, BATCH, runtime.workers):
         images = runtime.images(batch)
@@ -97,7 +97,7 @@ def measure_evidence(
             errors[transform].append(consistency_error(*on_one_grid(maps, moved, "bilinear")))
         if pairs is not None:
             here = (pairs.photos >= start) & (pairs.photos < start + len(batch))
-            chosen = maps.cpu()[pairs.photos[here] - start, pairs.labels[here]]
+            chosen = maps[pairs.photos[here] - start, pairs.labels[here]]
             hits.append(pointing_hits(chosen, pairs.boxes[here]))
             energies.append(energy_in_boxes(chosen, pairs.boxes[here]))
         start += len(batch)

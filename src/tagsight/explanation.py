@@ -115,15 +115,15 @@ def _explain(
     assert result.path is not None  # the photos are files
     shown = _shown(result, asked)
     photo = open_photo(result.path, max_pixels=recognizer.max_pixels)
-    sections = [_section(recognizer, result, shown)]
+    sections = [_section(result, shown)]
     if with_grad_cam:
         sections.append(_grad_cam_section(recognizer, result, shown))
     sheet, *files = names.of(result.path, shown)
     limited = [section._replace(panels=section.panels[:MOST_PANELS]) for section in sections]
     _save(contact_sheet(photo, _title(result, shown), limited), sheet)
-    unit, panels = sections[0]
-    for panel, file in zip(panels, files, strict=True):
-        _save(heatmap(photo, panel, unit=unit, top=sections[0].top), file)
+    own = sections[0]
+    for panel, file in zip(own.panels, files, strict=True):
+        _save(heatmap(photo, panel, unit=own.unit, top=own.top), file)
     return Explanation(result, shown, sheet, tuple(files))
 
 
@@ -132,18 +132,17 @@ def _shown(result: Result, asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*found, *asked])) or (result.ranked()[0].name,)
 
 
-def _section(recognizer: Recognizer, result: Result, shown: Sequence[str]) -> Section:
-    unit = "evidence in logits"
-    if recognizer.model.system.maps_add_up:
-        unit += "; a map's mean, with what speaks against the label, is the label's logit"
-    return Section(unit, _panels(result, shown, [result.map(name) for name in shown]))
+def _section(result: Result, shown: Sequence[str]) -> Section:
+    panels = _panels(result, shown, [result.map(name) for name in shown])
+    return Section("The system's own maps", "evidence in logits", panels)
 
 
 def _grad_cam_section(recognizer: Recognizer, result: Result, shown: Sequence[str]) -> Section:
     images = recognizer.images([result.path] if result.path else [])
     with recognizer.runtime.autocast():
         maps = grad_cam(recognizer.model.system, images, [result.index(name) for name in shown])
-    return Section("Grad-CAM, no unit", _panels(result, shown, list(maps[0].cpu().numpy())))
+    panels = _panels(result, shown, list(maps[0].cpu().numpy()))
+    return Section("Grad-CAM", "Grad-CAM, no unit", panels)
 
 
 def _panels(
@@ -162,8 +161,7 @@ def _panels(
 
 
 def _title(result: Result, shown: Sequence[str]) -> str:
-    width, height = result.photo_size
-    title = f"{result.path.name if result.path else 'photo'}, {width} x {height} pixels"
+    title = result.path.name if result.path else "photo"
     if not result.labels:
         title += "; no label found"
     if len(shown) > MOST_PANELS:

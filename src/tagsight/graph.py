@@ -117,6 +117,19 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     return normalised(correlation, degree).to(dtype)
 
 
+def prepared_vectors(vectors: Tensor, how: Literal["raw", "unit", "centred"]) -> Tensor:
+    """Prepare word vectors for the graph network: ``(L, E) -> (L, E)``.
+
+    What all labels' vectors share moves all classifiers at once and drowns what tells them apart.
+    ``centred`` subtracts the mean over the labels and gives each the mean length of before.
+    """
+    if how == "unit":
+        return F.normalize(vectors)
+    if how == "centred" and len(vectors) > 1:
+        return F.normalize(vectors - vectors.mean(0)) * vectors.norm(dim=1).mean()
+    return vectors
+
+
 class GraphConvolution(nn.Module):
     """Creates a layer ``Z' = A (Z W)``, Eq. 7 without its activation.
 
@@ -179,8 +192,7 @@ class GraphClassifiers(nn.Module):
             msg = f"expected word vectors of the {len(labels)} labels, got none"
             raise ValueError(msg)
         vectors = labels.vectors.detach().to(torch.get_default_dtype(), copy=True)
-        if config.unit_vectors:
-            vectors = F.normalize(vectors)
+        vectors = prepared_vectors(vectors, config.vectors)
         adjacency = label_adjacency(labels.cooccurrence, config)
         self.register_buffer("vectors", vectors, persistent=False)
         self.register_buffer("adjacency", adjacency, persistent=False)

@@ -77,7 +77,11 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
         f"- at most {training.epochs} epochs of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
-        *(f"- {_words(name)}: {_shown(value)}" for name, value in facts.items() if not isinstance(value, dict)),
+        *(
+            f"- {_words(name)}: {_shown(value)}"
+            for name, value in facts.items()
+            if not isinstance(value, dict)
+        ),
         "- every setting: `recipe` in config.json",
     ]
 

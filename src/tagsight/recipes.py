@@ -122,6 +122,37 @@ _PAPER = (
     ),
 )
 
-_CPU: tuple[Recipe, ...] = ()
+CPU_TRAINING = TrainConfig(
+    image_size=224,
+    epochs=10,
+    batch_size=32,
+    optimizer="adamw",
+    lr=3e-3,
+    backbone_lr_factor=0.15,
+    weight_decay=0.01,
+    schedule="one_cycle",
+    crop=0.4,
+    random_flip=True,
+)
+
+CPU_GRAPH = GraphConfig(lr_factor=0.04)
+CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.5, views="one", error="relative")
+
+_CPU = tuple(
+    Recipe(
+        name=f"{system}-cpu",
+        system=system,
+        settings=settings,
+        training=CPU_TRAINING,
+        source="own trials (docs/decisions/0003-what-makes-gcam-train.md)",
+        expectation="docs/results.md",
+    )
+    for system, settings in (
+        ("resnet", ResNetConfig()),
+        ("ml-gcn", MLGCNConfig(graph=CPU_GRAPH)),
+        ("vac", VACConfig(consistency=CPU_CONSISTENCY)),
+        ("gcam", GCAMConfig(graph=CPU_GRAPH, consistency=CPU_CONSISTENCY)),
+    )
+)
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (*_CPU, *_PAPER)}

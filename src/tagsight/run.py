@@ -176,6 +176,6 @@ def _save(
     recipe: Recipe,
     facts: Mapping[str, object],
 ) -> None:
-    decision = fit_decision(logits, judge.targets)
+    decision = fit_decision(logits, judge.targets, names=labels.names)
     said = {**facts, "validation": {**outcome.validation, "epoch": outcome.epoch + 1}}
     save_model(outcome.model, system, labels, decision, recipe, said)

@@ -83,7 +83,7 @@ class Lines:
         if self.form == "csv":
             return _csv_line([path, ";".join(label.name for label in labels), *scores.values()])
         shown = result.ranked() if self.all_scores else labels
-        return _text_line(path, shown, {label.name for label in labels})
+        return _text_line(path, shown, {label.name for label in result.labels})
 
 
 def tag_photos(

@@ -1,86 +1,14 @@
 from __future__ import annotations
 
-import csv
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
+from tiny_collections import EXAMPLES, PHOTOS, Example
 
 from tagsight.data import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-NAMES = ("bird", "dining table", "person")
-TARGETS = ((1, 0, 1), (0, 1, 0), (0, 0, 0), (-1, 0, 1), (1, 1, -1))
-SPLITS = ("train", "train", "val", "train", "val")
-PHOTOS = ("a.jpg", "b c.jpg", "d.jpg", "e.jpg", "f.jpg")
-
-
-class Example(NamedTuple):
-    """A tiny collection in one format, and what a reader should say of it."""
-
-    format: str
-    source: Path
-    photos: Path
-    targets: tuple[tuple[int, ...], ...]
-
-    @property
-    def label_files(self) -> list[Path]:
-        inside = [path for path in self.source.rglob("*") if path.suffix in {".txt", ".json"}]
-        return inside or [self.source]
-
-
-def write_csv_columns(folder: Path, photos: Sequence[str]) -> Example:
-    rows = zip(photos, SPLITS, *zip(*TARGETS, strict=True), strict=True)
-    _write_csv(folder / "labels.csv", ["image", "split", *NAMES], rows)
-    return Example("csv-columns", folder / "labels.csv", folder, TARGETS)
-
-
-def write_csv_list(folder: Path, photos: Sequence[str]) -> Example:
-    rows = zip(photos, map(";".join, _present()), SPLITS, strict=True)
-    _write_csv(folder / "labels.csv", ["image", "labels", "split"], rows)
-    return Example("csv-list", folder / "labels.csv", folder / "images", _unknown_as_absent())
-
-
-def write_coco(folder: Path, photos: Sequence[str]) -> Example:
-    ids = {name: 90 - 7 * index for index, name in enumerate(NAMES)}
-    for split in ("train", "val"):
-        rows = [row for row, of in enumerate(SPLITS) if of == split]
-        objects = [(row, name) for row in rows for name in 2 * _present()[row]]
-        content = {
-            "images": [{"id": row, "file_name": photos[row]} for row in rows],
-            "categories": [{"id": number, "name": name} for name, number in ids.items()],
-            "annotations": [
-                {"id": index, "image_id": row, "category_id": ids[name], "bbox": [0, 0, 1, 1]}
-                for index, (row, name) in enumerate(objects)
-            ],
-        }
-        file = folder / "annotations" / f"instances_{split}2017.json"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(content))
-    return Example("coco", folder, folder / "images", _unknown_as_absent())
-
-
-def write_voc(folder: Path, photos: Sequence[str]) -> Example:
-    main = folder / "VOC2012" / "ImageSets" / "Main"
-    main.mkdir(parents=True)
-    marks = {1: " 1", 0: "-1", -1: " 0"}
-    for column, name in enumerate(NAMES):
-        for split in ("train", "val"):
-            rows = [row for row, of in enumerate(SPLITS) if of == split]
-            lines = [f"{Path(photos[r]).with_suffix('')} {marks[TARGETS[r][column]]}" for r in rows]
-            (main / f"{name}_{split}.txt").write_text("\n".join(lines) + "\n")
-    return Example("voc", folder, folder / "VOC2012" / "JPEGImages", TARGETS)
-
-
-EXAMPLES: dict[str, Callable[[Path, Sequence[str]], Example]] = {
-    "csv-columns": write_csv_columns,
-    "csv-list": write_csv_list,
-    "coco": write_coco,
-    "voc": write_voc,
-}
 
 
 @pytest.fixture(params=READERS)
@@ -112,20 +40,3 @@ def write_example(bare_example) -> Callable[..., Example]:
 @pytest.fixture
 def example(write_example) -> Example:
     return write_example()
-
-
-def _present() -> list[list[str]]:
-    return [
-        [name for name, value in zip(NAMES, row, strict=True) if value == 1] for row in TARGETS
-    ]
-
-
-def _unknown_as_absent() -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(max(value, 0) for value in row) for row in TARGETS)
-
-
-def _write_csv(file: Path, header: Sequence[str], rows) -> None:
-    with file.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(header)
-        writer.writerows(rows)

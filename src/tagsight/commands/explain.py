@@ -40,7 +40,7 @@ def explain(
         out,
         labels=label or [],
         with_grad_cam=grad_cam,
-        on_error=lambda path, error: remark(f"left out: {path}: {error}"),
+        on_error=lambda _, error: remark(f"left out: {error}"),
     )
     for result, shown, sheet, _ in explanations:
         say([f"{result.path} -> {sheet}"])

@@ -78,18 +78,15 @@ class Machine:
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Threads that decode photos; by default one for each processor, at most 16."""
 
-    photo_memory: Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))] = 2.0
-    """Memory for photos that are decoded once and kept, in GiB."""
-
-    def runtime(self) -> Runtime:
-        """Choose the device."""
+    def runtime(self, photo_memory: float = 0.0) -> Runtime:
+        """Choose the device; ``photo_memory`` is in GiB."""
         from tagsight.runtime import Runtime
 
         return Runtime.choose(
             self.device,
             self.precision,
             workers=self.workers,
-            photo_memory=round(self.photo_memory * 2**30),
+            photo_memory=round(photo_memory * 2**30),
         )
 
 

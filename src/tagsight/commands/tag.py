@@ -64,7 +64,7 @@ def tag(
             Lines(form, top, all_scores),
             on_photo=lambda _: advance(next(done)),
         )
-    for path, reason in tagged.unreadable:
-        remark(f"left out: {path}: {reason}")
+    for _, reason in tagged.unreadable:
+        remark(f"left out: {reason}")
     remark(f"{tagged.photos:,} photos tagged, {len(tagged.unreadable):,} left out")
     return INTERRUPTED if tagged.interrupted else 0

@@ -25,6 +25,7 @@ def train(
     choice: Choice = Choice(),
     vectors: Path | None = None,
     max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    photo_memory: Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))] = 2.0,
     reading: Reading = Reading(),
     machine: Machine = Machine(),
 ) -> int:
@@ -38,12 +39,13 @@ def train(
         out: The run folder; it gets the model, the log and the split.
         vectors: Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'.
         max_bad: Largest fraction of the photos that may be unusable.
+        photo_memory: Memory for photos that are decoded once and kept, in GiB.
     """
     from tagsight.preparation import prepare
     from tagsight.run import train_run
 
     recipe = choice.chosen()
-    runtime = machine.runtime()
+    runtime = machine.runtime(photo_memory)
     _require_free(out)
     annotations = reading.read(data)
     with progress("checking photos", len(annotations)) as advance:

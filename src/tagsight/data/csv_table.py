@@ -89,7 +89,7 @@ class CsvTable:
         if not fitting:
             msg = (
                 f"{source}:1: expected a header with a column 'image' (or 'path', 'file', "
-                f"'filename', 'photo'), got {headers[','][:5]!r}"
+                f"'filename', 'photo'), got {_start(source)!r}"
             )
             raise DataError(msg)
         delimiter = max(fitting, key=lambda delimiter: len(fitting[delimiter]))
@@ -170,26 +170,11 @@ def header_of(source: Path) -> CsvTable | None:
 
 
 def _header(source: Path, delimiter: str) -> list[str]:
-    _, cells = next(_records(source, delimiter), (1, []))
-    return [clean_name(cell) for cell in cells]
-
-
-def _records(source: Path, delimiter: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    with source.open(encoding="utf-8-sig", newline="") as handle:
-        lines = iter(lambda: handle.readline(LONGEST_LINE), "")
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        try:
-            for cells in reader:
-                if cells and skip:
-                    skip -= 1
-                elif cells:
-                    yield reader.line_num, cells
-        except csv.Error as error:
-            msg = f"{source}:{reader.line_num}: expected a well-formed CSV, got: {error}"
-            raise DataError(msg) from error
-        except UnicodeDecodeError as error:
-            msg = f"{source}:{_undecodable_line(source)}: expected UTF-8 text, got {error.reason}"
-            raise DataError(msg) from error
+    try:
+        cells = next(_records(source, delimiter), [])
+    except csv.Error:  # quotes that make sense with another delimiter only
+        return []
+    return [clean_name(cell, f"{source}:1") for cell in cells]
 
 
 def _undecodable_line(source: Path) -> int:

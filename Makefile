@@ -1,0 +1,60 @@
+# The few words of this project. `make demo` and `make test` need nothing but make and a Python
+# that is new enough; say which one with `make PYTHON=python3.12 test`.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Stamps of what is installed: both words below work a second time without doing it again.
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
+REQUIREMENTS := pyproject.toml constraints.txt
+
+.PHONY: help install demo check test bench docs
+
+help:
+	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
+	@echo "make install  set up .venv with the development extras"
+	@echo "make test     set up .venv, check and run the tests"
+	@echo "make check    lint, format and types"
+	@echo "make bench    measure speed"
+	@echo "make docs     write the generated pages"
+
+install: $(DEV)
+
+# What is there already serves the demo; it needs no development extras.
+demo: $(if $(wildcard $(DEV)),$(DEV),$(CORE))
+	$(RUN) -m tagsight demo
+
+check: $(DEV)
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+test: check
+	$(RUN) -m pytest
+
+bench: $(DEV)
+	@for script in $(wildcard benchmarks/*.py); do $(RUN) "$$script" || exit 1; done
+
+docs: $(DEV)
+	$(RUN) -c "from pathlib import Path; from tagsight.catalogue import systems_page; \
+	Path('docs/systems.md').write_text(systems_page(), encoding='utf-8')"
+
+$(CORE): $(RUN) $(REQUIREMENTS)
+	@echo "installing tagsight into $(VENV); the first time takes a few minutes"
+	@$(PIP) --editable .
+	@touch $@
+
+$(DEV): $(RUN) $(REQUIREMENTS)
+	@echo "installing tagsight and its development extras into $(VENV); the first time takes a few minutes"
+	@$(PIP) --editable ".[dev]"
+	@touch $(CORE) $@
+
+$(RUN):
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { \
+	  found=$$($(PYTHON) --version 2>/dev/null || echo missing); \
+	  echo "tagsight needs Python 3.11 or newer, and $(PYTHON) is $$found;" \
+	    "name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagsight.data.boxes import read_boxes
+from tagsight.errors import DataError
+
+
+def content(box=(1, 2, 3.5, 4), **image):
+    return {
+        "images": [
+            {"id": 1, "file_name": "sub/a.jpg", "width": 40, "height": 30} | image,
+            {"id": 2, "file_name": "b.jpg", "width": 10, "height": 20},
+        ],
+        "categories": [{"id": 5, "name": "dog"}, {"id": 6, "name": "cat"}],
+        "annotations": [
+            {"image_id": 1, "category_id": 5, "bbox": box},
+            {"image_id": 1, "category_id": 5, "bbox": [0, 0, 10, 10]},
+            {"image_id": 1, "category_id": 6, "bbox": [5, 5, 0, 10]},
+        ],
+    }
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values):
+        file = tmp_path / "boxes.json"
+        file.write_text(json.dumps(values))
+        return file
+
+    return write
+
+
+def test_boxes_are_corners_in_pixels_by_photo_and_label(write) -> None:
+    boxes = read_boxes(write(content()))
+    photo = boxes.photos["sub/a.jpg"]
+    assert boxes.names == ("cat", "dog")
+    assert photo.size == (40, 30)
+    torch.testing.assert_close(photo.boxes["dog"], torch.tensor([[1, 2, 4.5, 6], [0, 0, 10, 10]]))
+    assert boxes.photos["b.jpg"].boxes == {}
+
+
+def test_a_box_without_area_is_left_out(write) -> None:
+    assert "cat" not in read_boxes(write(content())).photos["sub/a.jpg"].boxes
+
+
+def test_the_boxes_of_a_path_are_found_by_its_end(write) -> None:
+    boxes = read_boxes(write(content()))
+    assert boxes.of(Path("/somewhere/sub/a.jpg")) is boxes.photos["sub/a.jpg"]
+    assert boxes.of(Path("/somewhere/b.jpg")) is boxes.photos["b.jpg"]
+    assert boxes.of(Path("/somewhere/a.jpg")) is None
+
+
+@pytest.mark.parametrize(
+    "box",
+    [None, [1, 2, 3], [1, 2, -3, 4], [1, 2, "3", 4], [1, 2, float("nan"), 4], [1, 2, 10**400, 4]],
+)
+def test_a_box_that_is_none_is_named_by_its_place(write, box) -> None:
+    with pytest.raises(DataError, match=r"boxes.json: annotations\[0\].bbox: expected \[left"):
+        read_boxes(write(content(box)))
+
+
+@pytest.mark.parametrize("size", [{"width": 0}, {"height": "30"}, {"width": None}])
+def test_a_photo_without_size_is_named_by_its_place(write, size) -> None:
+    with pytest.raises(DataError, match=r"images\[0\]: expected 'width' and 'height' in pixels"):
+        read_boxes(write(content(**size)))
+
+
+def test_the_boxes_of_the_animals_lie_in_their_photos(shared_data) -> None:
+    boxes = read_boxes(shared_data / "voc-animals" / "boxes.json")
+    assert boxes.names == ("cat", "cow", "dog", "horse", "sheep")
+    assert len(boxes.photos) == 2536
+    for photo in boxes.photos.values():
+        limit = torch.tensor(photo.size * 2)
+        for corners in photo.boxes.values():
+            assert (corners >= 0).all()
+            assert (corners <= limit + 0.5).all()

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tagsight.data import coco, read_annotations
+from tagsight.errors import DataError
+
+
+def content(**changes):
+    values = {
+        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],
+        "categories": [{"id": 1, "name": "zebra"}, {"id": 2, "name": "ape"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1}] * 2,
+    }
+    return values | changes
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values=None, name="annotations/instances_train2017.json", photos="train2017"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(values if isinstance(values, str) else json.dumps(values or content()))
+        for photo in ("a.jpg", "b.jpg"):
+            (tmp_path / photos).mkdir(parents=True, exist_ok=True)
+            (tmp_path / photos / photo).touch()
+        return file
+
+    return write
+
+
+def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
+    annotations = coco.read(write())
+    assert annotations.names == ("ape", "zebra")
+    assert annotations.targets.tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    "photos", ["train2017", "images/train2017", "images", "annotations/..", "."]
+)
+def test_photos_are_found_in_the_usual_folders(write, tmp_path, photos) -> None:
+    annotations = coco.read(write(photos=photos))
+    assert annotations.paths[0].samefile(tmp_path / photos / "a.jpg")
+
+
+@pytest.mark.parametrize("photos", ["elsewhere", "elsewhere/train2017"])
+def test_photos_are_found_in_the_folder_given_or_below_it(write, tmp_path, photos) -> None:
+    annotations = coco.read(write(photos=photos), images=tmp_path / "elsewhere")
+    assert annotations.paths[0] == tmp_path / photos / "a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("instances_train2017.json", "train"),
+        ("instances_val2014.json", "val"),
+        ("validation.json", "val"),
+        ("my-test.json", "test"),
+        ("instances_trainval2014.json", "train"),
+        ("retrieval.json", None),
+        ("boxes.json", None),
+    ],
+)
+def test_the_name_of_a_file_tells_its_split(write, name, split) -> None:
+    annotations = coco.read(write(name=name, photos="images"))
+    assert annotations.splits == ((split, split) if split else None)
+
+
+def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> None:
+    write()
+    write(
+        content(categories=[{"id": 1, "name": "ape"}, {"id": 2, "name": "cow"}]),
+        name="annotations/instances_val2017.json",
+        photos="val2017",
+    )
+    annotations = coco.read(tmp_path)
+    assert annotations.names == ("ape", "cow", "zebra")
+    assert annotations.splits == ("train", "train", "val", "val")
+    assert annotations.targets.tolist() == [[0, -1, 1], [0, -1, 0], [1, 0, -1], [0, 0, -1]]
+
+
+def test_files_whose_splits_are_not_plain_are_refused(write, tmp_path) -> None:
+    write()
+    write(name="annotations/instances_train2014.json")
+    with pytest.raises(DataError, match=r"one file for each of train, val and test .*2014.*2017"):
+        coco.read(tmp_path)
+
+
+def test_a_photo_in_two_files_is_refused(write, tmp_path) -> None:
+    write(photos="images")
+    write(name="annotations/instances_val2017.json", photos="images")
+    with pytest.raises(DataError, match="each photo in one file .*a.jpg in several"):
+        coco.read(tmp_path, images=tmp_path / "images")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None}, "a list under 'images', got None"),
+        ({"images": []}, "entries under 'images', got an empty list"),
+        ({"images": {"id": 1}}, "a list under 'images', got {'id': 1}"),
+        ({"images": ["a.jpg"]}, r"an object at images\[0\], got 'a.jpg'"),
+        ({"images": [{"file_name": "a.jpg"}]}, r"images\[0\].id: expected a whole .* got None"),
+        ({"images": [{"id": [1], "file_name": "a.jpg"}]}, r"images\[0\].id: .* got \[1\]"),
+        ({"images": [{"id": True, "file_name": "a.jpg"}]}, r"images\[0\].id: .* got True"),
+        ({"images": [{"id": 1, "file_name": 5}]}, r"images\[0\].file_name: expected text, got 5"),
+        ({"images": 2 * [{"id": 1, "file_name": "a.jpg"}]}, r"images\[1\].id: .* got 1 again"),
+        (
+            {"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "a.jpg"}]},
+            "a different file_name in each of 'images', got 'a.jpg' again",
+        ),
+        ({"images": [{"id": 7, "file_name": "\ud800"}]}, r"images\[0\].file_name"),
+        ({"categories": [{"id": 1}]}, r"categories\[0\].name: expected text, got None"),
+        ({"categories": [{"id": 1, "name": "d\x1bog"}]}, "without control characters"),
+        (
+            {"categories": [{"id": 1, "name": "ape"}, {"id": 2, "name": "ape "}]},
+            "a different name in each of 'categories', got 'ape' again",
+        ),
+        ({"annotations": [5]}, r"an object at annotations\[0\], got 5"),
+        (
+            {"annotations": [{"image_id": 9, "category_id": 1}]},
+            r"annotations\[0\].image_id: expected an id of images, got 9",
+        ),
+        (
+            {"annotations": [{"image_id": 7, "category_id": {}}]},
+            r"annotations\[0\].category_id: expected an id of categories, got {}",
+        ),
+    ],
+)
+def test_malicious_or_careless_types_are_named_by_file_and_key(write, changes, message) -> None:
+    with pytest.raises(DataError, match=rf"instances_train2017.json.*{message}|^{message}"):
+        coco.read(write(content(**changes)))
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"images": [' + '{"a":' * 200_000])
+def test_malicious_nesting_is_refused(write, text) -> None:
+    with pytest.raises(DataError, match=r"instances_train2017.json: .* nested too deeply"):
+        coco.read(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected JSON, got"),
+        ("[1]", "expected an object with 'images'"),
+        ('{"images": ' + "9" * 5000 + "}", "expected JSON, got"),
+    ],
+)
+def test_what_is_no_coco_file_is_refused(write, text, message) -> None:
+    with pytest.raises(DataError, match=message):
+        coco.read(write(text))
+
+
+def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
+    from tagsight.data.coco_json import read_instances
+
+    objects = [{"image_id": 7, "category_id": 1, "segmentation": [[0.0] * 1000]}]
+    assert read_instances(write(content(annotations=objects))).objects == [
+        {"image_id": 7, "category_id": 1}
+    ]
+
+
+def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:
+    photos = read_annotations(shared_data / "coco-256")
+    present = photos.targets == 1
+    assert photos.format == "coco"
+    assert photos.split_sizes == {"train": 128, "val": 128}
+    assert present.shape[1] == 80
+    assert present.any(0).sum() == 76
+    assert present.sum() / len(photos) == pytest.approx(2.9, abs=0.05)
+    assert (~photos.rows("train").targets.eq(1).any(1)).sum() == 2
+    assert photos.names[:3] == ("airplane", "apple", "backpack")
+    assert all(path.is_file() for path in photos.paths)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torchvision
+from tiny import TINY, drawn, label_space, tiny_system
+from torch.testing import assert_close
+
+from tagsight.systems import SYSTEMS
+
+
+@pytest.fixture
+def reference() -> torch.nn.Module:
+    return torchvision.models.resnet18(weights=None, num_classes=5).eval()
+
+
+def test_with_average_pooling_it_is_torchvisions_resnet(reference: torch.nn.Module):
+    """The same weights give the same logits; torchvision's have the names of timm's."""
+    backbone = TINY.model_copy(update={"name": "resnet18"})
+    config = SYSTEMS["resnet"].Config(backbone=backbone)
+    system = SYSTEMS["resnet"](config, label_space()).eval()
+    weights = reference.state_dict()
+    classifier = {key: weights.pop(f"fc.{key}") for key in ("weight", "bias")}
+    system.backbone.network.load_state_dict(weights)
+    system.classifier.load_state_dict(classifier)
+    images = torch.rand(2, 3, 64, 64)
+    normalised = (images - system.backbone.mean) / system.backbone.std
+    with torch.no_grad():
+        assert_close(system(images).logits, reference(normalised), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_the_label_loss_is_torchs_binary_cross_entropy_summed_over_labels(pooling: str):
+    system = tiny_system("resnet", pooling=pooling)
+    images, targets = drawn(4)
+    logits = system(images).logits
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets.float())
+    assert_close(system.losses(images, targets), {"labels": 5 * expected})
+
+
+def test_the_label_loss_can_be_a_mean_over_labels():
+    system = tiny_system("resnet")
+    mean = tiny_system("resnet", label_reduction="mean")
+    mean.load_state_dict(system.state_dict())
+    summed = system.losses(*drawn(4))["labels"]
+    assert_close(mean.losses(*drawn(4))["labels"], summed / 5)
+
+
+def test_the_bias_stands_in_every_cell_of_a_map():
+    system = tiny_system("resnet").eval()
+    images = drawn(2)[0]
+    before = system(images).maps
+    with torch.no_grad():
+        system.classifier.bias += torch.arange(5.0)
+    assert_close(system(images).maps - before, torch.arange(5.0)[:, None, None].expand_as(before))
