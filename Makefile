@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
 # Stamps of what is installed: both words below work a second time without doing it again.
 CORE := $(VENV)/.core

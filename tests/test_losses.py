@@ -171,6 +171,15 @@ def test_flattening_all_maps_is_the_straight_way_to_lower_the_others(
     assert (both.grad * both.detach()).sum() > 0
 
 
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_is_added_to_all_cells_of_a_label_changes_no_distance(
+    maps: Tensor, others: Tensor, error: str
+):
+    bias = torch.tensor([1.0, -20.0, 300.0], dtype=torch.double)[:, None, None]
+    expected = map_consistency(maps, others, error)
+    assert_close(map_consistency(maps + bias, others + bias, error), expected)
+
+
 def test_a_relative_error_of_flat_maps_is_finite():
     flat = torch.zeros(2, 3, 4, 4, requires_grad=True)
     map_consistency(flat, torch.zeros(2, 3, 4, 4), "relative").backward()

@@ -32,7 +32,8 @@ def test_no_more_items_are_drawn_than_taken_and_ahead(ahead: int) -> None:
 
     def items() -> Iterator[int]:
         nonlocal drawn
-        for drawn in range(1, 21):
+        while drawn < 20:
+            drawn += 1
             yield drawn
 
     for taken, _ in enumerate(ordered_map(str, items(), workers=2, ahead=ahead), 1):

@@ -60,9 +60,9 @@ def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Te
         others: ``(B, L, h, w)`` float.
         error: ``squared`` is the mean squared difference (VAC's released code); ``norm`` is Eq. 12
             as printed, the unsquared Euclidean norm of each label's difference over ``L h w``;
-            ``relative`` is ``squared`` over the variance of the maps. It is the same for maps of
-            any unit, and its gradient has no part that makes all maps flatter, since the variance
-            has a gradient too.
+            ``relative`` is ``squared`` over the variance of a label's maps, over cells and photos,
+            averaged over labels. It is the same for maps of any unit, and its gradient has no part
+            that makes all maps flatter, since the variance has a gradient too.
     """
     difference = maps - others
     if error == "norm":
@@ -70,5 +70,6 @@ def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Te
         return torch.linalg.vector_norm(difference, dim=(-2, -1)).mean() / (height * width)
     squared = difference.square().mean()
     if error == "relative":
-        return squared / torch.cat([maps, others]).var().clamp(min=1e-6)
+        variance = torch.cat([maps, others]).var((0, 2, 3)).mean()
+        return squared / variance.clamp(min=1e-6)
     return squared

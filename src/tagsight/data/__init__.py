@@ -101,9 +101,17 @@ def _format_of(source: Path) -> str:
     if fitting:
         msg = f"expected one format to fit {source}, got {fitting}; choose one with --format"
         raise DataError(msg)
-    known = "\n".join(f"  {name}: {reader.description}" for name, reader in READERS.items())
-    msg = f"{source} is of no known format; it {_look(source)}, but expected is one of\n{known}"
+    reasons = "\n".join(f"  {name}: {_reason(reader, source)}" for name, reader in READERS.items())
+    msg = f"{source} is of no known format; it {_look(source)}\n{reasons}"
     raise DataError(msg)
+
+
+def _reason(reader: Reader, source: Path) -> str:
+    try:
+        reader.read(source)
+    except DataError as error:
+        return str(error)
+    return "fits only if it is asked for with --format"
 
 
 def _look(source: Path) -> str:

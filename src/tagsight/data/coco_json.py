@@ -45,10 +45,10 @@ def read_instances(file: Path) -> Instances:
         where = f"{file}: images[{position}].file_name"
         photo["file_name"] = photo_name(_typed(photo, "file_name", str, where), where)
     categories = _by_id(file, content, "categories")
-    names = {
-        key: clean_name(_typed(category, "name", str, f"{file}: categories[{position}].name"))
-        for position, (key, category) in enumerate(categories.items())
-    }
+    names: dict[Id, str] = {}
+    for position, (key, category) in enumerate(categories.items()):
+        where = f"{file}: categories[{position}].name"
+        names[key] = clean_name(_typed(category, "name", str, where), where)
     _require_different(
         file, "images", "file_name", [photo["file_name"] for photo in photos.values()]
     )

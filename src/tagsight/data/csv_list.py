@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tagsight.data.csv_table import Entry
+
 SEPARATORS = (";", "|", ",")
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         raise DataError(msg)
     entries = table.entries(lambda row: row.cells[0].strip())
     separator = _separator([entry.value for entry in entries.values()], source)
-    present = [_labels(entry.value, separator) for entry in entries.values()]
+    present = [_labels(entry, separator, source) for entry in entries.values()]
     names = sorted(set().union(*present))
     targets = target_table(len(entries), len(names), value=0, source=source)
     column = {name: index for index, name in enumerate(names)}
@@ -67,8 +69,9 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     )
 
 
-def _labels(cell: str, separator: str) -> set[str]:
-    return {clean_name(part) for part in cell.split(separator)} - {""}
+def _labels(entry: Entry[str], separator: str, source: Path) -> set[str]:
+    where = f"{source}:{entry.line}"
+    return {clean_name(part, where) for part in entry.value.split(separator)} - {""}
 
 
 def _separator(cells: Iterable[str], source: Path) -> str:

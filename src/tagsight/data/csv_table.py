@@ -6,6 +6,7 @@ import csv
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from tagsight.data.annotations import clean_name
@@ -80,20 +81,16 @@ class CsvTable:
             DataError: If the file is no CSV with a column for the photo.
         """
         require_file(source, largest=LARGEST_FILE)
-        headers = {delimiter: _header(source, delimiter) for delimiter in DELIMITERS}
-        fitting = {
-            delimiter: names
-            for delimiter, names in headers.items()
-            if any(name.lower() in IMAGE_COLUMNS for name in names)
-        }
-        if not fitting:
+        headers = _headers(source)
+        delimiter, names = max(
+            headers.items(), key=lambda item: (_has_image(item[1]), len(item[1]))
+        )
+        if not _has_image(names):
             msg = (
                 f"{source}:1: expected a header with a column 'image' (or 'path', 'file', "
-                f"'filename', 'photo'), got {_start(source)!r}"
+                f"'filename', 'photo'), got {names[:5]!r}"
             )
             raise DataError(msg)
-        delimiter = max(fitting, key=lambda delimiter: len(fitting[delimiter]))
-        names = fitting[delimiter]
         lower = [name.lower() for name in names]
         image = next(i for i, name in enumerate(lower) if name in IMAGE_COLUMNS)
         split = lower.index("split") if "split" in lower else None
@@ -107,18 +104,15 @@ class CsvTable:
         """Where the photos may lie: where the user says, else beside the file or in ``images``."""
         return [images] if images else [self.source.parent, self.source.parent / "images"]
 
-    @property
-    def _special(self) -> list[int]:
-        positions = [self.image] if self.split is None else [self.image, self.split]
-        return sorted(positions, reverse=True)
-
     def rows(self) -> Iterator[Row]:
         """The rows below the header; blank lines are passed over.
 
         Raises:
             DataError: If a row has another number of cells than the header, or an odd split.
         """
-        for line, cells in _records(self.source, self.delimiter, skip=1):
+        special = [self.image] if self.split is None else [self.image, self.split]
+        records = _records(self.source, self.delimiter)
+        for line, cells in islice(records, 1, None):
             where = f"{self.source}:{line}"
             if len(cells) != self.width:
                 msg = (
@@ -128,7 +122,7 @@ class CsvTable:
                 raise DataError(msg)
             image = photo_name(cells[self.image], where)
             split = None if self.split is None else _split(cells[self.split], where)
-            for position in self._special:
+            for position in sorted(special, reverse=True):
                 del cells[position]
             yield Row(line, image, split, cells)
 
@@ -169,12 +163,38 @@ def header_of(source: Path) -> CsvTable | None:
         return None
 
 
-def _header(source: Path, delimiter: str) -> list[str]:
-    try:
-        cells = next(_records(source, delimiter), [])
-    except csv.Error:  # quotes that make sense with another delimiter only
-        return []
-    return [clean_name(cell, f"{source}:1") for cell in cells]
+def _headers(source: Path) -> dict[str, list[str]]:
+    headers: dict[str, list[str]] = {}
+    errors: list[DataError] = []
+    for delimiter in DELIMITERS:
+        try:
+            _, cells = next(_records(source, delimiter), (1, []))
+            headers[delimiter] = [clean_name(cell, f"{source}:1") for cell in cells]
+        except DataError as error:  # perhaps of quotes that make sense with another delimiter
+            errors.append(error)
+    if not headers:
+        raise errors[0]
+    return headers
+
+
+def _has_image(names: list[str]) -> bool:
+    return any(name.lower() in IMAGE_COLUMNS for name in names)
+
+
+def _records(source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    with source.open(encoding="utf-8-sig", newline="") as handle:
+        lines = iter(lambda: handle.readline(LONGEST_LINE), "")
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            msg = f"{source}:{reader.line_num}: expected a well-formed CSV, got: {error}"
+            raise DataError(msg) from error
+        except UnicodeDecodeError as error:
+            msg = f"{source}:{_undecodable_line(source)}: expected UTF-8 text, got {error.reason}"
+            raise DataError(msg) from error
 
 
 def _undecodable_line(source: Path) -> int:

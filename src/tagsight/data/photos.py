@@ -210,7 +210,7 @@ def _grey_8_bit(photo: Image.Image) -> Image.Image:
     usual = [white for white in whites if black >= 0 and most <= white]
     if not usual:  # what there is, is stretched
         values -= black
-    white = usual[0] if usual else most - black
+    white = usual[0] if usual else (most - black) or 1
     return Image.fromarray((values * (255 / white)).round().astype(np.uint8))
 
 

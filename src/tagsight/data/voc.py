@@ -85,7 +85,7 @@ def _main_folder(source: Path) -> Path:
 
 def _matches(main: Path) -> list[tuple[Path, str, str]]:
     files = ((file, LABEL_FILE.fullmatch(file.name)) for file in sorted(main.glob("*_*.txt")))
-    return [(file, clean_name(match[1]), match[2]) for file, match in files if match]
+    return [(file, clean_name(match[1], str(file)), match[2]) for file, match in files if match]
 
 
 def _label_files(main: Path) -> dict[tuple[str, str], Path]:

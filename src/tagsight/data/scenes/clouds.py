@@ -35,7 +35,7 @@ def draw_cloud(rng: Generator, width: int, light: Light) -> Image.Image:
     fine = grain(rng, size, across=600 / width, down=600 / width) - 0.5
     frayed = body + (0.9 * rough + 0.35 * fine) * (0.15 + softness)
     opacity = np.clip((frayed - 0.42) / (0.12 + 0.7 * softness), 0, 1) * np.clip(body * 4, 0, 1)
-    return _coloured(rng, opacity, rough, light)
+    return _coloured(rng, opacity * _window(size), rough, light)
 
 
 def _heap(rng: Generator, size: tuple[int, int]) -> Image.Image:
@@ -44,8 +44,8 @@ def _heap(rng: Generator, size: tuple[int, int]) -> Image.Image:
     base = height * 0.82
     for x in np.linspace(0.18, 0.82, 9):
         tall = 1 - abs(2 * x - 1) ** 1.6
-        radius = height * rng.uniform(0.18, 0.3) * (0.6 + 0.6 * tall)
-        for level in (0.0, 0.45 * tall * rng.random()):
+        radius = height * rng.uniform(0.13, 0.22) * (0.6 + 0.6 * tall)
+        for level in (0.0, 0.32 * tall * rng.random()):
             y = base - radius - level * height
             at = x * width + rng.normal(0, 0.02) * width
             draw.ellipse((at - radius, y - radius, at + radius, y + radius), fill=255)
@@ -84,6 +84,15 @@ def _empty(size: tuple[int, int]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
 def _blurred(image: Image.Image, radius: float) -> Field:
     blurred = image.filter(ImageFilter.GaussianBlur(radius))
     return np.asarray(blurred, np.float32) / 255
+
+
+def _window(size: tuple[int, int]) -> Field:
+    # So that noise never ends at the straight edge of the image.
+    across, down = (
+        np.clip(8 * np.minimum(np.linspace(0, 1, side), np.linspace(1, 0, side)), 0, 1)
+        for side in size
+    )
+    return (down[:, None] * across[None, :]).astype(np.float32)
 
 
 def _coloured(rng: Generator, opacity: Field, rough: Field, light: Light) -> Image.Image:

@@ -121,6 +121,12 @@ class Sketch:
         return Picture(image.reduce(SUPERSAMPLING), (-float(first[0]), -float(first[1])))
 
     @property
+    def extent(self) -> float:
+        """The longer side, in units."""
+        points = np.concatenate([shape.points for shape in self.shapes])
+        return float(np.ptp(points, axis=0).max())
+
+    @property
     def has_lamps(self) -> bool:
         """Whether anything shines in the dark."""
         return any(shape.lamp for shape in self.shapes)

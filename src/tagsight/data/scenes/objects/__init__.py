@@ -30,12 +30,14 @@ class Kind(NamedTuple):
         sizes: Smallest and largest length of the sketch's unit: as a share of the photo's shorter
             side if it is not on the ground, otherwise in heights of a person who stands beside it.
         turn: Largest angle by which it is turned, degrees.
+        surfaces: The grounds it belongs to, or none if it belongs to all.
     """
 
     draw: Callable[[Sketch, Generator], None]
     place: Literal["heaven", "air", "land", "sea"]
     sizes: tuple[float, float]
     turn: float = 0
+    surfaces: tuple[str, ...] = ()
 
 
 KINDS: dict[str, tuple[Kind, ...]] = {
@@ -77,7 +79,7 @@ KINDS: dict[str, tuple[Kind, ...]] = {
         Kind(trees.birch, "land", (2.0, 3.6), 3),
         Kind(trees.poplar, "land", (2.2, 4.2)),
         Kind(trees.conifer, "land", (1.6, 4.0), 2),
-        Kind(trees.palm, "land", (1.8, 3.4), 4),
+        Kind(trees.palm, "land", (1.8, 3.4), 4, ("sand", "grass", "earth", "paving")),
         Kind(trees.bare, "land", (1.6, 3.2), 4),
     ),
     "car": (
@@ -123,14 +125,14 @@ CLUTTER: tuple[Kind, ...] = (
     Kind(clutter.fence, "land", (0.36, 0.55)),
     Kind(clutter.street_lamp, "land", (1.6, 2.4)),
     Kind(clutter.sign, "land", (0.9, 1.4)),
-    Kind(clutter.hay_bale, "land", (0.5, 0.8)),
-    Kind(clutter.cactus, "land", (0.7, 1.3)),
+    Kind(clutter.hay_bale, "land", (0.5, 0.8), 0, ("meadow", "grass")),
+    Kind(clutter.cactus, "land", (0.7, 1.3), 0, ("sand", "earth")),
     Kind(clutter.tent, "land", (0.7, 1.1)),
-    Kind(clutter.windmill, "land", (2.2, 3.6)),
-    Kind(clutter.lighthouse, "land", (2.4, 4.0)),
-    Kind(clutter.mushroom, "land", (0.14, 0.3)),
-    Kind(clutter.parasol, "land", (0.9, 1.3)),
-    Kind(clutter.snowman, "land", (0.6, 1.0)),
+    Kind(clutter.windmill, "land", (1.6, 2.8)),
+    Kind(clutter.lighthouse, "land", (1.6, 3.0)),
+    Kind(clutter.mushroom, "land", (0.14, 0.3), 6, ("grass", "meadow", "heath")),
+    Kind(clutter.parasol, "land", (0.9, 1.3), 10, ("sand", "grass", "paving")),
+    Kind(clutter.snowman, "land", (0.6, 1.0), 0, ("snow",)),
     Kind(clutter.buoy, "sea", (0.4, 0.7), 12),
     Kind(clutter.buoy, "sea", (0.4, 0.7), 12),
     Kind(clutter.rock, "sea", (0.3, 0.8)),
@@ -138,4 +140,4 @@ CLUTTER: tuple[Kind, ...] = (
     Kind(clutter.kite, "air", (0.1, 0.22), 40),
     Kind(clutter.plane, "air", (0.14, 0.34), 12),
 )
-GRASS = Kind(clutter.grass, "land", (0.12, 0.3))
+GRASS = Kind(clutter.grass, "land", (0.12, 0.3), 0, ("grass", "meadow", "heath"))

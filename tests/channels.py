@@ -1,0 +1,102 @@
+"""A model that can be checked by eye and by hand: a label's map is one colour of the photo.
+
+The maps of ``red``, ``green`` and ``blue`` are ``40 x - 2`` where ``x`` in [0, 1] is the mean of the
+colour in a cell: a label's logit is the mean of its map, and a photo without the colour has -2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from tagsight.checkpoint import LoadedModel
+from tagsight.config import Recipe, SystemConfig, TrainConfig
+from tagsight.decision import Decision
+from tagsight.labels import empty_label_space
+from tagsight.recognizer import Recognizer
+from tagsight.runtime import Runtime
+from tagsight.systems.base import Recognition, System
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIDE, CELLS = 32, 8
+NAMES = ("red", "green", "blue")
+GAIN, AGAINST = 40.0, 2.0
+
+
+class Cells(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return F.avg_pool2d(images, SIDE // CELLS)
+
+
+class Channels(System):
+    Config = SystemConfig
+    paper = "https://example.org"
+    published = ()
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+        self.config = SystemConfig()
+        self.backbone = Cells()
+
+    @property
+    def maps_add_up(self) -> bool:
+        return True
+
+    def forward(self, images: Tensor) -> Recognition:
+        features = self.backbone(images)
+        maps = GAIN * features - AGAINST
+        return Recognition(maps.mean((-2, -1)), maps, features.mean((-2, -1)))
+
+
+def channels_model(
+    system: System | None = None,
+    *,
+    threshold: float = 0.5,
+    temperature: float = 1.0,
+    names: tuple[str, ...] = NAMES,
+) -> LoadedModel:
+    recipe = Recipe(
+        name="channels",
+        system="channels",
+        settings=SystemConfig(),
+        training=TrainConfig(image_size=SIDE),
+        source="tests",
+        expectation="exact",
+    )
+    return LoadedModel(
+        system=(system or Channels()).eval(),
+        labels=empty_label_space(names),
+        decision=Decision(torch.full((len(names),), threshold), temperature),
+        recipe=recipe,
+        facts={},
+    )
+
+
+def channels_recognizer(
+    system: System | None = None, *, batch_size: int = 4, **options: object
+) -> Recognizer:
+    model = channels_model(system, **options)
+    return Recognizer(model, Runtime.choose("cpu", "float32", workers=2), batch_size=batch_size)
+
+
+def corner(
+    colour: str = "red", size: tuple[int, int] = (64, 64), brightness: int = 255
+) -> Image.Image:
+    """A black photo with the upper left quarter in one colour."""
+    photo = Image.new("RGB", size)
+    pixel = tuple(brightness if name == colour else 0 for name in NAMES)
+    photo.paste(pixel, (0, 0, size[0] // 2, size[1] // 2))
+    return photo
+
+
+def save_rotated(photo: Image.Image, path: Path) -> None:
+    """Write a photo lying on its side, with the mark that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.check import check_photos, without_problems
+from tagsight.errors import DataError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"{index}.jpg" for index in range(8)]
+    for path in paths:
+        Image.fromarray(random.integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+def rows(paths) -> Annotations:
+    return Annotations(("cat",), tuple(paths), torch.ones(len(paths), 1), None, "test")
+
+
+def truncate(path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def test_sound_photos_have_no_problem_and_a_hash_each(photos) -> None:
+    check = check_photos(photos, workers=2)
+    assert check.problems == ()
+    assert list(check.hashes) == photos
+    assert len(set(check.hashes.values())) == 8
+
+
+def test_equal_content_has_equal_hashes_whatever_its_name(photos) -> None:
+    photos[3].write_bytes(photos[5].read_bytes())
+    hashes = check_photos(photos, workers=2).hashes
+    assert hashes[photos[3]] == hashes[photos[5]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (truncate, "truncated"),
+        (lambda path: path.unlink(), "does not exist"),
+        (lambda path: path.write_bytes(b""), "a file of another kind"),
+        (lambda path: path.write_text("not a photo"), "a file of another kind"),
+        (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
+        (lambda path: Image.new("L", (101, 100)).save(path), "1 to 10,000 pixels"),
+    ],
+)
+def test_a_photo_that_cannot_be_used_is_listed_with_the_reason(photos, spoil, reason) -> None:
+    spoil(photos[2])
+    check = check_photos(photos, workers=2, max_pixels=10_000)
+    assert [path for path, _ in check.problems] == [photos[2]]
+    assert reason in check.problems[0].reason
+    assert photos[2] not in check.hashes
+    assert len(check.hashes) == 7
+
+
+def test_a_file_of_no_sensible_size_is_not_read(photos, monkeypatch) -> None:
+    monkeypatch.setattr("tagsight.data.check.LARGEST_FILE", 10)
+    check = check_photos(photos[:1], workers=1)
+    assert "expected at most 10 bytes" in check.problems[0].reason
+
+
+def test_progress_is_told_after_every_photo_in_this_thread(photos) -> None:
+    told = []
+    check_photos(photos, workers=2, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 8) for done in range(1, 9)]
+
+
+def test_bad_rows_are_left_out_and_the_others_keep_their_order(photos) -> None:
+    truncate(photos[2])
+    check = check_photos(photos, workers=2)
+    left = without_problems(rows(photos), check, max_bad=0.2)
+    assert list(left.paths) == photos[:2] + photos[3:]
+
+
+def test_too_many_bad_photos_are_an_error_that_lists_the_first(photos) -> None:
+    for path in photos[:5]:
+        path.unlink()
+    check = check_photos(photos, workers=2)
+    message = r"at most 0.5 of the 8 photos .* got 5, .* 0.jpg: does not exist; .*2.jpg"
+    with pytest.raises(DataError, match=message.replace(" 0.jpg", " .*0.jpg")):
+        without_problems(rows(photos), check, max_bad=0.5)
+    assert len(without_problems(rows(photos), check, max_bad=0.625)) == 3
+
+
+def test_the_shared_photos_are_sound(shared_data) -> None:
+    paths = sorted((shared_data / "coco-256").rglob("*.jpg"))
+    assert check_photos(paths, workers=2).problems == ()

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.check import Check, Problem
+from tagsight.data.description import Pair, describe
+
+A, B, C, D, E = (Path("/photos") / f"{name}.jpg" for name in "abcde")
+
+
+@pytest.fixture
+def annotations() -> Annotations:
+    """Sand and sea are always together; a boat is in val only; e.jpg has nothing."""
+    targets = torch.tensor(
+        [[0, 1, 1, 1], [0, 1, 1, 0], [0, 0, 0, 1], [1, 1, 1, -1], [0, 0, 0, 0]], dtype=torch.int8
+    )
+    splits = ("train", "train", "train", "val", "val")
+    names = ("boat", "sand", "sea", "sun")
+    return Annotations(names, (A, B, C, D, E), targets, splits, "test")
+
+
+@pytest.fixture
+def check() -> Check:
+    return Check((Problem(E, "does not exist"),), {A: b"1", B: b"2", C: b"1", D: b"3"})
+
+
+def test_a_collection_is_counted(annotations) -> None:
+    seen = describe(annotations)
+    assert (seen.format, seen.photos, seen.labels) == ("test", 5, 4)
+    assert seen.labels_per_photo == pytest.approx(9 / 5)
+    assert seen.splits == {"train": 3, "val": 2}
+    assert seen.counts["sea"] == {"all": 3, "train": 2, "val": 1}
+    assert (seen.unlabelled, seen.unknown) == (1, 1)
+    assert (seen.problems, seen.duplicates) == ((), ())
+
+
+def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
+    pairs = describe(annotations).pairs
+    assert pairs[0] == Pair("sand", "sea", 3, 1.0, 1.0)
+    assert Pair("boat", "sand", 1, 1.0, pytest.approx(1 / 3)) in pairs
+    assert Pair("sand", "sun", 1, pytest.approx(1 / 3), 0.5) in pairs
+    assert all(pair.together for pair in pairs)
+    assert len(describe(annotations, most=2).pairs) == 2
+
+
+def test_labels_that_cannot_be_learned_or_told_apart_are_named(annotations) -> None:
+    seen = describe(annotations)
+    assert seen.without_positive == ("boat",)
+    assert seen.inseparable == (("sand", "sea"),)
+
+
+def test_without_splits_all_rows_count_as_training(annotations) -> None:
+    seen = describe(
+        Annotations(annotations.names, annotations.paths, annotations.targets, None, "t")
+    )
+    assert seen.splits == {}
+    assert seen.without_positive == ()
+    assert seen.counts["boat"] == {"all": 1}
+    assert any("no split" in line for line in seen.lines())
+
+
+def test_problems_and_duplicates_come_from_the_check(annotations, check) -> None:
+    seen = describe(annotations, check)
+    assert seen.problems == check.problems
+    assert seen.duplicates == ((A, C),)
+
+
+def test_the_dictionary_is_plain_json(annotations, check) -> None:
+    seen = json.loads(json.dumps(describe(annotations, check).as_dict()))
+    assert seen["pairs"][0]["second_given_first"] == 1.0
+    assert seen["problems"] == [{"path": "/photos/e.jpg", "reason": "does not exist"}]
+    assert seen["duplicates"] == [["/photos/a.jpg", "/photos/c.jpg"]]
+    assert seen["splits"] == {"train": 3, "val": 2}
+
+
+def test_the_lines_tell_everything_once(annotations, check) -> None:
+    text = "\n".join(describe(annotations, check).lines())
+    for part in (
+        "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
+        "1 photos without a label, 1 unknown targets",
+        "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
+        "'boat' is in no training photo",
+        "'sand' and 'sea' always occur together",
+        "/photos/e.jpg: does not exist",
+        "the same photo 2 times: /photos/a.jpg, /photos/c.jpg",
+    ):
+        assert text.count(part) == 1, part
+
+
+def test_a_collection_without_any_pair_has_no_such_lines() -> None:
+    targets = torch.tensor([[1, 0], [0, 1]])
+    seen = describe(Annotations(("cat", "dog"), (A, B), targets, None, "t"))
+    assert seen.pairs == ()
+    assert not any("together" in line for line in seen.lines())

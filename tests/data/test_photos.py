@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from contextlib import nullcontext
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image, ImageFile
+
+from tagsight.data.photos import find_photos, open_photo, photo_defect
+from tagsight.errors import DataError
+
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+def encoded(photo: Image.Image, kind: str, **options) -> bytes:
+    file = BytesIO()
+    photo.save(file, kind, **options)
+    return file.getvalue()
+
+
+def colours(photo: Image.Image) -> list[tuple[int, ...]]:
+    return [tuple(colour) for colour in np.asarray(photo).reshape(-1, 3).tolist()]
+
+
+def grey(values, dtype) -> Image.Image:
+    return Image.fromarray(np.array([values], dtype=dtype))
+
+
+def noise(width: int = 96, height: int = 64) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 9) + b"IDAT"
+
+
+def corner() -> Image.Image:
+    photo = Image.new("RGB", (3, 2), "white")
+    photo.putpixel((0, 0), RED)
+    return photo
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_ends_upright_and_only_once(kind, orientation) -> None:
+    undo = {
+        1: None,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }[orientation]
+    lying = corner() if undo is None else corner().transpose(undo)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    upright = open_photo(encoded(lying, kind, exif=exif, **options))
+    assert colours(upright) == colours(corner())
+    assert colours(open_photo(upright)) == colours(corner())
+
+
+def test_broken_metadata_do_not_spoil_a_photo() -> None:
+    content = encoded(corner(), "PNG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    assert colours(open_photo(content)) == colours(corner())
+
+
+@pytest.mark.parametrize(
+    ("photo", "expected"),
+    [
+        (Image.new("L", (1, 1), 7), (7, 7, 7)),
+        (Image.new("1", (1, 1), 1), WHITE),
+        (Image.new("RGB", (1, 1), "red").quantize(4), RED),
+        (Image.new("CMYK", (1, 1), (0, 255, 255, 0)), RED),
+        (Image.new("YCbCr", (1, 1), (255, 128, 128)), WHITE),
+        (Image.new("HSV", (1, 1), (0, 255, 255)), RED),
+        (Image.new("LA", (1, 1), (0, 0)), WHITE),
+        (Image.new("RGBA", (1, 1), (255, 0, 0, 255)), RED),
+        (Image.new("RGBA", (1, 1), (255, 0, 0, 0)), WHITE),
+        (Image.new("RGBA", (1, 1), (0, 0, 0, 51)), (204, 204, 204)),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
+)
+def test_every_mode_becomes_rgb_on_white(photo, expected) -> None:
+    opened = open_photo(photo)
+    assert opened.mode == "RGB"
+    assert colours(opened) == [expected]
+
+
+def test_lab_becomes_rgb() -> None:
+    assert colours(open_photo(Image.new("LAB", (1, 1), (255, 128, 128))))[0] >= (250, 250, 250)
+
+
+@pytest.mark.parametrize("adobe", [True, False])
+def test_cmyk_jpegs_have_their_colours(adobe) -> None:
+    # Pillow writes the inverted values that Adobe uses, and a marker that says so.
+    content = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
+    assert b"Adobe" in content
+    if not adobe:
+        place = content.index(b"Adobe") - 4
+        length = int.from_bytes(content[place + 2 : place + 4], "big")
+        plain = content[:place] + content[place + 2 + length :]
+        assert open_photo(plain).mode == "RGB"
+    else:
+        red, green, blue = colours(open_photo(content))[0]
+        assert red > 240
+        assert green < 15
+        assert blue < 15
+
+
+def test_the_transparent_colour_of_a_palette_becomes_white() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([255, 0, 0, 0, 0, 255])
+    palette.putpixel((1, 0), 1)
+    for kind in ("PNG", "GIF"):
+        assert colours(open_photo(encoded(palette, kind, transparency=1))) == [RED, WHITE]
+
+
+def test_the_transparent_colour_of_a_png_becomes_white() -> None:
+    photo = encoded(corner(), "PNG", transparency=RED)
+    assert colours(open_photo(photo)) == [WHITE] * 6
+
+
+@pytest.mark.parametrize(
+    ("photo", "kind"),
+    [
+        (grey([0, 257, 32896, 65535], np.uint16), "PNG"),
+        (grey([0, 257, 32896, 65535], np.uint16), "TIFF"),
+        (grey([0, 257, 32896, 65535], np.int32), "TIFF"),
+        (grey([0, 1 / 255, 128 / 255, 1], np.float32), "TIFF"),
+        (grey([0, 1, 128, 255], np.float32), "TIFF"),
+        (grey([0, 257, 32896, 65535], np.float32), "TIFF"),
+        (grey([-100, -99, 28, 155], np.float32), "TIFF"),
+        (grey([-100, -99, 28, 155], np.int32), "TIFF"),
+    ],
+)
+def test_deep_grey_is_scaled_and_not_clipped(photo, kind) -> None:
+    values = [red for red, _, _ in colours(open_photo(encoded(photo, kind)))]
+    assert values == [0, 1, 128, 255]
+
+
+def test_big_endian_deep_grey_is_scaled() -> None:
+    pgm = b"P5 2 1 65535\n" + struct.pack(">HH", 65535, 257)
+    assert colours(open_photo(pgm)) == [WHITE, (1, 1, 1)]
+
+
+def test_values_that_are_no_numbers_become_black() -> None:
+    photo = grey([np.nan, np.inf, -np.inf, 1.0], np.float32)
+    assert [red for red, _, _ in colours(open_photo(photo))] == [0, 0, 0, 255]
+
+
+def test_a_flat_deep_photo_of_no_usual_range_is_black() -> None:
+    assert colours(open_photo(grey([-5, -5], np.float32))) == [(0, 0, 0)] * 2
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_frame_of_an_animation_is_taken(kind) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    assert colours(open_photo(content)) == [RED] * 16
+
+
+def test_every_kind_of_source_gives_the_same_photo(tmp_path) -> None:
+    content = encoded(corner(), "PNG")
+    path = tmp_path / "corner.jpg"  # the content decides, not the name
+    path.write_bytes(content)
+    with path.open("rb") as file:
+        photos = [open_photo(source) for source in (path, content, file, corner())]
+    assert all(colours(photo) == colours(corner()) for photo in photos)
+
+
+def test_a_photo_that_was_given_opened_stays_as_it_is() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    given_photo = Image.open(BytesIO(encoded(corner(), "PNG", exif=exif)))
+    assert open_photo(given_photo).size == (2, 3)
+    assert given_photo.size == (3, 2)
+    assert given_photo.getexif()[ExifTags.Base.Orientation] == 6
+    assert colours(given_photo) == colours(corner())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share) -> None:
+    content = encoded(noise(), kind)
+    path = tmp_path / "photo"
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(DataError, match=f"^{path}: expected a"):
+        open_photo(path)
+    assert photo_defect(path.read_bytes())
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@given(cut=st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progressive, cut) -> None:
+    content = encoded(noise(), "JPEG", quality=90, progressive=progressive)
+    content = content[: int(cut * len(content))]
+    with nullcontext() if photo_defect(content) is None else pytest.raises(DataError):
+        open_photo(content)
+
+
+@given(content=st.binary(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"]))
+@settings(max_examples=100, deadline=None)
+def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind) -> None:
+    sound = encoded(noise(8, 8), kind)
+    damaged = sound[: len(sound) // 2] + content + sound[len(sound) // 2 + len(content) :]
+    for source in (content, damaged):
+        try:
+            assert open_photo(source, max_pixels=10_000).mode == "RGB"
+        except DataError:
+            assert photo_defect(source, max_pixels=10_000)
+
+
+@pytest.mark.parametrize("side", [16_000, 60_000])
+def test_a_malicious_png_that_claims_huge_dimensions_is_refused_undecoded(side) -> None:
+    with pytest.raises(DataError, match="within Pillow's own limit"):
+        open_photo(png_that_claims(side, side), max_pixels=10**12)
+
+
+def test_the_limit_on_pixels_is_asked_before_decoding() -> None:
+    content = png_that_claims(1000, 1000)
+    with pytest.raises(DataError, match="expected 1 to 999,999 pixels, got 1,000 x 1,000"):
+        open_photo(content, max_pixels=999_999)
+    with pytest.raises(DataError, match="expected a readable photo"):
+        open_photo(content, max_pixels=1_000_000)
+
+
+def test_opening_leaves_the_settings_of_pillow_alone() -> None:
+    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    open_photo(corner(), max_pixels=10)
+    assert photo_defect(png_that_claims(60_000, 60_000))
+    after = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.touch(), "a file of another kind"),
+        (lambda path: path.mkdir(), "expected a photo, got a folder or device"),
+        (os.mkfifo, "expected a photo, got a folder or device"),
+        (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "a file of another kind"),
+    ],
+    ids=["missing", "empty", "folder", "pipe", "program"],
+)
+def test_what_is_no_photo_is_refused_with_its_path(tmp_path, make, message) -> None:
+    path = tmp_path / "photo.jpg"
+    make(path)
+    with pytest.raises(DataError, match=f"^{path}: .*{message}"):
+        open_photo(path)
+
+
+def tree(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def found(root: Path, *paths: Path) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in find_photos(paths or [root])]
+
+
+def test_photos_in_folders_are_found_in_alphabetical_order(tmp_path) -> None:
+    tree(tmp_path, "c.JPG", "b/z.png", "b/a.jpeg", "a.webp", "notes.txt", "raw/x.cr2")
+    assert found(tmp_path) == ["a.webp", "b/a.jpeg", "b/z.png", "c.JPG"]
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path) -> None:
+    tree(tmp_path, "a.jpg", "._a.jpg", ".trash/b.jpg", ".hidden.jpg")
+    assert found(tmp_path) == ["a.jpg"]
+
+
+def test_a_file_that_is_given_is_taken_whatever_its_name(tmp_path) -> None:
+    tree(tmp_path, "photo", "folder/a.jpg")
+    assert found(tmp_path, tmp_path / "photo", tmp_path / "folder") == ["photo", "folder/a.jpg"]
+
+
+def test_links_make_no_circles(tmp_path) -> None:
+    tree(tmp_path, "a/a.jpg", "b/b.jpg")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "a" / "other").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "other").symlink_to(tmp_path / "a")
+    (tmp_path / "b" / "gone.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert found(tmp_path) == ["a/a.jpg", "a/other/b.jpg"]
+
+
+def test_photos_are_yielded_before_all_are_found(tmp_path) -> None:
+    tree(tmp_path, "a/a.jpg", "b/b.jpg")
+    photos = find_photos([tmp_path])
+    next(photos)
+    tree(tmp_path, "b/c.jpg")
+    assert [path.name for path in photos] == ["b.jpg", "c.jpg"]
+
+
+def test_a_path_that_does_not_exist_is_an_error_before_the_first_photo(tmp_path) -> None:
+    tree(tmp_path, "a.jpg")
+    with pytest.raises(DataError, match=r"got .*gone, which does not exist"):
+        find_photos([tmp_path, tmp_path / "gone"])
+
+
+def test_the_shared_photos_open_the_two_greyscale_ones_too(shared_data) -> None:
+    modes = []
+    for path in find_photos([shared_data / "coco-256"]):
+        with Image.open(path) as photo:
+            modes.append(photo.mode)
+            assert open_photo(photo).mode == "RGB"
+    assert (modes.count("RGB"), modes.count("L")) == (254, 2)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from channels import Channels, channels_model, channels_recognizer, corner, save_rotated
+from PIL import Image
+from tiny import drawn, label_space, saved_photos, tiny_system
+
+from tagsight.checkpoint import save_model
+from tagsight.errors import DataError
+from tagsight.recognizer import Recognizer
+from tagsight.runtime import Runtime
+
+
+def noise(count: int, side: int = 40) -> list[np.ndarray]:
+    pixels = torch.randint(256, (count, side, side, 3), dtype=torch.uint8)
+    return list(pixels.numpy())
+
+
+def test_a_photo_is_the_same_however_it_is_given(tmp_path: Path):
+    path = tmp_path / "photo.png"
+    photo = Image.fromarray(noise(1)[0])
+    photo.save(path)
+    given = [path, str(path), path.read_bytes(), photo, np.asarray(photo)]
+    results = list(channels_recognizer().recognize(given))
+    for result in results:
+        np.testing.assert_array_equal(result.maps, results[0].maps)
+        np.testing.assert_array_equal(result.scores, results[0].scores)
+    assert [result.path for result in results] == [path, path, None, None, None]
+
+
+def test_a_label_is_found_where_its_score_reaches_its_threshold():
+    recognizer = channels_recognizer(threshold=0.1)
+    result = recognizer(corner("green"))
+    # Green: 40 / 4 - 2 = 8; the others: -2.
+    np.testing.assert_allclose(result.logits, [-2, 8, -2], atol=1e-5)
+    np.testing.assert_allclose(result.scores, 1 / (1 + np.exp([2.0, -8.0, 2.0])), atol=1e-6)
+    assert [label.name for label in result.labels] == ["green", "red", "blue"]
+    assert result.predicted.tolist() == [True, True, True]
+    assert [label.name for label in channels_recognizer()(corner("green")).labels] == ["green"]
+
+
+def test_scores_are_taken_after_the_temperature():
+    result = channels_recognizer(temperature=2.0)(corner("red"))
+    np.testing.assert_allclose(result.scores, 1 / (1 + np.exp([-4.0, 1.0, 1.0])), atol=1e-6)
+
+
+def test_maps_are_raw_and_average_to_the_logits():
+    result = channels_recognizer()(corner("red", (32, 32)))
+    np.testing.assert_allclose(result.maps.mean((1, 2)), result.logits, atol=1e-5)
+    np.testing.assert_allclose(result.map("red")[:4, :4], 38, atol=1e-5)
+    np.testing.assert_allclose(result.map("red")[4:], -2, atol=1e-5)
+
+
+def test_a_rotated_photo_is_recognised_upright(tmp_path: Path):
+    photo = corner("red", (64, 32))
+    save_rotated(photo, tmp_path / "rotated.png")
+    recognizer = channels_recognizer()
+    rotated, upright = recognizer.recognize([tmp_path / "rotated.png", photo])
+    assert rotated.photo_size == (64, 32)
+    np.testing.assert_array_equal(rotated.maps, upright.maps)
+
+
+@pytest.mark.parametrize("name", ["resnet", "gcam"])
+def test_a_photo_gets_the_same_answer_alone_and_in_a_batch(name: str):
+    recognizer = Recognizer(
+        channels_model(tiny_system(name), names=label_space().names),
+        Runtime.choose("cpu", "float32"),
+    )
+    photos = noise(5)
+    for result, photo in zip(recognizer.recognize(photos), photos, strict=True):
+        alone = recognizer(photo)
+        np.testing.assert_allclose(result.scores, alone.scores, atol=1e-6)
+        np.testing.assert_allclose(result.maps, alone.maps, atol=1e-5)
+        np.testing.assert_allclose(result.embedding, alone.embedding, atol=1e-5)
+
+
+def test_a_batch_takes_one_forward():
+    recognizer = channels_recognizer(batch_size=2)
+    batches: list[int] = []
+    recognizer.model.system.register_forward_pre_hook(
+        lambda _, inputs: batches.append(len(inputs[0]))
+    )
+    assert len(list(recognizer.recognize(noise(5)))) == 5
+    assert batches == [2, 2, 1]
+
+
+def test_photos_are_drawn_as_they_are_needed():
+    taken: list[int] = []
+
+    def endless():
+        for number in itertools.count():
+            taken.append(number)
+            yield corner()
+
+    results = channels_recognizer(batch_size=4).recognize(endless())
+    for _ in range(9):
+        next(results)
+    # Twelve are in the three batches begun, eight more wait for the network.
+    assert len(taken) == 20
+
+
+def test_a_result_does_not_keep_its_batch_alive():
+    result = next(channels_recognizer().recognize(noise(4)))
+    for array in (result.maps, result.scores, result.logits, result.embedding, result.predicted):
+        assert array.base is None
+
+
+def test_a_photo_that_cannot_be_read_raises_after_the_results_before_it(tmp_path: Path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    results = channels_recognizer(batch_size=4).recognize([corner(), corner(), bad, corner()])
+    assert next(results).labels == next(results).labels
+    with pytest.raises(DataError, match=re.escape(str(bad))):
+        next(results)
+
+
+def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path: Path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    reported: list[tuple[object, str]] = []
+    results = channels_recognizer(batch_size=2).recognize(
+        [bad, corner("red"), b"junk", corner("blue")],
+        on_error=lambda source, error: reported.append((source, str(error))),
+    )
+    assert [result.labels[0].name for result in results] == ["red", "blue"]
+    assert [source for source, _ in reported] == [bad, b"junk"]
+    assert "expected a photo" in reported[0][1]
+
+
+def test_an_error_of_the_source_comes_after_the_results_before_it():
+    def photos():
+        yield corner()
+        raise RuntimeError("the disk is gone")
+
+    results = channels_recognizer().recognize(photos())
+    next(results)
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        next(results)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((0, 8, 3), np.uint8),
+    ],
+    ids=["grey", "alpha", "float", "empty"],
+)
+def test_an_array_is_height_width_3_of_uint8(array: np.ndarray):
+    with pytest.raises(DataError, match=r"expected a photo as an array \(height, width, 3\) of ui"):
+        channels_recognizer()(array)
+
+
+def test_a_photo_is_of_a_known_kind():
+    with pytest.raises(TypeError, match="expected a photo as path, bytes, Pillow image or array"):
+        channels_recognizer()(3)
+
+
+@pytest.mark.parametrize("one", ["photo.jpg", b"bytes", Path("photo.jpg")])
+def test_one_photo_is_not_taken_for_several(one: object):
+    with pytest.raises(TypeError, match="expected several photos, got one"):
+        channels_recognizer().recognize(one)
+
+
+def test_too_many_pixels_are_refused():
+    recognizer = channels_recognizer()
+    recognizer.max_pixels = 64 * 63
+    with pytest.raises(DataError, match="pixels, got 64 x 64"):
+        recognizer(corner())
+
+
+def test_threads_may_share_a_recognizer():
+    recognizer = channels_recognizer(Channels(), batch_size=3)
+    photos = noise(12)
+    expected = [result.scores for result in recognizer.recognize(photos)]
+    got: dict[int, list[np.ndarray]] = {}
+
+    def work(name: int) -> None:
+        got[name] = [result.scores for result in recognizer.recognize(photos)]
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in range(4):
+        np.testing.assert_array_equal(got[name], expected)
+
+
+def test_an_embedding_is_that_of_the_result():
+    recognizer = channels_recognizer()
+    (embedding,) = recognizer.embed([corner("blue")])
+    np.testing.assert_array_equal(embedding, recognizer(corner("blue")).embedding)
+    np.testing.assert_allclose(embedding, [0, 0, 0.25], atol=1e-6)
+
+
+def test_images_are_what_the_system_sees():
+    images = channels_recognizer().images([corner("red"), corner("blue")])
+    assert images.shape == (2, 3, 32, 32)
+    assert (images[0, 0, :15, :15] == 1).all()
+    assert (images[1, 0] == 0).all()
+
+
+def test_an_unknown_label_is_answered_with_those_that_come_near():
+    result = channels_recognizer()(corner())
+    with pytest.raises(DataError, match=r"expected a label of the model, got 'Gren'.*'green'"):
+        result.map("Gren")
+    with pytest.raises(DataError, match="it has red, green, blue"):
+        result.map("zzz")
+
+
+def test_a_model_folder_is_all_that_is_needed(tmp_path: Path):
+    labels = label_space()
+    model = channels_model(tiny_system("resnet"), names=labels.names)
+    recipe = model.recipe.model_copy(update={"system": "resnet", "settings": model.system.config})
+    save_model(tmp_path / "model", model.system, labels, model.decision, recipe, {})
+    recognizer = Recognizer.load(str(tmp_path / "model"), device="cpu", precision="float32")
+    assert recognizer.labels == labels.names
+    paths = saved_photos(tmp_path, drawn(2)[0])
+    results = list(recognizer.recognize(paths))
+    assert [result.path for result in results] == paths
+    expected = model.system(recognizer.images(paths)).logits
+    np.testing.assert_allclose(
+        [result.logits for result in results], expected.detach().numpy(), atol=1e-5
+    )
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(DataError, match="got 'abacus'"):
+        Recognizer.load("nowhere", device="abacus")
