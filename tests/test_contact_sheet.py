@@ -19,7 +19,7 @@ def sheet(photo: Image.Image, *panels: Panel) -> Image.Image:
 
 
 def colours_of(picture: Image.Image) -> set[tuple[int, ...]]:
-    return set(map(tuple, np.asarray(picture).reshape(-1, 3).tolist()))
+    return {colour for _, colour in picture.getcolors(picture.width * picture.height)}
 
 
 def coloured(share: float, grey: float = 118.0) -> tuple[int, ...]:

@@ -126,6 +126,7 @@ class RunLog:
         self._display = Display("training", total_steps, console or Console(stderr=True))
         self._open = ExitStack()
         self._best = -math.inf
+        self._rate = 0.0
         self._last: Step | None = None
 
     def __enter__(self) -> Self:
@@ -153,6 +154,7 @@ class RunLog:
     def step(self, step: Step) -> None:
         """Record a step of the optimiser."""
         self._last = step
+        self._rate = 0.9 * (self._rate or step.photos_per_second) + 0.1 * step.photos_per_second
         self._record(
             "step",
             epoch=step.epoch + 1,
@@ -169,15 +171,18 @@ class RunLog:
         number = self._last.number if self._last else 0
         self._record("epoch", epoch=epoch + 1, step=number, **metrics)
         self._best = max(self._best, metrics.get("mAP", -math.inf))
-        values = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        self._display.say(f"epoch {epoch + 1}: {values}; best mAP {self._best:.4g}")
+        values = ", ".join(
+            f"{name.replace('_', ' ')} {value:.1f}".removesuffix(".0")
+            for name, value in metrics.items()
+        )
+        self._display.say(f"epoch {epoch + 1}: {values}; best mAP {self._best:.1f}")
 
     def _state(self, step: Step) -> str:
         terms = ", ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
         parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g} ({terms})"]
         if self._best > -math.inf:
             parts.append(f"best mAP {self._best:.1f}")
-        return "  ".join([*parts, f"{step.photos_per_second:.0f} photos/s"])
+        return "  ".join([*parts, f"{self._rate:.0f} photos/s"])
 
     def _record(self, kind: str, **values: object) -> None:
         if self._path is None:

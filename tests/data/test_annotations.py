@@ -110,3 +110,9 @@ def test_the_hash_is_the_same_on_every_machine() -> None:
 def test_subsets_name_their_photos_as_the_whole_does() -> None:
     assert table().relative_names == ("a.jpg", "sub/b.jpg", "c.jpg")
     assert table().rows("val").relative_names == ("sub/b.jpg",)
+
+
+def test_a_table_may_be_empty_but_for_its_labels() -> None:
+    empty = table(paths=(), targets=torch.zeros(0, 2), splits=())
+    assert (len(empty), empty.relative_names, empty.split_sizes) == (0, (), {})
+    assert empty.hash() != table().hash()

@@ -66,6 +66,11 @@ def test_a_file_of_no_sensible_size_is_not_read(photos, monkeypatch) -> None:
     assert "expected at most 10 bytes" in check.problems[0].reason
 
 
+def test_a_path_that_the_system_refuses_is_a_problem_like_others(tmp_path) -> None:
+    check = check_photos([tmp_path / ("x" * 300)], workers=1)
+    assert check.problems[0].reason == "cannot be read: File name too long"
+
+
 def test_progress_is_told_after_every_photo_in_this_thread(photos) -> None:
     told = []
     check_photos(photos, workers=2, progress=lambda done, total: told.append((done, total)))

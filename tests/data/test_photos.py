@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 import zlib
 from contextlib import nullcontext
@@ -305,6 +306,15 @@ def test_photos_are_yielded_before_all_are_found(tmp_path) -> None:
     next(photos)
     tree(tmp_path, "b/c.jpg")
     assert [path.name for path in photos] == ["b.jpg", "c.jpg"]
+
+
+def test_a_folder_that_cannot_be_searched_is_a_warning_and_no_end(tmp_path, caplog) -> None:
+    tree(tmp_path, "a/a.jpg", "b/b.jpg", "c/c.jpg")
+    photos = find_photos([tmp_path])
+    next(photos)
+    shutil.rmtree(tmp_path / "b")
+    assert [path.name for path in photos] == ["c.jpg"]
+    assert f"{tmp_path / 'b'}: not searched: No such file" in caplog.text
 
 
 def test_a_path_that_does_not_exist_is_an_error_before_the_first_photo(tmp_path) -> None:

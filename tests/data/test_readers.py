@@ -94,6 +94,7 @@ def test_a_source_of_another_kind_is_refused(tmp_path, format_) -> None:
     assert not READERS[format_].recognises(file)
     with pytest.raises(DataError):
         READERS[format_].read(file)
+    assert not READERS[format_].recognises(tmp_path / "nothing")
     assert not READERS[format_].recognises(tmp_path)
     with pytest.raises(DataError):
         READERS[format_].read(tmp_path)
@@ -134,6 +135,22 @@ def test_a_folder_that_fits_no_format_is_shown_with_what_it_holds(tmp_path) -> N
     (tmp_path / "holiday").mkdir()
     with pytest.raises(DataError, match="is a folder with holiday"):
         read_annotations(tmp_path)
+
+
+def test_a_folder_that_fits_two_formats_must_be_told_which(tmp_path) -> None:
+    for format_ in ("coco", "voc"):
+        EXAMPLES[format_](tmp_path, PHOTOS)
+    with pytest.raises(DataError, match=r"got \['coco', 'voc'\]; choose one with --format"):
+        read_annotations(tmp_path)
+
+
+def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path) -> None:
+    rows = "".join(f"{index}.jpg,1,0\n" for index in range(50))
+    (tmp_path / "labels.csv").write_text(f"image,cat,dog\n{rows}")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "40.jpg").touch()
+    annotations = read_annotations(tmp_path / "labels.csv")
+    assert annotations.paths[0] == tmp_path / "images" / "0.jpg"
 
 
 def test_an_empty_file_fits_no_format(tmp_path) -> None:

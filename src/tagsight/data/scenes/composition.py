@@ -82,7 +82,7 @@ class Composer:
         self.side = min(size)
         self.ground = lie_of_the_land(rng, labels, size)
         self.things = choose_things(rng, labels, self.ground)
-        self.person = rng.uniform(0.45, 1.0)
+        self.person = 0.42 * 3.4 ** rng.random()
         self.taken: list[tuple[float, float, float, float]] = []
 
     def compose(self) -> tuple[Image.Image, list[Layer]]:
@@ -215,7 +215,7 @@ class Composer:
         lean = -self.light.side * 0.9
         reach = round(abs(lean) * depth)
         # Each row of the shadow shows the row of the thing that is as far above its foot.
-        matrix = (1, -lean, -reach + (0 if lean > 0 else 0), 0, -1 / squash, height - 1)
+        matrix = (1, -lean, -reach, 0, -1 / squash, height - 1)
         alpha = image.getchannel("A")
         cast = alpha.transform((width + 2 * reach, depth), Image.Transform.AFFINE, matrix)
         soft = cast.filter(ImageFilter.BoxBlur(max(1, height / 60)))

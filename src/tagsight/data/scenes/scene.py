@@ -155,7 +155,7 @@ def _photographed(rng: Generator, photo: Image.Image) -> Image.Image:
         photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
     width, height = photo.size
     rows, columns = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    exposure = rng.uniform(0.92, 1.08) * (1 - rng.uniform(0, 0.22) * (rows**2 + columns**2) / 2)
+    exposure = rng.uniform(0.96, 1.14) * (1 - rng.uniform(0, 0.22) * (rows**2 + columns**2) / 2)
     balance = rng.uniform(0.95, 1.05, 3)
     pixels = np.asarray(photo, np.float32) * (exposure[..., None] * balance).astype(np.float32)
     noise = rng.standard_normal((height, width, 3), np.float32)

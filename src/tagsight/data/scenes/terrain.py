@@ -23,7 +23,7 @@ GROUNDS: dict[str, tuple[Colour, Colour]] = {
     "snow": ((234, 240, 248), (204, 216, 234)),
     "earth": ((162, 128, 94), (130, 104, 80)),
     "paving": ((172, 168, 162), (142, 140, 138)),
-    "heath": ((122, 104, 112), (112, 122, 84)),
+    "heath": ((150, 116, 134), (128, 142, 84)),
 }
 """Two colours of each that the ground is patched of."""
 
@@ -73,7 +73,7 @@ def draw_sky(rng: Generator, ground: Ground, light: Light, shine: Shine | None) 
     if shine:
         rows, columns = np.ogrid[:height, :width]
         away = np.hypot(columns - shine.at[0], rows - shine.at[1]) / shine.reach
-        halo = (0.62 * np.exp(-((2.2 * away) ** 2)) + 0.3 * np.exp(-away)).astype(np.float32)
+        halo = (0.4 * np.exp(-((2.4 * away) ** 2)) + 0.3 * np.exp(-1.2 * away)).astype(np.float32)
         sky += (np.array(shine.colour, np.float32) - sky) * halo[..., None]
     return Image.fromarray(sky.astype(np.uint8))
 
@@ -94,7 +94,8 @@ def draw_hills(rng: Generator, ground: Ground, light: Light) -> list[Image.Image
         share = light.haze * (1.15 - 0.75 * near)
         colour = mix(_tinted(first, light), light.horizon, min(0.9, share))
         snow = mix(_tinted((236, 240, 246), light), light.horizon, share * 0.7)
-        ranges.append(_range(rng, ground, top, colour, snow if rocky else None))
+        is_high = ground.horizon - top.min() > 0.2 * ground.horizon
+        ranges.append(_range(rng, ground, top, colour, snow if rocky and is_high else None))
     return ranges
 
 

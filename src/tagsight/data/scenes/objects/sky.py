@@ -22,8 +22,8 @@ STARS: tuple[Colour, ...] = ((255, 252, 236), (224, 234, 255), (255, 232, 180))
 
 def plain_sun(sketch: Sketch, rng: Generator) -> None:
     """A disc with a paler middle."""
-    colour = varied(rng, one_of(rng, SUNS), 8)
-    for size, share in ((0.5, 0.0), (0.42, 0.25), (0.32, 0.5)):
+    colour = varied(rng, one_of(rng, SUNS[1:]), 8)
+    for size, share in ((0.5, 0.0), (0.41, 0.3), (0.3, 0.6)):
         sketch.oval((0, 0), (size, size), lighter(colour, share))
 
 

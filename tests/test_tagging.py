@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+from pathlib import Path
+
+import pytest
+from channels import channels_recognizer, corner
+
+from tagsight.errors import DataError
+from tagsight.tagging import Lines, tag_photos
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    corner("red").save(folder / "1.png")
+    corner("green").save(folder / "2.jpg", quality=95)
+    corner("blue", brightness=10).save(folder / "3.png")
+    (folder / "4.jpg").write_bytes(b"no photo")
+    corner("blue").save(folder / "deep" / "5.png")
+    return folder
+
+
+def lines_of(photos: Path, lines: Lines, **options: object) -> list[str]:
+    out = io.StringIO()
+    tag_photos(channels_recognizer(**options), [photos], out, lines)
+    return out.getvalue().splitlines()
+
+
+def test_json_has_an_object_for_every_photo(photos: Path):
+    tagged = [json.loads(line) for line in lines_of(photos, Lines("json"))]
+    assert [Path(one["path"]).name for one in tagged] == ["1.png", "2.jpg", "3.png", "5.png"]
+    assert [one["labels"] for one in tagged] == [
+        [{"name": "red", "score": 0.999665}],
+        [{"name": "green", "score": pytest.approx(0.9996, abs=1e-3)}],
+        [],
+        [{"name": "blue", "score": 0.999665}],
+    ]
+    assert all(one.keys() == {"path", "labels"} for one in tagged)
+
+
+def test_json_has_all_scores_where_they_are_asked_for(photos: Path):
+    first = json.loads(lines_of(photos, Lines("json", all_scores=True))[0])
+    assert first["scores"] == {"red": 0.999665, "green": 0.119203, "blue": 0.119203}
+
+
+def test_labels_come_with_the_highest_score_first(photos: Path):
+    first = json.loads(lines_of(photos, Lines("json"), threshold=0.1)[0])
+    assert [label["name"] for label in first["labels"]] == ["red", "green", "blue"]
+
+
+def test_top_takes_so_many_labels_whatever_their_scores(photos: Path):
+    for line in lines_of(photos, Lines("json", top=2)):
+        assert len(json.loads(line)["labels"]) == 2
+
+
+def test_csv_can_be_read_back(photos: Path):
+    table = list(csv.reader(lines_of(photos, Lines("csv"), threshold=0.1)))
+    assert table[0] == ["path", "labels"]
+    assert table[1] == [str(photos / "1.png"), "red;green;blue"]
+    assert len(table) == 5
+
+
+def test_csv_has_a_column_of_scores_for_every_label(photos: Path):
+    table = list(csv.DictReader(lines_of(photos, Lines("csv", all_scores=True))))
+    assert list(table[0]) == ["path", "labels", "red", "green", "blue"]
+    assert float(table[0]["red"]) == 0.999665
+    assert table[2]["labels"] == ""
+
+
+def test_text_is_for_people(photos: Path):
+    lines = lines_of(photos, Lines())
+    assert lines[0] == f"{photos / '1.png'}: red 1.00"
+    assert lines[2] == f"{photos / '3.png'}: no label found"
+
+
+def test_text_puts_labels_below_their_threshold_in_brackets(photos: Path):
+    expected = f"{photos / '1.png'}: red 1.00, (green 0.12), (blue 0.12)"
+    assert lines_of(photos, Lines(all_scores=True))[0] == expected
+    assert lines_of(photos, Lines(top=2))[0] == expected.removesuffix(", (blue 0.12)")
+
+
+def test_photos_that_cannot_be_read_are_listed_and_the_rest_goes_on(photos: Path):
+    tagged = tag_photos(channels_recognizer(), [photos], io.StringIO(), Lines("json"))
+    assert tagged.photos == 4
+    ((path, reason),) = tagged.unreadable
+    assert path == photos / "4.jpg"
+    assert "expected a photo" in reason
+    assert not tagged.interrupted
+
+
+def test_every_photo_is_told_once(photos: Path):
+    done: list[str] = []
+    tag_photos(
+        channels_recognizer(batch_size=2),
+        [photos, photos / "1.png"],
+        io.StringIO(),
+        Lines(),
+        on_photo=lambda path: done.append(path.name),
+    )
+    assert sorted(done) == ["1.png", "1.png", "2.jpg", "3.png", "4.jpg", "5.png"]
+
+
+def test_a_path_that_does_not_exist_leaves_the_file_alone(photos: Path, tmp_path: Path):
+    out = tmp_path / "tags.jsonl"
+    out.write_text("of yesterday")
+    with pytest.raises(DataError, match="does not exist"):
+        tag_photos(channels_recognizer(), [photos, tmp_path / "typo"], out, Lines("json"))
+    assert out.read_text() == "of yesterday"
+
+
+def test_a_file_appears_when_it_is_complete(photos: Path, tmp_path: Path):
+    out = tmp_path / "out" / "tags.jsonl"
+    seen: list[bool] = []
+    tag_photos(
+        channels_recognizer(batch_size=1),
+        [photos],
+        out,
+        Lines("json"),
+        on_photo=lambda _: seen.append(out.exists()),
+    )
+    assert not any(seen)
+    assert len(out.read_text().splitlines()) == 4
+    assert [path.name for path in out.parent.iterdir()] == ["tags.jsonl"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "text"])
+def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos: Path, tmp_path: Path, form: str):
+    out = tmp_path / "tags"
+    done: list[Path] = []
+
+    def press_ctrl_c(path: Path) -> None:
+        done.append(path)
+        if len(done) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    tagged = tag_photos(
+        channels_recognizer(batch_size=1), [photos], out, Lines(form), on_photo=press_ctrl_c
+    )
+    assert tagged.interrupted
+    assert tagged.photos == 2
+    lines = out.read_text().splitlines(keepends=True)
+    assert len(lines) == 2 + (form == "csv")
+    assert all(line.endswith("\n") for line in lines)
+    if form == "json":
+        assert [json.loads(line)["path"] for line in lines] == [str(path) for path in done]
+
+
+def test_an_error_leaves_the_file_of_yesterday(photos: Path, tmp_path: Path):
+    out = tmp_path / "tags.jsonl"
+    out.write_text("of yesterday")
+
+    def fail(_: Path) -> None:
+        raise RuntimeError("defect")
+
+    with pytest.raises(RuntimeError, match="defect"):
+        tag_photos(channels_recognizer(), [photos], out, Lines("json"), on_photo=fail)
+    assert out.read_text() == "of yesterday"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "tags.jsonl"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "text"])
+@pytest.mark.parametrize("to_file", [True, False])
+def test_any_file_name_can_be_written(tmp_path: Path, form: str, to_file: bool):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    name = b'caf\xe9 "a",\xc3\xbc\n\x1b[31m.png'.decode("utf-8", "surrogateescape")
+    try:
+        corner("red").save(folder / name, format="PNG")
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+    out = tmp_path / "tags" if to_file else stream
+    tag_photos(channels_recognizer(), [folder], out, Lines(form))
+    text = (out.read_bytes() if to_file else raw.getvalue()).decode()
+    if form == "json":
+        assert json.loads(text)["path"] == str(folder / name)
+    if form == "csv":
+        _, row = csv.reader(io.StringIO(text))
+        assert row[1] == "red"
+        assert "\\udce9" in row[0]
+    if form == "text":
+        assert text.count("\n") == 1
+        assert "\x1b" not in text
