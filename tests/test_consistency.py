@@ -208,9 +208,7 @@ def test_the_consistency_loss_moves_the_classifiers_just_where_it_may(name: str,
     system = exact(name, detach_classifiers=detached, scale=0.75)
     consistency(system, *batch()).backward()
     backbone = {id(p) for p in system.backbone.parameters()}
-    moved = {
-        key: p.grad is not None and bool(p.grad.any()) for key, p in system.named_parameters()
-    }
+    moved = {key: p.grad is not None and bool(p.grad.any()) for key, p in system.named_parameters()}
     bias = {key for key, p in system.named_parameters() if id(p) not in backbone and p.ndim == 1}
     for key, parameter in system.named_parameters():
         # A constant cancels in the difference of maps: the bias never moves.

@@ -269,7 +269,7 @@ def test_a_recipe_is_built_into_its_system(name: str):
 
 
 def test_an_unknown_system_is_refused_with_the_names_of_those_there_are():
-    with pytest.raises(ValueError, match="expected one of the systems resnet, .*, got 'gcn'"):
+    with pytest.raises(ValueError, match=r"expected one of the systems resnet, .*, got 'gcn'"):
         system_class("gcn")
 
 

@@ -1,11 +1,78 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from tagsight.files import replacing, replacing_folder, surviving_folder, write_atomically
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("content", ["naïve", b"\x00\xff", ""])
+def test_what_is_written_is_there(tmp_path: Path, content: str | bytes):
+    write_atomically(tmp_path / "file", content)
+    expected = content.encode() if isinstance(content, str) else content
+    assert (tmp_path / "file").read_bytes() == expected
+    assert names(tmp_path) == ["file"]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path):
+    write_atomically(tmp_path / "a" / "b" / "file", "x")
+    assert (tmp_path / "a" / "b" / "file").read_text() == "x"
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("half of the ne")
+        assert path.read_text() == "old"
+        assert temporary.parent == path.parent
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_after_an_error_the_old_file_is_left_and_nothing_else(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_new_file_is_not_there_after_an_error(tmp_path: Path):
+    def fail() -> None:
+        with replacing(tmp_path / "file"):
+            msg = "no space left"
+            raise OSError(msg)
+
+    with pytest.raises(OSError, match="no space left"):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_a_temporary_name_is_hidden_and_keeps_the_name_it_stands_for(tmp_path: Path):
+    with replacing(tmp_path / "model.safetensors") as temporary:
+        assert temporary.name.startswith(".model.safetensors.")
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path: Path):
+    (tmp_path / "plain").write_text("x")
+    write_atomically(tmp_path / "atomic", "x")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names(tmp_path)}
+    assert len(modes) == 1
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -16,22 +83,6 @@ def write(folder: Path, **files: str) -> None:
     with replacing_folder(folder) as new:
         for name, text in files.items():
             (new / name).write_text(text)
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path):
-    file = tmp_path / "deep" / "file"
-    write_atomically(file, "old")
-    write_atomically(file, b"new")
-    assert content(file.parent) == {"file": "new"}
-
-
-def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path: Path):
-    file = tmp_path / "file"
-    write_atomically(file, "old")
-    with pytest.raises(RuntimeError, match="crash"), replacing(file) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("crash")
-    assert content(tmp_path) == {"file": "old"}
 
 
 def test_a_folder_is_replaced_whole_and_other_files_stay(tmp_path: Path):
@@ -46,9 +97,14 @@ def test_a_folder_is_replaced_whole_and_other_files_stay(tmp_path: Path):
 def test_a_folder_that_is_not_finished_leaves_the_old_one(tmp_path: Path):
     folder = tmp_path / "folder"
     write(folder, a="1")
-    with pytest.raises(KeyboardInterrupt), replacing_folder(folder) as new:
-        (new / "a").write_text("half")
-        raise KeyboardInterrupt
+
+    def stop_half_way() -> None:
+        with replacing_folder(folder) as new:
+            (new / "a").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_half_way()
     assert content(folder) == {"a": "1"}
     assert list(tmp_path.iterdir()) == [folder]
 

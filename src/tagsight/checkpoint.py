@@ -144,7 +144,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         _check_shapes(stored, system.state_dict())
         _check_digest(weights_file, config.weights_sha256)
         state = {name: stored.get_tensor(name) for name in system.state_dict()}
-        _check_finite(state)
+        _check_values(state, system.state_dict())
     system.load_state_dict(state)
     return LoadedModel(system.to(device).eval(), labels, decision, recipe, config.facts)
 
@@ -173,26 +173,24 @@ def _opened(file: Path) -> Iterator[safe_open]:
 
 
 def _label_space(stored: safe_open, names: Sequence[str]) -> LabelSpace:
-    size, key = len(names), _LABELS + "vectors"
+    size, shape = len(names), _shapes(stored).get(_LABELS + "vectors")
     vectors = None
+    if shape is not None:
+        length = min(shape[1], LONGEST_VECTOR) if len(shape) == 2 else 1
+        vectors = _label_tensor(stored, "vectors", [size, length], "F32")
+    cooccurrence = _label_tensor(stored, "cooccurrence", [size, size], "I64")
+    photos = _label_tensor(stored, "photos", [size], "I64")
+    return LabelSpace(tuple(names), vectors, cooccurrence, photos)
+
+
+def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str) -> Tensor:
+    key, found = _LABELS + name, "none"
     if key in _shapes(stored):
-        length = min(_shapes(stored)[key][-1], LONGEST_VECTOR)
-        vectors = _label_tensor(stored, key, [size, length], torch.float32)
-    counts = [
-        _label_tensor(stored, _LABELS + name, shape, torch.int64)
-        for name, shape in {"cooccurrence": [size, size], "photos": [size]}.items()
-    ]
-    return LabelSpace(tuple(names), vectors, *counts)
-
-
-def _label_tensor(stored: safe_open, key: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    found = _shapes(stored).get(key)
-    if found == shape and (tensor := stored.get_tensor(key)).dtype == dtype:
-        return tensor
-    msg = (
-        f"expected {key!r} of the {shape[0]} labels in {CONFIG}, {list(shape)} of {dtype}, "
-        f"got {found or 'none'}"
-    )
+        header = stored.get_slice(key)
+        if header.get_shape() == shape and header.get_dtype() == kind:
+            return stored.get_tensor(key)
+        found = f"{header.get_shape()} of {header.get_dtype()}"
+    msg = f"expected {key!r} of the {shape[0]} labels in {CONFIG}, {shape} of {kind}, got {found}"
     raise DataError(msg)
 
 
@@ -215,8 +213,11 @@ def _shapes(stored: safe_open) -> dict[str, list[int]]:
     return {name: stored.get_slice(name).get_shape() for name in names}
 
 
-def _check_finite(state: Mapping[str, Tensor]) -> None:
-    for name, tensor in state.items():
+def _check_values(found: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    for name, tensor in found.items():
+        if tensor.dtype != state[name].dtype:
+            msg = f"expected {name!r} of {state[name].dtype}, got {tensor.dtype}"
+            raise DataError(msg)
         if not bool(tensor.isfinite().all()):
             msg = f"expected finite weights, got others in {name!r}: the model is of no use"
             raise DataError(msg)

@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(tokens)
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         return OUTPUT_CLOSED
     except KeyboardInterrupt:
         remark("tagsight: interrupted")
@@ -141,6 +141,6 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
     return sentence(error) if isinstance(error, ValidationError) else None
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Nobody reads any more: what is still buffered must not fail once more at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

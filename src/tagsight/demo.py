@@ -96,8 +96,8 @@ def _measured(
         rows, _, facts = prepare(
             annotations, folder, runtime, seed=recipe.training.seed, progress=advance
         )
-    steps = recipe.training.epochs * (rows.split_sizes["train"] // recipe.training.batch_size)
-    with RunLog(folder / "run.jsonl", steps) as log:
+    batches = max(1, rows.split_sizes["train"] // recipe.training.batch_size)
+    with RunLog(folder / "run.jsonl", recipe.training.epochs * batches) as log:
         outcome = train_run(rows, recipe, folder, runtime, log=log, facts=facts)
     model = load_model(outcome.model, runtime.device)
     test = rows.rows("test")

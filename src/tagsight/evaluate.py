@@ -130,7 +130,9 @@ def measure(
     most = min(3, len(names))
     return {
         "mAP": percent(mean),
-        "mAP_interval": _interval(bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)),
+        "mAP_interval": percent_interval(
+            bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
+        ),
         "labels_counted": counted,
         "mAP_variants": _variants(logits, targets),
         "per_label": _per_label(ap, predicted, targets, names, decision),
@@ -184,7 +186,7 @@ def _quality(predicted: Tensor, targets: Tensor, seed: int) -> Report:
 
     interval = bootstrap(of1, len(targets), seed=seed, resamples=200)
     return {key: percent(value) for key, value in values.items()} | {
-        "OF1_interval": _interval(interval)
+        "OF1_interval": percent_interval(interval)
     }
 
 
@@ -195,8 +197,9 @@ def _weights(model: LoadedModel) -> str:
 
 def percent(fraction: float) -> float | None:
     """A fraction as the field prints it; None, which JSON has, for one that is not defined."""
-    return None if math.isnan(fraction) else round(100 * fraction, DIGITS)
+    return round(100 * fraction, DIGITS) if math.isfinite(fraction) else None
 
 
-def _interval(interval: tuple[float, float]) -> list[float | None]:
-    return [percent(bound) for bound in interval]
+def percent_interval(interval: tuple[float, float]) -> list[float | None]:
+    """An interval of a fraction in [0, 1], which the interval itself may leave, in percent."""
+    return [percent(min(max(bound, 0.0), 1.0)) for bound in interval]

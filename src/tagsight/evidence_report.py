@@ -10,7 +10,7 @@ from tagsight.batches import PhotoStore, evaluation_batches
 from tagsight.bootstrap import bootstrap
 from tagsight.equivariance import on_one_grid, transform_images, undo_on_maps
 from tagsight.errors import DataError
-from tagsight.evaluate import percent
+from tagsight.evaluate import percent, percent_interval
 from tagsight.evidence import (
     consistency_error,
     energy_in_boxes,
@@ -77,38 +77,28 @@ def measure_evidence(
     """
     photos = PhotoStore(annotations.paths, model.recipe.training.image_size, memory=0)
     pairs = find_pairs(annotations, boxes) if boxes is not None else None
-    hits: list[Tensor] = []
-    energies: list[Tensor] = []
-    errors: dict[str, list[Tensor]] = {transform: [] for transform in TRANSFORMS}
+    maps_of = _map_source(model, runtime, source)
+    errors: list[Tensor] = []
+    located: list[Tensor] = []
     start = 0
-    model.system.eval()
-
-    def maps_of(images: Tensor) -> Tensor:
-        if source == "grad-cam":
-            return grad_cam(model.system, images, range(len(model.labels))).cpu()
-        with torch.no_grad(), runtime.autocast():
-            return model.system(images).maps.float().cpu()
-
     for batch in evaluation_batches(photos, BATCH, runtime.workers):
         images = runtime.images(batch)
         maps = maps_of(images)
-        for transform in TRANSFORMS:
-            moved = undo_on_maps(maps_of(transform_images(images, transform)), transform)
-            errors[transform].append(consistency_error(*on_one_grid(maps, moved, "bilinear")))
+        errors.append(_errors(maps_of, images, maps))
         if pairs is not None:
             here = (pairs.photos >= start) & (pairs.photos < start + len(batch))
             chosen = maps[pairs.photos[here] - start, pairs.labels[here]]
-            hits.append(pointing_hits(chosen, pairs.boxes[here]))
-            energies.append(energy_in_boxes(chosen, pairs.boxes[here]))
+            located.append(_locate(chosen, pairs.boxes[here]))
         start += len(batch)
         if progress is not None:
             progress(start)
+    means = torch.cat(errors).mean(0).tolist()
     report: dict[str, object] = {
         "source": source,
-        "consistency": {t: percent(torch.cat(errors[t]).mean().item()) for t in TRANSFORMS},
+        "consistency": {t: percent(mean) for t, mean in zip(TRANSFORMS, means, strict=True)},
     }
-    if pairs is not None and len(pairs.photos):
-        report |= _located(pairs, torch.cat(hits), torch.cat(energies), annotations.names, seed)
+    if pairs is not None:
+        report |= _located(pairs, torch.cat(located), annotations.names, seed)
     return report
 
 
@@ -137,27 +127,49 @@ def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
     return Pairs(torch.tensor(photos), torch.tensor(labels), padded)
 
 
-def _located(
-    pairs: Pairs, hits: Tensor, energies: Tensor, names: Sequence[str], seed: int
-) -> dict[str, object]:
+def _map_source(
+    model: LoadedModel, runtime: Runtime, source: MapSource
+) -> Callable[[Tensor], Tensor]:
+    """What makes ``(B, L, h, w)`` float maps on the CPU of images on the device."""
+    system = model.system.eval()
+
+    def own(images: Tensor) -> Tensor:
+        with torch.no_grad(), runtime.autocast():
+            return system(images).maps.float().cpu()
+
+    def from_gradients(images: Tensor) -> Tensor:
+        with runtime.autocast():
+            return grad_cam(system, images, range(len(model.labels))).float().cpu()
+
+    return own if source == "maps" else from_gradients
+
+
+def _errors(maps_of: Callable[[Tensor], Tensor], images: Tensor, maps: Tensor) -> Tensor:
+    """``(B, T)`` float64, by transform."""
+    errors: list[Tensor] = []
+    for transform in TRANSFORMS:
+        moved = undo_on_maps(maps_of(transform_images(images, transform)), transform)
+        errors.append(consistency_error(*on_one_grid(maps, moved, "bilinear")))
+    return torch.stack(errors, dim=1)
+
+
+def _locate(maps: Tensor, boxes: Tensor) -> Tensor:
+    """``(P, 3)`` float64: hit, energy, and what chance would give."""
+    values = pointing_hits(maps, boxes), energy_in_boxes(maps, boxes), pointing_chance(boxes)
+    return torch.stack(values, dim=1)
+
+
+def _located(pairs: Pairs, located: Tensor, names: Sequence[str], seed: int) -> dict[str, object]:
     size = len(names)
-    chance = mean_by_label(pointing_chance(pairs.boxes), pairs.labels, size).mean
+    hits, energies, chances = located.unbind(1)
     pointing = mean_by_label(hits, pairs.labels, size)
     energy = mean_by_label(energies, pairs.labels, size)
-
-    def resampled(values: Tensor) -> list[float | None]:
-        def statistic(drawn: Tensor) -> float:
-            return mean_by_label(values[drawn], pairs.labels[drawn], size).mean
-
-        low, high = bootstrap(statistic, len(values), seed=seed)
-        return [percent(low), percent(high)]
-
     return {
         "pointing": percent(pointing.mean),
-        "pointing_interval": resampled(hits),
+        "pointing_interval": _interval(hits, pairs, size, seed),
         "energy_in_box": percent(energy.mean),
-        "energy_in_box_interval": resampled(energies),
-        "chance": percent(chance),
+        "energy_in_box_interval": _interval(energies, pairs, size, seed),
+        "chance": percent(mean_by_label(chances, pairs.labels, size).mean),
         "pairs": len(hits),
         "per_label": {
             name: {
@@ -169,3 +181,15 @@ def _located(
             if pointing.pairs[i]
         },
     }
+
+
+def _interval(values: Tensor, pairs: Pairs, size: int, seed: int) -> list[float | None]:
+    """Photos are drawn anew, with all of their pairs."""
+    photos, photo = pairs.photos.unique(return_inverse=True)
+
+    def statistic(drawn: Tensor) -> float:
+        times = torch.bincount(drawn, minlength=len(photos))[photo]
+        rows = torch.repeat_interleave(times)
+        return mean_by_label(values[rows], pairs.labels[rows], size).mean
+
+    return percent_interval(bootstrap(statistic, len(photos), seed=seed))

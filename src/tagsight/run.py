@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import torch
 from torch.optim.swa_utils import AveragedModel
@@ -22,7 +22,7 @@ from tagsight.transforms import Augmentation
 from tagsight.vectors import label_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -91,43 +91,49 @@ def train_run(
         facts: What the model folder should say of its origin.
 
     Raises:
-        DataError: If there are no training or no validation rows.
-        FloatingPointError: If the loss is not finite; the best model so far is kept.
+        DataError: If there are no training rows, or no validation rows to choose by.
+        FloatingPointError: If the loss or a logit is not finite; the best model so far is kept.
     """
     training, started = recipe.training, time.perf_counter()
     torch.manual_seed(training.seed)
     learn, judge = annotations.rows("train"), annotations.rows("val")
+    _check_can_judge(judge)
     labels = _label_space(learn, recipe, vectors, log)
     system = build_system(recipe, labels).to(runtime.device)
-    averaged = _moving_average(system, training.average) if training.average else None
-
-    judged = PhotoStore(judge.paths, training.image_size, runtime.photo_memory // 2)
     batches = _training_batches(learn, training, runtime)
+    judged = PhotoStore(judge.paths, training.image_size, runtime.photo_memory // 2)
     best: Outcome | None = None
     interrupted = False
     try:
-        for step in fit(system, batches, training, runtime):
-            log.step(step)
-            if averaged is not None:
-                averaged.update_parameters(system)
-            if not step.ends_epoch:
-                continue
-            candidate = system if averaged is None else cast("System", averaged.module)
-            logits, _ = predict(candidate, judged, runtime)
-            validation = _validation(logits, judge)
-            log.epoch(step.epoch, validation)
+        for candidate in _candidates(system, batches, judged, training, runtime, log):
+            validation = _validation(candidate, judge)
+            log.epoch(candidate.epoch, validation)
             if best is None or validation["mAP"] > best.validation["mAP"]:
                 minutes = (time.perf_counter() - started) / 60
-                best = Outcome(out / "model", step.epoch, validation, minutes, interrupted=False)
-                _save(best, candidate, labels, logits, judge, recipe, facts or {})
+                better = Outcome(
+                    out / "model", candidate.epoch, validation, minutes, interrupted=False
+                )
+                _save(better, candidate, labels, judge, recipe, facts or {})
+                best = better
     except KeyboardInterrupt:
         if best is None:
             raise
         interrupted = True
-    if best is None:
-        msg = "expected at least one epoch with a validation mAP, got none"
-        raise DataError(msg)
+    except FloatingPointError:
+        if best is not None:
+            log.note(f"the model of epoch {best.epoch + 1} stays in {best.model}")
+        raise
+    assert best is not None  # there is at least one epoch
     return replace(best, minutes=(time.perf_counter() - started) / 60, interrupted=interrupted)
+
+
+def _check_can_judge(judge: Annotations) -> None:
+    if not bool((judge.targets == 1).any()):
+        msg = (
+            "expected a photo of the split 'val' with a label, to choose the best epoch by, "
+            f"got none among {len(judge)}"
+        )
+        raise DataError(msg)
 
 
 def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: Log) -> LabelSpace:
@@ -153,6 +159,32 @@ def _training_batches(
     )
 
 
+class _Candidate(NamedTuple):
+    """What may become the model, with its ``(N, L)`` float logits on the validation rows."""
+
+    epoch: int
+    system: System
+    logits: Tensor
+
+
+def _candidates(
+    system: System,
+    batches: TrainingBatches,
+    judged: PhotoStore,
+    training: TrainConfig,
+    runtime: Runtime,
+    log: Log,
+) -> Iterator[_Candidate]:
+    averaged = _moving_average(system, training.average) if training.average else None
+    for step in fit(system, batches, training, runtime):
+        log.step(step)
+        if averaged is not None:
+            averaged.update_parameters(system)
+        if step.ends_epoch:
+            candidate = system if averaged is None else cast("System", averaged.module)
+            yield _Candidate(step.epoch, candidate, predict(candidate, judged, runtime).logits)
+
+
 def _moving_average(system: System, decay: float) -> AveragedModel:
     """An average that forgets the first, untrained weights quickly."""
 
@@ -162,20 +194,26 @@ def _moving_average(system: System, decay: float) -> AveragedModel:
     return AveragedModel(system, avg_fn=average, use_buffers=False)
 
 
-def _validation(logits: Tensor, judge: Annotations) -> dict[str, float]:
+def _validation(candidate: _Candidate, judge: Annotations) -> dict[str, float]:
+    epoch, _, logits = candidate
+    if not bool(logits.isfinite().all()):
+        msg = (
+            f"the logits of the validation photos are not finite after epoch {epoch + 1}; "
+            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
+        )
+        raise FloatingPointError(msg)
     mean, counted = mean_average_precision(average_precision(logits, judge.targets))
     return {"mAP": 100 * mean, "labels_counted": counted}
 
 
 def _save(
     outcome: Outcome,
-    system: System,
+    candidate: _Candidate,
     labels: LabelSpace,
-    logits: Tensor,
     judge: Annotations,
     recipe: Recipe,
     facts: Mapping[str, object],
 ) -> None:
-    decision = fit_decision(logits, judge.targets, names=labels.names)
+    decision = fit_decision(candidate.logits, judge.targets, names=labels.names)
     said = {**facts, "validation": {**outcome.validation, "epoch": outcome.epoch + 1}}
-    save_model(outcome.model, system, labels, decision, recipe, said)
+    save_model(outcome.model, candidate.system, labels, decision, recipe, said)

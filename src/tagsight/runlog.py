@@ -78,7 +78,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Leave a line that stays."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def _count(self, done: int) -> str:
         return f"{done:,}" if self._total is None else f"{done:,} of {self._total:,}"

@@ -6,6 +6,7 @@ import torch
 from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
+from tagsight.config import TrainConfig
 from tagsight.systems import SYSTEMS
 from tagsight.train import build_optimizer
 
@@ -61,8 +62,6 @@ def test_the_graph_learns_at_its_own_rate(name: str):
 def test_the_graph_is_not_trained():
     system = tiny_system("ml-gcn")
     before = system.label_graph.adjacency.clone(), system.label_graph.vectors.clone()
-    from tagsight.config import TrainConfig
-
     optimizer = build_optimizer(system, TrainConfig(lr=1.0))
     system.losses(*drawn(4))["labels"].backward()
     optimizer.step()

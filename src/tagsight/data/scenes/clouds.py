@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 from PIL import Image, ImageDraw, ImageFilter
 
 from tagsight.data.scenes.colours import one_of, varied
@@ -12,10 +14,6 @@ from tagsight.data.scenes.light import CLOUDS
 from tagsight.data.scenes.textures import grain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.random import Generator
-
     from tagsight.data.scenes.light import Light
     from tagsight.data.scenes.textures import Field
 
@@ -28,9 +26,9 @@ def draw_cloud(rng: Generator, width: int, light: Light) -> Image.Image:
         width: About how wide it becomes, in pixels.
         light: Its mood gives the colours.
     """
-    shape, height, softness = one_of(rng, (HEAP, HEAP, LAYER, WISP, PUFF))
+    pile, height, softness = one_of(rng, FORMS)
     size = width, max(6, round(width * height * rng.uniform(0.8, 1.2)))
-    body = _blurred(shape(rng, size), max(1.0, softness * size[1] * 0.35))
+    body = _blurred(pile(rng, size), max(1.0, softness * size[1] * 0.35))
     rough = grain(rng, size, across=220 / width, down=260 / width) - 0.5
     fine = grain(rng, size, across=600 / width, down=600 / width) - 0.5
     frayed = body + (0.9 * rough + 0.35 * fine) * (0.15 + softness)
@@ -72,7 +70,9 @@ def _wisp(rng: Generator, size: tuple[int, int]) -> Image.Image:
         y = rng.uniform(0.3, 0.7) * height
         left, right = rng.uniform(0.04, 0.35) * width, rng.uniform(0.6, 0.96) * width
         thick = max(2, round(height * rng.uniform(0.05, 0.13)))
-        draw.line((left, y - rise, (left + right) / 2, y - 0.1 * height, right, y + rise), 255, thick)
+        draw.line(
+            (left, y - rise, (left + right) / 2, y - 0.1 * height, right, y + rise), 255, thick
+        )
     return image
 
 
@@ -107,8 +107,18 @@ def _coloured(rng: Generator, opacity: Field, rough: Field, light: Light) -> Ima
     return Image.fromarray(pixels)
 
 
-Shape = "Callable[[Generator, tuple[int, int]], Image.Image]"
-HEAP = (_heap, 0.5, 0.3)
-PUFF = (_heap, 0.55, 0.04)
-LAYER = (_layer, 0.26, 0.5)
-WISP = (_wisp, 0.34, 0.75)
+class Form(NamedTuple):
+    """A kind of cloud: what it is piled of, height by width, and how much it frays, in [0, 1]."""
+
+    pile: Callable[[Generator, tuple[int, int]], Image.Image]
+    height: float
+    softness: float
+
+
+FORMS = (
+    Form(_heap, 0.5, 0.3),
+    Form(_heap, 0.5, 0.3),
+    Form(_heap, 0.55, 0.04),
+    Form(_layer, 0.26, 0.5),
+    Form(_wisp, 0.34, 0.75),
+)

@@ -27,9 +27,7 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """The first colour with a share of the second, in [0, 1]."""
-    red, green, blue = (
-        round(a + (b - a) * share) for a, b in zip(first, second, strict=True)
-    )
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 

@@ -50,7 +50,7 @@ TINTS: dict[str, tuple[float, float, float]] = {
     "sunny": (1.0, 0.99, 0.96),
     "overcast": (0.84, 0.87, 0.91),
     "dusk": (0.82, 0.64, 0.6),
-    "night": (0.4, 0.46, 0.66),
+    "night": (0.46, 0.52, 0.72),
 }
 CLOUDS: dict[str, tuple[Colour, Colour]] = {
     "sunny": ((255, 254, 250), (178, 190, 208)),
@@ -58,7 +58,6 @@ CLOUDS: dict[str, tuple[Colour, Colour]] = {
     "dusk": ((255, 206, 170), (146, 104, 134)),
     "night": ((104, 112, 142), (44, 50, 78)),
 }
-SHADOWS = {"sunny": 0.42, "overcast": 0.16, "dusk": 0.34, "night": 0.3}
 
 
 class Light(NamedTuple):

@@ -20,8 +20,8 @@ Points: TypeAlias = NDArray[np.float64]
 PointsLike: TypeAlias = "Points | Sequence[tuple[float, float]]"
 
 SUPERSAMPLING = 4
-LARGEST_SIDE = 2000
-"""Of a drawing in pixels; only its inside is ever larger than the photo."""
+STEPS = np.linspace(0, 1, 33)
+CURVE = np.linspace(0, 1, 12)[:, None]
 
 
 class Shape(NamedTuple):
@@ -109,7 +109,7 @@ class Sketch:
         margin = max(shape.width for shape in self.shapes) * unit / 2 + 1
         first = np.floor(points.min(0) / SUPERSAMPLING - margin)
         size = np.ceil(points.max(0) / SUPERSAMPLING + margin) - first
-        width, height = (int(min(side, LARGEST_SIDE)) for side in size)
+        width, height = (int(side) for side in size)
         image = Image.new("RGBA", (width * SUPERSAMPLING, height * SUPERSAMPLING))
         draw = ImageDraw.Draw(image)
         points -= first * SUPERSAMPLING
@@ -141,7 +141,7 @@ def ring(
     stop: float = 360,
 ) -> Points:
     """Points on an ellipse or on its part between two angles in degrees, counter-clockwise."""
-    angles = np.radians(np.linspace(start, stop, 33))
+    angles = np.radians(start + (stop - start) * STEPS)
     x, y = np.cos(angles) * radii[0], np.sin(angles) * radii[1]
     c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     return np.stack([centre[0] + x * c - y * s, centre[1] + x * s + y * c], 1)
@@ -162,7 +162,7 @@ def rounded(points: PointsLike, times: int = 3) -> Points:
 
 def bow(start: tuple[float, float], pull: tuple[float, float], end: tuple[float, float]) -> Points:
     """Points on the curve from start to end that a third point pulls towards itself."""
-    t = np.linspace(0, 1, 12)[:, None]
+    t = CURVE
     a, b, c = np.asarray(start), np.asarray(pull), np.asarray(end)
     return (1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c
 
@@ -176,7 +176,9 @@ def ribbon(spine: Points, widths: Sequence[float]) -> Points:
     return np.concatenate([spine + across * half[:, None], (spine - across * half[:, None])[::-1]])
 
 
-def _draw(draw: ImageDraw.ImageDraw, points: Points, shape: Shape, unit: float, *, lit: bool) -> None:
+def _draw(
+    draw: ImageDraw.ImageDraw, points: Points, shape: Shape, unit: float, *, lit: bool
+) -> None:
     colour: tuple[int, ...] = shape.colour
     if lit:
         # What covers a lamp has to be drawn as well, as nothing.
@@ -188,6 +190,4 @@ def _draw(draw: ImageDraw.ImageDraw, points: Points, shape: Shape, unit: float, 
     width = shape.width * unit
     draw.line(corners, fill=colour, width=max(1, round(width)), joint="curve")
     for x, y in (corners[0], corners[-1]):
-        draw.ellipse(
-            (x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=colour
-        )
+        draw.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=colour)

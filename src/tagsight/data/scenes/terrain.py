@@ -27,7 +27,13 @@ GROUNDS: dict[str, tuple[Colour, Colour]] = {
 }
 """Two colours of each that the ground is patched of."""
 
-SEAS: tuple[Colour, ...] = ((34, 92, 128), (28, 112, 126), (52, 84, 116), (46, 128, 140), (60, 96, 104))
+SEAS: tuple[Colour, ...] = (
+    (34, 92, 128),
+    (28, 112, 126),
+    (52, 84, 116),
+    (46, 128, 140),
+    (60, 96, 104),
+)
 ASPHALT: Colour = (92, 92, 98)
 
 
@@ -138,15 +144,13 @@ def draw_land(rng: Generator, ground: Ground, light: Light) -> Image.Image:
     bend = line(rng, width, scale=rng.uniform(0.3, 0.9)) * 2 * rise
     edge = np.clip(np.arange(len(rows))[:, None] - (rise + bend)[None, :] + 0.5, 0, 1)
     if ground.shore > ground.horizon:
-        foam = np.exp(-((np.arange(len(rows))[:, None] - (rise + bend)[None, :] - 1) / 2.2) ** 2)
+        foam = np.exp(-(((np.arange(len(rows))[:, None] - (rise + bend)[None, :] - 1) / 2.2) ** 2))
         land += (np.array(_tinted((246, 248, 246), light)) - land) * (0.75 * foam[..., None])
     return _opaque(land, edge)
 
 
 def _surface(rng: Generator, ground: Ground, light: Light, below: Field) -> Field:
-    first, second = (
-        _tinted(varied(rng, colour, 14), light) for colour in GROUNDS[ground.surface]
-    )
+    first, second = (_tinted(varied(rng, colour, 14), light) for colour in GROUNDS[ground.surface])
     size = ground.size[0], len(below)
     patches = plane(rng, size, below, scale=rng.uniform(0.1, 0.25), stretch=1.6)
     rough = plane(rng, size, below, scale=rng.uniform(0.9, 1.6), stretch=1.3) - 0.5
@@ -181,7 +185,9 @@ def _range(
     rows = np.arange(ground.horizon + 4, dtype=np.float32)[:, None]
     deep = rows - top[None, :]
     rough = grain(rng, (width, len(rows)), across=2, down=2) - 0.5
-    hill = np.array(colour, np.float32) * (1 + 0.3 * rough - 0.1 * np.clip(deep / 60, 0, 1))[..., None]
+    hill = (
+        np.array(colour, np.float32) * (1 + 0.3 * rough - 0.1 * np.clip(deep / 60, 0, 1))[..., None]
+    )
     if snow:
         reach = 0.28 * (ground.horizon - top.min())
         white = np.clip((top.min() + reach - rows + 26 * rough) / 5, 0, 1)

@@ -12,7 +12,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-Field: TypeAlias = NDArray[np.float32]
+Field: TypeAlias = NDArray[np.floating]
 """``(h, w)`` float, or as stated."""
 
 SIDE = 512
@@ -34,9 +34,7 @@ def tile() -> Field:
     return np.clip(total + 0.5, 0, 1)
 
 
-def grain(
-    rng: Generator, size: tuple[int, int], *, across: float = 1, down: float = 1
-) -> Field:
+def grain(rng: Generator, size: tuple[int, int], *, across: float = 1, down: float = 1) -> Field:
     """A random piece of the tile, ``(h, w)`` float in [0, 1].
 
     Args:

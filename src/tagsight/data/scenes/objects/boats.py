@@ -120,9 +120,7 @@ def steamer(sketch: Sketch, rng: Generator) -> None:
     sketch.line([(-1.22, 0.34), (1.34, 0.38)], 0.03, lighter(hull, 0.6))
 
 
-def _hull(
-    sketch: Sketch, rng: Generator, hull: Colour, size: tuple[float, float, float]
-) -> None:
+def _hull(sketch: Sketch, rng: Generator, hull: Colour, size: tuple[float, float, float]) -> None:
     left, right, height = size
     points = [(left, height * 0.9), (right, height * 1.12), (right * 0.74, 0), (left * 0.86, 0)]
     sketch.area(points, hull)

@@ -133,9 +133,10 @@ def windmill(sketch: Sketch, rng: Generator) -> None:
         along = np.array([math.cos(angle), math.sin(angle)])
         across = np.array([-along[1], along[0]])
         hub = np.array([0, 0.64])
-        sail = [hub + along * 0.08, hub + along * 0.36, hub + along * 0.36 + across * 0.08]
-        sketch.area([*sail, hub + along * 0.08 + across * 0.06], (232, 224, 206))
-        sketch.line([hub, hub + along * 0.37], 0.018, darker(WOOD, 0.3))
+        inner, outer = hub + along * 0.08, hub + along * 0.36
+        sail = np.stack([inner, outer, outer + across * 0.08, inner + across * 0.06])
+        sketch.area(sail, (232, 224, 206))
+        sketch.line(np.stack([hub, outer]), 0.018, darker(WOOD, 0.3))
 
 
 def lighthouse(sketch: Sketch, rng: Generator) -> None:
@@ -196,8 +197,16 @@ def hot_air_balloon(sketch: Sketch, rng: Generator) -> None:
     first, second = (hsv(rng.random(), rng.uniform(0.5, 0.75), 0.88) for _ in range(2))
     for number in range(5):
         half = 0.36 * (1 - number / 5)
-        gores = rounded([(-half, 0.05), (-half, 0.5), (half, 0.5), (half, 0.05), (half / 3, -0.3),
-                         (-half / 3, -0.3)])
+        gores = rounded(
+            [
+                (-half, 0.05),
+                (-half, 0.5),
+                (half, 0.5),
+                (half, 0.05),
+                (half / 3, -0.3),
+                (-half / 3, -0.3),
+            ]
+        )
         sketch.area(gores, first if number % 2 else second)
     for x in (-0.06, 0.06):
         sketch.line([(x * 1.4, -0.22), (x, -0.42)], 0.008, METAL)
@@ -211,7 +220,9 @@ def kite(sketch: Sketch, rng: Generator) -> None:
     sketch.area([(0, 0.5), (-0.3, 0.12), (0, -0.4)], second)
     sketch.line(bow((0, -0.4), (0.3, -0.6), (0.05, -0.95)), 0.018, darker(first, 0.2))
     for y in (-0.6, -0.78):
-        sketch.area([(0.07, y + 0.05), (0.25, y - 0.05), (0.25, y + 0.05), (0.07, y - 0.05)], second)
+        sketch.area(
+            [(0.07, y + 0.05), (0.25, y - 0.05), (0.25, y + 0.05), (0.07, y - 0.05)], second
+        )
 
 
 def plane(sketch: Sketch, rng: Generator) -> None:
@@ -220,8 +231,9 @@ def plane(sketch: Sketch, rng: Generator) -> None:
     tail = hsv(rng.random(), 0.65, 0.75)
     sketch.area([(-0.46, 0.02), (-0.52, 0.22), (-0.42, 0.22), (-0.28, 0.05)], tail)
     sketch.area([(0.05, 0.03), (-0.16, 0.2), (-0.09, 0.2), (0.15, 0.05)], darker(body, 0.25))
-    sketch.area(rounded([(-0.5, 0.06), (0.36, 0.08), (0.52, 0.0), (0.36, -0.07), (-0.36, -0.05)], 2),
-                body)
+    sketch.area(
+        rounded([(-0.5, 0.06), (0.36, 0.08), (0.52, 0.0), (0.36, -0.07), (-0.36, -0.05)], 2), body
+    )
     for x in np.arange(-0.28, 0.32, 0.085):
         sketch.box((float(x), 0.02), (0.035, 0.025), METAL, lamp=LAMP)
     sketch.area([(0.1, -0.02), (-0.14, -0.24), (-0.06, -0.24), (0.22, -0.03)], darker(body, 0.12))

@@ -53,7 +53,12 @@ def tulip(sketch: Sketch, rng: Generator) -> None:
         sketch.area(leaf, varied(rng, LEAF))
     petal = varied(rng, one_of(rng, PETALS[1:]))
     for side in (-1, 1):
-        outer = [(x, y - 0.02), (x + side * 0.2, y + 0.08), (x + side * 0.18, y + 0.4), (x, y + 0.2)]
+        outer = [
+            (x, y - 0.02),
+            (x + side * 0.2, y + 0.08),
+            (x + side * 0.18, y + 0.4),
+            (x, y + 0.2),
+        ]
         sketch.area(rounded(outer, 2), darker(petal, 0.16))
     inner = [(x - 0.15, y + 0.04), (x, y - 0.04), (x + 0.15, y + 0.04), (x, y + 0.46)]
     sketch.area(rounded(inner, 2), lighter(petal, 0.12))
@@ -62,7 +67,9 @@ def tulip(sketch: Sketch, rng: Generator) -> None:
 def poppy(sketch: Sketch, rng: Generator) -> None:
     """Four broad, crinkled petals with a dark eye."""
     x, y = _stem(sketch, rng, 0.74, width=0.028)
-    petal = varied(rng, one_of(rng, ((214, 52, 44), (232, 110, 60), (226, 128, 156), (246, 240, 230))))
+    petal = varied(
+        rng, one_of(rng, ((214, 52, 44), (232, 110, 60), (226, 128, 156), (246, 240, 230)))
+    )
     turn = rng.uniform(0, 90)
     for angle, share in ((0, 0.22), (180, 0.22), (90, 0), (270, 0.08)):
         radians = math.radians(angle + turn)

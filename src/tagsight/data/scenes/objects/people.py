@@ -20,7 +20,13 @@ SKIN: tuple[Colour, ...] = (
     (150, 102, 72),
     (104, 70, 52),
 )
-HAIR: tuple[Colour, ...] = ((44, 34, 30), (92, 60, 38), (168, 118, 62), (186, 182, 178), (122, 52, 34))
+HAIR: tuple[Colour, ...] = (
+    (44, 34, 30),
+    (92, 60, 38),
+    (168, 118, 62),
+    (186, 182, 178),
+    (122, 52, 34),
+)
 CLOTHES: tuple[Colour, ...] = (
     (200, 62, 54),
     (58, 96, 156),
@@ -32,7 +38,13 @@ CLOTHES: tuple[Colour, ...] = (
     (226, 130, 110),
     (120, 162, 186),
 )
-TROUSERS: tuple[Colour, ...] = ((54, 66, 98), (62, 58, 58), (124, 104, 80), (86, 94, 84), (170, 160, 142))
+TROUSERS: tuple[Colour, ...] = (
+    (54, 66, 98),
+    (62, 58, 58),
+    (124, 104, 80),
+    (86, 94, 84),
+    (170, 160, 142),
+)
 HIP, SHOULDER = 0.47, 0.79
 
 
@@ -87,9 +99,7 @@ def with_an_umbrella(sketch: Sketch, rng: Generator) -> None:
         sketch.area(arch, darker(canopy, share))
 
 
-def _person(
-    sketch: Sketch, rng: Generator, pose: Pose, *, dress: bool, tall: float = 1
-) -> None:
+def _person(sketch: Sketch, rng: Generator, pose: Pose, *, dress: bool, tall: float = 1) -> None:
     body = _Body(sketch, rng, tall)
     shirt, trousers = varied(rng, one_of(rng, CLOTHES)), varied(rng, one_of(rng, TROUSERS))
     body.limb((-0.02, SHOULDER), pose.arms[0], 0.165, darker(shirt, 0.25))

@@ -1,0 +1,101 @@
+"""What makes G-CAM train: one change at a time, from the literal method to the default.
+
+    python benchmarks/gcam_ingredients.py labels.csv --images photos --out runs/ingredients
+
+Prints a table of validation mAP (the last epoch's, and the best) per variant, with the consistency
+term's first and last value. Small images and few epochs keep it affordable on two cores; figures
+are to be compared with each other only. A variant whose run folder exists is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from tagsight import RunLog, Runtime, choose_recipe, prepare, read_annotations, train_run
+from tagsight.settings import Change
+
+GRAPH, VIEWS = "system.graph.", "system.consistency."
+LITERAL = {
+    GRAPH + "vectors": "raw",
+    GRAPH + "lr_factor": 1.0,
+    VIEWS + "weight": 0.4,
+    VIEWS + "ramp": 0.0,
+    VIEWS + "views": "all",
+    VIEWS + "error": "squared",
+    VIEWS + "alignment": "nearest",
+}
+VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
+    "linear, average pooling": ("resnet-cpu", {}),
+    "linear, max pooling": ("resnet-cpu", {"system.pooling": "max"}),
+    "graph, max pooling (ML-GCN)": ("ml-gcn-cpu", {}),
+    "graph, average pooling": ("ml-gcn-cpu", {"system.pooling": "average"}),
+    "the same, graph's rate as the rest's": (
+        "ml-gcn-cpu",
+        {"system.pooling": "average", GRAPH + "lr_factor": 1.0},
+    ),
+    "the same, raw vectors": (
+        "ml-gcn-cpu",
+        {"system.pooling": "average", GRAPH + "lr_factor": 1.0, GRAPH + "vectors": "raw"},
+    ),
+    "G-CAM literally": ("gcam-cpu", LITERAL),
+    "literally, graph's rate lowered": ("gcam-cpu", LITERAL | {GRAPH + "lr_factor": 0.04}),
+    "literally, bilinear alignment": ("gcam-cpu", LITERAL | {VIEWS + "alignment": "bilinear"}),
+    "literally, relative error": ("gcam-cpu", LITERAL | {VIEWS + "error": "relative"}),
+    "G-CAM by default": ("gcam-cpu", {}),
+    "default, lambda 0": ("gcam-cpu", {VIEWS + "weight": 0.0}),
+    "default, no graph edges": ("gcam-cpu", {GRAPH + "variant": "identity"}),
+    "VAC by default": ("vac-cpu", {}),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--images", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+
+    runtime = Runtime.choose()
+    annotations = read_annotations(given.data, images=given.images)
+    rows, _, facts = prepare(annotations, given.out, runtime, seed=given.seed)
+    common = {"image_size": given.image_size, "epochs": given.epochs, "seed": given.seed}
+    training = {f"training.{name}": value for name, value in common.items()}
+    print("| variant | last mAP | best mAP | consistency, first and last step | minutes |")
+    print("| --- | --- | --- | --- | --- |")
+    for number, (variant, (recipe, changes)) in enumerate(VARIANTS.items()):
+        folder = given.out / f"{number:02}"
+        if not (folder / "run.jsonl").exists():
+            changed = [
+                Change(tuple(path.split(".")), value, path)
+                for path, value in (training | changes).items()
+            ]
+            with RunLog(folder / "run.jsonl", 1) as log:
+                chosen = choose_recipe(recipe, changed)
+                train_run(rows, chosen, folder, runtime, log=log, facts=facts)
+        print(f"| {variant} | {_row(folder / 'run.jsonl')} |", flush=True)
+
+
+def _row(log: Path) -> str:
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    scores = [event["mAP"] for event in events if event["kind"] == "epoch"]
+    steps = [event["losses"] for event in events if event["kind"] == "step"]
+    terms = [step["consistency"] for step in (steps[0], steps[-1]) if "consistency" in step]
+    minutes = _seconds(events) / 60
+    consistency = " to ".join(f"{term:.3g}" for term in terms) or "-"
+    return f"{scores[-1]:.1f} | {max(scores):.1f} | {consistency} | {minutes:.1f}"
+
+
+def _seconds(events: list[dict[str, str]]) -> float:
+    from datetime import datetime
+
+    first, last = (datetime.fromisoformat(events[i]["time"]) for i in (0, -1))
+    return (last - first).total_seconds()
+
+
+if __name__ == "__main__":
+    main()

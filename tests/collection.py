@@ -1,0 +1,61 @@
+"""A collection small enough to train on in a second, and the settings to do so."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tiny import COLOURS, drawn, saved_photos
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PHOTOS = 48
+SPLITS = ["train"] * 32 + ["val"] * 8 + ["test"] * 8
+
+TINY_OPTIONS = [
+    *("--system.backbone.name", "tiny_equivariant"),
+    *("--system.backbone.weights", "none"),
+    *("--system.backbone.frozen-stages", "0"),
+    *("--system.backbone.freeze-depthwise", "false"),
+    *("--system.backbone.freeze-batch-norm", "false"),
+    *("--training.image-size", "32"),
+    *("--training.batch-size", "8"),
+    *("--epochs", "2"),
+    *("--device", "cpu"),
+]
+"""What makes any recipe of a grid system one for these photos."""
+
+
+def write_collection(folder: Path, *, with_splits: bool = True) -> Path:
+    """Draw photos, and write their labels as a CSV file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images, targets = drawn(PHOTOS)
+    photos = saved_photos(folder, images)
+    head = ["image", *(["split"] if with_splits else []), *COLOURS]
+    lines = [",".join(head)]
+    for photo, split, row in zip(photos, SPLITS, targets.tolist(), strict=True):
+        cells = [photo.name, *([split] if with_splits else []), *map(str, row)]
+        lines.append(",".join(cells))
+    labels = folder / "labels.csv"
+    labels.write_text("\n".join(lines) + "\n")
+    return labels
+
+
+def write_boxes(file: Path, labels: Path) -> Path:
+    """Write a COCO file in which each label of a photo fills the photo's left half."""
+    head, *rows = (line.split(",") for line in labels.read_text().splitlines())
+    names = head[2:]
+    images = [
+        {"id": i, "file_name": row[0], "width": 32, "height": 32} for i, row in enumerate(rows)
+    ]
+    annotations = [
+        {"id": i * 100 + j, "image_id": i, "category_id": j, "bbox": [0, 0, 16, 32]}
+        for i, row in enumerate(rows)
+        for j, cell in enumerate(row[2:])
+        if cell == "1"
+    ]
+    categories = [{"id": j, "name": name} for j, name in enumerate(names)]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    file.write_text(json.dumps(content))
+    return file

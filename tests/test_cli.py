@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+from pydantic import TypeAdapter
+
+import tagsight.catalogue
+from tagsight.cli import COMMANDS, DEBUG, main, with_json_target
+from tagsight.errors import DataError
+
+TORCH_FREE = """
+import sys
+from tagsight.cli import main
+
+def code(*arguments):
+    try:
+        return main(arguments)
+    except SystemExit as stop:
+        return stop.code
+
+assert code("--help") == 0
+assert code("--version") == 0
+assert code("train", "--help") == 0
+assert code("train", "labels.csv") == 2
+assert code("train", "labels.csv", "--out", "run", "--epohcs", "3") == 2
+assert code("train", "labels.csv", "--out", "run", "--workers", "none") == 2
+assert code("tag", "model") == 2
+assert code("trian") == 2
+import tagsight
+assert tagsight.DataError
+heavy = {"torch", "torchvision", "timm", "numpy", "PIL", "pydantic"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def failing_systems(monkeypatch, error: BaseException) -> None:
+    """Let ``tagsight systems`` fail."""
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(tagsight.catalogue, "system_lines", fail)
+
+
+def complaint(capsys, *arguments: str) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def test_help_version_and_errors_of_usage_do_not_wait_for_torch(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", TORCH_FREE], check=True, cwd=tmp_path, timeout=60)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert spent < 0.7, "seconds of the processor for eight of them, in one process"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tagsight {tagsight.__version__}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_its_arguments(capsys, command):
+    assert main([command.__name__, "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    summary = (command.__doc__ or "").splitlines()[0].split()
+    assert " ".join(summary[:3]) in text
+    positional = [name for name in command.__annotations__ if f" {name.upper()} " in text]
+    for name in positional:
+        assert f"{name.upper()} " in text
+
+
+def test_help_lists_the_commands_in_the_order_of_the_table(capsys):
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    places = [text.index(f"│ {command.__name__} ") for command in COMMANDS]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], 'Unknown command "trian". Did you mean "train"?'),
+        (["train", "labels.csv"], "parameter --out requires an argument"),
+        (["train", "a", "--out", "b", "--epohcs", "3"], "Did you mean --epochs?"),
+        (["train", "a", "--out", "b", "--workers", "0"], "Must be >= 1"),
+        (["train", "a", "--out", "b", "--system", "3"], "expected the name of a setting after a"),
+        (
+            ["train", "a", "--out", "b", "--system.graph", "3", "--system.graph.epsilon", "1"],
+            "expected a setting to have either a value or settings of its own, got both",
+        ),
+        (
+            ["train", "a", "--out", "b", "--system.graph.epsilno", "1"],
+            "did you mean --system.graph.epsilon?",
+        ),
+        (["train", "a", "--out", "b", "--epochs", "0"], "--epochs: expected a value greater than"),
+        (["train", "a", "--out", "b", "--recipe", "gcam"], "expected the name of a recipe"),
+        (["data", "no-such.csv"], "expected labels at no-such.csv, which does not exist"),
+        (["tag", "no-such-model", "photos"], "no-such-model, which does not exist"),
+    ],
+)
+def test_a_users_error_is_one_line_and_exit_code_2(
+    capsys, tmp_path, monkeypatch, arguments: list[str], message: str
+):
+    monkeypatch.chdir(tmp_path)
+    text = complaint(capsys, *arguments)
+    assert text.startswith("tagsight: ")
+    assert text.count("\n") == 1
+    assert message in text
+
+
+def test_an_error_of_usage_points_to_the_help_of_the_command(capsys):
+    assert "see 'tagsight train --help'" in complaint(capsys, "train")
+    assert "see 'tagsight --help'" in complaint(capsys, "--nonsense")
+
+
+def a_validation_error() -> Exception:
+    try:
+        TypeAdapter(int).validate_python("x")
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (DataError("expected photos"), "tagsight: expected photos\n"),
+        (FloatingPointError("the loss is not finite"), "tagsight: the loss is not finite\n"),
+        (
+            FileNotFoundError(2, "No such file or directory", "a.csv"),
+            "tagsight: a.csv: No such file or directory\n",
+        ),
+        (PermissionError("not yours"), "tagsight: not yours\n"),
+        (
+            a_validation_error(),
+            "expected a valid integer, unable to parse string as an integer, got 'x'",
+        ),
+    ],
+)
+def test_errors_that_a_user_can_mend_come_without_traceback(
+    capsys, monkeypatch, error: Exception, message: str
+):
+    failing_systems(monkeypatch, error)
+    text = complaint(capsys, "systems")
+    assert message in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(("option", "variable"), [("--debug", ""), (None, "1")])
+def test_the_traceback_is_shown_to_those_who_ask(capsys, monkeypatch, option, variable):
+    monkeypatch.setenv(DEBUG, variable)
+    failing_systems(monkeypatch, DataError("expected photos"))
+    text = complaint(capsys, "systems", *([option] if option else []))
+    assert "Traceback" in text
+    assert text.endswith("tagsight: expected photos\n")
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    failing_systems(monkeypatch, ValueError("a defect"))
+    with pytest.raises(ValueError, match="a defect"):
+        main(["systems"])
+
+
+def test_ctrl_c_ends_a_command_cleanly(capsys, monkeypatch):
+    failing_systems(monkeypatch, KeyboardInterrupt())
+    assert main(["systems"]) == 130
+    assert capsys.readouterr().err == "tagsight: interrupted\n"
+
+
+def test_nobody_is_bothered_when_the_output_is_closed_early(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        done = subprocess.run(
+            [sys.executable, "-m", "tagsight", "--help"],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stderr == ""
+    assert done.returncode == 1
+
+
+def test_output_that_tags_write_may_be_closed_early_too(monkeypatch, capfd):
+    failing_systems(monkeypatch, BrokenPipeError(32, "Broken pipe"))
+    monkeypatch.setattr("tagsight.cli.drop_output", lambda: None)
+    assert main(["systems"]) == 1
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("following", "is_file"),
+    [
+        ([], False),
+        (["--top", "3"], False),
+        (["photo.jpg"], False),
+        (["photos"], False),
+        (["new.jsonl"], True),
+        (["new"], True),
+        (["old.json"], True),
+        (["-"], True),
+    ],
+)
+def test_json_without_a_file_means_standard_output(
+    tmp_path, monkeypatch, following: list[str], *, is_file: bool
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").touch()
+    (tmp_path / "old.json").touch()
+    (tmp_path / "photos").mkdir()
+    expected = ["tag", "--json" if is_file else "--json=-", *following]
+    assert with_json_target(["tag", "--json", *following]) == expected

@@ -1,0 +1,249 @@
+"""The commands one after another, on photos that take a second to train on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from collection import SPLITS, TINY_OPTIONS, write_boxes, write_collection
+from PIL import Image
+from tiny import COLOURS
+
+from tagsight.cli import main
+from tagsight.recipes import RECIPES
+from tagsight.systems import SYSTEMS
+
+TEST_PHOTOS = SPLITS.count("test")
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory) -> Path:
+    return write_collection(tmp_path_factory.mktemp("collection"))
+
+
+@pytest.fixture(scope="module")
+def run(labels: Path, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    arguments = ["train", str(labels), "--out", str(out), "--recipe", "gcam-cpu", *TINY_OPTIONS]
+    assert main(arguments) == 0
+    return out
+
+
+@pytest.fixture
+def model(run: Path) -> str:
+    return str(run / "model")
+
+
+def result(capsys, *arguments: str) -> str:
+    """What a command that succeeds writes to standard output."""
+    capsys.readouterr()
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def complaint(capsys, *arguments: str) -> str:
+    """What a command that fails for a user's error writes to standard error."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def test_systems_are_listed_a_line_each(capsys):
+    lines = result(capsys, "systems").splitlines()
+    assert [line.split()[0] for line in lines] == list(SYSTEMS)
+
+
+def test_recipes_are_listed_a_line_each(capsys):
+    lines = result(capsys, "recipes").splitlines()
+    assert [line.split()[0] for line in lines] == list(RECIPES)
+
+
+def test_a_recipe_is_written_as_a_file_that_training_reads(capsys, labels: Path, tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_text(result(capsys, "recipes", "resnet-cpu"))
+    out = tmp_path / "run"
+    main(["train", str(labels), "--out", str(out), "--config", str(file), *TINY_OPTIONS])
+    assert json.loads((out / "model" / "config.json").read_text())["recipe"]["system"] == "resnet"
+
+
+def test_data_are_described(capsys, labels: Path):
+    text = result(capsys, "data", str(labels))
+    assert "48 photos (32 train, 8 val, 8 test), 5 labels" in text
+    assert json.loads(result(capsys, "data", str(labels), "--json"))["photos"] == 48
+
+
+def test_the_graph_of_the_training_photos_is_printed_and_drawn(capsys, labels: Path, tmp_path):
+    picture = tmp_path / "graph.png"
+    text = result(capsys, "graph", str(labels), "--epsilon", "0.3", "--out", str(picture))
+    assert "among 5 labels" in text
+    with Image.open(picture) as drawn:
+        assert drawn.format == "PNG"
+
+
+def test_a_graph_without_edges_is_warned_about(capsys, labels: Path):
+    text = result(capsys, "graph", str(labels), "--epsilon", "1")
+    assert "warning: epsilon 1 leaves no edge" in text
+
+
+def test_graphs_are_drawn_as_png_only(capsys, labels: Path, tmp_path):
+    out = str(tmp_path / "graph.jpg")
+    assert "expected --out to end in .png" in complaint(capsys, "graph", str(labels), "--out", out)
+
+
+def test_training_leaves_the_model_the_log_and_the_split(run: Path):
+    assert {path.name for path in run.iterdir()} == {"model", "run.jsonl", "split.csv"}
+    lines = [json.loads(line) for line in (run / "run.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert [line["step"] for line in steps] == list(range(1, 9))
+    assert set(steps[0]["losses"]) == {"labels", "consistency"}
+    assert [line["epoch"] for line in lines if line["kind"] == "epoch"] == [1, 2]
+    assert len((run / "split.csv").read_text().splitlines()) == len(SPLITS)
+
+
+def test_training_does_not_write_over_a_model(capsys, labels: Path, run: Path):
+    text = complaint(capsys, "train", str(labels), "--out", str(run), *TINY_OPTIONS)
+    assert "expected a new run folder" in text
+
+
+def test_photos_that_do_not_open_are_left_out_of_training(capsys, tmp_path):
+    labels = write_collection(tmp_path / "photos")
+    (tmp_path / "photos" / "003.png").write_bytes(b"no photo")
+    arguments = ["train", str(labels), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    assert "(--max-bad)" in complaint(capsys, *arguments)
+    assert main([*arguments, "--max-bad", "0.05"]) == 0
+    assert "left out: " + str(tmp_path / "photos" / "003.png") in capsys.readouterr().err
+
+
+def test_evaluation_reports_what_was_measured_and_on_what(
+    capsys, labels: Path, model: str, tmp_path
+):
+    file = tmp_path / "report.json"
+    boxes = write_boxes(tmp_path / "boxes.json", labels)
+    options = ["--boxes", str(boxes), "--json", str(file)]
+    text = result(capsys, "evaluate", model, str(labels), *options)
+    report = json.loads(file.read_text())
+    assert {"mAP", "per_label", "all", "top3", "evidence", "calibration"} <= set(report)
+    assert {"pointing", "energy_in_box", "consistency"} <= set(report["evidence"])
+    assert set(report["per_label"]) == set(COLOURS)
+    assert set(report["per_label"]["red"]) >= {"AP", "count", "threshold", "precision", "recall"}
+    assert {"CP", "CR", "CF1", "OP", "OR", "OF1"} <= set(report["all"])
+    assert (report["photos"], report["image_size"]) == (TEST_PHOTOS, 32)
+    assert f"mAP {report['mAP']:.1f} (" in text
+    for name in COLOURS:
+        assert f"\n{name} " in text
+
+
+def test_evaluation_takes_other_splits_and_the_evidence_of_grad_cam(
+    capsys, labels: Path, model: str
+):
+    arguments = ["evaluate", model, str(labels), "--split", "train", "--grad-cam", "--json"]
+    report = json.loads(result(capsys, *arguments))
+    assert report["photos"] == SPLITS.count("train")
+    assert report["evidence"]["source"] == "grad-cam"
+
+
+def test_data_that_hold_the_test_photos_alone_are_measured_as_a_whole(capsys, model: str, tmp_path):
+    labels = write_collection(tmp_path / "elsewhere", with_splits=False)
+    kept = labels.read_text().splitlines()[:11]
+    labels.write_text("\n".join(kept) + "\n")
+    assert json.loads(result(capsys, "evaluate", model, str(labels), "--json"))["photos"] == 10
+
+
+def test_calibration_stores_other_thresholds_and_keeps_the_weights(capsys, labels: Path, tmp_path):
+    out = tmp_path / "run"
+    main(["train", str(labels), "--out", str(out), "--recipe", "resnet-cpu", *TINY_OPTIONS])
+    config = out / "model" / "config.json"
+    before = json.loads(config.read_text())
+    objective = ["--objective", "precision>=0.99"]
+    text = result(capsys, "calibrate", str(out / "model"), str(labels), *objective)
+    after = json.loads(config.read_text())
+    assert len(text.splitlines()) == 1 + len(COLOURS)
+    assert after["weights_sha256"] == before["weights_sha256"]
+    assert after["decision"]["thresholds"] != before["decision"]["thresholds"]
+    assert after["facts"]["calibration"] == {"objective": "precision>=0.99", "photos": 8}
+
+
+def test_an_objective_that_is_none_is_refused_before_anything_is_computed(
+    capsys, labels: Path, model: str
+):
+    text = complaint(capsys, "calibrate", model, str(labels), "--objective", "best")
+    assert "expected the objective 'f1' or 'precision>=p'" in text
+
+
+def test_photos_are_tagged_a_json_object_a_line(capsys, labels: Path, model: str):
+    text = result(capsys, "tag", model, str(labels.parent), "--json", "--all-scores")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [Path(line["path"]).name for line in lines] == [f"{i:03}.png" for i in range(48)]
+    for line in lines:
+        assert set(line) == {"path", "labels", "scores"}
+        assert list(line["scores"]) == list(COLOURS)
+        assert all(0 <= score <= 1 for score in line["scores"].values())
+
+
+def test_scores_of_all_labels_are_given_only_if_asked_for(capsys, labels: Path, model: str):
+    (line,) = result(capsys, "tag", model, str(labels.parent / "000.png"), "--json").splitlines()
+    assert set(json.loads(line)) == {"path", "labels"}
+
+
+@pytest.mark.parametrize("arguments", [["--json", "{}"], ["--json={}"]])
+def test_json_lines_go_to_a_file(capsys, labels: Path, model: str, tmp_path, arguments):
+    file = tmp_path / "tags.jsonl"
+    options = [argument.format(file) for argument in arguments]
+    assert result(capsys, "tag", model, str(labels.parent / "000.png"), *options) == ""
+    assert json.loads(file.read_text())["path"] == str(labels.parent / "000.png")
+
+
+def test_a_table_has_a_row_for_each_photo(capsys, labels: Path, model: str, tmp_path):
+    file = tmp_path / "tags.csv"
+    assert result(capsys, "tag", model, str(labels.parent), "--csv", str(file), "--top", "2") == ""
+    head, *rows = csv.reader(io.StringIO(file.read_text()))
+    assert head == ["path", "labels"]
+    assert len(rows) == 48
+    assert all(len(row[1].split(";")) == 2 for row in rows)
+
+
+def test_photos_that_cannot_be_read_are_listed_and_the_rest_goes_on(
+    capsys, labels: Path, model: str, tmp_path
+):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    capsys.readouterr()
+    assert main(["tag", model, str(broken), str(labels.parent / "000.png")]) == 0
+    captured = capsys.readouterr()
+    assert f"left out: {broken}" in captured.err
+    assert "1 photos tagged, 1 left out" in captured.err
+    assert captured.out.startswith(str(labels.parent / "000.png"))
+
+
+def test_tags_are_either_json_or_a_table(capsys, model: str):
+    text = complaint(capsys, "tag", model, "photos", "--json", "--csv", "tags.csv")
+    assert "expected --json or --csv, got both" in text
+
+
+def test_a_photo_is_never_taken_for_the_file_to_write(capsys, labels: Path, model: str):
+    photo = labels.parent / "000.png"
+    before = photo.read_bytes()
+    result(capsys, "tag", model, "--json", str(photo))
+    assert photo.read_bytes() == before
+
+
+def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_path):
+    out = tmp_path / "evidence"
+    photos = [str(labels.parent / "000.png"), str(labels.parent / "001.png")]
+    options = ["--out", str(out), "--label", "red", "--label", "blue", "--grad-cam"]
+    text = result(capsys, "explain", model, *photos, *options)
+    assert {"000.png", "000.red.png", "000.blue.png", "001.png"} <= {p.name for p in out.iterdir()}
+    assert "\n  red 0." in text
+
+
+def test_a_label_that_the_model_does_not_know_is_refused(
+    capsys, labels: Path, model: str, tmp_path
+):
+    photo = str(labels.parent / "000.png")
+    options = ["--out", str(tmp_path / "evidence"), "--label", "rde"]
+    assert "did you mean 'red'?" in complaint(capsys, "explain", model, photo, *options)

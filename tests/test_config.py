@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from tagsight.config import (
+    BackboneConfig,
+    ConsistencyConfig,
+    GraphConfig,
+    Recipe,
+    SystemConfig,
+    TrainConfig,
+)
+from tagsight.systems import SYSTEMS
+
+SETTINGS = [
+    BackboneConfig,
+    ConsistencyConfig,
+    GraphConfig,
+    TrainConfig,
+    Recipe,
+    *(system.Config for system in SYSTEMS.values()),
+]
+
+every_type = pytest.mark.parametrize("settings", SETTINGS, ids=lambda kind: kind.__name__)
+
+
+@every_type
+def test_every_setting_has_a_sentence(settings: type[BaseModel]):
+    for name, field in settings.model_fields.items():
+        assert field.description, f"{settings.__name__}.{name}"
+        assert field.description.rstrip().endswith("."), f"{settings.__name__}.{name}"
+
+
+@every_type
+def test_an_unknown_setting_is_refused_by_its_name(settings: type[BaseModel]):
+    with pytest.raises(ValidationError, match=r"learning_rat\n.*Extra inputs are not permitted"):
+        settings.model_validate({"learning_rat": 1})
+
+
+def test_settings_are_values():
+    config = TrainConfig(lr=0.1)
+    with pytest.raises(ValidationError, match="frozen"):
+        config.lr = 0.2
+    assert config == TrainConfig(lr=0.1) != TrainConfig()
+    assert hash(config) == hash(TrainConfig(lr=0.1))
+
+
+@pytest.mark.parametrize("settings", [k for k in SETTINGS if k is not Recipe])
+def test_defaults_survive_json(settings: type[BaseModel]):
+    assert settings.model_validate_json(settings().model_dump_json()) == settings()
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        (BackboneConfig, {"frozen_stages": -1}),
+        (BackboneConfig, {"weights": "clip"}),
+        (GraphConfig, {"epsilon": 1.1}),
+        (GraphConfig, {"delta": 1}),
+        (GraphConfig, {"lr_factor": 0}),
+        (ConsistencyConfig, {"weight": 1.5}),
+        (ConsistencyConfig, {"scale": 1}),
+        (ConsistencyConfig, {"transforms": ["rotate"]}),
+        (SystemConfig, {"pooling": "sum"}),
+        (TrainConfig, {"image_size": 31}),
+        (TrainConfig, {"epochs": 0}),
+        (TrainConfig, {"lr": 0}),
+        (TrainConfig, {"crop": 0}),
+        (TrainConfig, {"average": 1}),
+        (TrainConfig, {"seed": -1}),
+    ],
+)
+def test_a_value_out_of_range_is_refused_with_its_setting(
+    settings: type[BaseModel], values: dict[str, object]
+):
+    (name,) = values
+    with pytest.raises(ValidationError, match=name):
+        settings.model_validate(values)
+
+
+def test_consistency_needs_a_transform():
+    message = "expected at least one of 'flip', 'scale', 'quarter_turn'"
+    with pytest.raises(ValidationError, match=message):
+        ConsistencyConfig(transforms=())
+    assert ConsistencyConfig(weight=0, transforms=()).transforms == ()
+
+
+def test_a_transform_counts_once():
+    with pytest.raises(
+        ValidationError, match=r"expected each transform once, got \('flip', 'flip'"
+    ):
+        ConsistencyConfig(transforms=("flip", "flip"))
+
+
+def test_settings_are_checked_without_torch():
+    code = "import sys, tagsight.config; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

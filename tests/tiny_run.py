@@ -1,0 +1,71 @@
+"""A collection and a recipe with which a whole training run takes a fraction of a second."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from tiny import COLOURS, TINY, drawn, saved_photos
+
+from tagsight.config import Recipe, TrainConfig
+from tagsight.data.annotations import Annotations
+from tagsight.runtime import Runtime
+from tagsight.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tagsight.train import Step
+
+TRAIN, VAL, TEST = 24, 12, 8
+SPLITS = ("train",) * TRAIN + ("val",) * VAL + ("test",) * TEST
+SIDE = 32
+RUNTIME = Runtime(torch.device("cpu"), "float32")
+
+
+def tiny_collection(folder: Path) -> Annotations:
+    """Photos of coloured squares; those of the training fill three batches of eight."""
+    images, targets = drawn(len(SPLITS), SIDE)
+    paths = saved_photos(folder, images)
+    return Annotations(tuple(COLOURS), tuple(paths), targets, SPLITS, "csv-columns")
+
+
+def tiny_recipe(system: str = "gcam", **training: object) -> Recipe:
+    """A recipe around the tiny network."""
+    settings: dict[str, object] = {"backbone": TINY}
+    if "graph" in SYSTEMS[system].Config.model_fields:
+        settings["graph"] = {"hidden": 16, "epsilon": 0.3}
+    if "consistency" in SYSTEMS[system].Config.model_fields:
+        settings["consistency"] = {"scale": 0.75, "views": "one"}
+    values = {"image_size": SIDE, "epochs": 3, "batch_size": 8, "lr": 0.01, "schedule": "constant"}
+    return Recipe(
+        name="tiny",
+        system=system,
+        settings=SYSTEMS[system].Config.model_validate(settings),
+        training=TrainConfig.model_validate(values | training),
+        source="tests",
+        expectation="none",
+    )
+
+
+class Diary:
+    """A run's log that remembers everything, and may press Ctrl-C after a step."""
+
+    def __init__(self, interrupt_at: int | None = None) -> None:
+        self.interrupt_at = interrupt_at
+        self.notes: list[str] = []
+        self.steps: list[Step] = []
+        self.epochs: list[Mapping[str, float]] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def step(self, step: Step) -> None:
+        self.steps.append(step)
+        if step.number == self.interrupt_at:
+            raise KeyboardInterrupt
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        assert epoch == len(self.epochs)
+        self.epochs.append(metrics)
