@@ -256,6 +256,8 @@ def test_settings_of_absurd_size_are_refused_unread(model: Path):
     [
         ({"recipe__system": "yolo"}, "expected one of the systems .* got 'yolo'"),
         ({"recipe__settings__pooling": "sum"}, "pooling: expected 'average' or 'max', got 'sum'"),
+        ({"recipe__settings__label_reduction": 1}, "label_reduction: expected 'sum' or 'mean'"),
+        ({"labels": ["red"] * 5, "decision__thresholds": {"red": 0}}, "expected each label once"),
         ({"recipe__settings__depth": 3}, "depth: Extra inputs are not permitted"),
         ({"recipe__training__image_size": 64}, "expected preprocessing.image_size to be 64"),
         ({"recipe__settings__backbone__name": "hf-hub:evil/model"}, "'hf-hub:evil/model'"),
@@ -271,7 +273,7 @@ def test_settings_of_absurd_size_are_refused_unread(model: Path):
 )
 def test_settings_that_do_not_fit_are_refused(model: Path, changes: dict[str, object], said: str):
     change_config(model, **changes)
-    with pytest.raises(DataError, match=f"config.json: .*{said}|model.safetensors: .*{said}"):
+    with pytest.raises(DataError, match=f"model(/config.json|/model.safetensors)?: .*{said}"):
         load_model(model)
 
 
@@ -340,10 +342,17 @@ def test_tensors_that_do_not_fit_are_refused(
         load_model(model)
 
 
+def test_a_network_of_absurd_size_is_refused_before_it_is_built(tmp_path: Path):
+    saved(tmp_path / "model", "gcam")
+    change_config(tmp_path / "model", recipe__settings__graph__hidden=10**12)
+    with pytest.raises(DataError, match="graph.hidden: expected a value less than or equal to"):
+        load_model(tmp_path / "model")
+
+
 def test_counts_that_cannot_be_are_refused(tmp_path: Path):
     saved(tmp_path / "model", "gcam")
     change_weights(tmp_path / "model", lambda t: t["labels.cooccurrence"].fill_diagonal_(0))
-    with pytest.raises(DataError, match=r"model.safetensors: expected each label's own count"):
+    with pytest.raises(DataError, match=r"model: expected each label's own count"):
         load_model(tmp_path / "model")
 
 

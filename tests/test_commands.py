@@ -221,7 +221,7 @@ def test_photos_that_cannot_be_read_are_listed_and_the_rest_goes_on(
 
 
 def test_tags_are_either_json_or_a_table(capsys, model: str):
-    text = complaint(capsys, "tag", model, "photos", "--json", "--csv", "tags.csv")
+    text = complaint(capsys, "tag", model, model, "--json", "--csv", "tags.csv")
     assert "expected --json or --csv, got both" in text
 
 

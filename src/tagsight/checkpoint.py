@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from tagsight.config import Recipe
     from tagsight.systems import System
 
-LONGEST_VECTOR = 2**16
+LONGEST_VECTOR = 2**14
+"""Of a word; GloVe's are 300 long."""
 
 _LABELS = "labels."
 
@@ -136,11 +137,13 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         recipe = parse_recipe(config.recipe)
         check_preprocessing(config.preprocessing, recipe)
         decision = Decision.from_dict(config.decision, config.labels)
+    refuse_pickle(weights_file)
     with about(weights_file), _opened(weights_file) as stored:
         labels = _label_space(stored, config.labels)
-        # Its first weights are random and overwritten: nobody's random numbers are used up.
-        with weights_follow(), torch.random.fork_rng(devices=[]):
-            system = build_system(recipe, labels)
+    # Its first weights are random and overwritten: nobody's random numbers are used up.
+    with about(folder), weights_follow(), torch.random.fork_rng(devices=[]):
+        system = build_system(recipe, labels)
+    with about(weights_file), _opened(weights_file) as stored:
         _check_shapes(stored, system.state_dict())
         _check_digest(weights_file, config.weights_sha256)
         state = {name: stored.get_tensor(name) for name in system.state_dict()}
@@ -163,7 +166,6 @@ def _tensors(system: System, labels: LabelSpace) -> dict[str, Tensor]:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[safe_open]:
-    refuse_pickle(file)
     try:
         with safe_open(file, framework="pt", device="cpu") as stored:
             yield stored

@@ -58,7 +58,7 @@ class GraphConfig(Settings):
     second_self_loop: bool = False
     """Whether to add Eq. 2's identity to the ``1 - delta`` that is there already."""
 
-    hidden: int = Field(1024, gt=0)
+    hidden: int = Field(1024, gt=0, le=8192)
     """Width of the layer between word vectors and classifiers."""
 
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"

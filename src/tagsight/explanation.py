@@ -90,7 +90,7 @@ def place(evidence: NDArray[np.float32]) -> str:
     >>> corner = np.zeros((7, 7), np.float32)
     >>> corner[0, 0] = 1
     >>> place(corner)
-    'upper left, 1 % of the photo'
+    'upper left, 2 % of the photo'
     """
     fine = enlarged(evidence, (90, 90))
     if fine.max() <= 0:

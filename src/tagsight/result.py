@@ -53,12 +53,11 @@ class Result:
     @property
     def labels(self) -> list[Label]:
         """The labels found, the highest score first."""
-        return [label for label in self.ranked() if self.predicted[self.index(label.name)]]
+        return [self._label(i) for i in self._order() if self.predicted[i]]
 
     def ranked(self) -> list[Label]:
         """All labels, found or not, the highest score first."""
-        order = np.argsort(-self.scores, kind="stable")
-        return [Label(self.names[i], float(self.scores[i])) for i in order]
+        return [self._label(i) for i in self._order()]
 
     def map(self, name: str) -> NDArray[np.float32]:
         """The evidence for one label: ``(h, w)`` float32, in logits.
@@ -75,6 +74,13 @@ class Result:
             DataError: If the model has no such label.
         """
         return label_index(self.names, name)
+
+    def _order(self) -> list[int]:
+        order: list[int] = np.argsort(-self.scores, kind="stable").tolist()
+        return order
+
+    def _label(self, index: int) -> Label:
+        return Label(self.names[index], float(self.scores[index]))
 
 
 def label_index(names: Sequence[str], name: str) -> int:

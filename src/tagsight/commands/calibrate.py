@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.evaluate import split_rows
@@ -16,7 +17,7 @@ from tagsight.runlog import progress
 
 def calibrate(
     model: Path,
-    data: Path,
+    data: ExistingPath,
     /,
     *,
     objective: str = "f1",

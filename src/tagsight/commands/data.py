@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cyclopts.types import ExistingPath
+
 from tagsight.commands.options import Reading
 from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
 from tagsight.runlog import progress
 
 
-def data(data: Path, /, *, reading: Reading = Reading(), json: Path | None = None) -> None:
+def data(data: ExistingPath, /, *, reading: Reading = Reading(), json: Path | None = None) -> None:
     """Read labels, open every photo, and print what was understood.
 
     Args:

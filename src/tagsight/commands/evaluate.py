@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.options import Machine, Reading
@@ -33,7 +34,7 @@ class Evidence:
 
 def evaluate(
     model: Path,
-    data: Path,
+    data: ExistingPath,
     /,
     *,
     split: Literal["train", "val", "test"] = "test",

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cyclopts.types import ExistingPath
+
 from tagsight.commands.options import Machine
 from tagsight.commands.output import remark, say
 
 
 def explain(
     model: Path,
-    photos: list[Path],
+    photos: list[ExistingPath],
     /,
     *,
     out: Path,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.options import Reading
@@ -13,7 +14,7 @@ from tagsight.commands.output import remark, say
 
 
 def graph(
-    data: Path,
+    data: ExistingPath,
     /,
     *,
     reading: Reading = Reading(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 from rich.console import Console
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def tag(
     model: Path,
-    paths: list[Path],
+    paths: list[ExistingPath],
     /,
     *,
     json: Path | None = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.options import Choice, Machine, Reading
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Path,
+    data: ExistingPath,
     /,
     *,
     out: Path,

@@ -25,8 +25,8 @@ COUNTS: dict[str, tuple[int, int]] = {
 }
 """Fewest and most of a label where it is present."""
 
-CLUTTER_COUNT = (0, 6)
-GRASS_COUNT = (0, 10)
+CLUTTER_COUNT = (1, 5)
+GRASS_COUNT = (0, 9)
 ON_LAND = frozenset({"house", "tree", "car", "person", "flower"})
 SHARE_WITH_ROAD = 0.75
 """Of the scenes with a car."""
@@ -74,9 +74,12 @@ def choose_things(rng: Generator, labels: frozenset[str], ground: Ground) -> lis
             count = int(rng.integers(fewest, most + 1))
             things += [Thing(label, one_of(rng, looks)) for _ in range(count)]
     possible = [kind for kind in CLUTTER if _belongs(kind, labels, ground)]
-    things += [Thing(None, one_of(rng, possible)) for _ in range(int(rng.integers(*CLUTTER_COUNT)))]
+    things += [
+        Thing(None, one_of(rng, possible))
+        for _ in range(int(rng.integers(*CLUTTER_COUNT, endpoint=True)))
+    ]
     if _belongs(GRASS, labels, ground):
-        things += [Thing(None, GRASS)] * int(rng.integers(*GRASS_COUNT))
+        things += [Thing(None, GRASS)] * int(rng.integers(*GRASS_COUNT, endpoint=True))
     return things
 
 

@@ -42,7 +42,7 @@ def gull(sketch: Sketch, rng: Generator) -> None:
 def flapping(sketch: Sketch, rng: Generator) -> None:
     """Flying past, wings up or down."""
     back = varied(rng, one_of(rng, FEATHERS))
-    up = rng.uniform(0.25, 0.42) * (1 if rng.random() < 0.65 else -0.8)
+    up = rng.uniform(0.34, 0.52) * (1 if rng.random() < 0.65 else -0.8)
     far = [(0.1, 0.02), (-0.08, 0.02), (-0.02, up), (0.1, up * 1.06)]
     sketch.area(rounded(far, 2), darker(back, 0.45))
     sketch.area([(-0.22, 0.02), (-0.5, 0.08), (-0.46, -0.02), (-0.2, -0.05)], darker(back, 0.3))

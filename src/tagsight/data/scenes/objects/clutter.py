@@ -35,11 +35,11 @@ def rock(sketch: Sketch, rng: Generator) -> None:
 def shrub(sketch: Sketch, rng: Generator) -> None:
     """A low bush."""
     leaf = varied(rng, GREEN, 24)
-    for _ in range(34):
+    for _ in range(60):
         x, y = rng.normal(0, 0.42), abs(rng.normal(0.3, 0.26))
         share = min(1.0, 0.25 + 0.6 * y)
         colour = varied(rng, mix(darker(leaf, 0.5), lighter(leaf, 0.2), share), 8)
-        sketch.oval((x, min(y, 0.85)), (0.2, 0.15), colour, turn=rng.uniform(0, 90))
+        sketch.oval((x, min(y, 0.85)), (0.15, 0.1), colour, turn=rng.uniform(0, 90))
 
 
 def grass(sketch: Sketch, rng: Generator) -> None:

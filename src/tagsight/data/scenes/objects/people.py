@@ -92,10 +92,10 @@ def with_an_umbrella(sketch: Sketch, rng: Generator) -> None:
     """Someone under an umbrella."""
     canopy = varied(rng, one_of(rng, CLOTHES))
     pose = one_of(rng, (STANDING, WALKING))._replace(arms=((-12, -6), (38, 150)))
-    _person(sketch, rng, pose, dress=rng.random() < 0.4, tall=0.86)
-    sketch.line([(0.16, 0.5), (0.1, 0.92)], 0.014, (70, 66, 64))
+    _person(sketch, rng, pose, dress=rng.random() < 0.4, tall=0.84)
+    sketch.line([(0.16, 0.5), (0.1, 0.95)], 0.014, (70, 66, 64))
     for part, share in ((1.0, 0.0), (0.6, 0.12), (0.22, 0.24)):
-        arch = ring((0.08, 0.8), (0.36 * part, 0.22), start=0, stop=180)
+        arch = ring((0.08, 0.86), (0.36 * part, 0.22), start=0, stop=180)
         sketch.area(arch, darker(canopy, share))
 
 

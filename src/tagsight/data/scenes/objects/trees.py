@@ -101,12 +101,12 @@ def _crown(
 ) -> None:
     leaf = varied(rng, one_of(rng, LEAVES), 18)
     dark, light = darker(leaf, 0.5), lighter(leaf, 0.3)
-    count = 90
+    count = 110
     around = rng.uniform(0, 2 * math.pi, count)
     away = np.sqrt(rng.random(count)) * rng.uniform(0.8, 1.0)
     x, y = np.cos(around) * away, np.sin(around) * away
     brightness = 0.5 + 0.36 * y - 0.24 * x + rng.normal(0, 0.1, count)
-    tuft = max(0.04, 0.36 * min(radii))
+    tuft = max(0.055, 0.34 * min(radii))
     for i in np.argsort(brightness):
         share = float(np.clip(brightness[i], 0, 1))
         size = tuft * (1.1 - 0.6 * share) * rng.uniform(0.8, 1.2)
