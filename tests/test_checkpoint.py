@@ -345,7 +345,7 @@ def test_tensors_that_do_not_fit_are_refused(
 def test_a_network_of_absurd_size_is_refused_before_it_is_built(tmp_path: Path):
     saved(tmp_path / "model", "gcam")
     change_config(tmp_path / "model", recipe__settings__graph__hidden=10**12)
-    with pytest.raises(DataError, match="graph.hidden: expected a value less than or equal to"):
+    with pytest.raises(DataError, match=r"graph\.hidden: expected a value less than or equal to"):
         load_model(tmp_path / "model")
 
 

@@ -111,9 +111,7 @@ def test_three_conventions_of_average_precision_are_given_beside_it():
     variants = by_hand()["mAP_variants"]
     assert variants["voc2010"] == pytest.approx(100 * ((1 + 3 / 4 + 3 / 4) / 3 + 1) / 2, abs=1e-3)
     # Recalls of 0 to .3 are reached with the first photo, .4 to 1 not before the third.
-    assert variants["voc2007"] == pytest.approx(
-        100 * ((4 * 1 + 7 * 0.75) / 11 + 1) / 2, abs=1e-3
-    )
+    assert variants["voc2007"] == pytest.approx(100 * ((4 * 1 + 7 * 0.75) / 11 + 1) / 2, abs=1e-3)
     assert variants["ties_in_order"] == by_hand()["mAP"]
 
 

@@ -127,9 +127,7 @@ def test_the_interval_is_of_photos_with_all_their_labels(tmp_path):
     # All labels of one photo are hit, all of the other missed: a resample of two photos has a mean
     # of 0, 50 or 100. Labels drawn one by one would rarely agree.
     rows = collection(tmp_path, [NAMES, NAMES])
-    report = measured(
-        rows, boxes_of({"0.png": PLACES, "1.png": dict.fromkeys(NAMES, ELSEWHERE)})
-    )
+    report = measured(rows, boxes_of({"0.png": PLACES, "1.png": dict.fromkeys(NAMES, ELSEWHERE)}))
     assert report["pointing"] == 50
     assert report["pointing_interval"] == [0, 100]
     assert report["energy_in_box_interval"] == [0, 100]

@@ -110,6 +110,25 @@ def test_no_label_leads_out_of_the_folder(tmp_path: Path, out: Path):
     assert names_in(out) == ["boat.______up.png", "boat.a_b.png", "boat.a_b_.png", "boat.png"]
 
 
+def test_names_of_any_length_are_cut_to_what_file_systems_take(tmp_path: Path, out: Path):
+    photo = saved(corner("red"), tmp_path / ("x" * 240 + ".png"))
+    names = ("größe" * 60, "大" * 200, "b" * 300)
+    (explanation,) = explain_photos(channels_recognizer(names=names), [photo], out, labels=names)
+    assert explanation.sheet.name == "x" * 120 + ".png"
+    assert len(set(explanation.heatmaps)) == 3
+    assert all(path.exists() for path in explanation.heatmaps)
+
+
+def test_an_explanation_can_be_read_too(tmp_path: Path, out: Path):
+    photo = saved(corner("red"), tmp_path / "boat.png")
+    (explanation,) = explained([photo], out, labels=["blue"])
+    assert explanation.lines() == [
+        f"{photo}: {out / 'boat.png'}",
+        "  red: found, score 1.00, threshold 0.50, evidence upper left, 26 % of the photo",
+        "  blue: not found, score 0.12, threshold 0.50, evidence nowhere",
+    ]
+
+
 def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path: Path, out: Path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no photo")

@@ -113,6 +113,11 @@ def test_a_path_that_does_not_exist_leaves_the_file_alone(photos: Path, tmp_path
     assert out.read_text() == "of yesterday"
 
 
+def test_a_folder_is_not_taken_for_a_file(photos: Path):
+    with pytest.raises(DataError, match="expected a file to write the labels to, got the folder"):
+        tag_photos(channels_recognizer(), [photos], photos, Lines("json"))
+
+
 def test_a_file_appears_when_it_is_complete(photos: Path, tmp_path: Path):
     out = tmp_path / "out" / "tags.jsonl"
     seen: list[bool] = []

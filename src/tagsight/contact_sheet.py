@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -111,7 +111,8 @@ def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -
     block = heading + plan.height + _BAR + _GAP
     sheet = Image.new("RGB", (plan.width + 2 * _MARGIN, head + len(sections) * block), _PAPER)
     _write(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, plan.width)
-    for top, section in zip(count(head, block), sections, strict=False):
+    for i, section in enumerate(sections):
+        top = head + i * block
         if heading:
             _write(sheet, (_MARGIN, top), section.title, _NAME_SIZE, _SCORE, plan.width)
         _draw_section(sheet, top + heading, plan, small, photo.size, section)
@@ -152,7 +153,7 @@ def _draw_section(
     photo_size: tuple[int, int],
     section: Section,
 ) -> None:
-    width = plan.cell[0]
+    width, strong = plan.cell[0], section.top
     _write(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
     size = "{} x {} pixels".format(*photo_size)
     _write(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
@@ -160,8 +161,8 @@ def _draw_section(
     for i, panel in enumerate(section.panels, start=1):
         row, column = divmod(i, plan.columns)
         corner = _MARGIN + column * (width + _GAP), top + row * (plan.cell[1] + _GAP)
-        _draw_panel(sheet, corner, width, overlay(photo, panel.evidence, section.top), panel)
-    _draw_scale(sheet, (_MARGIN, top + plan.height), plan.width, section.unit, section.top)
+        _draw_panel(sheet, corner, width, overlay(photo, panel.evidence, strong), panel)
+    _draw_scale(sheet, (_MARGIN, top + plan.height), plan.width, section.unit, strong)
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -206,7 +207,7 @@ def _draw_scale(
     share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
     bar = blended(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
     sheet.paste(Image.fromarray(bar), (left, upper + 12))
-    font = _font(_TEXT_SIZE, "")
+    font = _font(_TEXT_SIZE, plain=True)
     pen.text((left, upper + 28), "0", fill=_FAINT, font=font)
     if top > 0:
         pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=font, anchor="ra")
@@ -224,8 +225,8 @@ def _write(
     width: int,
 ) -> None:
     """Write a line, shortened where it is longer than the width in pixels."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    font = _font(size, text)
+    text = "".join(letter if letter.isprintable() else " " for letter in text[:200])
+    font = _font(size, plain=text.isascii())
     shown = text
     while font.getlength(shown) > width and len(text) > 1:
         text = text[:-1]
@@ -233,8 +234,9 @@ def _write(
     ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=font)
 
 
-def _font(size: int, text: str) -> Font:
-    for name in () if text.isascii() else _FONTS:
+@functools.cache
+def _font(size: int, *, plain: bool) -> Font:
+    for name in () if plain else _FONTS:
         try:
             return ImageFont.truetype(name, size)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,6 +44,19 @@ class Explanation(NamedTuple):
     shown: tuple[str, ...]
     sheet: Path
     heatmaps: tuple[Path, ...]
+
+    def lines(self) -> list[str]:
+        """Say the same in words: the photo with its sheet, then a line for each label shown."""
+        return [f"{self.result.path}: {self.sheet}", *map(self._line, self.shown)]
+
+    def _line(self, name: str) -> str:
+        at = self.result.index(name)
+        verdict = "found" if self.result.predicted[at] else "not found"
+        return (
+            f"  {name}: {verdict}, score {self.result.scores[at]:.2f}, "
+            f"threshold {self.result.thresholds[at]:.2f}, "
+            f"evidence {place(self.result.maps[at])}"
+        )
 
 
 def explain_photos(
@@ -117,7 +131,7 @@ def _explain(
     photo = open_photo(result.path, max_pixels=recognizer.max_pixels)
     sections = [_section(result, shown)]
     if with_grad_cam:
-        sections.append(_grad_cam_section(recognizer, result, shown))
+        sections.append(_grad_cam_section(recognizer, photo, result, shown))
     sheet, *files = names.of(result.path, shown)
     limited = [section._replace(panels=section.panels[:MOST_PANELS]) for section in sections]
     _save(contact_sheet(photo, _title(result, shown), limited), sheet)
@@ -137,8 +151,10 @@ def _section(result: Result, shown: Sequence[str]) -> Section:
     return Section("The system's own maps", "evidence in logits", panels)
 
 
-def _grad_cam_section(recognizer: Recognizer, result: Result, shown: Sequence[str]) -> Section:
-    images = recognizer.images([result.path] if result.path else [])
+def _grad_cam_section(
+    recognizer: Recognizer, photo: Image.Image, result: Result, shown: Sequence[str]
+) -> Section:
+    images = recognizer.images([photo])
     with recognizer.runtime.autocast():
         maps = grad_cam(recognizer.model.system, images, [result.index(name) for name in shown])
     panels = _panels(result, shown, list(maps[0].cpu().numpy()))
@@ -185,19 +201,19 @@ class _Names:
 
     def of(self, photo: Path, labels: Sequence[str]) -> list[Path]:
         """The files of a photo: its sheet, then one for each label."""
-        number = 1
-        while True:
-            stem = photo.stem if number == 1 else f"{photo.stem}-{number}"
-            files = [self.folder / f"{stem}.png", *self._of_labels(stem, labels)]
+        stem = _cut(photo.stem, 120)
+        for number in count(1):
+            numbered = stem if number == 1 else f"{stem}-{number}"
+            files = [self.folder / f"{numbered}.png", *self._of_labels(numbered, labels)]
             if all(self._is_free(file) for file in files):
-                self._given |= {file.name.casefold() for file in files}
-                return files
-            number += 1
+                break
+        self._given |= {file.name.casefold() for file in files}
+        return files
 
     def _of_labels(self, stem: str, labels: Sequence[str]) -> Iterator[Path]:
         taken: set[str] = set()
         for label in labels:
-            word = re.sub(r"[^\w\- ]", "_", label)[:80]
+            word = _cut(re.sub(r"[^\w\- ]", "_", label), 60)
             while word.casefold() in taken:
                 word += "_"
             taken.add(word.casefold())
@@ -207,6 +223,11 @@ class _Names:
         if file.name.casefold() in self._given:
             return False
         return not file.exists() or _drawn_by_us(file)
+
+
+def _cut(name: str, most: int) -> str:
+    """The beginning of a name; file systems take some 255 bytes, and not all take any byte."""
+    return name.encode("utf-8", "surrogateescape")[:most].decode("utf-8", "ignore") or "photo"
 
 
 def _drawn_by_us(file: Path) -> bool:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tagsight.data.photos import find_photos
 from tagsight.data.source import FORBIDDEN
+from tagsight.errors import DataError
 from tagsight.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
-    from tagsight.errors import DataError
     from tagsight.recognizer import PhotoLike, Recognizer
     from tagsight.result import Label, Result
 
@@ -107,9 +107,13 @@ def tag_photos(
         on_photo: Called with every photo once it is done, tagged or not.
 
     Raises:
-        DataError: If one of the paths does not exist, before anything is written.
+        DataError: If one of the paths does not exist, or ``out`` is a folder, before anything is
+            written.
     """
     photos = find_photos(paths)
+    if isinstance(out, Path) and out.is_dir():
+        msg = f"expected a file to write the labels to, got the folder {out}"
+        raise DataError(msg)
     unreadable: list[Unreadable] = []
     tagged, interrupted = 0, False
 

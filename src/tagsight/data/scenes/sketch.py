@@ -169,11 +169,14 @@ def bow(start: tuple[float, float], pull: tuple[float, float], end: tuple[float,
 
 def ribbon(spine: Points, widths: Sequence[float]) -> Points:
     """The outline of a band along a curve; widths are spread evenly from its start to its end."""
-    along = np.gradient(spine, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
-    across = np.stack([-along[:, 1], along[:, 0]], 1)
-    half = np.interp(np.linspace(0, 1, len(spine)), np.linspace(0, 1, len(widths)), widths) / 2
-    return np.concatenate([spine + across * half[:, None], (spine - across * half[:, None])[::-1]])
+    along = np.empty_like(spine)
+    along[1:-1] = spine[2:] - spine[:-2]
+    along[0], along[-1] = spine[1] - spine[0], spine[-1] - spine[-2]
+    share = np.arange(len(spine)) * ((len(widths) - 1) / (len(spine) - 1))
+    half = np.interp(share, np.arange(len(widths)), widths) / 2
+    across = along[:, ::-1] * [-1, 1]
+    across *= (half / (np.hypot(along[:, 0], along[:, 1]) + 1e-9))[:, None]
+    return np.concatenate([spine + across, (spine - across)[::-1]])
 
 
 def _draw(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.data.scenes.colours import Colour, darker, hsv, lighter, mix, one_of, varied
-from tagsight.data.scenes.sketch import bow, ribbon, ring, rounded
+from tagsight.data.scenes.sketch import bow, ring, rounded
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -46,10 +46,10 @@ def grass(sketch: Sketch, rng: Generator) -> None:
     """A tuft of blades."""
     green = varied(rng, one_of(rng, (GREEN, (150, 150, 84), (110, 140, 80))), 14)
     for _ in range(16):
-        foot, tip = rng.normal(0, 0.16), rng.normal(0, 0.5)
-        height = rng.uniform(0.5, 1.0)
-        blade = ribbon(bow((foot, 0), (foot, height * 0.7), (tip, height)), [0.06, 0.05, 0.005])
-        sketch.area(blade, varied(rng, green, 20))
+        foot, tip, height = rng.normal(0, 0.16), rng.normal(0, 0.5), rng.uniform(0.5, 1.0)
+        middle, half = (2 * foot + tip) / 3, 0.6 * height
+        blade = [(foot - 0.035, 0), (middle - 0.03, half), (tip, height), (middle + 0.03, half)]
+        sketch.area([*blade, (foot + 0.035, 0)], varied(rng, green, 20))
 
 
 def fence(sketch: Sketch, rng: Generator) -> None:

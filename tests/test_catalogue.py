@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from tagsight.catalogue import recipe_lines, system_lines, systems_page
+from tagsight.recipes import RECIPES
+from tagsight.systems import SYSTEMS
+
+every_system = pytest.mark.parametrize("name", SYSTEMS)
+
+
+def section_of(name: str) -> list[str]:
+    _, _, after = systems_page().partition(f"\n## {name}\n")
+    return after.partition("\n## ")[0].strip().split("\n\n")
+
+
+def cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def test_every_system_has_one_line_with_its_name_and_paper():
+    lines = list(system_lines())
+    assert [line.split()[0] for line in lines] == list(SYSTEMS)
+    for line, system in zip(lines, SYSTEMS.values(), strict=True):
+        assert "\n" not in line
+        assert line.endswith(f". {system.paper}")
+
+
+def test_every_recipe_has_one_line_with_its_name_source_and_expectation():
+    lines = list(recipe_lines())
+    assert [line.split()[0] for line in lines] == list(RECIPES)
+    for line, recipe in zip(lines, RECIPES.values(), strict=True):
+        assert "\n" not in line
+        assert line.endswith(f"{recipe.source}; {recipe.expectation}")
+
+
+def test_names_never_run_into_what_follows():
+    for line in (*system_lines(), *recipe_lines()):
+        assert line.partition(" ")[0] in {*SYSTEMS, *RECIPES}
+
+
+@every_system
+def test_the_page_says_what_a_system_is_whose_it_is_and_what_its_maps_are(name: str):
+    summary, citation, maps, deviations, _, _ = section_of(name)
+    assert summary.endswith(".")
+    assert SYSTEMS[name].paper.rpartition("/")[2] in citation
+    assert maps.startswith("Maps: ")
+    assert deviations.startswith("Deviations: ")
+    assert len(deviations) > 50
+    assert not any("\n" in paragraph for paragraph in (summary, citation, maps, deviations))
+
+
+@every_system
+def test_the_page_lists_the_recipes_of_a_system(name: str):
+    head, rule, *rows = section_of(name)[4].splitlines()
+    assert len(cells(head)) == len(cells(rule)) == 3
+    expected = [
+        [f"`{recipe.name}`", recipe.source, recipe.expectation]
+        for recipe in RECIPES.values()
+        if recipe.system == name
+    ]
+    assert [cells(row) for row in rows] == expected
+    assert f"`{name}-cpu`" in {row[0] for row in expected}
+
+
+@every_system
+def test_the_page_has_every_published_number_with_its_setting_and_source(name: str):
+    head, rule, *rows = section_of(name)[5].splitlines()
+    assert len(cells(head)) == len(cells(rule)) == 4
+    expected = [
+        [one.data, str(one.score), one.setting, one.source] for one in SYSTEMS[name].published
+    ]
+    assert [cells(row) for row in rows] == expected
+    assert all(0 < one.score <= 100 for one in SYSTEMS[name].published)
+
+
+def test_the_page_ends_with_one_line_break():
+    assert systems_page().endswith("|\n")

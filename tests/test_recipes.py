@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from tiny import drawn, label_space, tiny_system
+
+from tagsight.config import GraphConfig, Recipe
+from tagsight.equivariance import transform_images
+from tagsight.recipes import RECIPES
+from tagsight.systems import SYSTEMS, build_system, parse_recipe
+from tagsight.train import build_optimizer, build_schedule
+
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+OF_PAPERS = [name for name in RECIPES if not name.endswith("-cpu")]
+BATCHES = 3
+
+
+def without_weights(recipe: Recipe) -> Recipe:
+    backbone = recipe.settings.backbone.model_copy(update={"weights": "none"})
+    return recipe.model_copy(
+        update={"settings": recipe.settings.model_copy(update={"backbone": backbone})}
+    )
+
+
+def rates(recipe: Recipe) -> list[float]:
+    """The learning rate of the new layers at the beginning of each epoch."""
+    training = recipe.training
+    optimizer = build_optimizer(tiny_system("resnet"), training)
+    schedule = build_schedule(optimizer, training, training.epochs * BATCHES, BATCHES)
+    found = []
+    for _ in range(training.epochs):
+        found.append(optimizer.param_groups[0]["lr"])
+        for _ in range(BATCHES):
+            optimizer.step()
+            schedule.step()
+    return found
+
+
+@every_recipe
+def test_a_recipe_builds_its_system(name: str):
+    recipe = without_weights(RECIPES[name])
+    # Shapes alone: no memory for the weights of a ResNet-101.
+    with torch.device("meta"):
+        system = build_system(recipe, label_space())
+    assert type(system) is SYSTEMS[recipe.system]
+    assert type(recipe.settings) is SYSTEMS[recipe.system].Config
+    assert build_optimizer(system, recipe.training).param_groups
+
+
+@every_recipe
+def test_a_recipe_says_what_it_is(name: str):
+    recipe = RECIPES[name]
+    assert recipe.name == name
+    for text in (recipe.source, recipe.expectation):
+        assert text == " ".join(text.split())
+        assert text
+
+
+@every_recipe
+def test_a_recipe_survives_being_written_and_read(name: str):
+    recipe = RECIPES[name]
+    assert parse_recipe(json.loads(recipe.model_dump_json())) == recipe
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_has_a_recipe_for_a_processor(system: str):
+    recipe = RECIPES[f"{system}-cpu"]
+    assert recipe.system == system
+    # Weights that are installed with the package.
+    assert recipe.settings.backbone.name == "efficientnet_lite0"
+    assert recipe.settings.backbone.weights == "imagenet"
+    assert recipe.training.image_size == 224
+
+
+@pytest.mark.parametrize("name", OF_PAPERS)
+def test_a_paper_is_reproduced_with_its_whole_network_trained(name: str):
+    backbone = RECIPES[name].settings.backbone
+    assert backbone.name.startswith("resnet101")
+    assert backbone.frozen_stages == 0
+    assert not backbone.freeze_depthwise
+    assert not backbone.freeze_batch_norm
+
+
+@pytest.mark.parametrize("name", OF_PAPERS)
+def test_a_paper_says_what_it_reported_and_that_we_did_not_run_it(name: str):
+    assert "mAP" in RECIPES[name].expectation
+    assert "not run by us" in RECIPES[name].expectation
+
+
+@pytest.mark.parametrize("name", ["gcam-paper", "gcam-paper-448", "ml-gcn-paper"])
+def test_papers_take_the_word_vectors_as_they_are(name: str):
+    assert RECIPES[name].settings.graph.vectors == "raw"
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"), [("gcam-paper", (224, 192)), ("gcam-paper-448", (448, 384))]
+)
+def test_gcam_sees_photos_at_the_two_sizes_of_its_paper(name: str, sides: tuple[int, int]):
+    recipe = RECIPES[name]
+    large = torch.zeros(1, 3, recipe.training.image_size, recipe.training.image_size)
+    small = transform_images(large, "scale", scale=recipe.settings.consistency.scale)
+    assert (large.shape[-1], small.shape[-1]) == sides
+    assert set(recipe.settings.consistency.transforms) == {"flip", "scale"}
+    assert recipe.settings.consistency.views == "all"
+
+
+@pytest.mark.parametrize("name", ["gcam-paper", "gcam-paper-448"])
+def test_gcam_has_the_numbers_of_its_section_4_2(name: str):
+    settings, training = RECIPES[name].settings, RECIPES[name].training
+    assert (settings.graph.epsilon, settings.graph.delta) == (0.4, 0.2)
+    assert settings.consistency.weight == 0.4
+    assert settings.pooling == "average"
+    assert training.batch_size == 32
+    (group, *_) = build_optimizer(tiny_system("gcam"), training).param_groups
+    assert (group["lr"], group["momentum"], group["weight_decay"]) == (1e-3, 0.9, 5e-4)
+
+
+def test_gcam_halves_its_rate_every_thirty_epochs():
+    assert rates(RECIPES["gcam-paper"]) == pytest.approx([1e-3] * 30 + [5e-4] * 30)
+
+
+def test_ml_gcn_has_the_released_rates_and_the_schedule_of_its_paper():
+    recipe = RECIPES["ml-gcn-paper"]
+    training = recipe.training
+    new, backbone = tiny_system("ml-gcn").parameter_groups(training.lr, training.backbone_lr_factor)
+    assert (new["lr"], backbone["lr"]) == pytest.approx((0.1, 0.01))
+    assert rates(recipe) == pytest.approx([0.1] * 40 + [0.01] * 40 + [0.001] * 20)
+    assert (training.weight_decay, training.clip_norm, training.image_size) == (1e-4, 10, 448)
+    assert recipe.settings.pooling == "max"
+    assert recipe.settings.label_reduction == "mean"
+    assert recipe.settings.graph == GraphConfig(
+        epsilon=0.4, delta=0.2, variant="released", vectors="raw", activation="leaky_relu"
+    )
+
+
+def test_vac_sees_photos_at_288_and_256_and_weighs_labels_by_their_share():
+    recipe = RECIPES["vac-paper"]
+    assert recipe.training.image_size == 288
+    assert round(288 * recipe.settings.consistency.scale) == 256
+    assert recipe.settings.consistency.alignment == "nearest"
+    assert recipe.settings.label_weights == "vac"
+
+
+def test_the_two_baselines_differ_in_their_pooling_only():
+    average, largest = RECIPES["resnet101-gap"], RECIPES["resnet101-gmp"]
+    assert (average.settings.pooling, largest.settings.pooling) == ("average", "max")
+    assert average.training == largest.training
+
+
+def test_the_default_ramps_the_consistency_in_and_keeps_the_scale_of_the_maps_out():
+    consistency = RECIPES["gcam-cpu"].settings.consistency
+    assert consistency.error == "relative"
+    assert 0 < consistency.ramp <= 1
+    system = tiny_system("gcam", consistency=consistency.model_dump() | {"scale": 0.75})
+    terms = system.losses(*drawn(4), progress=0.0)
+    assert terms["consistency"] == 0 < terms["labels"]
