@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from channels import CELLS, NAMES, SIDE, Channels, channels_model
+from channels import NAMES, Channels, channels_model
 from PIL import Image
 from torch import Tensor
 
@@ -81,8 +81,11 @@ def test_maps_that_show_just_the_objects_are_right_in_all(rows, boxes):
 
 
 def test_chance_is_the_area_of_the_boxes_averaged_over_labels(rows, boxes):
-    area = {name: (r - l) * (b - t) / (WIDTH * HEIGHT) for name, (l, t, r, b) in PLACES.items()}
-    expected = 100 * sum(area.values()) / len(area)
+    areas = [
+        (right - left) * (bottom - top) / (WIDTH * HEIGHT)
+        for left, top, right, bottom in PLACES.values()
+    ]
+    expected = 100 * sum(areas) / len(areas)
     assert measured(rows, boxes)["chance"] == pytest.approx(expected, abs=1e-3)
 
 
@@ -202,8 +205,9 @@ def test_boxes_that_fit_nothing_are_refused(rows, photos):
 def test_grad_cam_is_measured_by_the_same_rule(rows, boxes):
     report = measured(rows, boxes, source="grad-cam")
     assert report["source"] == "grad-cam"
-    # Of a linear classifier on pooled features it is the rectified map without the constant.
-    assert (report["pointing"], report["energy_in_box"]) == (100, 100)
+    # Here it is the brightness of a colour, which the resizing to a square blurs.
+    assert report["pointing"] == 100
+    assert 90 < report["energy_in_box"] < 100
     assert report["consistency"]["flip"] == report["consistency"]["quarter_turn"] == 0
 
 
@@ -213,7 +217,6 @@ def test_the_system_is_left_without_gradients_or_hooks(rows, boxes, source: str)
     measured(rows, boxes, source=source, system=system)
     assert not system.training
     assert not system.backbone._forward_hooks
-    assert SIDE % CELLS == 0
 
 
 def test_the_same_seed_draws_the_same_intervals(tmp_path):

@@ -45,19 +45,6 @@ class Explanation(NamedTuple):
     sheet: Path
     heatmaps: tuple[Path, ...]
 
-    def lines(self) -> list[str]:
-        """Say the same in words: the photo with its sheet, then a line for each label shown."""
-        return [f"{self.result.path}: {self.sheet}", *map(self._line, self.shown)]
-
-    def _line(self, name: str) -> str:
-        at = self.result.index(name)
-        verdict = "found" if self.result.predicted[at] else "not found"
-        return (
-            f"  {name}: {verdict}, score {self.result.scores[at]:.2f}, "
-            f"threshold {self.result.thresholds[at]:.2f}, "
-            f"evidence {place(self.result.maps[at])}"
-        )
-
 
 def explain_photos(
     recognizer: Recognizer,
@@ -71,8 +58,8 @@ def explain_photos(
     """Draw the evidence for the labels of photos, a photo at a time.
 
     For ``dog.jpg`` there come ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
-    label. A number is added where two photos would share a name; of the files that are there
-    already, only pictures that tagsight drew are replaced.
+    label. A number is added where two photos would share a name. Of the files that are there
+    already, only pictures that tagsight drew are replaced; those are no photos to explain.
 
     Args:
         recognizer: The model.
@@ -89,9 +76,15 @@ def explain_photos(
         label_index(recognizer.labels, name)
     out.mkdir(parents=True, exist_ok=True)
     names = _Names(out)
+    # A folder of photos may be the folder of the pictures, or hold it.
+    given = (
+        photo
+        for photo in photos
+        if photo.parent.resolve() != out.resolve() or not _drawn_by_us(photo)
+    )
     return (
         _explain(recognizer, result, names, labels, with_grad_cam=with_grad_cam)
-        for result in recognizer.recognize(photos, on_error=on_error)
+        for result in recognizer.recognize(given, on_error=on_error)
     )
 
 

@@ -111,8 +111,8 @@ def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
     return [
         "- It knows no other labels; on photos unlike the training photos its scores mean little.",
         f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
-        "- Scores are to be compared with the thresholds; thresholds and temperature were fitted "
-        "on the validation split.",
+        "- Scores are to be compared with the thresholds; these and the temperature were fitted on "
+        "the validation split, unless a calibration is recorded above.",
         "- A map shows what the score comes from, which need not be the object: "
         + (
             "its mean is the label's logit, exactly."

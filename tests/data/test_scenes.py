@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import functools
-import json
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -114,10 +113,10 @@ def test_boxes_have_an_area_inside_the_photo() -> None:
         box for index in range(DRAWN) for boxes in scene(index).boxes.values() for box in boxes
     ]
     left, top, right, bottom = np.array(every).T
-    assert (0 <= left).all()
+    assert (left >= 0).all()
     assert (left < right).all()
     assert (right <= SMALL[0]).all()
-    assert (0 <= top).all()
+    assert (top >= 0).all()
     assert (top < bottom).all()
     assert (bottom <= SMALL[1]).all()
 
@@ -227,6 +226,12 @@ def test_the_label_graph_has_edges_and_gaps() -> None:
     assert {frozenset({"boat", "sea"}), frozenset({"moon", "star"})} <= set(map(frozenset, linked))
 
 
+@pytest.fixture
+def tiny_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tagsight.data.scenes.scene.SIZES", ((96, 64), (64, 96)))
+
+
+@pytest.mark.usefixtures("tiny_photos")
 def test_a_folder_of_scenes_is_written_the_same_twice(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     first = write_scenes(
@@ -238,11 +243,12 @@ def test_a_folder_of_scenes_is_written_the_same_twice(tmp_path: Path) -> None:
 
 
 def test_several_processes_write_what_one_writes(tmp_path: Path) -> None:
-    one = write_scenes(tmp_path / "one", count=6, seed=2)
-    several = write_scenes(tmp_path / "several", count=6, seed=2, workers=2)
+    one = write_scenes(tmp_path / "one", count=2, seed=2)
+    several = write_scenes(tmp_path / "several", count=2, seed=2, workers=2)
     assert contents(one) == contents(several)
 
 
+@pytest.mark.usefixtures("tiny_photos")
 def test_writing_again_leaves_no_scene_of_the_earlier_call(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     write_scenes(tmp_path, count=3, seed=0)
@@ -258,6 +264,7 @@ def test_writing_again_leaves_no_scene_of_the_earlier_call(tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.usefixtures("tiny_photos")
 def test_a_folder_has_no_labels_before_it_is_whole(tmp_path: Path) -> None:
     write_scenes(tmp_path, count=2)
 
@@ -275,6 +282,7 @@ def test_an_impossible_number_of_scenes_is_refused(tmp_path: Path, count: int, s
         write_scenes(tmp_path, count=count, seed=seed)
 
 
+@pytest.mark.usefixtures("tiny_photos")
 def test_the_readers_understand_the_folder(tmp_path: Path) -> None:
     folder = write_scenes(tmp_path, count=4, seed=1)
     scenes = [draw_scene(1, index) for index in range(4)]
@@ -292,13 +300,12 @@ def test_the_readers_understand_the_folder(tmp_path: Path) -> None:
         } == drawn.boxes
 
 
-def test_scenes_are_split_70_15_15_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagsight.data.scenes.scene.SIZES", ((64, 64),))
+@pytest.mark.usefixtures("tiny_photos")
+def test_scenes_are_split_70_15_15_in_turn(tmp_path: Path) -> None:
     folder = write_scenes(tmp_path, count=20)
     with (folder / "labels.csv").open(newline="") as handle:
         splits = [row["split"] for row in csv.DictReader(handle)]
     assert {split: splits.count(split) for split in splits} == {"train": 14, "val": 3, "test": 3}
-    assert json.loads((folder / "boxes.json").read_text())["images"][19]["width"] == 64
 
 
 def contents(folder: Path) -> dict[str, bytes]:
