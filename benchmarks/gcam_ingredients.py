@@ -40,7 +40,7 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
         {"system.pooling": "average", GRAPH + "lr_factor": 1.0, GRAPH + "vectors": "raw"},
     ),
     "G-CAM literally": ("gcam-cpu", LITERAL),
-    "literally, graph's rate lowered": ("gcam-cpu", LITERAL | {GRAPH + "lr_factor": 0.04}),
+    "literally, graph's rate lowered": ("gcam-cpu", LITERAL | {GRAPH + "lr_factor": 0.15}),
     "literally, bilinear alignment": ("gcam-cpu", LITERAL | {VIEWS + "alignment": "bilinear"}),
     "literally, relative error": ("gcam-cpu", LITERAL | {VIEWS + "error": "relative"}),
     "G-CAM by default": ("gcam-cpu", {}),

@@ -1,7 +1,7 @@
 """A model that can be checked by eye and by hand: a label's map is one colour of the photo.
 
-The maps of ``red``, ``green`` and ``blue`` are ``40 x - 2`` where ``x`` in [0, 1] is the mean of the
-colour in a cell: a label's logit is the mean of its map, and a photo without the colour has -2.
+The maps of ``red``, ``green`` and ``blue`` are ``40 x - 2`` where ``x`` in [0, 1] is the mean of
+the colour in a cell: a label's logit is the mean of its map, and a photo without the colour has -2.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tiny import COLOURS, drawn, saved_photos
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PHOTOS = 48
@@ -27,12 +28,14 @@ TINY_OPTIONS = [
 """What makes any recipe of a grid system one for these photos."""
 
 
-def write_collection(folder: Path, *, with_splits: bool = True) -> Path:
-    """Draw photos, and write their labels as a CSV file."""
+def write_collection(
+    folder: Path, *, with_splits: bool = True, names: Sequence[str] = tuple(COLOURS)
+) -> Path:
+    """Draw photos, and write their labels as a CSV file; five names may be given to the labels."""
     folder.mkdir(parents=True, exist_ok=True)
     images, targets = drawn(PHOTOS)
     photos = saved_photos(folder, images)
-    head = ["image", *(["split"] if with_splits else []), *COLOURS]
+    head = ["image", *(["split"] if with_splits else []), *names]
     lines = [",".join(head)]
     for photo, split, row in zip(photos, SPLITS, targets.tolist(), strict=True):
         cells = [photo.name, *([split] if with_splits else []), *map(str, row)]

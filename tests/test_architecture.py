@@ -24,7 +24,7 @@ TESTS_WITHOUT_MODULE = {
 def groups() -> dict[str, list[str]]:
     """The layout on the page: entries of each group, in their order."""
     layout = PAGE.read_text(encoding="utf-8").partition("## Layout")[2]
-    blocks = re.findall(r"^### (.+)\n\n```\n(.*?)^```", layout, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^### ([^\n]+)\n\n```\n(.*?)^```", layout, re.MULTILINE | re.DOTALL)
     return {name: [line.split()[0] for line in block.splitlines()] for name, block in blocks}
 
 
@@ -37,6 +37,7 @@ def entry_of(module: str) -> str | None:
     return max(folders, key=len, default=None)
 
 
+@cache
 def imports(module: str, *, types_too: bool) -> set[str]:
     """What a file imports: whole names of modules, also inside functions."""
     tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))

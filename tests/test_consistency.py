@@ -9,7 +9,7 @@ from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
 from tagsight.config import ConsistencyConfig
-from tagsight.consistency import ORIGINAL, Pair, view_pairs
+from tagsight.consistency import ORIGINAL, Pair, _maps_in_photo_frame, _seen, view_pairs
 from tagsight.losses import map_consistency
 from tagsight.systems import SYSTEMS
 
@@ -104,6 +104,13 @@ def test_one_view_is_drawn_evenly_from_the_transforms():
         drawn_views[pair.second] += 1
     assert set(drawn_views) == {FLIP, SCALE, TURN}
     assert min(drawn_views.values()) > 70
+
+
+@pytest.mark.parametrize("view", [ORIGINAL, FLIP, TURN, FLIP | TURN], ids=sorted)
+def test_what_is_done_to_a_view_is_undone_on_its_maps(view: frozenset[str]):
+    images, _ = batch(32, 48)
+    alone = torch.eye(3, dtype=torch.double)  # each channel is a label's map
+    assert_close(_maps_in_photo_frame(_seen(images, view, 0.5), alone, view), images)
 
 
 @consistent

@@ -144,11 +144,14 @@ class ChannelsInCompany(Channels):
     def __init__(self) -> None:
         super().__init__()
         self.elsewhere: list[Tensor] = []
+        self.gradients_elsewhere = False
 
     def forward(self, images: Tensor) -> Recognition:
         def work() -> None:
             with torch.inference_mode():
                 self.elsewhere.append(super(ChannelsInCompany, self).forward(images).logits)
+            super(ChannelsInCompany, self).forward(images)
+            self.gradients_elsewhere = torch.is_grad_enabled()
 
         if not self.elsewhere:
             thread = threading.Thread(target=work)
@@ -163,6 +166,7 @@ def test_other_threads_may_use_the_system_meanwhile():
     maps = grad_cam(system, images, [0])
     assert_close(maps, grad_cam(Channels().eval(), images, [0]))
     assert_close(system.elsewhere[0].clone(), Channels()(images).logits)
+    assert system.gradients_elsewhere
 
 
 def test_no_labels_give_no_maps():

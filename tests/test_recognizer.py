@@ -210,14 +210,6 @@ def test_images_are_what_the_system_sees():
     assert (images[1, 0] == 0).all()
 
 
-def test_an_unknown_label_is_answered_with_those_that_come_near():
-    result = channels_recognizer()(corner())
-    with pytest.raises(DataError, match=r"expected a label of the model, got 'Gren'.*'green'"):
-        result.map("Gren")
-    with pytest.raises(DataError, match="it has red, green, blue"):
-        result.map("zzz")
-
-
 def test_a_model_folder_is_all_that_is_needed(tmp_path: Path):
     labels = label_space()
     model = channels_model(tiny_system("resnet"), names=labels.names)

@@ -75,13 +75,9 @@ def explain_photos(
     for name in labels:
         label_index(recognizer.labels, name)
     out.mkdir(parents=True, exist_ok=True)
-    names = _Names(out)
+    names, folder = _Names(out), out.resolve()
     # A folder of photos may be the folder of the pictures, or hold it.
-    given = (
-        photo
-        for photo in photos
-        if photo.parent.resolve() != out.resolve() or not _drawn_by_us(photo)
-    )
+    given = (p for p in photos if p.parent.resolve() != folder or not _drawn_by_us(p))
     return (
         _explain(recognizer, result, names, labels, with_grad_cam=with_grad_cam)
         for result in recognizer.recognize(given, on_error=on_error)

@@ -146,7 +146,7 @@ CPU_TRAINING = TrainConfig(
     random_flip=True,
 )
 
-CPU_GRAPH = GraphConfig(lr_factor=0.06)
+CPU_GRAPH = GraphConfig(lr_factor=0.15)
 CPU_CONSISTENCY = ConsistencyConfig(weight=0.5, ramp=0.3, views="one", error="relative")
 
 _CPU = tuple(

@@ -1,0 +1,199 @@
+"""The documents against the program: links, commands, code, generated pages."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import test_contract
+from collection import TINY_OPTIONS, write_collection
+from cyclopts import ValidationError
+from PIL import Image
+
+from tagsight.catalogue import systems_page
+from tagsight.cli import COMMANDS, app, main, with_json_target
+from tagsight.systems import SYSTEMS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+)
+RUN_HERE = ("README.md", "docs/how-to/own-data.md")
+"""Pages whose commands and code are run one after another; of all others they are parsed."""
+WORDS = {"demo", "install", "test", "check", "bench", "docs"}
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[list[str]]:
+    """The commands of a page's console blocks, as words."""
+    lines = [line for block in blocks(page, "console") for line in block.splitlines()]
+    split = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    bare = [[w for w in words if not re.match(r"[A-Z_]+=", w) and w != "&"] for words in split]
+    return [words for words in bare if words and words != ["wait"]]
+
+
+def anchors(page: str) -> set[str]:
+    """The headings of a page as links name them."""
+    headings = re.findall(r"^#+ (.+)$", text_of(page), re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings
+    }
+
+
+def links(page: str) -> list[str]:
+    found = re.findall(r"\]\(([^)\s]+)\)", text_of(page))
+    return [link for link in found if not re.match(r"https?:|mailto:", link)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_within_the_documents_lead_somewhere(page: str):
+    for link in links(page):
+        file, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.resolve().relative_to(ROOT).as_posix()), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_the_documents_name_exist(page: str):
+    named = re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|md|toml|txt))`", text_of(page))
+    folders = [ROOT, ROOT / "src" / "tagsight", ROOT / "tests", (ROOT / page).parent]
+    ours = [name for name in named if name not in {"my.toml"}]
+    missing = [name for name in ours if not any((folder / name).exists() for folder in folders)]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_documents_exist_with_their_options(page: str):
+    for words in commands(page):
+        if words[0] == "make":
+            assert set(words[1:]) <= WORDS
+        elif words[0] == "tagsight":
+            arguments = words[1 : words.index(">") if ">" in words else None]
+            with contextlib.suppress(MissingPathError):
+                parse(arguments)
+
+
+class MissingPathError(Exception):
+    """A page names a photo or label file that is not here."""
+
+
+def parse(arguments: list[str]) -> None:
+    try:
+        app.parse_args(with_json_target(arguments), exit_on_error=False, print_error=False)
+    except ValidationError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise MissingPathError from error
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch) -> Path:
+    """The folder that the pages speak of: ``labels.csv`` and ``photos``, with a dog."""
+    monkeypatch.chdir(tmp_path)
+    names = ("dog", "frisbee", "person", "grass", "sky")
+    labels = write_collection(tmp_path / "photos", names=names)
+    head, *rows = labels.read_text().splitlines()
+    labels.unlink()
+    lines = [head, *(f"photos/{row}" for row in rows)]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    with Image.open(tmp_path / "photos" / "000.png") as photo:
+        photo.save(tmp_path / "photos" / "dog.jpg")
+    return tmp_path
+
+
+def run(words: list[str]) -> None:
+    """Run a command of a page; what it trains is small."""
+    arguments, _, target = (" ".join(map(shlex.quote, words[1:]))).partition(" '>' ")
+    options = TINY_OPTIONS if words[1] == "train" else []
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert main([*shlex.split(arguments), *options]) == 0, words
+    if target:
+        Path(target).write_text(output.getvalue(), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("world")
+@pytest.mark.parametrize("page", RUN_HERE)
+def test_what_the_page_says_runs_from_top_to_bottom(page: str):
+    for words in commands(page):
+        if words[0] == "tagsight":
+            run(words)
+    for block in blocks(page, "python"):
+        execute(block)
+
+
+def execute(code: str) -> types.ModuleType:
+    """Run a block as a module, which dataclasses and pydantic want their classes to be in."""
+    module = types.ModuleType("page")
+    sys.modules["page"] = module
+    try:
+        exec(compile(code, "page", "exec"), module.__dict__)  # our own pages
+    finally:
+        del sys.modules["page"]
+    return module
+
+
+def test_the_format_of_the_how_to_reads_what_it_says(tmp_path):
+    (block,) = blocks("docs/how-to/add-a-data-format.md", "python")
+    reader = execute(block)
+    assert not reader.recognises(tmp_path)
+    for name, labels in {"a": "dog\n  red  kite\n", "b": "\n", "c": "dog"}.items():
+        (tmp_path / f"{name}.txt").write_text(labels)
+        (tmp_path / f"{name}.jpg").touch()
+    assert reader.recognises(tmp_path)
+    annotations = reader.read(tmp_path)
+    assert annotations.names == ("dog", "red kite")
+    assert [path.name for path in annotations.paths] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert annotations.targets.tolist() == [[1, 1], [0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        test_contract.test_photos_of_a_batch_do_not_influence_one_another,
+        test_contract.test_every_parameter_is_trained_and_gets_a_gradient,
+        test_contract.test_saved_weights_give_the_same_answer_bit_for_bit,
+        test_contract.test_sixteen_photos_are_learned,
+    ],
+)
+def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
+    (block,) = blocks("docs/how-to/add-a-system.md", "python")
+    monkeypatch.setitem(SYSTEMS, "direction", execute(block).Direction)
+    law("direction")
+
+
+def test_every_command_is_shown_in_a_document():
+    shown = {words[1] for page in PAGES for words in commands(page) if words[0] == "tagsight"}
+    made = {"demo"}  # by `make demo`
+    assert shown | made | {"systems"} >= {command.__name__ for command in COMMANDS}
+
+
+def test_the_page_of_systems_is_what_make_docs_writes():
+    assert text_of("docs/systems.md") == systems_page()
+
+
+def test_the_makefile_has_the_words_that_the_documents_use():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for word in WORDS:
+        assert re.search(rf"^{word}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_documents_name_no_machine(page: str):
+    assert not re.search(r"(^|[\s`(])/(work|home|root|tmp|opt)/", text_of(page))

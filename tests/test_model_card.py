@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from channels import channels_model
+from tiny import tiny_system
+
+from tagsight.decision import Decision
+from tagsight.labels import LabelSpace
+from tagsight.model_card import model_card
+
+LABELS = LabelSpace.from_targets(
+    ["cat", "a|b"], torch.tensor([[1, 0]] * 30 + [[0, 1]] * 4 + [[-1, 0]])
+)
+FACTS = {
+    "seconds": 12.3456789,
+    "data": {"photos": {"train": 35, "val": 9}, "split_hash": "c0ffee"},
+    "validation": {"mAP": 61.23456, "epoch": 3},
+}
+
+
+def card(pooling: str = "average") -> str:
+    system = tiny_system("resnet", labels=LABELS, pooling=pooling)
+    recipe = channels_model().recipe.model_copy(update={"settings": system.config})
+    decision = Decision(torch.tensor([0.25, 1.0]), 1.5)
+    return model_card(system, LABELS, decision, recipe, FACTS)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# channels: which of 2 labels are in a photo, and where",
+        "| cat | 0.250 | 30 | 34 |",
+        "| a\\|b | 1.000 | 4 | 35 |",
+        "- seconds: 12.35",
+        "- resolution: photos warped to 32 x 32 pixels",
+        "- system: channels (https://arxiv.org/abs/1512.03385)",
+        "| photos | train 35, val 9 |",
+        "| split hash | c0ffee |",
+        "| mAP | 61.23 |",
+        "The epoch was chosen on this split, so a test split will give less.",
+        "- Labels with few training photos: a\\|b (4).",
+    ],
+)
+def test_the_card_says(line: str):
+    assert line in card().splitlines()
+
+
+def test_the_card_says_whether_maps_add_up():
+    assert "its mean is the label's logit, exactly" in card("average")
+    assert "its mean is not the label's logit" in card("max")

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from tagsight.report_text import report_lines
+
+QUALITY = {
+    "CP": 70.0,
+    "CR": 60.0,
+    "CF1": 64.6,
+    "CF1_mean": 63.0,
+    "OP": 75.0,
+    "OR": 65.0,
+    "OF1": 69.6,
+}
+
+
+@pytest.fixture
+def report() -> dict:
+    return {
+        "system": "gcam",
+        "recipe": "gcam-cpu",
+        "photos": 1072,
+        "image_size": 224,
+        "photos_per_second": 61.7,
+        "mAP": 65.13,
+        "mAP_interval": [61.0, 69.24],
+        "labels_counted": 2,
+        "per_label": {
+            "cat": {"AP": 90.0, "count": 1166, "threshold": 0.4, "precision": 88.0, "recall": 91.0},
+            "tv monitor": {
+                "AP": None,
+                "count": 0,
+                "threshold": 0.5,
+                "precision": None,
+                "recall": None,
+            },
+        },
+        "all": QUALITY,
+        "all_at_thresholds": QUALITY | {"CF1": 66.6},
+        "top3": {"exact": QUALITY, "thresholded": QUALITY},
+        "calibration": {"expected_error": 2.5, "expected_error_before": 4.0, "temperature": 1.3},
+    }
+
+
+def test_the_main_figures_stand_first(report):
+    first, second, *_ = report_lines(report)
+    assert first == "gcam (gcam-cpu), 1,072 photos at 224 pixels, 62 photos/s"
+    assert second == "mAP 65.1 (61.0 to 69.2) over 2 labels"
+
+
+def test_tables_are_aligned(report):
+    lines = list(report_lines(report))
+    start = next(i for i, line in enumerate(lines) if line.startswith("label"))
+    assert lines[start : start + 3] == [
+        "label         AP  photos  threshold  precision  recall",
+        "cat         90.0   1,166       0.40       88.0    91.0",
+        "tv monitor     -       0       0.50          -       -",
+    ]
+
+
+def test_each_rule_of_decision_has_its_row(report):
+    text = "\n".join(report_lines(report))
+    for rule in ("score 0.5", "thresholds", "top 3", "top 3, from 0.5"):
+        assert f"\n{rule}  " in text
+    assert "66.6" in text
+
+
+def test_evidence_is_told_with_what_chance_would_give(report):
+    report["evidence"] = {
+        "source": "maps",
+        "consistency": {"flip": 2.0, "quarter_turn": 30.0},
+        "pointing": 80.0,
+        "pointing_interval": [75.0, 85.0],
+        "energy_in_box": 60.0,
+        "energy_in_box_interval": [55.0, None],
+        "chance": 35.0,
+        "pairs": 1500,
+    }
+    *_, errors, pointing, energy = report_lines(report)
+    assert errors == "evidence (maps): error of the maps under flip 2.0, quarter turn 30.0"
+    assert pointing == "pointing 80.0 (75.0 to 85.0), by chance 35.0; 1,500 labels of photos"
+    assert energy == "energy in boxes 60.0 (55.0 to -), by chance 35.0; 1,500 labels of photos"
+
+
+def test_without_boxes_only_the_consistency_is_told(report):
+    report["evidence"] = {"source": "maps", "consistency": {"flip": 2.0}}
+    assert list(report_lines(report))[-1].startswith("evidence (maps)")
