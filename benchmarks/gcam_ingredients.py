@@ -28,6 +28,10 @@ LITERAL = {
 }
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "linear, average pooling": ("resnet-cpu", {}),
+    "linear, depthwise weights trained": (
+        "resnet-cpu",
+        {"system.backbone.freeze_depthwise": False},
+    ),
     "linear, max pooling": ("resnet-cpu", {"system.pooling": "max"}),
     "graph, max pooling (ML-GCN)": ("ml-gcn-cpu", {}),
     "graph, average pooling": ("ml-gcn-cpu", {"system.pooling": "average"}),
