@@ -1,6 +1,6 @@
 """What makes G-CAM train: one change at a time, from the literal method to the default.
 
-    python benchmarks/gcam_ingredients.py labels.csv --images photos --out runs/ingredients
+    python benchmarks/trials/gcam_ingredients.py labels.csv --images photos --out runs/ingredients
 
 Prints a table of validation mAP (the last epoch's, and the best) per variant, with the consistency
 term's first and last value. Small images and few epochs keep it affordable on two cores; figures
