@@ -95,11 +95,12 @@ def test_plain_lines_say_how_far_it_is_and_how_long_it_takes():
         log.step(step(5))
     line = said(screen).splitlines()[-1]
     for part in (
-        "5 of 10",
-        "loss 0.75 (labels 0.5, consistency 0.25)",
-        "best mAP 61.5",
-        "40 photos/s",
+        "5/10",
         " left",
+        "epoch 1",
+        "loss 0.75",
+        "mAP 61.5",
+        "40 photos/s",
     ):
         assert part in line
 
@@ -120,7 +121,17 @@ def test_notes_and_epochs_stay_on_a_terminal_and_the_bar_goes():
     text = said(screen)
     assert "word vectors from a file" in text
     assert "epoch 1: mAP 61.5, labels counted 12; best mAP 61.5" in text
-    assert "5 of 10" in text
+    assert "5/10" in text
+
+
+def test_the_words_beside_the_bar_fit_a_terminal_of_80_columns():
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    with RunLog(None, 1875, screen) as log:
+        log.epoch(0, {"mAP": 61.5})
+        log.step(step(1240, epoch=9))
+    text = said(screen)
+    for part in ("1,240/1,875", "left", "epoch 10", "loss 0.75", "mAP 61.5", "40 photos/s"):
+        assert part in text
 
 
 def test_the_terminal_is_given_back_when_the_work_fails():
@@ -150,7 +161,7 @@ def test_the_total_may_be_known_later():
     screen = console()
     with progress("checking photos", console=screen) as advance:
         advance(1, 4)
-    assert "1 of 4" in said(screen)
+    assert "1/4" in said(screen)
 
 
 @pytest.mark.usefixtures("impatient")

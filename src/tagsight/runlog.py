@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LINE_EVERY = 15.0
 """Seconds between two plain lines where there is no terminal to draw a bar on."""
 
+NARROW = 76
+"""Columns that the words beside the bar take; what is left of the terminal is the bar's."""
+
 
 class Advance(Protocol):
     """What work that takes long calls as it goes on."""
@@ -46,7 +49,7 @@ class Display:
         self._started = self._said = time.perf_counter()
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=min(24, max(4, console.width - NARROW))),
             TextColumn("{task.fields[state]}", markup=False),
             console=console,
             transient=True,
@@ -69,7 +72,7 @@ class Display:
     def update(self, done: int, total: int | None = None, state: str = "") -> None:
         """Show how many are done, and a few words on how it stands."""
         self._total = self._total if total is None else total
-        text = "  ".join(part for part in (self._count(done), state, self._left(done)) if part)
+        text = "  ".join(part for part in (self._count(done), self._left(done), state) if part)
         self._bar.update(self._task, completed=done, total=self._total, state=text)
         now = time.perf_counter()
         if not self.console.is_terminal and now - self._said >= LINE_EVERY:
@@ -81,7 +84,7 @@ class Display:
         self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def _count(self, done: int) -> str:
-        return f"{done:,}" if self._total is None else f"{done:,} of {self._total:,}"
+        return f"{done:,}" if self._total is None else f"{done:,}/{self._total:,}"
 
     def _left(self, done: int) -> str:
         if not done or self._total is None:
@@ -178,10 +181,9 @@ class RunLog:
         self._display.say(f"epoch {epoch + 1}: {values}; best mAP {self._best:.1f}")
 
     def _state(self, step: Step) -> str:
-        terms = ", ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
-        parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g} ({terms})"]
+        parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g}"]
         if self._best > -math.inf:
-            parts.append(f"best mAP {self._best:.1f}")
+            parts.append(f"mAP {self._best:.1f}")
         return "  ".join([*parts, f"{self._rate:.0f} photos/s"])
 
     def _record(self, kind: str, **values: object) -> None:

@@ -32,7 +32,7 @@ def draw_cloud(rng: Generator, width: int, light: Light) -> Image.Image:
     rough = grain(rng, size, across=220 / width, down=260 / width) - 0.5
     fine = grain(rng, size, across=600 / width, down=600 / width) - 0.5
     frayed = body + (0.9 * rough + 0.35 * fine) * (0.15 + softness)
-    opacity = np.clip((frayed - 0.42) / (0.12 + 0.7 * softness), 0, 1) * np.clip(body * 4, 0, 1)
+    opacity = np.clip((frayed - 0.37) / (0.12 + 0.7 * softness), 0, 1) * np.clip(body * 4, 0, 1)
     return _coloured(rng, opacity * _window(size), rough, light)
 
 

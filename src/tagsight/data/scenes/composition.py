@@ -133,7 +133,7 @@ class Composer:
         if "cloud" not in self.labels:
             return
         for _ in range(int(self.rng.integers(*CLOUDS, endpoint=True))):
-            width = round(self.size[0] * self.rng.uniform(0.22, 0.62))
+            width = round(self.size[0] * self.rng.uniform(0.26, 0.62))
             image = draw_cloud(self.rng, width, self.light)
             left = round(self.rng.uniform(-0.1, 0.95) * self.size[0] - 0.4 * width)
             top = round(self.rng.uniform(0.02, 0.72) * self.ground.horizon - 0.3 * image.height)
