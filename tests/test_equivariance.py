@@ -72,6 +72,14 @@ def test_scaling_gives_the_sides_of_the_small_view(
     assert transform_images(images(*shape), "scale", scale=scale).shape[-2:] == expected
 
 
+@pytest.mark.parametrize(
+    ("side", "expected"), [(224, 192), (160, 128), (128, 96), (64, 32), (32, 32)]
+)
+def test_a_small_view_fills_its_cells(side: int, expected: int):
+    small = transform_images(images(side, side), "scale", scale=6 / 7, multiple=32)
+    assert small.shape[-1] == expected
+
+
 @pytest.mark.parametrize("move", MOVES)
 def test_scaling_goes_with_every_move(move: str):
     photo = images(21, 14)

@@ -50,6 +50,7 @@ class TinyNetwork(nn.Module):
             "mean": (0.5, 0.4, 0.3),
             "std": (0.2, 0.3, 0.4),
         }
+        self.feature_info = [{"reduction": CELL}]
         self.pixels = nn.Conv2d(3, 16, 1)
         self.cells = nn.Conv2d(16, self.num_features, 1)
 

@@ -46,6 +46,7 @@ class Backbone(nn.Module):
 
     Attributes:
         channels: ``D`` of the feature grid.
+        stride: Side of a cell of the grid, in pixels.
     """
 
     mean: Tensor
@@ -55,6 +56,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.network = network
         self.channels: int = network.num_features
+        self.stride: int = network.feature_info[-1]["reduction"]
         self.freeze_batch_norm = config.freeze_batch_norm
         self.register_buffer("mean", _per_channel(network.pretrained_cfg["mean"]), persistent=False)
         self.register_buffer("std", _per_channel(network.pretrained_cfg["std"]), persistent=False)

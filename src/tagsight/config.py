@@ -131,8 +131,8 @@ class SystemConfig(Settings):
 class TrainConfig(Settings):
     """How a system is trained, whichever it is."""
 
-    image_size: int = Field(224, ge=32, le=2048)
-    """Side of the square that every photo is resized to, in pixels."""
+    image_size: int = Field(224, ge=32, le=2048, multiple_of=32)
+    """Side of the square that every photo is resized to, in pixels: whole cells of the grid."""
 
     epochs: int = Field(10, ge=1)
     """Passes over the training photos."""

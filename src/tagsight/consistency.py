@@ -95,7 +95,7 @@ def _features(
     system: GridSystem, images: Tensor, views: Sequence[View], scale: float
 ) -> dict[View, Tensor]:
     """Feature grids of the views; views of one size go through the backbone together."""
-    seen = {view: _seen(images, view, scale) for view in views}
+    seen = {view: _seen(images, view, scale, system.backbone.stride) for view in views}
     grids: dict[View, Tensor] = {}
     for size in dict.fromkeys(batch.shape for batch in seen.values()):
         group = [view for view in views if seen[view].shape == size]
@@ -104,10 +104,10 @@ def _features(
     return grids
 
 
-def _seen(images: Tensor, view: View, scale: float) -> Tensor:
+def _seen(images: Tensor, view: View, scale: float, stride: int) -> Tensor:
     for transform in ORDER:
         if transform in view:
-            images = transform_images(images, transform, scale=scale)
+            images = transform_images(images, transform, scale=scale, multiple=stride)
     return images
 
 

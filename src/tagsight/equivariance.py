@@ -21,22 +21,32 @@ if TYPE_CHECKING:
 Alignment = Literal["bilinear", "nearest"]
 
 
-def transform_images(images: Tensor, transform: Transform, *, scale: float = 6 / 7) -> Tensor:
+def transform_images(
+    images: Tensor, transform: Transform, *, scale: float = 6 / 7, multiple: int = 1
+) -> Tensor:
     """Make the transformed view of images: ``(B, 3, H, W) -> (B, 3, H', W')``.
 
     Args:
         images: ``(B, 3, H, W)`` float.
         transform: Which; only ``scale`` changes the size.
         scale: Side of the small view relative to the large one, in (0, 1).
+        multiple: What the sides of the small view are a multiple of, in pixels. It should be the
+            stride of the encoder, which otherwise fills the last cells with padding: the small
+            view's grid would cover more than the photo, and no cell would lie where it should.
     """
     if transform == "flip":
         return images.flip(-1)
     if transform == "quarter_turn":
         return images.rot90(1, (-2, -1))
-    height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
+    height, width = (_smaller(side, scale, multiple) for side in images.shape[-2:])
     return F.interpolate(
         images, size=(height, width), mode="bilinear", align_corners=False, antialias=True
     )
+
+
+def _smaller(side: int, scale: float, multiple: int) -> int:
+    nearest = multiple * round(side * scale / multiple)
+    return max(multiple, min(nearest, side - multiple))
 
 
 def undo_on_maps(maps: Tensor, transform: Transform) -> Tensor:

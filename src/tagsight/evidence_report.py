@@ -147,8 +147,10 @@ def _map_source(
 def _errors(maps_of: Callable[[Tensor], Tensor], images: Tensor, maps: Tensor) -> Tensor:
     """``(B, T)`` float64, by transform."""
     errors: list[Tensor] = []
+    stride = images.shape[-1] // maps.shape[-1]
     for transform in TRANSFORMS:
-        moved = undo_on_maps(maps_of(transform_images(images, transform)), transform)
+        view = transform_images(images, transform, multiple=stride)
+        moved = undo_on_maps(maps_of(view), transform)
         errors.append(consistency_error(*on_one_grid(maps, moved, "bilinear")))
     return torch.stack(errors, dim=1)
 
