@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 import tagsight.catalogue
 from tagsight.cli import COMMANDS, DEBUG, main, with_json_target
 from tagsight.errors import DataError
+from tagsight.settings import DEFAULT_RECIPE
 
 TORCH_FREE = """
 import sys
@@ -76,6 +77,12 @@ def test_every_command_explains_its_arguments(capsys, command):
     positional = [name for name in command.__annotations__ if f" {name.upper()} " in text]
     for name in positional:
         assert f"{name.upper()} " in text
+
+
+def test_the_help_names_the_default_recipe(capsys):
+    assert main(["train", "--help"]) == 0
+    words = capsys.readouterr().out.replace("│", " ").split()
+    assert f"by default {DEFAULT_RECIPE}." in " ".join(words)
 
 
 def test_help_lists_the_commands_in_the_order_of_the_table(capsys):
@@ -170,6 +177,11 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
         main(["systems"])
 
 
+def test_a_terminal_does_not_obey_what_a_message_holds(capsys, monkeypatch):
+    failing_systems(monkeypatch, DataError("expected a photo, got a\x1b[31m\udcff.jpg"))
+    assert complaint(capsys, "systems") == "tagsight: expected a photo, got a?[31m?.jpg\n"
+
+
 def test_ctrl_c_ends_a_command_cleanly(capsys, monkeypatch):
     failing_systems(monkeypatch, KeyboardInterrupt())
     assert main(["systems"]) == 130
@@ -192,7 +204,7 @@ def test_nobody_is_bothered_when_the_output_is_closed_early(tmp_path):
     assert done.returncode == 1
 
 
-def test_output_that_tags_write_may_be_closed_early_too(monkeypatch, capfd):
+def test_a_pipe_that_closes_under_a_command_is_no_defect(monkeypatch, capfd):
     failing_systems(monkeypatch, BrokenPipeError(32, "Broken pipe"))
     monkeypatch.setattr("tagsight.cli.drop_output", lambda: None)
     assert main(["systems"]) == 1

@@ -18,6 +18,7 @@ from PIL import Image
 
 from tagsight.catalogue import systems_page
 from tagsight.cli import COMMANDS, app, main, with_json_target
+from tagsight.data import READERS
 from tagsight.systems import SYSTEMS
 
 ROOT = Path(__file__).parents[1]
@@ -176,6 +177,11 @@ def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
     (block,) = blocks("docs/how-to/add-a-system.md", "python")
     monkeypatch.setitem(SYSTEMS, "direction", execute(block).Direction)
     law("direction")
+
+
+def test_every_format_is_in_the_table_of_the_how_to():
+    table = re.findall(r"^\| `([\w-]+)` \|", text_of("docs/how-to/own-data.md"), re.MULTILINE)
+    assert table == list(READERS)
 
 
 def test_every_command_is_shown_in_a_document():

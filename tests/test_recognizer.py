@@ -171,11 +171,12 @@ def test_one_photo_is_not_taken_for_several(one: object):
         channels_recognizer().recognize(one)
 
 
-def test_too_many_pixels_are_refused():
+@pytest.mark.parametrize("photo", [corner(), np.asarray(corner())], ids=["image", "array"])
+def test_too_many_pixels_are_refused(photo: Image.Image | np.ndarray):
     recognizer = channels_recognizer()
     recognizer.max_pixels = 64 * 63
     with pytest.raises(DataError, match="pixels, got 64 x 64"):
-        recognizer(corner())
+        recognizer(photo)
 
 
 def test_threads_may_share_a_recognizer():

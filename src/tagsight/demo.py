@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tagsight.runtime import Runtime
 
 SCENES = 700
-IMAGE_SIZE = 160
-EPOCHS = 4
+IMAGE_SIZE = 192
+EPOCHS = 6
 PICTURES = 8
 
 

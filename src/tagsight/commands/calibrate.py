@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from cyclopts import Parameter
 from cyclopts.types import ExistingPath
-from cyclopts.validators import Number
 
-from tagsight.commands.evaluate import split_rows
 from tagsight.commands.options import Machine, Reading
 from tagsight.commands.output import say
+from tagsight.commands.rows import MaxBad, Split, measured
 from tagsight.runlog import progress
 
 
@@ -21,9 +18,9 @@ def calibrate(
     /,
     *,
     objective: str = "f1",
-    split: Literal["train", "val", "test"] = "val",
+    split: Split = "val",
     reading: Reading = Reading(),
-    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    max_bad: MaxBad = 0.01,
     machine: Machine = Machine(),
 ) -> None:
     """Fit each label's threshold and the temperature again and store them in the model folder.
@@ -33,6 +30,7 @@ def calibrate(
         data: Labels: a file or a folder of a known format; they are matched to the model's by name.
         objective: f1, or precision>=p with p in (0, 1].
         split: The photos to fit to; never those that the result is reported on.
+        max_bad: Largest fraction of the photos that may be unusable.
     """
     import torch
 
@@ -45,7 +43,7 @@ def calibrate(
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
-    rows = split_rows(loaded, model, reading.read(data), split, runtime, max_bad)
+    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=max_bad)
     photos = PhotoStore(rows.paths, loaded.recipe.training.image_size, memory=0)
     with progress("recognising", len(rows)) as advance:
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)

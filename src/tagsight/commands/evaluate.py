@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
-from cyclopts.validators import Number
 
 from tagsight.commands.options import Machine, Reading
-from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
+from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
+from tagsight.commands.rows import MaxBad, Split, measured
 from tagsight.runlog import progress
-
-if TYPE_CHECKING:
-    from tagsight.checkpoint import LoadedModel
-    from tagsight.data.annotations import Annotations
-    from tagsight.runtime import Runtime
 
 
 @Parameter(name="*")
@@ -37,11 +31,11 @@ def evaluate(
     data: ExistingPath,
     /,
     *,
-    split: Literal["train", "val", "test"] = "test",
+    split: Split = "test",
     reading: Reading = Reading(),
     evidence: Evidence = Evidence(),
     json: Path | None = None,
-    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    max_bad: MaxBad = 0.01,
     machine: Machine = Machine(),
 ) -> None:
     """Measure a model on the photos of a split, or on all where the data have no split.
@@ -61,8 +55,8 @@ def evaluate(
 
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
-    rows = split_rows(loaded, model, reading.read(data), split, runtime, max_bad)
     boxes = read_boxes(evidence.boxes) if evidence.boxes is not None else None
+    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=max_bad)
     with progress("recognising", len(rows)) as advance:
         report = measure(loaded, rows, runtime, progress=advance)
     with progress("measuring evidence", len(rows)) as advance:
@@ -78,24 +72,3 @@ def evaluate(
         say(report_lines(report))
     if json is not None:
         write_json(report, json)
-
-
-def split_rows(
-    loaded: LoadedModel,
-    model: Path,
-    annotations: Annotations,
-    split: str,
-    runtime: Runtime,
-    max_bad: float,
-) -> Annotations:
-    """Find the rows of a split, with the model's labels, and leave out photos that do not open."""
-    from tagsight.data.check import check_photos, without_problems
-    from tagsight.measured_rows import measured_rows
-
-    rows, origin = measured_rows(annotations.matched_to(loaded.labels.names), model, split)
-    remark(origin)
-    with progress("checking photos", len(rows)) as advance:
-        check = check_photos(rows.paths, workers=runtime.workers, progress=advance)
-    for path, reason in check.problems[:10]:
-        remark(f"left out: {path}: {reason}")
-    return without_problems(rows, check, max_bad=max_bad)

@@ -50,7 +50,7 @@ class Reading:
     """Folder of the photos, where it is not the usual one of the format."""
 
     format: str | None = None
-    """Format of the labels: csv-columns, csv-list, coco or voc; by default the content decides."""
+    """Format of the labels; by default their content decides, and a wrong name lists them all."""
 
     difficult: Literal["present", "absent", "unknown"] = "unknown"
     """What an object counts as that is hard to see, where a format marks such."""

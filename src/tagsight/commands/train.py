@@ -11,10 +11,10 @@ from cyclopts.validators import Number
 
 from tagsight.commands.options import Choice, Machine, Reading
 from tagsight.commands.output import INTERRUPTED, remark, say
+from tagsight.commands.rows import MaxBad, tell_problems
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
-    from tagsight.data.check import Problem
     from tagsight.run import Outcome
 
 
@@ -25,7 +25,7 @@ def train(
     out: Path,
     choice: Choice = Choice(),
     vectors: Path | None = None,
-    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01,
+    max_bad: MaxBad = 0.01,
     photo_memory: Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))] = 2.0,
     reading: Reading = Reading(),
     machine: Machine = Machine(),
@@ -58,7 +58,7 @@ def train(
             max_bad=max_bad,
             progress=advance,
         )
-    _tell(prepared.problems)
+    tell_problems(prepared.problems)
     remark(f"{recipe.name}: {recipe.system} on {runtime}")
     photos = prepared.annotations.split_sizes.get("train", 0)
     steps = recipe.training.epochs * max(1, photos // recipe.training.batch_size)
@@ -82,13 +82,6 @@ def _require_free(out: Path) -> None:
     if (out / "model").exists():
         msg = f"expected a new run folder, got {out} with a model in it; choose another --out"
         raise DataError(msg)
-
-
-def _tell(problems: tuple[Problem, ...], most: int = 10) -> None:
-    for path, reason in problems[:most]:
-        remark(f"left out: {path}: {reason}")
-    if len(problems) > most:
-        remark(f"left out: {len(problems) - most:,} more; 'tagsight data' lists them")
 
 
 def _summary(outcome: Outcome, epochs: int) -> str:

@@ -1,0 +1,53 @@
+"""Photos that a command works on: those that open, of the split that is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.output import remark
+from tagsight.runlog import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tagsight.checkpoint import LoadedModel
+    from tagsight.data.annotations import Annotations
+    from tagsight.data.check import Problem
+    from tagsight.runtime import Runtime
+
+Split = Literal["train", "val", "test"]
+MaxBad = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
+MOST_TOLD = 10
+
+
+def measured(
+    model: Path,
+    loaded: LoadedModel,
+    annotations: Annotations,
+    split: Split,
+    runtime: Runtime,
+    *,
+    max_bad: float,
+) -> Annotations:
+    """Find the rows of a split, with the model's labels, and leave out photos that do not open."""
+    from tagsight.data.check import check_photos, without_problems
+    from tagsight.measured_rows import measured_rows
+
+    rows, origin = measured_rows(annotations.matched_to(loaded.labels.names), model, split)
+    remark(origin)
+    with progress("checking photos", len(rows)) as advance:
+        check = check_photos(rows.paths, workers=runtime.workers, progress=advance)
+    tell_problems(check.problems)
+    return without_problems(rows, check, max_bad=max_bad)
+
+
+def tell_problems(problems: Sequence[Problem]) -> None:
+    """Name the photos that are left out."""
+    for path, reason in problems[:MOST_TOLD]:
+        remark(f"left out: {path}: {reason}")
+    if len(problems) > MOST_TOLD:
+        remark(f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data' lists them")
