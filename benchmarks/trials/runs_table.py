@@ -1,6 +1,6 @@
 """Measure finished runs on one split and print them as a table.
 
-    python benchmarks/trials/runs_table.py labels.csv runs/* --images photos --split val --boxes boxes.json
+    python benchmarks/trials/runs_table.py labels.csv runs/* --boxes boxes.json
 
 With ``--grad-cam`` the evidence is Grad-CAM's instead of the systems' own. Minutes are those from
 the first to the last line of each run's log.
