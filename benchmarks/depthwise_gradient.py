@@ -8,7 +8,7 @@ trained stages takes if depthwise weights are trained as well (`backbone.freeze_
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -17,44 +17,36 @@ from tagsight.backbones import build_backbone
 from tagsight.config import BackboneConfig
 from tagsight.runtime import Runtime
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-BATCH, REPEATS = 32, 3
-CHANNELS, SIDE = 672, 14  # of the strided layer in the trained stages, for photos of 224 pixels
+BATCH, CHANNELS, SIDE = 32, 672, 14  # of the strided layer in the trained stages
 
 
-def best_time(run: Callable[[], object]) -> float:
+def best_time(run: Callable[[], object], runtime: Runtime) -> float:
     times = []
-    for _ in range(1 + REPEATS):
+    for _ in range(4):
         started = time.process_time()
-        run()
+        with runtime.autocast():
+            run()
         times.append(time.process_time() - started)
     return min(times[1:])
 
 
 def strided_gradient(runtime: Runtime) -> float:
-    layer = nn.Conv2d(CHANNELS, CHANNELS, 5, stride=2, padding=2, groups=CHANNELS)
-    layer.requires_grad_(requires_grad=False)
+    layer = nn.Conv2d(CHANNELS, CHANNELS, 5, 2, 2, groups=CHANNELS)
+    layer.weight.requires_grad = False
     features = torch.randn(BATCH, CHANNELS, SIDE, SIDE, requires_grad=True)
     with runtime.autocast():
         output = layer(features.to(memory_format=torch.channels_last))
-    gradient = torch.randn_like(output)
-    return best_time(lambda: torch.autograd.grad(output, features, gradient, retain_graph=True))
+    given = output, features, torch.randn_like(output)
+    return best_time(lambda: torch.autograd.grad(*given, retain_graph=True), runtime)
 
 
 def step_through_trained_stages(runtime: Runtime, *, freeze_depthwise: bool) -> float:
     backbone = build_backbone(BackboneConfig(freeze_depthwise=freeze_depthwise)).train()
+    stem, stages = backbone.network.conv_stem, backbone.network.blocks[:4]
     images = torch.rand(BATCH, 3, 224, 224)
-
-    def step() -> None:
-        with runtime.autocast():
-            features = backbone(images)
-        features.float().square().mean().backward()
-
-    with torch.no_grad(), runtime.autocast():
-        frozen = best_time(lambda: backbone.network.blocks[:4](backbone.network.conv_stem(images)))
-    return best_time(step) - frozen
+    frozen = best_time(lambda: stages(stem(images)), runtime)
+    step = best_time(lambda: backbone(images).float().square().mean().backward(), runtime)
+    return step - frozen
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def prepare(
     sound = without_problems(annotations, check, max_bad=max_bad)
     divided = complete_splits(sound, check.hashes, seed)
     split_hash = write_split(out / "split.csv", divided)
-    facts = {
+    facts: dict[str, object] = {
         "data": {
             "format": divided.format,
             "photos": divided.split_sizes,
