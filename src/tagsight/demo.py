@@ -76,14 +76,14 @@ def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
 
 
 def demo_recipe(system: str, seed: int) -> Recipe:
-    """The CPU recipe of a system, made shorter and smaller for drawn photos."""
+    """The CPU recipe of a system at the size and length of the demo."""
     recipe = RECIPES[f"{system}-cpu"]
     changes = {"image_size": IMAGE_SIZE, "epochs": EPOCHS, "seed": seed}
     return recipe.model_copy(
         update={
             "name": f"{system}-demo",
             "training": recipe.training.model_copy(update=changes),
-            "source": f"{recipe.name}, shorter and smaller",
+            "source": f"{recipe.name} at {IMAGE_SIZE} pixels for {EPOCHS} epochs",
         }
     )
 
