@@ -16,6 +16,7 @@ from collection import TINY_OPTIONS, write_collection
 from cyclopts import ValidationError
 from PIL import Image
 
+import tagsight.system_configs
 from tagsight.catalogue import systems_page
 from tagsight.cli import COMMANDS, app, main, with_json_target
 from tagsight.data import READERS
@@ -178,8 +179,10 @@ def test_the_format_of_the_how_to_reads_what_it_says(tmp_path):
     ],
 )
 def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
-    (block,) = blocks("docs/how-to/add-a-system.md", "python")
-    monkeypatch.setitem(SYSTEMS, "direction", execute(block).Direction)
+    settings, system = blocks("docs/how-to/add-a-system.md", "python")
+    kind = execute(settings).DirectionConfig
+    monkeypatch.setattr(tagsight.system_configs, "DirectionConfig", kind, raising=False)
+    monkeypatch.setitem(SYSTEMS, "direction", execute(system).Direction)
     law("direction")
 
 

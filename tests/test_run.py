@@ -12,12 +12,14 @@ from torch.testing import assert_close
 import tagsight.run
 from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
+from tagsight.config import SystemConfig
 from tagsight.decision import fit_decision
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.run import train_run
 from tagsight.runlog import RunLog
+from tagsight.system_configs import SYSTEM_CONFIGS
 from tagsight.systems import SYSTEMS
 from tagsight.systems.resnet import ResNet
 
@@ -231,6 +233,7 @@ class Diverging(ResNet):
 
 def test_a_run_that_diverges_later_keeps_its_last_good_model(collection, tmp_path, monkeypatch):
     monkeypatch.setitem(SYSTEMS, "diverging", Diverging)
+    monkeypatch.setitem(SYSTEM_CONFIGS, "diverging", SystemConfig)
     diary = Diary()
     with pytest.raises(FloatingPointError, match=rf"step {STEPS + 1} \(labels nan;"):
         run(collection, tmp_path, diary, system="diverging", epochs=2)

@@ -38,7 +38,8 @@ from tagsight.model_config import (
     read_config,
     refuse_pickle,
 )
-from tagsight.systems import build_system, parse_recipe
+from tagsight.system_configs import parse_recipe
+from tagsight.systems import build_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,10 +9,7 @@ from tagsight.config import (
     Recipe,
     TrainConfig,
 )
-from tagsight.systems.gcam import GCAMConfig
-from tagsight.systems.ml_gcn import MLGCNConfig
-from tagsight.systems.resnet import ResNetConfig
-from tagsight.systems.vac import VACConfig
+from tagsight.system_configs import GCAMConfig, MLGCNConfig, ResNetConfig, VACConfig
 
 RESNET101 = BackboneConfig(
     name="resnet101.tv_in1k", frozen_stages=0, freeze_depthwise=False, freeze_batch_norm=False

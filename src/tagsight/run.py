@@ -16,7 +16,7 @@ from tagsight.errors import DataError
 from tagsight.evaluate import predict
 from tagsight.labels import LabelSpace
 from tagsight.metrics import average_precision, mean_average_precision
-from tagsight.systems import build_system, system_class
+from tagsight.systems import SYSTEMS, build_system
 from tagsight.train import fit
 from tagsight.transforms import Augmentation
 from tagsight.vectors import label_vectors
@@ -138,7 +138,7 @@ def _check_can_judge(judge: Annotations) -> None:
 
 def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: Log) -> LabelSpace:
     labels = LabelSpace.from_targets(learn.names, learn.targets)
-    if not system_class(recipe.system).needs_vectors:
+    if not SYSTEMS[recipe.system].needs_vectors:
         return labels
     found = label_vectors(labels.names, source=vectors, cooccurrence=labels.cooccurrence)
     log.note(found.source)

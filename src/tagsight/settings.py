@@ -13,7 +13,7 @@ from tagsight.config import Settings, TrainConfig
 from tagsight.errors import DataError
 from tagsight.recipes import RECIPES
 from tagsight.setting_errors import Place, sentence
-from tagsight.systems import system_class
+from tagsight.system_configs import SYSTEM_CONFIGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,7 +71,7 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
     """
     base = known_recipe(name)
     kinds: dict[str, type[Settings]] = {
-        "system": system_class(base.system).Config,
+        "system": SYSTEM_CONFIGS[base.system],
         "training": TrainConfig,
     }
     known = {path: kind for table in kinds for path, kind in _fields(kinds[table], (table,))}

@@ -42,10 +42,11 @@ def train(
         max_bad: Largest fraction of the photos that may be unusable.
         photo_memory: Memory for photos that are decoded once and kept, in GiB.
     """
+    recipe = choice.chosen()  # before torch is imported, so that a typo is answered at once
+
     from tagsight.preparation import prepare
     from tagsight.run import train_run
 
-    recipe = choice.chosen()
     runtime = machine.runtime(photo_memory)
     _require_free(out)
     annotations = reading.read(data)

@@ -11,25 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import ConsistencyConfig, Pooling
 from tagsight.consistency import consistent_losses
+from tagsight.system_configs import GCAMConfig
 from tagsight.systems.base import Published
-from tagsight.systems.ml_gcn import MLGCN, MLGCNConfig
+from tagsight.systems.ml_gcn import MLGCN
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-
-
-class GCAMConfig(MLGCNConfig):
-    """G-CAM's settings."""
-
-    pooling: Pooling = "average"
-    """From feature grid to embedding; section 3.1 pools by average."""
-
-    consistency: ConsistencyConfig = ConsistencyConfig()
-    """How the maps of the views are held together."""
 
 
 class GCAM(MLGCN):

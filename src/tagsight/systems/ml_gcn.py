@@ -11,26 +11,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import GraphConfig, Pooling, SystemConfig
 from tagsight.graph import GraphClassifiers
+from tagsight.system_configs import MLGCNConfig
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tagsight.config import SystemConfig
     from tagsight.labels import LabelSpace
     from tagsight.systems.base import ParameterGroup
-
-
-class MLGCNConfig(SystemConfig):
-    """ML-GCN's settings."""
-
-    pooling: Pooling = "max"
-    """From feature grid to embedding; most of the gain over ResNet-101 comes from ``max``."""
-
-    graph: GraphConfig = GraphConfig()
-    """The label graph and the network over it."""
 
 
 class MLGCN(GridSystem):

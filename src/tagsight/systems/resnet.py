@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from tagsight.config import SystemConfig
+from tagsight.system_configs import ResNetConfig
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 
 if TYPE_CHECKING:
+    from tagsight.config import SystemConfig
     from tagsight.labels import LabelSpace
-
-
-class ResNetConfig(SystemConfig):
-    """The baseline's settings: those that every system has."""
 
 
 class ResNet(GridSystem):

@@ -12,20 +12,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import ConsistencyConfig, SystemConfig
 from tagsight.consistency import consistent_losses
+from tagsight.system_configs import VACConfig
 from tagsight.systems.base import Published
 from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-class VACConfig(SystemConfig):
-    """VAC's settings."""
-
-    consistency: ConsistencyConfig = ConsistencyConfig()
-    """How the maps of the views are held together."""
+    from tagsight.config import SystemConfig
 
 
 class VAC(ResNet):
