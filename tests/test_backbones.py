@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import timm
 import torch
+from timm.models import register_model
 from tiny import TINY, TinyNetwork
 from torch import Tensor, nn
 from torch.testing import assert_close
@@ -32,6 +33,23 @@ CATS, DOGS = range(281, 286), range(151, 269)
 
 # timm's own smallest members of the families.
 FAMILIES = ["test_resnet", "test_convnext", "test_efficientnet", "test_byobnet"]
+
+
+class SkippingNetwork(TinyNetwork):
+    """Its first stage is called twice: what comes after cannot do with the features alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1 = nn.Conv2d(24, 24, 1)
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        features = super().forward_features(images)
+        return self.layer1(self.layer1(features)) + features
+
+
+@register_model
+def tiny_skipping(**_options: object) -> SkippingNetwork:
+    return SkippingNetwork()
 
 
 def untrained(name: str = EMBEDDED, frozen: int = 0, **settings: object) -> Backbone:
@@ -160,24 +178,45 @@ def test_a_frozen_stage_freezes_all_that_comes_before_it():
 @pytest.mark.parametrize(
     ("name", "frozen"),
     [
-        ("test_resnet", {"conv1", "bn1", "layer1", "layer2"}),
-        ("test_convnext", {"stem", "stages.0", "stages.1"}),
-        ("test_efficientnet", {"conv_stem", "bn1", "blocks.0", "blocks.1"}),
+        ("test_resnet", ["conv1", "bn1", "act1", "maxpool", "layer1", "layer2"]),
+        ("test_convnext", ["stem", "stages.0", "stages.1"]),
+        ("test_efficientnet", ["conv_stem", "bn1", "blocks.0", "blocks.1"]),
     ],
 )
-def test_stages_are_known_in_every_family(name: str, frozen: set[str]):
-    network = untrained(name, frozen=2).network
-    for key, parameter in network.named_parameters():
-        kept = any(key.startswith(f"{module}.") for module in frozen)
-        assert parameter.requires_grad != kept, key
-    kinds = {key.split(".")[0] for key, p in network.named_parameters() if not p.requires_grad}
-    assert kinds == {module.split(".")[0] for module in frozen}
+def test_stages_are_known_in_every_family(name: str, frozen: list[str]):
+    backbone = untrained(name, frozen=2)
+    gone = [key for key, m in backbone.network.named_modules() if type(m) is nn.Identity]
+    assert [key for key in gone if key in frozen] == frozen
+    assert len(backbone.frozen) == len(frozen)
+    assert not any(p.requires_grad for p in backbone.frozen.parameters())
+    assert all(p.requires_grad for p in backbone.network.parameters())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_two_parts_make_what_the_whole_network_makes(name: str):
+    whole = untrained(name).eval()
+    images = torch.rand(2, 3, 64, 64)
+    for frozen in (1, 3):
+        parts = untrained(name, frozen=frozen).eval()
+        weights = [tensor.clone() for tensor in whole.network.state_dict().values()]
+        held = [*parts.frozen.state_dict().values(), *parts.network.state_dict().values()]
+        with torch.no_grad():
+            for tensor, weight in zip(held, weights, strict=True):
+                tensor.copy_(weight)
+        assert parts.to_frozen(images).shape[1] != parts.channels
+        assert_close(parts(images), whole(images))
+
+
+def test_stages_that_do_not_follow_one_another_cannot_be_frozen():
+    with pytest.raises(DataError, match="expected 0 for 'tiny_skipping', whose stages do not"):
+        untrained("tiny_skipping", frozen=1)
+    untrained("tiny_skipping")
 
 
 def test_no_gradient_is_computed_for_frozen_stages():
     backbone = untrained(frozen=4).train()
     seen: list[bool] = []
-    backbone.network.blocks[3].register_forward_hook(
+    backbone.frozen[-1].register_forward_hook(
         lambda _, __, features: seen.append(features.requires_grad)
     )
     assert backbone(torch.rand(2, 3, 64, 64)).requires_grad
@@ -197,10 +236,9 @@ def test_batch_norm_learns_in_training_just_where_it_is_not_frozen(frozen: bool)
 def test_frozen_parts_stay_in_evaluation_mode():
     backbone = untrained(frozen=3, freeze_batch_norm=True).eval().train()
     assert backbone.training
-    blocks = backbone.network.blocks
-    assert not any(m.training for i in range(3) for m in blocks[i].modules())
+    assert not any(m.training for m in backbone.frozen.modules())
     assert not any(m.training for m in backbone.modules() if is_norm(m))
-    assert blocks[3].training
+    assert backbone.network.blocks[3].training
     assert not any(m.training for m in backbone.eval().modules())
 
 

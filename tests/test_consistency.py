@@ -9,9 +9,10 @@ from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
 from tagsight.config import ConsistencyConfig
-from tagsight.consistency import ORIGINAL, Pair, _maps_in_photo_frame, _seen, view_pairs
+from tagsight.consistency import Pair, _maps_in_photo_frame, view_pairs
 from tagsight.losses import map_consistency
 from tagsight.systems import SYSTEMS
+from tagsight.views import ORIGINAL, see
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +111,8 @@ def test_one_view_is_drawn_evenly_from_the_transforms():
 def test_what_is_done_to_a_view_is_undone_on_its_maps(view: frozenset[str]):
     images, _ = batch(32, 48)
     alone = torch.eye(3, dtype=torch.double)  # each channel is a label's map
-    assert_close(_maps_in_photo_frame(_seen(images, view, 0.5, stride=1), alone, view), images)
+    seen = see(images, view, scale=0.5, multiple=1)
+    assert_close(_maps_in_photo_frame(seen, alone, view), images)
 
 
 @consistent

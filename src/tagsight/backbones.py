@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from tagsight.errors import DataError
 from tagsight.precision import full_precision, widened
+from tagsight.views import ORIGINAL, FrozenFeatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tagsight.config import BackboneConfig
+    from tagsight.views import Images
 
 log = logging.getLogger(__name__)
 
@@ -38,15 +40,18 @@ def weights_follow() -> Iterator[None]:
 
 
 class Backbone(nn.Module):
-    """A photo encoder that normalises its input itself and knows which of its stages are trained.
+    """A photo encoder that normalises its input itself, in two parts: frozen stages and the rest.
 
     Args:
-        network: A timm model with ``forward_features`` that gives a grid ``(B, D, h, w)``.
+        network: A timm model with ``forward_features`` that gives a grid ``(B, D, h, w)``; its
+            frozen stages are taken out of it.
         config: Which stages are frozen, and whether batch norm is.
 
     Attributes:
         channels: ``D`` of the feature grid.
         stride: Side of a cell of the grid, in pixels.
+        frozen: The stages that never change, in their order; they may be none.
+        network: The others.
     """
 
     mean: Tensor
@@ -54,14 +59,14 @@ class Backbone(nn.Module):
 
     def __init__(self, network: Any, config: BackboneConfig) -> None:  # noqa: ANN401 (timm is untyped)
         super().__init__()
+        self.frozen = nn.Sequential(*_taken_out(network, config))
         self.network = network
         self.channels: int = network.num_features
         self.stride: int = network.feature_info[-1]["reduction"]
         self.freeze_batch_norm = config.freeze_batch_norm
         self.register_buffer("mean", _per_channel(network.pretrained_cfg["mean"]), persistent=False)
         self.register_buffer("std", _per_channel(network.pretrained_cfg["std"]), persistent=False)
-        self._frozen = _first_stages(network, config)
-        kept = list(self._frozen)
+        kept: list[nn.Module] = [self.frozen]
         if config.freeze_depthwise:
             kept += [module for module in network.modules() if _is_depthwise(module)]
         if config.freeze_batch_norm:
@@ -69,16 +74,28 @@ class Backbone(nn.Module):
         for module in kept:
             module.requires_grad_(requires_grad=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``."""
+    def forward(self, images: Images) -> Tensor:
+        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
+
+        Of frozen features it takes the photos' own view.
+        """
+        if isinstance(images, FrozenFeatures):
+            return self.from_frozen(images.views[ORIGINAL])
+        return self.from_frozen(self.to_frozen(images))
+
+    def to_frozen(self, images: Tensor) -> Tensor:
+        """Apply the frozen stages: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, C, h', w')``."""
         images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return self.network.forward_features(images)
+        return self.frozen(images)
+
+    def from_frozen(self, features: Tensor) -> Tensor:
+        """Apply the other stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
+        return self.network.forward_features(features)
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
         """Switch between training and evaluation, but for what is frozen."""
         super().train(mode)
-        for module in self._frozen:
-            module.eval()
+        self.frozen.eval()
         if self.freeze_batch_norm:
             for module in self._batch_norms():
                 module.eval()
@@ -115,9 +132,13 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     elif config.weights == "none":
         log.warning("the backbone %s starts from random weights, as the settings ask", config.name)
     network = _embedded(config) if config.name == EMBEDDED else _from_timm(config)
+    expected = None if config.name == EMBEDDED else _probed_grid(network, config.name)
     _spare_strided_depthwise(network)
     network.to(memory_format=torch.channels_last)
-    return Backbone(network, config)
+    backbone = Backbone(network, config)
+    if expected is not None:
+        _check_parts(backbone, expected, config)
+    return backbone
 
 
 def _embedded(config: BackboneConfig) -> nn.Module:
@@ -144,11 +165,8 @@ def _from_timm(config: BackboneConfig) -> nn.Module:
         msg = f"expected {EMBEDDED!r} or a timm model as backbone.name, got {config.name!r}; {hint}"
         raise DataError(msg)
     if config.weights == "imagenet":
-        network = _pretrained(config.name)
-    else:
-        network = timm.create_model(config.name, pretrained=False, num_classes=0)
-    _check_grid(network, config.name)
-    return network
+        return _pretrained(config.name)
+    return timm.create_model(config.name, pretrained=False, num_classes=0)
 
 
 def _pretrained(name: str) -> nn.Module:
@@ -164,10 +182,16 @@ def _pretrained(name: str) -> nn.Module:
         raise DataError(msg) from error
 
 
-def _check_grid(network: Any, name: str) -> None:  # noqa: ANN401 (timm is untyped)
+def _probe(network: Any) -> Tensor:  # noqa: ANN401 (timm is untyped)
+    """An image of the size the network was made for, normalised, that is not the same all over."""
     _, height, width = network.pretrained_cfg["input_size"]
+    return torch.linspace(-2, 2, 3 * height * width).sin().view(1, 3, height, width)
+
+
+def _probed_grid(network: Any, name: str) -> Tensor:  # noqa: ANN401 (timm is untyped)
+    """What the network makes of the probe, if it is a grid."""
     with torch.no_grad():
-        features = network.eval().forward_features(torch.zeros(1, 3, height, width))
+        features = network.eval().forward_features(_probe(network))
     network.train()
     got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
     if not isinstance(got, tuple) or len(got) != 4 or got[1] != network.num_features:
@@ -177,28 +201,46 @@ def _check_grid(network: Any, name: str) -> None:  # noqa: ANN401 (timm is untyp
             "convolutional encoders such as resnet, convnext and efficientnet have one"
         )
         raise DataError(msg)
+    return features
 
 
-def _first_stages(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
-    """The modules of the first stages, with all that comes before them."""
+def _check_parts(backbone: Backbone, expected: Tensor, config: BackboneConfig) -> None:
+    """The two parts must make of the probe what the network made of it when it was whole."""
+    with torch.no_grad():
+        features = backbone.eval().from_frozen(backbone.frozen(_probe(backbone.network)))
+    backbone.train()
+    if not torch.allclose(features, expected, rtol=1e-3, atol=1e-4):
+        msg = (
+            f"backbone.frozen_stages: expected 0 for {config.name!r}, whose stages do not follow "
+            f"one another, got {config.frozen_stages}"
+        )
+        raise DataError(msg)
+
+
+def _taken_out(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
+    """The first stages, with all that comes before them, out of the network, which skips them."""
     if config.frozen_stages == 0:
         return []
-    before: list[nn.Module] = []
-    stages: list[nn.Module] = []
+    before: list[tuple[nn.Module, str]] = []
+    stages: list[tuple[nn.Module, str]] = []
     for name, child in network.named_children():
         if name in {"blocks", "stages"}:
-            stages += child.children()
+            stages += [(child, place) for place, _ in child.named_children()]
         elif name.startswith("layer") and name[5:].isdigit():
-            stages.append(child)
+            stages.append((network, name))
         elif not stages:
-            before.append(child)
+            before.append((network, name))
     if config.frozen_stages > len(stages):
         msg = (
             f"backbone.frozen_stages: expected at most {len(stages)}, the stages of "
             f"{config.name!r} that can be frozen, got {config.frozen_stages}"
         )
         raise DataError(msg)
-    return [*before, *stages[: config.frozen_stages]]
+    taken = []
+    for parent, name in [*before, *stages[: config.frozen_stages]]:
+        taken.append(getattr(parent, name))
+        setattr(parent, name, nn.Identity())
+    return taken
 
 
 def _is_depthwise(module: nn.Module) -> bool:

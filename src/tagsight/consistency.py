@@ -1,19 +1,19 @@
 """The attention consistency objective of VAC and G-CAM: views, their maps, their distance.
 
-A view is the set of transforms that made it. The views of a step are made here, from the batch, so
-that data loading, training loop and use know nothing of them, and all views of a photo share its
-crop, as equivariance demands.
+The views of a step are made here, from the batch, so that all views of a photo share its crop, as
+equivariance demands.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from tagsight.class_activation import class_logits, class_maps, pooled
-from tagsight.equivariance import on_one_grid, transform_images, undo_on_maps
+from tagsight.equivariance import on_one_grid, undo_on_maps
 from tagsight.losses import map_consistency
+from tagsight.views import ORDER, ORIGINAL, FrozenFeatures, View, see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
     from tagsight.config import ConsistencyConfig, Transform
     from tagsight.systems.grid import GridSystem
-
-View: TypeAlias = "frozenset[Transform]"
-ORIGINAL: View = frozenset()
-
-ORDER: tuple[Transform, ...] = ("scale", "flip", "quarter_turn")
-"""In which a view's transforms are made; on the maps they are undone backwards."""
+    from tagsight.views import Images
 
 
 class Pair(NamedTuple):
@@ -41,7 +36,7 @@ class Pair(NamedTuple):
 def consistent_losses(
     system: GridSystem,
     config: ConsistencyConfig,
-    images: Tensor,
+    images: Images,
     targets: Tensor,
     progress: float,
 ) -> dict[str, Tensor]:
@@ -50,12 +45,12 @@ def consistent_losses(
     Args:
         system: Whose backbone and classifiers make the maps.
         config: Views, distance and lambda.
-        images: ``(B, 3, H, W)`` float in [0, 1].
+        images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their views.
         targets: ``(B, L)`` int in {1, 0, -1}.
         progress: Fraction of the training that is done, in [0, 1]; lambda grows with it.
     """
     pairs = view_pairs(config)
-    views = sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
+    views = _views_of(pairs)
     features = _features(system, images, views, config.scale)
     classifiers, bias = system.classifiers()
 
@@ -91,24 +86,32 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
     return at_each_size + across
 
 
+def possible_views(config: ConsistencyConfig) -> list[View]:
+    """All views that some step may compare."""
+    every = "each" if config.views == "one" else config.views
+    return _views_of(view_pairs(config.model_copy(update={"views": every})))
+
+
+def _views_of(pairs: Sequence[Pair]) -> list[View]:
+    return sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
+
+
 def _features(
-    system: GridSystem, images: Tensor, views: Sequence[View], scale: float
+    system: GridSystem, images: Images, views: Sequence[View], scale: float
 ) -> dict[View, Tensor]:
     """Feature grids of the views; views of one size go through the backbone together."""
-    seen = {view: _seen(images, view, scale, system.backbone.stride) for view in views}
+    backbone = system.backbone
+    if isinstance(images, FrozenFeatures):
+        encode, seen = backbone.from_frozen, images.views
+    else:
+        encode = backbone
+        seen = {view: see(images, view, scale=scale, multiple=backbone.stride) for view in views}
     grids: dict[View, Tensor] = {}
-    for size in dict.fromkeys(batch.shape for batch in seen.values()):
+    for size in dict.fromkeys(seen[view].shape for view in views):
         group = [view for view in views if seen[view].shape == size]
-        features = system.backbone(torch.cat([seen[view] for view in group]))
+        features = encode(torch.cat([seen[view] for view in group]))
         grids |= zip(group, features.chunk(len(group)), strict=True)
     return grids
-
-
-def _seen(images: Tensor, view: View, scale: float, stride: int) -> Tensor:
-    for transform in ORDER:
-        if transform in view:
-            images = transform_images(images, transform, scale=scale, multiple=stride)
-    return images
 
 
 def _maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:

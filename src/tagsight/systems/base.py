@@ -9,10 +9,14 @@ from torch import Tensor, nn
 
 from tagsight.backbones import build_backbone
 from tagsight.losses import label_loss, vac_label_weights
+from tagsight.views import ORIGINAL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tagsight.config import SystemConfig
     from tagsight.labels import LabelSpace
+    from tagsight.views import Images, View
 
 
 class ParameterGroup(TypedDict):
@@ -81,15 +85,20 @@ class System(nn.Module, ABC):
         """Whether a label's map averages to its logit: an exact account of the score."""
         return False
 
-    @abstractmethod
-    def forward(self, images: Tensor) -> Recognition:
-        """Recognise images: ``(B, 3, H, W)`` float in [0, 1]."""
+    @property
+    def views(self) -> Sequence[View]:
+        """The views of a photo that `losses` may look at."""
+        return [ORIGINAL]
 
-    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+    @abstractmethod
+    def forward(self, images: Images) -> Recognition:
+        """Recognise images: ``(B, 3, H, W)`` float in [0, 1], or their frozen features."""
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         """Terms of the objective, by name, already weighted; their sum is minimised.
 
         Args:
-            images: ``(B, 3, H, W)`` float in [0, 1].
+            images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their `views`.
             targets: ``(B, L)`` int in {1, 0, -1}; unknown (-1) has no part in any term.
             progress: Fraction of the training that is done, in [0, 1], for terms that change.
         """

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.consistency import consistent_losses
 from tagsight.system_configs import GCAMConfig
 from tagsight.systems.base import Published
 from tagsight.systems.ml_gcn import MLGCN
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from tagsight.config import SystemConfig
+    from tagsight.config import ConsistencyConfig, SystemConfig
 
 
 class GCAM(MLGCN):
@@ -53,7 +50,6 @@ class GCAM(MLGCN):
     )
     config: GCAMConfig
 
-    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
-        if self.config.consistency.weight == 0:
-            return super().losses(images, targets, progress)
-        return consistent_losses(self, self.config.consistency, images, targets, progress)
+    @property
+    def consistency(self) -> ConsistencyConfig | None:
+        return self.config.consistency if self.config.consistency.weight else None

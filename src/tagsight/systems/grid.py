@@ -1,4 +1,8 @@
-"""Systems that weigh the cells of one feature grid by one classifier a label."""
+"""Systems that weigh the cells of one feature grid by one classifier a label.
+
+Their maps can be held together over the views of a photo: what makes VAC of the linear baseline,
+and G-CAM of ML-GCN.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,16 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from tagsight.class_activation import class_logits, class_maps, pooled
+from tagsight.consistency import consistent_losses, possible_views
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
+
+    from tagsight.config import ConsistencyConfig
+    from tagsight.views import Images, View
 
 
 class GridSystem(System):
@@ -23,10 +33,24 @@ class GridSystem(System):
         """``(L, D)`` float classifiers, and ``(L,)`` float bias or None."""
 
     @property
+    def consistency(self) -> ConsistencyConfig | None:
+        """How the maps of a photo's views are held together, if they are."""
+        return None
+
+    @property
     def maps_add_up(self) -> bool:
         return self.config.pooling == "average"
 
-    def forward(self, images: Tensor) -> Recognition:
+    @property
+    def views(self) -> Sequence[View]:
+        return super().views if self.consistency is None else possible_views(self.consistency)
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        if self.consistency is None:
+            return super().losses(images, targets, progress)
+        return consistent_losses(self, self.consistency, images, targets, progress)
+
+    def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)
         classifiers, bias = self.classifiers()
         embedding = pooled(features, self.config.pooling)

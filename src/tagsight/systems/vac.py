@@ -12,15 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.consistency import consistent_losses
 from tagsight.system_configs import VACConfig
 from tagsight.systems.base import Published
 from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from tagsight.config import SystemConfig
+    from tagsight.config import ConsistencyConfig, SystemConfig
 
 
 class VAC(ResNet):
@@ -59,7 +56,6 @@ class VAC(ResNet):
     )
     config: VACConfig
 
-    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
-        if self.config.consistency.weight == 0:
-            return super().losses(images, targets, progress)
-        return consistent_losses(self, self.config.consistency, images, targets, progress)
+    @property
+    def consistency(self) -> ConsistencyConfig | None:
+        return self.config.consistency if self.config.consistency.weight else None
