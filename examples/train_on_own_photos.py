@@ -13,20 +13,19 @@ from tagsight.settings import changes_in
 
 
 def main(labels: Path, out: Path, epochs: int) -> None:
-    runtime = ts.Runtime.choose()
+    runtime = ts.Runtime.choose(cache=out / "cache")
     recipe = ts.choose_recipe("gcam-cpu", changes_in({"training": {"epochs": epochs}}, ""))
-    training = recipe.training
 
     # Every photo is opened once; those that cannot be used are left out. Splits are made if needed.
-    rows, problems, facts = ts.prepare(
-        ts.read_annotations(labels), out, runtime, seed=training.seed, max_bad=0.05
+    rows, problems, hashes, facts = ts.prepare(
+        ts.read_annotations(labels), out, runtime, seed=recipe.training.seed, max_bad=0.05
     )
     for path, reason in problems:
         print(f"left out: {path}: {reason}")
 
-    steps = epochs * max(1, rows.split_sizes["train"] // training.batch_size)
+    steps = recipe.training.steps(rows.split_sizes["train"])
     with ts.RunLog(out / "run.jsonl", steps) as log:
-        outcome = ts.train_run(rows, recipe, out, runtime, log=log, facts=facts)
+        outcome = ts.train_run(rows, recipe, out, runtime, log=log, hashes=hashes, facts=facts)
     print(f"{outcome.model}: validation mAP {outcome.validation['mAP']:.1f}")
 
 

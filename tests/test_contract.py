@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import CELL, COLOURS, drawn, label_space, tiny_system
+from tiny import CELL, COLOURS, TINY_STAGED, drawn, label_space, tiny_system
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.config import Recipe, TrainConfig
 from tagsight.system_configs import SYSTEM_CONFIGS, parse_recipe, system_config
 from tagsight.systems import SYSTEMS, System, build_system
+from tagsight.views import FrozenFeatures, mirrored, with_mirrored
 
 every_system = pytest.mark.parametrize("name", SYSTEMS)
 every_pooling = pytest.mark.parametrize("pooling", ["average", "max"])
@@ -71,6 +72,23 @@ def test_photos_of_a_batch_do_not_influence_one_another(name: str):
     system, images = exact(name), images_of(3)
     alone = [system(image[None]) for image in images]
     assert_close(system(images), type(alone[0])(*map(torch.cat, zip(*alone, strict=True))))
+
+
+@every_system
+@pytest.mark.parametrize("flipped", [False, True])
+def test_frozen_features_train_as_the_photos_do(name: str, flipped: bool):
+    settings: dict[str, object] = {"backbone": TINY_STAGED}
+    if "consistency" in SYSTEMS[name].Config.model_fields:
+        turning = ("flip", "scale", "quarter_turn")
+        settings["consistency"] = {"scale": 0.75, "transforms": turning}
+    system, targets = exact(name, **settings), drawn(3)[1]
+    images = images_of()
+    views = with_mirrored(system.views)
+    features = {view: system.backbone.to_frozen(system.see(images, view)) for view in views}
+    seen = images.flip(-1) if flipped else images
+    kept = FrozenFeatures(mirrored(features) if flipped else features)
+    assert_close(system.losses(kept, targets), system.losses(seen, targets))
+    assert_close(system(kept), system(seen))
 
 
 @every_system

@@ -54,7 +54,7 @@ def test_the_seed_decides_the_split(undivided, tmp_path):
 
 
 def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
-    rows, _, facts = prepared(undivided, tmp_path / "run")
+    rows, _, _, facts = prepared(undivided, tmp_path / "run")
     record = tmp_path / "run" / "split.csv"
     with record.open(newline="") as handle:
         assert dict(csv.reader(handle)) == {
@@ -70,7 +70,7 @@ def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
 def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
     collection.paths[3].write_bytes(collection.paths[3].read_bytes()[:60])
     collection.paths[40].unlink()
-    rows, problems, facts = prepared(collection, tmp_path / "run", max_bad=0.05)
+    rows, problems, _, facts = prepared(collection, tmp_path / "run", max_bad=0.05)
     left_out = [collection.paths[3], collection.paths[40]]
     assert [problem.path for problem in problems] == left_out
     assert problems[1].reason == "does not exist"

@@ -43,6 +43,20 @@ def test_every_step_is_a_line_of_json_with_every_named_term(tmp_path):
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", second["time"])
 
 
+def test_the_time_left_of_training_does_not_count_the_work_before_it(impatient, monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(runlog.time, "perf_counter", lambda: next(clock))
+    out = console()
+    with RunLog(None, 4, out) as log:
+        with log.work("frozen stages", 100) as advance:
+            for done in range(1, 101):
+                advance(done)
+        log.step(step(2))
+    before, after = said(out).splitlines()[-2:]
+    assert before.startswith("frozen stages  100/100  0:00 left")
+    assert re.match(r"training  2/4  0:\d\d left", after)
+
+
 def test_epochs_are_counted_from_1_and_carry_the_validation_metrics(tmp_path):
     path = tmp_path / "run.jsonl"
     with RunLog(path, 10, console()) as log:

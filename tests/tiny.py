@@ -63,6 +63,25 @@ def tiny_equivariant(**_options: object) -> TinyNetwork:
     return TinyNetwork()
 
 
+class StagedNetwork(TinyNetwork):
+    """The same with a stage that can be frozen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pixels, cells = self.pixels, self.cells
+        del self.pixels, self.cells
+        self.layer1 = nn.Sequential(pixels, nn.ReLU(), nn.AvgPool2d(CELL))
+        self.cells = cells
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        return F.relu(self.cells(self.layer1(images)))
+
+
+@register_model
+def tiny_staged(**_options: object) -> StagedNetwork:
+    return StagedNetwork()
+
+
 TINY = BackboneConfig(
     name="tiny_equivariant",
     weights="none",
@@ -70,6 +89,8 @@ TINY = BackboneConfig(
     freeze_depthwise=False,
     freeze_batch_norm=False,
 )
+
+TINY_STAGED = TINY.model_copy(update={"name": "tiny_staged", "frozen_stages": 1})
 
 
 def label_space() -> LabelSpace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +14,7 @@ from tagsight.runtime import Runtime
 from tagsight.systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tagsight.train import Step
@@ -55,11 +56,18 @@ class Diary:
     def __init__(self, interrupt_at: int | None = None) -> None:
         self.interrupt_at = interrupt_at
         self.notes: list[str] = []
+        self.works: list[tuple[str, int, list[int]]] = []
         self.steps: list[Step] = []
         self.epochs: list[Mapping[str, float]] = []
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+    @contextmanager
+    def work(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        done: list[int] = []
+        yield done.append
+        self.works.append((description, total, done))
 
     def step(self, step: Step) -> None:
         self.steps.append(step)

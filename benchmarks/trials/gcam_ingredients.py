@@ -64,9 +64,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
 
-    runtime = Runtime.choose()
+    runtime = Runtime.choose(cache=given.out / "cache")
     annotations = read_annotations(given.data, images=given.images)
-    rows, _, facts = prepare(annotations, given.out, runtime, seed=given.seed)
+    rows, _, hashes, facts = prepare(annotations, given.out, runtime, seed=given.seed)
     common = {"image_size": given.image_size, "epochs": given.epochs, "seed": given.seed}
     training = {f"training.{name}": value for name, value in common.items()}
     print("| variant | last mAP | best mAP | consistency, first and last step | minutes |")
@@ -80,7 +80,7 @@ def main() -> None:
             ]
             with RunLog(folder / "run.jsonl", 1) as log:
                 chosen = choose_recipe(recipe, changed)
-                train_run(rows, chosen, folder, runtime, log=log, facts=facts)
+                train_run(rows, chosen, folder, runtime, log=log, hashes=hashes, facts=facts)
         print(f"| {variant} | {_row(folder / 'run.jsonl')} |", flush=True)
 
 

@@ -59,7 +59,7 @@ class Backbone(nn.Module):
 
     def __init__(self, network: Any, config: BackboneConfig) -> None:  # noqa: ANN401 (timm is untyped)
         super().__init__()
-        self.frozen = nn.Sequential(*_taken_out(network, config))
+        self.frozen = nn.Sequential(*_taken_out(network, config)).eval()
         self.network = network
         self.channels: int = network.num_features
         self.stride: int = network.feature_info[-1]["reduction"]
@@ -206,14 +206,17 @@ def _probed_grid(network: Any, name: str) -> Tensor:  # noqa: ANN401 (timm is un
 
 def _check_parts(backbone: Backbone, expected: Tensor, config: BackboneConfig) -> None:
     """The two parts must make of the probe what the network made of it when it was whole."""
-    with torch.no_grad():
-        features = backbone.eval().from_frozen(backbone.frozen(_probe(backbone.network)))
+    msg = (
+        f"backbone.frozen_stages: expected 0 for {config.name!r}, whose stages do not follow "
+        f"one another, got {config.frozen_stages}"
+    )
+    try:
+        with torch.no_grad():
+            features = backbone.eval().from_frozen(backbone.frozen(_probe(backbone.network)))
+    except RuntimeError as error:
+        raise DataError(msg) from error
     backbone.train()
     if not torch.allclose(features, expected, rtol=1e-3, atol=1e-4):
-        msg = (
-            f"backbone.frozen_stages: expected 0 for {config.name!r}, whose stages do not follow "
-            f"one another, got {config.frozen_stages}"
-        )
         raise DataError(msg)
 
 

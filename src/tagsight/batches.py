@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
-import torch
 
 from tagsight.data.photos import open_photo
 from tagsight.threads import ordered_map
 from tagsight.transforms import warp
+from tagsight.views import stacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,18 +20,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.transforms import Augmentation
+    from tagsight.views import Images, Photo
 
 
 class Batch(NamedTuple):
     """Some rows of a split.
 
     Attributes:
-        images: ``(B, 3, S, S)`` uint8.
+        images: ``(B, 3, S, S)`` uint8, or frozen features.
         targets: ``(B, L)`` int in {1, 0, -1}.
     """
 
-    images: Tensor
+    images: Images
     targets: Tensor
+
+
+class Photos(Protocol):
+    """Photos by row, as pixels or as features; any thread may ask."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int) -> Photo: ...
 
 
 class PhotoStore:
@@ -70,14 +79,14 @@ class TrainingBatches:
     The last photos of an epoch that fill no batch wait for the next, unless there are no others.
 
     Args:
-        photos: The ``N`` photos at the augmentation's source side.
+        photos: The ``N`` photos at the augmentation's source side, or their frozen features.
         targets: ``(N, L)`` int in {1, 0, -1}.
         augmentation: Crop and flip.
         size: Photos per batch.
         workers: Threads that decode and crop.
     """
 
-    photos: PhotoStore
+    photos: Photos
     targets: Tensor
     augmentation: Augmentation
     size: int
@@ -91,17 +100,25 @@ class TrainingBatches:
         order = np.random.default_rng((self.augmentation.seed, epoch)).permutation(len(self.photos))
         rows = order[: len(self) * self.size].tolist()
 
-        def read(row: int) -> Tensor:
+        def read(row: int) -> Photo:
             return self.augmentation(self.photos[row], epoch=epoch, row=row)
 
         images = ordered_map(read, rows, workers=self.workers, ahead=2 * self.size)
         for start in range(0, len(rows), self.size):
             some = rows[start : start + self.size]
-            yield Batch(torch.stack(list(islice(images, len(some)))), self.targets[some])
+            yield Batch(stacked(list(islice(images, len(some)))), self.targets[some])
 
 
-def evaluation_batches(photos: PhotoStore, size: int, workers: int) -> Iterator[Tensor]:
-    """All photos in their own order: ``(B, 3, S, S)`` uint8, the last batch smaller."""
+@overload
+def evaluation_batches(photos: PhotoStore, size: int, workers: int) -> Iterator[Tensor]: ...
+
+
+@overload
+def evaluation_batches(photos: Photos, size: int, workers: int) -> Iterator[Images]: ...
+
+
+def evaluation_batches(photos: Photos, size: int, workers: int) -> Iterator[Images]:
+    """All photos in their own order, the last batch smaller."""
     images = ordered_map(photos.__getitem__, range(len(photos)), workers=workers, ahead=2 * size)
     while some := list(islice(images, size)):
-        yield torch.stack(some)
+        yield stacked(some)

@@ -179,6 +179,14 @@ class TrainConfig(Settings):
     seed: int = Field(0, ge=0)
     """Decides the first weights, the order of the photos, the crops and the views."""
 
+    def steps_per_epoch(self, photos: int) -> int:
+        """Count the batches of an epoch; photos that fill none wait, unless there are no others."""
+        return max(1, photos // self.batch_size)
+
+    def steps(self, photos: int) -> int:
+        """Count the steps of a run over so many training photos."""
+        return self.epochs * self.steps_per_epoch(photos)
+
 
 class Recipe(Settings):
     """A system with all its settings, and where they come from."""

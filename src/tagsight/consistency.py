@@ -13,7 +13,7 @@ import torch
 from tagsight.class_activation import class_logits, class_maps, pooled
 from tagsight.equivariance import on_one_grid, undo_on_maps
 from tagsight.losses import map_consistency
-from tagsight.views import ORDER, ORIGINAL, FrozenFeatures, View, see
+from tagsight.views import ORDER, ORIGINAL, FrozenFeatures, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def consistent_losses(
     """
     pairs = view_pairs(config)
     views = _views_of(pairs)
-    features = _features(system, images, views, config.scale)
+    features = _features(system, images, views)
     classifiers, bias = system.classifiers()
 
     pooling = system.config.pooling
@@ -96,16 +96,13 @@ def _views_of(pairs: Sequence[Pair]) -> list[View]:
     return sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
 
 
-def _features(
-    system: GridSystem, images: Images, views: Sequence[View], scale: float
-) -> dict[View, Tensor]:
+def _features(system: GridSystem, images: Images, views: Sequence[View]) -> dict[View, Tensor]:
     """Feature grids of the views; views of one size go through the backbone together."""
     backbone = system.backbone
     if isinstance(images, FrozenFeatures):
         encode, seen = backbone.from_frozen, images.views
     else:
-        encode = backbone
-        seen = {view: see(images, view, scale=scale, multiple=backbone.stride) for view in views}
+        encode, seen = backbone, {view: system.see(images, view) for view in views}
     grids: dict[View, Tensor] = {}
     for size in dict.fromkeys(seen[view].shape for view in views):
         group = [view for view in views if seen[view].shape == size]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.checkpoint import load_model
@@ -22,8 +25,6 @@ from tagsight.run import train_run
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
     from tagsight.runtime import Runtime
@@ -62,10 +63,12 @@ def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
             out / "photos", count=SCENES, seed=seed, workers=runtime.workers, progress=advance
         )
     annotations = read_annotations(photos / "labels.csv")
-    measured = [
-        _measured(demo_recipe(system, seed), annotations, photos, out, runtime)
-        for system in ("gcam", "resnet")
-    ]
+    with TemporaryDirectory(prefix="tagsight-") as cache:
+        runtime = replace(runtime, cache=Path(cache))
+        measured = [
+            _measured(demo_recipe(system, seed), annotations, photos, out, runtime)
+            for system in ("gcam", "resnet")
+        ]
     _explain(out, annotations.rows("test"), runtime)
     minutes = (time.perf_counter() - started) / 60
     reports = {one.recipe.system: one.report for one in measured}
@@ -93,12 +96,21 @@ def _measured(
 ) -> Measured:
     folder = out / recipe.system
     with progress("checking photos", len(annotations)) as advance:
-        rows, _, facts = prepare(
+        prepared = prepare(
             annotations, folder, runtime, seed=recipe.training.seed, progress=advance
         )
-    batches = max(1, rows.split_sizes["train"] // recipe.training.batch_size)
-    with RunLog(folder / "run.jsonl", recipe.training.epochs * batches) as log:
-        outcome = train_run(rows, recipe, folder, runtime, log=log, facts=facts)
+    rows = prepared.annotations
+    steps = recipe.training.steps(rows.split_sizes["train"])
+    with RunLog(folder / "run.jsonl", steps) as log:
+        outcome = train_run(
+            rows,
+            recipe,
+            folder,
+            runtime,
+            log=log,
+            hashes=prepared.hashes,
+            facts=prepared.facts,
+        )
     model = load_model(outcome.model, runtime.device)
     test = rows.rows("test")
     with progress("recognising", len(test)) as advance:

@@ -17,6 +17,7 @@ from tagsight.metrics import average_precision, mean_average_precision, precisio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tagsight.batches import Photos
     from tagsight.checkpoint import LoadedModel
     from tagsight.data.annotations import Annotations
     from tagsight.decision import Decision
@@ -45,7 +46,7 @@ class Predictions(NamedTuple):
 @torch.no_grad()
 def predict(
     system: System,
-    photos: PhotoStore,
+    photos: Photos,
     runtime: Runtime,
     *,
     batch_size: int = 64,
@@ -55,7 +56,7 @@ def predict(
 
     Args:
         system: On the runtime's device; it is left in evaluation mode.
-        photos: The ``N`` photos at the side the system was trained for.
+        photos: The ``N`` photos at the side the system was trained for, or their features.
         runtime: Device and precision.
         batch_size: Photos per forward pass.
         progress: Called with the number of photos done so far.
@@ -67,7 +68,7 @@ def predict(
     for images in evaluation_batches(photos, batch_size, runtime.workers):
         with runtime.autocast():
             logits.append(system(runtime.images(images)).logits.float().cpu())
-        done += len(images)
+        done += len(logits[-1])
         if progress is not None:
             progress(done)
     return Predictions(torch.cat(logits), done / (time.perf_counter() - started))

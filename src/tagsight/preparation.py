@@ -8,7 +8,7 @@ from tagsight.data.check import check_photos, without_problems
 from tagsight.data.split import complete_splits, write_split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
@@ -22,11 +22,13 @@ class Prepared(NamedTuple):
     Attributes:
         annotations: With splits; every photo opens.
         problems: The photos that were left out, and why.
+        hashes: Content hash of every photo.
         facts: Format, photos per split, and the hashes of rows and split, for the model folder.
     """
 
     annotations: Annotations
     problems: tuple[Problem, ...]
+    hashes: Mapping[Path, bytes]
     facts: dict[str, object]
 
 
@@ -64,4 +66,4 @@ def prepare(
             "split_hash": split_hash,
         }
     }
-    return Prepared(divided, check.problems, facts)
+    return Prepared(divided, check.problems, check.hashes, facts)

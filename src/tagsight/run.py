@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -12,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel
 from tagsight.batches import PhotoStore, TrainingBatches
 from tagsight.checkpoint import save_model
 from tagsight.decision import fit_decision
+from tagsight.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
 from tagsight.labels import LabelSpace
@@ -20,13 +22,16 @@ from tagsight.systems import SYSTEMS, build_system
 from tagsight.train import fit
 from tagsight.transforms import Augmentation
 from tagsight.vectors import label_vectors
+from tagsight.views import ORIGINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor
 
+    from tagsight.batches import Photos
     from tagsight.config import Recipe, TrainConfig
     from tagsight.data.annotations import Annotations
     from tagsight.runtime import Runtime
@@ -39,6 +44,9 @@ class Log(Protocol):
 
     def note(self, text: str) -> None:
         """Say something once."""
+
+    def work(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far work between the steps is; it calls with the number done."""
 
     def step(self, step: Step) -> None:
         """Record a step of the optimiser."""
@@ -73,6 +81,7 @@ def train_run(
     runtime: Runtime,
     *,
     log: Log,
+    hashes: Mapping[Path, bytes] | None = None,
     vectors: Path | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> Outcome:
@@ -87,6 +96,7 @@ def train_run(
         out: The run folder; the model goes into ``out / "model"``.
         runtime: Device and precision.
         log: Who follows the run.
+        hashes: Content hash of every photo, to keep what frozen stages make of it.
         vectors: Word vectors file, if any.
         facts: What the model folder should say of its origin.
 
@@ -100,21 +110,26 @@ def train_run(
     _check_can_judge(judge)
     labels = _label_space(learn, recipe, vectors, log)
     system = build_system(recipe, labels).to(runtime.device)
-    batches = _training_batches(learn, training, runtime)
-    judged = PhotoStore(judge.paths, training.image_size, runtime.photo_memory // 2)
+    augmentation = Augmentation(
+        training.image_size, training.crop, training.random_flip, training.seed
+    )
     best: Outcome | None = None
     interrupted = False
     try:
-        for candidate in _candidates(system, batches, judged, training, runtime, log):
-            validation = _validation(candidate, judge)
-            log.epoch(candidate.epoch, validation)
-            if best is None or validation["mAP"] > best.validation["mAP"]:
-                minutes = (time.perf_counter() - started) / 60
-                better = Outcome(
-                    out / "model", candidate.epoch, validation, minutes, interrupted=False
-                )
-                _save(better, candidate, labels, judge, recipe, facts or {})
-                best = better
+        with _photos(system, augmentation, learn, judge, runtime, hashes, log) as (shown, judged):
+            batches = TrainingBatches(
+                shown, learn.targets, augmentation, training.batch_size, runtime.workers
+            )
+            for candidate in _candidates(system, batches, judged, training, runtime, log):
+                validation = _validation(candidate, judge)
+                log.epoch(candidate.epoch, validation)
+                if best is None or validation["mAP"] > best.validation["mAP"]:
+                    minutes = (time.perf_counter() - started) / 60
+                    better = Outcome(
+                        out / "model", candidate.epoch, validation, minutes, interrupted=False
+                    )
+                    _save(better, candidate, labels, judge, recipe, facts or {})
+                    best = better
     except KeyboardInterrupt:
         if best is None:
             raise
@@ -147,16 +162,30 @@ def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: 
     return replace(labels, vectors=found.vectors)
 
 
-def _training_batches(
-    learn: Annotations, training: TrainConfig, runtime: Runtime
-) -> TrainingBatches:
-    augmentation = Augmentation(
-        training.image_size, training.crop, training.random_flip, training.seed
+@contextmanager
+def _photos(
+    system: System,
+    augmentation: Augmentation,
+    learn: Annotations,
+    judge: Annotations,
+    runtime: Runtime,
+    hashes: Mapping[Path, bytes] | None,
+    log: Log,
+) -> Iterator[tuple[Photos, Photos]]:
+    """Photos to learn from and to judge by: as frozen features if they can be kept, else pixels."""
+    pixels = (
+        PhotoStore(learn.paths, augmentation.source_side, runtime.photo_memory // 2),
+        PhotoStore(judge.paths, augmentation.side, runtime.photo_memory // 2),
     )
-    photos = PhotoStore(learn.paths, augmentation.source_side, runtime.photo_memory // 2)
-    return TrainingBatches(
-        photos, learn.targets, augmentation, training.batch_size, runtime.workers
+    if not (hashes and runtime.cache and can_be_kept(system.backbone, augmentation)):
+        yield pixels
+        return
+    splits = (
+        Rows(learn.paths, wanted_views(system, augmentation)),
+        Rows(judge.paths, [ORIGINAL]),
     )
+    with kept_features(Encoder(system, augmentation.side, runtime), splits, hashes, log) as kept:
+        yield pixels if kept is None else (kept[0], kept[1])
 
 
 class _Candidate(NamedTuple):
@@ -170,7 +199,7 @@ class _Candidate(NamedTuple):
 def _candidates(
     system: System,
     batches: TrainingBatches,
-    judged: PhotoStore,
+    judged: Photos,
     training: TrainConfig,
     runtime: Runtime,
     log: Log,

@@ -69,6 +69,12 @@ class Display:
     ) -> None:
         self._bar.stop()
 
+    def begin(self, description: str, total: int) -> None:
+        """Turn to another piece of work, whose time counts from now."""
+        self.description, self._total = description, total
+        self._started = self._said = time.perf_counter()
+        self._bar.reset(self._task, description=description, total=total, state="")
+
     def update(self, done: int, total: int | None = None, state: str = "") -> None:
         """Show how many are done, and a few words on how it stands."""
         self._total = self._total if total is None else total
@@ -126,6 +132,7 @@ class RunLog:
 
     def __init__(self, path: Path | None, total_steps: int, console: Console | None = None) -> None:
         self._path = path
+        self._steps = total_steps
         self._display = Display("training", total_steps, console or Console(stderr=True))
         self._open = ExitStack()
         self._best = -math.inf
@@ -153,6 +160,13 @@ class RunLog:
         """Say something once."""
         self._record("note", text=text)
         self._display.say(text)
+
+    @contextmanager
+    def work(self, description: str, total: int) -> Iterator[Advance]:
+        """Show how far work between the steps is, for as long as the block lasts."""
+        self._display.begin(description, total)
+        yield self._display.update
+        self._display.begin("training", self._steps)
 
     def step(self, step: Step) -> None:
         """Record a step of the optimiser."""

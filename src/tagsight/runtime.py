@@ -7,15 +7,20 @@ import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 import torch
 
 from tagsight.errors import DataError
 from tagsight.transforms import as_float
+from tagsight.views import FrozenFeatures
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
+
+    from tagsight.views import Images
 
 # Parameters of mallopt(3).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
@@ -33,12 +38,16 @@ class Runtime:
             maps and losses are float32 always.
         workers: Threads that decode photos.
         photo_memory: Budget for decoded photos, in bytes.
+        cache: Folder for frozen features, or None to keep none.
+        cache_space: Budget for them on the disk, in bytes.
     """
 
     device: torch.device
     precision: Precision
     workers: int = 2
     photo_memory: int = 2 * 2**30
+    cache: Path | None = None
+    cache_space: int = 20 * 2**30
 
     @classmethod
     def choose(
@@ -48,6 +57,8 @@ class Runtime:
         *,
         workers: int | None = None,
         photo_memory: int = 2 * 2**30,
+        cache: Path | None = None,
+        cache_space: int = 20 * 2**30,
     ) -> Self:
         """Take the GPU if there is one, the fastest precision safe there, a thread per processor.
 
@@ -65,7 +76,8 @@ class Runtime:
         if place.type == "cpu":
             _keep_freed_memory()
         chosen = _fast_precision(place) if precision == "auto" else precision
-        return cls(place, chosen, workers or min(16, os.cpu_count() or 1), photo_memory)
+        threads = workers or min(16, os.cpu_count() or 1)
+        return cls(place, chosen, threads, photo_memory, cache, cache_space)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Give the region in which convolutions run in the chosen precision."""
@@ -73,8 +85,16 @@ class Runtime:
             return nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))
 
-    def images(self, batch: Tensor) -> Tensor:
+    @overload
+    def images(self, batch: Tensor) -> Tensor: ...
+
+    @overload
+    def images(self, batch: Images) -> Images: ...
+
+    def images(self, batch: Images) -> Images:
         """Bring a batch to the device: ``(B, 3, H, W)`` uint8 -> float in [0, 1], channels last."""
+        if isinstance(batch, FrozenFeatures):
+            return batch.to(self.device)
         pinned = batch.pin_memory() if self.device.type == "cuda" else batch
         images = as_float(pinned.to(self.device, non_blocking=True))
         return images.contiguous(memory_format=torch.channels_last)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tagsight.config import TrainConfig
     from tagsight.runtime import Runtime
     from tagsight.systems import System
+    from tagsight.views import Images
 
 
 class Step(NamedTuple):
@@ -48,7 +49,7 @@ class Objective(nn.Module):
         super().__init__()
         self.system = system
 
-    def forward(self, images: Tensor, targets: Tensor, progress: float) -> dict[str, Tensor]:
+    def forward(self, images: Images, targets: Tensor, progress: float) -> dict[str, Tensor]:
         """Give the named terms of the objective."""
         return self.system.losses(images, targets, progress)
 
@@ -99,7 +100,7 @@ def fit(
             schedule.step()
             number += 1
             now = time.perf_counter()
-            rate = len(images) / (now - before)
+            rate = len(targets) / (now - before)
             yield Step(epoch, number, terms, lr, rate, number % len(batches) == 0)
             before = time.perf_counter()
 

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
+
+from tagsight.views import mirrored
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from tagsight.views import Photo
 
 ASPECTS = (3 / 4, 4 / 3)
 """Range of a random crop's aspect, relative to the photo's own."""
@@ -53,16 +56,20 @@ class Augmentation:
         """Side of the warped photo that crops are taken from, in pixels."""
         return self.side if self.crop == 1 else round(self.side * 9 / 7)
 
-    def __call__(self, warped: Tensor, *, epoch: int, row: int) -> Tensor:
-        """Crop and flip: ``(3, source_side, source_side)`` uint8 -> ``(3, side, side)`` uint8."""
+    def __call__(self, photo: Photo, *, epoch: int, row: int) -> Photo:
+        """Crop and flip: ``(3, source_side, source_side)`` uint8 -> ``(3, side, side)`` uint8.
+
+        Features can be flipped only, by taking those of the mirrored views.
+        """
         chance = np.random.default_rng((self.seed, epoch, row))
         if self.flip and chance.random() < 0.5:
-            warped = warped.flip(-1)
+            photo = mirrored(photo)
         if self.crop == 1:
-            return warped
-        photo = Image.fromarray(warped.permute(1, 2, 0).contiguous().numpy())
+            return photo
+        assert isinstance(photo, Tensor), "features of crops are not kept"
+        image = Image.fromarray(photo.permute(1, 2, 0).contiguous().numpy())
         return _pixels(
-            photo.resize((self.side, self.side), Image.Resampling.BILINEAR, box=self._crop(chance))
+            image.resize((self.side, self.side), Image.Resampling.BILINEAR, box=self._crop(chance))
         )
 
     def _crop(self, chance: np.random.Generator) -> tuple[float, float, float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch import Tensor
 from tagsight.equivariance import transform_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from tagsight.config import Transform
 
@@ -29,7 +29,7 @@ ORDER: tuple[Transform, ...] = ("scale", "flip", "quarter_turn")
 """In which a view's transforms are made; on the maps they are undone backwards."""
 
 
-def see(images: Tensor, view: View, *, scale: float, multiple: int) -> Tensor:
+def see(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) -> Tensor:
     """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``.
 
     Args:
@@ -71,12 +71,25 @@ class FrozenFeatures:
         )
 
 
-def stacked(photos: Sequence[Mapping[View, Tensor]]) -> FrozenFeatures:
-    """Make a batch of single photos' features: ``(h, w, C)`` each -> ``(B, C, h, w)``."""
-    return FrozenFeatures(
-        {view: torch.stack([photo[view] for photo in photos]).movedim(-1, 1) for view in photos[0]}
-    )
-
-
 Images: TypeAlias = Tensor | FrozenFeatures
 """What a system is trained on: pixels ``(B, 3, H, W)`` float in [0, 1], or features of them."""
+
+Photo: TypeAlias = Tensor | Mapping[View, Tensor]
+"""One of a batch: pixels ``(3, H, W)`` uint8, or features ``(h, w, C)`` by view."""
+
+
+def mirrored(photo: Photo) -> Photo:
+    """Mirror a photo; of features those views are left that are known of the mirrored photo."""
+    if isinstance(photo, Tensor):
+        return photo.flip(-1)
+    return {view: photo[view ^ FLIP] for view in photo if view ^ FLIP in photo}
+
+
+def stacked(photos: list[Photo]) -> Images:
+    """Make a batch: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
+    if isinstance(photos[0], Tensor):
+        return torch.stack(cast("list[Tensor]", photos))
+    features = cast("list[Mapping[View, Tensor]]", photos)
+    return FrozenFeatures(
+        {view: torch.stack([one[view] for one in features]).movedim(-1, 1) for view in photos[0]}
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -38,6 +38,7 @@ def _joined(tokens: list[Token]) -> str:
     return ",".join(token.value for token in tokens)
 
 
+Gibibytes = Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))]
 SettingsOption = Annotated[dict[str, Any] | None, Parameter(converter=nested_settings)]
 
 
@@ -66,6 +67,38 @@ class Reading:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Keeping:
+    """What training keeps so as not to compute it in every epoch."""
+
+    photo_memory: Gibibytes = 2.0
+    """Memory for photos that are decoded once, in GiB."""
+
+    cache: Path | None = None
+    """Folder for what frozen stages make of photos; by default one that all runs share."""
+
+    cache_space: Gibibytes = 20.0
+    """Most that this folder may take on the disk, in GiB; 0 keeps nothing."""
+
+    def limits(self) -> _Limits:
+        """Give these as a runtime takes them: folder and bytes."""
+        from platformdirs import user_cache_path
+
+        folder = self.cache or user_cache_path("tagsight")
+        return {
+            "photo_memory": round(self.photo_memory * 2**30),
+            "cache": folder if self.cache_space else None,
+            "cache_space": round(self.cache_space * 2**30),
+        }
+
+
+class _Limits(TypedDict, total=False):
+    photo_memory: int
+    cache: Path | None
+    cache_space: int
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Machine:
     """Where and how fast something is computed, which never decides what comes out."""
 
@@ -78,15 +111,15 @@ class Machine:
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Threads that decode photos; by default one for each processor, at most 16."""
 
-    def runtime(self, photo_memory: float = 0.0) -> Runtime:
-        """Choose the device; ``photo_memory`` is in GiB."""
+    def runtime(self, keeping: Keeping | None = None) -> Runtime:
+        """Choose the device, and what is kept there to be fast; by default nothing."""
         from tagsight.runtime import Runtime
 
         return Runtime.choose(
             self.device,
             self.precision,
             workers=self.workers,
-            photo_memory=round(photo_memory * 2**30),
+            **(keeping.limits() if keeping else {"photo_memory": 0}),
         )
 
 

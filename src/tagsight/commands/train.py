@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
 from cyclopts.types import ExistingPath
-from cyclopts.validators import Number
 
-from tagsight.commands.options import Choice, Machine, Reading
+from tagsight.commands.options import Choice, Keeping, Machine, Reading
 from tagsight.commands.output import INTERRUPTED, remark, say
 from tagsight.commands.rows import MaxBad, tell_problems
 from tagsight.runlog import RunLog, progress
@@ -26,7 +24,7 @@ def train(
     choice: Choice = Choice(),
     vectors: Path | None = None,
     max_bad: MaxBad = 0.01,
-    photo_memory: Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))] = 2.0,
+    keeping: Keeping = Keeping(),
     reading: Reading = Reading(),
     machine: Machine = Machine(),
 ) -> int:
@@ -40,14 +38,13 @@ def train(
         out: The run folder; it gets the model, the log and the split.
         vectors: Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'.
         max_bad: Largest fraction of the photos that may be unusable.
-        photo_memory: Memory for photos that are decoded once and kept, in GiB.
     """
     recipe = choice.chosen()  # before torch is imported, so that a typo is answered at once
 
     from tagsight.preparation import prepare
     from tagsight.run import train_run
 
-    runtime = machine.runtime(photo_memory)
+    runtime = machine.runtime(keeping)
     _require_free(out)
     annotations = reading.read(data)
     with progress("checking photos", len(annotations)) as advance:
@@ -61,8 +58,7 @@ def train(
         )
     tell_problems(prepared.problems)
     remark(f"{recipe.name}: {recipe.system} on {runtime}")
-    photos = prepared.annotations.split_sizes.get("train", 0)
-    steps = recipe.training.epochs * max(1, photos // recipe.training.batch_size)
+    steps = recipe.training.steps(prepared.annotations.split_sizes.get("train", 0))
     with RunLog(out / "run.jsonl", steps) as log:
         outcome = train_run(
             prepared.annotations,
@@ -70,6 +66,7 @@ def train(
             out,
             runtime,
             log=log,
+            hashes=prepared.hashes,
             vectors=vectors,
             facts=prepared.facts,
         )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tagsight.backbones import build_backbone
 from tagsight.losses import label_loss, vac_label_weights
-from tagsight.views import ORIGINAL
+from tagsight.views import ORIGINAL, see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +89,10 @@ class System(nn.Module, ABC):
     def views(self) -> Sequence[View]:
         """The views of a photo that `losses` may look at."""
         return [ORIGINAL]
+
+    def see(self, images: Tensor, view: View) -> Tensor:
+        """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``."""
+        return see(images, view, multiple=self.backbone.stride)
 
     @abstractmethod
     def forward(self, images: Images) -> Recognition:

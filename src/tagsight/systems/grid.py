@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tagsight.class_activation import class_logits, class_maps, pooled
 from tagsight.consistency import consistent_losses, possible_views
 from tagsight.systems.base import Recognition, System
+from tagsight.views import see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,12 @@ class GridSystem(System):
     @property
     def views(self) -> Sequence[View]:
         return super().views if self.consistency is None else possible_views(self.consistency)
+
+    def see(self, images: Tensor, view: View) -> Tensor:
+        if self.consistency is None:
+            return super().see(images, view)
+        scale = self.consistency.scale
+        return see(images, view, scale=scale, multiple=self.backbone.stride)
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         if self.consistency is None:
