@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from pydantic import TypeAdapter
 
 import tagsight.catalogue
@@ -231,3 +232,9 @@ def test_json_without_a_file_means_standard_output(
     (tmp_path / "photos").mkdir()
     expected = ["tag", "--json" if is_file else "--json=-", *following]
     assert with_json_target(["tag", "--json", *following]) == expected
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_a_full_memory_is_a_sentence(monkeypatch, capsys, error):
+    failing_systems(monkeypatch, error)
+    assert "try a lower --training.batch_size" in complaint(capsys, "systems")

@@ -147,6 +147,20 @@ def test_evaluation_takes_other_splits_and_the_evidence_of_grad_cam(
     assert report["evidence"]["source"] == "grad-cam"
 
 
+def test_boxes_of_other_photos_are_refused_before_the_network_runs(
+    capsys, labels: Path, model: str, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tagsight.evaluate.evaluate", None)
+    elsewhere = write_collection(tmp_path / "elsewhere")
+    for path in elsewhere.parent.glob("*.png"):
+        path.rename(path.with_name(f"other-{path.name}"))
+    elsewhere.write_text(elsewhere.read_text().replace("\n", "\nother-").removesuffix("other-"))
+    boxes = write_boxes(tmp_path / "boxes.json", elsewhere)
+    assert "expected boxes of labels" in complaint(
+        capsys, "evaluate", model, str(labels), "--boxes", str(boxes)
+    )
+
+
 def test_data_that_hold_the_test_photos_alone_are_measured_as_a_whole(capsys, model: str, tmp_path):
     labels = write_collection(tmp_path / "elsewhere", with_splits=False)
     kept = labels.read_text().splitlines()[:11]

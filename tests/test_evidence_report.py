@@ -68,7 +68,8 @@ def boxes() -> Boxes:
 
 def measured(rows: Annotations, boxes: Boxes | None, **options: Any) -> dict[str, Any]:
     model = channels_model(options.pop("system", None))
-    return measure_evidence(model, rows, RUNTIME, boxes=boxes, **options)
+    pairs = find_pairs(rows, boxes) if boxes is not None else None
+    return measure_evidence(model, rows, RUNTIME, pairs=pairs, **options)
 
 
 def test_maps_that_show_just_the_objects_are_right_in_all(rows, boxes):

@@ -14,7 +14,7 @@ LABELS = LabelSpace.from_targets(
 )
 FACTS = {
     "seconds": 12.3456789,
-    "data": {"photos": {"train": 35, "val": 9}, "split_hash": "c0ffee"},
+    "data": {"photos": {"train": 35, "val": 9}, "split_file_hash": "c0ffee"},
     "validation": {"mAP": 61.23456, "epoch": 3},
 }
 
@@ -36,7 +36,7 @@ def card(pooling: str = "average") -> str:
         "- resolution: photos warped to 32 x 32 pixels",
         "- system: channels (https://arxiv.org/abs/1512.03385)",
         "| photos | train 35, val 9 |",
-        "| split hash | c0ffee |",
+        "| split file hash | c0ffee |",
         "| mAP | 61.23 |",
         "The epoch was chosen on this split, so a test split will give less.",
         "- Labels with few training photos: a\\|b (4).",

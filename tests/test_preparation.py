@@ -61,7 +61,7 @@ def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
             path.name: split for path, split in zip(rows.paths, rows.splits, strict=True)
         }
     data = facts["data"]
-    assert data["split_hash"] == hashlib.sha256(record.read_bytes()).hexdigest()
+    assert data["split_file_hash"] == hashlib.sha256(record.read_bytes()).hexdigest()
     assert data["hash"] == rows.hash()
     assert data["photos"] == rows.split_sizes
     assert data["format"] == "csv-columns"

@@ -86,12 +86,12 @@ def test_lines_are_on_the_disk_before_the_run_ends(tmp_path):
         assert json.loads(path.read_text())["text"] == "word vectors from a file"
 
 
-def test_a_second_run_adds_to_the_file(tmp_path):
+def test_a_second_run_begins_the_file_anew(tmp_path):
     path = tmp_path / "run.jsonl"
     for _ in range(2):
         with RunLog(path, 10, console()) as log:
             log.step(step(1))
-    assert len(path.read_text().splitlines()) == 2
+    assert len(path.read_text().splitlines()) == 1
 
 
 def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):

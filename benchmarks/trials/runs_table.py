@@ -16,7 +16,7 @@ from pathlib import Path
 from tagsight import Runtime, load_model, read_annotations
 from tagsight.data.boxes import read_boxes
 from tagsight.evaluate import evaluate
-from tagsight.evidence_report import measure_evidence
+from tagsight.evidence_report import find_pairs, measure_evidence
 
 COLUMNS = (
     "run",
@@ -51,8 +51,9 @@ def main() -> None:
     for run in given.runs:
         model = load_model(run / "model", runtime.device)
         split = rows.matched_to(model.labels.names)
+        pairs = find_pairs(split, boxes) if boxes else None
         report = evaluate(model, split, runtime)
-        found = measure_evidence(model, split, runtime, boxes=boxes, source=source)
+        found = measure_evidence(model, split, runtime, pairs=pairs, source=source)
         low, high = report["mAP_interval"]
         errors = " / ".join(f"{error:.1f}" for error in found["consistency"].values())
         cells = (

@@ -36,7 +36,7 @@ def bootstrap(
     The basic interval (Davison and Hinkley, Bootstrap Methods and their Application, 1997, Chapter
     5): the estimate minus the quantiles of the resamples' error. A resample repeats photos, which
     raises average precision much as a small split does; this interval corrects for it, the
-    percentile interval would count it twice.
+    percentile interval would count it twice. It always holds the estimate itself.
 
     Args:
         statistic: From ``(N,)`` int, indices of photos, to the number of interest.
@@ -99,4 +99,5 @@ def _resampled(size: int, resamples: int, seed: int, level: float) -> list[Tenso
 def _basic_interval(estimate: float, draws: Tensor, level: float) -> Interval:
     tail = (1 - level) / 2
     low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
-    return Interval(2 * estimate - high, 2 * estimate - low)
+    # Where the bias is larger than the spread the corrected interval would not hold the estimate.
+    return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))

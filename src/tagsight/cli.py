@@ -138,6 +138,9 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
         return f"{place}{error.strerror or error}"
     if isinstance(error, DataError | FloatingPointError):
         return str(error)
+    # Torch's own error, which must not be imported to be told from others.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "the memory is full; try a lower --training.batch_size or --training.image_size"
     from pydantic import ValidationError
 
     from tagsight.setting_errors import sentence

@@ -15,7 +15,7 @@ from tagsight.data import read_annotations
 from tagsight.data.boxes import read_boxes
 from tagsight.data.scenes import write_scenes
 from tagsight.evaluate import evaluate
-from tagsight.evidence_report import measure_evidence
+from tagsight.evidence_report import find_pairs, measure_evidence
 from tagsight.explanation import explain_photos
 from tagsight.files import write_atomically
 from tagsight.preparation import prepare
@@ -116,8 +116,8 @@ def _measured(
     with progress("recognising", len(test)) as advance:
         report = evaluate(model, test, runtime, progress=advance)
     with progress("measuring evidence", len(test)) as advance:
-        boxes = read_boxes(photos / "boxes.json")
-        report["evidence"] = measure_evidence(model, test, runtime, boxes=boxes, progress=advance)
+        pairs = find_pairs(test, read_boxes(photos / "boxes.json"))
+        report["evidence"] = measure_evidence(model, test, runtime, pairs=pairs, progress=advance)
     return Measured(recipe, outcome.minutes, report)
 
 

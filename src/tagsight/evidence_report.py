@@ -55,7 +55,7 @@ def measure_evidence(
     annotations: Annotations,
     runtime: Runtime,
     *,
-    boxes: Boxes | None,
+    pairs: Pairs | None,
     source: MapSource = "maps",
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
@@ -66,7 +66,7 @@ def measure_evidence(
         model: On the runtime's device.
         annotations: The split, its labels matched to the model's.
         runtime: Device and precision.
-        boxes: Where objects are; without them only the consistency is measured.
+        pairs: Where objects are (`find_pairs`); without them only the consistency is measured.
         source: The system's own maps, or Grad-CAM's of the same network.
         seed: Of the bootstrap over photos.
         progress: Called with the number of photos done so far.
@@ -76,7 +76,6 @@ def measure_evidence(
         ``consistency`` (error relative to the maps' variance, mean over photos, by transform).
     """
     photos = PhotoStore(annotations.paths, model.recipe.training.image_size, memory=0)
-    pairs = find_pairs(annotations, boxes) if boxes is not None else None
     maps_of = _map_source(model, runtime, source)
     errors: list[Tensor] = []
     located: list[Tensor] = []

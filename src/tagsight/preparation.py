@@ -57,13 +57,13 @@ def prepare(
     check = check_photos(annotations.paths, workers=runtime.workers, progress=progress)
     sound = without_problems(annotations, check, max_bad=max_bad)
     divided = complete_splits(sound, check.hashes, seed)
-    split_hash = write_split(out / "split.csv", divided)
+    split_file_hash = write_split(out / "split.csv", divided)
     facts: dict[str, object] = {
         "data": {
             "format": divided.format,
             "photos": divided.split_sizes,
             "hash": divided.hash(),
-            "split_hash": split_hash,
+            "split_file_hash": split_file_hash,
         }
     }
     return Prepared(divided, check.problems, check.hashes, facts)

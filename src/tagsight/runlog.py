@@ -125,7 +125,7 @@ class RunLog:
     counted from 1. A line is on its way to the disk as soon as it is written.
 
     Args:
-        path: The file, which is appended to, or None for no file.
+        path: The file, which is begun anew, or None for no file.
         total_steps: Steps of the whole run.
         console: Where progress is shown, by default the standard error stream.
     """
@@ -143,7 +143,7 @@ class RunLog:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open.enter_context(
-                self._path.open("a", encoding="utf-8", buffering=1)
+                self._path.open("w", encoding="utf-8", buffering=1)
             )
         self._open.enter_context(self._display)
         return self

@@ -97,3 +97,9 @@ def test_too_many_bad_photos_are_an_error_that_lists_the_first(photos) -> None:
 def test_the_shared_photos_are_sound(shared_data) -> None:
     paths = sorted((shared_data / "coco-256").rglob("*.jpg"))
     assert check_photos(paths, workers=2).problems == ()
+
+
+def test_a_collection_without_any_photo_that_opens_is_refused_however_many_may_be_bad(tmp_path):
+    photos = [tmp_path / "gone.jpg", tmp_path / "lost.jpg"]
+    with pytest.raises(DataError, match=r"expected a photo that can be used, .* of 2, .*gone\.jpg"):
+        without_problems(rows(photos), check_photos(photos, workers=1), max_bad=1)

@@ -50,13 +50,14 @@ def evaluate(
     from tagsight.checkpoint import load_model
     from tagsight.data.boxes import read_boxes
     from tagsight.evaluate import evaluate as measure
-    from tagsight.evidence_report import measure_evidence
+    from tagsight.evidence_report import find_pairs, measure_evidence
     from tagsight.report_text import report_lines
 
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
     boxes = read_boxes(evidence.boxes) if evidence.boxes is not None else None
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=max_bad)
+    pairs = find_pairs(rows, boxes) if boxes is not None else None
     with progress("recognising", len(rows)) as advance:
         report = measure(loaded, rows, runtime, progress=advance)
     with progress("measuring evidence", len(rows)) as advance:
@@ -64,7 +65,7 @@ def evaluate(
             loaded,
             rows,
             runtime,
-            boxes=boxes,
+            pairs=pairs,
             source="grad-cam" if evidence.grad_cam else "maps",
             progress=advance,
         )

@@ -12,7 +12,7 @@ from tagsight.errors import DataError
 from tagsight.threads import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
@@ -84,20 +84,26 @@ def without_problems(
         max_bad: Largest fraction of the rows that may be left out.
 
     Raises:
-        DataError: If more are bad, with the first few.
+        DataError: If more are bad, or all, with the first few.
     """
     reasons = dict(check.problems)
     bad = [path for path in annotations.paths if path in reasons]
     if len(bad) > max_bad * len(annotations):
-        first = "; ".join(f"{path}: {reasons[path]}" for path in bad[:3])
         msg = (
             f"expected at most {max_bad:.3g} of the {len(annotations):,} photos to be unusable "
-            f"(--max-bad), got {len(bad):,}, the first being {first}"
+            f"(--max-bad), got {len(bad):,}, {_first(bad, reasons)}"
         )
+        raise DataError(msg)
+    if bad and len(bad) == len(annotations):
+        msg = f"expected a photo that can be used, got none of {len(bad):,}, {_first(bad, reasons)}"
         raise DataError(msg)
     return annotations.select(
         [i for i, path in enumerate(annotations.paths) if path not in reasons]
     )
+
+
+def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:
+    return "the first being " + "; ".join(f"{path}: {reasons[path]}" for path in bad[:3])
 
 
 def _hash_or_reason(path: Path, max_pixels: int) -> bytes | str:
