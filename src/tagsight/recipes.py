@@ -132,19 +132,20 @@ _PAPER = (
 
 CPU_TRAINING = TrainConfig(
     image_size=224,
-    epochs=6,
+    epochs=8,
     batch_size=32,
     optimizer="adamw",
     lr=2e-3,
-    backbone_lr_factor=0.25,
+    backbone_lr_factor=0.2,
     weight_decay=0.01,
     schedule="one_cycle",
-    crop=0.5,
     random_flip=True,
+    average=0.98,
 )
+"""Without crops, so that what the frozen stages make of a photo can be kept."""
 
-CPU_GRAPH = GraphConfig(lr_factor=0.15)
-CPU_CONSISTENCY = ConsistencyConfig(weight=0.5, ramp=0.3, views="one", error="relative")
+CPU_GRAPH = GraphConfig(lr_factor=0.3)
+CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.3, views="one", error="relative")
 
 _CPU = tuple(
     Recipe(
