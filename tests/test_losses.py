@@ -56,15 +56,17 @@ def test_the_mean_over_labels_is_the_function_that_the_papers_footnote_names(log
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_unknown_targets_change_nothing(
-    logits: Tensor, targets: Tensor, reduction: str, weighted: bool
+    logits: Tensor, targets: Tensor, reduction: str, weighted: bool, smoothing: float
 ):
     weights = torch.rand(2, 5, dtype=torch.double) if weighted else None
+    how = {"reduction": reduction, "weights": weights, "smoothing": smoothing}
     logits.requires_grad_()
-    loss = label_loss(logits, targets, reduction=reduction, weights=weights)
+    loss = label_loss(logits, targets, **how)
     loss.backward()
     elsewhere = torch.where(targets == -1, logits.detach() + 100, logits.detach())
-    assert label_loss(elsewhere, targets, reduction=reduction, weights=weights) == loss
+    assert label_loss(elsewhere, targets, **how) == loss
     assert not logits.grad[targets == -1].any()
     assert logits.grad[targets >= 0].all()
 
@@ -97,6 +99,21 @@ def test_weights_multiply_absent_and_present_labels():
     weights = torch.tensor([[2.0, 3.0], [5.0, 7.0]])  # of absent, of present labels
     expected = torch.tensor(math.log(2) * (2.0 + 7.0))
     assert_close(label_loss(logits, targets, weights=weights), expected)
+
+
+@pytest.mark.parametrize("present", [0, 1])
+def test_smoothing_asks_for_a_score_short_of_certainty(present: int):
+    logit = torch.zeros(1, 1, dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([logit], max_iter=50, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        loss = label_loss(logit, torch.tensor([[present]]), smoothing=0.1)
+        loss.backward()
+        return loss
+
+    optimizer.step(loss)
+    assert logit.sigmoid().item() == pytest.approx(0.9 if present else 0.1, abs=1e-4)
 
 
 def test_vac_weighs_rare_labels_up_where_they_are_present():

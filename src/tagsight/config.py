@@ -127,6 +127,9 @@ class SystemConfig(Settings):
     label_weights: Literal["none", "vac"] = "none"
     """``vac``: present counts ``exp(1 - r)``, absent ``exp(r)``; ``r`` is the share of photos."""
 
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    """Score that an absent label is trained towards, and one minus that of a present label."""
+
 
 class TrainConfig(Settings):
     """How a system is trained, whichever it is."""

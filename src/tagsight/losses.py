@@ -19,6 +19,7 @@ def label_loss(
     *,
     reduction: Literal["sum", "mean"] = "sum",
     weights: Tensor | None = None,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Binary cross-entropy over the known targets, averaged over photos.
 
@@ -30,10 +31,11 @@ def label_loss(
         reduction: ``sum`` over a photo's labels (Eq. 9), or their ``mean`` (the function that the
             paper's footnote names).
         weights: ``(2, L)`` float, weights of absent and of present labels.
+        smoothing: The score that an absent label should have, in [0, 0.5); a present one should
+            have as much less than 1.
     """
-    loss = F.binary_cross_entropy_with_logits(
-        logits, targets.clamp(min=0).to(logits.dtype), reduction="none"
-    )
+    wanted = targets.to(logits.dtype).clamp(smoothing, 1 - smoothing)
+    loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     if weights is not None:
         loss = loss * torch.where(targets == 1, weights[1], weights[0])
     loss = (loss * (targets >= 0)).sum(1)

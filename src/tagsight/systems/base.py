@@ -112,7 +112,11 @@ class System(nn.Module, ABC):
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Binary cross-entropy as this system's settings weight and reduce it (Eq. 9)."""
         return label_loss(
-            logits, targets, reduction=self.config.label_reduction, weights=self.label_weights
+            logits,
+            targets,
+            reduction=self.config.label_reduction,
+            weights=self.label_weights,
+            smoothing=self.config.label_smoothing,
         )
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
