@@ -26,6 +26,7 @@ LITERAL = {
     VIEWS + "error": "squared",
     VIEWS + "alignment": "nearest",
 }
+AVERAGE = {"system.pooling": "average"}
 VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "linear, average pooling": ("resnet-cpu", {}),
     "linear, depthwise weights trained": (
@@ -34,22 +35,25 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     ),
     "linear, max pooling": ("resnet-cpu", {"system.pooling": "max"}),
     "graph, max pooling (ML-GCN)": ("ml-gcn-cpu", {}),
-    "graph, average pooling": ("ml-gcn-cpu", {"system.pooling": "average"}),
-    "the same, graph's rate as the rest's": (
-        "ml-gcn-cpu",
-        {"system.pooling": "average", GRAPH + "lr_factor": 1.0},
-    ),
+    "graph, average pooling": ("ml-gcn-cpu", AVERAGE),
+    "the same, graph's rate as the rest's": ("ml-gcn-cpu", AVERAGE | {GRAPH + "lr_factor": 1.0}),
     "the same, raw vectors": (
         "ml-gcn-cpu",
-        {"system.pooling": "average", GRAPH + "lr_factor": 1.0, GRAPH + "vectors": "raw"},
+        AVERAGE | {GRAPH + "lr_factor": 1.0, GRAPH + "vectors": "raw"},
     ),
     "G-CAM literally": ("gcam-cpu", LITERAL),
-    "literally, graph's rate lowered": ("gcam-cpu", LITERAL | {GRAPH + "lr_factor": 0.15}),
+    "literally, graph's rate lowered": ("gcam-cpu", LITERAL | {GRAPH + "lr_factor": 0.3}),
     "literally, bilinear alignment": ("gcam-cpu", LITERAL | {VIEWS + "alignment": "bilinear"}),
     "literally, relative error": ("gcam-cpu", LITERAL | {VIEWS + "error": "relative"}),
     "G-CAM by default": ("gcam-cpu", {}),
     "default, lambda 0": ("gcam-cpu", {VIEWS + "weight": 0.0}),
+    "default, lambda 0.6": ("gcam-cpu", {VIEWS + "weight": 0.6}),
+    "default, all four views in each step": ("gcam-cpu", {VIEWS + "views": "all"}),
     "default, no graph edges": ("gcam-cpu", {GRAPH + "variant": "identity"}),
+    "default, more graph edges (epsilon 0.1)": ("gcam-cpu", {GRAPH + "epsilon": 0.1}),
+    "default, crops of at least 0.4": ("gcam-cpu", {"training.crop": 0.4}),
+    "default, no label smoothing": ("gcam-cpu", {"system.label_smoothing": 0.0}),
+    "linear, no label smoothing": ("resnet-cpu", {"system.label_smoothing": 0.0}),
     "VAC by default": ("vac-cpu", {}),
 }
 

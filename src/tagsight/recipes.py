@@ -144,6 +144,7 @@ CPU_TRAINING = TrainConfig(
 )
 """Without crops, so that what the frozen stages make of a photo can be kept."""
 
+CPU_SMOOTHING = 0.05
 CPU_GRAPH = GraphConfig(lr_factor=0.3)
 CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.3, views="one", error="relative")
 
@@ -157,10 +158,13 @@ _CPU = tuple(
         expectation="docs/results.md",
     )
     for system, settings in (
-        ("resnet", ResNetConfig()),
-        ("ml-gcn", MLGCNConfig(graph=CPU_GRAPH)),
-        ("vac", VACConfig(consistency=CPU_CONSISTENCY)),
-        ("gcam", GCAMConfig(graph=CPU_GRAPH, consistency=CPU_CONSISTENCY)),
+        ("resnet", ResNetConfig(label_smoothing=CPU_SMOOTHING)),
+        ("ml-gcn", MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH)),
+        ("vac", VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY)),
+        (
+            "gcam",
+            GCAMConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH, consistency=CPU_CONSISTENCY),
+        ),
     )
 )
 
