@@ -143,7 +143,8 @@ def test_the_literal_method_differs_in_how_two_grids_meet_only():
 def test_ml_gcn_has_the_released_rates_and_the_schedule_of_its_paper():
     recipe = RECIPES["ml-gcn-paper"]
     training = recipe.training
-    new, backbone = tiny_system("ml-gcn").parameter_groups(training.lr, training.backbone_lr_factor)
+    groups = tiny_system("ml-gcn").parameter_groups(training.lr, training.backbone_lr_factor)
+    new, backbone = (group for group in groups if group["params"])
     assert (new["lr"], backbone["lr"]) == pytest.approx((0.1, 0.01))
     assert rates(recipe) == pytest.approx([0.1] * 40 + [0.01] * 40 + [0.001] * 20)
     assert (training.weight_decay, training.clip_norm, training.image_size) == (1e-4, 10, 448)
@@ -166,6 +167,13 @@ def test_the_two_baselines_differ_in_their_pooling_only():
     average, largest = RECIPES["resnet101-gap"], RECIPES["resnet101-gmp"]
     assert (average.settings.pooling, largest.settings.pooling) == ("average", "max")
     assert average.training == largest.training
+
+
+@pytest.mark.parametrize("name", ["gcam-paper", "gcam-literal", "gcam-paper-448", "ml-gcn-paper"])
+def test_papers_have_neither_a_bias_nor_smoothed_targets(name: str):
+    settings = RECIPES[name].settings
+    assert not settings.graph.bias
+    assert settings.label_smoothing == 0
 
 
 def test_the_default_ramps_the_consistency_in_and_keeps_the_scale_of_the_maps_out():

@@ -67,6 +67,9 @@ class GraphConfig(Settings):
     vectors: Literal["raw", "unit", "centred"] = "centred"
     """Word vectors as they are, at length 1, or without what all of the labels' share."""
 
+    bias: bool = False
+    """Whether a label has a bias too, at first the log-odds of its frequency; papers have none."""
+
     lr_factor: float = Field(1.0, gt=0)
     """Learning rate of the graph network relative to the run's."""
 

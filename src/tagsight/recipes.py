@@ -145,7 +145,7 @@ CPU_TRAINING = TrainConfig(
 """Without crops, so that what the frozen stages make of a photo can be kept."""
 
 CPU_SMOOTHING = 0.05
-CPU_GRAPH = GraphConfig(lr_factor=0.3)
+CPU_GRAPH = GraphConfig(bias=True, lr_factor=0.1)
 CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.3, views="one", error="relative")
 
 _CPU = tuple(

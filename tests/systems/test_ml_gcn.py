@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 from tiny import drawn, label_space, tiny_system
+from torch import nn
 from torch.testing import assert_close
 
 from tagsight.config import TrainConfig
+from tagsight.labels import LabelSpace
 from tagsight.systems import SYSTEMS
 from tagsight.train import build_optimizer
+
+with_graph = pytest.mark.parametrize("name", ["ml-gcn", "gcam"])
+GRAPH_WITH_BIAS = {"hidden": 32, "epsilon": 0.3, "bias": True, "lr_factor": 10.0}
 
 
 @pytest.mark.parametrize(("pooling", "pool"), [("max", np.max), ("average", np.mean)])
@@ -47,7 +52,7 @@ def test_it_pools_by_maximum_as_published():
     assert SYSTEMS["ml-gcn"].Config().pooling == "max"
 
 
-@pytest.mark.parametrize("name", ["ml-gcn", "gcam"])
+@with_graph
 def test_the_graph_learns_at_its_own_rate(name: str):
     system = tiny_system(name, graph={"hidden": 32, "lr_factor": 10.0})
     rates = {
@@ -57,6 +62,46 @@ def test_the_graph_learns_at_its_own_rate(name: str):
     }
     assert {rates[id(p)] for p in system.label_graph.parameters()} == {1e-2}
     assert {rates[id(p)] for p in system.backbone.parameters()} == {1e-4}
+
+
+@with_graph
+def test_a_bias_begins_as_the_log_odds_of_the_labels_frequency(name: str):
+    labels = label_space()
+    bias = tiny_system(name, labels, graph=GRAPH_WITH_BIAS).bias
+    assert_close(bias.sigmoid().detach(), labels.frequency)
+
+
+@with_graph
+def test_the_bias_of_a_label_that_is_always_there_or_never_is_finite(name: str):
+    labels = label_space()
+    never = LabelSpace.from_targets(labels.names, torch.zeros(9, 5), labels.vectors)
+    always = LabelSpace.from_targets(labels.names, torch.ones(9, 5), labels.vectors)
+    for extreme in (never, always):
+        assert tiny_system(name, extreme, graph=GRAPH_WITH_BIAS).bias.isfinite().all()
+
+
+@with_graph
+def test_a_bias_stands_in_every_cell_so_that_maps_still_average_to_logits(name: str):
+    system = tiny_system(name, graph=GRAPH_WITH_BIAS, pooling="average").double().eval()
+    with_bias = system(drawn(3)[0].double())
+    assert_close(with_bias.maps.mean((-2, -1)), with_bias.logits)
+    bias = system.bias.detach().clone()
+    nn.init.zeros_(system.bias)
+    without = system(drawn(3)[0].double())
+    assert_close(with_bias.maps - without.maps, bias[:, None, None].expand_as(without.maps))
+
+
+@with_graph
+def test_a_bias_is_trained_by_the_labels_at_the_rate_of_the_run(name: str):
+    system = tiny_system(name, graph=GRAPH_WITH_BIAS)
+    sum(system.losses(*drawn(4)).values()).backward()
+    assert system.bias.grad.all()
+    (rate,) = (
+        group["lr"]
+        for group in system.parameter_groups(1e-3, 0.1)
+        if any(parameter is system.bias for parameter in group["params"])
+    )
+    assert rate == 1e-3
 
 
 def test_the_graph_is_not_trained():

@@ -3,13 +3,16 @@
 Chen, Wei, Wang and Guo. Multi-Label Image Recognition with Graph Convolutional Networks. CVPR 2019.
 https://arxiv.org/abs/1904.03582
 
-Maps: the feature grid weighed by each label's generated classifier, in logits. With the max pooling
-that the method uses they do not add up to the logit; with average pooling they do.
+Maps: the feature grid weighed by each label's generated classifier, plus the bias if there is one,
+in logits. With the max pooling that the method uses they do not add up to the logit; with average
+pooling they do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from torch import nn
 
 from tagsight.graph import GraphClassifiers
 from tagsight.system_configs import MLGCNConfig
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from tagsight.labels import LabelSpace
     from tagsight.systems.base import ParameterGroup
 
+RAREST = 1e-3
+"""Frequency that a label's first bias is made for at least, and 1 minus it at most."""
+
 
 class MLGCN(GridSystem):
     """Two graph convolutions turn the labels' word vectors into their classifiers.
@@ -33,7 +39,8 @@ class MLGCN(GridSystem):
         The released code drives the graph's messages against the direction of the paper's Eq. 6
         and normalises twice; ``graph.direction`` and ``graph.variant`` choose. Its max pooling is
         wired to 14 x 14 cells; ours takes any grid. Targets marked difficult count as present in
-        its loss; here they are unknown and have no part.
+        its loss; here they are unknown and have no part. ``graph.bias`` adds what neither paper
+        nor code has: without it the classifiers must also say how rare a label is.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLGCNConfig
@@ -62,15 +69,25 @@ class MLGCN(GridSystem):
     )
     needs_vectors: ClassVar[bool] = True
     config: MLGCNConfig
+    bias: nn.Parameter | None
 
     def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         # Not `graph`: a graph module, what `torch.export` makes of a system, has one of its own.
         self.label_graph = GraphClassifiers(labels, self.backbone.channels, config.graph)
+        self.register_parameter("bias", None)
+        if config.graph.bias:
+            self.bias = nn.Parameter(labels.frequency.clamp(RAREST, 1 - RAREST).logit())
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.label_graph(), None
+        return self.label_graph(), self.bias
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
-        new, backbone = super().parameter_groups(lr, backbone_factor)
-        return [{**new, "lr": lr * self.config.graph.lr_factor}, backbone]
+        _, backbone = super().parameter_groups(lr, backbone_factor)
+        graph = list(self.label_graph.parameters())
+        bias = [] if self.bias is None else [self.bias]
+        return [
+            {"params": graph, "lr": lr * self.config.graph.lr_factor},
+            {"params": bias, "lr": lr},
+            backbone,
+        ]
