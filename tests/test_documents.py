@@ -201,6 +201,14 @@ def test_the_page_of_systems_is_what_make_docs_writes():
     assert text_of("docs/systems.md") == systems_page()
 
 
+@pytest.mark.parametrize(
+    ("file", "name"), re.findall(r"`([\w/]+\.py)`: `(\w+)", text_of("docs/notation.md"))
+)
+def test_what_the_notation_names_is_where_it_says(file: str, name: str):
+    source = (ROOT / "src" / "tagsight" / file).read_text(encoding="utf-8")
+    assert re.search(rf"^(def|class) {name}\b", source, re.MULTILINE)
+
+
 def test_the_makefile_has_the_words_that_the_documents_use():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for word in WORDS:
