@@ -180,10 +180,18 @@ def test_equal_maps_are_consistent(generator: torch.Generator) -> None:
 
 
 def test_consistency_error_by_hand() -> None:
-    # Maps 0, 2, 4, 6 have variance 5; a difference of 1 in two of four places has mean square 1/2.
-    maps = torch.tensor([[[[0.0, 2.0]], [[4.0, 6.0]]]])
+    # The maps 0, 2 and 4, 8 of two labels have variances 1 and 4, which is 5/2 in the mean; a
+    # difference of 1 in two of four places has mean square 1/2.
+    maps = torch.tensor([[[[0.0, 2.0]], [[4.0, 8.0]]]])
     others = maps + torch.tensor([[[[1.0, 0.0]], [[0.0, -1.0]]]])
-    assert consistency_error(maps, others).item() == pytest.approx(0.5 / 5)
+    assert consistency_error(maps, others).item() == pytest.approx(0.5 / 2.5)
+
+
+def test_a_bias_of_each_label_changes_no_consistency_error(generator: torch.Generator) -> None:
+    maps, others = torch.randn(2, 4, 3, 5, 5, generator=generator, dtype=torch.float64)
+    bias = torch.tensor([-9.0, 0.0, 5.0])[:, None, None]
+    error = consistency_error(maps, others)
+    torch.testing.assert_close(consistency_error(maps + bias, others + bias), error)
 
 
 def test_unrelated_maps_have_an_error_of_about_two(generator: torch.Generator) -> None:

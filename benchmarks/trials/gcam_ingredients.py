@@ -53,8 +53,6 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "default, no graph edges": ("gcam-cpu", {GRAPH + "variant": "identity"}),
     "default, more graph edges (epsilon 0.1)": ("gcam-cpu", {GRAPH + "epsilon": 0.1}),
     "default, lambda 0.6": ("gcam-cpu", {VIEWS + "weight": 0.6}),
-    "default, all four views in each step": ("gcam-cpu", {VIEWS + "views": "all"}),
-    "default, crops of at least 0.4": ("gcam-cpu", {"training.crop": 0.4}),
     "VAC by default": ("vac-cpu", {}),
 }
 

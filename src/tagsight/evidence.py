@@ -133,8 +133,9 @@ def mean_by_label(values: Tensor, labels: Tensor, size: int) -> LabelMeans:
 def consistency_error(maps: Tensor, others: Tensor) -> Tensor:
     """How far the maps of a transformed photo, brought back, are from those of the photo itself.
 
-    The mean squared difference relative to the variance of the photo's maps over labels and space:
-    0 for an equivariant network, about 2 for maps that have nothing to do with each other.
+    The mean squared difference relative to the variance of a label's map over its cells, averaged
+    over labels: 0 for an equivariant network, about 2 for maps that have nothing to do with each
+    other but their means. What is the same in all cells, such as a bias, makes no difference.
 
     Args:
         maps: ``(B, L, h, w)`` float, the maps of the photos.
@@ -152,9 +153,10 @@ def consistency_error(maps: Tensor, others: Tensor) -> Tensor:
             f"got shapes {tuple(maps.shape)} and {tuple(others.shape)}"
         )
         raise ValueError(msg)
-    maps, others = maps.detach().double().flatten(1), others.detach().double().flatten(1)
-    variance = maps.var(1, correction=0)
-    return (maps - others).square().mean(1) / variance.clamp(min=torch.finfo(maps.dtype).tiny)
+    maps, others = maps.detach().double(), others.detach().double()
+    variance = maps.var((-2, -1), correction=0).mean(1)
+    squared = (maps - others).square().mean((1, 2, 3))
+    return squared / variance.clamp(min=torch.finfo(maps.dtype).tiny)
 
 
 def _check_pairs(maps: Tensor, boxes: Tensor) -> None:
