@@ -79,7 +79,7 @@ def test_a_kept_photo_is_the_one_on_disk(paths: list[Path]):
 def test_a_batch_holds_photos_with_their_targets(batches: TrainingBatches):
     plain = replace(batches, augmentation=Augmentation(SIDE, crop=1, flip=False, seed=7))
     plain = replace(plain, photos=PhotoStore(batches.photos.paths, SIDE, PLENTY))
-    for images, targets in plain(0):
+    for images, targets, *_ in plain(0):
         assert images.shape == (4, 3, SIDE, SIDE)
         assert images.dtype == torch.uint8
         for image, target in zip(images, targets, strict=True):

@@ -89,7 +89,7 @@ def test_a_second_run_computes_nothing_and_a_changed_photo_only_itself(collectio
     )
     other = tmp_path / "other.png"
     Image.effect_noise((40, 30), 50).save(other)
-    changed = replace(collection, paths=(other, *collection.paths[1:]))
+    changed = replace(collection, paths=(other, *collection.paths[1:]), root=None)
     third = Diary()
     run(changed, tmp_path / "third", runtime, third)
     assert third.works == [("frozen stages", 1, [1])]

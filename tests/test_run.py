@@ -9,7 +9,7 @@ import torch
 from tiny_run import RUNTIME, SIDE, TEST, TRAIN, VAL, Diary, tiny_collection, tiny_recipe
 from torch.testing import assert_close
 
-import tagsight.run
+import tagsight.run_folder
 from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
 from tagsight.config import SystemConfig
@@ -17,7 +17,7 @@ from tagsight.decision import fit_decision
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
 from tagsight.metrics import average_precision, mean_average_precision
-from tagsight.run import train_run
+from tagsight.run import Start, train_run
 from tagsight.runlog import RunLog
 from tagsight.system_configs import SYSTEM_CONFIGS
 from tagsight.systems import SYSTEMS
@@ -177,7 +177,7 @@ def ctrl_c_while_saving(monkeypatch):
     """Press Ctrl-C when the so-manieth better model is about to be written."""
 
     def arm(number: int) -> None:
-        saved, save = [], tagsight.run.save_model
+        saved, save = [], tagsight.run_folder.save_model
 
         def save_or_interrupt(folder: Path, *values: object) -> None:
             saved.append(folder)
@@ -185,7 +185,7 @@ def ctrl_c_while_saving(monkeypatch):
                 raise KeyboardInterrupt
             save(folder, *values)
 
-        monkeypatch.setattr(tagsight.run, "save_model", save_or_interrupt)
+        monkeypatch.setattr(tagsight.run_folder, "save_model", save_or_interrupt)
 
     return arm
 
@@ -263,8 +263,8 @@ def test_a_system_that_reads_word_vectors_says_where_they_are_from(collection, t
     rows = (f"{name} {i} 1 {i * i}\n" for i, name in enumerate(collection.names))
     vectors.write_text("".join(rows))
     diary = Diary()
-    recipe = tiny_recipe(epochs=1)
-    outcome = train_run(collection, recipe, tmp_path, RUNTIME, log=diary, vectors=vectors)
+    recipe, start = tiny_recipe(epochs=1), Start(vectors=vectors)
+    outcome = train_run(collection, recipe, tmp_path, RUNTIME, log=diary, start=start)
     assert str(vectors) in diary.notes[0]
     assert load_model(outcome.model).labels.vectors.shape == (len(collection.names), 3)
 

@@ -14,10 +14,11 @@ from torch.testing import assert_close
 from tagsight.batches import PhotoStore, TrainingBatches
 from tagsight.config import BackboneConfig, TrainConfig
 from tagsight.runtime import Runtime
-from tagsight.train import Step, build_optimizer, build_schedule, fit
+from tagsight.train import Step, Training, build_optimizer, build_schedule
 from tagsight.transforms import Augmentation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -34,6 +35,12 @@ def batches(tmp_path: Path) -> TrainingBatches:
     images, targets = drawn(16)
     photos = PhotoStore(saved_photos(tmp_path, images), 32, 10**9)
     return TrainingBatches(photos, targets, Augmentation(32, 1, flip=True, seed=0), 8, workers=2)
+
+
+def fit(
+    system: System, batches: TrainingBatches, config: TrainConfig, runtime: Runtime
+) -> Iterator[Step]:
+    return iter(Training(system, batches, config, runtime))
 
 
 def weights(system: System) -> dict[str, Tensor]:
@@ -115,7 +122,7 @@ def test_training_is_the_plain_loop_over_its_batches(batches: TrainingBatches):
     reference = copy.deepcopy(system)
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.1, momentum=0.9)
     for epoch in range(2):
-        for images, targets in batches(epoch):
+        for images, targets, *_ in batches(epoch):
             optimizer.zero_grad()
             reference.losses(CPU.images(images), targets)["labels"].backward()
             optimizer.step()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,12 +12,13 @@ from tiny import COLOURS, TINY, drawn, saved_photos
 
 from tagsight.config import Recipe, TrainConfig
 from tagsight.data.annotations import Annotations
+from tagsight.run import Start, train_run
+from tagsight.runlog import RunLog
 from tagsight.runtime import Runtime
 from tagsight.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from tagsight.train import Step
 
@@ -60,6 +63,9 @@ class Diary:
         self.steps: list[Step] = []
         self.epochs: list[Mapping[str, float]] = []
 
+    def go_on(self, number: int) -> None:
+        self.steps = self.steps[:number]
+
     def note(self, text: str) -> None:
         self.notes.append(text)
 
@@ -75,5 +81,19 @@ class Diary:
             raise KeyboardInterrupt
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        assert epoch == len(self.epochs)
+        assert epoch == self.steps[-1].epoch
         self.epochs.append(metrics)
+
+
+def main(photos: Path, out: Path) -> None:
+    """A whole run in a process of its own, which goes on where an earlier one was killed."""
+    photos.mkdir(exist_ok=True)
+    collection = tiny_collection(photos)
+    recipe = tiny_recipe(epochs=12, average=0.9, random_flip=True, crop=0.5, schedule="one_cycle")
+    start = Start(resume=True, state_every=0)
+    with RunLog(out / "run.jsonl", recipe.training.steps(TRAIN)) as log:
+        train_run(collection, recipe, out, RUNTIME, log=log, start=start)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
 
 from tagsight.data.photos import open_photo
+from tagsight.errors import DataError
+from tagsight.processes import ALONE, share_of
 from tagsight.threads import ordered_map
 from tagsight.transforms import warp
 from tagsight.views import stacked
@@ -19,20 +21,25 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.processes import Processes
     from tagsight.transforms import Augmentation
     from tagsight.views import Images, Photo
 
 
 class Batch(NamedTuple):
-    """Some rows of a split.
+    """Some rows of a split: all of a step, or the part that is computed here and now.
 
     Attributes:
         images: ``(B, 3, S, S)`` uint8, or frozen features.
         targets: ``(B, L)`` int in {1, 0, -1}.
+        share: Of the step's photos, in (0, 1].
+        ends_step: Whether it is the last part of its step here.
     """
 
     images: Images
     targets: Tensor
+    share: float
+    ends_step: bool
 
 
 class Photos(Protocol):
@@ -77,13 +84,19 @@ class TrainingBatches:
     """The training photos in a new order every epoch.
 
     The last photos of an epoch that fill no batch wait for the next, unless there are no others.
+    Every process has the same order, and makes its share of each step's photos.
 
     Args:
         photos: The ``N`` photos at the augmentation's source side, or their frozen features.
         targets: ``(N, L)`` int in {1, 0, -1}.
         augmentation: Crop and flip.
-        size: Photos per batch.
+        size: Photos of a step, over all processes and parts.
         workers: Threads that decode and crop.
+        parts: Batches that a process's share of a step is made of.
+        processes: Those that train together.
+
+    Raises:
+        DataError: If a step has no photo for some process or part.
     """
 
     photos: Photos
@@ -91,34 +104,60 @@ class TrainingBatches:
     augmentation: Augmentation
     size: int
     workers: int
+    parts: int = 1
+    processes: Processes = ALONE
+
+    def __post_init__(self) -> None:
+        photos, shares = min(self.size, len(self.photos)), self.processes.count * self.parts
+        if photos < shares:
+            msg = (
+                f"expected a photo of every step for {self.processes.count} processes with "
+                f"{self.parts} parts each, got {photos} photos a step; start fewer processes, or "
+                "lower --accumulate"
+            )
+            raise DataError(msg)
 
     def __len__(self) -> int:
         return max(1, len(self.photos) // self.size)
 
-    def __call__(self, epoch: int) -> Iterator[Batch]:
-        """Make the batches of an epoch, counted from 0."""
+    def __call__(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
+        """Make the batches of an epoch, counted from 0, without those of its first steps."""
         order = np.random.default_rng((self.augmentation.seed, epoch)).permutation(len(self.photos))
-        rows = order[: len(self) * self.size].tolist()
+        wanted = order[start * self.size : len(self) * self.size].tolist()
+        steps = [wanted[first : first + self.size] for first in range(0, len(wanted), self.size)]
+        shares = [[step[place] for place in self.processes.share(len(step))] for step in steps]
 
         def read(row: int) -> Photo:
             return self.augmentation(self.photos[row], epoch=epoch, row=row)
 
-        images = ordered_map(read, rows, workers=self.workers, ahead=2 * self.size)
-        for start in range(0, len(rows), self.size):
-            some = rows[start : start + self.size]
-            yield Batch(stacked(list(islice(images, len(some)))), self.targets[some])
+        ahead = 2 * len(shares[0]) if shares else 1
+        images = ordered_map(read, chain.from_iterable(shares), workers=self.workers, ahead=ahead)
+        for step, share in zip(steps, shares, strict=True):
+            for part in range(self.parts):
+                rows = [share[place] for place in share_of(len(share), part, self.parts)]
+                with self.processes.own_share():
+                    photos = stacked(list(islice(images, len(rows))))
+                ends = part == self.parts - 1
+                yield Batch(photos, self.targets[rows], len(rows) / len(step), ends)
 
 
 @overload
-def evaluation_batches(photos: PhotoStore, size: int, workers: int) -> Iterator[Tensor]: ...
+def evaluation_batches(
+    photos: PhotoStore, size: int, workers: int, rows: range | None = None
+) -> Iterator[Tensor]: ...
 
 
 @overload
-def evaluation_batches(photos: Photos, size: int, workers: int) -> Iterator[Images]: ...
+def evaluation_batches(
+    photos: Photos, size: int, workers: int, rows: range | None = None
+) -> Iterator[Images]: ...
 
 
-def evaluation_batches(photos: Photos, size: int, workers: int) -> Iterator[Images]:
-    """All photos in their own order, the last batch smaller."""
-    images = ordered_map(photos.__getitem__, range(len(photos)), workers=workers, ahead=2 * size)
+def evaluation_batches(
+    photos: Photos, size: int, workers: int, rows: range | None = None
+) -> Iterator[Images]:
+    """The photos of some rows, all of them by default, in order; the last batch is smaller."""
+    rows = range(len(photos)) if rows is None else rows
+    images = ordered_map(photos.__getitem__, rows, workers=workers, ahead=2 * size)
     while some := list(islice(images, size)):
         yield stacked(some)

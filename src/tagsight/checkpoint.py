@@ -153,6 +153,15 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     return LoadedModel(system.to(device).eval(), labels, decision, recipe, config.facts)
 
 
+def model_digest(folder: Path) -> str:
+    """Name a model by its weights: hexadecimal SHA-256.
+
+    Raises:
+        DataError: If the folder is no model's.
+    """
+    return _digest(model_folder(folder) / WEIGHTS)
+
+
 def _tensors(system: System, labels: LabelSpace) -> dict[str, Tensor]:
     known = {
         "vectors": labels.vectors,

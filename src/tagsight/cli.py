@@ -19,12 +19,13 @@ from tagsight.commands.demo import demo
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.graph import graph
-from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark
+from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, complain, remark
 from tagsight.commands.recipes import recipes
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
-from tagsight.errors import DataError
+from tagsight.errors import DataError, ShareError
+from tagsight.launch import launched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,9 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     tag,
     explain,
 )
+
+SHARED: tuple[Callable[..., int | None], ...] = (train, evaluate)
+"""What several processes can do together."""
 
 USER_ERROR, OUTPUT_CLOSED = 2, 1
 DEBUG = "TAGSIGHT_DEBUG"
@@ -87,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if debug:
             traceback.print_exc()
-        remark(f"tagsight: {message}")
+        if _is_ours_to_tell(error):
+            complain(f"tagsight: {message}")
         return USER_ERROR
 
 
@@ -121,9 +126,29 @@ def _run(tokens: Sequence[str]) -> int:
         # Cyclopts stumbles over --system.graph 1 --system.graph.epsilon 1.
         msg = "expected a setting to have either a value or settings of its own, got both"
         raise DataError(msg) from error
+    if launched().count > 1 and command not in SHARED:
+        names = " and ".join(shared.__name__ for shared in SHARED)
+        msg = (
+            f"expected one process for '{command.__name__}', got {launched().count}: only {names} "
+            "share their work; start it without the launcher"
+        )
+        raise DataError(msg)
     result = command(*bound.args, **bound.kwargs)
     sys.stdout.flush()
     return result or 0
+
+
+def _is_ours_to_tell(error: Exception) -> bool:
+    """Whether no other process says it: what is wrong for all of them, the first one tells."""
+    from_all = isinstance(error, DataError | FloatingPointError | CycloptsError)
+    return isinstance(error, ShareError) or not from_all or _rank() == 0
+
+
+def _rank() -> int:
+    try:
+        return launched().rank
+    except DataError:
+        return 0
 
 
 def _message(error: Exception, tokens: Sequence[str]) -> str | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.backbones import Backbone
-    from tagsight.run import Log
+    from tagsight.runlog import Log
     from tagsight.runtime import Runtime
     from tagsight.systems import System
     from tagsight.transforms import Augmentation
@@ -201,7 +201,8 @@ def kept_features(
     """
     with ExitStack() as opened:
         try:
-            stores = _stores(encoder, splits, hashes, log, opened)
+            with encoder.runtime.processes.one_at_a_time():
+                stores = _stores(encoder, splits, hashes, log, opened)
         except (OSError, sqlite3.Error) as error:
             log.note(f"frozen features cannot be kept in {encoder.runtime.cache}: {error}")
             stores = None

@@ -52,26 +52,34 @@ def predict(
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Recognise all photos in their own order.
+    """Recognise all photos in their own order; of several processes each does its share.
 
     Args:
         system: On the runtime's device; it is left in evaluation mode.
         photos: The ``N`` photos at the side the system was trained for, or their features.
         runtime: Device and precision.
         batch_size: Photos per forward pass.
-        progress: Called with the number of photos done so far.
+        progress: Called with about the number of photos done so far, by all processes.
+
+    Returns:
+        In every process the logits of all photos.
     """
     system.eval()
     started = time.perf_counter()
+    processes = runtime.processes
     logits: list[Tensor] = []
     done = 0
-    for images in evaluation_batches(photos, batch_size, runtime.workers):
-        with runtime.autocast():
-            logits.append(system(runtime.images(images)).logits.float().cpu())
-        done += len(logits[-1])
-        if progress is not None:
-            progress(done)
-    return Predictions(torch.cat(logits), done / (time.perf_counter() - started))
+    rows = processes.share(len(photos))
+    with processes.own_share():
+        for images in evaluation_batches(photos, batch_size, runtime.workers, rows):
+            with runtime.autocast():
+                logits.append(system(runtime.images(images)).logits.float().cpu())
+            done += len(logits[-1])
+            if progress is not None:
+                progress(min(len(photos), done * processes.count))
+    # A process without a share has no logits, and so no number of labels either.
+    gathered = torch.cat([batch for share in processes.collect(logits) for batch in share])
+    return Predictions(gathered, len(photos) / (time.perf_counter() - started))
 
 
 def evaluate(

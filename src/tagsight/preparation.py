@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.check import check_photos, without_problems
-from tagsight.data.split import complete_splits, write_split
+from tagsight.data.check import Check, check_photos, without_problems
+from tagsight.data.split import complete_splits, split_record
+from tagsight.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
@@ -32,6 +34,28 @@ class Prepared(NamedTuple):
     facts: dict[str, object]
 
 
+def checked(
+    paths: Sequence[Path],
+    runtime: Runtime,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Check:
+    """Read and decode every photo, in every process a share of them, so that all know of all.
+
+    Args:
+        paths: The photos.
+        runtime: Threads and processes.
+        progress: Called with the photos of the share done so far and their number.
+    """
+    share = [paths[place] for place in runtime.processes.share(len(paths))]
+    found = check_photos(share, workers=runtime.workers, progress=progress)
+    checks = runtime.processes.collect(found)
+    return Check(
+        problems=tuple(problem for check in checks for problem in check.problems),
+        hashes={path: digest for check in checks for path, digest in check.hashes.items()},
+    )
+
+
 def prepare(
     annotations: Annotations,
     out: Path,
@@ -42,6 +66,8 @@ def prepare(
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Check the photos, complete the splits and write ``out / "split.csv"``.
+
+    Of several processes each checks its share, and the first one writes.
 
     Args:
         annotations: As read.
@@ -54,16 +80,18 @@ def prepare(
     Raises:
         DataError: If more photos are bad.
     """
-    check = check_photos(annotations.paths, workers=runtime.workers, progress=progress)
+    check = checked(annotations.paths, runtime, progress=progress)
     sound = without_problems(annotations, check, max_bad=max_bad)
     divided = complete_splits(sound, check.hashes, seed)
-    split_file_hash = write_split(out / "split.csv", divided)
+    record = split_record(divided)
+    if runtime.processes.is_first:
+        write_atomically(out / "split.csv", record)
     facts: dict[str, object] = {
         "data": {
             "format": divided.format,
             "photos": divided.split_sizes,
             "hash": divided.hash(),
-            "split_file_hash": split_file_hash,
+            "split_file_hash": sha256(record).hexdigest(),
         }
     }
     return Prepared(divided, check.problems, check.hashes, facts)

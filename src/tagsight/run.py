@@ -2,76 +2,57 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from tagsight.batches import PhotoStore, TrainingBatches
-from tagsight.checkpoint import save_model
-from tagsight.decision import fit_decision
+from tagsight.checkpoint import load_model, model_digest
 from tagsight.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
+from tagsight.initial_weights import start_from
 from tagsight.labels import LabelSpace
-from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.origin import origin_of
+from tagsight.run_folder import RunFolder
 from tagsight.systems import SYSTEMS, build_system
-from tagsight.train import fit
+from tagsight.train import Training
 from tagsight.transforms import Augmentation
 from tagsight.vectors import label_vectors
 from tagsight.views import ORIGINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
 
     from tagsight.batches import Photos
-    from tagsight.config import Recipe, TrainConfig
+    from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
+    from tagsight.run_folder import Outcome
+    from tagsight.runlog import Log
     from tagsight.runtime import Runtime
     from tagsight.systems import System
-    from tagsight.train import Step
-
-
-class Log(Protocol):
-    """Who follows a run (`tagsight.runlog.RunLog`)."""
-
-    def note(self, text: str) -> None:
-        """Say something once."""
-
-    def work(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far work between the steps is; it calls with the number done."""
-
-    def step(self, step: Step) -> None:
-        """Record a step of the optimiser."""
-
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Record the validation after an epoch, counted from 0."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a run.
+class Start:
+    """What a run begins with.
 
     Args:
-        model: The model folder.
-        epoch: The epoch whose weights it holds, counted from 0.
-        validation: Metrics on the validation split after it, in percent.
-        minutes: From the first decoded photo to the saved model.
-        interrupted: Whether the run was ended before its time.
+        vectors: Word vectors file, if any.
+        init: A model whose weights to start from, if any.
+        resume: Whether to go on from the state in the run folder, if there is one.
+        state_every: Seconds from one saved state to the next.
     """
 
-    model: Path
-    epoch: int
-    validation: Mapping[str, float]
-    minutes: float
-    interrupted: bool
+    vectors: Path | None = None
+    init: Path | None = None
+    resume: bool = False
+    state_every: float = 300.0
 
 
 def train_run(
@@ -81,65 +62,65 @@ def train_run(
     runtime: Runtime,
     *,
     log: Log,
+    start: Start = Start(),
     hashes: Mapping[Path, bytes] | None = None,
-    vectors: Path | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> Outcome:
     """Train a recipe on the training rows and keep the epoch that is best on the validation rows.
 
     The model folder is written after every epoch that improves on the ones before, complete with
-    thresholds, so that whatever ends the run leaves the best model so far. Test rows are not read.
+    thresholds, so that whatever ends the run leaves the best model so far. Until the run is done
+    the run folder also has the state of the training, to go on from. Test rows are not read.
 
     Args:
         annotations: With splits; photos are known to be readable.
         recipe: System and settings.
         out: The run folder; the model goes into ``out / "model"``.
-        runtime: Device and precision.
+        runtime: Device, precision, processes; the first process alone writes.
         log: Who follows the run.
+        start: What the run begins with.
         hashes: Content hash of every photo, to keep what frozen stages make of it.
-        vectors: Word vectors file, if any.
         facts: What the model folder should say of its origin.
 
     Raises:
-        DataError: If there are no training rows, or no validation rows to choose by.
+        DataError: If there are no training rows, or no validation rows to choose by; if the run
+            that is to go on was begun with something else.
         FloatingPointError: If the loss or a logit is not finite; the best model so far is kept.
     """
-    training, started = recipe.training, time.perf_counter()
-    torch.manual_seed(training.seed)
+    torch.manual_seed(recipe.training.seed)
     learn, judge = annotations.rows("train"), annotations.rows("val")
     _check_can_judge(judge)
-    labels = _label_space(learn, recipe, vectors, log)
-    system = build_system(recipe, labels).to(runtime.device)
-    augmentation = Augmentation(
-        training.image_size, training.crop, training.random_flip, training.seed
+    digest = model_digest(start.init) if start.init else None
+    facts = {**(facts or {}), **({"init": digest} if digest else {})}
+    run = RunFolder(out, recipe, judge, runtime.processes, log, facts, start.state_every)
+    state = run.open(
+        origin_of(recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest),
+        resume=start.resume,
     )
-    best: Outcome | None = None
-    interrupted = False
+    labels = _label_space(learn, recipe, start.vectors, log)
+    system = build_system(recipe, labels).to(runtime.device)
+    if start.init and state is None:
+        log.note(start_from(load_model(start.init, runtime.device), system, labels.names))
     try:
-        with _photos(system, augmentation, learn, judge, runtime, hashes, log) as (shown, judged):
-            batches = TrainingBatches(
-                shown, learn.targets, augmentation, training.batch_size, runtime.workers
-            )
-            for candidate in _candidates(system, batches, judged, training, runtime, log):
-                validation = _validation(candidate, judge)
-                log.epoch(candidate.epoch, validation)
-                if best is None or validation["mAP"] > best.validation["mAP"]:
-                    minutes = (time.perf_counter() - started) / 60
-                    better = Outcome(
-                        out / "model", candidate.epoch, validation, minutes, interrupted=False
-                    )
-                    _save(better, candidate, labels, judge, recipe, facts or {})
-                    best = better
+        with _photos(system, recipe, learn, judge, runtime, hashes, log) as (shown, judged):
+            batches = _batches(shown, learn.targets, recipe, runtime)
+            training = Training(system, batches, recipe.training, runtime)
+            if state is not None:
+                training.load_state_dict(state["training"])
+            run.save_state(training)
+            for step in training:
+                log.step(step)
+                if step.ends_epoch:
+                    logits = predict(training.candidate, judged, runtime).logits
+                    run.judge(step.epoch, training.candidate, labels, logits)
+                run.save_state_if_due(training)
     except KeyboardInterrupt:
-        if best is None:
-            raise
-        interrupted = True
+        return run.outcome(interrupted=True)
     except FloatingPointError:
-        if best is not None:
-            log.note(f"the model of epoch {best.epoch + 1} stays in {best.model}")
+        run.tell_what_is_kept()
         raise
-    assert best is not None  # there is at least one epoch
-    return replace(best, minutes=(time.perf_counter() - started) / 60, interrupted=interrupted)
+    run.close()
+    return run.outcome(interrupted=False)
 
 
 def _check_can_judge(judge: Annotations) -> None:
@@ -165,7 +146,7 @@ def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: 
 @contextmanager
 def _photos(
     system: System,
-    augmentation: Augmentation,
+    recipe: Recipe,
     learn: Annotations,
     judge: Annotations,
     runtime: Runtime,
@@ -173,6 +154,7 @@ def _photos(
     log: Log,
 ) -> Iterator[tuple[Photos, Photos]]:
     """Photos to learn from and to judge by: as frozen features if they can be kept, else pixels."""
+    augmentation = _augmentation(recipe)
     pixels = (
         PhotoStore(learn.paths, augmentation.source_side, runtime.photo_memory // 2),
         PhotoStore(judge.paths, augmentation.side, runtime.photo_memory // 2),
@@ -188,61 +170,18 @@ def _photos(
         yield pixels if kept is None else (kept[0], kept[1])
 
 
-class _Candidate(NamedTuple):
-    """What may become the model, with its ``(N, L)`` float logits on the validation rows."""
-
-    epoch: int
-    system: System
-    logits: Tensor
-
-
-def _candidates(
-    system: System,
-    batches: TrainingBatches,
-    judged: Photos,
-    training: TrainConfig,
-    runtime: Runtime,
-    log: Log,
-) -> Iterator[_Candidate]:
-    averaged = _moving_average(system, training.average) if training.average else None
-    for step in fit(system, batches, training, runtime):
-        log.step(step)
-        if averaged is not None:
-            averaged.update_parameters(system)
-        if step.ends_epoch:
-            candidate = system if averaged is None else cast("System", averaged.module)
-            yield _Candidate(step.epoch, candidate, predict(candidate, judged, runtime).logits)
+def _batches(photos: Photos, targets: Tensor, recipe: Recipe, runtime: Runtime) -> TrainingBatches:
+    return TrainingBatches(
+        photos,
+        targets,
+        _augmentation(recipe),
+        recipe.training.batch_size,
+        runtime.workers,
+        runtime.accumulate,
+        runtime.processes,
+    )
 
 
-def _moving_average(system: System, decay: float) -> AveragedModel:
-    """An average that forgets the first, untrained weights quickly."""
-
-    def average(kept: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
-        return kept.lerp(new, 1 - min(decay, float((1 + updates) / (10 + updates))))
-
-    return AveragedModel(system, avg_fn=average, use_buffers=False)
-
-
-def _validation(candidate: _Candidate, judge: Annotations) -> dict[str, float]:
-    epoch, _, logits = candidate
-    if not bool(logits.isfinite().all()):
-        msg = (
-            f"the logits of the validation photos are not finite after epoch {epoch + 1}; "
-            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
-        )
-        raise FloatingPointError(msg)
-    mean, counted = mean_average_precision(average_precision(logits, judge.targets))
-    return {"mAP": 100 * mean, "labels_counted": counted}
-
-
-def _save(
-    outcome: Outcome,
-    candidate: _Candidate,
-    labels: LabelSpace,
-    judge: Annotations,
-    recipe: Recipe,
-    facts: Mapping[str, object],
-) -> None:
-    decision = fit_decision(candidate.logits, judge.targets, names=labels.names)
-    said = {**facts, "validation": {**outcome.validation, "epoch": outcome.epoch + 1}}
-    save_model(outcome.model, candidate.system, labels, decision, recipe, said)
+def _augmentation(recipe: Recipe) -> Augmentation:
+    training = recipe.training
+    return Augmentation(training.image_size, training.crop, training.random_flip, training.seed)

@@ -7,13 +7,17 @@ import math
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from tagsight.files import write_atomically
+from tagsight.launch import launched
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
     from types import TracebackType
 
@@ -46,6 +50,7 @@ class Display:
         self.console = console
         self.description = description
         self._total = total
+        self._done_before = 0
         self._started = self._said = time.perf_counter()
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -69,9 +74,9 @@ class Display:
     ) -> None:
         self._bar.stop()
 
-    def begin(self, description: str, total: int) -> None:
-        """Turn to another piece of work, whose time counts from now."""
-        self.description, self._total = description, total
+    def begin(self, description: str, total: int, done: int = 0) -> None:
+        """Turn to another piece of work, some of which may be done; its time counts from now."""
+        self.description, self._total, self._done_before = description, total, done
         self._started = self._said = time.perf_counter()
         self._bar.reset(self._task, description=description, total=total, state="")
 
@@ -93,10 +98,11 @@ class Display:
         return f"{done:,}" if self._total is None else f"{done:,}/{self._total:,}"
 
     def _left(self, done: int) -> str:
-        if not done or self._total is None:
+        done_here = done - self._done_before
+        if done_here <= 0 or self._total is None:
             return ""
         spent = time.perf_counter() - self._started
-        return f"{clock(spent / done * (self._total - done))} left"
+        return f"{clock(spent / done_here * (self._total - done))} left"
 
 
 @contextmanager
@@ -113,19 +119,38 @@ def progress(
     Yields:
         A function to call with the number done.
     """
-    with Display(description, total, console or Console(stderr=True)) as display:
+    with Display(description, total, console or terminal()) as display:
         yield display.update
 
 
+class Log(Protocol):
+    """Who follows a run."""
+
+    def go_on(self, number: int) -> None:
+        """Go on after so many steps: what was said of later ones is said again."""
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+
+    def work(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """Show how far work between the steps is; it calls with the number done."""
+
+    def step(self, step: Step) -> None:
+        """Record a step of the optimiser."""
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Record the validation after an epoch, counted from 0."""
+
+
 class RunLog:
-    """Follow a training run (`tagsight.run.Log`): a file for later, the terminal for now.
+    """Follow a training run: a file for later, the terminal for now.
 
     The file has one JSON object a line, told apart by ``kind``: ``note``, ``step`` with every named
     term of the loss, ``epoch`` with the metrics on the validation split. Epochs and steps are
     counted from 1. A line is on its way to the disk as soon as it is written.
 
     Args:
-        path: The file, which is begun anew, or None for no file.
+        path: The file, which is begun anew unless a run goes on, or None for no file.
         total_steps: Steps of the whole run.
         console: Where progress is shown, by default the standard error stream.
     """
@@ -133,18 +158,15 @@ class RunLog:
     def __init__(self, path: Path | None, total_steps: int, console: Console | None = None) -> None:
         self._path = path
         self._steps = total_steps
-        self._display = Display("training", total_steps, console or Console(stderr=True))
+        self._display = Display("training", total_steps, console or terminal())
         self._open = ExitStack()
+        self._file: TextIO | None = None
+        self._first_step = 0
         self._best = -math.inf
         self._rate = 0.0
         self._last: Step | None = None
 
     def __enter__(self) -> Self:
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._open.enter_context(
-                self._path.open("w", encoding="utf-8", buffering=1)
-            )
         self._open.enter_context(self._display)
         return self
 
@@ -156,6 +178,18 @@ class RunLog:
     ) -> None:
         self._open.close()
 
+    def go_on(self, number: int) -> None:
+        """Go on after so many steps; lines of later ones are dropped, as they come again."""
+        self._first_step = number
+        self._display.begin("training", self._steps, number)
+        if self._path is None or not self._path.is_file():
+            return
+        kept = list(_until(number, self._path))
+        write_atomically(self._path, "".join(kept))
+        self._file = self._open.enter_context(self._path.open("a", encoding="utf-8", buffering=1))
+        scores = [json.loads(line).get("mAP") for line in kept]
+        self._best = max((score for score in scores if score is not None), default=-math.inf)
+
     def note(self, text: str) -> None:
         """Say something once."""
         self._record("note", text=text)
@@ -166,7 +200,7 @@ class RunLog:
         """Show how far work between the steps is, for as long as the block lasts."""
         self._display.begin(description, total)
         yield self._display.update
-        self._display.begin("training", self._steps)
+        self._display.begin("training", self._steps, self._first_step)
 
     def step(self, step: Step) -> None:
         """Record a step of the optimiser."""
@@ -203,9 +237,32 @@ class RunLog:
     def _record(self, kind: str, **values: object) -> None:
         if self._path is None:
             return
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._open.enter_context(
+                self._path.open("w", encoding="utf-8", buffering=1)
+            )
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         known = {key: _none_for_nan(value) for key, value in values.items()}
         self._file.write(json.dumps({"kind": kind, "time": now} | known) + "\n")
+
+
+def _until(number: int, path: Path) -> Iterator[str]:
+    """The lines of a log up to a step; what a killed process wrote in part is no line."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                values = json.loads(line)
+            except ValueError:
+                return
+            if not isinstance(values, dict) or values.get("step", 0) > number:
+                return
+            yield line
+
+
+def terminal() -> Console:
+    """The standard error stream, on which the first of several processes alone speaks."""
+    return Console(stderr=True, quiet=launched().rank > 0)
 
 
 def clock(seconds: float) -> str:

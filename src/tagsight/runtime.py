@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, Self, overload
 import torch
 
 from tagsight.errors import DataError
+from tagsight.launch import launched
+from tagsight.processes import ALONE
 from tagsight.transforms import as_float
 from tagsight.views import FrozenFeatures
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.processes import Processes
     from tagsight.views import Images
 
 # Parameters of mallopt(3).
@@ -40,6 +43,9 @@ class Runtime:
         photo_memory: Budget for decoded photos, in bytes.
         cache: Folder for frozen features, or None to keep none.
         cache_space: Budget for them on the disk, in bytes.
+        accumulate: Parts that a process takes its photos of a training step in, one after the
+            other, to need less memory.
+        processes: Those that train together.
     """
 
     device: torch.device
@@ -48,6 +54,8 @@ class Runtime:
     photo_memory: int = 2 * 2**30
     cache: Path | None = None
     cache_space: int = 20 * 2**30
+    accumulate: int = 1
+    processes: Processes = ALONE
 
     @classmethod
     def choose(
@@ -59,8 +67,11 @@ class Runtime:
         photo_memory: int = 2 * 2**30,
         cache: Path | None = None,
         cache_space: int = 20 * 2**30,
+        accumulate: int = 1,
     ) -> Self:
         """Take the GPU if there is one, the fastest precision safe there, a thread per processor.
+
+        Of several processes that a launcher started on one machine, each takes a GPU of its own.
 
         Raises:
             DataError: If there is no such device here.
@@ -69,6 +80,8 @@ class Runtime:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             place = torch.device(device)
+            if place == torch.device("cuda"):
+                place = torch.device("cuda", launched().local_rank)
             torch.empty(0, device=place)
         except (RuntimeError, AssertionError, ImportError) as error:
             msg = f"expected a device of this machine such as 'cpu' or 'cuda', got {device!r}"
@@ -77,7 +90,7 @@ class Runtime:
             _keep_freed_memory()
         chosen = _fast_precision(place) if precision == "auto" else precision
         threads = workers or min(16, os.cpu_count() or 1)
-        return cls(place, chosen, threads, photo_memory, cache, cache_space)
+        return cls(place, chosen, threads, photo_memory, cache, cache_space, accumulate)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Give the region in which convolutions run in the chosen precision."""
@@ -100,7 +113,7 @@ class Runtime:
         return images.contiguous(memory_format=torch.channels_last)
 
     def __str__(self) -> str:
-        return f"{self.device} in {self.precision}"
+        return f"{self.device.type} in {self.precision}"
 
 
 def _keep_freed_memory() -> None:

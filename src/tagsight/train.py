@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import Counter
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.swa_utils import AveragedModel
+
+from tagsight.processes import accumulating
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from torch.optim import Optimizer
 
-    from tagsight.batches import TrainingBatches
+    from tagsight.batches import Batch, TrainingBatches
     from tagsight.config import TrainConfig
     from tagsight.runtime import Runtime
     from tagsight.systems import System
@@ -54,55 +59,146 @@ class Objective(nn.Module):
         return self.system.losses(images, targets, progress)
 
 
-def fit(
-    system: System, batches: TrainingBatches, config: TrainConfig, runtime: Runtime
-) -> Iterator[Step]:
-    """Train a system in place, a step at a time.
+class Training:
+    """The training loop: it yields its steps, and can be stopped between two and gone on with.
 
     The caller may evaluate between steps; the system is put into training mode again before the
-    next.
+    next. Several processes each make their share of a step, and then take it together.
 
     Args:
-        system: On the runtime's device.
+        system: On the runtime's device; it is trained in place.
         batches: The training photos.
         config: Optimiser, schedule and length.
-        runtime: Device and precision.
+        runtime: Device, precision, processes.
+
+    Attributes:
+        number: Steps done.
 
     Raises:
-        FloatingPointError: If the loss is not finite; the step is not taken.
+        DataError: If several processes cannot train the system together.
     """
-    objective = Objective(system)
-    optimizer = build_optimizer(system, config)
-    total = config.epochs * len(batches)
-    schedule = build_schedule(optimizer, config, total, len(batches))
-    scaler = torch.amp.GradScaler(runtime.device.type, enabled=runtime.precision == "float16")
-    number = 0
-    for epoch in range(config.epochs):
-        before = time.perf_counter()
-        for images, targets in batches(epoch):
-            system.train()
-            with runtime.autocast():
-                losses = objective(
-                    runtime.images(images), targets.to(runtime.device), number / total
-                )
-            loss = torch.stack(list(losses.values())).sum()
-            terms = {name: float(term.detach()) for name, term in losses.items()}
-            lr = optimizer.param_groups[0]["lr"]
-            if not math.isfinite(loss.item()):
-                raise FloatingPointError(_not_finite(number, terms, lr))
-            optimizer.zero_grad()
-            scaler.scale(loss).backward()
-            if config.clip_norm is not None:
-                scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(system.parameters(), config.clip_norm)
-            scaler.step(optimizer)
-            scaler.update()
-            schedule.step()
-            number += 1
-            now = time.perf_counter()
-            rate = len(targets) / (now - before)
-            yield Step(epoch, number, terms, lr, rate, number % len(batches) == 0)
+
+    def __init__(
+        self, system: System, batches: TrainingBatches, config: TrainConfig, runtime: Runtime
+    ) -> None:
+        self.number = 0
+        self._system = system
+        self._batches = batches
+        self._config = config
+        self._runtime = runtime
+        self._objective = runtime.processes.wrapped(Objective(system.train()))
+        self._total = config.epochs * len(batches)
+        self._optimizer = build_optimizer(system, config)
+        self._schedule = build_schedule(self._optimizer, config, self._total, len(batches))
+        scaled = runtime.precision == "float16"
+        self._scaler = torch.amp.GradScaler(runtime.device.type, enabled=scaled)
+        self._average = _moving_average(system, config.average) if config.average else None
+
+    @property
+    def candidate(self) -> System:
+        """The system to use: the trained one, or the average of what it was."""
+        return self._system if self._average is None else cast("System", self._average.module)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no step is left."""
+        return self.number == self._total
+
+    def __iter__(self) -> Iterator[Step]:
+        """Take the steps that are left.
+
+        Raises:
+            FloatingPointError: If the loss is not finite; the step is not taken.
+            DataError: If a photo cannot be read any more.
+        """
+        per_epoch, optimizer = len(self._batches), self._optimizer
+        for epoch in range(self.number // per_epoch, self._config.epochs):
             before = time.perf_counter()
+            terms: Counter[str] = Counter()
+            for batch in self._batches(epoch, start=self.number - epoch * per_epoch):
+                if not terms:
+                    optimizer.zero_grad()
+                    chance = torch.get_rng_state()
+                torch.set_rng_state(chance)  # all parts of a step look at the same views
+                terms.update(self._learn(batch))
+                if not batch.ends_step:
+                    continue
+                lr = optimizer.param_groups[0]["lr"]
+                self._take_step()
+                rate = len(batch.targets) / batch.share / (time.perf_counter() - before)
+                ends_epoch = self.number % per_epoch == 0
+                yield Step(epoch, self.number, dict(terms), lr, rate, ends_epoch)
+                before, terms = time.perf_counter(), Counter()
+
+    def _learn(self, batch: Batch) -> dict[str, float]:
+        """Add a part's share to the gradients; give all processes' share of the loss terms."""
+        self._system.train()
+        runtime = self._runtime
+        images, targets = runtime.images(batch.images), batch.targets.to(runtime.device)
+        with nullcontext() if batch.ends_step else accumulating(self._objective):
+            with runtime.autocast():
+                losses = self._objective(images, targets, self.number / self._total)
+            values = batch.share * torch.stack(list(losses.values()))
+            shares = runtime.processes.total(values.detach()).tolist()
+            terms = dict(zip(losses, shares, strict=True))
+            if not math.isfinite(sum(shares)):
+                raise FloatingPointError(self._not_finite(terms))
+            # The processes' gradients are averaged, their shares add up.
+            self._scaler.scale(runtime.processes.count * values.sum()).backward()
+        return terms
+
+    def _take_step(self) -> None:
+        if self._config.clip_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self._system.parameters(), self._config.clip_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._schedule.step()
+        self.number += 1
+        if self._average is not None:
+            self._average.update_parameters(self._system)
+
+    def _not_finite(self, terms: Mapping[str, float]) -> str:
+        listed = ", ".join(f"{name} {value:.4g}" for name, value in terms.items())
+        lr = self._optimizer.param_groups[0]["lr"]
+        return (
+            f"the loss is not finite at step {self.number + 1} ({listed}; learning rate {lr:.3g}); "
+            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, random numbers included."""
+        cuda = self._runtime.device.type == "cuda"
+        return {
+            "number": self.number,
+            **{name: part.state_dict() for name, part in self._parts().items()},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self._runtime.device) if cuda else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was called."""
+        self.number = state["number"]
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None and self._runtime.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self._runtime.device)
+
+    def _parts(self) -> dict[str, _Part]:
+        parts: dict[str, _Part] = {
+            "system": self._system,
+            "optimizer": self._optimizer,
+            "schedule": self._schedule,
+            "scaler": self._scaler,
+        }
+        return parts if self._average is None else parts | {"average": self._average}
+
+
+class _Part(Protocol):
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object: ...
 
 
 def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
@@ -132,14 +228,15 @@ def build_schedule(
     return ConstantLR(optimizer, factor=1.0)
 
 
+def _moving_average(system: System, decay: float) -> AveragedModel:
+    """An average that forgets the first, untrained weights quickly."""
+
+    def average(kept: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
+        return kept.lerp(new, 1 - min(decay, float((1 + updates) / (10 + updates))))
+
+    return AveragedModel(system, avg_fn=average, use_buffers=False)
+
+
 def _part(group: dict[str, Any], *, matrices: bool) -> dict[str, Any]:
     parameters = [p for p in group["params"] if (p.ndim > 1) == matrices]
     return {**group, "params": parameters}
-
-
-def _not_finite(number: int, terms: dict[str, float], lr: float) -> str:
-    listed = ", ".join(f"{name} {value:.4g}" for name, value in terms.items())
-    return (
-        f"the loss is not finite at step {number + 1} ({listed}; learning rate {lr:.3g}); "
-        "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
-    )

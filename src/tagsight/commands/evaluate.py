@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
@@ -12,6 +13,10 @@ from tagsight.commands.options import Machine, Reading
 from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
 from tagsight.commands.rows import MaxBad, Split, measured
 from tagsight.runlog import progress
+
+if TYPE_CHECKING:
+    from tagsight.evaluate import Report
+    from tagsight.runtime import Runtime
 
 
 @Parameter(name="*")
@@ -47,29 +52,46 @@ def evaluate(
         json: File for the whole report; without a name it goes to standard output.
         max_bad: Largest fraction of the photos that may be unusable.
     """
+    with machine.together() as runtime:
+        report = _measured(model, data, split, reading, evidence, max_bad, runtime)
+        if not runtime.processes.is_first:
+            return
+    if json != STANDARD_OUTPUT:
+        from tagsight.report_text import report_lines
+
+        say(report_lines(report))
+    if json is not None:
+        write_json(report, json)
+
+
+def _measured(
+    model: Path,
+    data: Path,
+    split: Split,
+    reading: Reading,
+    evidence: Evidence,
+    max_bad: float,
+    runtime: Runtime,
+) -> Report:
     from tagsight.checkpoint import load_model
     from tagsight.data.boxes import read_boxes
     from tagsight.evaluate import evaluate as measure
     from tagsight.evidence_report import find_pairs, measure_evidence
-    from tagsight.report_text import report_lines
 
-    runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
     boxes = read_boxes(evidence.boxes) if evidence.boxes is not None else None
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None
     with progress("recognising", len(rows)) as advance:
         report = measure(loaded, rows, runtime, progress=advance)
-    with progress("measuring evidence", len(rows)) as advance:
-        report["evidence"] = measure_evidence(
-            loaded,
-            rows,
-            runtime,
-            pairs=pairs,
-            source="grad-cam" if evidence.grad_cam else "maps",
-            progress=advance,
-        )
-    if json != STANDARD_OUTPUT:
-        say(report_lines(report))
-    if json is not None:
-        write_json(report, json)
+    if runtime.processes.is_first:
+        with progress("measuring evidence", len(rows)) as advance:
+            report["evidence"] = measure_evidence(
+                loaded,
+                rows,
+                runtime,
+                pairs=pairs,
+                source="grad-cam" if evidence.grad_cam else "maps",
+                progress=advance,
+            )
+    return report

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -10,10 +11,13 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cyclopts import Token
 
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
+    from tagsight.run import Start
     from tagsight.runtime import Runtime
 
 
@@ -67,8 +71,8 @@ class Reading:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Keeping:
-    """What training keeps so as not to compute it in every epoch."""
+class Room:
+    """How much of the machine training may take."""
 
     photo_memory: Gibibytes = 2.0
     """Memory for photos that are decoded once, in GiB."""
@@ -79,6 +83,9 @@ class Keeping:
     cache_space: Gibibytes = 20.0
     """Most that this folder may take on the disk, in GiB; 0 keeps nothing."""
 
+    accumulate: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    """Parts that the photos of a step are taken in, one after the other, to need less memory."""
+
     def limits(self) -> _Limits:
         """Give these as a runtime takes them: folder and bytes."""
         from platformdirs import user_cache_path
@@ -88,6 +95,7 @@ class Keeping:
             "photo_memory": round(self.photo_memory * 2**30),
             "cache": folder if self.cache_space else None,
             "cache_space": round(self.cache_space * 2**30),
+            "accumulate": self.accumulate,
         }
 
 
@@ -95,6 +103,31 @@ class _Limits(TypedDict, total=False):
     photo_memory: int
     cache: Path | None
     cache_space: int
+    accumulate: int
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with, and how it can go on."""
+
+    vectors: Path | None = None
+    """Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'."""
+
+    init: Path | None = None
+    """A model folder whose weights to start from; its labels are matched by name."""
+
+    resume: bool = False
+    """Go on where the run in this folder was cut off, with the same data and settings."""
+
+    state_every: Annotated[float, Parameter(validator=Number(gte=0))] = 5.0
+    """Minutes from one saved state to the next, which is what a crash loses at most."""
+
+    def start(self) -> Start:
+        """Give these as a run takes them."""
+        from tagsight.run import Start
+
+        return Start(self.vectors, self.init, self.resume, 60 * self.state_every)
 
 
 @Parameter(name="*")
@@ -111,7 +144,7 @@ class Machine:
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Threads that decode photos; by default one for each processor, at most 16."""
 
-    def runtime(self, keeping: Keeping | None = None) -> Runtime:
+    def runtime(self, room: Room | None = None) -> Runtime:
         """Choose the device, and what is kept there to be fast; by default nothing."""
         from tagsight.runtime import Runtime
 
@@ -119,8 +152,17 @@ class Machine:
             self.device,
             self.precision,
             workers=self.workers,
-            **(keeping.limits() if keeping else {"photo_memory": 0}),
+            **(room.limits() if room else {"photo_memory": 0}),
         )
+
+    @contextmanager
+    def together(self, room: Room | None = None) -> Iterator[Runtime]:
+        """Choose as `runtime` does, and join the other processes if a launcher started several."""
+        from tagsight.processes import joined
+
+        runtime = self.runtime(room)
+        with joined(runtime.device) as processes:
+            yield replace(runtime, processes=processes)
 
 
 @Parameter(name="*")

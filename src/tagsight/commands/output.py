@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from tagsight.launch import launched
+from tagsight.runlog import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -21,19 +24,26 @@ INTERRUPTED = 130
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print results, unchanged and unwrapped."""
-    console = Console()
+    """Print results, unchanged and unwrapped; of several processes the first does."""
+    console = Console(quiet=launched().rank > 0)
     for line in lines:
         _print(console, line)
 
 
 def remark(text: str) -> None:
-    """Tell the user something that is no result."""
+    """Tell the user something that is no result; of several processes the first does."""
+    _print(terminal(), text)
+
+
+def complain(text: str) -> None:
+    """Tell the user what went wrong, whichever process this is."""
     _print(Console(stderr=True), text)
 
 
 def write_json(values: Mapping[str, object], path: Path) -> None:
     """Write a report to a file, whole or not at all, or to standard output if that is ``-``."""
+    if launched().rank > 0:
+        return
     text = json.dumps(values, indent=2)
     if path == STANDARD_OUTPUT:
         say([text])

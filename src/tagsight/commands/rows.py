@@ -34,13 +34,14 @@ def measured(
     max_bad: float,
 ) -> Annotations:
     """Find the rows of a split, with the model's labels, and leave out photos that do not open."""
-    from tagsight.data.check import check_photos, without_problems
+    from tagsight.data.check import without_problems
     from tagsight.measured_rows import measured_rows
+    from tagsight.preparation import checked
 
     rows, origin = measured_rows(annotations.matched_to(loaded.labels.names), model, split)
     remark(origin)
     with progress("checking photos", len(rows)) as advance:
-        check = check_photos(rows.paths, workers=runtime.workers, progress=advance)
+        check = checked(rows.paths, runtime, progress=advance)
     tell_problems(check.problems)
     return without_problems(rows, check, max_bad=max_bad)
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import Choice, Keeping, Machine, Reading
+from tagsight.commands.options import Beginning, Choice, Machine, Reading, Room
 from tagsight.commands.output import INTERRUPTED, remark, say
 from tagsight.commands.rows import MaxBad, tell_problems
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
-    from tagsight.run import Outcome
+    from tagsight.config import Recipe
+    from tagsight.run_folder import Outcome
+    from tagsight.runtime import Runtime
 
 
 def train(
@@ -22,64 +24,89 @@ def train(
     *,
     out: Path,
     choice: Choice = Choice(),
-    vectors: Path | None = None,
+    beginning: Beginning = Beginning(),
     max_bad: MaxBad = 0.01,
-    keeping: Keeping = Keeping(),
+    room: Room = Room(),
     reading: Reading = Reading(),
     machine: Machine = Machine(),
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
 
     Without splits of its own a collection is divided 70/15/15. Ctrl-C ends a run with the best
-    model so far.
+    model so far; --resume goes on with a run that was ended before its time, by whatever.
 
     Args:
         data: Labels: a file or a folder of a known format.
         out: The run folder; it gets the model, the log and the split.
-        vectors: Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'.
         max_bad: Largest fraction of the photos that may be unusable.
     """
     recipe = choice.chosen()  # before torch is imported, so that a typo is answered at once
 
+    if _is_finished(out, resume=beginning.resume):
+        remark(f"the run in {out} came to its end before: there is nothing to resume")
+        say([str(out / "model")])
+        return 0
+    with machine.together(room) as runtime:
+        outcome = _trained(data, out, recipe, runtime, beginning, reading, max_bad)
+    say([_summary(outcome, recipe.training.epochs), str(outcome.model)])
+    if outcome.interrupted:
+        remark("the same command with --resume goes on from the last saved state")
+    return INTERRUPTED if outcome.interrupted else 0
+
+
+def _trained(
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    runtime: Runtime,
+    beginning: Beginning,
+    reading: Reading,
+    max_bad: float,
+) -> Outcome:
     from tagsight.preparation import prepare
     from tagsight.run import train_run
 
-    runtime = machine.runtime(keeping)
-    _require_free(out)
     annotations = reading.read(data)
+    seed = recipe.training.seed
     with progress("checking photos", len(annotations)) as advance:
-        prepared = prepare(
-            annotations,
-            out,
-            runtime,
-            seed=recipe.training.seed,
-            max_bad=max_bad,
-            progress=advance,
-        )
+        prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
     tell_problems(prepared.problems)
-    remark(f"{recipe.name}: {recipe.system} on {runtime}")
+    remark(f"{recipe.name}: {recipe.system} on {_place(runtime)}")
     steps = recipe.training.steps(prepared.annotations.split_sizes.get("train", 0))
-    with RunLog(out / "run.jsonl", steps) as log:
-        outcome = train_run(
+    with RunLog(out / "run.jsonl" if runtime.processes.is_first else None, steps) as log:
+        return train_run(
             prepared.annotations,
             recipe,
             out,
             runtime,
             log=log,
+            start=beginning.start(),
             hashes=prepared.hashes,
-            vectors=vectors,
             facts=prepared.facts,
         )
-    say([_summary(outcome, recipe.training.epochs), str(outcome.model)])
-    return INTERRUPTED if outcome.interrupted else 0
 
 
-def _require_free(out: Path) -> None:
+def _is_finished(out: Path, *, resume: bool) -> bool:
+    """Whether there is nothing left to do in a run folder.
+
+    Raises:
+        DataError: If there is a model already, and no run is to go on.
+    """
     from tagsight.errors import DataError
+    from tagsight.resume import is_unfinished
 
-    if (out / "model").exists():
-        msg = f"expected a new run folder, got {out} with a model in it; choose another --out"
+    if not (out / "model").exists():
+        return False
+    if not resume:
+        hint = ", or go on with --resume" if is_unfinished(out) else ""
+        msg = f"expected a new run folder, got {out} with a model in it; choose another --out{hint}"
         raise DataError(msg)
+    return not is_unfinished(out)
+
+
+def _place(runtime: Runtime) -> str:
+    count = runtime.processes.count
+    return f"{runtime}" if count == 1 else f"{runtime}, in {count} processes"
 
 
 def _summary(outcome: Outcome, epochs: int) -> str:

@@ -126,17 +126,22 @@ def leaked(annotations: Annotations, hashes: Mapping[Path, bytes]) -> list[int]:
 
 
 def write_split(path: Path, annotations: Annotations) -> str:
-    """Record the splits as lines ``photo,split``, photos named relative to the root.
+    """Write what `split_record` makes of the splits.
 
     Returns:
         Hexadecimal SHA-256 of the file: runs with equal hashes used the same split.
     """
+    content = split_record(annotations)
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def split_record(annotations: Annotations) -> bytes:
+    """Record the splits as lines ``photo,split``, photos named relative to the root."""
     text = io.StringIO()
     lines = zip(annotations.relative_names, annotations.splits or (), strict=True)
     csv.writer(text, lineterminator="\n").writerows(lines)
-    content = text.getvalue().encode()
-    write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
+    return text.getvalue().encode()
 
 
 def read_split(path: Path, annotations: Annotations) -> Annotations:

@@ -71,6 +71,8 @@ class System(nn.Module, ABC):
     """What the authors, and those who compared with them, report."""
     needs_vectors: ClassVar[bool] = False
     """Whether the system reads ``labels.vectors``."""
+    label_parameters: ClassVar[frozenset[str]] = frozenset()
+    """Names of the parameters that have a row for each label."""
 
     def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
         super().__init__()

@@ -68,6 +68,7 @@ class MLGCN(GridSystem):
         ),
     )
     needs_vectors: ClassVar[bool] = True
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias"})
     config: MLGCNConfig
     bias: nn.Parameter | None
 

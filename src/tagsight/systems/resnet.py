@@ -65,6 +65,8 @@ class ResNet(GridSystem):
         ),
     )
 
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
+
     def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         self.classifier = nn.Linear(self.backbone.channels, len(labels))

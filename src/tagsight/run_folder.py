@@ -1,0 +1,205 @@
+"""The run folder: the best model so far, and the state to go on from after whatever ends a run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tagsight.checkpoint import save_model
+from tagsight.decision import fit_decision
+from tagsight.errors import DataError
+from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.origin import changes
+from tagsight.resume import load_state, remove_states, save_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.config import Recipe
+    from tagsight.data.annotations import Annotations
+    from tagsight.labels import LabelSpace
+    from tagsight.origin import Origin
+    from tagsight.processes import Processes
+    from tagsight.runlog import Log
+    from tagsight.systems import System
+    from tagsight.train import Training
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch that was best so far.
+
+    Args:
+        epoch: Counted from 0.
+        validation: Metrics on the validation split after it, in percent.
+    """
+
+    epoch: int
+    validation: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Outcome(Best):
+    """What came of a run.
+
+    Args:
+        model: The model folder, with the weights of the best epoch.
+        minutes: From the first decoded photo to the end, those before an interruption included.
+        interrupted: Whether the run was ended before its time.
+    """
+
+    model: Path
+    minutes: float
+    interrupted: bool
+
+
+class RunFolder:
+    """A run's folder while it is trained, and what came of the run so far.
+
+    Args:
+        folder: Where it is.
+        recipe: System and settings.
+        judge: The validation rows.
+        processes: Of which the first alone writes.
+        log: Who follows the run.
+        facts: What the model folder should say of its origin.
+        state_every: Seconds from one saved state to the next.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: Recipe,
+        judge: Annotations,
+        processes: Processes,
+        log: Log,
+        facts: Mapping[str, object],
+        state_every: float,
+    ) -> None:
+        self.best: Best | None = None
+        self._folder = folder
+        self._recipe = recipe
+        self._judge = judge
+        self._processes = processes
+        self._log = log
+        self._facts = facts
+        self._every = state_every
+        self._origin: Origin = {}
+        self._before = 0.0
+        self._started = self._saved = time.perf_counter()
+
+    @property
+    def model(self) -> Path:
+        """The model folder."""
+        return self._folder / "model"
+
+    @property
+    def minutes(self) -> float:
+        """So far, those before an interruption included."""
+        return self._before + (time.perf_counter() - self._started) / 60
+
+    def open(self, origin: Origin, *, resume: bool) -> dict[str, Any] | None:
+        """Find the state to go on from, if that is wanted and there is one.
+
+        Raises:
+            DataError: If the run was begun with something else, or no state is whole.
+        """
+        self._origin = origin
+        # The first process reads for all: the others may be on machines that do not see the folder.
+        found = load_state(self._folder) if resume and self._processes.is_first else None
+        found = self._processes.collect(found)[0]
+        if found is None:
+            if self._processes.is_first:
+                remove_states(self._folder)
+            return None
+        state = found.state
+        if changed := changes(state["origin"], origin):
+            msg = (
+                f"expected the run in {self._folder} to go on with what it was begun with, but "
+                f"{'; '.join(changed)}; give it the same again, or start a new run in another --out"
+            )
+            raise DataError(msg)
+        self.best = None if state["best"] is None else Best(**state["best"])
+        self._before = state["minutes"]
+        number = state["training"]["number"]
+        self._log.go_on(number)
+        for file in found.damaged:
+            self._log.note(f"{file} is damaged; the state before it is used")
+        self._log.note(f"going on after step {number:,}")
+        return state
+
+    def save_state(self, training: Training) -> None:
+        """Write all that is needed to go on from here."""
+        self._saved = time.perf_counter()
+        if not self._processes.is_first:
+            return
+        state = {
+            "origin": self._origin,
+            "training": training.state_dict(),
+            "best": None if self.best is None else asdict(self.best),
+            "minutes": self.minutes,
+        }
+        try:
+            save_state(self._folder, training.number, state)
+        except OSError as error:
+            self._log.note(
+                f"the state after step {training.number:,} cannot be saved, the one before stays: "
+                f"{error}"
+            )
+
+    def save_state_if_due(self, training: Training) -> None:
+        """Write the state if the last one is old."""
+        if time.perf_counter() - self._saved >= self._every:
+            self.save_state(training)
+
+    def judge(self, epoch: int, candidate: System, labels: LabelSpace, logits: Tensor) -> None:
+        """Keep the system if it is the best so far.
+
+        Args:
+            epoch: Counted from 0.
+            candidate: After it.
+            labels: What the system was built with.
+            logits: ``(N, L)`` float, of the validation rows.
+        """
+        validation = _validation(epoch, logits, self._judge)
+        self._log.epoch(epoch, validation)
+        if self.best is not None and validation["mAP"] <= self.best.validation["mAP"]:
+            return
+        if self._processes.is_first:
+            decision = fit_decision(logits, self._judge.targets, names=labels.names)
+            said = {**self._facts, "validation": {**validation, "epoch": epoch + 1}}
+            save_model(self.model, candidate, labels, decision, self._recipe, said)
+        self.best = Best(epoch, validation)
+
+    def tell_what_is_kept(self) -> None:
+        """Say that an error does not lose the best model."""
+        if self.best is not None:
+            self._log.note(f"the model of epoch {self.best.epoch + 1} stays in {self.model}")
+
+    def outcome(self, *, interrupted: bool) -> Outcome:
+        """What came of the run; of one without a model, the interruption."""
+        if self.best is None:
+            raise KeyboardInterrupt
+        return Outcome(
+            **asdict(self.best), model=self.model, minutes=self.minutes, interrupted=interrupted
+        )
+
+    def close(self) -> None:
+        """Remove what is needed only to go on."""
+        if self._processes.is_first:
+            remove_states(self._folder)
+
+
+def _validation(epoch: int, logits: Tensor, judge: Annotations) -> dict[str, float]:
+    if not bool(logits.isfinite().all()):
+        msg = (
+            f"the logits of the validation photos are not finite after epoch {epoch + 1}; "
+            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
+        )
+        raise FloatingPointError(msg)
+    mean, counted = mean_average_precision(average_precision(logits, judge.targets))
+    return {"mAP": 100 * mean, "labels_counted": counted}
