@@ -43,6 +43,45 @@ def test_every_step_is_a_line_of_json_with_every_named_term(tmp_path):
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", second["time"])
 
 
+def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
+    path = tmp_path / "run.jsonl"
+    with RunLog(path, 10, console()) as log:
+        log.note("begun")
+        log.step(step(1))
+        log.step(step(2, ends_epoch=True))
+        log.epoch(0, {"mAP": 40.0})
+        log.step(step(3, epoch=1))
+    with path.open("a") as file:
+        file.write('{"kind": "st')  # what a killed process wrote last
+    out = console()
+    with RunLog(path, 10, out) as log:
+        log.go_on(2)
+        log.step(step(3, epoch=1, labels=0.25))
+        log.epoch(1, {"mAP": 30.0})
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["note", "step", "step", "epoch", "step", "epoch"]
+    assert lines[4]["losses"]["labels"] == 0.25
+    assert "epoch 2: mAP 30; best mAP 40.0" in said(out)
+
+
+def test_a_run_that_does_not_go_on_begins_its_file_anew(tmp_path):
+    path = tmp_path / "run.jsonl"
+    for _ in range(2):
+        with RunLog(path, 10, console()) as log:
+            log.note("begun")
+    assert len(path.read_text().splitlines()) == 1
+
+
+def test_the_time_left_of_a_run_that_goes_on_is_that_of_the_steps_left(impatient, monkeypatch):
+    clock = iter(range(0, 10_000, 10))
+    monkeypatch.setattr(runlog.time, "perf_counter", lambda: next(clock))
+    out = console()
+    with RunLog(None, 100, out) as log:
+        log.go_on(98)
+        log.step(step(99))
+    assert re.match(r"training  99/100  0:\d\d left", said(out).splitlines()[-1])
+
+
 def test_the_time_left_of_training_does_not_count_the_work_before_it(impatient, monkeypatch):
     clock = iter(range(0, 10_000, 10))
     monkeypatch.setattr(runlog.time, "perf_counter", lambda: next(clock))

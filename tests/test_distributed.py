@@ -1,0 +1,209 @@
+"""Several processes do what one does: weights, predictions, files and words."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import COLOURS, drawn, saved_photos
+from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
+from together import ROWS, predict_all
+from torch import nn
+from torch.testing import assert_close
+
+from tagsight.errors import DataError, ShareError
+from tagsight.launch import Launch, launched
+from tagsight.processes import ALONE, Processes, share_of
+from tagsight.run import train_run
+from tagsight.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from tagsight.runtime import Runtime
+
+SCRIPT = Path(__file__).with_name("together.py")
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+
+
+def launch(count: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [*LAUNCHER, str(count), *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> dict[int, Path]:
+    """The folders of what one process and two have trained."""
+    folders = {count: tmp_path_factory.mktemp(f"processes-{count}") for count in (1, 2)}
+    for count, folder in folders.items():
+        done = launch(count, SCRIPT, "train", folder)
+        assert done.returncode == 0, done.stderr
+    return folders
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_two_processes_end_with_the_weights_of_one(trained, system: str, optimizer: str):
+    one, two = (trained[count] / system / optimizer for count in (1, 2))
+    assert_close(
+        load_file(two / "model" / "model.safetensors"),
+        load_file(one / "model" / "model.safetensors"),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_two_processes_report_the_losses_of_one(trained, system: str):
+    one, two = (
+        load_file(trained[count] / system / "sgd" / "losses.safetensors") for count in (1, 2)
+    )
+    assert_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_every_row_is_predicted_exactly_once_and_in_order(tmp_path, count: int):
+    done = launch(count, SCRIPT, "predict", tmp_path / "several")
+    assert done.returncode == 0, done.stderr
+    predict_all(tmp_path / "one", RUNTIME)
+    expected = load_file(tmp_path / "one" / "0.safetensors")
+    assert {len(logits) for logits in expected.values()} == set(ROWS)
+    for rank in range(count):
+        assert_close(load_file(tmp_path / "several" / f"{rank}.safetensors"), expected)
+
+
+def test_a_failing_process_ends_all_with_its_message(tmp_path):
+    done = launch(2, SCRIPT, "fail", tmp_path)
+    assert done.returncode != 0
+    assert "ShareError: process 1 of 2: " in done.stderr
+    assert "gone.png" in done.stderr
+    assert not (tmp_path / "out" / "model").exists()
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("collection")
+    images, targets = drawn(24, side=32)
+    targets[::2, 0] = 1
+    paths = saved_photos(folder, images)
+    splits = ["train"] * 12 + ["val"] * 6 + ["test"] * 6
+    rows = [
+        ",".join([path.name, split, *map(str, row)])
+        for path, split, row in zip(paths, splits, targets.tolist(), strict=True)
+    ]
+    (folder / "labels.csv").write_text(
+        "\n".join([f"image,split,{','.join(COLOURS)}", *rows]) + "\n"
+    )
+    return folder / "labels.csv"
+
+
+TRAIN = ("--recipe", "resnet-cpu", "--epochs", "1", "--training.image_size", "32")
+SMALL = ("--training.batch_size", "6", "--device", "cpu", "--cache-space", "0")
+
+
+@pytest.mark.slow
+def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(labels, tmp_path):
+    out = tmp_path / "run"
+    done = launch(2, "-m", "tagsight", "train", labels, "--out", out, *TRAIN, *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("best epoch 1 of 1") == 1
+    assert done.stderr.count("resnet on cpu in ") == 1
+    assert ", in 2 processes" in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["model", "run.jsonl", "split.csv"]
+    measured = launch(2, "-m", "tagsight", "evaluate", out / "model", labels, "--device", "cpu")
+    assert measured.returncode == 0, measured.stderr
+    alone = subprocess.run(
+        [sys.executable, "-m", "tagsight", "evaluate", out / "model", labels, "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert _without_rate(measured.stdout) == _without_rate(alone.stdout)
+
+
+def _without_rate(report: str) -> list[str]:
+    return [re.sub(r"\d+ photos/s", "", line) for line in report.splitlines()]
+
+
+@pytest.mark.slow
+def test_what_is_wrong_for_all_processes_is_said_once(labels, tmp_path):
+    wrong = launch(2, "-m", "tagsight", "train", labels, "--out", tmp_path, "--recipe", "rsnet-cpu")
+    assert wrong.returncode != 0
+    assert wrong.stderr.count("tagsight: expected the name of a recipe") == 1
+    tagging = launch(2, "-m", "tagsight", "tag", tmp_path, labels.parent)
+    assert tagging.stderr.count("expected one process for 'tag', got 2") == 1
+
+
+def run(
+    collection, out: Path, runtime: Runtime, system: str, **settings
+) -> dict[str, torch.Tensor]:
+    recipe = tiny_recipe(system, schedule="one_cycle", average=0.5, lr=0.003, **settings)
+    outcome = train_run(collection, recipe, out, runtime, log=Diary())
+    return load_file(outcome.model / "model.safetensors")
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 8])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_step_in_parts_is_the_step(tmp_path, system: str, accumulate: int):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rows = tiny_collection(photos)
+    whole = run(rows, tmp_path / "whole", RUNTIME, system)
+    parts = run(rows, tmp_path / "parts", replace(RUNTIME, accumulate=accumulate), system)
+    assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_more_parts_than_photos_of_a_step_are_refused(tmp_path):
+    rows = tiny_collection(tmp_path)
+    with pytest.raises(DataError, match=r"for 1 processes with 9 parts each, got 8 photos a step"):
+        run(rows, tmp_path / "run", replace(RUNTIME, accumulate=9), "resnet")
+
+
+def test_batch_norm_that_is_trained_by_several_processes_on_cpus_is_refused():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    with pytest.raises(DataError, match="expected batch norm to be frozen where 2 processes"):
+        Processes(0, 2).wrapped(network)
+    assert ALONE.wrapped(network) is network
+
+
+@pytest.mark.parametrize("items", range(12))
+@pytest.mark.parametrize("parts", [1, 2, 3, 5])
+def test_shares_are_in_order_complete_and_as_equal_as_can_be(items: int, parts: int):
+    shares = [share_of(items, part, parts) for part in range(parts)]
+    assert [item for share in shares for item in share] == list(range(items))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_an_error_in_a_share_says_whose_it_is():
+    def meet() -> None:
+        raise DataError("a.jpg: damaged")
+
+    with (
+        pytest.raises(ShareError, match=r"^process 1 of 2: a.jpg: damaged$"),
+        Processes(1, 2).own_share(),
+    ):
+        meet()
+    with pytest.raises(DataError, match=r"^a.jpg: damaged$"), ALONE.own_share():
+        meet()
+
+
+def test_without_a_launcher_a_process_is_alone(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("RANK", "7")  # some other program's
+    assert launched() == Launch(0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("rank", "message"), [("2", "expected RANK from 0 to WORLD_SIZE - 1 = 1, got 2"), ("x", "RANK")]
+)
+def test_a_launcher_that_contradicts_itself_is_refused(monkeypatch, rank: str, message: str):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("RANK", rank)
+    with pytest.raises(DataError, match=message):
+        launched()

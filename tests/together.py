@@ -1,0 +1,100 @@
+"""What several processes do together, for `test_distributed`; alone it does the same by itself.
+
+``python -m torch.distributed.run --standalone --nproc-per-node 2 together.py WHAT FOLDER``
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tiny import drawn, saved_photos, tiny_system
+from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
+
+from tagsight.batches import PhotoStore
+from tagsight.data.annotations import Annotations
+from tagsight.evaluate import predict
+from tagsight.processes import Processes, joined
+from tagsight.run import train_run
+from tagsight.runtime import Runtime
+from tagsight.systems import SYSTEMS
+
+ROWS = (1, 2, 3, 5, 8)
+"""Numbers of photos to predict: fewer than processes, as many, and such that do not divide."""
+
+
+def collection(folder: Path, processes: Processes) -> Annotations:
+    """Photos that the first process draws."""
+    if processes.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        tiny_collection(folder)
+    processes.wait()
+    return tiny_collection(folder) if processes.count == 1 else _read(folder)
+
+
+def _read(folder: Path) -> Annotations:
+    from tiny import COLOURS
+    from tiny_run import SIDE, SPLITS
+
+    targets = drawn(len(SPLITS), SIDE)[1]
+    paths = tuple(sorted(folder.glob("*.png")))
+    return Annotations(tuple(COLOURS), paths, targets, SPLITS, "csv-columns")
+
+
+def train(folder: Path, runtime: Runtime) -> None:
+    """Train every system for three epochs with a schedule, an average, flips and all views."""
+    rows = collection(folder / "photos", runtime.processes)
+    for name in SYSTEMS:
+        recipe = tiny_recipe(
+            name, average=0.9, random_flip=True, schedule="one_cycle", clip_norm=1.0
+        )
+        for optimizer in ("sgd", "adamw"):
+            training = recipe.training.model_copy(update={"optimizer": optimizer, "lr": 0.003})
+            log = Diary()
+            outcome = train_run(
+                rows,
+                recipe.model_copy(update={"training": training}),
+                folder / name / optimizer,
+                runtime,
+                log=log,
+            )
+            if runtime.processes.is_first:
+                losses = torch.tensor([sum(step.losses.values()) for step in log.steps])
+                save_file({"losses": losses}, folder / name / optimizer / "losses.safetensors")
+                assert outcome.model.is_dir()
+
+
+def predict_all(folder: Path, runtime: Runtime) -> None:
+    """Predict splits of several sizes; every process writes what it knows."""
+    torch.manual_seed(0)
+    system, processes = tiny_system("resnet"), runtime.processes
+    photos = folder / "photos"
+    if processes.is_first:
+        photos.mkdir(parents=True)
+        saved_photos(photos, drawn(max(ROWS))[0])
+    processes.wait()
+    paths = sorted(photos.glob("*.png"))
+    logits = {
+        str(rows): predict(system, PhotoStore(paths[:rows], 32, 0), runtime, batch_size=2).logits
+        for rows in ROWS
+    }
+    save_file(logits, folder / f"{processes.rank}.safetensors")
+
+
+def fail(folder: Path, runtime: Runtime) -> None:
+    """Train on photos of which one, in the last process's share, is gone."""
+    rows = collection(folder / "photos", runtime.processes)
+    training = tiny_recipe("resnet")
+    if runtime.processes.rank == runtime.processes.count - 1:
+        rows = replace(rows, paths=tuple(path.with_name("gone.png") for path in rows.paths))
+    train_run(rows, training, folder / "out", runtime, log=Diary())
+
+
+WHAT = {"train": train, "predict": predict_all, "fail": fail}
+
+if __name__ == "__main__":
+    with joined(torch.device("cpu")) as together:
+        WHAT[sys.argv[1]](Path(sys.argv[2]), replace(RUNTIME, processes=together))
