@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tagsight.errors import DataError
+from tagsight.folding import fold_norms, multiply_out
 from tagsight.precision import full_precision, widened
 from tagsight.views import ORIGINAL, FrozenFeatures
 
@@ -73,6 +74,7 @@ class Backbone(nn.Module):
             kept += self._batch_norms()
         for module in kept:
             module.requires_grad_(requires_grad=False)
+        multiply_out(self)
 
     def forward(self, images: Images) -> Tensor:
         """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
@@ -106,7 +108,10 @@ class Backbone(nn.Module):
 
 
 class FullPrecision(nn.Module):
-    """A layer that computes at least in float32, also inside an autocast region."""
+    """A layer that computes at least in float32 if its input will be asked for a gradient.
+
+    It does so inside an autocast region too.
+    """
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -114,6 +119,8 @@ class FullPrecision(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Apply the layer."""
+        if not features.requires_grad:
+            return self.layer(features)
         with full_precision(features.device):
             return self.layer(widened(features))
 
@@ -133,6 +140,8 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         log.warning("the backbone %s starts from random weights, as the settings ask", config.name)
     network = _embedded(config) if config.name == EMBEDDED else _from_timm(config)
     expected = None if config.name == EMBEDDED else _probed_grid(network, config.name)
+    if config.freeze_batch_norm:
+        fold_norms(network)
     _spare_strided_depthwise(network)
     network.to(memory_format=torch.channels_last)
     backbone = Backbone(network, config)

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tagsight.runtime import Runtime
     from tagsight.systems import System
     from tagsight.views import Images
+
+
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 
 
 class Step(NamedTuple):
@@ -206,11 +209,13 @@ def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
     wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
     groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay)
+        return torch.optim.SGD(
+            groups, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay, fused=True
+        )
     spared = [_part(group, matrices=False) | {"weight_decay": 0.0} for group in groups]
     decayed = [_part(group, matrices=True) for group in groups]
     chosen = [group for group in decayed + spared if group["params"]]
-    return torch.optim.AdamW(chosen, lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(chosen, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 
 def build_schedule(
@@ -231,10 +236,12 @@ def build_schedule(
 def _moving_average(system: System, decay: float) -> AveragedModel:
     """An average that forgets the first, untrained weights quickly."""
 
-    def average(kept: Tensor, new: Tensor, updates: Tensor | int) -> Tensor:
-        return kept.lerp(new, 1 - min(decay, float((1 + updates) / (10 + updates))))
+    @torch.no_grad()
+    def average(kept: Tensors, new: Tensors, updates: Tensor | int) -> None:
+        share = 1 - min(decay, float((1 + updates) / (10 + updates)))
+        torch._foreach_lerp_(list(kept), list(new), share)
 
-    return AveragedModel(system, avg_fn=average, use_buffers=False)
+    return AveragedModel(system, multi_avg_fn=average, use_buffers=False)
 
 
 def _part(group: dict[str, Any], *, matrices: bool) -> dict[str, Any]:
