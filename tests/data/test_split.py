@@ -14,6 +14,7 @@ from tagsight.data.split import (
     FRACTIONS,
     complete_splits,
     leaked,
+    random_halves,
     read_split,
     stratified_split,
     write_split,
@@ -108,6 +109,23 @@ def test_a_rare_label_is_trained_before_it_is_tested() -> None:
 def test_fractions_that_do_not_add_up_are_refused(fractions) -> None:
     with pytest.raises(ValueError, match="fractions that add up to 1"):
         stratified_split(torch.ones(3, 1), fractions=fractions, seed=0)
+
+
+@law
+@given(numbers=st.sets(st.integers(0, 999)), seed=seeds, data=st.data())
+def test_a_photo_is_in_the_same_half_whatever_the_order_of_the_rows(numbers, seed, data) -> None:
+    names = [f"im{number}.jpg" for number in sorted(numbers)]
+    shuffled = data.draw(st.permutations(names))
+    half = dict(zip(names, random_halves(names, seed), strict=True))
+    assert random_halves(shuffled, seed) == tuple(half[name] for name in shuffled)
+    assert list(half.values()).count("train") == (len(names) + 1) // 2
+
+
+def test_halves_are_the_same_on_every_machine() -> None:
+    """SHA-256 of ``7/a.jpg`` begins with 46, and then ab, 0e, c8; with seed 8 d5, 1fb, 1f2, 25."""
+    names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    assert random_halves(names, 7) == ("train", "test", "train", "test")
+    assert random_halves(names, 8) == ("test", "train", "train", "test")
 
 
 def sizes(annotations: Annotations) -> dict[str, int]:

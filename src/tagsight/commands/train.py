@@ -13,6 +13,7 @@ from tagsight.commands.rows import MaxBad, tell_problems
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
+    from tagsight.data.annotations import Annotations
     from tagsight.run import Outcome
 
 
@@ -47,6 +48,7 @@ def train(
     runtime = machine.runtime(keeping)
     _require_free(out)
     annotations = reading.read(data)
+    _tell_protocol(annotations)
     with progress("checking photos", len(annotations)) as advance:
         prepared = prepare(
             annotations,
@@ -72,6 +74,15 @@ def train(
         )
     say([_summary(outcome, recipe.training.epochs), str(outcome.model)])
     return INTERRUPTED if outcome.interrupted else 0
+
+
+def _tell_protocol(annotations: Annotations) -> None:
+    if annotations.protocol is not None:
+        from tagsight.data.published_counts import compare
+
+        for comparison in compare(annotations):
+            for line in comparison.lines():
+                remark(line)
 
 
 def _require_free(out: Path) -> None:
