@@ -14,6 +14,7 @@ from PIL import Image
 from tiny import COLOURS
 
 from tagsight.cli import main
+from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
 from tagsight.recipes import RECIPES
 from tagsight.systems import SYSTEMS
 
@@ -128,6 +129,21 @@ def test_what_a_protocol_decides_is_not_said_twice(capsys, coco: str):
     assert "leave out one" in complaint(capsys, *arguments, "--unlabelled", "keep")
     for option, value in (("difficult", "present"), ("topics", "all"), ("unlabelled", "drop")):
         assert result(capsys, *arguments, f"--{option}", value)
+
+
+def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
+    capsys, labels: Path, tmp_path, monkeypatch
+):
+    counts = {"train": Published(40), "test": Published(8)}
+    tiny = Protocol("tiny", "csv-columns", {"unlabelled": "keep"}, TRAINVAL, 5, counts, "nobody")
+    monkeypatch.setitem(PROTOCOLS, "tiny", tiny)
+    out = tmp_path / "run"
+    options = ["--out", str(out), "--protocol", "tiny", "--recipe", "resnet-cpu", *TINY_OPTIONS]
+    assert main(["train", str(labels), *options]) == 0
+    assert "protocol tiny: counts as published (nobody)" in capsys.readouterr().err
+    facts = json.loads((out / "model" / "config.json").read_text())["facts"]
+    assert facts["data"]["protocol"] == "tiny"
+    assert facts["data"]["photos"] == {"train": 34, "val": 6, "test": 8}
 
 
 def test_the_split_of_a_protocol_is_written_with_its_hash(capsys, coco: str, tmp_path):

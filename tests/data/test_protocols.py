@@ -58,6 +58,50 @@ def test_train_and_val_of_voc_are_both_for_training(tmp_path) -> None:
     assert rows.split_sizes == {"train": 5}
 
 
+def test_coco_2014_is_read_as_it_is_unpacked(tmp_path) -> None:
+    """Captions and key points lie beside the instances; names of photos tell their split."""
+    lists = tmp_path / "annotations"
+    lists.mkdir()
+    for number, split in enumerate(("train2014", "val2014")):
+        (tmp_path / split).mkdir()
+        name = f"COCO_{split}_{number:012}.jpg"
+        (tmp_path / split / name).touch()
+        content = {
+            "info": {"year": 2014},
+            "images": [{"id": number, "file_name": name, "width": 5, "height": 5}],
+            "categories": [{"supercategory": "animal", "id": 18, "name": "dog"}],
+            "annotations": [{"image_id": number, "category_id": 18, "iscrowd": 1}],
+        }
+        (lists / f"instances_{split}.json").write_text(json.dumps(content))
+        for other in ("captions", "person_keypoints"):
+            (lists / f"{other}_{split}.json").write_text("{}")
+    rows = read_protocol(tmp_path, "coco2014")
+    assert rows.splits == ("train", "test")
+    assert [path.parent.name for path in rows.paths] == ["train2014", "val2014"]
+    assert rows.targets.tolist() == [[1], [1]]
+
+
+def test_voc_2007_is_read_as_it_is_unpacked(tmp_path) -> None:
+    """The development kit and the test unpack into one folder, with lists of other tasks."""
+    sets = tmp_path / "VOCdevkit" / "VOC2007" / "ImageSets"
+    photos = {"train": "000012", "val": "000005", "test": "000001"}
+    marks = {"000012": -1, "000005": 0, "000001": 1}
+    (tmp_path / "VOCdevkit" / "VOC2007" / "JPEGImages").mkdir(parents=True)
+    for task in ("Main", "Layout", "Segmentation"):
+        (sets / task).mkdir(parents=True)
+    for part, names in {**{k: [v] for k, v in photos.items()}, "trainval": sorted(marks)}.items():
+        for task in ("Main", "Layout", "Segmentation"):
+            (sets / task / f"{part}.txt").write_text("\n".join(names) + "\n")
+        lines = "".join(f"{name} {marks[name]:2}\n" for name in names)
+        (sets / "Main" / f"dog_{part}.txt").write_text(lines)
+    for name in marks:
+        (tmp_path / "VOCdevkit" / "VOC2007" / "JPEGImages" / f"{name}.jpg").touch()
+    rows = read_protocol(tmp_path / "VOCdevkit", "voc2007")
+    assert [path.stem for path in rows.paths] == ["000012", "000005", "000001"]
+    assert rows.splits == ("train", "train", "test")
+    assert rows.targets.tolist() == [[0], [-1], [1]]
+
+
 def test_what_a_protocol_leaves_open_the_user_may_say(tmp_path) -> None:
     source = write_voc(tmp_path, PHOTOS).source
     rows = read_protocol(source, "voc2007", labels_only=True, meaning={"difficult": "present"})
