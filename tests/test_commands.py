@@ -148,7 +148,7 @@ def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
 
 def test_the_split_of_a_protocol_is_written_with_its_hash(capsys, coco: str, tmp_path):
     file = tmp_path / "split.csv"
-    arguments = ["data", coco, "--labels-only", "--protocol", "coco2014", "--split", str(file)]
+    arguments = ["data", coco, "--labels-only", "--protocol", "coco2014", "--split-file", str(file)]
     assert main(arguments) == 0
     assert hashlib.sha256(file.read_bytes()).hexdigest() in capsys.readouterr().err
     assert file.read_text() == "train2014/a.jpg,train\nval2014/b.jpg,test\n"
@@ -156,7 +156,7 @@ def test_the_split_of_a_protocol_is_written_with_its_hash(capsys, coco: str, tmp
 
 def test_data_without_a_split_have_none_to_write(capsys, tmp_path):
     labels = write_collection(tmp_path, with_splits=False)
-    arguments = ["data", str(labels), "--split", str(tmp_path / "split.csv")]
+    arguments = ["data", str(labels), "--split-file", str(tmp_path / "split.csv")]
     assert "expected data with a split to write" in complaint(capsys, *arguments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
 
@@ -131,6 +132,13 @@ def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
         reader.recognises(example.source)
     with pytest.raises(DataError):
         READERS[format_].read(example.source, images=Path("/nowhere"))
+
+
+@pytest.mark.parametrize("format_", READERS)
+def test_a_reader_takes_the_options_that_its_line_names(format_) -> None:
+    reader = READERS[format_]
+    taken = set(inspect.signature(reader.read).parameters)
+    assert taken == {"source", "images", *reader.options}
 
 
 def test_an_unknown_meaning_of_unlabelled_is_refused(bare_example) -> None:

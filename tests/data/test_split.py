@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,11 @@ def test_official_splits_stay_and_missing_ones_are_made(given_splits, expected) 
     assert completed.paths == annotations.paths
     official = [i for i, split in enumerate(given_splits) if split in {"val", "test"}]
     assert all(completed.splits[i] == given_splits[i] for i in official)
+
+
+def test_no_test_is_made_up_for_a_protocol() -> None:
+    annotations = replace(rows(["train"] * 100), protocol="coco2014")
+    assert sizes(complete_splits(annotations, {}, seed=0)) == {"train": 85, "val": 15}
 
 
 def test_the_same_content_stays_together_in_a_new_split() -> None:

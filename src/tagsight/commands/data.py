@@ -21,7 +21,7 @@ def data(
     *,
     reading: Reading = Reading(),
     labels_only: bool = False,
-    split: Path | None = None,
+    split_file: Path | None = None,
     json: Path | None = None,
 ) -> None:
     """Read labels, open every photo, and print what was understood.
@@ -31,7 +31,7 @@ def data(
     Args:
         data: Labels: a file or a folder of a known format.
         labels_only: Open no photo; none needs to be there.
-        split: CSV file to write the split to, as 'photo,split', with the hash of it told.
+        split_file: CSV file to write the split to, as training does; its hash is told.
         json: File for the same as JSON; without a name it goes to standard output.
     """
     from tagsight.data.check import check_photos
@@ -39,8 +39,8 @@ def data(
     from tagsight.runtime import Runtime
 
     annotations = reading.read(data, labels_only=labels_only)
-    if split is not None:
-        _record(annotations, split)
+    if split_file is not None:
+        _record(annotations, split_file)
     check = None
     if not labels_only:
         workers = Runtime.choose("cpu").workers

@@ -24,6 +24,8 @@ PARTS = {"train": "Train", "test": "Test"}
 LARGEST_FILE = 2**26
 """Bytes of a list of photos or of one concept's marks."""
 
+LARGEST_LIST_OF_CONCEPTS = 2**16
+
 LONGEST_NAME = 80
 """Characters of a concept's name."""
 
@@ -87,18 +89,19 @@ def _first(source: Path, places: Sequence[str]) -> Path:
     return next((source / p for p in places if (source / p).exists()), source / places[0])
 
 
-def _lines(file: Path) -> list[str]:
-    text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+def _lines(file: Path, largest: int = LARGEST_FILE) -> list[str]:
+    text = require_file(file, largest=largest).read_text(encoding="utf-8", errors="replace")
     return text.splitlines()
 
 
 def _concepts(file: Path) -> list[str]:
-    names = [clean_name(line, f"{file}:{number}") for number, line in enumerate(_lines(file), 1)]
-    for number, name in enumerate(names, 1):
+    lines = enumerate(_lines(file, LARGEST_LIST_OF_CONCEPTS), 1)
+    names = {number: clean_name(line, f"{file}:{number}") for number, line in lines}
+    for number, name in names.items():
         if "/" in name or "\\" in name or len(name) > LONGEST_NAME:  # it is part of a file's name
-            msg = f"{file}:{number}: expected the name of a concept, got {name!r}"
+            msg = f"{file}:{number}: expected the name of a concept, got {name[:LONGEST_NAME]!r}"
             raise DataError(msg)
-    return [name for name in names if name]
+    return [name for name in names.values() if name]
 
 
 def _photos(file: Path) -> list[str]:
