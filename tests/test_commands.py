@@ -144,6 +144,9 @@ def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
     facts = json.loads((out / "model" / "config.json").read_text())["facts"]
     assert facts["data"]["protocol"] == "tiny"
     assert facts["data"]["photos"] == {"train": 34, "val": 6, "test": 8}
+    for reading in (["--protocol", "tiny"], []):
+        report = result(capsys, "evaluate", str(out / "model"), str(labels), *reading, "--json")
+        assert json.loads(report)["photos"] == 8
 
 
 def test_the_split_of_a_protocol_is_written_with_its_hash(capsys, coco: str, tmp_path):
