@@ -140,7 +140,7 @@ def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
     out = tmp_path / "run"
     options = ["--out", str(out), "--protocol", "tiny", "--recipe", "resnet-cpu", *TINY_OPTIONS]
     assert main(["train", str(labels), *options]) == 0
-    assert "protocol tiny: counts as published (nobody)" in capsys.readouterr().err
+    assert "protocol tiny: tiny\n  counts as published (nobody)\n" in capsys.readouterr().err
     facts = json.loads((out / "model" / "config.json").read_text())["facts"]
     assert facts["data"]["protocol"] == "tiny"
     assert facts["data"]["photos"] == {"train": 34, "val": 6, "test": 8}

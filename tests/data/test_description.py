@@ -95,7 +95,7 @@ def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary()
 
 def test_counts_are_compared_with_published_ones(annotations) -> None:
     seen = describe(replace(annotations, protocol="coco2014"))
-    assert any(line.startswith("protocol coco2014: other counts") for line in seen.lines())
+    assert any(line.startswith("protocol coco2014: COCO 2014") for line in seen.lines())
     (compared,) = json.loads(json.dumps(seen.as_dict()))["comparisons"]
     assert compared["name"] == "coco2014"
 
@@ -114,6 +114,7 @@ def test_the_lines_tell_everything_once(annotations, check) -> None:
         "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
         "1 photos without a label, 1 unknown targets",
         "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
+        "1 photos cannot be used, 1 lie there twice or more",
         "'boat' is in no training photo",
         "'sand' and 'sea' always occur together",
         "/photos/e.jpg: does not exist",

@@ -34,14 +34,18 @@ def test_equal_counts_are_the_published_ones() -> None:
     (comparison,) = compare(voc("tttee", "voc2007"))
     assert comparison.told
     assert not comparison.differences
-    (line,) = comparison.lines()
-    assert line.startswith("protocol voc2007: counts as published (the challenge's own statistics")
+    assert list(comparison.lines()) == [
+        "protocol voc2007: VOC 2007: trainval for training, test for the test",
+        "  counts as published (the challenge's own statistics, objects that are difficult not "
+        "counted)",
+    ]
 
 
 @pytest.mark.usefixtures("small_voc")
 def test_other_counts_are_said_beside_the_published_ones() -> None:
     (comparison,) = compare(voc("tteee", "voc2007"))
-    assert list(comparison.lines())[1:] == [
+    assert "  other counts than published (the challenge" in list(comparison.lines())[1]
+    assert list(comparison.lines())[2:] == [
         "  your train has 2 photos, expected 3",
         "  your train has 1.50 labels per photo, expected 1.33",
         "  your test has 3 photos, expected 2",
@@ -52,11 +56,12 @@ def test_other_counts_are_said_beside_the_published_ones() -> None:
 def test_a_protocol_that_nobody_named_is_found_by_an_exact_count() -> None:
     (comparison,) = compare(voc("ttvee"))
     assert (comparison.protocol, comparison.told) == ("voc2007", False)
-    assert list(comparison.lines()) == [
-        "looks like voc2007, counts as published; read it so with --protocol voc2007"
-    ]
+    first, verdict, advice = comparison.lines()
+    assert first.startswith("looks like voc2007: VOC 2007")
+    assert verdict.startswith("  counts as published")
+    assert advice == "  to read it so: --protocol voc2007"
     (comparison,) = compare(voc("ttee"))
-    assert "looks like voc2007, other counts than published" in next(comparison.lines())
+    assert "  other counts than published" in list(comparison.lines())[1]
     assert compare(voc("tte")) == ()
 
 
@@ -91,7 +96,7 @@ def test_the_dictionary_is_plain_json_with_every_count() -> None:
 def test_counts_from_memory_say_so() -> None:
     rows = voc("te", "coco2014")
     (comparison,) = compare(rows)
-    assert "from memory)" in next(comparison.lines())
+    assert "from memory)" in list(comparison.lines())[1]
     assert "you have 2 labels, expected 80" in str(comparison.differences[0])
 
 

@@ -99,7 +99,10 @@ class Description:
             f"{self.photos:,} photos ({splits or 'no split'}), {self.labels:,} labels, "
             f"{self.labels_per_photo:.2f} labels per photo",
             f"{self.unlabelled:,} photos without a label, {self.unknown:,} unknown targets",
-            *([] if self.checked else ["the labels only: photos were not opened"]),
+            f"{len(self.problems):,} photos cannot be used, {len(self.duplicates):,} lie there twice "
+            "or more"
+            if self.checked
+            else "the labels only: photos were not opened",
             "",
             " ".join([" " * width, *(f"{column:>8}" for column in columns)]),
             *(

@@ -62,6 +62,7 @@ class Comparison(NamedTuple):
         protocol = PROTOCOLS[self.protocol]
         return {
             "name": self.protocol,
+            "description": protocol.description,
             "told": self.told,
             "source": protocol.source,
             "recalled": protocol.recalled,
@@ -73,12 +74,10 @@ class Comparison(NamedTuple):
         protocol = PROTOCOLS[self.protocol]
         memory = ", from memory" if protocol.recalled else ""
         verdict = "other counts than published" if self.differences else "counts as published"
-        yield (
-            f"protocol {self.protocol}: {verdict} ({protocol.source}{memory})"
-            if self.told
-            else f"looks like {self.protocol}, {verdict}; read it so with "
-            f"--protocol {self.protocol}"
-        )
+        yield f"{'protocol' if self.told else 'looks like'} {self.protocol}: {protocol.description}"
+        yield f"  {verdict} ({protocol.source}{memory})"
+        if not self.told:
+            yield f"  to read it so: --protocol {self.protocol}"
         yield from (f"  {difference}" for difference in self.differences)
 
 
