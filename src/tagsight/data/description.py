@@ -99,10 +99,7 @@ class Description:
             f"{self.photos:,} photos ({splits or 'no split'}), {self.labels:,} labels, "
             f"{self.labels_per_photo:.2f} labels per photo",
             f"{self.unlabelled:,} photos without a label, {self.unknown:,} unknown targets",
-            f"{len(self.problems):,} photos cannot be used, {len(self.duplicates):,} lie there twice "
-            "or more"
-            if self.checked
-            else "the labels only: photos were not opened",
+            self._photo_line(),
             "",
             " ".join([" " * width, *(f"{column:>8}" for column in columns)]),
             *(
@@ -112,6 +109,12 @@ class Description:
             *self._pair_lines(),
             *self._warnings(most),
         ]
+
+    def _photo_line(self) -> str:
+        if not self.checked:
+            return "the labels only: photos were not opened"
+        problems, duplicates = len(self.problems), len(self.duplicates)
+        return f"{problems:,} photos cannot be used, {duplicates:,} lie there twice or more"
 
     def _pair_lines(self) -> list[str]:
         lines = [
