@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from tiny import COLOURS
 
 from tagsight.cli import main
+from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
 from tagsight.recipes import RECIPES
 from tagsight.systems import SYSTEMS
 
@@ -75,6 +77,90 @@ def test_data_are_described(capsys, labels: Path):
     text = result(capsys, "data", str(labels))
     assert "48 photos (32 train, 8 val, 8 test), 5 labels" in text
     assert json.loads(result(capsys, "data", str(labels), "--json"))["photos"] == 48
+
+
+@pytest.fixture
+def bare_labels(labels: Path, tmp_path) -> str:
+    """The labels without any of the photos."""
+    copy = tmp_path / "bare" / "labels.csv"
+    copy.parent.mkdir()
+    copy.write_text(labels.read_text())
+    return str(copy)
+
+
+def test_labels_are_described_without_photos(capsys, bare_labels: str):
+    assert "found none of 48" in complaint(capsys, "data", bare_labels)
+    text = result(capsys, "data", bare_labels, "--labels-only")
+    assert "48 photos (32 train, 8 val, 8 test), 5 labels" in text
+    assert "photos were not opened" in text
+
+
+def test_a_graph_needs_no_photos(capsys, bare_labels: str):
+    assert "among 5 labels" in result(capsys, "graph", bare_labels)
+
+
+@pytest.fixture
+def coco(tmp_path) -> str:
+    """One photo for training, two for what COCO calls val, one of them without an object."""
+    (tmp_path / "annotations").mkdir()
+    for split, photos in (("train", "a"), ("val", "bc")):
+        content = {
+            "images": [{"id": name, "file_name": f"{name}.jpg"} for name in photos],
+            "categories": [{"id": 1, "name": "cat"}],
+            "annotations": [{"image_id": photos[0], "category_id": 1}],
+        }
+        file = tmp_path / "annotations" / f"instances_{split}2014.json"
+        file.write_text(json.dumps(content))
+    return str(tmp_path)
+
+
+def test_data_read_by_a_protocol_are_compared_with_what_is_published(capsys, coco: str):
+    arguments = ["data", coco, "--labels-only", "--protocol", "coco2014"]
+    text = result(capsys, *arguments)
+    assert "2 photos (1 train, 1 test), 1 labels" in text
+    assert "your test has 1 photos, expected 40,137" in text
+    (compared,) = json.loads(result(capsys, *arguments, "--json"))["comparisons"]
+    assert (compared["name"], compared["told"]) == ("coco2014", True)
+
+
+def test_what_a_protocol_decides_is_not_said_twice(capsys, coco: str):
+    arguments = ["data", coco, "--labels-only", "--protocol", "coco2014"]
+    assert "got both" in complaint(capsys, *arguments, "--format", "coco")
+    assert "leave out one" in complaint(capsys, *arguments, "--unlabelled", "keep")
+    for option, value in (("difficult", "present"), ("topics", "all"), ("unlabelled", "drop")):
+        assert result(capsys, *arguments, f"--{option}", value)
+
+
+def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
+    capsys, labels: Path, tmp_path, monkeypatch
+):
+    counts = {"train": Published(40), "test": Published(8)}
+    tiny = Protocol("tiny", "csv-columns", {"unlabelled": "keep"}, TRAINVAL, 5, counts, "nobody")
+    monkeypatch.setitem(PROTOCOLS, "tiny", tiny)
+    out = tmp_path / "run"
+    options = ["--out", str(out), "--protocol", "tiny", "--recipe", "resnet-cpu", *TINY_OPTIONS]
+    assert main(["train", str(labels), *options]) == 0
+    assert "protocol tiny: tiny\n  counts as published (nobody)\n" in capsys.readouterr().err
+    facts = json.loads((out / "model" / "config.json").read_text())["facts"]
+    assert facts["data"]["protocol"] == "tiny"
+    assert facts["data"]["photos"] == {"train": 34, "val": 6, "test": 8}
+    for reading in (["--protocol", "tiny"], []):
+        report = result(capsys, "evaluate", str(out / "model"), str(labels), *reading, "--json")
+        assert json.loads(report)["photos"] == 8
+
+
+def test_the_split_of_a_protocol_is_written_with_its_hash(capsys, coco: str, tmp_path):
+    file = tmp_path / "split.csv"
+    arguments = ["data", coco, "--labels-only", "--protocol", "coco2014", "--split-file", str(file)]
+    assert main(arguments) == 0
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in capsys.readouterr().err
+    assert file.read_text() == "train2014/a.jpg,train\nval2014/b.jpg,test\n"
+
+
+def test_data_without_a_split_have_none_to_write(capsys, tmp_path):
+    labels = write_collection(tmp_path, with_splits=False)
+    arguments = ["data", str(labels), "--split-file", str(tmp_path / "split.csv")]
+    assert "expected data with a split to write" in complaint(capsys, *arguments)
 
 
 def test_the_graph_of_the_training_photos_is_printed_and_drawn(capsys, labels: Path, tmp_path):

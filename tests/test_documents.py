@@ -20,6 +20,7 @@ import tagsight.system_configs
 from tagsight.catalogue import systems_page
 from tagsight.cli import COMMANDS, app, main, with_json_target
 from tagsight.data import READERS
+from tagsight.data.protocols import PROTOCOLS
 from tagsight.systems import SYSTEMS
 
 ROOT = Path(__file__).parents[1]
@@ -189,6 +190,26 @@ def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
 def test_every_format_is_in_the_table_of_the_how_to():
     table = re.findall(r"^\| `(\w[\w-]*)` \|", text_of("docs/how-to/own-data.md"), re.MULTILINE)
     assert table == list(READERS)
+
+
+def test_every_protocol_is_in_the_table_of_the_how_to_with_its_counts():
+    rows = re.findall(
+        r"^\| `([\w-]+)` \| ([\d,]+).*? \| ([\d,]+).*? \| (\d+) \| ([\d.]+|-).* \|$",
+        text_of("docs/how-to/paper-data-sets.md"),
+        re.MULTILINE,
+    )
+    assert rows == [
+        (
+            name,
+            *(f"{protocol.counts[split].photos:,}" for split in ("train", "test")),
+            str(protocol.labels),
+            next(
+                (f"{c.labels_per_photo:.2f}" for c in protocol.counts.values() if c[1] is not None),
+                "-",
+            ),
+        )
+        for name, protocol in PROTOCOLS.items()
+    ]
 
 
 def test_every_command_is_shown_in_a_document():

@@ -65,6 +65,12 @@ def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
     assert data["hash"] == rows.hash()
     assert data["photos"] == rows.split_sizes
     assert data["format"] == "csv-columns"
+    assert "protocol" not in data
+
+
+def test_the_protocol_is_recorded(collection, tmp_path):
+    facts = prepared(replace(collection, protocol="nus-wide-asl"), tmp_path / "run").facts
+    assert facts["data"]["protocol"] == "nus-wide-asl"
 
 
 def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):

@@ -25,12 +25,13 @@ def names_for_type_checkers() -> dict[str, str]:
 
 def test_the_public_names_are_these():
     assert set(tagsight.__all__) - {"__version__"} == {
-        *("READERS", "RECIPES", "SYSTEMS"),
+        *("PROTOCOLS", "READERS", "RECIPES", "SYSTEMS"),
         *("Annotations", "DataError", "Decision", "Label", "LabelSpace", "LoadedModel"),
         *("Recipe", "Recognition", "Recognizer", "Result", "RunLog", "Runtime"),
         *("System", "SystemConfig", "TrainConfig"),
         *("build_system", "choose_recipe", "explain_photos", "fit_decision", "load_model"),
-        *("overlay", "prepare", "read_annotations", "save_model", "tag_photos", "train_run"),
+        *("overlay", "prepare", "read_annotations", "read_protocol"),
+        *("save_model", "tag_photos", "train_run"),
     }
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tagsight.config import Recipe, SystemConfig, TrainConfig
     from tagsight.data import READERS, read_annotations
     from tagsight.data.annotations import Annotations
+    from tagsight.data.protocols import PROTOCOLS, read_protocol
     from tagsight.decision import Decision, fit_decision
     from tagsight.errors import DataError
     from tagsight.explanation import explain_photos
@@ -36,6 +37,7 @@ _HOMES = {
     "Label": "tagsight.result",
     "LabelSpace": "tagsight.labels",
     "LoadedModel": "tagsight.checkpoint",
+    "PROTOCOLS": "tagsight.data.protocols",
     "READERS": "tagsight.data",
     "RECIPES": "tagsight.recipes",
     "Recipe": "tagsight.config",
@@ -56,6 +58,7 @@ _HOMES = {
     "overlay": "tagsight.heatmaps",
     "prepare": "tagsight.preparation",
     "read_annotations": "tagsight.data",
+    "read_protocol": "tagsight.data.protocols",
     "save_model": "tagsight.checkpoint",
     "tag_photos": "tagsight.tagging",
     "train_run": "tagsight.run",
@@ -63,6 +66,7 @@ _HOMES = {
 """Where each public name lives: it is imported when it is first used, and torch with it."""
 
 __all__ = [
+    "PROTOCOLS",
     "READERS",
     "RECIPES",
     "SYSTEMS",
@@ -90,6 +94,7 @@ __all__ = [
     "overlay",
     "prepare",
     "read_annotations",
+    "read_protocol",
     "save_model",
     "tag_photos",
     "train_run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import sys
@@ -126,10 +127,13 @@ def _run(tokens: Sequence[str]) -> int:
         # Cyclopts stumbles over --system.graph 1 --system.graph.epsilon 1.
         msg = "expected a setting to have either a value or settings of its own, got both"
         raise DataError(msg) from error
-    if launched().count > 1 and command not in SHARED:
+    launch = launched()
+    if launch.rank > 0:
+        logging.disable(logging.WARNING)  # the first process warns for all
+    if launch.count > 1 and command not in SHARED:
         names = " and ".join(shared.__name__ for shared in SHARED)
         msg = (
-            f"expected one process for '{command.__name__}', got {launched().count}: only {names} "
+            f"expected one process for '{command.__name__}', got {launch.count}: only {names} "
             "share their work; start it without the launcher"
         )
         raise DataError(msg)

@@ -25,7 +25,8 @@ class Prepared(NamedTuple):
         annotations: With splits; every photo opens.
         problems: The photos that were left out, and why.
         hashes: Content hash of every photo.
-        facts: Format, photos per split, and the hashes of rows and split, for the model folder.
+        facts: Format, protocol if any, photos per split, and the hashes of rows and split, for
+            the model folder.
     """
 
     annotations: Annotations
@@ -89,6 +90,7 @@ def prepare(
     facts: dict[str, object] = {
         "data": {
             "format": divided.format,
+            **({"protocol": divided.protocol} if divided.protocol else {}),
             "photos": divided.split_sizes,
             "hash": divided.hash(),
             "split_file_hash": sha256(record).hexdigest(),

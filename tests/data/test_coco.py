@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from tagsight.data import coco, read_annotations
@@ -160,6 +161,11 @@ def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
     assert read_instances(write(content(annotations=objects))).objects == [
         {"image_id": 7, "category_id": 1}
     ]
+
+
+def test_the_labels_are_in_the_order_of_the_released_graph(shared_data) -> None:
+    graph = np.load(shared_data / "label-graphs" / "coco_cooccurrence.npz")
+    assert read_annotations(shared_data / "coco-256").names == tuple(graph["names"].tolist())
 
 
 def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:

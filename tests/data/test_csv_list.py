@@ -41,6 +41,26 @@ def test_lists_are_understood_whatever_separates_them(write, content) -> None:
     assert annotations.splits is None
 
 
+@pytest.mark.parametrize("header", ["filepath,label,split_name", "filename,label,split"])
+def test_lists_are_understood_as_python_writes_them(write, header) -> None:
+    rows = """a.jpg,"['sea', ""dog's bowl""]",train\nb.jpg,[],val\nc.jpg,"[ 'sea' , ]",val\n"""
+    annotations = read_annotations(write(f"{header}\n{rows}"))
+    assert annotations.format == "csv-list"
+    assert annotations.names == ("dog's bowl", "sea")
+    assert annotations.targets.tolist() == [[1, 1], [0, 0], [0, 1]]
+    assert annotations.splits == ("train", "val", "val")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["['a', __import__('os')]", "['a' 'b']", "['a'", "['a\\'b']", "[x]", "['a'], 'b'", "sea", "[["],
+)
+def test_malicious_or_broken_lists_are_named_and_never_run(write, cell) -> None:
+    quoted = cell.replace('"', '""')
+    with pytest.raises(DataError, match=r"labels.csv:3: expected a list such as \['sea', 'sky'\]"):
+        csv_list.read(write(f"image,labels\na.jpg,['a']\nb.jpg,\"{quoted}\"\n"))
+
+
 def test_the_separator_is_logged(write, caplog) -> None:
     with caplog.at_level(logging.INFO):
         csv_list.read(write("image,labels\na.jpg,dog|cat\n"))

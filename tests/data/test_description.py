@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_a_collection_is_counted(annotations) -> None:
     assert seen.counts["sea"] == {"all": 3, "train": 2, "val": 1}
     assert (seen.unlabelled, seen.unknown) == (1, 1)
     assert (seen.problems, seen.duplicates) == ((), ())
+    assert (seen.checked, seen.comparisons) == (False, ())
 
 
 def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
@@ -70,6 +72,34 @@ def test_problems_and_duplicates_come_from_the_check(annotations, check) -> None
     assert seen.duplicates == ((A, C),)
 
 
+def test_photos_that_nobody_opened_are_not_called_sound(annotations, check) -> None:
+    told = "the labels only: photos were not opened"
+    assert told in describe(annotations).lines()
+    assert told not in describe(annotations, check).lines()
+
+
+def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary() -> None:
+    paths = [Path(f"/photos/{row:03}.jpg") for row in range(100)]
+    names = tuple(f"label {column}" for column in range(100))
+    rows = Annotations(names, tuple(paths), torch.zeros(100, 100), None, "t")
+    problems = tuple(Problem(path, "does not exist") for path in paths[:40])
+    seen = describe(rows, Check(problems, dict.fromkeys(paths[40:], b"1")))
+    lines = seen.lines(most=3)
+    assert sum("does not exist" in line for line in lines) == 3
+    assert "37 more photos that cannot be used; --json lists them all" in lines
+    assert "97 more labels in no training photo; --json lists them all" in lines
+    assert f"the same photo 60 times: {', '.join(map(str, paths[40:43]))} and 57 more" in lines
+    assert len(seen.as_dict()["problems"]) == 40
+    assert len(seen.as_dict()["duplicates"][0]) == 60
+
+
+def test_counts_are_compared_with_published_ones(annotations) -> None:
+    seen = describe(replace(annotations, protocol="coco2014"))
+    assert any(line.startswith("protocol coco2014: COCO 2014") for line in seen.lines())
+    (compared,) = json.loads(json.dumps(seen.as_dict()))["comparisons"]
+    assert compared["name"] == "coco2014"
+
+
 def test_the_dictionary_is_plain_json(annotations, check) -> None:
     seen = json.loads(json.dumps(describe(annotations, check).as_dict()))
     assert seen["pairs"][0]["second_given_first"] == 1.0
@@ -84,6 +114,7 @@ def test_the_lines_tell_everything_once(annotations, check) -> None:
         "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
         "1 photos without a label, 1 unknown targets",
         "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
+        "1 photos cannot be used, 1 lie there twice or more",
         "'boat' is in no training photo",
         "'sand' and 'sea' always occur together",
         "/photos/e.jpg: does not exist",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_collections import EXAMPLES, NAMES, PHOTOS, SPLITS
+from tiny_collections import EXAMPLES, PHOTOS
 
 from tagsight.data import READERS, read_annotations
 from tagsight.errors import DataError
-
-SPLIT_OF = dict(zip(PHOTOS, SPLITS, strict=True))
 
 
 def test_the_content_alone_tells_the_format(example) -> None:
@@ -25,12 +24,33 @@ def test_the_content_alone_tells_the_format(example) -> None:
 def test_names_targets_splits_and_photos_survive(example) -> None:
     annotations = read_annotations(example.source)
     rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))
-    written = dict(zip(PHOTOS, map(list, example.targets), strict=True))
-    assert annotations.names == NAMES
+    written = dict(zip(example.files, map(list, example.targets), strict=True))
+    assert annotations.names == example.names
     assert rows == {example.photos / name: row for name, row in written.items()}
-    assert (
-        dict(zip((p.name for p in annotations.paths), annotations.splits, strict=True)) == SPLIT_OF
+    if example.splits is None:
+        assert annotations.splits is None
+    else:
+        splits = dict(zip((p.name for p in annotations.paths), annotations.splits, strict=True))
+        assert splits == dict(zip(example.files, example.splits, strict=True))
+
+
+def test_labels_are_read_without_photos_if_nobody_needs_them(bare_example) -> None:
+    example = bare_example()
+    annotations = read_annotations(example.source, labels_only=True)
+    assert annotations.names == example.names
+    rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))
+    assert {path.name: tuple(row) for path, row in rows.items()} == dict(
+        zip(example.files, example.targets, strict=True)
     )
+
+
+def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(bare_example) -> None:
+    example = bare_example()
+    labelled = {file for file, row in zip(example.files, example.targets, strict=True) if 1 in row}
+    for unlabelled, expected in (("keep", set(example.files)), ("drop", labelled)):
+        rows = read_annotations(example.source, labels_only=True, unlabelled=unlabelled)
+        assert {path.name for path in rows.paths} == expected
+    assert labelled < set(example.files)
 
 
 def test_photos_are_found_in_another_folder_when_told(example, tmp_path) -> None:
@@ -50,9 +70,9 @@ def test_the_hash_does_not_tell_where_the_data_lie(write_example, tmp_path) -> N
 
 
 def test_a_missing_photo_is_no_matter_of_the_reader(example) -> None:
-    (example.photos / "a.jpg").unlink()
-    (example.photos / "f.jpg").unlink()
-    assert len(read_annotations(example.source)) == 5
+    (example.photos / example.files[0]).unlink()
+    (example.photos / example.files[4]).unlink()
+    assert len(read_annotations(example.source)) == len(example.files)
 
 
 def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_example) -> None:
@@ -67,15 +87,14 @@ def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_examp
     "name",
     ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg", "a\x1b[2J.jpg"],
 )
-def test_malicious_paths_out_of_the_folder_are_refused(bare_example, name) -> None:
-    photos = [name, *PHOTOS[1:]]
-    example = bare_example(photos=photos)
+def test_malicious_paths_out_of_the_folder_are_refused(renamed_example, name) -> None:
+    example = renamed_example([name, *PHOTOS[1:]])
     with pytest.raises(DataError, match="inside the folder of the photos"):
         read_annotations(example.source)
 
 
-def test_names_that_are_too_long_for_a_file_system_are_missing_photos(bare_example) -> None:
-    example = bare_example(photos=[f"{letter * 5000}.jpg" for letter in "abcde"])
+def test_names_that_are_too_long_for_a_file_system_are_missing_photos(renamed_example) -> None:
+    example = renamed_example([f"{letter * 5000}.jpg" for letter in "abcde"])
     with pytest.raises(DataError, match="found none"):
         read_annotations(example.source)
 
@@ -113,6 +132,18 @@ def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
         reader.recognises(example.source)
     with pytest.raises(DataError):
         READERS[format_].read(example.source, images=Path("/nowhere"))
+
+
+@pytest.mark.parametrize("format_", READERS)
+def test_a_reader_takes_the_options_that_its_line_names(format_) -> None:
+    reader = READERS[format_]
+    taken = set(inspect.signature(reader.read).parameters)
+    assert taken == {"source", "images", *reader.options}
+
+
+def test_an_unknown_meaning_of_unlabelled_is_refused(bare_example) -> None:
+    with pytest.raises(DataError, match=r"expected unlabelled to be one of .* got 'hide'"):
+        read_annotations(bare_example().source, unlabelled="hide")
 
 
 def test_an_unknown_format_is_named_with_the_known_ones(example) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tagsight.data.split import (
     FRACTIONS,
     complete_splits,
     leaked,
+    random_halves,
     read_split,
     stratified_split,
     write_split,
@@ -110,6 +112,23 @@ def test_fractions_that_do_not_add_up_are_refused(fractions) -> None:
         stratified_split(torch.ones(3, 1), fractions=fractions, seed=0)
 
 
+@law
+@given(numbers=st.sets(st.integers(0, 999)), seed=seeds, data=st.data())
+def test_a_photo_is_in_the_same_half_whatever_the_order_of_the_rows(numbers, seed, data) -> None:
+    names = [f"im{number}.jpg" for number in sorted(numbers)]
+    shuffled = data.draw(st.permutations(names))
+    half = dict(zip(names, random_halves(names, seed), strict=True))
+    assert random_halves(shuffled, seed) == tuple(half[name] for name in shuffled)
+    assert list(half.values()).count("train") == (len(names) + 1) // 2
+
+
+def test_halves_are_the_same_on_every_machine() -> None:
+    """SHA-256 of ``7/a.jpg`` begins with 46, and then ab, 0e, c8; with seed 8 d5, 1fb, 1f2, 25."""
+    names = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
+    assert random_halves(names, 7) == ("train", "test", "train", "test")
+    assert random_halves(names, 8) == ("test", "train", "train", "test")
+
+
 def sizes(annotations: Annotations) -> dict[str, int]:
     return annotations.split_sizes
 
@@ -133,6 +152,11 @@ def test_official_splits_stay_and_missing_ones_are_made(given_splits, expected) 
     assert completed.paths == annotations.paths
     official = [i for i, split in enumerate(given_splits) if split in {"val", "test"}]
     assert all(completed.splits[i] == given_splits[i] for i in official)
+
+
+def test_no_test_is_made_up_for_a_protocol() -> None:
+    annotations = replace(rows(["train"] * 100), protocol="coco2014")
+    assert sizes(complete_splits(annotations, {}, seed=0)) == {"train": 85, "val": 15}
 
 
 def test_the_same_content_stays_together_in_a_new_split() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tagsight.data import read_annotations, voc
@@ -105,6 +106,12 @@ def test_the_animals_have_the_counts_that_their_readme_states(shared_data) -> No
     assert len(animals.names) == 20
     assert present.sum() / len(animals) == pytest.approx(1.34, abs=0.005)
     assert all(path.is_file() for path in animals.paths)
+
+
+def test_the_labels_are_in_the_order_of_the_released_graph(shared_data) -> None:
+    graph = np.load(shared_data / "label-graphs" / "voc_cooccurrence.npz")
+    animals = read_annotations(shared_data / "voc-animals" / "VOCdevkit")
+    assert animals.names == tuple(graph["names"].tolist())
 
 
 def test_both_label_files_of_the_animals_say_the_same(shared_data) -> None:

@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.mirflickr import PHOTOS as PHOTOS_OF_MIRFLICKR
+from tagsight.data.mirflickr import POTENTIAL, RELEVANT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -23,6 +26,9 @@ class Example(NamedTuple):
     source: Path
     photos: Path
     targets: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...] = NAMES
+    files: tuple[str, ...] = PHOTOS
+    splits: tuple[str, ...] | None = SPLITS
 
     @property
     def label_files(self) -> list[Path]:
@@ -73,12 +79,58 @@ def write_voc(folder: Path, photos: Sequence[str]) -> Example:
     return Example("voc", folder, folder / "VOC2012" / "JPEGImages", TARGETS)
 
 
+def write_mirflickr(folder: Path, photos: Sequence[str]) -> Example:
+    lists = folder / "mirflickr25k_annotations_v080"
+    lists.mkdir()
+    (lists / "README.txt").write_text("12 topics, or 24?\n")
+    shown = {"bird": (1, 5), "food": (2, 5), "people": (1, 4)}
+    for topic in (*POTENTIAL, *RELEVANT):
+        numbers = shown.get(topic, (PHOTOS_OF_MIRFLICKR,))
+        (lists / f"{topic}.txt").write_text("".join(f"{number}\n" for number in numbers))
+    targets = [[0] * len(POTENTIAL) for _ in range(PHOTOS_OF_MIRFLICKR)]
+    for column, topic in enumerate(POTENTIAL):
+        for number in shown.get(topic, (PHOTOS_OF_MIRFLICKR,)):
+            targets[number - 1][column] = 1
+    return Example(
+        "mirflickr",
+        folder,
+        folder / "mirflickr",
+        tuple(map(tuple, targets)),
+        POTENTIAL,
+        tuple(f"im{number}.jpg" for number in range(1, PHOTOS_OF_MIRFLICKR + 1)),
+        None,
+    )
+
+
+def write_nus_wide(folder: Path, photos: Sequence[str]) -> Example:
+    marks = folder / "Groundtruth" / "TrainTestLabels"
+    for place in (marks, folder / "ImageList", folder / "ConceptsList"):
+        place.mkdir(parents=True)
+    (folder / "ConceptsList" / "Concepts81.txt").write_text("\n".join(reversed(NAMES)) + "\n")
+    splits = tuple("test" if split == "val" else split for split in SPLITS)
+    for split, part in (("train", "Train"), ("test", "Test")):
+        rows = [row for row, of in enumerate(splits) if of == split]
+        lines = "".join(f"{photos[row]}\n" for row in rows)
+        (folder / "ImageList" / f"{part}Imagelist.txt").write_text(lines)
+        for column, name in enumerate(NAMES):
+            values = "".join(f"{_unknown_as_absent()[row][column]} \n" for row in rows)
+            (marks / f"Labels_{name}_{part}.txt").write_text(values)
+    return Example(
+        "nus-wide", folder, folder / "Flickr", _unknown_as_absent(), NAMES, PHOTOS, splits
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path, Sequence[str]], Example]] = {
     "csv-columns": write_csv_columns,
     "csv-list": write_csv_list,
     "coco": write_coco,
     "voc": write_voc,
+    "mirflickr": write_mirflickr,
+    "nus-wide": write_nus_wide,
 }
+
+NUMBERED = frozenset({"mirflickr"})
+"""Formats in which the files give no names of photos."""
 
 
 def _present() -> list[list[str]]:

@@ -3,31 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import Reading
-from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
+from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
 from tagsight.runlog import progress
 
+if TYPE_CHECKING:
+    from tagsight.data.annotations import Annotations
 
-def data(data: ExistingPath, /, *, reading: Reading = Reading(), json: Path | None = None) -> None:
+
+def data(
+    data: ExistingPath,
+    /,
+    *,
+    reading: Reading = Reading(),
+    labels_only: bool = False,
+    split_file: Path | None = None,
+    json: Path | None = None,
+) -> None:
     """Read labels, open every photo, and print what was understood.
+
+    Counts are compared with published ones if a protocol is named, or fits.
 
     Args:
         data: Labels: a file or a folder of a known format.
+        labels_only: Open no photo; none needs to be there.
+        split_file: CSV file to write the split to, as training does; its hash is told.
         json: File for the same as JSON; without a name it goes to standard output.
     """
     from tagsight.data.check import check_photos
     from tagsight.data.description import describe
     from tagsight.runtime import Runtime
 
-    annotations = reading.read(data)
-    workers = Runtime.choose("cpu").workers
-    with progress("checking photos", len(annotations)) as advance:
-        check = check_photos(annotations.paths, workers=workers, progress=advance)
+    annotations = reading.read(data, labels_only=labels_only)
+    if split_file is not None:
+        _record(annotations, split_file)
+    check = None
+    if not labels_only:
+        workers = Runtime.choose("cpu").workers
+        with progress("checking photos", len(annotations)) as advance:
+            check = check_photos(annotations.paths, workers=workers, progress=advance)
     description = describe(annotations, check)
     if json != STANDARD_OUTPUT:
         say(description.lines())
     if json is not None:
         write_json(description.as_dict(), json)
+
+
+def _record(annotations: Annotations, file: Path) -> None:
+    from tagsight.data.split import write_split
+    from tagsight.errors import DataError
+
+    if annotations.splits is None:
+        msg = "expected data with a split to write, got none; a protocol may draw one (--protocol)"
+        raise DataError(msg)
+    remark(f"{file}: SHA-256 {write_split(file, annotations)}")

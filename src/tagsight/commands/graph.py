@@ -40,7 +40,7 @@ def graph(
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"
         raise DataError(msg)
-    annotations = reading.read(data)
+    annotations = reading.read(data, labels_only=True)
     if "train" in annotations.split_sizes:
         annotations = annotations.rows("train")
     labels = LabelSpace.from_targets(annotations.names, annotations.targets)

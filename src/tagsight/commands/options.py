@@ -57,15 +57,57 @@ class Reading:
     format: str | None = None
     """Format of the labels; by default their content decides, and a wrong name lists them all."""
 
-    difficult: Literal["present", "absent", "unknown"] = "unknown"
-    """What an object counts as that is hard to see, where a format marks such."""
+    difficult: Literal["present", "absent", "unknown"] | None = None
+    """What an object counts as that is hard to see, where a format marks such; by default unknown,
+    which has no part in anything."""
 
-    def read(self, data: Path) -> Annotations:
-        """Read the labels."""
-        from tagsight.data import read_annotations
+    topics: Literal["potential", "relevant", "all"] | None = None
+    """Which topics of MIRFLICKR-25K are labels; by default potential, which a photo may show."""
 
-        return read_annotations(
-            data, images=self.images, format=self.format, difficult=self.difficult
+    unlabelled: Literal["keep", "drop"] | None = None
+    """What becomes of photos in which no label is known to be present; by default keep."""
+
+    protocol: str | None = None
+    """A way of the literature to read a data set; a wrong name lists them all."""
+
+    split_seed: int = 0
+    """Draws the split, where a protocol has no official one."""
+
+    def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
+        """Read the labels.
+
+        Args:
+            data: A file or folder.
+            labels_only: Whether it is no error that none of the photos exists.
+
+        Raises:
+            DataError: As readers and protocols do, or if format and protocol are given.
+        """
+        from tagsight.data import Meaning, read_annotations
+        from tagsight.data.protocols import read_protocol
+        from tagsight.errors import DataError
+
+        meaning = Meaning()
+        if self.difficult is not None:
+            meaning["difficult"] = self.difficult
+        if self.topics is not None:
+            meaning["topics"] = self.topics
+        if self.unlabelled is not None:
+            meaning["unlabelled"] = self.unlabelled
+        if self.protocol is None:
+            return read_annotations(
+                data, images=self.images, format=self.format, labels_only=labels_only, **meaning
+            )
+        if self.format is not None:
+            msg = "expected --format or --protocol, which decides the format, got both"
+            raise DataError(msg)
+        return read_protocol(
+            data,
+            self.protocol,
+            images=self.images,
+            labels_only=labels_only,
+            split_seed=self.split_seed,
+            meaning=meaning,
         )
 
 

@@ -51,4 +51,4 @@ def tell_problems(problems: Sequence[Problem]) -> None:
     for path, reason in problems[:MOST_TOLD]:
         remark(f"left out: {path}: {reason}")
     if len(problems) > MOST_TOLD:
-        remark(f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data' lists them")
+        remark(f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data --json' lists them")

@@ -14,6 +14,7 @@ from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
     from tagsight.config import Recipe
+    from tagsight.data.annotations import Annotations
     from tagsight.run_folder import Outcome
     from tagsight.runtime import Runtime
 
@@ -67,6 +68,7 @@ def _trained(
     from tagsight.run import train_run
 
     annotations = reading.read(data)
+    _tell_protocol(annotations)
     seed = recipe.training.seed
     with progress("checking photos", len(annotations)) as advance:
         prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
@@ -84,6 +86,15 @@ def _trained(
             hashes=prepared.hashes,
             facts=prepared.facts,
         )
+
+
+def _tell_protocol(annotations: Annotations) -> None:
+    if annotations.protocol is not None:
+        from tagsight.data.published_counts import compare
+
+        for comparison in compare(annotations):
+            for line in comparison.lines():
+                remark(line)
 
 
 def _is_finished(out: Path, *, resume: bool) -> bool:

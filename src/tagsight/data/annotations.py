@@ -35,6 +35,7 @@ class Annotations:
         format: Name of the reader.
         root: Folder that photos are named relative to, where names must not depend on the
             machine; by default the deepest folder that holds all photos. Subsets keep it.
+        protocol: Name of the protocol (`tagsight.data.protocols`) that the rows were read by.
 
     Raises:
         DataError: If shapes disagree, a name is empty or repeated, or a value is none of the above.
@@ -46,6 +47,7 @@ class Annotations:
     splits: tuple[str, ...] | None
     format: str
     root: Path | None = None
+    protocol: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))
@@ -117,6 +119,18 @@ class Annotations:
             msg = f"expected photos of the split {split!r}, got {sizes or 'no split at all'}"
             raise DataError(msg)
         return self.select(indices)
+
+    def labelled(self) -> Annotations:
+        """The rows in which a label is known to be present.
+
+        Raises:
+            DataError: If there are none.
+        """
+        rows = (self.targets == 1).any(1).nonzero().flatten()
+        if not len(rows):
+            msg = f"expected photos with a label, got none among {len(self):,}"
+            raise DataError(msg)
+        return self.select(rows)
 
     def select(self, indices: Sequence[int] | Tensor) -> Annotations:
         """Some rows, in the order of their indices."""

@@ -32,7 +32,7 @@ def recognises(source: Path) -> bool:
     return start.startswith(b"{") and KEY.search(start) is not None
 
 
-def read(source: Path, *, images: Path | None = None) -> Annotations:
+def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
     """Read the labels of a photo as the categories of its objects.
 
     The labels are put in alphabetical order: names decide it, never ids or positions. A photo
@@ -43,6 +43,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         images: Where the photos are, or the folders of the splits that hold them; by default they
             are looked for beside the folder of the file, under ``train2017`` and the like, or
             under ``images``.
+        labels_only: Whether it is no error that none of the photos exists.
 
     Raises:
         DataError: If a file cannot be understood, or none of the photos exists.
@@ -52,7 +53,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         msg = f"expected instances_*.json in {source} or {source / 'annotations'}, got none"
         raise DataError(msg)
     _require_a_split_each(files)
-    parts = [_read_file(file, images) for file in files]
+    parts = [_read_file(file, images, labels_only=labels_only) for file in files]
     if len(parts) == 1:
         return parts[0]
     names = sorted(set().union(*(part.names for part in parts)))
@@ -70,7 +71,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     )
 
 
-def _read_file(file: Path, images: Path | None) -> Annotations:
+def _read_file(file: Path, images: Path | None, *, labels_only: bool) -> Annotations:
     photos, categories, objects = read_instances(file)
     row = {key: index for index, key in enumerate(photos)}
     names = sorted(categories.values())
@@ -80,7 +81,7 @@ def _read_file(file: Path, images: Path | None) -> Annotations:
     columns = torch.tensor([column[entry["category_id"]] for entry in objects], dtype=torch.long)
     targets[rows, columns] = 1
     file_names = [photo["file_name"] for photo in photos.values()]
-    folder = photo_folder(file_names, _folders(file, images), source=file)
+    folder = photo_folder(file_names, _folders(file, images), source=file, labels_only=labels_only)
     split = _split(file)
     return Annotations(
         names=tuple(names),

@@ -37,12 +37,13 @@ def holds_targets(table: CsvTable) -> bool:
         return False
 
 
-def read(source: Path, *, images: Path | None = None) -> Annotations:
+def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
     """Read 1 present, 0 absent, and -1 or an empty cell unknown.
 
     Args:
         source: The file.
         images: The photos' folder; by default the file's own, or ``images`` beside the file.
+        labels_only: Whether it is no error that none of the photos exists.
 
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
@@ -53,7 +54,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         raise DataError(msg)
     entries = table.entries(lambda row: _targets(row, table))
     names = list(entries)
-    folder = photo_folder(names, table.folders(images), source=source)
+    folder = photo_folder(names, table.folders(images), source=source, labels_only=labels_only)
     targets = bytearray().join(entry.value for entry in entries.values())
     splits = [entry.split for entry in entries.values() if entry.split]
     return Annotations(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from tagsight.data.annotations import Annotations, clean_name
@@ -12,12 +13,13 @@ from tagsight.data.source import photo_folder, target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tagsight.data.csv_table import Entry
 
 SEPARATORS = (";", "|", ",")
+QUOTED = re.compile(r"""'([^'\\]*)'|"([^"\\]*)\"""")
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +30,17 @@ def recognises(source: Path) -> bool:
     return table is not None and len(table.columns) == 1 and not holds_targets(table)
 
 
-def read(source: Path, *, images: Path | None = None) -> Annotations:
+def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
     """Read lists of the labels that are present; what is not listed is absent.
 
     The labels are put in alphabetical order. What separates them, ``;``, ``|`` or ``,``, is found
-    in the cells and logged.
+    in the cells and logged. Cells may also be written as Python writes lists, ``['sea', 'sky']``:
+    so is NUS-WIDE's table of ASL.
 
     Args:
         source: The file.
         images: The photos' folder; by default the file's own, or ``images`` beside the file.
+        labels_only: Whether it is no error that none of the photos exists.
 
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
@@ -49,15 +53,16 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         )
         raise DataError(msg)
     entries = table.entries(lambda row: row.cells[0].strip())
-    separator = _separator([entry.value for entry in entries.values()], source)
-    present = [_labels(entry, separator, source) for entry in entries.values()]
+    present = _present(list(entries.values()), source)
     names = sorted(set().union(*present))
     targets = target_table(len(entries), len(names), value=0, source=source)
     column = {name: index for index, name in enumerate(names)}
     cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
     rows, columns = zip(*cells, strict=True)
     targets[list(rows), list(columns)] = 1
-    folder = photo_folder(list(entries), table.folders(images), source=source)
+    folder = photo_folder(
+        list(entries), table.folders(images), source=source, labels_only=labels_only
+    )
     splits = [entry.split for entry in entries.values() if entry.split]
     return Annotations(
         names=tuple(names),
@@ -67,6 +72,25 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         format="csv-list",
         root=folder,
     )
+
+
+def _present(entries: Sequence[Entry[str]], source: Path) -> list[set[str]]:
+    cells = [entry.value for entry in entries]
+    if next(filter(None, cells), "").startswith(("['", '["', "[]")):
+        return [_python_list(entry, source) if entry.value else set() for entry in entries]
+    separator = _separator(cells, source)
+    return [_labels(entry, separator, source) for entry in entries]
+
+
+def _python_list(entry: Entry[str], source: Path) -> set[str]:
+    """The labels of a cell such as ``['sea', 'sky']``, which is looked at and not run."""
+    where, inside = f"{source}:{entry.line}", entry.value[1:-1]
+    labels = ["".join(groups) for groups in QUOTED.findall(inside)]
+    skeleton = "[" + "".join(QUOTED.sub("x", inside).split()).removesuffix(",") + "]"
+    if entry.value != f"[{inside}]" or skeleton != f"[{','.join('x' * len(labels))}]":
+        msg = f"{where}: expected a list such as ['sea', 'sky'], got {entry.value[:80]!r}"
+        raise DataError(msg)
+    return {clean_name(label, where) for label in labels} - {""}
 
 
 def _labels(entry: Entry[str], separator: str, source: Path) -> set[str]:

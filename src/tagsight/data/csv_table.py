@@ -21,7 +21,10 @@ Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
 
-IMAGE_COLUMNS = frozenset({"image", "path", "file", "filename", "photo", "file_name"})
+IMAGE_COLUMNS = frozenset(
+    {"image", "path", "file", "filename", "photo", "file_name", "filepath", "file_path"}
+)
+SPLIT_COLUMNS = frozenset({"split", "split_name"})
 DELIMITERS = (",", ";", "\t")
 LARGEST_FILE = 2**30
 LONGEST_LINE = 2**24
@@ -93,7 +96,7 @@ class CsvTable:
             raise DataError(msg)
         lower = [name.lower() for name in names]
         image = next(i for i, name in enumerate(lower) if name in IMAGE_COLUMNS)
-        split = lower.index("split") if "split" in lower else None
+        split = next((i for i, name in enumerate(lower) if name in SPLIT_COLUMNS), None)
         columns = tuple(name for i, name in enumerate(names) if i not in {image, split})
         if odd := sorted(name for name, count in Counter(names).items() if count > 1 or not name):
             msg = f"{source}:1: expected a header of different names, got {odd!r} empty or repeated"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from tagsight.data.check import Check, Problem
+from tagsight.data.published_counts import Comparison, compare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,8 @@ class Description:
 
     Attributes:
         format: Name of the reader.
+        comparisons: Its counts beside published ones.
+        checked: Whether the photos were opened; else there are no problems and no duplicates.
         photos: Number of rows.
         labels: Number of labels.
         labels_per_photo: Mean number of labels that are present.
@@ -57,6 +60,8 @@ class Description:
     """
 
     format: str
+    comparisons: tuple[Comparison, ...]
+    checked: bool
     photos: int
     labels: int
     labels_per_photo: float
@@ -73,21 +78,28 @@ class Description:
     def as_dict(self) -> dict[str, object]:
         """Values that JSON knows."""
         return asdict(self) | {
+            "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "pairs": [pair._asdict() for pair in self.pairs],
             "problems": [{"path": str(path), "reason": reason} for path, reason in self.problems],
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
         }
 
-    def lines(self) -> list[str]:
-        """Text for a terminal, without marks of any kind."""
+    def lines(self, most: int = 10) -> list[str]:
+        """Text for a terminal, without marks of any kind.
+
+        Args:
+            most: Warnings of a kind to give in full.
+        """
         splits = ", ".join(f"{size:,} {split}" for split, size in self.splits.items())
         width = max(map(len, self.counts))
         columns = ["all", *self.splits]
         return [
             f"format {self.format}",
+            *(line for comparison in self.comparisons for line in comparison.lines()),
             f"{self.photos:,} photos ({splits or 'no split'}), {self.labels:,} labels, "
             f"{self.labels_per_photo:.2f} labels per photo",
             f"{self.unlabelled:,} photos without a label, {self.unknown:,} unknown targets",
+            self._photo_line(),
             "",
             " ".join([" " * width, *(f"{column:>8}" for column in columns)]),
             *(
@@ -95,8 +107,14 @@ class Description:
                 for name, count in self.counts.items()
             ),
             *self._pair_lines(),
-            *self._warnings(),
+            *self._warnings(most),
         ]
+
+    def _photo_line(self) -> str:
+        if not self.checked:
+            return "the labels only: photos were not opened"
+        problems, duplicates = len(self.problems), len(self.duplicates)
+        return f"{problems:,} photos cannot be used, {duplicates:,} lie there twice or more"
 
     def _pair_lines(self) -> list[str]:
         lines = [
@@ -107,17 +125,26 @@ class Description:
         ]
         return ["", "most often together", *lines] if lines else []
 
-    def _warnings(self) -> list[str]:
-        lines = [f"{name!r} is in no training photo" for name in self.without_positive]
-        lines += [
-            f"{first!r} and {second!r} always occur together: no model can tell them apart"
-            for first, second in self.inseparable
-        ]
-        lines += [f"{path}: {reason}" for path, reason in self.problems]
-        lines += [
-            f"the same photo {len(group)} times: {', '.join(map(str, group))}"
-            for group in self.duplicates
-        ]
+    def _warnings(self, most: int) -> list[str]:
+        kinds = {
+            "labels in no training photo": [
+                f"{name!r} is in no training photo" for name in self.without_positive
+            ],
+            "pairs that always occur together": [
+                f"{first!r} and {second!r} always occur together: no model can tell them apart"
+                for first, second in self.inseparable
+            ],
+            "photos that cannot be used": [f"{path}: {reason}" for path, reason in self.problems],
+            "photos that are there several times": [
+                f"the same photo {len(group)} times: {_listed(group, most)}"
+                for group in self.duplicates
+            ],
+        }
+        lines: list[str] = []
+        for kind, warnings in kinds.items():
+            lines += warnings[:most]
+            if len(warnings) > most:
+                lines.append(f"{len(warnings) - most:,} more {kind}; --json lists them all")
         return ["", *lines] if lines else []
 
 
@@ -128,7 +155,7 @@ def describe(
 
     Args:
         annotations: The rows.
-        check: What `check_photos` found, for problems and duplicates.
+        check: What `check_photos` found, for problems and duplicates; None if nobody looked.
         most: Number of pairs to list.
     """
     present = annotations.targets == 1
@@ -140,6 +167,8 @@ def describe(
     together = (present.T.float() @ present.float()).long()
     return Description(
         format=annotations.format,
+        comparisons=compare(annotations),
+        checked=check is not None,
         photos=len(annotations),
         labels=len(annotations.names),
         labels_per_photo=present.sum().item() / max(len(annotations), 1),
@@ -177,6 +206,11 @@ def _inseparable(names: tuple[str, ...], together: Tensor) -> list[tuple[str, st
     own = together.diagonal()
     always = (together == own) & (together == own[:, None]) & (together > 0)
     return [(names[i], names[j]) for i, j in always.triu(1).nonzero().tolist()]
+
+
+def _listed(paths: tuple[Path, ...], most: int) -> str:
+    text = ", ".join(map(str, paths[:most]))
+    return f"{text} and {len(paths) - most:,} more" if len(paths) > most else text
 
 
 def _duplicates(check: Check) -> list[tuple[Path, ...]]:

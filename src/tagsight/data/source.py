@@ -66,30 +66,44 @@ def photo_name(text: str, where: str) -> str:
     return "/".join(parts)
 
 
-def photo_folder(names: Sequence[str], candidates: Iterable[Path], *, source: Path) -> Path:
+def photo_folder(
+    names: Sequence[str], candidates: Iterable[Path], *, source: Path, labels_only: bool = False
+) -> Path:
     """The folder in which a source's photos lie.
 
     Args:
         names: Every photo's path below that folder.
         candidates: Where they may lie, the likeliest first.
         source: The label file or folder, for the error.
+        labels_only: Give the likeliest folder if none of the photos exists.
 
     Raises:
-        DataError: If none of the photos is in any of the folders.
+        DataError: If none of the photos is in any of the folders, and they are needed.
     """
     folders = list(candidates)
-    found = [sum(_is_file(folder / name) for name in names[:20]) for folder in folders]
-    if any(found):
-        return folders[found.index(max(found))]
-    for folder in folders:
-        if any(_is_file(folder / name) for name in islice(names, 20, None)):
-            return folder
+    folder = find_folder(names, folders)
+    if folder is not None:
+        return folder
+    if labels_only:
+        return folders[0]
     tried = " nor in ".join(str(folder) for folder in folders)
     msg = (
         f"expected the photos of {source}, found none of {len(names):,}: {names[0]!r} is not in "
         f"{tried}; say with --images where they are"
     )
     raise DataError(msg)
+
+
+def find_folder(names: Sequence[str], candidates: Iterable[Path]) -> Path | None:
+    """The folder that has the most of the first photos, or else the first that has any, or None."""
+    folders = [folder for folder in candidates if folder.is_dir()]
+    found = [sum(_is_file(folder / name) for name in names[:20]) for folder in folders]
+    if any(found):
+        return folders[found.index(max(found))]
+    for folder in folders:
+        if any(_is_file(folder / name) for name in islice(names, 20, None)):
+            return folder
+    return None
 
 
 def _is_file(path: Path) -> bool:

@@ -75,14 +75,33 @@ def stratified_split(
     return tuple(names[place] for place in places[group.numpy()].tolist())
 
 
+def random_halves(names: Sequence[str], seed: int) -> tuple[str, ...]:
+    """Divide photos into ``train`` and ``test``, 5:5, by nothing but their names and a seed.
+
+    The photos go in the order of the SHA-256 of ``seed/name``: that is the same in every version
+    of every library, on every machine, whatever the order of the rows.
+
+    Args:
+        names: Each photo's own name.
+        seed: Decides what is drawn.
+
+    Returns:
+        The split of each photo; of an odd number ``train`` has one more.
+    """
+    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+    train = frozenset(order[: (len(order) + 1) // 2])
+    return tuple("train" if name in train else "test" for name in names)
+
+
 def complete_splits(
     annotations: Annotations, hashes: Mapping[Path, bytes], seed: int
 ) -> Annotations:
     """Keep the splits of the source where it has them; make those that training needs.
 
     Without splits, or with ``train`` alone, the rows are divided 70/15/15. With ``train`` and
-    ``test``, ``val`` is 15 % of ``train``. Everything else stays as it is: ``test`` may be absent,
-    or all there is. Rows that `leaked` finds are left out and logged.
+    ``test``, ``val`` is 15 % of ``train``; so it is with ``train`` alone if that is what a protocol
+    trains on, whose test is elsewhere. Everything else stays as it is: ``test`` may be absent, or
+    all there is. Rows that `leaked` finds are left out and logged.
 
     Args:
         annotations: The rows.
@@ -90,7 +109,7 @@ def complete_splits(
         seed: Decides what is drawn.
     """
     found = set(annotations.split_sizes)
-    if found <= {"train"}:
+    if found <= {"train"} and annotations.protocol is None:
         return annotations.with_splits(_stratified(annotations, hashes, FRACTIONS, seed))
     if leaks := leaked(annotations, hashes):
         logger.warning(
@@ -100,7 +119,7 @@ def complete_splits(
         )
         dropped = set(leaks)
         annotations = annotations.select([i for i in range(len(annotations)) if i not in dropped])
-    if found == {"train", "test"}:
+    if found in ({"train"}, {"train", "test"}):
         train = [i for i, split in enumerate(annotations.splits or ()) if split == "train"]
         drawn = _stratified(annotations.select(train), hashes, VAL_OF_TRAIN, seed)
         splits = list(annotations.splits or ())

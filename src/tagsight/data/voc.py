@@ -28,7 +28,11 @@ def recognises(source: Path) -> bool:
 
 
 def read(
-    source: Path, *, images: Path | None = None, difficult: Difficult = "unknown"
+    source: Path,
+    *,
+    images: Path | None = None,
+    difficult: Difficult = "unknown",
+    labels_only: bool = False,
 ) -> Annotations:
     """Read 1 present, -1 absent, and 0, an object that is hard to see.
 
@@ -40,6 +44,7 @@ def read(
         source: ``VOCdevkit``, ``VOC2012`` or the like, or its ``ImageSets/Main``.
         images: The photos' folder; by default ``JPEGImages``.
         difficult: What 0 means.
+        labels_only: Whether it is no error that none of the photos exists.
 
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
@@ -58,7 +63,8 @@ def read(
         rows = torch.tensor([row[photo] for photo in marks], dtype=torch.long)
         targets[rows, names.index(label)] = torch.tensor(list(marks.values()), dtype=torch.int8)
     files = [photo_name(f"{photo}.jpg", str(main)) for photo in row]
-    folder = photo_folder(files, [images or main.parent.parent / "JPEGImages"], source=main)
+    places = [images or main.parent.parent / "JPEGImages"]
+    folder = photo_folder(files, places, source=main, labels_only=labels_only)
     return Annotations(
         names=tuple(names),
         paths=tuple(folder / file for file in files),

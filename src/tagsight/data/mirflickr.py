@@ -1,0 +1,114 @@
+"""MIRFLICKR-25K: a file of photo numbers for each topic of ``mirflickr25k_annotations_v080``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.source import photo_folder, require_file, target_table
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Topics = Literal["potential", "relevant", "all"]
+
+POTENTIAL = (
+    *("animals", "baby", "bird", "car", "clouds", "dog", "female", "flower", "food", "indoor"),
+    *("lake", "male", "night", "people", "plant_life", "portrait", "river", "sea", "sky"),
+    *("structures", "sunset", "transport", "tree", "water"),
+)
+"""Topics that a photo shows somewhere."""
+
+RELEVANT = (
+    *("baby_r1", "bird_r1", "car_r1", "clouds_r1", "dog_r1", "female_r1", "flower_r1", "male_r1"),
+    *("night_r1", "people_r1", "portrait_r1", "river_r1", "sea_r1", "tree_r1"),
+)
+"""Topics that a photo is about."""
+
+FOLDER = "mirflickr25k_annotations_v080"
+PHOTOS = 25_000
+LARGEST_FILE = 2**20
+"""Bytes of one topic's list."""
+
+_NAMES_OF = {
+    "potential": POTENTIAL,
+    "relevant": RELEVANT,
+    "all": tuple(sorted(POTENTIAL + RELEVANT)),
+}
+
+
+def recognises(source: Path) -> bool:
+    """Whether a folder has, or leads to, lists of most of the 38 topics."""
+    topics = _NAMES_OF["all"]
+    folder = _annotation_folder(source)
+    return 2 * sum((folder / f"{topic}.txt").is_file() for topic in topics) > len(topics)
+
+
+def read(
+    source: Path,
+    *,
+    images: Path | None = None,
+    topics: Topics = "potential",
+    labels_only: bool = False,
+) -> Annotations:
+    """Read a topic as present in the photos that its list numbers, and as absent in all others.
+
+    The labels are in alphabetical order, whatever the order of the files; other files in the
+    folder, such as the README, are passed over. There are always 25,000 rows, ``im1.jpg`` and so
+    on, and no split: none is official.
+
+    Args:
+        source: ``mirflickr25k_annotations_v080``, or a folder that holds it.
+        images: The photos' folder; by default ``mirflickr`` beside the folder of the lists.
+        topics: The 24 that a photo may show, the 14 that it is about, or all 38.
+        labels_only: Whether it is no error that none of the photos exists.
+
+    Raises:
+        DataError: If a list is missing or a line is no photo's number, or none of the photos
+            exists.
+    """
+    if topics not in get_args(Topics):
+        msg = f"expected topics to be one of {get_args(Topics)}, got {topics!r}"
+        raise DataError(msg)
+    lists, names = _annotation_folder(source), _NAMES_OF[topics]
+    if not any((lists / f"{name}.txt").is_file() for name in names):
+        msg = f"expected the lists of topics, such as {names[0]}.txt, in {lists}, got none of them"
+        raise DataError(msg)
+    targets = target_table(PHOTOS, len(names), value=0, source=lists)
+    for column, name in enumerate(names):
+        numbers = _numbers(lists / f"{name}.txt")
+        targets[torch.tensor(numbers, dtype=torch.long) - 1, column] = 1
+    files = [f"im{number}.jpg" for number in range(1, PHOTOS + 1)]
+    usual = [lists.parent / name for name in ("mirflickr", "mirflickr25k", "images", "")]
+    folder = photo_folder(
+        files, [images] if images else usual, source=lists, labels_only=labels_only
+    )
+    return Annotations(
+        names=names,
+        paths=tuple(folder / file for file in files),
+        targets=targets,
+        splits=None,
+        format="mirflickr",
+        root=folder,
+    )
+
+
+def _annotation_folder(source: Path) -> Path:
+    return source / FOLDER if (source / FOLDER).is_dir() else source
+
+
+def _numbers(file: Path) -> list[int]:
+    content = require_file(file, largest=LARGEST_FILE).read_bytes()
+    numbers = []
+    for line, text in enumerate(content.splitlines(), 1):
+        digits = text.strip()
+        if not digits:
+            continue
+        if not digits.isdigit() or len(digits) > 9 or not 1 <= int(digits) <= PHOTOS:
+            msg = f"{file}:{line}: expected a photo's number, 1 to {PHOTOS:,}, got {text[:40]!r}"
+            raise DataError(msg)
+        numbers.append(int(digits))
+    return numbers

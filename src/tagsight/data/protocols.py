@@ -1,0 +1,213 @@
+"""Protocols: how the literature reads a data set, and how many photos and labels it then counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data import Meaning, read_annotations
+from tagsight.data.split import random_halves
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tagsight.data.annotations import Annotations
+
+
+class Published(NamedTuple):
+    """What is published of a split.
+
+    Attributes:
+        photos: Number of photos.
+        labels_per_photo: Mean number of labels present, to two decimals, or None.
+    """
+
+    photos: int
+    labels_per_photo: float | None = None
+
+
+class Protocol(NamedTuple):
+    """A way to read a data set so that figures can be compared.
+
+    Attributes:
+        description: What it takes, in a sentence.
+        format: Name of the reader.
+        meaning: What the reader is told; the user cannot tell it otherwise.
+        splits: What each split of the source counts as, or None to draw halves for training and
+            test. None is ever ``val``: it is taken out of ``train``, so that no test photo
+            selects an epoch.
+        labels: Number of labels.
+        counts: What to expect of each split, or of ``all``.
+        source: Where the counts are from.
+        recalled: Whether they are from memory: not read again, and not counted in the files.
+    """
+
+    description: str
+    format: str
+    meaning: Meaning
+    splits: Mapping[str, str] | None
+    labels: int
+    counts: Mapping[str, Published]
+    source: str
+    recalled: bool = False
+
+
+OFFICIAL = {"train": "train", "test": "test"}
+VAL_IS_TEST = {"train": "train", "val": "test"}
+TRAINVAL = {"train": "train", "val": "train", "test": "test"}
+
+PROTOCOLS: dict[str, Protocol] = {
+    "voc2007": Protocol(
+        "VOC 2007: trainval for training, test for the test",
+        "voc",
+        {"unlabelled": "keep"},
+        TRAINVAL,
+        20,
+        {"train": Published(5_011, 1.46), "test": Published(4_952)},
+        "the challenge's own statistics, objects that are difficult not counted",
+    ),
+    "coco2014": Protocol(
+        "COCO 2014: train2014 for training, val2014 for the test, photos without objects dropped",
+        "coco",
+        {"unlabelled": "drop"},
+        VAL_IS_TEST,
+        80,
+        {"train": Published(82_081, 2.94), "test": Published(40_137)},
+        "counts of ML-GCN and its followers",
+        recalled=True,
+    ),
+    "coco2014-all": Protocol(
+        "COCO 2014: train2014 for training, val2014 for the test, every photo",
+        "coco",
+        {"unlabelled": "keep"},
+        VAL_IS_TEST,
+        80,
+        {"train": Published(82_783), "test": Published(40_504)},
+        "the data set's own statistics; SRN and VAC keep every photo",
+    ),
+    "nus-wide": Protocol(
+        "NUS-WIDE: the official lists, every photo",
+        "nus-wide",
+        {"unlabelled": "keep"},
+        OFFICIAL,
+        81,
+        {"train": Published(161_789), "test": Published(107_859)},
+        "the official lists, as G-CAM states them",
+    ),
+    "nus-wide-labelled": Protocol(
+        "NUS-WIDE: the official lists, photos without a label dropped",
+        "nus-wide",
+        {"unlabelled": "drop"},
+        OFFICIAL,
+        81,
+        {"all": Published(209_347), "train": Published(125_449), "test": Published(83_898)},
+        "what is usually stated of the photos with a label",
+        recalled=True,
+    ),
+    "nus-wide-asl": Protocol(
+        "NUS-WIDE: the table of ASL, 70:30, which most figures since 2021 are of",
+        "csv-list",
+        {"unlabelled": "drop"},
+        VAL_IS_TEST,
+        81,
+        {"all": Published(169_823, 2.43), "train": Published(119_103), "test": Published(50_720)},
+        "what is usually stated of the table",
+        recalled=True,
+    ),
+    "mirflickr25k": Protocol(
+        "MIRFLICKR-25K: 24 potential topics, photos without one dropped, halves drawn",
+        "mirflickr",
+        {"topics": "potential", "unlabelled": "drop"},
+        None,
+        24,
+        {"all": Published(24_581, 3.78), "train": Published(12_291), "test": Published(12_290)},
+        "counted in the annotations; G-CAM states 24 labels, and 4.7 per photo, which 38 have",
+    ),
+    "mirflickr25k-all": Protocol(
+        "MIRFLICKR-25K: 24 potential topics, every photo, halves drawn",
+        "mirflickr",
+        {"topics": "potential", "unlabelled": "keep"},
+        None,
+        24,
+        {"all": Published(25_000, 3.72), "train": Published(12_500), "test": Published(12_500)},
+        "counted in the annotations",
+    ),
+    "mirflickr25k-38": Protocol(
+        "MIRFLICKR-25K: all 38 topics, photos without one dropped, halves drawn",
+        "mirflickr",
+        {"topics": "all", "unlabelled": "drop"},
+        None,
+        38,
+        {"all": Published(24_581, 4.80), "train": Published(12_291), "test": Published(12_290)},
+        "counted in the annotations",
+    ),
+}
+
+
+def read_protocol(
+    source: Path,
+    name: str,
+    *,
+    images: Path | None = None,
+    labels_only: bool = False,
+    split_seed: int = 0,
+    meaning: Meaning | None = None,
+) -> Annotations:
+    """Read a data set as the literature does.
+
+    Args:
+        source: A file or folder of the protocol's format.
+        name: A key of `PROTOCOLS`.
+        images: As for `read_annotations`.
+        labels_only: As for `read_annotations`.
+        split_seed: Draws the halves, where the protocol has no official split. It is not the seed
+            of a training: two runs with different seeds are to have the same test.
+        meaning: What else the user says of the labels.
+
+    Raises:
+        DataError: If there is no such protocol, the user says what it says otherwise, or the
+            source is not of its kind.
+    """
+    if name not in PROTOCOLS:
+        msg = f"expected a protocol among {list(PROTOCOLS)}, got {name!r}"
+        raise DataError(msg)
+    protocol, said = PROTOCOLS[name], meaning or Meaning()
+    for key, value in protocol.meaning.items():
+        if said.get(key, value) != value:
+            msg = (
+                f"expected --{key} {value}, which the protocol {name!r} decides, "
+                f"got {said.get(key)!r}; leave out one of the two"
+            )
+            raise DataError(msg)
+    annotations = read_annotations(
+        source,
+        images=images,
+        format=protocol.format,
+        labels_only=labels_only,
+        **(said | protocol.meaning),
+    )
+    return replace(divided(annotations, name, split_seed=split_seed), protocol=name)
+
+
+def divided(annotations: Annotations, name: str, *, split_seed: int = 0) -> Annotations:
+    """Give rows the splits of a protocol.
+
+    Args:
+        annotations: Rows with the splits of their source.
+        name: A key of `PROTOCOLS`.
+        split_seed: As for `read_protocol`.
+
+    Raises:
+        DataError: If the source has no splits or others than the protocol knows.
+    """
+    meant = PROTOCOLS[name].splits
+    if meant is None:
+        return annotations.with_splits(random_halves(annotations.relative_names, split_seed))
+    splits = annotations.splits or ()
+    if not splits or not meant.keys() >= set(splits):
+        came = ", ".join(annotations.split_sizes) or "none"
+        msg = f"expected the splits {', '.join(meant)}, as the protocol {name!r} has, got {came}"
+        raise DataError(msg)
+    return annotations.with_splits([meant[split] for split in splits])

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagsight.data import read_annotations
+from tagsight.data.annotations import Annotations
+from tagsight.data.protocols import PROTOCOLS, Published, read_protocol
+from tagsight.data.published_counts import Count, compare
+
+
+@pytest.fixture
+def small_voc(monkeypatch) -> None:
+    """VOC 2007 as if it had three photos for training and two for the test."""
+    counts = {"train": Published(3, 1.33), "test": Published(2)}
+    small = PROTOCOLS["voc2007"]._replace(labels=2, counts=counts)
+    monkeypatch.setitem(PROTOCOLS, "voc2007", small)
+
+
+def voc(splits: str, protocol: str | None = None) -> Annotations:
+    """Photos with two labels, the first with both and all others with one."""
+    names = {"t": "train", "v": "val", "e": "test"}
+    paths = tuple(Path(f"/photos/{row}.jpg") for row in range(len(splits)))
+    targets = torch.tensor([[1, 1], *[[1, 0]] * (len(splits) - 1)], dtype=torch.int8)
+    given = tuple(names[split] for split in splits)
+    return Annotations(("cat", "dog"), paths, targets, given, "voc", protocol=protocol)
+
+
+@pytest.mark.usefixtures("small_voc")
+def test_equal_counts_are_the_published_ones() -> None:
+    (comparison,) = compare(voc("tttee", "voc2007"))
+    assert comparison.told
+    assert not comparison.differences
+    assert list(comparison.lines()) == [
+        "protocol voc2007: VOC 2007: trainval for training, test for the test",
+        "  counts as published (the challenge's own statistics, objects that are difficult not "
+        "counted)",
+    ]
+
+
+@pytest.mark.usefixtures("small_voc")
+def test_other_counts_are_said_beside_the_published_ones() -> None:
+    (comparison,) = compare(voc("tteee", "voc2007"))
+    assert "  other counts than published (the challenge" in list(comparison.lines())[1]
+    assert list(comparison.lines())[2:] == [
+        "  your train has 2 photos, expected 3",
+        "  your train has 1.50 labels per photo, expected 1.33",
+        "  your test has 3 photos, expected 2",
+    ]
+
+
+@pytest.mark.usefixtures("small_voc")
+def test_a_protocol_that_nobody_named_is_found_by_an_exact_count() -> None:
+    (comparison,) = compare(voc("ttvee"))
+    assert (comparison.protocol, comparison.told) == ("voc2007", False)
+    first, verdict, advice = comparison.lines()
+    assert first.startswith("looks like voc2007: VOC 2007")
+    assert verdict.startswith("  counts as published")
+    assert advice == "  to read it so: --protocol voc2007"
+    (comparison,) = compare(voc("ttee"))
+    assert "  other counts than published" in list(comparison.lines())[1]
+    assert compare(voc("tte")) == ()
+
+
+@pytest.mark.usefixtures("small_voc")
+def test_photos_of_another_format_or_without_splits_look_like_nothing() -> None:
+    rows = voc("tttee")
+    table = Annotations(rows.names, rows.paths, rows.targets, rows.splits, "csv-columns")
+    assert compare(table) == ()
+    undivided = Annotations(rows.names, rows.paths, rows.targets, None, "voc")
+    assert compare(undivided) == ()
+
+
+@pytest.mark.usefixtures("small_voc")
+def test_a_split_that_is_missing_counts_as_empty() -> None:
+    (comparison,) = compare(voc("ttt", "voc2007"))
+    assert [str(count) for count in comparison.differences] == [
+        "your test has 0 photos, expected 2"
+    ]
+
+
+@pytest.mark.usefixtures("small_voc")
+def test_the_dictionary_is_plain_json_with_every_count() -> None:
+    (comparison,) = compare(voc("tteee", "voc2007"))
+    seen = json.loads(json.dumps(comparison.as_dict()))
+    assert (seen["name"], seen["told"], seen["recalled"]) == ("voc2007", True, False)
+    assert seen["counts"][:2] == [
+        {"split": "all", "quantity": "labels", "found": 2, "expected": 2, "agrees": True},
+        {"split": "train", "quantity": "photos", "found": 2, "expected": 3, "agrees": False},
+    ]
+
+
+def test_counts_from_memory_say_so() -> None:
+    rows = voc("te", "coco2014")
+    (comparison,) = compare(rows)
+    assert "from memory)" in list(comparison.lines())[1]
+    assert "you have 2 labels, expected 80" in str(comparison.differences[0])
+
+
+@pytest.mark.parametrize(("found", "agrees"), [(1.335, True), (1.325, True), (1.336, False)])
+def test_means_agree_to_the_decimals_that_are_published(found, agrees) -> None:
+    assert Count("train", "labels per photo", found, 1.33).agrees == agrees
+
+
+def test_mirflickr_is_known_by_its_counts(shared_data) -> None:
+    source = shared_data / "mirflickr25k"
+    alike = compare(read_annotations(source, labels_only=True))
+    assert [comparison.protocol for comparison in alike] == ["mirflickr25k", "mirflickr25k-all"]
+    for name in ("mirflickr25k", "mirflickr25k-all", "mirflickr25k-38"):
+        (comparison,) = compare(read_protocol(source, name, labels_only=True))
+        assert not comparison.differences
+
+
+def test_a_sample_is_not_taken_for_the_whole(shared_data) -> None:
+    source = shared_data / "nus-wide-15k"
+    assert compare(read_annotations(source, labels_only=True)) == ()
+    (comparison,) = compare(read_protocol(source, "nus-wide", labels_only=True))
+    assert [str(count) for count in comparison.differences] == [
+        "your train has 10,000 photos, expected 161,789",
+        "your test has 5,000 photos, expected 107,859",
+    ]
