@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
 
-from tagsight.data.photos import open_photo
+from tagsight.preprocessing import warped
 from tagsight.threads import ordered_map
-from tagsight.transforms import warp
 from tagsight.views import stacked
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class PhotoStore:
         kept = self._kept.get(row)
         if kept is not None:
             return kept
-        photo = warp(open_photo(self.paths[row]), self.side)
+        photo = warped(self.paths[row], self.side)
         if row < self._room:
             self._kept[row] = photo
         return photo
