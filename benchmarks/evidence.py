@@ -2,8 +2,7 @@
 
 Ours come out of the one forward pass that gives the scores. Grad-CAM takes a forward and a backward
 pass a label; it is asked in both ways that the package offers, label by label and with one copy of
-the photo a label in a batch, and the faster is the peer. Both ways are in float32, since the package
-cannot read bfloat16.
+the photo a label in a batch, and the faster is the peer. Both are in float32, since it reads no bfloat16.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Tagging a folder of JPEGs, against the network alone on tensors that lie ready.
 
 1,000 photos of 500 x 375 pixels, quality 90, of textured noise (about the bytes of a camera's), in
-batches of 32. A few photos have many names. Both ways share the same processors: what decoding costs is what is lost. The rates
-of decoding alone, and of photos of 12 megapixels, are printed besides.
+batches of 32; a few contents have many names. Both ways share the same processors: what decoding
+costs is what is lost. The rates of decoding alone, and of photos of 12 megapixels, are printed
+besides.
 """
 
 from __future__ import annotations

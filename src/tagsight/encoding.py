@@ -117,7 +117,7 @@ class Encoder:
             torch.__version__,
             timm.__version__,
             PIL.__version__,
-            f"{MARGIN}",
+            f"decoded to {MARGIN} sides",
             str(self.runtime),
         )
         digest = blake2b("|".join(versions).encode(), digest_size=16)
