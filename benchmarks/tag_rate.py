@@ -30,8 +30,8 @@ from tagsight.tagging import Lines, tag_photos
 from tagsight.threads import ordered_map
 
 PHOTOS, WIDTH, HEIGHT, QUALITY = 1000, 500, 375, 90
-LARGE_PHOTOS, LARGE = 64, 8  # times as wide and high: 12 megapixels
-DISTINCT = 16
+LARGE_PHOTOS, LARGE = 24, 8  # times as wide and high: 12 megapixels
+DISTINCT = 4
 ROUNDS = 3
 THREADS = 2
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MARGIN = 2
 """Least side that a photo is decoded to, relative to the side that it is warped to. A JPEG of 12
-megapixels is decoded in a third of the time; docs/performance.md has what this does to pixels."""
+megapixels is decoded in a fifth of the time; docs/performance.md has what this does to pixels."""
 
 
 def least_side(side: int) -> int:
