@@ -61,8 +61,9 @@ def draw_folder(folder: Path, count: int, times: int) -> list[Path]:
         photo = draw_photo(number, WIDTH, HEIGHT)
         if times > 1:
             photo = photo.resize((WIDTH * times, HEIGHT * times), Image.Resampling.BICUBIC)
-            noise = Image.effect_noise(photo.size, 12).convert("RGB")
-            photo = Image.blend(photo, noise, 0.2)
+            shape = photo.height, photo.width
+            noise = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
+            photo = Image.blend(photo, Image.fromarray(noise).convert("RGB"), 0.1)
         photo.save(path, quality=QUALITY)
     return paths
 
