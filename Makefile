@@ -6,9 +6,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Stamps of what is installed: both words below work a second time without doing it again.
+# Stamps of what is installed: all words below work a second time without doing it again.
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
+BENCH := $(VENV)/.bench
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .PHONY: help install demo check test bench docs
@@ -18,7 +19,7 @@ help:
 	@echo "make install  set up .venv with the development extras"
 	@echo "make test     set up .venv, check and run the tests"
 	@echo "make check    lint, format and types"
-	@echo "make bench    measure speed"
+	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
 	@echo "make docs     write the generated pages"
 
 install: $(DEV)
@@ -35,8 +36,9 @@ check: $(DEV)
 test: check
 	$(RUN) -m pytest
 
-bench: $(DEV)
-	@for script in $(wildcard benchmarks/*.py); do $(RUN) "$$script" || exit 1; done
+# DATA is a labels file, for the benchmarks that need photos.
+bench: $(BENCH)
+	$(RUN) benchmarks/table.py $(DATA)
 
 docs: $(DEV)
 	$(RUN) -c "from pathlib import Path; from tagsight.catalogue import systems_page; \
@@ -51,6 +53,10 @@ $(DEV): $(RUN) $(REQUIREMENTS)
 	@echo "installing tagsight and its development extras into $(VENV); the first time takes a few minutes"
 	@$(PIP) --editable ".[dev]"
 	@touch $(CORE) $@
+
+$(BENCH): $(DEV)
+	@$(PIP) --editable ".[dev,bench]"
+	@touch $@
 
 $(RUN):
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { \

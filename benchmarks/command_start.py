@@ -1,14 +1,15 @@
 """How long the answer to a usage error takes, against importing torch alone.
 
-Run as ``python benchmarks/command_start.py``; ratios below 1 mean that a user who mistypes an
-argument is answered before torch could even have been imported. The bound of the project is 0.7 s.
+Ratios below 1 mean that a user who mistypes an argument is answered before torch could even have
+been imported. The bound of the project is 0.7 s.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
+
+from table import HEADER, alternated, row
 
 TAGSIGHT = (sys.executable, "-m", "tagsight")
 ASKED = {
@@ -21,21 +22,17 @@ ASKED = {
 
 
 def main() -> None:
-    """Print the best of five of each."""
-    torch = _seconds(sys.executable, "-c", "import torch")
-    print(f"{'import torch':22} {torch:6.2f} s")
-    for name, arguments in ASKED.items():
-        seconds = _seconds(*TAGSIGHT, *arguments)
-        print(f"{name:22} {seconds:6.2f} s, {seconds / torch:4.2f} of importing torch")
+    commands = [(sys.executable, "-c", "import torch")]
+    commands += [(*TAGSIGHT, *arguments) for arguments in ASKED.values()]
+    torch, *answers = alternated([lambda c=command: _run(c) for command in commands])
+    print(HEADER)
+    for name, seconds in zip(ASKED, answers, strict=True):
+        theirs = f"{torch:.2f} s (import torch)"
+        row(f"answer to {name}", f"{seconds:.2f} s", theirs, seconds / torch, 1, wanted="most")
 
 
-def _seconds(*command: str) -> float:
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=False)
-        best = min(best, time.perf_counter() - start)
-    return best
+def _run(command: tuple[str, ...]) -> None:
+    subprocess.run(command, capture_output=True, check=False)
 
 
 if __name__ == "__main__":

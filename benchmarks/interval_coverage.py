@@ -8,6 +8,7 @@ high.
 from __future__ import annotations
 
 import torch
+from table import HEADER, row
 
 from tagsight.bootstrap import bootstrap_map
 from tagsight.metrics import average_precision, mean_average_precision
@@ -30,7 +31,7 @@ def mean_ap(logits: torch.Tensor, targets: torch.Tensor) -> float:
 def main() -> None:
     generator = torch.Generator().manual_seed(0)
     truth = mean_ap(*draw(200_000, generator))
-    print("| photos | basic | percentile | mAP too high by |\n| --- | --- | --- | --- |")
+    print(HEADER)
     for photos in (300, 1000):
         basic = percentile = 0
         excess = 0.0
@@ -42,8 +43,10 @@ def main() -> None:
             # The percentile interval is the basic one mirrored at the estimate.
             percentile += 2 * estimate - high <= truth <= 2 * estimate - low
             excess += 100 * (estimate - truth) / TRIALS
-        shares = " | ".join(f"{100 * count / TRIALS:.0f} %" for count in (basic, percentile))
-        print(f"| {photos:,} | {shares} | {excess:.1f} |", flush=True)
+        ours, theirs = (f"{100 * count / TRIALS:.0f} %" for count in (basic, percentile))
+        print(f"mAP of {photos:,} photos is {excess:.1f} points too high")
+        name = f"coverage of 95 % intervals, {photos:,} photos"
+        row(name, ours, f"{theirs} (percentile interval)", basic / max(percentile, 1))
 
 
 if __name__ == "__main__":

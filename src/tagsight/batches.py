@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
 
-from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
+from tagsight.preprocessing import warped
 from tagsight.processes import ALONE, share_of
 from tagsight.threads import ordered_map
-from tagsight.transforms import warp
 from tagsight.views import stacked
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class PhotoStore:
         kept = self._kept.get(row)
         if kept is not None:
             return kept
-        photo = warp(open_photo(self.paths[row]), self.side)
+        photo = warped(self.paths[row], self.side)
         if row < self._room:
             self._kept[row] = photo
         return photo

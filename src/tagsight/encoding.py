@@ -18,10 +18,9 @@ import PIL
 import timm
 import torch
 
-from tagsight.data.photos import open_photo
 from tagsight.feature_cache import SUFFIX, FeatureCache, make_room
+from tagsight.preprocessing import MARGIN, warped
 from tagsight.threads import ordered_map
-from tagsight.transforms import warp
 from tagsight.views import with_mirrored
 
 if TYPE_CHECKING:
@@ -114,7 +113,13 @@ class Encoder:
 
     def file(self, folder: Path) -> Path:
         """Name the cache's file after everything that the features depend on but the photo."""
-        versions = (torch.__version__, timm.__version__, PIL.__version__, str(self.runtime))
+        versions = (
+            torch.__version__,
+            timm.__version__,
+            PIL.__version__,
+            f"decoded to {MARGIN} sides",
+            str(self.runtime),
+        )
         digest = blake2b("|".join(versions).encode(), digest_size=16)
         digest.update(_fingerprint(self.system.backbone))
         return folder / f"{digest.hexdigest()}{SUFFIX}"
@@ -136,7 +141,7 @@ class Encoder:
             The number of photos done so far.
         """
         photos = ordered_map(
-            lambda photo: (photo, warp(open_photo(paths[photo]), self.side)),
+            lambda photo: (photo, warped(paths[photo], self.side)),
             paths,
             workers=self.runtime.workers,
             ahead=2 * BATCH,

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tagsight.checkpoint import load_model
-from tagsight.data.photos import MAX_PIXELS, open_photo
+from tagsight.data.photos import MAX_PIXELS, open_photo, whole_size
 from tagsight.errors import DataError
+from tagsight.preprocessing import least_side
 from tagsight.result import Result
 from tagsight.runtime import Runtime
 from tagsight.threads import ordered_map
@@ -142,11 +143,11 @@ class Recognizer:
 
         def prepare(source: PhotoLike) -> _Prepared | _Unreadable:
             try:
-                photo = _opened(source, self.max_pixels)
+                photo = _opened(source, self.max_pixels, least_side(side))
             except DataError as error:
                 return _Unreadable(source, error)
             path = Path(source) if isinstance(source, str | Path) else None
-            return _Prepared(path, warp(photo, side), photo.size)
+            return _Prepared(path, warp(photo, side), whole_size(photo))
 
         return ordered_map(prepare, photos, workers=self.runtime.workers, ahead=2 * self.batch_size)
 
@@ -187,7 +188,7 @@ class _Unreadable(NamedTuple):
     error: DataError
 
 
-def _opened(source: PhotoLike, max_pixels: int) -> Image.Image:
+def _opened(source: PhotoLike, max_pixels: int, least: int) -> Image.Image:
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
             msg = (
@@ -199,7 +200,8 @@ def _opened(source: PhotoLike, max_pixels: int) -> Image.Image:
     if not isinstance(source, str | Path | bytes | Image.Image):
         msg = f"expected a photo as path, bytes, Pillow image or array, got {source!r:.100}"
         raise TypeError(msg)
-    return open_photo(Path(source) if isinstance(source, str) else source, max_pixels=max_pixels)
+    named = Path(source) if isinstance(source, str) else source
+    return open_photo(named, max_pixels=max_pixels, least_side=least)
 
 
 def _readable(

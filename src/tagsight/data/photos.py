@@ -38,12 +38,17 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = frozenset({5, 6, 7, 8})
+WHOLE_SIZE = "whole_size"
 
 logger = logging.getLogger(__name__)
 
 
 def open_photo(
-    source: Path | bytes | BinaryIO | Image.Image, *, max_pixels: int = MAX_PIXELS
+    source: Path | bytes | BinaryIO | Image.Image,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    least_side: int | None = None,
 ) -> Image.Image:
     """Decode a photo to upright 8-bit RGB.
 
@@ -54,15 +59,23 @@ def open_photo(
         source: A file, its bytes, or a photo that Pillow has opened, which is left as it is.
         max_pixels: Most pixels to decode; the header is asked first. Pillow's own limit, twice
             ``PIL.Image.MAX_IMAGE_PIXELS``, holds as well.
+        least_side: Pixels that width and height may be reduced to, where the decoder can do it by
+            halves, as that of JPEG can, in a fraction of the time; None decodes the whole photo.
 
     Raises:
         DataError: If the photo is too large, truncated, or not readable at all.
     """
     try:
-        return _decode(source, max_pixels)
+        return _decode(source, max_pixels, least_side)
     except DataError as error:
         msg = f"{_name(source)}: {error}"
         raise DataError(msg) from error
+
+
+def whole_size(photo: Image.Image) -> tuple[int, int]:
+    """Width and height in pixels of an opened photo, upright, before it was reduced."""
+    width, height = photo.info.get(WHOLE_SIZE, photo.size)
+    return width, height
 
 
 def photo_defect(content: bytes, *, max_pixels: int = MAX_PIXELS) -> str | None:
@@ -72,7 +85,7 @@ def photo_defect(content: bytes, *, max_pixels: int = MAX_PIXELS) -> str | None:
     truncation shows, in a fraction of the time.
     """
     try:
-        _decode(content, max_pixels, reduced=True)
+        _decode(content, max_pixels, least_side=1)
     except DataError as error:
         return str(error)
     return None
@@ -133,15 +146,15 @@ def _entries(folder: Path, entered: set[tuple[int, int]]) -> Iterator[os.DirEntr
 
 
 def _decode(
-    source: Path | bytes | BinaryIO | Image.Image, max_pixels: int, *, reduced: bool = False
+    source: Path | bytes | BinaryIO | Image.Image, max_pixels: int, least_side: int | None
 ) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return _upright_rgb(_of_size(source, max_pixels))
         with Image.open(_file(source), formats=_formats()) as photo:
-            _of_size(photo, max_pixels)
-            if reduced:
-                photo.draft(None, (1, 1))
+            whole = _of_size(photo, max_pixels).size
+            if least_side is not None and photo.draft(None, (least_side, least_side)):
+                return _upright_rgb(photo, whole)
             return _upright_rgb(photo)
     except DataError:
         raise
@@ -173,14 +186,17 @@ def _of_size(photo: Image.Image, max_pixels: int) -> Image.Image:
     return photo
 
 
-def _upright_rgb(photo: Image.Image) -> Image.Image:
+def _upright_rgb(photo: Image.Image, whole: tuple[int, int] | None = None) -> Image.Image:
     photo.load()
     # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away.
-    turn = UPRIGHT.get(_orientation(photo))
+    orientation = _orientation(photo)
+    turn = UPRIGHT.get(orientation)
     upright = _rgb(photo)
     if turn is not None:
         upright = upright.transpose(turn)
-    upright.info = {}  # or the next reader would turn it again
+    # Without the mark, or the next reader would turn it again.
+    width, height = whole or photo.size
+    upright.info = {WHOLE_SIZE: (height, width) if orientation in SIDEWAYS else (width, height)}
     return upright
 
 

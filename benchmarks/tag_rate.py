@@ -1,0 +1,145 @@
+"""Tagging a folder of JPEGs, against the network alone on tensors that lie ready.
+
+1,000 photos of 500 x 375 pixels, quality 90, of textured noise (about the bytes of a camera's), in
+batches of 32; a few contents have many names. Both ways share the same processors: what decoding
+costs is what is lost. The rates of decoding alone, and of photos of 12 megapixels, are printed
+besides.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from PIL import Image
+from table import HEADER, row
+
+from tagsight.checkpoint import LoadedModel
+from tagsight.data.photos import open_photo
+from tagsight.decision import Decision
+from tagsight.labels import empty_label_space
+from tagsight.recipes import RECIPES
+from tagsight.recognizer import Recognizer
+from tagsight.runtime import Runtime
+from tagsight.systems import build_system
+from tagsight.tagging import Lines, tag_photos
+from tagsight.threads import ordered_map
+
+PHOTOS, WIDTH, HEIGHT, QUALITY = 1000, 500, 375, 90
+LARGE_PHOTOS, LARGE = 24, 8  # times as wide and high: 12 megapixels
+DISTINCT = 4
+ROUNDS = 3
+THREADS = 2
+
+
+def draw_photo(number: int, width: int, height: int) -> Image.Image:
+    """Noise at every scale, the finer the weaker, as in photos."""
+    chance = np.random.default_rng(number)
+    total = np.zeros((height, width, 3), dtype=np.float32)
+    cell = max(width, height)
+    while cell >= 1:
+        rows, columns = max(2, height // cell), max(2, width // cell)
+        noise = chance.integers(0, 256, (rows, columns, 3), dtype=np.uint8)
+        grown = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+        total += (np.asarray(grown, dtype=np.float32) - 128) * (cell / max(width, height)) ** 0.35
+        cell //= 2
+    return Image.fromarray((128 + total).clip(0, 255).astype(np.uint8))
+
+
+def draw_folder(folder: Path, count: int, times: int) -> list[Path]:
+    """JPEGs; large ones are enlarged, with fresh fine noise from the sensor."""
+    folder.mkdir()
+    paths = [folder / f"{number:04}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        if number >= DISTINCT:
+            path.hardlink_to(paths[number % DISTINCT])
+            continue
+        photo = draw_photo(number, WIDTH, HEIGHT)
+        if times > 1:
+            photo = photo.resize((WIDTH * times, HEIGHT * times), Image.Resampling.BICUBIC)
+            shape = photo.height, photo.width
+            noise = np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8)
+            photo = Image.blend(photo, Image.fromarray(noise).convert("RGB"), 0.1)
+        photo.save(path, quality=QUALITY)
+    return paths
+
+
+def build_recognizer() -> Recognizer:
+    recipe = RECIPES["gcam-cpu"].model_copy(
+        update={"system": "resnet", "settings": RECIPES["resnet-cpu"].settings}
+    )
+    labels = empty_label_space([f"label {number}" for number in range(20)])
+    system = build_system(recipe, labels).eval()
+    decision = Decision(thresholds=torch.full((20,), 0.5), temperature=1.0)
+    model = LoadedModel(system, labels, decision, recipe, {})
+    return Recognizer(model, Runtime.choose("cpu", workers=THREADS))
+
+
+def tagging_rate(recognizer: Recognizer, folder: Path, count: int) -> float:
+    started = time.perf_counter()
+    tagged = tag_photos(recognizer, [folder], io.StringIO(), Lines())
+    assert tagged.photos == count
+    return count / (time.perf_counter() - started)
+
+
+@torch.inference_mode()
+def network_rate(recognizer: Recognizer) -> float:
+    batch, side = recognizer.batch_size, recognizer.model.recipe.training.image_size
+    ready = torch.randint(256, (batch, 3, side, side), dtype=torch.uint8)
+    started = time.perf_counter()
+    for _ in range(PHOTOS // batch):
+        images = recognizer.runtime.images(ready)
+        with recognizer.runtime.autocast():
+            recognizer.model.system(images)
+    return PHOTOS // batch * batch / (time.perf_counter() - started)
+
+
+def decoding_rate(paths: list[Path]) -> float:
+    started = time.perf_counter()
+    for _ in ordered_map(open_photo, paths, workers=THREADS, ahead=64):
+        pass
+    return len(paths) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    recognizer = build_recognizer()
+    with TemporaryDirectory() as temporary:
+        small, large = Path(temporary) / "small", Path(temporary) / "large"
+        paths = draw_folder(small, PHOTOS, 1)
+        large_paths = draw_folder(large, LARGE_PHOTOS, LARGE)
+        size = sum(path.stat().st_size for path in paths) / PHOTOS / 1024
+        large_size = sum(path.stat().st_size for path in large_paths) / LARGE_PHOTOS / 2**20
+        print(f"{size:.0f} KiB a photo, {large_size:.1f} MiB a large one")
+        tagging, network, decoding, tagging_large, decoding_large = (
+            max(rates)
+            for rates in zip(
+                *(
+                    (
+                        tagging_rate(recognizer, small, PHOTOS),
+                        network_rate(recognizer),
+                        decoding_rate(paths),
+                        tagging_rate(recognizer, large, LARGE_PHOTOS),
+                        decoding_rate(large_paths),
+                    )
+                    for _ in range(ROUNDS)
+                ),
+                strict=True,
+            )
+        )
+    print(f"decoding whole photos alone: {decoding:.0f}/s, large ones {decoding_large:.1f}/s")
+    alone = f"{network:.0f} photos/s (network alone)"
+    print(HEADER)
+    row("tagging JPEGs of 500 x 375", f"{tagging:.0f} photos/s", alone, tagging / network, 0.85)
+    whole = f"{decoding_large:.1f} photos/s (decoding whole photos alone)"
+    name = "tagging JPEGs of 12 megapixels"
+    row(name, f"{tagging_large:.1f} photos/s", whole, tagging_large / decoding_large)
+
+
+if __name__ == "__main__":
+    main()
