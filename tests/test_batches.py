@@ -99,7 +99,7 @@ def test_photos_that_waited_come_in_other_epochs(batches: TrainingBatches):
 def test_fewer_photos_than_a_batch_make_one_batch(batches: TrainingBatches):
     few = replace(batches, size=64)
     assert len(few) == 1
-    assert [len(images) for images, _ in few(0)] == [10]
+    assert [len(batch.images) for batch in few(0)] == [10]
 
 
 def test_every_epoch_has_another_order_and_other_crops(batches: TrainingBatches):
