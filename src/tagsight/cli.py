@@ -16,6 +16,7 @@ from tagsight import __version__
 from tagsight.commands.calibrate import calibrate
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
+from tagsight.commands.download import download
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.graph import graph
@@ -33,6 +34,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     demo,
     systems,
     recipes,
+    download,
     data,
     graph,
     train,
