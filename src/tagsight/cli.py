@@ -25,6 +25,7 @@ from tagsight.commands.recipes import recipes
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
+from tagsight.commands.vectors import vectors
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     download,
     data,
     graph,
+    vectors,
     train,
     evaluate,
     calibrate,
