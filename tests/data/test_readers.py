@@ -27,13 +27,14 @@ def test_names_targets_splits_and_photos_survive(example) -> None:
     rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))
     written = dict(zip(PHOTOS, map(list, example.targets), strict=True))
     assert annotations.names == NAMES
-    assert rows == {example.photos / name: row for name, row in written.items()}
+    assert rows == {example.path_of(name): row for name, row in written.items()}
     assert (
         dict(zip((p.name for p in annotations.paths), annotations.splits, strict=True)) == SPLIT_OF
     )
 
 
-def test_photos_are_found_in_another_folder_when_told(example, tmp_path) -> None:
+def test_photos_are_found_in_another_folder_when_told(example_of_files, tmp_path) -> None:
+    example = example_of_files
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for photo in list(example.photos.glob("*.jpg")):
@@ -49,7 +50,8 @@ def test_the_hash_does_not_tell_where_the_data_lie(write_example, tmp_path) -> N
     assert read_annotations(copy).hash() == read_annotations(example.source).hash()
 
 
-def test_a_missing_photo_is_no_matter_of_the_reader(example) -> None:
+def test_a_missing_photo_is_no_matter_of_the_reader(example_of_files) -> None:
+    example = example_of_files
     (example.photos / "a.jpg").unlink()
     (example.photos / "f.jpg").unlink()
     assert len(read_annotations(example.source)) == 5

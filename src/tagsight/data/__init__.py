@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data import coco, csv_columns, csv_list, voc
+from tagsight.data import coco, csv_columns, csv_list, shards, voc
 from tagsight.data.annotations import Annotations
 from tagsight.errors import DataError
 
@@ -51,6 +51,11 @@ READERS: dict[str, Reader] = {
         voc.recognises,
         voc.read,
         frozenset({"difficult"}),
+    ),
+    "shards": Reader(
+        "WebDataset's tars, or a folder with some: photos beside .json, .txt or .cls with labels",
+        shards.recognises,
+        shards.read,
     ),
 }
 
