@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import webdataset
+from collection import TINY_OPTIONS, write_collection
 from PIL import Image
 from tiny_collections import add_member
 
+from tagsight.cli import main
 from tagsight.data import read_annotations
 from tagsight.data.check import check_photos
 from tagsight.data.photos import find_photos, open_photo
@@ -254,3 +256,24 @@ def test_splits_of_photos_in_shards_keep_equal_photos_together(tmp_path):
     splits = dict(zip((path.stem for path in divided.paths), divided.splits, strict=True))
     assert all(splits[f"{row:02}"] == splits[f"{row + 1:02}"] for row in range(0, 40, 2))
     assert set(divided.splits) == {"train", "val", "test"}
+
+
+def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path, capsys):
+    labels = write_collection(tmp_path / "files")
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    (shards / "labels.csv").write_bytes(labels.read_bytes())
+    photos = sorted(labels.parent.glob("*.png"))
+    for start in range(0, len(photos), 11):
+        contents = {path.name: path.read_bytes() for path in photos[start : start + 11]}
+        write(shards / f"part-{start:03}.tar", contents)
+    weights = {}
+    for source in (labels, shards):
+        out = tmp_path / "runs" / source.name
+        assert main(["train", str(source), "--out", str(out), *TINY_OPTIONS]) == 0
+        weights[source] = (out / "model" / "model.safetensors").read_bytes()
+    assert weights[labels] == weights[shards]
+    capsys.readouterr()
+    assert main(["tag", str(out / "model"), str(shards / "part-000.tar"), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(line["path"]).name for line in lines] == [path.name for path in photos[:11]]
