@@ -287,8 +287,11 @@ def test_word_vectors_that_are_written_are_those_that_training_would_use(
     words = tmp_path / "words.txt"
     words.write_text("".join(f"{name} {i} 1\n" for i, name in enumerate(COLOURS)))
     first, second = tmp_path / "first.npz", tmp_path / "second.npz"
-    text = result(capsys, "vectors", str(labels), "--from", str(words), "--out", str(first))
-    assert text.startswith("word vectors of length 2 from ")
+    arguments = ["vectors", str(labels), "--from", str(words), *out_to(first)]
+    assert result(capsys, *arguments).startswith("word vectors of length 2 from ")
+    words.write_text("red 1 1\n")
+    main(["vectors", "--labels", "red,xyzzy", "--from", str(words), *out_to(second)])
+    assert "random numbers made from the name stand in for 'xyzzy'" in capsys.readouterr().err
     result(capsys, "vectors", "--labels", ",".join(COLOURS), "--from", str(first), *out_to(second))
     for file in (first, second):
         with np.load(file, allow_pickle=False) as stored:

@@ -76,6 +76,15 @@ def test_arrays_of_older_and_newer_numpy_are_read(file):
         assert read_pickled_arrays(written(file, changed)).tolist() == [0, 1, 2]
 
 
+def test_arrays_of_python_2_are_read(file):
+    content = struct.pack("<2d", 1.5, -2.0)
+    raw = b"U" + bytes([len(content)]) + content
+    assert read_pickled_arrays(written(file, reconstructed(b"K\x02\x85", raw))).tolist() == [
+        1.5,
+        -2,
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [

@@ -196,7 +196,7 @@ def test_malformed_text_is_refused_with_its_line(
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "glove.pkl"
     path.write_bytes(pickle.dumps({"dog": [1.0, 2.0]}))
-    with pytest.raises(DataError, match=r"glove\.pkl:1: expected a word and up to 4096 numbers"):
+    with pytest.raises(DataError, match=r"glove\.pkl: expected word vectors, got a pickle"):
         from_file(path, "dog")
 
 

@@ -67,6 +67,12 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
         start = stream.read(4)
     if start.startswith(b"PK"):
         return _read_arrays(path, wanted)
+    if start.startswith(b"\x80"):
+        msg = (
+            f"{path}: expected word vectors, got a pickle, which is not opened; 'tagsight vectors "
+            "--from' reads the arrays of some"
+        )
+        raise DataError(msg)
     try:
         with gzip.open(path) if start.startswith(b"\x1f\x8b") else path.open("rb") as stream:
             return _read_lines(cast("BinaryIO", stream), path, wanted)
