@@ -277,3 +277,8 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
     assert main(["tag", str(out / "model"), str(shards / "part-000.tar"), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [Path(line["path"]).name for line in lines] == [path.name for path in photos[:11]]
+    photo = str(shards / "part-000.tar" / "000.png")
+    assert main(["explain", str(out / "model"), photo, "--out", str(tmp_path / "evidence")]) == 0
+    assert (tmp_path / "evidence" / "000.png").is_file()
+    assert main(["tag", str(out / "model"), photo.replace("part-000", "none")]) == 2
+    assert 'none.tar/000.png" does not exist' in capsys.readouterr().err
