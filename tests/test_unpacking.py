@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
 import zipfile
 
@@ -123,3 +124,20 @@ def test_a_zip_whose_content_is_not_what_its_check_sum_says_is_refused(tmp_path)
     archive.write_bytes(archive.read_bytes().replace(b"the content", b"The content"))
     with pytest.raises(DataError, match="Bad CRC-32"):
         unpack(archive, tmp_path / "out")
+
+
+def test_a_zip_that_points_before_its_beginning_is_refused(tmp_path):
+    archive = write_zip(tmp_path / "a.zip")
+    content = bytearray(archive.read_bytes())
+    place = content.rindex(b"PK\x05\x06") + 16  # of the offset of the list of members
+    content[place : place + 4] = struct.pack("<I", struct.unpack_from("<I", content, place)[0] + 5)
+    archive.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="expected a sound tar or zip archive"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_folder_that_may_not_be_written_is_no_matter_of_the_archive(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "VOC").touch()
+    with pytest.raises(OSError, match="VOC"):
+        unpack(write_zip(tmp_path / "a.zip", {"VOC/deep/b.jpg": b""}), tmp_path / "out")

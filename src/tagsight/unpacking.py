@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import tarfile
@@ -49,7 +50,10 @@ def unpack(
     except FileExistsError as error:
         msg = f"{archive}: expected every file once, got {error.filename} more than once"
         raise DataError(msg) from error
-    except (*_UNREADABLE, zlib.error) as error:
+    except (*_UNREADABLE, OSError, zlib.error) as error:
+        # A place before the beginning, to which a damaged archive points.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         msg = f"{archive}: expected a sound tar or zip archive, got: {error}"
         raise DataError(msg) from error
 

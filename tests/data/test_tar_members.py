@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_collections import add_member
 
 from tagsight.data import tar_members
@@ -126,7 +128,9 @@ def test_a_malicious_header_of_endless_length_is_not_read(tmp_path):
     member.type, member.size = tarfile.GNUTYPE_LONGNAME, 2**40
     path = tmp_path / "a.tar"
     path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
-    with pytest.raises(DataError, match="expected headers of at most 1,048,576 bytes, got 1,099,"):
+    with pytest.raises(
+        DataError, match=r"a\.tar: expected headers of at most 1,048,576 bytes, got 1,099,"
+    ):
         members(path)
 
 
@@ -183,3 +187,28 @@ def test_a_tar_that_is_cut_short_after_it_was_indexed_gives_no_half_photo():
     span = tar_members.Span(512, 100)
     with pytest.raises(DataError, match="expected 100 bytes in the tar, got 88"):
         tar_members.read_span(io.BytesIO(bytes(600)), span)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=5),
+    form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),
+)
+def test_malicious_headers_lead_nowhere_but_to_a_message(tmp_path_factory, damage, form):
+    path = tmp_path_factory.getbasetemp() / "damaged.tar"
+    write(path, {"a.jpg": b"x", "é" * 60 + ".jpg": b"y", "l" * 150 + "/b.jpg": b"z"}, form=form)
+    content = bytearray(path.read_bytes())
+    for place, value in damage:
+        content[place % len(content)] = value
+    for start in range(0, len(content), 512):  # with check sums that are right
+        if content[start + 257 : start + 262] == b"ustar":
+            content[start + 148 : start + 156] = b" " * 8
+            total = sum(content[start : start + 512])
+            content[start + 148 : start + 156] = b"%06o\0 " % total
+    path.write_bytes(bytes(content))
+    try:
+        found = tar_members._indexed(path)
+    except DataError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert all(span.offset + span.size <= len(content) for span in found.values())

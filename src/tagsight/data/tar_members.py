@@ -123,14 +123,15 @@ def _state(tar: Path) -> tuple[int, int]:
 class _Headers:
     """A tar of which only headers are read, and none of them is longer than it may be."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], tar: Path) -> None:
+        self._tar = tar
         self.seek = file.seek
         self.tell = file.tell
         self._file = file
 
     def read(self, size: int) -> bytes:
         if size > LARGEST_HEADER:
-            msg = f"expected headers of at most {LARGEST_HEADER:,} bytes, got {size:,}"
+            msg = f"{self._tar}: expected headers of at most {LARGEST_HEADER:,} bytes, got {size:,}"
             raise DataError(msg)
         return self._file.read(size)
 
@@ -142,7 +143,7 @@ def _indexed(tar: Path) -> dict[str, Span]:
         with tar.open("rb") as file:
             _require_uncompressed(file.read(2), tar)
             file.seek(0)
-            headers = cast("IO[bytes]", _Headers(file))
+            headers = cast("IO[bytes]", _Headers(file, tar))
             with tarfile.open(fileobj=headers, mode="r:") as opened:
                 for number, member in enumerate(opened, 1):
                     _require_plain(member, number, tar)
