@@ -6,8 +6,10 @@ import csv
 import hashlib
 import io
 import json
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from collection import SPLITS, TINY_OPTIONS, write_boxes, write_collection
 from PIL import Image
@@ -347,3 +349,69 @@ def test_a_label_that_the_model_does_not_know_is_refused(
     photo = str(labels.parent / "000.png")
     options = ["--out", str(tmp_path / "evidence"), "--label", "rde"]
     assert "did you mean 'red'?" in complaint(capsys, "explain", model, photo, *options)
+
+
+def test_the_counts_of_a_graph_are_saved_and_give_the_same_graph(capsys, labels: Path, tmp_path):
+    counts = tmp_path / "counts.npz"
+    from_photos = result(capsys, "graph", str(labels), "--epsilon", "0.3", "--save", str(counts))
+    assert result(capsys, "graph", str(counts), "--epsilon", "0.3") == from_photos
+    assert "names its own" in complaint(capsys, "graph", str(counts), "--labels", "a,b")
+
+
+def test_a_legacy_graph_needs_the_names_of_its_labels(capsys, tmp_path):
+    pickle_file = tmp_path / "adj.pkl"
+    arrays = {"nums": np.array([5, 5]), "adj": np.array([[0, 4], [4, 0]])}
+    pickle_file.write_bytes(pickle.dumps(arrays))
+    text = result(capsys, "graph", str(pickle_file), "--labels", "cat,dog")
+    assert "cat -> dog  0.80  4 photos with both" in text
+    assert "which does not tell its labels" in complaint(capsys, "graph", str(pickle_file))
+
+
+def test_word_vectors_that_are_written_are_those_that_training_would_use(
+    capsys, labels: Path, tmp_path
+):
+    words = tmp_path / "words.txt"
+    words.write_text("".join(f"{name} {i} 1\n" for i, name in enumerate(COLOURS)))
+    first, second = tmp_path / "first.npz", tmp_path / "second.npz"
+    arguments = ["vectors", str(labels), "--from", str(words), *out_to(first)]
+    assert result(capsys, *arguments).startswith("word vectors of length 2 from ")
+    words.write_text("red 1 1\n")
+    main(["vectors", "--labels", "red,xyzzy", "--from", str(words), *out_to(second)])
+    assert "random numbers made from the name stand in for 'xyzzy'" in capsys.readouterr().err
+    result(capsys, "vectors", "--labels", ",".join(COLOURS), "--from", str(first), *out_to(second))
+    for file in (first, second):
+        with np.load(file, allow_pickle=False) as stored:
+            assert stored["names"].tolist() == list(COLOURS)
+            assert stored["vectors"].tolist() == [[i, 1] for i in range(len(COLOURS))]
+
+
+def out_to(file: Path) -> list[str]:
+    return ["--out", str(file)]
+
+
+def test_word_vectors_of_a_legacy_pickle_are_converted(capsys, tmp_path):
+    old, new = tmp_path / "glove.pkl", tmp_path / "vectors.npz"
+    old.write_bytes(pickle.dumps(np.array([[1, 2], [3, 4]], dtype=np.float32)))
+    arguments = ["vectors", "--from", str(old), *out_to(new)]
+    assert "which does not tell its labels" in complaint(capsys, *arguments)
+    assert "word vectors of 3 labels, got 2" in complaint(capsys, *arguments, "--labels", "a,b,c")
+    result(capsys, *arguments, "--labels", "cat,dog")
+    with np.load(new, allow_pickle=False) as stored:
+        assert stored["vectors"].tolist() == [[1, 2], [3, 4]]
+
+
+def test_word_vectors_are_made_of_saved_counts(capsys, labels: Path, tmp_path, monkeypatch):
+    monkeypatch.setattr("tagsight.word_files.find_spec", lambda _: None)
+    counts, vectors = tmp_path / "counts.npz", tmp_path / "vectors.npz"
+    result(capsys, "graph", str(labels), "--save", str(counts))
+    text = result(capsys, "vectors", str(counts), *out_to(vectors))
+    assert "made from how often labels occur together" in text
+    text = complaint(capsys, "vectors", "--labels", "cat,dog", *out_to(vectors))
+    assert "expected a file of word vectors, the extra 'glove', or photos with the labels" in text
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_labels_come_from_data_or_from_their_names(capsys, labels: Path, tmp_path, both):
+    names = [str(labels), "--labels", "cat"] if both else []
+    text = complaint(capsys, "vectors", *names, *out_to(tmp_path / "vectors.npz"))
+    assert "expected either DATA or --labels" in text

@@ -19,7 +19,7 @@ from PIL import Image
 import tagsight.system_configs
 from tagsight.catalogue import systems_page
 from tagsight.cli import COMMANDS, app, main, with_json_target
-from tagsight.data import READERS
+from tagsight.data import READERS, read_annotations
 from tagsight.data.protocols import PROTOCOLS
 from tagsight.systems import SYSTEMS
 
@@ -168,6 +168,17 @@ def test_the_format_of_the_how_to_reads_what_it_says(tmp_path):
     assert annotations.names == ("dog", "red kite")
     assert [path.name for path in annotations.paths] == ["a.jpg", "b.jpg", "c.jpg"]
     assert annotations.targets.tolist() == [[1, 1], [0, 0], [1, 0]]
+
+
+@pytest.mark.usefixtures("world")
+def test_the_shards_of_the_how_to_are_read():
+    (block,) = blocks("docs/how-to/shards.md", "python")
+    execute(block)
+    annotations = read_annotations(Path("shards"))
+    assert annotations.names == ("dog", "person", "sky")
+    assert annotations.targets.tolist() == [[1, 0, 1], [0, 1, 0]]
+    assert annotations.split_sizes == {"train": 2}
+    assert [path.name for path in Path("shards").iterdir()] == ["train-000.tar"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tagsight import __version__
 from tagsight.commands.calibrate import calibrate
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
+from tagsight.commands.download import download
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.graph import graph
@@ -25,6 +26,7 @@ from tagsight.commands.recipes import recipes
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
+from tagsight.commands.vectors import vectors
 from tagsight.errors import DataError, ShareError
 from tagsight.launch import launched
 
@@ -35,8 +37,10 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     demo,
     systems,
     recipes,
+    download,
     data,
     graph,
+    vectors,
     train,
     evaluate,
     calibrate,

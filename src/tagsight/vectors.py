@@ -44,7 +44,7 @@ class Vectors(NamedTuple):
 
 
 def label_vectors(
-    names: Sequence[str], *, source: Path | None = None, cooccurrence: Tensor
+    names: Sequence[str], *, source: Path | None = None, cooccurrence: Tensor | None
 ) -> Vectors:
     """Find a word vector for each label.
 
@@ -56,11 +56,12 @@ def label_vectors(
     Args:
         names: The ``L`` labels; words may be joined by spaces, ``_``, ``-`` or capital letters.
         source: A text file as GloVe's, or an ``.npz`` with ``names`` and ``vectors``.
-        cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
+        cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal, or None
+            where nothing is known of photos.
 
     Raises:
         FileNotFoundError: If there is no file ``source``.
-        DataError: If ``source`` is malformed or knows no label at all.
+        DataError: If ``source`` is malformed or knows no label at all, or nothing is at hand.
     """
     if source is not None:
         words = read_word_vectors(source, wanted_words(names))
@@ -127,7 +128,13 @@ def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors
     )
 
 
-def _from_cooccurrence(names: Sequence[str], cooccurrence: Tensor, reason: str) -> Vectors:
+def _from_cooccurrence(names: Sequence[str], cooccurrence: Tensor | None, reason: str) -> Vectors:
+    if cooccurrence is None:
+        msg = (
+            f"expected a file of word vectors, the extra 'glove', or photos with the labels, got "
+            f"none of them: {reason}"
+        )
+        raise DataError(msg)
     vectors = cooccurrence_vectors(names, cooccurrence)
     source = (
         f"vectors of length {_LENGTH} made from how often labels occur together in the training "

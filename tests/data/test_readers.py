@@ -26,7 +26,7 @@ def test_names_targets_splits_and_photos_survive(example) -> None:
     rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))
     written = dict(zip(example.files, map(list, example.targets), strict=True))
     assert annotations.names == example.names
-    assert rows == {example.photos / name: row for name, row in written.items()}
+    assert rows == {example.path_of(name): row for name, row in written.items()}
     if example.splits is None:
         assert annotations.splits is None
     else:
@@ -44,8 +44,8 @@ def test_labels_are_read_without_photos_if_nobody_needs_them(bare_example) -> No
     )
 
 
-def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(bare_example) -> None:
-    example = bare_example()
+def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(write_example) -> None:
+    example = write_example()
     labelled = {file for file, row in zip(example.files, example.targets, strict=True) if 1 in row}
     for unlabelled, expected in (("keep", set(example.files)), ("drop", labelled)):
         rows = read_annotations(example.source, labels_only=True, unlabelled=unlabelled)
@@ -53,7 +53,8 @@ def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(bare_exampl
     assert labelled < set(example.files)
 
 
-def test_photos_are_found_in_another_folder_when_told(example, tmp_path) -> None:
+def test_photos_are_found_in_another_folder_when_told(example_of_files, tmp_path) -> None:
+    example = example_of_files
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     for photo in list(example.photos.glob("*.jpg")):
@@ -69,7 +70,8 @@ def test_the_hash_does_not_tell_where_the_data_lie(write_example, tmp_path) -> N
     assert read_annotations(copy).hash() == read_annotations(example.source).hash()
 
 
-def test_a_missing_photo_is_no_matter_of_the_reader(example) -> None:
+def test_a_missing_photo_is_no_matter_of_the_reader(example_of_files) -> None:
+    example = example_of_files
     (example.photos / example.files[0]).unlink()
     (example.photos / example.files[4]).unlink()
     assert len(read_annotations(example.source)) == len(example.files)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import tarfile
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,8 +34,14 @@ class Example(NamedTuple):
 
     @property
     def label_files(self) -> list[Path]:
-        inside = [path for path in self.source.rglob("*") if path.suffix in {".txt", ".json"}]
+        inside = [p for p in self.source.rglob("*") if p.suffix in {".txt", ".json", ".tar"}]
         return inside or [self.source]
+
+    def path_of(self, photo: str) -> Path:
+        """Where a photo is: shards hold those of their split."""
+        if self.format != "shards":
+            return self.photos / photo
+        return self.photos / f"{SPLITS[PHOTOS.index(photo)]}-000.tar" / photo
 
 
 def write_csv_columns(folder: Path, photos: Sequence[str]) -> Example:
@@ -120,6 +128,29 @@ def write_nus_wide(folder: Path, photos: Sequence[str]) -> Example:
     )
 
 
+def write_shards(folder: Path, photos: Sequence[str]) -> Example:
+    values = {1: 1, 0: 0, -1: None}
+    for split in ("train", "val"):
+        with tarfile.open(folder / f"{split}-000.tar", "w") as shard:
+            for photo, of, row in zip(photos, SPLITS, TARGETS, strict=True):
+                if of == split:
+                    labels = {n: values[v] for n, v in zip(NAMES, row, strict=True)}
+                    add_member(shard, photo, b"a photo")
+                    sidecar = Path(photo).with_suffix(".json").as_posix()
+                    add_member(shard, sidecar, json.dumps({"labels": labels}).encode())
+    return Example("shards", folder, folder, TARGETS)
+
+
+def add_member(shard: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Put a file into a tar."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    shard.addfile(member, BytesIO(content))
+
+
+PHOTOS_INSIDE = {"shards"}
+"""Formats whose photos are no files of their own."""
+
 EXAMPLES: dict[str, Callable[[Path, Sequence[str]], Example]] = {
     "csv-columns": write_csv_columns,
     "csv-list": write_csv_list,
@@ -127,6 +158,7 @@ EXAMPLES: dict[str, Callable[[Path, Sequence[str]], Example]] = {
     "voc": write_voc,
     "mirflickr": write_mirflickr,
     "nus-wide": write_nus_wide,
+    "shards": write_shards,
 }
 
 NUMBERED = frozenset({"mirflickr"})

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cyclopts.types import ExistingPath
-
-from tagsight.commands.options import Machine
+from tagsight.commands.options import Machine, PhotoPath
 from tagsight.commands.output import remark, say
 
 
 def explain(
     model: Path,
-    photos: list[ExistingPath],
+    photos: list[PhotoPath],
     /,
     *,
     out: Path,
@@ -24,7 +22,7 @@ def explain(
 
     Args:
         model: The model folder.
-        photos: Photos and folders of photos.
+        photos: Photos, folders of photos, and tars of photos.
         out: Folder for the pictures.
         label: A label to be shown whether it is found or not; may be given several times.
         grad_cam: Add Grad-CAM to the contact sheet, for comparison.

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
+from tagsight.commands.labels import label_space
 from tagsight.commands.options import Reading
 from tagsight.commands.output import remark, say
 
@@ -21,32 +22,39 @@ def graph(
     epsilon: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.4,
     delta: Annotated[float, Parameter(validator=Number(gte=0, lt=1))] = 0.2,
     out: Path | None = None,
+    save: Path | None = None,
+    labels: str | None = None,
 ) -> None:
     """Print and draw the label graph of the training photos, or of all where none are marked so.
 
     Args:
-        data: Labels: a file or a folder of a known format.
+        data: Labels: a file or a folder of a known format; or counts, an .npz that --save wrote or
+            ML-GCN's *_adj.pkl.
         epsilon: Conditional probability below which an edge is noise.
         delta: Share of a label's new state that comes from its neighbours.
         out: Picture of the graph, a PNG file.
+        save: File for the counts that the graph is made of, an .npz with 'names', 'counts' and
+            'cooccurrence'.
+        labels: The labels of a pickle in its order: coco, voc, nus, a file of a name a line, or
+            names with commas between them.
     """
     from tagsight.config import GraphConfig
     from tagsight.errors import DataError
     from tagsight.files import replacing
     from tagsight.graph_drawing import draw_graph
     from tagsight.graph_report import graph_report
-    from tagsight.labels import LabelSpace
+    from tagsight.label_counts import write_counts
 
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"
         raise DataError(msg)
-    annotations = reading.read(data, labels_only=True)
-    if "train" in annotations.split_sizes:
-        annotations = annotations.rows("train")
-    labels = LabelSpace.from_targets(annotations.names, annotations.targets)
+    known = label_space(data, labels, reading)
+    if save is not None:
+        write_counts(save, known)
+        remark(f"counts saved in {save}")
     config = GraphConfig(epsilon=epsilon, delta=delta)
-    say(graph_report(labels, config).lines())
+    say(graph_report(known, config).lines())
     if out is not None:
         with replacing(out) as temporary:
-            draw_graph(labels, config).save(temporary, format="PNG")
+            draw_graph(known, config).save(temporary, format="PNG")
         remark(f"drawn in {out}")

@@ -42,6 +42,15 @@ def _joined(tokens: list[Token]) -> str:
     return ",".join(token.value for token in tokens)
 
 
+def leads_somewhere(_kind: object, path: Path) -> None:
+    """Refuse a path of a photo that is neither on the disk nor in a tar there."""
+    inside = any(parent.suffix.lower() == ".tar" and parent.is_file() for parent in path.parents)
+    if not inside and not path.exists():
+        msg = f'"{path}" does not exist.'
+        raise ValueError(msg)
+
+
+PhotoPath = Annotated[Path, Parameter(validator=leads_somewhere)]
 Gibibytes = Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))]
 SettingsOption = Annotated[dict[str, Any] | None, Parameter(converter=nested_settings)]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 from rich.console import Console
 
-from tagsight.commands.options import Machine
+from tagsight.commands.options import Machine, PhotoPath
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark
 from tagsight.errors import DataError
 from tagsight.runlog import progress
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 def tag(
     model: Path,
-    paths: list[ExistingPath],
+    paths: list[PhotoPath],
     /,
     *,
     json: Path | None = None,
@@ -36,7 +35,7 @@ def tag(
 
     Args:
         model: The model folder.
-        paths: Photos and folders of photos.
+        paths: Photos, folders of photos, and tars of photos.
         json: File for one JSON object a line; without a name they go to standard output.
         csv: File for a table.
         top: Take so many labels of every photo, whatever their thresholds.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
-from tagsight.data import coco, csv_columns, csv_list, mirflickr, nus_wide, voc
+from tagsight.data import coco, csv_columns, csv_list, mirflickr, nus_wide, shards, voc
 from tagsight.data.annotations import Annotations
 from tagsight.errors import DataError
 
@@ -77,6 +77,11 @@ READERS: dict[str, Reader] = {
         nus_wide.recognises,
         nus_wide.read,
         frozenset({"labels_only"}),
+    ),
+    "shards": Reader(
+        "WebDataset's tars, or a folder with some: photos beside .json, .txt or .cls with labels",
+        shards.recognises,
+        shards.read,
     ),
 }
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos import MAX_PIXELS, photo_defect
+from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
 from tagsight.threads import ordered_map
 
@@ -108,11 +109,16 @@ def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:
 
 def _hash_or_reason(path: Path, max_pixels: int) -> bytes | str:
     try:
+        if inside := tar_of(path):
+            content = read_member(*inside)
+            return photo_defect(content, max_pixels=max_pixels) or _digest(content)
         if not path.is_file():
             return "does not exist" if not path.exists() else "is a folder or device"
         if path.stat().st_size > LARGEST_FILE:
             return f"expected at most {LARGEST_FILE:,} bytes, got {path.stat().st_size:,}"
         content = path.read_bytes()
+    except DataError as error:
+        return str(error)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return photo_defect(content, max_pixels=max_pixels) or _digest(content)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.csv_table import CsvTable, Row, header_of
+from tagsight.data.csv_table import CsvTable, Labelled, Row, header_of
 from tagsight.data.source import photo_folder
 from tagsight.errors import DataError
 
@@ -48,22 +48,37 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
     """
+    rows = labelled(source)
+    folders = CsvTable.of(source).folders(images)
+    folder = photo_folder(rows.photos, folders, source=source, labels_only=labels_only)
+    return Annotations(
+        names=rows.names,
+        paths=tuple(folder / photo for photo in rows.photos),
+        targets=rows.targets,
+        splits=rows.splits,
+        format="csv-columns",
+        root=folder,
+    )
+
+
+def labelled(source: Path) -> Labelled:
+    """Read the labels alone.
+
+    Raises:
+        DataError: If a line cannot be understood.
+    """
     table = CsvTable.of(source)
     if not table.columns:
         msg = f"{source}:1: expected a column per label after the photo and the split, got none"
         raise DataError(msg)
     entries = table.entries(lambda row: _targets(row, table))
-    names = list(entries)
-    folder = photo_folder(names, table.folders(images), source=source, labels_only=labels_only)
     targets = bytearray().join(entry.value for entry in entries.values())
     splits = [entry.split for entry in entries.values() if entry.split]
-    return Annotations(
-        names=table.columns,
-        paths=tuple(folder / name for name in names),
-        targets=torch.frombuffer(targets, dtype=torch.int8).view(len(names), -1),
-        splits=tuple(splits) if splits else None,
-        format="csv-columns",
-        root=folder,
+    return Labelled(
+        table.columns,
+        tuple(entries),
+        torch.frombuffer(targets, dtype=torch.int8).view(len(entries), -1),
+        tuple(splits) if splits else None,
     )
 
 

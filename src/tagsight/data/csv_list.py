@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.csv_columns import holds_targets
-from tagsight.data.csv_table import CsvTable, header_of
+from tagsight.data.csv_table import CsvTable, Labelled, header_of
 from tagsight.data.source import photo_folder, target_table
 from tagsight.errors import DataError
 
@@ -45,6 +45,25 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
     """
+    rows = labelled(source)
+    folders = CsvTable.of(source).folders(images)
+    folder = photo_folder(rows.photos, folders, source=source, labels_only=labels_only)
+    return Annotations(
+        names=rows.names,
+        paths=tuple(folder / photo for photo in rows.photos),
+        targets=rows.targets,
+        splits=rows.splits,
+        format="csv-list",
+        root=folder,
+    )
+
+
+def labelled(source: Path) -> Labelled:
+    """Read the labels alone.
+
+    Raises:
+        DataError: If a line cannot be understood.
+    """
     table = CsvTable.of(source)
     if len(table.columns) != 1:
         msg = (
@@ -60,18 +79,8 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
     cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
     rows, columns = zip(*cells, strict=True)
     targets[list(rows), list(columns)] = 1
-    folder = photo_folder(
-        list(entries), table.folders(images), source=source, labels_only=labels_only
-    )
     splits = [entry.split for entry in entries.values() if entry.split]
-    return Annotations(
-        names=tuple(names),
-        paths=tuple(folder / name for name in entries),
-        targets=targets,
-        splits=tuple(splits) if splits else None,
-        format="csv-list",
-        root=folder,
-    )
+    return Labelled(tuple(names), tuple(entries), targets, tuple(splits) if splits else None)
 
 
 def _present(entries: Sequence[Entry[str]], source: Path) -> list[set[str]]:

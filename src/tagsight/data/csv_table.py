@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from torch import Tensor
+
 Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,22 @@ class Entry(NamedTuple, Generic[Value]):
     line: int
     split: str | None
     value: Value
+
+
+class Labelled(NamedTuple):
+    """What a CSV says, before it is asked where the photos are.
+
+    Attributes:
+        names: The ``L`` labels.
+        photos: The ``N`` photos as the file names them.
+        targets: ``(N, L)`` int8, 1 present, 0 absent, -1 unknown.
+        splits: The split of each row, or None.
+    """
+
+    names: tuple[str, ...]
+    photos: tuple[str, ...]
+    targets: Tensor
+    splits: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

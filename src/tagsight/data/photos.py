@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from tagsight.data.tar_members import is_tar, members, read_member, tar_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def open_photo(
     become white; 16-bit and floating-point grey is scaled, not clipped.
 
     Args:
-        source: A file, its bytes, or a photo that Pillow has opened, which is left as it is.
+        source: A file, a member of a tar, the bytes of one, or a photo that Pillow has opened,
+            which is left as it is.
         max_pixels: Most pixels to decode; the header is asked first. Pillow's own limit, twice
             ``PIL.Image.MAX_IMAGE_PIXELS``, holds as well.
         least_side: Pixels that width and height may be reduced to, where the decoder can do it by
@@ -92,18 +94,18 @@ def photo_defect(content: bytes, *, max_pixels: int = MAX_PIXELS) -> str | None:
 
 
 def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
-    """The photos among files and in folders, a folder's entries in alphabetical order.
+    """The photos among files, in folders and in tars, a folder's entries in alphabetical order.
 
-    A file that is given is yielded whatever its name ends in; in folders `PHOTO_SUFFIXES` decide,
-    and hidden files and folders are passed over. Each folder is entered once, so that links make
-    no circles.
+    A file that is given is yielded whatever its name ends in; in folders and in tars that are
+    given `PHOTO_SUFFIXES` decide, and hidden files and folders are passed over. Each folder is
+    entered once, so that links make no circles.
 
     Raises:
-        DataError: If a path does not exist, before anything is yielded.
+        DataError: If a path does not exist, before anything is yielded, or a tar is not sound.
     """
     given = list(paths)
     for path in given:
-        if not path.exists():
+        if not path.exists() and tar_of(path) is None:
             msg = f"expected a photo or a folder of photos, got {path}, which does not exist"
             raise DataError(msg)
     return _found(given)
@@ -114,6 +116,9 @@ def _found(given: list[Path]) -> Iterator[Path]:
     for path in given:
         if path.is_dir():
             yield from _walk(path, entered)
+        elif is_tar(path):
+            names = (Path(name) for name in members(path))
+            yield from (path / name for name in names if name.suffix.lower() in PHOTO_SUFFIXES)
         else:
             yield path
 
@@ -166,6 +171,8 @@ def _decode(
 def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
     if isinstance(source, bytes):
         return BytesIO(source)
+    if isinstance(source, Path) and (inside := tar_of(source)):
+        return BytesIO(read_member(*inside))
     if isinstance(source, Path) and source.exists() and not source.is_file():
         msg = "expected a photo, got a folder or device"
         raise DataError(msg)

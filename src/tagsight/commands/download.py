@@ -1,0 +1,41 @@
+"""``tagsight download``: collections that papers measure on, from their publishers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from tagsight.commands.output import remark, say
+from tagsight.runlog import progress
+
+
+def download(
+    collection: Literal["voc2007", "coco2014", "mirflickr25k", "nus-wide"], /, *, out: Path
+) -> None:
+    """Fetch a collection from its publisher, verify it and unpack it.
+
+    What was fetched is kept: after a broken connection the same command goes on, and a complete
+    collection is found. Where there is no network, it is said what to put where.
+
+    Args:
+        collection: PASCAL VOC 2007, COCO 2014 or MIRFLICKR-25K; NUS-WIDE may not be distributed,
+            and it is said how to come by it.
+        out: Folder for archives and photos.
+    """
+    from tagsight.downloads import DOWNLOADS, NOT_DISTRIBUTED, by_hand
+    from tagsight.downloads import download as bring
+    from tagsight.errors import DataError
+    from tagsight.fetching import UnreachableError
+
+    if collection in NOT_DISTRIBUTED:
+        for line in NOT_DISTRIBUTED[collection]:
+            remark(line)
+        msg = f"expected a collection that may be distributed, got {collection}"
+        raise DataError(msg)
+    remark(DOWNLOADS[collection].description)
+    try:
+        say(bring(collection, out, progress))
+    except UnreachableError:
+        for line in by_hand(collection, out):
+            remark(line)
+        raise

@@ -1,0 +1,59 @@
+"""``tagsight vectors``: a file of word vectors, made for labels or from a pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.types import ExistingPath
+
+from tagsight.commands.labels import label_space, names_of_pickle
+from tagsight.commands.options import Reading
+from tagsight.commands.output import remark, say
+
+
+def vectors(
+    data: ExistingPath | None = None,
+    /,
+    *,
+    out: Path,
+    source: Annotated[ExistingPath | None, Parameter(name="--from")] = None,
+    labels: str | None = None,
+    reading: Reading = Reading(),
+) -> None:
+    """Write a word vector for each label, to be looked at, changed, and given to --vectors.
+
+    They come from --from FILE, else from the extra 'glove', else from how often the labels of DATA
+    occur together.
+
+    Args:
+        data: Labels of photos, or an .npz of counts that 'tagsight graph --save' wrote.
+        out: The file to write, an .npz with 'names' and 'vectors'.
+        source: Word vectors: GloVe's text, an .npz, or ML-GCN's *_glove_word2vec.pkl.
+        labels: The labels in place of DATA: coco, voc, nus, a file of a name a line, or names with
+            commas between them.
+    """
+    from tagsight.errors import DataError
+    from tagsight.label_names import named_labels
+    from tagsight.vectors import label_vectors
+    from tagsight.word_files import read_legacy_vectors, write_word_vectors
+
+    if source is not None and source.suffix.lower() == ".pkl":
+        names = names_of_pickle(source, labels)
+        write_word_vectors(out, names, read_legacy_vectors(source, len(names)))
+        say([f"{len(names)} word vectors of {source} are in {out}"])
+        return
+    if data is not None and labels is None:
+        known = label_space(data, None, reading)
+        names, cooccurrence = known.names, known.cooccurrence
+    elif data is None and labels is not None:
+        names, cooccurrence = named_labels(labels), None
+    else:
+        msg = f"expected either DATA or --labels, got {'neither' if data is None else 'both'}"
+        raise DataError(msg)
+    found = label_vectors(names, source=source, cooccurrence=cooccurrence)
+    write_word_vectors(out, names, found.vectors.numpy())
+    for note in found.notes:
+        remark(note)
+    say([found.source, f"{len(names)} word vectors are in {out}"])

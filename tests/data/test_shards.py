@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+import tarfile
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import webdataset
+from collection import TINY_OPTIONS, write_collection
+from PIL import Image
+from tiny_collections import add_member
+
+from tagsight.cli import main
+from tagsight.data import read_annotations
+from tagsight.data.check import check_photos
+from tagsight.data.photos import find_photos, open_photo
+from tagsight.data.split import complete_splits
+from tagsight.errors import DataError
+
+
+def jpeg(shade: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (16, 12), (shade, 20, 30)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def write(path: Path, contents: dict[str, bytes | str]) -> Path:
+    with tarfile.open(path, "w") as shard:
+        for name, content in contents.items():
+            add_member(shard, name, content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read_one(folder: Path, labels: str, ending: str = "json"):
+    write(folder / "a.tar", {"1.jpg": jpeg(1), f"1.{ending}": labels, "2.jpg": b"", "2.txt": "owl"})
+    annotations = read_annotations(folder)
+    return dict(zip(annotations.names, annotations.targets[0].tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("labels", "ending", "expected"),
+    [
+        ('{"labels": ["dog", "cat"]}', "json", {"cat": 1, "dog": 1, "owl": 0}),
+        ('["dog"]', "json", {"dog": 1, "owl": 0}),
+        ('{"labels": []}', "json", {"owl": 0}),
+        (
+            '{"labels": {"dog": 1, "cat": 0, "elk": null, "fox": -1, "gnu": true}}',
+            "JSON",
+            {"cat": 0, "dog": 1, "elk": -1, "fox": -1, "gnu": 1, "owl": -1},
+        ),
+        ('{"dog": 1, "cat": 0}', "json", {"cat": 0, "dog": 1, "owl": -1}),
+        ("dog\n dining  table \n\n", "txt", {"dining table": 1, "dog": 1, "owl": 0}),
+        ("dog;cat", "cls", {"cat": 1, "dog": 1, "owl": 0}),
+        ("", "txt", {"owl": 0}),
+    ],
+)
+def test_what_is_not_listed_is_absent_and_what_is_not_in_a_table_is_unknown(
+    tmp_path, labels, ending, expected
+):
+    assert read_one(tmp_path, labels, ending) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "ending", "message"),
+    [
+        ('{"labels": 3}', "json", r"a\.tar/1\.json: expected 'labels', a list of names or a table"),
+        ('{"labels": [1]}', "json", "expected 'labels', a list of names"),
+        ('{"labels": {"dog": 2}}', "json", "a table of 1, 0 and null"),
+        ('{"labels": {"dog": 1.0}}', "json", "a table of 1, 0 and null"),
+        ("{", "json", "expected labels as UTF-8 text or JSON"),
+        ("[" * 100_000, "json", "expected labels as UTF-8 text or JSON"),
+        (b"\xff\xfe", "txt", "expected labels as UTF-8 text or JSON"),
+        ("a\x1b[2J", "txt", "without control characters"),
+        ("x" * (2**20 + 1), "txt", r"expected at most 1,048,576 bytes, got 1,048,577"),
+    ],
+)
+def test_labels_that_cannot_be_understood_are_refused_with_their_member(
+    tmp_path, labels, ending, message
+):
+    with pytest.raises(DataError, match=message):
+        read_one(tmp_path, labels, ending)
+
+
+def test_a_sample_is_what_has_one_name_up_to_the_first_dot(tmp_path):
+    contents = {"x/1.jpg": b"", "y/1.jpg": b"", "x/1.json": '["cat"]', "y/1.json": '["dog"]'}
+    others = {"x/1.seg.png": b"", "x/1.left.json": "{", "readme.md": b"", ".hidden.jpg": b""}
+    annotations = read_annotations(write(tmp_path / "a.tar", contents | others))
+    assert annotations.relative_names == ("a.tar/x/1.jpg", "a.tar/y/1.jpg")
+    assert annotations.targets.tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ({"1.jpg": b"", "1.png": b""}, r"expected one photo a sample, got '1\.jpg' and '1\.png'"),
+        ({"1.jpg": b"", "1.txt": "a", "1.cls": "b"}, "expected one file of labels a sample"),
+        ({"1.jpg": b"", "2.jpg": b"", "2.txt": "a"}, r"expected labels of '1\.jpg' as other"),
+        ({"1.txt": "a"}, "expected photos in the shards of .*, got none"),
+        ({"1.jpg": b""}, "or in one CSV beside them, got no labels and 0 CSV files"),
+    ],
+)
+def test_samples_that_are_none_are_refused(tmp_path, contents, message):
+    write(tmp_path / "a.tar", contents)
+    with pytest.raises(DataError, match=message):
+        read_annotations(tmp_path)
+
+
+def test_the_split_is_the_word_that_a_shard_begins_with(tmp_path):
+    for name in ("train-000", "training_1", "val-0", "validation.2", "test000"):
+        write(tmp_path / f"{name}.tar", {f"{name[:3]}.jpg": b"", f"{name[:3]}.txt": "cat"})
+    splits = read_annotations(tmp_path).splits
+    assert splits == ("test", "train", "train", "val", "val")
+    write(tmp_path / "trainer-0.tar", {"x.jpg": b"", "x.txt": "cat"})
+    with pytest.raises(DataError, match=r"got 'trainer-0\.tar' among others that do"):
+        read_annotations(tmp_path)
+    assert read_annotations(tmp_path / "trainer-0.tar").splits is None
+
+
+@pytest.mark.parametrize("table", ["image,cat,dog\n{},1,\n", "image,labels\n{},cat\n"])
+@pytest.mark.parametrize("name", ["x/1.jpg", "train-0.tar/x/1.jpg"])
+def test_labels_may_be_in_a_csv_beside_the_shards(tmp_path, table, name):
+    write(tmp_path / "train-0.tar", {"x/1.jpg": b"", "x/2.jpg": b""})
+    (tmp_path / "labels.csv").write_text(table.format(name))
+    annotations = read_annotations(tmp_path)
+    assert annotations.relative_names == ("train-0.tar/x/1.jpg",)
+    assert annotations.targets[0, 0] == 1
+    assert annotations.splits == ("train",)
+
+
+@pytest.mark.parametrize(("name", "found"), [("1.jpg", 2), ("3.jpg", 0)])
+def test_a_row_of_the_csv_is_one_photo_of_one_shard(tmp_path, name, found):
+    for shard in ("a.tar", "b.tar"):
+        write(tmp_path / shard, {"1.jpg": b""})
+    (tmp_path / "labels.csv").write_text(f"image,cat\n{name},1\n")
+    with pytest.raises(
+        DataError, match=rf"expected '{name}' to be one photo .*, got {found}; name"
+    ):
+        read_annotations(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".tar.gz", ".tgz", ".tar.zst"])
+def test_compressed_shards_are_refused_with_the_reason(tmp_path, ending):
+    (tmp_path / f"a{ending}").write_bytes(b"packed")
+    for source in (tmp_path, tmp_path / f"a{ending}"):
+        with pytest.raises(DataError, match="which can only be read from its beginning"):
+            read_annotations(source)
+
+
+def test_another_folder_of_photos_makes_no_sense(tmp_path):
+    write(tmp_path / "a.tar", {"1.jpg": b"", "1.txt": "cat"})
+    with pytest.raises(DataError, match=r"expected no --images for .*, whose photos are in the"):
+        read_annotations(tmp_path, images=tmp_path)
+
+
+def test_the_check_finds_the_bad_photos_of_a_shard(tmp_path):
+    photos = {"1.jpg": jpeg(1), "2.jpg": jpeg(2)[:-30], "3.jpg": jpeg(1)}
+    shard = write(tmp_path / "a.tar", photos)
+    paths = [shard / name for name in (*photos, "4.jpg")]
+    check = check_photos(paths, workers=2)
+    assert {path.name: reason[:12] for path, reason in check.problems} == {
+        "2.jpg": "expected a r",
+        "4.jpg": "does not exi",
+    }
+    assert check.hashes[paths[0]] == check.hashes[paths[2]]
+    file = tmp_path / "same.jpg"
+    file.write_bytes(photos["1.jpg"])
+    assert check_photos([file], workers=1).hashes[file] == check.hashes[paths[0]]
+
+
+def test_photos_in_shards_are_found_like_those_in_folders(tmp_path):
+    shard = write(tmp_path / "a.tar", {"1.jpg": jpeg(1), "1.json": "[]", "x/2.PNG": b""})
+    assert list(find_photos([shard])) == [shard / "1.jpg", shard / "x" / "2.PNG"]
+    assert list(find_photos([shard / "1.jpg"])) == [shard / "1.jpg"]
+    assert open_photo(shard / "1.jpg").size == (16, 12)
+    with pytest.raises(
+        DataError, match=r"a\.tar/x/2\.PNG: expected a photo, got a file of another"
+    ):
+        open_photo(shard / "x" / "2.PNG")
+
+
+@pytest.fixture(scope="module")
+def collection() -> list[tuple[str, bytes, list[str]]]:
+    names = ["cat", "dining table", "dog"]
+    random = np.random.default_rng(0)
+    return [
+        (f"{row:06}", jpeg(row), [name for name in names if random.random() < 0.5])
+        for row in range(40)
+    ]
+
+
+def test_shards_of_webdataset_have_every_photo_once(tmp_path, collection):
+    pattern = str(tmp_path / "train-%03d.tar")
+    with webdataset.ShardWriter(pattern, maxcount=7, verbose=0) as writer:
+        for key, photo, labels in collection:
+            writer.write({"__key__": key, "jpg": photo, "json": {"labels": labels}})
+    annotations = read_annotations(tmp_path)
+    assert len({path.parent for path in annotations.paths}) == 6
+    rows = {
+        path.stem: [n for n, t in zip(annotations.names, row, strict=True) if t]
+        for path, row in zip(annotations.paths, annotations.targets.tolist(), strict=True)
+    }
+    assert rows == {key: labels for key, _, labels in collection}
+    assert annotations.split_sizes == {"train": 40}
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_photos_are_those_that_webdataset_reads(tmp_path, collection):
+    shard = tmp_path / "train-000.tar"
+    with webdataset.TarWriter(str(shard)) as writer:
+        for key, photo, labels in collection:
+            writer.write({"__key__": key, "jpg": photo, "json": {"labels": labels}})
+    theirs = {
+        sample["__key__"]: (sample["jpg"], json.loads(sample["json"])["labels"])
+        for sample in webdataset.WebDataset(str(shard), shardshuffle=False)
+    }
+    annotations = read_annotations(shard)
+    assert [path.stem for path in annotations.paths] == list(theirs)
+    for path, row in zip(annotations.paths, annotations.targets.tolist(), strict=True):
+        photo, labels = theirs[path.stem]
+        assert [n for n, t in zip(annotations.names, row, strict=True) if t] == labels
+        assert np.array_equal(np.asarray(open_photo(path)), np.asarray(open_photo(photo)))
+
+
+def test_posters_in_shards_are_the_posters_of_the_csv(shared_data, tmp_path):
+    posters = read_annotations(shared_data / "movie-posters" / "labels.csv").select(range(300))
+    for row, path in enumerate(posters.paths):
+        present = [n for n, t in zip(posters.names, posters.targets[row], strict=True) if t == 1]
+        shard = tmp_path / f"{posters.splits[row]}-{row % 3}.tar"
+        with tarfile.open(shard, "a") as tar:
+            add_member(tar, path.name, path.read_bytes())
+            table = {name: int(name in present) for name in posters.names}
+            add_member(tar, f"{path.stem}.json", json.dumps({"labels": table}).encode())
+    found = read_annotations(tmp_path)
+    assert Counter(p.name for p in found.paths) == Counter(p.name for p in posters.paths)
+    assert max(Counter(found.paths).values()) == 1
+    place = {path.name: row for row, path in enumerate(posters.paths)}
+    order = [place[path.name] for path in found.paths]
+    assert found.names == posters.names
+    assert found.targets.tolist() == posters.targets[order].tolist()
+    assert found.splits == tuple(posters.splits[row] for row in order)
+    assert check_photos(found.paths, workers=2).problems == ()
+    for path, row in list(zip(found.paths, order, strict=True))[::10]:
+        ours, theirs = open_photo(path), open_photo(posters.paths[row])
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_splits_of_photos_in_shards_keep_equal_photos_together(tmp_path):
+    photos = {f"{row:02}.jpg": jpeg(row // 2) for row in range(40)}
+    labels = {f"{row:02}.txt": "cat" if row % 3 else "dog" for row in range(40)}
+    annotations = read_annotations(write(tmp_path / "a.tar", photos | labels))
+    hashes = check_photos(annotations.paths, workers=2).hashes
+    divided = complete_splits(annotations, hashes, seed=0)
+    splits = dict(zip((path.stem for path in divided.paths), divided.splits, strict=True))
+    assert all(splits[f"{row:02}"] == splits[f"{row + 1:02}"] for row in range(0, 40, 2))
+    assert set(divided.splits) == {"train", "val", "test"}
+
+
+def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path, capsys):
+    labels = write_collection(tmp_path / "files")
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    (shards / "labels.csv").write_bytes(labels.read_bytes())
+    photos = sorted(labels.parent.glob("*.png"))
+    for start in range(0, len(photos), 11):
+        contents = {path.name: path.read_bytes() for path in photos[start : start + 11]}
+        write(shards / f"part-{start:03}.tar", contents)
+    weights = {}
+    for source in (labels, shards):
+        out = tmp_path / "runs" / source.name
+        assert main(["train", str(source), "--out", str(out), *TINY_OPTIONS]) == 0
+        weights[source] = (out / "model" / "model.safetensors").read_bytes()
+    assert weights[labels] == weights[shards]
+    capsys.readouterr()
+    assert main(["tag", str(out / "model"), str(shards / "part-000.tar"), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(line["path"]).name for line in lines] == [path.name for path in photos[:11]]
+    photo = str(shards / "part-000.tar" / "000.png")
+    assert main(["explain", str(out / "model"), photo, "--out", str(tmp_path / "evidence")]) == 0
+    assert (tmp_path / "evidence" / "000.png").is_file()
+    assert main(["tag", str(out / "model"), photo.replace("part-000", "none")]) == 2
+    assert 'none.tar/000.png" does not exist' in capsys.readouterr().err
