@@ -37,7 +37,10 @@ def order(made: list[Batch]) -> list[int]:
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:
-    return all(map(torch.equal, sum(first, ()), sum(second, ())))
+    pairs = list(zip(first, second, strict=True))
+    return all(torch.equal(one.images, other.images) for one, other in pairs) and all(
+        torch.equal(one.targets, other.targets) for one, other in pairs
+    )
 
 
 def test_a_photo_comes_at_the_side_that_is_asked_for(paths: list[Path]):
