@@ -31,10 +31,12 @@ def main() -> None:
     def scikit_learn() -> float:
         return float(average_precision_score(targets.numpy(), logits.numpy(), average="macro"))
 
+    # Its scores are probabilities; the sigmoid in float64 makes no ties of these logits.
+    scores, truth = logits.double().sigmoid(), targets.long()
+
     def torchmetrics() -> float:
-        # Its scores are probabilities; the sigmoid in float64 makes no ties of these logits.
         metric = MultilabelAveragePrecision(LABELS, average="macro", thresholds=None)
-        return float(metric(logits.double().sigmoid(), targets.long()))
+        return float(metric(scores, truth))
 
     peers = {"scikit-learn": scikit_learn, "torchmetrics": torchmetrics}
     for name, peer in peers.items():

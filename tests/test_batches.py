@@ -9,6 +9,7 @@ from tiny import drawn, saved_photos
 
 from tagsight.batches import Batch, PhotoStore, TrainingBatches, evaluation_batches
 from tagsight.errors import DataError
+from tagsight.processes import Processes
 from tagsight.transforms import Augmentation
 
 if TYPE_CHECKING:
@@ -147,3 +148,29 @@ def test_evaluation_sees_every_photo_once_and_in_order(paths: list[Path], size: 
 
 def test_an_empty_split_has_no_batches():
     assert list(evaluation_batches(PhotoStore([], SIDE, 0), 4, workers=2)) == []
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_and_parts_share_every_step_without_loss_or_repetition(
+    batches: TrainingBatches, count: int, parts: int
+):
+    shared = [
+        list(replace(batches, processes=Processes(rank, count), parts=parts)(2))
+        for rank in range(count)
+    ]
+    assert all(
+        [batch.ends_step for batch in share] == [False, True] * 2 or parts == 1 for share in shared
+    )
+    steps = [
+        [batch for share in shared for batch in share[step * parts : (step + 1) * parts]]
+        for step in range(len(batches))
+    ]
+    alone = list(batches(2))
+    assert [order(step) for step in steps] == [order([batch]) for batch in alone]
+    assert all(sum(batch.share for batch in step) == pytest.approx(1) for step in steps)
+
+
+def test_an_epoch_can_be_begun_after_its_first_steps(batches: TrainingBatches):
+    assert same(list(batches(1, start=1)), list(batches(1))[1:])
+    assert list(batches(1, start=2)) == []
