@@ -103,14 +103,16 @@ def labels(tmp_path_factory) -> Path:
 
 
 TRAIN = ("--recipe", "resnet-cpu", "--epochs", "1", "--training.image_size", "32")
-SMALL = ("--training.batch_size", "6", "--device", "cpu", "--cache-space", "0")
+SMALL = ("--training.batch_size", "6", "--device", "cpu")
 
 
 @pytest.mark.slow
 def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(labels, tmp_path):
     out = tmp_path / "run"
-    done = launch(2, "-m", "tagsight", "train", labels, "--out", out, *TRAIN, *SMALL)
+    cache = ("--cache", tmp_path / "cache")  # filled by one process, read by both
+    done = launch(2, "-m", "tagsight", "train", labels, "--out", out, *TRAIN, *SMALL, *cache)
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("frozen stages: 18 photos computed") == 1
     assert done.stdout.count("best epoch 1 of 1") == 1
     assert done.stderr.count("resnet on cpu in ") == 1
     assert ", in 2 processes" in done.stderr

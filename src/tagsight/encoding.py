@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import PIL
 import timm
 import torch
+import torchvision
 
 from tagsight.feature_cache import SUFFIX, FeatureCache, make_room
 from tagsight.preprocessing import MARGIN, warped
@@ -117,6 +118,7 @@ class Encoder:
             torch.__version__,
             timm.__version__,
             PIL.__version__,
+            torchvision.__version__,
             f"decoded to {MARGIN} sides",
             str(self.runtime),
         )

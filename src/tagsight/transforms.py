@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms.v2.functional import resize
 
 from tagsight.views import mirrored
 
@@ -26,8 +27,11 @@ ASPECTS = (3 / 4, 4 / 3)
 
 
 def warp(photo: Image.Image, side: int) -> Tensor:
-    """Resize a photo to a square: ``(3, side, side)`` uint8; bilinear, antialiased."""
-    return _pixels(photo.resize((side, side), Image.Resampling.BILINEAR))
+    """Resize a photo to a square: ``(3, side, side)`` uint8; bilinear, antialiased.
+
+    What Pillow's resize gives, but for 1 of 255 here and there, in a third of the time.
+    """
+    return resize(_pixels(photo), [side, side], antialias=True).contiguous()
 
 
 def as_float(images: Tensor) -> Tensor:
@@ -70,7 +74,7 @@ class Augmentation:
         image = Image.fromarray(photo.permute(1, 2, 0).contiguous().numpy())
         return _pixels(
             image.resize((self.side, self.side), Image.Resampling.BILINEAR, box=self._crop(chance))
-        )
+        ).contiguous()
 
     def _crop(self, chance: np.random.Generator) -> tuple[float, float, float, float]:
         """Left, top, right and bottom, in pixels of the warped photo."""
@@ -85,4 +89,5 @@ class Augmentation:
 
 
 def _pixels(photo: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(photo)).permute(2, 0, 1).contiguous()
+    """``(3, H, W)`` uint8, of which a pixel's channels lie together in memory."""
+    return torch.from_numpy(np.array(photo)).permute(2, 0, 1)
