@@ -16,8 +16,10 @@ from PIL import Image
 from tiny import COLOURS
 
 from tagsight.cli import main
+from tagsight.commands.output import INTERRUPTED
 from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
 from tagsight.recipes import RECIPES
+from tagsight.runlog import RunLog
 from tagsight.systems import SYSTEMS
 
 TEST_PHOTOS = SPLITS.count("test")
@@ -196,6 +198,32 @@ def test_training_leaves_the_model_the_log_and_the_split(run: Path):
 def test_training_does_not_write_over_a_model(capsys, labels: Path, run: Path):
     text = complaint(capsys, "train", str(labels), "--out", str(run), *TINY_OPTIONS)
     assert "expected a new run folder" in text
+
+
+def test_there_is_nothing_to_resume_of_a_finished_run(capsys, labels: Path, run: Path):
+    before = (run / "model" / "model.safetensors").stat().st_mtime_ns
+    text = result(capsys, "train", str(labels), "--out", str(run), "--resume", *TINY_OPTIONS)
+    assert text == f"{run / 'model'}\n"
+    assert (run / "model" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_that_was_cut_off_goes_on_by_the_same_command_with_resume(
+    capsys, labels: Path, run: Path, tmp_path: Path
+):
+    command = ["train", str(labels), "--out", str(tmp_path), "--recipe", "gcam-cpu", *TINY_OPTIONS]
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunLog, "epoch", cut_off)
+        assert main([*command, "--state-every", "0"]) == INTERRUPTED
+    other = complaint(capsys, *command, "--resume", "--training.lr", "0.5")
+    assert "but --training.lr is 0.5, was 0.002; give it the same again" in other
+    assert "best epoch" in result(capsys, *command, "--resume")
+    weights = [(out / "model" / "model.safetensors").read_bytes() for out in (run, tmp_path)]
+    assert weights[0] == weights[1]
+    assert not (tmp_path / "resume").exists()
 
 
 def test_photos_that_do_not_open_are_left_out_of_training(capsys, tmp_path):
