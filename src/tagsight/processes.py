@@ -130,11 +130,8 @@ class Processes:
                 )
                 raise DataError(msg)
             objective = convert_sync_batchnorm(objective)
-        return DistributedDataParallel(
-            objective,
-            device_ids=None if device.type == "cpu" else [device],
-            broadcast_buffers=False,  # they never differ
-        )
+        devices = None if device.type == "cpu" else [device]
+        return DistributedDataParallel(objective, device_ids=devices)
 
 
 ALONE = Processes()
