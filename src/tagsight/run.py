@@ -93,18 +93,13 @@ def train_run(
     digest = model_digest(start.init) if start.init else None
     facts = {**(facts or {}), **({"init": digest} if digest else {})}
     run = RunFolder(out, recipe, judge, runtime.processes, log, facts, start.state_every)
-    state = run.open(
-        origin_of(recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest),
-        resume=start.resume,
-    )
+    origin = origin_of(recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest)
+    state = run.open(origin, resume=start.resume)
     labels = _label_space(learn, recipe, start.vectors, log)
-    system = build_system(recipe, labels).to(runtime.device)
-    if start.init and state is None:
-        log.note(start_from(load_model(start.init, runtime.device), system, labels.names))
+    system = _system(labels, recipe, runtime, log, init=None if state else start.init)
     try:
         with _photos(system, recipe, learn, judge, runtime, hashes, log) as (shown, judged):
-            batches = _batches(shown, learn.targets, recipe, runtime)
-            training = Training(system, batches, recipe.training, runtime)
+            training = _training(system, shown, learn.targets, recipe, runtime)
             if state is not None:
                 training.load_state_dict(state["training"])
             run.save_state(training)
@@ -115,12 +110,11 @@ def train_run(
                     run.judge(step.epoch, training.candidate, labels, logits)
                 run.save_state_if_due(training)
     except KeyboardInterrupt:
-        return run.outcome(interrupted=True)
+        return run.interrupted()
     except FloatingPointError:
         run.tell_what_is_kept()
         raise
-    run.close()
-    return run.outcome(interrupted=False)
+    return run.finished()
 
 
 def _check_can_judge(judge: Annotations) -> None:
@@ -141,6 +135,15 @@ def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: 
     for note in found.notes:
         log.note(note)
     return replace(labels, vectors=found.vectors)
+
+
+def _system(
+    labels: LabelSpace, recipe: Recipe, runtime: Runtime, log: Log, *, init: Path | None
+) -> System:
+    system = build_system(recipe, labels).to(runtime.device)
+    if init is not None:
+        log.note(start_from(load_model(init, runtime.device), system, labels.names))
+    return system
 
 
 @contextmanager
@@ -170,8 +173,10 @@ def _photos(
         yield pixels if kept is None else (kept[0], kept[1])
 
 
-def _batches(photos: Photos, targets: Tensor, recipe: Recipe, runtime: Runtime) -> TrainingBatches:
-    return TrainingBatches(
+def _training(
+    system: System, photos: Photos, targets: Tensor, recipe: Recipe, runtime: Runtime
+) -> Training:
+    batches = TrainingBatches(
         photos,
         targets,
         _augmentation(recipe),
@@ -180,6 +185,7 @@ def _batches(photos: Photos, targets: Tensor, recipe: Recipe, runtime: Runtime) 
         runtime.accumulate,
         runtime.processes,
     )
+    return Training(system, batches, recipe.training, runtime)
 
 
 def _augmentation(recipe: Recipe) -> Augmentation:

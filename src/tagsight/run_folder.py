@@ -180,18 +180,27 @@ class RunFolder:
         if self.best is not None:
             self._log.note(f"the model of epoch {self.best.epoch + 1} stays in {self.model}")
 
-    def outcome(self, *, interrupted: bool) -> Outcome:
-        """What came of the run; of one without a model, the interruption."""
+    def interrupted(self) -> Outcome:
+        """What came of a run that was ended before its time; the state to go on from stays.
+
+        Raises:
+            KeyboardInterrupt: If there is no model yet.
+        """
         if self.best is None:
             raise KeyboardInterrupt
-        return Outcome(
-            **asdict(self.best), model=self.model, minutes=self.minutes, interrupted=interrupted
-        )
+        return self._outcome(self.best, interrupted=True)
 
-    def close(self) -> None:
-        """Remove what is needed only to go on."""
+    def finished(self) -> Outcome:
+        """What came of a run that is done; what is needed only to go on is removed."""
+        assert self.best is not None  # there is at least one epoch
         if self._processes.is_first:
             remove_states(self._folder)
+        return self._outcome(self.best, interrupted=False)
+
+    def _outcome(self, best: Best, *, interrupted: bool) -> Outcome:
+        return Outcome(
+            **asdict(best), model=self.model, minutes=self.minutes, interrupted=interrupted
+        )
 
 
 def _validation(epoch: int, logits: Tensor, judge: Annotations) -> dict[str, float]:

@@ -101,18 +101,24 @@ def _is_finished(out: Path, *, resume: bool) -> bool:
     """Whether there is nothing left to do in a run folder.
 
     Raises:
-        DataError: If there is a model already, and no run is to go on.
+        DataError: If there is a model or an unfinished run already, and no run is to go on.
     """
     from tagsight.errors import DataError
     from tagsight.resume import is_unfinished
 
-    if not (out / "model").exists():
-        return False
-    if not resume:
-        hint = ", or go on with --resume" if is_unfinished(out) else ""
-        msg = f"expected a new run folder, got {out} with a model in it; choose another --out{hint}"
+    unfinished = is_unfinished(out)
+    if resume:
+        return (out / "model").exists() and not unfinished
+    if unfinished:
+        msg = (
+            f"expected a new run folder, got {out} with an unfinished run; go on with --resume, or "
+            "choose another --out"
+        )
         raise DataError(msg)
-    return not is_unfinished(out)
+    if (out / "model").exists():
+        msg = f"expected a new run folder, got {out} with a model in it; choose another --out"
+        raise DataError(msg)
+    return False
 
 
 def _place(runtime: Runtime) -> str:

@@ -48,17 +48,10 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
     """
-    rows = labelled(source)
     folders = CsvTable.of(source).folders(images)
+    rows = labelled(source)
     folder = photo_folder(rows.photos, folders, source=source, labels_only=labels_only)
-    return Annotations(
-        names=rows.names,
-        paths=tuple(folder / photo for photo in rows.photos),
-        targets=rows.targets,
-        splits=rows.splits,
-        format="csv-columns",
-        root=folder,
-    )
+    return rows.annotations(folder, "csv-columns")
 
 
 def labelled(source: Path) -> Labelled:

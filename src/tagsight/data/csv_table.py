@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from tagsight.data.annotations import clean_name
+from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
 
@@ -72,6 +72,11 @@ class Labelled(NamedTuple):
     photos: tuple[str, ...]
     targets: Tensor
     splits: tuple[str, ...] | None
+
+    def annotations(self, folder: Path, format: str) -> Annotations:  # noqa: A002 - its field's name
+        """Say where the photos are, and which reader read this."""
+        paths = tuple(folder / photo for photo in self.photos)
+        return Annotations(self.names, paths, self.targets, self.splits, format, folder)
 
 
 @dataclass(frozen=True)
