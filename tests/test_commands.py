@@ -200,6 +200,15 @@ def test_training_does_not_write_over_a_model(capsys, labels: Path, run: Path):
     assert "expected a new run folder" in text
 
 
+def test_a_model_to_start_from_that_is_none_is_named_before_the_photos_are_opened(
+    capsys, labels: Path, tmp_path: Path
+):
+    command = ["train", str(labels), "--out", str(tmp_path / "run"), *TINY_OPTIONS]
+    text = complaint(capsys, *command, "--init", str(tmp_path))
+    assert "expected a model folder with config.json and model.safetensors" in text
+    assert not (tmp_path / "run").exists()
+
+
 def test_there_is_nothing_to_resume_of_a_finished_run(capsys, labels: Path, run: Path):
     before = (run / "model" / "model.safetensors").stat().st_mtime_ns
     text = result(capsys, "train", str(labels), "--out", str(run), "--resume", *TINY_OPTIONS)

@@ -47,6 +47,10 @@ def train(
         remark(f"the run in {out} came to its end before: there is nothing to resume")
         say([str(out / "model")])
         return 0
+    if beginning.init is not None:
+        from tagsight.model_config import model_folder
+
+        model_folder(beginning.init)  # a wrong one is named before every photo is opened
     with machine.together(room) as runtime:
         outcome = _trained(data, out, recipe, runtime, beginning, reading, max_bad)
     say([_summary(outcome, recipe.training.epochs), str(outcome.model)])
