@@ -162,7 +162,9 @@ def test_a_step_in_parts_is_the_step(tmp_path, system: str, accumulate: int):
 
 def test_more_parts_than_photos_of_a_step_are_refused(tmp_path):
     rows = tiny_collection(tmp_path)
-    with pytest.raises(DataError, match=r"for 1 processes with 9 parts each, got 8 photos a step"):
+    with pytest.raises(
+        DataError, match=r"at least 9 photos a step, one for each part of each process, got 8"
+    ):
         run(rows, tmp_path / "run", replace(RUNTIME, accumulate=9), "resnet")
 
 

@@ -110,9 +110,8 @@ class TrainingBatches:
         photos, shares = min(self.size, len(self.photos)), self.processes.count * self.parts
         if photos < shares:
             msg = (
-                f"expected a photo of every step for {self.processes.count} processes with "
-                f"{self.parts} parts each, got {photos} photos a step; start fewer processes, or "
-                "lower --accumulate"
+                f"expected at least {shares} photos a step, one for each part of each process, "
+                f"got {photos}; start fewer processes, or lower --accumulate"
             )
             raise DataError(msg)
 

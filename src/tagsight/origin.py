@@ -58,7 +58,7 @@ def origin_of(
         "splits": _digest(annotations.splits),
         "targets": hashlib.sha256(annotations.targets.contiguous().numpy().tobytes()).hexdigest(),
         "content": _digest(contents),
-        "vectors": None if vectors is None else hashlib.sha256(vectors.read_bytes()).hexdigest(),
+        "vectors": None if vectors is None else _file_digest(vectors),
         "init": init,
     }
 
@@ -82,6 +82,11 @@ def _flat(values: Mapping[str, Any], prefix: str = "--") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def _file_digest(file: Path) -> str:
+    with file.open("rb") as handle:  # word vectors take gigabytes
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _digest(value: object) -> str:

@@ -102,11 +102,6 @@ class Training:
         """The system to use: the trained one, or the average of what it was."""
         return self._system if self._average is None else cast("System", self._average.module)
 
-    @property
-    def is_done(self) -> bool:
-        """Whether no step is left."""
-        return self.number == self._total
-
     def __iter__(self) -> Iterator[Step]:
         """Take the steps that are left.
 
