@@ -5,12 +5,16 @@ import io
 import json
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from channels import channels_recognizer, corner
 
 from tagsight.errors import DataError
 from tagsight.tagging import Lines, tag_photos
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -133,6 +137,15 @@ def test_a_file_appears_when_it_is_complete(photos: Path, tmp_path: Path):
     assert [path.name for path in out.parent.iterdir()] == ["tags.jsonl"]
 
 
+@pytest.fixture
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A shell starts its background jobs deaf to it, and so all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("form", ["json", "csv", "text"])
 def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos: Path, tmp_path: Path, form: str):
     out = tmp_path / "tags"
