@@ -10,7 +10,6 @@ import sqlite3
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +20,7 @@ import torchvision
 
 from tagsight.feature_cache import SUFFIX, FeatureCache, make_room
 from tagsight.preprocessing import MARGIN, warped
-from tagsight.threads import ordered_map
-from tagsight.views import with_mirrored
+from tagsight.views import stacked_pixels, with_mirrored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from tagsight.transforms import Augmentation
     from tagsight.views import View
 
-BATCH = 32
+BATCH = 16
 """Photos that go through the frozen stages together: always as many, so that a photo's features do
 not depend on where a killed run left off."""
 
@@ -142,23 +140,25 @@ class Encoder:
         Yields:
             The number of photos done so far.
         """
-        photos = ordered_map(
-            lambda photo: (photo, warped(paths[photo], self.side)),
-            paths,
-            workers=self.runtime.workers,
-            ahead=2 * BATCH,
-        )
+        hashes = list(paths)
+        batches = [hashes[first : first + BATCH] for first in range(0, len(hashes), BATCH)]
+
+        def prepare(batch: Sequence[bytes]) -> Tensor:
+            images = [warped(paths[photo], self.side) for photo in batch]
+            return stacked_pixels([*images, *images[:1] * (BATCH - len(batch))])
+
+        def forward(images: Tensor) -> dict[View, Tensor]:
+            return self._features(images, list(grids))
+
         done = 0
-        while some := list(islice(photos, BATCH)):
-            images = torch.stack([image for _, image in some])
-            padding = images[:1].expand(BATCH - len(some), -1, -1, -1)
-            features = self._features(torch.cat([images, padding]), list(grids))
+        encoded = self.runtime.pipeline(prepare, forward, batches)
+        for batch, features in zip(batches, encoded, strict=True):
             cache.write(
                 (photo, grids[view].name, _bytes(features[view][place]))
-                for place, (photo, _) in enumerate(some)
+                for place, photo in enumerate(batch)
                 for view in grids
             )
-            done += len(some)
+            done += len(batch)
             yield done
 
     @torch.no_grad()

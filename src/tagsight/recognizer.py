@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -17,8 +18,8 @@ from tagsight.errors import DataError
 from tagsight.preprocessing import least_side
 from tagsight.result import Result
 from tagsight.runtime import Runtime
-from tagsight.threads import ordered_map
 from tagsight.transforms import warp
+from tagsight.views import stacked_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,8 @@ PhotoLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 
 OnError = Callable[[PhotoLike, DataError], object]
 
-BATCH_SIZE = 32
+BATCH_SIZE = 16
+"""Photos per forward pass: the activations of more no longer fit into a processor's cache."""
 
 
 class Recognizer:
@@ -96,7 +98,7 @@ class Recognizer:
         Raises:
             DataError: If the photo cannot be read.
         """
-        (result,) = self.recognize([photo])
+        (result,) = self._results([self._prepared(photo)])
         return result
 
     def recognize(
@@ -104,8 +106,8 @@ class Recognizer:
     ) -> Iterator[Result]:
         """Recognise photos, in their order, as many as there may be.
 
-        Photos are decoded by threads while the network works, a batch ahead of it; what is held at
-        any time does not depend on their number.
+        Batches are decoded and recognised side by side (`Runtime.pipeline`); what is held at any
+        time does not depend on the number of photos.
 
         Args:
             photos: Drawn one by one.
@@ -118,8 +120,9 @@ class Recognizer:
         if isinstance(photos, str | bytes | Path | Image.Image):
             msg = "expected several photos, got one: recognizer(photo) takes one, [photo] is a list"
             raise TypeError(msg)
-        batches = _batches(_readable(self._prepared(photos), on_error), self.batch_size)
-        return (result for batch in batches for result in self._results(batch))
+        batches = _batches(photos, self.batch_size)
+        done = self.runtime.pipeline(self._prepared_batch, self._outcomes, batches)
+        return _readable(chain.from_iterable(done), on_error)
 
     def embed(self, photos: Iterable[PhotoLike]) -> Iterator[NDArray[np.float32]]:
         """Describe photos, in their order, by the pooled features: ``(D,)`` float32 each.
@@ -135,25 +138,35 @@ class Recognizer:
         Raises:
             DataError: If a photo cannot be read.
         """
-        prepared = _readable(self._prepared(photos), None)
-        return self.runtime.images(torch.stack([photo.image for photo in prepared]))
+        return self._stacked([self._prepared(photo) for photo in photos])
 
-    def _prepared(self, photos: Iterable[PhotoLike]) -> Iterator[_Prepared | _Unreadable]:
+    def _prepared(self, source: PhotoLike) -> _Prepared:
         side = self.model.recipe.training.image_size
+        photo = _opened(source, self.max_pixels, least_side(side))
+        path = Path(source) if isinstance(source, str | Path) else None
+        return _Prepared(path, warp(photo, side), whole_size(photo))
 
-        def prepare(source: PhotoLike) -> _Prepared | _Unreadable:
+    def _prepared_batch(self, sources: Sequence[PhotoLike]) -> list[_Prepared | _Unreadable]:
+        prepared: list[_Prepared | _Unreadable] = []
+        for source in sources:
             try:
-                photo = _opened(source, self.max_pixels, least_side(side))
+                prepared.append(self._prepared(source))
             except DataError as error:
-                return _Unreadable(source, error)
-            path = Path(source) if isinstance(source, str | Path) else None
-            return _Prepared(path, warp(photo, side), whole_size(photo))
+                prepared.append(_Unreadable(source, error))
+        return prepared
 
-        return ordered_map(prepare, photos, workers=self.runtime.workers, ahead=2 * self.batch_size)
+    def _outcomes(self, batch: Sequence[_Prepared | _Unreadable]) -> list[Result | _Unreadable]:
+        results = iter(self._results([photo for photo in batch if isinstance(photo, _Prepared)]))
+        return [photo if isinstance(photo, _Unreadable) else next(results) for photo in batch]
+
+    def _stacked(self, batch: Sequence[_Prepared]) -> Tensor:
+        return self.runtime.images(stacked_pixels([photo.image for photo in batch]))
 
     @torch.inference_mode()
     def _results(self, batch: Sequence[_Prepared]) -> list[Result]:
-        images = self.runtime.images(torch.stack([photo.image for photo in batch]))
+        if not batch:
+            return []
+        images = self._stacked(batch)
         with self.runtime.autocast():
             recognition = self.model.system(images)
         logits, maps, embedding = (tensor.float().cpu() for tensor in recognition)
@@ -205,20 +218,20 @@ def _opened(source: PhotoLike, max_pixels: int, least: int) -> Image.Image:
 
 
 def _readable(
-    photos: Iterable[_Prepared | _Unreadable], on_error: OnError | None
-) -> Iterator[_Prepared]:
-    for photo in photos:
-        if isinstance(photo, _Prepared):
-            yield photo
+    outcomes: Iterable[Result | _Unreadable], on_error: OnError | None
+) -> Iterator[Result]:
+    for outcome in outcomes:
+        if isinstance(outcome, Result):
+            yield outcome
         elif on_error is None:
-            raise photo.error
+            raise outcome.error
         else:
-            on_error(photo.source, photo.error)
+            on_error(outcome.source, outcome.error)
 
 
-def _batches(photos: Iterator[_Prepared], size: int) -> Iterator[list[_Prepared]]:
+def _batches(photos: Iterable[PhotoLike], size: int) -> Iterator[list[PhotoLike]]:
     """Batches of photos; what comes before an error is passed on before it."""
-    batch: list[_Prepared] = []
+    batch: list[PhotoLike] = []
     try:
         for photo in photos:
             batch.append(photo)

@@ -7,17 +7,20 @@ import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self, overload
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, overload
 
 import torch
 
 from tagsight.errors import DataError
 from tagsight.launch import launched
 from tagsight.processes import ALONE
+from tagsight.threads import ordered_map
 from tagsight.transforms import as_float
 from tagsight.views import FrozenFeatures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -30,6 +33,10 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
+Item = TypeVar("Item")
+Prepared = TypeVar("Prepared")
+Outcome = TypeVar("Outcome")
+
 
 @dataclass(frozen=True)
 class Runtime:
@@ -39,7 +46,7 @@ class Runtime:
         device: A torch device.
         precision: ``bfloat16`` and ``float16`` are used inside autocast only; weights, poolings,
             maps and losses are float32 always.
-        workers: Threads that decode photos.
+        workers: Threads that decode photos and, on a CPU, put them through the network.
         photo_memory: Budget for decoded photos, in bytes.
         cache: Folder for frozen features, or None to keep none.
         cache_space: Budget for them on the disk, in bytes.
@@ -111,6 +118,39 @@ class Runtime:
         pinned = batch.pin_memory() if self.device.type == "cuda" else batch
         images = as_float(pinned.to(self.device, non_blocking=True))
         return images.contiguous(memory_format=torch.channels_last)
+
+    def pipeline(
+        self,
+        prepare: Callable[[Item], Prepared],
+        forward: Callable[[Prepared], Outcome],
+        batches: Iterable[Item],
+    ) -> Iterator[Outcome]:
+        """Work batches off, in their order, some of them at once; an error comes in its place.
+
+        A GPU has one forward pass at a time, of what threads prepare ahead of it. On a CPU a thread
+        prepares a batch and takes it through the network on a share of the processors: threads that
+        wait for each other within every layer lose more to whatever else is running. While it
+        works, threads that use torch for the first time may get that share as well.
+
+        Args:
+            prepare: A batch on the CPU.
+            forward: Has the forward pass in it; several threads may be in it at once.
+            batches: Drawn in the consumer's thread, as many ahead as there are workers, and one.
+        """
+        if self.device.type != "cpu":
+            ahead = self.workers + 1
+            prepared = ordered_map(prepare, batches, workers=self.workers, ahead=ahead)
+            return map(forward, prepared)
+        return self._lanes(lambda batch: forward(prepare(batch)), batches)
+
+    def _lanes(self, work: Callable[[Item], Outcome], batches: Iterable[Item]) -> Iterator[Outcome]:
+        threads = torch.get_num_threads()
+        lanes = min(self.workers, threads)
+        share = partial(torch.set_num_threads, threads // lanes)
+        try:
+            yield from ordered_map(work, batches, workers=lanes, ahead=lanes + 1, begin=share)
+        finally:
+            torch.set_num_threads(threads)
 
     def __str__(self) -> str:
         return f"{self.device.type} in {self.precision}"

@@ -15,7 +15,12 @@ Result = TypeVar("Result")
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    ahead: int,
+    begin: Callable[[], object] | None = None,
 ) -> Generator[Result, None, None]:
     """Apply a function to items in threads and yield the results in the order of the items.
 
@@ -27,6 +32,7 @@ def ordered_map(
         items: Drawn in the consumer's thread, one at a time, as results are taken.
         workers: Number of threads.
         ahead: Most items that are drawn but whose results are not yet taken; it bounds memory.
+        begin: Called in each thread before its first item.
 
     Raises:
         ValueError: If ``workers`` or ``ahead`` is below 1.
@@ -37,13 +43,16 @@ def ordered_map(
     if workers < 1 or ahead < 1:
         msg = f"expected at least one worker and one item ahead, got {workers=} and {ahead=}"
         raise ValueError(msg)
-    return _results(function, items, workers, ahead)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="tagsight", initializer=begin)
+    return _results(pool, function, items, ahead)
 
 
 def _results(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int
+    pool: ThreadPoolExecutor,
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    ahead: int,
 ) -> Generator[Result, None, None]:
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="tagsight")
     futures = _submitted(pool, function, items)
     try:
         pending = deque(islice(futures, ahead))

@@ -17,7 +17,7 @@ from torch import Tensor
 from tagsight.equivariance import transform_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tagsight.config import Transform
 
@@ -85,10 +85,15 @@ def mirrored(photo: Photo) -> Photo:
     return {view: photo[view ^ FLIP] for view in photo if view ^ FLIP in photo}
 
 
+def stacked_pixels(photos: Sequence[Tensor]) -> Tensor:
+    """Make a batch, channels last: ``B`` times ``(3, H, W)`` -> ``(B, 3, H, W)``."""
+    return torch.stack([photo.movedim(0, -1) for photo in photos]).movedim(-1, 1)
+
+
 def stacked(photos: list[Photo]) -> Images:
-    """Make a batch: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
+    """Make a batch, channels last: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
     if isinstance(photos[0], Tensor):
-        return torch.stack(cast("list[Tensor]", photos))
+        return stacked_pixels(cast("list[Tensor]", photos))
     features = cast("list[Mapping[View, Tensor]]", photos)
     return FrozenFeatures(
         {view: torch.stack([one[view] for one in features]).movedim(-1, 1) for view in photos[0]}
