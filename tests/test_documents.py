@@ -16,7 +16,6 @@ from collection import TINY_OPTIONS, write_collection
 from cyclopts import ValidationError
 from PIL import Image
 
-import tagsight.system_configs
 from tagsight.catalogue import systems_page
 from tagsight.cli import COMMANDS, app, main, with_json_target
 from tagsight.data import READERS, read_annotations
@@ -192,8 +191,7 @@ def test_the_shards_of_the_how_to_are_read():
 )
 def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
     settings, system = blocks("docs/how-to/add-a-system.md", "python")
-    kind = execute(settings).DirectionConfig
-    monkeypatch.setattr(tagsight.system_configs, "DirectionConfig", kind, raising=False)
+    monkeypatch.setitem(sys.modules, "tagsight.recipes.direction", execute(settings))
     monkeypatch.setitem(SYSTEMS, "direction", execute(system).Direction)
     law("direction")
 

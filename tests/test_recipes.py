@@ -11,8 +11,7 @@ from tiny import TINY, drawn, label_space, tiny_system
 from tagsight.backbones import EMBEDDED, build_backbone, weights_follow
 from tagsight.config import GraphConfig
 from tagsight.equivariance import transform_images
-from tagsight.recipes import RECIPES
-from tagsight.system_configs import parse_recipe
+from tagsight.recipes import RECIPES, parse_recipe
 from tagsight.systems import SYSTEMS, build_system
 from tagsight.train import build_optimizer, build_schedule
 

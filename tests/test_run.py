@@ -17,9 +17,9 @@ from tagsight.decision import fit_decision
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
 from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.recipes import SYSTEM_CONFIGS
 from tagsight.run import Start, train_run
 from tagsight.runlog import RunLog
-from tagsight.system_configs import SYSTEM_CONFIGS
 from tagsight.systems import SYSTEMS
 from tagsight.systems.resnet import ResNet
 

@@ -105,7 +105,11 @@ def label_space() -> LabelSpace:
 def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object) -> System:
     """A system around the tiny network, its graph with edges, its small view in whole cells."""
     system = SYSTEMS[name]
-    defaults = {"graph": {"hidden": 32, "epsilon": 0.3}, "consistency": {"scale": 0.75}}
+    defaults: dict[str, object] = {
+        "graph": {"hidden": 32, "epsilon": 0.3},
+        "consistency": {"scale": 0.75},
+        "dropout": 0.0,
+    }
     settings = {k: v for k, v in defaults.items() if k in system.Config.model_fields} | settings
     config = system.Config.model_validate({"backbone": TINY, **settings})
     return system(config, labels or label_space())

@@ -38,7 +38,7 @@ from tagsight.model_config import (
     read_config,
     refuse_pickle,
 )
-from tagsight.system_configs import parse_recipe
+from tagsight.recipes import parse_recipe
 from tagsight.systems import build_system
 
 if TYPE_CHECKING:

@@ -106,7 +106,7 @@ class Processes:
             msg = f"process {self.rank} of {self.count}: {error}"
             raise ShareError(msg) from error
 
-    def wrapped(self, objective: nn.Module) -> nn.Module:
+    def wrapped(self, objective: nn.Module, *, staged: bool = False) -> nn.Module:
         """Let the gradients of a module be the mean of all processes'.
 
         Batch norm that is trained takes its statistics over all of them, which torch can do on a
@@ -114,6 +114,7 @@ class Processes:
 
         Args:
             objective: On this process's device, in training mode. Its batch norms are replaced.
+            staged: Whether some parameters may have no part in a step.
 
         Raises:
             DataError: If batch norm is trained on a CPU by several processes.
@@ -131,7 +132,7 @@ class Processes:
                 raise DataError(msg)
             objective = convert_sync_batchnorm(objective)
         devices = None if device.type == "cpu" else [device]
-        return DistributedDataParallel(objective, device_ids=devices)
+        return DistributedDataParallel(objective, device_ids=devices, find_unused_parameters=staged)
 
 
 ALONE = Processes()

@@ -11,9 +11,8 @@ from pydantic import ValidationError
 
 from tagsight.config import Settings, TrainConfig
 from tagsight.errors import DataError
-from tagsight.recipes import RECIPES
+from tagsight.recipes import RECIPES, SYSTEM_CONFIGS
 from tagsight.setting_errors import Place, sentence
-from tagsight.system_configs import SYSTEM_CONFIGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -89,7 +89,7 @@ class Training:
         self._batches = batches
         self._config = config
         self._runtime = runtime
-        self._objective = runtime.processes.wrapped(Objective(system.train()))
+        self._objective = runtime.processes.wrapped(Objective(system.train()), staged=system.staged)
         self._total = config.epochs * len(batches)
         self._optimizer = build_optimizer(system, config)
         self._schedule = build_schedule(self._optimizer, config, self._total, len(batches))

@@ -73,6 +73,12 @@ class System(nn.Module, ABC):
     """Whether the system reads ``labels.vectors``."""
     label_parameters: ClassVar[frozenset[str]] = frozenset()
     """Names of the parameters that have a row for each label."""
+    probabilities: ClassVar[bool] = True
+    """Whether the sigmoid of a logit is meant as a probability; else logits only rank photos."""
+    staged: ClassVar[bool] = False
+    """Whether some parameters have no gradient at some time of the training."""
+    passes: ClassVar[int] = 1
+    """How often recognising runs the backbone."""
 
     def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
         super().__init__()
@@ -86,6 +92,11 @@ class System(nn.Module, ABC):
     def maps_add_up(self) -> bool:
         """Whether a label's map averages to its logit: an exact account of the score."""
         return False
+
+    @property
+    def equivariant(self) -> bool:
+        """Whether maps and logits follow a flip or a turn if the backbone's features do."""
+        return True
 
     @property
     def views(self) -> Sequence[View]:

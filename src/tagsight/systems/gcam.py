@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.system_configs import GCAMConfig
+from tagsight.recipes.gcam import GCAMConfig
 from tagsight.systems.base import Published
 from tagsight.systems.ml_gcn import MLGCN
 

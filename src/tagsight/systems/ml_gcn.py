@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from torch import nn
 
 from tagsight.graph import GraphClassifiers
-from tagsight.system_configs import MLGCNConfig
+from tagsight.recipes.ml_gcn import MLGCNConfig
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from tagsight.system_configs import ResNetConfig
+from tagsight.recipes.resnet import ResNetConfig
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 

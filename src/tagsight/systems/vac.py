@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.system_configs import VACConfig
+from tagsight.recipes.vac import VACConfig
 from tagsight.systems.base import Published
 from tagsight.systems.resnet import ResNet
 

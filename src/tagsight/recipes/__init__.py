@@ -1,0 +1,58 @@
+"""Every system's settings, and the recipes that reproduce a result: a file here per system.
+
+They stand apart from the systems so that a mistyped setting is answered without importing torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tagsight.config import Recipe, SystemConfig
+from tagsight.errors import DataError
+from tagsight.recipes import gcam, ml_gcn, resnet, vac
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["RECIPES", "SYSTEM_CONFIGS", "parse_recipe", "system_config"]
+
+SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
+    "resnet": resnet.ResNetConfig,
+    "ml-gcn": ml_gcn.MLGCNConfig,
+    "vac": vac.VACConfig,
+    "gcam": gcam.GCAMConfig,
+}
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for module in (
+        resnet,
+        ml_gcn,
+        vac,
+        gcam,
+    )
+    for recipe in module.RECIPES
+}
+
+
+def system_config(name: str) -> type[SystemConfig]:
+    """Look the settings of a system up.
+
+    Raises:
+        DataError: If there is no system of that name.
+    """
+    if name not in SYSTEM_CONFIGS:
+        msg = f"expected one of the systems {', '.join(SYSTEM_CONFIGS)}, got {name!r}"
+        raise DataError(msg)
+    return SYSTEM_CONFIGS[name]
+
+
+def parse_recipe(values: Mapping[str, object]) -> Recipe:
+    """Make a recipe from plain values, such as a model folder's JSON holds.
+
+    Raises:
+        ValueError: If a setting is unknown or out of its range (pydantic's ``ValidationError``).
+    """
+    kind = system_config(str(values.get("system")))
+    settings = kind.model_validate(values.get("settings", {}))
+    return Recipe.model_validate({**values, "settings": settings})
