@@ -4,12 +4,15 @@ import os
 
 import pytest
 import torch
+from PIL import Image
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
 from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
 from tagsight.runtime import Runtime
+from tagsight.transforms import warp
+from tagsight.views import stacked_pixels
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -66,3 +69,42 @@ def test_half_precision_is_close_to_full_precision(name: str, precision: str):
         assert half.dtype == torch.float32
         assert (half - full).std() < 0.1 * full.std()
     assert_close(losses, expected, rtol=0.1, atol=0.01)
+
+
+def test_a_pipeline_works_batches_off_in_their_order():
+    runtime = Runtime.choose("cpu", workers=3)
+    done = runtime.pipeline(lambda batch: batch + 1, lambda prepared: 10 * prepared, range(7))
+    assert list(done) == [10, 20, 30, 40, 50, 60, 70]
+
+
+def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(6)
+        runtime = Runtime.choose("cpu", workers=3)
+        shares = runtime.pipeline(lambda _: torch.get_num_threads(), int, range(5))
+        assert list(shares) == [2, 2, 2, 2, 2]
+        assert torch.get_num_threads() == 6
+        left_early = runtime.pipeline(lambda _: torch.get_num_threads(), int, range(100))
+        assert next(iter(left_early)) == 2
+        left_early.close()
+        assert torch.get_num_threads() == 6
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_in_a_pipeline_comes_after_the_outcomes_before_it():
+    done = Runtime.choose("cpu", workers=2).pipeline(lambda item: 6 // item, int, [2, 1, 0, 3])
+    assert [next(done), next(done)] == [3, 6]
+    with pytest.raises(ZeroDivisionError):
+        next(done)
+
+
+def test_a_batch_of_photos_has_its_channels_together(tmp_path):
+    photos = [Image.effect_noise((50 + place, 40), 60).convert("RGB") for place in range(3)]
+    batch = stacked_pixels([warp(photo, 32) for photo in photos])
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    for row, photo in zip(batch, photos, strict=True):
+        assert torch.equal(row, warp(photo, 32))
+    images = Runtime.choose("cpu").images(batch)
+    assert images.is_contiguous(memory_format=torch.channels_last)

@@ -20,7 +20,7 @@ from tagsight.transforms import as_float
 from tagsight.views import FrozenFeatures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
 
     from torch import Tensor
@@ -124,7 +124,7 @@ class Runtime:
         prepare: Callable[[Item], Prepared],
         forward: Callable[[Prepared], Outcome],
         batches: Iterable[Item],
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome, None, None]:
         """Work batches off, in their order, some of them at once; an error comes in its place.
 
         A GPU has one forward pass at a time, of what threads prepare ahead of it. On a CPU a thread
@@ -140,10 +140,12 @@ class Runtime:
         if self.device.type != "cpu":
             ahead = self.workers + 1
             prepared = ordered_map(prepare, batches, workers=self.workers, ahead=ahead)
-            return map(forward, prepared)
+            return (forward(one) for one in prepared)
         return self._lanes(lambda batch: forward(prepare(batch)), batches)
 
-    def _lanes(self, work: Callable[[Item], Outcome], batches: Iterable[Item]) -> Iterator[Outcome]:
+    def _lanes(
+        self, work: Callable[[Item], Outcome], batches: Iterable[Item]
+    ) -> Generator[Outcome, None, None]:
         threads = torch.get_num_threads()
         lanes = min(self.workers, threads)
         share = partial(torch.set_num_threads, threads // lanes)
