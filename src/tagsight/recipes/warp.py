@@ -39,7 +39,7 @@ class WARPConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("warp", WARPConfig()),
+    cpu_recipe("warp", WARPConfig(violators="mean")),
     Recipe(
         name="warp-paper",
         system="warp",

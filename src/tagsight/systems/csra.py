@@ -43,9 +43,8 @@ class CSRA(System):
 
     Deviations:
         The released code feeds photos to the network that are not normalised; here they have the
-        statistics that the encoder was trained with. ``bias`` adds what neither paper nor code
-        has: classifiers of length one must also say how rare a label is. ``pooling`` makes the
-        embedding only.
+        statistics that the encoder was trained with. The embedding is made by ``pooling``, which
+        has no part in the logits.
     """
 
     Config: ClassVar[type[SystemConfig]] = CSRAConfig
