@@ -264,7 +264,7 @@ def test_every_system_has_settings_of_its_own():
 
 @every_system
 def test_a_recipe_comes_back_from_plain_values(name: str):
-    settings = SYSTEMS[name].Config.model_validate({"pooling": "max", "label_weights": "vac"})
+    settings = SYSTEMS[name].Config.model_validate({"pooling": "max", "label_reduction": "mean"})
     recipe = Recipe(
         name="trial",
         system=name,

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tagsight.decision import Decision, fit_decision
+from tagsight.decision import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, Decision, fit_decision
 from tagsight.errors import DataError
 from tagsight.metrics import average_precision, precision_recall
 
@@ -284,3 +284,36 @@ def test_a_damaged_decision_is_refused(data: object, message: str) -> None:
 def test_thresholds_of_another_shape_are_refused() -> None:
     with pytest.raises(DataError, match=r"expected one threshold per label, got shape \(2, 2\)"):
         Decision(torch.full((2, 2), 0.5))
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 500.0])
+def test_scores_that_only_rank_fill_the_range_whatever_their_unit(
+    unit: float, generator: torch.Generator
+) -> None:
+    logits, targets = validation(generator)
+    logits = logits.where(targets >= 0, 1e6)
+    known = targets >= 0
+    decision = fit_decision(unit * logits, targets, names=NAMES, probabilities=False)
+    scores = decision.scores(unit * logits)
+    assert scores[known].min() > LOWEST_THRESHOLD
+    assert scores[known].max() < HIGHEST_THRESHOLD
+    assert (scores[known] - 0.5).abs().max() == pytest.approx(1 / (1 + math.exp(-4)) - 0.5)
+    assert scores[known].unique().numel() == logits[known].unique().numel()
+    assert torch.equal(average_precision(scores, targets), average_precision(logits, targets))
+    once = fit_decision(logits, targets, names=NAMES, probabilities=False)
+    assert torch.equal(decision.predicted(scores), once.predicted(once.scores(logits)))
+
+
+def test_thresholds_of_scores_that_only_rank_find_labels_far_from_logit_0(
+    generator: torch.Generator,
+) -> None:
+    targets = torch.randint(0, 2, (80, 4), generator=generator)
+    logits = 50.0 + 3 * targets + 0.1 * torch.rand(80, 4, generator=generator).double()
+    decision = fit_decision(logits, targets, names=NAMES, probabilities=False)
+    assert torch.equal(decision.predicted(decision.scores(logits)), targets == 1)
+
+
+def test_scores_without_a_spread_have_a_temperature_all_the_same() -> None:
+    logits, targets = column(0, 0, 0), column(1, 0, 1)
+    decision = fit_decision(logits, targets, names=["cat"], probabilities=False)
+    assert decision.temperature == 1

@@ -195,6 +195,43 @@ def test_logits_of_unknown_targets_change_nothing_but_which_labels_are_the_top_t
     assert report == other
 
 
+def test_scores_that_only_rank_are_decided_at_their_thresholds_and_not_at_one_half(report):
+    ranking = by_hand(probabilities=False)
+    assert (report["all_rule"], ranking["all_rule"]) == ("score 0.5", "thresholds")
+    assert (
+        ranking["all"]
+        == ranking["all_at_thresholds"]
+        == report["all_at_thresholds"]
+        != report["all"]
+    )
+    assert ranking["top3"]["exact"] == report["top3"]["exact"]
+    # Both labels are among the best three, so that the thresholds alone decide.
+    assert ranking["top3"]["thresholded"] == ranking["all"]
+    assert (ranking["mAP"], ranking["per_label"]) == (report["mAP"], report["per_label"])
+
+
+def test_scores_that_only_rank_have_no_calibration_error_and_it_is_said_why():
+    calibration = by_hand(probabilities=False)["calibration"]
+    assert calibration == {
+        "expected_error": None,
+        "expected_error_before": None,
+        "reason": "scores of this system rank photos and are no probabilities",
+        "temperature": 1,
+    }
+
+
+class Ranks(Channels):
+    probabilities = False
+
+
+def test_the_system_says_whether_its_scores_are_probabilities(annotations):
+    rules = [
+        evaluate(channels_model(system), annotations, RUNTIME)["all_rule"]
+        for system in (Channels(), Ranks())
+    ]
+    assert rules == ["score 0.5", "thresholds"]
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_fewer_than_three_labels_are_measured_too(size: int):
     logits, targets = random_split(40, size)
@@ -295,7 +332,8 @@ def test_labels_that_the_data_lack_are_not_measured(annotations):
 
 def test_every_report_can_be_read_on_a_terminal(annotations):
     nothing = replace(annotations, targets=-torch.ones(4, 3).long())
-    for rows in (annotations, nothing):
-        text = list(report_lines(evaluate(channels_model(), rows, RUNTIME)))
-        assert "nan" not in " ".join(text)
-        assert any("mAP" in line for line in text)
+    for system in (Channels(), Ranks()):
+        for rows in (annotations, nothing):
+            text = list(report_lines(evaluate(channels_model(system), rows, RUNTIME)))
+            assert "nan" not in " ".join(text)
+            assert any("mAP" in line for line in text)

@@ -19,8 +19,8 @@ FACTS = {
 }
 
 
-def card(pooling: str = "average") -> str:
-    system = tiny_system("resnet", labels=LABELS, pooling=pooling)
+def card(pooling: str = "average", name: str = "resnet") -> str:
+    system = tiny_system(name, labels=LABELS, pooling=pooling)
     recipe = channels_model().recipe.model_copy(update={"settings": system.config})
     decision = Decision(torch.tensor([0.25, 1.0]), 1.5)
     return model_card(system, LABELS, decision, recipe, FACTS)
@@ -49,3 +49,8 @@ def test_the_card_says(line: str):
 def test_the_card_says_whether_maps_add_up():
     assert "its mean is the label's logit, exactly" in card("average")
     assert "its mean is not the label's logit" in card("max")
+
+
+def test_the_card_says_where_scores_only_rank():
+    assert "no probabilities" not in card()
+    assert "Scores are no probabilities" in card(name="warp")

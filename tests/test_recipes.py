@@ -95,7 +95,7 @@ def test_a_paper_is_reproduced_with_its_whole_network_trained(name: str):
 @pytest.mark.parametrize("name", OF_PAPERS)
 def test_a_paper_says_what_to_expect_and_that_we_did_not_run_it(name: str):
     expectation = RECIPES[name].expectation
-    assert "published: COCO mAP " in expectation or "docs/decisions/" in expectation
+    assert "published: " in expectation or "docs/decisions/" in expectation
     assert "not run by us" in expectation
 
 

@@ -37,6 +37,7 @@ def report() -> dict:
             },
         },
         "all": QUALITY,
+        "all_rule": "score 0.5",
         "all_at_thresholds": QUALITY | {"CF1": 66.6},
         "top3": {"exact": QUALITY, "thresholded": QUALITY},
         "calibration": {"expected_error": 2.5, "expected_error_before": 4.0, "temperature": 1.3},
@@ -64,6 +65,23 @@ def test_each_rule_of_decision_has_its_row(report):
     for rule in ("score 0.5", "thresholds", "top 3", "top 3, from 0.5"):
         assert f"\n{rule}  " in text
     assert "66.6" in text
+
+
+def test_where_scores_only_rank_nothing_is_told_of_one_half(report):
+    at_thresholds = report["all_at_thresholds"]
+    reason = "scores of this system rank photos and are no probabilities"
+    missing = {"expected_error": None, "expected_error_before": None, "reason": reason}
+    ranking = report | {
+        "all": at_thresholds,
+        "all_rule": "thresholds",
+        "calibration": missing | {"temperature": 2.0},
+    }
+    lines = list(report_lines(ranking))
+    start = next(i for i, line in enumerate(lines) if line.startswith("decided by"))
+    rules = [line.split("  ")[0] for line in lines[start + 1 : start + 4]]
+    assert rules == ["thresholds", "top 3", "top 3, from thresholds"]
+    assert lines[-1] == f"calibration error not defined: {reason}"
+    assert "0.5 " not in "\n".join(lines[: start + 4])
 
 
 def test_evidence_is_told_with_what_chance_would_give(report):

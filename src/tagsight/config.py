@@ -52,8 +52,8 @@ class GraphConfig(Settings):
     direction: Literal["given_source", "given_target"] = "given_source"
     """What makes an edge from ``j`` to ``i``: ``P(i given j)`` as released, or ``P(j given i)``."""
 
-    variant: Literal["paper", "released", "identity"] = "paper"
-    """``released`` normalises as the ML-GCN code does; ``identity`` has no edges, for ablation."""
+    variant: Literal["paper", "released", "identity", "none"] = "paper"
+    """``released`` is as ML-GCN's code; ablations: ``identity`` has no edges, ``none`` no graph."""
 
     second_self_loop: bool = False
     """Whether to add Eq. 2's identity to the ``1 - delta`` that is there already."""
@@ -115,6 +115,22 @@ class ConsistencyConfig(Settings):
         return self
 
 
+class AsymmetricConfig(Settings):
+    """The asymmetric loss: easy labels count less, and absent ones less than present ones."""
+
+    gamma_positive: float = Field(0.0, ge=0)
+    """Power by which a present label counts less the higher its score."""
+
+    gamma_negative: float = Field(4.0, ge=0)
+    """Power by which an absent label counts less the lower its score."""
+
+    margin: float = Field(0.05, ge=0, lt=1)
+    """Score up to which an absent label counts nothing."""
+
+    detach_weight: bool = True
+    """Whether these weights have no gradient of their own, as in the released training script."""
+
+
 class SystemConfig(Settings):
     """What every system has."""
 
@@ -124,6 +140,12 @@ class SystemConfig(Settings):
     pooling: Pooling = "average"
     """From feature grid to embedding. With ``average`` a map averages exactly to its logit."""
 
+    loss: Literal["binary", "asymmetric"] = "binary"
+    """Label loss: binary cross-entropy (Eq. 9), or the asymmetric loss, for many absent labels."""
+
+    asymmetric: AsymmetricConfig = AsymmetricConfig()
+    """The asymmetric loss, where ``loss`` chooses it."""
+
     label_reduction: Literal["sum", "mean"] = "sum"
     """Whether the label loss of a photo is the sum over labels (Eq. 9) or their mean."""
 
@@ -132,6 +154,18 @@ class SystemConfig(Settings):
 
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     """Score that an absent label is trained towards, and one minus that of a present label."""
+
+    @model_validator(mode="after")
+    def _smooths_what_can_be_smoothed(self) -> Self:
+        # Absent labels of low scores count next to nothing, so that the little presence which
+        # smoothing gives them would win: they would be trained towards scores of about 0.4.
+        if self.loss == "asymmetric" and self.label_smoothing:
+            msg = (
+                "label_smoothing: expected 0 with the asymmetric loss, which lets go of labels "
+                f"that are certain enough, got {self.label_smoothing}"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class TrainConfig(Settings):

@@ -28,6 +28,9 @@ LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.01, 0.99
 """No threshold is fitted outside."""
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 10.0
 """No temperature is fitted outside: logits without error would ask for 0, random ones for more."""
+FARTHEST = 4.0
+"""What the temperature makes of the largest logit that is no log-odds: a score of 0.982, so that
+every threshold between two scores is one that may be fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +106,23 @@ class Decision:
 
 
 def fit_decision(
-    logits: Tensor, targets: Tensor, *, names: Sequence[str], objective: str = "f1"
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    names: Sequence[str],
+    objective: str = "f1",
+    probabilities: bool = True,
 ) -> Decision:
     """Fit temperature and thresholds on the validation split.
 
     The temperature in [0.2, 10] is the one with the least binary cross-entropy of the known targets
     (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, Sec. 4.2). It comes first, and
-    never changes a ranking. A threshold lies midway between the lowest score that it predicts and
-    the highest that it does not, within [0.01, 0.99]; of equally good ones the highest. A label
-    with fewer than 5 present targets gets the threshold that is best for the decisions on all
-    labels together.
+    never changes a ranking. Of logits that only rank no temperature makes probabilities: theirs
+    puts all known ones into [-4, 4], where scores keep apart.
+
+    A threshold lies midway between the lowest score that it predicts and the highest that it does
+    not, within [0.01, 0.99]; of equally good ones the highest. A label with fewer than 5 present
+    targets gets the threshold that is best for the decisions on all labels together.
 
     Args:
         logits: ``(N, L)`` float.
@@ -121,6 +131,7 @@ def fit_decision(
         objective: ``f1`` makes each label's F1 highest; ``precision>=0.9`` takes the lowest
             threshold with that precision in at least 5 predictions, and 1 (never predicted) for a
             label that does not reach it.
+        probabilities: Whether the system's logits are log-odds (`System.probabilities`).
 
     Raises:
         DataError: If the objective is neither, or no target is known.
@@ -130,7 +141,12 @@ def fit_decision(
     _check(logits, targets, names)
     logits, targets = logits.detach().cpu().double(), targets.cpu()
     known = targets >= 0
-    uncut = Decision(torch.full((len(names),), 0.5), _temperature(logits[known], targets[known]))
+    temperature = (
+        _temperature(logits[known], targets[known])
+        if probabilities
+        else _widest_temperature(logits[known])
+    )
+    uncut = Decision(torch.full((len(names),), 0.5), temperature)
     scores = uncut.scores(logits)
     own = _best_thresholds(scores, targets, value)
     shared = _best_thresholds(scores.reshape(-1, 1), targets.reshape(-1, 1), value)
@@ -163,6 +179,11 @@ def _temperature(logits: Tensor, targets: Tensor) -> float:
         slope = (logits * ((logits * math.exp(middle)).sigmoid() - targets)).sum()
         low, high = (middle, high) if slope < 0 else (low, middle)
     return math.exp(-(low + high) / 2)
+
+
+def _widest_temperature(logits: Tensor) -> float:
+    largest = logits.abs().max().item()
+    return largest / FARTHEST or 1.0
 
 
 def _parsed(objective: str) -> Objective:

@@ -29,6 +29,12 @@ Report = dict[str, Any]
 
 RESAMPLES = 1000
 DIGITS = 4
+UNCALIBRATED: Report = {
+    "expected_error": None,
+    "expected_error_before": None,
+    "reason": "scores of this system rank photos and are no probabilities",
+}
+"""Calibration where scores are not meant as probabilities: not defined, and why."""
 
 
 class Predictions(NamedTuple):
@@ -100,14 +106,22 @@ def evaluate(
         progress: Called with the number of photos done so far.
 
     Returns:
-        ``mAP`` with its 95 % interval and variants, ``per_label``, ``all`` (at a score of 0.5),
+        ``mAP`` with its 95 % interval and variants, ``per_label``, ``all`` (decided by
+        ``all_rule``: a score of 0.5, or where scores are no probabilities the model's thresholds),
         ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, ``calibration``,
         ``photos_per_second``, and what was measured: split hash, resolution, weights.
     """
     side = model.recipe.training.image_size
     photos = PhotoStore(annotations.paths, side, memory=0)
     logits, rate = predict(model.system, photos, runtime, progress=progress)
-    report = measure(logits, annotations.targets, model.labels.names, model.decision, seed=seed)
+    report = measure(
+        logits,
+        annotations.targets,
+        model.labels.names,
+        model.decision,
+        seed=seed,
+        probabilities=model.system.probabilities,
+    )
     return report | {
         "photos_per_second": round(rate, 1),
         "photos": len(annotations),
@@ -121,7 +135,13 @@ def evaluate(
 
 
 def measure(
-    logits: Tensor, targets: Tensor, names: tuple[str, ...], decision: Decision, *, seed: int
+    logits: Tensor,
+    targets: Tensor,
+    names: tuple[str, ...],
+    decision: Decision,
+    *,
+    seed: int,
+    probabilities: bool = True,
 ) -> Report:
     """Measure logits against targets; `evaluate` says what comes out.
 
@@ -131,12 +151,15 @@ def measure(
         names: The ``L`` labels.
         decision: The model's thresholds and temperature.
         seed: Of the bootstrap.
+        probabilities: Whether the system's logits are log-odds, so that a score of 0.5 means
+            something.
     """
     ap = average_precision(logits, targets)
     mean, counted = mean_average_precision(ap)
     scores = decision.scores(logits)
     predicted = decision.predicted(scores)
-    most = min(3, len(names))
+    most_likely = top_k(logits, min(3, len(names)), rule="exact")
+    taken = logits >= 0 if probabilities else predicted
     return {
         "mAP": percent(mean),
         "mAP_interval": percent_interval(
@@ -145,19 +168,25 @@ def measure(
         "labels_counted": counted,
         "mAP_variants": _variants(logits, targets),
         "per_label": _per_label(ap, predicted, targets, names, decision),
-        "all": _quality(logits >= 0, targets, seed),
+        "all": _quality(taken, targets, seed),
+        "all_rule": "score 0.5" if probabilities else "thresholds",
         "all_at_thresholds": _quality(predicted, targets, seed),
         "top3": {
-            "exact": _quality(top_k(logits, most, rule="exact"), targets, seed),
-            "thresholded": _quality(top_k(logits, most, rule="thresholded"), targets, seed),
+            "exact": _quality(most_likely, targets, seed),
+            "thresholded": _quality(most_likely & taken, targets, seed),
         },
-        "calibration": {
-            "expected_error": percent(expected_calibration_error(scores, targets)),
-            "expected_error_before": percent(
-                expected_calibration_error(logits.double().sigmoid(), targets)
-            ),
-            "temperature": round(decision.temperature, DIGITS),
-        },
+        "calibration": _calibration(logits, targets, decision)
+        if probabilities
+        else UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
+    }
+
+
+def _calibration(logits: Tensor, targets: Tensor, decision: Decision) -> Report:
+    scores, before = decision.scores(logits), logits.double().sigmoid()
+    return {
+        "expected_error": percent(expected_calibration_error(scores, targets)),
+        "expected_error_before": percent(expected_calibration_error(before, targets)),
+        "temperature": round(decision.temperature, DIGITS),
     }
 
 

@@ -97,7 +97,8 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     ``paper`` is Eqs. 2-6, without the identity of Eq. 2 unless ``second_self_loop`` asks for it.
     ``released`` is ML-GCN's code: it gives a label 1 and its neighbours ``delta / (1 - delta)``
     (0.25), the matrix of Eq. 6 up to a factor that normalising removes, and divides by what each
-    label sends rather than by what it receives. ``identity`` has no edges.
+    label sends rather than by what it receives. ``identity`` has no edges. Where the variant is
+    ``none`` a system has no use for the matrix.
 
     Args:
         cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.

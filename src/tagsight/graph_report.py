@@ -110,8 +110,8 @@ def _summary(report: GraphReport) -> str:
 def _warnings(labels: LabelSpace, config: GraphConfig, probability: Tensor) -> Iterator[str]:
     counts = labels.cooccurrence.diagonal()
     edges = probability > 0
-    if config.variant == "identity":
-        yield "variant 'identity' uses none of the edges"
+    if config.variant in {"identity", "none"}:
+        yield f"variant {config.variant!r} uses none of the edges"
     if unseen := [labels.names[i] for i in (counts == 0).nonzero().flatten().tolist()]:
         yield f"no training photo shows {_listed(unseen)}"
     if not edges.any():

@@ -24,6 +24,13 @@ _HEADINGS = {
 _NOTES = {"validation": "The epoch was chosen on this split, so a test split will give less.\n"}
 
 
+_ONLY_RANKS = (
+    "- Scores are no probabilities: this system learns which photos and labels come first, so that "
+    "0.5 means nothing, 'all' in an evaluation is decided by the thresholds, and there is no "
+    "calibration error."
+)
+
+
 def model_card(
     system: System,
     labels: LabelSpace,
@@ -113,6 +120,7 @@ def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
         f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
         "- Scores are to be compared with the thresholds; these and the temperature were fitted on "
         "the validation split, unless a calibration is recorded above.",
+        *([] if system.probabilities else [_ONLY_RANKS]),
         "- A map shows what the score comes from, which need not be the object: "
         + (
             "its mean is the label's logit, exactly."

@@ -28,21 +28,27 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from _label_table(report["per_label"])
     yield ""
-    calibration = report["calibration"]
-    yield (
-        f"calibration error {_value(calibration['expected_error'])} at temperature "
-        f"{calibration['temperature']:.2f}, {_value(calibration['expected_error_before'])} without"
-    )
+    yield _calibration_line(report["calibration"])
     if "evidence" in report:
         yield from _evidence_lines(report["evidence"])
 
 
+def _calibration_line(calibration: Mapping[str, Any]) -> str:
+    if "reason" in calibration:
+        return f"calibration error not defined: {calibration['reason']}"
+    return (
+        f"calibration error {_value(calibration['expected_error'])} at temperature "
+        f"{calibration['temperature']:.2f}, {_value(calibration['expected_error_before'])} without"
+    )
+
+
 def _quality_table(report: Mapping[str, Any]) -> Iterator[str]:
+    rule = report["all_rule"]
     decisions = {
-        "score 0.5": report["all"],
+        rule: report["all"],
         "thresholds": report["all_at_thresholds"],
         "top 3": report["top3"]["exact"],
-        "top 3, from 0.5": report["top3"]["thresholded"],
+        f"top 3, from {rule.removeprefix('score ')}": report["top3"]["thresholded"],
     }
     columns = [name for name in QUALITY if name in report["all"]]
     rows = [

@@ -170,7 +170,12 @@ class RunFolder:
         if self.best is not None and validation["mAP"] <= self.best.validation["mAP"]:
             return
         if self._processes.is_first:
-            decision = fit_decision(logits, self._judge.targets, names=labels.names)
+            decision = fit_decision(
+                logits,
+                self._judge.targets,
+                names=labels.names,
+                probabilities=candidate.probabilities,
+            )
             said = {**self._facts, "validation": {**validation, "epoch": epoch + 1}}
             save_model(self.model, candidate, labels, decision, self._recipe, said)
         self.best = Best(epoch, validation)

@@ -48,7 +48,13 @@ def calibrate(
     with progress("recognising", len(rows)) as advance:
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)
     names = loaded.labels.names
-    decision = fit_decision(logits, rows.targets, names=names, objective=objective)
+    decision = fit_decision(
+        logits,
+        rows.targets,
+        names=names,
+        objective=objective,
+        probabilities=loaded.system.probabilities,
+    )
     facts: dict[str, object] = {**loaded.facts}
     facts["calibration"] = {"objective": objective, "photos": len(rows)}
     save_model(model, loaded.system, loaded.labels, decision, loaded.recipe, facts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_gcn, resnet, vac
+from tagsight.recipes import csra, gcam, ml_gcn, resnet, vac, warp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
+    "warp": warp.WARPConfig,
+    "csra": csra.CSRAConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -30,6 +32,8 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         vac,
         gcam,
+        warp,
+        csra,
     )
     for recipe in module.RECIPES
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.systems.base import Recognition, System
+from tagsight.systems.csra import CSRA
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.vac import VAC
+from tagsight.systems.warp import WARP
 
 if TYPE_CHECKING:
     from tagsight.config import Recipe
@@ -21,6 +23,8 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "vac": VAC,
     "gcam": GCAM,
+    "warp": WARP,
+    "csra": CSRA,
 }
 
 

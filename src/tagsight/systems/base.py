@@ -123,13 +123,15 @@ class System(nn.Module, ABC):
         return {"labels": self.label_loss(self(images).logits, targets)}
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Binary cross-entropy as this system's settings weight and reduce it (Eq. 9)."""
+        """The loss of the labels as this system's settings choose, weight and reduce it (Eq. 9)."""
+        config = self.config
         return label_loss(
             logits,
             targets,
-            reduction=self.config.label_reduction,
+            reduction=config.label_reduction,
             weights=self.label_weights,
-            smoothing=self.config.label_smoothing,
+            smoothing=config.label_smoothing,
+            asymmetric=config.asymmetric if config.loss == "asymmetric" else None,
         )
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from torch import nn
 
 from tagsight.graph import GraphClassifiers
@@ -40,7 +41,8 @@ class MLGCN(GridSystem):
         and normalises twice; ``graph.direction`` and ``graph.variant`` choose. Its max pooling is
         wired to 14 x 14 cells; ours takes any grid. Targets marked difficult count as present in
         its loss; here they are unknown and have no part. ``graph.bias`` adds what neither paper
-        nor code has: without it the classifiers must also say how rare a label is.
+        nor code has: without it the classifiers must also say how rare a label is. With
+        ``graph.variant = "none"``, an ablation, the classifiers are learned without a graph.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLGCNConfig
@@ -68,27 +70,39 @@ class MLGCN(GridSystem):
         ),
     )
     needs_vectors: ClassVar[bool] = True
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "learned"})
     config: MLGCNConfig
     bias: nn.Parameter | None
+    learned: nn.Parameter | None
+    label_graph: GraphClassifiers | None
 
     def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
+        channels = self.backbone.channels
+        self.register_parameter("learned", None)
         # Not `graph`: a graph module, what `torch.export` makes of a system, has one of its own.
-        self.label_graph = GraphClassifiers(labels, self.backbone.channels, config.graph)
+        self.label_graph = None
+        if config.graph.variant != "none":
+            self.label_graph = GraphClassifiers(labels, channels, config.graph)
+        else:
+            self.learned = nn.Parameter(torch.empty(len(labels), channels))
+            nn.init.uniform_(self.learned, -(channels**-0.5), channels**-0.5)
         self.register_parameter("bias", None)
         if config.graph.bias:
             self.bias = nn.Parameter(labels.frequency.clamp(RAREST, 1 - RAREST).logit())
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.label_graph(), self.bias
+        if self.label_graph is not None:
+            return self.label_graph(), self.bias
+        assert self.learned is not None  # one of the two is there
+        return self.learned, self.bias
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         _, backbone = super().parameter_groups(lr, backbone_factor)
-        graph = list(self.label_graph.parameters())
-        bias = [] if self.bias is None else [self.bias]
+        graph = [] if self.label_graph is None else list(self.label_graph.parameters())
+        rows = [parameter for parameter in (self.learned, self.bias) if parameter is not None]
         return [
             {"params": graph, "lr": lr * self.config.graph.lr_factor},
-            {"params": bias, "lr": lr},
+            {"params": rows, "lr": lr},
             backbone,
         ]

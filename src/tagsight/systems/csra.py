@@ -1,0 +1,124 @@
+"""Linear classifiers on the whole photo and, besides, on the cells that each label attends to.
+
+Zhu and Wu. Residual Attention: A Simple but Effective Method for Multi-Label Recognition.
+ICCV 2021. https://arxiv.org/abs/2108.02456
+
+Maps: an exact account of the logit, in logits: a cell's score, more of it the more a head attends
+to the cell, summed over the heads. Their mean is the logit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tagsight.class_activation import pooled
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.csra import CSRAConfig
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+TEMPERATURES: dict[int, tuple[float, ...]] = {
+    1: (1,),
+    2: (1, math.inf),
+    4: (1, 2, 4, math.inf),
+    6: (1, 2, 3, 4, 5, math.inf),
+    8: (1, 2, 3, 4, 5, 6, 7, math.inf),
+}
+"""Of each head, by their number; the released code has 99 for infinity and takes the maximum."""
+
+
+class CSRA(System):
+    """Class-specific residual attention in one head or several.
+
+    Deviations:
+        The released code feeds photos to the network that are not normalised; here they have the
+        statistics that the encoder was trained with. The embedding is made by ``pooling``, which
+        has no part in the logits.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = CSRAConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/2108.02456"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "COCO 2014", 83.3, "448, ResNet-101, 4 heads, non-interpolated AP", "CSRA README"
+        ),
+        Published(
+            "COCO 2014",
+            85.6,
+            "448, ResNet-101 pretrained with CutMix, 6 heads, non-interpolated AP",
+            "CSRA README",
+        ),
+        Published("VOC 2007", 94.7, "448, ResNet-101, 1 head, non-interpolated AP", "CSRA README"),
+        Published(
+            "VOC 2007",
+            95.2,
+            "448, ResNet-101 pretrained with CutMix, 1 head, non-interpolated AP",
+            "CSRA README",
+        ),
+    )
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifiers"})
+    config: CSRAConfig
+
+    def __init__(self, config: CSRAConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.temperatures = TEMPERATURES[config.heads]
+        # A row for each label, in it a classifier for each head.
+        shape = (len(labels), config.heads, self.backbone.channels)
+        self.classifiers = nn.Parameter(torch.empty(shape))
+        nn.init.uniform_(self.classifiers, -(shape[2] ** -0.5), shape[2] ** -0.5)
+
+    @property
+    def maps_add_up(self) -> bool:
+        return True
+
+    def forward(self, images: Images) -> Recognition:
+        features = self.backbone(images)
+        maps = self._maps(widened(features))
+        return Recognition(
+            logits=maps.mean((-2, -1)),
+            maps=maps,
+            embedding=pooled(features, self.config.pooling),
+        )
+
+    def _maps(self, features: Tensor) -> Tensor:
+        """``(B, D, h, w) -> (B, L, h, w)``: base and attended scores of every cell."""
+        with full_precision(features.device):
+            unit = F.normalize(self.classifiers, dim=2)
+            scores = torch.einsum("bdhw,lkd->kblhw", features, unit)
+        cells = features.shape[-2] * features.shape[-1]
+        share = self.config.attention * cells
+        return sum(
+            score * (1 + share * spatial_attention(score, temperature))
+            for score, temperature in zip(scores, self.temperatures, strict=True)
+        )
+
+
+def spatial_attention(scores: Tensor, temperature: float) -> Tensor:
+    """Share of each cell in a label's attention, the softmax of its scores.
+
+    At an infinite temperature the cells of the highest score share it, as they do the gradient of a
+    maximum.
+
+    Args:
+        scores: ``(..., h, w)`` float.
+        temperature: What scores are multiplied by, above 0.
+
+    Returns:
+        ``(..., h, w)`` float; its sum over the cells is 1.
+    """
+    flat = scores.flatten(-2)
+    if temperature < math.inf:
+        return (temperature * flat).softmax(-1).view_as(scores)
+    best = (flat == flat.amax(-1, keepdim=True)).to(scores.dtype)
+    return (best / best.sum(-1, keepdim=True)).view_as(scores)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from tiny import drawn, tiny_system
+from torch.testing import assert_close
+
+from tagsight.recipes.csra import CSRAConfig
+from tagsight.systems.csra import TEMPERATURES, spatial_attention
+
+HEADS = sorted(TEMPERATURES)
+
+
+def logits_by_the_letter(
+    features: np.ndarray, classifiers: np.ndarray, temperatures: tuple[float, ...], weight: float
+) -> np.ndarray:
+    """Logits of one photo from ``(D, h, w)`` features, cell by cell."""
+    cells = features.reshape(len(features), -1).T
+    logits = np.zeros(len(classifiers))
+    for label, heads in enumerate(classifiers):
+        for classifier, temperature in zip(heads, temperatures, strict=True):
+            scores = np.array([x @ classifier / np.linalg.norm(classifier) for x in cells])
+            if temperature == math.inf:
+                attended = scores.max()
+            else:
+                powers = np.exp(temperature * scores)
+                attended = (powers / powers.sum()) @ scores
+            logits[label] += scores.mean() + weight * attended
+    return logits
+
+
+@pytest.mark.parametrize("heads", HEADS)
+def test_logits_are_a_transcription_in_numpy(heads: int):
+    system = tiny_system("csra", heads=heads, attention=0.3).double().eval()
+    images = drawn(3)[0].double()
+    features = system.backbone(images).detach().numpy()
+    classifiers = system.classifiers.detach().numpy()
+    temperatures = TEMPERATURES[heads]
+    expected = [logits_by_the_letter(one, classifiers, temperatures, 0.3) for one in features]
+    assert_close(system(images).logits, torch.from_numpy(np.stack(expected)))
+
+
+@pytest.mark.parametrize("heads", HEADS)
+def test_a_map_accounts_for_its_logit_exactly(heads: int):
+    system = tiny_system("csra", heads=heads, attention=0.7).double().eval()
+    logits, maps, _ = system(drawn(3)[0].double())
+    assert system.maps_add_up
+    assert_close(maps.mean((-2, -1)), logits)
+
+
+def test_without_attention_it_is_average_pooling_and_unit_classifiers():
+    system = tiny_system("csra", attention=0.0).double().eval()
+    images = drawn(3)[0].double()
+    unit = torch.nn.functional.normalize(system.classifiers[:, 0])
+    expected = system.backbone(images).mean((-2, -1)) @ unit.T
+    assert_close(system(images).logits, expected)
+
+
+def test_the_length_of_a_classifier_means_nothing():
+    system = tiny_system("csra", heads=2).double().eval()
+    images = drawn(3)[0].double()
+    before = system(images)
+    with torch.no_grad():
+        system.classifiers *= torch.rand(5, 2, 1, dtype=torch.double) + 0.5
+    assert_close(system(images), before)
+
+
+def test_attention_is_shared_by_all_cells_and_at_infinity_by_the_best():
+    scores = torch.tensor([[[1.0, 3.0], [3.0, -1.0]]], dtype=torch.double)
+    assert_close(spatial_attention(scores, math.inf)[0].tolist(), [[0.0, 0.5], [0.5, 0.0]])
+    sharp, soft = spatial_attention(scores, 60.0), spatial_attention(scores, 1.0)
+    assert_close(sharp, spatial_attention(scores, math.inf))
+    assert_close(soft.sum(), torch.tensor(1.0, dtype=torch.double))
+    assert soft.min() > 0
+
+
+def test_attention_at_infinity_has_the_gradient_of_a_maximum(generator: torch.Generator):
+    scores = torch.randn(2, 3, 4, 4, generator=generator, dtype=torch.double, requires_grad=True)
+    attended = (scores * spatial_attention(scores, math.inf)).sum((-2, -1))
+    assert_close(attended, scores.amax((-2, -1)))
+    gradients = (
+        torch.autograd.grad(value.sum(), scores)[0] for value in (attended, scores.amax((-2, -1)))
+    )
+    assert_close(*gradients)
+
+
+def test_the_heads_have_the_temperatures_of_the_released_code():
+    assert [TEMPERATURES[heads] for heads in HEADS] == [
+        (1,),
+        (1, math.inf),
+        (1, 2, 4, math.inf),
+        (*range(1, 6), math.inf),
+        (*range(1, 8), math.inf),
+    ]
+
+
+@pytest.mark.parametrize("heads", [0, 3, 7])
+def test_numbers_of_heads_without_temperatures_are_refused(heads: int):
+    with pytest.raises(ValueError, match=f"heads: expected 1, 2, 4, 6 or 8, got {heads}"):
+        CSRAConfig(heads=heads)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from tiny import drawn, tiny_system
+from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
+from torch.testing import assert_close
+
+from tagsight.checkpoint import load_model
+from tagsight.evaluate import evaluate
+from tagsight.losses import ranking_loss
+from tagsight.recipes.warp import WARPConfig
+from tagsight.report_text import report_lines
+from tagsight.run import train_run
+from tagsight.systems import SYSTEMS
+
+
+def test_it_is_the_linear_baseline_with_another_loss():
+    system, baseline = tiny_system("warp"), tiny_system("resnet")
+    system.load_state_dict(baseline.state_dict())
+    images, targets = drawn(4)
+    assert_close(system(images), baseline(images))
+    logits = system(images).logits
+    assert_close(system.losses(images, targets), {"labels": ranking_loss(logits, targets)})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ranking": "hinge"},
+        {"ranking": "softmax"},
+        {"ranking": "sampled", "trials": 2},
+        {"violators": "mean"},
+        {"label_reduction": "mean"},
+    ],
+)
+def test_its_settings_choose_the_loss(settings: dict[str, object]):
+    system = tiny_system("warp", **settings)
+    images, targets = drawn(4)
+    renamed = {"reduction" if k == "label_reduction" else k: v for k, v in settings.items()}
+    torch.manual_seed(0)
+    expected = ranking_loss(system(images).logits, targets, **renamed)
+    torch.manual_seed(0)
+    assert_close(system.losses(images, targets)["labels"], expected)
+
+
+def test_exact_ranks_are_the_default_and_need_no_random_numbers():
+    assert WARPConfig().ranking == "exact"
+    system = tiny_system("warp")
+    before = torch.get_rng_state()
+    system.losses(*drawn(4))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("loss", "asymmetric"), ("label_weights", "vac"), ("label_smoothing", 0.1)],
+)
+def test_settings_of_losses_that_it_has_not_are_refused(setting: str, value: object):
+    with pytest.raises(ValueError, match=f"{setting}: has no meaning for WARP"):
+        WARPConfig.model_validate({setting: value})
+
+
+def test_only_rankings_are_no_probabilities():
+    assert [name for name, system in SYSTEMS.items() if not system.probabilities] == ["warp"]
+
+
+def test_a_run_fits_thresholds_and_is_measured_by_them(tmp_path):
+    rows = tiny_collection(tmp_path)
+    outcome = train_run(rows, tiny_recipe("warp"), tmp_path / "run", RUNTIME, log=Diary())
+    model = load_model(outcome.model)
+    judged = rows.rows("val")
+    report = evaluate(model, judged, RUNTIME)
+    assert report["all_rule"] == "thresholds"
+    assert report["all"] == report["all_at_thresholds"]
+    assert report["calibration"]["expected_error"] is None
+    json.dumps(report, allow_nan=False)
+    assert any("no probabilities" in line for line in report_lines(report))
+    assert "Scores are no probabilities" in (outcome.model / "README.md").read_text()
