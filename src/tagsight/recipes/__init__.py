@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_gcn, resnet, vac
+from tagsight.recipes import cnn_rnn, gcam, ml_gcn, order_free_rnn, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
+    "cnn-rnn": cnn_rnn.CNNRNNConfig,
+    "order-free-rnn": order_free_rnn.OrderFreeRNNConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -30,6 +32,8 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         vac,
         gcam,
+        cnn_rnn,
+        order_free_rnn,
     )
     for recipe in module.RECIPES
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.systems.base import Recognition, System
+from tagsight.systems.cnn_rnn import CNNRNN
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.vac import VAC
 
@@ -21,6 +23,8 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "vac": VAC,
     "gcam": GCAM,
+    "cnn-rnn": CNNRNN,
+    "order-free-rnn": OrderFreeRNN,
 }
 
 
