@@ -76,9 +76,7 @@ def cheapest_assignment(cost: Tensor) -> Tensor:
     return columns
 
 
-def aligned_labels(
-    log_p: Tensor, present: Tensor, predicted: Tensor | None, steps: int
-) -> tuple[Tensor, Tensor]:
+def aligned_labels(log_p: Tensor, present: Tensor, predicted: Tensor | None, steps: int) -> Tensor:
     """Give the first steps of a photo its labels, one each, at the smallest loss.
 
     Yazici et al., section 4. A photo with more labels than steps keeps those that were predicted,
@@ -89,11 +87,10 @@ def aligned_labels(
         present: ``(B, L)`` bool.
         predicted: ``(B, S)`` int, what was predicted at each step, ``L`` for none: a label that is
             present keeps the step where it was predicted first (PLA). None for MLA.
-        steps: Steps that have labels at all, at least the labels of any photo or the most allowed.
+        steps: At how many steps labels are taught, at least 1 and at most ``L``.
 
     Returns:
-        ``(B, steps)`` int, the labels, and ``(B,)`` int, how many of them are a photo's own; they
-        come first.
+        ``(B, steps)`` int, the labels; behind a photo's own stand others.
     """
     labels = present.shape[1]
     count = present.sum(1).clamp(max=steps)
@@ -112,4 +109,4 @@ def aligned_labels(
     taken = kept.any(2, keepdim=True) | kept.any(1, keepdim=True)
     allowed = (own[:, :, None] == own[:, None]) & (kept | ~taken)
     place = cheapest_assignment(cost.gather(2, pairs).masked_fill(~allowed, torch.inf))
-    return chosen.gather(1, place), count
+    return chosen.gather(1, place)

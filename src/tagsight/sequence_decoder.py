@@ -194,7 +194,7 @@ class SequenceDecoder(nn.Module):
         log_p, wanted = self._unrolled(scene, targets, steps, dropout)
         if self._aligns and most:
             predicted = wanted if self.config.order == "pla" else None
-            own, _ = aligned_labels(log_p.detach()[..., :-1], targets == 1, predicted, most)
+            own = aligned_labels(log_p.detach()[..., :-1], targets == 1, predicted, most)
             wanted = F.pad(own, (0, steps - most))
         place = torch.arange(steps, device=targets.device)
         wanted = wanted.masked_fill(place >= count[:, None], self.labels)
