@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
 from tagsight.recipes import csra, gcam, ml_gcn, resnet, vac, warp
+from tagsight.recipes import cnn_rnn, gcam, ml_gcn, order_free_rnn, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "gcam": gcam.GCAMConfig,
     "warp": warp.WARPConfig,
     "csra": csra.CSRAConfig,
+    "cnn-rnn": cnn_rnn.CNNRNNConfig,
+    "order-free-rnn": order_free_rnn.OrderFreeRNNConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -34,6 +37,8 @@ RECIPES: dict[str, Recipe] = {
         gcam,
         warp,
         csra,
+        cnn_rnn,
+        order_free_rnn,
     )
     for recipe in module.RECIPES
 }

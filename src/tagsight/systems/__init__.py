@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from tagsight.systems.base import Recognition, System
 from tagsight.systems.csra import CSRA
+from tagsight.systems.cnn_rnn import CNNRNN
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.vac import VAC
 from tagsight.systems.warp import WARP
@@ -25,6 +27,8 @@ SYSTEMS: dict[str, type[System]] = {
     "gcam": GCAM,
     "warp": WARP,
     "csra": CSRA,
+    "cnn-rnn": CNNRNN,
+    "order-free-rnn": OrderFreeRNN,
 }
 
 

@@ -1,0 +1,107 @@
+"""Labels said one after another, the most confident first, each with a look at the photo.
+
+Chen, Chen, Yeh and Wang. Order-Free RNN with Visual Attention for Multi-Label Classification. AAAI
+2018. https://arxiv.org/abs/1707.05495
+
+With ``decoder.order`` at ``mla`` or ``pla`` it is taught as in Yazici et al., Orderless Recurrent
+Models for Multi-label Classification, CVPR 2020, https://arxiv.org/abs/1911.09996
+
+Scores: a label's score is the probability that it is said, in any order; see
+`tagsight.beam_search`.
+
+Maps: of a label that the beams say, where the network looks at the step at which it is most
+probably said first: the label's logit plus the logarithm of the attention relative to an even look.
+In logits; the mean of a map's exponential is the exponential of the logit. Of a label that they do
+not say, for which no look is meant, the class activation map of the preliminary classifier, in its
+logits, with its bias in every cell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tagsight.beam_search import beam_search
+from tagsight.class_activation import class_logits, class_maps, pooled
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.order_free_rnn import OrderFreeRNNConfig
+from tagsight.sequence_decoder import Scene, SequenceDecoder
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+
+class _Seen(NamedTuple):
+    features: Tensor
+    embedding: Tensor
+    preliminary: Tensor
+    scene: Scene
+
+
+class OrderFreeRNN(System):
+    """A preliminary classifier, attention, and an LSTM that is taught in an order of its own.
+
+    Deviations:
+        There is no released code, and the paper was not re-read: widths and rates are from memory,
+        and settings. Each step's labels compete in a softmax with an end, as in CNN-RNN and
+        Yazici et al., where the paper's steps are scores of their own with a threshold to stop at;
+        so that a path has a probability, and 0.5 its meaning. The preliminary classifier is trained
+        along with the rest, not before it, and by its own loss alone: the decoder reads its
+        probabilities and does not move them. The LSTM begins from the pooled photo, and the gate on
+        what is seen is there, as in the code of Yazici et al. A free path that is taught an
+        alignment goes on with its most probable label where it would have ended.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = OrderFreeRNNConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1707.05495"
+    published: ClassVar[tuple[Published, ...]] = ()
+    label_parameters: ClassVar[frozenset[str]] = frozenset(
+        {
+            "classifier.weight",
+            "classifier.bias",
+            "decoder.embeddings",
+            "decoder.outputs",
+            "decoder.likely",
+        }
+    )
+    config: OrderFreeRNNConfig
+
+    def __init__(self, config: OrderFreeRNNConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        channels = self.backbone.channels
+        self.classifier = nn.Linear(channels, len(labels))
+        counts = labels.cooccurrence.diagonal()
+        self.decoder = SequenceDecoder(counts, channels, config.decoder, preliminary=True)
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        del progress
+        features = self.backbone(images)
+        with full_precision(features.device):
+            seen = self._seen(features)
+            loss = self.decoder.loss(seen.scene, targets, self.config.dropout)
+            preliminary = self.label_loss(seen.preliminary, targets)
+        weight = self.config.preliminary_weight
+        return {"labels": loss.mean(), "preliminary": weight * preliminary}
+
+    def forward(self, images: Images) -> Recognition:
+        features = self.backbone(images)
+        with full_precision(features.device):
+            seen = self._seen(features)
+            found = beam_search(self.decoder, seen.scene)
+        maps = class_maps(seen.features, self.classifier.weight, self.classifier.bias)
+        if self.config.decoder.attention == "soft":
+            looked = (found.logits[..., None] + found.looked).view_as(maps)
+            maps = torch.where(found.emitted[..., None, None], looked, maps)
+        return Recognition(logits=found.logits, maps=maps, embedding=seen.embedding)
+
+    def _seen(self, features: Tensor) -> _Seen:
+        features = widened(features)
+        embedding = pooled(features, self.config.pooling)
+        preliminary = class_logits(embedding, self.classifier.weight, self.classifier.bias)
+        scene = self.decoder.scene(features, embedding, preliminary.detach().sigmoid())
+        return _Seen(features, embedding, preliminary, scene)

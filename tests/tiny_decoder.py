@@ -1,0 +1,73 @@
+"""A decoder small enough to try all its paths, and photos for it."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from tagsight.config import SequenceConfig
+from tagsight.sequence_decoder import Scene, SequenceDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNTS = torch.tensor([5, 9, 9])
+LABELS = len(COUNTS)
+END = LABELS
+CHANNELS = 6
+GRID = (2, 3)
+
+
+def tiny_decoder(*, preliminary: bool = False, **settings: object) -> SequenceDecoder:
+    """A decoder of three labels whose steps are far from even."""
+    small = {"embedding": 5, "hidden": 7, "attention_width": 4, "max_labels": 3}
+    config = SequenceConfig.model_validate(small | settings)
+    decoder = SequenceDecoder(COUNTS, CHANNELS, config, preliminary=preliminary).double()
+    with torch.no_grad():
+        for parameter in decoder.parameters():
+            parameter.copy_(torch.randn(parameter.shape, dtype=torch.double))
+    return decoder
+
+
+def tiny_scene(decoder: SequenceDecoder, photos: int = 3) -> Scene:
+    generator = torch.Generator().manual_seed(photos)
+    features = torch.rand(photos, CHANNELS, *GRID, generator=generator, dtype=torch.double)
+    preliminary = None
+    if decoder.likely is not None:
+        preliminary = torch.rand(photos, LABELS, generator=generator, dtype=torch.double)
+    return decoder.scene(features, features.mean((-2, -1)), preliminary)
+
+
+def only(scene: Scene, photo: int) -> Scene:
+    return Scene(*(part[photo : photo + 1] for part in scene))
+
+
+def path_steps(
+    decoder: SequenceDecoder, scene: Scene, path: tuple[int, ...], steps: int
+) -> Iterator[Tensor]:
+    """Log-probabilities ``(L + 1,)`` of what follows each prefix of a path of one photo."""
+    heard, state = scene.first[:, None], (scene.hidden[:, None], scene.memory[:, None])
+    possible = torch.ones(1, 1, LABELS, dtype=torch.bool)
+    for place in range(steps):
+        step = decoder.step(scene, heard, state, possible)
+        yield step.log_p[0, 0].detach()
+        if place == len(path):
+            return
+        heard, state = decoder.embeddings[path[place]][None, None], (step.hidden, step.memory)
+        if decoder.config.mask_repeats:
+            possible = possible.clone()
+            possible[0, 0, path[place]] = False
+
+
+def path_log_p(decoder: SequenceDecoder, scene: Scene, path: tuple[int, ...]) -> float:
+    """Logarithm of the product of a path's steps, its end the last unless it has all labels."""
+    tokens = (*path, END)[: decoder.longest]
+    steps = path_steps(decoder, scene, path, decoder.longest)
+    return sum(step[token].item() for step, token in zip(steps, tokens, strict=True))
+
+
+def all_paths(longest: int) -> list[tuple[int, ...]]:
+    return [p for length in range(longest + 1) for p in permutations(range(LABELS), length)]
