@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_gcn, resnet, vac
+from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,8 @@ __all__ = ["RECIPES", "SYSTEM_CONFIGS", "parse_recipe", "system_config"]
 SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "resnet": resnet.ResNetConfig,
     "ml-gcn": ml_gcn.MLGCNConfig,
+    "a-gcn": a_gcn.AGCNConfig,
+    "f-gcn": f_gcn.FGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
 }
@@ -28,6 +30,8 @@ RECIPES: dict[str, Recipe] = {
     for module in (
         resnet,
         ml_gcn,
+        a_gcn,
+        f_gcn,
         vac,
         gcam,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tagsight.systems.a_gcn import AGCN
 from tagsight.systems.base import Recognition, System
+from tagsight.systems.f_gcn import FGCN
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.resnet import ResNet
@@ -19,6 +21,8 @@ __all__ = ["SYSTEMS", "Recognition", "System", "build_system"]
 SYSTEMS: dict[str, type[System]] = {
     "resnet": ResNet,
     "ml-gcn": MLGCN,
+    "a-gcn": AGCN,
+    "f-gcn": FGCN,
     "vac": VAC,
     "gcam": GCAM,
 }

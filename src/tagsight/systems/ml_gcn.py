@@ -12,25 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import nn
-
 from tagsight.graph import GraphClassifiers
 from tagsight.recipes.ml_gcn import MLGCNConfig
 from tagsight.systems.base import Published
-from tagsight.systems.grid import GridSystem
+from tagsight.systems.label_graph import LabelGraphSystem
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from tagsight.config import SystemConfig
+    from tagsight.config import GraphLayersConfig, SystemConfig
     from tagsight.labels import LabelSpace
-    from tagsight.systems.base import ParameterGroup
-
-RAREST = 1e-3
-"""Frequency that a label's first bias is made for at least, and 1 minus it at most."""
 
 
-class MLGCN(GridSystem):
+class MLGCN(LabelGraphSystem):
     """Two graph convolutions turn the labels' word vectors into their classifiers.
 
     Eqs. 2-8 of the paper; the adjacency is fixed, the two layers are trained.
@@ -67,28 +59,12 @@ class MLGCN(GridSystem):
             "G-CAM Table 1, rerun by its authors",
         ),
     )
-    needs_vectors: ClassVar[bool] = True
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias"})
     config: MLGCNConfig
-    bias: nn.Parameter | None
+    label_graph: GraphClassifiers
 
-    def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
-        super().__init__(config, labels)
-        # Not `graph`: a graph module, what `torch.export` makes of a system, has one of its own.
-        self.label_graph = GraphClassifiers(labels, self.backbone.channels, config.graph)
-        self.register_parameter("bias", None)
-        if config.graph.bias:
-            self.bias = nn.Parameter(labels.frequency.clamp(RAREST, 1 - RAREST).logit())
+    @property
+    def layers(self) -> GraphLayersConfig:
+        return self.config.graph
 
-    def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.label_graph(), self.bias
-
-    def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
-        _, backbone = super().parameter_groups(lr, backbone_factor)
-        graph = list(self.label_graph.parameters())
-        bias = [] if self.bias is None else [self.bias]
-        return [
-            {"params": graph, "lr": lr * self.config.graph.lr_factor},
-            {"params": bias, "lr": lr},
-            backbone,
-        ]
+    def make_network(self, labels: LabelSpace) -> GraphClassifiers:
+        return GraphClassifiers(labels, self.backbone.channels, self.config.graph)
