@@ -101,12 +101,12 @@ def mixes_no_labels(system: System) -> None:
 
 
 def learns_each_classifier_by_itself(system: System) -> None:
-    assert system.label_graph is None
     names = {name for name, _ in system.named_parameters() if not name.startswith("backbone.")}
-    assert names == {"learned", "bias"} <= system.label_parameters
-    assert system.learned.shape == (5, system.backbone.channels)
+    assert names == {"label_graph.weight", "bias"} <= system.label_parameters
+    learned = system.label_graph.weight
+    assert learned.shape == (5, system.backbone.channels)
     rates = {id(p): g["lr"] for g in system.parameter_groups(1e-2, 0.1) for p in g["params"]}
-    assert rates[id(system.learned)] == rates[id(system.bias)] == 1e-2
+    assert rates[id(learned)] == rates[id(system.bias)] == 1e-2
     assert taught_one_label(system).tolist() == [True, False, False, False, False]
 
 

@@ -106,14 +106,24 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
     """A system around the tiny network, its graph with edges, its small view in whole cells."""
     system = SYSTEMS[name]
     defaults: dict[str, object] = {
-        "graph": {"hidden": 32, "epsilon": 0.3},
+        "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
         "decoder": {"hidden": 32, "embedding": 16},
         "dropout": 0.0,
     }
-    settings = {k: v for k, v in defaults.items() if k in system.Config.model_fields} | settings
+    for setting, values in defaults.items():
+        if setting in system.Config.model_fields:
+            kind = system.Config.model_fields[setting].annotation
+            settings.setdefault(setting, _known(kind, values))
     config = system.Config.model_validate({"backbone": TINY, **settings})
     return system(config, labels or label_space())
+
+
+def _known(kind: Any, values: object) -> object:
+    """Those of a group's values that the system has a setting for."""
+    if not isinstance(values, dict):
+        return values
+    return {name: value for name, value in values.items() if name in kind.model_fields}
 
 
 def drawn(count: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 
 Transform = Literal["flip", "scale", "quarter_turn"]
 Pooling = Literal["average", "max"]
+Similarity = Literal["dot", "cosine", "softmax"]
 
 
 class Settings(BaseModel):
@@ -40,7 +41,26 @@ class BackboneConfig(Settings):
     """Whether batch norm keeps the running statistics and weights it came with."""
 
 
-class GraphConfig(Settings):
+class GraphLayersConfig(Settings):
+    """The network over a label graph (G-CAM Eq. 7), wherever its edges come from."""
+
+    hidden: int = Field(1024, gt=0, le=8192)
+    """Width of the layer between word vectors and classifiers."""
+
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu"
+    """What stands between the two layers; nothing stands after the second."""
+
+    vectors: Literal["raw", "unit", "centred"] = "centred"
+    """Word vectors as they are, at length 1, or without what all of the labels' share."""
+
+    bias: bool = False
+    """Whether a label has a bias too, at first the log-odds of its frequency; papers have none."""
+
+    lr_factor: float = Field(1.0, gt=0)
+    """Learning rate of the graph network relative to the run's."""
+
+
+class GraphConfig(GraphLayersConfig):
     """The correlation matrix of labels (G-CAM Eqs. 3-6) and the network over it (Eq. 7)."""
 
     epsilon: float = Field(0.4, ge=0, le=1)
@@ -58,20 +78,21 @@ class GraphConfig(Settings):
     second_self_loop: bool = False
     """Whether to add Eq. 2's identity to the ``1 - delta`` that is there already."""
 
-    hidden: int = Field(1024, gt=0, le=8192)
-    """Width of the layer between word vectors and classifiers."""
 
-    activation: Literal["leaky_relu", "relu"] = "leaky_relu"
-    """What stands between the two layers; nothing stands after the second."""
+class LearnedGraphConfig(GraphLayersConfig):
+    """A label graph that is learned with all else, and the network over it (A-GCN)."""
 
-    vectors: Literal["raw", "unit", "centred"] = "centred"
-    """Word vectors as they are, at length 1, or without what all of the labels' share."""
+    similarity: Similarity = "dot"
+    """How two projected word vectors make an edge; ``softmax`` shares 1 among a label's sources."""
 
-    bias: bool = False
-    """Whether a label has a bias too, at first the log-odds of its frequency; papers have none."""
+    width: int = Field(1024, gt=0, le=8192)
+    """Length of the projections. With ``dot``, edges start near ``width / (4 L)``."""
 
-    lr_factor: float = Field(1.0, gt=0)
-    """Learning rate of the graph network relative to the run's."""
+    sparsity: float = Field(0.01, ge=0)
+    """Weight of ``||A - I||_1``: a sum over ``L^2`` entries, at first about ``2 (L - 1)``."""
+
+    similarity_lr_factor: float = Field(4.0, gt=0)
+    """Learning rate of the projections relative to the run's."""
 
 
 class ConsistencyConfig(Settings):

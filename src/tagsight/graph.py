@@ -6,15 +6,17 @@ where ``adjacency[i, j] > 0``, and ``adjacency @ nodes`` delivers them.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tagsight.precision import full_precision
+
 if TYPE_CHECKING:
-    from tagsight.config import GraphConfig
+    from tagsight.config import GraphConfig, GraphLayersConfig
     from tagsight.labels import LabelSpace
 
 
@@ -160,7 +162,7 @@ class _Fold(NamedTuple):
     classifiers: Tensor
 
 
-class GraphClassifiers(nn.Module):
+class LabelNetwork(nn.Module, ABC):
     """The classifiers of all labels, made from word vectors by two graph convolutions (Eq. 7).
 
     An activation stands between the layers and none after the second: over features that are never
@@ -174,37 +176,37 @@ class GraphClassifiers(nn.Module):
     Args:
         labels: The labels, with word vectors.
         channels: Length ``D`` of a classifier, that of the photo's embedding.
-        config: The graph and the layers.
+        config: The layers.
 
     Attributes:
         vectors: ``(L, E)`` float, word vectors.
-        adjacency: ``(L, L)`` float; row = target, column = source.
 
     Raises:
         ValueError: If the labels have no word vectors.
     """
 
     vectors: Tensor
-    adjacency: Tensor
 
-    def __init__(self, labels: LabelSpace, channels: int, config: GraphConfig) -> None:
+    def __init__(self, labels: LabelSpace, channels: int, config: GraphLayersConfig) -> None:
         super().__init__()
         if labels.vectors is None:
             msg = f"expected word vectors of the {len(labels)} labels, got none"
             raise ValueError(msg)
         vectors = labels.vectors.detach().to(torch.get_default_dtype(), copy=True)
         vectors = prepared_vectors(vectors, config.vectors)
-        adjacency = label_adjacency(labels.cooccurrence, config)
         self.register_buffer("vectors", vectors, persistent=False)
-        self.register_buffer("adjacency", adjacency, persistent=False)
         self.first = GraphConvolution(vectors.shape[1], config.hidden)
         self.activation = nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(0.2)
         self.second = GraphConvolution(config.hidden, channels)
         self._fold: _Fold | None = None
 
+    @abstractmethod
+    def mixing(self) -> Tensor:
+        """``(L, L)`` float, what the layers mix labels by; row = target, column = source."""
+
     def forward(self) -> Tensor:
         """Make or recall the classifiers, ``(L, D)`` float."""
-        sources = (self.vectors, self.adjacency, self.first.weight, self.second.weight)
+        sources = (*self.buffers(), *self.parameters())
         if not self._can_fold(sources):
             return self._classifiers()
         state = tuple((s._version, s.data_ptr(), s.dtype, s.device) for s in sources)
@@ -228,9 +230,52 @@ class GraphClassifiers(nn.Module):
         return not any(s.is_inference() for s in sources)
 
     def _classifiers(self) -> Tensor:
-        device = self.vectors.device.type
-        # Only where there is something to switch off: the switch itself cannot be exported.
-        casts = torch.is_autocast_enabled(device)
-        with torch.autocast(device, enabled=False) if casts else nullcontext():
-            hidden = self.activation(self.first(self.vectors, self.adjacency))
-            return self.second(hidden, self.adjacency)
+        with full_precision(self.vectors.device):
+            adjacency = self.mixing()
+            hidden = self.activation(self.first(self.vectors, adjacency))
+            return self.second(hidden, adjacency)
+
+
+class GraphClassifiers(LabelNetwork):
+    """Classifiers from a graph that is counted before training and stays as it is.
+
+    Args:
+        labels: The labels, with word vectors.
+        channels: Length ``D`` of a classifier, that of the photo's embedding.
+        config: The graph and the layers.
+
+    Attributes:
+        adjacency: ``(L, L)`` float; row = target, column = source.
+
+    Raises:
+        ValueError: If the labels have no word vectors.
+    """
+
+    adjacency: Tensor
+
+    def __init__(self, labels: LabelSpace, channels: int, config: GraphConfig) -> None:
+        super().__init__(labels, channels, config)
+        adjacency = label_adjacency(labels.cooccurrence, config)
+        self.register_buffer("adjacency", adjacency, persistent=False)
+
+    def mixing(self) -> Tensor:
+        """``(L, L)`` float, the adjacency."""
+        return self.adjacency
+
+
+class LearnedClassifiers(nn.Module):
+    """Classifiers that are learned one by one, in the place of a network: for ablation.
+
+    Args:
+        labels: Number ``L`` of labels.
+        channels: Length ``D`` of a classifier.
+    """
+
+    def __init__(self, labels: int, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(labels, channels))
+        nn.init.uniform_(self.weight, -(channels**-0.5), channels**-0.5)
+
+    def forward(self) -> Tensor:
+        """Give the classifiers, ``(L, D)`` float."""
+        return self.weight

@@ -11,6 +11,7 @@ from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
 from tagsight.recipes import csra, gcam, ml_gcn, resnet, vac, warp
 from tagsight.recipes import cnn_rnn, gcam, ml_gcn, order_free_rnn, resnet, vac
+from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,8 @@ __all__ = ["RECIPES", "SYSTEM_CONFIGS", "parse_recipe", "system_config"]
 SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "resnet": resnet.ResNetConfig,
     "ml-gcn": ml_gcn.MLGCNConfig,
+    "a-gcn": a_gcn.AGCNConfig,
+    "f-gcn": f_gcn.FGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
     "warp": warp.WARPConfig,
@@ -33,6 +36,8 @@ RECIPES: dict[str, Recipe] = {
     for module in (
         resnet,
         ml_gcn,
+        a_gcn,
+        f_gcn,
         vac,
         gcam,
         warp,

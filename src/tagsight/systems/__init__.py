@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tagsight.systems.a_gcn import AGCN
 from tagsight.systems.base import Recognition, System
 from tagsight.systems.csra import CSRA
 from tagsight.systems.cnn_rnn import CNNRNN
+from tagsight.systems.f_gcn import FGCN
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.order_free_rnn import OrderFreeRNN
@@ -23,6 +25,8 @@ __all__ = ["SYSTEMS", "Recognition", "System", "build_system"]
 SYSTEMS: dict[str, type[System]] = {
     "resnet": ResNet,
     "ml-gcn": MLGCN,
+    "a-gcn": AGCN,
+    "f-gcn": FGCN,
     "vac": VAC,
     "gcam": GCAM,
     "warp": WARP,

@@ -12,26 +12,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import nn
-
-from tagsight.graph import GraphClassifiers
+from tagsight.graph import GraphClassifiers, LearnedClassifiers
 from tagsight.recipes.ml_gcn import MLGCNConfig
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
+from tagsight.systems.label_graph import LabelGraphSystem
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from tagsight.config import SystemConfig
+    from tagsight.config import GraphLayersConfig, SystemConfig
+    from tagsight.graph import LabelNetwork
     from tagsight.labels import LabelSpace
     from tagsight.systems.base import ParameterGroup
 
-RAREST = 1e-3
-"""Frequency that a label's first bias is made for at least, and 1 minus it at most."""
 
-
-class MLGCN(GridSystem):
+class MLGCN(LabelGraphSystem):
     """Two graph convolutions turn the labels' word vectors into their classifiers.
 
     Eqs. 2-8 of the paper; the adjacency is fixed, the two layers are trained.
@@ -69,40 +63,20 @@ class MLGCN(GridSystem):
             "G-CAM Table 1, rerun by its authors",
         ),
     )
-    needs_vectors: ClassVar[bool] = True
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "learned"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "label_graph.weight"})
     config: MLGCNConfig
-    bias: nn.Parameter | None
-    learned: nn.Parameter | None
-    label_graph: GraphClassifiers | None
 
-    def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
-        super().__init__(config, labels)
+    @property
+    def layers(self) -> GraphLayersConfig:
+        return self.config.graph
+
+    def make_network(self, labels: LabelSpace) -> LabelNetwork | LearnedClassifiers:
         channels = self.backbone.channels
-        self.register_parameter("learned", None)
-        # Not `graph`: a graph module, what `torch.export` makes of a system, has one of its own.
-        self.label_graph = None
-        if config.graph.variant != "none":
-            self.label_graph = GraphClassifiers(labels, channels, config.graph)
-        else:
-            self.learned = nn.Parameter(torch.empty(len(labels), channels))
-            nn.init.uniform_(self.learned, -(channels**-0.5), channels**-0.5)
-        self.register_parameter("bias", None)
-        if config.graph.bias:
-            self.bias = nn.Parameter(labels.frequency.clamp(RAREST, 1 - RAREST).logit())
-
-    def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        if self.label_graph is not None:
-            return self.label_graph(), self.bias
-        assert self.learned is not None  # one of the two is there
-        return self.learned, self.bias
+        if self.config.graph.variant == "none":
+            return LearnedClassifiers(len(labels), channels)
+        return GraphClassifiers(labels, channels, self.config.graph)
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
-        _, backbone = super().parameter_groups(lr, backbone_factor)
-        graph = [] if self.label_graph is None else list(self.label_graph.parameters())
-        rows = [parameter for parameter in (self.learned, self.bias) if parameter is not None]
-        return [
-            {"params": graph, "lr": lr * self.config.graph.lr_factor},
-            {"params": rows, "lr": lr},
-            backbone,
-        ]
+        if self.config.graph.variant == "none":  # nothing has a rate of its own
+            return GridSystem.parameter_groups(self, lr, backbone_factor)
+        return super().parameter_groups(lr, backbone_factor)

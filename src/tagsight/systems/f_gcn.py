@@ -1,0 +1,129 @@
+"""Classifiers from a label graph, fused with the features instead of multiplied by them.
+
+Wang, Xie, Liu, Zhou and Li. Fast Graph Convolution Network Based Multi-label Image Recognition via
+Cross-modal Fusion. CIKM 2020. https://doi.org/10.1145/3340531.3411880
+
+Maps: the same fusion of every cell, in logits. Without a root or a length of one the logit is
+linear in the features, so that with average pooling it is the mean of its map; with max pooling it
+is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.class_activation import pooled
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.f_gcn import FGCNConfig
+from tagsight.systems.base import Recognition
+from tagsight.systems.ml_gcn import MLGCN
+
+if TYPE_CHECKING:
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.systems.base import Published
+    from tagsight.views import Images
+
+SMALLEST = 1e-12
+"""What a sum's size is not allowed to fall below under a root, whose slope at 0 is infinite."""
+
+
+class FGCN(MLGCN):
+    """ML-GCN with multi-modal factorised bilinear pooling (MFB) in the place of its dot product.
+
+    With ``u = W_i x`` and ``v_l = W_c m_l`` the logit of a label is the sum of ``u * v_l``: the dot
+    product of ``x`` with ``W_i^T W_c m_l``.
+
+    Deviations:
+        The code that we know fuses each photo with each label in a loop of Python; here it is one
+        product of matrices. It leaves both projections out of the optimiser, so that they stay
+        random (``fusion.freeze_projections``). With more sums than one a label it puts a linear
+        layer from the sums of all labels to all logits behind them, which depends on their order
+        and on their number; here a label weighs its own sums. MFB's root and length
+        (``fusion.signed_root``, ``fusion.unit_length``) are off, as in that code.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = FGCNConfig
+    paper: ClassVar[str] = "https://doi.org/10.1145/3340531.3411880"
+    published: ClassVar[tuple[Published, ...]] = ()
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "sum_weights"})
+    config: FGCNConfig
+    sum_weights: nn.Parameter | None
+
+    def __init__(self, config: FGCNConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        channels, fusion = self.backbone.channels, config.fusion
+        self.of_photo = nn.Linear(channels, fusion.width, bias=False)
+        self.of_label = nn.Linear(channels, fusion.width, bias=False)
+        if fusion.freeze_projections:
+            self.of_photo.requires_grad_(requires_grad=False)
+            self.of_label.requires_grad_(requires_grad=False)
+        self.register_parameter("sum_weights", None)
+        if fusion.sums > 1:
+            self.sum_weights = nn.Parameter(torch.ones(len(labels), fusion.sums))
+
+    @property
+    def maps_add_up(self) -> bool:
+        return super().maps_add_up and self._is_linear
+
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        of_labels, bias = self._of_labels()
+        if self.sum_weights is not None:
+            of_labels = of_labels * self.sum_weights.unsqueeze(-1)
+        with full_precision(of_labels.device):
+            return of_labels.flatten(1) @ self.of_photo.weight, bias
+
+    def forward(self, images: Images) -> Recognition:
+        if self._is_linear:
+            return super().forward(images)
+        features = self.backbone(images)
+        embedding = pooled(features, self.config.pooling)
+        return Recognition(
+            logits=self._fused(embedding[..., None, None])[..., 0, 0],
+            maps=self._fused(features),
+            embedding=embedding,
+        )
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        if not self.config.dropout:
+            return super().losses(images, targets, progress)
+        embedding = pooled(self.backbone(images), self.config.pooling)
+        with full_precision(embedding.device):
+            of_labels, bias = self._of_labels()
+            of_photos = self.of_photo(embedding).unflatten(1, of_labels.shape[1:])
+            products = F.dropout(of_photos[:, None] * of_labels, self.config.dropout)
+            logits = self._logits(products.sum(-1)[:, :, None, None], bias)
+        return {"labels": self.label_loss(logits[..., 0, 0], targets)}
+
+    @property
+    def _is_linear(self) -> bool:
+        return not (self.config.fusion.signed_root or self.config.fusion.unit_length)
+
+    def _of_labels(self) -> tuple[Tensor, Tensor | None]:
+        """``(L, S, J / S)`` float, the projected classifiers by their sums; and the bias."""
+        classifiers, bias = super().classifiers()
+        with full_precision(classifiers.device):
+            return self.of_label(classifiers).unflatten(1, (self.config.fusion.sums, -1)), bias
+
+    def _fused(self, features: Tensor) -> Tensor:
+        """Fuse every cell with every label: ``(B, D, h, w) -> (B, L, h, w)``."""
+        with full_precision(features.device):
+            of_labels, bias = self._of_labels()
+            weight = self.of_photo.weight.unflatten(0, of_labels.shape[1:])
+            of_cells = torch.einsum("bdhw,sjd->bsjhw", widened(features), weight)
+            return self._logits(torch.einsum("bsjhw,lsj->blhws", of_cells, of_labels), bias)
+
+    def _logits(self, sums: Tensor, bias: Tensor | None) -> Tensor:
+        """From a label's sums to its logit: ``(B, L, h, w, S) -> (B, L, h, w)``."""
+        if self.config.fusion.signed_root:
+            sums = sums * (sums.abs() + SMALLEST).rsqrt()
+        if self.config.fusion.unit_length:
+            sums = F.normalize(sums, dim=-1)
+        if self.sum_weights is not None:
+            sums = sums * self.sum_weights[:, None, None]
+        logits = sums.sum(-1)
+        return logits if bias is None else logits + bias[:, None, None]
