@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_gcn, resnet, vac
+from tagsight.recipes import gcam, ml_decoder, ml_gcn, query2label, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
+    "query2label": query2label.Query2LabelConfig,
+    "ml-decoder": ml_decoder.MLDecoderConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -30,6 +32,8 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         vac,
         gcam,
+        query2label,
+        ml_decoder,
     )
     for recipe in module.RECIPES
 }

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from tagsight.systems.base import Recognition, System
 from tagsight.systems.gcam import GCAM
+from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.query2label import Query2Label
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.vac import VAC
 
@@ -21,6 +23,8 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "vac": VAC,
     "gcam": GCAM,
+    "query2label": Query2Label,
+    "ml-decoder": MLDecoder,
 }
 
 
