@@ -25,6 +25,7 @@ from tagsight.label_attention import (
     evidence,
     position_code,
 )
+from tagsight.precision import full_precision, widened
 from tagsight.recipes.query2label import Query2LabelConfig
 from tagsight.systems.base import Published, Recognition, System
 
@@ -95,14 +96,16 @@ class Query2Label(System):
         return {"labels": self.label_loss(logits, targets)}
 
     def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, list[Look]]:
-        cells = self.projection(as_cells(features))
-        place = position_code(features.shape[-2:], cells.shape[-1], like=cells)
-        for layer in self.encoder:
-            cells, _ = layer(cells, cells, position=place, cell_position=place, dropout=dropout)
-        states, looks = torch.zeros_like(self.queries)[None], []
-        for layer in self.layers:
-            states, look = layer(
-                states, cells, position=self.queries, cell_position=place, dropout=dropout
-            )
-            looks.append(look)
-        return self.head(states), looks
+        # Through several layers, what half precision loses shows in the maps.
+        with full_precision(features.device):
+            cells = self.projection(as_cells(widened(features)))
+            place = position_code(features.shape[-2:], cells.shape[-1], like=cells)
+            for layer in self.encoder:
+                cells, _ = layer(cells, cells, position=place, cell_position=place, dropout=dropout)
+            states, looks = torch.zeros_like(self.queries)[None], []
+            for layer in self.layers:
+                states, look = layer(
+                    states, cells, position=self.queries, cell_position=place, dropout=dropout
+                )
+                looks.append(look)
+            return self.head(states), looks
