@@ -110,6 +110,8 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "consistency": {"scale": 0.75},
         "decoder": {"width": 32, "heads": 4, "hidden": 24},
         "dropout": 0.0,
+        "channels": 32,
+        "grid": 4,
     }
     settings = {k: v for k, v in defaults.items() if k in system.Config.model_fields} | settings
     config = system.Config.model_validate({"backbone": TINY, **settings})

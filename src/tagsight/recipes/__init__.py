@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_decoder, ml_gcn, query2label, resnet, vac
+from tagsight.recipes import gcam, ml_decoder, ml_gcn, query2label, resnet, srn, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
+    "srn": srn.SRNConfig,
     "query2label": query2label.Query2LabelConfig,
     "ml-decoder": ml_decoder.MLDecoderConfig,
 }
@@ -32,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         vac,
         gcam,
+        srn,
         query2label,
         ml_decoder,
     )

@@ -10,6 +10,7 @@ from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.query2label import Query2Label
 from tagsight.systems.resnet import ResNet
+from tagsight.systems.srn import SRN
 from tagsight.systems.vac import VAC
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "vac": VAC,
     "gcam": GCAM,
+    "srn": SRN,
     "query2label": Query2Label,
     "ml-decoder": MLDecoder,
 }
