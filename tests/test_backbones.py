@@ -24,6 +24,7 @@ from tagsight.config import BackboneConfig
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
 from tagsight.transforms import as_float, warp
+from tagsight.views import ORIGINAL, FrozenFeatures
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -205,6 +206,67 @@ def test_the_two_parts_make_what_the_whole_network_makes(name: str):
                 tensor.copy_(weight)
         assert parts.to_frozen(images).shape[1] != parts.channels
         assert_close(parts(images), whole(images))
+
+
+@pytest.mark.parametrize("frozen", [0, 2, 3])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_middle_grid_has_half_the_stride_of_the_last(name: str, frozen: int):
+    backbone = untrained(name, frozen=frozen).eval()
+    images = torch.rand(2, 3, 64, 96)
+    middle, last = backbone.grids(images)
+    assert middle.shape == (2, backbone.middle_channels, 4, 6)
+    assert last.shape == (2, backbone.channels, 2, 3)
+    assert_close(last, backbone(images))
+
+
+def test_the_middle_grid_is_what_the_third_stage_of_a_resnet_gives():
+    backbone = untrained("test_resnet").eval()
+    images = torch.rand(2, 3, 64, 64)
+    seen: list[Tensor] = []
+    backbone.network.layer3.register_forward_hook(lambda *call: seen.append(call[-1]))
+    middle, _ = backbone.grids(images)
+    assert len(seen) == 1
+    assert_close(middle, seen[0])
+
+
+@pytest.mark.parametrize(("frozen", "channels"), [(4, 112), (5, 112), (6, 1280), (7, 1280)])
+def test_the_last_grid_stands_in_where_the_middle_one_lies_within_frozen_stages(
+    frozen: int, channels: int
+):
+    backbone = untrained(frozen=frozen).eval()
+    images = torch.rand(1, 3, 64, 64)
+    middle, last = backbone.grids(images)
+    assert middle.shape[1] == backbone.middle_channels == channels
+    assert middle.shape[-1] == (4 if channels == 112 else 2)
+    if frozen == 5:
+        assert_close(middle, backbone.to_frozen(images))
+    if frozen > 5:
+        assert_close(middle, last)
+
+
+def test_the_last_grid_stands_in_where_an_encoder_has_no_other():
+    backbone = untrained("tiny_equivariant")
+    images = torch.rand(2, 3, 32, 32)
+    middle, last = backbone.grids(images)
+    assert backbone.middle_channels == backbone.channels
+    assert_close(middle, last)
+    assert_close(last, backbone(images))
+
+
+def test_both_grids_come_of_frozen_features_too():
+    backbone = untrained(frozen=4).eval()
+    images = torch.rand(2, 3, 64, 64)
+    features = FrozenFeatures({ORIGINAL: backbone.to_frozen(images)})
+    assert_close(backbone.grids(features), backbone.grids(images))
+
+
+def test_both_grids_come_of_one_pass():
+    backbone = untrained("test_resnet").eval()
+    passes: list[int] = []
+    backbone.register_forward_hook(lambda *_: passes.append(1))
+    backbone.network.layer1.register_forward_hook(lambda *_: passes.append(1))
+    backbone.grids(torch.rand(1, 3, 64, 64))
+    assert len(passes) == 2
 
 
 def test_stages_that_do_not_follow_one_another_cannot_be_frozen():

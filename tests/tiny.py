@@ -108,8 +108,10 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
     defaults: dict[str, object] = {
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
-        "decoder": {"hidden": 32, "embedding": 16},
+        "decoder": {"width": 32, "heads": 4, "hidden": 32, "embedding": 16},
         "dropout": 0.0,
+        "channels": 32,
+        "grid": 4,
     }
     for setting, values in defaults.items():
         if setting in system.Config.model_fields:

@@ -51,6 +51,8 @@ class Backbone(nn.Module):
     Attributes:
         channels: ``D`` of the feature grid.
         stride: Side of a cell of the grid, in pixels.
+        middle_channels: ``D'`` of the grid of the stage before, whose cells have half that side;
+            ``D`` where the last grid stands in for it.
         frozen: The stages that never change, in their order; they may be none.
         network: The others.
     """
@@ -64,6 +66,10 @@ class Backbone(nn.Module):
         self.network = network
         self.channels: int = network.num_features
         self.stride: int = network.feature_info[-1]["reduction"]
+        self._middle = _middle_grid(network, config)
+        self.middle_channels: int = (
+            self.channels if self._middle is None else network.feature_info[self._middle]["num_chs"]
+        )
         self.freeze_batch_norm = config.freeze_batch_norm
         self.register_buffer("mean", _per_channel(network.pretrained_cfg["mean"]), persistent=False)
         self.register_buffer("std", _per_channel(network.pretrained_cfg["std"]), persistent=False)
@@ -76,14 +82,34 @@ class Backbone(nn.Module):
             module.requires_grad_(requires_grad=False)
         multiply_out(self)
 
-    def forward(self, images: Images) -> Tensor:
+    def forward(self, images: Images, middle: list[Tensor] | None = None) -> Tensor:
         """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
 
-        Of frozen features it takes the photos' own view.
+        Of frozen features it takes the photos' own view. ``middle``, if given, gets what `grids`
+        gives besides.
         """
         if isinstance(images, FrozenFeatures):
-            return self.from_frozen(images.views[ORIGINAL])
-        return self.from_frozen(self.to_frozen(images))
+            features = images.views[ORIGINAL]
+        else:
+            features = self.to_frozen(images)
+        if middle is None:
+            return self.from_frozen(features)
+        if self._middle is None:
+            middle.append(self.from_frozen(features))
+            return middle[0]
+        last, found = self.network.forward_intermediates(features, indices=[self._middle])
+        middle += found
+        return last
+
+    def grids(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Encode images once into two grids: ``(B, D', 2h, 2w)`` and ``(B, D, h, w)``.
+
+        The first is of the stage before the last grid's, of half its stride. Where an encoder has
+        no such stage, or it lies within the frozen ones, the last grid stands in for it.
+        """
+        middle: list[Tensor] = []
+        last = self(images, middle)
+        return middle[0], last
 
     def to_frozen(self, images: Tensor) -> Tensor:
         """Apply the frozen stages: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, C, h', w')``."""
@@ -233,15 +259,7 @@ def _taken_out(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
     """The first stages, with all that comes before them, out of the network, which skips them."""
     if config.frozen_stages == 0:
         return []
-    before: list[tuple[nn.Module, str]] = []
-    stages: list[tuple[nn.Module, str]] = []
-    for name, child in network.named_children():
-        if name in {"blocks", "stages"}:
-            stages += [(child, place) for place, _ in child.named_children()]
-        elif name.startswith("layer") and name[5:].isdigit():
-            stages.append((network, name))
-        elif not stages:
-            before.append((network, name))
+    before, stages = _stages(network)
     if config.frozen_stages > len(stages):
         msg = (
             f"backbone.frozen_stages: expected at most {len(stages)}, the stages of "
@@ -249,10 +267,37 @@ def _taken_out(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
         )
         raise DataError(msg)
     taken = []
-    for parent, name in [*before, *stages[: config.frozen_stages]]:
-        taken.append(getattr(parent, name))
-        setattr(parent, name, nn.Identity())
+    for path in [*before, *stages[: config.frozen_stages]]:
+        parent, _, name = path.rpartition(".")
+        taken.append(network.get_submodule(path))
+        setattr(network.get_submodule(parent), name, nn.Identity())
     return taken
+
+
+def _stages(network: nn.Module) -> tuple[list[str], list[str]]:
+    """Paths of what comes before the stages, and of the stages that can be frozen."""
+    before: list[str] = []
+    stages: list[str] = []
+    for name, child in network.named_children():
+        if name in {"blocks", "stages"}:
+            stages += [f"{name}.{place}" for place, _ in child.named_children()]
+        elif name.startswith("layer") and name[5:].isdigit():
+            stages.append(name)
+        elif not stages:
+            before.append(name)
+    return before, stages
+
+
+def _middle_grid(network: Any, config: BackboneConfig) -> int | None:  # noqa: ANN401 (timm is untyped)
+    """Which of timm's grids has half the stride of the last, if it can be had."""
+    grids = network.feature_info
+    found = [i for i, grid in enumerate(grids) if grid["reduction"] * 2 == grids[-1]["reduction"]]
+    if not found or not hasattr(network, "forward_intermediates"):
+        return None
+    _, stages = _stages(network)
+    path = grids[found[-1]]["module"]
+    last = stages.index(path) + 1 if path in stages else 0
+    return found[-1] if config.frozen_stages <= last else None
 
 
 def _is_depthwise(module: nn.Module) -> bool:

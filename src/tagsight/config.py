@@ -206,6 +206,29 @@ class SequenceConfig(Settings):
         return self
 
 
+class DecoderConfig(Settings):
+    """The size of layers in which labels look at the cells of a feature grid."""
+
+    width: int = Field(768, gt=0, le=8192, multiple_of=4)
+    """Length of the vectors of labels and cells."""
+
+    heads: int = Field(8, gt=0)
+    """Into how many parts attention cuts them; a divisor of ``width``."""
+
+    hidden: int = Field(2048, gt=0, le=32768)
+    """Units between the two linear layers that follow attention."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> Self:
+        if self.width % self.heads:
+            msg = (
+                f"decoder.heads: expected a divisor of decoder.width = {self.width}, "
+                f"got {self.heads}"
+            )
+            raise ValueError(msg)
+        return self
+
+
 class SystemConfig(Settings):
     """What every system has."""
 

@@ -12,6 +12,7 @@ from tagsight.errors import DataError
 from tagsight.recipes import csra, gcam, ml_gcn, resnet, vac, warp
 from tagsight.recipes import cnn_rnn, gcam, ml_gcn, order_free_rnn, resnet, vac
 from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, resnet, vac
+from tagsight.recipes import gcam, ml_decoder, ml_gcn, query2label, resnet, srn, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,9 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "csra": csra.CSRAConfig,
     "cnn-rnn": cnn_rnn.CNNRNNConfig,
     "order-free-rnn": order_free_rnn.OrderFreeRNNConfig,
+    "srn": srn.SRNConfig,
+    "query2label": query2label.Query2LabelConfig,
+    "ml-decoder": ml_decoder.MLDecoderConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -44,6 +48,9 @@ RECIPES: dict[str, Recipe] = {
         csra,
         cnn_rnn,
         order_free_rnn,
+        srn,
+        query2label,
+        ml_decoder,
     )
     for recipe in module.RECIPES
 }

@@ -10,9 +10,12 @@ from tagsight.systems.csra import CSRA
 from tagsight.systems.cnn_rnn import CNNRNN
 from tagsight.systems.f_gcn import FGCN
 from tagsight.systems.gcam import GCAM
+from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.order_free_rnn import OrderFreeRNN
+from tagsight.systems.query2label import Query2Label
 from tagsight.systems.resnet import ResNet
+from tagsight.systems.srn import SRN
 from tagsight.systems.vac import VAC
 from tagsight.systems.warp import WARP
 
@@ -33,6 +36,9 @@ SYSTEMS: dict[str, type[System]] = {
     "csra": CSRA,
     "cnn-rnn": CNNRNN,
     "order-free-rnn": OrderFreeRNN,
+    "srn": SRN,
+    "query2label": Query2Label,
+    "ml-decoder": MLDecoder,
 }
 
 

@@ -1,0 +1,108 @@
+"""Fixed queries look at the feature grid once, and each answers for a group of labels.
+
+Ridnik, Sharir, Ben-Cohen, Ben-Baruch and Noy. ML-Decoder: Scalable and Versatile Classification
+Head. WACV 2023. https://arxiv.org/abs/2111.12933
+
+Maps: what each cell adds to the logit, in logits, exactly, with the layer's gates held at what
+they were: the attention weights, the scale of its norms, which hidden units were on. The rest,
+which belongs to no cell (the query's own part and the biases), stands in every cell; a map averages
+to its logit. So it says how much a cell spoke for or against the label; attention alone does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+from zlib import crc32
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from tagsight.class_activation import pooled
+from tagsight.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
+from tagsight.recipes.ml_decoder import MLDecoderConfig
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from tagsight.config import SystemConfig
+    from tagsight.label_attention import Look
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+
+class MLDecoder(System):
+    """A decoder layer without self-attention, and a fully connected layer for each group.
+
+    Deviations:
+        Keys have no bias, which would change nothing. The random queries are those of their names,
+        a label's or a group's, so that they go with the labels. With more labels than ``groups``
+        it depends on the order of the labels which of them share a query, as in the released code.
+        Word vectors as queries, its form for labels that training never showed, are not here.
+        The published numbers are with the asymmetric loss, strong augmentation and a TResNet
+        that was pretrained together with the decoder.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = MLDecoderConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/2111.12933"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("COCO 2014", 84.2, "224, TResNet-M, non-interpolated AP", "ML-Decoder README"),
+        Published("COCO 2014", 90.1, "448, TResNet-L, non-interpolated AP", "ML-Decoder README"),
+        Published("COCO 2014", 91.4, "640, TResNet-XL, non-interpolated AP", "ML-Decoder README"),
+        Published("VOC 2007", 96.6, "TResNet, non-interpolated AP", "a third party's benchmark"),
+        Published("NUS-WIDE", 67.07, "TResNet, non-interpolated AP", "a third party's benchmark"),
+    )
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"queries", "head.weight", "head.bias"})
+    config: MLDecoderConfig
+    queries: Tensor
+    groups: Tensor
+
+    def __init__(self, config: MLDecoderConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        width = config.decoder.width
+        size = -(-len(labels) // min(config.groups, len(labels)))
+        names = labels.names if size == 1 else range(-(-len(labels) // size))
+        self.register_buffer("queries", fixed_queries([str(name) for name in names], width))
+        self.register_buffer("groups", torch.arange(len(labels)) // size, persistent=False)
+        self.projection = nn.Linear(self.backbone.channels, width)
+        self.query_norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList([AttentionLayer(config.decoder)])
+        self.head = LabelHead(len(labels), width)
+
+    @property
+    def maps_add_up(self) -> bool:
+        return True
+
+    def forward(self, images: Images) -> Recognition:
+        features = self.backbone(images)
+        logits, look = self._decoded(features)
+        shares = evidence(self.layers, [look], self.head.weight, logits)
+        return Recognition(
+            logits=logits,
+            maps=shares.unflatten(-1, features.shape[-2:]),
+            embedding=pooled(features, self.config.pooling),
+        )
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        del progress
+        logits, _ = self._decoded(self.backbone(images), self.config.dropout)
+        return {"labels": self.label_loss(logits, targets)}
+
+    def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, Look]:
+        cells = F.relu(self.projection(as_cells(features)))
+        queries = self.query_norm(self.queries + dropped(self.queries, dropout))
+        states, look = self.layers[0](queries[None], cells, dropout=dropout)
+        return self.head(states[:, self.groups]), look.of(self.groups)
+
+
+def fixed_queries(names: Sequence[str], width: int) -> Tensor:
+    """Draw the query of each name, always the same: ``(K, D)`` float."""
+    rows = []
+    for name in names:
+        # Its own generator: the random numbers of the run are not used up.
+        generator = torch.Generator().manual_seed(crc32(name.encode()))
+        rows.append(torch.randn(width, generator=generator))
+    return torch.stack(rows)

@@ -1,0 +1,111 @@
+"""Each label's learned query looks at the feature grid, in layers of a transformer.
+
+Liu, Zhang, Yang, Su and Zhu. Query2Label: A Simple Transformer Way to Multi-Label Classification.
+2021. https://arxiv.org/abs/2107.10834
+
+Maps: what each cell of the encoder's grid adds to the logit through all decoder layers, in logits,
+exactly, with the layers' gates held at what they were: the attention weights, the scale of the
+norms, which hidden units were on. The rest, which belongs to no cell, stands in every cell; a map
+averages to its logit. In the encoder cells look at one another: a cell also speaks for what it saw
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import nn
+
+from tagsight.class_activation import pooled
+from tagsight.label_attention import (
+    AttentionLayer,
+    LabelHead,
+    as_cells,
+    evidence,
+    position_code,
+)
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.query2label import Query2LabelConfig
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tagsight.config import SystemConfig
+    from tagsight.label_attention import Look
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+
+class Query2Label(System):
+    """A transformer whose decoder is asked for each label.
+
+    Deviations:
+        Keys have no bias, which would change nothing. Labels do not look at one another, as the
+        released code has it unless it is told otherwise; here it cannot be. The published numbers
+        are with the asymmetric loss, cutout and RandAugment.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = Query2LabelConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/2107.10834"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("COCO 2014", 84.9, "448, ResNet-101, VOC 2010 AP", "Query2Label README"),
+        Published("COCO 2014", 86.5, "576, ResNet-101, VOC 2010 AP", "Query2Label README"),
+        Published("COCO 2014", 91.3, "384, CvT-w24, VOC 2010 AP", "Query2Label README"),
+        Published("NUS-WIDE", 65.0, "448, ResNet-101, split of ASL", "Query2Label"),
+        Published("NUS-WIDE", 70.1, "384, CvT-w24, split of ASL", "Query2Label"),
+    )
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"queries", "head.weight", "head.bias"})
+    config: Query2LabelConfig
+
+    def __init__(self, config: Query2LabelConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        width, channels = config.decoder.width, self.backbone.channels
+        self.projection = nn.Identity() if width == channels else nn.Linear(channels, width)
+        self.queries = nn.Parameter(torch.randn(len(labels), width))
+        self.encoder = nn.ModuleList(
+            AttentionLayer(config.decoder) for _ in range(config.encoder_layers)
+        )
+        self.layers = nn.ModuleList(
+            AttentionLayer(config.decoder) for _ in range(config.decoder_layers)
+        )
+        self.head = LabelHead(len(labels), width)
+
+    @property
+    def maps_add_up(self) -> bool:
+        return True
+
+    @property
+    def equivariant(self) -> bool:
+        return False  # it knows where in the photo a cell is
+
+    def forward(self, images: Images) -> Recognition:
+        features = self.backbone(images)
+        logits, looks = self._decoded(features)
+        shares = evidence(self.layers, looks, self.head.weight, logits)
+        return Recognition(
+            logits=logits,
+            maps=shares.unflatten(-1, features.shape[-2:]),
+            embedding=pooled(features, self.config.pooling),
+        )
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        del progress
+        logits, _ = self._decoded(self.backbone(images), self.config.dropout)
+        return {"labels": self.label_loss(logits, targets)}
+
+    def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, list[Look]]:
+        # Through several layers, what half precision loses shows in the maps.
+        with full_precision(features.device):
+            cells = self.projection(as_cells(widened(features)))
+            place = position_code(features.shape[-2:], cells.shape[-1], like=cells)
+            for layer in self.encoder:
+                cells, _ = layer(cells, cells, position=place, cell_position=place, dropout=dropout)
+            states, looks = torch.zeros_like(self.queries)[None], []
+            for layer in self.layers:
+                states, look = layer(
+                    states, cells, position=self.queries, cell_position=place, dropout=dropout
+                )
+                looks.append(look)
+            return self.head(states), looks

@@ -1,0 +1,201 @@
+"""A linear baseline, corrected by what the attention maps of all labels say together.
+
+Zhu, Li, Ouyang, Yu and Wang. Learning Spatial Regularization with Image-level Supervisions for
+Multi-label Image Classification. CVPR 2017. https://arxiv.org/abs/1702.05891
+
+Maps: attention times confidence, times the number of cells, in logits: an exact account of the
+attention's own logit, which a loss of its own holds to the targets, and which the answer is not
+made of. Their cells are those of the stage before the last, half as wide as the last grid's.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.class_activation import class_logits, pooled
+from tagsight.precision import widened
+from tagsight.recipes.srn import SRNConfig
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+Stage = Literal["main", "attention", "regularisation", "together"]
+
+
+class Attended(NamedTuple):
+    """What the attention says of ``B`` images.
+
+    Attributes:
+        attention: ``(B, L, h, w)`` float, each label's shares of the cells; they sum to 1.
+        confidence: ``(B, L, h, w)`` float, what a cell says of the label, in logits.
+    """
+
+    attention: Tensor
+    confidence: Tensor
+
+    @property
+    def maps(self) -> Tensor:
+        """``(B, L, h, w)`` float; the mean of a map is the attention's logit."""
+        cells = self.attention.shape[-2] * self.attention.shape[-1]
+        return self.attention * self.confidence * cells
+
+    @property
+    def logits(self) -> Tensor:
+        """``(B, L)`` float: confidence, averaged by attention."""
+        return (self.attention * self.confidence).sum((-2, -1))
+
+
+class SRN(System):
+    """ResNet with a spatial regularisation net, trained in four stages.
+
+    Deviations:
+        The last layer of the attention has no bias, which the softmax would take away. Attention
+        is multiplied by its number of cells before the regularisation, whose first layer could
+        undo it: so its scale does not depend on the grid. A grid that is not ``grid`` wide is
+        resized to it; published is 14 alone. The authors end a stage when it learns no more; here
+        fractions of the training do. While the main network rests, batch norm that is trained
+        goes on averaging.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = SRNConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1702.05891"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("COCO 2014", 77.1, "224, ResNet-101, VOC 2010 AP", "SRN; G-CAM Table 2"),
+        Published(
+            "NUS-WIDE",
+            62.0,
+            "224, ResNet-101, VOC 2010 AP, another selection of photos",
+            "SRN; G-CAM Table 3",
+        ),
+    )
+    label_parameters: ClassVar[frozenset[str]] = frozenset(
+        {
+            "classifier.weight",
+            "classifier.bias",
+            "attend.4.weight",
+            "confidence.weight",
+            "confidence.bias",
+            "regularise.mixing",
+            "regularise.classifier.weight",
+            "regularise.classifier.bias",
+        }
+    )
+    staged: ClassVar[bool] = True
+    config: SRNConfig
+
+    def __init__(self, config: SRNConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        middle, width = self.backbone.middle_channels, config.channels
+        self.classifier = nn.Linear(self.backbone.channels, len(labels))
+        self.attend = nn.Sequential(
+            nn.Conv2d(middle, width, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, len(labels), 1, bias=False),
+        )
+        self.confidence = nn.Conv2d(middle, len(labels), 1)
+        self.regularise = Regularisation(config, len(labels))
+
+    @property
+    def equivariant(self) -> bool:
+        return False  # full-size kernels know where in the photo a cell is
+
+    def forward(self, images: Images) -> Recognition:
+        middle, last = self.backbone.grids(images)
+        attended = self._attended(middle)
+        return Recognition(
+            logits=self._mixed(self._main_logits(last), self.regularise(attended)),
+            maps=attended.maps,
+            embedding=pooled(last, self.config.pooling),
+        )
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        stage = self.stage(progress)
+        # What rests is computed without a graph: its parameters get no gradient at all.
+        with _learning(stage in {"main", "together"}):
+            middle, last = self.backbone.grids(images)
+        if stage == "main":
+            return {"labels": self.label_loss(self._main_logits(last), targets)}
+        with _learning(stage in {"attention", "together"}):
+            attended = self._attended(middle)
+        if stage == "attention":
+            return {"labels": self.label_loss(attended.logits, targets)}
+        regularised = self.regularise(attended)
+        if stage == "regularisation":
+            return {"labels": self.label_loss(regularised, targets)}
+        return {
+            "labels": self.label_loss(self._mixed(self._main_logits(last), regularised), targets),
+            "attention": self.label_loss(attended.logits, targets),
+        }
+
+    def stage(self, progress: float) -> Stage:
+        """What is trained at a fraction of the training."""
+        if progress < self.config.attention_from:
+            return "main"
+        if progress < self.config.regularisation_from:
+            return "attention"
+        return "regularisation" if progress < self.config.together_from else "together"
+
+    def _main_logits(self, last: Tensor) -> Tensor:
+        embedding = pooled(last, self.config.pooling)
+        return class_logits(embedding, self.classifier.weight, self.classifier.bias)
+
+    def _attended(self, middle: Tensor) -> Attended:
+        scores = widened(self.attend(middle))
+        attention = scores.flatten(2).softmax(-1).view_as(scores)
+        return Attended(attention, widened(self.confidence(middle)))
+
+    def _mixed(self, main: Tensor, regularised: Tensor) -> Tensor:
+        return self.config.alpha * main + (1 - self.config.alpha) * regularised
+
+
+class Regularisation(nn.Module):
+    """From the attention of all labels to their logits.
+
+    Two layers cell by cell, kernels of the size of the whole grid on each channel, and a linear
+    classifier.
+
+    Args:
+        config: Widths and the grid.
+        labels: ``L``.
+    """
+
+    def __init__(self, config: SRNConfig, labels: int) -> None:
+        super().__init__()
+        self.grid = config.grid
+        width = config.channels
+        # A row for each label, where a convolution would have a column.
+        self.mixing = nn.Parameter(torch.empty(labels, width))
+        nn.init.uniform_(self.mixing, -(labels**-0.5), labels**-0.5)
+        self.mixing_bias = nn.Parameter(torch.zeros(width))
+        self.second = nn.Conv2d(width, width, 1)
+        self.full_size = nn.Conv2d(width, width * config.kernels, config.grid, groups=width)
+        self.classifier = nn.Linear(width * config.kernels, labels)
+
+    def forward(self, attended: Attended) -> Tensor:
+        """Regularise: attention and confidence ``(B, L, h, w)`` -> logits ``(B, L)``."""
+        attention, confidence = attended
+        height, width = attention.shape[-2:]
+        weighted = confidence.sigmoid() * attention * (height * width)
+        if (height, width) != (self.grid, self.grid):
+            weighted = F.interpolate(weighted, (self.grid, self.grid), mode="bilinear")
+        mixed = torch.einsum("blhw,ld->bdhw", weighted, self.mixing)
+        hidden = F.relu(self.second(F.relu(mixed + self.mixing_bias[:, None, None])))
+        hidden = F.relu(self.full_size(hidden)).flatten(1)
+        return class_logits(hidden, self.classifier.weight, self.classifier.bias)
+
+
+def _learning(learns: bool) -> AbstractContextManager[object]:  # noqa: FBT001
+    """Compute with a graph only where something in it learns."""
+    return nullcontext() if learns else torch.no_grad()

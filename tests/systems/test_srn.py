@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny import drawn, tiny_system
+from torch import nn
+from torch.testing import assert_close
+
+from tagsight.class_activation import class_maps
+from tagsight.config import BackboneConfig
+from tagsight.gradcam import grad_cam
+from tagsight.recipes.srn import SRNConfig
+from tagsight.systems.srn import SRN, Attended, Regularisation
+
+STAGES = ["main", "attention", "regularisation", "together"]
+TRAINED = {
+    "main": {"backbone", "classifier"},
+    "attention": {"attend", "confidence"},
+    "regularisation": {"regularise"},
+    "together": {"backbone", "classifier", "attend", "confidence", "regularise"},
+}
+
+
+def array(parameter: nn.Parameter) -> np.ndarray:
+    return parameter.detach().numpy()
+
+
+def rectified(numbers: np.ndarray) -> np.ndarray:
+    return np.maximum(numbers, 0)
+
+
+def shared(maps: np.ndarray) -> np.ndarray:
+    """Softmax over the cells of each label's map."""
+    shares = np.exp(maps - maps.max((-2, -1), keepdims=True))
+    return shares / shares.sum((-2, -1), keepdims=True)
+
+
+def test_logits_and_maps_are_a_transcription_in_numpy():
+    system = tiny_system("srn").double().eval()
+    images = drawn(3)[0].double()
+    features = system.backbone(images).detach()
+    x = features.numpy()
+    first, third = system.attend[0], system.attend[4]
+    hidden = np.einsum("bchw,dc->bdhw", x, array(first.weight)[..., 0, 0])
+    hidden = rectified(hidden + array(first.bias)[:, None, None])
+    hidden = rectified(system.attend[2](torch.from_numpy(hidden)).detach().numpy())
+    attention = shared(np.einsum("bchw,lc->blhw", hidden, array(third.weight)[..., 0, 0]))
+    confidence = np.einsum("bchw,lc->blhw", x, array(system.confidence.weight)[..., 0, 0])
+    confidence += array(system.confidence.bias)[:, None, None]
+
+    net = system.regularise
+    weighted = attention / (1 + np.exp(-confidence)) * 16
+    u = np.einsum("blhw,ld->bdhw", weighted, array(net.mixing))
+    u = rectified(u + array(net.mixing_bias)[:, None, None])
+    u = np.einsum("bchw,dc->bdhw", u, array(net.second.weight)[..., 0, 0])
+    u = rectified(u + array(net.second.bias)[:, None, None])
+    kernels = array(net.full_size.weight).reshape(32, 4, 4, 4)  # 4 on each channel, as the grid
+    u = rectified(
+        np.einsum("bdhw,dkhw->bdk", u, kernels).reshape(3, -1) + array(net.full_size.bias)
+    )
+    regularised = u @ array(net.classifier.weight).T + array(net.classifier.bias)
+    main = x.mean((-2, -1)) @ array(system.classifier.weight).T + array(system.classifier.bias)
+
+    answer = system(images)
+    assert_close(answer.logits, torch.from_numpy(main / 2 + regularised / 2))
+    assert_close(answer.maps, torch.from_numpy(16 * attention * confidence))
+    assert_close(answer.embedding, features.mean((-2, -1)))
+
+
+def test_a_map_averages_to_the_logit_of_its_attention():
+    generator = torch.Generator().manual_seed(3)
+    scores, confidence = torch.randn(2, 3, 5, 4, 6, generator=generator, dtype=torch.double)
+    attention = scores.flatten(2).softmax(-1).view_as(scores)
+    attended = Attended(attention, confidence)
+    assert_close(attended.maps.mean((-2, -1)), attended.logits)
+
+
+def test_every_channel_has_full_size_kernels_of_its_own():
+    net = Regularisation(SRNConfig(), labels=80)
+    assert net.full_size.weight.shape == (2048, 1, 14, 14)
+    assert net.full_size.groups == 512
+    assert net.mixing.shape == (80, 512)
+
+
+def test_attention_of_another_grid_is_resized_and_keeps_its_scale():
+    net = Regularisation(SRNConfig(channels=8, grid=4), labels=3)
+    even = [Attended(torch.full((1, 3, n, n), 1 / n**2), torch.zeros(1, 3, n, n)) for n in (4, 6)]
+    assert_close(net(even[0]), net(even[1]))
+
+
+@pytest.mark.parametrize(
+    ("progress", "stage"),
+    [
+        (0.0, "main"),
+        (0.24, "main"),
+        (0.25, "attention"),
+        (0.5, "regularisation"),
+        (0.75, "together"),
+        (1.0, "together"),
+    ],
+)
+def test_a_quarter_of_the_training_is_for_each_stage(progress: float, stage: str):
+    assert tiny_system("srn").stage(progress) == stage
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_rests_in_a_stage_gets_no_gradient(stage: str):
+    system = tiny_system("srn")
+    terms = system.losses(*drawn(4), progress=STAGES.index(stage) / 4)
+    torch.stack(list(terms.values())).sum().backward()
+    got = {name.split(".")[0] for name, p in system.named_parameters() if p.grad is not None}
+    assert got == TRAINED[stage]
+
+
+def test_each_stage_has_a_loss_of_its_own():
+    system = tiny_system("srn").eval()
+    images, targets = drawn(4)
+    middle, last = system.backbone.grids(images)
+    attended = system._attended(middle)
+    by_hand = {
+        "main": {"labels": system.classifier(last.mean((-2, -1)))},
+        "attention": {"labels": attended.logits},
+        "regularisation": {"labels": system.regularise(attended)},
+        "together": {"labels": system(images).logits, "attention": attended.logits},
+    }
+    for i, stage in enumerate(STAGES):
+        expected = {k: system.label_loss(logits, targets) for k, logits in by_hand[stage].items()}
+        assert_close(system.losses(images, targets, progress=i / 4), expected)
+
+
+def test_stages_can_be_left_out():
+    system = tiny_system("srn", attention_from=0, regularisation_from=0, together_from=0)
+    assert system.stage(0.0) == "together"
+    with pytest.raises(ValueError, match=r"fractions that do not fall, got \(0\.5, 0\.4, 0\.9\)"):
+        SRNConfig(attention_from=0.5, regularisation_from=0.4, together_from=0.9)
+
+
+def test_maps_have_cells_half_as_wide_as_the_last_grid():
+    backbone = BackboneConfig(name="test_resnet", weights="none", frozen_stages=2)
+    system = tiny_system("srn", backbone=backbone).eval()
+    answer = system(torch.rand(2, 3, 64, 96))
+    assert answer.maps.shape == (2, 5, 4, 6)
+    assert answer.embedding.shape == (2, 96)
+
+
+def test_grad_cam_explains_the_share_of_the_main_network():
+    system = tiny_system("srn", alpha=0.3).eval()
+    images, _ = drawn(3)
+    with torch.no_grad():
+        maps = class_maps(system.backbone(images), system.classifier.weight)
+    assert_close(grad_cam(system, images, range(5)), F.relu(0.3 * maps) / 16)
+
+
+def test_the_order_of_labels_decides_nothing_but_rows():
+    system = tiny_system("srn")
+    rows = {name for name, p in system.named_parameters() if p.shape[0] == 5}
+    assert rows == SRN.label_parameters
+
+
+def test_its_settings_are_the_published_ones():
+    config = SRNConfig()
+    assert (config.channels, config.kernels, config.grid, config.alpha) == (512, 4, 14, 0.5)
