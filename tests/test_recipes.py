@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +48,8 @@ def test_a_recipe_builds_its_system(name: str):
     system = build_system(recipe.model_copy(update={"settings": settings}), label_space())
     assert type(system) is SYSTEMS[recipe.system]
     assert type(recipe.settings) is SYSTEMS[recipe.system].Config
-    assert build_optimizer(system, recipe.training).param_groups
+    if not system.remembers:
+        assert build_optimizer(system, recipe.training).param_groups
 
 
 @pytest.mark.parametrize("config", BACKBONES, ids=lambda config: config.name)
@@ -95,7 +97,7 @@ def test_a_paper_is_reproduced_with_its_whole_network_trained(name: str):
 @pytest.mark.parametrize("name", OF_PAPERS)
 def test_a_paper_says_what_to_expect_and_that_we_did_not_run_it(name: str):
     expectation = RECIPES[name].expectation
-    assert "published: COCO mAP " in expectation or "docs/decisions/" in expectation
+    assert re.search(r"published: (COCO mAP|NUS-WIDE) |docs/decisions/", expectation)
     assert "not run by us" in expectation
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tagsight.config import BackboneConfig
 from tagsight.labels import LabelSpace
 from tagsight.systems import SYSTEMS
+from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,16 +104,28 @@ def label_space() -> LabelSpace:
 
 
 def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object) -> System:
-    """A system around the tiny network, its graph with edges, its small view in whole cells."""
+    """A system around the tiny network, its graph with edges, its small view in whole cells.
+
+    One that remembers has seen sixteen photos.
+    """
     system = SYSTEMS[name]
     defaults: dict[str, object] = {
         "graph": {"hidden": 32, "epsilon": 0.3},
         "consistency": {"scale": 0.75},
         "dropout": 0.0,
+        "k": 3,
+        "sigma": 1e-3,
     }
     settings = {k: v for k, v in defaults.items() if k in system.Config.model_fields} | settings
     config = system.Config.model_validate({"backbone": TINY, **settings})
-    return system(config, labels or label_space())
+    labels = labels or label_space()
+    built = system(config, labels)
+    if isinstance(built, RememberingSystem):
+        images, targets = drawn(16)
+        names = list(COLOURS)
+        columns = [names.index(name) if name in names else -1 for name in labels.names]
+        built.remember(built.describe(images), targets[:, columns])
+    return built
 
 
 def drawn(count: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:

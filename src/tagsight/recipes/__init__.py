@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_gcn, resnet, vac
+from tagsight.recipes import gcam, knn, ml_gcn, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
+    "knn": knn.KNNConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -30,6 +31,7 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         vac,
         gcam,
+        knn,
     )
     for recipe in module.RECIPES
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.systems.base import Recognition, System
 from tagsight.systems.gcam import GCAM
+from tagsight.systems.knn import KNN
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.vac import VAC
@@ -21,6 +22,7 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "vac": VAC,
     "gcam": GCAM,
+    "knn": KNN,
 }
 
 
