@@ -69,7 +69,8 @@ def test_a_run_from_the_cache_is_the_run_from_the_photos(collection, tmp_path, n
     diaries = Diary(), Diary()
     plain = run(collection, tmp_path / "plain", RUNTIME, diaries[0], name)
     kept = run(collection, tmp_path / "kept", keeping(tmp_path), diaries[1], name)
-    assert [work[:2] for work in diaries[1].works] == [("frozen stages", TRAIN + VAL)]
+    assert diaries[1].works[0][:2] == ("frozen stages", TRAIN + VAL)
+    assert diaries[1].works[1:] == diaries[0].works
     for one, other in zip(diaries[0].steps, diaries[1].steps, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=1e-4)
     states = [load_model(outcome.model).system.state_dict() for outcome in (plain, kept)]

@@ -36,7 +36,7 @@ def state_of(system: System) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", [n for n in SYSTEMS if issubclass(SYSTEMS[n], GridSystem)])
+@pytest.mark.parametrize("name", [n for n, kind in SYSTEMS.items() if issubclass(kind, GridSystem)])
 def test_for_pooled_linear_classifiers_it_is_the_rectified_class_activation_map(name: str):
     system = tiny_system(name, pooling="average").eval()
     images, _ = drawn(3)

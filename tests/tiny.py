@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tagsight.config import BackboneConfig
 from tagsight.labels import LabelSpace
 from tagsight.systems import SYSTEMS
+from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,10 @@ def label_space() -> LabelSpace:
 
 
 def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object) -> System:
-    """A system around the tiny network, its graph with edges, its small view in whole cells."""
+    """A system around the tiny network, its graph with edges, its small view in whole cells.
+
+    One that remembers has seen sixteen photos.
+    """
     system = SYSTEMS[name]
     defaults: dict[str, object] = {
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
@@ -112,13 +116,22 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "dropout": 0.0,
         "channels": 32,
         "grid": 4,
+        "k": 3,
+        "sigma": 1e-3,
     }
     for setting, values in defaults.items():
         if setting in system.Config.model_fields:
             kind = system.Config.model_fields[setting].annotation
             settings.setdefault(setting, _known(kind, values))
     config = system.Config.model_validate({"backbone": TINY, **settings})
-    return system(config, labels or label_space())
+    labels = labels or label_space()
+    built = system(config, labels)
+    if isinstance(built, RememberingSystem):
+        images, targets = drawn(16)
+        names = list(COLOURS)
+        columns = [names.index(name) if name in names else -1 for name in labels.names]
+        built.remember(built.describe(images), targets[:, columns])
+    return built
 
 
 def _known(kind: Any, values: object) -> object:

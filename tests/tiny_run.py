@@ -81,7 +81,7 @@ class Diary:
             raise KeyboardInterrupt
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        assert epoch == self.steps[-1].epoch
+        assert epoch == (self.steps[-1].epoch if self.steps else 0)
         self.epochs.append(metrics)
 
 

@@ -40,6 +40,7 @@ from tagsight.model_config import (
 )
 from tagsight.recipes import parse_recipe
 from tagsight.systems import build_system
+from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -145,11 +146,13 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     with about(folder), weights_follow(), torch.random.fork_rng(devices=[]):
         system = build_system(recipe, labels)
     with about(weights_file), _opened(weights_file) as stored:
-        _check_shapes(stored, system.state_dict())
+        _check_shapes(stored, system)
         _check_digest(weights_file, config.weights_sha256)
         state = {name: stored.get_tensor(name) for name in system.state_dict()}
         _check_values(state, system.state_dict())
-    system.load_state_dict(state)
+        system.load_state_dict(state)
+        if isinstance(system, RememberingSystem):
+            system.check()
     return LoadedModel(system.to(device).eval(), labels, decision, recipe, config.facts)
 
 
@@ -206,10 +209,12 @@ def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str)
     raise DataError(msg)
 
 
-def _check_shapes(stored: safe_open, state: Mapping[str, Tensor]) -> None:
+def _check_shapes(stored: safe_open, system: System) -> None:
     """Compare what is stored with what the settings describe, before any of it is read."""
     found = {n: shape for n, shape in _shapes(stored).items() if not n.startswith(_LABELS)}
-    expected = {name: list(tensor.shape) for name, tensor in state.items()}
+    expected = {name: list(tensor.shape) for name, tensor in system.state_dict().items()}
+    if isinstance(system, RememberingSystem):
+        expected |= _remembered_shapes(found, system)
     differing = sorted(n for n in found.keys() | expected if found.get(n) != expected.get(n))
     if differing:
         first = differing[0]
@@ -218,6 +223,18 @@ def _check_shapes(stored: safe_open, state: Mapping[str, Tensor]) -> None:
             f"of shape {expected.get(first, 'none')}, got {found.get(first, 'none')}"
         )
         raise DataError(msg)
+
+
+def _remembered_shapes(
+    found: Mapping[str, list[int]], system: RememberingSystem
+) -> dict[str, list[int]]:
+    """What it has of as many photos as the first of its tensors is of, which the file holds."""
+    shapes = {name: list(getattr(system, name).shape) for name in system.photo_dimensions}
+    first, dimension = next(iter(system.photo_dimensions.items()))
+    if len(found.get(first, [])) == len(shapes[first]):
+        for name, place in system.photo_dimensions.items():
+            shapes[name][place] = found[first][dimension]
+    return shapes
 
 
 def _shapes(stored: safe_open) -> dict[str, list[int]]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tagsight.decision import Decision
     from tagsight.runtime import Runtime
     from tagsight.systems import System
+    from tagsight.systems.remembering import RememberingSystem
+    from tagsight.views import Images
 
 Report = dict[str, Any]
 """Plain values for JSON; every fraction in percent, as the field prints them."""
@@ -70,22 +72,55 @@ def predict(
     Returns:
         In every process the logits of all photos.
     """
-    system.eval()
     started = time.perf_counter()
+
+    def logits(images: Images) -> Tensor:
+        return system(images).logits
+
+    gathered = _of_all(logits, system, photos, runtime, batch_size, progress)
+    return Predictions(gathered, len(photos) / (time.perf_counter() - started))
+
+
+@torch.no_grad()
+def describe(
+    system: RememberingSystem,
+    photos: Photos,
+    runtime: Runtime,
+    *,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Give what a system may remember of photos, in their order; arguments are as for `predict`.
+
+    Returns:
+        In every process ``(N, D)`` float32 on the CPU, of all photos.
+    """
+    return _of_all(system.describe, system, photos, runtime, batch_size, progress)
+
+
+def _of_all(
+    take: Callable[[Images], Tensor],
+    system: System,
+    photos: Photos,
+    runtime: Runtime,
+    batch_size: int,
+    progress: Callable[[int], None] | None,
+) -> Tensor:
+    """A row for each photo; of several processes each makes its share, and all know all."""
+    system.eval()
     processes = runtime.processes
-    logits: list[Tensor] = []
+    parts: list[Tensor] = []
     done = 0
     rows = processes.share(len(photos))
     with processes.own_share():
         for images in evaluation_batches(photos, batch_size, runtime.workers, rows):
             with runtime.autocast():
-                logits.append(system(runtime.images(images)).logits.float().cpu())
-            done += len(logits[-1])
+                parts.append(take(runtime.images(images)).float().cpu())
+            done += len(parts[-1])
             if progress is not None:
                 progress(min(len(photos), done * processes.count))
-    # A process without a share has no logits, and so no number of labels either.
-    gathered = torch.cat([batch for share in processes.collect(logits) for batch in share])
-    return Predictions(gathered, len(photos) / (time.perf_counter() - started))
+    # A process without a share has no part, and does not know how long a row is either.
+    return torch.cat([part for share in processes.collect(parts) for part in share])
 
 
 def evaluate(

@@ -23,7 +23,7 @@ def start_from(model: LoadedModel, system: System, names: Sequence[str]) -> str:
     A parameter with a row for each label gets the rows of the labels that the model knows; the
     rows of the others stay as they are, and those of the model's other labels are not used. What
     is known of the labels themselves, graph and word vectors, is the new system's own. Of a model
-    of another system the backbone is taken, and nothing else.
+    of another system, or of one that remembers photos, the backbone is taken, and nothing else.
 
     Args:
         model: Where the weights come from.
@@ -41,7 +41,7 @@ def start_from(model: LoadedModel, system: System, names: Sequence[str]) -> str:
     shared = [name for name in names if name in known]
     rows = torch.tensor([row for row, name in enumerate(names) if name in known], dtype=torch.long)
     source = torch.tensor([known[name] for name in shared], dtype=torch.long)
-    alike = type(system) is type(model.system)
+    alike = type(system) is type(model.system) and not system.remembers
     with torch.no_grad():
         for name, to, weights in _pairs(model.system, system, alike=alike):
             if name in system.label_parameters:

@@ -12,12 +12,13 @@ from tagsight.batches import PhotoStore, TrainingBatches
 from tagsight.checkpoint import load_model, model_digest
 from tagsight.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.errors import DataError
-from tagsight.evaluate import predict
+from tagsight.evaluate import describe, predict
 from tagsight.initial_weights import start_from
 from tagsight.labels import LabelSpace
 from tagsight.origin import origin_of
 from tagsight.run_folder import RunFolder
 from tagsight.systems import SYSTEMS, build_system
+from tagsight.systems.remembering import RememberingSystem
 from tagsight.train import Training
 from tagsight.transforms import Augmentation
 from tagsight.vectors import label_vectors
@@ -72,6 +73,9 @@ def train_run(
     thresholds, so that whatever ends the run leaves the best model so far. Until the run is done
     the run folder also has the state of the training, to go on from. Test rows are not read.
 
+    A system that remembers sees each photo once, as it is, and has one epoch and no state: what
+    interrupts it leaves nothing, and it begins anew.
+
     Args:
         annotations: With splits; photos are known to be readable.
         recipe: System and settings.
@@ -99,16 +103,20 @@ def train_run(
     system = _system(labels, recipe, runtime, log, init=None if state else start.init)
     try:
         with _photos(system, recipe, learn, judge, runtime, hashes, log) as (shown, judged):
-            training = _training(system, shown, learn.targets, recipe, runtime)
-            if state is not None:
-                training.load_state_dict(state["training"])
-            run.save_state(training)
-            for step in training:
-                log.step(step)
-                if step.ends_epoch:
-                    logits = predict(training.candidate, judged, runtime).logits
-                    run.judge(step.epoch, training.candidate, labels, logits)
-                run.save_state_if_due(training)
+            if isinstance(system, RememberingSystem):
+                seen = (shown, learn.targets), (judged, judge.targets)
+                run.judge(0, system, labels, _remembering(system, *seen, runtime, log))
+            else:
+                training = _training(system, shown, learn.targets, recipe, runtime)
+                if state is not None:
+                    training.load_state_dict(state["training"])
+                run.save_state(training)
+                for step in training:
+                    log.step(step)
+                    if step.ends_epoch:
+                        logits = predict(training.candidate, judged, runtime).logits
+                        run.judge(step.epoch, training.candidate, labels, logits)
+                    run.save_state_if_due(training)
     except KeyboardInterrupt:
         return run.interrupted()
     except FloatingPointError:
@@ -188,6 +196,28 @@ def _training(
     return Training(system, batches, recipe.training, runtime)
 
 
+def _remembering(
+    system: RememberingSystem,
+    learn: tuple[Photos, Tensor],
+    judge: tuple[Photos, Tensor],
+    runtime: Runtime,
+    log: Log,
+) -> Tensor:
+    """Let a system remember photos and choose its settings; give the logits that it is judged by.
+
+    Every process describes its share of the photos and remembers all of them.
+    """
+    embeddings = []
+    for description, (photos, _) in zip(("remembering", "validating"), (learn, judge), strict=True):
+        with log.work(description, len(photos)) as advance:
+            embeddings.append(describe(system, photos, runtime, progress=advance))
+    system.remember(embeddings[0], learn[1])
+    log.note(system.choose(embeddings[1], judge[1]))
+    return system.recall(embeddings[1])
+
+
 def _augmentation(recipe: Recipe) -> Augmentation:
     training = recipe.training
+    if SYSTEMS[recipe.system].remembers:  # each photo as it is, once
+        return Augmentation(training.image_size, 1.0, flip=False, seed=training.seed)
     return Augmentation(training.image_size, training.crop, training.random_flip, training.seed)

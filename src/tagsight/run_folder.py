@@ -177,7 +177,9 @@ class RunFolder:
                 probabilities=candidate.probabilities,
             )
             said = {**self._facts, "validation": {**validation, "epoch": epoch + 1}}
-            save_model(self.model, candidate, labels, decision, self._recipe, said)
+            # With what the system has chosen itself.
+            recipe = self._recipe.model_copy(update={"settings": candidate.config})
+            save_model(self.model, candidate, labels, decision, recipe, said)
         self.best = Best(epoch, validation)
 
     def tell_what_is_kept(self) -> None:

@@ -13,6 +13,7 @@ from tagsight.recipes import csra, gcam, ml_gcn, resnet, vac, warp
 from tagsight.recipes import cnn_rnn, gcam, ml_gcn, order_free_rnn, resnet, vac
 from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, resnet, vac
 from tagsight.recipes import gcam, ml_decoder, ml_gcn, query2label, resnet, srn, vac
+from tagsight.recipes import gcam, knn, ml_gcn, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,7 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "srn": srn.SRNConfig,
     "query2label": query2label.Query2LabelConfig,
     "ml-decoder": ml_decoder.MLDecoderConfig,
+    "knn": knn.KNNConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -51,6 +53,7 @@ RECIPES: dict[str, Recipe] = {
         srn,
         query2label,
         ml_decoder,
+        knn,
     )
     for recipe in module.RECIPES
 }

@@ -11,6 +11,7 @@ from tagsight.systems.cnn_rnn import CNNRNN
 from tagsight.systems.f_gcn import FGCN
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_decoder import MLDecoder
+from tagsight.systems.knn import KNN
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.query2label import Query2Label
@@ -39,6 +40,7 @@ SYSTEMS: dict[str, type[System]] = {
     "srn": SRN,
     "query2label": Query2Label,
     "ml-decoder": MLDecoder,
+    "knn": KNN,
 }
 
 

@@ -77,6 +77,8 @@ class System(nn.Module, ABC):
     """Whether the sigmoid of a logit is meant as a probability; else logits only rank photos."""
     staged: ClassVar[bool] = False
     """Whether some parameters have no gradient at some time of the training."""
+    remembers: ClassVar[bool] = False
+    """Whether it learns by remembering the training photos (`RememberingSystem`): no gradients."""
     passes: ClassVar[int] = 1
     """How often recognising runs the backbone."""
 

@@ -1,0 +1,290 @@
+"""The labels of the nearest remembered photos: a system that trains nothing.
+
+Gong, Jia, Leung, Toshev and Ioffe. Deep Convolutional Ranking for Multilabel Image Annotation.
+ICLR 2014. https://arxiv.org/abs/1312.4894 (its baseline, "visual feature + kNN"; the tables cite
+Chua et al., NUS-WIDE, CIVR 2009). With ``weighting = "ml-knn"``: Zhang and Zhou. ML-KNN: A Lazy
+Learning Approach to Multi-label Learning. Pattern Recognition 40(7), 2007.
+https://doi.org/10.1016/j.patcog.2006.12.019
+
+Maps: how much more alike a cell is, on average, to those neighbours of the photo that have the
+label than to those that do not, over sigma: the log-odds that their means alone would give. Alike
+is the inner product over the lengths of the pooled features, or minus half the squared distance.
+Where no neighbour has the label, or all have it, all remembered photos stand in for them. The maps
+do not add up to the logit, which counts votes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tagsight.class_activation import pooled
+from tagsight.errors import DataError
+from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.neighbours import nearest
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.knn import KNNConfig
+from tagsight.systems.base import Published, Recognition
+from tagsight.systems.remembering import RememberingSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+DEFAULT_K = 50
+BATCH = 64
+"""Photos that are recalled together."""
+FARTHEST = 20.0
+"""Largest log-odds, either way, of the vote that every photo gets besides its neighbours'."""
+LEANING = 5e-4
+"""How much of what tells equals apart an estimate by ML-KNN gets: at most 0.01 in its log-odds."""
+
+
+class Neighbours(NamedTuple):
+    """The neighbours of ``B`` photos, the nearest first.
+
+    Attributes:
+        found: ``(B, K, E)`` float, what is remembered of them.
+        weights: ``(B, K)`` float, their votes; they add up to ``K``.
+        targets: ``(L, B, K)`` int8 in {1, 0, -1}.
+    """
+
+    found: Tensor
+    weights: Tensor
+    targets: Tensor
+
+    def first(self, k: int) -> Neighbours:
+        """Only the ``k`` nearest."""
+        weights = self.weights[:, :k]
+        scaled = weights * (weights.shape[1] / weights.sum(1, keepdim=True))
+        return Neighbours(self.found[:, :k], scaled, self.targets[..., :k])
+
+    def votes(self, target: int) -> Tensor:
+        """Add up the votes of those whose target is this: ``(B, L)`` float."""
+        return torch.einsum("lbk,bk->bl", self._are(target), self.weights)
+
+    def shares(self, target: int) -> Tensor:
+        """The weights of those whose target is this, of a sum of 1 or all 0: ``(L, B, K)``."""
+        weights = self._are(target) * self.weights
+        return weights / weights.sum(2, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+
+    def _are(self, target: int) -> Tensor:
+        return (self.targets == target).to(self.weights.dtype)
+
+
+class KNN(RememberingSystem):
+    """The share of a photo's neighbours that have a label, as log-odds.
+
+    With votes ``v`` for a label and ``a`` against it, which add up to k if all is known, a logit is
+    ``log((v + q) / (a + 1 - q))``. One more vote than there are neighbours, divided by ``q`` in
+    (0, 1), keeps it finite and decides among photos with the same votes, of which there are many:
+    its log-odds are those of the label's frequency, plus how much more alike the photo is to all
+    remembered photos with the label than to those without it, over sigma. It never turns over what
+    whole votes say. Neighbours of whom a label is not known have no vote on it.
+
+    ML-KNN's logit is ``log P(H1) P(C | H1) / P(H0) P(C | H0)`` (its Eqs. 2, 5 and 6 with s = 1), of
+    the number ``C`` of neighbours with the label, counted over the training photos themselves. Of
+    neighbours that are not all known ``C`` is the share of the known, in k-ths.
+
+    Deviations:
+        The published row uses six hand-made features; here they are the pooled features of the
+        backbone, which is not trained. It says neither how votes are weighed nor what k is. A photo
+        is never its own neighbour while training photos are counted, but its duplicate may be.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = KNNConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1312.4894"
+    published: ClassVar[tuple[Published, ...]] = ()
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"targets", "means", "agreement"})
+    config: KNNConfig
+    means: Tensor
+    agreement: Tensor | None
+    prior: Tensor
+
+    def __init__(self, config: KNNConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels, added=int(config.metric == "euclidean"))
+        present = labels.cooccurrence.diagonal()
+        odds = (1 + present) / (1 + labels.photos - present)
+        self.register_buffer("prior", odds.log(), persistent=False)
+        self.register_buffer("means", torch.zeros(len(labels), 2, self.remembered.shape[1]))
+        self.register_buffer("agreement", None)
+        if config.weighting == "ml-knn":
+            self.agreement = torch.zeros(len(labels), 2, self.k + 1, dtype=torch.long)
+
+    @property
+    def k(self) -> int:
+        """Neighbours that vote, if so many photos are remembered."""
+        return self.config.k or DEFAULT_K
+
+    def forward(self, images: Images) -> Recognition:
+        features = widened(self.backbone(images))
+        embedding = pooled(features, self.config.pooling)
+        with full_precision(features.device):
+            queries = self._queries(embedding)
+            neighbours = self._neighbours(queries, self.k)
+            return Recognition(
+                logits=self._logits(queries, neighbours, self.agreement),
+                maps=self._maps(self._cells(features, embedding), neighbours),
+                embedding=embedding,
+            )
+
+    @torch.no_grad()
+    def remember(self, embeddings: Tensor, targets: Tensor) -> None:
+        device = self.remembered.device
+        self.remembered = self._keys(embeddings.to(self.remembered))
+        self.targets = targets.T.to(device, torch.int8).contiguous()
+        self.means = self._means()
+        if self.agreement is not None and self.config.k is not None:
+            self.agreement = self._agreements([self.k])[self.k]
+
+    @torch.no_grad()
+    def choose(self, embeddings: Tensor, targets: Tensor) -> str:
+        candidates = self._candidates()
+        agreements = self._agreements(candidates) if self.agreement is not None else {}
+        logits = self._recalled(embeddings, candidates, agreements)
+        scores = {
+            k: 100 * mean_average_precision(average_precision(logits[k], targets))[0]
+            for k in candidates
+        }
+        best = max(candidates, key=lambda k: scores[k])
+        self.config = self.config.model_copy(update={"k": best})
+        self.agreement = agreements.get(best)
+        listed = ", ".join(f"{k}: {score:.1f}" for k, score in scores.items())
+        return f"{best} of {len(self.remembered):,} remembered photos vote (mAP by k: {listed})"
+
+    @torch.no_grad()
+    def recall(self, embeddings: Tensor) -> Tensor:
+        agreements = {} if self.agreement is None else {self.k: self.agreement}
+        return self._recalled(embeddings, [self.k], agreements)[self.k]
+
+    def check(self) -> None:
+        super().check()
+        if self.agreement is not None and bool((self.agreement < 0).any()):
+            msg = "expected counts of photos of at least 0, got others: the model is of no use"
+            raise DataError(msg)
+
+    def _candidates(self) -> list[int]:
+        if self.config.k is not None:
+            return [self.config.k]
+        fitting = [k for k in sorted({*self.config.candidates}) if k < len(self.remembered)]
+        return fitting or [DEFAULT_K]
+
+    def _keys(self, embeddings: Tensor) -> Tensor:
+        """What is remembered: inner products with queries are cosines, or say how far they are."""
+        if self.config.metric == "cosine":
+            return F.normalize(embeddings)
+        return torch.cat([embeddings, -embeddings.square().sum(1, keepdim=True) / 2], 1)
+
+    def _queries(self, embeddings: Tensor) -> Tensor:
+        if self.config.metric == "cosine":
+            return F.normalize(embeddings)
+        return torch.cat([embeddings, torch.ones_like(embeddings[:, :1])], 1)
+
+    def _cells(self, features: Tensor, embeddings: Tensor) -> Tensor:
+        """Cells as queries, of which those of the whole photo are the mean: ``(B, E, h, w)``."""
+        if self.config.metric == "cosine":
+            lengths = embeddings.norm(dim=1).clamp(min=1e-12)
+            return features / lengths[:, None, None, None]
+        return torch.cat([features, torch.ones_like(features[:, :1])], 1)
+
+    @property
+    def _unit(self) -> float:
+        """Difference of inner products that are log-odds of 1."""
+        return self.config.sigma if self.config.metric == "cosine" else self.config.sigma**2
+
+    def _neighbours(self, queries: Tensor, k: int) -> Neighbours:
+        rows = nearest(queries.detach(), self.remembered, k)
+        found = self.remembered[rows]
+        products = torch.einsum("be,bke->bk", queries, found)
+        return Neighbours(found, self._weights(queries, products), self.targets[:, rows])
+
+    def _weights(self, queries: Tensor, products: Tensor) -> Tensor:
+        """How much each neighbour's vote counts: ``(B, K)``, in all ``K``."""
+        if self.config.weighting != "distance":
+            return torch.ones_like(products)
+        nearness = products - 1
+        if self.config.metric == "euclidean":
+            squares = queries[:, :-1].square().sum(1, keepdim=True) - 2 * products
+            nearness = -squares.clamp(min=1e-12).sqrt()
+        return products.shape[1] * (nearness / self.config.sigma).softmax(1)
+
+    def _logits(self, queries: Tensor, neighbours: Neighbours, agreement: Tensor | None) -> Tensor:
+        contrast = (self.means[:, 1] - self.means[:, 0]) / self._unit
+        odds = (self.prior + queries @ contrast.T).clamp(-FARTHEST, FARTHEST)
+        present, absent = neighbours.votes(1), neighbours.votes(0)
+        if agreement is not None:
+            return self._estimates(present, absent, agreement) + LEANING * odds
+        return (present + odds.sigmoid()).log() - (absent + (-odds).sigmoid()).log()
+
+    def _estimates(self, present: Tensor, absent: Tensor, agreement: Tensor) -> Tensor:
+        """ML-KNN's posterior as log-odds: ``(B, L)``."""
+        k = agreement.shape[2] - 1
+        ways = agreement.to(present.dtype) + 1
+        chances = (ways / ways.sum(2, keepdim=True)).log()
+        gains = (chances[:, 1] - chances[:, 0]).gather(1, _in_kths(present, absent, k).T).T
+        return self.prior + torch.where(present + absent > 0, gains, 0)
+
+    def _maps(self, cells: Tensor, neighbours: Neighbours) -> Tensor:
+        products = torch.einsum("behw,bke->bkhw", cells, neighbours.found)
+        present, absent = (
+            torch.einsum("lbk,bkhw->blhw", shares, products)
+            + torch.einsum("behw,le->blhw", cells, self.means[:, target])
+            * (shares.sum(2) == 0).T[..., None, None]
+            for target in (1, 0)
+            for shares in [neighbours.shares(target)]
+        )
+        return (present - absent) / self._unit
+
+    def _means(self) -> Tensor:
+        """Of all photos without and with each label, or of all if there are none: ``(L, 2, E)``."""
+        known = torch.stack([self.targets == 0, self.targets == 1], 1).to(self.remembered.dtype)
+        counts = known.sum(2, keepdim=True)
+        means = known @ self.remembered / counts.clamp(min=1)
+        return torch.where(counts > 0, means, self.remembered.mean(0))
+
+    def _recalled(
+        self, embeddings: Tensor, ks: Sequence[int], agreements: dict[int, Tensor]
+    ) -> dict[int, Tensor]:
+        logits: dict[int, list[Tensor]] = {k: [] for k in ks}
+        for batch in embeddings.split(BATCH):
+            queries = self._queries(batch.to(self.remembered))
+            neighbours = self._neighbours(queries, max(ks))
+            for k, parts in logits.items():
+                parts.append(self._logits(queries, neighbours.first(k), agreements.get(k)).cpu())
+        return {k: torch.cat(parts) for k, parts in logits.items()}
+
+    def _agreements(self, ks: Sequence[int]) -> dict[int, Tensor]:
+        """Count, over the remembered photos, how many of their neighbours have a label.
+
+        Returns:
+            For each number of neighbours ``(L, 2, k + 1)`` int: by label, by whether the photo has
+            it, and by how many of its neighbours do.
+        """
+        size = len(self.targets)
+        label = torch.arange(size, device=self.targets.device)[:, None]
+        counts = {k: self.prior.new_zeros(size * 2 * (k + 1), dtype=torch.long) for k in ks}
+        for own in torch.arange(len(self.remembered), device=self.targets.device).split(BATCH):
+            queries, here = self._own_queries(own), self.targets[:, own]
+            theirs = self.targets[:, nearest(queries, self.remembered, max(ks), own=own)]
+            for k in ks:
+                present, absent = ((theirs[..., :k] == t).sum(2) for t in (1, 0))
+                cases = (2 * label + here) * (k + 1) + _in_kths(present, absent, k)
+                known = (here >= 0) & (present + absent > 0)
+                counts[k] += cases[known].bincount(minlength=len(counts[k]))
+        return {k: count.view(size, 2, k + 1) for k, count in counts.items()}
+
+    def _own_queries(self, rows: Tensor) -> Tensor:
+        keys = self.remembered[rows]
+        return keys if self.config.metric == "cosine" else self._queries(keys[:, :-1])
+
+
+def _in_kths(present: Tensor, absent: Tensor, k: int) -> Tensor:
+    """Round the share of the known that is present to ``k``-ths: whole numbers, int in [0, k]."""
+    present, known = present.long(), (present + absent).long()
+    return (2 * k * present + known) // (2 * known).clamp(min=1)
