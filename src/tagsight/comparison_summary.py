@@ -158,6 +158,9 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     yield from _alike("images of {} pixels", [(row.name, row.record.image_size) for row in rows])
     yield from _alike("backbone and first weights: {}", [(r.name, r.record.weights) for r in rows])
     yield from _alike("epochs: {}", [(row.name, _training(row)["epochs"]) for row in rows])
+    changed = [(row.name, _changes(row)) for row in rows]
+    if any(change for _, change in changed):
+        yield from _alike("changes to the recipes: {}", [(n, c or "none") for n, c in changed])
     yield (
         "Mean ± standard deviation over seeds. Interval: 95 %, by bootstrap over photos "
         f"({RESAMPLES:,} resamples, the same for all) of the mAP averaged over seeds."
@@ -165,9 +168,9 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     if len(rows) > 1:
         yield (
             f"Difference: to the highest mAP, {rows[0].name}, with its 95 % interval by paired "
-            "bootstrap over photos; p: two-sided, of no difference, corrected by Holm for "
-            f"{len(rows) - 1} comparisons. Neither says what other seeds would change, and the "
-            "best was found on the same photos."
+            "bootstrap over photos; p: two-sided, of no difference, corrected for all differences "
+            "by Holm. Neither says what other seeds would change, and the best was found on the "
+            "same photos."
         )
     yield (
         "CF1 is the harmonic mean of CP and CR, CF1_mean the mean of the labels' F1; all labels at "
@@ -177,9 +180,6 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if rule := row.record.report.get("all_rule"):
             yield f"{row.name}: the scores are no probabilities; all labels are by {rule}."
-        source = str(row.record.recipe.get("source"))
-        if str(row.record.recipe.get("name")).endswith(", changed"):
-            yield f"{row.name}: {source}."
 
 
 def _alike(sentence: str, values: Sequence[tuple[str, object]]) -> Iterator[str]:
@@ -202,6 +202,13 @@ def _training(row: Row) -> dict[str, Any]:
     training = row.record.recipe["training"]
     assert isinstance(training, dict)
     return training
+
+
+def _changes(row: Row) -> str:
+    """What is different from the recipe of that name, as `choose_recipe` says it."""
+    recipe = row.record.recipe
+    changed = str(recipe["name"]).endswith(", changed")
+    return str(recipe["source"]).partition(" with ")[2] if changed else ""
 
 
 def _missing(failures: Sequence[Failure], left_out: Sequence[Run]) -> Iterator[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.train import Step
 
-STEPS, JUDGED = 4, 32
+STEPS, JUDGED = 3, 32
 VIEWS_FOR_EVIDENCE = 4
 """Passes over a photo to measure its evidence: itself, and each transform of it."""
 

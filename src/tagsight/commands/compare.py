@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,7 +76,7 @@ class Conditions:
     """Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'."""
 
     budget: Annotated[float | None, Parameter(validator=Number(gt=0))] = None
-    """Minutes; no run is begun that would not end within them, by what is expected of it."""
+    """Minutes; no run is begun that is not expected to end within them."""
 
 
 def compare(
@@ -101,6 +102,7 @@ def compare(
         out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
         max_bad: Largest fraction of the photos that may be unusable.
     """
+    started = time.monotonic()
     entries = contest.entries()  # before torch is imported, so that a typo is answered at once
 
     from tagsight.comparison import known_results, plan, run_all, unfinished
@@ -111,11 +113,12 @@ def compare(
     waiting = unfinished(runs, results)
     estimates = _estimates(waiting, results, shared)
     _tell_plan(entries, waiting, estimates, conditions.budget)
+    spent = (time.monotonic() - started) / 60
     state = run_all(
         runs,
         shared,
         estimates=estimates,
-        budget=conditions.budget,
+        budget=None if conditions.budget is None else conditions.budget - spent,
         tell=remark,
         report=lambda so_far: _report(so_far, out),
     )
@@ -179,8 +182,8 @@ def _tell_plan(
         seeds = [str(run.seed) for run in waiting if run.name == entry.name]
         if seeds:
             each = estimates.get(entry.name)
-            time = "time not known" if each is None else f"{_about(each)} each"
-            remark(f"  {entry.name}: {time}, seeds {', '.join(seeds)}")
+            expected = "time not known" if each is None else f"{_about(each)} each"
+            remark(f"  {entry.name}: {expected}, seeds {', '.join(seeds)}")
         else:
             remark(f"  {entry.name}: finished")
 
