@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tiny import COLOURS
 
-from tagsight.comparison import Failure, Run
+from tagsight.comparison import Failure
 from tagsight.comparison_result import Record, Result
+from tagsight.comparison_run import Run
 from tagsight.decision import Decision
 from tagsight.evaluate import measure
 from tagsight.recipes import RECIPES

@@ -467,7 +467,7 @@ def test_systems_are_compared_in_tables_and_a_plot_and_nothing_is_done_twice(
     out = tmp_path / "out"
     assert main(comparing(labels, out, *options)) == 0
     captured = capsys.readouterr()
-    assert "4 runs, less than a minute in all" in captured.err
+    assert "to run: 4, less than a minute in all" in captured.err
     assert "  gcam-cpu: less than a minute each, seeds 0, 1" in captured.err
     assert "run 4 of 4: gcam-cpu, seed 1" in captured.err
     assert captured.out.splitlines()[0] in (out / "table.md").read_text()
@@ -486,7 +486,7 @@ def test_a_comparison_says_what_it_left_out_and_how_to_draw(
     out = tmp_path / "out"
     assert main(comparing(labels, out, *options, "--budget", "0.0001")) == 0
     captured = capsys.readouterr()
-    assert "within a budget of 0.0001 min" in captured.err
+    assert ", of which as much as fits into 0.0001 min" in captured.err
     assert (
         "left out, as it would not have ended within the budget: resnet-cpu, seed 0" in captured.err
     )

@@ -10,18 +10,18 @@ from tiny_run import RUNTIME, TEST, TRAIN, tiny_collection, tiny_recipe
 from torch.testing import assert_close
 
 import tagsight.comparison
+import tagsight.comparison_run
 from tagsight.checkpoint import load_model
 from tagsight.comparison import (
     FAILURE,
     Progress,
-    Run,
-    Shared,
     known_results,
     minutes_taken,
     plan,
     run_all,
     unfinished,
 )
+from tagsight.comparison_run import Run, Shared
 from tagsight.data import read_annotations
 from tagsight.data.boxes import read_boxes
 from tagsight.errors import DataError
@@ -125,7 +125,7 @@ def test_what_is_finished_is_not_run_again(finished, monkeypatch):
 def test_the_test_photos_are_not_there_before_the_training_is_done(
     collection, tmp_path, monkeypatch
 ):
-    real, hidden = tagsight.comparison.train_run, []
+    real, hidden = tagsight.comparison_run.train_run, []
 
     def without_test(rows: Annotations, *arguments: object, **named: object) -> object:
         paths = rows.rows("test").paths
@@ -136,20 +136,20 @@ def test_the_test_photos_are_not_there_before_the_training_is_done(
             for path, place in zip(paths, away, strict=True):
                 hidden.append(place.rename(path))
 
-    monkeypatch.setattr(tagsight.comparison, "train_run", without_test)
+    monkeypatch.setattr(tagsight.comparison_run, "train_run", without_test)
     state = run_all(RUNS[:2], sharing(collection, tmp_path))
     assert made(state) == names(RUNS[:2])
     assert len(hidden) == 2 * TEST
 
 
 def test_the_test_photos_are_read_once_for_each_run(collection, tmp_path, monkeypatch):
-    real, read = tagsight.comparison.PhotoStore, []
+    real, read = tagsight.comparison_run.PhotoStore, []
 
     def counting(paths: tuple[Path, ...], *arguments: object, **named: object) -> object:
         read.append(paths)
         return real(paths, *arguments, **named)
 
-    monkeypatch.setattr(tagsight.comparison, "PhotoStore", counting)
+    monkeypatch.setattr(tagsight.comparison_run, "PhotoStore", counting)
     run_all(RUNS[:2], sharing(collection, tmp_path))
     assert read == [collection.rows("test").paths] * 2
 
@@ -194,9 +194,9 @@ def test_what_is_trained_and_not_measured_is_not_trained_again(collection, tmp_p
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tagsight.comparison, "predict", interrupted)
+        patch.setattr(tagsight.comparison_run, "predict", interrupted)
         assert run_all(RUNS[:1], shared).interrupted
-    monkeypatch.setattr(tagsight.comparison, "train_run", None)
+    monkeypatch.setattr(tagsight.comparison_run, "train_run", None)
     assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1])
     (shared.results / "resnet-0.json").unlink()
     other = Run("resnet", tiny_recipe("resnet", epochs=2, lr=0.5))
@@ -215,7 +215,8 @@ def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
     assert failure.run.name == "diverging"
     assert "not finite" in failure.message
     assert f"diverging, seed 0 failed: {failure.message}" in told
-    assert "FloatingPointError" in (shared.folder(runs[0]) / FAILURE).read_text()
+    file = shared.folder(runs[0]) / FAILURE
+    assert "FloatingPointError" in file.read_text()
 
 
 @pytest.mark.parametrize(
@@ -230,9 +231,14 @@ def test_a_failure_is_one_sentence(collection, tmp_path, monkeypatch, error, mes
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(tagsight.comparison, "train_run", fail)
-    (failure,) = run_all(RUNS[:1], sharing(collection, tmp_path)).failures
+    shared = sharing(collection, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(tagsight.comparison_run, "train_run", fail)
+        (failure,) = run_all(RUNS[:1], shared).failures
     assert message in failure.message
+    assert type(error).__name__ in (shared.folder(RUNS[0]) / FAILURE).read_text()
+    assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1]), "it is tried again"
+    assert not (shared.folder(RUNS[0]) / FAILURE).exists()
 
 
 def test_no_run_is_begun_that_would_not_end_within_the_budget(collection, tmp_path):

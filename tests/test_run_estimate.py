@@ -7,7 +7,7 @@ import pytest
 from tiny_run import RUNTIME, tiny_collection, tiny_recipe
 
 import tagsight.run_estimate
-from tagsight.comparison import Run, Shared
+from tagsight.comparison_run import Run, Shared
 from tagsight.preparation import prepare
 from tagsight.run_estimate import minutes_of
 

@@ -12,8 +12,9 @@ from tagsight.significance import holm, mean_estimate, paired_difference
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tagsight.comparison import Failure, Progress, Run
+    from tagsight.comparison import Failure, Progress
     from tagsight.comparison_result import Record, Result
+    from tagsight.comparison_run import Run
     from tagsight.significance import Difference, Estimate
 
 

@@ -38,7 +38,7 @@ def write_plot(file: Path, summary: Summary) -> None:
     rows = [row for row in reversed(summary.rows) if row.results]
     panels = 2 if summary.has_evidence else 1
     # Names instead of outlines: the text can be searched, and the same comparison is the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tagsight"}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tagsight", "font.size": 9}):
         size = (MARGIN + PANEL_WIDTH * panels, MARGIN + ROW_HEIGHT * len(rows))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
@@ -55,7 +55,7 @@ def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
             axes.plot(row.interval, [place, place], color=INK, linewidth=1.6, zorder=1)
     _draw_seeds(axes, rows, "mAP")
     split = rows[0].record.split
-    axes.set_xlabel(f"mAP on {split} in percent, 95 % interval over photos; dots are seeds")
+    axes.set_xlabel(f"mAP on {split} in percent; line: 95 % over photos, dots: seeds")
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
 
 
@@ -66,7 +66,7 @@ def _draw_pointing(axes: Axes, rows: Sequence[Row]) -> None:
         axes.annotate(
             "chance", (chance, 1), xycoords=("data", "axes fraction"), color=CHANCE, fontsize=8
         )
-    axes.set_xlabel("pointing at objects, in percent; dots are seeds")
+    axes.set_xlabel("pointing at objects, in percent; dots: seeds")
 
 
 def _draw_seeds(axes: Axes, rows: Sequence[Row], metric: str) -> None:

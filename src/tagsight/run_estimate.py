@@ -21,7 +21,7 @@ from tagsight.run import train_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tagsight.comparison import Run, Shared
+    from tagsight.comparison_run import Run, Shared
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
     from tagsight.train import Step

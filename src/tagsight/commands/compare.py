@@ -19,8 +19,9 @@ from tagsight.runlog import progress
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tagsight.comparison import Progress, Run, Shared
+    from tagsight.comparison import Progress
     from tagsight.comparison_result import Result
+    from tagsight.comparison_run import Run, Shared
     from tagsight.runtime import Runtime
     from tagsight.variants import Entry
 
@@ -134,7 +135,7 @@ def _shared(
     max_bad: float,
     runtime: Runtime,
 ) -> Shared:
-    from tagsight.comparison import Shared
+    from tagsight.comparison_run import Shared
     from tagsight.data.boxes import read_boxes
     from tagsight.preparation import prepare
     from tagsight.run import Start
@@ -176,8 +177,8 @@ def _tell_plan(
     budget: float | None,
 ) -> None:
     total = sum(estimates.get(run.name, 0.0) for run in waiting)
-    within = "" if budget is None else f" within a budget of {budget:g} min"
-    remark(f"{len(waiting)} runs, {_about(total)} in all{within}")
+    within = "" if budget is None else f", of which as much as fits into {budget:g} min"
+    remark(f"to run: {len(waiting)}, {_about(total)} in all{within}")
     for entry in entries:
         seeds = [str(run.seed) for run in waiting if run.name == entry.name]
         if seeds:
