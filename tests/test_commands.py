@@ -453,3 +453,84 @@ def test_labels_come_from_data_or_from_their_names(capsys, labels: Path, tmp_pat
     names = [str(labels), "--labels", "cat"] if both else []
     text = complaint(capsys, "vectors", *names, *out_to(tmp_path / "vectors.npz"))
     assert "expected either DATA or --labels" in text
+
+
+def comparing(labels: Path, out: Path, *options: str) -> list[str]:
+    return ["compare", str(labels), "--out", str(out), *options, *TINY_OPTIONS]
+
+
+def test_systems_are_compared_in_tables_and_a_plot_and_nothing_is_done_twice(
+    capsys, labels: Path, tmp_path
+):
+    boxes = write_boxes(tmp_path / "boxes.json", labels)
+    options = ["--systems", "resnet, gcam", "--seeds", "2", "--boxes", str(boxes)]
+    out = tmp_path / "out"
+    assert main(comparing(labels, out, *options)) == 0
+    captured = capsys.readouterr()
+    assert "to run: 4, less than a minute in all" in captured.err
+    assert "  gcam-cpu: less than a minute each, seeds 0, 1" in captured.err
+    assert "run 4 of 4: gcam-cpu, seed 1" in captured.err
+    assert captured.out.splitlines()[0] in (out / "table.md").read_text()
+    files = {path.name for path in out.iterdir()}
+    assert files >= {"table.md", "table.csv", "table.tex", "plot.svg", "results", "runs"}
+    assert len(list((out / "results").iterdir())) == 8
+    assert result(capsys, *comparing(labels, out, *options)) == captured.out
+    assert result(capsys, "evaluate", str(out / "runs" / "gcam-cpu-1" / "model"), str(labels))
+
+
+def test_a_comparison_says_what_it_left_out_and_how_to_draw(
+    capsys, labels: Path, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tagsight.plots.find_spec", lambda _: None)
+    options = ["--systems", "resnet", "--seeds", "1"]
+    out = tmp_path / "out"
+    assert main(comparing(labels, out, *options, "--budget", "0.0001")) == 0
+    captured = capsys.readouterr()
+    assert ", of which as much as fits into 0.0001 min" in captured.err
+    assert (
+        "left out, as it would not have ended within the budget: resnet-cpu, seed 0" in captured.err
+    )
+    assert captured.out == ""
+    assert main(comparing(labels, out, *options)) == 0
+    assert "no plot: it needs matplotlib, which the extra 'plots' brings" in capsys.readouterr().err
+    assert not (out / "plot.svg").exists()
+    assert (out / "table.md").exists()
+
+
+def test_a_failed_run_is_told_at_the_end_and_in_the_exit_code(capsys, labels: Path, tmp_path):
+    variants = tmp_path / "variants.toml"
+    wrong = '[wild]\nrecipe = "resnet"\ntraining.optimizer = "sgd"\ntraining.lr = 1e30\n'
+    variants.write_text(wrong)
+    options = ["--systems", "resnet", "--variants", str(variants), "--seeds", "1"]
+    assert main(comparing(labels, tmp_path / "out", *options)) == 1
+    captured = capsys.readouterr()
+    assert "  wild: time not known, seeds 0" in captured.err
+    assert "| wild | 0 | failed |" in captured.out
+    assert "- Failed: wild, seed 0: the l" in captured.out
+
+
+def test_a_comparison_that_is_interrupted_says_what_it_has_and_goes_on(
+    capsys, labels: Path, tmp_path
+):
+    options = ["--systems", "resnet,gcam", "--seeds", "1"]
+
+    def cut_off(log: RunLog, *_: object) -> None:
+        if "gcam" in str(log._path):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunLog, "epoch", cut_off)
+        assert main(comparing(labels, tmp_path, *options)) == INTERRUPTED
+    captured = capsys.readouterr()
+    assert "| resnet-cpu | 1 |" in captured.out
+    assert "- Not run: gcam-cpu, seed 0." in captured.out
+    assert "the same command goes on" in captured.err
+    assert "| gcam-cpu | 1 |" in result(capsys, *comparing(labels, tmp_path, *options))
+
+
+def test_what_cannot_be_compared_is_refused_before_the_photos_are_opened(
+    capsys, labels: Path, tmp_path
+):
+    text = complaint(capsys, *comparing(labels, tmp_path / "out", "--systems", "gcam,gcan"))
+    assert "expected the name of a recipe, got 'gcan'" in text
+    assert not (tmp_path / "out").exists()

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import csra, gcam, ml_gcn, resnet, vac, warp
-from tagsight.recipes import cnn_rnn, gcam, ml_gcn, order_free_rnn, resnet, vac
-from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, resnet, vac
-from tagsight.recipes import gcam, ml_decoder, ml_gcn, query2label, resnet, srn, vac
-from tagsight.recipes import gcam, knn, ml_gcn, resnet, vac
+from tagsight.recipes import (
+    a_gcn,
+    cnn_rnn,
+    csra,
+    f_gcn,
+    gcam,
+    knn,
+    ml_decoder,
+    ml_gcn,
+    order_free_rnn,
+    query2label,
+    resnet,
+    srn,
+    vac,
+    warp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

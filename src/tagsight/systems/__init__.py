@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from tagsight.systems.a_gcn import AGCN
 from tagsight.systems.base import Recognition, System
-from tagsight.systems.csra import CSRA
 from tagsight.systems.cnn_rnn import CNNRNN
+from tagsight.systems.csra import CSRA
 from tagsight.systems.f_gcn import FGCN
 from tagsight.systems.gcam import GCAM
-from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.knn import KNN
+from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.ml_gcn import MLGCN
 from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.query2label import Query2Label

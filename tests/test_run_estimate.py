@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tiny_run import RUNTIME, tiny_collection, tiny_recipe
+
+import tagsight.run_estimate
+from tagsight.comparison_run import Run, Shared
+from tagsight.preparation import prepare
+from tagsight.run_estimate import minutes_of
+
+if TYPE_CHECKING:
+    from tagsight.data.annotations import Annotations
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory) -> Annotations:
+    return tiny_collection(tmp_path_factory.mktemp("photos"))
+
+
+def sharing(collection: Annotations, out) -> Shared:
+    return Shared(out, prepare(collection, out, RUNTIME, seed=0), RUNTIME)
+
+
+def test_a_longer_training_is_expected_to_take_longer(collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    short, long = (
+        minutes_of(Run("gcam", tiny_recipe(epochs=epochs)), shared) for epochs in (1, 1000)
+    )
+    assert 0 < short < long / 20
+    assert list(tmp_path.iterdir()) == [tmp_path / "split.csv"], "a trial leaves nothing"
+
+
+def test_the_test_photos_are_not_read(collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    gone = tuple(
+        path.with_name("gone.png") if split == "test" else path
+        for path, split in zip(collection.paths, collection.splits, strict=True)
+    )
+    prepared = shared.prepared._replace(annotations=replace(collection, paths=gone))
+    assert minutes_of(Run("gcam", tiny_recipe()), replace(shared, prepared=prepared)) > 0
+
+
+def test_of_a_run_that_cannot_be_tried_nothing_is_known(collection, tmp_path):
+    run = Run("gcam", tiny_recipe("resnet", optimizer="sgd", lr=1e30))
+    assert minutes_of(run, sharing(collection, tmp_path)) is None
+
+
+def test_ctrl_c_ends_a_trial(collection, tmp_path, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tagsight.run_estimate.Stopwatch, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        minutes_of(Run("gcam", tiny_recipe()), sharing(collection, tmp_path))
