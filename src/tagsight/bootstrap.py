@@ -48,8 +48,9 @@ def bootstrap(
     Raises:
         ValueError: If there is no photo, no resample, or the level is not in (0, 1).
     """
-    draws = [statistic(photos) for photos in _resampled(size, resamples, seed, level)]
-    return _basic_interval(statistic(torch.arange(size)), torch.tensor(draws).double(), level)
+    _check(size, resamples, level)
+    draws = [statistic(photos) for photos in _resampled(size, resamples, seed)]
+    return basic_interval(statistic(torch.arange(size)), torch.tensor(draws).double(), level)
 
 
 def bootstrap_map(
@@ -70,34 +71,63 @@ def bootstrap_map(
     Raises:
         ValueError: As `bootstrap` and `tagsight.metrics.average_precision`.
     """
+    _check(len(logits), resamples, level)
+    draws = map_draws(logits, targets, seed=seed, resamples=resamples)
+    estimate, _ = mean_average_precision(average_precision(logits, targets))
+    low, high = basic_interval(estimate, draws, level)
+    return Interval(max(low, 0.0), min(high, 1.0))
+
+
+def map_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 1000) -> Tensor:
+    """Mean average precision of every resample: ``(R,)`` float64, NaN without a present target.
+
+    The same seed draws the same photos, whatever the logits: systems can be compared by pairs.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        seed: Decides the resamples.
+        resamples: Their number ``R``.
+
+    Raises:
+        ValueError: As `tagsight.metrics.average_precision`.
+    """
     size = len(logits)
     counts = [
         torch.bincount(photos, minlength=size).to(torch.int16)
-        for photos in _resampled(size, resamples, seed, level)
+        for photos in _resampled(size, resamples, seed)
     ]
     at_once = max(1, _WEIGHTS_AT_ONCE // size)
     draws = [
         average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
         for i in range(0, resamples, at_once)
     ]
-    estimate, _ = mean_average_precision(average_precision(logits, targets))
-    low, high = _basic_interval(estimate, torch.cat(draws, 1).nanmean(0), level)
-    return Interval(max(low, 0.0), min(high, 1.0))
+    return torch.cat(draws, 1).nanmean(0)
 
 
-def _resampled(size: int, resamples: int, seed: int, level: float) -> list[Tensor]:
+def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Interval:
+    """Interval around an estimate, from the statistic in resamples; see `bootstrap`.
+
+    Args:
+        estimate: The statistic of the photos themselves.
+        draws: ``(R,)`` float, the statistic of each resample; NaN is left out.
+        level: Probability that the interval covers the true value, in (0, 1).
+    """
+    tail = (1 - level) / 2
+    low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
+    # Where the bias is larger than the spread the corrected interval would not hold the estimate.
+    return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))
+
+
+def _resampled(size: int, resamples: int, seed: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randint(size, (size,), generator=generator) for _ in range(resamples)]
+
+
+def _check(size: int, resamples: int, level: float) -> None:
     if size < 1 or resamples < 1 or not 0 < level < 1:
         msg = (
             "expected at least one photo, one resample and a level in (0, 1), "
             f"got size={size!r}, resamples={resamples!r}, level={level!r}"
         )
         raise ValueError(msg)
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(size, (size,), generator=generator) for _ in range(resamples)]
-
-
-def _basic_interval(estimate: float, draws: Tensor, level: float) -> Interval:
-    tail = (1 - level) / 2
-    low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
-    # Where the bias is larger than the spread the corrected interval would not hold the estimate.
-    return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))

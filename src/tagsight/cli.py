@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from tagsight import __version__
 from tagsight.commands.calibrate import calibrate
+from tagsight.commands.compare import compare
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
 from tagsight.commands.download import download
@@ -27,7 +28,7 @@ from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
 from tagsight.commands.vectors import vectors
-from tagsight.errors import DataError, ShareError
+from tagsight.errors import DataError, ShareError, user_message
 from tagsight.launch import launched
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     train,
     evaluate,
     calibrate,
+    compare,
     tag,
     explain,
 )
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows ``tagsight`` on the command line, by default that of the process.
 
     Returns:
-        0, or 2 for an error of the user's, 130 after Ctrl-C, 1 if nobody reads the output.
+        0, or 2 for an error of the user's, 130 after Ctrl-C, 1 if nobody reads the output or a part
+        of the work failed.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
@@ -166,19 +169,7 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
         about = f" {tokens[0]}" if tokens and tokens[0] in known else ""
         text = re.sub(r"(?<!\.)\.$", "", str(error))  # not the end of an ellipsis
         return f"{text}; see 'tagsight{about} --help'"
-    if isinstance(error, OSError):
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}"
-    if isinstance(error, DataError | FloatingPointError):
-        return str(error)
-    # Torch's own error, which must not be imported to be told from others.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "the memory is full; try a lower --training.batch_size or --training.image_size"
-    from pydantic import ValidationError
-
-    from tagsight.setting_errors import sentence
-
-    return sentence(error) if isinstance(error, ValidationError) else None
+    return user_message(error)
 
 
 def drop_output() -> None:

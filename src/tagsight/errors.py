@@ -7,3 +7,20 @@ class DataError(ValueError):
 
 class ShareError(DataError):
     """One of several processes met what the others did not, and must say so itself."""
+
+
+def user_message(error: Exception) -> str | None:
+    """One line for an error that a user can mend; None for a defect of ours."""
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}"
+    if isinstance(error, DataError | FloatingPointError):
+        return str(error)
+    # Torch's own error, which must not be imported to be told from others.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "the memory is full; try a lower --training.batch_size or --training.image_size"
+    from pydantic import ValidationError
+
+    from tagsight.setting_errors import sentence
+
+    return sentence(error) if isinstance(error, ValidationError) else None

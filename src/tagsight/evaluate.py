@@ -106,13 +106,29 @@ def evaluate(
     """
     side = model.recipe.training.image_size
     photos = PhotoStore(annotations.paths, side, memory=0)
-    logits, rate = predict(model.system, photos, runtime, progress=progress)
+    return report_on(
+        model, annotations, predict(model.system, photos, runtime, progress=progress), seed=seed
+    )
+
+
+def report_on(
+    model: LoadedModel, annotations: Annotations, predictions: Predictions, *, seed: int = 0
+) -> Report:
+    """Measure what a model said of the rows of a split; `evaluate` says what comes out.
+
+    Args:
+        model: Which has said it.
+        annotations: The split, its labels matched to the model's.
+        predictions: Of its photos.
+        seed: Of the bootstrap.
+    """
+    logits, rate = predictions
     report = measure(logits, annotations.targets, model.labels.names, model.decision, seed=seed)
     return report | {
         "photos_per_second": round(rate, 1),
         "photos": len(annotations),
         "split_hash": annotations.hash(),
-        "image_size": side,
+        "image_size": model.recipe.training.image_size,
         "system": model.recipe.system,
         "recipe": model.recipe.name,
         "weights": _weights(model),

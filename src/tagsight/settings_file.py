@@ -37,14 +37,7 @@ def read_settings(path: Path) -> SettingsFile:
     Raises:
         DataError: If it is not such a file; the settings' names are not yet looked at.
     """
-    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
-        msg = f"expected a TOML file of at most {LARGEST_FILE:,} bytes, got {path}"
-        raise DataError(msg)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path}: expected TOML: {error}"
-        raise DataError(msg) from error
+    values = read_toml(path)
     recipe = values.pop("recipe", None)
     if recipe is not None and not isinstance(recipe, str):
         msg = f"{path}: expected recipe to be the name of one, got {recipe!r}"
@@ -54,6 +47,22 @@ def read_settings(path: Path) -> SettingsFile:
             msg = f"{path}: expected 'recipe' and the tables [system] and [training], got {name!r}"
             raise DataError(msg)
     return SettingsFile(recipe, list(changes_in(values, f"{path}: ")))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        DataError: If it is none, or larger than a file of settings can be.
+    """
+    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
+        msg = f"expected a TOML file of at most {LARGEST_FILE:,} bytes, got {path}"
+        raise DataError(msg)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: expected TOML: {error}"
+        raise DataError(msg) from error
 
 
 def settings_text(recipe: Recipe) -> str:

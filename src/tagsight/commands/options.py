@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.run import Start
     from tagsight.runtime import Runtime
+    from tagsight.settings import Change
 
 
 def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - dictionaries of these or lists
@@ -241,21 +242,25 @@ class Choice:
 
     def chosen(self) -> Recipe:
         """Apply file and flags to the recipe."""
-        from tagsight.settings import DEFAULT_RECIPE, Change, changes_in, choose_recipe
+        from tagsight.settings import DEFAULT_RECIPE, choose_recipe
         from tagsight.settings_file import SettingsFile, read_settings
 
         file = read_settings(self.config) if self.config else SettingsFile(None, [])
-        flags = {"system": self.system or {}, "training": self.training or {}}
-        short = {"epochs": self.epochs, "seed": self.seed}
-        return choose_recipe(
-            self.recipe or file.recipe or DEFAULT_RECIPE,
-            [
-                *file.changes,
-                *changes_in(flags, "--"),
-                *(
-                    Change(("training", name), value, f"--{name}")
-                    for name, value in short.items()
-                    if value is not None
-                ),
-            ],
-        )
+        flags = setting_flags(self.system, self.training, epochs=self.epochs, seed=self.seed)
+        return choose_recipe(self.recipe or file.recipe or DEFAULT_RECIPE, [*file.changes, *flags])
+
+
+def setting_flags(
+    system: dict[str, Any] | None, training: dict[str, Any] | None, **short: int | None
+) -> list[Change]:
+    """Collect the changes that flags make; those of the training have short flags as well."""
+    from tagsight.settings import Change, changes_in
+
+    return [
+        *changes_in({"system": system or {}, "training": training or {}}, "--"),
+        *(
+            Change(("training", name), value, f"--{name}")
+            for name, value in short.items()
+            if value is not None
+        ),
+    ]

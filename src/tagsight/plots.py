@@ -1,0 +1,83 @@
+"""A comparison as a picture: needs the extra ``plots``."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from tagsight.files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from tagsight.comparison_summary import Row, Summary
+
+INK, SEED, CHANCE = "#1f4e79", "#e08214", "#888888"
+ROW_HEIGHT, PANEL_WIDTH, MARGIN = 0.34, 4.2, 1.1
+"""Inches."""
+
+
+def can_plot() -> bool:
+    """Whether the extra ``plots`` is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def write_plot(file: Path, summary: Summary) -> None:
+    """Draw mAP with its interval and a dot for each seed, and beside it pointing, if measured.
+
+    Args:
+        file: An SVG file.
+        summary: With at least one row that was measured.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    rows = [row for row in reversed(summary.rows) if row.results]
+    panels = 2 if summary.has_evidence else 1
+    # Names instead of outlines: the text can be searched, and the same comparison is the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tagsight"}):
+        size = (MARGIN + PANEL_WIDTH * panels, MARGIN + ROW_HEIGHT * len(rows))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+        _draw_map(axes[0], rows)
+        if panels == 2:
+            _draw_pointing(axes[1], rows)
+        with replacing(file) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
+    for place, row in enumerate(rows):
+        if row.interval is not None:
+            axes.plot(row.interval, [place, place], color=INK, linewidth=1.6, zorder=1)
+    _draw_seeds(axes, rows, "mAP")
+    split = rows[0].record.split
+    axes.set_xlabel(f"mAP on {split} in percent, 95 % interval over photos; dots are seeds")
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+
+
+def _draw_pointing(axes: Axes, rows: Sequence[Row]) -> None:
+    _draw_seeds(axes, rows, "pointing")
+    if (chance := rows[0].mean("chance")) is not None:
+        axes.axvline(chance, color=CHANCE, linewidth=1, linestyle=":")
+        axes.annotate(
+            "chance", (chance, 1), xycoords=("data", "axes fraction"), color=CHANCE, fontsize=8
+        )
+    axes.set_xlabel("pointing at objects, in percent; dots are seeds")
+
+
+def _draw_seeds(axes: Axes, rows: Sequence[Row], metric: str) -> None:
+    for place, row in enumerate(rows):
+        values = row.values(metric)
+        if (mean := row.mean(metric)) is not None:
+            axes.plot([mean], [place], "o", color=INK, markersize=7, zorder=2)
+        axes.plot(values, [place] * len(values), "o", color=SEED, markersize=3.5, zorder=3)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(axis="y", length=0)
