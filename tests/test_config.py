@@ -60,7 +60,7 @@ def test_defaults_survive_json(settings: type[BaseModel]):
         (BackboneConfig, {"frozen_stages": -1}),
         (BackboneConfig, {"weights": "clip"}),
         (GraphConfig, {"epsilon": 1.1}),
-        (GraphConfig, {"delta": 1}),
+        (GraphConfig, {"delta": 1.1}),
         (GraphConfig, {"lr_factor": 0}),
         (ConsistencyConfig, {"weight": 1.5}),
         (ConsistencyConfig, {"scale": 1}),

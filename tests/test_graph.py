@@ -62,7 +62,7 @@ def counts(draw: st.DrawFn, most: int = 6) -> Tensor:
 configs = st.builds(
     GraphConfig,
     epsilon=st.sampled_from([0, 0.2, 0.4, 0.5, 1]),
-    delta=st.sampled_from([0, 0.2, 0.5, 0.9]),
+    delta=st.sampled_from([0, 0.2, 0.5, 0.9, 1]),
     direction=st.sampled_from(["given_source", "given_target"]),
     variant=st.sampled_from(["paper", "released", "identity"]),
     second_self_loop=st.booleans(),

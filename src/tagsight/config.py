@@ -66,8 +66,8 @@ class GraphConfig(GraphLayersConfig):
     epsilon: float = Field(0.4, ge=0, le=1)
     """Conditional probability below which an edge is noise (Eq. 5)."""
 
-    delta: float = Field(0.2, ge=0, lt=1)
-    """Share of a label's new state that comes from its neighbours (Eq. 6)."""
+    delta: float = Field(0.2, ge=0, le=1)
+    """Share of a label's new state that comes from its neighbours (Eq. 6); 1 leaves it nothing."""
 
     direction: Literal["given_source", "given_target"] = "given_source"
     """What makes an edge from ``j`` to ``i``: ``P(i given j)`` as released, or ``P(j given i)``."""

@@ -20,7 +20,7 @@ def graph(
     *,
     reading: Reading = Reading(),
     epsilon: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.4,
-    delta: Annotated[float, Parameter(validator=Number(gte=0, lt=1))] = 0.2,
+    delta: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.2,
     out: Path | None = None,
     save: Path | None = None,
     labels: str | None = None,
