@@ -110,11 +110,11 @@ def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -
     heading = 2 * _NAME_SIZE if len(sections) > 1 else 0
     block = heading + plan.height + _BAR + _GAP
     sheet = Image.new("RGB", (plan.width + 2 * _MARGIN, head + len(sections) * block), _PAPER)
-    _write(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, plan.width)
+    write_line(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, plan.width)
     for i, section in enumerate(sections):
         top = head + i * block
         if heading:
-            _write(sheet, (_MARGIN, top), section.title, _NAME_SIZE, _SCORE, plan.width)
+            write_line(sheet, (_MARGIN, top), section.title, _NAME_SIZE, _SCORE, plan.width)
         _draw_section(sheet, top + heading, plan, small, photo.size, section)
     return sheet
 
@@ -154,9 +154,9 @@ def _draw_section(
     section: Section,
 ) -> None:
     width, strong = plan.cell[0], section.top
-    _write(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
+    write_line(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
     size = "{} x {} pixels".format(*photo_size)
-    _write(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
+    write_line(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
     sheet.paste(photo, (_MARGIN + (width - photo.width) // 2, top + _CAPTION))
     for i, panel in enumerate(section.panels, start=1):
         row, column = divmod(i, plan.columns)
@@ -180,10 +180,10 @@ def _draw_panel(
     sheet: Image.Image, corner: tuple[int, int], width: int, picture: Image.Image, panel: Panel
 ) -> None:
     left, top = corner
-    _write(sheet, corner, panel.name, _NAME_SIZE, _INK if panel.found else _FAINT, width)
+    write_line(sheet, corner, panel.name, _NAME_SIZE, _INK if panel.found else _FAINT, width)
     verdict = "threshold" if panel.found else "below the threshold"
     numbers = f"score {panel.score:.2f}, {verdict} {panel.threshold:.2f}"
-    _write(sheet, (left, top + _NUMBERS), numbers, _TEXT_SIZE, _FAINT, width)
+    write_line(sheet, (left, top + _NUMBERS), numbers, _TEXT_SIZE, _FAINT, width)
     _draw_score(sheet, (left, top + 45), width, panel)
     sheet.paste(picture, (left + (width - picture.width) // 2, top + _CAPTION))
 
@@ -213,10 +213,10 @@ def _draw_scale(
         pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=font, anchor="ra")
     text = unit if top > 0 else "no evidence"
     place = left + length + 12, upper + 10
-    _write(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)
+    write_line(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)
 
 
-def _write(
+def write_line(
     sheet: Image.Image,
     corner: tuple[int, int],
     text: str,

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tagsight.errors import DataError
-from tagsight.recipes import RECIPES
 from tagsight.settings import Change, choose_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tagsight.config import Recipe
 
@@ -217,6 +216,13 @@ PAPER_RECIPES = {"resnet": "resnet101-gap"}
 
 SIDES: dict[Profile, str] = {"paper-224": "224", "paper-448": "448"}
 
+PROFILE_WORDS: dict[Profile, str] = {
+    "cpu": "Ours are by the recipes for a processor: EfficientNet-Lite0 at 224 pixels, its first "
+    "stages frozen, 8 epochs.",
+    "paper-224": "Ours are by the published settings at 224 pixels, ResNet-101.",
+    "paper-448": "Ours are by the published settings at 448 pixels, ResNet-101.",
+}
+
 
 def experiment_of(name: str) -> Experiment:
     """Look a table or figure up.
@@ -230,30 +236,28 @@ def experiment_of(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def recipe_of(variant: Variant, profile: Profile) -> Recipe:
-    """Make the recipe of a variant.
+def base_recipe(variant: Variant, profile: Profile) -> str:
+    """Name the recipe that a variant changes.
 
     Args:
         variant: System and what is different.
         profile: ``cpu`` is what we have tuned for minutes on two cores; ``paper-224`` and
             ``paper-448`` are the published settings at that resolution.
     """
-    changes = dict(variant.changes)
-    name = f"{variant.system}-cpu"
-    if profile != "cpu":
-        name = PAPER_RECIPES.get(variant.system, f"{variant.system}-paper")
-        changes["training.image_size"] = SIDES[profile]
-    given = [
+    if profile == "cpu":
+        return f"{variant.system}-cpu"
+    return PAPER_RECIPES.get(variant.system, f"{variant.system}-paper")
+
+
+def changes_of(variant: Variant, profile: Profile) -> list[Change]:
+    """What a variant and a profile change of the recipe."""
+    size = {} if profile == "cpu" else {"training.image_size": SIDES[profile]}
+    return [
         Change(tuple(setting.split(".")), value, f"--{setting}")
-        for setting, value in changes.items()
-        if str(value) != _present(name, setting)
+        for setting, value in {**size, **variant.changes}.items()
     ]
-    return choose_recipe(name, given)
 
 
-def _present(recipe: str, setting: str) -> str:
-    """What a setting of a recipe is, as text."""
-    value: object = RECIPES[recipe]
-    for part in setting.replace("system.", "settings.", 1).split("."):
-        value = getattr(value, part)
-    return str(value)
+def recipe_of(variant: Variant, profile: Profile, changes: Sequence[Change] = ()) -> Recipe:
+    """Make the recipe of a variant, with further changes."""
+    return choose_recipe(base_recipe(variant, profile), [*changes_of(variant, profile), *changes])

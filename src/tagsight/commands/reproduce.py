@@ -1,0 +1,173 @@
+"""``tagsight reproduce``: a table or figure of the G-CAM paper, run here, beside what was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.comparing import Budget, carried_out, ending, shared_of
+from tagsight.commands.options import Machine, Room, SettingsOption, setting_flags
+from tagsight.commands.output import remark, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagsight.comparison import Progress, Shared
+    from tagsight.data_places import Collection
+    from tagsight.experiments import Experiment
+    from tagsight.reproduction import Reproduction
+    from tagsight.settings import Change
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Terms:
+    """On which data, by whose settings, and how often."""
+
+    data_root: Path = Path("data")
+    """Folder that the data sets lie in, as 'tagsight download --out' leaves them."""
+
+    dataset: str | None = None
+    """A data set by name; by default the paper's own. A wrong name lists them all."""
+
+    profile: Literal["cpu", "paper-224", "paper-448"] = "cpu"
+    """Settings: those for minutes on a processor, or the published ones at a resolution."""
+
+    seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 1
+    """Runs of each, from seed 0 on."""
+
+    epochs: int | None = None
+    """Passes over the training photos, for all."""
+
+    system: SettingsOption = None
+    """A setting of all systems, as in --system.pooling max."""
+
+    training: SettingsOption = None
+    """A setting of the training of all, as in --training.image_size 192."""
+
+    def changes(self) -> list[Change]:
+        """What differs from the profile's recipes, for all runs."""
+        return setting_flags(self.system, self.training, epochs=self.epochs)
+
+
+def reproduce(
+    name: str,
+    /,
+    *,
+    out: Path = Path("reproduced"),
+    terms: Terms = Terms(),
+    budget: Budget = None,
+    room: Room = Room(),
+    machine: Machine = Machine(),
+) -> int:
+    """Run a table or figure of the G-CAM paper, and put what comes out beside what was published.
+
+    The same command goes on with what is not finished. All tables and figures on a data set share
+    their runs, so that none is made twice.
+
+    Args:
+        name: table1 to table4, or figure4 to figure9.
+        out: Folder of the runs and of what is written.
+    """
+    from tagsight.experiments import experiment_of
+
+    experiment = experiment_of(name)  # before torch is imported, so that a typo is answered at once
+    changes = terms.changes()
+
+    from tagsight.data_places import read_collection
+    from tagsight.reproduction import entries_of
+
+    entries = entries_of(experiment, terms.profile, changes)
+    collection = read_collection(terms.dataset or experiment.dataset, terms.data_root)
+    runs = out / f"{collection.name}-{terms.profile}"
+    runtime = machine.runtime(room)
+    shared = shared_of(collection.annotations, runs, runtime, boxes=collection.boxes)
+    folder = out / f"{name}-{collection.name}-{terms.profile}"
+
+    def reproduction(state: Progress) -> Reproduction:
+        from tagsight.comparison_summary import summarise
+        from tagsight.reproduction import Reproduction
+
+        names = {entry.name for entry in entries.values()}
+        summary = summarise(state.only(names))
+        called = {variant: entry.name for variant, entry in entries.items()}
+        return Reproduction(
+            name, experiment, terms.profile, collection.name, called, summary, shared.out
+        )
+
+    state = carried_out(
+        list({entry.name: entry for entry in entries.values()}.values()),
+        terms.seeds,
+        shared,
+        budget,
+        report=lambda so_far: _write(reproduction(so_far), folder),
+    )
+    done = reproduction(state)
+    _write_commands(done, folder, collection, terms, changes)
+    if experiment.shape == "retrieval" and done.summary.rows:
+        say(_write_nearest(done, folder, shared))
+    say(_write(done, folder))
+    remark(f"written to {folder}")
+    return ending(state)
+
+
+def _write(reproduction: Reproduction, folder: Path) -> list[str]:
+    """Write tables and plot; give the first table's lines."""
+    from tagsight.figures import write_figure
+    from tagsight.files import write_atomically
+    from tagsight.plots import can_plot
+    from tagsight.reproduction import notes_of, tables_of
+    from tagsight.tables import comma_separated, latex, markdown, markdown_table
+
+    title = _title(reproduction.name, reproduction.experiment)
+    tables, notes = tables_of(reproduction), notes_of(reproduction)
+    write_atomically(folder / "table.md", markdown(title, tables, notes))
+    write_atomically(folder / "table.csv", comma_separated(tables))
+    write_atomically(folder / "table.tex", latex(tables, notes))
+    if can_plot() and any(row for _, row in reproduction.rows()):
+        write_figure(folder / "plot.svg", reproduction)
+    shown = markdown_table(tables[0]) if tables else []
+    return [title, "", *shown, *(f"- {note}" for note in notes)]
+
+
+def _title(name: str, experiment: Experiment) -> str:
+    return f"{name[:-1].capitalize()} {name[-1]}: {experiment.title}"
+
+
+def _write_commands(
+    reproduction: Reproduction,
+    folder: Path,
+    collection: Collection,
+    terms: Terms,
+    changes: Sequence[Change],
+) -> None:
+    from tagsight.files import write_atomically
+    from tagsight.reproduction import commands_of
+
+    lines = commands_of(reproduction, collection.arguments, terms.seeds, changes)
+    write_atomically(folder / "commands.sh", "\n".join(lines) + "\n")
+
+
+def _write_nearest(reproduction: Reproduction, folder: Path, shared: Shared) -> list[str]:
+    """Draw the queries with their nearest photos; say how often they share a label."""
+    from tagsight.checkpoint import load_model
+    from tagsight.files import replacing
+    from tagsight.nearest_photos import draw_queries, find_nearest, nearest_sheet, precision
+    from tagsight.recognizer import Recognizer
+
+    row = next(row for _, row in reproduction.rows() if row is not None)
+    model = shared.out / "runs" / f"{row.name}-{row.seeds[0]}" / "model"
+    recognizer = Recognizer(load_model(model, shared.runtime.device), shared.runtime)
+    rows = shared.annotations.rows(shared.split)
+    found = find_nearest(recognizer, rows.paths, draw_queries(rows, seed=0))
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "photos.png") as temporary:
+        nearest_sheet(rows, found).save(temporary, format="PNG")
+    return [
+        f"{len(found)} queries among {len(rows):,} photos of {shared.split}: "
+        f"{100 * precision(rows, found):.0f} % of their nearest photos share a label"
+    ]
