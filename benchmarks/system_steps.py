@@ -90,8 +90,8 @@ def main() -> None:
             ways = recognition_of(system.eval(), photos[:RECOGNISED]), recognise
             ours, theirs = alternated(ways, rounds=ROUNDS)
             said = f"{theirs * 1e3:.0f} ms ({BASELINE})"
-            name = f"recognising with {name}, {size} labels"
-            row(name, f"{ours * 1e3:.0f} ms", said, ours / theirs)
+            what = f"recognising with {name}, {size} labels"
+            row(what, f"{ours * 1e3:.0f} ms", said, ours / theirs)
 
 
 if __name__ == "__main__":

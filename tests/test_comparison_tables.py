@@ -10,15 +10,8 @@ from contest import a_failure, a_result
 from tagsight.comparison import Progress
 from tagsight.comparison_result import RATES
 from tagsight.comparison_summary import Summary, summarise
-from tagsight.comparison_tables import (
-    DECISIONS,
-    comma_separated,
-    escaped,
-    latex,
-    markdown,
-    tables,
-    write_tables,
-)
+from tagsight.comparison_tables import DECISIONS, comma_separated, tables, write_tables
+from tagsight.tables import escaped, latex, markdown
 
 RESULTS = [
     a_result(name, seed, skill, evidence=True)
@@ -31,6 +24,11 @@ RESULTS = [
 def summary() -> Summary:
     failures = (a_failure("broken", 0, "too large & 50 % over"),)
     return summarise(Progress(tuple(RESULTS), failures))
+
+
+def page(summary: Summary) -> str:
+    shown = tables(summary)
+    return markdown(shown[0].title, shown, summary.notes)
 
 
 def cells(line: str) -> list[str]:
@@ -47,7 +45,7 @@ def spread(text: str) -> tuple[float, float]:
 
 
 def test_the_main_table_parses_back_to_the_numbers_of_the_results(summary: Summary):
-    head, _, *rows = [cells(line) for line in markdown(summary).splitlines() if line[:1] == "|"]
+    head, _, *rows = [cells(line) for line in page(summary).splitlines() if line[:1] == "|"]
     found = dict(zip(head, rows[0], strict=True))
     first, second = metric("good_one", "mAP")
     assert rows[0][0] == "good_one"
@@ -91,7 +89,7 @@ def test_the_csv_has_the_numbers_of_the_results(summary: Summary):
 
 
 def test_a_system_that_failed_has_its_row_and_its_sentence(summary: Summary):
-    text = markdown(summary)
+    text = page(summary)
     assert re.search(r"^\| broken \| 0 \| failed \|", text, re.MULTILINE)
     assert "- Failed: broken, seed 0: too large & 50 % over" in text
     (row,) = [r for r in csv.DictReader(io.StringIO(comma_separated(summary))) if not r["seeds"]]
@@ -104,7 +102,7 @@ def test_a_seed_that_failed_is_told_beside_those_that_did_not():
 
 
 def test_latex_has_nothing_that_it_would_not_print(summary: Summary):
-    text = latex(summary)
+    text = latex(tables(summary), summary.notes)
     assert r"good\_one" in text
     assert r"too large \& 50 \% over" in text
     body = text.splitlines()[1:]
@@ -133,17 +131,17 @@ def test_special_characters_are_escaped(text: str, expected: str):
 def test_without_boxes_there_is_no_evidence_in_the_tables():
     summary = summarise(Progress((a_result("a"),)))
     assert [table.title for table in tables(summary)] == ["Comparison", "Precision, recall and F1"]
-    assert "pointing" not in markdown(summary)
+    assert "pointing" not in page(summary)
 
 
 def test_all_three_files_are_written(summary: Summary, tmp_path):
     write_tables(tmp_path, summary)
     assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.csv", "table.tex"}
-    assert (tmp_path / "table.md").read_text() == markdown(summary)
+    assert (tmp_path / "table.md").read_text() == page(summary)
 
 
 def test_a_comparison_in_which_all_failed_is_a_table_too():
     summary = summarise(Progress((), (a_failure("broken", 0, "no"),)))
     assert [table.title for table in tables(summary)] == ["Comparison"]
     assert "broken" in comma_separated(summary)
-    assert "broken" in latex(summary)
+    assert "broken" in latex(tables(summary), summary.notes)

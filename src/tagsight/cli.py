@@ -24,6 +24,7 @@ from tagsight.commands.explain import explain
 from tagsight.commands.graph import graph
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, complain, remark
 from tagsight.commands.recipes import recipes
+from tagsight.commands.reproduce import reproduce
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
@@ -46,6 +47,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     evaluate,
     calibrate,
     compare,
+    reproduce,
     tag,
     explain,
 )

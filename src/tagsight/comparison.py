@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tagsight.comparison_result import Record, Result, read_results, result_file
 from tagsight.comparison_run import Run, Shared, measured_run
@@ -18,7 +18,7 @@ from tagsight.files import write_atomically
 from tagsight.origin import Origin, changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.config import Recipe
@@ -49,6 +49,14 @@ class Progress(NamedTuple):
     failures: tuple[Failure, ...] = ()
     left_out: tuple[Run, ...] = ()
     interrupted: bool = False
+
+    def only(self, names: Collection[str]) -> Self:
+        """What there is of some of them."""
+        return self._replace(
+            results=tuple(r for r in self.results if r.record.name in names),
+            failures=tuple(f for f in self.failures if f.run.name in names),
+            left_out=tuple(run for run in self.left_out if run.name in names),
+        )
 
 
 def plan(entries: Iterable[Entry], seeds: int) -> list[Run]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tagsight.comparison_result import RATES
 from tagsight.files import write_atomically
+from tagsight.tables import Table, latex, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,37 +33,13 @@ EVIDENCE = {
 }
 DIGITS = 4
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"\textbar{}",
-}
-
-
-class Table(NamedTuple):
-    """Cells as a reader sees them.
-
-    Attributes:
-        title: What it shows.
-        head: Of the columns; the first has no name.
-        rows: As many cells each.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
 
 def write_tables(out: Path, summary: Summary) -> None:
     """Write ``table.md``, ``table.csv`` and ``table.tex``."""
-    write_atomically(out / "table.md", markdown(summary))
+    shown = tables(summary)
+    write_atomically(out / "table.md", markdown(shown[0].title, shown, summary.notes))
     write_atomically(out / "table.csv", comma_separated(summary))
-    write_atomically(out / "table.tex", latex(summary))
+    write_atomically(out / "table.tex", latex(shown, summary.notes))
 
 
 def tables(summary: Summary) -> list[Table]:
@@ -74,51 +51,6 @@ def tables(summary: Summary) -> list[Table]:
     if summary.has_evidence:
         found.append(_evidence(measured))
     return found
-
-
-def markdown_table(table: Table) -> list[str]:
-    """A table's lines."""
-    lines = [table.head, tuple("---" for _ in table.head), *table.rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
-
-
-def markdown(summary: Summary) -> str:
-    """All tables, and below the first what a reader must know."""
-    main, *others = tables(summary)
-    lines = [f"# {main.title}", "", *markdown_table(main), ""]
-    lines += [f"- {note}" for note in summary.notes]
-    for table in others:
-        lines += ["", f"## {table.title}", "", *markdown_table(table)]
-    return "\n".join(lines) + "\n"
-
-
-def latex(summary: Summary) -> str:
-    """The same tables for a paper."""
-    lines = [r"% \usepackage{booktabs}"]
-    for place, table in enumerate(tables(summary)):
-        notes = " ".join(summary.notes) if place == 0 else ""
-        lines += [
-            r"\begin{table}",
-            rf"\caption{{{escaped(f'{table.title}. {notes}'.strip())}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}",
-            r"\toprule",
-            _latex_row(table.head),
-            r"\midrule",
-            *map(_latex_row, table.rows),
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def escaped(text: str) -> str:
-    r"""Write text so that LaTeX prints it.
-
-    >>> escaped("95 % of a_b")
-    '95 \\% of a\\_b'
-    """
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def comma_separated(summary: Summary) -> str:
@@ -170,10 +102,6 @@ def _numbers(row: Row, metrics: Sequence[str]) -> Iterator[object]:
 
 def _exact(value: float | None) -> object:
     return "" if value is None else round(value, DIGITS)
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(escaped, cells)) + r" \\"
 
 
 def _main(summary: Summary) -> Table:

@@ -86,7 +86,8 @@ def _draw_labels(axes: Axes, reproduction: Reproduction) -> None:
         values = label_values(row) | {"mean": row.mean("mAP")}
         names = list(values)
         at = np.arange(len(names)) + (place - (len(rows) - 1) / 2) * thickness
-        axes.barh(at, [v or 0 for v in values.values()], thickness, color=colour, label=variant.name)
+        lengths = [value or 0.0 for value in values.values()]
+        axes.barh(at, lengths, thickness, color=colour, label=variant.name)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("average precision, in percent")

@@ -81,7 +81,7 @@ def find_nearest(
         cosine[own == row] = -torch.inf
         better = cosine > best[:, -1]
         best[better, -1], places[better, -1] = cosine[better], row
-        best, order = best.sort(1, descending=True, stable=True)
+        best, order = best.sort(dim=1, descending=True, stable=True)
         places = places.gather(1, order)
     return [
         Found(query, *_known(some, values))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tagsight.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from tagsight.comparison_summary import Row, Summary
 
@@ -32,19 +34,31 @@ def write_plot(file: Path, summary: Summary) -> None:
         file: An SVG file.
         summary: With at least one row that was measured.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
     rows = [row for row in reversed(summary.rows) if row.results]
     panels = 2 if summary.has_evidence else 1
-    # Names instead of outlines: the text can be searched, and the same comparison is the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tagsight", "font.size": 9}):
-        size = (MARGIN + PANEL_WIDTH * panels, MARGIN + ROW_HEIGHT * len(rows))
-        figure = Figure(figsize=size, layout="constrained")
+    size = (MARGIN + PANEL_WIDTH * panels, MARGIN + ROW_HEIGHT * len(rows))
+    with saved_figure(file, size) as figure:
         axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
         _draw_map(axes[0], rows)
         if panels == 2:
             _draw_pointing(axes[1], rows)
+
+
+@contextmanager
+def saved_figure(file: Path, size: tuple[float, float]) -> Iterator[Figure]:
+    """Draw a figure; it is saved when the block ends well.
+
+    Args:
+        file: An SVG file; its folder is there.
+        size: Width and height in inches.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    # Names instead of outlines: the text can be searched, and the same figure is the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tagsight", "font.size": 9}):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
         with replacing(file) as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None})
 

@@ -11,7 +11,7 @@ import math
 import shlex
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.experiments import (
     PROFILE_WORDS,
@@ -191,7 +191,7 @@ def _curve(name: str, folder: Path) -> Curve:
 
 def label_values(row: Row) -> dict[str, float | None]:
     """AP of each label, the mean over seeds, in percent."""
-    reports = [result.record.report["per_label"] for result in row.results]
+    reports: list[Any] = [result.record.report["per_label"] for result in row.results]
     found: dict[str, float | None] = {}
     for label in reports[0]:
         values = [report[label]["AP"] for report in reports]
@@ -283,12 +283,8 @@ def _label_tables(reproduction: Reproduction) -> list[Table]:
     if not columns:
         return []
     labels = list(next(iter(columns.values())))
-    lines = [
-        (label, *(plain(values[label]) for values in columns.values())) for label in labels
-    ]
-    means = [
-        plain(row.mean("mAP")) for _, row in reproduction.rows() if row is not None
-    ]
+    lines = [(label, *(plain(values[label]) for values in columns.values())) for label in labels]
+    means = [plain(row.mean("mAP")) for _, row in reproduction.rows() if row is not None]
     lines.append(("mean", *means))
     return [Table("Average precision", ("", *columns), tuple(lines))]
 

@@ -1,7 +1,8 @@
-"""``tagsight reproduce``: a table or figure of the G-CAM paper, run here, beside what was published."""
+"""``tagsight reproduce``: a table or figure of the G-CAM paper, beside what was published."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.comparing import Budget, carried_out, ending, shared_of
+from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
 from tagsight.commands.options import Machine, Room, SettingsOption, setting_flags
 from tagsight.commands.output import remark, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagsight.comparison import Progress, Shared
+    from tagsight.comparison import Progress
+    from tagsight.comparison_run import Shared
     from tagsight.data_places import Collection
     from tagsight.experiments import Experiment
     from tagsight.reproduction import Reproduction
@@ -72,7 +74,10 @@ def reproduce(
     Args:
         name: table1 to table4, or figure4 to figure9.
         out: Folder of the runs and of what is written.
+        budget: Minutes; no run is begun that is not expected to end within them.
     """
+    started = time.monotonic()
+
     from tagsight.experiments import experiment_of
 
     experiment = experiment_of(name)  # before torch is imported, so that a typo is answered at once
@@ -85,7 +90,7 @@ def reproduce(
     collection = read_collection(terms.dataset or experiment.dataset, terms.data_root)
     runs = out / f"{collection.name}-{terms.profile}"
     runtime = machine.runtime(room)
-    shared = shared_of(collection.annotations, runs, runtime, boxes=collection.boxes)
+    shared = shared_by_runs(collection.annotations, runs, runtime, boxes=collection.boxes)
     folder = out / f"{name}-{collection.name}-{terms.profile}"
 
     def reproduction(state: Progress) -> Reproduction:
@@ -104,6 +109,7 @@ def reproduce(
         terms.seeds,
         shared,
         budget,
+        started,
         report=lambda so_far: _write(reproduction(so_far), folder),
     )
     done = reproduction(state)

@@ -1,0 +1,154 @@
+"""What commands do that train and measure several systems: plan, carry out, end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.output import INTERRUPTED, remark
+from tagsight.commands.rows import tell_problems
+from tagsight.runlog import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from tagsight.comparison import Progress
+    from tagsight.comparison_result import Result
+    from tagsight.comparison_run import Run, Shared
+    from tagsight.data.annotations import Annotations
+    from tagsight.data.boxes import Boxes
+    from tagsight.runtime import Runtime
+    from tagsight.variants import Entry
+
+FAILED = 1
+
+Budget = Annotated[float | None, Parameter(validator=Number(gt=0))]
+"""Minutes; no run is begun that is not expected to end within them."""
+
+
+def shared_by_runs(
+    annotations: Annotations,
+    out: Path,
+    runtime: Runtime,
+    *,
+    boxes: Boxes | None = None,
+    vectors: Path | None = None,
+    seed: int = 0,
+    max_bad: float = 0.01,
+) -> Shared:
+    """Check the photos and divide them, once for all runs.
+
+    Args:
+        annotations: As read.
+        out: Folder of the runs.
+        runtime: Device, precision and caches.
+        boxes: Where objects are.
+        vectors: Word vectors file, if any.
+        seed: Of the split, where one has to be drawn.
+        max_bad: Largest fraction of the photos that may be unusable.
+    """
+    from tagsight.comparison_run import Shared
+    from tagsight.preparation import prepare
+    from tagsight.run import Start
+
+    with progress("checking photos", len(annotations)) as advance:
+        prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
+    tell_problems(prepared.problems)
+    shared = Shared(out, prepared, runtime, boxes, Start(vectors))
+    shared.pairs(shared.annotations.rows(shared.split))  # boxes of others are told before the runs
+    return shared
+
+
+def carried_out(
+    entries: Sequence[Entry],
+    seeds: int,
+    shared: Shared,
+    budget: float | None,
+    started: float,
+    report: Callable[[Progress], object],
+) -> Progress:
+    """Tell the plan and make the runs that have no result yet.
+
+    Args:
+        entries: What is trained.
+        seeds: Runs of each, from seed 0 on.
+        shared: What they have in common.
+        budget: Minutes, from ``started`` on.
+        started: When the command began, by the monotonic clock.
+        report: Called with what there is so far, after each run.
+    """
+    from tagsight.comparison import known_results, plan, run_all, unfinished
+
+    runs = plan(entries, seeds)
+    results = known_results(runs, shared)
+    waiting = unfinished(runs, results)
+    estimates = _estimates(waiting, results, shared)
+    _tell_plan(entries, waiting, estimates, budget)
+    spent = (time.monotonic() - started) / 60
+    return run_all(
+        runs,
+        shared,
+        estimates=estimates,
+        budget=None if budget is None else budget - spent,
+        tell=remark,
+        report=report,
+    )
+
+
+def _estimates(
+    waiting: Sequence[Run], results: Sequence[Result], shared: Shared
+) -> dict[str, float]:
+    """Minutes that a run takes, by its name; of those that cannot be tried nothing is known."""
+    from tagsight.comparison import minutes_taken
+    from tagsight.run_estimate import minutes_of
+
+    firsts = {run.name: run for run in reversed(waiting)}
+    found: dict[str, float] = {}
+    with progress("estimating times", len(firsts)) as advance:
+        for done, (name, run) in enumerate(firsts.items(), 1):
+            minutes = minutes_taken(results, name) or minutes_of(run, shared)
+            if minutes is not None:
+                found[name] = minutes
+            advance(done)
+    return found
+
+
+def _tell_plan(
+    entries: Sequence[Entry],
+    waiting: Sequence[Run],
+    estimates: Mapping[str, float],
+    budget: float | None,
+) -> None:
+    total = sum(estimates.get(run.name, 0.0) for run in waiting)
+    within = "" if budget is None else f", of which as much as fits into {budget:g} min"
+    remark(f"to run: {len(waiting)}, {_about(total)} in all{within}")
+    for entry in entries:
+        seeds = [str(run.seed) for run in waiting if run.name == entry.name]
+        if seeds:
+            each = estimates.get(entry.name)
+            expected = "time not known" if each is None else f"{_about(each)} each"
+            remark(f"  {entry.name}: {expected}, seeds {', '.join(seeds)}")
+        else:
+            remark(f"  {entry.name}: finished")
+
+
+def _about(minutes: float) -> str:
+    if minutes < 1:
+        return "less than a minute"
+    hours, rest = divmod(round(minutes), 60)
+    return f"about {hours} h {rest} min" if hours else f"about {rest} min"
+
+
+def ending(state: Progress) -> int:
+    """Say what is missing, and give the command's exit code."""
+    if state.interrupted:
+        remark("interrupted; the same command goes on from the last saved state")
+        return INTERRUPTED
+    if state.left_out:
+        left = "; ".join(str(run) for run in state.left_out)
+        remark(f"left out, as it would not have ended within the budget: {left}")
+    return FAILED if state.failures else 0
