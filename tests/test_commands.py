@@ -308,6 +308,20 @@ def test_calibration_stores_other_thresholds_and_keeps_the_weights(capsys, label
     assert after["facts"]["calibration"] == {"objective": "precision>=0.99", "photos": 8}
 
 
+def test_a_model_that_only_ranks_is_calibrated_as_training_does_it(capsys, labels: Path, tmp_path):
+    out = tmp_path / "run"
+    main(["train", str(labels), "--out", str(out), "--recipe", "warp-cpu", *TINY_OPTIONS])
+    config = out / "model" / "config.json"
+    before = json.loads(config.read_text())
+    result(capsys, "calibrate", str(out / "model"), str(labels))
+    after = json.loads(config.read_text())["decision"]
+    assert after["temperature"] == pytest.approx(before["decision"]["temperature"])
+    assert after["thresholds"] == pytest.approx(before["decision"]["thresholds"])
+    text = result(capsys, "evaluate", str(out / "model"), str(labels))
+    assert "score 0.5" not in text
+    assert "calibration error not defined" in text
+
+
 def test_an_objective_that_is_none_is_refused_before_anything_is_computed(
     capsys, labels: Path, model: str
 ):

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from tagsight.config import (
+    AsymmetricConfig,
     BackboneConfig,
     ConsistencyConfig,
     GraphConfig,
@@ -17,6 +18,7 @@ from tagsight.config import (
 from tagsight.systems import SYSTEMS
 
 SETTINGS = [
+    AsymmetricConfig,
     BackboneConfig,
     ConsistencyConfig,
     GraphConfig,
@@ -66,6 +68,9 @@ def test_defaults_survive_json(settings: type[BaseModel]):
         (ConsistencyConfig, {"scale": 1}),
         (ConsistencyConfig, {"transforms": ["rotate"]}),
         (SystemConfig, {"pooling": "sum"}),
+        (SystemConfig, {"loss": "focal"}),
+        (AsymmetricConfig, {"gamma_positive": -1}),
+        (AsymmetricConfig, {"margin": 1}),
         (TrainConfig, {"image_size": 31}),
         (TrainConfig, {"epochs": 0}),
         (TrainConfig, {"lr": 0}),
@@ -94,6 +99,15 @@ def test_a_transform_counts_once():
         ValidationError, match=r"expected each transform once, got \('flip', 'flip'"
     ):
         ConsistencyConfig(transforms=("flip", "flip"))
+
+
+def test_the_asymmetric_loss_has_the_settings_of_the_released_training_and_no_smoothed_targets():
+    config = AsymmetricConfig()
+    assert (config.gamma_positive, config.gamma_negative, config.margin) == (0, 4, 0.05)
+    assert config.detach_weight
+    with pytest.raises(ValidationError, match=r"label_smoothing: expected 0 .* got 0\.1"):
+        SystemConfig(loss="asymmetric", label_smoothing=0.1)
+    assert SystemConfig(loss="asymmetric", label_reduction="mean", label_weights="vac")
 
 
 def test_settings_are_checked_without_torch():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.config import Recipe, TrainConfig
+from tagsight.decision import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
 from tagsight.recipes import SYSTEM_CONFIGS, parse_recipe, system_config
 from tagsight.systems import SYSTEMS, System, build_system
 from tagsight.systems.remembering import RememberingSystem
@@ -74,6 +75,18 @@ def test_maps_move_with_the_photo(name: str, pooling: str, transform: str, argum
     if system.equivariant:
         assert_close(back, seen.maps)
         assert_close(moved.logits, seen.logits)
+
+
+@every_system
+def test_decisions_keep_the_order_of_the_logits_whatever_these_are(name: str):
+    system, (images, targets) = exact(name), drawn(24)
+    logits = 30 * system(images.double()).logits.detach()
+    decision = fit_decision(
+        logits, targets, names=label_space().names, probabilities=system.probabilities
+    )
+    scores = decision.scores(logits)
+    assert torch.equal(scores.argsort(0), logits.argsort(0))
+    assert ((scores >= LOWEST_THRESHOLD) & (scores <= HIGHEST_THRESHOLD)).any()
 
 
 @every_system

@@ -32,7 +32,12 @@ FILES = [
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.glob("*.*"), *(p for d in FOLDERS for p in (ROOT / d).rglob("*.*"))]
 ]
-RUN_HERE = ("README.md", "docs/how-to/own-data.md", "docs/how-to/compare-systems.md")
+RUN_HERE = (
+    "README.md",
+    "docs/how-to/own-data.md",
+    "docs/how-to/compare-systems.md",
+    "docs/how-to/ablations.md",
+)
 """Pages whose commands and code are run one after another; of all others they are parsed."""
 WORDS = {"demo", "install", "test", "check", "bench", "docs"}
 

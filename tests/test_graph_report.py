@@ -85,6 +85,7 @@ def test_labels_without_photos_are_not_always_together() -> None:
             "4 of 6 possible edges are there, most labels hear the same: choose epsilon above 0.1",
         ),
         ({"variant": "identity"}, "variant 'identity' uses none of the edges"),
+        ({"variant": "none"}, "variant 'none' uses none of the edges"),
         ({"epsilon": 0.1}, "2 edges of labels with fewer than 10 photos: a guess"),
         (
             {"epsilon": 0.1, "direction": "given_target"},

@@ -183,3 +183,20 @@ def test_the_default_ramps_the_consistency_in_and_keeps_the_scale_of_the_maps_ou
     system = tiny_system("gcam", consistency=consistency.model_dump() | {"scale": 0.75})
     terms = system.losses(*drawn(4), progress=0.0)
     assert terms["consistency"] == 0 < terms["labels"]
+
+
+def test_warp_samples_its_ranks_as_published_and_counts_them_here():
+    paper, ours = RECIPES["warp-paper"].settings, RECIPES["warp-cpu"].settings
+    assert (paper.ranking, paper.trials) == ("sampled", None)
+    # What sampling stands for.
+    assert (ours.ranking, ours.violators) == ("exact", "mean")
+
+
+def test_csra_has_the_numbers_of_its_released_code_for_coco():
+    recipe = RECIPES["csra-paper"]
+    training = recipe.training
+    assert (recipe.settings.heads, recipe.settings.attention) == (4, 0.5)
+    assert rates(recipe)[:11] == pytest.approx([0.1] * 5 + [0.01] * 5 + [0.001])
+    groups = tiny_system("csra").parameter_groups(training.lr, training.backbone_lr_factor)
+    assert [group["lr"] for group in groups] == pytest.approx([0.1, 0.01])
+    assert (training.image_size, training.epochs, training.crop) == (448, 30, 0.7)

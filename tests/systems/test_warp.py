@@ -63,8 +63,9 @@ def test_settings_of_losses_that_it_has_not_are_refused(setting: str, value: obj
         WARPConfig.model_validate({setting: value})
 
 
-def test_only_rankings_are_no_probabilities():
-    assert [name for name, system in SYSTEMS.items() if not system.probabilities] == ["warp"]
+def test_its_scores_are_no_probabilities():
+    assert not SYSTEMS["warp"].probabilities
+    assert SYSTEMS["resnet"].probabilities
 
 
 def test_a_run_fits_thresholds_and_is_measured_by_them(tmp_path):

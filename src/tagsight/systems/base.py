@@ -74,7 +74,8 @@ class System(nn.Module, ABC):
     label_parameters: ClassVar[frozenset[str]] = frozenset()
     """Names of the parameters that have a row for each label."""
     probabilities: ClassVar[bool] = True
-    """Whether the sigmoid of a logit is meant as a probability; else logits only rank photos."""
+    """Whether the sigmoid of a logit is meant as a probability; else logits only rank photos, and
+    nothing is decided at 0.5."""
     staged: ClassVar[bool] = False
     """Whether some parameters have no gradient at some time of the training."""
     remembers: ClassVar[bool] = False
