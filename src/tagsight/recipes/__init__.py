@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import gcam, ml_gcn, resnet, vac
+from tagsight.recipes import gcam, ml_gcn, multi_evidence, resnet, rnn_attention, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,8 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
+    "rnn-attention": rnn_attention.RNNAttentionConfig,
+    "multi-evidence": multi_evidence.MultiEvidenceConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -30,6 +32,8 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         vac,
         gcam,
+        rnn_attention,
+        multi_evidence,
     )
     for recipe in module.RECIPES
 }

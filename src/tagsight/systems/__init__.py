@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from tagsight.systems.base import Recognition, System
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.multi_evidence import MultiEvidence
 from tagsight.systems.resnet import ResNet
+from tagsight.systems.rnn_attention import RNNAttention
 from tagsight.systems.vac import VAC
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "vac": VAC,
     "gcam": GCAM,
+    "rnn-attention": RNNAttention,
+    "multi-evidence": MultiEvidence,
 }
 
 
