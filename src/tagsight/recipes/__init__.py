@@ -25,6 +25,7 @@ from tagsight.recipes import (
     vac,
     warp,
 )
+from tagsight.recipes import gcam, ml_gcn, multi_evidence, resnet, rnn_attention, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,8 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "query2label": query2label.Query2LabelConfig,
     "ml-decoder": ml_decoder.MLDecoderConfig,
     "knn": knn.KNNConfig,
+    "rnn-attention": rnn_attention.RNNAttentionConfig,
+    "multi-evidence": multi_evidence.MultiEvidenceConfig,
 }
 
 RECIPES: dict[str, Recipe] = {
@@ -65,6 +68,8 @@ RECIPES: dict[str, Recipe] = {
         query2label,
         ml_decoder,
         knn,
+        rnn_attention,
+        multi_evidence,
     )
     for recipe in module.RECIPES
 }

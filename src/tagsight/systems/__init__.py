@@ -17,6 +17,9 @@ from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.query2label import Query2Label
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.srn import SRN
+from tagsight.systems.multi_evidence import MultiEvidence
+from tagsight.systems.resnet import ResNet
+from tagsight.systems.rnn_attention import RNNAttention
 from tagsight.systems.vac import VAC
 from tagsight.systems.warp import WARP
 
@@ -41,6 +44,8 @@ SYSTEMS: dict[str, type[System]] = {
     "query2label": Query2Label,
     "ml-decoder": MLDecoder,
     "knn": KNN,
+    "rnn-attention": RNNAttention,
+    "multi-evidence": MultiEvidence,
 }
 
 

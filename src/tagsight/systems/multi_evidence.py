@@ -1,0 +1,285 @@
+"""Three streams, of the photo, of boxes and of cells, that teach one another: a reconstruction.
+
+Ge, Yang and Yu. Multi-Evidence Filtering and Fusion for Multi-Label Classification, Object
+Detection and Semantic Segmentation Based on Weakly Supervised Learning. CVPR 2018.
+https://arxiv.org/abs/1802.09129
+
+Maps: each cell has the log-odds of the mean of three scores for it: of the photo's classifier
+there (the class activation map), of the cell's own classifier, and of the boxes that cover it, as
+far as they do. In logits. With max pooling no cell is above the logit, which it reaches where all
+three are sure of the same cell; maps do not add up to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.class_activation import class_logits, class_maps, pooled
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.multi_evidence import MultiEvidenceConfig
+from tagsight.regions import box_coverage, box_means, box_overlaps, lattice_boxes
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.views import Images
+
+SMALLEST = 1e-6
+"""Probability that is told from 0, and from 1."""
+
+
+class Streams(NamedTuple):
+    """What the streams say of ``B`` photos with ``R`` boxes each.
+
+    Attributes:
+        embedding: ``(B, D)`` float, the pooled features.
+        whole: ``(B, L)`` float, logits of the whole photo.
+        heat: ``(B, L, h, w)`` float, the classifiers of ``whole`` on each cell: its maps.
+        descriptions: ``(B, R, F)`` float, the boxes' features.
+        named: ``(B, R, L)`` float, which label a box shows, before the softmax over labels.
+        shares: ``(B, R, L)`` float, logarithm of a box's part in the score of a label.
+        cells: ``(B, L, h, w)`` float, logits of each cell.
+    """
+
+    embedding: Tensor
+    whole: Tensor
+    heat: Tensor
+    descriptions: Tensor
+    named: Tensor
+    shares: Tensor
+    cells: Tensor
+
+    def logits(self) -> list[Tensor]:
+        """Those of the photo, of its boxes and of its cells: three times ``(B, L)``."""
+        return [self.whole, log_odds(self.shares.logsumexp(1)), self.cells.amax((-2, -1))]
+
+
+class MultiEvidence(System):
+    """A classifier of the photo, WSDDN on boxes, and a classifier of cells on what both find.
+
+    First the photo's classifier and the boxes learn from the labels alone. Then boxes on which both
+    agree are evidence; those that look most like their label teach the boxes' classifier, and with
+    the heat inside them the cells. The score is the mean of the three.
+
+    Deviations:
+        A reconstruction from memory: no code is public, and the authors' pipeline trains several
+        networks one after another. Boxes are all those on a lattice, not proposals of a tool.
+        Evidence is looked for anew in every step, by the network as it is. A box is compared with
+        the heat's own best box, the one that overlaps most with the hot cells, as the mean heat
+        within is always highest in the smallest. Where the authors cluster the boxes of a label
+        over photos, their density is here how near (by cosine) a box is to its label's classifier,
+        compared with the median of the photo's own candidates: neighbours in other photos would
+        make a step depend on how it is divided among processes. There is no metric learning, no
+        saliency and no detector of its own. To the softmax over labels a logit of 0 is added for a
+        box that shows none.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = MultiEvidenceConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1802.09129"
+    published: ClassVar[tuple[Published, ...]] = ()
+    label_parameters: ClassVar[frozenset[str]] = frozenset(
+        f"{name}.{kind}"
+        for name in ("classifier", "naming", "choosing", "cell_classifier")
+        for kind in ("weight", "bias")
+    )
+    staged: ClassVar[bool] = True
+    config: MultiEvidenceConfig
+    boxes: Tensor
+
+    def __init__(self, config: MultiEvidenceConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        channels, size = self.backbone.channels, len(labels)
+        self.classifier = nn.Linear(channels, size)
+        self.description = nn.Linear(channels, config.hidden)
+        self.naming = nn.Linear(config.hidden, size)
+        self.choosing = nn.Linear(config.hidden, size)
+        self.cell_classifier = nn.Linear(channels, size)
+        self.register_buffer("boxes", lattice_boxes(config.lattice), persistent=False)
+
+    def forward(self, images: Images) -> Recognition:
+        streams = self._streams(images)
+        covered = covered_by_boxes(streams.shares.exp(), self.boxes, streams.heat.shape[-2:])
+        boxes = covered.logit(SMALLEST)
+        return Recognition(
+            logits=mean_of_scores(streams.logits()),
+            maps=mean_of_scores([streams.heat, boxes, streams.cells]),
+            embedding=streams.embedding,
+        )
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        config, streams = self.config, self._streams(images)
+        with_evidence = progress >= config.evidence_from
+        trained = streams.logits()[: 3 if with_evidence else 2]
+        losses = [self.label_loss(logits, targets) for logits in trained]
+        terms = {"labels": torch.stack(losses).mean()}
+        if with_evidence:
+            hot = hot_cells(streams.heat)
+            kept = self._evidence(streams, hot, targets)
+            shown = hot & within(kept, self.boxes, hot.shape[-2:])
+            terms["boxes"] = config.box_weight * box_loss(streams.named, kept, targets)
+            terms["cells"] = config.cell_weight * cell_loss(streams.cells, shown, targets)
+        return terms
+
+    @torch.no_grad()
+    def _evidence(self, streams: Streams, hot: Tensor, targets: Tensor) -> Tensor:
+        """Which boxes show a label that is present, and look like it: ``(B, L, R)`` bool."""
+        agreed = agreeing(streams.shares, hot, self.boxes, self.config.agreement)
+        looks = F.normalize(streams.descriptions, dim=-1)
+        nearness = torch.einsum("brf,lf->blr", looks, F.normalize(self.naming.weight))
+        return typical(nearness, agreed & (targets == 1)[..., None])
+
+    def _streams(self, images: Images) -> Streams:
+        features = widened(self.backbone(images))
+        with full_precision(features.device):
+            embedding = pooled(features, self.config.pooling)
+            classifiers = self.classifier.weight, self.classifier.bias
+            # A mean over a box and a linear layer may change places; there are fewer cells.
+            described = class_maps(features, self.description.weight, self.description.bias)
+            descriptions = F.relu(box_means(described, self.boxes))
+            named = self.naming(descriptions)
+            return Streams(
+                embedding=embedding,
+                whole=class_logits(embedding, *classifiers),
+                heat=class_maps(features, *classifiers),
+                descriptions=descriptions,
+                named=named,
+                shares=box_shares(named, self.choosing(descriptions)),
+                cells=class_maps(features, self.cell_classifier.weight, self.cell_classifier.bias),
+            )
+
+
+def box_shares(named: Tensor, chosen: Tensor) -> Tensor:
+    """What each box adds to the score of each label, as a logarithm.
+
+    WSDDN (Bilen and Vedaldi, CVPR 2016): a softmax over labels times a softmax over boxes, here
+    with a logit of 0 for no label in the former. Over boxes they add up to a score below 1.
+
+    Args:
+        named: ``(B, R, L)`` float, which label a box shows.
+        chosen: ``(B, R, L)`` float, which box shows a label.
+
+    Returns:
+        ``(B, R, L)`` float, at most 0.
+    """
+    return _with_nothing(named).log_softmax(-1)[..., 1:] + chosen.log_softmax(1)
+
+
+def _with_nothing(named: Tensor) -> Tensor:
+    return F.pad(named, (1, 0))
+
+
+def log_odds(log_scores: Tensor) -> Tensor:
+    """The logits of scores that are given by their logarithms; bounded where a score is 1."""
+    return log_scores - (-log_scores.expm1()).clamp(min=SMALLEST).log()
+
+
+def mean_of_scores(logits: list[Tensor]) -> Tensor:
+    """The logits of the mean of scores, each given by its logits; exact for any."""
+    stacked = torch.stack(logits)
+    present, absent = F.logsigmoid(stacked), F.logsigmoid(-stacked)
+    return present.logsumexp(0) - absent.logsumexp(0)
+
+
+def covered_by_boxes(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
+    """The scores of the boxes that cover a cell, as far as they do.
+
+    Args:
+        scores: ``(B, R, L)`` float, what each box adds to the score of each label.
+        boxes: ``(R, 4)`` float.
+        grid: Height and width of the grid, in cells.
+
+    Returns:
+        ``(B, L, h, w)`` float, at most the score of the label.
+    """
+    return torch.einsum("brl,rhw->blhw", scores, box_coverage(boxes, grid))
+
+
+def hot_cells(heat: Tensor) -> Tensor:
+    """Cells at least half way from the lowest to the highest of their map: ``(B, L, h, w)`` bool.
+
+    A fraction of the highest, as is usual, would depend on where 0 is.
+    """
+    middle = (heat.amin((-2, -1), keepdim=True) + heat.amax((-2, -1), keepdim=True)) / 2
+    return heat >= middle
+
+
+def agreeing(shares: Tensor, hot: Tensor, boxes: Tensor, agreement: float) -> Tensor:
+    """Boxes that overlap with the boxes' own best and with the best for the heat.
+
+    Args:
+        shares: ``(B, R, L)`` float, increasing with what a box adds to the score of a label.
+        hot: ``(B, L, h, w)`` bool, where the heat is; the best box for it overlaps most with it.
+        boxes: ``(R, 4)`` float.
+        agreement: Overlap (IoU) above which boxes agree.
+
+    Returns:
+        ``(B, L, R)`` bool.
+    """
+    heat = hot.to(boxes.dtype)
+    coverage = box_coverage(boxes, hot.shape[-2:])
+    shared = torch.einsum("blhw,rhw->blr", heat, coverage)
+    either = heat.sum((-2, -1))[..., None] + coverage.sum((-2, -1)) - shared
+    near = box_overlaps(boxes, boxes) > agreement
+    return near[shares.argmax(1)] & near[(shared / either).argmax(-1)]
+
+
+def typical(nearness: Tensor, candidates: Tensor) -> Tensor:
+    """Candidates at least as near to their label as the median of theirs: ``(B, L, R)`` bool.
+
+    Args:
+        nearness: ``(B, L, R)`` float, higher for boxes that look more like their label.
+        candidates: ``(B, L, R)`` bool.
+    """
+    median = nearness.masked_fill(~candidates, torch.nan).nanmedian(-1, keepdim=True).values
+    return candidates & (nearness >= median)
+
+
+def within(kept: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
+    """Cells of which some kept box covers more than half.
+
+    Args:
+        kept: ``(B, L, R)`` bool.
+        boxes: ``(R, 4)`` float.
+        grid: Height and width of the grid, in cells.
+
+    Returns:
+        ``(B, L, h, w)`` bool.
+    """
+    covered = (box_coverage(boxes, grid) > 0.5).to(boxes.dtype)
+    return torch.einsum("blr,rhw->blhw", kept.to(boxes.dtype), covered) > 0
+
+
+def box_loss(named: Tensor, kept: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of kept boxes, each with its one label, averaged over them, then over photos.
+
+    Args:
+        named: ``(B, R, L)`` float, which label a box shows.
+        kept: ``(B, L, R)`` bool; a box that is kept for two labels counts for each.
+        targets: ``(B, L)`` int in {1, 0, -1}; no box is taught that it does not show an unknown.
+    """
+    possible = named.masked_fill((targets < 0)[:, None], torch.finfo(named.dtype).min)
+    losses = -_with_nothing(possible).log_softmax(-1)[..., 1:].mT
+    return (losses.where(kept, 0).sum((1, 2)) / kept.sum((1, 2)).clamp(min=1)).mean()
+
+
+def cell_loss(cells: Tensor, shown: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of cells: those that show a present label, and all for an absent label.
+
+    Other cells of present labels have no part. Averaged over the cells of a label, added up over
+    labels, averaged over photos.
+
+    Args:
+        cells: ``(B, L, h, w)`` float, logits.
+        shown: ``(B, L, h, w)`` bool, where evidence of present labels is.
+        targets: ``(B, L)`` int in {1, 0, -1}.
+    """
+    counted = shown | (targets == 0)[..., None, None]
+    wanted = shown.to(cells.dtype)
+    losses = F.binary_cross_entropy_with_logits(cells, wanted, reduction="none")
+    sums = losses.where(counted, 0).sum((-2, -1))
+    return (sums / counted.sum((-2, -1)).clamp(min=1)).sum(1).mean()

@@ -1,0 +1,257 @@
+"""An LSTM looks at one region of the photo after another and says where to look next.
+
+Wang, Chen, Li, Xu and Lin. Multi-label Image Recognition by Recurrently Discovering Attentional
+Regions. ICCV 2017. https://arxiv.org/abs/1711.02816
+
+Maps: every cell has the lowest score that any region gives the label; what the best region says
+more than that lies on the regions, each with a share as large as what it says more. In logits; the
+mean of a map is the logit. Within one region the maps do not tell one place from another.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.class_activation import pooled
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.rnn_attention import RNNAttentionConfig
+from tagsight.regions import box_areas, box_coverage
+from tagsight.systems.base import Published, Recognition, System
+
+if TYPE_CHECKING:
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.recipes.rnn_attention import LocationConfig
+    from tagsight.views import Images
+
+SMALLEST_AREA = 1e-6
+"""Share of the photo; a region with less on it, which lies outside, counts as all of the photo."""
+
+
+class Look(NamedTuple):
+    """What the regions of ``B`` photos say.
+
+    Attributes:
+        scores: ``(B, K, L)`` float, logits.
+        transforms: ``(B, K, 4)`` float, horizontal and vertical scale, then translation, in halves
+            of the photo's sides from its centre.
+    """
+
+    scores: Tensor
+    transforms: Tensor
+
+
+class RNNAttention(System):
+    """Regions found by a spatial transformer and an LSTM; the best of them decides a label.
+
+    Points of a region are the centres of its parts, with the photo from -1 to 1
+    (``align_corners=False``), so that a transform is a box; outside the photo its edge goes on.
+
+    Deviations:
+        ResNet or another encoder instead of VGG-16, and one layer from a region to its description
+        instead of fc6 and fc7, as in the port that is public (the authors' code is not). The
+        scores are trained by binary cross-entropy unless ``objective`` says ``softmax_mse``: shares
+        of labels in a photo cannot say that none is there, nor that a photo has more labels than
+        another, and their squares teach small networks slowly. With ``softmax_mse`` unknown labels
+        have no share, photos without a present label no part; weights and smoothing of labels are
+        not for it. The terms on the places of regions are averaged over photos and regions; the
+        port adds them up, so that they grow with the batch. ``tanh`` keeps centres on the photo
+        unless ``translation`` says ``free``. One view of a photo, no crops.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = RNNAttentionConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1711.02816"
+    published: ClassVar[tuple[Published, ...]] = (
+        Published(
+            "VOC 2007",
+            91.9,
+            "512 and 640, VGG-16, several views, AP variant not known",
+            "RNN-Attention, from memory",
+        ),
+    )
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
+    config: RNNAttentionConfig
+    anchors: Tensor
+    whole: Tensor
+
+    def __init__(self, config: RNNAttentionConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        width, cells = config.hidden, (config.region_side // 2) ** 2
+        self.description = nn.Linear(self.backbone.channels * cells, width)
+        self.memory = nn.LSTMCell(width, width)
+        self.thought = nn.Linear(width, width)
+        self.classifier = nn.Linear(width, len(labels))
+        self.localiser = nn.Linear(width, 4)
+        nn.init.zeros_(self.localiser.weight)
+        scale = config.first_scale
+        self.localiser.bias = nn.Parameter(torch.tensor([scale, scale, 0.0, 0.0]))
+        self.register_buffer("anchors", anchors(config.regions), persistent=False)
+        self.register_buffer("whole", torch.tensor([1.0, 1.0, 0.0, 0.0]), persistent=False)
+
+    @property
+    def probabilities(self) -> bool:  # type: ignore[override]  # it depends on the settings here
+        return self.config.objective == "bce"
+
+    @property
+    def maps_add_up(self) -> bool:
+        return True
+
+    @property
+    def equivariant(self) -> bool:
+        return False
+
+    def forward(self, images: Images) -> Recognition:
+        features = self.backbone(images)
+        look = self._look(features)
+        return Recognition(
+            logits=look.scores.amax(1),
+            maps=region_maps(look.scores, boxes_of(look.transforms), features.shape[-2:]),
+            embedding=pooled(features, self.config.pooling),
+        )
+
+    def regions(self, images: Images) -> Tensor:
+        """Where the regions are, in the order in which they are looked at.
+
+        Returns:
+            ``(B, K, 4)`` float, left, top, right and bottom as fractions of the photo, cut off at
+            its edges.
+        """
+        return boxes_of(self._look(self.backbone(images)).transforms)
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        del progress
+        look = self._look(self.backbone(images))
+        config = self.config.location
+        drawn = config.anchor_weight if self.config.anchors == "penalty" else 0.0
+        location = location_loss(
+            look.transforms, self.anchors, config.model_copy(update={"anchor_weight": drawn})
+        )
+        return {
+            "labels": self.label_loss(look.scores.amax(1), targets),
+            "location": config.weight * location,
+        }
+
+    def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        if self.config.objective == "bce":
+            return super().label_loss(logits, targets)
+        return share_loss(logits, targets, mean=self.config.label_reduction == "mean")
+
+    def _look(self, features: Tensor) -> Look:
+        """Look at the whole photo, then at one region after another."""
+        features = widened(features)
+        with full_precision(features.device):
+            transform = self.whole.expand(features.shape[0], 4)
+            state: tuple[Tensor, Tensor] | None = None
+            scores, transforms = [], []
+            for step in range(self.config.regions + 1):
+                state = self.memory(self._described(features, transform), state)
+                thought = F.relu(self.thought(state[0]))
+                if step > 0:
+                    transforms.append(transform)
+                    scores.append(self.classifier(thought))
+                if step < self.config.regions:
+                    transform = self._next(thought, self.anchors[step])
+        return Look(torch.stack(scores, 1), torch.stack(transforms, 1))
+
+    def _described(self, features: Tensor, transform: Tensor) -> Tensor:
+        region = sampled(features, transform, self.config.region_side)
+        return F.relu(self.description(F.max_pool2d(region, 2).flatten(1)))
+
+    def _next(self, thought: Tensor, anchor: Tensor) -> Tensor:
+        scale, centre = self.localiser(thought).split(2, 1)
+        if self.config.anchors == "offset":
+            centre = centre + anchor
+        if self.config.translation == "tanh":
+            centre = centre.tanh()
+        return torch.cat([scale, centre], 1)
+
+
+def anchors(regions: int) -> Tensor:
+    """Where regions are drawn to: ``(K, 2)``, the centre, then evenly on a circle around it.
+
+    Its radius is half the root of 2: of five regions four are in the middle of a quadrant each.
+    """
+    angles = torch.arange(regions - 1) * (2 * math.pi / max(regions - 1, 1)) + math.pi / 4
+    circle = math.sqrt(0.5) * torch.stack([angles.cos(), angles.sin()], 1)
+    return torch.cat([torch.zeros(1, 2), circle])
+
+
+def sampled(features: Tensor, transforms: Tensor, side: int) -> Tensor:
+    """A region of each photo on a grid of its own: ``(B, D, h, w), (B, 4) -> (B, D, side, side)``.
+
+    The spatial transformer without rotation and shear: bilinear at ``scale * point + translation``.
+    """
+    steps = torch.arange(side, dtype=features.dtype, device=features.device)
+    points = (2 * steps + 1) / side - 1
+    x, y = (transforms[:, i, None] * points + transforms[:, i + 2, None] for i in (0, 1))
+    shape = (-1, side, side)
+    places = torch.stack([x[:, None, :].expand(shape), y[:, :, None].expand(shape)], -1)
+    return F.grid_sample(features, places, padding_mode="border", align_corners=False)
+
+
+def boxes_of(transforms: Tensor) -> Tensor:
+    """The boxes that transforms cut out of the photo: ``(..., 4) -> (..., 4)`` in [0, 1]."""
+    scale, centre = transforms[..., :2].abs(), transforms[..., 2:]
+    return ((torch.cat([centre - scale, centre + scale], -1) + 1) / 2).clamp(0, 1)
+
+
+def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
+    """Spread the highest score of each label over the regions: its mean over the cells.
+
+    Args:
+        scores: ``(B, K, L)`` float, logits.
+        boxes: ``(B, K, 4)`` float in [0, 1].
+        grid: Height and width of the grid, in cells.
+
+    Returns:
+        ``(B, L, h, w)`` float, logits.
+    """
+    areas = box_areas(boxes)[..., None, None]
+    coverage = box_coverage(boxes, grid) / areas.clamp(min=SMALLEST_AREA)
+    coverage = torch.where(areas > SMALLEST_AREA, coverage, 1.0)
+    lowest, highest = scores.amin(1), scores.amax(1)
+    more = scores - lowest[:, None]
+    shares = more / more.sum(1, keepdim=True).clamp(min=torch.finfo(more.dtype).tiny)
+    spread = torch.einsum("bkl,bkhw->blhw", shares, coverage)
+    return lowest[..., None, None] + (highest - lowest)[..., None, None] * spread
+
+
+def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -> Tensor:
+    """What places of regions cost: ``L_S + lambda1 L_A + lambda2 L_P``.
+
+    Averaged over photos and regions.
+
+    Args:
+        transforms: ``(B, K, 4)`` float, scales and translations.
+        anchors: ``(K, 2)`` float.
+        config: Limits and weights.
+    """
+    scale, centre = transforms.split(2, -1)
+    large = (scale.abs() - config.largest_scale).clamp(min=0).square().sum(-1)
+    astray = (centre - anchors).square().sum(-1) / 2
+    small = (config.smallest_scale - scale).clamp(min=0).sum(-1)
+    return (large + config.anchor_weight * astray + config.positive_weight * small).mean()
+
+
+def share_loss(logits: Tensor, targets: Tensor, *, mean: bool = False) -> Tensor:
+    """Squared error between the softmax over labels and equal shares of those that are present.
+
+    Averaged over photos; 0 for a photo without a label that is known to be present.
+
+    Args:
+        logits: ``(B, L)`` float.
+        targets: ``(B, L)`` int in {1, 0, -1}; an unknown label has no share.
+        mean: Whether to average over a photo's known labels instead of adding up.
+    """
+    known, present = targets >= 0, targets == 1
+    shares = logits.masked_fill(~known, torch.finfo(logits.dtype).min).softmax(1)
+    wanted = present / present.sum(1, keepdim=True).clamp(min=1)
+    errors = ((shares - wanted).square() * (known & present.any(1, keepdim=True))).sum(1)
+    if mean:
+        errors = errors / known.sum(1).clamp(min=1)
+    return errors.mean()
