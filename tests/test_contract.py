@@ -210,15 +210,17 @@ def test_a_photo_of_which_nothing_is_known_changes_no_label_loss(name: str):
 def test_sixteen_photos_are_learned(name: str):
     system = tiny_system(name)
     images, targets = drawn(16)
-    if system.remembers:  # these very photos
-        assert_close((system(images).logits > 0).long(), targets)
-        return
-    optimizer = torch.optim.Adam(system.parameters(), lr=0.03)
+    if isinstance(system, RememberingSystem):
+        system = type(system)(system.config, label_space())
     first = system.losses(images, targets)["labels"].item()
-    for _ in range(80):
-        optimizer.zero_grad()
-        total(system, images, targets).backward()
-        optimizer.step()
+    if isinstance(system, RememberingSystem):
+        system.remember(system.describe(images), targets)
+    else:
+        optimizer = torch.optim.Adam(system.parameters(), lr=0.03)
+        for _ in range(80):
+            optimizer.zero_grad()
+            total(system, images, targets).backward()
+            optimizer.step()
     assert system.losses(images, targets)["labels"] < first / 3
 
 

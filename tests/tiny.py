@@ -114,7 +114,7 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "consistency": {"scale": 0.75},
         "dropout": 0.0,
         "k": 3,
-        "sigma": 1e-3,
+        "sigma": 2e-3,
     }
     settings = {k: v for k, v in defaults.items() if k in system.Config.model_fields} | settings
     config = system.Config.model_validate({"backbone": TINY, **settings})
