@@ -367,3 +367,59 @@ def test_a_model_without_word_vectors_has_none(tmp_path: Path):
 def test_every_error_names_the_folder(tmp_path: Path):
     with pytest.raises(DataError, match=re.escape(str(tmp_path / "x"))):
         load_model(tmp_path / "x")
+
+
+@pytest.fixture(params=[name for name, kind in SYSTEMS.items() if kind.remembers])
+def remembering(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    saved(tmp_path / "model", request.param)
+    return tmp_path / "model"
+
+
+def replaced(name: str, tensor: torch.Tensor) -> Callable[[dict[str, torch.Tensor]], object]:
+    return lambda tensors: tensors.update({name: tensor})
+
+
+SPOILED = {
+    "targets": (
+        replaced("targets", torch.full((5, 16), 2, dtype=torch.int8)),
+        r"expected remembered targets in \{1, 0, -1\}, got others",
+    ),
+    "fewer targets": (
+        replaced("targets", torch.zeros(5, 15, dtype=torch.int8)),
+        r"in 1 tensors: expected 'targets' of shape \[5, 16\], got \[5, 15\]",
+    ),
+    "fewer photos": (
+        replaced("remembered", torch.zeros(15, 24)),
+        r"in 1 tensors: expected 'targets' of shape \[5, 15\], got \[5, 16\]",
+    ),
+    "shorter photos": (
+        replaced("remembered", torch.zeros(16, 23)),
+        r"expected 'remembered' of shape \[16, 24\], got \[16, 23\]",
+    ),
+    "photos of nothing": (
+        replaced("remembered", torch.zeros(2**40, 0)),
+        r"expected 'remembered' of shape \[1099511627776, 24\], got \[1099511627776, 0\]",
+    ),
+    "no photos": (lambda tensors: tensors.pop("remembered"), "'remembered' .* got none"),
+    "another dimension": (
+        replaced("remembered", torch.zeros(16 * 24)),
+        r"expected 'remembered' of shape \[0, 24\], got \[384\]",
+    ),
+    "another type": (
+        replaced("remembered", torch.zeros(16, 24).half()),
+        r"expected 'remembered' of torch.float32, got torch.float16",
+    ),
+    "infinite": (
+        replaced("remembered", torch.full((16, 24), torch.inf)),
+        r"expected finite weights, got others in 'remembered'",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_a_memory_that_was_tampered_with_is_refused_in_one_sentence(remembering: Path, what: str):
+    change, message = SPOILED[what]
+    change_weights(remembering, change)
+    with pytest.raises(DataError, match=message) as refused:
+        load_model(remembering)
+    assert "\n" not in str(refused.value)

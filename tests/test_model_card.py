@@ -38,12 +38,20 @@ def card(pooling: str = "average", name: str = "resnet") -> str:
         "| photos | train 35, val 9 |",
         "| split file hash | c0ffee |",
         "| mAP | 61.23 |",
-        "The epoch was chosen on this split, so a test split will give less.",
+        "The model was chosen on this split, so a test split will give less.",
         "- Labels with few training photos: a\\|b (4).",
     ],
 )
 def test_the_card_says(line: str):
     assert line in card().splitlines()
+
+
+def test_the_card_of_a_system_that_remembers_speaks_of_no_training():
+    system = tiny_system("knn", labels=LABELS)
+    recipe = channels_model().recipe.model_copy(update={"settings": system.config})
+    text = model_card(system, LABELS, Decision(torch.full((2,), 0.5), 1.0), recipe, FACTS)
+    assert "- nothing is trained: the model remembers the training photos" in text
+    assert "batches of" not in text
 
 
 def test_the_card_says_whether_maps_add_up():

@@ -117,7 +117,7 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "channels": 32,
         "grid": 4,
         "k": 3,
-        "sigma": 1e-3,
+        "sigma": 2e-3,
     }
     for setting, values in defaults.items():
         if setting in system.Config.model_fields:

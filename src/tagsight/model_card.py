@@ -21,7 +21,7 @@ _HEADINGS = {
     "data": "Training data",
     "validation": "Measured on the validation split, in percent",
 }
-_NOTES = {"validation": "The epoch was chosen on this split, so a test split will give less.\n"}
+_NOTES = {"validation": "The model was chosen on this split, so a test split will give less.\n"}
 
 
 _ONLY_RANKS = (
@@ -82,7 +82,9 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- expectation stated by the recipe: {recipe.expectation}",
         f"- backbone: {backbone.name}, first weights: {backbone.weights}",
         f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
-        f"- at most {training.epochs} epochs of batches of {training.batch_size}, "
+        "- nothing is trained: the model remembers the training photos"
+        if system.remembers
+        else f"- at most {training.epochs} epochs of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
         *(
             f"- {_words(name)}: {_shown(value)}"

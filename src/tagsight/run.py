@@ -212,7 +212,9 @@ def _remembering(
         with log.work(description, len(photos)) as advance:
             embeddings.append(describe(system, photos, runtime, progress=advance))
     system.remember(embeddings[0], learn[1])
-    log.note(system.choose(embeddings[1], judge[1]))
+    with log.work("comparing", len(learn[0])) as advance:
+        chosen = system.choose(embeddings[1], judge[1], progress=advance)
+    log.note(chosen)
     return system.recall(embeddings[1])
 
 

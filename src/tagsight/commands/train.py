@@ -53,7 +53,7 @@ def train(
         model_folder(beginning.init)  # a wrong one is named before every photo is opened
     with machine.together(room) as runtime:
         outcome = _trained(data, out, recipe, runtime, beginning, reading, max_bad)
-    say([_summary(outcome, recipe.training.epochs), str(outcome.model)])
+    say([_summary(outcome, recipe), str(outcome.model)])
     if outcome.interrupted:
         remark("the same command with --resume goes on from the last saved state")
     return INTERRUPTED if outcome.interrupted else 0
@@ -130,10 +130,15 @@ def _place(runtime: Runtime) -> str:
     return f"{runtime}" if count == 1 else f"{runtime}, in {count} processes"
 
 
-def _summary(outcome: Outcome, epochs: int) -> str:
+def _summary(outcome: Outcome, recipe: Recipe) -> str:
+    from tagsight.systems import SYSTEMS
+
     ended = "interrupted; " if outcome.interrupted else ""
+    done = f"best epoch {outcome.epoch + 1} of {recipe.training.epochs}"
+    if SYSTEMS[recipe.system].remembers:
+        done = "training photos remembered"
     return (
-        f"{ended}best epoch {outcome.epoch + 1} of {epochs}: "
+        f"{ended}{done}: "
         f"mAP {outcome.validation['mAP']:.1f} on the validation split, "
         f"{outcome.minutes:.1f} minutes"
     )

@@ -18,14 +18,15 @@ from tagsight.recipes import (
     knn,
     ml_decoder,
     ml_gcn,
+    multi_evidence,
     order_free_rnn,
     query2label,
     resnet,
+    rnn_attention,
     srn,
     vac,
     warp,
 )
-from tagsight.recipes import gcam, ml_gcn, multi_evidence, resnet, rnn_attention, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,13 +13,12 @@ from tagsight.systems.gcam import GCAM
 from tagsight.systems.knn import KNN
 from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.multi_evidence import MultiEvidence
 from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.query2label import Query2Label
 from tagsight.systems.resnet import ResNet
-from tagsight.systems.srn import SRN
-from tagsight.systems.multi_evidence import MultiEvidence
-from tagsight.systems.resnet import ResNet
 from tagsight.systems.rnn_attention import RNNAttention
+from tagsight.systems.srn import SRN
 from tagsight.systems.vac import VAC
 from tagsight.systems.warp import WARP
 

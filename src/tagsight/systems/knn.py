@@ -31,7 +31,7 @@ from tagsight.systems.base import Published, Recognition
 from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tagsight.config import SystemConfig
     from tagsight.labels import LabelSpace
@@ -90,7 +90,8 @@ class KNN(RememberingSystem):
 
     ML-KNN's logit is ``log P(H1) P(C | H1) / P(H0) P(C | H0)`` (its Eqs. 2, 5 and 6 with s = 1), of
     the number ``C`` of neighbours with the label, counted over the training photos themselves. Of
-    neighbours that are not all known ``C`` is the share of the known, in k-ths.
+    neighbours that are not all known ``C`` is the share of the known, in k-ths. Before `choose` has
+    counted it is the label's frequency.
 
     Deviations:
         The published row uses six hand-made features; here they are the pooled features of the
@@ -140,13 +141,17 @@ class KNN(RememberingSystem):
         self.remembered = self._keys(embeddings.to(self.remembered))
         self.targets = targets.T.to(device, torch.int8).contiguous()
         self.means = self._means()
-        if self.agreement is not None and self.config.k is not None:
-            self.agreement = self._agreements([self.k])[self.k]
+        if self.agreement is not None:
+            self.agreement = torch.zeros_like(self.agreement)
 
     @torch.no_grad()
-    def choose(self, embeddings: Tensor, targets: Tensor) -> str:
+    def choose(
+        self, embeddings: Tensor, targets: Tensor, progress: Callable[[int], None] | None = None
+    ) -> str:
         candidates = self._candidates()
-        agreements = self._agreements(candidates) if self.agreement is not None else {}
+        agreements = {}
+        if self.agreement is not None:
+            agreements = self._agreements(candidates, progress)
         logits = self._recalled(embeddings, candidates, agreements)
         scores = {
             k: 100 * mean_average_precision(average_precision(logits[k], targets))[0]
@@ -259,7 +264,9 @@ class KNN(RememberingSystem):
                 parts.append(self._logits(queries, neighbours.first(k), agreements.get(k)).cpu())
         return {k: torch.cat(parts) for k, parts in logits.items()}
 
-    def _agreements(self, ks: Sequence[int]) -> dict[int, Tensor]:
+    def _agreements(
+        self, ks: Sequence[int], progress: Callable[[int], None] | None = None
+    ) -> dict[int, Tensor]:
         """Count, over the remembered photos, how many of their neighbours have a label.
 
         Returns:
@@ -277,6 +284,8 @@ class KNN(RememberingSystem):
                 cases = (2 * label + here) * (k + 1) + _in_kths(present, absent, k)
                 known = (here >= 0) & (present + absent > 0)
                 counts[k] += cases[known].bincount(minlength=len(counts[k]))
+            if progress is not None:
+                progress(int(own[-1]) + 1)
         return {k: count.view(size, 2, k + 1) for k, count in counts.items()}
 
     def _own_queries(self, rows: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from tagsight.errors import DataError
 from tagsight.systems.base import System
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
@@ -68,12 +68,15 @@ class RememberingSystem(System):
         """
 
     @abstractmethod
-    def choose(self, embeddings: Tensor, targets: Tensor) -> str:
+    def choose(
+        self, embeddings: Tensor, targets: Tensor, progress: Callable[[int], None] | None = None
+    ) -> str:
         """Choose the settings that are open on the validation photos; `config` has them then.
 
         Args:
             embeddings: ``(V, D)`` float, as `describe` gives them.
             targets: ``(V, L)`` int in {1, 0, -1}.
+            progress: May be called with how many of the remembered photos are compared so far.
 
         Returns:
             What was chosen and why, in words.
