@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FAILED = 1
 
+STATE_EVERY = 60.0
+"""Seconds from one saved state of a run to the next, which is what Ctrl-C loses at most."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -147,7 +150,9 @@ def _shared(
             annotations, out, runtime, seed=reading.split_seed, max_bad=max_bad, progress=advance
         )
     tell_problems(prepared.problems)
-    shared = Shared(out, prepared, runtime, boxes, Start(conditions.vectors))
+    shared = Shared(
+        out, prepared, runtime, boxes, Start(conditions.vectors, state_every=STATE_EVERY)
+    )
     shared.pairs(shared.annotations.rows(shared.split))  # boxes of others are told before the runs
     return shared
 
