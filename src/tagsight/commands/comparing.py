@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FAILED = 1
 
+STATE_EVERY = 60.0
+"""Seconds from one saved state of a run to the next, which is what Ctrl-C loses at most."""
+
 Budget = Annotated[float | None, Parameter(validator=Number(gt=0))]
 """Minutes; no run is begun that is not expected to end within them."""
 
@@ -58,7 +61,7 @@ def shared_by_runs(
     with progress("checking photos", len(annotations)) as advance:
         prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
     tell_problems(prepared.problems)
-    shared = Shared(out, prepared, runtime, boxes, Start(vectors))
+    shared = Shared(out, prepared, runtime, boxes, Start(vectors, state_every=STATE_EVERY))
     shared.pairs(shared.annotations.rows(shared.split))  # boxes of others are told before the runs
     return shared
 
