@@ -1,8 +1,8 @@
 """How fast, and in how much memory, the nearest of 100,000 photos are found (`knn`).
 
 A search for the 50 nearest of each of 1,000 photos, against the bare matrix product of the same
-sizes, which it cannot be faster than, and for the photos of one batch. Its peak memory is what it holds
-besides the photos, against the products of all with all.
+sizes, which it cannot be faster than, and for the photos of one batch. Its peak memory is what it
+holds besides the photos, against the products of all with all.
 """
 
 from __future__ import annotations
