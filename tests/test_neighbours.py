@@ -20,7 +20,7 @@ def whole_numbers(rows: int, length: int, generator: torch.Generator) -> Tensor:
     return torch.randint(-1, 2, (rows, length), generator=generator).float()
 
 
-@pytest.fixture(params=[(32, 8), (64, 32), (2**14, 32)], ids=str)
+@pytest.fixture(params=[(32, 8), (64, 32), (2**13, 16)], ids=str)
 def _blocks(request, monkeypatch):
     block, chunk = request.param
     monkeypatch.setattr(tagsight.neighbours, "BLOCK", block)

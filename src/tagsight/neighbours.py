@@ -12,10 +12,10 @@ from torch import Tensor
 
 from tagsight.precision import full_precision
 
-BLOCK = 2**14
+BLOCK = 2**13
 """Remembered rows that are compared at once: what bounds the memory of a search."""
 
-CHUNK = 32
+CHUNK = 16
 """Rows of which only the nearest is ranked at first; it divides `BLOCK`."""
 
 _LOW = 2**32 - 1
@@ -63,7 +63,8 @@ def _best(scores: Tensor, first: int, count: int) -> Tensor:
     chunks = -(-size // CHUNK)
     places = torch.arange(size, device=scores.device)
     if chunks > count:
-        scores = F.pad(scores, (0, chunks * CHUNK - size), value=-torch.inf)
+        if size % CHUNK:
+            scores = F.pad(scores, (0, chunks * CHUNK - size), value=-torch.inf)
         scores = scores.unflatten(1, (chunks, CHUNK))
         number, inside = (torch.arange(n, device=scores.device) for n in (chunks, CHUNK))
         chosen = _keys(scores.amax(2), number).topk(count).indices[..., None]
