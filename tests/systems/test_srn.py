@@ -56,10 +56,8 @@ def test_logits_and_maps_are_a_transcription_in_numpy():
     u = rectified(u + array(net.mixing_bias)[:, None, None])
     u = np.einsum("bchw,dc->bdhw", u, array(net.second.weight)[..., 0, 0])
     u = rectified(u + array(net.second.bias)[:, None, None])
-    kernels = array(net.full_size.weight).reshape(32, 4, 4, 4)  # 4 on each channel, as the grid
-    u = rectified(
-        np.einsum("bdhw,dkhw->bdk", u, kernels).reshape(3, -1) + array(net.full_size.bias)
-    )
+    convolved = F.conv2d(torch.from_numpy(u), net.full_size.flatten(0, 1)[:, None], groups=32)
+    u = rectified(convolved.detach().flatten(1).numpy() + array(net.full_size_bias))
     regularised = u @ array(net.classifier.weight).T + array(net.classifier.bias)
     main = x.mean((-2, -1)) @ array(system.classifier.weight).T + array(system.classifier.bias)
 
@@ -79,8 +77,8 @@ def test_a_map_averages_to_the_logit_of_its_attention():
 
 def test_every_channel_has_full_size_kernels_of_its_own():
     net = Regularisation(SRNConfig(), labels=80)
-    assert net.full_size.weight.shape == (2048, 1, 14, 14)
-    assert net.full_size.groups == 512
+    assert net.full_size.shape == (512, 4, 14, 14)
+    assert net.classifier.weight.shape == (80, 2048)
     assert net.mixing.shape == (80, 512)
 
 

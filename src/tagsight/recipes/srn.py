@@ -61,7 +61,16 @@ SRN_PAPER = TrainConfig(
 )
 
 RECIPES = (
-    cpu_recipe("srn", SRNConfig(label_smoothing=CPU_SMOOTHING)),
+    cpu_recipe(
+        "srn",
+        SRNConfig(
+            label_smoothing=CPU_SMOOTHING,
+            channels=128,
+            attention_from=0.4,
+            regularisation_from=0.5,
+            together_from=0.6,
+        ),
+    ),
     Recipe(
         name="srn-paper",
         system="srn",

@@ -79,7 +79,7 @@ class MLDecoder(System):
     def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)
         logits, look = self._decoded(features)
-        shares = evidence(self.layers, [look], self.head.weight, logits)
+        shares = evidence(self.layers, [look.of(self.groups)], self.head.weight, logits)
         return Recognition(
             logits=logits,
             maps=shares.unflatten(-1, features.shape[-2:]),
@@ -95,7 +95,7 @@ class MLDecoder(System):
         cells = F.relu(self.projection(as_cells(features)))
         queries = self.query_norm(self.queries + dropped(self.queries, dropout))
         states, look = self.layers[0](queries[None], cells, dropout=dropout)
-        return self.head(states[:, self.groups]), look.of(self.groups)
+        return self.head(states[:, self.groups]), look
 
 
 def fixed_queries(names: Sequence[str], width: int) -> Tensor:

@@ -62,7 +62,8 @@ class SRN(System):
         The last layer of the attention has no bias, which the softmax would take away. Attention
         is multiplied by its number of cells before the regularisation, whose first layer could
         undo it: so its scale does not depend on the grid. A grid that is not ``grid`` wide is
-        resized to it; published is 14 alone. The authors end a stage when it learns no more; here
+        resized to it; published is 14 alone. Of an encoder that has no grid of half the last one's
+        stride, or has it within its frozen stages, the last grid is attended to. The authors end a stage when it learns no more; here
         fractions of the training do. While the main network rests, batch norm that is trained
         goes on averaging.
     """
@@ -180,7 +181,10 @@ class Regularisation(nn.Module):
         nn.init.uniform_(self.mixing, -(labels**-0.5), labels**-0.5)
         self.mixing_bias = nn.Parameter(torch.zeros(width))
         self.second = nn.Conv2d(width, width, 1)
-        self.full_size = nn.Conv2d(width, width * config.kernels, config.grid, groups=width)
+        # A product for each channel; as a grouped convolution it takes many times as long on CPUs.
+        self.full_size = nn.Parameter(torch.empty(width, config.kernels, config.grid, config.grid))
+        nn.init.uniform_(self.full_size, -1 / config.grid, 1 / config.grid)
+        self.full_size_bias = nn.Parameter(torch.zeros(width * config.kernels))
         self.classifier = nn.Linear(width * config.kernels, labels)
 
     def forward(self, attended: Attended) -> Tensor:
@@ -192,7 +196,8 @@ class Regularisation(nn.Module):
             weighted = F.interpolate(weighted, (self.grid, self.grid), mode="bilinear")
         mixed = torch.einsum("blhw,ld->bdhw", weighted, self.mixing)
         hidden = F.relu(self.second(F.relu(mixed + self.mixing_bias[:, None, None])))
-        hidden = F.relu(self.full_size(hidden)).flatten(1)
+        seen = torch.einsum("bdhw,dkhw->bdk", hidden, self.full_size).flatten(1)
+        hidden = F.relu(seen + self.full_size_bias)
         return class_logits(hidden, self.classifier.weight, self.classifier.bias)
 
 
