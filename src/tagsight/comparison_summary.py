@@ -179,7 +179,7 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     )
     yield from _machines(rows)
     for row in rows:
-        if (rule := row.record.report["all_rule"]) != "score 0.5":
+        if (rule := row.record.report.get("all_rule", "score 0.5")) != "score 0.5":
             yield f"{row.name}: the scores are no probabilities; all labels are by {rule}."
 
 
