@@ -46,7 +46,7 @@ class Decoding(NamedTuple):
 
 
 class _Prefixes(NamedTuple):
-    """One step's prefixes: how probably each label is said first behind one, and by a beam."""
+    """One step's prefixes: how probably each label is said first behind one; if a beam goes on so."""
 
     says: Tensor
     taken: Tensor
