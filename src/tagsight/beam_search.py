@@ -46,7 +46,7 @@ class Decoding(NamedTuple):
 
 
 class _Prefixes(NamedTuple):
-    """One step's prefixes: how probably each label is said first behind one; if a beam goes on so."""
+    """How probably labels are said first behind each prefix of a step, and if a beam goes so."""
 
     says: Tensor
     taken: Tensor
