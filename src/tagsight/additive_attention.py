@@ -17,7 +17,7 @@ class AdditiveAttention(nn.Module):
 
     Args:
         channels: Length ``D`` of a cell's features.
-        hidden: Length ``H`` of what leads the look.
+        hidden: Length ``R`` of what leads the look.
         width: Length ``A`` of what is looked at.
         gate: Whether the look is weighed, channel by channel, by what leads it.
     """
@@ -36,7 +36,7 @@ class AdditiveAttention(nn.Module):
         return values, self.to_keys(values)
 
     def forward(self, values: Tensor, keys: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Look: ``(B, n, A), (B, n, A), (B, K, H) -> (B, K, n), (B, K, A)``.
+        """Look: ``(B, n, A), (B, n, A), (B, K, R) -> (B, K, n), (B, K, A)``.
 
         First the logarithm of the weights relative to an even look, ``1 / n`` each: it is above 0
         where more is looked. Then what is seen.

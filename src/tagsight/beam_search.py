@@ -2,13 +2,12 @@
 
 Scores: a path says a label first behind one prefix, and no two prefixes go with the same path. So
 the probability that a label is said at all is the sum, over the prefixes without it, of the
-prefix's probability times that of the label behind it; that it is not said, the sum over the paths
-that end without it. Both sums go over the prefixes that the beams hold, with all that may follow
-them: every label has its probability behind the empty prefix at least, and none ties at 0. A logit
-is the logarithm of their ratio, exactly the log-odds if the beams hold all prefixes, and otherwise
-within what the prefixes that were dropped leave open. With ``scoring="best"`` only the most
-probable prefix counts, as in CNN-RNN, and the logit is the log-odds of that alone: a bound from
-below, since a label that may be said in many orders has its probability spread over them.
+prefix's probability times that of the label behind it. The sum goes over the prefixes that the
+beams hold, with all labels that may follow, whether a beam takes them or not: every label has its
+probability behind the empty prefix at least, and none ties at 0. It is exact if the beams hold all
+prefixes, and otherwise a bound from below. With ``scoring="best"`` only the most probable prefix
+counts, as in CNN-RNN: a lower bound, since a label that may be said in many orders has its
+probability spread over them. A logit is the log-odds of the score.
 """
 
 from __future__ import annotations
@@ -23,10 +22,7 @@ from tagsight.sequence_decoder import NEVER
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tagsight.sequence_decoder import Scene, SequenceDecoder, Step
-
-LARGEST = 100.0
-"""Largest logit; beyond it float32 has nothing between a score and 0 or 1."""
+    from tagsight.sequence_decoder import Scene, SequenceDecoder
 
 
 class Decoding(NamedTuple):
@@ -50,10 +46,9 @@ class Decoding(NamedTuple):
 
 
 class _Prefixes(NamedTuple):
-    """One step's prefixes, and how probably each label is said first, or not at all, behind it."""
+    """How probably labels are said first behind each prefix of a step, and if a beam goes so."""
 
     says: Tensor
-    omits: Tensor
     taken: Tensor
     heard: Tensor
     looked: Tensor
@@ -74,14 +69,13 @@ def beam_search(decoder: SequenceDecoder, scene: Scene) -> Decoding:
     paths = torch.zeros(batch, 1, 0, dtype=torch.long, device=heard.device)
     over = F.pad(log_p.new_full((size,), NEVER), (0, 1))
     prefixes = []
-    for place in range(decoder.longest):
+    for _ in range(decoder.longest):
         step = decoder.step(scene, heard, state, decoder.possible(said))
         reached = log_p[..., None] + torch.where(ended[..., None], over, step.log_p)
         beams = min(decoder.config.beam, reached.shape[1] * (size + 1))
         best, flat = reached.flatten(1).topk(beams)
-        live = log_p.masked_fill(ended, NEVER)
-        is_last = place == decoder.longest - 1
-        prefixes.append(_prefixes(step, live, said, lowest=best[:, -1], is_last=is_last))
+        says = reached[..., :-1].masked_fill(said, NEVER)
+        prefixes.append(_Prefixes(says, says >= best[:, -1:, None], step.heard, step.looked))
         log_p, beam, token = best, flat // (size + 1), flat % (size + 1)
         heard = decoder.embeddings[token.clamp(max=size - 1)]
         state = _taken(step.hidden, beam), _taken(step.memory, beam)
@@ -91,27 +85,13 @@ def beam_search(decoder: SequenceDecoder, scene: Scene) -> Decoding:
     return _decoding(prefixes, paths, log_p, best_only=decoder.config.scoring == "best")
 
 
-def _prefixes(
-    step: Step, log_p: Tensor, said: Tensor, *, lowest: Tensor, is_last: bool
-) -> _Prefixes:
-    label_p, end_p = step.log_p[..., :-1], step.log_p[..., -1:]
-    says = (log_p[..., None] + label_p).masked_fill(said, NEVER)
-    # The last step ends every path, whatever it says.
-    without = _log_complement(label_p) if is_last else end_p.expand_as(label_p)
-    omits = (log_p[..., None] + without).masked_fill(said, NEVER)
-    return _Prefixes(says, omits, says >= lowest[:, None, None], step.heard, step.looked)
-
-
 def _decoding(
     prefixes: list[_Prefixes], paths: Tensor, log_p: Tensor, *, best_only: bool
 ) -> Decoding:
-    parts = (torch.cat(part, 1) for part in zip(*prefixes, strict=True))
-    says, omits, taken, heard, looked = parts
+    says, taken, heard, looked = (torch.cat(part, 1) for part in zip(*prefixes, strict=True))
     best, place = says.max(1)
-    summed = says.logsumexp(1) - omits.logsumexp(1)
-    logits = best - _log_complement(best) if best_only else summed
     return Decoding(
-        logits=logits.clamp(-LARGEST, LARGEST),
+        logits=_log_odds(best if best_only else says.logsumexp(1)),
         paths=paths,
         log_p=log_p,
         emitted=taken.gather(1, place[:, None])[:, 0],
@@ -125,6 +105,7 @@ def _taken(rows: Tensor, index: Tensor) -> Tensor:
     return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[-1]))
 
 
-def _log_complement(log_p: Tensor) -> Tensor:
-    """``log(1 - p)`` of ``log p``; where float32 takes ``p`` for 1, as near as it comes to it."""
-    return (-log_p.clamp(max=-1e-7).expm1()).log()
+def _log_odds(log_p: Tensor) -> Tensor:
+    """``log p - log(1 - p)`` of ``log p``, finite for ``p`` of 1 and what rounding makes more."""
+    log_p = log_p.clamp(max=-torch.finfo(log_p.dtype).eps)
+    return log_p - (-log_p.expm1()).log()

@@ -32,8 +32,8 @@ class Scene(NamedTuple):
         keys: ``(B, n, A)`` float, what a look goes by; empty without attention.
         shown: ``(B, E)`` float, what every projection gets from the photo.
         first: ``(B, E)`` float, what is heard before the first label.
-        hidden: ``(B, H)`` float, the LSTM's output before it.
-        memory: ``(B, H)`` float, its cell.
+        hidden: ``(B, R)`` float, the LSTM's output before it.
+        memory: ``(B, R)`` float, its cell.
     """
 
     cells: Tensor
@@ -51,8 +51,8 @@ class Step(NamedTuple):
         log_p: ``(B, K, L + 1)`` float, log-probability of each label, and last of the end.
         heard: ``(B, K, E)`` float, the LSTM's share of the projection.
         looked: ``(B, K, n)`` float, logarithm of the attention relative to an even look.
-        hidden: ``(B, K, H)`` float.
-        memory: ``(B, K, H)`` float.
+        hidden: ``(B, K, R)`` float.
+        memory: ``(B, K, R)`` float.
     """
 
     log_p: Tensor
@@ -152,7 +152,7 @@ class SequenceDecoder(nn.Module):
         Args:
             scene: The photos.
             heard: ``(B, K, E)`` float, the vector of what was said last.
-            state: ``(B, K, H)`` float twice, the LSTM's output and its cell.
+            state: ``(B, K, R)`` float twice, the LSTM's output and its cell.
             possible: ``(B, K, L)`` bool, the labels that may follow; the others have no part in
                 the softmax.
             dropout: Share of the projection's numbers that is left out.
@@ -233,7 +233,7 @@ class SequenceDecoder(nn.Module):
         return projected.relu() if self.config.activation == "relu" else projected
 
     def _look(self, scene: Scene, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Look at the cells: ``(B, K, H) -> (B, K, n), (B, K, A)``; without attention at none."""
+        """Look at the cells: ``(B, K, R) -> (B, K, n), (B, K, A)``; without attention at none."""
         if self.attention is not None:
             return self.attention(scene.cells, scene.keys, hidden)
         lead = hidden.shape[:2]

@@ -30,7 +30,10 @@ CNN_RNN_PAPER = TrainConfig(
 """CNN-RNN's rate, momentum and decay as remembered; it does not say how many epochs."""
 
 RECIPES = (
-    cpu_recipe("cnn-rnn", CNNRNNConfig(decoder=SequenceConfig(hidden=256))),
+    cpu_recipe(
+        "cnn-rnn",
+        CNNRNNConfig(decoder=SequenceConfig(hidden=256, activation="none"), dropout=0.1),
+    ),
     Recipe(
         name="cnn-rnn-paper",
         system="cnn-rnn",

@@ -50,6 +50,7 @@ RECIPES = (
         OrderFreeRNNConfig(
             label_smoothing=CPU_SMOOTHING,
             decoder=OrderFreeDecoderConfig(hidden=256, embedding=128, attention_width=128),
+            dropout=0.1,
         ),
     ),
     Recipe(
