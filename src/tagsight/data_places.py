@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data import read_annotations
@@ -10,8 +11,6 @@ from tagsight.data.protocols import read_protocol
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tagsight.data.annotations import Annotations
     from tagsight.data.boxes import Boxes
 
@@ -73,7 +72,7 @@ class Collection(NamedTuple):
     """A collection that was found.
 
     Attributes:
-        name: A key of `DATA_PLACES`, or the file that the user gave.
+        name: A key of `DATA_PLACES`, or what a file of the user's own is called.
         annotations: Its rows.
         boxes: Boxes of its objects, if it has any.
         arguments: What the other commands are given to read it.
@@ -86,14 +85,17 @@ class Collection(NamedTuple):
 
 
 def read_collection(name: str, root: Path) -> Collection:
-    """Read a collection of `DATA_PLACES` below a folder.
+    """Read a collection of `DATA_PLACES` below a folder, or labels of one's own.
+
+    Args:
+        name: A key of `DATA_PLACES`, or a file or folder of a known format.
+        root: The folder.
 
     Raises:
         DataError: If it is not there, with what to obtain and where to put it; if it is unknown.
     """
     if name not in DATA_PLACES:
-        msg = f"expected one of the data sets {', '.join(DATA_PLACES)}, got {name!r}"
-        raise DataError(msg)
+        return _own(Path(name))
     place = DATA_PLACES[name]
     source = root / place.source
     if not source.exists():
@@ -110,3 +112,13 @@ def read_collection(name: str, root: Path) -> Collection:
     if place.boxes is not None and (root / place.boxes).is_file():
         boxes = read_boxes(root / place.boxes)
     return Collection(name, annotations, boxes, tuple(arguments))
+
+
+def _own(source: Path) -> Collection:
+    if not source.exists():
+        msg = (
+            f"expected a file or folder of labels, or one of the data sets "
+            f"{', '.join(DATA_PLACES)}, got {str(source)!r}"
+        )
+        raise DataError(msg)
+    return Collection(source.stem, read_annotations(source), None, (str(source),))
