@@ -72,7 +72,7 @@ RNN_ATTENTION_PAPER = TrainConfig(
 )
 """Adam at 1e-5 as in the port by James-Yip; without decay AdamW is Adam."""
 
-RECURRENT_TRAINING = CPU_TRAINING.model_copy(update={"lr": 5e-4, "backbone_lr_factor": 0.8})
+RECURRENT_TRAINING = CPU_TRAINING.model_copy(update={"lr": 2.5e-4, "backbone_lr_factor": 0.8})
 """At the rate of linear classifiers the regions run into a corner and the LSTM learns nothing."""
 
 RECIPES = (
