@@ -108,6 +108,7 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
     defaults: dict[str, object] = {
         "graph": {"hidden": 32, "epsilon": 0.3},
         "consistency": {"scale": 0.75},
+        "hidden": 64,
         "dropout": 0.0,
     }
     settings = {k: v for k, v in defaults.items() if k in system.Config.model_fields} | settings
