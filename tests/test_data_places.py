@@ -54,9 +54,7 @@ def test_neither_a_name_nor_a_file_is_refused_with_the_names():
 def test_boxes_are_read_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     labels = write_collection(tmp_path)
     write_boxes(tmp_path / "boxes.json", labels)
-    place = DATA_PLACES["voc-animals"]._replace(
-        source=labels.name, images=None, boxes="boxes.json"
-    )
+    place = DATA_PLACES["voc-animals"]._replace(source=labels.name, images=None, boxes="boxes.json")
     monkeypatch.setitem(DATA_PLACES, "voc-animals", place)
     assert read_collection("voc-animals", tmp_path).boxes is not None
 

@@ -113,6 +113,7 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
         "decoder": {"width": 32, "heads": 4, "hidden": 32, "embedding": 16},
+        "hidden": 64,
         "dropout": 0.0,
         "channels": 32,
         "grid": 4,

@@ -42,6 +42,10 @@ def tiny_recipe(system: str = "gcam", **training: object) -> Recipe:
         settings["graph"] = {"hidden": 16, "epsilon": 0.3}
     if "consistency" in SYSTEMS[system].Config.model_fields:
         settings["consistency"] = {"scale": 0.75, "views": "one"}
+    if "hidden" in SYSTEMS[system].Config.model_fields:
+        settings["hidden"] = 16
+    if "regions" in SYSTEMS[system].Config.model_fields:
+        settings["regions"] = 2
     values = {"image_size": SIDE, "epochs": 3, "batch_size": 8, "lr": 0.01, "schedule": "constant"}
     return Recipe(
         name="tiny",

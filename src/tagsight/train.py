@@ -204,8 +204,10 @@ def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
     wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
     groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
     if config.optimizer == "sgd":
+        # Fused it cannot begin with some parameters later than with others.
+        fused = not system.staged
         return torch.optim.SGD(
-            groups, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay, fused=True
+            groups, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay, fused=fused
         )
     spared = [_part(group, matrices=False) | {"weight_decay": 0.0} for group in groups]
     decayed = [_part(group, matrices=True) for group in groups]

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tagsight.config import Recipe, Settings, SystemConfig, TrainConfig
-from tagsight.recipes.base import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.recipes.base import CPU_SMOOTHING, CPU_TRAINING, RESNET101, UNTRIED, cpu_recipe
 
 
 class LocationConfig(Settings):
@@ -37,6 +37,9 @@ class RNNAttentionConfig(SystemConfig):
 
     regions: int = Field(5, ge=1, le=32)
     """``K``, how many regions are looked at after the whole photo."""
+
+    channels: int = Field(256, gt=0, le=8192)
+    """Channels of the grid that regions are cut from."""
 
     region_side: int = Field(6, ge=2, le=64, multiple_of=2)
     """Points of a region along each side; a maximum over 2 x 2 halves them."""
@@ -69,10 +72,14 @@ RNN_ATTENTION_PAPER = TrainConfig(
 )
 """Adam at 1e-5 as in the port by James-Yip; without decay AdamW is Adam."""
 
+RECURRENT_TRAINING = CPU_TRAINING.model_copy(update={"lr": 2.5e-4, "backbone_lr_factor": 0.8})
+"""At the rate of linear classifiers the regions run into a corner and the LSTM learns nothing."""
+
 RECIPES = (
     cpu_recipe(
         "rnn-attention",
         RNNAttentionConfig(label_smoothing=CPU_SMOOTHING, first_scale=0.5, anchors="offset"),
+        RECURRENT_TRAINING,
     ),
     Recipe(
         name="rnn-attention-paper",
@@ -80,6 +87,7 @@ RECIPES = (
         settings=RNNAttentionConfig(
             backbone=RESNET101,
             objective="softmax_mse",
+            channels=512,
             region_side=14,
             hidden=4096,
             translation="free",

@@ -83,9 +83,9 @@ class MultiEvidence(System):
     paper: ClassVar[str] = "https://arxiv.org/abs/1802.09129"
     published: ClassVar[tuple[Published, ...]] = ()
     label_parameters: ClassVar[frozenset[str]] = frozenset(
-        f"{name}.{kind}"
-        for name in ("classifier", "naming", "choosing", "cell_classifier")
-        for kind in ("weight", "bias")
+        {"choosing.weight"}
+        | {f"{name}.weight" for name in ("classifier", "naming", "cell_classifier")}
+        | {f"{name}.bias" for name in ("classifier", "naming", "cell_classifier")}
     )
     staged: ClassVar[bool] = True
     config: MultiEvidenceConfig
@@ -97,7 +97,8 @@ class MultiEvidence(System):
         self.classifier = nn.Linear(channels, size)
         self.description = nn.Linear(channels, config.hidden)
         self.naming = nn.Linear(config.hidden, size)
-        self.choosing = nn.Linear(config.hidden, size)
+        # A bias would be the same for all boxes, and change nothing.
+        self.choosing = nn.Linear(config.hidden, size, bias=False)
         self.cell_classifier = nn.Linear(channels, size)
         self.register_buffer("boxes", lattice_boxes(config.lattice), persistent=False)
 

@@ -3,9 +3,10 @@
 Wang, Chen, Li, Xu and Lin. Multi-label Image Recognition by Recurrently Discovering Attentional
 Regions. ICCV 2017. https://arxiv.org/abs/1711.02816
 
-Maps: every cell has the lowest score that any region gives the label; what the best region says
-more than that lies on the regions, each with a share as large as what it says more. In logits; the
-mean of a map is the logit. Within one region the maps do not tell one place from another.
+Maps: every cell has the lowest score that any region gives the label, and a share of what the best
+region says more than that: as large as what all regions that look at the cell say more, together.
+In logits; the mean of a map is the logit. Within a part that the same regions look at a map does
+not tell one place from another.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.class_activation import pooled
-from tagsight.precision import full_precision, widened
+from tagsight.class_activation import class_maps, pooled
+from tagsight.precision import full_precision
 from tagsight.recipes.rnn_attention import RNNAttentionConfig
-from tagsight.regions import box_areas, box_coverage
+from tagsight.regions import box_coverage
 from tagsight.systems.base import Published, Recognition, System
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from tagsight.recipes.rnn_attention import LocationConfig
     from tagsight.views import Images
 
-SMALLEST_AREA = 1e-6
-"""Share of the photo; a region with less on it, which lies outside, counts as all of the photo."""
+SMALLEST = 1e-6
+"""Share of the photo; where the regions that count have less on it, all of the photo counts."""
+
+TINY = 1e-30
 
 
 class Look(NamedTuple):
@@ -53,7 +56,8 @@ class RNNAttention(System):
     (``align_corners=False``), so that a transform is a box; outside the photo its edge goes on.
 
     Deviations:
-        ResNet or another encoder instead of VGG-16, and one layer from a region to its description
+        ResNet or another encoder instead of VGG-16, its grid projected to the 512 channels of
+        VGG's (``channels``), and one layer from a region to its description
         instead of fc6 and fc7, as in the port that is public (the authors' code is not). The
         scores are trained by binary cross-entropy unless ``objective`` says ``softmax_mse``: shares
         of labels in a photo cannot say that none is there, nor that a photo has more labels than
@@ -82,11 +86,16 @@ class RNNAttention(System):
     def __init__(self, config: RNNAttentionConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         width, cells = config.hidden, (config.region_side // 2) ** 2
-        self.description = nn.Linear(self.backbone.channels * cells, width)
+        self.projection = nn.Linear(self.backbone.channels, config.channels)
+        self.description = nn.Linear(config.channels * cells, width)
         self.memory = nn.LSTMCell(width, width)
         self.thought = nn.Linear(width, width)
         self.classifier = nn.Linear(width, len(labels))
         self.localiser = nn.Linear(width, 4)
+        for layer in (self.projection, self.description, self.thought):
+            # Torch's own start lets what tells photos apart fade to a hundredth on its way.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.localiser.weight)
         scale = config.first_scale
         self.localiser.bias = nn.Parameter(torch.tensor([scale, scale, 0.0, 0.0]))
@@ -143,13 +152,13 @@ class RNNAttention(System):
 
     def _look(self, features: Tensor) -> Look:
         """Look at the whole photo, then at one region after another."""
-        features = widened(features)
         with full_precision(features.device):
-            transform = self.whole.expand(features.shape[0], 4)
+            grid = F.relu(class_maps(features, self.projection.weight, self.projection.bias))
+            transform = self.whole.expand(grid.shape[0], 4)
             state: tuple[Tensor, Tensor] | None = None
             scores, transforms = [], []
             for step in range(self.config.regions + 1):
-                state = self.memory(self._described(features, transform), state)
+                state = self.memory(self._described(grid, transform), state)
                 thought = F.relu(self.thought(state[0]))
                 if step > 0:
                     transforms.append(transform)
@@ -158,8 +167,8 @@ class RNNAttention(System):
                     transform = self._next(thought, self.anchors[step])
         return Look(torch.stack(scores, 1), torch.stack(transforms, 1))
 
-    def _described(self, features: Tensor, transform: Tensor) -> Tensor:
-        region = sampled(features, transform, self.config.region_side)
+    def _described(self, grid: Tensor, transform: Tensor) -> Tensor:
+        region = sampled(grid, transform, self.config.region_side)
         return F.relu(self.description(F.max_pool2d(region, 2).flatten(1)))
 
     def _next(self, thought: Tensor, anchor: Tensor) -> Tensor:
@@ -201,7 +210,7 @@ def boxes_of(transforms: Tensor) -> Tensor:
 
 
 def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
-    """Spread the highest score of each label over the regions: its mean over the cells.
+    """Spread the highest score of each label over the regions that speak for it.
 
     Args:
         scores: ``(B, K, L)`` float, logits.
@@ -209,16 +218,14 @@ def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Siz
         grid: Height and width of the grid, in cells.
 
     Returns:
-        ``(B, L, h, w)`` float, logits.
+        ``(B, L, h, w)`` float, logits; the mean over the cells is the highest score.
     """
-    areas = box_areas(boxes)[..., None, None]
-    coverage = box_coverage(boxes, grid) / areas.clamp(min=SMALLEST_AREA)
-    coverage = torch.where(areas > SMALLEST_AREA, coverage, 1.0)
-    lowest, highest = scores.amin(1), scores.amax(1)
-    more = scores - lowest[:, None]
-    shares = more / more.sum(1, keepdim=True).clamp(min=torch.finfo(more.dtype).tiny)
-    spread = torch.einsum("bkl,bkhw->blhw", shares, coverage)
-    return lowest[..., None, None] + (highest - lowest)[..., None, None] * spread
+    lowest, highest = scores.amin(1)[..., None, None], scores.amax(1)[..., None, None]
+    more = scores - scores.amin(1, keepdim=True)
+    said = torch.einsum("bkl,bkhw->blhw", more, box_coverage(boxes, grid))
+    mean = said.mean((-2, -1), keepdim=True)
+    spread = torch.where(mean > SMALLEST * (highest - lowest), said / mean.clamp(min=TINY), 1.0)
+    return lowest + (highest - lowest) * spread
 
 
 def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -> Tensor:

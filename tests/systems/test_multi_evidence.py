@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from tiny import drawn, label_space, tiny_system
+from torch import Tensor
+from torch.testing import assert_close
+
+from tagsight.regions import box_overlaps, lattice_boxes
+from tagsight.systems.multi_evidence import (
+    MultiEvidence,
+    agreeing,
+    box_loss,
+    box_shares,
+    cell_loss,
+    covered_by_boxes,
+    hot_cells,
+    log_odds,
+    mean_of_scores,
+    typical,
+    within,
+)
+
+LABELS = len(label_space())
+
+
+def exact(**settings: object) -> MultiEvidence:
+    system = tiny_system("multi-evidence", **settings).double()
+    assert isinstance(system, MultiEvidence)
+    return system
+
+
+def photos(count: int) -> tuple[Tensor, Tensor]:
+    images, targets = drawn(count)
+    return images.double(), targets
+
+
+def values(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape))).double()
+
+
+def test_what_boxes_add_to_scores_against_a_loop():
+    """Softmax over labels and nothing, times softmax over boxes."""
+    named, chosen = values(2, 6, 3), values(2, 6, 3).flip(0)
+    shares = box_shares(named, chosen).exp()
+    for photo in range(2):
+        for box in range(6):
+            for label in range(3):
+                labels = 1 + sum(math.exp(x) for x in named[photo, box].tolist())
+                boxes = sum(math.exp(x) for x in chosen[photo, :, label].tolist())
+                name = math.exp(named[photo, box, label]) / labels
+                choice = math.exp(chosen[photo, box, label]) / boxes
+                assert shares[photo, box, label].item() == pytest.approx(name * choice)
+
+
+def test_scores_of_boxes_stay_below_1():
+    shares = box_shares(20 * values(3, 50, 4), 20 * values(3, 50, 4).flip(1))
+    scores = shares.logsumexp(1).exp()
+    assert scores.max() <= 1
+    assert log_odds(shares.logsumexp(1)).isfinite().all()
+
+
+def test_log_odds_of_scores_and_of_1():
+    scores = torch.tensor([1e-9, 0.2, 0.5, 0.999]).double()
+    assert_close(log_odds(scores.log()), scores.logit())
+    assert log_odds(torch.zeros(1).double()).item() == pytest.approx(math.log(1e6))
+
+
+def test_logits_of_a_mean_are_those_of_the_mean_of_sigmoids():
+    logits = [values(4, 3), 3 * values(4, 3), values(4, 3) - 2]
+    expected = (sum(x.sigmoid() for x in logits) / 3).logit()
+    assert_close(mean_of_scores(logits), expected)
+    far = torch.tensor([-200.0, 200.0])
+    assert_close(mean_of_scores([far, far]), far)
+
+
+def test_logits_are_the_mean_of_three_streams_in_loops():
+    system = exact().eval()
+    images = photos(2)[0]
+    grid = system.backbone(images)
+    height, width = grid.shape[-2:]
+    logits = system(images).logits
+    for photo in range(2):
+        cells = grid[photo].flatten(1).T
+        heat = cells @ system.classifier.weight.T + system.classifier.bias
+        own = cells @ system.cell_classifier.weight.T + system.cell_classifier.bias
+        whole = cells.amax(0) @ system.classifier.weight.T + system.classifier.bias
+        named, chosen = [], []
+        for left, top, right, bottom in system.boxes.tolist():
+            rows = range(round(top * height), round(bottom * height))
+            inside = [i * width + j for i in rows for j in range(width)]
+            inside = [n for n in inside if left * width <= n % width < right * width]
+            described = system.description(cells[inside].mean(0)).relu()
+            named.append(system.naming(described))
+            chosen.append(system.choosing(described))
+        names = torch.stack(named).exp()
+        names = names / (1 + names.sum(1, keepdim=True))
+        boxes = (names * torch.stack(chosen).softmax(0)).sum(0)
+        expected = (whole.sigmoid() + boxes + own.amax(0).sigmoid()) / 3
+        assert_close(logits[photo].sigmoid(), expected)
+        assert heat.shape == (height * width, LABELS)
+
+
+def test_no_cell_is_above_the_logit():
+    system = exact().eval()
+    logits, maps, _ = system(photos(6)[0])
+    assert (maps.amax((-2, -1)) <= logits + 1e-9).all()
+
+
+def test_boxes_cover_cells_by_hand():
+    # Of two boxes the left half has a share of 0.4, the whole photo one of 0.2.
+    boxes = torch.tensor([[0.0, 0, 0.5, 1], [0, 0, 1, 1]])
+    scores = torch.tensor([0.4, 0.2]).view(1, 2, 1)
+    expected = torch.tensor([0.6, 0.2]).view(1, 1, 1, 2)
+    assert_close(covered_by_boxes(scores, boxes, (1, 2)), expected)
+
+
+def test_hot_cells_reach_half_way_from_lowest_to_highest():
+    heat = torch.tensor([[-4.0, -2.0, -1.9], [0.0, -3.0, -2.5]])[None, None]
+    expected = [[False, True, True], [True, False, False]]
+    assert hot_cells(heat)[0, 0].tolist() == expected
+    assert torch.equal(hot_cells(3 * heat + 7), hot_cells(heat))
+
+
+FOUR = lattice_boxes(2)
+"""Of halves: 9 boxes, from a quarter of the photo to all of it."""
+
+
+def index_of(*box: float) -> int:
+    return FOUR.tolist().index(list(box))
+
+
+def test_boxes_agree_where_scores_and_heat_have_the_same_best():
+    hot = torch.tensor([[True, True], [False, False]])[None, None]
+    shares = torch.zeros(1, 9, 1)
+    shares[0, index_of(0, 0, 1, 0.5)] = 1
+    agreed = agreeing(shares, hot, FOUR, 0.5)[0, 0]
+    # The upper half is the best of both; only itself overlaps with it by more than half.
+    assert agreed.nonzero().flatten().tolist() == [index_of(0, 0, 1, 0.5)]
+    larger = agreeing(shares, hot, FOUR, 0.49)[0, 0]
+    assert set(larger.nonzero().flatten().tolist()) == {
+        index_of(0, 0, 1, 0.5),
+        index_of(0, 0, 1, 1),
+        index_of(0, 0, 0.5, 0.5),
+        index_of(0.5, 0, 1, 0.5),
+    }
+
+
+def test_boxes_do_not_agree_where_scores_and_heat_are_apart():
+    hot = torch.tensor([[True, False], [False, False]])[None, None]
+    shares = torch.zeros(1, 9, 1)
+    shares[0, index_of(0.5, 0.5, 1, 1)] = 1
+    # All of the photo overlaps with both by a quarter.
+    assert agreeing(shares, hot, FOUR, 0.2).nonzero()[:, 2].tolist() == [index_of(0, 0, 1, 1)]
+    assert not agreeing(shares, hot, FOUR, 0.25).any()
+
+
+def test_agreement_against_a_loop():
+    shares, heat = values(3, 9, 4), values(3, 4, 4, 4)
+    hot = hot_cells(heat)
+    agreed = agreeing(shares, hot, FOUR, 0.4)
+    near = box_overlaps(FOUR, FOUR) > 0.4
+    for photo in range(3):
+        for label in range(4):
+            cells = hot[photo, label]
+            fits = []
+            for left, top, right, bottom in (4 * FOUR).long().tolist():
+                shared = cells[top:bottom, left:right].sum()
+                area = (right - left) * (bottom - top)
+                fits.append((shared / (cells.sum() + area - shared)).item())
+            best = int(shares[photo, :, label].argmax()), max(range(9), key=fits.__getitem__)
+            assert torch.equal(agreed[photo, label], near[best[0]] & near[best[1]])
+
+
+def test_candidates_as_typical_as_their_median_are_kept():
+    nearness = torch.tensor([0.9, 0.1, 0.5, 0.7, 0.3])
+    candidates = torch.tensor([True, True, True, False, True])
+    kept = typical(nearness.view(1, 1, 5), candidates.view(1, 1, 5))
+    # Of 0.9, 0.1, 0.5 and 0.3 the lower median is 0.3.
+    assert kept.flatten().tolist() == [True, False, True, False, True]
+
+
+def test_of_no_candidates_none_is_kept_and_of_one_that_one():
+    nearness = torch.tensor([[0.2, 0.1], [0.4, 0.6]])[None]
+    candidates = torch.tensor([[False, False], [True, False]])[None]
+    assert typical(nearness, candidates)[0].tolist() == [[False, False], [True, False]]
+
+
+def test_cells_are_within_boxes_that_cover_more_than_half_of_them():
+    boxes = torch.tensor([[0.0, 0, 0.6, 1], [0, 0, 1, 0.25]])
+    kept = torch.tensor([[[True, False], [False, True], [False, False]]])
+    found = within(kept, boxes, (2, 2))[0].tolist()
+    nowhere = [[False, False], [False, False]]
+    assert found == [[[True, False], [True, False]], nowhere, nowhere]
+
+
+def test_the_loss_of_boxes_by_hand():
+    # Odds of the two labels to none: 3 and 1 in the first box, 1 and 2 in the second.
+    named = torch.tensor([[[3.0, 1.0], [1.0, 2.0]]]).log()
+    kept = torch.tensor([[[True, False], [True, True]]])  # label by box
+    targets = torch.tensor([[1, 1]])
+    expected = -(math.log(3 / 5) + math.log(1 / 5) + math.log(2 / 4)) / 3
+    assert box_loss(named, kept, targets).item() == pytest.approx(expected)
+    both = box_loss(named.repeat(2, 1, 1), torch.cat([kept, ~kept & kept]), targets.repeat(2, 1))
+    assert both.item() == pytest.approx(expected / 2)
+
+
+def test_no_box_is_taught_that_it_does_not_show_an_unknown_label():
+    named = values(1, 2, 3).requires_grad_()
+    kept = torch.zeros(1, 3, 2, dtype=torch.bool)
+    kept[0, 0, 1] = True
+    box_loss(named, kept, torch.tensor([[1, -1, 0]])).backward()
+    assert (named.grad[..., 1] == 0).all()
+    assert (named.grad[0, 1, [0, 2]] != 0).all()
+
+
+def test_the_loss_of_cells_by_hand():
+    cells = torch.tensor([[[[0.0, 2.0]], [[1.0, -1.0]], [[5.0, 5.0]]]])
+    shown = torch.tensor([[[[False, True]], [[False, False]], [[False, False]]]])
+    targets = torch.tensor([[1, 0, -1]])
+    present = math.log(1 + math.exp(-2))  # of one cell; the other has no part
+    absent = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-1))) / 2
+    assert cell_loss(cells, shown, targets).item() == pytest.approx(present + absent)
+
+
+def test_evidence_is_of_present_labels_only():
+    system, (images, targets) = exact(agreement=0.2), photos(8)
+    targets[:, 1] = -1
+    streams = system._streams(images)
+    kept = system._evidence(streams, hot_cells(streams.heat), targets)
+    assert kept.shape == (8, LABELS, 100)
+    assert not kept[targets != 1].any()
+    assert kept.any()
+
+
+def test_evidence_of_a_photo_does_not_depend_on_the_others():
+    system, (images, targets) = exact(agreement=0.2), photos(4)
+    streams, alone = system._streams(images), system._streams(images[1:2])
+    together = system._evidence(streams, hot_cells(streams.heat), targets)
+    single = system._evidence(alone, hot_cells(alone.heat), targets[1:2])
+    assert torch.equal(together[1:2], single)
+
+
+def test_evidence_is_found_and_trained_on_from_its_time_on():
+    system, (images, targets) = exact(evidence_from=0.5), photos(4)
+    early, late = (system.losses(images, targets, progress) for progress in (0.49, 0.5))
+    assert list(early) == ["labels"]
+    assert list(late) == ["labels", "boxes", "cells"]
+    sum(early.values()).backward()
+    untaught = [name for name, p in system.named_parameters() if p.grad is None]
+    assert untaught == ["cell_classifier.weight", "cell_classifier.bias"]
+    sum(late.values()).backward()
+    assert all(p.grad is not None for p in system.parameters())
+
+
+def test_the_label_loss_is_the_mean_of_the_streams():
+    system, (images, targets) = exact(), photos(4)
+    streams = [system.label_loss(x, targets) for x in system._streams(images).logits()]
+    assert_close(system.losses(images, targets, 1.0)["labels"], torch.stack(streams).mean())
+    early = system.losses(images, targets, 0.0)["labels"]
+    assert_close(early, torch.stack(streams[:2]).mean())
+
+
+def test_the_box_loss_moves_the_boxes_and_the_cell_loss_the_cells():
+    system, (images, targets) = exact(agreement=0.2), photos(6)
+    for term, name in (("boxes", "naming.weight"), ("cells", "cell_classifier.weight")):
+        system.zero_grad()
+        system.losses(images, targets)[term].backward()
+        assert system.get_parameter(name).grad.any()
+        assert system.get_parameter("classifier.weight").grad is None

@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny import drawn, tiny_system
+from torch import Tensor
+from torch.testing import assert_close
+
+from tagsight.recipes import RECIPES
+from tagsight.recipes.rnn_attention import LocationConfig
+from tagsight.systems.rnn_attention import (
+    RNNAttention,
+    anchors,
+    boxes_of,
+    location_loss,
+    region_maps,
+    sampled,
+    share_loss,
+)
+
+
+def wandering(**settings: object) -> RNNAttention:
+    """A system whose regions differ from photo to photo, as they do when it is trained."""
+    system = tiny_system("rnn-attention", hidden=16, **settings)
+    assert isinstance(system, RNNAttention)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        system.localiser.weight.normal_(std=1.0, generator=generator)
+    return system.double().eval()
+
+
+def values(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape))).double()
+
+
+def bilinear(grid: Tensor, x: float, y: float) -> Tensor:
+    """The value of a grid ``(D, h, w)`` at a point of the photo, which goes from -1 to 1."""
+    height, width = grid.shape[1:]
+    column, row = ((x + 1) * width - 1) / 2, ((y + 1) * height - 1) / 2
+    total = torch.zeros_like(grid[:, 0, 0])
+    for i in (math.floor(row), math.floor(row) + 1):
+        for j in (math.floor(column), math.floor(column) + 1):
+            weight = (1 - abs(row - i)) * (1 - abs(column - j))
+            total += weight * grid[:, min(max(i, 0), height - 1), min(max(j, 0), width - 1)]
+    return total
+
+
+def test_a_region_is_sampled_point_by_point():
+    features = values(2, 3, 4, 6)
+    transforms = torch.tensor([[0.5, 0.25, 0.3, -0.4], [1.3, -0.6, -0.5, 0.1]]).double()
+    region = sampled(features, transforms, 4)
+    for photo, (sx, sy, tx, ty) in enumerate(transforms.tolist()):
+        for i in range(4):
+            for j in range(4):
+                x, y = sx * ((2 * j + 1) / 4 - 1) + tx, sy * ((2 * i + 1) / 4 - 1) + ty
+                assert_close(region[photo, :, i, j], bilinear(features[photo], x, y))
+
+
+def test_a_region_is_what_affine_grid_makes_of_its_matrix():
+    features = values(1, 3, 4, 6)
+    sx, sy, tx, ty = 0.5, 0.7, -0.2, 0.3
+    matrix = torch.tensor([[[sx, 0, tx], [0, sy, ty]]]).double()
+    grid = F.affine_grid(matrix, [1, 3, 8, 8], align_corners=False)
+    expected = F.grid_sample(features, grid, padding_mode="border", align_corners=False)
+    assert_close(sampled(features, torch.tensor([[sx, sy, tx, ty]]).double(), 8), expected)
+
+
+def test_the_whole_photo_at_its_own_size_is_the_grid_itself():
+    features = values(2, 3, 6, 6)
+    whole = torch.tensor([[1.0, 1.0, 0.0, 0.0]]).double().expand(2, 4)
+    assert_close(sampled(features, whole, 6), features)
+
+
+def test_boxes_of_transforms_by_hand():
+    transforms = torch.tensor(
+        [
+            [1.0, 1.0, 0.0, 0.0],  # the whole photo
+            [0.5, 0.25, 0.5, -0.5],  # from 0 to 1 across, from -0.75 to -0.25 down
+            [0.5, 0.5, -0.75, 0.0],  # cut off on the left
+            [-0.5, 0.5, 0.0, 0.0],  # mirrored, in the same place
+            [0.5, 0.5, 2.0, 0.0],  # outside
+        ]
+    )
+    expected = [
+        [0, 0, 1, 1],
+        [0.5, 0.125, 1, 0.375],
+        [0, 0.25, 0.375, 0.75],
+        [0.25, 0.25, 0.75, 0.75],
+        [1, 0.25, 1, 0.75],
+    ]
+    assert_close(boxes_of(transforms), torch.tensor(expected))
+
+
+def test_a_box_is_where_its_region_was_sampled():
+    """Of a grid that holds its own places, the points of a region lie around the box's centre."""
+    across = torch.linspace(0.05, 0.95, 10).expand(10, 10)
+    features = torch.stack([across, across.T])[None].double()
+    transforms = torch.tensor([[0.4, 0.3, 0.2, -0.1]]).double()
+    left, top, right, bottom = boxes_of(transforms)[0].tolist()
+    means = sampled(features, transforms, 10).mean((2, 3))[0]
+    assert_close(means, torch.tensor([(left + right) / 2, (top + bottom) / 2]).double())
+
+
+def test_anchors_are_the_centre_and_the_middle_of_each_quadrant():
+    expected = [[0, 0], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.5, -0.5]]
+    assert_close(anchors(5), torch.tensor(expected), atol=1e-6, rtol=0)
+    assert anchors(1).tolist() == [[0, 0]]
+
+
+def test_what_places_cost_by_hand():
+    config = LocationConfig(anchor_weight=0.01, positive_weight=0.1)
+    transforms = torch.tensor([[[0.7, 0.4, 0.0, 0.0], [-0.6, 0.05, 0.1, 0.5]]])
+    middle = torch.tensor([[0.0, 0.0], [0.5, 0.5]])
+    # Scales above 0.5: 0.2 and 0.1; centre of the second 0.4 astray; scales below 0.1: 0.7, 0.05.
+    large, astray, small = 0.2**2 + 0.1**2, 0.4**2 / 2, 0.7 + 0.05
+    expected = (large + 0.01 * astray + 0.1 * small) / 2
+    assert location_loss(transforms, middle, config).item() == pytest.approx(expected)
+
+
+def test_what_places_cost_does_not_grow_with_the_batch():
+    transforms, middle = values(3, 5, 4), anchors(5).double()
+    once = location_loss(transforms, middle, LocationConfig())
+    assert_close(location_loss(transforms.repeat(2, 1, 1), middle, LocationConfig()), once)
+
+
+def test_regions_that_are_offset_by_their_anchors_are_not_drawn_to_them():
+    for how, drawn_to in (("offset", False), ("penalty", True)):
+        systems = [
+            wandering(anchors=how, location={"anchor_weight": weight}) for weight in (0.0, 5.0)
+        ]
+        systems[1].load_state_dict(systems[0].state_dict())
+        free, drawn_in = (s.losses(*as_double(drawn(3)))["location"] for s in systems)
+        assert (drawn_in > free) == drawn_to
+
+
+def as_double(photos: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    return photos[0].double(), photos[1]
+
+
+def test_an_offset_puts_regions_on_their_anchors_before_training():
+    system = tiny_system("rnn-attention", anchors="offset", first_scale=0.25, translation="free")
+    boxes = system.regions(drawn(2)[0])
+    centres = (boxes[..., :2] + boxes[..., 2:]) - 1
+    assert_close(centres, anchors(5).expand(2, 5, 2))
+    assert_close(boxes[..., 2:] - boxes[..., :2], torch.full((2, 5, 2), 0.25))
+
+
+def test_regions_are_boxes_on_the_photo_and_differ_from_photo_to_photo():
+    boxes = wandering().regions(as_double(drawn(4))[0])
+    assert boxes.shape == (4, 5, 4)
+    assert boxes.min() >= 0
+    assert boxes.max() <= 1
+    assert (boxes[..., 2:] >= boxes[..., :2]).all()
+    assert (boxes.std(0) > 0.01).any()
+
+
+def test_a_logit_is_the_highest_score_of_any_region_after_the_first_look():
+    """Step by step, with torch's own cell: the whole photo has no scores."""
+    system, images = wandering(), as_double(drawn(3))[0]
+    features = system.backbone(images)
+    weight, bias = system.projection.weight, system.projection.bias
+    grid = F.relu(torch.einsum("bdhw,cd->bchw", features, weight) + bias[:, None, None])
+    transform, state, scores = system.whole.expand(3, 4), None, []
+    for _ in range(6):
+        region = F.max_pool2d(sampled(grid, transform, 6), 2)
+        state = system.memory(F.relu(system.description(region.flatten(1))), state)
+        thought = F.relu(system.thought(state[0]))
+        scores.append(system.classifier(thought))
+        numbers = system.localiser(thought)
+        transform = torch.cat([numbers[:, :2], numbers[:, 2:].tanh()], 1)
+    for photo in range(3):
+        for label in range(5):
+            expected = max(scores[step][photo, label] for step in range(1, 6))
+            assert_close(system(images).logits[photo, label], expected)
+
+
+def test_a_map_is_spread_over_the_regions_by_hand():
+    # The left half says 3, the right quarter 2, the whole photo 1, which is the lowest. What the
+    # others say more is 2 in two cells and 1 in one, on average 5/4.
+    scores = torch.tensor([3.0, 2.0, 1.0]).view(1, 3, 1)
+    boxes = torch.tensor([[0.0, 0, 0.5, 1], [0.75, 0, 1, 1], [0, 0, 1, 1]])[None]
+    left, right = 1 + 2 * 2 / 1.25, 1 + 2 * 1 / 1.25
+    expected = torch.tensor([left, left, 1, right]).view(1, 1, 1, 4)
+    assert_close(region_maps(scores, boxes, (1, 4)), expected)
+
+
+def test_maps_of_regions_that_say_the_same_are_flat():
+    scores, boxes = torch.full((1, 3, 2), -1.5), torch.rand(1, 3, 4).sort(2).values
+    maps = region_maps(scores, boxes, (4, 4))
+    assert_close(maps, torch.full((1, 2, 4, 4), -1.5))
+
+
+def test_a_region_outside_the_photo_counts_as_all_of_it():
+    scores = torch.tensor([2.0, 0.0]).view(1, 2, 1)
+    boxes = torch.tensor([[1.0, 0.2, 1, 0.7], [0, 0, 0.5, 0.5]])[None]
+    assert_close(region_maps(scores, boxes, (2, 2)), torch.full((1, 1, 2, 2), 2.0))
+
+
+def test_the_published_objective_compares_shares_of_labels():
+    """For p = softmax(s) the sum over labels of (p - y / |y|)^2, by hand."""
+    logits = torch.tensor([[0.0, math.log(2), math.log(5)], [1.0, 2.0, 3.0]])
+    targets = torch.tensor([[1, 0, 1], [0, 0, 0]])
+    expected = (1 / 8 - 1 / 2) ** 2 + (2 / 8) ** 2 + (5 / 8 - 1 / 2) ** 2
+    # The second photo has no label and no part; the mean is over both.
+    assert share_loss(logits, targets).item() == pytest.approx(expected / 2)
+    assert share_loss(logits, targets, mean=True).item() == pytest.approx(expected / 6)
+
+
+def test_an_unknown_label_has_no_share():
+    logits = values(4, 5).requires_grad_()
+    targets = torch.tensor([[1, 0, -1, 0, 1]]).expand(4, 5)
+    loss = share_loss(logits, targets)
+    known = [0, 1, 3, 4]
+    assert_close(loss, share_loss(logits[:, known], targets[:, known]))
+    loss.backward()
+    assert (logits.grad[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize("targets", [[-1, -1, -1], [0, 0, 0], [0, -1, 0]])
+def test_a_photo_without_a_present_label_has_no_part_in_shares(targets: list[int]):
+    logits = torch.randn(1, 3).requires_grad_()
+    loss = share_loss(logits, torch.tensor([targets]))
+    loss.backward()
+    assert loss == 0
+    assert (logits.grad == 0).all()
+
+
+def test_shares_of_labels_are_learned():
+    torch.manual_seed(0)
+    system = tiny_system("rnn-attention", objective="softmax_mse", hidden=64)
+    images, targets = drawn(16)
+    optimizer = torch.optim.Adam(system.parameters(), lr=0.005)
+    first = system.losses(images, targets)["labels"].item()
+    for _ in range(60):
+        optimizer.zero_grad()
+        sum(system.losses(images, targets).values()).backward()
+        optimizer.step()
+    assert system.losses(images, targets)["labels"] < first / 3
+
+
+def test_shares_of_labels_are_no_probabilities():
+    assert tiny_system("rnn-attention").probabilities
+    assert not tiny_system("rnn-attention", objective="softmax_mse").probabilities
+
+
+def test_free_translations_may_leave_the_photo():
+    for translation, farthest in (("free", 9.0), ("tanh", 1.0)):
+        system = tiny_system("rnn-attention", translation=translation)
+        system.localiser.bias.data[2:] = 9.0
+        transforms = system._look(system.backbone(drawn(2)[0])).transforms
+        assert transforms[..., 2:].max().item() == pytest.approx(farthest, abs=1e-3)
+
+
+def test_the_recipe_of_the_paper_has_the_numbers_of_the_port():
+    recipe = RECIPES["rnn-attention-paper"]
+    settings, training = recipe.settings, recipe.training
+    assert (settings.regions, settings.region_side, settings.hidden) == (5, 14, 4096)
+    location = settings.location
+    assert (location.weight, location.largest_scale, location.smallest_scale) == (0.1, 0.5, 0.1)
+    assert (location.anchor_weight, location.positive_weight) == (0.01, 0.1)
+    assert (settings.objective, settings.first_scale) == ("softmax_mse", 1.0)
+    assert (training.lr, training.batch_size, training.epochs) == (1e-5, 16, 45)
