@@ -47,7 +47,7 @@ def test_labels_of_ones_own_are_read_as_ever(tmp_path: Path):
 
 
 def test_neither_a_name_nor_a_file_is_refused_with_the_names():
-    with pytest.raises(DataError, match="one of the data sets mirflickr25k, .* got 'flickr'"):
+    with pytest.raises(DataError, match=r"one of the data sets mirflickr25k, .* got 'flickr'"):
         read_collection("flickr", Path("data"))
 
 

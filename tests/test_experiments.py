@@ -65,5 +65,5 @@ def test_a_sweep_covers_its_range_and_marks_what_is_degenerate(name, ends, marke
 
 
 def test_an_unknown_table_is_refused_with_the_names_of_those_there_are():
-    with pytest.raises(DataError, match="expected one of table1, .*figure9, got 'table9'"):
+    with pytest.raises(DataError, match=r"expected one of table1, .*figure9, got 'table9'"):
         experiment_of("table9")

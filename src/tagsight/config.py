@@ -187,7 +187,7 @@ class SequenceConfig(Settings):
     """Labels on a path at most; ``mla`` and ``pla`` can have 12."""
 
     end_token: bool = True
-    """Whether a path can end before it has ``max_labels`` labels; else 0.5 means nothing special."""
+    """Whether a path can end before it has ``max_labels`` labels; else 0.5 means nothing."""
 
     mask_repeats: bool = True
     """Whether a label that is on the path already cannot follow."""
