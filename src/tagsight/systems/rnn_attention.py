@@ -61,7 +61,7 @@ class RNNAttention(System):
         instead of fc6 and fc7, as in the port that is public (the authors' code is not). The
         scores are trained by binary cross-entropy unless ``objective`` says ``softmax_mse``: shares
         of labels in a photo cannot say that none is there, nor that a photo has more labels than
-        another, and their squares teach small networks slowly. With ``softmax_mse`` unknown labels
+        another. With ``softmax_mse`` unknown labels
         have no share, photos without a present label no part; weights and smoothing of labels are
         not for it. The terms on the places of regions are averaged over photos and regions; the
         port adds them up, so that they grow with the batch. ``tanh`` keeps centres on the photo
