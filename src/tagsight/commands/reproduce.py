@@ -34,7 +34,7 @@ class Terms:
     """Folder that the data sets lie in, as 'tagsight download --out' leaves them."""
 
     dataset: str | None = None
-    """A data set by name, by default the paper's own, or a file of labels; a wrong one lists all."""
+    """A data set by name, by default the paper's, or a file of labels; a wrong name lists all."""
 
     profile: Literal["cpu", "paper-224", "paper-448"] = "cpu"
     """Settings: those for minutes on a processor, or the published ones at a resolution."""

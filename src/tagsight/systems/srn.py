@@ -64,8 +64,8 @@ class SRN(System):
         undo it: so its scale does not depend on the grid. A grid that is not ``grid`` wide is
         resized to it; published is 14 alone. Of an encoder that has no grid of half the last one's
         stride, or has it within its frozen stages, the last grid is attended to. The authors end a
-        stage when it learns no more; here fractions of the training do. While the main network rests, batch norm that is trained
-        goes on averaging.
+        stage when it learns no more; here fractions of the training do. While the main network
+        rests, batch norm that is trained goes on averaging.
     """
 
     Config: ClassVar[type[SystemConfig]] = SRNConfig
