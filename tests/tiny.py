@@ -109,6 +109,8 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
         "dropout": 0.0,
+        "negative": 0.95,
+        "similar": 0.1,
     }
     for setting, values in defaults.items():
         if setting in system.Config.model_fields:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe, SystemConfig
 from tagsight.errors import DataError
-from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, resnet, vac
+from tagsight.recipes import a_gcn, f_gcn, gcam, ml_gcn, ml_zsl, resnet, vac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ SYSTEM_CONFIGS: dict[str, type[SystemConfig]] = {
     "ml-gcn": ml_gcn.MLGCNConfig,
     "a-gcn": a_gcn.AGCNConfig,
     "f-gcn": f_gcn.FGCNConfig,
+    "ml-zsl": ml_zsl.MLZSLConfig,
     "vac": vac.VACConfig,
     "gcam": gcam.GCAMConfig,
 }
@@ -32,6 +33,7 @@ RECIPES: dict[str, Recipe] = {
         ml_gcn,
         a_gcn,
         f_gcn,
+        ml_zsl,
         vac,
         gcam,
     )

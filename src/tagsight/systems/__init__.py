@@ -9,6 +9,7 @@ from tagsight.systems.base import Recognition, System
 from tagsight.systems.f_gcn import FGCN
 from tagsight.systems.gcam import GCAM
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.ml_zsl import MLZSL
 from tagsight.systems.resnet import ResNet
 from tagsight.systems.vac import VAC
 
@@ -23,6 +24,7 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "a-gcn": AGCN,
     "f-gcn": FGCN,
+    "ml-zsl": MLZSL,
     "vac": VAC,
     "gcam": GCAM,
 }
