@@ -119,6 +119,8 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "grid": 4,
         "k": 3,
         "sigma": 2e-3,
+        "negative": 0.95,
+        "similar": 0.1,
     }
     for setting, values in defaults.items():
         if setting in system.Config.model_fields:

@@ -82,8 +82,8 @@ class GraphConfig(GraphLayersConfig):
 class LearnedGraphConfig(GraphLayersConfig):
     """A label graph that is learned with all else, and the network over it (A-GCN)."""
 
-    similarity: Similarity = "dot"
-    """How two projected word vectors make an edge; ``softmax`` shares 1 among a label's sources."""
+    similarity: Similarity = "softmax"
+    """How two projected word vectors make an edge; ``dot``, the published one, grows with width."""
 
     width: int = Field(1024, gt=0, le=8192)
     """Length of the projections. With ``dot``, edges start near ``width / (4 L)``."""

@@ -6,14 +6,14 @@ where ``adjacency[i, j] > 0``, and ``adjacency @ nodes`` delivers them.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.precision import full_precision
+from tagsight.label_constants import LabelConstants
 
 if TYPE_CHECKING:
     from tagsight.config import GraphConfig, GraphLayersConfig
@@ -154,24 +154,13 @@ class GraphConvolution(nn.Module):
         return adjacency @ (nodes @ self.weight)
 
 
-class _Fold(NamedTuple):
-    state: tuple[object, ...]
-    # Holding what the classifiers were made of keeps its memory from being given to other weights,
-    # so that an equal address means the same tensor.
-    sources: tuple[Tensor, ...]
-    classifiers: Tensor
-
-
-class LabelNetwork(nn.Module, ABC):
+class LabelNetwork(LabelConstants[Tensor]):
     """The classifiers of all labels, made from word vectors by two graph convolutions (Eq. 7).
 
     An activation stands between the layers and none after the second: over features that are never
     negative, classifiers that are never negative could not score a label below 0.5.
 
-    The classifiers depend on no photo, so outside training, where no gradient is asked for, they
-    are computed once and kept until a weight changes. (Torch cannot see writes through
-    ``weight.data``; after those, call ``eval()`` again.) They have the weights' precision also
-    under autocast.
+    Calling it gives the classifiers, ``(L, D)`` float; `LabelConstants` says when they are made.
 
     Args:
         labels: The labels, with word vectors.
@@ -198,42 +187,16 @@ class LabelNetwork(nn.Module, ABC):
         self.first = GraphConvolution(vectors.shape[1], config.hidden)
         self.activation = nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(0.2)
         self.second = GraphConvolution(config.hidden, channels)
-        self._fold: _Fold | None = None
 
     @abstractmethod
     def mixing(self) -> Tensor:
         """``(L, L)`` float, what the layers mix labels by; row = target, column = source."""
 
-    def forward(self) -> Tensor:
-        """Make or recall the classifiers, ``(L, D)`` float."""
-        sources = (*self.buffers(), *self.parameters())
-        if not self._can_fold(sources):
-            return self._classifiers()
-        state = tuple((s._version, s.data_ptr(), s.dtype, s.device) for s in sources)
-        fold = self._fold
-        if fold is None or fold.state != state:
-            # Not an inference tensor: Grad-CAM may take gradients of features through it later.
-            with torch.inference_mode(mode=False), torch.no_grad():
-                fold = _Fold(state, tuple(s.detach() for s in sources), self._classifiers())
-            self._fold = fold
-        return fold.classifiers
-
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
-        """Switch between training and evaluation, and forget the kept classifiers."""
-        self._fold = None
-        return super().train(mode)
-
-    def _can_fold(self, sources: tuple[Tensor, ...]) -> bool:
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return False
-        # Tensors made in inference mode do not count their changes.
-        return not any(s.is_inference() for s in sources)
-
-    def _classifiers(self) -> Tensor:
-        with full_precision(self.vectors.device):
-            adjacency = self.mixing()
-            hidden = self.activation(self.first(self.vectors, adjacency))
-            return self.second(hidden, adjacency)
+    def make(self) -> Tensor:
+        """Compute the classifiers, ``(L, D)`` float."""
+        adjacency = self.mixing()
+        hidden = self.activation(self.first(self.vectors, adjacency))
+        return self.second(hidden, adjacency)
 
 
 class GraphClassifiers(LabelNetwork):

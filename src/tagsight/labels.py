@@ -87,6 +87,27 @@ class LabelSpace:
         """``(L,)`` float, in which share of the photos where it is known a label is present."""
         return self.cooccurrence.diagonal() / self.photos.clamp(min=1)
 
+    def extended(self, names: Sequence[str], vectors: Tensor | None) -> LabelSpace:
+        """These labels, and behind them others that no photo has taught.
+
+        Args:
+            names: The ``K`` new labels.
+            vectors: ``(K, E)`` float, their word vectors; None if these labels have none.
+
+        Raises:
+            ValueError: If a name is here already or shapes disagree.
+        """
+        size = len(self) + len(names)
+        cooccurrence = self.cooccurrence.new_zeros(size, size)
+        cooccurrence[: len(self), : len(self)] = self.cooccurrence
+        both = [tensor for tensor in (self.vectors, vectors) if tensor is not None]
+        return LabelSpace(
+            names=(*self.names, *names),
+            vectors=torch.cat(both) if both else None,
+            cooccurrence=cooccurrence,
+            photos=torch.cat([self.photos, self.photos.new_zeros(len(names))]),
+        )
+
     def permuted(self, order: Tensor) -> LabelSpace:
         """The same labels in another order, a permutation ``(L,)`` of their indices."""
         return LabelSpace(

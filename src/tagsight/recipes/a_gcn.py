@@ -30,7 +30,7 @@ RECIPES = (
         settings=AGCNConfig(
             backbone=RESNET101,
             label_reduction="mean",
-            graph=LearnedGraphConfig(vectors="raw", sparsity=1.0),
+            graph=LearnedGraphConfig(similarity="dot", vectors="raw", sparsity=1.0),
         ),
         training=ML_GCN_PAPER,
         source=(

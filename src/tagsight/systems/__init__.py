@@ -13,6 +13,7 @@ from tagsight.systems.gcam import GCAM
 from tagsight.systems.knn import KNN
 from tagsight.systems.ml_decoder import MLDecoder
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.ml_zsl import MLZSL
 from tagsight.systems.multi_evidence import MultiEvidence
 from tagsight.systems.order_free_rnn import OrderFreeRNN
 from tagsight.systems.query2label import Query2Label
@@ -33,6 +34,7 @@ SYSTEMS: dict[str, type[System]] = {
     "ml-gcn": MLGCN,
     "a-gcn": AGCN,
     "f-gcn": FGCN,
+    "ml-zsl": MLZSL,
     "vac": VAC,
     "gcam": GCAM,
     "warp": WARP,

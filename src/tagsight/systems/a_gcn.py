@@ -32,14 +32,17 @@ class AGCN(LabelGraphSystem):
     A second term, ``||A - I||_1``, keeps labels from mixing more than it pays.
 
     Deviations:
-        The sum in that term has ``L^2`` entries, but the rows of ``A`` are normalised: when every
-        label is mixed with all others alike it is ``2 (L - 1)``, whatever the width. The width
-        decides where it starts instead. Similarities of sigmoids begin near ``width / (4 L)``,
-        against the 1 of a label itself: 3.2 for 80 labels at the 1024 of the code that we know, so
-        that all classifiers are nearly the same at first. Its weight of 1 outweighs the label loss
-        then; ours is 0.01 (``graph.sparsity``), and a softmax or a cosine (``graph.similarity``)
-        does not depend on the width. That code reads the table of word vectors in the order of
-        its memory, which mixes the vectors of different labels; here each label has its own.
+        The sum in that term has ``L^2`` entries, but the rows of ``A`` are normalised: where every
+        label is mixed with all others alike it is ``2 (L - 1)``, whatever the width of the
+        projections. The width decides where it starts. The published similarity, a dot product of
+        sigmoids over ``L`` (``graph.similarity = "dot"``), begins near ``width / (4 L)`` against
+        the 1 of a label itself: 3.2 for 80 labels at the width of 1024 of the code that we know, so
+        that all classifiers are nearly the same at first. In our trials that does not train in the
+        time that ML-GCN takes, whether its weight is 1 as in that code or 0.01. By default
+        similarities are therefore a softmax, which leaves a label half of itself at any width and
+        number of labels, and the weight is 0.01, which makes the term small beside the sum of the
+        label loss. That code also reads the table of word vectors in the order of its memory, which
+        mixes the vectors of different labels; here each label has its own.
     """
 
     Config: ClassVar[type[SystemConfig]] = AGCNConfig

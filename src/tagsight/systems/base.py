@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypedDict
 
+import torch
 from torch import Tensor, nn
 
-from tagsight.backbones import build_backbone
+from tagsight.backbones import build_backbone, weights_follow
+from tagsight.errors import DataError
 from tagsight.losses import label_loss, vac_label_weights
 from tagsight.views import ORIGINAL, see
 
@@ -71,6 +73,8 @@ class System(nn.Module, ABC):
     """What the authors, and those who compared with them, report."""
     needs_vectors: ClassVar[bool] = False
     """Whether the system reads ``labels.vectors``."""
+    takes_new_labels: ClassVar[bool] = False
+    """Whether `with_labels` gives a system for labels that were never trained."""
     label_parameters: ClassVar[frozenset[str]] = frozenset()
     """Names of the parameters that have a row for each label."""
     probabilities: ClassVar[bool] = True
@@ -109,6 +113,31 @@ class System(nn.Module, ABC):
     def see(self, images: Tensor, view: View) -> Tensor:
         """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``."""
         return see(images, view, multiple=self.backbone.stride)
+
+    def with_labels(self, labels: LabelSpace) -> Self:
+        """The same trained network for other labels, also for some that it was not trained on.
+
+        Labels of before, if they come with the same counts and vectors, are answered as before.
+
+        Args:
+            labels: What to recognise; without photos where a label was not trained.
+
+        Raises:
+            DataError: If the system has weights of its own for each label (`takes_new_labels`).
+        """
+        if not self.takes_new_labels:
+            msg = (
+                f"expected a system that takes labels it was not trained on, got "
+                f"{type(self).__name__}, which learns each label from photos"
+            )
+            raise DataError(msg)
+        reference = next(self.parameters())
+        # Its first weights are overwritten: nobody's random numbers are used up.
+        with weights_follow(), torch.random.fork_rng(devices=[]):
+            system = type(self)(self.config, labels)
+        system.to(reference.device, reference.dtype)
+        system.load_state_dict(self.state_dict())
+        return system.train(self.training)
 
     @abstractmethod
     def forward(self, images: Images) -> Recognition:

@@ -1,0 +1,138 @@
+"""States of labels that travel along a knowledge graph, and labels that were never trained.
+
+Lee, Fang, Yeh and Wang. Multi-Label Zero-Shot Learning with Structured Knowledge Graphs. CVPR 2018.
+https://arxiv.org/abs/1711.06526
+
+Maps: what the network would say of a photo that is this cell all over, in logits. They do not add
+up to the logit, which is no sum over cells.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.class_activation import pooled
+from tagsight.knowledge_graph import (
+    GatedUpdate,
+    Knowledge,
+    centred,
+    counted_relations,
+    taught,
+    without_loops,
+)
+from tagsight.precision import full_precision, widened
+from tagsight.recipes.ml_zsl import MLZSLConfig
+from tagsight.systems.base import Recognition, System
+from tagsight.wordnet import installed_wordnet, wordnet_relations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tagsight.config import SystemConfig
+    from tagsight.labels import LabelSpace
+    from tagsight.systems.base import Published
+    from tagsight.views import Images
+
+
+class MLZSL(System):
+    """A gated graph network over one state a label, begun from the photo and the label's word.
+
+    A label is known by its word vector and its edges alone, so that the trained network takes
+    labels that no photo has taught. What depends on labels alone is computed once (`Knowledge`).
+
+    Deviations:
+        There is no released code; widths and where dropout stands are ours. The paper's edges come
+        from WordNet (``relations = "wordnet"``); by default they are counted in the training
+        photos, and the third relation is the likeness of two word vectors, which also joins labels
+        that have no photos. Labels without training photos receive from others and send nothing, so
+        that to add labels changes no other label's answer. The neighbours of a relation are
+        averaged (``messages = "sum"`` adds them up), and word vectors lose what the trained labels'
+        share and get one length (``centred``). States have 32 numbers instead of 5. The backbone is
+        trained along with all else unless its learning rate is 0; the paper keeps features on the
+        disk.
+    """
+
+    Config: ClassVar[type[SystemConfig]] = MLZSLConfig
+    paper: ClassVar[str] = "https://arxiv.org/abs/1711.06526"
+    published: ClassVar[tuple[Published, ...]] = ()
+    needs_vectors: ClassVar[bool] = True
+    takes_new_labels: ClassVar[bool] = True
+    config: MLZSLConfig
+
+    def __init__(self, config: MLZSLConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        vectors = _vectors(config, labels)
+        relations = _relations(config, labels, vectors) & taught(labels)
+        hidden, size = config.hidden, config.state
+        self.of_photo = nn.Linear(self.backbone.channels, hidden, bias=False)
+        self.knowledge = Knowledge(
+            vectors, relations, hidden, config.edge_hidden, mean=config.messages == "mean"
+        )
+        self.to_state = nn.Linear(hidden, size)
+        self.update = GatedUpdate(size)
+        self.output = nn.Sequential(nn.Linear(2 * size, size), nn.Tanh(), nn.Linear(size, 1))
+
+    def forward(self, images: Images) -> Recognition:
+        features = widened(self.backbone(images))
+        embedding = pooled(features, self.config.pooling)
+        *_, logits = self._steps(embedding)
+        cells = features.flatten(2).transpose(1, 2)
+        *_, of_cells = self._steps(cells.flatten(0, 1))
+        of_cells = of_cells.unflatten(0, cells.shape[:2]).transpose(1, 2)
+        return Recognition(logits, of_cells.unflatten(2, features.shape[2:]), embedding)
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        del progress
+        embedding = pooled(self.backbone(images), self.config.pooling)
+        steps = self._steps(embedding, dropout=self.config.dropout)
+        terms = [
+            self.label_loss(logits, targets) / (self.config.steps - step)
+            for step, logits in enumerate(steps)
+        ]
+        return {"labels": torch.stack(terms).sum()}
+
+    def _steps(self, embedding: Tensor, *, dropout: float = 0.0) -> Iterator[Tensor]:
+        """Logits after each of the ``T`` steps: ``(N, D) -> (N, L)``."""
+        with full_precision(embedding.device):
+            words, matrix = self.knowledge()
+            hidden = (self.of_photo(embedding)[:, None] + words).relu()
+            first = self.to_state(F.dropout(hidden, dropout, training=dropout > 0)).tanh()
+            states = first
+            found = []
+            for _ in range(self.config.steps):
+                states = self.update(states, matrix)
+                found.append(self.output(torch.cat([states, first], -1)).squeeze(-1))
+        return iter(found)
+
+
+def _vectors(config: MLZSLConfig, labels: LabelSpace) -> Tensor:
+    """``(L, E)`` float, each number about 1 large."""
+    if labels.vectors is None:
+        msg = f"expected word vectors of the {len(labels)} labels, got none"
+        raise ValueError(msg)
+    vectors = labels.vectors.detach().to(torch.get_default_dtype(), copy=True)
+    if config.centred:
+        vectors = centred(vectors, taught(labels))
+    return F.normalize(vectors) * vectors.shape[1] ** 0.5
+
+
+def _relations(config: MLZSLConfig, labels: LabelSpace, vectors: Tensor) -> Tensor:
+    if config.relations == "wordnet":
+        found = wordnet_relations(
+            labels.names,
+            installed_wordnet(),
+            positive=config.wup_positive,
+            negative=config.wup_negative,
+        )
+        return without_loops(found)
+    return counted_relations(
+        labels,
+        vectors,
+        positive=config.positive,
+        negative=config.negative,
+        similar=config.similar,
+    )
