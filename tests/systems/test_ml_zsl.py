@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny import drawn, label_space, tiny_system
+from torch.testing import assert_close
+
+from tagsight.errors import DataError
+from tagsight.systems import SYSTEMS
+
+
+def test_logits_are_a_transcription_of_the_steps():
+    """h_0 = tanh(F_I(x, w)), T gated updates, p = F_O(h_T, h_0)."""
+    system = tiny_system("ml-zsl").double().eval()
+    images = drawn(2)[0].double()
+    recognition = system(images)
+    words, matrix = system.knowledge()
+    for photo, embedding in enumerate(recognition.embedding):
+        hidden = (system.of_photo.weight @ embedding + words).relu()
+        first = (hidden @ system.to_state.weight.T + system.to_state.bias).tanh()
+        states = first[None]
+        for _ in range(system.config.steps):
+            states = system.update(states, matrix)
+        expected = system.output(torch.cat([states[0], first], 1))[:, 0]
+        assert_close(recognition.logits[photo], expected)
+
+
+def test_the_loss_weighs_the_steps_the_later_the_more():
+    system = tiny_system("ml-zsl").double()
+    images, targets = drawn(4)
+    images = images.double()
+    embedding = system(images).embedding
+    every = list(system._steps(embedding))
+    steps = system.config.steps
+    assert len(every) == steps
+    expected = sum(
+        system.label_loss(logits, targets) / (steps - step) for step, logits in enumerate(every)
+    )
+    assert_close(system.losses(images, targets)["labels"], expected)
+
+
+def test_new_labels_change_nothing_for_those_that_are_there():
+    system = tiny_system("ml-zsl").eval()
+    images = drawn(3)[0]
+    new = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
+    larger = system.with_labels(label_space().extended(["purple", "black"], new))
+    assert_close(larger(images).logits[:, :5], system(images).logits)
+    assert_close(larger(images).maps[:, :5], system(images).maps)
+    swapped = system.with_labels(label_space().extended(["black", "purple"], new.flip(0)))
+    assert_close(swapped(images).logits[:, 5:], larger(images).logits[:, 5:].flip(1))
+
+
+def test_a_new_label_with_the_word_of_an_old_one_is_scored_by_the_same_word():
+    system = tiny_system("ml-zsl").eval()
+    space = label_space()
+    assert space.vectors is not None
+    twin = system.with_labels(space.extended(["crimson"], space.vectors[:1]))
+    assert twin(drawn(3)[0]).logits.shape == (3, 6)
+    words, _ = twin.knowledge()
+    assert_close(words[5], words[0])
+
+
+@pytest.mark.parametrize("name", [n for n, kind in SYSTEMS.items() if not kind.takes_new_labels])
+def test_systems_that_learn_each_label_refuse_new_ones(name: str):
+    with pytest.raises(DataError, match="expected a system that takes labels it was not trained"):
+        tiny_system(name).with_labels(label_space())
