@@ -19,7 +19,7 @@ def test_a_look_is_a_transcription_in_numpy(gate: bool, generator: torch.Generat
         for path in range(2):
             values = cells[photo].numpy() @ weights["to_values.weight"].T
             values = values + weights["to_values.bias"]
-            keys = values @ weights["to_keys.weight"].T + weights["to_keys.bias"]
+            keys = values @ weights["to_keys.weight"].T
             led = hidden[photo, path].numpy()
             energy = (
                 np.tanh(keys + weights["to_query.weight"] @ led) @ weights["to_energy.weight"][0]

@@ -157,7 +157,9 @@ def test_a_step_in_parts_is_the_step(tmp_path, system: str, accumulate: int):
     rows = tiny_collection(photos)
     whole = run(rows, tmp_path / "whole", RUNTIME, system)
     parts = run(rows, tmp_path / "parts", replace(RUNTIME, accumulate=accumulate), system)
-    assert_close(parts, whole, rtol=1e-4, atol=1e-6)
+    # AdamW makes steps of gradients that are little more than rounding; a wrong share is 100 times
+    # as much.
+    assert_close(parts, whole, rtol=1e-4, atol=2e-5)
 
 
 def test_more_parts_than_photos_of_a_step_are_refused(tmp_path):

@@ -23,6 +23,7 @@ from tagsight.systems.remembering import RememberingSystem
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tagsight.config import SystemConfig
     from tagsight.systems import System
 
 CELL = 8
@@ -109,10 +110,27 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
     One that remembers has seen sixteen photos.
     """
     system = SYSTEMS[name]
+    config = tiny_settings(name, **settings)
+    labels = labels or label_space()
+    built = system(config, labels)
+    if isinstance(built, RememberingSystem):
+        images, targets = drawn(16)
+        names = list(COLOURS)
+        columns = [names.index(name) if name in names else -1 for name in labels.names]
+        built.remember(built.describe(images), targets[:, columns])
+    return built
+
+
+def tiny_settings(name: str, **settings: object) -> SystemConfig:
+    """Settings around the tiny network, as small as the system has them."""
+    kind = SYSTEMS[name].Config
     defaults: dict[str, object] = {
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
-        "decoder": {"width": 32, "heads": 4, "hidden": 32, "embedding": 16},
+        "decoder": {
+            **{"width": 32, "heads": 4, "hidden": 32},
+            **{"embedding": 16, "attention_width": 16},
+        },
         "hidden": 64,
         "dropout": 0.0,
         "channels": 32,
@@ -122,19 +140,12 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
         "negative": 0.95,
         "similar": 0.1,
     }
-    for setting, values in defaults.items():
-        if setting in system.Config.model_fields:
-            kind = system.Config.model_fields[setting].annotation
-            settings.setdefault(setting, _known(kind, values))
-    config = system.Config.model_validate({"backbone": TINY, **settings})
-    labels = labels or label_space()
-    built = system(config, labels)
-    if isinstance(built, RememberingSystem):
-        images, targets = drawn(16)
-        names = list(COLOURS)
-        columns = [names.index(name) if name in names else -1 for name in labels.names]
-        built.remember(built.describe(images), targets[:, columns])
-    return built
+    known = {
+        setting: _known(kind.model_fields[setting].annotation, values)
+        for setting, values in defaults.items()
+        if setting in kind.model_fields
+    }
+    return kind.model_validate({"backbone": TINY, **known, **settings})
 
 
 def _known(kind: Any, values: object) -> object:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from tiny import COLOURS, TINY, drawn, saved_photos
+from tiny import COLOURS, drawn, saved_photos, tiny_settings
 
 from tagsight.config import Recipe, TrainConfig
 from tagsight.data.annotations import Annotations
@@ -37,20 +37,18 @@ def tiny_collection(folder: Path) -> Annotations:
 
 def tiny_recipe(system: str = "gcam", **training: object) -> Recipe:
     """A recipe around the tiny network."""
-    settings: dict[str, object] = {"backbone": TINY}
-    if "graph" in SYSTEMS[system].Config.model_fields:
-        settings["graph"] = {"hidden": 16, "epsilon": 0.3}
-    if "consistency" in SYSTEMS[system].Config.model_fields:
-        settings["consistency"] = {"scale": 0.75, "views": "one"}
-    if "hidden" in SYSTEMS[system].Config.model_fields:
-        settings["hidden"] = 16
-    if "regions" in SYSTEMS[system].Config.model_fields:
-        settings["regions"] = 2
+    smaller: dict[str, object] = {
+        "consistency": {"scale": 0.75, "views": "one"},
+        "hidden": 16,
+        "regions": 2,
+    }
+    fields = SYSTEMS[system].Config.model_fields
+    settings = {name: value for name, value in smaller.items() if name in fields}
     values = {"image_size": SIDE, "epochs": 3, "batch_size": 8, "lr": 0.01, "schedule": "constant"}
     return Recipe(
         name="tiny",
         system=system,
-        settings=SYSTEMS[system].Config.model_validate(settings),
+        settings=tiny_settings(system, **settings),
         training=TrainConfig.model_validate(values | training),
         source="tests",
         expectation="none",

@@ -25,7 +25,7 @@ class AdditiveAttention(nn.Module):
     def __init__(self, channels: int, hidden: int, width: int, *, gate: bool) -> None:
         super().__init__()
         self.to_values = nn.Linear(channels, width)
-        self.to_keys = nn.Linear(width, width)
+        self.to_keys = nn.Linear(width, width, bias=False)
         self.to_query = nn.Linear(hidden, width, bias=False)
         self.to_energy = nn.Linear(width, 1, bias=False)
         self.to_gate = nn.Linear(hidden, width) if gate else None

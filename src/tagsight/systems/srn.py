@@ -65,7 +65,8 @@ class SRN(System):
         resized to it; published is 14 alone. Of an encoder that has no grid of half the last one's
         stride, or has it within its frozen stages, the last grid is attended to. The authors end a
         stage when it learns no more; here fractions of the training do. While the main network
-        rests, batch norm that is trained goes on averaging.
+        rests, batch norm that is trained goes on averaging. The convolutions before the softmax
+        over cells have no bias, of which it would take nearly all away.
     """
 
     Config: ClassVar[type[SystemConfig]] = SRNConfig
@@ -101,7 +102,7 @@ class SRN(System):
         self.attend = nn.Sequential(
             nn.Conv2d(middle, width, 1),
             nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.ReLU(),
             nn.Conv2d(width, len(labels), 1, bias=False),
         )
