@@ -128,8 +128,11 @@ def tiny_settings(name: str, **settings: object) -> SystemConfig:
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
         "decoder": {
-            "width": 32, "heads": 4, "hidden": 32,
-            "embedding": 16, "attention_width": 16,
+            "width": 32,
+            "heads": 4,
+            "hidden": 32,
+            "embedding": 16,
+            "attention_width": 16,
         },
         "hidden": 64,
         "dropout": 0.0,
