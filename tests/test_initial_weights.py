@@ -70,7 +70,7 @@ def test_the_same_labels_get_the_same_weights(name: str):
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_labels_are_matched_by_name_and_new_ones_stay_as_they_were(name: str, bias: bool):
-    graph = {"graph": {"hidden": 32, "epsilon": 0.3, "bias": bias}}
+    graph = {"graph": {"hidden": 32, "bias": bias}}
     settings = graph if "graph" in SYSTEMS[name].Config.model_fields else {}
     trained = model(name, tiny_system(name, **settings))
     system = tiny_system(name, labels(MORE), **settings)

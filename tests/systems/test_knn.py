@@ -323,7 +323,7 @@ def test_a_run_remembers_the_training_photos_and_says_what_it_chose(
     collection, tmp_path, weighting: str
 ):
     recipe = tiny_recipe("knn", crop=0.5, random_flip=True)  # which photos are not, here
-    settings = recipe.settings.model_copy(update={"weighting": weighting})
+    settings = recipe.settings.model_copy(update={"weighting": weighting, "k": None})
     recipe, diary = recipe.model_copy(update={"settings": settings}), Diary()
     outcome = train_run(collection, recipe, tmp_path, RUNTIME, log=diary)
     model, learn, judge = (

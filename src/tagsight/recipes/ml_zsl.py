@@ -82,7 +82,6 @@ RECIPES = (
         system="ml-zsl",
         settings=MLZSLConfig(
             backbone=RESNET101,
-            relations="wordnet",
             messages="sum",
             centred=False,
             state=5,
@@ -90,7 +89,7 @@ RECIPES = (
         ),
         training=ML_ZSL_PAPER,
         source=(
-            "ML-ZSL as recalled: WordNet, 5 steps, states of 5 numbers, Adam at 1e-3, dropout 0.5; "
+            "ML-ZSL as recalled, but relations counted, as WordNet is not everywhere: 5 steps, states of 5 numbers, Adam at 1e-3, dropout 0.5; "
             "widths, thresholds and length ours; ResNet-152 in the paper"
         ),
         expectation=(
