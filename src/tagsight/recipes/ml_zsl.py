@@ -89,7 +89,8 @@ RECIPES = (
         ),
         training=ML_ZSL_PAPER,
         source=(
-            "ML-ZSL as recalled, but relations counted, as WordNet is not everywhere: 5 steps, states of 5 numbers, Adam at 1e-3, dropout 0.5; "
+            "ML-ZSL as recalled, but relations counted, as WordNet is not everywhere: "
+            "5 steps, states of 5 numbers, Adam at 1e-3, dropout 0.5; "
             "widths, thresholds and length ours; ResNet-152 in the paper"
         ),
         expectation=(
