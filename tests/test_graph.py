@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -59,11 +59,12 @@ def counts(draw: st.DrawFn, most: int = 6) -> Tensor:
     return present.T @ present
 
 
+directions = st.sampled_from(["given_source", "given_target"])
 configs = st.builds(
     GraphConfig,
     epsilon=st.sampled_from([0, 0.2, 0.4, 0.5, 1]),
     delta=st.sampled_from([0, 0.2, 0.5, 0.9, 1]),
-    direction=st.sampled_from(["given_source", "given_target"]),
+    direction=directions,
     variant=st.sampled_from(["paper", "released", "identity"]),
     second_self_loop=st.booleans(),
 )
@@ -227,13 +228,24 @@ def test_rows_sum_to_1_with_neighbours_and_to_1_minus_delta_without(
 def test_every_label_hears_itself_and_exactly_the_sources_of_its_edges(
     counts: Tensor, config: GraphConfig
 ) -> None:
+    assume(config.delta < 1 or config.second_self_loop)
     adjacency = label_adjacency(counts, config)
     expected = torch.eye(len(counts), dtype=torch.bool)
     if config.variant != "identity" and config.delta > 0:
         expected |= edge_probability(counts, config) > 0
-    if config.variant != "identity" and config.delta == 1 and not config.second_self_loop:
-        expected.fill_diagonal_(fill_value=False)  # which leaves a label nothing of itself
     assert ((adjacency > 0) == expected).all()
+    assert adjacency.isfinite().all()
+
+
+@settings(deadline=None)
+@given(counts(), st.sampled_from(["paper", "released"]), directions)
+def test_at_delta_1_a_label_keeps_nothing_of_itself(
+    counts: Tensor, variant: str, direction: str
+) -> None:
+    config = GraphConfig(delta=1, variant=variant, direction=direction)
+    adjacency = label_adjacency(counts, config)
+    assert adjacency.diagonal().count_nonzero() == 0
+    assert ((adjacency > 0) <= (edge_probability(counts, config) > 0)).all()
     assert adjacency.isfinite().all()
 
 
