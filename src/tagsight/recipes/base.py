@@ -62,6 +62,10 @@ CPU_TRAINING = TrainConfig(
 )
 """Without crops, so that what the frozen stages make of a photo can be kept."""
 
+CPU_DECODER_TRAINING = CPU_TRAINING.model_copy(update={"lr": 4e-4, "backbone_lr_factor": 1.0})
+"""For layers of attention, which come apart at the rate that suits a linear classifier; that of the
+backbone is the same."""
+
 CPU_SMOOTHING = 0.05
 CPU_GRAPH = GraphConfig(bias=True, lr_factor=0.1)
 CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.3, views="one", error="relative")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from tagsight.config import DecoderConfig, Recipe, SystemConfig, TrainConfig
-from tagsight.recipes.base import CPU_SMOOTHING, CPU_TRAINING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.recipes.base import (
+    CPU_DECODER_TRAINING,
+    CPU_SMOOTHING,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 
 class MLDecoderConfig(SystemConfig):
@@ -40,7 +46,7 @@ RECIPES = (
             label_smoothing=CPU_SMOOTHING,
             decoder=DecoderConfig(width=256, heads=8, hidden=512),
         ),
-        CPU_TRAINING,
+        CPU_DECODER_TRAINING,
     ),
     Recipe(
         name="ml-decoder-paper",

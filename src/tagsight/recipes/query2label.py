@@ -5,7 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from tagsight.config import DecoderConfig, Recipe, SystemConfig, TrainConfig
-from tagsight.recipes.base import CPU_SMOOTHING, CPU_TRAINING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.recipes.base import (
+    CPU_DECODER_TRAINING,
+    CPU_SMOOTHING,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 
 class Query2LabelConfig(SystemConfig):
@@ -43,7 +49,7 @@ RECIPES = (
             label_smoothing=CPU_SMOOTHING,
             decoder=DecoderConfig(width=256, heads=4, hidden=512),
         ),
-        CPU_TRAINING,
+        CPU_DECODER_TRAINING,
     ),
     Recipe(
         name="query2label-paper",
