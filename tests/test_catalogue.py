@@ -51,6 +51,13 @@ def test_the_page_says_what_a_system_is_whose_it_is_and_what_its_maps_are(name: 
 
 
 @every_system
+def test_zero_shot_systems_are_called_so_and_no_other(name: str):
+    (line,) = (line for line in system_lines() if line.split()[0] == name)
+    for text in (line, section_of(name)[0]):
+        assert ("Zero-shot" in text) == SYSTEMS[name].takes_new_labels
+
+
+@every_system
 def test_the_page_lists_the_recipes_of_a_system(name: str):
     head, rule, *rows = section_of(name)[4].splitlines()
     assert len(cells(head)) == len(cells(rule)) == 3

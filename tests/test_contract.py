@@ -20,6 +20,9 @@ from tagsight.systems.remembering import RememberingSystem
 from tagsight.views import FrozenFeatures, mirrored, with_mirrored
 
 every_system = pytest.mark.parametrize("name", SYSTEMS)
+zero_shot = pytest.mark.parametrize(
+    "name", [name for name, system in SYSTEMS.items() if system.takes_new_labels]
+)
 every_pooling = pytest.mark.parametrize("pooling", ["average", "max"])
 LABELS = len(COLOURS)
 
@@ -117,6 +120,25 @@ def test_frozen_features_train_as_the_photos_do(name: str, flipped: bool):
 def test_a_second_look_gives_the_same_answer(name: str):
     system, images = tiny_system(name).eval(), images_of().float()
     assert all(map(torch.equal, system(images), system(images)))
+
+
+@zero_shot
+def test_new_labels_change_nothing_for_those_that_are_there(name: str):
+    system, images = exact(name), images_of()
+    words = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
+    larger = system.with_labels(label_space().extended(["purple", "black"], words))
+    assert_close(larger(images).logits[:, :LABELS], system(images).logits)
+    assert_close(larger(images).maps[:, :LABELS], system(images).maps)
+
+
+@zero_shot
+def test_a_new_label_is_known_by_its_word_alone(name: str):
+    system, images = exact(name), images_of()
+    words = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
+    one = system.with_labels(label_space().extended(["purple", "black"], words))
+    other = system.with_labels(label_space().extended(["noir", "violet"], words.flip(0)))
+    assert_close(other(images).logits[:, LABELS:], one(images).logits[:, LABELS:].flip(1))
+    assert not torch.allclose(*one(images).logits[:, LABELS:].T)
 
 
 @every_system

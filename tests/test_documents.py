@@ -37,6 +37,7 @@ RUN_HERE = (
     "docs/how-to/own-data.md",
     "docs/how-to/compare-systems.md",
     "docs/how-to/ablations.md",
+    "docs/how-to/new-labels.md",
 )
 """Pages whose commands and code are run one after another; of all others they are parsed."""
 WORDS = {"demo", "install", "test", "check", "bench", "docs"}

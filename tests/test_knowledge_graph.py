@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import torch
-from tiny import label_space
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -10,7 +9,6 @@ from tagsight.knowledge_graph import (
     Knowledge,
     counted_relations,
     lift,
-    taught,
     without_loops,
 )
 from tagsight.labels import LabelSpace
@@ -52,13 +50,6 @@ def test_relations_are_counted_and_no_label_is_related_to_itself():
 def test_loops_are_taken_out_and_nothing_else():
     kept = without_loops(torch.ones(2, 3, 3, dtype=torch.bool))
     assert torch.equal(kept, ~torch.eye(3, dtype=torch.bool).expand(2, 3, 3))
-
-
-def test_labels_without_photos_are_not_taught_unless_nothing_is_known():
-    labels = label_space().extended(["purple"], torch.zeros(1, 7))
-    assert taught(labels).tolist() == [True] * 5 + [False]
-    empty = LabelSpace(labels.names, None, labels.cooccurrence * 0, labels.photos * 0)
-    assert taught(empty).all()
 
 
 def test_the_matrix_is_the_edges_weights_over_the_neighbours():

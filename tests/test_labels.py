@@ -33,6 +33,11 @@ def test_an_unknown_target_counts_like_a_photo_that_is_not_there():
     assert torch.equal(pets().photos[1:2], without.photos)
 
 
+def test_labels_without_photos_are_not_taught_unless_nothing_is_known():
+    assert pets().extended(["rug"], torch.zeros(1, 2)).taught.tolist() == [True] * 3 + [False]
+    assert empty_label_space(["cat", "dog"]).taught.all()
+
+
 def test_a_label_that_is_known_in_no_photo_has_frequency_0():
     space = LabelSpace.from_targets(["cat"], torch.full((3, 1), -1))
     assert space.frequency.tolist() == [0.0]

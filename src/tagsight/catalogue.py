@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def system_lines() -> Iterator[str]:
     """One line a system: name, what it is, paper."""
     for name, system in SYSTEMS.items():
-        yield f"{name:8} {_summary(system)} {system.paper}"
+        yield f"{name:15} {_summary(system)} {system.paper}"
 
 
 def recipe_lines() -> Iterator[str]:
     """One line a recipe: name, source, what to expect."""
     for name, recipe in RECIPES.items():
-        yield f"{name:16} {recipe.source}; {recipe.expectation}"
+        yield f"{name:20} {recipe.source}; {recipe.expectation}"
 
 
 def systems_page() -> str:
@@ -41,10 +41,10 @@ def systems_page() -> str:
 
 
 def _section(name: str, system: type[System]) -> Iterator[str]:
-    title, *rest = _module_doc(system).split("\n\n")
+    _, *rest = _module_doc(system).split("\n\n")
     citation = next(part for part in rest if not part.startswith("Maps:"))
     maps = next(part for part in rest if part.startswith("Maps:"))
-    yield _one_line(title)
+    yield _summary(system)
     yield _one_line(citation)
     yield _one_line(maps)
     yield "Deviations: " + _deviations(system)
@@ -63,7 +63,8 @@ def _section(name: str, system: type[System]) -> Iterator[str]:
 
 
 def _summary(system: type[System]) -> str:
-    return _one_line(_module_doc(system).split("\n\n")[0])
+    title = _one_line(_module_doc(system).split("\n\n")[0])
+    return f"{title} Zero-shot: it takes new labels." if system.takes_new_labels else title
 
 
 def _module_doc(system: type[System]) -> str:

@@ -68,6 +68,16 @@ class Decision:
         """What applies to ``size`` labels before anything is fitted: a score of 0.5, logit 0."""
         return cls(torch.full((size,), 0.5))
 
+    def extended(self, count: int) -> Self:
+        """This decision with ``count`` more labels behind, of which there is nothing to fit to.
+
+        Their threshold is the median of those of the labels that may be predicted, 0.5 if there are
+        none.
+        """
+        usable = self.thresholds[self.thresholds < 1]
+        middle = usable.quantile(0.5) if len(usable) else self.thresholds.new_tensor(0.5)
+        return replace(self, thresholds=torch.cat([self.thresholds, middle.expand(count)]))
+
     def scores(self, logits: Tensor) -> Tensor:
         """Scores ``(..., L)`` float64 in [0, 1], ranked as the logits ``(..., L)`` are."""
         return (logits.detach().cpu().double() / self.temperature).sigmoid()

@@ -144,7 +144,8 @@ def evaluate(
         ``mAP`` with its 95 % interval and variants, ``per_label``, ``all`` (decided by
         ``all_rule``: a score of 0.5, or where scores are no probabilities the model's thresholds),
         ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, ``calibration``,
-        ``photos_per_second``, and what was measured: split hash, resolution, weights.
+        ``photos_per_second``, ``zero_shot`` (`measure_new_labels`) if photos taught the model some
+        labels and not others, and what was measured: split hash, resolution, weights.
     """
     side = model.recipe.training.image_size
     photos = PhotoStore(annotations.paths, side, memory=0)
@@ -173,6 +174,9 @@ def report_on(
         seed=seed,
         probabilities=model.system.probabilities,
     )
+    taught = model.labels.taught
+    if not bool(taught.all()):
+        report["zero_shot"] = measure_new_labels(logits, annotations.targets, taught, seed=seed)
     return report | {
         "photos_per_second": round(rate, 1),
         "photos": len(annotations),
@@ -229,6 +233,49 @@ def measure(
         "calibration": _calibration(logits, targets, decision)
         if probabilities
         else UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
+    }
+
+
+def measure_new_labels(logits: Tensor, targets: Tensor, taught: Tensor, *, seed: int) -> Report:
+    """Measure labels that were trained and labels that were not, apart and together.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        taught: ``(L,)`` bool, the labels that were trained.
+        seed: Of the bootstrap.
+
+    Returns:
+        For ``seen``, ``unseen`` and ``both``: how many ``labels``, ``mAP`` with its interval,
+        ``chance`` (the mAP of logits that say nothing, about the labels' mean frequency) and
+        ``top3``, the three highest of these labels alone; and ``harmonic_mean`` of the first two
+        mAP.
+    """
+    every = torch.ones_like(taught)
+    report = {
+        name: _of_labels(logits[:, which], targets[:, which], seed)
+        for name, which in (("seen", taught), ("unseen", ~taught), ("both", every))
+    }
+    seen, unseen = report["seen"]["mAP"], report["unseen"]["mAP"]
+    known = bool(seen) and bool(unseen)
+    mean = round(2 * seen * unseen / (seen + unseen), DIGITS) if known else None
+    return report | {"harmonic_mean": mean}
+
+
+def _of_labels(logits: Tensor, targets: Tensor, seed: int) -> Report:
+    mean, counted = mean_average_precision(average_precision(logits, targets))
+    present, known = (targets == 1).sum(0), (targets >= 0).sum(0)
+    counts = present > 0
+    chance = (present[counts] / known[counts]).mean().item()
+    return {
+        "labels": logits.shape[1],
+        "labels_counted": counted,
+        "mAP": percent(mean),
+        "mAP_interval": percent_interval(
+            bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
+        ),
+        "chance": percent(chance),
+        "top3": _quality(top_k(logits, min(3, logits.shape[1]), rule="exact"), targets, seed),
     }
 
 

@@ -22,12 +22,6 @@ FEWEST_EXPECTED = 1.0
 """Photos that chance gives two labels together, below which never having met says nothing."""
 
 
-def taught(labels: LabelSpace) -> Tensor:
-    """Which labels have been trained: ``(L,)`` bool; all, where nothing is known of any."""
-    known = labels.photos > 0
-    return known if bool(known.any()) else torch.ones_like(known)
-
-
 def lift(labels: LabelSpace) -> Tensor:
     """How much more often two labels meet than chance lets them: ``(L, L)`` double, 1 is chance.
 

@@ -87,6 +87,12 @@ class LabelSpace:
         """``(L,)`` float, in which share of the photos where it is known a label is present."""
         return self.cooccurrence.diagonal() / self.photos.clamp(min=1)
 
+    @property
+    def taught(self) -> Tensor:
+        """``(L,)`` bool, the labels that are known in any photo; all, if that is none of them."""
+        known = self.photos > 0
+        return known if bool(known.any()) else torch.ones_like(known)
+
     def extended(self, names: Sequence[str], vectors: Tensor | None) -> LabelSpace:
         """These labels, and behind them others that no photo has taught.
 

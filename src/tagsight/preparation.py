@@ -25,8 +25,8 @@ class Prepared(NamedTuple):
         annotations: With splits; every photo opens.
         problems: The photos that were left out, and why.
         hashes: Content hash of every photo.
-        facts: Format, protocol if any, photos per split, and the hashes of rows and split, for
-            the model folder.
+        facts: Format, protocol and labels left out if any, photos per split, and the hashes of
+            rows and split, for the model folder.
     """
 
     annotations: Annotations
@@ -91,6 +91,7 @@ def prepare(
         "data": {
             "format": divided.format,
             **({"protocol": divided.protocol} if divided.protocol else {}),
+            **({"without_labels": ", ".join(divided.left_out)} if divided.left_out else {}),
             "photos": divided.split_sizes,
             "hash": divided.hash(),
             "split_file_hash": sha256(record).hexdigest(),

@@ -15,6 +15,7 @@ from PIL import Image
 from tagsight.checkpoint import load_model
 from tagsight.data.photos import MAX_PIXELS, open_photo, whole_size
 from tagsight.errors import DataError
+from tagsight.new_labels import add_labels
 from tagsight.preprocessing import least_side
 from tagsight.result import Result
 from tagsight.runtime import Runtime
@@ -91,6 +92,25 @@ class Recognizer:
     def labels(self) -> tuple[str, ...]:
         """The names of the labels that the model knows."""
         return self.model.labels.names
+
+    def add_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
+        """A recognizer of further labels, which the model was never trained on; this one stays.
+
+        Args:
+            names: The ``K`` new labels, which stand behind the others.
+            vectors: The file of word vectors that the model was trained with; by default those of
+                the extra ``glove``.
+
+        Raises:
+            DataError: As `tagsight.new_labels.add_labels` does, first of all if the model's system
+                learns each label from photos.
+        """
+        return type(self)(
+            add_labels(self.model, names, vectors=vectors),
+            self.runtime,
+            batch_size=self.batch_size,
+            max_pixels=self.max_pixels,
+        )
 
     def __call__(self, photo: PhotoLike) -> Result:
         """Recognise one photo.

@@ -26,6 +26,9 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from _quality_table(report)
     yield ""
+    if "zero_shot" in report:
+        yield from _new_label_table(report["zero_shot"])
+        yield ""
     yield from _label_table(report["per_label"])
     yield ""
     yield _calibration_line(report["calibration"])
@@ -56,6 +59,23 @@ def _quality_table(report: Mapping[str, Any]) -> Iterator[str]:
         for name, values in decisions.items()
     ]
     yield from _table(["decided by", *columns], rows)
+
+
+def _new_label_table(parts: Mapping[str, Any]) -> Iterator[str]:
+    names = {"seen": "trained", "unseen": "never trained", "both": "all labels"}
+    rows = [
+        [
+            words,
+            str(part["labels"]),
+            _value(part["mAP"]) + _interval(part["mAP_interval"]),
+            _value(part["chance"]),
+            _value(part["top3"]["OF1"]),
+        ]
+        for key, words in names.items()
+        for part in [parts[key]]
+    ]
+    yield from _table(["", "labels", "mAP", "by chance", "OF1 of top 3"], rows)
+    yield f"harmonic mean of trained and never trained: mAP {_value(parts['harmonic_mean'])}"
 
 
 def _label_table(per_label: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

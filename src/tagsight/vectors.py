@@ -14,10 +14,12 @@ from tagsight.label_words import Reading, read_name, wanted_words
 from tagsight.word_files import PACKAGE, WordVectors, installed_word_vectors, read_word_vectors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from tagsight.labels import LabelSpace
 
 _LENGTH = 300
 """Numbers in a vector made from co-occurrence, as many as in the word vectors of the paper."""
@@ -82,6 +84,71 @@ def label_vectors(
     return found or _from_cooccurrence(names, cooccurrence, f"{PACKAGE} knows none of the labels")
 
 
+def new_label_vectors(
+    names: Sequence[str], trained: LabelSpace, *, source: Path | None = None
+) -> Tensor:
+    """Find word vectors for labels that a model was not trained on, among the words it knows.
+
+    Nothing stands in for a word here: all that is known of such a label is what its name says.
+
+    Args:
+        names: The ``K`` new labels.
+        trained: The labels of the model, with their word vectors.
+        source: A file of word vectors; by default those of the extra ``glove``.
+
+    Returns:
+        ``(K, E)`` float.
+
+    Raises:
+        FileNotFoundError: If there is no file ``source``.
+        DataError: If there are no word vectors, a new label has none, or those of the model's own
+            labels are others than it was trained with.
+    """
+    if trained.vectors is None:
+        msg = "expected a model that was trained with word vectors, got one without"
+        raise DataError(msg)
+    wanted = wanted_words([*trained.names, *names])
+    words = read_word_vectors(source, wanted) if source else installed_word_vectors(wanted)
+    where = f"the package {PACKAGE}" if source is None else str(source)
+    if words is None:
+        msg = (
+            f"expected word vectors for {names[0]!r}, as the model's labels have them, got none: "
+            f"give their file with --vectors, or install {PACKAGE}"
+        )
+        raise DataError(msg)
+    means = _means(names, _known(words))
+    if missing := [name for name in names if name not in means]:
+        msg = (
+            f"expected a word vector for every new label, {where} has none for "
+            f"{', '.join(map(repr, missing))}: use other words for it, or another file"
+        )
+        raise DataError(msg)
+    _check_same_words(trained, _means(trained.names, _known(words)), where)
+    return torch.from_numpy(np.stack([means[name] for name in names]).astype(np.float32))
+
+
+def _check_same_words(
+    trained: LabelSpace, means: Mapping[str, NDArray[np.floating]], where: str
+) -> None:
+    """Refuse words that mean another vector than they did in training."""
+    rows = {name: row for row, name in enumerate(trained.names) if name in means}
+    assert trained.vectors is not None
+    for name, row in rows.items():
+        before, now = trained.vectors[row].cpu().numpy(), means[name].astype(np.float32)
+        if before.shape != now.shape or not np.allclose(before, now, rtol=1e-3, atol=1e-5):
+            msg = (
+                f"expected the word vectors that the model was trained with, those of {name!r} in "
+                f"{where} are others: give the file of its training with --vectors"
+            )
+            raise DataError(msg)
+    if not rows:
+        msg = (
+            f"expected the word vectors that the model was trained with, {where} has none of its "
+            f"labels, such as {trained.names[0]!r}: give the file of its training with --vectors"
+        )
+        raise DataError(msg)
+
+
 def cooccurrence_vectors(names: Sequence[str], cooccurrence: Tensor) -> Tensor:
     """Make vectors whose angles tell how much labels share their photos.
 
@@ -108,14 +175,9 @@ def cooccurrence_vectors(names: Sequence[str], cooccurrence: Tensor) -> Tensor:
 
 
 def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors | None:
-    known = WordVectors({w: v for w, v in words.vectors.items() if v.any()}, words.ranks)
+    known = _known(words)
     readings = [read_name(name, known) for name in names]
-    means = {
-        name: np.mean([known.vectors[word] for word in reading.words], axis=0)
-        for name, reading in zip(names, readings, strict=True)
-        if reading.words
-    }
-    if not means:
+    if not (means := _means(names, known)):
         return None
     length = next(iter(means.values())).size
     norm = float(np.median([np.linalg.norm(mean) for mean in means.values()]))
@@ -126,6 +188,21 @@ def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors
         f"word vectors of length {length} from {where}: {len(means)} of {len(names)} labels found",
         (*_reading_notes(names, readings, where), *_same_vectors(names, rows)),
     )
+
+
+def _known(words: WordVectors) -> WordVectors:
+    """Words whose vector says something."""
+    return WordVectors({w: v for w, v in words.vectors.items() if v.any()}, words.ranks)
+
+
+def _means(names: Sequence[str], known: WordVectors) -> dict[str, NDArray[np.floating]]:
+    """The vector of each label that has one: the mean of its name's words."""
+    readings = zip(names, (read_name(name, known) for name in names), strict=True)
+    return {
+        name: np.mean([known.vectors[word] for word in reading.words], axis=0)
+        for name, reading in readings
+        if reading.words
+    }
 
 
 def _from_cooccurrence(names: Sequence[str], cooccurrence: Tensor | None, reason: str) -> Vectors:

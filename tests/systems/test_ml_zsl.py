@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
-
-from tagsight.errors import DataError
-from tagsight.systems import SYSTEMS
 
 
 def test_logits_are_a_transcription_of_the_steps():
@@ -39,17 +35,6 @@ def test_the_loss_weighs_the_steps_the_later_the_more():
     assert_close(system.losses(images, targets)["labels"], expected)
 
 
-def test_new_labels_change_nothing_for_those_that_are_there():
-    system = tiny_system("ml-zsl").eval()
-    images = drawn(3)[0]
-    new = torch.randn(2, 7, generator=torch.Generator().manual_seed(1))
-    larger = system.with_labels(label_space().extended(["purple", "black"], new))
-    assert_close(larger(images).logits[:, :5], system(images).logits)
-    assert_close(larger(images).maps[:, :5], system(images).maps)
-    swapped = system.with_labels(label_space().extended(["black", "purple"], new.flip(0)))
-    assert_close(swapped(images).logits[:, 5:], larger(images).logits[:, 5:].flip(1))
-
-
 def test_a_new_label_with_the_word_of_an_old_one_is_scored_by_the_same_word():
     system = tiny_system("ml-zsl").eval()
     space = label_space()
@@ -58,9 +43,3 @@ def test_a_new_label_with_the_word_of_an_old_one_is_scored_by_the_same_word():
     assert twin(drawn(3)[0]).logits.shape == (3, 6)
     words, _ = twin.knowledge()
     assert_close(words[5], words[0])
-
-
-@pytest.mark.parametrize("name", [n for n, kind in SYSTEMS.items() if not kind.takes_new_labels])
-def test_systems_that_learn_each_label_refuse_new_ones(name: str):
-    with pytest.raises(DataError, match="expected a system that takes labels it was not trained"):
-        tiny_system(name).with_labels(label_space())

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import Machine, Reading
+from tagsight.commands.options import CheckedReading, Machine
 from tagsight.commands.output import say
-from tagsight.commands.rows import MaxBad, Split, measured
+from tagsight.commands.rows import Split, measured
 from tagsight.runlog import progress
 
 
@@ -19,8 +19,7 @@ def calibrate(
     *,
     objective: str = "f1",
     split: Split = "val",
-    reading: Reading = Reading(),
-    max_bad: MaxBad = 0.01,
+    reading: CheckedReading = CheckedReading(),
     machine: Machine = Machine(),
 ) -> None:
     """Fit each label's threshold and the temperature again and store them in the model folder.
@@ -30,7 +29,6 @@ def calibrate(
         data: Labels: a file or a folder of a known format; they are matched to the model's by name.
         objective: f1, or precision>=p with p in (0, 1].
         split: The photos to fit to; never those that the result is reported on.
-        max_bad: Largest fraction of the photos that may be unusable.
     """
     import torch
 
@@ -43,7 +41,7 @@ def calibrate(
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
-    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=max_bad)
+    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     photos = PhotoStore(rows.paths, loaded.recipe.training.image_size, memory=0)
     with progress("recognising", len(rows)) as advance:
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)

@@ -12,9 +12,8 @@ from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
-from tagsight.commands.options import Machine, Reading, Room, SettingsOption, setting_flags
+from tagsight.commands.options import CheckedReading, Machine, Room, SettingsOption, setting_flags
 from tagsight.commands.output import remark, say
-from tagsight.commands.rows import MaxBad
 
 if TYPE_CHECKING:
     from tagsight.comparison import Progress
@@ -80,9 +79,8 @@ def compare(
     out: Path,
     contest: Contest = Contest(),
     conditions: Conditions = Conditions(),
-    max_bad: MaxBad = 0.01,
     room: Room = Room(),
-    reading: Reading = Reading(),
+    reading: CheckedReading = CheckedReading(),
     machine: Machine = Machine(),
 ) -> int:
     """Train, measure and report systems on one split, with error bars.
@@ -94,7 +92,6 @@ def compare(
     Args:
         data: Labels: a file or a folder of a known format.
         out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
-        max_bad: Largest fraction of the photos that may be unusable.
     """
     started = time.monotonic()
     entries = contest.entries()  # before torch is imported, so that a typo is answered at once
@@ -109,7 +106,7 @@ def compare(
         boxes=boxes,
         vectors=conditions.vectors,
         seed=reading.split_seed,
-        max_bad=max_bad,
+        max_bad=reading.max_bad,
     )
     state = carried_out(
         entries,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import Machine, Reading
+from tagsight.commands.options import Additions, CheckedReading, Machine
 from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
-from tagsight.commands.rows import MaxBad, Split, measured
+from tagsight.commands.rows import Split, measured
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def evaluate(
     /,
     *,
     split: Split = "test",
-    reading: Reading = Reading(),
+    reading: CheckedReading = CheckedReading(),
     evidence: Evidence = Evidence(),
+    additions: Additions = Additions(),
     json: Path | None = None,
-    max_bad: MaxBad = 0.01,
     machine: Machine = Machine(),
 ) -> None:
     """Measure a model on the photos of a split, or on all where the data have no split.
@@ -50,10 +50,9 @@ def evaluate(
         data: Labels: a file or a folder of a known format; they are matched to the model's by name.
         split: The photos to measure on.
         json: File for the whole report; without a name it goes to standard output.
-        max_bad: Largest fraction of the photos that may be unusable.
     """
     with machine.together() as runtime:
-        report = _measured(model, data, split, reading, evidence, max_bad, runtime)
+        report = _measured(model, data, split, reading, evidence, additions, runtime)
         if not runtime.processes.is_first:
             return
     if json != STANDARD_OUTPUT:
@@ -68,9 +67,9 @@ def _measured(
     model: Path,
     data: Path,
     split: Split,
-    reading: Reading,
+    reading: CheckedReading,
     evidence: Evidence,
-    max_bad: float,
+    additions: Additions,
     runtime: Runtime,
 ) -> Report:
     from tagsight.checkpoint import load_model
@@ -78,9 +77,9 @@ def _measured(
     from tagsight.evaluate import evaluate as measure
     from tagsight.evidence_report import find_pairs, measure_evidence
 
-    loaded = load_model(model, runtime.device)
+    loaded = additions.added_to(load_model(model, runtime.device))
     boxes = read_boxes(evidence.boxes) if evidence.boxes is not None else None
-    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=max_bad)
+    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None
     with progress("recognising", len(rows)) as advance:
         report = measure(loaded, rows, runtime, progress=advance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tagsight.commands.options import Machine, PhotoPath
+from tagsight.commands.options import Additions, Machine, PhotoPath
 from tagsight.commands.output import remark, say
 
 
@@ -16,6 +16,7 @@ def explain(
     out: Path,
     label: list[str] | None = None,
     grad_cam: bool = False,
+    additions: Additions = Additions(),
     machine: Machine = Machine(),
 ) -> None:
     """Draw the evidence for each label found in photos, as heatmaps and as a contact sheet.
@@ -33,7 +34,7 @@ def explain(
     from tagsight.recognizer import Recognizer
 
     runtime = machine.runtime()
-    recognizer = Recognizer(load_model(model, runtime.device), runtime)
+    recognizer = Recognizer(additions.added_to(load_model(model, runtime.device)), runtime)
     explanations = explain_photos(
         recognizer,
         find_photos(photos),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cyclopts import Token
 
+    from tagsight.checkpoint import LoadedModel
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
     from tagsight.run import Start
@@ -83,6 +84,9 @@ class Reading:
     split_seed: int = 0
     """Draws the split, where a protocol has no official one."""
 
+    without_labels: str | None = None
+    """Labels to do without, with commas between them; their photos stay."""
+
     def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
         """Read the labels.
 
@@ -91,8 +95,15 @@ class Reading:
             labels_only: Whether it is no error that none of the photos exists.
 
         Raises:
-            DataError: As readers and protocols do, or if format and protocol are given.
+            DataError: As readers and protocols do, if format and protocol are given, or if there
+                is no such label to do without.
         """
+        annotations = self._read(data, labels_only=labels_only)
+        if self.without_labels is None:
+            return annotations
+        return annotations.without_labels(self.without_labels.split(","))
+
+    def _read(self, data: Path, *, labels_only: bool) -> Annotations:
         from tagsight.data import Meaning, read_annotations
         from tagsight.data.protocols import read_protocol
         from tagsight.errors import DataError
@@ -119,6 +130,15 @@ class Reading:
             split_seed=self.split_seed,
             meaning=meaning,
         )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class CheckedReading(Reading):
+    """How the labels of a collection are read whose photos are needed."""
+
+    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01
+    """Largest fraction of the photos that may be unusable."""
 
 
 @Parameter(name="*")
@@ -180,6 +200,35 @@ class Beginning:
         from tagsight.run import Start
 
         return Start(self.vectors, self.init, self.resume, 60 * self.state_every)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Additions:
+    """Labels that the model was not trained on."""
+
+    add_labels: str | None = None
+    """New labels, with commas between them, recognised by their words alone; systems that
+    'tagsight systems' calls zero-shot can do it."""
+
+    vectors: Path | None = None
+    """The word vectors that the model was trained with; by default those of the extra glove."""
+
+    def added_to(self, model: LoadedModel) -> LoadedModel:
+        """Give a model that knows these as well.
+
+        Raises:
+            DataError: As `tagsight.new_labels.add_labels` does, or if vectors are for nothing.
+        """
+        from tagsight.errors import DataError
+        from tagsight.new_labels import add_labels
+
+        if self.add_labels is None:
+            if self.vectors is not None:
+                msg = "expected --vectors with --add-labels, got no labels to add"
+                raise DataError(msg)
+            return model
+        return add_labels(model, self.add_labels.split(","), vectors=self.vectors)
 
 
 @Parameter(name="*")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
-from cyclopts.validators import Number
+from typing import TYPE_CHECKING, Literal
 
 from tagsight.commands.output import remark
 from tagsight.runlog import progress
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from tagsight.runtime import Runtime
 
 Split = Literal["train", "val", "test"]
-MaxBad = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 MOST_TOLD = 10
 
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from tagsight.commands.options import Machine, PhotoPath
+from tagsight.commands.options import Additions, Machine, PhotoPath
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark
 from tagsight.errors import DataError
 from tagsight.runlog import progress
@@ -29,6 +29,7 @@ def tag(
     csv: Path | None = None,
     top: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     all_scores: bool = False,
+    additions: Additions = Additions(),
     machine: Machine = Machine(),
 ) -> int:
     """Tag photos and whole folders, a line each photo. Photos that cannot be read are listed.
@@ -52,7 +53,7 @@ def tag(
     from tagsight.tagging import Lines, tag_photos
 
     runtime = machine.runtime()
-    recognizer = Recognizer(load_model(model, runtime.device), runtime)
+    recognizer = Recognizer(additions.added_to(load_model(model, runtime.device)), runtime)
     # A bar would be drawn over lines on the same terminal.
     on_screen = file == STANDARD_OUTPUT and sys.stdout.isatty()
     with progress("tagging", console=Console(stderr=True, quiet=on_screen)) as advance:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import Beginning, Choice, Machine, Reading, Room
+from tagsight.commands.options import Beginning, CheckedReading, Choice, Machine, Room
 from tagsight.commands.output import INTERRUPTED, remark, say
-from tagsight.commands.rows import MaxBad, tell_problems
+from tagsight.commands.rows import tell_problems
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ def train(
     out: Path,
     choice: Choice = Choice(),
     beginning: Beginning = Beginning(),
-    max_bad: MaxBad = 0.01,
     room: Room = Room(),
-    reading: Reading = Reading(),
+    reading: CheckedReading = CheckedReading(),
     machine: Machine = Machine(),
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
@@ -39,7 +38,6 @@ def train(
     Args:
         data: Labels: a file or a folder of a known format.
         out: The run folder; it gets the model, the log and the split.
-        max_bad: Largest fraction of the photos that may be unusable.
     """
     recipe = choice.chosen()  # before torch is imported, so that a typo is answered at once
 
@@ -52,7 +50,7 @@ def train(
 
         model_folder(beginning.init)  # a wrong one is named before every photo is opened
     with machine.together(room) as runtime:
-        outcome = _trained(data, out, recipe, runtime, beginning, reading, max_bad)
+        outcome = _trained(data, out, recipe, runtime, beginning, reading)
     say([_summary(outcome, recipe), str(outcome.model)])
     if outcome.interrupted:
         remark("the same command with --resume goes on from the last saved state")
@@ -65,8 +63,7 @@ def _trained(
     recipe: Recipe,
     runtime: Runtime,
     beginning: Beginning,
-    reading: Reading,
-    max_bad: float,
+    reading: CheckedReading,
 ) -> Outcome:
     from tagsight.preparation import prepare
     from tagsight.run import train_run
@@ -75,7 +72,9 @@ def _trained(
     _tell_protocol(annotations)
     seed = recipe.training.seed
     with progress("checking photos", len(annotations)) as advance:
-        prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
+        prepared = prepare(
+            annotations, out, runtime, seed=seed, max_bad=reading.max_bad, progress=advance
+        )
     tell_problems(prepared.problems)
     remark(f"{recipe.name}: {recipe.system} on {_place(runtime)}")
     steps = recipe.training.steps(prepared.annotations.split_sizes.get("train", 0))

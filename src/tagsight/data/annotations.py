@@ -36,6 +36,7 @@ class Annotations:
         root: Folder that photos are named relative to, where names must not depend on the
             machine; by default the deepest folder that holds all photos. Subsets keep it.
         protocol: Name of the protocol (`tagsight.data.protocols`) that the rows were read by.
+        left_out: Labels of the source that these rows do without.
 
     Raises:
         DataError: If shapes disagree, a name is empty or repeated, or a value is none of the above.
@@ -48,6 +49,7 @@ class Annotations:
     format: str
     root: Path | None = None
     protocol: str | None = None
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))
@@ -170,6 +172,30 @@ class Annotations:
         to, source = zip(*pairs, strict=True)
         targets[:, list(to)] = self.targets[:, list(source)]
         return replace(self, names=tuple(wanted), targets=targets)
+
+    def without_labels(self, names: Sequence[str]) -> Annotations:
+        """The same rows without some labels.
+
+        Args:
+            names: The labels to leave out.
+
+        Raises:
+            DataError: If one of them is not here, or no label is left.
+        """
+        dropped = {clean_name(name) for name in names}
+        if unknown := sorted(dropped - set(self.names)):
+            msg = (
+                f"expected labels of the data to leave out, such as {list(self.names[:3])!r}, "
+                f"got {', '.join(map(repr, unknown))}"
+            )
+            raise DataError(msg)
+        kept = [column for column, name in enumerate(self.names) if name not in dropped]
+        if not kept:
+            msg = f"expected at least one label to be left, got all {len(dropped)} to leave out"
+            raise DataError(msg)
+        left = tuple(self.names[column] for column in kept)
+        left_out = (*self.left_out, *sorted(dropped))
+        return replace(self, names=left, targets=self.targets[:, kept], left_out=left_out)
 
     @property
     def relative_names(self) -> tuple[str, ...]:

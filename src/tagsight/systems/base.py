@@ -125,12 +125,7 @@ class System(nn.Module, ABC):
         Raises:
             DataError: If the system has weights of its own for each label (`takes_new_labels`).
         """
-        if not self.takes_new_labels:
-            msg = (
-                f"expected a system that takes labels it was not trained on, got "
-                f"{type(self).__name__}, which learns each label from photos"
-            )
-            raise DataError(msg)
+        self.check_takes_new_labels()
         reference = next(self.parameters())
         # Its first weights are overwritten: nobody's random numbers are used up.
         with weights_follow(), torch.random.fork_rng(devices=[]):
@@ -138,6 +133,19 @@ class System(nn.Module, ABC):
         system.to(reference.device, reference.dtype)
         system.load_state_dict(self.state_dict())
         return system.train(self.training)
+
+    def check_takes_new_labels(self) -> None:
+        """Refuse what `with_labels` refuses.
+
+        Raises:
+            DataError: If the system has weights of its own for each label (`takes_new_labels`).
+        """
+        if not self.takes_new_labels:
+            msg = (
+                f"expected a system that takes labels it was not trained on, got "
+                f"{type(self).__name__}, which learns each label from photos"
+            )
+            raise DataError(msg)
 
     @abstractmethod
     def forward(self, images: Images) -> Recognition:

@@ -21,7 +21,6 @@ from tagsight.knowledge_graph import (
     Knowledge,
     centred,
     counted_relations,
-    taught,
     without_loops,
 )
 from tagsight.precision import full_precision, widened
@@ -66,7 +65,7 @@ class MLZSL(System):
     def __init__(self, config: MLZSLConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         vectors = _vectors(config, labels)
-        relations = _relations(config, labels, vectors) & taught(labels)
+        relations = _relations(config, labels, vectors) & labels.taught
         hidden, size = config.hidden, config.state
         self.of_photo = nn.Linear(self.backbone.channels, hidden, bias=False)
         self.knowledge = Knowledge(
@@ -116,7 +115,7 @@ def _vectors(config: MLZSLConfig, labels: LabelSpace) -> Tensor:
         raise ValueError(msg)
     vectors = labels.vectors.detach().to(torch.get_default_dtype(), copy=True)
     if config.centred:
-        vectors = centred(vectors, taught(labels))
+        vectors = centred(vectors, labels.taught)
     return F.normalize(vectors) * vectors.shape[1] ** 0.5
 
 
