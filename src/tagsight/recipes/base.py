@@ -71,13 +71,22 @@ CPU_GRAPH = GraphConfig(bias=True, lr_factor=0.1)
 CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.3, views="one", error="relative")
 
 
-def cpu_recipe(system: str, settings: SystemConfig, training: TrainConfig = CPU_TRAINING) -> Recipe:
+TRIED = "own trials (docs/decisions/0003-what-makes-gcam-train.md)"
+SIZED = "ours: the training of gcam-cpu, but for what the system needs, and sizes for two cores"
+
+
+def cpu_recipe(
+    system: str,
+    settings: SystemConfig,
+    training: TrainConfig = CPU_TRAINING,
+    source: str = SIZED,
+) -> Recipe:
     """Name the settings that a system is trained with on two cores in minutes."""
     return Recipe(
         name=f"{system}-cpu",
         system=system,
         settings=settings,
         training=training,
-        source="own trials (docs/decisions/0003-what-makes-gcam-train.md)",
+        source=source,
         expectation="docs/results.md",
     )

@@ -9,6 +9,7 @@ from tagsight.recipes.base import (
     CPU_SMOOTHING,
     GCAM_PAPER,
     RESNET101,
+    TRIED,
     UNTRIED,
     cpu_recipe,
 )
@@ -39,6 +40,7 @@ RECIPES = (
     cpu_recipe(
         "gcam",
         GCAMConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH, consistency=CPU_CONSISTENCY),
+        source=TRIED,
     ),
     Recipe(
         name="gcam-paper",

@@ -8,6 +8,7 @@ from tagsight.recipes.base import (
     CPU_SMOOTHING,
     ML_GCN_PAPER,
     RESNET101,
+    TRIED,
     UNTRIED,
     cpu_recipe,
 )
@@ -24,7 +25,7 @@ class MLGCNConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("ml-gcn", MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH)),
+    cpu_recipe("ml-gcn", MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH), source=TRIED),
     Recipe(
         name="ml-gcn-paper",
         system="ml-gcn",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tagsight.config import Recipe, SystemConfig
-from tagsight.recipes.base import CPU_SMOOTHING, ML_GCN_PAPER, RESNET101, UNTRIED, cpu_recipe
+from tagsight.recipes.base import CPU_SMOOTHING, ML_GCN_PAPER, RESNET101, TRIED, UNTRIED, cpu_recipe
 
 
 class ResNetConfig(SystemConfig):
@@ -11,7 +11,7 @@ class ResNetConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("resnet", ResNetConfig(label_smoothing=CPU_SMOOTHING)),
+    cpu_recipe("resnet", ResNetConfig(label_smoothing=CPU_SMOOTHING), source=TRIED),
     *(
         Recipe(
             name=name,

@@ -8,6 +8,7 @@ from tagsight.recipes.base import (
     CPU_SMOOTHING,
     GCAM_PAPER,
     RESNET101,
+    TRIED,
     UNTRIED,
     cpu_recipe,
 )
@@ -26,7 +27,9 @@ VAC_PAPER = GCAM_PAPER.model_copy(
 """VAC's released code for COCO, but for its batch of 24."""
 
 RECIPES = (
-    cpu_recipe("vac", VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY)),
+    cpu_recipe(
+        "vac", VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY), source=TRIED
+    ),
     Recipe(
         name="vac-paper",
         system="vac",
