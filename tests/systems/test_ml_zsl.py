@@ -11,7 +11,9 @@ def test_logits_are_a_transcription_of_the_steps():
     images = drawn(2)[0].double()
     recognition = system(images)
     words, matrix = system.knowledge()
-    for photo, embedding in enumerate(recognition.embedding):
+    deviations, means = torch.std_mean(recognition.embedding, 1, correction=0, keepdim=True)
+    normalised = (recognition.embedding - means) / (deviations**2 + 1e-5).sqrt()
+    for photo, embedding in enumerate(normalised):
         hidden = (system.of_photo.weight @ embedding + words).relu()
         first = (hidden @ system.to_state.weight.T + system.to_state.bias).tanh()
         states = first[None]

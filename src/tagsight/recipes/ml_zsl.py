@@ -37,6 +37,10 @@ class MLZSLConfig(SystemConfig):
     centred: bool = True
     """Whether the word vectors lose what those of the trained labels share."""
 
+    normalised: bool = True
+    """Whether a photo's features get mean 0 and variance 1 over their numbers. Without it, features
+    that are never negative drive all states into saturation, where nothing is learned."""
+
     steps: int = Field(5, ge=1, le=50)
     """``T``: how often states travel along the edges."""
 
@@ -84,6 +88,7 @@ RECIPES = (
             backbone=RESNET101,
             messages="sum",
             centred=False,
+            normalised=False,
             state=5,
             dropout=0.5,
         ),

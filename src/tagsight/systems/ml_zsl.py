@@ -50,9 +50,9 @@ class MLZSL(System):
         that have no photos. Labels without training photos receive from others and send nothing, so
         that to add labels changes no other label's answer. The neighbours of a relation are
         averaged (``messages = "sum"`` adds them up), and word vectors lose what the trained labels'
-        share and get one length (``centred``). States have 32 numbers instead of 5. The backbone is
-        trained along with all else unless its learning rate is 0; the paper keeps features on the
-        disk.
+        share and get one length (``centred``); so do the photo's features (``normalised``). States
+        have 32 numbers instead of 5. The backbone is trained along with all else unless its
+        learning rate is 0; the paper keeps features on the disk.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLZSLConfig
@@ -96,6 +96,8 @@ class MLZSL(System):
 
     def _steps(self, embedding: Tensor, *, dropout: float = 0.0) -> Iterator[Tensor]:
         """Logits after each of the ``T`` steps: ``(N, D) -> (N, L)``."""
+        if self.config.normalised:
+            embedding = F.layer_norm(embedding, embedding.shape[-1:])
         with full_precision(embedding.device):
             words, matrix = self.knowledge()
             hidden = (self.of_photo(embedding)[:, None] + words).relu()
