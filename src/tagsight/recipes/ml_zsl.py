@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from tagsight.config import Recipe, SystemConfig, TrainConfig
-from tagsight.recipes.base import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.recipes.base import CPU_SMOOTHING, CPU_TRAINING, RESNET101, UNTRIED, cpu_recipe
 
 
 class MLZSLConfig(SystemConfig):
@@ -79,8 +79,11 @@ ML_ZSL_PAPER = TrainConfig(
 )
 """Adam at 1e-3 over features that stay as they are; how long is ours."""
 
+SLOW_BACKBONE = CPU_TRAINING.model_copy(update={"lr": 1e-3, "backbone_lr_factor": 0.05})
+"""States learn slowly, and until they do their gradients spoil a backbone that goes faster."""
+
 RECIPES = (
-    cpu_recipe("ml-zsl", MLZSLConfig(label_smoothing=CPU_SMOOTHING)),
+    cpu_recipe("ml-zsl", MLZSLConfig(label_smoothing=CPU_SMOOTHING, hidden=512), SLOW_BACKBONE),
     Recipe(
         name="ml-zsl-paper",
         system="ml-zsl",
