@@ -20,7 +20,7 @@ from PIL import Image
 from table import HEADER, row
 
 from tagsight.checkpoint import LoadedModel
-from tagsight.data.photos import open_photo
+from tagsight.data.photos import find_photos, open_photo
 from tagsight.decision import Decision
 from tagsight.labels import empty_label_space
 from tagsight.recipes import RECIPES
@@ -93,7 +93,7 @@ def build_recognizer() -> Recognizer:
 
 def tagging_rate(recognizer: Recognizer, folder: Path, count: int) -> float:
     started = time.perf_counter()
-    tagged = tag_photos(recognizer, [folder], io.StringIO(), Lines())
+    tagged = tag_photos(recognizer, find_photos([folder]), io.StringIO(), Lines())
     assert tagged.photos == count
     return count / (time.perf_counter() - started)
 

@@ -330,7 +330,7 @@ def test_an_objective_that_is_none_is_refused_before_anything_is_computed(
 
 
 def test_photos_are_tagged_a_json_object_a_line(capsys, labels: Path, model: str):
-    text = result(capsys, "tag", model, str(labels.parent), "--json", "--all-scores")
+    text = result(capsys, "tag", model, str(labels.parent), "--write", "jsonl", "--all-scores")
     lines = [json.loads(line) for line in text.splitlines()]
     assert [Path(line["path"]).name for line in lines] == [f"{i:03}.png" for i in range(48)]
     for line in lines:
@@ -340,25 +340,130 @@ def test_photos_are_tagged_a_json_object_a_line(capsys, labels: Path, model: str
 
 
 def test_scores_of_all_labels_are_given_only_if_asked_for(capsys, labels: Path, model: str):
-    (line,) = result(capsys, "tag", model, str(labels.parent / "000.png"), "--json").splitlines()
+    photo = str(labels.parent / "000.png")
+    (line,) = result(capsys, "tag", model, photo, "--write", "jsonl").splitlines()
     assert set(json.loads(line)) == {"path", "labels"}
 
 
-@pytest.mark.parametrize("arguments", [["--json", "{}"], ["--json={}"]])
-def test_json_lines_go_to_a_file(capsys, labels: Path, model: str, tmp_path, arguments):
+def test_lines_go_to_a_file(capsys, labels: Path, model: str, tmp_path):
     file = tmp_path / "tags.jsonl"
-    options = [argument.format(file) for argument in arguments]
+    options = ["--write", "jsonl", "--out", str(file)]
     assert result(capsys, "tag", model, str(labels.parent / "000.png"), *options) == ""
     assert json.loads(file.read_text())["path"] == str(labels.parent / "000.png")
 
 
 def test_a_table_has_a_row_for_each_photo(capsys, labels: Path, model: str, tmp_path):
     file = tmp_path / "tags.csv"
-    assert result(capsys, "tag", model, str(labels.parent), "--csv", str(file), "--top", "2") == ""
+    options = ["--write", "csv", "--out", str(file), "--top", "2", "--never", "red, blue"]
+    assert result(capsys, "tag", model, str(labels.parent), *options) == ""
     head, *rows = csv.reader(io.StringIO(file.read_text()))
     assert head == ["path", "labels"]
     assert len(rows) == 48
-    assert all(len(row[1].split(";")) == 2 for row in rows)
+    found = [row[1].split(";") for row in rows]
+    assert all(len(names) == 2 for names in found)
+    assert not {"red", "blue"} & {name for names in found for name in names}
+
+
+def test_parts_of_the_photos_make_up_all(capsys, labels: Path, model: str):
+    lines: list[str] = []
+    for part in ("1/2", "2/2"):
+        text = result(capsys, "tag", model, str(labels.parent), "--shard", part, "--top", "1")
+        lines += text.splitlines()
+    whole = result(capsys, "tag", model, str(labels.parent), "--top", "1").splitlines()
+    assert sorted(lines) == sorted(whole)
+
+
+def test_the_surer_the_fewer_labels(capsys, labels: Path, model: str):
+    found = [
+        result(capsys, "tag", model, str(labels.parent), "--strictness", strictness).count(",")
+        for strictness in ("more", "balanced", "sure")
+    ]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > found[-1]
+
+
+@pytest.fixture
+def album(labels: Path, tmp_path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for i in range(4):
+        (folder / f"{i}.png").write_bytes((labels.parent / f"00{i}.png").read_bytes())
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("form", ["xmp", "txt"])
+def test_sidecars_are_written_listed_and_taken_back(
+    capsys, album: Path, model: str, tmp_path, form: str
+):
+    before = contents(album)
+    common = ["--journal", str(tmp_path / "journal.sqlite")]
+    written = ["tag", model, str(album), "--write", form, "--top", "2", *common]
+    text = result(capsys, *written, "--dry-run")
+    assert text.count(": + ") == 4
+    assert contents(album) == before
+    result(capsys, *written)
+    assert len(contents(album)) == 8
+    assert f"{form}  4 sidecars, 8 tags  by " in result(capsys, "runs", *common)
+    after = contents(album)
+    result(capsys, *written)
+    assert contents(album) == after
+    result(capsys, "undo", *common)
+    assert contents(album) == before
+    assert "taken back" in result(capsys, "runs", *common)
+    assert "is not taken back yet, got run 1" in complaint(capsys, "undo", "1", *common)
+    assert "expected a run 7 to take back" in complaint(capsys, "undo", "7", *common)
+
+
+def test_tag_files_are_written_as_it_is_said(capsys, album: Path, model: str, tmp_path):
+    (album / "0.caption").write_text("by hand")
+    result(
+        *(capsys, "tag", model, str(album), "--write", "txt", "--extension", ".caption"),
+        *("--separator", ";", "--top", "5", "--replace", "red=crimson", "--never", "blue"),
+        *("--existing", "keep", "--sidecar-dir", str(tmp_path / "beside")),
+    )
+    found = contents(tmp_path / "beside")
+    assert set(found) == {f"{i}.caption" for i in range(4)}
+    for content in found.values():
+        assert set(content.decode().split(";")) == set(COLOURS) - {"red", "blue"} | {"crimson"}
+    assert (album / "0.caption").read_text() == "by hand"
+
+
+def test_what_is_left_out_is_listed_in_a_file(capsys, album: Path, model: str, tmp_path):
+    (album / "1.png").write_bytes(b"no photo")
+    (album / "2.png.xmp").write_bytes(b"no sidecar")
+    problems = tmp_path / "problems.csv"
+    journal = ["--journal", str(tmp_path / "journal.sqlite")]
+    result(
+        *(capsys, "tag", model, str(album), "--write", "xmp", "--top", "1"),
+        *("--problems", str(problems), *journal),
+    )
+    head, *rows = csv.reader(io.StringIO(problems.read_text()))
+    assert head == ["photo", "problem"]
+    assert [Path(row[0]).name for row in rows] == ["1.png", "2.png"]
+    assert (album / "2.png.xmp").read_bytes() == b"no sidecar"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--dry-run"], "expected --write txt or xmp with --dry-run, got text"),
+        (["--write", "xmp", "--separator", ";"], "expected --write txt with --separator, got xmp"),
+        (["--write", "xmp", "--out", "a"], "expected neither --out nor --all-scores"),
+        (["--write", "txt", "--separator", ""], "expected something between two tags"),
+        (["--write", "txt", "--replace", "dog"], "expected --replace as label=tag"),
+        (["--shard", "3/2"], "expected --shard as i/n"),
+        (["--only", "mauve"], "expected labels of the model, such as"),
+    ],
+)
+def test_options_of_tag_that_mean_nothing_are_refused(
+    capsys, album: Path, model: str, options: list[str], message: str
+):
+    assert message in complaint(capsys, "tag", model, str(album), *options)
+    assert len(contents(album)) == 4
 
 
 def test_photos_that_cannot_be_read_are_listed_and_the_rest_goes_on(
@@ -372,18 +477,6 @@ def test_photos_that_cannot_be_read_are_listed_and_the_rest_goes_on(
     assert f"left out: {broken}" in captured.err
     assert "1 photos tagged, 1 left out" in captured.err
     assert captured.out.startswith(str(labels.parent / "000.png"))
-
-
-def test_tags_are_either_json_or_a_table(capsys, model: str):
-    text = complaint(capsys, "tag", model, model, "--json", "--csv", "tags.csv")
-    assert "expected --json or --csv, got both" in text
-
-
-def test_a_photo_is_never_taken_for_the_file_to_write(capsys, labels: Path, model: str):
-    photo = labels.parent / "000.png"
-    before = photo.read_bytes()
-    result(capsys, "tag", model, "--json", str(photo))
-    assert photo.read_bytes() == before
 
 
 def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_path):

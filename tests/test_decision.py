@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.testing import assert_close
 
 from tagsight.decision import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, Decision, fit_decision
 from tagsight.errors import DataError
@@ -44,6 +45,18 @@ def test_a_temperature_flattens_scores_and_keeps_their_ranking(generator: torch.
         average_precision(sharp.scores(logits), targets),
         average_precision(flat.scores(logits), targets),
     )
+
+
+def test_strictness_changes_the_odds_and_never_what_is_never_predicted() -> None:
+    decision = Decision(torch.tensor([0.5, 0.2, 0.9, 1.0]))
+    assert_close(decision.at("balanced").thresholds, decision.thresholds)
+    assert_close(decision.at("sure").thresholds[0].item(), 0.75)
+    assert_close(decision.at("more").thresholds[0].item(), 0.25)
+    for strictness, factor in (("more", 1 / 3), ("sure", 3)):
+        thresholds = decision.at(strictness).thresholds[:3]
+        before = decision.thresholds[:3]
+        assert_close(thresholds / (1 - thresholds), factor * before / (1 - before))
+    assert decision.at("more").thresholds[3] == 1
 
 
 def test_the_fitted_temperature_has_the_least_cross_entropy(generator: torch.Generator) -> None:

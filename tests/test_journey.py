@@ -99,7 +99,7 @@ def journey(tmp_path_factory) -> Journey:
 @pytest.fixture(scope="module")
 def tagged(journey: Journey) -> dict[str, dict[str, Any]]:
     """What ``tag`` says of each photo, by its path."""
-    text = run_command("tag", journey.model, *journey.photos, "--json", "--all-scores")
+    text = run_command("tag", journey.model, *journey.photos, "--write", "jsonl", "--all-scores")
     return {line["path"]: line for line in map(json.loads, text.splitlines())}
 
 
@@ -194,7 +194,16 @@ def test_evidence_is_measured_where_there_are_boxes(journey, report):
 
 def test_a_table_and_json_lines_say_the_same(journey, tagged, tmp_path):
     table = tmp_path / "tags.csv"
-    run_command("tag", journey.model, journey.labels.parent, "--csv", table, "--all-scores")
+    run_command(
+        "tag",
+        journey.model,
+        journey.labels.parent,
+        "--write",
+        "csv",
+        "--out",
+        table,
+        "--all-scores",
+    )
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == PHOTOS
@@ -231,7 +240,9 @@ def test_after_calibration_evaluate_and_tag_use_the_new_thresholds(journey, copi
     run_command("calibrate", model, journey.labels, *options)
     decision = json.loads((model / "config.json").read_text())["decision"]
     report = json.loads(run_command("evaluate", model, journey.labels, "--json"))
-    lines = run_command("tag", model, *journey.photos, "--json", "--all-scores").splitlines()
+    lines = run_command(
+        "tag", model, *journey.photos, "--write", "jsonl", "--all-scores"
+    ).splitlines()
     for name, threshold in decision["thresholds"].items():
         assert report["per_label"][name]["threshold"] == pytest.approx(threshold, abs=1e-4)
         for line in map(json.loads, lines):
@@ -240,7 +251,7 @@ def test_after_calibration_evaluate_and_tag_use_the_new_thresholds(journey, copi
 
 
 def test_a_model_folder_may_be_moved(journey, tagged, copied):
-    text = run_command("tag", copied / "model", *journey.photos, "--json", "--all-scores")
+    text = run_command("tag", copied / "model", *journey.photos, "--write", "jsonl", "--all-scores")
     assert [json.loads(line) for line in text.splitlines()] == list(tagged.values())
 
 

@@ -25,9 +25,11 @@ from tagsight.commands.graph import graph
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, complain, remark
 from tagsight.commands.recipes import recipes
 from tagsight.commands.reproduce import reproduce
+from tagsight.commands.runs import runs
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
+from tagsight.commands.undo import undo
 from tagsight.commands.vectors import vectors
 from tagsight.errors import DataError, ShareError, user_message
 from tagsight.launch import launched
@@ -49,6 +51,8 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     compare,
     reproduce,
     tag,
+    runs,
+    undo,
     explain,
 )
 

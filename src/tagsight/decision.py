@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 
@@ -31,6 +31,10 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 10.0
 FARTHEST = 4.0
 """What the temperature makes of the largest logit that is no log-odds: a score of 0.982, so that
 every threshold between two scores is one that may be fitted."""
+
+Strictness = Literal["more", "balanced", "sure"]
+ODDS: dict[Strictness, float] = {"more": 1 / 3, "balanced": 1.0, "sure": 3.0}
+"""By how much the odds of a label must be higher than those of its threshold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,18 @@ class Decision:
     def default(cls, size: int) -> Self:
         """What applies to ``size`` labels before anything is fitted: a score of 0.5, logit 0."""
         return cls(torch.full((size,), 0.5))
+
+    def at(self, strictness: Strictness) -> Self:
+        """A decision that wants more or less of a label than this one, by its odds.
+
+        With ``sure`` a label needs three times the odds of its threshold, with ``more`` a third of
+        them will do: of a threshold of 0.5 it makes 0.75 and 0.25. Labels that are never predicted
+        are not.
+        """
+        factor = ODDS[strictness]
+        odds = factor * self.thresholds
+        thresholds = odds / (odds + 1 - self.thresholds)
+        return replace(self, thresholds=thresholds.where(self.thresholds < 1, 1.0))
 
     def extended(self, count: int) -> Self:
         """This decision with ``count`` more labels behind, of which there is nothing to fit to.

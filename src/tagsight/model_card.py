@@ -136,7 +136,7 @@ def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
 def _use() -> list[str]:
     return [
         "```console",
-        "$ tagsight tag <this folder> photos/ --json tags.jsonl",
+        "$ tagsight tag <this folder> photos/ --write jsonl --out tags.jsonl",
         "$ tagsight explain <this folder> photo.jpg --out evidence/",
         "```",
     ]

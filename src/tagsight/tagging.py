@@ -1,19 +1,21 @@
-"""Tag a collection: one line for every photo, as it comes."""
+"""Tag a collection: a line for every photo as it comes, or a sidecar beside it."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tagsight.data.photos import find_photos
 from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
 from tagsight.files import replacing
+from tagsight.sidecars.edit import Tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,14 +23,15 @@ if TYPE_CHECKING:
 
     from tagsight.recognizer import PhotoLike, Recognizer
     from tagsight.result import Label, Result
+    from tagsight.sidecars.writing import Outcome, Writer
 
-Form = Literal["text", "json", "csv"]
+Form = Literal["text", "csv", "json", "jsonl"]
 
 DIGITS = 6
 """Of scores in files; more would be noise."""
 
 
-class Unreadable(NamedTuple):
+class Problem(NamedTuple):
     """A photo that was left out, and why."""
 
     path: Path
@@ -41,13 +44,53 @@ class Tagged:
 
     Args:
         photos: How many were tagged.
-        unreadable: Those that were left out.
+        left_out: How many could not be.
         interrupted: Whether somebody ended it before its time.
+        changed: How many sidecars were changed, or in a dry run would be.
     """
 
     photos: int
-    unreadable: tuple[Unreadable, ...]
+    left_out: int
     interrupted: bool
+    changed: int = 0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which labels of a photo are taken.
+
+    Args:
+        top: The best so many, whatever their scores, instead of those that reach their threshold.
+        only: Labels that are taken, and no others; empty for all.
+        never: Labels that are not taken.
+    """
+
+    top: int | None = None
+    only: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
+
+    def check(self, names: Sequence[str]) -> None:
+        """Make sure that labels are meant that there are.
+
+        Raises:
+            DataError: If one is not among ``names``.
+        """
+        if unknown := sorted((self.only | self.never) - set(names)):
+            msg = (
+                f"expected labels of the model, such as {list(names[:3])!r}, "
+                f"got {', '.join(map(repr, unknown))}"
+            )
+            raise DataError(msg)
+
+    def labels(self, result: Result) -> list[Label]:
+        """The labels of a photo, the best first."""
+        every = result.labels if self.top is None else result.ranked()
+        taken = [
+            label
+            for label in every
+            if label.name not in self.never and (not self.only or label.name in self.only)
+        ]
+        return taken[: self.top]
 
 
 @dataclass(frozen=True)
@@ -55,31 +98,39 @@ class Lines:
     """How results are written.
 
     Args:
-        form: ``json``: an object a line, with ``path``, ``labels`` and perhaps ``scores``; ``csv``:
-            columns ``path`` and ``labels``, these separated by ``;``, and perhaps one column of
-            scores per label; ``text``: for people.
-        top: Take the best so many labels of every photo, whatever their scores, instead of those
-            that reach their threshold.
+        form: ``jsonl``: an object a line, with ``path``, ``labels`` and perhaps ``scores``;
+            ``json``: an array of these; ``csv``: columns ``path`` and ``labels``, these separated
+            by ``;``, and perhaps one column of scores per label; ``text``: for people.
+        selection: Which labels are taken.
         all_scores: Whether the score of every label is given as well.
     """
 
     form: Form = "text"
-    top: int | None = None
+    selection: Selection = Selection()
     all_scores: bool = False
 
     def header(self, names: Sequence[str]) -> str:
-        """The line before the first; empty for all forms but CSV."""
+        """What comes before the first line."""
+        if self.form == "json":
+            return "["
         if self.form != "csv":
             return ""
         return _csv_line(["path", "labels", *(names if self.all_scores else ())])
 
-    def line(self, result: Result) -> str:
+    @property
+    def footer(self) -> str:
+        """What comes behind the last line."""
+        return "\n]\n" if self.form == "json" else ""
+
+    def line(self, result: Result, *, first: bool = True) -> str:
         """The line of one photo, with its end."""
-        labels = result.labels if self.top is None else result.ranked()[: self.top]
+        labels = self.selection.labels(result)
         scores = _scores(result) if self.all_scores else {}
         path = str(result.path)
         if self.form == "json":
-            return _json_line(path, labels, scores)
+            return ("\n" if first else ",\n") + _json(path, labels, scores)
+        if self.form == "jsonl":
+            return _json(path, labels, scores) + "\n"
         if self.form == "csv":
             return _csv_line([path, ";".join(label.name for label in labels), *scores.values()])
         shown = result.ranked() if self.all_scores else labels
@@ -88,52 +139,148 @@ class Lines:
 
 def tag_photos(
     recognizer: Recognizer,
-    paths: Iterable[Path],
+    photos: Iterable[Path],
     out: Path | TextIO,
     lines: Lines,
     *,
     on_photo: Callable[[Path], object] | None = None,
+    on_problem: Callable[[Problem], object] | None = None,
 ) -> Tagged:
-    """Tag photos and the photos in folders, a line each, in memory that their number leaves alone.
+    """Write a line for each of many photos, in memory that their number leaves alone.
 
     Ctrl-C ends it after a whole line; what is done is kept. A file appears under its name at the
     end, and until then the one before stays.
 
     Args:
         recognizer: The model.
-        paths: Photos and folders.
+        photos: As `find_photos` gives them, drawn one by one.
         out: A file, or a stream such as standard output.
         lines: What is written.
         on_photo: Called with every photo once it is done, tagged or not.
+        on_problem: Called with every photo that is left out.
 
     Raises:
-        DataError: If one of the paths does not exist, or ``out`` is a folder, before anything is
-            written.
+        DataError: If ``out`` is a folder, or a label is selected that the model does not know,
+            before anything is written.
     """
-    photos = find_photos(paths)
+    lines.selection.check(recognizer.labels)
     if isinstance(out, Path) and out.is_dir():
         msg = f"expected a file to write the labels to, got the folder {out}"
         raise DataError(msg)
-    unreadable: list[Unreadable] = []
+    left_out = _LeftOut(on_photo, on_problem)
     tagged, interrupted = 0, False
-
-    def leave_out(photo: PhotoLike, error: DataError) -> None:
-        if isinstance(photo, Path):
-            unreadable.append(Unreadable(photo, str(error)))
-            if on_photo is not None:
-                on_photo(photo)
-
     with _writing(out) as write:
         try:
             write(lines.header(recognizer.labels))
-            for result in recognizer.recognize(photos, on_error=leave_out):
-                write(lines.line(result))
+            for result in recognizer.recognize(photos, on_error=left_out):
+                write(lines.line(result, first=tagged == 0))
                 tagged += 1
                 if on_photo is not None and result.path is not None:
                     on_photo(result.path)
         except KeyboardInterrupt:
             interrupted = True
-    return Tagged(tagged, tuple(unreadable), interrupted)
+        write(lines.footer)
+    return Tagged(tagged, left_out.count, interrupted)
+
+
+def tag_sidecars(
+    recognizer: Recognizer,
+    photos: Iterable[Path],
+    writer: Writer,
+    selection: Selection,
+    *,
+    on_photo: Callable[[Path], object] | None = None,
+    on_problem: Callable[[Problem], object] | None = None,
+    on_change: Callable[[Outcome], object] | None = None,
+) -> Tagged:
+    """Write the labels of photos into their sidecars, in memory that their number leaves alone.
+
+    Ctrl-C ends it between two batches; what is done is kept, and the same once more goes on.
+
+    Args:
+        recognizer: The model.
+        photos: As `find_photos` gives them, drawn one by one.
+        writer: Where and how they are written.
+        selection: Which labels are taken.
+        on_photo: Called with every photo once it is done, tagged or not.
+        on_problem: Called with every photo that is left out, and every sidecar that is left alone.
+        on_change: Called with what became of every sidecar that changes, or in a dry run would.
+
+    Raises:
+        DataError: If a label is selected that the model does not know.
+    """
+    selection.check(recognizer.labels)
+    left_out = _LeftOut(on_photo, on_problem)
+    tagged, changed, interrupted = 0, 0, False
+    try:
+        results = recognizer.recognize(photos, on_error=left_out)
+        for batch in _batches(results, recognizer.batch_size):
+            labels = [(_path(result), selection.labels(result)) for result in batch]
+            for outcome in writer.write([(p, [Tag(*one) for one in found]) for p, found in labels]):
+                if outcome.problem:
+                    left_out.add(Problem(outcome.photo, f"{outcome.photo}: {outcome.problem}"))
+                    continue
+                tagged += 1
+                if outcome.added:
+                    changed += 1
+                    if on_change is not None:
+                        on_change(outcome)
+                if on_photo is not None:
+                    on_photo(outcome.photo)
+    except KeyboardInterrupt:
+        interrupted = True
+    return Tagged(tagged, left_out.count, interrupted, changed)
+
+
+def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:
+    """The photos of one of several parts, by their paths: the same whoever else works.
+
+    Args:
+        photos: All of them.
+        part: From 1 to ``parts``.
+        parts: How many.
+    """
+    return (photo for photo in photos if zlib.crc32(os.fsencode(photo)) % parts == part - 1)
+
+
+class _LeftOut:
+    """Counts and tells the photos that are left out; a recogniser calls it."""
+
+    def __init__(
+        self,
+        on_photo: Callable[[Path], object] | None,
+        on_problem: Callable[[Problem], object] | None,
+    ) -> None:
+        self.count = 0
+        self._on_photo = on_photo
+        self._on_problem = on_problem
+
+    def __call__(self, photo: PhotoLike, error: DataError) -> None:
+        assert isinstance(photo, Path)
+        self.add(Problem(photo, str(error)))
+
+    def add(self, problem: Problem) -> None:
+        self.count += 1
+        if self._on_problem is not None:
+            self._on_problem(problem)
+        if self._on_photo is not None:
+            self._on_photo(problem.path)
+
+
+def _batches(results: Iterable[Result], size: int) -> Iterator[list[Result]]:
+    batch: list[Result] = []
+    for result in results:
+        batch.append(result)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _path(result: Result) -> Path:
+    assert result.path is not None
+    return result.path
 
 
 @contextmanager
@@ -159,10 +306,10 @@ def _scores(result: Result) -> dict[str, float]:
     }
 
 
-def _json_line(path: str, labels: Sequence[Label], scores: dict[str, float]) -> str:
+def _json(path: str, labels: Sequence[Label], scores: dict[str, float]) -> str:
     named = [{"name": label.name, "score": round(label.score, DIGITS)} for label in labels]
     values = {"path": path, "labels": named} | ({"scores": scores} if scores else {})
-    return json.dumps(values) + "\n"
+    return json.dumps(values)
 
 
 def _csv_line(cells: Sequence[object]) -> str:

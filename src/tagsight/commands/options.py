@@ -202,6 +202,13 @@ class Beginning:
         return Start(self.vectors, self.init, self.resume, 60 * self.state_every)
 
 
+def journal_file(file: Path | None) -> Path:
+    """The journal of sidecars: a file that is given, or the one for all runs of a user."""
+    from platformdirs import user_data_path
+
+    return file or user_data_path("tagsight") / "journal.sqlite"
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Additions:

@@ -1,23 +1,184 @@
-"""``tagsight tag``: labels for a collection, a line each photo."""
+"""``tagsight tag``: labels for a collection, as lines or in sidecars."""
 
 from __future__ import annotations
 
+import csv
 import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from tagsight.commands.options import Additions, Machine, PhotoPath
-from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark
+from tagsight.commands.options import Additions, Machine, PhotoPath, journal_file
+from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark, say
 from tagsight.errors import DataError
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
-    from tagsight.tagging import Form
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    from tagsight.sidecars.writing import Outcome, Writer
+    from tagsight.tagging import Problem, Selection, Tagged
+
+MOST_TOLD = 20
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Output:
+    """What is written."""
+
+    write: Literal["text", "csv", "json", "jsonl", "txt", "xmp"] = "text"
+    """Lines for people, a table, an array or one object a line; or sidecars beside the photos, of
+    comma-separated tags or in XMP."""
+
+    out: Path = STANDARD_OUTPUT
+    """File for all but sidecars; by default standard output."""
+
+    all_scores: bool = False
+    """Give the score of every label as well."""
+
+    problems: Path | None = None
+    """File for a table of the photos that were left out, and why."""
+
+    @property
+    def beside(self) -> bool:
+        """Whether sidecars are written."""
+        return self.write in {"txt", "xmp"}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Selecting:
+    """Which labels and which photos are taken."""
+
+    strictness: Literal["more", "balanced", "sure"] = "balanced"
+    """How sure the model has to be: sure takes a label at three times the odds of its threshold,
+    more at a third of them."""
+
+    top: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    """Take so many labels of every photo, whatever their thresholds."""
+
+    only: str | None = None
+    """Labels to take, and no others, with commas between them."""
+
+    never: str | None = None
+    """Labels not to take, with commas between them."""
+
+    shard: str | None = None
+    """One of several parts of the photos, such as 2/8, for as many machines."""
+
+    def selection(self) -> Selection:
+        """Give these as tagging takes them."""
+        from tagsight.tagging import Selection
+
+        return Selection(self.top, _names(self.only), _names(self.never))
+
+    def part(self) -> tuple[int, int] | None:
+        """Which part of how many.
+
+        Raises:
+            DataError: If it is not of the form i/n.
+        """
+        if self.shard is None:
+            return None
+        first, _, second = self.shard.partition("/")
+        if first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second):
+            return int(first), int(second)
+        msg = f"expected --shard as i/n with i from 1 to n, such as 2/8, got {self.shard!r}"
+        raise DataError(msg)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sidecars:
+    """How sidecars are written."""
+
+    dry_run: bool = False
+    """Say what would be added to sidecars, and write nothing."""
+
+    sidecar_dir: Path | None = None
+    """Folder for the sidecars, in folders as the photos are; by default beside the photos."""
+
+    extension: str = ".txt"
+    """What the names of tag files end in."""
+
+    separator: str = ", "
+    """What stands between two tags of a tag file."""
+
+    existing: Literal["append", "replace", "keep"] = "append"
+    """What becomes of a tag file that is there: tags are put behind its own, or in their place, or
+    it is left alone."""
+
+    replace: list[str] | None = None
+    """A tag to write in the place of a label, as dog=canine or dog=animal/dog; may be repeated."""
+
+    journal: Path | None = None
+    """File of the journal that 'tagsight undo' reads; by default one for all your runs."""
+
+    def check(self, output: Output) -> None:
+        """Refuse what has no meaning for the form that is written.
+
+        Raises:
+            DataError: If there is such.
+        """
+        meant = {"separator": {"txt"}, "extension": {"txt"}, "existing": {"txt"}}
+        for option in fields(self):
+            forms = meant.get(option.name, {"txt", "xmp"})
+            if output.write not in forms and getattr(self, option.name) != option.default:
+                flag = option.name.replace("_", "-")
+                msg = f"expected --write {' or '.join(sorted(forms))} with --{flag}"
+                raise DataError(f"{msg}, got {output.write}")
+        if output.beside and (output.out != STANDARD_OUTPUT or output.all_scores):
+            msg = f"expected neither --out nor --all-scores with --write {output.write}, got one"
+            raise DataError(msg)
+        self.renamed()
+        if not self.separator:
+            msg = "expected something between two tags as --separator, got nothing"
+            raise DataError(msg)
+
+    @contextmanager
+    def writer(
+        self, form: Literal["txt", "xmp"], model: str, given: list[Path]
+    ) -> Iterator[Writer]:
+        """Open the journal, and give what writes sidecars.
+
+        Args:
+            form: Of the sidecars.
+            model: Who tags.
+            given: The photos and folders that are tagged.
+        """
+        from tagsight.sidecars.journal import Journal
+        from tagsight.sidecars.places import Places
+        from tagsight.sidecars.writing import Manner, Writer
+
+        suffix = ".xmp" if form == "xmp" else self.extension
+        manner = Manner(form, self.separator, self.existing, self.renamed())
+        file = journal_file(self.journal)
+        if self.dry_run and not file.exists():
+            file = Path(":memory:")
+        with Journal(file) as journal:
+            places = Places(suffix, self.sidecar_dir, given)
+            yield Writer(manner, places, model, journal, dry_run=self.dry_run)
+
+    def renamed(self) -> dict[str, str]:
+        """Tags by the labels whose place they take.
+
+        Raises:
+            DataError: If one is not of the form label=tag.
+        """
+        pairs = [one.partition("=") for one in self.replace or []]
+        for label, _, tag in pairs:
+            if not (label.strip() and tag.strip()):
+                msg = f"expected --replace as label=tag, got {label + '=' + tag!r}"
+                raise DataError(msg)
+        return {label.strip(): tag.strip() for label, _, tag in pairs}
 
 
 def tag(
@@ -25,47 +186,134 @@ def tag(
     paths: list[PhotoPath],
     /,
     *,
-    json: Path | None = None,
-    csv: Path | None = None,
-    top: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    all_scores: bool = False,
+    output: Output = Output(),
+    selecting: Selecting = Selecting(),
+    sidecars: Sidecars = Sidecars(),
     additions: Additions = Additions(),
     machine: Machine = Machine(),
 ) -> int:
-    """Tag photos and whole folders, a line each photo. Photos that cannot be read are listed.
+    """Tag photos and whole folders: a line each, or a sidecar. Photos are never written to.
+
+    What is written into sidecars is noted first: 'tagsight undo' takes it back. Tags that are there
+    stay, and one that you took out is not added again. Photos that cannot be read are listed.
 
     Args:
         model: The model folder.
         paths: Photos, folders of photos, and tars of photos.
-        json: File for one JSON object a line; without a name they go to standard output.
-        csv: File for a table.
-        top: Take so many labels of every photo, whatever their thresholds.
-        all_scores: Give the score of every label as well.
     """
-    if json is not None and csv is not None:
-        msg = "expected --json or --csv, got both"
-        raise DataError(msg)
-    form: Form = "json" if json is not None else "csv" if csv is not None else "text"
-    file = json or csv or STANDARD_OUTPUT
+    sidecars.check(output)
+    part = selecting.part()
 
     from tagsight.checkpoint import load_model
+    from tagsight.data.photos import find_photos
     from tagsight.recognizer import Recognizer
-    from tagsight.tagging import Lines, tag_photos
+    from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars
 
     runtime = machine.runtime()
-    recognizer = Recognizer(additions.added_to(load_model(model, runtime.device)), runtime)
+    loaded = additions.added_to(load_model(model, runtime.device))
+    loaded = replace(loaded, decision=loaded.decision.at(selecting.strictness))
+    recognizer = Recognizer(loaded, runtime)
+    selection = selecting.selection()
+    selection.check(recognizer.labels)
+
+    def photos() -> Iterator[Path]:
+        found = find_photos(paths)
+        return found if part is None else shard(found, *part)
+
     # A bar would be drawn over lines on the same terminal.
-    on_screen = file == STANDARD_OUTPUT and sys.stdout.isatty()
-    with progress("tagging", console=Console(stderr=True, quiet=on_screen)) as advance:
+    on_screen = output.out == STANDARD_OUTPUT and sys.stdout.isatty()
+    console = Console(stderr=True, quiet=on_screen and not output.beside)
+    with (
+        progress("tagging", sum(1 for _ in photos()), console=console) as advance,
+        _problems(output.problems) as problems,
+    ):
         done = count(1)
-        tagged = tag_photos(
-            recognizer,
-            paths,
-            sys.stdout if file == STANDARD_OUTPUT else file,
-            Lines(form, top, all_scores),
-            on_photo=lambda _: advance(next(done)),
-        )
-    for _, reason in tagged.unreadable:
-        remark(f"left out: {reason}")
-    remark(f"{tagged.photos:,} photos tagged, {len(tagged.unreadable):,} left out")
+
+        def on_photo(_: Path) -> None:
+            advance(next(done))
+
+        match output.write:
+            case "xmp" | "txt" as form:
+                with sidecars.writer(form, _who(model), paths) as writer:
+                    tagged = tag_sidecars(
+                        recognizer,
+                        photos(),
+                        writer,
+                        selection,
+                        on_photo=on_photo,
+                        on_problem=problems.append,
+                        on_change=_say_change if sidecars.dry_run else None,
+                    )
+                changed = _told_changes(tagged, writer)
+            case form:
+                tagged = tag_photos(
+                    recognizer,
+                    photos(),
+                    sys.stdout if output.out == STANDARD_OUTPUT else output.out,
+                    Lines(form, selection, output.all_scores),
+                    on_photo=on_photo,
+                    on_problem=problems.append,
+                )
+                changed = ""
+    problems.tell()
+    remark(f"{tagged.photos:,} photos tagged, {tagged.left_out:,} left out{changed}")
     return INTERRUPTED if tagged.interrupted else 0
+
+
+class _Problems:
+    """Photos that are left out: all of them in a table, the first of them to be told."""
+
+    def __init__(self, table: TextIO | None) -> None:
+        self._table = csv.writer(table, lineterminator="\n") if table is not None else None
+        self._first: list[str] = []
+        self._count = 0
+        if self._table is not None:
+            self._table.writerow(["photo", "problem"])
+
+    def append(self, problem: Problem) -> None:
+        self._count += 1
+        if self._count <= MOST_TOLD:
+            self._first.append(problem.reason)
+        if self._table is not None:
+            self._table.writerow(problem)
+
+    def tell(self) -> None:
+        for reason in self._first:
+            remark(f"left out: {reason}")
+        if (more := self._count - len(self._first)) > 0:
+            remark(f"left out: {more:,} more; --problems FILE lists them all")
+
+
+@contextmanager
+def _problems(file: Path | None) -> Iterator[_Problems]:
+    if file is None:
+        yield _Problems(None)
+        return
+    from tagsight.files import replacing
+
+    with (
+        replacing(file) as temporary,
+        temporary.open("w", encoding="utf-8", errors="backslashreplace") as table,
+    ):
+        yield _Problems(table)
+
+
+def _who(model: Path) -> str:
+    """A model as sidecars and journal call it: the end of its path, and what it is."""
+    from tagsight.checkpoint import model_digest
+
+    return f"{'/'.join(model.resolve().parts[-2:])} {model_digest(model)[:12]}"
+
+
+def _say_change(outcome: Outcome) -> None:
+    say([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
+
+
+def _told_changes(tagged: Tagged, writer: Writer) -> str:
+    would = "would be changed" if writer.dry_run else "changed"
+    back = f"; 'tagsight undo {writer.run}' takes it back" if writer.run is not None else ""
+    return f"; {tagged.changed:,} sidecars {would}{back}"
+
+
+def _names(text: str | None) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",")) if text is not None else frozenset()

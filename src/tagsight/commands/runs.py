@@ -1,0 +1,36 @@
+"""``tagsight runs``: what was written into sidecars, run by run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagsight.commands.options import journal_file
+from tagsight.commands.output import say
+
+if TYPE_CHECKING:
+    from tagsight.sidecars.journal import Run
+
+
+def runs(*, journal: Path | None = None) -> None:
+    """List the runs that have written sidecars, the last one first.
+
+    Args:
+        journal: File of the journal; by default the one for all your runs.
+    """
+    from tagsight.sidecars.journal import Journal
+
+    file = journal_file(journal)
+    if not file.exists():
+        say([f"no run has written sidecars yet: there is no {file}"])
+        return
+    with Journal(file) as opened:
+        say(_line(run) for run in opened.runs())
+
+
+def _line(run: Run) -> str:
+    end = f", taken back {run.undone}" if run.undone else ""
+    return (
+        f"{run.id:5}  {run.started}  {run.form}  {run.sidecars:,} sidecars, "
+        f"{run.tags:,} tags  by {run.model}{end}"
+    )

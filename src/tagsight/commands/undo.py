@@ -1,0 +1,56 @@
+"""``tagsight undo``: what a run has written into sidecars, taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagsight.commands.options import journal_file
+from tagsight.commands.output import remark
+from tagsight.errors import DataError
+from tagsight.runlog import progress
+
+if TYPE_CHECKING:
+    from tagsight.sidecars.journal import Journal, Run
+
+
+def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
+    """Take back what a run of tagging added to sidecars, and nothing else.
+
+    A sidecar that nobody has changed since becomes what it was to the byte, and one that the run
+    made is removed; from others just the run's own tags are taken out.
+
+    Args:
+        run: Its number, which 'tagsight runs' lists; by default the last that is not taken back.
+        journal: File of the journal; by default the one for all your runs.
+    """
+    from tagsight.sidecars.journal import Journal
+    from tagsight.sidecars.writing import undo as taken_back
+
+    with Journal(journal_file(journal)) as opened:
+        chosen = _chosen(opened, run)
+        changed = problems = 0
+        with progress("taking back", chosen.sidecars) as advance:
+            for number, outcome in enumerate(taken_back(opened, chosen), 1):
+                changed += bool(outcome.added)
+                if outcome.problem:
+                    problems += 1
+                    remark(f"left alone: {outcome.sidecar}: {outcome.problem}")
+                advance(number)
+    remark(f"run {chosen.id}: {changed:,} sidecars taken back, {problems:,} left alone")
+    return 0
+
+
+def _chosen(journal: Journal, number: int | None) -> Run:
+    runs = [run for run in journal.runs() if number in {None, run.id}]
+    if not runs:
+        which = "run" if number is None else f"run {number}"
+        msg = f"expected a {which} to take back, got none in {journal.file}"
+        raise DataError(msg)
+    for run in runs:
+        if run.undone is None:
+            return run
+    msg = (
+        f"expected a run that is not taken back yet, got run {runs[0].id}, back at {runs[0].undone}"
+    )
+    raise DataError(msg)
