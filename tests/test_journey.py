@@ -214,7 +214,7 @@ def test_a_table_and_json_lines_say_the_same(journey, tagged, tmp_path):
 
 
 def test_the_top_labels_are_those_of_the_highest_scores(journey, tagged):
-    text = run_command("tag", journey.model, *journey.photos, "--top", "2", "--json")
+    text = run_command("tag", journey.model, *journey.photos, "--top", "2", "--write", "jsonl")
     for line in map(json.loads, text.splitlines()):
         scores = tagged[line["path"]]["scores"]
         ranked = sorted(scores, key=lambda name: -scores[name])
