@@ -479,6 +479,62 @@ def test_photos_that_cannot_be_read_are_listed_and_the_rest_goes_on(
     assert captured.out.startswith(str(labels.parent / "000.png"))
 
 
+@pytest.fixture
+def photo_index(capsys, album: Path, model: str, tmp_path) -> str:
+    pytest.importorskip("lancedb")
+    folder = str(tmp_path / "index")
+    result(capsys, "index", model, str(album), "--out", folder)
+    return folder
+
+
+def test_photos_are_found_by_likeness_and_by_labels(
+    capsys, album: Path, photo_index: str, tmp_path
+):
+    page, photo = tmp_path / "found.html", str(album / "1.png")
+    text = result(capsys, "search", photo_index, "--like", photo, "--html", str(page))
+    assert {Path(line.split()[1]).name for line in text.splitlines()} == {"0.png", "2.png", "3.png"}
+    assert page.read_text(encoding="utf-8").count("<li>") == 3
+    text = result(capsys, "search", photo_index, "--where", "red or not red", "--json")
+    photos = json.loads(text)["photos"]
+    assert len(photos) == 4
+    assert all(list(one["scores"]) == list(COLOURS) for one in photos)
+    text = result(
+        *(capsys, "search", photo_index, "--like", photo, "--region", "0,0,16,16"),
+        *("--where", "red or not red", "--top", "1"),
+    )
+    assert len(text.splitlines()) == 1
+
+
+def test_an_index_is_brought_up_to_date(capsys, album: Path, photo_index: str, model: str):
+    (album / "0.png").rename(album / "9.png")
+    (album / "1.png").unlink()
+    capsys.readouterr()
+    assert main(["index", model, str(album), "--out", photo_index]) == 0
+    told = capsys.readouterr().err
+    assert "3 photos in the index: 0 new, 2 known, 1 moved, 1 gone, 0 left out" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected --like with a photo, --where with labels, or both, got neither"),
+        (["--where", "red", "--region", "1,2,3,4"], "expected --like with the photo"),
+        (["--where", "mauve"], "expected a label of the index"),
+        (["--like", "{photo}", "--region", "1,2,3"], "expected --region as left,top,width,height"),
+        (
+            ["--like", "{photo}", "--region", "99,0,5,5"],
+            "expected a region left, top, width, height",
+        ),
+        (["--like", "{photo}", "--model", "nowhere"], "got none in nowhere: give its folder with"),
+    ],
+)
+def test_questions_that_cannot_be_answered_are_refused(
+    capsys, album: Path, photo_index: str, arguments: list[str], message: str
+):
+    given = [argument.format(photo=album / "0.png") for argument in arguments]
+    assert message in complaint(capsys, "search", photo_index, *given)
+
+
 def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_path):
     out = tmp_path / "evidence"
     photos = [str(labels.parent / "000.png"), str(labels.parent / "001.png")]

@@ -39,6 +39,7 @@ RUN_HERE = (
     "docs/how-to/ablations.md",
     "docs/how-to/new-labels.md",
     "docs/how-to/tag-a-collection.md",
+    "docs/how-to/search-a-collection.md",
 )
 """Pages whose commands and code are run one after another; of all others they are parsed."""
 WORDS = {"demo", "install", "test", "check", "bench", "docs"}

@@ -16,11 +16,17 @@ from tagsight.checkpoint import save_model
 from tagsight.errors import DataError
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
+from tagsight.systems import SYSTEMS
 
 
 def noise(count: int, side: int = 40) -> list[np.ndarray]:
     pixels = torch.randint(256, (count, side, side, 3), dtype=torch.uint8)
     return list(pixels.numpy())
+
+
+def tiny_recognizer(name: str, **settings: object) -> Recognizer:
+    model = channels_model(tiny_system(name, **settings), names=label_space().names)
+    return Recognizer(model, Runtime.choose("cpu", "float32"))
 
 
 def test_a_photo_is_the_same_however_it_is_given(tmp_path: Path):
@@ -69,10 +75,7 @@ def test_a_rotated_photo_is_recognised_upright(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["resnet", "gcam"])
 def test_a_photo_gets_the_same_answer_alone_and_in_a_batch(name: str):
-    recognizer = Recognizer(
-        channels_model(tiny_system(name), names=label_space().names),
-        Runtime.choose("cpu", "float32"),
-    )
+    recognizer = tiny_recognizer(name)
     photos = noise(5)
     for result, photo in zip(recognizer.recognize(photos), photos, strict=True):
         alone = recognizer(photo)
@@ -197,6 +200,34 @@ def test_threads_may_share_a_recognizer():
         thread.join()
     for name in range(4):
         np.testing.assert_array_equal(got[name], expected)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_the_whole_photo_as_a_region_is_the_photo(name: str, pooling: str):
+    recognizer = tiny_recognizer(name, pooling=pooling)
+    (photo,) = noise(1)
+    whole = recognizer.embed_region(photo, (0, 0, 40, 40))
+    np.testing.assert_allclose(whole, recognizer(photo).embedding, atol=1e-5)
+    beyond = recognizer.embed_region(photo, (-10, -10, 500, 500))
+    np.testing.assert_allclose(beyond, whole, atol=1e-6)
+
+
+def test_a_region_is_what_is_in_it():
+    recognizer = tiny_recognizer("resnet")
+    left, right = (np.full((32, 16, 3), value, np.uint8) for value in (30, 220))
+    photo = np.concatenate([left, right], axis=1)
+    expected = recognizer(np.concatenate([left, left], axis=1)).embedding
+    np.testing.assert_allclose(recognizer.embed_region(photo, (0, 0, 16, 32)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("region", [(0, 0, 0, 9), (40, 0, 5, 5), (0, 0, -3, 4), (5, 60, 9, 9)])
+def test_a_region_has_a_part_of_the_photo(region: tuple[float, float, float, float]):
+    recognizer = tiny_recognizer("resnet")
+    with pytest.raises(
+        DataError, match="expected a region left, top, width, height within 40 x 40"
+    ):
+        recognizer.embed_region(noise(1)[0], region)
 
 
 def test_an_embedding_is_that_of_the_result():

@@ -22,10 +22,12 @@ from tagsight.commands.download import download
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.graph import graph
+from tagsight.commands.index import index
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, complain, remark
 from tagsight.commands.recipes import recipes
 from tagsight.commands.reproduce import reproduce
 from tagsight.commands.runs import runs
+from tagsight.commands.search import search
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
@@ -54,6 +56,8 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     runs,
     undo,
     explain,
+    index,
+    search,
 )
 
 SHARED: tuple[Callable[..., int | None], ...] = (train, evaluate)

@@ -16,7 +16,9 @@ from tagsight.checkpoint import load_model
 from tagsight.data.photos import MAX_PIXELS, open_photo, whole_size
 from tagsight.errors import DataError
 from tagsight.new_labels import add_labels
+from tagsight.precision import widened
 from tagsight.preprocessing import least_side
+from tagsight.regions import region_vector
 from tagsight.result import Result
 from tagsight.runtime import Runtime
 from tagsight.transforms import warp
@@ -152,6 +154,30 @@ class Recognizer:
         """
         return (result.embedding for result in self.recognize(photos))
 
+    @torch.inference_mode()
+    def embed_region(
+        self, photo: PhotoLike, region: tuple[float, float, float, float]
+    ) -> NDArray[np.float32]:
+        """Describe a part of a photo by the features there, pooled as those of whole photos are.
+
+        Args:
+            photo: The photo.
+            region: Left, top, width and height in pixels of the upright photo.
+
+        Returns:
+            ``(D,)`` float32.
+
+        Raises:
+            DataError: If the photo cannot be read, or the region has no part of it.
+        """
+        prepared = self._prepared(photo)
+        box = _box(region, prepared.size)
+        system = self.model.system
+        with self.runtime.autocast():
+            features = widened(system.backbone(self._stacked([prepared])))
+        pooled = region_vector(features, box.to(features.device), system.config.pooling)
+        return pooled[0].float().cpu().numpy()
+
     def images(self, photos: Iterable[PhotoLike]) -> Tensor:
         """Make photos what the system sees: ``(B, 3, S, S)`` float in [0, 1], on its device.
 
@@ -208,6 +234,20 @@ class Recognizer:
             )
             for row, photo in enumerate(batch)
         ]
+
+
+def _box(region: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
+    """``(1, 4)``, left, top, right and bottom in fractions of the photo."""
+    left, top, width, height = region
+    corners = left / size[0], top / size[1], (left + width) / size[0], (top + height) / size[1]
+    box = torch.tensor([corners]).clamp(0, 1)
+    if not (width > 0 and height > 0 and bool((box[:, 2:] > box[:, :2]).all())):
+        msg = (
+            f"expected a region left, top, width, height within {size[0]} x {size[1]} pixels, "
+            f"got {', '.join(f'{number:g}' for number in region)}"
+        )
+        raise DataError(msg)
+    return box
 
 
 class _Prepared(NamedTuple):

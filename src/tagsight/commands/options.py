@@ -44,8 +44,10 @@ def _joined(tokens: list[Token]) -> str:
     return ",".join(token.value for token in tokens)
 
 
-def leads_somewhere(_kind: object, path: Path) -> None:
+def leads_somewhere(_kind: object, path: Path | None) -> None:
     """Refuse a path of a photo that is neither on the disk nor in a tar there."""
+    if path is None:
+        return
     inside = any(parent.suffix.lower() == ".tar" and parent.is_file() for parent in path.parents)
     if not inside and not path.exists():
         msg = f'"{path}" does not exist.'

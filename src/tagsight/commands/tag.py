@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -16,17 +15,15 @@ from rich.console import Console
 
 from tagsight.commands.options import Additions, Machine, PhotoPath, journal_file
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark, say
+from tagsight.commands.problems import listed
 from tagsight.errors import DataError
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TextIO
 
     from tagsight.sidecars.writing import Outcome, Writer
-    from tagsight.tagging import Problem, Selection, Tagged
-
-MOST_TOLD = 20
+    from tagsight.tagging import Selection, Tagged
 
 
 @Parameter(name="*")
@@ -225,7 +222,7 @@ def tag(
     console = Console(stderr=True, quiet=on_screen and not output.beside)
     with (
         progress("tagging", sum(1 for _ in photos()), console=console) as advance,
-        _problems(output.problems) as problems,
+        listed(output.problems) as left_out,
     ):
         done = count(1)
 
@@ -241,7 +238,7 @@ def tag(
                         writer,
                         selection,
                         on_photo=on_photo,
-                        on_problem=problems.append,
+                        on_problem=lambda problem: left_out.append(*problem),
                         on_change=_say_change if sidecars.dry_run else None,
                     )
                 changed = _told_changes(tagged, writer)
@@ -252,50 +249,12 @@ def tag(
                     sys.stdout if output.out == STANDARD_OUTPUT else output.out,
                     Lines(form, selection, output.all_scores),
                     on_photo=on_photo,
-                    on_problem=problems.append,
+                    on_problem=lambda problem: left_out.append(*problem),
                 )
                 changed = ""
-    problems.tell()
+    left_out.tell()
     remark(f"{tagged.photos:,} photos tagged, {tagged.left_out:,} left out{changed}")
     return INTERRUPTED if tagged.interrupted else 0
-
-
-class _Problems:
-    """Photos that are left out: all of them in a table, the first of them to be told."""
-
-    def __init__(self, table: TextIO | None) -> None:
-        self._table = csv.writer(table, lineterminator="\n") if table is not None else None
-        self._first: list[str] = []
-        self._count = 0
-        if self._table is not None:
-            self._table.writerow(["photo", "problem"])
-
-    def append(self, problem: Problem) -> None:
-        self._count += 1
-        if self._count <= MOST_TOLD:
-            self._first.append(problem.reason)
-        if self._table is not None:
-            self._table.writerow(problem)
-
-    def tell(self) -> None:
-        for reason in self._first:
-            remark(f"left out: {reason}")
-        if (more := self._count - len(self._first)) > 0:
-            remark(f"left out: {more:,} more; --problems FILE lists them all")
-
-
-@contextmanager
-def _problems(file: Path | None) -> Iterator[_Problems]:
-    if file is None:
-        yield _Problems(None)
-        return
-    from tagsight.files import replacing
-
-    with (
-        replacing(file) as temporary,
-        temporary.open("w", encoding="utf-8", errors="backslashreplace") as table,
-    ):
-        yield _Problems(table)
 
 
 def _who(model: Path) -> str:

@@ -1,0 +1,68 @@
+"""``tagsight index``: a collection, to be searched."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+from tagsight.commands.options import Machine, PhotoPath
+from tagsight.commands.output import INTERRUPTED, remark
+from tagsight.commands.problems import listed
+from tagsight.runlog import progress
+
+
+def index(
+    model: Path,
+    paths: list[PhotoPath],
+    /,
+    *,
+    out: Path,
+    problems: Path | None = None,
+    machine: Machine = Machine(),
+) -> int:
+    """Make an index of photos, or bring one up to date.
+
+    Photos that are known and have not changed are not opened; moved ones are found again by their
+    content, and those that are gone from the given folders are forgotten.
+
+    Args:
+        model: The model folder.
+        paths: Photos, folders of photos, and tars of photos.
+        out: Folder of the index.
+        problems: File for a table of the photos that were left out, and why.
+    """
+    from tagsight.checkpoint import load_model, model_digest
+    from tagsight.data.photos import find_photos
+    from tagsight.recognizer import Recognizer
+    from tagsight.search.index import Facts, SearchIndex
+    from tagsight.search.indexing import forget_missing, index_photos
+
+    runtime = machine.runtime()
+    loaded = load_model(model, runtime.device)
+    facts = Facts(
+        folder=str(model.resolve()),
+        model=model_digest(model),
+        names=loaded.labels.names,
+        thresholds=tuple(loaded.decision.thresholds.tolist()),
+        length=loaded.system.backbone.channels,
+    )
+    opened = SearchIndex.create(out, facts)
+    total = sum(1 for _ in find_photos(paths))
+    with progress("indexing", total) as advance, listed(problems) as left_out:
+        done = count(1)
+        indexed = index_photos(
+            Recognizer(loaded, runtime),
+            find_photos(paths),
+            opened,
+            on_photo=lambda _: advance(next(done)),
+            on_problem=left_out.append,
+        )
+    if not indexed.interrupted:
+        indexed.gone = forget_missing(opened, paths)
+        opened.tidy()
+    left_out.tell()
+    remark(
+        f"{len(opened):,} photos in the index: {indexed.new:,} new, {indexed.known:,} known, "
+        f"{indexed.moved:,} moved, {indexed.gone:,} gone, {indexed.left_out:,} left out"
+    )
+    return INTERRUPTED if indexed.interrupted else 0

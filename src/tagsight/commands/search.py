@@ -1,0 +1,152 @@
+"""``tagsight search``: photos of an index by likeness, by labels, or by both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.options import Machine, PhotoPath
+from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from tagsight.recognizer import Recognizer
+    from tagsight.search.index import Facts, Hit
+
+    Region = tuple[float, float, float, float]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Question:
+    """What is looked for."""
+
+    like: PhotoPath | None = None
+    """A photo; the photos that are most like it come first."""
+
+    region: str | None = None
+    """Only this part of it: left, top, width and height in pixels, with commas between them."""
+
+    where: str | None = None
+    """Labels that photos must have, such as 'dog and not (person or cat >= 0.9)'."""
+
+    top: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20
+    """How many photos at most."""
+
+    def check(self) -> None:
+        """Refuse a question that asks for nothing.
+
+        Raises:
+            DataError: If it does.
+        """
+        if self.like is None and self.where is None:
+            msg = "expected --like with a photo, --where with labels, or both, got neither"
+            raise DataError(msg)
+        if self.region is not None and self.like is None:
+            msg = "expected --like with the photo that --region is a part of, got none"
+            raise DataError(msg)
+        self.box()
+
+    def box(self) -> Region | None:
+        """The part of the photo.
+
+        Raises:
+            DataError: If it is not four numbers.
+        """
+        if self.region is None:
+            return None
+        try:
+            left, top, width, height = (float(part) for part in self.region.split(","))
+        except ValueError:
+            msg = f"expected --region as left,top,width,height in pixels, got {self.region!r}"
+            raise DataError(msg) from None
+        return left, top, width, height
+
+
+def search(
+    index: Path,
+    /,
+    *,
+    question: Question = Question(),
+    html: Path | None = None,
+    json: Path | None = None,
+    model: Path | None = None,
+    machine: Machine = Machine(),
+) -> None:
+    """Find photos that look like one, that have labels, or both.
+
+    Args:
+        index: Folder of the index.
+        html: File for a page with the photos, that needs no other file.
+        json: File for the photos and their scores; without a name it goes to standard output.
+        model: The model folder, if it has moved since the index was made.
+    """
+    question.check()
+
+    from tagsight.search.expression import parse
+    from tagsight.search.index import SearchIndex
+    from tagsight.search.indexing import digest_of
+
+    opened = SearchIndex.open(index)
+    names, like, box = opened.facts.names, question.like, question.box()
+    expression = None if question.where is None else parse(question.where, names)
+    if like is not None:
+        recognizer = _recognizer(opened.facts, model, machine)
+        if box is None:
+            embedding, without = recognizer(like).embedding, digest_of(like)
+        else:
+            embedding, without = recognizer.embed_region(like, box), None
+        hits = opened.like(embedding, question.top, expression=expression, without=without)
+    else:
+        assert expression is not None
+        hits = opened.having(expression, question.top)
+    if html is not None:
+        from tagsight.files import write_atomically
+        from tagsight.search.page import results_page
+
+        write_atomically(
+            html, results_page(hits, names, like=like, region=box, where=question.where)
+        )
+        remark(f"written to {html}")
+    if json is not None:
+        write_json({"photos": [_plain(hit, names) for hit in hits]}, json)
+    if json != STANDARD_OUTPUT:
+        say(_line(hit) for hit in hits)
+    if not hits:
+        remark("no photo found")
+
+
+def _recognizer(facts: Facts, model: Path | None, machine: Machine) -> Recognizer:
+    from tagsight.checkpoint import load_model, model_digest
+    from tagsight.recognizer import Recognizer
+
+    folder = model or Path(facts.folder)
+    if not folder.exists() or model_digest(folder) != facts.model:
+        got = "another" if folder.exists() else "none"
+        msg = (
+            f"expected the model that made the index, got {got} in {folder}: "
+            "give its folder with --model"
+        )
+        raise DataError(msg)
+    runtime = machine.runtime()
+    return Recognizer(load_model(folder, runtime.device), runtime)
+
+
+def _line(hit: Hit) -> str:
+    likeness = "" if hit.likeness is None else f"{hit.likeness:.3f}  "
+    return f"{likeness}{hit.path}  {', '.join(hit.labels)}".rstrip()
+
+
+def _plain(hit: Hit, names: tuple[str, ...]) -> dict[str, object]:
+    scores = {name: round(float(score), 6) for name, score in zip(names, hit.scores, strict=True)}
+    likeness = None if hit.likeness is None else round(hit.likeness, 6)
+    return {
+        "path": str(hit.path),
+        "likeness": likeness,
+        "labels": list(hit.labels),
+        "scores": scores,
+    }

@@ -1,0 +1,1 @@
+"""An index of photos on disk: found again by likeness, by their labels, or by both."""

@@ -1,0 +1,325 @@
+"""The index of a collection on disk: what each photo looks like, and which labels it has.
+
+A folder with ``index.json``, which says by which model it was made, and a LanceDB table
+(docs/decisions/0011-lancedb.md). The table has versions: what is being written appears all at once,
+and a crash leaves the version before.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from tagsight.errors import DataError
+from tagsight.files import write_atomically
+from tagsight.search.expression import condition, quoted, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tagsight.search.expression import Expression
+
+VERSION = 1
+TABLE = "photos"
+FACTS = "index.json"
+PART = 1_000
+"""Rows that are read or named at a time."""
+
+
+class Entry(NamedTuple):
+    """A photo, as the index keeps it.
+
+    Attributes:
+        path: The file, absolute.
+        size: Of the file, in bytes.
+        modified: When, in nanoseconds, by its file system.
+        digest: SHA-256 of its content.
+        labels: Labels that it has by the model's thresholds.
+        scores: ``(L,)`` float32 in [0, 1].
+        embedding: ``(D,)`` float32.
+    """
+
+    path: str
+    size: int
+    modified: int
+    digest: bytes
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+
+
+class Known(NamedTuple):
+    """What tells whether a photo has changed since it was indexed."""
+
+    size: int
+    modified: int
+    digest: bytes
+
+
+class Hit(NamedTuple):
+    """A photo that was found.
+
+    Attributes:
+        path: The file.
+        likeness: Cosine of its embedding and the query's, in [-1, 1]; None without a query.
+        labels: Its labels.
+        scores: ``(L,)`` float32, of all labels of the index.
+    """
+
+    path: Path
+    likeness: float | None
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """By what an index was made.
+
+    Args:
+        folder: Of the model.
+        model: Digest of its weights and settings.
+        names: Its ``L`` labels.
+        thresholds: Of each.
+        length: ``D`` of an embedding.
+    """
+
+    folder: str
+    model: str
+    names: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    length: int
+
+
+class SearchIndex:
+    """An index that is open. Threads may search it together; one process writes at a time.
+
+    Use `create` or `open`.
+    """
+
+    def __init__(self, folder: Path, facts: Facts) -> None:
+        lancedb = _lancedb()
+        self.folder = folder
+        self.facts = facts
+        database = lancedb.connect(folder)
+        self._table = database.create_table(TABLE, schema=_schema(facts), exist_ok=True)
+
+    @classmethod
+    def create(cls, folder: Path, facts: Facts) -> SearchIndex:
+        """Open an index, or make an empty one.
+
+        Raises:
+            DataError: If there is one of another model, or the folder holds something else.
+        """
+        if (folder / FACTS).exists():
+            index = cls.open(folder)
+            if index.facts.model != facts.model:
+                msg = (
+                    f"expected an index of this model in {folder}, got one of another: give "
+                    "another --out, or delete it"
+                )
+                raise DataError(msg)
+            return index
+        if folder.exists() and any(folder.iterdir()):
+            msg = f"expected an index or an empty folder for it, got {folder} with other files"
+            raise DataError(msg)
+        content = {"version": VERSION} | facts.__dict__
+        write_atomically(folder / FACTS, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        return cls(folder, facts)
+
+    @classmethod
+    def open(cls, folder: Path) -> SearchIndex:
+        """Open an index.
+
+        Raises:
+            DataError: If there is none, or one of a later version.
+        """
+        return cls(folder, _read_facts(folder))
+
+    def __len__(self) -> int:
+        return int(self._table.count_rows())
+
+    def known(self, paths: Sequence[str]) -> dict[str, Known]:
+        """What is known of photos, by their paths; of those that are not indexed, nothing."""
+        columns = ["path", "size", "modified", "digest"]
+        found: dict[str, Known] = {}
+        for row in self._rows(_one_of("path", paths), columns) if paths else ():
+            found[row["path"]] = Known(row["size"], row["modified"], row["digest"])
+        return found
+
+    def with_content(self, digests: Sequence[bytes]) -> dict[bytes, list[str]]:
+        """The paths of photos by their content."""
+        found: dict[bytes, list[str]] = {}
+        names = [f"X'{digest.hex()}'" for digest in digests]
+        where = f"digest IN ({', '.join(names)})"
+        for row in self._rows(where, ["path", "digest"]) if names else ():
+            found.setdefault(row["digest"], []).append(row["path"])
+        return found
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Add photos, or put them in the place of what the index had at their paths."""
+        if entries:
+            merge = self._table.merge_insert("path")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute(
+                _arrow(entries, self.facts)
+            )
+
+    def move(self, old: str, new: str, modified: int) -> None:
+        """Note that a photo lies elsewhere."""
+        values = {"path": new, "modified": modified}
+        self._table.update(where=f"path = {quoted(old)}", values=values)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Forget photos."""
+        for start in range(0, len(paths), PART):
+            self._table.delete(_one_of("path", paths[start : start + PART]))
+
+    def paths(self) -> Iterator[str]:
+        """The paths of all photos, as they come."""
+        return (row["path"] for row in self._rows(None, ["path"]))
+
+    def tidy(self) -> None:
+        """Bring together what many small writes have left, and let go of old versions."""
+        self._table.optimize()
+
+    def like(
+        self,
+        embedding: NDArray[np.float32],
+        count: int,
+        *,
+        expression: Expression | None = None,
+        without: bytes | None = None,
+        exact: bool = False,
+    ) -> list[Hit]:
+        """Find the photos that are most like one.
+
+        Args:
+            embedding: ``(D,)`` float, of the photo or of a part of it.
+            count: How many are wanted.
+            expression: What they must have.
+            without: Content that is not wanted, such as the photo's own.
+            exact: Whether all photos are compared even where there is a structure to skip most.
+        """
+        conditions = [] if expression is None else [f"({condition(expression)})"]
+        if without is not None:
+            conditions.append(f"digest != X'{without.hex()}'")
+        query = self._table.search(unit(embedding), vector_column_name="vector")
+        query = query.distance_type("dot").limit(count)
+        if conditions:
+            query = query.where(" AND ".join(conditions), prefilter=True)
+        if exact:
+            query = query.bypass_vector_index()
+        rows = query.select(["path", "labels", "scores", "_distance"]).to_list()
+        return [_hit(row, 1 - row["_distance"]) for row in rows]
+
+    def having(self, expression: Expression, count: int) -> list[Hit]:
+        """Find the photos that an expression holds for, those with the highest scores first.
+
+        Args:
+            expression: What they must have.
+            count: How many are wanted.
+        """
+        labels = sorted(wanted(expression))
+        rows = self._rows(condition(expression), ["path", "labels", "scores"])
+
+        def sureness(row: dict[str, Any]) -> tuple[float, str]:
+            return -sum(row["scores"][label] for label in labels), row["path"]
+
+        return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=sureness)]
+
+    def _rows(self, where: str | None, columns: list[str]) -> Iterator[dict[str, Any]]:
+        query = self._table.search()
+        if where is not None:
+            query = query.where(where)
+        for batch in query.select(columns).limit(None).to_batches(PART):
+            yield from batch.to_pylist()
+
+
+def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An embedding of length 1, so that the product of two is their cosine."""
+    length = float(np.linalg.norm(embedding))
+    return (embedding / (length or 1.0)).astype(np.float32)
+
+
+def _hit(row: dict[str, Any], likeness: float | None) -> Hit:
+    scores = np.asarray(row["scores"], dtype=np.float32)
+    return Hit(Path(row["path"]), likeness, tuple(row["labels"]), scores)
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(map(quoted, values))})"
+
+
+def _schema(facts: Facts) -> Any:  # noqa: ANN401 - pyarrow has no types
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("path", pa.string()),
+            ("size", pa.int64()),
+            ("modified", pa.int64()),
+            ("digest", pa.binary()),
+            ("labels", pa.list_(pa.string())),
+            ("scores", pa.list_(pa.float32(), len(facts.names))),
+            ("vector", pa.list_(pa.float32(), facts.length)),
+        ]
+    )
+
+
+def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401
+    import pyarrow as pa
+
+    def vectors(rows: list[NDArray[np.float32]]) -> Any:  # noqa: ANN401
+        flat = np.concatenate(rows).astype(np.float32)
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat), len(rows[0]))
+
+    columns = {
+        "path": [entry.path for entry in entries],
+        "size": [entry.size for entry in entries],
+        "modified": [entry.modified for entry in entries],
+        "digest": [entry.digest for entry in entries],
+        "labels": [list(entry.labels) for entry in entries],
+        "scores": vectors([entry.scores for entry in entries]),
+        "vector": vectors([unit(entry.embedding) for entry in entries]),
+    }
+    return pa.table(columns, schema=_schema(facts))
+
+
+def _read_facts(folder: Path) -> Facts:
+    file = folder / FACTS
+    if not file.is_file():
+        msg = f"expected the folder of an index, got {folder}: 'tagsight index' makes one"
+        raise DataError(msg)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        version = content.pop("version")
+        facts = Facts(
+            folder=str(content["folder"]),
+            model=str(content["model"]),
+            names=tuple(map(str, content["names"])),
+            thresholds=tuple(map(float, content["thresholds"])),
+            length=int(content["length"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"{file}: expected what 'tagsight index' writes, got something else"
+        raise DataError(msg) from error
+    if version != VERSION:
+        msg = f"{file}: expected an index of version {VERSION}, got {version}: make it again"
+        raise DataError(msg)
+    return facts
+
+
+def _lancedb() -> Any:  # noqa: ANN401 - it has no types
+    try:
+        import lancedb
+    except ImportError as error:
+        msg = "expected the extra 'search' for an index: pip install 'tagsight[search]'"
+        raise DataError(msg) from error
+    return cast("Any", lancedb)

@@ -1,0 +1,207 @@
+"""Photos into an index: new ones recognised, moved ones found again, deleted ones forgotten."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tagsight.data.tar_members import read_member, tar_of
+from tagsight.errors import DataError
+from tagsight.search.index import Entry, Known
+
+if TYPE_CHECKING:
+    from tagsight.recognizer import PhotoLike, Recognizer
+    from tagsight.search.index import SearchIndex
+
+PART = 256
+"""Photos that are looked up and written at a time."""
+
+
+@dataclass
+class Indexed:
+    """What came of a collection.
+
+    Args:
+        new: Photos that were recognised, also again because they have changed.
+        known: Photos that the index had.
+        moved: Photos that lie elsewhere now.
+        gone: Photos that are no more.
+        left_out: Photos that cannot be read.
+        interrupted: Whether somebody ended it before its time.
+    """
+
+    new: int = 0
+    known: int = 0
+    moved: int = 0
+    gone: int = 0
+    left_out: int = 0
+    interrupted: bool = False
+
+
+def index_photos(
+    recognizer: Recognizer,
+    photos: Iterable[Path],
+    index: SearchIndex,
+    *,
+    on_photo: Callable[[Path], object] | None = None,
+    on_problem: Callable[[Path, str], object] | None = None,
+) -> Indexed:
+    """Bring an index up to date with photos, in memory that their number leaves alone.
+
+    A photo that has kept its path, size and time is not opened. Ctrl-C ends it between two parts;
+    what is done is kept, and the same once more goes on.
+
+    Args:
+        recognizer: Of the index's model.
+        photos: As `find_photos` gives them, drawn one by one.
+        index: It is written to.
+        on_photo: Called with every photo that has been dealt with.
+        on_problem: Called with a photo that cannot be read, and why.
+    """
+    work = _Work(index, on_photo or _nothing, on_problem or _nothing)
+    try:
+        work.recognise(recognizer, photos)
+    except KeyboardInterrupt:
+        work.done.interrupted = True
+    return work.done
+
+
+def forget_missing(index: SearchIndex, below: Sequence[Path]) -> int:
+    """Forget the photos below folders that are not there any more; give their number.
+
+    Args:
+        index: It is written to.
+        below: Folders, and photos, that were looked through.
+    """
+    files = tuple(str(path.absolute()) for path in below)
+    folders = tuple(file.rstrip(os.sep) + os.sep for file in files)
+    gone = [
+        path
+        for path in index.paths()
+        if (path in files or path.startswith(folders)) and not _exists(Path(path))
+    ]
+    index.remove(gone)
+    return len(gone)
+
+
+class _Work:
+    def __init__(
+        self,
+        index: SearchIndex,
+        on_photo: Callable[..., object],
+        on_problem: Callable[..., object],
+    ) -> None:
+        self.done = Indexed()
+        self._index = index
+        self._on_photo = on_photo
+        self._on_problem = on_problem
+        self._asked: dict[Path, Known] = {}  # of those that are being recognised
+
+    def recognise(self, recognizer: Recognizer, photos: Iterable[Path]) -> None:
+        entries: list[Entry] = []
+        for result in recognizer.recognize(self._new(photos), on_error=self._left_out):
+            assert result.path is not None
+            known = self._asked.pop(result.path)
+            entries.append(
+                Entry(
+                    str(result.path),
+                    *known,
+                    labels=tuple(label.name for label in result.labels),
+                    scores=result.scores.astype(np.float32),
+                    embedding=result.embedding,
+                )
+            )
+            if len(entries) == PART:
+                self._put(entries)
+                entries = []
+        self._put(entries)
+
+    def _put(self, entries: Sequence[Entry]) -> None:
+        self._index.put(entries)
+        self.done.new += len(entries)
+        for entry in entries:
+            self._on_photo(Path(entry.path))
+
+    def _left_out(self, photo: PhotoLike, error: DataError) -> None:
+        assert isinstance(photo, Path)
+        self._asked.pop(photo, None)
+        self._problem(photo, str(error))
+
+    def _problem(self, photo: Path, reason: str) -> None:
+        self.done.left_out += 1
+        self._on_problem(photo, reason)
+        self._on_photo(photo)
+
+    def _new(self, photos: Iterable[Path]) -> Iterator[Path]:
+        """Those that must be recognised."""
+        for part in _parts((photo.absolute() for photo in photos), PART):
+            known = self._index.known([str(photo) for photo in part])
+            changed = [photo for photo in part if not self._is_known(photo, known)]
+            self._move([photo for photo in changed if photo in self._asked])
+            yield from (photo for photo in changed if photo in self._asked)
+
+    def _is_known(self, photo: Path, known: dict[str, Known]) -> bool:
+        before = known.get(str(photo))
+        try:
+            status = _file(photo).stat()
+            if before is not None and before[:2] == (status.st_size, status.st_mtime_ns):
+                self.done.known += 1
+                self._on_photo(photo)
+                return True
+            content = digest_of(photo)
+        except (OSError, DataError) as error:
+            self._problem(photo, f"{photo}: {error}")
+            return False
+        self._asked[photo] = Known(status.st_size, status.st_mtime_ns, content)
+        return False
+
+    def _move(self, photos: Sequence[Path]) -> None:
+        """Take from those to be recognised what the index has at a path without a file."""
+        places = self._index.with_content([self._asked[photo].digest for photo in photos])
+        for photo in photos:
+            here = places.get(self._asked[photo].digest, [])
+            left = next((path for path in here if not _exists(Path(path))), None)
+            if left is not None and str(photo) not in here:
+                here.remove(left)
+                self._index.move(left, str(photo), self._asked.pop(photo).modified)
+                self.done.moved += 1
+                self._on_photo(photo)
+
+
+def _parts(photos: Iterable[Path], size: int) -> Iterator[list[Path]]:
+    part: list[Path] = []
+    for photo in photos:
+        part.append(photo)
+        if len(part) == size:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _file(photo: Path) -> Path:
+    """The file on the disk that a photo is, or is in."""
+    inside = tar_of(photo)
+    return photo if inside is None else inside[0]
+
+
+def _exists(photo: Path) -> bool:
+    return _file(photo).exists()
+
+
+def digest_of(photo: Path) -> bytes:
+    """SHA-256 of a photo's content."""
+    if inside := tar_of(photo):
+        return hashlib.sha256(read_member(*inside)).digest()
+    with photo.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _nothing(*_: object) -> None:
+    pass

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tagsight.errors import DataError
+from tagsight.search.expression import parse
+from tagsight.search.index import Entry, Facts, SearchIndex, unit
+
+pytest.importorskip("lancedb")
+
+NAMES = ("dog", "cat", "it's")
+FACTS = Facts("model", "m" * 64, NAMES, (0.5, 0.5, 0.5), 8)
+
+
+def entry(number: int, **changes: object) -> Entry:
+    generator = np.random.default_rng(number)
+    scores = generator.random(len(NAMES)).astype(np.float32)
+    values = {
+        "path": f"/photos/it's {number}.jpg",
+        "size": 1000 + number,
+        "modified": 2**60 + number,
+        "digest": bytes([number % 256]) * 32,
+        "labels": tuple(n for n, s in zip(NAMES, scores, strict=True) if s >= 0.5),
+        "scores": scores,
+        "embedding": 5 * generator.standard_normal(8).astype(np.float32),
+    }
+    return Entry(**values | changes)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> SearchIndex:
+    return SearchIndex.create(tmp_path / "index", FACTS)
+
+
+def test_the_nearest_are_those_of_the_highest_cosine(index: SearchIndex):
+    entries = [entry(i) for i in range(200)]
+    index.put(entries)
+    query = np.random.default_rng(1000).standard_normal(8).astype(np.float32)
+    cosines = [float(unit(e.embedding) @ unit(query)) for e in entries]
+    expected = sorted(range(200), key=lambda i: -cosines[i])[:7]
+    hits = index.like(query, 7)
+    assert [hit.path for hit in hits] == [Path(entries[i].path) for i in expected]
+    np.testing.assert_allclose(
+        [h.likeness for h in hits], [cosines[i] for i in expected], atol=1e-5
+    )
+    np.testing.assert_allclose(hits[0].scores, entries[expected[0]].scores)
+
+
+@pytest.mark.parametrize(
+    "text", ["dog", "dog and not cat", "it's or (cat and not dog)", "cat >= 0.8", "not dog >= 0.3"]
+)
+def test_expressions_hold_for_just_the_photos_that_are_found(index: SearchIndex, text: str):
+    entries = [entry(i) for i in range(60)]
+    index.put(entries)
+    holds = {
+        "dog": lambda e: "dog" in e.labels,
+        "dog and not cat": lambda e: "dog" in e.labels and "cat" not in e.labels,
+        "it's or (cat and not dog)": lambda e: (
+            "it's" in e.labels or ("cat" in e.labels and "dog" not in e.labels)
+        ),
+        "cat >= 0.8": lambda e: e.scores[1] >= np.float32(0.8),
+        "not dog >= 0.3": lambda e: not e.scores[0] >= np.float32(0.3),
+    }[text]
+    expected = {e.path for e in entries if holds(e)}
+    assert expected
+    expression = parse(text, NAMES)
+    assert {str(hit.path) for hit in index.having(expression, 100)} == expected
+    query = entries[0].embedding
+    assert {str(hit.path) for hit in index.like(query, 100, expression=expression)} == expected
+
+
+def test_the_surest_photos_come_first(index: SearchIndex):
+    entries = [entry(i) for i in range(60)]
+    index.put(entries)
+    hits = index.having(parse("dog and cat", NAMES), 5)
+    sums = [float(hit.scores[0] + hit.scores[1]) for hit in hits]
+    assert sums == sorted(sums, reverse=True)
+    both = [e for e in entries if {"dog", "cat"} <= set(e.labels)]
+    assert sums[0] == pytest.approx(max(float(e.scores[:2].sum()) for e in both))
+
+
+def test_a_photo_is_there_once_however_often_it_is_put(index: SearchIndex):
+    index.put([entry(1), entry(2)])
+    index.put([entry(2, size=7), entry(3)])
+    assert len(index) == 3
+    assert index.known([entry(2).path])[entry(2).path].size == 7
+
+
+def test_photos_are_moved_and_forgotten(index: SearchIndex):
+    index.put([entry(i) for i in range(3)])
+    index.move(entry(0).path, "/else/where's.jpg", 5)
+    index.remove([entry(1).path, "/photos/not there.jpg"])
+    assert set(index.paths()) == {"/else/where's.jpg", entry(2).path}
+    assert index.known(["/else/where's.jpg"])["/else/where's.jpg"].modified == 5
+    assert index.with_content([entry(0).digest]) == {entry(0).digest: ["/else/where's.jpg"]}
+    index.tidy()
+    assert len(index) == 2
+
+
+def test_what_is_the_query_itself_can_be_left_out(index: SearchIndex):
+    index.put([entry(i) for i in range(3)])
+    query = entry(1).embedding
+    assert index.like(query, 1)[0].path == Path(entry(1).path)
+    assert index.like(query, 1, without=entry(1).digest)[0].path != Path(entry(1).path)
+
+
+def test_another_process_sees_what_is_written(index: SearchIndex):
+    index.put([entry(1)])
+    again = SearchIndex.open(index.folder)
+    assert len(again) == 1
+    assert again.facts == FACTS
+
+
+def test_an_index_of_another_model_is_refused_and_stays(index: SearchIndex):
+    index.put([entry(1)])
+    with pytest.raises(DataError, match=r"expected an index of this model in .*, got one of anoth"):
+        SearchIndex.create(index.folder, Facts("model", "other", NAMES, (0.5,) * 3, 8))
+    assert len(SearchIndex.open(index.folder)) == 1
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match="with other files"):
+        SearchIndex.create(tmp_path, FACTS)
+    with pytest.raises(
+        DataError, match=r"expected the folder of an index, got .*: 'tagsight index'"
+    ):
+        SearchIndex.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no json", "expected what 'tagsight index' writes"),
+        ("[]", "expected what 'tagsight index' writes"),
+        ("{}", "expected what 'tagsight index' writes"),
+        (json.dumps({"version": 9} | FACTS.__dict__), "of version 1, got 9: make it again"),
+    ],
+)
+def test_damaged_facts_are_refused(index: SearchIndex, text: str, message: str):
+    (index.folder / "index.json").write_text(text)
+    with pytest.raises(DataError, match=message):
+        SearchIndex.open(index.folder)

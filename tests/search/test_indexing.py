@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from channels import channels_recognizer, corner
+
+from tagsight.data.photos import find_photos
+from tagsight.search.index import Facts, SearchIndex
+from tagsight.search.indexing import Indexed, forget_missing, index_photos
+
+pytest.importorskip("lancedb")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "deep").mkdir(parents=True)
+    for i, colour in enumerate(("red", "green", "blue")):
+        corner(colour).save(folder / f"{i}.png")
+    corner("red", brightness=200).save(folder / "deep" / "3.png")
+    (folder / "4.jpg").write_bytes(b"no photo")
+    return folder
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> SearchIndex:
+    recognizer = channels_recognizer()
+    length = len(recognizer(corner("red")).embedding)
+    facts = Facts("model", "digest", recognizer.labels, (0.5,) * 3, length)
+    return SearchIndex.create(tmp_path / "index", facts)
+
+
+def indexed(index: SearchIndex, *paths: Path, **callbacks: object) -> Indexed:
+    recognizer = channels_recognizer(batch_size=2)
+    return index_photos(recognizer, find_photos(paths), index, **callbacks)
+
+
+def names(index: SearchIndex) -> set[str]:
+    return {Path(path).name for path in index.paths()}
+
+
+def test_photos_are_indexed_once(photos: Path, index: SearchIndex):
+    done: list[Path] = []
+    problems: list[str] = []
+    first = indexed(
+        index, photos, on_photo=done.append, on_problem=lambda _, reason: problems.append(reason)
+    )
+    assert first == Indexed(new=4, left_out=1)
+    assert sorted(path.name for path in done) == ["0.png", "1.png", "2.png", "3.png", "4.jpg"]
+    assert "expected a photo" in problems[0]
+    assert indexed(index, photos) == Indexed(known=4, left_out=1)
+    assert names(index) == {"0.png", "1.png", "2.png", "3.png"}
+
+
+def test_the_index_has_what_the_recogniser_says(photos: Path, index: SearchIndex):
+    indexed(index, photos)
+    result = channels_recognizer()(photos / "1.png")
+    (hit,) = index.like(result.embedding, 1)
+    assert hit.path == photos / "1.png"
+    assert hit.likeness == pytest.approx(1, abs=1e-5)
+    assert hit.labels == ("green",)
+    np.testing.assert_allclose(hit.scores, result.scores, atol=1e-6)
+
+
+def test_a_changed_photo_is_recognised_again(photos: Path, index: SearchIndex):
+    indexed(index, photos)
+    corner("blue", brightness=90).save(photos / "0.png")
+    assert indexed(index, photos) == Indexed(new=1, known=3, left_out=1)
+    assert len(index) == 4
+
+
+def test_a_moved_photo_is_found_again_without_a_look_at_it(photos: Path, index: SearchIndex):
+    indexed(index, photos)
+    (photos / "0.png").rename(photos / "deep" / "moved.png")
+    assert indexed(index, photos) == Indexed(known=3, moved=1, left_out=1)
+    assert names(index) == {"1.png", "2.png", "3.png", "moved.png"}
+
+
+def test_a_copy_is_another_photo(photos: Path, index: SearchIndex):
+    indexed(index, photos)
+    (photos / "copy.png").write_bytes((photos / "0.png").read_bytes())
+    assert indexed(index, photos) == Indexed(new=1, known=4, left_out=1)
+
+
+def test_deleted_photos_are_forgotten_just_below_the_folders_that_were_looked_through(
+    photos: Path, index: SearchIndex, tmp_path: Path
+):
+    other = tmp_path / "photos of others"
+    other.mkdir()
+    corner("red").save(other / "a.png")
+    indexed(index, photos, other)
+    (photos / "0.png").unlink()
+    (other / "a.png").unlink()
+    assert forget_missing(index, [photos]) == 1
+    assert names(index) == {"1.png", "2.png", "3.png", "a.png"}
+    assert forget_missing(index, [other / "a.png"]) == 1
+
+
+SCRIPT = """
+import os, sys
+sys.path[:0] = sys.argv[3:]
+from pathlib import Path
+from channels import channels_recognizer
+from tagsight.data.photos import find_photos
+from tagsight.search import indexing
+from tagsight.search.index import SearchIndex
+
+indexing.PART = 2
+done = []
+def tell(photo):
+    done.append(photo)
+    if len(done) == 2:
+        os.kill(os.getpid(), 9)
+index_photos = indexing.index_photos
+index_photos(channels_recognizer(batch_size=2), find_photos([Path(sys.argv[1])]),
+             SearchIndex.open(Path(sys.argv[2])), on_photo=tell)
+"""
+
+
+def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos: Path, index: SearchIndex):
+    (photos / "4.jpg").unlink()
+    arguments = [str(photos), str(index.folder), str(Path(__file__).parents[1])]
+    killed = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=False)
+    assert killed.returncode == -9
+    again = SearchIndex.open(index.folder)
+    assert len(again) == 2
+    assert indexed(again, photos) == Indexed(new=2, known=2)
