@@ -82,6 +82,25 @@ def predict(
 
 
 @torch.no_grad()
+def embed(
+    system: System,
+    photos: Photos,
+    runtime: Runtime,
+    *,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Give the pooled features of photos, in their order; arguments are as for `predict`.
+
+    Returns:
+        In every process ``(N, D)`` float32 on the CPU, of all photos.
+    """
+    return _of_all(
+        lambda images: system(images).embedding, system, photos, runtime, batch_size, progress
+    )
+
+
+@torch.no_grad()
 def describe(
     system: RememberingSystem,
     photos: Photos,

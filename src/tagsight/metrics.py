@@ -187,6 +187,33 @@ def top_k(
     return chosen if rule == "exact" else chosen & (logits >= threshold_logit)
 
 
+def precision_at_k(relevant: Tensor) -> Tensor:
+    """How many of the photos that a search gives are relevant: ``(N, k) -> (N,)``.
+
+    Args:
+        relevant: ``(N, k)`` bool, the nearest first.
+    """
+    return relevant.double().mean(1)
+
+
+def average_precision_at_k(relevant: Tensor, existing: Tensor) -> Tensor:
+    """Average precision of the first ``k`` photos that a search gives: ``(N, k) -> (N,)``.
+
+    ``sum_i P(i) rel(i) / min(k, R)``, so that 1 is what the best order of all photos would have.
+    Papers on hashing divide by the number of relevant photos among the first ``k`` instead, which
+    does not mind those that are missing.
+
+    Args:
+        relevant: ``(N, k)`` bool, the nearest first.
+        existing: ``(N,)`` int, ``R``: how many relevant photos there are. Where there is none the
+            value is NaN.
+    """
+    size = relevant.shape[1]
+    precision = relevant.cumsum(1) / torch.arange(1, size + 1, device=relevant.device)
+    found = (precision.double() * relevant).sum(1)
+    return torch.where(existing > 0, found / existing.clamp(1, size), torch.nan)
+
+
 def _check_shapes(name: str, values: Tensor, targets: Tensor) -> None:
     if values.ndim != 2 or values.shape != targets.shape:
         msg = (

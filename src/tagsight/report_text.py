@@ -15,7 +15,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Say what a model is worth, in percent.
 
     Args:
-        report: What `evaluate` gives, and perhaps ``evidence`` from `measure_evidence`.
+        report: What `evaluate` gives, and perhaps ``evidence`` from `measure_evidence` and
+            ``retrieval`` from `measure_retrieval`.
     """
     yield (
         f"{report['system']} ({report['recipe']}), {report['photos']:,} photos at "
@@ -34,6 +35,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield _calibration_line(report["calibration"])
     if "evidence" in report:
         yield from _evidence_lines(report["evidence"])
+    if "retrieval" in report:
+        yield _retrieval_line(report["retrieval"])
 
 
 def _calibration_line(calibration: Mapping[str, Any]) -> str:
@@ -105,6 +108,15 @@ def _evidence_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
                 f"{name} {_value(evidence[key])}{_interval(evidence[f'{key}_interval'])}, "
                 f"by chance {_value(evidence['chance'])}; {evidence['pairs']:,} labels of photos"
             )
+
+
+def _retrieval_line(found: Mapping[str, Any]) -> str:
+    return (
+        f"search: of the nearest {found['k']} photos {_value(found['precision'])}"
+        f"{_interval(found['precision_interval'])} share a label with the query, by chance "
+        f"{_value(found['chance'])}; mAP of these {_value(found['mAP'])}; "
+        f"{found['queries']:,} queries"
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

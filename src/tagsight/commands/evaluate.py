@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
+from cyclopts.validators import Number
 
 from tagsight.commands.options import Additions, CheckedReading, Machine
 from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
@@ -21,14 +22,18 @@ if TYPE_CHECKING:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Evidence:
-    """How the evidence is measured."""
+class Besides:
+    """What is measured besides scores and decisions."""
 
     boxes: Path | None = None
     """COCO file of boxes, to measure whether the evidence points at the objects."""
 
     grad_cam: bool = False
     """Measure the evidence of Grad-CAM instead of the system's own."""
+
+    retrieval: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1000))] = None
+    """Search for each photo among the others, and measure how many of the first so many share a
+    label with it."""
 
 
 def evaluate(
@@ -38,7 +43,7 @@ def evaluate(
     *,
     split: Split = "test",
     reading: CheckedReading = CheckedReading(),
-    evidence: Evidence = Evidence(),
+    besides: Besides = Besides(),
     additions: Additions = Additions(),
     json: Path | None = None,
     machine: Machine = Machine(),
@@ -52,7 +57,7 @@ def evaluate(
         json: File for the whole report; without a name it goes to standard output.
     """
     with machine.together() as runtime:
-        report = _measured(model, data, split, reading, evidence, additions, runtime)
+        report = _measured(model, data, split, reading, besides, additions, runtime)
         if not runtime.processes.is_first:
             return
     if json != STANDARD_OUTPUT:
@@ -68,7 +73,7 @@ def _measured(
     data: Path,
     split: Split,
     reading: CheckedReading,
-    evidence: Evidence,
+    besides: Besides,
     additions: Additions,
     runtime: Runtime,
 ) -> Report:
@@ -76,9 +81,10 @@ def _measured(
     from tagsight.data.boxes import read_boxes
     from tagsight.evaluate import evaluate as measure
     from tagsight.evidence_report import find_pairs, measure_evidence
+    from tagsight.retrieval import measure_retrieval
 
     loaded = additions.added_to(load_model(model, runtime.device))
-    boxes = read_boxes(evidence.boxes) if evidence.boxes is not None else None
+    boxes = read_boxes(besides.boxes) if besides.boxes is not None else None
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None
     with progress("recognising", len(rows)) as advance:
@@ -90,7 +96,12 @@ def _measured(
                 rows,
                 runtime,
                 pairs=pairs,
-                source="grad-cam" if evidence.grad_cam else "maps",
+                source="grad-cam" if besides.grad_cam else "maps",
                 progress=advance,
+            )
+    if besides.retrieval is not None:
+        with progress("searching", len(rows)) as advance:
+            report["retrieval"] = measure_retrieval(
+                loaded, rows, runtime, besides.retrieval, progress=advance
             )
     return report
