@@ -51,6 +51,42 @@ def corner() -> Image.Image:
     return photo
 
 
+def halves() -> Image.Image:
+    """Blue on the left, red on the right."""
+    photo = Image.new("RGB", (64, 32), "red")
+    photo.paste("blue", (0, 0, 32, 32))
+    return photo
+
+
+@pytest.fixture
+def heic(tmp_path: Path) -> Path:
+    """A photo of a telephone that was held upright: it lies on its side, with a mark."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / "IMG_0001.HEIC"
+    halves().save(path, "HEIF", exif=exif.tobytes(), quality=95)
+    return path
+
+
+def test_photos_of_telephones_are_read_upright(heic: Path) -> None:
+    photo = open_photo(heic)
+    assert photo.size == (32, 64)
+    top, bottom = photo.getpixel((16, 8)), photo.getpixel((16, 56))
+    assert isinstance(top, tuple)
+    assert isinstance(bottom, tuple)
+    np.testing.assert_allclose(top, (0, 0, 255), atol=6)
+    np.testing.assert_allclose(bottom, (255, 0, 0), atol=6)
+    assert list(find_photos([heic.parent])) == [heic]
+
+
+def test_without_the_extra_a_photo_of_a_telephone_says_what_it_needs(heic, monkeypatch) -> None:
+    monkeypatch.setattr("tagsight.data.photos._formats", lambda: ["JPEG", "PNG"])
+    with pytest.raises(DataError, match=r"IMG_0001.HEIC: expected the extra 'heif' for this kind"):
+        open_photo(heic)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_ends_upright_and_only_once(kind, orientation) -> None:

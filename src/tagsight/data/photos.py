@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -18,10 +19,13 @@ from tagsight.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 """What is tried. Pillow knows more; of these it runs no other program (EPS would)."""
 
-PHOTO_SUFFIXES = frozenset(
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+"""Photos of telephones, which need the extra ``heif``."""
+
+PHOTO_SUFFIXES = HEIF_SUFFIXES | frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
     | {".ppm", ".pgm", ".pbm", ".avif", ".jp2"}
 )
@@ -171,6 +175,9 @@ def _decode(
 def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
     if isinstance(source, bytes):
         return BytesIO(source)
+    if _is_heif(source) and "HEIF" not in _formats():
+        msg = "expected the extra 'heif' for this kind of photo: pip install 'tagsight[heif]'"
+        raise DataError(msg)
     if isinstance(source, Path) and (inside := tar_of(source)):
         return BytesIO(read_member(*inside))
     if isinstance(source, Path) and source.exists() and not source.is_file():
@@ -179,9 +186,17 @@ def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
     return source
 
 
+def _is_heif(source: Path | BinaryIO) -> bool:
+    return isinstance(source, Path) and source.suffix.lower() in HEIF_SUFFIXES
+
+
 @functools.cache
 def _formats() -> list[str]:
     Image.init()
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]
 
 
