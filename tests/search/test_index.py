@@ -90,6 +90,24 @@ def test_a_photo_is_there_once_however_often_it_is_put(index: SearchIndex):
     assert index.known([entry(2).path])[entry(2).path].size == 7
 
 
+def test_a_large_index_skips_most_photos_and_says_how_many_it_misses(index: SearchIndex):
+    generator = np.random.default_rng(0)
+    centres = generator.standard_normal((20, 8))
+    cloud = centres[generator.integers(0, 20, 2000)] + 0.5 * generator.standard_normal((2000, 8))
+    index.put([entry(i, embedding=row.astype(np.float32)) for i, row in enumerate(cloud)])
+    assert index.speed_up(least=2001) is None
+    recall = index.speed_up(least=2000)
+    assert recall is not None
+    assert recall > 0.9
+    query = cloud[7].astype(np.float32)
+    exact, quick = index.like(query, 5, exact=True), index.like(query, 5)
+    assert exact[0].path == quick[0].path == Path(entry(7).path)
+    assert quick[0].likeness == pytest.approx(exact[0].likeness, abs=1e-5)
+    late = entry(5000, embedding=query)
+    index.put([late])
+    assert Path(late.path) in {hit.path for hit in index.like(query, 2)}
+
+
 def test_photos_are_moved_and_forgotten(index: SearchIndex):
     index.put([entry(i) for i in range(3)])
     index.move(entry(0).path, "/else/where's.jpg", 5)

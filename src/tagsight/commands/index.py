@@ -60,6 +60,8 @@ def index(
     if not indexed.interrupted:
         indexed.gone = forget_missing(opened, paths)
         opened.tidy()
+        if (recall := opened.speed_up()) is not None:
+            remark(f"searches skip most photos, and find {recall:.1%} of the ten nearest")
     left_out.tell()
     remark(
         f"{len(opened):,} photos in the index: {indexed.new:,} new, {indexed.known:,} known, "

@@ -37,6 +37,9 @@ class Question:
     top: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20
     """How many photos at most."""
 
+    exact: bool = False
+    """Compare all photos, also where the index is so large that a search skips most of them."""
+
     def check(self) -> None:
         """Refuse a question that asks for nothing.
 
@@ -100,7 +103,13 @@ def search(
             embedding, without = recognizer(like).embedding, digest_of(like)
         else:
             embedding, without = recognizer.embed_region(like, box), None
-        hits = opened.like(embedding, question.top, expression=expression, without=without)
+        hits = opened.like(
+            embedding,
+            question.top,
+            expression=expression,
+            without=without,
+            exact=question.exact,
+        )
     else:
         assert expression is not None
         hits = opened.having(expression, question.top)

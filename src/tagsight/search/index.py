@@ -32,6 +32,16 @@ FACTS = "index.json"
 PART = 1_000
 """Rows that are read or named at a time."""
 
+APPROXIMATE_FROM = 250_000
+"""Photos from which on a search no longer compares all of them, unless it is asked to."""
+
+TRIED, NEAREST = 50, 10
+"""Photos that the approximate search is tried on, and how many of their nearest it should find."""
+
+REFINED = 4
+"""So many times as many photos as are wanted are compared exactly, of those that an approximate
+search has found."""
+
 
 class Entry(NamedTuple):
     """A photo, as the index keeps it.
@@ -189,6 +199,32 @@ class SearchIndex:
         """Bring together what many small writes have left, and let go of old versions."""
         self._table.optimize()
 
+    def speed_up(self, least: int = APPROXIMATE_FROM) -> float | None:
+        """Make a structure by which a search skips most photos, if there are many.
+
+        A hierarchical graph over vectors of 8 bits, in clusters. Photos that come later are
+        compared one by one until it is made again.
+
+        Args:
+            least: Photos below which there is none: all are compared.
+
+        Returns:
+            Its recall, the share of the 10 nearest photos that it finds, measured on 50 photos of
+            the index; None if there is none.
+        """
+        if len(self) < least:
+            return None
+        from lancedb.index import IvfHnswSq
+
+        self._table.create_index("vector", config=IvfHnswSq(distance_type="dot"))
+        tried = self._table.search().select(["vector"]).limit(TRIED).to_list()
+        found = 0
+        for row in tried:
+            query = np.asarray(row["vector"], dtype=np.float32)
+            exact = {hit.path for hit in self.like(query, NEAREST, exact=True)}
+            found += len(exact & {hit.path for hit in self.like(query, NEAREST)})
+        return found / (NEAREST * len(tried))
+
     def like(
         self,
         embedding: NDArray[np.float32],
@@ -214,8 +250,7 @@ class SearchIndex:
         query = query.distance_type("dot").limit(count)
         if conditions:
             query = query.where(" AND ".join(conditions), prefilter=True)
-        if exact:
-            query = query.bypass_vector_index()
+        query = query.bypass_vector_index() if exact else query.refine_factor(REFINED)
         rows = query.select(["path", "labels", "scores", "_distance"]).to_list()
         return [_hit(row, 1 - row["_distance"]) for row in rows]
 
