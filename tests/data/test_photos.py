@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile
+from raw_photo import dng
 
 from tagsight.data.photos import find_photos, open_photo, photo_defect
 from tagsight.errors import DataError
@@ -85,6 +86,30 @@ def test_without_the_extra_a_photo_of_a_telephone_says_what_it_needs(heic, monke
     monkeypatch.setattr("tagsight.data.photos._formats", lambda: ["JPEG", "PNG"])
     with pytest.raises(DataError, match=r"IMG_0001.HEIC: expected the extra 'heif' for this kind"):
         open_photo(heic)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_raw_photo_the_preview_is_read_upright(tmp_path, orientation: int) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "1.DNG"
+    path.write_bytes(dng(encoded(halves(), "JPEG", quality=95), orientation))
+    photo = open_photo(path)
+    assert photo.size == ((64, 32) if orientation == 1 else (32, 64))
+    first = photo.getpixel((4, 4))
+    assert isinstance(first, tuple)
+    np.testing.assert_allclose(first, (0, 0, 255), atol=12)
+    assert list(find_photos([tmp_path])) == [path]
+
+
+def test_a_raw_photo_without_a_preview_is_refused(tmp_path) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "1.dng"
+    path.write_bytes(dng(None))
+    with pytest.raises(DataError, match=r"1.dng: expected a readable photo, got: "):
+        open_photo(path)
+    path.write_bytes(b"II*\0 and no more")
+    with pytest.raises(DataError, match=r"1.dng: expected a readable photo, got: "):
+        open_photo(path)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
@@ -313,7 +338,7 @@ def found(root: Path, *paths: Path) -> list[str]:
 
 
 def test_photos_in_folders_are_found_in_alphabetical_order(tmp_path) -> None:
-    tree(tmp_path, "c.JPG", "b/z.png", "b/a.jpeg", "a.webp", "notes.txt", "raw/x.cr2")
+    tree(tmp_path, "c.JPG", "b/z.png", "b/a.jpeg", "a.webp", "notes.txt", "drawn/x.psd")
     assert found(tmp_path) == ["a.webp", "b/a.jpeg", "b/z.png", "c.JPG"]
 
 

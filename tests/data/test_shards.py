@@ -274,7 +274,7 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
         weights[source] = (out / "model" / "model.safetensors").read_bytes()
     assert weights[labels] == weights[shards]
     capsys.readouterr()
-    assert main(["tag", str(out / "model"), str(shards / "part-000.tar"), "--json"]) == 0
+    assert main(["tag", str(out / "model"), str(shards / "part-000.tar"), "--write", "jsonl"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [Path(line["path"]).name for line in lines] == [path.name for path in photos[:11]]
     photo = str(shards / "part-000.tar" / "000.png")

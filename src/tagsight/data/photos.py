@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import os
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,9 +26,19 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
 """Photos of telephones, which need the extra ``heif``."""
 
-PHOTO_SUFFIXES = HEIF_SUFFIXES | frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-    | {".ppm", ".pgm", ".pbm", ".avif", ".jp2"}
+RAW_SUFFIXES = frozenset(
+    {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
+)
+"""What cameras keep besides: the preview in it is taken, with the extra ``raw``. Without the extra
+such files are passed over in folders, as their JPEGs mostly lie beside them."""
+
+PHOTO_SUFFIXES = (
+    (RAW_SUFFIXES if find_spec("rawpy") else frozenset())
+    | HEIF_SUFFIXES
+    | frozenset(
+        {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+        | {".ppm", ".pgm", ".pbm", ".avif", ".jp2"}
+    )
 )
 """Endings, in lower case, by which photos are told from other files in a folder."""
 
@@ -178,12 +189,31 @@ def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
     if _is_heif(source) and "HEIF" not in _formats():
         msg = "expected the extra 'heif' for this kind of photo: pip install 'tagsight[heif]'"
         raise DataError(msg)
+    if isinstance(source, Path) and source.suffix.lower() in RAW_SUFFIXES:
+        return BytesIO(_preview(source))
     if isinstance(source, Path) and (inside := tar_of(source)):
         return BytesIO(read_member(*inside))
     if isinstance(source, Path) and source.exists() and not source.is_file():
         msg = "expected a photo, got a folder or device"
         raise DataError(msg)
     return source
+
+
+def _preview(source: Path) -> bytes:
+    """The file of the preview in a raw photo, which says how it is turned."""
+    try:
+        import rawpy
+    except ImportError:
+        msg = "expected the extra 'raw' for this kind of photo: pip install 'tagsight[raw]'"
+        raise DataError(msg) from None
+    inside = tar_of(source)
+    with rawpy.imread(BytesIO(read_member(*inside)) if inside else str(source)) as raw:
+        preview = raw.extract_thumb()
+    if preview.format == rawpy.ThumbFormat.JPEG:
+        return bytes(preview.data)
+    file = BytesIO()
+    Image.fromarray(np.asarray(preview.data, dtype=np.uint8)).save(file, "PPM")
+    return file.getvalue()
 
 
 def _is_heif(source: Path | BinaryIO) -> bool:
