@@ -28,6 +28,7 @@ from tagsight.commands.recipes import recipes
 from tagsight.commands.reproduce import reproduce
 from tagsight.commands.runs import runs
 from tagsight.commands.search import search
+from tagsight.commands.serve import serve
 from tagsight.commands.systems import systems
 from tagsight.commands.tag import tag
 from tagsight.commands.train import train
@@ -58,6 +59,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     explain,
     index,
     search,
+    serve,
 )
 
 SHARED: tuple[Callable[..., int | None], ...] = (train, evaluate)

@@ -5,6 +5,14 @@ class DataError(ValueError):
     """Something a user gave cannot be used; the message says what, where, and what to do."""
 
 
+class TooLargeError(DataError):
+    """Something is larger than it may be."""
+
+
+class OtherKindError(DataError):
+    """Something is not of the kind that was expected."""
+
+
 class ShareError(DataError):
     """One of several processes met what the others did not, and must say so itself."""
 

@@ -146,6 +146,11 @@ class Recognizer:
         done = self.runtime.pipeline(self._prepared_batch, self._outcomes, batches)
         return _readable(chain.from_iterable(done), on_error)
 
+    def answers(self, photos: Sequence[PhotoLike]) -> list[Result | DataError]:
+        """Recognise the photos of one batch in this thread; one that cannot be read is an error."""
+        outcomes = self._outcomes(self._prepared_batch(photos))
+        return [one.error if isinstance(one, _Unreadable) else one for one in outcomes]
+
     def embed(self, photos: Iterable[PhotoLike]) -> Iterator[NDArray[np.float32]]:
         """Describe photos, in their order, by the pooled features: ``(D,)`` float32 each.
 

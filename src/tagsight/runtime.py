@@ -143,12 +143,19 @@ class Runtime:
             return (forward(one) for one in prepared)
         return self._lanes(lambda batch: forward(prepare(batch)), batches)
 
+    def lanes(self) -> tuple[int, Callable[[], object]]:
+        """How many threads take a batch of their own through the network, and how each begins."""
+        if self.device.type != "cpu":
+            return 1, _nothing
+        threads = torch.get_num_threads()
+        lanes = min(self.workers, threads)
+        return lanes, partial(torch.set_num_threads, threads // lanes)
+
     def _lanes(
         self, work: Callable[[Item], Outcome], batches: Iterable[Item]
     ) -> Generator[Outcome, None, None]:
         threads = torch.get_num_threads()
-        lanes = min(self.workers, threads)
-        share = partial(torch.set_num_threads, threads // lanes)
+        lanes, share = self.lanes()
         try:
             yield from ordered_map(work, batches, workers=lanes, ahead=lanes + 1, begin=share)
         finally:
@@ -156,6 +163,10 @@ class Runtime:
 
     def __str__(self) -> str:
         return f"{self.device.type} in {self.precision}"
+
+
+def _nothing() -> None:
+    pass
 
 
 def _keep_freed_memory() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tagsight.data.tar_members import is_tar, members, read_member, tar_of
-from tagsight.errors import DataError
+from tagsight.errors import DataError, OtherKindError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,7 +86,7 @@ def open_photo(
         return _decode(source, max_pixels, least_side)
     except DataError as error:
         msg = f"{_name(source)}: {error}"
-        raise DataError(msg) from error
+        raise type(error)(msg) from error
 
 
 def whole_size(photo: Image.Image) -> tuple[int, int]:
@@ -180,7 +180,7 @@ def _decode(
         raise
     # Malformed files make Pillow's decoders raise almost anything.
     except Exception as error:
-        raise DataError(_reason(error)) from error
+        raise _kind(error)(_reason(error)) from error
 
 
 def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
@@ -234,7 +234,7 @@ def _of_size(photo: Image.Image, max_pixels: int) -> Image.Image:
     width, height = photo.size
     if not 0 < width * height <= max_pixels:
         msg = f"expected 1 to {max_pixels:,} pixels, got {width:,} x {height:,}"
-        raise DataError(msg)
+        raise TooLargeError(msg)
     return photo
 
 
@@ -285,6 +285,13 @@ def _grey_8_bit(photo: Image.Image) -> Image.Image:
 def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:
     name = source if isinstance(source, Path) else getattr(source, "name", None)
     return str(name or getattr(source, "filename", None) or "photo")
+
+
+def _kind(error: Exception) -> type[DataError]:
+    if isinstance(error, UnidentifiedImageError):
+        return OtherKindError
+    bombs = Image.DecompressionBombError | Image.DecompressionBombWarning
+    return TooLargeError if isinstance(error, bombs) else DataError
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,104 @@
+"""``tagsight serve``: a model behind HTTP."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.options import Machine
+from tagsight.commands.output import remark
+from tagsight.errors import DataError
+
+LONGEST_TOKEN, SHORTEST_TOKEN = 4096, 16
+
+
+def serve(
+    model: Path,
+    /,
+    *,
+    index: Path | None = None,
+    host: str = "127.0.0.1",
+    port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8000,
+    token_file: Path | None = None,
+    machine: Machine = Machine(),
+) -> int:
+    """Serve a model over HTTP: labels, evidence and embeddings of the photos that clients send.
+
+    Only this machine is let in, unless there is a token. Ctrl-C or SIGTERM ends it when what it has
+    accepted is answered.
+
+    Args:
+        model: The model folder.
+        index: Folder of an index, to be searched as well.
+        host: Address to listen at.
+        port: Port to listen at.
+        token_file: File with the token that clients must send, of at least 16 characters.
+    """
+    token = _token(token_file)
+    if token is None and not _is_loopback(host):
+        msg = (
+            f"expected --token-file to listen at {host}, which others can reach, got none: "
+            "give one, or leave out --host to let in this machine alone"
+        )
+        raise DataError(msg)
+    try:
+        import uvicorn
+
+        from tagsight.server.app import Service, create_app
+    except ImportError as error:
+        msg = "expected the extra 'serve' to answer over HTTP: pip install 'tagsight[serve]'"
+        raise DataError(msg) from error
+
+    from tagsight.checkpoint import load_model, model_digest
+    from tagsight.recognizer import Recognizer
+    from tagsight.search.index import SearchIndex
+    from tagsight.server.limits import Limits
+
+    runtime, limits = machine.runtime(), Limits()
+    loaded = load_model(model, runtime.device)
+    opened, digest = SearchIndex.open(index) if index is not None else None, model_digest(model)
+    if opened is not None and opened.facts.model != digest:
+        msg = f"expected an index of this model in {index}, got one of another"
+        raise DataError(msg)
+    service = Service(
+        Recognizer(loaded, runtime, max_pixels=limits.pixels), digest[:12], opened, token, limits
+    )
+    remark(f"listening at http://{host}:{port}; what can be asked is at /openapi.json")
+    config = uvicorn.Config(
+        create_app(service),
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=round(limits.seconds),
+        h11_max_incomplete_event_size=2**16,
+    )
+    uvicorn.Server(config).run()
+    return 0
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    with file.open("rb") as opened:
+        token = opened.read(LONGEST_TOKEN + 1).strip()
+    if not SHORTEST_TOKEN <= len(token) <= LONGEST_TOKEN or not token.isascii():
+        msg = (
+            f"expected a token of {SHORTEST_TOKEN} to {LONGEST_TOKEN} ASCII characters in {file}, "
+            f"got {len(token)}"
+        )
+        raise DataError(msg)
+    return token.decode("ascii")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

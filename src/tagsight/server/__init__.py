@@ -1,0 +1,1 @@
+"""A model behind HTTP: it decodes uploads, calls the recogniser and encodes the answer."""

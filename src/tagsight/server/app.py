@@ -1,0 +1,307 @@
+"""The application: routes, refusals, headers."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tagsight import __version__
+from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.search.expression import parse
+from tagsight.server.answers import (
+    Embeddings,
+    FoundLabel,
+    FoundPhoto,
+    KnownLabel,
+    ModelFacts,
+    Predictions,
+    Problem,
+    RecognisedPhoto,
+    SearchResults,
+)
+from tagsight.server.batching import Batcher, BusyError
+from tagsight.server.heatmap_urls import heatmap_urls
+from tagsight.server.limits import BodyLimit, Limits
+from tagsight.server.metrics import Counted, ServerMetrics
+from tagsight.server.uploads import photos_of, request_body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from tagsight.recognizer import Recognizer
+    from tagsight.result import Result
+    from tagsight.search.index import Hit, SearchIndex
+    from tagsight.server.uploads import Upload
+
+    Recognised = Callable[[Request], Awaitable[tuple[list[Upload], list[Result]]]]
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+TOP = Query(ge=1, le=1000, description="how many photos at most")
+WHERE = Query(max_length=1000, examples=["dog and not person"])
+RETRY_AFTER = {"Retry-After": "1"}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No token, or a wrong one."},
+    413: {"model": Problem, "description": "Too many bytes, pixels or photos."},
+    415: {"model": Problem, "description": "Not a photo, or a body of another kind."},
+    422: {"model": Problem, "description": "Malformed, damaged or truncated."},
+    429: {
+        "model": Problem,
+        "description": "No room just now; Retry-After says when to come again.",
+    },
+    503: {"model": Problem, "description": "Not answered in time."},
+}
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Service:
+    """What is served.
+
+    Args:
+        recognizer: The model.
+        digest: Of the model.
+        index: Photos to search in, if there are any.
+        token: What a client must say; None lets everybody in.
+        limits: What a client may ask for.
+    """
+
+    recognizer: Recognizer
+    digest: str
+    index: SearchIndex | None = None
+    token: str | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+def create_app(service: Service) -> FastAPI:
+    """Make the application; nothing of it writes a file or reads one that a client names."""
+    batcher = Batcher(service.recognizer, service.limits.room)
+    metrics = ServerMetrics(lambda: batcher.waiting)
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        async with batcher.running():
+            app.state.ready = True
+            yield
+            app.state.ready = False
+
+    app = FastAPI(
+        title="tagsight",
+        version=__version__,
+        description="Which of the model's labels are in a photo, and where is the evidence?",
+        lifespan=running,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.ready = False
+    _add_open_routes(app, metrics)
+    _add_routes(app, service, batcher)
+    _add_refusals(app)
+    app.add_middleware(BodyLimit, most=service.limits.body)
+    app.add_middleware(Counted, metrics=metrics)
+
+    @app.middleware("http")
+    async def secured(request: Request, call_next: Any) -> Response:  # noqa: ANN401
+        response: Response = await call_next(request)
+        response.headers.update(HEADERS)
+        return response
+
+    return app
+
+
+def _add_open_routes(app: FastAPI, metrics: ServerMetrics) -> None:
+    @app.get("/healthz", tags=["state"])
+    async def alive() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["state"], responses={503: {"model": Problem}})
+    async def ready() -> dict[str, str]:
+        """Whether photos can be sent."""
+        if not app.state.ready:
+            raise HTTPException(503, "expected a server that is ready, it begins or ends just now")
+        return {"status": "ready"}
+
+    @app.get("/metrics", tags=["state"], response_class=Response)
+    async def measured() -> Response:
+        """Counts and times, for Prometheus."""
+        return Response(metrics.text(), media_type=metrics.media_type)
+
+
+def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
+    allowed = [Depends(_bearer(service.token))]
+    with_photos: dict[str, Any] = {
+        "openapi_extra": request_body(),
+        "responses": REFUSALS,
+        "dependencies": allowed,
+    }
+
+    async def recognised(request: Request) -> tuple[list[Upload], list[Result]]:
+        try:
+            async with asyncio.timeout(service.limits.seconds):
+                uploads = await photos_of(request, service.limits)
+                results = await batcher.recognise([upload.content for upload in uploads])
+        except TimeoutError:
+            message = f"expected an answer within {service.limits.seconds:g} seconds, got none"
+            raise HTTPException(503, message, RETRY_AFTER) from None
+        return uploads, results
+
+    @app.get("/v1/model", tags=["model"], dependencies=allowed, responses={401: REFUSALS[401]})
+    async def model() -> ModelFacts:
+        """What answers here: labels, thresholds, resolution."""
+        loaded = service.recognizer.model
+        pairs = zip(loaded.labels.names, loaded.decision.thresholds.tolist(), strict=True)
+        return ModelFacts(
+            model=service.digest,
+            system=loaded.recipe.system,
+            recipe=loaded.recipe.name,
+            image_size=loaded.recipe.training.image_size,
+            labels=[KnownLabel(name=name, threshold=threshold) for name, threshold in pairs],
+            tagsight=__version__,
+        )
+
+    @app.post("/v1/predict", tags=["photos"], **with_photos)
+    async def predict(
+        request: Request,
+        heatmaps: Annotated[bool, Query(description="draw where each found label is")] = False,  # noqa: FBT002
+    ) -> Predictions:
+        """Which labels are in photos."""
+        uploads, results = await recognised(request)
+        pictures: Sequence[dict[str, str]] = [{} for _ in results]
+        if heatmaps:
+            contents = [upload.content for upload in uploads]
+            pictures = await asyncio.to_thread(_all_heatmaps, contents, results, service.limits)
+        rows = zip(uploads, results, pictures, strict=True)
+        photos = [_recognised(*row) for row in rows]
+        return Predictions(model=service.digest, photos=photos)
+
+    @app.post("/v1/embed", tags=["photos"], **with_photos)
+    async def embed(request: Request) -> Embeddings:
+        """What photos look like, as vectors."""
+        _, results = await recognised(request)
+        vectors = [result.embedding.tolist() for result in results]
+        return Embeddings(model=service.digest, embeddings=vectors)
+
+    if service.index is not None:
+        _add_search(app, service.index, recognised, with_photos)
+
+
+def _add_search(
+    app: FastAPI,
+    index: SearchIndex,
+    recognised: Recognised,
+    with_photos: dict[str, Any],
+) -> None:
+    @app.post("/v1/search", tags=["search"], **with_photos)
+    async def search_like(
+        request: Request,
+        where: Annotated[str | None, WHERE] = None,
+        top: Annotated[int, TOP] = 20,
+    ) -> SearchResults:
+        """The photos of the index that are most like the photo sent."""
+        expression = parse(where, index.facts.names) if where is not None else None
+        _, results = await recognised(request)
+        if len(results) != 1:
+            raise HTTPException(422, f"expected one photo to search with, got {len(results)}")
+        hits = await asyncio.to_thread(index.like, results[0].embedding, top, expression=expression)
+        return _found(hits)
+
+    @app.get(
+        "/v1/search",
+        tags=["search"],
+        dependencies=with_photos["dependencies"],
+        responses={401: REFUSALS[401], 422: REFUSALS[422]},
+    )
+    async def search_where(
+        where: Annotated[str, WHERE], top: Annotated[int, TOP] = 20
+    ) -> SearchResults:
+        """The photos of the index that have labels."""
+        expression = parse(where, index.facts.names)
+        return _found(await asyncio.to_thread(index.having, expression, top))
+
+
+def _found(hits: Sequence[Hit]) -> SearchResults:
+    return SearchResults(
+        photos=[
+            FoundPhoto(path=str(hit.path), likeness=hit.likeness, labels=list(hit.labels))
+            for hit in hits
+        ]
+    )
+
+
+def _recognised(upload: Upload, result: Result, pictures: dict[str, str]) -> RecognisedPhoto:
+    width, height = result.photo_size
+    places = {name: place for place, name in enumerate(result.names)}
+    labels = [
+        FoundLabel(
+            name=label.name,
+            score=label.score,
+            threshold=float(result.thresholds[places[label.name]]),
+            heatmap=pictures.get(label.name),
+        )
+        for label in result.labels
+    ]
+    scores = dict(zip(result.names, map(float, result.scores), strict=True))
+    return RecognisedPhoto(
+        name=upload.name, width=width, height=height, labels=labels, scores=scores
+    )
+
+
+def _all_heatmaps(
+    contents: Sequence[bytes], results: Sequence[Result], limits: Limits
+) -> list[dict[str, str]]:
+    return [
+        heatmap_urls(content, result, max_pixels=limits.pixels)
+        for content, result in zip(contents, results, strict=True)
+    ]
+
+
+def _bearer(token: str | None) -> Any:  # noqa: ANN401 - a dependency
+    async def allowed(request: Request) -> None:
+        if token is None:
+            return
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        right = hmac.compare_digest(given.strip().encode(), token.encode())
+        if kind.lower() != "bearer" or not right:
+            message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
+            raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
+
+    return allowed
+
+
+def _add_refusals(app: FastAPI) -> None:
+    def refused(status: int, message: str, headers: Any = None) -> JSONResponse:  # noqa: ANN401
+        return JSONResponse({"error": message}, status, headers)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        return refused(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][1:]) or "request"
+        return refused(422, f"{place}: {first['msg']}")
+
+    @app.exception_handler(BusyError)
+    async def busy(_: Request, __: BusyError) -> JSONResponse:
+        return refused(429, "expected room for more photos, got none: come again", RETRY_AFTER)
+
+    @app.exception_handler(DataError)
+    async def unusable(_: Request, error: DataError) -> JSONResponse:
+        kinds = {TooLargeError: 413, OtherKindError: 415}
+        return refused(kinds.get(type(error), 422), str(error))

@@ -1,0 +1,45 @@
+"""Where labels were found, as pictures within a JSON answer."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from tagsight.data.photos import open_photo
+from tagsight.heatmaps import overlay, strongest
+
+if TYPE_CHECKING:
+    from tagsight.result import Result
+
+SIDE = 768
+"""Longest side of a picture, in pixels."""
+
+
+def heatmap_urls(content: bytes, result: Result, *, max_pixels: int) -> dict[str, str]:
+    """Draw the evidence of the labels that were found, all on one scale.
+
+    Args:
+        content: The photo's file.
+        result: What was recognised in it.
+        max_pixels: Most pixels of the photo.
+
+    Returns:
+        A PNG as a ``data:`` URL, by label.
+    """
+    names = [label.name for label in result.labels]
+    if not names:
+        return {}
+    photo = open_photo(content, max_pixels=max_pixels, least_side=SIDE)
+    photo.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    maps = {name: result.map(name) for name in names}
+    top = max(strongest(evidence) for evidence in maps.values())
+    return {name: _url(overlay(photo, evidence, top)) for name, evidence in maps.items()}
+
+
+def _url(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

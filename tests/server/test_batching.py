@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+
+from channels import Channels, channels_recognizer
+from test_app import GREEN, RED
+
+from tagsight.errors import DataError
+from tagsight.server.batching import Batcher, BusyError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tagsight.systems.base import Recognition
+
+
+class Watched(Channels):
+    """Notes the sizes of its batches, and can be held up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def forward(self, images: Tensor) -> Recognition:
+        self.sizes.append(len(images))
+        self.may_go_on.wait(timeout=30)
+        return super().forward(images)
+
+
+def test_photos_of_many_requests_go_through_the_network_together():
+    system = Watched()
+
+    async def requests() -> list[np.ndarray]:
+        batcher = Batcher(channels_recognizer(system, batch_size=8), room=64)
+        async with batcher.running():
+            answers = await asyncio.gather(
+                *(batcher.recognise([RED if i % 2 else GREEN]) for i in range(32))
+            )
+        return [result.scores for (result,) in answers]
+
+    scores = asyncio.run(requests())
+    assert sum(system.sizes) == 32
+    assert len(system.sizes) <= 8
+    alone = {i: channels_recognizer()(RED if i else GREEN).scores for i in (0, 1)}
+    for i, found in enumerate(scores):
+        np.testing.assert_allclose(found, alone[i % 2], atol=1e-6)
+
+
+def test_a_bad_photo_spoils_its_own_request_alone():
+    async def requests() -> list[object]:
+        batcher = Batcher(channels_recognizer(batch_size=8), room=64)
+        async with batcher.running():
+            return await asyncio.gather(
+                *(batcher.recognise(photos) for photos in ([RED], [RED, b"no photo"], [GREEN])),
+                return_exceptions=True,
+            )
+
+    first, second, third = asyncio.run(requests())
+    assert first[0].labels[0].name == "red"
+    assert isinstance(second, DataError)
+    assert str(second).startswith("photo 2 of 2: ")
+    assert third[0].labels[0].name == "green"
+
+
+def test_there_is_room_again_when_photos_are_done():
+    system = Watched()
+
+    async def requests() -> None:
+        batcher = Batcher(channels_recognizer(system, batch_size=2), room=2)
+        async with batcher.running():
+            system.may_go_on.clear()
+            held = asyncio.create_task(batcher.recognise([RED, RED]))
+            await asyncio.sleep(0)
+            assert batcher.waiting == 2
+            with pytest.raises(BusyError):
+                await batcher.recognise([GREEN])
+            system.may_go_on.set()
+            await held
+            assert batcher.waiting == 0
+            assert len(await batcher.recognise([GREEN])) == 1
+
+    asyncio.run(requests())
+
+
+def test_a_request_that_goes_away_leaves_no_work_behind():
+    system = Watched()
+
+    async def requests() -> None:
+        batcher = Batcher(channels_recognizer(system, batch_size=1), room=8)
+        async with batcher.running():
+            system.may_go_on.clear()
+            held = [asyncio.create_task(batcher.recognise([RED])) for _ in range(6)]
+            while len(system.sizes) < 1:
+                await asyncio.sleep(0)
+            for task in held[3:]:
+                task.cancel()
+            await asyncio.gather(*held[3:], return_exceptions=True)
+            system.may_go_on.set()
+            await asyncio.gather(*held[:3])
+            assert batcher.waiting == 0
+
+    asyncio.run(requests())
+    assert len(system.sizes) <= 5

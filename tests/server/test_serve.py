@@ -1,0 +1,130 @@
+"""The command and its process: who is let in, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from channels import channels_model
+from test_app import RED, TOKEN, files
+from tiny import tiny_settings, tiny_system
+
+from tagsight.checkpoint import save_model
+from tagsight.cli import main
+from tagsight.config import Recipe, TrainConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tiny import label_space
+
+    folder = tmp_path_factory.mktemp("served") / "model"
+    recipe = Recipe(
+        name="tiny",
+        system="resnet",
+        settings=tiny_settings("resnet"),
+        training=TrainConfig(image_size=32, epochs=1, batch_size=8),
+        source="a test",
+        expectation="none",
+    )
+    system, labels = tiny_system("resnet"), label_space()
+    decision = channels_model(system, names=labels.names).decision
+    save_model(folder, system, labels, decision, recipe, {})
+    return folder
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    return file
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["serve", *arguments]) == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org"])
+def test_others_are_let_in_with_a_token_only(capsys, model: Path, host: str):
+    text = complaint(capsys, str(model), "--host", host)
+    assert f"expected --token-file to listen at {host}" in text
+
+
+def test_a_token_that_can_be_guessed_is_refused(capsys, model: Path, tmp_path: Path):
+    (tmp_path / "token").write_text("1234")
+    text = complaint(capsys, str(model), "--token-file", str(tmp_path / "token"))
+    assert "expected a token of 16 to 4096 ASCII characters" in text
+
+
+def test_an_index_of_another_model_is_refused(capsys, model: Path, tmp_path: Path):
+    pytest.importorskip("lancedb")
+    from tagsight.search.index import Facts, SearchIndex
+
+    SearchIndex.create(tmp_path / "index", Facts("m", "another", ("a",), (0.5,), 4))
+    text = complaint(capsys, str(model), "--index", str(tmp_path / "index"))
+    assert "expected an index of this model" in text
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import tiny
+from tagsight.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def server(model: Path, token_file: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["serve", str(model), "--port", str(port), "--token-file", str(token_file)]
+    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(TESTS), *command]) as process:
+        url = f"http://127.0.0.1:{port}"
+        transport = httpx.HTTPTransport(retries=10)  # with growing pauses, until it listens
+        with httpx.Client(transport=transport, timeout=60) as client:
+            while True:
+                try:
+                    assert client.get(f"{url}/readyz").status_code == 200
+                    break
+                except httpx.ConnectError:
+                    assert process.poll() is None, "the server has ended"
+        yield url, process
+        process.kill()
+
+
+def test_a_server_answers_and_ends_when_it_has_answered(server):
+    url, process = server
+    right = {"authorization": f"Bearer {TOKEN}"}
+    assert httpx.post(f"{url}/v1/predict", files=files(RED)).status_code == 401
+    answers: list[int] = []
+
+    def ask() -> None:
+        body = files(*[RED] * 20)
+        response = httpx.post(f"{url}/v1/predict", files=body, headers=right, timeout=60)
+        answers.append(len(response.json()["photos"]))
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking[:1]:
+        thread.join()
+    process.send_signal(signal.SIGTERM)
+    for thread in asking[1:]:
+        thread.join()
+    assert process.wait(timeout=60) in {0, -signal.SIGTERM}
+    assert answers == [20] * 4
