@@ -10,55 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from channels import channels_recognizer, corner
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from served import GREEN, LIMITS, RED, TOKEN, encoded, files, recognizer
 
-pytest.importorskip("fastapi")
-pytest.importorskip("lancedb")
-
-from fastapi.testclient import TestClient
-
-from tagsight.data.photos import find_photos
-from tagsight.recognizer import Recognizer
-from tagsight.search.index import Facts, SearchIndex
-from tagsight.search.indexing import index_photos
+from tagsight.search.index import SearchIndex
 from tagsight.server.app import HEADERS, Service, create_app
 from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-LIMITS = Limits(body=200_000, photos=3, pixels=100_000, seconds=20, room=8)
-TOKEN = "correct horse battery staple"
-
-
-def encoded(photo: Image.Image, kind: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    photo.save(file, kind)
-    return file.getvalue()
-
-
-RED, GREEN = encoded(corner("red")), encoded(corner("green"), "JPEG")
-
-
-def recognizer() -> Recognizer:
-    model = channels_recognizer(batch_size=4)
-    return Recognizer(model.model, model.runtime, batch_size=4, max_pixels=LIMITS.pixels)
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
-    folder = tmp_path_factory.mktemp("served")
-    (folder / "photos").mkdir()
-    for colour in ("red", "green", "blue"):
-        corner(colour).save(folder / "photos" / f"{colour}.png")
-    model = recognizer()
-    facts = Facts("model", "m", model.labels, (0.5,) * 3, 3)
-    index = SearchIndex.create(folder / "index", facts)
-    index_photos(model, find_photos([folder / "photos"]), index)
-    return index
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +29,6 @@ def client(index: SearchIndex) -> Iterator[TestClient]:
     app = create_app(Service(recognizer(), "digest", index, limits=LIMITS))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
-
-
-def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
-    return [("photos", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
 
 
 def error(response: Any) -> str:

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
-pytest.importorskip("fastapi")
-
 from channels import Channels, channels_recognizer
-from test_app import GREEN, RED
+from served import GREEN, RED
 
 from tagsight.errors import DataError
 from tagsight.server.batching import Batcher, BusyError

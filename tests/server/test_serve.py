@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from channels import channels_model
-from test_app import RED, TOKEN, files
+from served import RED, TOKEN, files
 from tiny import tiny_settings, tiny_system
 
 from tagsight.checkpoint import save_model

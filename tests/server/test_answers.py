@@ -1,0 +1,51 @@
+"""The whole document against a server at work: whatever it allows is answered as it says."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from served import LIMITS, recognizer
+
+from tagsight.server.app import Service, create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schemathesis import Case
+
+    from tagsight.search.index import SearchIndex
+
+
+@pytest.fixture(scope="module")
+def document(index: SearchIndex) -> Iterator[Any]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    app = create_app(Service(recognizer(), "digest", index, limits=LIMITS))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    host, port = listener.getsockname()
+    yield schemathesis.openapi.from_url(f"http://{host}:{port}/openapi.json", wait_for_schema=20)
+    server.should_exit = True
+    thread.join()
+
+
+def test_every_route_keeps_to_the_document(document: Any):
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert len(operations) == 8
+    for operation in operations:
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def answered(case: Case) -> None:
+            # That bytes are no photo cannot be said in a schema.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        answered()
