@@ -535,6 +535,17 @@ def test_questions_that_cannot_be_answered_are_refused(
     assert message in complaint(capsys, "search", photo_index, *given)
 
 
+def test_a_model_is_exported_and_compared(capsys, album: Path, model: str, tmp_path):
+    file = tmp_path / "model.onnx"
+    text = result(capsys, "export", model, str(album), "--out", str(file))
+    assert "4 photos, the file against the model in float32" in text
+    assert file.stat().st_size > 1000
+    assert "ends in .onnx" in complaint(capsys, "export", model, str(album), "--out", "model")
+    (tmp_path / "empty").mkdir()
+    options = [str(tmp_path / "empty"), "--out", str(file)]
+    assert "expected photos to compare" in complaint(capsys, "export", model, *options)
+
+
 def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_path):
     out = tmp_path / "evidence"
     photos = [str(labels.parent / "000.png"), str(labels.parent / "001.png")]

@@ -40,6 +40,7 @@ RUN_HERE = (
     "docs/how-to/new-labels.md",
     "docs/how-to/tag-a-collection.md",
     "docs/how-to/search-a-collection.md",
+    "docs/how-to/export-a-model.md",
 )
 """Pages whose commands and code are run one after another; of all others they are parsed."""
 WORDS = {"demo", "install", "test", "check", "bench", "docs"}

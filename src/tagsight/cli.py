@@ -21,6 +21,7 @@ from tagsight.commands.demo import demo
 from tagsight.commands.download import download
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
+from tagsight.commands.export import export
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
 from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, complain, remark
@@ -60,6 +61,7 @@ COMMANDS: tuple[Callable[..., int | None], ...] = (
     index,
     search,
     serve,
+    export,
 )
 
 SHARED: tuple[Callable[..., int | None], ...] = (train, evaluate)

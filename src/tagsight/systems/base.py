@@ -84,6 +84,8 @@ class System(nn.Module, ABC):
     """Whether some parameters have no gradient at some time of the training."""
     remembers: ClassVar[bool] = False
     """Whether it learns by remembering the training photos (`RememberingSystem`): no gradients."""
+    portable: ClassVar[bool] = True
+    """Whether it can be written as one graph of ONNX (`tagsight.exporting`)."""
     passes: ClassVar[int] = 1
     """How often recognising runs the backbone."""
 

@@ -102,6 +102,7 @@ class KNN(RememberingSystem):
     Config: ClassVar[type[SystemConfig]] = KNNConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1312.4894"
     published: ClassVar[tuple[Published, ...]] = ()
+    portable: ClassVar[bool] = False  # its search ranks the bits of numbers
     label_parameters: ClassVar[frozenset[str]] = frozenset({"targets", "means", "agreement"})
     config: KNNConfig
     means: Tensor
