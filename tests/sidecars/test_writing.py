@@ -76,6 +76,16 @@ def test_a_second_run_changes_nothing_and_is_not_noted(world: World, form: str):
 
 
 @FORMS
+def test_a_photo_that_is_given_twice_is_written_once(world: World, form: str):
+    photo = world.photo()
+    outcomes = world.write(photo, photo, form=form)
+    assert [(outcome.added, outcome.problem) for outcome in outcomes] == [
+        (("dog", "cat"), ""),
+        ((), ""),
+    ]
+
+
+@FORMS
 def test_undo_gives_back_every_byte(world: World, form: str):
     photos = [world.photo(f"{i}.jpg") for i in range(3)]
     world.write(photos[0], form=form, names="horse")

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 SIDE = 768
 """Longest side of a picture, in pixels."""
 
+MOST = 8
+"""Labels of a photo that are drawn, those with the highest scores."""
+
 
 def heatmap_urls(content: bytes, result: Result, *, max_pixels: int) -> dict[str, str]:
-    """Draw the evidence of the labels that were found, all on one scale.
+    """Draw the evidence of the labels that were found, the surest of them, all on one scale.
 
     Args:
         content: The photo's file.
@@ -29,7 +32,7 @@ def heatmap_urls(content: bytes, result: Result, *, max_pixels: int) -> dict[str
     Returns:
         A PNG as a ``data:`` URL, by label.
     """
-    names = [label.name for label in result.labels]
+    names = [label.name for label in result.labels[:MOST]]
     if not names:
         return {}
     photo = open_photo(content, max_pixels=max_pixels, least_side=SIDE)

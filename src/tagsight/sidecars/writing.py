@@ -81,12 +81,14 @@ class Writer:
         """Add tags to the sidecars of photos; nothing is noted for those that do not change.
 
         Args:
-            tagged: Photos, no two with the same sidecar, and the labels of each.
+            tagged: Photos and the labels of each. One that comes twice is written once.
         """
         outcomes: list[Outcome] = []
         changes: list[Change] = []
         for photo, tags in tagged:
             outcome, change = self._planned(photo, tags)
+            if change is not None and change.sidecar in {known.sidecar for known in changes}:
+                outcome, change = Outcome(photo, outcome.sidecar), None
             outcomes.append(outcome)
             changes += [change] if change is not None else []
         if changes and not self.dry_run:
