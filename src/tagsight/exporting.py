@@ -63,8 +63,10 @@ class ExportedGraph(nn.Module):
     """All that lies between a decoded photo and its scores.
 
     Deviations:
-        A photo is resized in floating point and rounded, where training resizes bytes: of 255
-        levels a pixel differs by one at most.
+        Training resizes bytes, first across and then down, rounding half up after each, with
+        weights of 16 bits. Here the weights are exact, so that one pixel in a hundred differs by a
+        level of 255. Rounding once, or halves to even, makes it one in five, and moves scores by
+        up to 0.07.
 
     Args:
         system: In evaluation mode.
@@ -85,11 +87,16 @@ class ExportedGraph(nn.Module):
             ``(B, L)`` in [0, 1], ``(B, L, h, w)`` and ``(B, D)`` float32.
         """
         pixels = photos.permute(0, 3, 1, 2).to(torch.float32)
-        size = (self.side, self.side)
-        resized = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
-        recognition = self.system(resized.round().clamp(0, 255) / 255)
+        across = _resized(pixels, (photos.shape[1], self.side))
+        recognition = self.system(_resized(across, (self.side, self.side)) / 255)
         scores = (recognition.logits / self.temperature).sigmoid()
         return scores, recognition.maps, recognition.embedding
+
+
+def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize to whole levels in [0, 255]."""
+    resized = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+    return (resized + 0.5).floor().clamp(0, 255)
 
 
 def export_onnx(model: LoadedModel, digest: str, file: Path, photos: Sequence[Path]) -> Agreement:
