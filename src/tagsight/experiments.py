@@ -217,10 +217,11 @@ PAPER_RECIPES = {"resnet": "resnet101-gap"}
 SIDES: dict[Profile, str] = {"paper-224": "224", "paper-448": "448"}
 
 PROFILE_WORDS: dict[Profile, str] = {
-    "cpu": "Ours are by the recipes for a processor: EfficientNet-Lite0 at 224 pixels, its first "
-    "stages frozen, 8 epochs.",
-    "paper-224": "Ours are by the published settings at 224 pixels, ResNet-101.",
-    "paper-448": "Ours are by the published settings at 448 pixels, ResNet-101.",
+    "cpu": "Ours are by the recipes for a processor: a small backbone, its first stages frozen.",
+    "paper-224": "Ours are by the published settings, ResNet-101 at 224 pixels but for what was "
+    "changed.",
+    "paper-448": "Ours are by the published settings, ResNet-101 at 448 pixels but for what was "
+    "changed.",
 }
 
 
