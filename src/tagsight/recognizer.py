@@ -21,6 +21,7 @@ from tagsight.preprocessing import least_side
 from tagsight.regions import region_vector
 from tagsight.result import Result
 from tagsight.runtime import Runtime
+from tagsight.threads import batched
 from tagsight.transforms import warp
 from tagsight.views import stacked_pixels
 
@@ -142,7 +143,7 @@ class Recognizer:
         if isinstance(photos, str | bytes | Path | Image.Image):
             msg = "expected several photos, got one: recognizer(photo) takes one, [photo] is a list"
             raise TypeError(msg)
-        batches = _batches(photos, self.batch_size)
+        batches = batched(photos, self.batch_size)
         done = self.runtime.pipeline(self._prepared_batch, self._outcomes, batches)
         return _readable(chain.from_iterable(done), on_error)
 
@@ -292,20 +293,3 @@ def _readable(
             raise outcome.error
         else:
             on_error(outcome.source, outcome.error)
-
-
-def _batches(photos: Iterable[PhotoLike], size: int) -> Iterator[list[PhotoLike]]:
-    """Batches of photos; what comes before an error is passed on before it."""
-    batch: list[PhotoLike] = []
-    try:
-        for photo in photos:
-            batch.append(photo)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except Exception:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch

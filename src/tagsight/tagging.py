@@ -16,6 +16,7 @@ from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
 from tagsight.files import replacing
 from tagsight.sidecars.edit import Tag
+from tagsight.threads import batched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -214,7 +215,7 @@ def tag_sidecars(
     tagged, changed, interrupted = 0, 0, False
     try:
         results = recognizer.recognize(photos, on_error=left_out)
-        for batch in _batches(results, recognizer.batch_size):
+        for batch in batched(results, recognizer.batch_size):
             labels = [(_path(result), selection.labels(result)) for result in batch]
             for outcome in writer.write([(p, [Tag(*one) for one in found]) for p, found in labels]):
                 if outcome.problem:
@@ -265,17 +266,6 @@ class _LeftOut:
             self._on_problem(problem)
         if self._on_photo is not None:
             self._on_photo(problem.path)
-
-
-def _batches(results: Iterable[Result], size: int) -> Iterator[list[Result]]:
-    batch: list[Result] = []
-    for result in results:
-        batch.append(result)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _path(result: Result) -> Path:

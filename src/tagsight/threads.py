@@ -47,6 +47,27 @@ def ordered_map(
     return _results(pool, function, items, ahead)
 
 
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of so many items, the last one shorter; what comes before an error is given before it.
+
+    >>> list(batched("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    batch: list[Item] = []
+    try:
+        for item in items:
+            batch.append(item)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    except Exception:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch
+
+
 def _results(
     pool: ThreadPoolExecutor,
     function: Callable[[Item], Result],

@@ -14,6 +14,7 @@ import numpy as np
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
 from tagsight.search.index import Entry, Known
+from tagsight.threads import batched
 
 if TYPE_CHECKING:
     from tagsight.recognizer import PhotoLike, Recognizer
@@ -140,7 +141,7 @@ class _Work:
 
     def _new(self, photos: Iterable[Path]) -> Iterator[Path]:
         """Those that must be recognised."""
-        for part in _parts((photo.absolute() for photo in photos), PART):
+        for part in batched((photo.absolute() for photo in photos), PART):
             known = self._index.known([str(photo) for photo in part])
             changed = [photo for photo in part if not self._is_known(photo, known)]
             self._move([photo for photo in changed if photo in self._asked])
@@ -172,17 +173,6 @@ class _Work:
                 self._index.move(left, str(photo), self._asked.pop(photo).modified)
                 self.done.moved += 1
                 self._on_photo(photo)
-
-
-def _parts(photos: Iterable[Path], size: int) -> Iterator[list[Path]]:
-    part: list[Path] = []
-    for photo in photos:
-        part.append(photo)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part
 
 
 def _file(photo: Path) -> Path:
