@@ -418,6 +418,12 @@ def test_sidecars_are_written_listed_and_taken_back(
     assert "expected a run 7 to take back" in complaint(capsys, "undo", "7", *common)
 
 
+def test_without_a_journal_there_is_nothing_to_take_back(capsys, tmp_path):
+    file = tmp_path / "journal.sqlite"
+    assert f"there is no journal {file}" in complaint(capsys, "undo", "--journal", str(file))
+    assert not file.exists()
+
+
 def test_tag_files_are_written_as_it_is_said(capsys, album: Path, model: str, tmp_path):
     (album / "0.caption").write_text("by hand")
     result(

@@ -27,7 +27,11 @@ def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
     from tagsight.sidecars.journal import Journal
     from tagsight.sidecars.writing import undo as taken_back
 
-    with Journal(journal_file(journal)) as opened:
+    file = journal_file(journal)
+    if not file.exists():
+        msg = f"expected a run to take back, got none: there is no journal {file}"
+        raise DataError(msg)
+    with Journal(file) as opened:
         chosen = _chosen(opened, run)
         changed = problems = 0
         with progress("taking back", chosen.sidecars) as advance:
