@@ -91,7 +91,7 @@ def test_a_batch_takes_one_forward():
         lambda _, inputs: batches.append(len(inputs[0]))
     )
     assert len(list(recognizer.recognize(noise(5)))) == 5
-    assert batches == [2, 2, 1]
+    assert sorted(batches) == [1, 2, 2], "threads take them in no order"
 
 
 def test_photos_are_drawn_as_they_are_needed():
