@@ -86,7 +86,7 @@ def build_recognizer() -> Recognizer:
     )
     labels = empty_label_space([f"label {number}" for number in range(20)])
     system = build_system(recipe, labels).eval()
-    decision = Decision(thresholds=torch.full((20,), 0.5), temperature=1.0)
+    decision = Decision(thresholds=np.full(20, 0.5), temperature=1.0)
     model = LoadedModel(system, labels, decision, recipe, {})
     return Recognizer(model, Runtime.choose("cpu", workers=THREADS))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ def channels_model(
     return LoadedModel(
         system=(system or Channels()).eval(),
         labels=empty_label_space(names),
-        decision=Decision(torch.full((len(names),), threshold), temperature),
+        decision=Decision(np.full(len(names), threshold), temperature),
         recipe=recipe,
         facts={},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from tiny import COLOURS
 
@@ -40,7 +41,7 @@ def a_result(
 ) -> Result:
     """A result with a true report of its logits."""
     logits = drawn_logits(skill, seed)
-    decision = Decision(torch.full((len(COLOURS),), 0.5))
+    decision = Decision(np.full(len(COLOURS), 0.5))
     report: dict[str, Any] = measure(logits, TARGETS, tuple(COLOURS), decision, seed=0)
     report |= {"photos_per_second": 100.0 + seed, "photos": PHOTOS}
     if evidence:

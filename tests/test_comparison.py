@@ -22,8 +22,8 @@ from tagsight.comparison import (
     unfinished,
 )
 from tagsight.comparison_run import Run, Shared
-from tagsight.data import read_annotations
 from tagsight.data.boxes import read_boxes
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 from tagsight.evaluate import evaluate
 from tagsight.measured_rows import measured_rows

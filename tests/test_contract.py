@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.config import Recipe, TrainConfig
-from tagsight.decision import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
 from tagsight.recipes import SYSTEM_CONFIGS, parse_recipe, system_config
 from tagsight.systems import SYSTEMS, System, build_system
 from tagsight.systems.remembering import RememberingSystem
+from tagsight.threshold_fitting import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
 from tagsight.views import FrozenFeatures, mirrored, with_mirrored
 
 every_system = pytest.mark.parametrize("name", SYSTEMS)
@@ -87,7 +87,7 @@ def test_decisions_keep_the_order_of_the_logits_whatever_these_are(name: str):
     decision = fit_decision(
         logits, targets, names=label_space().names, probabilities=system.probabilities
     )
-    scores = decision.scores(logits)
+    scores = torch.from_numpy(decision.scores(logits))
     assert (scores.gather(0, logits.argsort(0)).diff(dim=0) > -1e-12).all()
     assert ((scores >= LOWEST_THRESHOLD) & (scores <= HIGHEST_THRESHOLD)).any()
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 import tagsight.demo
 from tagsight.checkpoint import load_model
-from tagsight.data import read_annotations
+from tagsight.data.readers import read_annotations
 from tagsight.demo import demo_recipe, run_demo
 from tagsight.recipes import RECIPES
 from tagsight.runtime import Runtime

@@ -18,8 +18,8 @@ from PIL import Image
 
 from tagsight.catalogue import systems_page
 from tagsight.cli import COMMANDS, app, main, with_json_target
-from tagsight.data import READERS, read_annotations
 from tagsight.data.protocols import PROTOCOLS
+from tagsight.data.readers import READERS, read_annotations
 from tagsight.systems import SYSTEMS
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from test_fetching import Host, serving
 from test_unpacking import write_tar, write_zip
 
 from tagsight.cli import main
-from tagsight.data import read_annotations
+from tagsight.data.readers import read_annotations
 from tagsight.downloads import DOWNLOADS, Archive, Download, Part, by_hand, download
 from tagsight.errors import DataError
 from tagsight.fetching import Remote, UnreachableError

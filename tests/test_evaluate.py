@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from channels import NAMES, Channels, channels_model, corner
@@ -28,7 +29,7 @@ RUNTIME = Runtime(torch.device("cpu"), "float32")
 LOGITS = torch.tensor([[2.0, 3.0], [1.0, -1.0], [-1.0, 1.0], [-2.0, -3.0]])
 TARGETS = torch.tensor([[1, 1], [0, 0], [1, 1], [1, -1]])
 # Scores of a: .88 .73 .27 .12, of b: .95 .27 .73.
-DECISION = Decision(torch.tensor([0.2, 0.9]))
+DECISION = Decision(np.array([0.2, 0.9]))
 
 
 def by_hand(**changes: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from tiny import TINY, TINY_STAGED, label_space, tiny_system
@@ -34,7 +35,7 @@ def labels(names: tuple[str, ...]) -> LabelSpace:
 def model(name: str, system: System | None = None) -> LoadedModel:
     system = system or tiny_system(name)
     recipe = tiny_recipe(name).model_copy(update={"settings": system.config})
-    decision = Decision(torch.full((len(NAMES),), 0.5), 1.0)
+    decision = Decision(np.full(len(NAMES), 0.5), 1.0)
     return LoadedModel(system, label_space(), decision, recipe, {})
 
 

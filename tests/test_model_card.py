@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from channels import channels_model
@@ -22,7 +23,7 @@ FACTS = {
 def card(pooling: str = "average", name: str = "resnet") -> str:
     system = tiny_system(name, labels=LABELS, pooling=pooling)
     recipe = channels_model().recipe.model_copy(update={"settings": system.config})
-    decision = Decision(torch.tensor([0.25, 1.0]), 1.5)
+    decision = Decision(np.array([0.25, 1.0]), 1.5)
     return model_card(system, LABELS, decision, recipe, FACTS)
 
 
@@ -49,7 +50,7 @@ def test_the_card_says(line: str):
 def test_the_card_of_a_system_that_remembers_speaks_of_no_training():
     system = tiny_system("knn", labels=LABELS)
     recipe = channels_model().recipe.model_copy(update={"settings": system.config})
-    text = model_card(system, LABELS, Decision(torch.full((2,), 0.5), 1.0), recipe, FACTS)
+    text = model_card(system, LABELS, Decision(np.full(2, 0.5), 1.0), recipe, FACTS)
     assert "- nothing is trained: the model remembers the training photos" in text
     assert "batches of" not in text
 

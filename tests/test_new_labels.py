@@ -47,7 +47,7 @@ def trained(name: str = "ml-zsl") -> LoadedModel:
         source="a test",
         expectation="none",
     )
-    decision = Decision(torch.tensor(THRESHOLDS), temperature=2.0)
+    decision = Decision(np.array(THRESHOLDS), temperature=2.0)
     return LoadedModel(tiny_system(name).eval(), label_space(), decision, recipe, {})
 
 
@@ -67,9 +67,9 @@ def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind(words: Pat
 def test_a_new_label_has_the_threshold_in_the_middle_of_those_that_are_in_use(words: Path):
     model = trained()
     decision = add_labels(model, ["purple"], vectors=words).decision
-    assert_close(decision.thresholds, torch.tensor([*THRESHOLDS, 0.35]).double())
+    np.testing.assert_allclose(decision.thresholds, [*THRESHOLDS, 0.35])
     assert decision.temperature == 2.0
-    nothing_in_use = Decision(torch.ones(3)).extended(2)
+    nothing_in_use = Decision(np.ones(3)).extended(2)
     assert nothing_in_use.thresholds.tolist() == [1, 1, 1, 0.5, 0.5]
 
 

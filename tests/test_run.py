@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from tiny_run import RUNTIME, SIDE, TEST, TRAIN, VAL, Diary, tiny_collection, tiny_recipe
@@ -13,7 +14,6 @@ import tagsight.run_folder
 from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
 from tagsight.config import SystemConfig
-from tagsight.decision import fit_decision
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
 from tagsight.metrics import average_precision, mean_average_precision
@@ -22,6 +22,7 @@ from tagsight.run import Start, train_run
 from tagsight.runlog import RunLog
 from tagsight.systems import SYSTEMS
 from tagsight.systems.resnet import ResNet
+from tagsight.threshold_fitting import fit_decision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def test_thresholds_are_fitted_to_the_validation_rows(collection, tmp_path):
     model, judge = load_model(outcome.model), collection.rows("val")
     logits, _ = predict(model.system, PhotoStore(judge.paths, SIDE, 0), RUNTIME)
     expected = fit_decision(logits, judge.targets, names=judge.names)
-    assert_close(model.decision.thresholds, expected.thresholds)
+    np.testing.assert_allclose(model.decision.thresholds, expected.thresholds)
     assert model.decision.temperature == pytest.approx(expected.temperature)
 
 

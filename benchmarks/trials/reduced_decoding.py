@@ -46,7 +46,7 @@ def read(file: bytes, margin: int | None) -> tuple[Tensor, float]:
 @torch.inference_mode()
 def scores(recognizer: Recognizer, images: Tensor) -> Tensor:
     logits = recognizer.model.system(as_float(images)).logits.float()
-    return recognizer.model.decision.scores(logits)
+    return torch.from_numpy(recognizer.model.decision.scores(logits))
 
 
 def main() -> None:

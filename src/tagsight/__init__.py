@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tagsight.checkpoint import LoadedModel, load_model, save_model
     from tagsight.config import Recipe, SystemConfig, TrainConfig
-    from tagsight.data import READERS, read_annotations
     from tagsight.data.annotations import Annotations
     from tagsight.data.protocols import PROTOCOLS, read_protocol
-    from tagsight.decision import Decision, fit_decision
+    from tagsight.data.readers import READERS, read_annotations
+    from tagsight.decision import Decision
     from tagsight.errors import DataError
     from tagsight.explanation import explain_photos
     from tagsight.heatmaps import overlay
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tagsight.systems import SYSTEMS, build_system
     from tagsight.systems.base import Recognition, System
     from tagsight.tagging import tag_photos
+    from tagsight.threshold_fitting import fit_decision
 
 __version__ = "0.1.0"
 
@@ -38,7 +39,7 @@ _HOMES = {
     "LabelSpace": "tagsight.labels",
     "LoadedModel": "tagsight.checkpoint",
     "PROTOCOLS": "tagsight.data.protocols",
-    "READERS": "tagsight.data",
+    "READERS": "tagsight.data.readers",
     "RECIPES": "tagsight.recipes",
     "Recipe": "tagsight.config",
     "Recognition": "tagsight.systems.base",
@@ -53,11 +54,11 @@ _HOMES = {
     "build_system": "tagsight.systems",
     "choose_recipe": "tagsight.settings",
     "explain_photos": "tagsight.explanation",
-    "fit_decision": "tagsight.decision",
+    "fit_decision": "tagsight.threshold_fitting",
     "load_model": "tagsight.checkpoint",
     "overlay": "tagsight.heatmaps",
     "prepare": "tagsight.preparation",
-    "read_annotations": "tagsight.data",
+    "read_annotations": "tagsight.data.readers",
     "read_protocol": "tagsight.data.protocols",
     "save_model": "tagsight.checkpoint",
     "tag_photos": "tagsight.tagging",

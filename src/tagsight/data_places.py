@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data import read_annotations
 from tagsight.data.boxes import read_boxes
 from tagsight.data.protocols import read_protocol
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self
 
-import torch
+import numpy as np
 
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
-
-    # From hits, predictions and positives to a value to be maximised; below 0 is not allowed.
-    Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-FEWEST_EXAMPLES = 5
-"""Present targets that a label needs for a threshold of its own, and predictions that a precision
-needs to be believed."""
-LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.01, 0.99
-"""No threshold is fitted outside."""
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 10.0
-"""No temperature is fitted outside: logits without error would ask for 0, random ones for more."""
-FARTHEST = 4.0
-"""What the temperature makes of the largest logit that is no log-odds: a score of 0.982, so that
-every threshold between two scores is one that may be fitted."""
+    from numpy.typing import ArrayLike, NDArray
 
 Strictness = Literal["more", "balanced", "sure"]
 ODDS: dict[Strictness, float] = {"more": 1 / 3, "balanced": 1.0, "sure": 3.0}
@@ -41,7 +26,7 @@ ODDS: dict[Strictness, float] = {"more": 1 / 3, "balanced": 1.0, "sure": 3.0}
 class Decision:
     """Which labels a photo has, by their logits.
 
-    Everything happens on the CPU in float64, so that every device decides alike.
+    Everything happens in NumPy and in float64, so that every device and runtime decides alike.
 
     Args:
         thresholds: ``(L,)`` float in [0, 1], the score from which on a label is predicted; 1 means
@@ -52,25 +37,27 @@ class Decision:
         DataError: If a value is out of its range or not finite.
     """
 
-    thresholds: Tensor
+    thresholds: NDArray[np.float64]
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "thresholds", self.thresholds.cpu().double())
+        thresholds = np.array(self.thresholds, np.float64)
+        thresholds.flags.writeable = False
+        object.__setattr__(self, "thresholds", thresholds)
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             msg = f"expected a finite temperature above 0, got {self.temperature!r}"
             raise DataError(msg)
         if self.thresholds.ndim != 1:
-            msg = f"expected one threshold per label, got shape {tuple(self.thresholds.shape)}"
+            msg = f"expected one threshold per label, got shape {self.thresholds.shape}"
             raise DataError(msg)
         if len(wrong := self.thresholds[~((self.thresholds >= 0) & (self.thresholds <= 1))]):
-            msg = f"expected thresholds in [0, 1], got {wrong[0].item()!r}"
+            msg = f"expected thresholds in [0, 1], got {float(wrong[0])!r}"
             raise DataError(msg)
 
     @classmethod
     def default(cls, size: int) -> Self:
         """What applies to ``size`` labels before anything is fitted: a score of 0.5, logit 0."""
-        return cls(torch.full((size,), 0.5))
+        return cls(np.full(size, 0.5))
 
     def at(self, strictness: Strictness) -> Self:
         """A decision that wants more or less of a label than this one, by its odds.
@@ -82,7 +69,7 @@ class Decision:
         factor = ODDS[strictness]
         odds = factor * self.thresholds
         thresholds = odds / (odds + 1 - self.thresholds)
-        return replace(self, thresholds=thresholds.where(self.thresholds < 1, 1.0))
+        return replace(self, thresholds=np.where(self.thresholds < 1, thresholds, 1.0))
 
     def extended(self, count: int) -> Self:
         """This decision with ``count`` more labels behind, of which there is nothing to fit to.
@@ -91,16 +78,16 @@ class Decision:
         none.
         """
         usable = self.thresholds[self.thresholds < 1]
-        middle = usable.quantile(0.5) if len(usable) else self.thresholds.new_tensor(0.5)
-        return replace(self, thresholds=torch.cat([self.thresholds, middle.expand(count)]))
+        middle = float(np.median(usable)) if len(usable) else 0.5
+        return replace(self, thresholds=np.append(self.thresholds, [middle] * count))
 
-    def scores(self, logits: Tensor) -> Tensor:
+    def scores(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Scores ``(..., L)`` float64 in [0, 1], ranked as the logits ``(..., L)`` are."""
-        return (logits.detach().cpu().double() / self.temperature).sigmoid()
+        return sigmoid(np.asarray(logits, np.float64) / self.temperature)
 
-    def predicted(self, scores: Tensor) -> Tensor:
+    def predicted(self, scores: ArrayLike) -> NDArray[np.bool_]:
         """Decide by the scores: ``(..., L)`` float to ``(..., L)`` bool."""
-        return (scores.cpu().double() >= self.thresholds) & (self.thresholds < 1)
+        return (np.asarray(scores, np.float64) >= self.thresholds) & (self.thresholds < 1)
 
     def as_dict(self, names: Sequence[str]) -> dict[str, object]:
         """As plain data, each of the ``L`` thresholds under its label's name."""
@@ -128,124 +115,9 @@ class Decision:
                 msg = f"expected a temperature and thresholds that are numbers, got {number!r}"
                 raise DataError(msg)
         ordered = [float(thresholds[name]) for name in names]
-        return cls(torch.tensor(ordered, dtype=torch.float64), float(temperature))
+        return cls(np.array(ordered), float(temperature))
 
 
-def fit_decision(
-    logits: Tensor,
-    targets: Tensor,
-    *,
-    names: Sequence[str],
-    objective: str = "f1",
-    probabilities: bool = True,
-) -> Decision:
-    """Fit temperature and thresholds on the validation split.
-
-    The temperature in [0.2, 10] is the one with the least binary cross-entropy of the known targets
-    (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, Sec. 4.2). It comes first, and
-    never changes a ranking. Of logits that only rank no temperature makes probabilities: theirs
-    puts all known ones into [-4, 4], where scores keep apart.
-
-    A threshold lies midway between the lowest score that it predicts and the highest that it does
-    not, within [0.01, 0.99]; of equally good ones the highest. A label with fewer than 5 present
-    targets gets the threshold that is best for the decisions on all labels together.
-
-    Args:
-        logits: ``(N, L)`` float.
-        targets: ``(N, L)`` int in {1, 0, -1}.
-        names: The ``L`` labels, for the messages.
-        objective: ``f1`` makes each label's F1 highest; ``precision>=0.9`` takes the lowest
-            threshold with that precision in at least 5 predictions, and 1 (never predicted) for a
-            label that does not reach it.
-        probabilities: Whether the system's logits are log-odds (`System.probabilities`).
-
-    Raises:
-        DataError: If the objective is neither, or no target is known.
-        ValueError: If shapes disagree, or a logit with a known target is not finite.
-    """
-    value = _parsed(objective)
-    _check(logits, targets, names)
-    logits, targets = logits.detach().cpu().double(), targets.cpu()
-    known = targets >= 0
-    temperature = (
-        _temperature(logits[known], targets[known])
-        if probabilities
-        else _widest_temperature(logits[known])
-    )
-    uncut = Decision(torch.full((len(names),), 0.5), temperature)
-    scores = uncut.scores(logits)
-    own = _best_thresholds(scores, targets, value)
-    shared = _best_thresholds(scores.reshape(-1, 1), targets.reshape(-1, 1), value)
-    rare = (targets == 1).sum(0) < FEWEST_EXAMPLES
-    return replace(uncut, thresholds=torch.where(rare, shared, own))
-
-
-def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
-    if logits.ndim != 2 or logits.shape != targets.shape or logits.shape[1] != len(names):
-        msg = (
-            f"expected logits and targets of {len(names)} labels, shape (N, {len(names)}), "
-            f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
-        )
-        raise ValueError(msg)
-    if not bool((targets >= 0).any()):
-        msg = "expected known targets to fit the decision to, got none: has the split any labels?"
-        raise DataError(msg)
-    diverged = (~logits.isfinite() & (targets >= 0)).any(0)
-    if bool(diverged.any()):
-        name = names[int(diverged.nonzero()[0])]
-        msg = f"expected finite logits, got others for the label {name!r}: did training diverge?"
-        raise ValueError(msg)
-
-
-def _temperature(logits: Tensor, targets: Tensor) -> float:
-    # The loss is convex in the inverse of the temperature: its slope rises through 0 once.
-    low, high = -math.log(HIGHEST_TEMPERATURE), -math.log(LOWEST_TEMPERATURE)
-    for _ in range(40):
-        middle = (low + high) / 2
-        slope = (logits * ((logits * math.exp(middle)).sigmoid() - targets)).sum()
-        low, high = (middle, high) if slope < 0 else (low, middle)
-    return math.exp(-(low + high) / 2)
-
-
-def _widest_temperature(logits: Tensor) -> float:
-    largest = logits.abs().max().item()
-    return largest / FARTHEST or 1.0
-
-
-def _parsed(objective: str) -> Objective:
-    if objective == "f1":
-        return _f1
-    stated = re.fullmatch(r"\s*precision\s*>=\s*(\d*\.?\d+)\s*", objective)
-    if stated is None or not 0 < float(stated[1]) <= 1:
-        msg = f"expected the objective 'f1' or 'precision>=p' with p in (0, 1], got {objective!r}"
-        raise DataError(msg)
-    return _reach_at_precision(float(stated[1]))
-
-
-def _f1(hits: Tensor, predictions: Tensor, positives: Tensor) -> Tensor:
-    return 2 * hits / (predictions + positives).clamp(min=1)
-
-
-def _reach_at_precision(least: float) -> Objective:
-    def reach(hits: Tensor, predictions: Tensor, _: Tensor) -> Tensor:
-        allowed = (hits / predictions >= least) & (predictions >= FEWEST_EXAMPLES)
-        return torch.where(allowed, predictions, -1)
-
-    return reach
-
-
-def _best_thresholds(scores: Tensor, targets: Tensor, value: Objective) -> Tensor:
-    """``(L,)`` float64 from ``(N, L)``: compares all N + 1 ways to cut each label's ranking."""
-    none, unknown = scores.new_zeros(1, scores.shape[1]), -1.0
-    ranked, order = scores.where(targets >= 0, unknown).sort(dim=0, descending=True)
-    hits = torch.cat([none, (targets == 1).gather(0, order).cumsum(0)])
-    predictions = torch.cat([none, (ranked >= 0).cumsum(0)])
-
-    lowest_in = torch.cat([none + 1, ranked])
-    highest_out = torch.cat([ranked, none]).clamp(min=0)
-    cuts = ((lowest_in + highest_out) / 2).clamp(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
-    separates = (highest_out < cuts) & (cuts <= lowest_in)
-
-    values = value(hits, predictions, hits[-1]).where(separates, -1)
-    best = values.argmax(0, keepdim=True)
-    return cuts.gather(0, best).where(values.gather(0, best) >= 0, 1.0)[0]
+def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From log-odds to probabilities, to full precision also of the smallest."""
+    return np.exp(-np.logaddexp(0, -values))

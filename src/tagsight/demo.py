@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.checkpoint import load_model
-from tagsight.data import read_annotations
 from tagsight.data.boxes import read_boxes
+from tagsight.data.readers import read_annotations
 from tagsight.data.scenes import write_scenes
 from tagsight.evaluate import evaluate
 from tagsight.evidence_report import find_pairs, measure_evidence

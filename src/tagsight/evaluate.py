@@ -230,8 +230,7 @@ def measure(
     """
     ap = average_precision(logits, targets)
     mean, counted = mean_average_precision(ap)
-    scores = decision.scores(logits)
-    predicted = decision.predicted(scores)
+    predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
     most_likely = top_k(logits, min(3, len(names)), rule="exact")
     taken = logits >= 0 if probabilities else predicted
     return {
@@ -299,7 +298,7 @@ def _of_labels(logits: Tensor, targets: Tensor, seed: int) -> Report:
 
 
 def _calibration(logits: Tensor, targets: Tensor, decision: Decision) -> Report:
-    scores, before = decision.scores(logits), logits.double().sigmoid()
+    scores, before = torch.from_numpy(decision.scores(logits)), logits.double().sigmoid()
     return {
         "expected_error": percent(expected_calibration_error(scores, targets)),
         "expected_error_before": percent(expected_calibration_error(before, targets)),

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tagsight.checkpoint import save_model
-from tagsight.decision import fit_decision
 from tagsight.errors import DataError
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.origin import changes
 from tagsight.resume import load_state, remove_states, save_state
+from tagsight.threshold_fitting import fit_decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

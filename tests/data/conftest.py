@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, PHOTOS_INSIDE, Example
 
-from tagsight.data import READERS
+from tagsight.data.readers import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

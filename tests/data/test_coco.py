@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tagsight.data import coco, read_annotations
+from tagsight.data import coco
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 

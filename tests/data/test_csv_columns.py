@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tagsight.data import csv_columns, read_annotations
+from tagsight.data import csv_columns
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 

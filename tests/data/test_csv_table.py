@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from tagsight.data import read_annotations
 from tagsight.data.csv_table import CsvTable
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 

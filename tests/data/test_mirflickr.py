@@ -4,7 +4,8 @@ import pytest
 import torch
 from tiny_collections import PHOTOS, write_mirflickr
 
-from tagsight.data import mirflickr, read_annotations
+from tagsight.data import mirflickr
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 

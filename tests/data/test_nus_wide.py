@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tiny_collections import NAMES, PHOTOS, write_nus_wide
 
-from tagsight.data import nus_wide, read_annotations
+from tagsight.data import nus_wide
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 OFFICIAL = tuple(f"actor\\000{number}_{99 - number}.jpg" for number in range(5))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tagsight.data import read_annotations
 from tagsight.data.annotations import Annotations
 from tagsight.data.protocols import PROTOCOLS, Published, read_protocol
 from tagsight.data.published_counts import Count, compare
+from tagsight.data.readers import read_annotations
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_collections import EXAMPLES, PHOTOS
 
-from tagsight.data import READERS, read_annotations
+from tagsight.data.readers import READERS, read_annotations
 from tagsight.errors import DataError
 
 

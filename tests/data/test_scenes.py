@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from tagsight.config import GraphConfig
-from tagsight.data import read_annotations
 from tagsight.data.boxes import read_boxes
+from tagsight.data.readers import read_annotations
 from tagsight.data.scenes import DEPENDENCIES, LABELS, Scene, draw_scene, write_scenes
 from tagsight.data.scenes.cast import COUNTS
 from tagsight.data.scenes.composition import Layer

@@ -14,9 +14,9 @@ from PIL import Image
 from tiny_collections import add_member
 
 from tagsight.cli import main
-from tagsight.data import read_annotations
 from tagsight.data.check import check_photos
 from tagsight.data.photos import find_photos, open_photo
+from tagsight.data.readers import read_annotations
 from tagsight.data.split import complete_splits
 from tagsight.errors import DataError
 

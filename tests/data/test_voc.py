@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tagsight.data import read_annotations, voc
+from tagsight.data import voc
+from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 

@@ -34,8 +34,8 @@ def calibrate(
 
     from tagsight.batches import PhotoStore
     from tagsight.checkpoint import load_model, save_model
-    from tagsight.decision import fit_decision
     from tagsight.evaluate import predict
+    from tagsight.threshold_fitting import fit_decision
 
     # A misspelt objective is refused here, before the network has run over all photos.
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)

@@ -106,8 +106,8 @@ class Reading:
         return annotations.without_labels(self.without_labels.split(","))
 
     def _read(self, data: Path, *, labels_only: bool) -> Annotations:
-        from tagsight.data import Meaning, read_annotations
         from tagsight.data.protocols import read_protocol
+        from tagsight.data.readers import Meaning, read_annotations
         from tagsight.errors import DataError
 
         meaning = Meaning()

@@ -10,7 +10,8 @@ import torch
 
 from tagsight.data.annotations import Annotations
 from tagsight.data.coco_json import read_instances
-from tagsight.data.source import photo_folder, target_table
+from tagsight.data.source import photo_folder
+from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

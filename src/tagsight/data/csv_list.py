@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.csv_columns import holds_targets
 from tagsight.data.csv_table import CsvTable, Labelled, header_of
-from tagsight.data.source import photo_folder, target_table
+from tagsight.data.source import photo_folder
+from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.source import photo_folder, require_file, target_table
+from tagsight.data.source import photo_folder, require_file
+from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from tagsight.data.annotations import Annotations, clean_name
-from tagsight.data.source import find_folder, photo_folder, photo_name, require_file, target_table
+from tagsight.data.source import find_folder, photo_folder, photo_name, require_file
+from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

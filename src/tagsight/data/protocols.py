@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data import Meaning, read_annotations
+from tagsight.data.readers import Meaning, read_annotations
 from tagsight.data.split import random_halves
 from tagsight.errors import DataError
 

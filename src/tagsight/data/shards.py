@@ -13,8 +13,8 @@ from tagsight.data import csv_columns, csv_list
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.csv_table import SPLIT_NAMES
 from tagsight.data.photos import PHOTO_SUFFIXES
-from tagsight.data.source import target_table
 from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
+from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

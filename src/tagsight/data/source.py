@@ -7,20 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from torch import Tensor
-
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, which a terminal would obey, and halves of characters, which no file has."""
-
-LARGEST_TABLE = 4 * 2**30
-"""Most targets of one source, a byte each."""
 
 
 def require_file(path: Path, *, largest: int) -> Path:
@@ -111,21 +103,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name that is too long, a folder that may not be entered
         return False
-
-
-def target_table(photos: int, labels: int, *, value: int, source: Path) -> Tensor:
-    """``(photos, labels)`` int8 of one value.
-
-    Raises:
-        DataError: If the table would not be of a sensible size.
-    """
-    if not photos or not labels:
-        msg = f"expected photos and labels in {source}, got {photos} photos and {labels} labels"
-        raise DataError(msg)
-    if photos * labels > LARGEST_TABLE:
-        msg = (
-            f"expected at most {LARGEST_TABLE:,} targets in {source}, got {photos:,} photos with "
-            f"{labels:,} labels; are these labels, or free text?"
-        )
-        raise DataError(msg)
-    return torch.full((photos, labels), value, dtype=torch.int8)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 
 from tagsight.data.annotations import SPLITS, Annotations, clean_name
-from tagsight.data.source import photo_folder, photo_name, require_file, target_table
+from tagsight.data.source import photo_folder, photo_name, require_file
+from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
