@@ -46,7 +46,7 @@ docs: $(DEV)
 
 $(CORE): $(RUN) $(REQUIREMENTS)
 	@echo "installing tagsight into $(VENV); the first time takes a few minutes"
-	@$(PIP) --editable .
+	@$(PIP) --editable ".[torch]"
 	@touch $@
 
 $(DEV): $(RUN) $(REQUIREMENTS)

@@ -23,13 +23,13 @@ from tagsight.checkpoint import LoadedModel
 from tagsight.data.photos import find_photos, open_photo
 from tagsight.decision import Decision
 from tagsight.labels import empty_label_space
+from tagsight.networks.trained import TrainedNetwork
 from tagsight.recipes import RECIPES
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
 from tagsight.systems import build_system
 from tagsight.tagging import Lines, tag_photos
 from tagsight.threads import ordered_map
-from tagsight.views import stacked_pixels
 
 PHOTOS, WIDTH, HEIGHT, QUALITY = 1000, 500, 375, 90
 LARGE_PHOTOS, LARGE = 96, 8  # times as wide and high: 12 megapixels
@@ -87,8 +87,8 @@ def build_recognizer() -> Recognizer:
     labels = empty_label_space([f"label {number}" for number in range(20)])
     system = build_system(recipe, labels).eval()
     decision = Decision(thresholds=np.full(20, 0.5), temperature=1.0)
-    model = LoadedModel(system, labels, decision, recipe, {})
-    return Recognizer(model, Runtime.choose("cpu", workers=THREADS))
+    model = LoadedModel(system, labels, decision, recipe, {}, "0" * 64)
+    return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", workers=THREADS)))
 
 
 def tagging_rate(recognizer: Recognizer, folder: Path, count: int) -> float:
@@ -98,15 +98,12 @@ def tagging_rate(recognizer: Recognizer, folder: Path, count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-@torch.inference_mode()
 def network_rate(recognizer: Recognizer) -> float:
-    batch, side = recognizer.batch_size, recognizer.model.recipe.training.image_size
-    ready = stacked_pixels(list(torch.randint(256, (batch, 3, side, side), dtype=torch.uint8)))
+    batch, side = recognizer.batch_size, recognizer.info.image_size
+    ready = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
     started = time.perf_counter()
     for _ in range(PHOTOS // batch):
-        images = recognizer.runtime.images(ready)
-        with recognizer.runtime.autocast():
-            recognizer.model.system(images)
+        recognizer.network(ready)
     return PHOTOS // batch * batch / (time.perf_counter() - started)
 
 

@@ -17,6 +17,7 @@ from tagsight.checkpoint import LoadedModel
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.decision import Decision
 from tagsight.labels import empty_label_space
+from tagsight.networks.trained import TrainedNetwork
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
 from tagsight.systems.base import Recognition, System
@@ -30,6 +31,8 @@ GAIN, AGAINST = 40.0, 2.0
 
 
 class Cells(nn.Module):
+    channels = 3
+
     def forward(self, images: Tensor) -> Tensor:
         return F.avg_pool2d(images, SIDE // CELLS)
 
@@ -75,6 +78,7 @@ def channels_model(
         decision=Decision(np.full(len(names), threshold), temperature),
         recipe=recipe,
         facts={},
+        digest="c" * 64,
     )
 
 
@@ -82,7 +86,8 @@ def channels_recognizer(
     system: System | None = None, *, batch_size: int = 4, **options: object
 ) -> Recognizer:
     model = channels_model(system, **options)
-    return Recognizer(model, Runtime.choose("cpu", "float32", workers=2), batch_size=batch_size)
+    network = TrainedNetwork(model, Runtime.choose("cpu", "float32", workers=2))
+    return Recognizer(network, batch_size=batch_size)
 
 
 def corner(

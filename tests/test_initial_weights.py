@@ -36,7 +36,7 @@ def model(name: str, system: System | None = None) -> LoadedModel:
     system = system or tiny_system(name)
     recipe = tiny_recipe(name).model_copy(update={"settings": system.config})
     decision = Decision(np.full(len(NAMES), 0.5), 1.0)
-    return LoadedModel(system, label_space(), decision, recipe, {})
+    return LoadedModel(system, label_space(), decision, recipe, {}, "0" * 64)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

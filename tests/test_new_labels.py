@@ -16,6 +16,7 @@ from tagsight.config import Recipe, TrainConfig
 from tagsight.decision import Decision
 from tagsight.errors import DataError
 from tagsight.evaluate import measure_new_labels
+from tagsight.networks.trained import TrainedNetwork
 from tagsight.new_labels import add_labels
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
@@ -48,7 +49,7 @@ def trained(name: str = "ml-zsl") -> LoadedModel:
         expectation="none",
     )
     decision = Decision(np.array(THRESHOLDS), temperature=2.0)
-    return LoadedModel(tiny_system(name).eval(), label_space(), decision, recipe, {})
+    return LoadedModel(tiny_system(name).eval(), label_space(), decision, recipe, {}, "0" * 64)
 
 
 def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind(words: Path):
@@ -74,7 +75,7 @@ def test_a_new_label_has_the_threshold_in_the_middle_of_those_that_are_in_use(wo
 
 
 def test_a_recognizer_with_new_labels_is_another_one(words: Path):
-    recognizer = Recognizer(trained(), Runtime(torch.device("cpu"), "float32"))
+    recognizer = Recognizer(TrainedNetwork(trained(), Runtime(torch.device("cpu"), "float32")))
     more = recognizer.add_labels(["purple"], vectors=words)
     photo = (255 * drawn(1)[0][0].permute(1, 2, 0)).byte().numpy()
     assert recognizer.labels == tuple(COLOURS)

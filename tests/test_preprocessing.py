@@ -8,8 +8,8 @@ import torch
 from PIL import ExifTags, Image
 from torch.testing import assert_close
 
-from tagsight.data.photos import open_photo, whole_size
-from tagsight.preprocessing import MARGIN, warped
+from tagsight.data.photos import MARGIN, open_photo, whole_size
+from tagsight.preprocessing import warped
 from tagsight.transforms import warp
 
 

@@ -14,9 +14,11 @@ from tiny import drawn, label_space, saved_photos, tiny_system
 
 from tagsight.checkpoint import save_model
 from tagsight.errors import DataError
+from tagsight.networks.trained import TrainedNetwork
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
 from tagsight.systems import SYSTEMS
+from tagsight.transforms import as_float
 
 
 def noise(count: int, side: int = 40) -> list[np.ndarray]:
@@ -26,7 +28,7 @@ def noise(count: int, side: int = 40) -> list[np.ndarray]:
 
 def tiny_recognizer(name: str, **settings: object) -> Recognizer:
     model = channels_model(tiny_system(name, **settings), names=label_space().names)
-    return Recognizer(model, Runtime.choose("cpu", "float32"))
+    return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
 
 
 def test_a_photo_is_the_same_however_it_is_given(tmp_path: Path):
@@ -87,7 +89,7 @@ def test_a_photo_gets_the_same_answer_alone_and_in_a_batch(name: str):
 def test_a_batch_takes_one_forward():
     recognizer = channels_recognizer(batch_size=2)
     batches: list[int] = []
-    recognizer.model.system.register_forward_pre_hook(
+    recognizer.network.model.system.register_forward_pre_hook(
         lambda _, inputs: batches.append(len(inputs[0]))
     )
     assert len(list(recognizer.recognize(noise(5)))) == 5
@@ -106,7 +108,7 @@ def test_photos_are_drawn_as_they_are_needed():
     results = recognizer.recognize(endless())
     for _ in range(9):
         next(results)
-    at_once = min(recognizer.runtime.workers, torch.get_num_threads())
+    at_once = min(recognizer.network.runtime.workers, torch.get_num_threads())
     # Twelve are in the three batches taken; a batch for each thread and one are ahead.
     assert len(taken) == 4 * (3 + at_once + 1)
 
@@ -237,11 +239,11 @@ def test_an_embedding_is_that_of_the_result():
     np.testing.assert_allclose(embedding, [0, 0, 0.25], atol=1e-6)
 
 
-def test_images_are_what_the_system_sees():
-    images = channels_recognizer().images([corner("red"), corner("blue")])
-    assert images.shape == (2, 3, 32, 32)
-    assert (images[0, 0, :15, :15] == 1).all()
-    assert (images[1, 0] == 0).all()
+def test_pixels_are_what_the_network_sees():
+    red, blue = (channels_recognizer().pixels(corner(colour)) for colour in ("red", "blue"))
+    assert red.shape == (32, 32, 3)
+    assert (red[:15, :15, 0] == 255).all()
+    assert (blue[..., 0] == 0).all()
 
 
 def test_a_model_folder_is_all_that_is_needed(tmp_path: Path):
@@ -254,7 +256,8 @@ def test_a_model_folder_is_all_that_is_needed(tmp_path: Path):
     paths = saved_photos(tmp_path, drawn(2)[0])
     results = list(recognizer.recognize(paths))
     assert [result.path for result in results] == paths
-    expected = model.system(recognizer.images(paths)).logits
+    images = np.stack([recognizer.pixels(path) for path in paths])
+    expected = model.system(as_float(torch.from_numpy(images).permute(0, 3, 1, 2))).logits
     np.testing.assert_allclose(
         [result.logits for result in results], expected.detach().numpy(), atol=1e-5
     )

@@ -45,8 +45,8 @@ def read(file: bytes, margin: int | None) -> tuple[Tensor, float]:
 
 @torch.inference_mode()
 def scores(recognizer: Recognizer, images: Tensor) -> Tensor:
-    logits = recognizer.model.system(as_float(images)).logits.float()
-    return torch.from_numpy(recognizer.model.decision.scores(logits))
+    logits = recognizer.network.model.system(as_float(images)).logits.float()
+    return torch.from_numpy(recognizer.decision.scores(logits))
 
 
 def main() -> None:

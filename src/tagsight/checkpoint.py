@@ -68,6 +68,7 @@ class LoadedModel:
         decision: Thresholds and temperature.
         recipe: How it was trained.
         facts: What else was recorded: hashes of data and split, metrics.
+        digest: Of the weights, hexadecimal SHA-256.
     """
 
     system: System
@@ -75,6 +76,7 @@ class LoadedModel:
     decision: Decision
     recipe: Recipe
     facts: Mapping[str, JsonValue]
+    digest: str
 
 
 def save_model(
@@ -153,7 +155,9 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         system.load_state_dict(state)
         if isinstance(system, RememberingSystem):
             system.check()
-    return LoadedModel(system.to(device).eval(), labels, decision, recipe, config.facts)
+    return LoadedModel(
+        system.to(device).eval(), labels, decision, recipe, config.facts, config.weights_sha256
+    )
 
 
 def model_digest(folder: Path) -> str:

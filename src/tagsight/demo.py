@@ -18,6 +18,7 @@ from tagsight.evaluate import evaluate
 from tagsight.evidence_report import find_pairs, measure_evidence
 from tagsight.explanation import explain_photos
 from tagsight.files import write_atomically
+from tagsight.networks.trained import TrainedNetwork
 from tagsight.preparation import prepare
 from tagsight.recipes import RECIPES
 from tagsight.recognizer import Recognizer
@@ -122,7 +123,8 @@ def _measured(
 
 
 def _explain(out: Path, test: Annotations, runtime: Runtime) -> None:
-    recognizer = Recognizer(load_model(out / "gcam" / "model", runtime.device), runtime)
+    model = load_model(out / "gcam" / "model", runtime.device)
+    recognizer = Recognizer(TrainedNetwork(model, runtime))
     # Those that show the most labels have the most to explain.
     busiest = (test.targets == 1).sum(1).argsort(descending=True, stable=True)
     chosen = [test.paths[row] for row in islice(busiest.tolist(), PICTURES)]

@@ -18,8 +18,9 @@ import timm
 import torch
 import torchvision
 
+from tagsight.data.photos import MARGIN
 from tagsight.feature_cache import SUFFIX, FeatureCache, make_room
-from tagsight.preprocessing import MARGIN, warped
+from tagsight.preprocessing import warped
 from tagsight.views import stacked_pixels, with_mirrored
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from PIL import Image, PngImagePlugin
 from tagsight.contact_sheet import Panel, Section, contact_sheet, heatmap
 from tagsight.data.photos import open_photo
 from tagsight.files import replacing
-from tagsight.gradcam import grad_cam
 from tagsight.heatmaps import enlarged
 from tagsight.result import label_index
 
@@ -143,10 +142,8 @@ def _section(result: Result, shown: Sequence[str]) -> Section:
 def _grad_cam_section(
     recognizer: Recognizer, photo: Image.Image, result: Result, shown: Sequence[str]
 ) -> Section:
-    images = recognizer.images([photo])
-    with recognizer.runtime.autocast():
-        maps = grad_cam(recognizer.model.system, images, [result.index(name) for name in shown])
-    panels = _panels(result, shown, list(maps[0].cpu().numpy()))
+    maps = recognizer.grad_cam(photo, [result.index(name) for name in shown])
+    panels = _panels(result, shown, list(maps))
     return Section("Grad-CAM", "Grad-CAM, no unit", panels)
 
 

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from tagsight.contact_sheet import write_line
-from tagsight.data.photos import open_photo
-from tagsight.preprocessing import least_side
+from tagsight.data.photos import decoding_side, open_photo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -134,7 +133,7 @@ def _draw_cell(
     shared: set[str],
 ) -> None:
     left, top = corner
-    photo = open_photo(rows.paths[row], least_side=least_side(CELL))
+    photo = open_photo(rows.paths[row], least_side=decoding_side(CELL))
     photo.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
     sheet.paste(photo, (left + (CELL - photo.width) // 2, top + (CELL - photo.height) // 2))
     write_line(sheet, (left, top + CELL + 4), heading, NAME_SIZE, FAINT, CELL)

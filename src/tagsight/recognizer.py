@@ -5,33 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagsight.checkpoint import load_model
-from tagsight.data.photos import MAX_PIXELS, open_photo, whole_size
+from tagsight.data.photos import MAX_PIXELS, decoding_side, open_photo, whole_size
 from tagsight.errors import DataError
-from tagsight.new_labels import add_labels
-from tagsight.precision import widened
-from tagsight.preprocessing import least_side
-from tagsight.regions import region_vector
+from tagsight.networks import Precision, open_network
+from tagsight.region_pooling import Region, region_vector
 from tagsight.result import Result
-from tagsight.runtime import Runtime
 from tagsight.threads import batched
-from tagsight.transforms import warp
-from tagsight.views import stacked_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
-
-    from tagsight.checkpoint import LoadedModel
-    from tagsight.runtime import Precision
+    from tagsight.decision import Decision, Strictness
+    from tagsight.model_info import ModelInfo
+    from tagsight.networks.base import Network
 
 PhotoLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """A photo: its path, its file's bytes, a Pillow image, or an array (height, width, 3) uint8."""
@@ -46,22 +38,22 @@ class Recognizer:
     """A model at work. It keeps nothing between calls; threads may share it.
 
     Args:
-        model: On the runtime's device.
-        runtime: Device, precision, and threads that decode.
+        network: What runs the model.
+        decision: The thresholds to decide by; by default those that were fitted with the model.
         batch_size: Photos per forward pass.
         max_pixels: Most pixels of a photo; a larger one is not decoded.
     """
 
     def __init__(
         self,
-        model: LoadedModel,
-        runtime: Runtime,
+        network: Network,
         *,
+        decision: Decision | None = None,
         batch_size: int = BATCH_SIZE,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
-        self.model = model
-        self.runtime = runtime
+        self.network = network
+        self.decision = decision or network.info.fitted_decision()
         self.batch_size = batch_size
         self.max_pixels = max_pixels
 
@@ -71,30 +63,40 @@ class Recognizer:
         model: Path | str,
         device: str = "auto",
         *,
-        precision: Literal["auto", Precision] = "auto",
+        precision: Precision = "auto",
+        workers: int | None = None,
         batch_size: int = BATCH_SIZE,
         max_pixels: int = MAX_PIXELS,
     ) -> Self:
-        """Read a model folder.
+        """Open a model folder, which torch runs, or an exported file, which needs no torch.
 
         Args:
-            model: The folder.
-            device: A torch device, or ``auto``: the GPU if there is one.
+            model: The folder, or an ``.onnx`` or ``.xml`` file of `tagsight export`.
+            device: A device of what runs it, or ``auto``: of a folder the GPU if there is one.
             precision: Of the convolutions; ``auto`` is what training and evaluation take here.
+            workers: Threads that decode photos; by default one for each processor, at most 16.
             batch_size: Photos per forward pass.
             max_pixels: Most pixels of a photo; a larger one is not decoded.
 
         Raises:
-            DataError: If the folder or the device cannot be used.
+            DataError: If the model or the device cannot be used.
         """
-        runtime = Runtime.choose(device, precision)
-        loaded = load_model(Path(model), runtime.device)
-        return cls(loaded, runtime, batch_size=batch_size, max_pixels=max_pixels)
+        network = open_network(Path(model), device, precision, workers=workers)
+        return cls(network, batch_size=batch_size, max_pixels=max_pixels)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+        return self.network.info
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of the labels that the model knows."""
-        return self.model.labels.names
+        return self.info.labels
+
+    def at(self, strictness: Strictness) -> Self:
+        """A recognizer that wants more or less of a label (`Decision.at`); this one stays."""
+        return self._like_this(self.network, self.decision.at(strictness))
 
     def add_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
         """A recognizer of further labels, which the model was never trained on; this one stays.
@@ -106,14 +108,10 @@ class Recognizer:
 
         Raises:
             DataError: As `tagsight.new_labels.add_labels` does, first of all if the model's system
-                learns each label from photos.
+                learns each label from photos; or if the model is an exported file.
         """
-        return type(self)(
-            add_labels(self.model, names, vectors=vectors),
-            self.runtime,
-            batch_size=self.batch_size,
-            max_pixels=self.max_pixels,
-        )
+        network = self.network.with_labels(names, vectors=vectors)
+        return self._like_this(network, self.decision.extended(len(names)))
 
     def __call__(self, photo: PhotoLike) -> Result:
         """Recognise one photo.
@@ -129,7 +127,7 @@ class Recognizer:
     ) -> Iterator[Result]:
         """Recognise photos, in their order, as many as there may be.
 
-        Batches are decoded and recognised side by side (`Runtime.pipeline`); what is held at any
+        Batches are decoded and recognised side by side (`Network.pipeline`); what is held at any
         time does not depend on the number of photos.
 
         Args:
@@ -144,7 +142,7 @@ class Recognizer:
             msg = "expected several photos, got one: recognizer(photo) takes one, [photo] is a list"
             raise TypeError(msg)
         batches = batched(photos, self.batch_size)
-        done = self.runtime.pipeline(self._prepared_batch, self._outcomes, batches)
+        done = self.network.pipeline(self._prepared_batch, self._outcomes, batches)
         return _readable(chain.from_iterable(done), on_error)
 
     def answers(self, photos: Sequence[PhotoLike]) -> list[Result | DataError]:
@@ -160,10 +158,7 @@ class Recognizer:
         """
         return (result.embedding for result in self.recognize(photos))
 
-    @torch.inference_mode()
-    def embed_region(
-        self, photo: PhotoLike, region: tuple[float, float, float, float]
-    ) -> NDArray[np.float32]:
+    def embed_region(self, photo: PhotoLike, region: Region) -> NDArray[np.float32]:
         """Describe a part of a photo by the features there, pooled as those of whole photos are.
 
         Args:
@@ -177,26 +172,37 @@ class Recognizer:
             DataError: If the photo cannot be read, or the region has no part of it.
         """
         prepared = self._prepared(photo)
-        box = _box(region, prepared.size)
-        system = self.model.system
-        with self.runtime.autocast():
-            features = widened(system.backbone(self._stacked([prepared])))
-        pooled = region_vector(features, box.to(features.device), system.config.pooling)
-        return pooled[0].float().cpu().numpy()
+        (features,) = self.network.features(prepared.pixels[None])
+        return region_vector(features, region, prepared.size, self.info.pooling)
 
-    def images(self, photos: Iterable[PhotoLike]) -> Tensor:
-        """Make photos what the system sees: ``(B, 3, S, S)`` float in [0, 1], on its device.
+    def pixels(self, photo: PhotoLike) -> NDArray[np.uint8]:
+        """Make a photo what the network sees: ``(S, S, 3)`` uint8.
 
         Raises:
-            DataError: If a photo cannot be read.
+            DataError: If the photo cannot be read.
         """
-        return self._stacked([self._prepared(photo) for photo in photos])
+        return self._prepared(photo).pixels
+
+    def grad_cam(self, photo: PhotoLike, labels: Sequence[int]) -> NDArray[np.float32]:
+        """Explain a photo by Grad-CAM (`tagsight.gradcam`), to compare it with the model's maps.
+
+        Args:
+            photo: The photo.
+            labels: Indices of the labels that are asked about.
+
+        Returns:
+            ``(len(labels), h, w)`` float32, at least 0.
+
+        Raises:
+            DataError: If the photo cannot be read, or the model is an exported file.
+        """
+        (maps,) = self.network.grad_cam(self.pixels(photo)[None], labels)
+        return maps
 
     def _prepared(self, source: PhotoLike) -> _Prepared:
-        side = self.model.recipe.training.image_size
-        photo = _opened(source, self.max_pixels, least_side(side))
+        photo = _opened(source, self.max_pixels, decoding_side(self.info.image_size))
         path = Path(source) if isinstance(source, str | Path) else None
-        return _Prepared(path, warp(photo, side), whole_size(photo))
+        return _Prepared(path, self.network.warp(photo), whole_size(photo))
 
     def _prepared_batch(self, sources: Sequence[PhotoLike]) -> list[_Prepared | _Unreadable]:
         prepared: list[_Prepared | _Unreadable] = []
@@ -211,54 +217,40 @@ class Recognizer:
         results = iter(self._results([photo for photo in batch if isinstance(photo, _Prepared)]))
         return [photo if isinstance(photo, _Unreadable) else next(results) for photo in batch]
 
-    def _stacked(self, batch: Sequence[_Prepared]) -> Tensor:
-        return self.runtime.images(stacked_pixels([photo.image for photo in batch]))
-
-    @torch.inference_mode()
     def _results(self, batch: Sequence[_Prepared]) -> list[Result]:
         if not batch:
             return []
-        images = self._stacked(batch)
-        with self.runtime.autocast():
-            recognition = self.model.system(images)
-        logits, maps, embedding = (tensor.float().cpu() for tensor in recognition)
-        decision = self.model.decision
-        scores = decision.scores(logits)
-        predicted = decision.predicted(scores)
+        logits, maps, embedding = self.network(np.stack([photo.pixels for photo in batch]))
+        scores = self.decision.scores(logits)
+        predicted = self.decision.predicted(scores)
         # A row is copied: whoever keeps one result is not to keep its batch.
         return [
             Result(
                 path=photo.path,
                 names=self.labels,
-                scores=scores[row].numpy().copy(),
-                thresholds=decision.thresholds.numpy().copy(),
-                predicted=predicted[row].numpy().copy(),
-                maps=maps[row].numpy().copy(),
-                logits=logits[row].numpy().copy(),
-                embedding=embedding[row].numpy().copy(),
+                scores=scores[row].copy(),
+                thresholds=self.decision.thresholds.copy(),
+                predicted=predicted[row].copy(),
+                maps=maps[row].copy(),
+                logits=logits[row].copy(),
+                embedding=embedding[row].copy(),
                 photo_size=photo.size,
             )
             for row, photo in enumerate(batch)
         ]
 
-
-def _box(region: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
-    """``(1, 4)``, left, top, right and bottom in fractions of the photo."""
-    left, top, width, height = region
-    corners = left / size[0], top / size[1], (left + width) / size[0], (top + height) / size[1]
-    box = torch.tensor([corners]).clamp(0, 1)
-    if not (width > 0 and height > 0 and bool((box[:, 2:] > box[:, :2]).all())):
-        msg = (
-            f"expected a region left, top, width, height within {size[0]} x {size[1]} pixels, "
-            f"got {', '.join(f'{number:g}' for number in region)}"
+    def _like_this(self, network: Network, decision: Decision) -> Self:
+        return type(self)(
+            network,
+            decision=decision,
+            batch_size=self.batch_size,
+            max_pixels=self.max_pixels,
         )
-        raise DataError(msg)
-    return box
 
 
 class _Prepared(NamedTuple):
     path: Path | None
-    image: Tensor
+    pixels: NDArray[np.uint8]
     size: tuple[int, int]
 
 

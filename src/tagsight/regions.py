@@ -14,8 +14,6 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tagsight.config import Pooling
-
 
 def lattice_boxes(lines: int) -> Tensor:
     """Every box whose sides lie on a lattice over the photo: ``(R, 4)``.
@@ -71,18 +69,6 @@ def box_means(features: Tensor, boxes: Tensor) -> Tensor:
     coverage = box_coverage(boxes, features.shape[-2:]).flatten(1)
     weights = coverage / coverage.sum(1, keepdim=True)
     return torch.einsum("bdn,rn->brd", features.flatten(2), weights)
-
-
-def region_vector(features: Tensor, box: Tensor, pooling: Pooling) -> Tensor:
-    """Reduce a part of a feature grid to one vector: ``(B, D, h, w), (1, 4) -> (B, D)``.
-
-    Over the whole grid it is what `class_activation.pooled` gives. A cell that the box cuts counts
-    by the part within for a mean, and whole for a maximum.
-    """
-    if pooling == "average":
-        return box_means(features, box)[:, 0]
-    covered = box_coverage(box, features.shape[-2:])[0] > 0
-    return features[..., covered].amax(-1)
 
 
 def _shares(starts: Tensor, ends: Tensor, cells: int) -> Tensor:

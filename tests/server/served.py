@@ -25,7 +25,7 @@ RED, GREEN = encoded(corner("red")), encoded(corner("green"), "JPEG")
 
 def recognizer() -> Recognizer:
     model = channels_recognizer(batch_size=4)
-    return Recognizer(model.model, model.runtime, batch_size=4, max_pixels=LIMITS.pixels)
+    return Recognizer(model.network, batch_size=4, max_pixels=LIMITS.pixels)
 
 
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def document(index: SearchIndex) -> Iterator[Any]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(Service(recognizer(), "digest", index, limits=LIMITS))
+    app = create_app(Service(recognizer(), index, limits=LIMITS))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

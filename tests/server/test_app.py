@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def client(index: SearchIndex) -> Iterator[TestClient]:
-    app = create_app(Service(recognizer(), "digest", index, limits=LIMITS))
+    app = create_app(Service(recognizer(), index, limits=LIMITS))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -38,7 +38,7 @@ def error(response: Any) -> str:
 
 def test_labels_are_those_of_the_recogniser(client: TestClient):
     answer = client.post("/v1/predict", files=files(RED, GREEN)).json()
-    assert answer["model"] == "digest"
+    assert answer["model"] == "c" * 12
     assert [photo["name"] for photo in answer["photos"]] == ["0.png", "1.png"]
     for photo, content in zip(answer["photos"], (RED, GREEN), strict=True):
         result = recognizer()(content)
@@ -198,7 +198,7 @@ def test_questions_to_the_index_that_make_no_sense_are_refused(client: TestClien
 
 
 def test_with_a_token_only_those_are_let_in_that_have_it(index: SearchIndex):
-    with TestClient(create_app(Service(recognizer(), "d", index, TOKEN, LIMITS))) as client:
+    with TestClient(create_app(Service(recognizer(), index, TOKEN, LIMITS))) as client:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKEN}"}):
             for response in (
                 client.get("/v1/model", headers=headers),
@@ -214,7 +214,7 @@ def test_with_a_token_only_those_are_let_in_that_have_it(index: SearchIndex):
 
 def test_where_there_is_no_room_it_is_said_when_to_come_again():
     limits = Limits(photos=3, room=2)
-    with TestClient(create_app(Service(recognizer(), "d", limits=limits))) as client:
+    with TestClient(create_app(Service(recognizer(), limits=limits))) as client:
         response = client.post("/v1/predict", files=files(RED, RED, RED))
         assert response.status_code == 429
         assert response.headers["retry-after"] == "1"
@@ -222,7 +222,7 @@ def test_where_there_is_no_room_it_is_said_when_to_come_again():
 
 
 def test_without_an_index_there_is_no_search():
-    with TestClient(create_app(Service(recognizer(), "d", limits=LIMITS))) as client:
+    with TestClient(create_app(Service(recognizer(), limits=LIMITS))) as client:
         assert client.get("/v1/search?where=red").status_code == 404
 
 

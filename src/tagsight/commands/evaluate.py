@@ -81,9 +81,12 @@ def _measured(
     from tagsight.data.boxes import read_boxes
     from tagsight.evaluate import evaluate as measure
     from tagsight.evidence_report import find_pairs, measure_evidence
+    from tagsight.new_labels import add_labels
     from tagsight.retrieval import measure_retrieval
 
-    loaded = additions.added_to(load_model(model, runtime.device))
+    loaded = load_model(model, runtime.device)
+    if (added := additions.names()) is not None:
+        loaded = add_labels(loaded, added, vectors=additions.vectors)
     boxes = read_boxes(besides.boxes) if besides.boxes is not None else None
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None

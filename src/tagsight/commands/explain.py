@@ -22,19 +22,17 @@ def explain(
     """Draw the evidence for each label found in photos, as heatmaps and as a contact sheet.
 
     Args:
-        model: The model folder.
+        model: The model folder, or a file that 'tagsight export' wrote.
         photos: Photos, folders of photos, and tars of photos.
         out: Folder for the pictures.
         label: A label to be shown whether it is found or not; may be given several times.
         grad_cam: Add Grad-CAM to the contact sheet, for comparison.
     """
-    from tagsight.checkpoint import load_model
     from tagsight.data.photos import find_photos
     from tagsight.explanation import explain_photos, place
     from tagsight.recognizer import Recognizer
 
-    runtime = machine.runtime()
-    recognizer = Recognizer(additions.added_to(load_model(model, runtime.device)), runtime)
+    recognizer = additions.added_to(Recognizer(machine.network(model)))
     explanations = explain_photos(
         recognizer,
         find_photos(photos),

@@ -1,36 +1,88 @@
-"""``tagsight export``: a model as a file that other programs run."""
+"""``tagsight export``: a model as a file that runs without torch."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tagsight.commands.options import PhotoPath
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from tagsight.commands.options import CheckedReading, PhotoPath
 from tagsight.commands.output import remark, say
 from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from tagsight.checkpoint import LoadedModel
+    from tagsight.data.annotations import Annotations
+    from tagsight.exporting import Agreement
+    from tagsight.quantization import Quantized
+
+    Form = Literal["onnx", "openvino"]
 
 COMPARED = 500
 """Photos that the file is compared with the model on, at most."""
 
 
-def export(model: Path, photos: list[PhotoPath], /, *, out: Path) -> None:
-    """Write a model as one ONNX file that takes decoded photos of any size.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class InEightBits:
+    """Whether the file computes in whole numbers of 8 bits: smaller, faster, less exact."""
+
+    int8: bool = False
+    """Let convolutions compute in 8 bits, with ranges learned from training photos."""
+
+    data: Path | None = None
+    """Labels of the photos that the model was trained on, for --int8: ranges are learned from the
+    training photos, what it costs is measured on the validation photos."""
+
+    max_map_drop: Annotated[float, Parameter(validator=Number(gte=0, lte=100))] = 0.5
+    """Most points of mAP on the validation photos that it may cost."""
+
+    reading: CheckedReading = CheckedReading()
+    """How the labels are read."""
+
+    def check(self) -> None:
+        """Refuse labels without a use, and 8 bits without labels.
+
+        Raises:
+            DataError: If there is one of them.
+        """
+        if self.int8 and self.data is None:
+            msg = "expected --data with the labels that the model was trained on with --int8"
+            raise DataError(f"{msg}, got none")
+        if self.data is not None and not self.int8:
+            msg = "expected --int8 with --data, which nothing else needs, got none"
+            raise DataError(msg)
+
+
+def export(
+    model: Path,
+    photos: list[PhotoPath],
+    /,
+    *,
+    out: Path,
+    to: Literal["onnx", "openvino"] | None = None,
+    in_eight_bits: InEightBits = InEightBits(),
+) -> None:
+    """Write a model as a file that takes decoded photos of any size, and runs without torch.
 
     Before it is delivered the file is run, and compared with the model on photos of yours.
 
     Args:
         model: The model folder.
         photos: Photos to compare on: files, folders and tars; the first 500 are taken.
-        out: The file; its name ends in .onnx.
+        out: The file; its name ends in .onnx, or in .xml for OpenVINO, whose weights lie beside it.
+        to: The form; by default the ending decides.
     """
-    if out.suffix.lower() != ".onnx":
-        msg = f"expected a file that ends in .onnx, got {out}"
-        raise DataError(msg)
+    _check_ending(out, to)
+    in_eight_bits.check()
 
     from itertools import islice
 
-    from tagsight.checkpoint import load_model, model_digest
+    from tagsight.checkpoint import load_model
     from tagsight.data.photos import find_photos
-    from tagsight.exporting import TOLERANCE, export_onnx
 
     loaded = load_model(model)
     compared = list(islice(find_photos(photos), COMPARED))
@@ -38,14 +90,59 @@ def export(model: Path, photos: list[PhotoPath], /, *, out: Path) -> None:
         msg = "expected photos to compare the file with the model on, got none"
         raise DataError(msg)
     remark(f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels")
-    agreement = export_onnx(loaded, model_digest(model), out, compared)
-    say(
-        [
-            f"{agreement.photos:,} photos, the file against the model in float32:",
-            f"largest difference of a score {agreement.scores:.2g} (allowed: {TOLERANCE})",
-            f"largest difference of a map {agreement.maps:.2g}, of an embedding "
-            f"{agreement.embedding:.2g}, relative to their size",
-            f"equal decisions: {agreement.decisions:.2%}",
-            str(out),
-        ]
+    if in_eight_bits.int8:
+        quantized = _in_eight_bits(model, loaded, out, compared, in_eight_bits)
+        say([*_told(quantized.agreement), _told_drop(quantized), str(out)])
+    else:
+        from tagsight.exporting import TOLERANCE, export_model
+
+        agreement = export_model(loaded, out, compared)
+        say([*_told(agreement), f"allowed difference of a score: {TOLERANCE}", str(out)])
+
+
+def _check_ending(out: Path, to: Form | None) -> None:
+    endings = {"onnx": ".onnx", "openvino": ".xml"}
+    fitting = [endings[to]] if to is not None else list(endings.values())
+    if out.suffix.lower() not in fitting:
+        msg = f"expected a file that ends in {' or '.join(fitting)}, got {out}"
+        raise DataError(msg)
+
+
+def _in_eight_bits(
+    model: Path, loaded: LoadedModel, out: Path, compared: list[Path], asked: InEightBits
+) -> Quantized:
+    from tagsight.commands.rows import Split, measured
+    from tagsight.quantization import export_quantized
+    from tagsight.runtime import Runtime
+
+    assert asked.data is not None  # it was checked
+    runtime, labelled = Runtime.choose("cpu"), asked.reading.read(asked.data)
+
+    def rows(split: Split) -> Annotations:
+        return measured(model, loaded, labelled, split, runtime, max_bad=asked.reading.max_bad)
+
+    return export_quantized(
+        loaded,
+        out,
+        compared,
+        calibration=rows("train").paths,
+        validation=rows("val"),
+        most=asked.max_map_drop,
+    )
+
+
+def _told(agreement: Agreement) -> list[str]:
+    return [
+        f"{agreement.photos:,} photos, the file against the model in float32:",
+        f"largest difference of a score {agreement.scores:.2g}",
+        f"largest difference of a map {agreement.maps:.2g}, of an embedding "
+        f"{agreement.embedding:.2g}, relative to their size",
+        f"equal decisions: {agreement.decisions:.2%}",
+    ]
+
+
+def _told_drop(quantized: Quantized) -> str:
+    return (
+        f"mAP on {quantized.photos:,} validation photos: {quantized.before:.2f} in float32, "
+        f"{quantized.after:.2f} in 8 bits"
     )

@@ -26,32 +26,30 @@ def index(
     content, and those that are gone from the given folders are forgotten.
 
     Args:
-        model: The model folder.
+        model: The model folder, or a file that 'tagsight export' wrote.
         paths: Photos, folders of photos, and tars of photos.
         out: Folder of the index.
         problems: File for a table of the photos that were left out, and why.
     """
-    from tagsight.checkpoint import load_model, model_digest
     from tagsight.data.photos import find_photos
     from tagsight.recognizer import Recognizer
     from tagsight.search.index import Facts, SearchIndex
     from tagsight.search.indexing import forget_missing, index_photos
 
-    runtime = machine.runtime()
-    loaded = load_model(model, runtime.device)
+    recognizer = Recognizer(machine.network(model))
     facts = Facts(
         folder=str(model.resolve()),
-        model=model_digest(model),
-        names=loaded.labels.names,
-        thresholds=tuple(loaded.decision.thresholds.tolist()),
-        length=loaded.system.backbone.channels,
+        model=recognizer.info.model,
+        names=recognizer.labels,
+        thresholds=tuple(recognizer.decision.thresholds.tolist()),
+        length=recognizer.info.embedding_size,
     )
     opened = SearchIndex.create(out, facts)
     total = sum(1 for _ in find_photos(paths))
     with progress("indexing", total) as advance, listed(problems) as left_out:
         done = count(1)
         indexed = index_photos(
-            Recognizer(loaded, runtime),
+            recognizer,
             find_photos(paths),
             opened,
             on_photo=lambda _: advance(next(done)),

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from cyclopts import Token
 
-    from tagsight.checkpoint import LoadedModel
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
+    from tagsight.networks.base import Network
+    from tagsight.recognizer import Recognizer
     from tagsight.run import Start
     from tagsight.runtime import Runtime
     from tagsight.settings import Change
@@ -223,21 +224,27 @@ class Additions:
     vectors: Path | None = None
     """The word vectors that the model was trained with; by default those of the extra glove."""
 
-    def added_to(self, model: LoadedModel) -> LoadedModel:
-        """Give a model that knows these as well.
+    def names(self) -> list[str] | None:
+        """Give the labels, or None if there are none to add.
 
         Raises:
-            DataError: As `tagsight.new_labels.add_labels` does, or if vectors are for nothing.
+            DataError: If vectors are for nothing.
         """
         from tagsight.errors import DataError
-        from tagsight.new_labels import add_labels
 
-        if self.add_labels is None:
-            if self.vectors is not None:
-                msg = "expected --vectors with --add-labels, got no labels to add"
-                raise DataError(msg)
-            return model
-        return add_labels(model, self.add_labels.split(","), vectors=self.vectors)
+        if self.add_labels is None and self.vectors is not None:
+            msg = "expected --vectors with --add-labels, got no labels to add"
+            raise DataError(msg)
+        return None if self.add_labels is None else self.add_labels.split(",")
+
+    def added_to(self, recognizer: Recognizer) -> Recognizer:
+        """Give a recognizer that knows these as well.
+
+        Raises:
+            DataError: As `Recognizer.add_labels` does, or if vectors are for nothing.
+        """
+        names = self.names()
+        return recognizer if names is None else recognizer.add_labels(names, vectors=self.vectors)
 
 
 @Parameter(name="*")
@@ -246,13 +253,19 @@ class Machine:
     """Where and how fast something is computed, which never decides what comes out."""
 
     device: str = "auto"
-    """A device of torch's such as cpu or cuda; by default the GPU if there is one."""
+    """A device such as cpu or cuda; by default the GPU if there is one and torch runs the model."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the convolutions; by default the fastest that is safe on the device."""
 
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Threads that decode photos; by default one for each processor, at most 16."""
+
+    def network(self, model: Path) -> Network:
+        """Open a model folder or an exported file there."""
+        from tagsight.networks import open_network
+
+        return open_network(model, self.device, self.precision, workers=self.workers)
 
     def runtime(self, room: Room | None = None) -> Runtime:
         """Choose the device, and what is kept there to be fast; by default nothing."""

@@ -163,11 +163,13 @@ def _write_nearest(reproduction: Reproduction, folder: Path, shared: Shared) -> 
     from tagsight.checkpoint import load_model
     from tagsight.files import replacing
     from tagsight.nearest_photos import draw_queries, find_nearest, nearest_sheet, precision
+    from tagsight.networks.trained import TrainedNetwork
     from tagsight.recognizer import Recognizer
 
     row = next(row for _, row in reproduction.rows() if row is not None)
     model = shared.out / "runs" / f"{row.name}-{row.seeds[0]}" / "model"
-    recognizer = Recognizer(load_model(model, shared.runtime.device), shared.runtime)
+    loaded = load_model(model, shared.runtime.device)
+    recognizer = Recognizer(TrainedNetwork(loaded, shared.runtime))
     rows = shared.annotations.rows(shared.split)
     found = find_nearest(recognizer, rows.paths, draw_queries(rows, seed=0))
     folder.mkdir(parents=True, exist_ok=True)

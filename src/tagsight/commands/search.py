@@ -86,7 +86,7 @@ def search(
         index: Folder of the index.
         html: File for a page with the photos, that needs no other file.
         json: File for the photos and their scores; without a name it goes to standard output.
-        model: The model folder, if it has moved since the index was made.
+        model: The model, if it has moved since the index was made, or a file exported of it.
     """
     question.check()
 
@@ -130,19 +130,18 @@ def search(
 
 
 def _recognizer(facts: Facts, model: Path | None, machine: Machine) -> Recognizer:
-    from tagsight.checkpoint import load_model, model_digest
     from tagsight.recognizer import Recognizer
 
-    folder = model or Path(facts.folder)
-    if not folder.exists() or model_digest(folder) != facts.model:
-        got = "another" if folder.exists() else "none"
+    place = model or Path(facts.folder)
+    recognizer = Recognizer(machine.network(place)) if place.exists() else None
+    if recognizer is None or recognizer.info.model != facts.model:
+        got = "none" if recognizer is None else "another"
         msg = (
-            f"expected the model that made the index, got {got} in {folder}: "
-            "give its folder with --model"
+            f"expected the model that made the index, got {got} at {place}: "
+            "say with --model where it is"
         )
         raise DataError(msg)
-    runtime = machine.runtime()
-    return Recognizer(load_model(folder, runtime.device), runtime)
+    return recognizer
 
 
 def _line(hit: Hit) -> str:

@@ -32,7 +32,7 @@ def serve(
     accepted is answered.
 
     Args:
-        model: The model folder.
+        model: The model folder, or a file that 'tagsight export' wrote.
         index: Folder of an index, to be searched as well.
         host: Address to listen at.
         port: Port to listen at.
@@ -53,20 +53,17 @@ def serve(
         msg = "expected the extra 'serve' to answer over HTTP: pip install 'tagsight[serve]'"
         raise DataError(msg) from error
 
-    from tagsight.checkpoint import load_model, model_digest
     from tagsight.recognizer import Recognizer
     from tagsight.search.index import SearchIndex
     from tagsight.server.limits import Limits
 
-    runtime, limits = machine.runtime(), Limits()
-    loaded = load_model(model, runtime.device)
-    opened, digest = SearchIndex.open(index) if index is not None else None, model_digest(model)
-    if opened is not None and opened.facts.model != digest:
+    limits = Limits()
+    recognizer = Recognizer(machine.network(model), max_pixels=limits.pixels)
+    opened = SearchIndex.open(index) if index is not None else None
+    if opened is not None and opened.facts.model != recognizer.info.model:
         msg = f"expected an index of this model in {index}, got one of another"
         raise DataError(msg)
-    service = Service(
-        Recognizer(loaded, runtime, max_pixels=limits.pixels), digest[:12], opened, token, limits
-    )
+    service = Service(recognizer, opened, token, limits)
     remark(f"listening at http://{host}:{port}; what can be asked is at /openapi.json")
     config = uvicorn.Config(
         create_app(service),

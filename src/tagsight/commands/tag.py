@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -22,6 +22,7 @@ from tagsight.runlog import progress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tagsight.recognizer import Recognizer
     from tagsight.sidecars.writing import Outcome, Writer
     from tagsight.tagging import Selection, Tagged
 
@@ -195,21 +196,17 @@ def tag(
     stay, and one that you took out is not added again. Photos that cannot be read are listed.
 
     Args:
-        model: The model folder.
+        model: The model folder, or a file that 'tagsight export' wrote.
         paths: Photos, folders of photos, and tars of photos.
     """
     sidecars.check(output)
     part = selecting.part()
 
-    from tagsight.checkpoint import load_model
     from tagsight.data.photos import find_photos
     from tagsight.recognizer import Recognizer
     from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars
 
-    runtime = machine.runtime()
-    loaded = additions.added_to(load_model(model, runtime.device))
-    loaded = replace(loaded, decision=loaded.decision.at(selecting.strictness))
-    recognizer = Recognizer(loaded, runtime)
+    recognizer = additions.added_to(Recognizer(machine.network(model))).at(selecting.strictness)
     selection = selecting.selection()
     selection.check(recognizer.labels)
 
@@ -231,7 +228,7 @@ def tag(
 
         match output.write:
             case "xmp" | "txt" as form:
-                with sidecars.writer(form, _who(model), paths) as writer:
+                with sidecars.writer(form, _who(model, recognizer), paths) as writer:
                     tagged = tag_sidecars(
                         recognizer,
                         photos(),
@@ -257,11 +254,9 @@ def tag(
     return INTERRUPTED if tagged.interrupted else 0
 
 
-def _who(model: Path) -> str:
+def _who(model: Path, recognizer: Recognizer) -> str:
     """A model as sidecars and journal call it: the end of its path, and what it is."""
-    from tagsight.checkpoint import model_digest
-
-    return f"{'/'.join(model.resolve().parts[-2:])} {model_digest(model)[:12]}"
+    return f"{'/'.join(model.resolve().parts[-2:])} {recognizer.info.model[:12]}"
 
 
 def _say_change(outcome: Outcome) -> None:

@@ -44,6 +44,10 @@ PHOTO_SUFFIXES = (
 
 MAX_PIXELS = 200_000_000
 
+MARGIN = 2
+"""Least side that a photo is decoded to, relative to the side that it is warped to. A JPEG of 12
+megapixels is decoded in a fifth of the time; docs/performance.md has what this does to pixels."""
+
 # ImageOps.exif_transpose also rewrites the metadata, and so fails where only they are broken.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -87,6 +91,11 @@ def open_photo(
     except DataError as error:
         msg = f"{_name(source)}: {error}"
         raise type(error)(msg) from error
+
+
+def decoding_side(side: int) -> int:
+    """Least side in pixels that a photo has to be decoded to, to be warped to ``side``."""
+    return MARGIN * side
 
 
 def whole_size(photo: Image.Image) -> tuple[int, int]:

@@ -74,17 +74,20 @@ class Service:
 
     Args:
         recognizer: The model.
-        digest: Of the model.
         index: Photos to search in, if there are any.
         token: What a client must say; None lets everybody in.
         limits: What a client may ask for.
     """
 
     recognizer: Recognizer
-    digest: str
     index: SearchIndex | None = None
     token: str | None = None
     limits: Limits = DEFAULT_LIMITS
+
+    @property
+    def digest(self) -> str:
+        """Of the model, as answers name it."""
+        return self.recognizer.info.model[:12]
 
 
 def create_app(service: Service) -> FastAPI:
@@ -163,13 +166,13 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
     @app.get("/v1/model", tags=["model"], dependencies=allowed, responses={401: REFUSALS[401]})
     async def model() -> ModelFacts:
         """What answers here: labels, thresholds, resolution."""
-        loaded = service.recognizer.model
-        pairs = zip(loaded.labels.names, loaded.decision.thresholds.tolist(), strict=True)
+        info, decision = service.recognizer.info, service.recognizer.decision
+        pairs = zip(info.labels, decision.thresholds.tolist(), strict=True)
         return ModelFacts(
             model=service.digest,
-            system=loaded.recipe.system,
-            recipe=loaded.recipe.name,
-            image_size=loaded.recipe.training.image_size,
+            system=info.system,
+            recipe=info.recipe,
+            image_size=info.image_size,
             labels=[KnownLabel(name=name, threshold=threshold) for name, threshold in pairs],
             tagsight=__version__,
         )

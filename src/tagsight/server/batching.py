@@ -42,7 +42,7 @@ class Batcher:
         self._room = room
         self._inside = 0
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
-        lanes, begin = recognizer.runtime.lanes()
+        lanes, begin = recognizer.network.lanes()
         self._free = asyncio.Semaphore(lanes)
         self._pool = ThreadPoolExecutor(lanes, "tagsight-batch", initializer=begin)
 

@@ -1,0 +1,120 @@
+"""A system as a graph that takes decoded photos and does all else itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from tagsight.errors import DataError
+from tagsight.networks.exported import OUTPUTS, PHOTOS
+
+if TYPE_CHECKING:
+    from tagsight.systems import System
+
+
+class GraphOutputs(NamedTuple):
+    """What the graph says of ``B`` photos, all float32.
+
+    Attributes:
+        probabilities: ``(B, L)`` in [0, 1], the sigmoid of the logits over the temperature.
+        maps: ``(B, L, h, w)``, in logits.
+        embedding: ``(B, D)``.
+        logits: ``(B, L)``.
+        features: ``(B, D, h, w)``, of which embeddings are made.
+    """
+
+    probabilities: Tensor
+    maps: Tensor
+    embedding: Tensor
+    logits: Tensor
+    features: Tensor
+
+
+class ExportedGraph(nn.Module):
+    """All that lies between a decoded photo and its scores.
+
+    Deviations:
+        Training resizes bytes, first across and then down, rounding half up after each, with
+        weights of 16 bits. Here the weights are exact, so that one pixel in a hundred differs by a
+        level of 255. Rounding once, or halves to even, makes it one in five, and moves scores by
+        up to 0.07.
+
+    Args:
+        system: In evaluation mode.
+        side: That photos are resized to, in pixels.
+        temperature: What logits are divided by.
+    """
+
+    def __init__(self, system: System, side: int, temperature: float) -> None:
+        super().__init__()
+        self.system = system
+        self.side = side
+        self.temperature = temperature
+
+    def forward(self, photos: Tensor) -> GraphOutputs:
+        """Recognise photos: ``(B, H, W, 3)`` uint8."""
+        pixels = photos.permute(0, 3, 1, 2).to(torch.float32)
+        across = _whole_levels(pixels @ resize_weights(photos.shape[2], self.side).T)
+        square = _whole_levels(resize_weights(photos.shape[1], self.side) @ across)
+        grids: list[Tensor] = []
+        watched = self.system.backbone.register_forward_hook(lambda _, __, grid: grids.append(grid))
+        recognition = self.system(square / 255)
+        watched.remove()
+        return GraphOutputs(
+            (recognition.logits / self.temperature).sigmoid(),
+            recognition.maps,
+            recognition.embedding,
+            recognition.logits,
+            grids[0],
+        )
+
+
+def resize_weights(length: int, side: int) -> Tensor:
+    """What each pixel of a row gives to each of the resized row: ``(side, length)`` float32.
+
+    Bilinear and antialiased: the weight falls to nothing over one pixel, or over a resized one
+    where that is larger. As a matrix it is the same in every program that runs graphs; their own
+    resizing differs.
+    """
+    places = torch.arange(length, dtype=torch.float32)
+    scale = (places[-1] + 1) / side
+    centres = (torch.arange(side, dtype=torch.float32) + 0.5) * scale - 0.5
+    weights = (1 - (places - centres[:, None]).abs() / scale.clamp(min=1)).clamp(min=0)
+    return weights / weights.sum(1, keepdim=True)
+
+
+def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has no public type
+    """Make an ONNX program of a graph, for any number of photos of any size.
+
+    What depends on labels alone, such as classifiers that a label graph makes, becomes a constant.
+
+    Raises:
+        DataError: If ONNX cannot express the system.
+    """
+    # Two photos, so that no size is 1 and taken for a constant.
+    photos = torch.zeros(2, graph.side + 32, graph.side + 64, 3, dtype=torch.uint8)
+    sizes = {0: "photos", 1: "height", 2: "width"}
+    free = ({axis: torch.export.Dim(name) for axis, name in sizes.items()},)
+    try:
+        with torch.no_grad():
+            return torch.onnx.export(
+                graph,
+                (photos,),
+                dynamo=True,
+                dynamic_shapes=free,
+                input_names=[PHOTOS],
+                output_names=list(OUTPUTS),
+                verbose=False,
+            )
+    # The exporter raises whatever its passes raise.
+    except Exception as error:
+        system = type(graph.system).__name__
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        msg = f"expected a system that ONNX can express, got {system}: {reason:.200}"
+        raise DataError(msg) from error
+
+
+def _whole_levels(pixels: Tensor) -> Tensor:
+    return (pixels + 0.5).floor().clamp(0, 255)

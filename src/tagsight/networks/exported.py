@@ -1,0 +1,167 @@
+"""A file that `tagsight export` wrote: what is the same whichever program runs it.
+
+Nothing here, nor in what it imports, needs torch.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
+
+import numpy as np
+from PIL import Image
+from pydantic import ValidationError
+
+from tagsight.errors import DataError
+from tagsight.model_info import ModelInfo
+from tagsight.networks.base import Outputs
+from tagsight.setting_errors import sentence
+from tagsight.threads import ordered_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tagsight.networks.base import Item, Outcome, Prepared
+
+KEY = "tagsight"
+"""Under which a file keeps what it says of itself."""
+
+PHOTOS = "photos"
+OUTPUTS = ("probabilities", "maps", "embedding", "logits", "features")
+"""Names of the graph's input and of its outputs, in their order."""
+
+LARGEST_DESCRIPTION = 32 * 2**20
+"""Characters of what a file says of itself."""
+
+
+class Threads(NamedTuple):
+    """How the processors are shared.
+
+    Attributes:
+        lanes: Batches that are taken through the network at once.
+        each: Processors that one batch gets.
+    """
+
+    lanes: int
+    each: int
+
+    @classmethod
+    def choose(cls, workers: int | None) -> Self:
+        """A lane for every worker, as far as there are processors; by default all of them."""
+        processors = os.cpu_count() or 1
+        lanes = min(workers or min(16, processors), processors)
+        return cls(lanes, processors // lanes)
+
+
+class ExportedNetwork(ABC):
+    """A graph that takes decoded photos and does all else itself.
+
+    It also takes photos of other sizes than `warp` makes: ``(B, H, W, 3)`` uint8.
+
+    Args:
+        file: That it was read from.
+        info: What the file says of itself.
+        threads: That share the processors.
+    """
+
+    runs_on: ClassVar[str]
+    """The program that runs the file."""
+
+    def __init__(self, file: Path, info: ModelInfo, threads: Threads) -> None:
+        self.file = file
+        self.info = info
+        self.threads = threads
+
+    @abstractmethod
+    def run(self, photos: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`."""
+
+    def warp(self, photo: Image.Image) -> NDArray[np.uint8]:
+        """Resize a photo to a square: ``(S, S, 3)`` uint8; bilinear, antialiased."""
+        side = self.info.image_size
+        return np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR))
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Recognise photos."""
+        return Outputs(*self.run(pixels, ("logits", "maps", "embedding")))
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Describe photos cell by cell: ``(B, D, h, w)`` float32."""
+        (features,) = self.run(pixels, ("features",))
+        return features
+
+    def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NoReturn:
+        """Refuse: the graph has no gradients.
+
+        Raises:
+            DataError: Always.
+        """
+        del pixels, labels
+        msg = f"expected a model folder for Grad-CAM, got {self.file}, which has no gradients"
+        raise DataError(msg)
+
+    def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> NoReturn:
+        """Refuse: the labels are folded into the graph.
+
+        Raises:
+            DataError: Always.
+        """
+        del vectors
+        msg = f"expected a model folder to add the labels {list(names)!r:.200} to, got {self.file}"
+        raise DataError(msg)
+
+    def pipeline(
+        self,
+        prepare: Callable[[Item], Prepared],
+        forward: Callable[[Prepared], Outcome],
+        batches: Iterable[Item],
+    ) -> Iterator[Outcome]:
+        """Work batches off, in their order, each on a share of the processors."""
+        lanes = self.threads.lanes
+        return ordered_map(
+            lambda batch: forward(prepare(batch)), batches, workers=lanes, ahead=lanes + 1
+        )
+
+    def lanes(self) -> tuple[int, Callable[[], object]]:
+        """How many threads take a batch of their own through the network, and how each begins."""
+        return self.threads.lanes, _nothing
+
+
+def described(file: Path, text: str | None, outputs: Iterable[str]) -> ModelInfo:
+    """Read what a file says of itself.
+
+    Args:
+        file: For the error.
+        text: JSON that was found in it under `KEY`, if there was any.
+        outputs: Of its graph.
+
+    Raises:
+        DataError: If it is no file of ours, or of another version.
+    """
+    if text is None or len(text) > LARGEST_DESCRIPTION or set(OUTPUTS) - set(outputs):
+        msg = f"expected a file that this 'tagsight export' wrote, got another: {file}"
+        raise DataError(msg)
+    try:
+        info = ModelInfo.model_validate_json(text)
+        info.fitted_decision()
+    except ValidationError as error:
+        msg = f"{file}: {sentence(error)}; export the model again"
+        raise DataError(msg) from error
+    except DataError as error:
+        msg = f"{file}: {error}"
+        raise DataError(msg) from error
+    return info
+
+
+def unreadable(file: Path, error: Exception) -> DataError:
+    """The error of a runtime that cannot open a file, in one sentence."""
+    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    return DataError(f"expected a file that 'tagsight export' wrote, got {file}: {reason:.200}")
+
+
+def _nothing() -> None:
+    pass
