@@ -546,10 +546,27 @@ def test_a_model_is_exported_and_compared(capsys, album: Path, model: str, tmp_p
     text = result(capsys, "export", model, str(album), "--out", str(file))
     assert "4 photos, the file against the model in float32" in text
     assert file.stat().st_size > 1000
-    assert "ends in .onnx" in complaint(capsys, "export", model, str(album), "--out", "model")
+    assert "ends in .onnx or .xml" in complaint(
+        capsys, "export", model, str(album), "--out", "model"
+    )
+    other = ["--to", "openvino", "--out", str(file)]
+    assert "that ends in .xml" in complaint(capsys, "export", model, str(album), *other)
     (tmp_path / "empty").mkdir()
     options = [str(tmp_path / "empty"), "--out", str(file)]
     assert "expected photos to compare" in complaint(capsys, "export", model, *options)
+
+
+def test_a_model_is_exported_in_8_bits(capsys, album: Path, labels: Path, model: str, tmp_path):
+    file = tmp_path / "model.xml"
+    asked = [model, str(album), "--out", str(file), "--int8"]
+    allowed = ["--max-map-drop", "100"]
+    text = result(capsys, "export", *asked, "--data", str(labels), *allowed)
+    assert "in float32, " in text
+    assert "in 8 bits" in text
+    assert file.with_suffix(".bin").stat().st_size > 100
+    assert "expected --data with the labels" in complaint(capsys, "export", *asked)
+    unasked = [*asked[:-1], "--data", str(labels)]
+    assert "expected --int8 with --data" in complaint(capsys, "export", *unasked)
 
 
 def test_photos_are_explained_by_pictures(capsys, labels: Path, model: str, tmp_path):

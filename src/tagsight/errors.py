@@ -17,6 +17,10 @@ class ShareError(DataError):
     """One of several processes met what the others did not, and must say so itself."""
 
 
+TORCH = frozenset({"torch", "torchvision", "timm", "safetensors"})
+"""What the extra ``torch`` brings: all but the use of exported files needs it."""
+
+
 def user_message(error: Exception) -> str | None:
     """One line for an error that a user can mend; None for a defect of ours."""
     if isinstance(error, OSError):
@@ -24,6 +28,11 @@ def user_message(error: Exception) -> str | None:
         return f"{place}{error.strerror or error}"
     if isinstance(error, DataError | FloatingPointError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in TORCH:
+        return (
+            f"expected the extra 'torch' for this, got no {error.name}: "
+            "pip install 'tagsight[torch]', or give a file that 'tagsight export' wrote"
+        )
     # Torch's own error, which must not be imported to be told from others.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "the memory is full; try a lower --training.batch_size or --training.image_size"
