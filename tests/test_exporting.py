@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -60,6 +61,15 @@ def test_the_file_takes_batches_and_sizes_that_it_has_not_seen(photos, tmp_path:
         np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits / 1.5)), atol=1e-6)
         one = session.run(None, {"photos": batch[:1]})[0]
         np.testing.assert_allclose(one[0], scores[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gcam", "ml-gcn", "a-gcn"])
+def test_what_depends_on_labels_alone_is_a_constant(name: str, photos, tmp_path: Path):
+    model = model_of(name)
+    export_model(model, tmp_path / "m.onnx", photos[:1])
+    constants = {one.name for one in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    assert any(name.startswith("label_graph.") for name, _ in model.system.named_parameters())
+    assert not [name for name in constants if "label_graph" in name]
 
 
 def test_the_file_says_how_it_is_to_be_read(photos, tmp_path: Path):

@@ -13,6 +13,9 @@ from tagsight.networks.exported import OUTPUTS, PHOTOS
 if TYPE_CHECKING:
     from tagsight.systems import System
 
+FOLDED = 2**32
+"""Bytes up to which a constant is computed once and for all."""
+
 
 class GraphOutputs(NamedTuple):
     """What the graph says of ``B`` photos, all float32.
@@ -93,13 +96,15 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
     Raises:
         DataError: If ONNX cannot express the system.
     """
+    from onnxscript.optimizer import optimize_ir
+
     # Two photos, so that no size is 1 and taken for a constant.
     photos = torch.zeros(2, graph.side + 32, graph.side + 64, 3, dtype=torch.uint8)
     sizes = {0: "photos", 1: "height", 2: "width"}
     free = ({axis: torch.export.Dim(name) for axis, name in sizes.items()},)
     try:
         with torch.no_grad():
-            return torch.onnx.export(
+            program = torch.onnx.export(
                 graph,
                 (photos,),
                 dynamo=True,
@@ -108,12 +113,16 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
                 output_names=list(OUTPUTS),
                 verbose=False,
             )
+        assert program is not None  # it is the way without dynamo that returns nothing
+        # By itself it folds small constants only.
+        optimize_ir(program.model, input_size_limit=FOLDED, output_size_limit=FOLDED)
     # The exporter raises whatever its passes raise.
     except Exception as error:
         system = type(graph.system).__name__
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         msg = f"expected a system that ONNX can express, got {system}: {reason:.200}"
         raise DataError(msg) from error
+    return program
 
 
 def _whole_levels(pixels: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ def export_quantized(
     with written_onnx(model) as graph:
         reference = open_network(graph)
         quantized = graph.with_name("quantized.onnx")
-        _quantize(graph, quantized, _pixels(reference, calibration))
+        quantize(graph, quantized, _pixels(reference, calibration))
         with delivering(quantized, file) as written:
             network = open_network(written)
             before, after = (_map(each, validation) for each in (reference, network))
@@ -92,22 +92,36 @@ def _pixels(network: Network, photos: Sequence[Path]) -> Iterator[NDArray[np.uin
     return (recognizer.pixels(photos[place])[None] for place in chosen)
 
 
-def _quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) -> None:
+def quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) -> None:
+    """Write a graph whose convolutions compute in 8 bits, but for the first, which sees pixels.
+
+    Args:
+        graph: In ONNX, in float32.
+        quantized: The file to write.
+        pixels: Photos ``(1, S, S, 3)`` uint8, to learn the ranges of values from.
+    """
+    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
             photo = next(pixels, None)
             return None if photo is None else {PHOTOS: photo}
 
+    quant_pre_process(graph, quantized, skip_symbolic_shape=True)
+    first = next(node.name for node in onnx.load(quantized).graph.node if node.op_type == "Conv")
     quantize_static(
-        graph,
+        quantized,
         quantized,
         Reader(),
         op_types_to_quantize=["Conv"],
+        nodes_to_exclude=[first],
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        # The widest range of many photos would leave few steps for what is usual.
+        extra_options={"CalibMovingAverage": True},
     )
 
 
