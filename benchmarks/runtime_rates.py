@@ -1,7 +1,7 @@
 """What runs a model: torch, ONNX Runtime and OpenVINO, in float32 and fast, on the same photos.
 
 The untrained `resnet-cpu` of 20 labels at 224 pixels, exported to temporary files, in 8 bits with
-ranges from the photos themselves. Each way takes 512 warped photos, in batches of 16, through its
+ranges from the photos themselves. Each way takes 256 warped photos, in batches of 16, through its
 own threads; a turn each, five rounds, the best counts. Torch in float32 is what all are compared
 with. The share of labels that are decided as torch in float32 does comes from the same photos.
 """
@@ -28,7 +28,7 @@ from tagsight.networks.trained import TrainedNetwork
 from tagsight.quantization import quantize
 from tagsight.runtime import Runtime
 
-BATCH, BATCHES, DISTINCT = 16, 32, 64
+BATCH, BATCHES, DISTINCT = 16, 16, 64
 
 
 @contextmanager
