@@ -25,8 +25,8 @@ class Label(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
-    """What was recognised in one photo. It shares no memory with other results.
+class PhotoLabels:
+    """Which labels a photo has. It shares no memory with those of other photos.
 
     Args:
         path: Where the photo came from, or None if it was no file.
@@ -34,10 +34,6 @@ class Result:
         scores: ``(L,)`` float64 in [0, 1].
         thresholds: ``(L,)`` float64 in [0, 1], fitted with the model.
         predicted: ``(L,)`` bool, which labels reach their threshold.
-        maps: ``(L, h, w)`` float32, evidence over the whole photo, in logits.
-        logits: ``(L,)`` float32, before temperature and sigmoid.
-        embedding: ``(D,)`` float32.
-        photo_size: Width and height in pixels, upright.
     """
 
     path: Path | None
@@ -45,10 +41,6 @@ class Result:
     scores: NDArray[np.float64]
     thresholds: NDArray[np.float64]
     predicted: NDArray[np.bool_]
-    maps: NDArray[np.float32]
-    logits: NDArray[np.float32]
-    embedding: NDArray[np.float32]
-    photo_size: tuple[int, int]
 
     @property
     def labels(self) -> list[Label]:
@@ -58,14 +50,6 @@ class Result:
     def ranked(self) -> list[Label]:
         """All labels, found or not, the highest score first."""
         return [self._label(i) for i in self._order()]
-
-    def map(self, name: str) -> NDArray[np.float32]:
-        """The evidence for one label: ``(h, w)`` float32, in logits.
-
-        Raises:
-            DataError: If the model has no such label.
-        """
-        return self.maps[self.index(name)]
 
     def index(self, name: str) -> int:
         """The position of a label in the arrays.
@@ -81,6 +65,32 @@ class Result:
 
     def _label(self, index: int) -> Label:
         return Label(self.names[index], float(self.scores[index]))
+
+
+@dataclass(frozen=True, eq=False)
+class Result(PhotoLabels):
+    """What was recognised in one photo: its labels, and the evidence for them.
+
+    Args:
+        path: As in `PhotoLabels`, and so are names, scores, thresholds and predicted.
+        maps: ``(L, h, w)`` float32, evidence over the whole photo, in logits.
+        logits: ``(L,)`` float32, before temperature and sigmoid.
+        embedding: ``(D,)`` float32.
+        photo_size: Width and height in pixels, upright.
+    """
+
+    maps: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    photo_size: tuple[int, int]
+
+    def map(self, name: str) -> NDArray[np.float32]:
+        """The evidence for one label: ``(h, w)`` float32, in logits.
+
+        Raises:
+            DataError: If the model has no such label.
+        """
+        return self.maps[self.index(name)]
 
 
 def label_index(names: Sequence[str], name: str) -> int:

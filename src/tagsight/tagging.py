@@ -10,7 +10,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
@@ -22,14 +22,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
-    from tagsight.recognizer import PhotoLike, Recognizer
-    from tagsight.result import Label, Result
+    from tagsight.recognizer import OnError, PhotoLike
+    from tagsight.result import Label, PhotoLabels
     from tagsight.sidecars.writing import Outcome, Writer
 
 Form = Literal["text", "csv", "json", "jsonl"]
 
 DIGITS = 6
 """Of scores in files; more would be noise."""
+
+
+class Tagger(Protocol):
+    """What says which labels photos have, here or elsewhere."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that it knows."""
+
+    @property
+    def batch_size(self) -> int:
+        """Photos that it takes together."""
+
+    def recognize(
+        self, photos: Iterable[Path], *, on_error: OnError | None = None
+    ) -> Iterator[PhotoLabels]:
+        """Recognise photos, in their order, but for those that ``on_error`` is called with."""
 
 
 class Problem(NamedTuple):
@@ -83,7 +100,7 @@ class Selection:
             )
             raise DataError(msg)
 
-    def labels(self, result: Result) -> list[Label]:
+    def labels(self, result: PhotoLabels) -> list[Label]:
         """The labels of a photo, the best first."""
         every = result.labels if self.top is None else result.ranked()
         taken = [
@@ -123,7 +140,7 @@ class Lines:
         """What comes behind the last line."""
         return "\n]\n" if self.form == "json" else ""
 
-    def line(self, result: Result, *, first: bool = True) -> str:
+    def line(self, result: PhotoLabels, *, first: bool = True) -> str:
         """The line of one photo, with its end."""
         labels = self.selection.labels(result)
         scores = _scores(result) if self.all_scores else {}
@@ -139,7 +156,7 @@ class Lines:
 
 
 def tag_photos(
-    recognizer: Recognizer,
+    tagger: Tagger,
     photos: Iterable[Path],
     out: Path | TextIO,
     lines: Lines,
@@ -153,7 +170,7 @@ def tag_photos(
     end, and until then the one before stays.
 
     Args:
-        recognizer: The model.
+        tagger: The model at work, such as a `Recognizer`.
         photos: As `find_photos` gives them, drawn one by one.
         out: A file, or a stream such as standard output.
         lines: What is written.
@@ -164,7 +181,7 @@ def tag_photos(
         DataError: If ``out`` is a folder, or a label is selected that the model does not know,
             before anything is written.
     """
-    lines.selection.check(recognizer.labels)
+    lines.selection.check(tagger.labels)
     if isinstance(out, Path) and out.is_dir():
         msg = f"expected a file to write the labels to, got the folder {out}"
         raise DataError(msg)
@@ -172,8 +189,8 @@ def tag_photos(
     tagged, interrupted = 0, False
     with _writing(out) as write:
         try:
-            write(lines.header(recognizer.labels))
-            for result in recognizer.recognize(photos, on_error=left_out):
+            write(lines.header(tagger.labels))
+            for result in tagger.recognize(photos, on_error=left_out):
                 write(lines.line(result, first=tagged == 0))
                 tagged += 1
                 if on_photo is not None and result.path is not None:
@@ -185,7 +202,7 @@ def tag_photos(
 
 
 def tag_sidecars(
-    recognizer: Recognizer,
+    tagger: Tagger,
     photos: Iterable[Path],
     writer: Writer,
     selection: Selection,
@@ -199,7 +216,7 @@ def tag_sidecars(
     Ctrl-C ends it between two batches; what is done is kept, and the same once more goes on.
 
     Args:
-        recognizer: The model.
+        tagger: The model at work, such as a `Recognizer`.
         photos: As `find_photos` gives them, drawn one by one.
         writer: Where and how they are written.
         selection: Which labels are taken.
@@ -210,12 +227,12 @@ def tag_sidecars(
     Raises:
         DataError: If a label is selected that the model does not know.
     """
-    selection.check(recognizer.labels)
+    selection.check(tagger.labels)
     left_out = _LeftOut(on_photo, on_problem)
     tagged, changed, interrupted = 0, 0, False
     try:
-        results = recognizer.recognize(photos, on_error=left_out)
-        for batch in batched(results, recognizer.batch_size):
+        results = tagger.recognize(photos, on_error=left_out)
+        for batch in batched(results, tagger.batch_size):
             labels = [(_path(result), selection.labels(result)) for result in batch]
             for outcome in writer.write([(p, [Tag(*one) for one in found]) for p, found in labels]):
                 if outcome.problem:
@@ -268,7 +285,7 @@ class _LeftOut:
             self._on_photo(problem.path)
 
 
-def _path(result: Result) -> Path:
+def _path(result: PhotoLabels) -> Path:
     assert result.path is not None
     return result.path
 
@@ -289,7 +306,7 @@ def _writing(out: Path | TextIO) -> Iterator[Callable[[str], object]]:
     yield write
 
 
-def _scores(result: Result) -> dict[str, float]:
+def _scores(result: PhotoLabels) -> dict[str, float]:
     return {
         name: round(float(score), DIGITS)
         for name, score in zip(result.names, result.scores, strict=True)

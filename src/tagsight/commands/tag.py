@@ -20,11 +20,11 @@ from tagsight.errors import DataError
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tagsight.recognizer import Recognizer
     from tagsight.sidecars.writing import Outcome, Writer
-    from tagsight.tagging import Selection, Tagged
+    from tagsight.tagging import Selection, Tagged, Tagger
 
 
 @Parameter(name="*")
@@ -189,6 +189,7 @@ def tag(
     sidecars: Sidecars = Sidecars(),
     additions: Additions = Additions(),
     machine: Machine = Machine(),
+    engine: Literal["plain", "ray"] = "plain",
 ) -> int:
     """Tag photos and whole folders: a line each, or a sidecar. Photos are never written to.
 
@@ -198,6 +199,8 @@ def tag(
     Args:
         model: The model folder, or a file that 'tagsight export' wrote.
         paths: Photos, folders of photos, and tars of photos.
+        engine: Who recognises: this process, or the processes of a Ray cluster, that of the
+            environment's RAY_ADDRESS or one that is started here for as long as it takes.
     """
     sidecars.check(output)
     part = selecting.part()
@@ -206,7 +209,11 @@ def tag(
     from tagsight.recognizer import Recognizer
     from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars
 
-    recognizer = additions.added_to(Recognizer(machine.network(model))).at(selecting.strictness)
+    def load() -> Recognizer:
+        return additions.added_to(Recognizer(machine.network(model.absolute())))
+
+    recognizer = load().at(selecting.strictness)
+    tagger = recognizer if engine == "plain" else _on_ray(load, recognizer, machine)
     selection = selecting.selection()
     selection.check(recognizer.labels)
 
@@ -230,7 +237,7 @@ def tag(
             case "xmp" | "txt" as form:
                 with sidecars.writer(form, _who(model, recognizer), paths) as writer:
                     tagged = tag_sidecars(
-                        recognizer,
+                        tagger,
                         photos(),
                         writer,
                         selection,
@@ -241,7 +248,7 @@ def tag(
                 changed = _told_changes(tagged, writer)
             case form:
                 tagged = tag_photos(
-                    recognizer,
+                    tagger,
                     photos(),
                     sys.stdout if output.out == STANDARD_OUTPUT else output.out,
                     Lines(form, selection, output.all_scores),
@@ -252,6 +259,12 @@ def tag(
     left_out.tell()
     remark(f"{tagged.photos:,} photos tagged, {tagged.left_out:,} left out{changed}")
     return INTERRUPTED if tagged.interrupted else 0
+
+
+def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, machine: Machine) -> Tagger:
+    from tagsight.ray_tagger import RayTagger
+
+    return RayTagger(load, recognizer, workers=machine.workers)
 
 
 def _who(model: Path, recognizer: Recognizer) -> str:
