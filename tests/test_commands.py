@@ -531,7 +531,7 @@ def test_an_index_is_brought_up_to_date(capsys, album: Path, photo_index: str, m
             ["--like", "{photo}", "--region", "99,0,5,5"],
             "expected a region left, top, width, height",
         ),
-        (["--like", "{photo}", "--model", "nowhere"], "got none in nowhere: give its folder with"),
+        (["--like", "{photo}", "--model", "nowhere"], "got none at nowhere: say with --model"),
     ],
 )
 def test_questions_that_cannot_be_answered_are_refused(
