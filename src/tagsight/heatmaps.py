@@ -56,6 +56,25 @@ def overlay(photo: Image.Image, evidence: NDArray[np.float32], top: float) -> Im
     return Image.fromarray(blended(paled, share).round().astype(np.uint8))
 
 
+def veil(evidence: NDArray[np.float32], top: float, size: tuple[int, int]) -> Image.Image:
+    """Draw one label's evidence as colours over a photo, transparent where there is none.
+
+    Args:
+        evidence: ``(h, w)`` float, over the whole photo.
+        top: Evidence that gets the last colour; where there is 0 or less, there is no colour.
+        size: Width and height of the picture in pixels; it is smooth, so that a small one will do.
+
+    Returns:
+        A picture of at most 256 colours, each with an opacity of its own.
+    """
+    share = np.clip(enlarged(evidence, size) / top, 0, 1) if top > 0 else np.zeros(size[::-1])
+    picture = Image.fromarray((share * 255).round().astype(np.uint8), "P")
+    picture.putpalette(colour_table().tobytes())
+    opacity = 255 * OPACITY * np.sqrt(np.linspace(0, 1, 256))
+    picture.info["transparency"] = opacity.round().astype(np.uint8).tobytes()
+    return picture
+
+
 def blended(paled: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
     """Lay the scale's colours over pixels, the denser the stronger the evidence.
 

@@ -10,6 +10,20 @@ from tagsight.config import Pooling, Settings
 from tagsight.decision import Decision
 
 MOST_LABELS = 1_000_000
+MOST_LINKS = 2_000
+
+
+class LabelLink(Settings):
+    """An edge of a label graph, which says what one label's classifier takes from another."""
+
+    source: int
+    """Index of the label that gives."""
+
+    target: int
+    """Index of the label that takes."""
+
+    weight: float = Field(ge=0, le=1)
+    """The probability that the edge was made for."""
 
 
 class ModelInfo(Settings):
@@ -50,6 +64,9 @@ class ModelInfo(Settings):
 
     probabilities: bool
     """Whether scores are probabilities; otherwise they only rank."""
+
+    links: tuple[LabelLink, ...] = Field((), max_length=MOST_LINKS)
+    """The label graph's strongest edges, if the system has one that labels were counted for."""
 
     facts: dict[str, JsonValue]
     """What was recorded of the model: hashes of data and split, metrics."""

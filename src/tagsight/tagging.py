@@ -133,7 +133,7 @@ class Lines:
             return "["
         if self.form != "csv":
             return ""
-        return _csv_line(["path", "labels", *(names if self.all_scores else ())])
+        return csv_line(["path", "labels", *(names if self.all_scores else ())])
 
     @property
     def footer(self) -> str:
@@ -150,7 +150,7 @@ class Lines:
         if self.form == "jsonl":
             return _json(path, labels, scores) + "\n"
         if self.form == "csv":
-            return _csv_line([path, ";".join(label.name for label in labels), *scores.values()])
+            return csv_line([path, ";".join(label.name for label in labels), *scores.values()])
         shown = result.ranked() if self.all_scores else labels
         return _text_line(path, shown, {label.name for label in result.labels})
 
@@ -319,7 +319,8 @@ def _json(path: str, labels: Sequence[Label], scores: dict[str, float]) -> str:
     return json.dumps(values)
 
 
-def _csv_line(cells: Sequence[object]) -> str:
+def csv_line(cells: Sequence[object]) -> str:
+    """A row of a table, with its end."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()

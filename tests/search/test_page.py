@@ -23,7 +23,7 @@ def hits(tmp_path: Path) -> list[Hit]:
     corner("red").save(paths[0])
     corner("blue", (2000, 500)).save(paths[1])
     scores = np.array([0.91, 0.82], dtype=np.float32)
-    return [Hit(path, 0.5, ("dog", "<cat>"), scores) for path in paths]
+    return [Hit(path, 0.5, ("dog", "<cat>"), scores, b"") for path in paths]
 
 
 class Tags(HTMLParser):

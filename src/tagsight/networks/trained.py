@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from tagsight import __version__
+from tagsight.config import GraphConfig
 from tagsight.gradcam import grad_cam
+from tagsight.graph import edge_probability
 from tagsight.model_card import model_card
-from tagsight.model_info import ModelInfo
+from tagsight.model_info import MOST_LINKS, LabelLink, ModelInfo
 from tagsight.networks.base import Outputs
 from tagsight.new_labels import add_labels
 from tagsight.precision import widened
@@ -114,6 +116,22 @@ def describe(model: LoadedModel) -> ModelInfo:
         pooling=system.config.pooling,
         maps_add_up=system.maps_add_up,
         probabilities=system.probabilities,
+        links=_links(model),
         facts=dict(model.facts),
         card=model_card(system, model.labels, model.decision, recipe, model.facts),
+    )
+
+
+def _links(model: LoadedModel) -> tuple[LabelLink, ...]:
+    """The strongest edges of the graph that the classifiers were made by, the strongest first."""
+    graph = getattr(model.system.config, "graph", None)
+    if not isinstance(graph, GraphConfig) or graph.variant in {"identity", "none"}:
+        return ()
+    probability = edge_probability(model.labels.cooccurrence, graph).cpu()
+    strongest = probability.flatten().topk(min(MOST_LINKS, probability.numel()))
+    size = len(model.labels)
+    return tuple(
+        LabelLink(source=place % size, target=place // size, weight=weight)
+        for place, weight in zip(strongest.indices.tolist(), strongest.values.tolist(), strict=True)
+        if weight > 0
     )

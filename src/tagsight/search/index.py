@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 VERSION = 1
 TABLE = "photos"
 FACTS = "index.json"
+FOUND = ["path", "labels", "scores", "digest"]
+"""Columns that a `Hit` is made of."""
+
 PART = 1_000
 """Rows that are read or named at a time."""
 
@@ -81,12 +84,14 @@ class Hit(NamedTuple):
         likeness: Cosine of its embedding and the query's, in [-1, 1]; None without a query.
         labels: Its labels.
         scores: ``(L,)`` float32, of all labels of the index.
+        digest: SHA-256 of its content.
     """
 
     path: Path
     likeness: float | None
     labels: tuple[str, ...]
     scores: NDArray[np.float32]
+    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -251,7 +256,7 @@ class SearchIndex:
         if conditions:
             query = query.where(" AND ".join(conditions), prefilter=True)
         query = query.bypass_vector_index() if exact else query.refine_factor(REFINED)
-        rows = query.select(["path", "labels", "scores", "_distance"]).to_list()
+        rows = query.select([*FOUND, "_distance"]).to_list()
         return [_hit(row, 1 - row["_distance"]) for row in rows]
 
     def having(self, expression: Expression, count: int) -> list[Hit]:
@@ -262,7 +267,7 @@ class SearchIndex:
             count: How many are wanted.
         """
         labels = sorted(wanted(expression))
-        rows = self._rows(condition(expression), ["path", "labels", "scores"])
+        rows = self._rows(condition(expression), FOUND)
 
         def sureness(row: dict[str, Any]) -> tuple[float, str]:
             return -sum(row["scores"][label] for label in labels), row["path"]
@@ -285,7 +290,7 @@ def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _hit(row: dict[str, Any], likeness: float | None) -> Hit:
     scores = np.asarray(row["scores"], dtype=np.float32)
-    return Hit(Path(row["path"]), likeness, tuple(row["labels"]), scores)
+    return Hit(Path(row["path"]), likeness, tuple(row["labels"]), scores, row["digest"])
 
 
 def _one_of(column: str, values: Iterable[str]) -> str:

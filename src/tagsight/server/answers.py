@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tagsight.decision import Strictness
+
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -31,7 +33,15 @@ class RecognisedPhoto(_Answer):
     width: int = Field(description="in pixels, upright")
     height: int
     labels: list[FoundLabel] = Field(description="labels found, the surest first")
-    scores: dict[str, float] = Field(description="of every label")
+    scores: dict[str, float] = Field(description="of every label, the highest first")
+    decided: dict[Strictness, list[str]] = Field(
+        description="labels by how sure the model is to be; balanced has those in labels"
+    )
+    evidence: dict[str, str] | None = Field(
+        None,
+        description="for the 24 highest scores, a PNG with transparency as a data: URL, to be laid "
+        "over the photo, if it was asked for; all are on one scale",
+    )
 
 
 class Predictions(_Answer):
@@ -51,6 +61,7 @@ class Embeddings(_Answer):
 class FoundPhoto(_Answer):
     """A photo of the index."""
 
+    id: str = Field(description="of its content: hexadecimal SHA-256")
     path: str
     likeness: float | None = Field(description="cosine to the photo that was sent, if one was")
     labels: list[str]
@@ -67,6 +78,17 @@ class KnownLabel(_Answer):
 
     name: str
     threshold: float
+    thresholds: dict[Strictness, float] = Field(
+        description="by how sure the model is to be; 1 means never"
+    )
+
+
+class LabelLink(_Answer):
+    """An edge of the label graph: what the classifier of one label takes from another."""
+
+    source: str
+    target: str
+    weight: float = Field(description="how often the target is there where the source is")
 
 
 class ModelFacts(_Answer):
@@ -77,7 +99,31 @@ class ModelFacts(_Answer):
     recipe: str
     image_size: int
     labels: list[KnownLabel]
+    links: list[LabelLink] = Field(description="the label graph; empty for systems without one")
+    card: str = Field(description="the model card, in Markdown")
+    indexed: int | None = Field(description="photos that can be searched; null without an index")
     tagsight: str
+
+
+class ReviewedLabel(_Answer):
+    """A label that somebody has accepted."""
+
+    name: str = Field(min_length=1, max_length=1000)
+    score: float = Field(ge=0, le=1)
+
+
+class ReviewedPhoto(_Answer):
+    """A photo whose labels somebody has looked at."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"name": "dog.jpg", "labels": [{"name": "dog", "score": 0.93}]}]
+        },
+    )
+
+    name: str = Field(min_length=1, max_length=1000, description="of its file")
+    labels: list[ReviewedLabel] = Field(max_length=1000)
 
 
 class Problem(_Answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from tagsight.server.answers import (
     Embeddings,
     FoundLabel,
     FoundPhoto,
-    KnownLabel,
     ModelFacts,
     Predictions,
     Problem,
@@ -28,14 +28,19 @@ from tagsight.server.answers import (
     SearchResults,
 )
 from tagsight.server.batching import Batcher, BusyError
-from tagsight.server.heatmap_urls import heatmap_urls
+from tagsight.server.heatmap_urls import evidence_urls, heatmap_urls
 from tagsight.server.limits import BodyLimit, Limits
 from tagsight.server.metrics import Counted, ServerMetrics
+from tagsight.server.model_facts import STRICTNESSES, model_facts
+from tagsight.server.tag_files import add_tag_files
+from tagsight.server.thumbnails import add_thumbnails
 from tagsight.server.uploads import photos_of, request_body
+from tagsight.server.web_page import add_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+    from tagsight.decision import Decision
     from tagsight.recognizer import Recognizer
     from tagsight.result import Result
     from tagsight.search.index import Hit, SearchIndex
@@ -113,6 +118,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.ready = False
     _add_open_routes(app, metrics)
     _add_routes(app, service, batcher)
+    add_page(app)
     _add_refusals(app)
     app.add_middleware(BodyLimit, most=service.limits.body)
     app.add_middleware(Counted, metrics=metrics)
@@ -120,7 +126,8 @@ def create_app(service: Service) -> FastAPI:
     @app.middleware("http")
     async def secured(request: Request, call_next: Any) -> Response:  # noqa: ANN401
         response: Response = await call_next(request)
-        response.headers.update(HEADERS)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
     return app
@@ -165,22 +172,15 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
 
     @app.get("/v1/model", tags=["model"], dependencies=allowed, responses={401: REFUSALS[401]})
     async def model() -> ModelFacts:
-        """What answers here: labels, thresholds, resolution."""
-        info, decision = service.recognizer.info, service.recognizer.decision
-        pairs = zip(info.labels, decision.thresholds.tolist(), strict=True)
-        return ModelFacts(
-            model=service.digest,
-            system=info.system,
-            recipe=info.recipe,
-            image_size=info.image_size,
-            labels=[KnownLabel(name=name, threshold=threshold) for name, threshold in pairs],
-            tagsight=__version__,
-        )
+        """What answers here: labels, thresholds, resolution, label graph, model card."""
+        indexed = None if service.index is None else len(service.index)
+        return model_facts(service.recognizer, indexed)
 
     @app.post("/v1/predict", tags=["photos"], **with_photos)
     async def predict(
         request: Request,
         heatmaps: Annotated[bool, Query(description="draw where each found label is")] = False,  # noqa: FBT002
+        evidence: Annotated[bool, Query(description="give evidence to lay over the photo")] = False,  # noqa: FBT002
     ) -> Predictions:
         """Which labels are in photos."""
         uploads, results = await recognised(request)
@@ -188,8 +188,12 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
         if heatmaps:
             contents = [upload.content for upload in uploads]
             pictures = await asyncio.to_thread(_all_heatmaps, contents, results, service.limits)
-        rows = zip(uploads, results, pictures, strict=True)
-        photos = [_recognised(*row) for row in rows]
+        veils: Sequence[dict[str, str] | None] = [None for _ in results]
+        if evidence:
+            veils = await asyncio.to_thread(list, map(evidence_urls, results))
+        decision = service.recognizer.decision
+        rows = zip(uploads, results, pictures, veils, strict=True)
+        photos = [_recognised(*row, decision) for row in rows]
         return Predictions(model=service.digest, photos=photos)
 
     @app.post("/v1/embed", tags=["photos"], **with_photos)
@@ -199,8 +203,10 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
         vectors = [result.embedding.tolist() for result in results]
         return Embeddings(model=service.digest, embeddings=vectors)
 
+    add_tag_files(app, f"{service.recognizer.info.recipe} {service.digest}", with_photos)
     if service.index is not None:
         _add_search(app, service.index, recognised, with_photos)
+        add_thumbnails(app, service.index, with_photos, max_pixels=service.limits.pixels)
 
 
 def _add_search(
@@ -215,12 +221,18 @@ def _add_search(
         where: Annotated[str | None, WHERE] = None,
         top: Annotated[int, TOP] = 20,
     ) -> SearchResults:
-        """The photos of the index that are most like the photo sent."""
+        """The photos of the index that are most like the photo sent, but for that one itself."""
         expression = parse(where, index.facts.names) if where is not None else None
-        _, results = await recognised(request)
+        uploads, results = await recognised(request)
         if len(results) != 1:
             raise HTTPException(422, f"expected one photo to search with, got {len(results)}")
-        hits = await asyncio.to_thread(index.like, results[0].embedding, top, expression=expression)
+        hits = await asyncio.to_thread(
+            index.like,
+            results[0].embedding,
+            top,
+            expression=expression,
+            without=hashlib.sha256(uploads[0].content).digest(),
+        )
         return _found(hits)
 
     @app.get(
@@ -240,13 +252,24 @@ def _add_search(
 def _found(hits: Sequence[Hit]) -> SearchResults:
     return SearchResults(
         photos=[
-            FoundPhoto(path=str(hit.path), likeness=hit.likeness, labels=list(hit.labels))
+            FoundPhoto(
+                id=hit.digest.hex(),
+                path=str(hit.path),
+                likeness=hit.likeness,
+                labels=list(hit.labels),
+            )
             for hit in hits
         ]
     )
 
 
-def _recognised(upload: Upload, result: Result, pictures: dict[str, str]) -> RecognisedPhoto:
+def _recognised(
+    upload: Upload,
+    result: Result,
+    pictures: dict[str, str],
+    veils: dict[str, str] | None,
+    decision: Decision,
+) -> RecognisedPhoto:
     width, height = result.photo_size
     places = {name: place for place, name in enumerate(result.names)}
     labels = [
@@ -258,9 +281,19 @@ def _recognised(upload: Upload, result: Result, pictures: dict[str, str]) -> Rec
         )
         for label in result.labels
     ]
-    scores = dict(zip(result.names, map(float, result.scores), strict=True))
+    decided = {how: decision.at(how).predicted(result.scores) for how in STRICTNESSES}
+    ranked = result.ranked()
     return RecognisedPhoto(
-        name=upload.name, width=width, height=height, labels=labels, scores=scores
+        name=upload.name,
+        width=width,
+        height=height,
+        labels=labels,
+        scores={label.name: label.score for label in ranked},
+        decided={
+            how: [label.name for label in ranked if found[places[label.name]]]
+            for how, found in decided.items()
+        },
+        evidence=veils,
     )
 
 

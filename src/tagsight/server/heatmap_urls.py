@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from tagsight.data.photos import open_photo
-from tagsight.heatmaps import overlay, strongest
+from tagsight.heatmaps import overlay, strongest, veil
 
 if TYPE_CHECKING:
     from tagsight.result import Result
 
 SIDE = 768
 """Longest side of a picture, in pixels."""
+
+VEIL = 192
+"""Longest side of a picture that is laid over the photo."""
+
+MOST_VEILS = 24
+"""Labels of a photo that have one."""
 
 MOST = 8
 """Labels of a photo that are drawn, those with the highest scores."""
@@ -40,6 +46,19 @@ def heatmap_urls(content: bytes, result: Result, *, max_pixels: int) -> dict[str
     maps = {name: result.map(name) for name in names}
     top = max(strongest(evidence) for evidence in maps.values())
     return {name: _url(overlay(photo, evidence, top)) for name, evidence in maps.items()}
+
+
+def evidence_urls(result: Result) -> dict[str, str]:
+    """Draw the evidence of the labels with the highest scores, to be laid over the photo.
+
+    Returns:
+        A PNG with transparency as a ``data:`` URL, by label; all are on one scale.
+    """
+    shown = [label.name for label in result.ranked()[:MOST_VEILS]]
+    top = max(strongest(result.map(name)) for name in shown)
+    longest = max(result.photo_size)
+    width, height = (max(1, round(VEIL * side / longest)) for side in result.photo_size)
+    return {name: _url(veil(result.map(name), top, (width, height))) for name in shown}
 
 
 def _url(picture: Image.Image) -> str:

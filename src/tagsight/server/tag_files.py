@@ -1,0 +1,100 @@
+"""Reviewed labels as files to be kept beside photos, such as ``tagsight tag`` writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from tagsight.server.answers import ReviewedPhoto
+from tagsight.sidecars import text, xmp
+from tagsight.sidecars.edit import Stamp, Tag
+from tagsight.sidecars.journal import now
+from tagsight.tagging import csv_line
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from tagsight.sidecars.edit import Edit
+
+Form = Literal["xmp", "txt", "csv"]
+KINDS: dict[Form, str] = {"xmp": "application/rdf+xml", "txt": "text/plain", "csv": "text/csv"}
+MOST_PHOTOS = 10_000
+
+
+class Reviewed(BaseModel):
+    """Photos and the labels that somebody has accepted for them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    photos: list[ReviewedPhoto] = Field(min_length=1, max_length=MOST_PHOTOS)
+
+
+def add_tag_files(app: FastAPI, model: str, options: dict[str, Any]) -> None:
+    """Answer reviewed labels as a file; nothing is kept here.
+
+    Args:
+        app: Gets the route.
+        model: Who tags, for the record.
+        options: Of the route: who may ask, and how it refuses.
+    """
+    described = {
+        200: {
+            "description": "The file.",
+            "content": {kind: {"schema": {"type": "string"}} for kind in KINDS.values()},
+        }
+    }
+    responses = {**options["responses"], **described}
+
+    @app.post(
+        "/v1/tags",
+        tags=["photos"],
+        dependencies=options["dependencies"],
+        responses=responses,
+        response_class=Response,
+    )
+    def tags(
+        reviewed: Reviewed,
+        form: Annotated[Form, Query(description="a sidecar of one photo, or a table of all")],
+    ) -> Response:
+        """Labels as the file that belongs beside a photo, or as a table of several photos."""
+        content = _table(reviewed) if form == "csv" else _sidecar(reviewed, form, model)
+        first = reviewed.photos[0].name
+        name = "labels.csv" if form == "csv" else f"{first}.xmp" if form == "xmp" else _txt(first)
+        disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+        return Response(
+            content, media_type=KINDS[form], headers={"Content-Disposition": disposition}
+        )
+
+
+def _table(reviewed: Reviewed) -> bytes:
+    lines = [csv_line(["path", "labels"])]
+    lines += [
+        csv_line([photo.name, ";".join(label.name for label in photo.labels)])
+        for photo in reviewed.photos
+    ]
+    return "".join(lines).encode("utf-8", "backslashreplace")
+
+
+def _sidecar(reviewed: Reviewed, form: Form, model: str) -> bytes:
+    photo, *others = reviewed.photos
+    if others or not photo.labels:
+        got = f"{len(reviewed.photos)} photos" if others else "no label"
+        raise HTTPException(422, f"expected one photo with labels for a sidecar, got {got}")
+    tags = [Tag(label.name, label.score) for label in photo.labels]
+    edit: Edit | None
+    if form == "xmp":
+        edit = xmp.add_keywords(None, tags, Stamp(model, now()))
+    else:
+        edit = text.add_tags(None, tags)
+    if edit is None:
+        raise HTTPException(422, "expected labels that are more than white space, got none")
+    return edit.content
+
+
+def _txt(name: str) -> str:
+    stem = name.rpartition(".")[0]
+    return f"{stem or name}.txt"

@@ -1,0 +1,45 @@
+// The model card: the part of Markdown that our cards are written in, as elements.
+
+import { element } from "./dom.js";
+
+export function showCard(place, markdown) {
+  place.replaceChildren(...blocks(markdown.split("\n")));
+}
+
+function blocks(lines) {
+  const made = [];
+  let place = 0;
+  const take = (fits) => {
+    const taken = [];
+    while (place < lines.length && fits(lines[place])) taken.push(lines[place++]);
+    return taken;
+  };
+  while (place < lines.length) {
+    const line = lines[place];
+    if (!line.trim()) place += 1;
+    else if (line.startsWith("```")) {
+      place += 1;
+      made.push(element("pre", {}, take((one) => !one.startsWith("```")).join("\n")));
+      place += 1;
+    } else if (/^#+ /.test(line)) {
+      const [marks, ...words] = line.split(" ");
+      made.push(element(`h${Math.min(marks.length + 1, 4)}`, {}, ...inline(words.join(" "))));
+      place += 1;
+    } else if (line.startsWith("- ")) {
+      made.push(element("ul", {}, ...take((one) => one.startsWith("- ")).map((one) => element("li", {}, ...inline(one.slice(2))))));
+    } else if (line.startsWith("|")) made.push(table(take((one) => one.startsWith("|"))));
+    else made.push(element("p", {}, ...inline(take((one) => one.trim() && !/^([-|#] ?|```)/.test(one)).join(" ") || lines[place++])));
+  }
+  return made;
+}
+
+function table([head, , ...rows]) {
+  const cells = (line) => line.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  const titles = cells(head);
+  const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row).map((cell) => element("td", {}, ...inline(cell))))));
+  if (!titles.some(Boolean)) return element("table", {}, body);
+  return element("table", {}, element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)))), body);
+}
+
+const inline = (text) =>
+  text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));

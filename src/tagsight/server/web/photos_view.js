@@ -1,0 +1,212 @@
+// Photos that were chosen: what the model finds in them, where, and what a person says of it.
+
+import { ask, json, withPhoto } from "./api.js";
+import { byId, element, percent } from "./dom.js";
+import { showPhotos } from "./found_photos.js";
+
+const SIMILAR = 12;
+
+export function startPhotos(model, onTrouble) {
+  new PhotosView(model, onTrouble);
+}
+
+class PhotosView {
+  constructor(model, onTrouble) {
+    this.thresholds = new Map(model.labels.map((label) => [label.name, label.thresholds]));
+    this.searched = model.indexed !== null;
+    this.onTrouble = onTrouble;
+    this.photos = [];
+    this.current = null;
+    this.lit = null;
+    byId("file").addEventListener("change", (event) => {
+      this.add(event.target.files);
+      event.target.value = "";
+    });
+    addEventListener("paste", (event) => this.add(event.clipboardData?.files ?? []));
+    byId("photo").addEventListener("load", ({ target }) => {
+      target.parentElement.style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
+    });
+    this.takeDrops();
+    for (const way of document.querySelectorAll('[name="strictness"]')) way.addEventListener("change", () => this.show());
+    for (const form of ["xmp", "txt", "csv"]) byId(`download-${form}`).addEventListener("click", () => this.download(form));
+  }
+
+  get strictness() {
+    return document.querySelector('[name="strictness"]:checked').value;
+  }
+
+  takeDrops() {
+    const dragging = (on) => document.body.classList.toggle("dragging", on);
+    addEventListener("dragover", (event) => {
+      event.preventDefault();
+      dragging(true);
+    });
+    addEventListener("dragleave", (event) => event.relatedTarget === null && dragging(false));
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      dragging(false);
+      this.add(event.dataTransfer.files);
+    });
+  }
+
+  /** Recognise files one after another, so that the first answer comes soon. */
+  async add(files) {
+    const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), verdicts: new Map(), state: "busy" }));
+    if (!added.length) return;
+    this.photos.push(...added);
+    this.choose(added[0]);
+    for (const photo of added) {
+      try {
+        const answer = await json("/v1/predict?evidence=true", withPhoto(photo.file));
+        Object.assign(photo, { answer: answer.photos[0], state: "done" });
+        byId("status").textContent = `${photo.file.name}: ${this.accepted(photo).map((label) => label.name).join(", ") || "no label found"}`;
+      } catch (error) {
+        photo.state = "failed";
+        this.onTrouble(new Error(`${photo.file.name}: ${error.message}`));
+      }
+      this.showStrip();
+      if (photo === this.current) this.choose(photo);
+    }
+  }
+
+  choose(photo) {
+    this.current = photo;
+    byId("photo").src = photo.url;
+    byId("photo").alt = photo.file.name;
+    byId("similar").hidden = true;
+    this.showStrip();
+    this.show();
+    if (photo.answer && this.searched) this.findSimilar(photo);
+  }
+
+  showStrip() {
+    byId("strip").replaceChildren(
+      ...this.photos.map((photo) =>
+        element(
+          "li",
+          {},
+          element(
+            "button",
+            {
+              class: photo.state,
+              title: photo.file.name,
+              "aria-label": photo.state === "failed" ? `${photo.file.name}, which could not be read` : photo.file.name,
+              "aria-current": photo === this.current ? "true" : null,
+              click: () => this.choose(photo),
+            },
+            photo.state === "failed" ? element("span", {}, photo.file.name) : element("img", { src: photo.url, alt: "" }),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** Show the photo's labels as they stand at the strictness that is chosen. */
+  show() {
+    const photo = this.current;
+    byId("welcome").hidden = photo !== null;
+    byId("work").hidden = photo === null;
+    if (photo === null) return;
+    this.light(null);
+    const done = photo.state === "done";
+    byId("found-title").textContent = { busy: "Looking …", failed: "This photo could not be read", done: "Labels" }[photo.state];
+    const found = done ? photo.answer.decided[this.strictness] : [];
+    const shown = done ? Object.keys(photo.answer.scores).filter((name) => name in photo.answer.evidence || found.includes(name)) : [];
+    byId("found").replaceChildren(...found.map((name) => this.row(photo, name)));
+    if (done && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
+    const below = shown.filter((name) => !found.includes(name));
+    byId("below").replaceChildren(...below.map((name) => this.row(photo, name)));
+    byId("below-title").hidden = !below.length;
+    this.showDownloads();
+  }
+
+  row(photo, name) {
+    const score = photo.answer.scores[name];
+    const threshold = this.thresholds.get(name)[this.strictness];
+    const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", { class: "filled" }), element("span", { class: "threshold" }));
+    meter.style.setProperty("--score", score);
+    meter.style.setProperty("--threshold", threshold);
+    const light = () => this.light(name);
+    const dark = () => this.light(null);
+    const line = element(
+      "button",
+      { class: "name", "aria-label": `${name}, ${percent(score)}, threshold ${percent(threshold)}: show the evidence`, focus: light, blur: dark, click: light },
+      element("span", { class: "line" }, element("span", {}, name), element("span", { class: "score", title: `Threshold ${percent(threshold)}` }, percent(score))),
+      meter,
+    );
+    const accepted = this.accepts(photo, name);
+    const said = photo.verdicts.has(name);
+    const judge = (verdict) => () => this.judge(photo, name, verdict);
+    return element(
+      "li",
+      { class: accepted ? "accepted" : said ? "rejected" : "open", mouseenter: light, mouseleave: dark },
+      line,
+      element("button", { class: "verdict accept", "aria-pressed": String(accepted), "aria-label": `Accept ${name}`, title: "Accept", click: judge(true) }, "✓"),
+      element("button", { class: "verdict reject", "aria-pressed": String(said && !accepted), "aria-label": `Reject ${name}`, title: "Reject", click: judge(false) }, "✕"),
+    );
+  }
+
+  /** Take a person's word for a label; the same word again takes it back. */
+  judge(photo, name, verdict) {
+    if (photo.verdicts.get(name) === verdict) photo.verdicts.delete(name);
+    else photo.verdicts.set(name, verdict);
+    const way = verdict ? "accept" : "reject";
+    this.show();
+    const rows = [...document.querySelectorAll(`.verdict.${way}`)];
+    rows.find((button) => button.getAttribute("aria-label").endsWith(` ${name}`))?.focus();
+  }
+
+  accepts(photo, name) {
+    return photo.verdicts.get(name) ?? photo.answer.decided[this.strictness].includes(name);
+  }
+
+  accepted(photo) {
+    return Object.entries(photo.answer.scores)
+      .filter(([name]) => this.accepts(photo, name))
+      .map(([name, score]) => ({ name, score }));
+  }
+
+  /** Lay a label's evidence over the photo; null takes it away. */
+  light(name) {
+    const veil = byId("veil");
+    const evidence = name === null ? undefined : this.current.answer?.evidence[name];
+    veil.hidden = evidence === undefined;
+    if (evidence !== undefined) veil.src = evidence;
+    veil.parentElement.classList.toggle("lit", evidence !== undefined);
+    byId("caption").textContent = name === null ? this.current.file.name : `Evidence for ${name}`;
+  }
+
+  showDownloads() {
+    const reviewed = this.photos.filter((photo) => photo.state === "done");
+    const empty = this.current.state !== "done" || !this.accepted(this.current).length;
+    byId("download-xmp").disabled = empty;
+    byId("download-txt").disabled = empty;
+    byId("download-csv").disabled = !reviewed.length;
+  }
+
+  async download(form) {
+    const photos = form === "csv" ? this.photos.filter((photo) => photo.state === "done") : [this.current];
+    const body = JSON.stringify({ photos: photos.map((photo) => ({ name: photo.file.name, labels: this.accepted(photo) })) });
+    try {
+      const answer = await ask(`/v1/tags?form=${form}`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+      const [, name] = answer.headers.get("Content-Disposition").split("filename*=UTF-8''");
+      const url = URL.createObjectURL(await answer.blob());
+      element("a", { href: url, download: decodeURIComponent(name) }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 10000);
+    } catch (error) {
+      this.onTrouble(error);
+    }
+  }
+
+  async findSimilar(photo) {
+    try {
+      photo.similar ??= (await json(`/v1/search?top=${SIMILAR}`, withPhoto(photo.file))).photos;
+    } catch (error) {
+      this.onTrouble(error);
+      return;
+    }
+    if (photo !== this.current) return;
+    byId("similar").hidden = !photo.similar.length;
+    showPhotos(byId("similar-photos"), photo.similar);
+  }
+}

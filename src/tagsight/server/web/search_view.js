@@ -1,0 +1,34 @@
+// Photos of the index by labels that they must have.
+
+import { json } from "./api.js";
+import { byId } from "./dom.js";
+import { showPhotos } from "./found_photos.js";
+
+const MOST = 60;
+
+export function startSearch(model, onTrouble) {
+  const [first, second] = model.labels.map((label) => quoted(label.name));
+  byId("tab-search").hidden = false;
+  byId("search-hint").textContent =
+    `${model.indexed.toLocaleString("en")} photos. Write for instance: ${first}` +
+    (second ? `, or: ${first} and not ${second}` : "");
+  byId("search-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const status = byId("search-status");
+    status.textContent = "Searching …";
+    try {
+      const where = encodeURIComponent(byId("where").value);
+      const { photos } = await json(`/v1/search?where=${where}&top=${MOST}`);
+      showPhotos(byId("search-photos"), photos);
+      status.textContent = photos.length === MOST ? `The first ${MOST} photos` : counted(photos.length);
+    } catch (error) {
+      status.textContent = "";
+      byId("search-photos").replaceChildren();
+      onTrouble(error);
+    }
+  });
+}
+
+const counted = (count) => (count === 1 ? "1 photo" : `${count || "No"} photos`);
+
+const quoted = (name) => (/^[A-Za-z][\w-]*$/.test(name) ? name : `"${name}"`);
