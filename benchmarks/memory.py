@@ -1,9 +1,10 @@
-"""Peak memory of training and tagging on 10,000 photos, against 1,000; and whether caches keep to
-their budget.
+"""Peak memory of training on 10,000 photos, and of tagging and indexing 100,000, against 1,000; and
+whether caches keep to their budget.
 
-The photos are small, and a thousand contents have all the names. Each run is a process of its own,
-whose peak resident memory the system tells. Training keeps few photos in memory, once from pixels
-and once from frozen features.
+The photos are small, and a thousand contents have all the names, in one folder. Each run is a
+process of its own, whose peak resident memory the system tells. Training keeps few photos in
+memory, once from pixels and once from frozen features. Tagging writes lines, and sidecars of which
+each is noted in a journal.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from PIL import Image
 from table import HEADER, row
 
-FEW, MANY, CONTENTS = 1_000, 10_000, 1_000
+FEW, MANY, VERY_MANY, CONTENTS = 1_000, 10_000, 100_000, 1_000
 LABELS = 12
 LARGEST_GROWTH = 1.10
 MEMORY, SPACE = 0.01, 0.004  # GiB
@@ -74,17 +75,34 @@ def main() -> None:
                 train(folder, place / f"run {name} {folder.name}", **options)
                 for folder in (few, many)
             ]
-            compare(f"training from {name}", *peaks)
+            compare(f"training from {name}", MANY, *peaks)
         size = sum(file.stat().st_size for file in cache.glob("**/*") if file.is_file()) / 2**30
         taken, budget = f"{1024 * size:.1f} MiB", f"{1024 * SPACE:.1f} MiB (--cache-space)"
         row("cache of frozen features", taken, budget, size / SPACE, 1, wanted="most")
-        model = place / "run pixels 1000" / "model"
-        compare("tagging", *(peak("tag", model, folder) for folder in (few, many)))
+        collection(place, place / "run pixels 1000" / "model", few)
 
 
-def compare(name: str, few: float, many: float) -> None:
+def collection(place: Path, model: Path, few: Path) -> None:
+    """What is done with whole collections."""
+    folders = few, write_collection(place / f"{VERY_MANY}", VERY_MANY)
+    journal = ("--journal", place / "journal.sqlite")
+    peaks = [
+        peak("tag", model, folder, "--write", "csv", "--out", place / f"{folder.name}.csv")
+        for folder in folders
+    ]
+    compare("tagging, lines of CSV", VERY_MANY, *peaks)
+    for form in ("xmp", "txt"):
+        peaks = [peak("tag", model, folder, "--write", form, *journal) for folder in folders]
+        compare(f"tagging, sidecars in {form}", VERY_MANY, *peaks)
+    peaks = [
+        peak("index", model, folder, "--out", place / f"index {folder.name}") for folder in folders
+    ]
+    compare("indexing", VERY_MANY, *peaks)
+
+
+def compare(name: str, count: int, few: float, many: float) -> None:
     row(
-        f"peak memory of {name}, {MANY:,} photos",
+        f"peak memory of {name}, {count:,} photos",
         f"{many:,.0f} MiB",
         f"{few:,.0f} MiB ({FEW:,} photos)",
         many / few,

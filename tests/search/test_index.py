@@ -115,6 +115,7 @@ def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index: Sear
     late = entry(5000, embedding=vectors[7])
     index.put([late])
     assert Path(late.path) in {hit.path for hit in index.like(vectors[7], 2)}
+    assert index.speed_up(held_from=500, approximate_from=501) is not None
 
 
 def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(index: SearchIndex):
@@ -130,6 +131,12 @@ def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(ind
     late = entry(5000, embedding=query)
     index.put([late])
     assert Path(late.path) in {hit.path for hit in index.like(query, 2)}
+
+
+def test_of_photos_that_are_alike_it_does_not_matter_which_are_found(index: SearchIndex):
+    vectors = cloud(20)
+    index.put([entry(i, embedding=vectors[i % 20]) for i in range(1000)])
+    assert index.speed_up(held_from=0, approximate_from=0) == 1
 
 
 def test_photos_are_moved_and_forgotten(index: SearchIndex):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -18,7 +19,7 @@ import numpy as np
 from tagsight.errors import DataError
 from tagsight.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
-from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, nearest
+from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +36,9 @@ PART = 1_000
 
 TRIED, NEAREST = 50, 10
 """Photos that the approximate search is tried on, and how many of their nearest it should find."""
+
+ROUNDING = 1e-5
+"""By which two computations of one cosine may differ."""
 
 
 class Entry(NamedTuple):
@@ -200,7 +204,7 @@ class SearchIndex:
 
         It holds the vectors, and searches stay exact; of very many photos it holds short forms,
         whose nearest are compared exactly. Photos that come later are read from the table until
-        `tidy` takes them in.
+        `tidy` takes them in. Where it is there, it is not made again.
 
         Args:
             held_from: Photos below which there is none.
@@ -212,12 +216,13 @@ class SearchIndex:
         """
         if hold(self._table, held_from, approximate_from) != "short forms":
             return None
-        tried = next(self._vectors())[1][:TRIED]
+        tried = next(self._vectors())[:TRIED]
+        least = reach(tried, self._vectors(), NEAREST) - ROUNDING
         found = [
-            len(exact & {str(hit.path) for hit in self.like(query, NEAREST)})
-            for query, exact in zip(tried, nearest(tried, self._vectors(), NEAREST), strict=True)
+            [hit for hit in self.like(query, NEAREST) if (hit.likeness or 0) >= cosine]
+            for query, cosine in zip(tried, least, strict=True)
         ]
-        return sum(found) / (NEAREST * len(tried))
+        return sum(map(len, found)) / (NEAREST * len(tried))
 
     def like(
         self,
@@ -270,11 +275,10 @@ class SearchIndex:
         for batch in self._batches(where, columns):
             yield from batch.to_pylist()
 
-    def _vectors(self) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
-        """Paths and vectors, part by part."""
-        for batch in self._batches(None, ["path", "vector"]):
-            vectors = batch["vector"].flatten().to_numpy()
-            yield batch["path"].to_pylist(), vectors.reshape(-1, self.facts.length)
+    def _vectors(self) -> Iterator[NDArray[np.float32]]:
+        """All vectors, part by part."""
+        for batch in self._batches(None, ["vector"]):
+            yield batch["vector"].flatten().to_numpy().reshape(-1, self.facts.length)
 
     def _batches(self, where: str | None, columns: list[str]) -> Any:  # noqa: ANN401
         query = self._table.search()
@@ -358,6 +362,7 @@ def _read_facts(folder: Path) -> Facts:
 
 
 def _lancedb() -> Any:  # noqa: ANN401 - it has no types
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of photos that are alike
     try:
         import lancedb
     except ImportError as error:

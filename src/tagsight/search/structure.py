@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,7 +33,7 @@ their short forms."""
 
 
 def hold(table: Any, held_from: int, approximate_from: int) -> Structure:  # noqa: ANN401
-    """Make the structure that suits the size of a LanceDB table.
+    """Make the structure that suits the size of a LanceDB table, if it is not there.
 
     Args:
         table: With a column ``vector`` of vectors of length 1.
@@ -49,34 +48,29 @@ def hold(table: Any, held_from: int, approximate_from: int) -> Structure:  # noq
         return "none"
     from lancedb.index import IvfFlat, IvfRq
 
-    parts = math.ceil(count / PART)
-    if count < approximate_from:
-        table.create_index("vector", config=IvfFlat(distance_type="dot", num_partitions=parts))
-        return "vectors"
-    short = IvfRq(distance_type="dot", num_partitions=parts, num_bits=BITS)
-    table.create_index("vector", config=short)
-    return "short forms"
+    shape: dict[str, Any] = {"distance_type": "dot", "num_partitions": math.ceil(count / PART)}
+    short = count >= approximate_from
+    config = IvfRq(**shape, num_bits=BITS) if short else IvfFlat(**shape)
+    if type(config).__name__ not in {there.index_type for there in table.list_indices()}:
+        table.create_index("vector", config=config)
+    return "short forms" if short else "vectors"
 
 
-def nearest(
-    queries: NDArray[np.float32],
-    parts: Iterable[tuple[list[str], NDArray[np.float32]]],
-    count: int,
-) -> list[set[str]]:
-    """Find the nearest of several vectors exactly, in one passage through all.
+def reach(
+    queries: NDArray[np.float32], parts: Iterable[NDArray[np.float32]], count: int
+) -> NDArray[np.float32]:
+    """How like a vector has to be to be among the nearest, exactly, in one passage through all.
 
     Args:
         queries: ``(Q, D)``, of length 1.
-        parts: Names and their vectors, ``(N, D)`` of length 1, part by part.
-        count: How many are wanted.
+        parts: ``(N, D)`` of length 1, part by part.
+        count: How many are the nearest.
 
     Returns:
-        Their names, for each query.
+        ``(Q,)``: the cosine of the last of them, for each query.
     """
-    best: list[list[tuple[float, str]]] = [[] for _ in queries]
-    for names, vectors in parts:
-        for place, cosines in enumerate(queries @ vectors.T):
-            first = np.argsort(-cosines)[:count]
-            found = [(float(cosines[row]), names[row]) for row in first]
-            best[place] = heapq.nlargest(count, best[place] + found)
-    return [{name for _, name in known} for known in best]
+    best = np.empty((len(queries), 0), dtype=np.float32)
+    for vectors in parts:
+        cosines = np.concatenate([best, queries @ vectors.T], axis=1)
+        best = -np.sort(-cosines, axis=1)[:, :count]
+    return best[:, -1]
