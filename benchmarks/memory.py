@@ -85,15 +85,14 @@ def main() -> None:
 def collection(place: Path, model: Path, few: Path) -> None:
     """What is done with whole collections."""
     folders = few, write_collection(place / f"{VERY_MANY}", VERY_MANY)
-    journal = ("--journal", place / "journal.sqlite")
     peaks = [
         peak("tag", model, folder, "--write", "csv", "--out", place / f"{folder.name}.csv")
         for folder in folders
     ]
     compare("tagging, lines of CSV", VERY_MANY, *peaks)
-    for form in ("xmp", "txt"):
-        peaks = [peak("tag", model, folder, "--write", form, *journal) for folder in folders]
-        compare(f"tagging, sidecars in {form}", VERY_MANY, *peaks)
+    sidecars = ("--write", "xmp", "--journal", place / "journal.sqlite")
+    peaks = [peak("tag", model, folder, *sidecars) for folder in folders]
+    compare("tagging, sidecars in XMP", VERY_MANY, *peaks)
     peaks = [
         peak("index", model, folder, "--out", place / f"index {folder.name}") for folder in folders
     ]
