@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tagsight.errors import DataError
 from tagsight.search.expression import parse
@@ -90,22 +91,52 @@ def test_a_photo_is_there_once_however_often_it_is_put(index: SearchIndex):
     assert index.known([entry(2).path])[entry(2).path].size == 7
 
 
-def test_a_large_index_skips_most_photos_and_says_how_many_it_misses(index: SearchIndex):
+def cloud(count: int) -> NDArray[np.float32]:
+    """Vectors in clusters, as those of photos are."""
     generator = np.random.default_rng(0)
     centres = generator.standard_normal((20, 8))
-    cloud = centres[generator.integers(0, 20, 2000)] + 0.5 * generator.standard_normal((2000, 8))
-    index.put([entry(i, embedding=row.astype(np.float32)) for i, row in enumerate(cloud)])
-    assert index.speed_up(least=2001) is None
-    recall = index.speed_up(least=2000)
+    spread = 0.5 * generator.standard_normal((count, 8))
+    return (centres[generator.integers(0, 20, count)] + spread).astype(np.float32)
+
+
+def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index: SearchIndex):
+    vectors = cloud(500)
+    index.put([entry(i, embedding=row) for i, row in enumerate(vectors)])
+    assert index.speed_up(held_from=501) is None
+    assert not list(index.folder.glob("*/_indices/*"))
+    assert index.speed_up(held_from=500) is None
+    assert list(index.folder.glob("*/_indices/*"))
+    some = parse("dog and not cat", NAMES)
+    for query in vectors[:20]:
+        for expression in (None, some):
+            quick = index.like(query, 5, expression=expression)
+            exact = index.like(query, 5, expression=expression, exact=True)
+            assert [hit.path for hit in quick] == [hit.path for hit in exact]
+    late = entry(5000, embedding=vectors[7])
+    index.put([late])
+    assert Path(late.path) in {hit.path for hit in index.like(vectors[7], 2)}
+    assert index.speed_up(held_from=500, approximate_from=501) is not None
+
+
+def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(index: SearchIndex):
+    vectors = cloud(2000)
+    index.put([entry(i, embedding=row) for i, row in enumerate(vectors)])
+    recall = index.speed_up(approximate_from=2000, held_from=1000)
     assert recall is not None
-    assert recall > 0.9
-    query = cloud[7].astype(np.float32)
+    assert 0.9 < recall <= 1
+    query = vectors[7]
     exact, quick = index.like(query, 5, exact=True), index.like(query, 5)
     assert exact[0].path == quick[0].path == Path(entry(7).path)
     assert quick[0].likeness == pytest.approx(exact[0].likeness, abs=1e-5)
     late = entry(5000, embedding=query)
     index.put([late])
     assert Path(late.path) in {hit.path for hit in index.like(query, 2)}
+
+
+def test_of_photos_that_are_alike_it_does_not_matter_which_are_found(index: SearchIndex):
+    vectors = cloud(20)
+    index.put([entry(i, embedding=vectors[i % 20]) for i in range(1000)])
+    assert index.speed_up(held_from=0, approximate_from=0) == 1
 
 
 def test_photos_are_moved_and_forgotten(index: SearchIndex):

@@ -59,7 +59,7 @@ def index(
         indexed.gone = forget_missing(opened, paths)
         opened.tidy()
         if (recall := opened.speed_up()) is not None:
-            remark(f"searches skip most photos, and find {recall:.1%} of the ten nearest")
+            remark(f"searches go by short forms, and find {recall:.1%} of the ten nearest photos")
     left_out.tell()
     remark(
         f"{len(opened):,} photos in the index: {indexed.new:,} new, {indexed.known:,} known, "

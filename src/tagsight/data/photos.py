@@ -148,18 +148,24 @@ def _found(given: list[Path]) -> Iterator[Path]:
 
 
 def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path]:
-    stack = [_entries(folder, entered)]
+    stack = [_listed(folder, entered)]
     while stack:
-        entry = next(stack[-1], None)
-        if entry is None:
+        path, is_folder = next(stack[-1], (None, False))
+        if path is None:
             stack.pop()
-        elif entry.is_dir():
-            stack.append(_entries(Path(entry.path), entered))
-        elif entry.is_file() and Path(entry.name).suffix.lower() in PHOTO_SUFFIXES:
-            yield Path(entry.path)
+        elif is_folder:
+            stack.append(_listed(path, entered))
+        else:
+            yield path
 
 
-def _entries(folder: Path, entered: set[tuple[int, int]]) -> Iterator[os.DirEntry[str]]:
+def _listed(folder: Path, entered: set[tuple[int, int]]) -> Iterator[tuple[Path, bool]]:
+    """The photos and folders in a folder, and which of the two each is.
+
+    Of a folder with many photos nothing but their names is held.
+    """
+    names: list[str] = []
+    folders: set[str] = set()
     try:
         status = folder.stat()
         identity = status.st_dev, status.st_ino
@@ -167,11 +173,18 @@ def _entries(folder: Path, entered: set[tuple[int, int]]) -> Iterator[os.DirEntr
             return iter(())
         entered.add(identity)
         with os.scandir(folder) as listing:
-            visible = [entry for entry in listing if not entry.name.startswith(".")]
+            for entry in listing:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.add(entry.name)
+                elif Path(entry.name).suffix.lower() not in PHOTO_SUFFIXES or not entry.is_file():
+                    continue
+                names.append(entry.name)
     except OSError as error:
         logger.warning("%s: not searched: %s", folder, error.strerror)
         return iter(())
-    return iter(sorted(visible, key=lambda entry: entry.name))
+    return ((folder / name, name in folders) for name in sorted(names))
 
 
 def _decode(

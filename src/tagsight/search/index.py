@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -18,6 +19,7 @@ import numpy as np
 from tagsight.errors import DataError
 from tagsight.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
+from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,15 +37,11 @@ FOUND = ["path", "labels", "scores", "digest"]
 PART = 1_000
 """Rows that are read or named at a time."""
 
-APPROXIMATE_FROM = 250_000
-"""Photos from which on a search no longer compares all of them, unless it is asked to."""
-
 TRIED, NEAREST = 50, 10
 """Photos that the approximate search is tried on, and how many of their nearest it should find."""
 
-REFINED = 4
-"""So many times as many photos as are wanted are compared exactly, of those that an approximate
-search has found."""
+ROUNDING = 1e-5
+"""By which two computations of one cosine may differ."""
 
 
 class Entry(NamedTuple):
@@ -204,31 +202,32 @@ class SearchIndex:
         """Bring together what many small writes have left, and let go of old versions."""
         self._table.optimize()
 
-    def speed_up(self, least: int = APPROXIMATE_FROM) -> float | None:
-        """Make a structure by which a search skips most photos, if there are many.
+    def speed_up(
+        self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
+    ) -> float | None:
+        """Make a structure that searches keep in memory, if there are many photos.
 
-        A hierarchical graph over vectors of 8 bits, in clusters. Photos that come later are
-        compared one by one until it is made again.
+        It holds the vectors, and searches stay exact; of very many photos it holds short forms,
+        whose nearest are compared exactly. Photos that come later are read from the table until
+        `tidy` takes them in. Where it is there, it is not made again.
 
         Args:
-            least: Photos below which there is none: all are compared.
+            held_from: Photos below which there is none.
+            approximate_from: Photos from which on it holds short forms.
 
         Returns:
-            Its recall, the share of the 10 nearest photos that it finds, measured on 50 photos of
-            the index; None if there is none.
+            If it holds short forms, its recall: the share of the 10 nearest photos that it finds,
+            measured on 50 photos of the index.
         """
-        if len(self) < least:
+        if hold(self._table, held_from, approximate_from) != "short forms":
             return None
-        from lancedb.index import IvfHnswSq
-
-        self._table.create_index("vector", config=IvfHnswSq(distance_type="dot"))
-        tried = self._table.search().select(["vector"]).limit(TRIED).to_list()
-        found = 0
-        for row in tried:
-            query = np.asarray(row["vector"], dtype=np.float32)
-            exact = {hit.path for hit in self.like(query, NEAREST, exact=True)}
-            found += len(exact & {hit.path for hit in self.like(query, NEAREST)})
-        return found / (NEAREST * len(tried))
+        tried = next(self._vectors())[:TRIED]
+        least = reach(tried, self._vectors(), NEAREST) - ROUNDING
+        found = [
+            [hit for hit in self.like(query, NEAREST) if (hit.likeness or 0) >= cosine]
+            for query, cosine in zip(tried, least, strict=True)
+        ]
+        return sum(map(len, found)) / (NEAREST * len(tried))
 
     def like(
         self,
@@ -246,7 +245,7 @@ class SearchIndex:
             count: How many are wanted.
             expression: What they must have.
             without: Content that is not wanted, such as the photo's own.
-            exact: Whether all photos are compared even where there is a structure to skip most.
+            exact: Whether all photos are compared, whatever structure there is.
         """
         conditions = [] if expression is None else [f"({condition(expression)})"]
         if without is not None:
@@ -255,7 +254,10 @@ class SearchIndex:
         query = query.distance_type("dot").limit(count)
         if conditions:
             query = query.where(" AND ".join(conditions), prefilter=True)
-        query = query.bypass_vector_index() if exact else query.refine_factor(REFINED)
+        if exact:
+            query = query.bypass_vector_index()
+        else:
+            query = query.nprobes(len(self)).refine_factor(REFINED)  # no part is left out
         rows = query.select([*FOUND, "_distance"]).to_list()
         return [_hit(row, 1 - row["_distance"]) for row in rows]
 
@@ -275,11 +277,19 @@ class SearchIndex:
         return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=sureness)]
 
     def _rows(self, where: str | None, columns: list[str]) -> Iterator[dict[str, Any]]:
+        for batch in self._batches(where, columns):
+            yield from batch.to_pylist()
+
+    def _vectors(self) -> Iterator[NDArray[np.float32]]:
+        """All vectors, part by part."""
+        for batch in self._batches(None, ["vector"]):
+            yield batch["vector"].flatten().to_numpy().reshape(-1, self.facts.length)
+
+    def _batches(self, where: str | None, columns: list[str]) -> Any:  # noqa: ANN401
         query = self._table.search()
         if where is not None:
             query = query.where(where)
-        for batch in query.select(columns).limit(None).to_batches(PART):
-            yield from batch.to_pylist()
+        return query.select(columns).limit(None).to_batches(PART)
 
 
 def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -357,6 +367,7 @@ def _read_facts(folder: Path) -> Facts:
 
 
 def _lancedb() -> Any:  # noqa: ANN401 - it has no types
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of photos that are alike
     try:
         import lancedb
     except ImportError as error:
