@@ -10,14 +10,16 @@ PIP := $(RUN) -m pip install --quiet --quiet --disable-pip-version-check --const
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
+BROWSER := $(VENV)/.browser
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test bench docs
+.PHONY: help install demo check test test-browser pictures bench docs
 
 help:
 	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
 	@echo "make install  set up .venv with the development extras"
 	@echo "make test     set up .venv, check and run the tests"
+	@echo "make test-browser  set up .venv and Chromium, and test the page in it"
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
 	@echo "make docs     write the generated pages"
@@ -36,6 +38,14 @@ check: $(DEV)
 test: check
 	$(RUN) -m pytest
 
+# The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
+test-browser: $(BROWSER)
+	$(RUN) -m pytest tests/browser
+
+# The pictures of the README, from photos that the package draws.
+pictures: $(BROWSER)
+	$(RUN) docs/pictures/make.py
+
 # DATA is a labels file, for the benchmarks that need photos.
 bench: $(BENCH)
 	$(RUN) benchmarks/table.py $(DATA)
@@ -53,6 +63,15 @@ $(DEV): $(RUN) $(REQUIREMENTS)
 	@echo "installing tagsight and its development extras into $(VENV); the first time takes a few minutes"
 	@$(PIP) --editable ".[dev]"
 	@touch $(CORE) $@
+
+$(BROWSER): $(DEV)
+	@if ! command -v "$${CHROMIUM:-chromium}" >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
+	  else echo "expected a Chromium for the browser tests: install one, such as Debian's package" \
+	    "chromium, or name it: make CHROMIUM=/path/of/it test-browser" >&2; exit 1; fi; fi
+	@$(PIP) --editable ".[dev,browser]"
+	@touch $@
 
 $(BENCH): $(DEV)
 	@$(PIP) --editable ".[dev,bench]"

@@ -19,6 +19,7 @@ TESTS_WITHOUT_MODULE = {
     *(
         "test_ablations",
         "test_architecture",
+        "test_browser",
         "test_commands",
         "test_contract",
         "test_distributed",

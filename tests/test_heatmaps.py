@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from channels import channels_recognizer, corner, save_rotated
 from PIL import Image
 
 from tagsight.data.photos import open_photo
-from tagsight.heatmaps import blended, colour_table, enlarged, overlay, strongest
+from tagsight.heatmaps import (
+    OPACITY,
+    blended,
+    colour_table,
+    enlarged,
+    overlay,
+    strongest,
+    veil,
+)
 
 
 def luminance(colours: np.ndarray) -> np.ndarray:
@@ -93,3 +102,22 @@ def test_the_heatmap_of_a_rotated_photo_lies_where_the_colour_is(
     assert coloured[: height // 2, : width // 2].all()
     assert not coloured[height // 2 + cell_height :].any()
     assert not coloured[:, width // 2 + cell_width :].any()
+
+
+def test_a_veil_is_the_overlay_without_the_photo():
+    evidence = np.array([[0.0, 1.0], [-2.0, 4.0]], dtype=np.float32)
+    drawn = veil(evidence, 4.0, (40, 20))
+    assert drawn.size == (40, 20)
+    pixels = np.asarray(drawn.convert("RGBA"))
+    assert pixels[0, 0, 3] == pixels[-1, 0, 3] == 0
+    assert pixels[-1, -1, 3] == round(255 * OPACITY)
+    np.testing.assert_array_equal(pixels[-1, -1, :3], colour_table()[255])
+    file = io.BytesIO()
+    drawn.save(file, "PNG")
+    with Image.open(file) as again:
+        np.testing.assert_array_equal(np.asarray(again.convert("RGBA")), pixels)
+
+
+def test_a_veil_of_nothing_is_clear():
+    drawn = veil(np.zeros((2, 2), np.float32), 0.0, (8, 8)).convert("RGBA")
+    assert not np.asarray(drawn)[..., 3].any()

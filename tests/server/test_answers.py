@@ -39,7 +39,7 @@ def document(index: SearchIndex) -> Iterator[Any]:
 
 def test_every_route_keeps_to_the_document(document: Any):
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 8
+    assert len(operations) == 10
     for operation in operations:
 
         @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

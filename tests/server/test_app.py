@@ -45,7 +45,8 @@ def test_labels_are_those_of_the_recogniser(client: TestClient):
         assert [label["name"] for label in photo["labels"]] == [
             found.name for found in result.labels
         ]
-        np.testing.assert_allclose(list(photo["scores"].values()), result.scores, atol=1e-6)
+        scores = [photo["scores"][name] for name in result.names]
+        np.testing.assert_allclose(scores, result.scores, atol=1e-6)
         assert (photo["width"], photo["height"]) == (64, 64)
         assert all(label["threshold"] == 0.5 for label in photo["labels"])
 
@@ -118,7 +119,8 @@ def test_the_document_knows_every_route_and_its_examples(client: TestClient):
     document = client.get("/openapi.json").json()
     assert set(document["paths"]) == {
         *("/healthz", "/readyz", "/metrics"),
-        *("/v1/model", "/v1/predict", "/v1/embed", "/v1/search"),
+        *("/v1/model", "/v1/predict", "/v1/embed", "/v1/search", "/v1/tags"),
+        "/v1/photos/{photo}",
     }
     body = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
     (example,) = body["application/json"]["schema"]["examples"]
@@ -254,3 +256,28 @@ def test_no_body_stops_the_server(client: TestClient, body: bytes, kind: str):
     response = client.post("/v1/predict", content=body, headers={"content-type": kind})
     assert response.status_code in {413, 415, 422}
     json.dumps(error(response))
+
+
+def test_labels_are_decided_at_every_strictness(client: TestClient):
+    (photo,) = client.post("/v1/predict", files=files(RED)).json()["photos"]
+    result = recognizer()(RED)
+    for strictness, names in photo["decided"].items():
+        predicted = recognizer().decision.at(strictness).predicted(result.scores)
+        assert set(names) == {n for n, p in zip(result.names, predicted, strict=True) if p}
+    assert photo["decided"]["balanced"] == [label["name"] for label in photo["labels"]]
+    assert photo["evidence"] is None
+    assert list(photo["scores"].values()) == sorted(photo["scores"].values(), reverse=True)
+
+
+def test_evidence_is_given_for_labels_found_or_not(client: TestClient):
+    (photo,) = client.post("/v1/predict?evidence=true", files=files(RED)).json()["photos"]
+    assert set(photo["evidence"]) == {"red", "green", "blue"}
+    pictures = {}
+    for name, url in photo["evidence"].items():
+        content = base64.b64decode(url.removeprefix("data:image/png;base64,"))
+        with Image.open(io.BytesIO(content)) as picture:
+            pictures[name] = np.asarray(picture.convert("RGBA"))
+    opacity = pictures["red"][..., 3]
+    assert opacity[:40, :40].min() > 200
+    assert not opacity[-40:, -40:].any()
+    assert not pictures["green"][..., 3].any()

@@ -1,0 +1,252 @@
+"""The page in a real browser: what a person does with it, and that everyone can."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from channels import corner
+from served import TOKEN, recognizer
+from tiny_graph import gcam_recognizer
+
+from tagsight.sidecars.text import tags_of
+from tagsight.sidecars.xmp import keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZES = {"phone": (390, 844), "tablet": (820, 1180), "desktop": (1440, 900)}
+TABS = ("photos", "search", "graph", "model")
+
+
+def upload(page: Any, *files: Path) -> None:
+    page.set_input_files("#file", [str(file) for file in files])
+    page.locator(".strip .busy").first.wait_for(state="detached")
+
+
+def found(page: Any) -> list[str]:
+    return page.locator("#found .line span:first-child").all_inner_texts()
+
+
+def row(page: Any, name: str) -> Any:
+    return page.locator(".labels li").filter(has=page.get_by_text(name, exact=True))
+
+
+def downloaded(page: Any, button: str) -> tuple[str, bytes]:
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def test_a_photo_gets_its_labels_with_scores_and_thresholds(visit, server, photos: Path):
+    page = visit(server.address)
+    upload(page, photos / "red.png")
+    assert found(page) == ["red"]
+    below = page.locator("#below .line span:first-child").all_inner_texts()
+    assert sorted(below) == ["blue", "green"]
+    score = recognizer()(photos / "red.png").scores[0]
+    assert row(page, "red").locator(".score").inner_text() == f"{round(100 * score)} %"
+    assert "threshold 50 %" in row(page, "red").locator(".name").get_attribute("aria-label")
+
+
+def test_photos_can_be_dropped_and_pasted(visit, server, photos: Path):
+    page = visit(server.address)
+    content = list((photos / "green.png").read_bytes())
+    for event, holder in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        handle = page.evaluate_handle(
+            """([event, holder, content]) => {
+                const transfer = new DataTransfer();
+                const bytes = new Uint8Array(content);
+                transfer.items.add(new File([bytes], `${event}.png`, { type: "image/png" }));
+                const sent = new Event(event, { bubbles: true, cancelable: true });
+                Object.defineProperty(sent, holder, { value: transfer });
+                document.body.dispatchEvent(sent);
+            }""",
+            [event, holder, content],
+        )
+        handle.dispose()
+        page.locator(f'.strip .done[title="{event}.png"]').wait_for()
+    assert found(page) == ["green"]
+
+
+def test_evidence_lies_over_the_photo_while_a_label_is_pointed_at(visit, server, photos: Path):
+    page = visit(server.address)
+    upload(page, photos / "red.png")
+    veil = page.locator("#veil")
+    assert not veil.is_visible()
+    row(page, "red").hover()
+    veil.wait_for()
+    assert page.locator("#caption").inner_text() == "Evidence for red"
+    size, photo = veil.bounding_box(), page.locator("#photo").bounding_box()
+    assert size == pytest.approx(photo, abs=1)
+    first = veil.get_attribute("src")
+    row(page, "blue").hover()
+    assert veil.get_attribute("src") != first
+    page.mouse.move(5, 5)
+    assert not veil.is_visible()
+
+
+def test_everything_goes_by_keyboard(visit, server, photos: Path):
+    page = visit(server.address)
+    upload(page, photos / "red.png")
+    row(page, "red").locator(".name").focus()
+    page.locator("#veil").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert row(page, "red").locator(".reject").get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Reject red"
+    page.locator("#tab-photos").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#search").is_visible()
+    page.keyboard.press("End")
+    assert page.locator("#model").is_visible()
+    assert not page.locator("#photos").is_visible()
+
+
+def test_strictness_decides_how_much_is_kept(visit, server, tmp_path: Path):
+    page = visit(server.address)
+    # 0.4 of the threshold's odds: found where a third of them will do.
+    faint = tmp_path / "faint.png"
+    corner("red", (160, 120), brightness=27).save(faint)
+    upload(page, faint)
+    score = recognizer()(faint).scores[0]
+    assert 0.25 < score < 0.5
+    kept = {}
+    for way in ("Keep more", "Balanced", "Be sure"):
+        page.get_by_text(way, exact=True).click()
+        kept[way] = "red" in found(page)
+    assert kept == {"Keep more": True, "Balanced": False, "Be sure": False}
+
+
+def test_a_persons_word_is_what_is_downloaded(visit, server, photos: Path):
+    page = visit(server.address)
+    upload(page, photos / "red.png", photos / "blue.png")
+    row(page, "red").locator(".reject").click()
+    assert page.locator("#download-xmp").is_disabled()
+    row(page, "green").locator(".accept").click()
+    row(page, "blue").locator(".accept").click()
+    row(page, "blue").locator(".accept").click()
+    name, content = downloaded(page, "#download-xmp")
+    assert name == "red.png.xmp"
+    assert keywords(content) == ["green"]
+    name, content = downloaded(page, "#download-txt")
+    assert name == "red.txt"
+    assert tags_of(content) == ["green"]
+    name, content = downloaded(page, "#download-csv")
+    rows = list(csv.reader(io.StringIO(content.decode())))
+    assert rows == [["path", "labels"], ["red.png", "green"], ["blue.png", "blue"]]
+
+
+def test_similar_photos_are_shown(visit, server, photos: Path):
+    page = visit(server.address)
+    upload(page, photos / "red.png")
+    shown = page.locator("#similar-photos li")
+    shown.first.wait_for()
+    assert shown.count() == 2
+    picture = shown.first.locator("img")
+    picture.scroll_into_view_if_needed()
+    picture.and_(page.locator('[src^="blob:"]')).wait_for()
+
+
+def test_photos_are_found_by_their_labels(visit, server):
+    page = visit(server.address)
+    page.click("#tab-search")
+    page.fill("#where", "blue or (green and not red)")
+    page.keyboard.press("Enter")
+    page.locator("#search-status").filter(has_text="2 photos").wait_for()
+    names = page.locator("#search-photos .path").all_inner_texts()
+    assert sorted(names) == ["blue.png", "green.png"]
+    page.fill("#where", "purple")
+    page.keyboard.press("Enter")
+    page.locator("#trouble-text").filter(has_text="purple").wait_for()
+
+
+def test_what_is_no_photo_is_said_and_the_rest_goes_on(visit, server, photos: Path, tmp_path: Path):
+    (tmp_path / "notes.jpg").write_text("no photo")
+    (tmp_path / "large.jpg").write_bytes(bytes(400_000))
+    page = visit(server.address)
+    upload(page, tmp_path / "notes.jpg", photos / "green.png")
+    assert "expected a photo" in page.locator("#trouble-text").inner_text()
+    page.locator(".strip .done").click()
+    assert found(page) == ["green"]
+    upload(page, tmp_path / "large.jpg")
+    page.locator("#trouble-text").filter(has_text="at most 300,000 bytes").wait_for()
+    page.click("#trouble-close")
+    assert not page.locator("#trouble").is_visible()
+
+
+def test_a_server_that_is_gone_is_said(visit, start: Callable[..., Any], photos: Path):
+    server = start()
+    page = visit(server.address)
+    server.stop()
+    upload(page, photos / "red.png")
+    assert "does not answer" in page.locator("#trouble-text").inner_text()
+
+
+def test_a_token_is_asked_for_until_it_is_right(chromium, guarded, photos: Path):
+    window = chromium.new_context()
+    page = window.new_page()
+    page.goto(guarded.address)
+    page.fill("#token", "a wrong token of length")
+    page.keyboard.press("Enter")
+    page.get_by_text("That was not the token").wait_for()
+    page.fill("#token", TOKEN)
+    page.keyboard.press("Enter")
+    page.locator("#model-line").filter(has_text="3 labels").wait_for()
+    upload(page, photos / "red.png")
+    assert found(page) == ["red"]
+    assert page.evaluate("localStorage.length") == 0
+    window.close()
+
+
+def test_without_an_index_there_is_no_search_and_without_a_graph_none_is_drawn(visit, start):
+    page = visit(start().address)
+    assert not page.locator("#tab-search").is_visible()
+    page.click("#tab-graph")
+    assert "uses no label graph" in page.locator("#graph-text").inner_text()
+
+
+def test_the_label_graph_is_drawn_and_told(visit, start: Callable[..., Any]):
+    page = visit(start(gcam_recognizer()).address)
+    page.click("#tab-graph")
+    links = page.locator("#graph-rows tr").count()
+    assert page.locator(".graph .edge").count() == links > 0
+    page.locator(".graph .node").first.hover()
+    assert 0 < page.locator(".graph .edge.from").count() <= links
+
+
+def test_the_model_card_is_shown(visit, server):
+    page = visit(server.address)
+    page.click("#tab-model")
+    card = page.locator("#card")
+    assert "which of 3 labels are in a photo" in card.locator("h2").first.inner_text()
+    assert card.locator("td").first.inner_text() == "red"
+    assert "```" not in card.inner_text()
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_nothing_sticks_out(visit, server, photos: Path, name: str):
+    page = visit(server.address, SIZES[name])
+    upload(page, photos / "red.png")
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[name][0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everyone_can_use_it(visit, server, photos: Path, scheme: str):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(server.address, SIZES["phone"], scheme)
+    upload(page, photos / "red.png")
+    # The page lets no script in from elsewhere: the checker's own is run beside it.
+    axe = Axe()
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        violations = axe.run(page).response["violations"]
+        assert not violations, json.dumps(violations, indent=1)[:3000]

@@ -1,0 +1,75 @@
+"""Reviewed labels as files: the same that tagging writes beside photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi.testclient import TestClient
+from served import recognizer
+
+from tagsight.server.app import Service, create_app
+from tagsight.sidecars.text import tags_of
+from tagsight.sidecars.xmp import keywords
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LABELS = [{"name": "animal/dog", "score": 0.93}, {"name": "<grass> & sky", "score": 0.4}]
+NAMES = [label["name"] for label in LABELS]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    with TestClient(create_app(Service(recognizer()))) as client:
+        yield client
+
+
+def asked(client: TestClient, form: str, *photos: tuple[str, list[Any]]) -> Any:
+    body = {"photos": [{"name": name, "labels": labels} for name, labels in photos]}
+    return client.post(f"/v1/tags?form={form}", json=body)
+
+
+def test_an_xmp_sidecar_has_the_labels_and_who_found_them(client: TestClient):
+    answer = asked(client, "xmp", ("hund ü.jpg", LABELS))
+    assert answer.status_code == 200
+    assert keywords(answer.content) == ["dog", "<grass> & sky"]
+    assert f"channels {'c' * 12}".encode() in answer.content
+    assert "filename*=UTF-8''hund%20%C3%BC.jpg.xmp" in answer.headers["content-disposition"]
+
+
+def test_a_tag_file_is_one_line(client: TestClient):
+    answer = asked(client, "txt", ("a.b.jpg", LABELS))
+    assert tags_of(answer.content) == NAMES
+    assert "filename*=UTF-8''a.b.txt" in answer.headers["content-disposition"]
+
+
+def test_a_table_has_all_photos(client: TestClient):
+    answer = asked(client, "csv", ("a.jpg", LABELS), ("b, c.jpg", []))
+    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert rows == [["path", "labels"], ["a.jpg", ";".join(NAMES)], ["b, c.jpg", ""]]
+
+
+@pytest.mark.parametrize(
+    ("form", "photos", "reason"),
+    [
+        ("xmp", [("a.jpg", LABELS), ("b.jpg", LABELS)], "expected one photo with labels"),
+        ("txt", [("a.jpg", [])], "expected one photo with labels for a sidecar, got no label"),
+        ("xmp", [("", LABELS)], "at least 1 character"),
+        ("xmp", [("a.jpg", [{"name": "dog", "score": 7}])], "less than or equal to 1"),
+        ("doc", [("a.jpg", LABELS)], "'xmp', 'txt' or 'csv'"),
+        ("csv", [], "at least 1 item"),
+    ],
+)
+def test_other_requests_are_refused_in_a_sentence(client, form: str, photos: list, reason: str):
+    answer = asked(client, form, *photos)
+    assert answer.status_code == 422
+    assert reason in answer.json()["error"]
+
+
+def test_names_cannot_break_out_of_the_header(client: TestClient):
+    answer = asked(client, "xmp", ('a"\r\nSet-Cookie: b\r\n.jpg', LABELS))
+    assert "set-cookie" not in answer.headers
+    assert "\n" not in answer.headers["content-disposition"]
