@@ -43,7 +43,7 @@ RUN_HERE = (
     "docs/how-to/export-a-model.md",
 )
 """Pages whose commands and code are run one after another; of all others they are parsed."""
-WORDS = {"demo", "install", "test", "check", "bench", "docs"}
+WORDS = {"demo", "install", "test", "test-browser", "pictures", "check", "bench", "docs"}
 
 
 def text_of(page: str) -> str:
