@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from served import LIMITS, recognizer
 
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import BRIDGES, Service, create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def document(index: SearchIndex) -> Iterator[Any]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(Service(recognizer(), index, limits=LIMITS))
+    app = create_app(Service(recognizer(), index, limits=LIMITS, bridges=tuple(BRIDGES)))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -39,7 +39,7 @@ def document(index: SearchIndex) -> Iterator[Any]:
 
 def test_every_route_keeps_to_the_document(document: Any):
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 10
+    assert len(operations) == 15
     for operation in operations:
 
         @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

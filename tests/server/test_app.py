@@ -17,8 +17,9 @@ from PIL import Image
 from served import GREEN, LIMITS, RED, TOKEN, encoded, files, recognizer
 
 from tagsight.search.index import SearchIndex
-from tagsight.server.app import HEADERS, Service, create_app
+from tagsight.server.app import Service, create_app
 from tagsight.server.limits import Limits
+from tagsight.server.security_headers import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -24,6 +24,7 @@ def serve(
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8000,
     token_file: Path | None = None,
+    bridge: list[Literal["label-studio", "photoprism"]] | None = None,
     machine: Machine = Machine(),
 ) -> int:
     """Serve a model over HTTP: labels, evidence and embeddings of the photos that clients send.
@@ -37,6 +38,7 @@ def serve(
         host: Address to listen at.
         port: Port to listen at.
         token_file: File with the token that clients must send, of at least 16 characters.
+        bridge: Another program whose requests are answered too; may be given for each.
     """
     token = _token(token_file)
     if token is None and not _is_loopback(host):
@@ -63,7 +65,7 @@ def serve(
     if opened is not None and opened.facts.model != recognizer.info.model:
         msg = f"expected an index of this model in {index}, got one of another"
         raise DataError(msg)
-    service = Service(recognizer, opened, token, limits)
+    service = Service(recognizer, opened, token, limits, tuple(bridge or ()))
     remark(f"listening at http://{host}:{port}; what can be asked is at /openapi.json")
     config = uvicorn.Config(
         create_app(service),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
+import contextlib
 import hashlib
 import hmac
 from contextlib import asynccontextmanager
@@ -29,9 +32,12 @@ from tagsight.server.answers import (
 )
 from tagsight.server.batching import Batcher, BusyError
 from tagsight.server.heatmap_urls import evidence_urls, heatmap_urls
+from tagsight.server.label_studio import add_label_studio
 from tagsight.server.limits import BodyLimit, Limits
 from tagsight.server.metrics import Counted, ServerMetrics
 from tagsight.server.model_facts import STRICTNESSES, model_facts
+from tagsight.server.photoprism import add_photoprism
+from tagsight.server.security_headers import SecurityHeaders
 from tagsight.server.tag_files import add_tag_files
 from tagsight.server.thumbnails import add_thumbnails
 from tagsight.server.uploads import photos_of, request_body
@@ -48,13 +54,6 @@ if TYPE_CHECKING:
 
     Recognised = Callable[[Request], Awaitable[tuple[list[Upload], list[Result]]]]
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 TOP = Query(ge=1, le=1000, description="how many photos at most")
 WHERE = Query(max_length=1000, examples=["dog and not person"])
 RETRY_AFTER = {"Retry-After": "1"}
@@ -71,6 +70,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 DEFAULT_LIMITS = Limits()
+BRIDGES = {"label-studio": add_label_studio, "photoprism": add_photoprism}
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,14 @@ class Service:
         index: Photos to search in, if there are any.
         token: What a client must say; None lets everybody in.
         limits: What a client may ask for.
+        bridges: Other programs whose requests are answered too, of `BRIDGES`.
     """
 
     recognizer: Recognizer
     index: SearchIndex | None = None
     token: str | None = None
     limits: Limits = DEFAULT_LIMITS
+    bridges: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -122,14 +124,7 @@ def create_app(service: Service) -> FastAPI:
     _add_refusals(app)
     app.add_middleware(BodyLimit, most=service.limits.body)
     app.add_middleware(Counted, metrics=metrics)
-
-    @app.middleware("http")
-    async def secured(request: Request, call_next: Any) -> Response:  # noqa: ANN401
-        response: Response = await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    app.add_middleware(SecurityHeaders)
     return app
 
 
@@ -161,14 +156,13 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
     }
 
     async def recognised(request: Request) -> tuple[list[Upload], list[Result]]:
-        try:
-            async with asyncio.timeout(service.limits.seconds):
-                uploads = await photos_of(request, service.limits)
-                results = await batcher.recognise([upload.content for upload in uploads])
-        except TimeoutError:
-            message = f"expected an answer within {service.limits.seconds:g} seconds, got none"
-            raise HTTPException(503, message, RETRY_AFTER) from None
-        return uploads, results
+        async with _in_time(service.limits.seconds):
+            uploads = await photos_of(request, service.limits)
+            return uploads, await batcher.recognise([upload.content for upload in uploads])
+
+    async def recognise(contents: Sequence[bytes]) -> list[Result]:
+        async with _in_time(service.limits.seconds):
+            return await batcher.recognise(contents)
 
     @app.get("/v1/model", tags=["model"], dependencies=allowed, responses={401: REFUSALS[401]})
     async def model() -> ModelFacts:
@@ -203,10 +197,23 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
         vectors = [result.embedding.tolist() for result in results]
         return Embeddings(model=service.digest, embeddings=vectors)
 
+    for bridge in service.bridges:
+        options = {"responses": REFUSALS, "dependencies": allowed}
+        BRIDGES[bridge](app, service, recognise, options)
     add_tag_files(app, f"{service.recognizer.info.recipe} {service.digest}", with_photos)
     if service.index is not None:
         _add_search(app, service.index, recognised, with_photos)
         add_thumbnails(app, service.index, with_photos, max_pixels=service.limits.pixels)
+
+
+@asynccontextmanager
+async def _in_time(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        message = f"expected an answer within {seconds:g} seconds, got none"
+        raise HTTPException(503, message, RETRY_AFTER) from None
 
 
 def _add_search(
@@ -310,13 +317,22 @@ def _bearer(token: str | None) -> Any:  # noqa: ANN401 - a dependency
     async def allowed(request: Request) -> None:
         if token is None:
             return
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode(), token.encode())
-        if kind.lower() != "bearer" or not right:
+        if not hmac.compare_digest(_secret(request).encode(), token.encode()):
             message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
             raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
 
     return allowed
+
+
+def _secret(request: Request) -> str:
+    """What a client says: a token, or as some programs do it a password for any user."""
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return given.strip()
+    if kind.lower() == "basic":
+        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
+            return base64.b64decode(given, validate=True).decode().partition(":")[2]
+    return ""
 
 
 def _add_refusals(app: FastAPI) -> None:
