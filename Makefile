@@ -40,7 +40,7 @@ test: check
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)
-	$(RUN) -m pytest tests/browser
+	$(RUN) -m pytest tests/web
 
 # The pictures of the README, from photos that the package draws.
 pictures: $(BROWSER)
