@@ -6,6 +6,8 @@ import contextlib
 import io
 import re
 import shlex
+import socket
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -41,6 +43,7 @@ RUN_HERE = (
     "docs/how-to/tag-a-collection.md",
     "docs/how-to/search-a-collection.md",
     "docs/how-to/export-a-model.md",
+    "docs/how-to/serve-a-model.md",
 )
 """Pages whose commands and code are run one after another; of all others they are parsed."""
 WORDS = {"demo", "install", "test", "test-browser", "pictures", "check", "bench", "docs"}
@@ -133,8 +136,38 @@ def world(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+SERVE = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import tiny
+from tagsight.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def serve(words: list[str]) -> None:
+    """Run a server of a page until it listens; at a free port, and for this machine alone."""
+    Path("token").write_text("correct horse battery staple")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    arguments = [word if word != "0.0.0.0" else "127.0.0.1" for word in words[1:]]
+    if "--port" in arguments:
+        place = arguments.index("--port")
+        del arguments[place : place + 2]
+    command = [sys.executable, "-c", SERVE, str(ROOT / "tests"), *arguments, "--port", port]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = next((line for line in process.stderr if "listening" in line), None)
+        process.terminate()
+    assert said is not None, words
+
+
 def run(words: list[str]) -> None:
     """Run a command of a page; what it trains is small."""
+    if words[1] == "serve":
+        serve(words)
+        return
     arguments, _, target = (" ".join(map(shlex.quote, words[1:]))).partition(" '>' ")
     options = TINY_OPTIONS if words[1] in {"train", "compare"} else []
     output = io.StringIO()
