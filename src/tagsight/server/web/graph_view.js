@@ -17,6 +17,9 @@ export function showGraph(model) {
   text.textContent =
     "An arrow from one label to another says: where the first is, the second often is too, so that its classifier takes from the first one's. " +
     "The thicker the arrow, the more often. Point at a label, or move to it with the tab key, to see its arrows alone.";
+  const linked = new Set(links.flatMap((link) => [link.source, link.target]));
+  const alone = model.labels.filter((label) => !linked.has(label.name)).length;
+  if (alone) text.textContent += ` ${alone} of ${model.labels.length} labels are linked with no other, and not drawn.`;
   byId("graph-picture").replaceChildren(drawn(links));
   byId("graph-rows").replaceChildren(
     ...links.map((link) =>

@@ -150,10 +150,10 @@ class PhotosView {
   judge(photo, name, verdict) {
     if (photo.verdicts.get(name) === verdict) photo.verdicts.delete(name);
     else photo.verdicts.set(name, verdict);
-    const way = verdict ? "accept" : "reject";
+    const said = `${verdict ? "Accept" : "Reject"} ${name}`;
     this.show();
-    const rows = [...document.querySelectorAll(`.verdict.${way}`)];
-    rows.find((button) => button.getAttribute("aria-label").endsWith(` ${name}`))?.focus();
+    const buttons = [...document.querySelectorAll(".verdict")];
+    buttons.find((button) => button.getAttribute("aria-label") === said)?.focus();
   }
 
   accepts(photo, name) {
