@@ -72,11 +72,19 @@ def test_labels_are_decided_at_their_own_thresholds(report):
         "a": {
             "AP": 80.5556,
             "count": 3,
+            "few": True,
             "threshold": 0.2,
             "precision": 66.6667,
             "recall": 66.6667,
         },
-        "b": {"AP": 100, "count": 2, "threshold": 0.9, "precision": 100, "recall": 50},
+        "b": {
+            "AP": 100,
+            "count": 2,
+            "few": True,
+            "threshold": 0.9,
+            "precision": 100,
+            "recall": 50,
+        },
     }
     overall = report["all_at_thresholds"]
     assert (overall["CP"], overall["CR"]) == (83.3333, 58.3333)
@@ -127,7 +135,7 @@ def test_three_conventions_of_average_precision_are_given_beside_it(report):
 def test_the_report_has_the_keys_that_are_promised(report):
     assert report["per_label"].keys() == {"a", "b"}
     assert all(
-        values.keys() == {"AP", "count", "threshold", "precision", "recall"}
+        values.keys() == {"AP", "count", "few", "threshold", "precision", "recall"}
         for values in report["per_label"].values()
     )
     rates = {"CP", "CR", "CF1", "CF1_mean", "OP", "OR", "OF1"}
@@ -322,13 +330,47 @@ def test_labels_that_the_data_lack_are_not_measured(annotations):
     assert report["labels_counted"] == 1
     assert report["per_label"].keys() == set(NAMES)
     assert report["per_label"]["blue"]["AP"] == 100
+    assert report["left_out"] == {"not_in_data": ["red", "green"]}
+    assert report["unmatched"] == ["sky"]
+    text = "\n".join(report_lines(report))
+    assert "over 1 of 3 labels" in text
+    assert "not in mAP, as the data do not have them: 'red', 'green'" in text
+    assert "labels of the data that the model does not know: 'sky'" in text
     assert report["per_label"]["red"] == {
         "AP": None,
         "count": 0,
+        "few": True,
         "threshold": 0.5,
         "precision": None,
         "recall": None,
     }
+
+
+def test_what_would_flatter_the_mean_stays_out_of_it_and_is_named():
+    """A label without a training photo, and those that all or none of the photos have."""
+    logits, targets = random_split(60, 5)
+    targets[:, 1], targets[:, 2] = 1, 0
+    logits[:, 3] = 2 * targets[:, 3] - 1  # ranked without a mistake, and yet by chance
+    trained = torch.tensor([True, True, True, False, True])
+    names = ("plain", "always", "never", "untrained", "other")
+    report = measure(logits, targets, names, Decision.default(5), seed=0, trained=trained)
+    assert report["left_out"] == {
+        "without_negative": ["always"],
+        "without_positive": ["never"],
+        "without_training_photo": ["untrained"],
+    }
+    assert (report["labels_counted"], report["labels"]) == (2, 5)
+    alone = measured(logits[:, [0, 4]], targets[:, [0, 4]])
+    for key in ("mAP", "mAP_interval", "mAP_variants"):
+        assert report[key] == alone[key]
+    assert report["per_label"]["untrained"]["AP"] == 100
+
+
+def test_a_label_of_fewer_than_twenty_photos_is_marked_in_its_row():
+    targets = torch.zeros(60, 2, dtype=torch.long)
+    targets[:20, 0] = targets[:19, 1] = 1
+    report = measured(torch.randn(60, 2, generator=torch.Generator().manual_seed(0)), targets)
+    assert [values["few"] for values in report["per_label"].values()] == [False, True]
 
 
 def test_every_report_can_be_read_on_a_terminal(annotations):

@@ -49,7 +49,7 @@ def test_average_precision_equals_scikit_learn_with_ties_and_unknown_targets(
     for label, value in enumerate(ap.tolist()):
         known = targets[:, label] >= 0
         present = targets[known, label].numpy()
-        if present.any():
+        if present.any() and not present.all():
             expected = average_precision_score(present, logits[known, label].numpy())
             assert value == pytest.approx(expected, abs=1e-12)
         else:
@@ -208,7 +208,25 @@ def test_a_label_whose_present_photos_have_no_weight_has_no_average_precision(
     assert ap[1].item() == pytest.approx(1 / 3)
 
 
-def test_mean_average_precision_is_over_labels_with_a_present_photo() -> None:
+@given(masked_rankings())
+@settings(deadline=None, max_examples=50)
+def test_a_label_that_every_known_photo_has_is_never_in_the_mean(
+    ranking: tuple[Tensor, Tensor],
+) -> None:
+    logits, targets = ranking
+    value, counted = mean_average_precision(average_precision(logits, targets))
+    certain = torch.cat([targets, torch.where(targets[:, :1] < 0, -1, 1)], 1)
+    ranked = average_precision(torch.cat([logits, logits[:, :1]], 1), certain)
+    assert mean_average_precision(ranked) == pytest.approx((value, counted), nan_ok=True)
+    weights = torch.ones(len(logits), 2, dtype=torch.long)
+    assert (
+        average_precision(logits, certain[:, -1:].expand(targets.shape), weights=weights)
+        .isnan()
+        .all()
+    )
+
+
+def test_mean_average_precision_is_over_labels_with_a_present_and_an_absent_photo() -> None:
     targets = torch.tensor([[1, 0, -1, 0], [0, 0, -1, 1]])
     logits = torch.tensor([[2.0, 1.0, 1.0, 2.0], [1.0, 1.0, 1.0, 1.0]])
     # Label 0: rank 1, AP 1. Label 3: rank 2, AP 1/2. Labels 1 and 2 have no present photo.

@@ -16,7 +16,12 @@ LABELS = LabelSpace.from_targets(
 FACTS = {
     "seconds": 12.3456789,
     "data": {"photos": {"train": 35, "val": 9}, "split_file_hash": "c0ffee"},
-    "validation": {"mAP": 61.23456, "epoch": 3},
+    "validation": {
+        "mAP": 61.23456,
+        "epoch": 3,
+        "left_out": {"without_training_photo": ["dog"]},
+        "few": {"cat": 3},
+    },
 }
 
 
@@ -30,9 +35,11 @@ def card(pooling: str = "average", name: str = "resnet") -> str:
 @pytest.mark.parametrize(
     "line",
     [
-        "# channels: which of 2 labels are in a photo, and where",
+        "# channels: which of 2 labels a photo has, and where",
         "| cat | 0.250 | 30 | 34 |",
-        "| a\\|b | 1.000 | 4 | 35 |",
+        "| a\\|b | 1.000 | 4, fewer than 20 | 35 |",
+        "| not in mAP, as no training photo has it | dog |",
+        "| labels that fewer than 20 of these photos have | cat 3 |",
         "- seconds: 12.35",
         "- resolution: photos warped to 32 x 32 pixels",
         "- system: channels (https://arxiv.org/abs/1512.03385)",

@@ -25,12 +25,23 @@ def report() -> dict:
         "photos_per_second": 61.7,
         "mAP": 65.13,
         "mAP_interval": [61.0, 69.24],
+        "labels": 3,
         "labels_counted": 2,
+        "left_out": {"without_training_photo": ["tv monitor"]},
+        "unmatched": ["otter"],
         "per_label": {
-            "cat": {"AP": 90.0, "count": 1166, "threshold": 0.4, "precision": 88.0, "recall": 91.0},
+            "cat": {
+                "AP": 90.0,
+                "count": 1166,
+                "few": False,
+                "threshold": 0.4,
+                "precision": 88.0,
+                "recall": 91.0,
+            },
             "tv monitor": {
                 "AP": None,
                 "count": 0,
+                "few": True,
                 "threshold": 0.5,
                 "precision": None,
                 "recall": None,
@@ -45,18 +56,22 @@ def report() -> dict:
 
 
 def test_the_main_figures_stand_first(report):
-    first, second, *_ = report_lines(report)
+    first, second, *others = report_lines(report)
     assert first == "gcam (gcam-cpu), 1,072 photos at 224 pixels, 62 photos/s"
-    assert second == "mAP 65.1 (61.0 to 69.2) over 2 labels"
+    assert second == "mAP 65.1 (61.0 to 69.2) over 2 of 3 labels"
+    assert others[:2] == [
+        "not in mAP, as no training photo has it: 'tv monitor'",
+        "labels of the data that the model does not know: 'otter'",
+    ]
 
 
 def test_tables_are_aligned(report):
     lines = list(report_lines(report))
-    start = next(i for i, line in enumerate(lines) if line.startswith("label"))
+    start = next(i for i, line in enumerate(lines) if line.startswith("label "))
     assert lines[start : start + 3] == [
         "label         AP  photos  threshold  precision  recall",
         "cat         90.0   1,166       0.40       88.0    91.0",
-        "tv monitor     -       0       0.50          -       -",
+        "tv monitor     -       0       0.50          -       -  fewer than 20 photos",
     ]
 
 

@@ -16,6 +16,7 @@ from tagsight.checkpoint import load_model
 from tagsight.config import SystemConfig
 from tagsight.errors import DataError
 from tagsight.evaluate import predict
+from tagsight.measured_labels import rare_labels
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.recipes import SYSTEM_CONFIGS
 from tagsight.run import Start, train_run
@@ -69,7 +70,12 @@ def test_the_model_folder_holds_the_best_epoch_and_its_validation_map(collection
     recomputed, counted = mean_average_precision(average_precision(logits, judge.targets))
     assert 100 * recomputed == pytest.approx(outcome.validation["mAP"])
     assert counted == outcome.validation["labels_counted"] == len(judge.names)
-    assert model.facts["validation"] == {**outcome.validation, "epoch": outcome.epoch + 1}
+    assert model.facts["validation"] == {
+        **outcome.validation,
+        "epoch": outcome.epoch + 1,
+        "left_out": {},
+        "few": rare_labels(judge.names, judge.targets),
+    }
 
 
 def test_an_early_epoch_is_kept_if_the_validation_photos_contradict_the_training(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 
 import pytest
@@ -49,7 +50,7 @@ def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
         log.note("begun")
         log.step(step(1))
         log.step(step(2, ends_epoch=True))
-        log.epoch(0, {"mAP": 40.0})
+        log.epoch(0, {"mAP": 40.0, "labels_counted": 3, "labels": 3})
         log.step(step(3, epoch=1))
     with path.open("a") as file:
         file.write('{"kind": "st')  # what a killed process wrote last
@@ -57,11 +58,11 @@ def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
     with RunLog(path, 10, out) as log:
         log.go_on(2)
         log.step(step(3, epoch=1, labels=0.25))
-        log.epoch(1, {"mAP": 30.0})
+        log.epoch(1, {"mAP": 30.0, "labels_counted": 3, "labels": 3})
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["note", "step", "step", "epoch", "step", "epoch"]
     assert lines[4]["losses"]["labels"] == 0.25
-    assert "epoch 2: mAP 30; best mAP 40.0" in said(out)
+    assert "epoch 2: mAP 30.0 over 3 labels; best mAP 40.0" in said(out)
 
 
 def test_a_run_that_does_not_go_on_begins_its_file_anew(tmp_path):
@@ -100,7 +101,7 @@ def test_epochs_are_counted_from_1_and_carry_the_validation_metrics(tmp_path):
     path = tmp_path / "run.jsonl"
     with RunLog(path, 10, console()) as log:
         log.step(step(4, ends_epoch=True))
-        log.epoch(0, {"mAP": 61.5, "labels_counted": 12})
+        log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
     line = json.loads(path.read_text().splitlines()[-1])
     assert line["kind"] == "epoch"
     assert {key: line[key] for key in ("epoch", "step", "mAP", "labels_counted")} == {
@@ -114,8 +115,9 @@ def test_epochs_are_counted_from_1_and_carry_the_validation_metrics(tmp_path):
 def test_a_metric_that_is_no_number_is_null_so_that_the_file_stays_json(tmp_path):
     path = tmp_path / "run.jsonl"
     with RunLog(path, 10, console()) as log:
-        log.epoch(0, {"mAP": float("nan")})
-    assert json.loads(path.read_text())["mAP"] is None
+        log.epoch(0, {"mAP": None, "labels_counted": 0, "labels": 1, "loss": math.nan})
+    line = json.loads(path.read_text())
+    assert (line["mAP"], line["loss"]) == (None, None)
 
 
 def test_lines_are_on_the_disk_before_the_run_ends(tmp_path):
@@ -144,7 +146,7 @@ def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):
 def test_plain_lines_say_how_far_it_is_and_how_long_it_takes():
     screen = console()
     with RunLog(None, 10, screen) as log:
-        log.epoch(0, {"mAP": 61.5})
+        log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
         log.step(step(5))
     line = said(screen).splitlines()[-1]
     for part in (
@@ -170,17 +172,17 @@ def test_notes_and_epochs_stay_on_a_terminal_and_the_bar_goes():
     with RunLog(None, 10, screen) as log:
         log.note("word vectors from a file")
         log.step(step(5))
-        log.epoch(0, {"mAP": 61.5, "labels_counted": 12})
+        log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
     text = said(screen)
     assert "word vectors from a file" in text
-    assert "epoch 1: mAP 61.5, labels counted 12; best mAP 61.5" in text
+    assert "epoch 1: mAP 61.5 over 12 of 13 labels; best mAP 61.5" in text
     assert "5/10" in text
 
 
 def test_the_words_beside_the_bar_fit_a_terminal_of_80_columns():
     screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     with RunLog(None, 1875, screen) as log:
-        log.epoch(0, {"mAP": 61.5})
+        log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
         log.step(step(1240, epoch=9))
     text = said(screen)
     for part in ("1,240/1,875", "left", "epoch 10", "loss 0.75", "mAP 61.5", "40 photos/s"):

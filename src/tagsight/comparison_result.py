@@ -22,6 +22,7 @@ from tagsight.bootstrap import map_draws
 from tagsight.config import Settings
 from tagsight.errors import DataError
 from tagsight.files import write_atomically
+from tagsight.measured_labels import REASONS, counted_targets
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.setting_errors import sentence
 from tagsight.significance import Estimate
@@ -88,7 +89,7 @@ class Record(Settings):
     epoch: int
     """The best on ``val``, counted from 1."""
 
-    validation: dict[str, float]
+    validation: dict[str, float | None]
     """Metrics on ``val`` after it, in percent."""
 
     report: dict[str, JsonValue]
@@ -110,10 +111,36 @@ class Result:
     targets: Tensor
 
     @cached_property
+    def left_out(self) -> dict[str, list[str]]:
+        """Labels that stay out of mAP, by the reason (`measured_labels.left_out_labels`)."""
+        found = _part(self.record.report, "left_out")
+        if not (
+            found.keys() <= REASONS.keys() and all(isinstance(v, list) for v in found.values())
+        ):
+            raise TypeError("left_out")
+        return dict(found)
+
+    @cached_property
+    def positives(self) -> dict[str, int]:
+        """How many of the photos have each label."""
+        labels = _part(self.record.report, "per_label")
+        counts = {name: _part(labels, name)["count"] for name in labels}
+        if not all(isinstance(count, int) for count in counts.values()):
+            raise TypeError("count")
+        return counts
+
+    @cached_property
+    def counted(self) -> Tensor:
+        """The targets, unknown where a label stays out of mAP for want of a training photo."""
+        untrained = self.left_out.get("without_training_photo", [])
+        trained = torch.tensor([name not in untrained for name in self.positives])
+        return counted_targets(self.targets, trained)
+
+    @cached_property
     def estimate(self) -> Estimate:
         """The mAP as a fraction, and that of every resample of the photos."""
-        value, _ = mean_average_precision(average_precision(self.logits, self.targets))
-        draws = map_draws(self.logits, self.targets, seed=RESAMPLE_SEED, resamples=RESAMPLES)
+        value, _ = mean_average_precision(average_precision(self.logits, self.counted))
+        draws = map_draws(self.logits, self.counted, seed=RESAMPLE_SEED, resamples=RESAMPLES)
         return Estimate(value, draws)
 
     @cached_property
@@ -184,11 +211,12 @@ def read_result(file: Path) -> Result:
         targets = torch.from_numpy(read_array(archive, "targets", "i", arrays))
     result = Result(record, logits, targets)
     try:
-        said = result.metrics["mAP"]
+        said, labels, _ = result.metrics["mAP"], len(result.positives), result.left_out
     except (KeyError, TypeError) as error:
         msg = f"{file}: expected a report of tagsight's evaluation, got one without {error}"
         raise DataError(msg) from error
-    if logits.ndim != 2 or logits.shape != targets.shape or not _agrees(result, said):
+    shaped = logits.shape == targets.shape == (len(logits), labels)
+    if not shaped or not _agrees(result, said):
         msg = f"{file}: expected the logits in {arrays.name} to be of the same run; copy both again"
         raise DataError(msg)
     return result
@@ -219,7 +247,7 @@ def _record(file: Path) -> Record:
 
 def _agrees(result: Result, said: float | None) -> bool:
     try:
-        value, _ = mean_average_precision(average_precision(result.logits, result.targets))
+        value, _ = mean_average_precision(average_precision(result.logits, result.counted))
     except ValueError:  # not numbers
         return False
     return said is None or abs(100 * value - said) < TOLERANCE

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from tagsight.amounts import amount
 from tagsight.comparison_result import RESAMPLES
+from tagsight.measured_labels import FEW, left_out_sentences, mean_over, rare_sentence
 from tagsight.significance import holm, mean_estimate, paired_difference
 
 if TYPE_CHECKING:
@@ -148,14 +150,18 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     if not rows:
         return
     record, report = rows[0].record, rows[0].record.report
+    photos = report["photos"]
+    assert isinstance(photos, int)
     yield (
         "Selected on val, reported on test"
         if record.split == "test"
         else "Selected and reported on val, so that another split will give less"
     ) + (
-        f": {report['photos']:,} photos, {report['labels_counted']} labels (data "
+        f": {amount(photos, 'photo')}, mAP {mean_over(report)} (data "
         f"{record.data_hash[:12]}, split {record.split_hash[:12]}); values in percent."
     )
+    for sentence in _label_sentences(rows[0].results[0]):
+        yield f"{sentence[0].upper()}{sentence[1:]}."
     yield from _alike("images of {} pixels", [(row.name, row.record.image_size) for row in rows])
     yield from _alike("backbone and first weights: {}", [(r.name, r.record.weights) for r in rows])
     yield from _alike("epochs: {}", [(row.name, _training(row)["epochs"]) for row in rows])
@@ -181,6 +187,13 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         if (rule := row.record.report.get("all_rule", "score 0.5")) != "score 0.5":
             yield f"{row.name}: the scores are no probabilities; all labels are by {rule}."
+
+
+def _label_sentences(result: Result) -> Iterator[str]:
+    """Which labels stay out of mAP, and which are rare; the same for all runs of a comparison."""
+    yield from left_out_sentences(result.left_out)
+    if rare := {name: count for name, count in result.positives.items() if 0 < count < FEW}:
+        yield rare_sentence(rare, result.record.split)
 
 
 def _alike(sentence: str, values: Sequence[tuple[str, object]]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from tagsight.batches import PhotoStore, evaluation_batches
 from tagsight.bootstrap import bootstrap, bootstrap_map
 from tagsight.calibration import expected_calibration_error
+from tagsight.measured_labels import FEW, counted_targets, left_out_labels
 from tagsight.metrics import average_precision, mean_average_precision, precision_recall, top_k
 
 if TYPE_CHECKING:
@@ -160,7 +161,10 @@ def evaluate(
         progress: Called with the number of photos done so far.
 
     Returns:
-        ``mAP`` with its 95 % interval and variants, ``per_label``, ``all`` (decided by
+        ``mAP`` with its 95 % interval and variants; how many ``labels`` there are,
+        ``labels_counted`` in it, ``left_out`` of it by the reason (`left_out_labels`), and
+        ``unmatched`` labels of the data, which the model does not know; ``per_label``, with
+        ``few`` where fewer than 20 photos have the label; ``all`` (decided by
         ``all_rule``: a score of 0.5, or where scores are no probabilities the model's thresholds),
         ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, ``calibration``,
         ``photos_per_second``, ``zero_shot`` (`measure_new_labels`) if photos taught the model some
@@ -192,6 +196,7 @@ def report_on(
         model.decision,
         seed=seed,
         probabilities=model.system.probabilities,
+        trained=model.labels.trained,
     )
     taught = model.labels.taught
     if not bool(taught.all()):
@@ -199,6 +204,7 @@ def report_on(
     return report | {
         "photos_per_second": round(rate, 1),
         "photos": len(annotations),
+        "unmatched": list(annotations.unmatched),
         "split_hash": annotations.hash(),
         "image_size": model.recipe.training.image_size,
         "system": model.recipe.system,
@@ -216,6 +222,7 @@ def measure(
     *,
     seed: int,
     probabilities: bool = True,
+    trained: Tensor | None = None,
 ) -> Report:
     """Measure logits against targets; `evaluate` says what comes out.
 
@@ -227,19 +234,25 @@ def measure(
         seed: Of the bootstrap.
         probabilities: Whether the system's logits are log-odds, so that a score of 0.5 means
             something.
+        trained: ``(L,)`` bool, the labels that a training photo has, which alone count for the
+            mAP; by default all.
     """
+    trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
     ap = average_precision(logits, targets)
-    mean, counted = mean_average_precision(ap)
+    counted = counted_targets(targets, trained)
+    mean, labels_counted = mean_average_precision(ap.where(trained, torch.nan))
     predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
     most_likely = top_k(logits, min(3, len(names)), rule="exact")
     taken = logits >= 0 if probabilities else predicted
     return {
         "mAP": percent(mean),
         "mAP_interval": percent_interval(
-            bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
+            bootstrap_map(logits, counted, seed=seed, resamples=RESAMPLES)
         ),
-        "labels_counted": counted,
-        "mAP_variants": _variants(logits, targets),
+        "labels": len(names),
+        "labels_counted": labels_counted,
+        "left_out": left_out_labels(names, targets, trained),
+        "mAP_variants": _variants(logits, counted),
         "per_label": _per_label(ap, predicted, targets, names, decision),
         "all": _quality(taken, targets, seed),
         "all_rule": "score 0.5" if probabilities else "thresholds",
@@ -324,6 +337,7 @@ def _per_label(
         name: {
             "AP": percent(ap[i].item()),
             "count": int(counts[i]),
+            "few": int(counts[i]) < FEW,
             "threshold": round(decision.thresholds[i].item(), DIGITS),
             "precision": percent(rates.precision[i].item()),
             "recall": percent(rates.recall[i].item()),

@@ -93,6 +93,12 @@ class LabelSpace:
         known = self.photos > 0
         return known if bool(known.any()) else torch.ones_like(known)
 
+    @property
+    def trained(self) -> Tensor:
+        """``(L,)`` bool, the labels that a training photo has; all, if that is none of them."""
+        found = self.cooccurrence.diagonal() > 0
+        return found if bool(found.any()) else torch.ones_like(found)
+
     def extended(self, names: Sequence[str], vectors: Tensor | None) -> LabelSpace:
         """These labels, and behind them others that no photo has taught.
 

@@ -47,7 +47,7 @@ def average_precision(
 
     Returns:
         ``(L,)`` float64 in [0, 1], ``(L, R)`` for ``R`` weightings. NaN for a label without a
-        present target.
+        present target, and for one without an absent target: it would be 1 whatever the logits.
 
     Raises:
         ValueError: If shapes disagree or a logit with a known target is NaN.
@@ -65,7 +65,9 @@ def average_precision(
         _area(*_hits_and_ranks(row, here, mass), variant)
         for row, here in zip(keys, present, strict=True)
     ]
-    return torch.from_numpy(np.stack(areas))
+    absent = (targets == 0).T.cpu()
+    others = absent.sum(1) if mass is None else absent.double() @ mass
+    return torch.from_numpy(np.stack(areas)).where(others > 0, torch.nan)
 
 
 def mean_average_precision(ap: Tensor) -> tuple[float, int]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight import __version__
+from tagsight.amounts import agreeing, amount
+from tagsight.measured_labels import FEW, REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from tagsight.config import Recipe
     from tagsight.decision import Decision
     from tagsight.labels import LabelSpace
     from tagsight.systems import System
-
-FEW_PHOTOS = 20
-"""A label with fewer training photos is named among the limits."""
 
 _HEADINGS = {
     "data": "Training data",
@@ -54,7 +53,7 @@ def model_card(
         "Limits": _limits(system, labels, recipe),
         "How to use it": _use(),
     }
-    title = f"# {recipe.name}: which of {len(labels)} labels are in a photo, and where"
+    title = f"# {recipe.name}: which of {amount(len(labels), 'label')} a photo has, and where"
     parts = [f"## {heading}\n\n" + "\n".join(lines) for heading, lines in sections.items()]
     return "\n\n".join([title, f"Written by tagsight {__version__}.", *parts]) + "\n"
 
@@ -70,8 +69,15 @@ def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
         "",
         "| label | threshold | training photos with it | of so many where it is known |",
         "| --- | --- | --- | --- |",
-        *(f"| {_cell(name)} | {t:.3f} | {count} | {known} |" for name, t, count, known in rows),
+        *(
+            f"| {_cell(name)} | {t:.3f} | {_count(count)} | {known} |"
+            for name, t, count, known in rows
+        ),
     ]
+
+
+def _count(photos: int) -> str:
+    return str(photos) if photos >= FEW else f"{photos}, fewer than {FEW}"
 
 
 def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> list[str]:
@@ -101,14 +107,29 @@ def _groups(facts: Mapping[str, object]) -> dict[str, list[str]]:
             *([_NOTES[name]] if name in _NOTES else []),
             "| | |",
             "| --- | --- |",
-            *(f"| {_cell(_words(key))} | {_cell(_shown(value))} |" for key, value in group.items()),
+            *(f"| {_cell(name)} | {_cell(_shown(value))} |" for name, value in _rows(group)),
         ]
         for name, group in facts.items()
         if isinstance(group, dict)
     }
 
 
+def _rows(group: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """A table's rows; labels that stay out of a mean have one for each reason."""
+    for key, value in group.items():
+        if key == "left_out" and isinstance(value, dict):
+            for reason, names in value.items():
+                yield f"not in mAP, as {REASONS[reason]} {agreeing(len(names), 'it')}", names
+        elif key == "few":
+            if value:
+                yield f"labels that fewer than {FEW} of these photos have", value
+        else:
+            yield _words(key), value
+
+
 def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{_words(str(key))} {_shown(part)}" for key, part in value.items())
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -116,7 +137,7 @@ def _shown(value: object) -> str:
 
 def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
     counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
-    rare = [f"{_cell(name)} ({count})" for name, count in counts if count < FEW_PHOTOS]
+    rare = [f"{_cell(name)} ({count})" for name, count in counts if count < FEW]
     return [
         "- It knows no other labels; on photos unlike the training photos its scores mean little.",
         f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tagsight.amounts import amount, named
+from tagsight.measured_labels import FEW, left_out_sentences, mean_over
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -19,11 +22,14 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
             ``retrieval`` from `measure_retrieval`.
     """
     yield (
-        f"{report['system']} ({report['recipe']}), {report['photos']:,} photos at "
+        f"{report['system']} ({report['recipe']}), {amount(report['photos'], 'photo')} at "
         f"{report['image_size']} pixels, {report['photos_per_second']:.0f} photos/s"
     )
     interval = _interval(report["mAP_interval"])
-    yield f"mAP {_value(report['mAP'])}{interval} over {report['labels_counted']} labels"
+    yield f"mAP {_value(report['mAP'])}{interval} {mean_over(report)}"
+    yield from left_out_sentences(report["left_out"])
+    if unmatched := report["unmatched"]:
+        yield f"labels of the data that the model does not know: {named(unmatched)}"
     yield ""
     yield from _quality_table(report)
     yield ""
@@ -90,10 +96,11 @@ def _label_table(per_label: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"{values['threshold']:.2f}",
             _value(values["precision"]),
             _value(values["recall"]),
+            f"fewer than {FEW} photos" if values["few"] else "",
         ]
         for name, values in per_label.items()
     ]
-    yield from _table(["label", "AP", "photos", "threshold", "precision", "recall"], rows)
+    yield from _table(["label", "AP", "photos", "threshold", "precision", "recall", ""], rows)
 
 
 def _evidence_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
@@ -123,7 +130,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
     for first, *others in (head, *rows):
         cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join([f"{first:{widths[0]}}", *cells])
+        yield "  ".join([f"{first:{widths[0]}}", *cells]).rstrip()
 
 
 def _value(percent: float | None) -> str:

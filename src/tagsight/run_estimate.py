@@ -66,7 +66,7 @@ class Stopwatch:
         self.rates.append(step.photos_per_second)
         self._last = time.perf_counter()
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Take the time of the validation."""
         del epoch, metrics
         self.judged = time.perf_counter() - self._last

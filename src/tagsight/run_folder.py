@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagsight.checkpoint import save_model
 from tagsight.errors import DataError
+from tagsight.measured_labels import counted_targets, left_out_labels, rare_labels
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.origin import changes
 from tagsight.resume import load_state, remove_states, save_state
@@ -35,11 +36,12 @@ class Best:
 
     Args:
         epoch: Counted from 0.
-        validation: Metrics on the validation split after it, in percent.
+        validation: On the validation split after it: ``mAP`` in percent, None if there is no label
+            that it could rest on, the number of ``labels``, and of those that were counted.
     """
 
     epoch: int
-    validation: Mapping[str, float]
+    validation: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,9 @@ class RunFolder:
             labels: What the system was built with.
             logits: ``(N, L)`` float, of the validation rows.
         """
-        validation = _validation(epoch, logits, self._judge)
+        validation = _validation(epoch, logits, self._judge, labels)
         self._log.epoch(epoch, validation)
-        if self.best is not None and validation["mAP"] <= self.best.validation["mAP"]:
+        if self.best is not None and not _is_better(validation, self.best.validation):
             return
         if self._processes.is_first:
             decision = fit_decision(
@@ -176,11 +178,22 @@ class RunFolder:
                 names=labels.names,
                 probabilities=candidate.probabilities,
             )
-            said = {**self._facts, "validation": {**validation, "epoch": epoch + 1}}
+            said = {**self._facts, "validation": self._recorded(validation, epoch, labels)}
             # With what the system has chosen itself.
             recipe = self._recipe.model_copy(update={"settings": candidate.config})
             save_model(self.model, candidate, labels, decision, recipe, said)
         self.best = Best(epoch, validation)
+
+    def _recorded(
+        self, validation: Mapping[str, float | None], epoch: int, labels: LabelSpace
+    ) -> dict[str, object]:
+        targets = self._judge.targets
+        return {
+            **validation,
+            "epoch": epoch + 1,
+            "left_out": left_out_labels(labels.names, targets, labels.trained),
+            "few": rare_labels(labels.names, targets),
+        }
 
     def tell_what_is_kept(self) -> None:
         """Say that an error does not lose the best model."""
@@ -210,12 +223,22 @@ class RunFolder:
         )
 
 
-def _validation(epoch: int, logits: Tensor, judge: Annotations) -> dict[str, float]:
+def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float | None]) -> bool:
+    """Whether the mAP is higher; where there is none the later epoch is kept."""
+    found, before = validation["mAP"], best["mAP"]
+    return found is None or before is None or found > before
+
+
+def _validation(
+    epoch: int, logits: Tensor, judge: Annotations, labels: LabelSpace
+) -> dict[str, float | None]:
     if not bool(logits.isfinite().all()):
         msg = (
             f"the logits of the validation photos are not finite after epoch {epoch + 1}; "
             "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
         )
         raise FloatingPointError(msg)
-    mean, counted = mean_average_precision(average_precision(logits, judge.targets))
-    return {"mAP": 100 * mean, "labels_counted": counted}
+    targets = counted_targets(judge.targets, labels.trained)
+    mean, counted = mean_average_precision(average_precision(logits, targets))
+    score = 100 * mean if counted else None
+    return {"mAP": score, "labels_counted": counted, "labels": len(labels)}

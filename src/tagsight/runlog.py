@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from tagsight.files import write_atomically
 from tagsight.launch import launched
+from tagsight.measured_labels import mean_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -138,7 +139,7 @@ class Log(Protocol):
     def step(self, step: Step) -> None:
         """Record a step of the optimiser."""
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Record the validation after an epoch, counted from 0."""
 
 
@@ -217,16 +218,18 @@ class RunLog:
         )
         self._display.update(step.number, state=self._state(step))
 
-    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Record the validation after an epoch, counted from 0."""
         number = self._last.number if self._last else 0
         self._record("epoch", epoch=epoch + 1, step=number, **metrics)
-        self._best = max(self._best, metrics.get("mAP", -math.inf))
-        values = ", ".join(
-            f"{name.replace('_', ' ')} {value:.1f}".removesuffix(".0")
-            for name, value in metrics.items()
+        score = metrics["mAP"]
+        if score is None:
+            self._display.say(f"epoch {epoch + 1}: mAP - {mean_over(metrics)}")
+            return
+        self._best = max(self._best, score)
+        self._display.say(
+            f"epoch {epoch + 1}: mAP {score:.1f} {mean_over(metrics)}; best mAP {self._best:.1f}"
         )
-        self._display.say(f"epoch {epoch + 1}: {values}; best mAP {self._best:.1f}")
 
     def _state(self, step: Step) -> str:
         parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g}"]

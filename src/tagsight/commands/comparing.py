@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tagsight.commands.output import INTERRUPTED, remark
-from tagsight.commands.rows import tell_problems
+from tagsight.commands.rows import tell_labels, tell_problems
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def shared_by_runs(
     with progress("checking photos", len(annotations)) as advance:
         prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
     tell_problems(prepared.problems)
+    tell_labels(prepared.annotations)
     shared = Shared(out, prepared, runtime, boxes, Start(vectors, state_every=STATE_EVERY))
     shared.pairs(shared.annotations.rows(shared.split))  # boxes of others are told before the runs
     return shared

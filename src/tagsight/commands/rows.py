@@ -42,6 +42,28 @@ def measured(
     return without_problems(rows, check, max_bad=max_bad)
 
 
+def tell_labels(annotations: Annotations) -> None:
+    """Say of which labels a run will know little: those without training photos, and the rare."""
+    from tagsight.measured_labels import (
+        left_out_labels,
+        left_out_sentences,
+        rare_labels,
+        rare_sentence,
+    )
+
+    names, sizes = annotations.names, annotations.split_sizes
+    if "train" not in sizes:
+        return
+    trained = (annotations.rows("train").targets == 1).any(0)
+    for split in sizes:
+        targets = annotations.rows(split).targets
+        left_out = left_out_labels(names, targets, trained) if split != "train" else {}
+        for sentence in left_out_sentences(left_out):
+            remark(f"{split}: {sentence}")
+        if rare := rare_labels(names, targets):
+            remark(rare_sentence(rare, split))
+
+
 def tell_problems(problems: Sequence[Problem]) -> None:
     """Name the photos that are left out."""
     for path, reason in problems[:MOST_TOLD]:

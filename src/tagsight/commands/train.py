@@ -9,7 +9,7 @@ from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import Beginning, CheckedReading, Choice, Machine, Room
 from tagsight.commands.output import INTERRUPTED, remark, say
-from tagsight.commands.rows import tell_problems
+from tagsight.commands.rows import tell_labels, tell_problems
 from tagsight.runlog import RunLog, progress
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def _trained(
             annotations, out, runtime, seed=seed, max_bad=reading.max_bad, progress=advance
         )
     tell_problems(prepared.problems)
+    tell_labels(prepared.annotations)
     remark(f"{recipe.name}: {recipe.system} on {_place(runtime)}")
     steps = recipe.training.steps(prepared.annotations.split_sizes.get("train", 0))
     with RunLog(out / "run.jsonl" if runtime.processes.is_first else None, steps) as log:
@@ -130,14 +131,17 @@ def _place(runtime: Runtime) -> str:
 
 
 def _summary(outcome: Outcome, recipe: Recipe) -> str:
+    from tagsight.measured_labels import mean_over
     from tagsight.systems import SYSTEMS
 
     ended = "interrupted; " if outcome.interrupted else ""
     done = f"best epoch {outcome.epoch + 1} of {recipe.training.epochs}"
     if SYSTEMS[recipe.system].remembers:
         done = "training photos remembered"
+    score = outcome.validation["mAP"]
+    if score is None:
+        done = f"the last epoch, {outcome.epoch + 1}, as validation can rank no label"
     return (
-        f"{ended}{done}: "
-        f"mAP {outcome.validation['mAP']:.1f} on the validation split, "
-        f"{outcome.minutes:.1f} minutes"
+        f"{ended}{done}: mAP {'-' if score is None else f'{score:.1f}'} "
+        f"{mean_over(outcome.validation)} on the validation split, {outcome.minutes:.1f} minutes"
     )

@@ -37,6 +37,7 @@ class Annotations:
             machine; by default the deepest folder that holds all photos. Subsets keep it.
         protocol: Name of the protocol (`tagsight.data.protocols`) that the rows were read by.
         left_out: Labels of the source that these rows do without.
+        unmatched: Labels of the source that the model which they are matched to does not know.
 
     Raises:
         DataError: If shapes disagree, a name is empty or repeated, or a value is none of the above.
@@ -50,6 +51,7 @@ class Annotations:
     root: Path | None = None
     protocol: str | None = None
     left_out: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))
@@ -154,7 +156,7 @@ class Annotations:
 
         Args:
             names: The model's labels. Those that are missing here become unknown; labels that
-                are not among them are dropped.
+                are not among them are dropped, and stay in ``unmatched``.
 
         Raises:
             DataError: If no label is in common.
@@ -171,7 +173,9 @@ class Annotations:
         targets = self.targets.new_full((len(self), len(wanted)), -1)
         to, source = zip(*pairs, strict=True)
         targets[:, list(to)] = self.targets[:, list(source)]
-        return replace(self, names=tuple(wanted), targets=targets)
+        dropped = tuple(name for name in self.names if name not in set(wanted))
+        unmatched = (*self.unmatched, *dropped)
+        return replace(self, names=tuple(wanted), targets=targets, unmatched=unmatched)
 
     def without_labels(self, names: Sequence[str]) -> Annotations:
         """The same rows without some labels.

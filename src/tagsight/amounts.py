@@ -1,0 +1,56 @@
+"""Numbers of things and lists of names, as sentences say them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+IRREGULAR = {"is": "are", "has": "have", "was": "were", "lies": "lie", "it": "them"}
+"""Words that a sentence has besides the thing that is counted."""
+
+MOST_NAMED = 10
+
+
+def amount(number: int, thing: str) -> str:
+    """Write how many there are of a thing, in the singular if it is one.
+
+    Args:
+        number: How many.
+        thing: In the singular, with what stands before it.
+
+    >>> amount(1, "photo"), amount(1072, "training photo"), amount(0, "entry")
+    ('1 photo', '1,072 training photos', '0 entries')
+    """
+    return f"{number:,} {agreeing(number, thing)}"
+
+
+def agreeing(number: int, word: str) -> str:
+    """Give the form of a word that agrees with a number.
+
+    Args:
+        number: How many there are.
+        word: A noun in the singular, or one of the verbs in ``IRREGULAR``.
+
+    >>> agreeing(2, "is"), agreeing(1, "is"), agreeing(2, "process")
+    ('are', 'is', 'processes')
+    """
+    if number == 1:
+        return word
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "ch", "sh")) else f"{word}s"
+
+
+def named(names: Collection[str], most: int = MOST_NAMED) -> str:
+    """List names in quotes, the first of them if they are many.
+
+    >>> named(["dog", "cat"]), named("abc", most=2)
+    ("'dog', 'cat'", "'a', 'b' and 1 more")
+    """
+    first = ", ".join(repr(name) for name, _ in zip(names, range(most), strict=False))
+    more = len(names) - most
+    return f"{first} and {more:,} more" if more > 0 else first
