@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import random
 
 import numpy as np
 import pytest
 
 from tagsight.data import coco
+from tagsight.data.boxes import read_boxes
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -97,6 +99,59 @@ def test_a_photo_in_two_files_is_refused(write, tmp_path) -> None:
         coco.read(tmp_path, images=tmp_path / "images")
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
+    write, tmp_path, caplog, seed: int
+) -> None:
+    """Photos and categories are given several ids; each object refers to any of them."""
+    draw = random.Random(seed)
+    names, photos = ["ape", "bee", "cat"], ["a.jpg", "b.jpg"]
+    ids = {name: draw.sample(range(100), draw.randint(1, 3)) for name in [*names, *photos]}
+    labels = [(draw.choice(photos), draw.choice(names)) for _ in range(6)]
+    boxes = [[draw.randrange(20), 0, 5, 5] for _ in labels]
+
+    def entries(kind: str, of: list[str]) -> list[dict[str, object]]:
+        listed = [{"id": f"{one}", kind: name} for name in of for one in ids[name]]
+        return [entry | {"width": 64, "height": 48} for entry in draw.sample(listed, len(listed))]
+
+    # Ids are unique within a list: of two names that drew the same number one goes without.
+    taken: set[int] = set()
+    for group in (names, photos):
+        taken.clear()
+        for name in group:
+            ids[name] = [one for one in ids[name] if one not in taken] or [100 + len(taken)]
+            taken.update(ids[name])
+    merged = {
+        "images": entries("file_name", photos),
+        "categories": entries("name", names),
+        "annotations": [
+            {
+                "image_id": f"{draw.choice(ids[photo])}",
+                "category_id": f"{draw.choice(ids[name])}",
+                "bbox": box,
+            }
+            for (photo, name), box in zip(labels, boxes, strict=True)
+        ],
+    }
+    file = write(merged)
+    read = coco.read(file)
+    found = {
+        (path.name, name)
+        for path, row in zip(read.paths, read.targets.tolist(), strict=True)
+        for name, target in zip(read.names, row, strict=True)
+        if target == 1
+    }
+    assert read.names == tuple(names)
+    assert sorted(path.name for path in read.paths) == photos
+    assert found == set(labels)
+    for key, group in (("images", photos), ("categories", names)):
+        told = [record for record in caplog.messages if f"several ids of {key!r}" in record]
+        assert bool(told) == any(len(ids[name]) > 1 for name in group)
+    drawn = read_boxes(file)
+    assert drawn.names == tuple(names)
+    assert sum(len(of) for photo in drawn.photos.values() for of in photo.boxes.values()) == 6
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -110,16 +165,18 @@ def test_a_photo_in_two_files_is_refused(write, tmp_path) -> None:
         ({"images": [{"id": 1, "file_name": 5}]}, r"images\[0\].file_name: expected text, got 5"),
         ({"images": 2 * [{"id": 1, "file_name": "a.jpg"}]}, r"images\[1\].id: .* got 1 again"),
         (
-            {"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "a.jpg"}]},
-            "a different file_name in each of 'images', got 'a.jpg' again",
+            {
+                "images": [
+                    {"id": 7, "file_name": "a.jpg", "width": 64, "height": 48},
+                    {"id": 3, "file_name": "./a.jpg", "width": 48, "height": 64},
+                ]
+            },
+            "'a.jpg' of different sizes under the ids 7 and 3",
         ),
         ({"images": [{"id": 7, "file_name": "\ud800"}]}, r"images\[0\].file_name"),
         ({"categories": [{"id": 1}]}, r"categories\[0\].name: expected text, got None"),
         ({"categories": [{"id": 1, "name": "d\x1bog"}]}, "without control characters"),
-        (
-            {"categories": [{"id": 1, "name": "ape"}, {"id": 2, "name": "ape "}]},
-            "a different name in each of 'categories', got 'ape' again",
-        ),
+        ({"annotations": []}, "expected annotations, got none"),
         ({"annotations": [5]}, r"an object at annotations\[0\], got 5"),
         (
             {"annotations": [{"image_id": 9, "category_id": 1}]},

@@ -71,7 +71,7 @@ def read_boxes(file: Path) -> Boxes:
         entry["file_name"]: PhotoBoxes(_size(entry, f"{file}: images[{position}]"), by_photo[key])
         for position, (key, entry) in enumerate(photos.items())
     }
-    return Boxes(tuple(sorted(names.values())), found)
+    return Boxes(tuple(sorted(set(names.values()))), found)
 
 
 def _box(value: object, where: str) -> list[float]:

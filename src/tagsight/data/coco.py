@@ -75,7 +75,7 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
 def _read_file(file: Path, images: Path | None, *, labels_only: bool) -> Annotations:
     photos, categories, objects = read_instances(file)
     row = {key: index for index, key in enumerate(photos)}
-    names = sorted(categories.values())
+    names = sorted(set(categories.values()))
     column = {key: names.index(name) for key, name in categories.items()}
     targets = target_table(len(row), len(names), value=0, source=file)
     rows = torch.tensor([row[entry["image_id"]] for entry in objects], dtype=torch.long)

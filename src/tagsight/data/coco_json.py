@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import logging
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from tagsight.amounts import amount
 from tagsight.data.annotations import clean_name
 from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+logger = logging.getLogger(__name__)
+
+MOST_NAMED = 3
 LARGEST_FILE = 2 * 2**30
 
 Id: TypeAlias = int | str
@@ -23,8 +28,9 @@ class Instances(NamedTuple):
     """What a COCO file holds, references resolved to existing entries.
 
     Attributes:
-        photos: Each photo's fields by its id; ``file_name`` is safe to join to a folder.
-        names: Each category's name by its id.
+        photos: Each photo's fields by its id; ``file_name`` is safe to join to a folder, and
+            different for each.
+        names: Each category's name by its id; categories of one name are one label.
         objects: Fields of every object; ``image_id`` and ``category_id`` are keys of the above.
     """
 
@@ -36,8 +42,12 @@ class Instances(NamedTuple):
 def read_instances(file: Path) -> Instances:
     """Read and check a COCO file.
 
+    Files that were merged have a photo, or a category, under several ids: these become one, and a
+    warning names them.
+
     Raises:
-        DataError: If it is no JSON, or an entry lacks what it needs, naming the key.
+        DataError: If it is no JSON, an entry lacks what it needs, naming the key, if there is no
+            annotation at all, or photos of different sizes have one name.
     """
     content = _json(file)
     photos = _by_id(file, content, "images")
@@ -49,15 +59,58 @@ def read_instances(file: Path) -> Instances:
     for position, (key, category) in enumerate(categories.items()):
         where = f"{file}: categories[{position}].name"
         names[key] = clean_name(_typed(category, "name", str, where), where)
-    _require_different(
-        file, "images", "file_name", [photo["file_name"] for photo in photos.values()]
-    )
-    _require_different(file, "categories", "name", list(names.values()))
     objects = _entries(file, content, "annotations")
+    if not objects:
+        msg = (
+            f"{file}: expected annotations, got none, so that no photo would have a label; "
+            "tags of whole photos are lost in this format: export boxes, or a table of labels"
+        )
+        raise DataError(msg)
     for position, entry in enumerate(objects):
         _require_reference(file, position, entry, "image_id", photos)
         _require_reference(file, position, entry, "category_id", names)
-    return Instances(photos, names, objects)
+    _warn_of_several_ids(file, "categories", "label", names)
+    return Instances(_merged(file, photos, objects), names, objects)
+
+
+def _merged(file: Path, photos: dict[Id, Fields], objects: list[Fields]) -> dict[Id, Fields]:
+    """Take photos of one file name together, and their objects with them."""
+    first: dict[str, Id] = {}
+    kept = {key: first.setdefault(photo["file_name"], key) for key, photo in photos.items()}
+    for key, other in kept.items():
+        if key != other and _size(photos[key]) != _size(photos[other]):
+            msg = (
+                f"{file}: expected images of one file_name to be one photo, got "
+                f"{photos[key]['file_name']!r} of different sizes under the ids {other!r} and "
+                f"{key!r}; give one of them another name"
+            )
+            raise DataError(msg)
+    _warn_of_several_ids(
+        file, "images", "photo", {key: photo["file_name"] for key, photo in photos.items()}
+    )
+    for entry in objects:
+        entry["image_id"] = kept[entry["image_id"]]
+    return {key: photos[key] for key in first.values()}
+
+
+def _size(photo: Fields) -> tuple[object, object]:
+    return photo.get("width"), photo.get("height")
+
+
+def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, str]) -> None:
+    ids: dict[str, list[Id]] = {}
+    for identity, name in names.items():
+        ids.setdefault(name, []).append(identity)
+    several = [f"{name!r} ({', '.join(map(repr, of))})" for name, of in ids.items() if len(of) > 1]
+    if several:
+        logger.warning(
+            "%s: %s under several ids of %r, taken together: %s%s",
+            file,
+            amount(len(several), thing),
+            key,
+            "; ".join(several[:MOST_NAMED]),
+            "; ..." if len(several) > MOST_NAMED else "",
+        )
 
 
 def _json(file: Path) -> Fields:
@@ -126,13 +179,6 @@ def _require_reference(
         where = f"{file}: annotations[{position}].{key}"
         target = "images" if key == "image_id" else "categories"
         msg = f"{where}: expected an id of {target}, got {_short(value)}"
-        raise DataError(msg)
-
-
-def _require_different(file: Path, key: str, field: str, values: list[str]) -> None:
-    repeated = [value for value, count in Counter(values).items() if count > 1]
-    if repeated:
-        msg = f"{file}: expected a different {field} in each of {key!r}, got {repeated[0]!r} again"
         raise DataError(msg)
 
 
