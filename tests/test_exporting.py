@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 import torch
 from channels import channels_model, corner
-from tiny import drawn, label_space, saved_photos, tiny_system
+from tiny import TINY, drawn, label_space, saved_photos, tiny_system
 
-from tagsight.checkpoint import LoadedModel
+from tagsight.checkpoint import LoadedModel, load_model, save_model
 from tagsight.errors import DataError
 from tagsight.exported_graph import ExportedGraph, GraphOutputs
 from tagsight.exporting import compare, export_model
@@ -45,6 +45,20 @@ def test_every_system_says_the_same_as_a_file(name: str, photos: list[Path], tmp
     assert agreement.maps < 0.02
     assert agreement.embedding < 0.01
     assert agreement.decisions > 0.97
+
+
+def test_input_that_is_not_normalised_stays_so_in_folder_and_file(photos, tmp_path: Path):
+    plain = TINY.model_copy(update={"normalization": "none"})
+    model = channels_model(tiny_system("resnet", backbone=plain), names=label_space().names)
+    change = {"system": "resnet", "settings": model.system.config}
+    recipe = model.recipe.model_copy(update=change)
+    facts, folder = dict(model.facts), tmp_path / "model"
+    save_model(folder, model.system, model.labels, model.decision, recipe, facts)
+    read = load_model(folder)
+    assert not read.system.backbone.mean.any()
+    assert export_model(read, tmp_path / "m.onnx", photos).scores < 0.01
+    assert compare(model, open_network(tmp_path / "m.onnx"), photos).scores < 0.01
+    assert "- input: values in [0, 1], not normalised" in (folder / "README.md").read_text()
 
 
 def test_the_file_takes_batches_and_sizes_that_it_has_not_seen(photos, tmp_path: Path):

@@ -110,8 +110,8 @@ def test_a_changed_recipe_says_so_but_another_seed_is_the_same_recipe():
         ),
         ({"training": {"lr": "0"}}, "--training.lr: expected a value greater than 0, got '0'"),
         (
-            {"training": {"optimizer": "adam"}},
-            "--training.optimizer: expected 'sgd' or 'adamw', got 'adam'",
+            {"training": {"optimizer": "lion"}},
+            "--training.optimizer: expected 'sgd', 'adam' or 'adamw', got 'lion'",
         ),
         (
             {"system": {"consistency": {"transforms": "flip,turn"}}},

@@ -69,7 +69,9 @@ def group_of(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, object]
 
 
 @pytest.mark.parametrize("name", ["resnet", "gcam"])
-@pytest.mark.parametrize(("optimizer", "lr", "left"), [("adamw", 0.06, 0.5), ("sgd", 0.2, 0.8)])
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "left"), [("adamw", 0.06, 0.5), ("adam", 0.06, 0.5), ("sgd", 0.2, 0.8)]
+)
 def test_the_loss_falls(
     batches: TrainingBatches, name: str, optimizer: str, lr: float, left: float
 ):
@@ -292,26 +294,84 @@ def test_a_constant_schedule_is_constant():
     assert rates(TrainConfig(schedule="constant"), steps=20) == pytest.approx([1.0] * 20)
 
 
-def test_adamw_spares_biases_and_norms_of_weight_decay():
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+def test_the_rate_rises_linearly_over_the_epochs_of_warm_up(schedule: str):
+    config = TrainConfig(schedule=schedule, warmup_epochs=2, decay_every=4, decay_factor=0.1)
+    course = rates(config, steps=18, steps_per_epoch=3)
+    assert course[:6] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
+    assert course[6:12] == pytest.approx([1] * 6)
+    assert course[12:] == pytest.approx([0.1 if schedule == "step" else 1] * 6)
+
+
+def test_steps_after_a_warm_up_are_those_of_the_released_code_of_csra_but_for_its_first():
+    """Its warm-up multiplies by ``t / n`` in the first two epochs, a step decay by 0.1 every 5."""
+    config = TrainConfig(
+        schedule="step", epochs=12, warmup_epochs=2, decay_every=5, decay_factor=0.1
+    )
+    released = [min(1, step / 8) * 0.1 ** (step // 4 // 5) for step in range(48)]
+    ours = rates(config, steps=48, steps_per_epoch=4)
+    assert ours[:7] == pytest.approx(released[1:8])
+    assert ours[8:] == pytest.approx(released[8:])
+
+
+@pytest.mark.parametrize(("cycled", "first", "lowest"), [(False, 0.9, 0.9), (True, 0.95, 0.85)])
+def test_one_cycle_moves_the_momentum_against_the_rate_if_it_is_asked_to(
+    cycled: bool, first: float, lowest: float
+):
+    config = TrainConfig(optimizer="adam", cycle_momentum=cycled)
+    optimizer = build_optimizer(tiny_system("resnet"), config)
+    schedule = build_schedule(optimizer, config, 50, 5)
+    taken = []
+    for _ in range(50):
+        taken.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"][0]))
+        optimizer.step()
+        schedule.step()
+    assert taken[0][1] == pytest.approx(first)
+    assert max(taken)[1] == pytest.approx(lowest, abs=1e-3)
+    assert taken[-1][1] == pytest.approx(first, abs=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("decayed", ["all", "weights"])
+def test_weights_decay_and_biases_and_norms_if_they_are_meant_too(optimizer: str, decayed: str):
     system = tiny_system(
         "resnet", backbone=BackboneConfig(frozen_stages=0, freeze_batch_norm=False)
     )
-    optimizer = build_optimizer(system, TrainConfig(optimizer="adamw", weight_decay=0.05))
+    config = TrainConfig(optimizer=optimizer, decayed_parameters=decayed, weight_decay=0.05)
+    made = build_optimizer(system, config)
     for name, parameter in system.named_parameters():
         if parameter.requires_grad:
-            expected = 0.05 if name.endswith("weight") and parameter.ndim > 1 else 0.0
-            assert group_of(optimizer, parameter)["weight_decay"] == expected, name
+            meant = decayed == "all" or (name.endswith("weight") and parameter.ndim > 1)
+            assert group_of(made, parameter)["weight_decay"] == (0.05 if meant else 0.0), name
 
 
-def test_sgd_decays_all_weights_and_has_momentum():
+def test_sgd_has_momentum():
+    optimizer = build_optimizer(tiny_system("resnet"), TrainConfig(optimizer="sgd"))
+    assert all(group["momentum"] == 0.9 for group in optimizer.param_groups)
+
+
+@pytest.mark.parametrize(("optimizer", "decoupled"), [("adam", False), ("adamw", True)])
+def test_adam_adds_the_decay_to_the_gradient_and_adamw_takes_it_from_the_weights(
+    optimizer: str, decoupled: bool
+):
+    """One step without a gradient: Adam's own is as long as its rate, whatever the decay."""
     system = tiny_system("resnet")
-    optimizer = build_optimizer(system, TrainConfig(optimizer="sgd", weight_decay=5e-4))
+    before = weights(system)
+    config = TrainConfig(
+        optimizer=optimizer, weight_decay=0.1, lr=0.01, decayed_parameters="weights"
+    )
+    made = build_optimizer(system, config)
     for parameter in system.parameters():
-        group = group_of(optimizer, parameter)
-        assert (group["momentum"], group["weight_decay"]) == (0.9, 5e-4)
+        parameter.grad = torch.zeros_like(parameter)
+    made.step()
+    for name, parameter in system.named_parameters():
+        if parameter.requires_grad and parameter.ndim > 1:
+            old = before[name]
+            expected = 0.999 * old if decoupled else old - 0.01 * old.sign()
+            assert_close(parameter.detach(), expected, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str):
     system = tiny_system("gcam", backbone=BackboneConfig(), graph={"lr_factor": 3.0, "hidden": 8})
     config = TrainConfig(optimizer=optimizer, lr=1e-3, backbone_lr_factor=0.1)
@@ -327,7 +387,7 @@ def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str
         assert rate == pytest.approx(1e-4 if key in backbone else 3e-3)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 def test_a_backbone_without_a_rate_stays_as_it_is(batches: TrainingBatches, optimizer: str):
     system = tiny_system("gcam")
     before = weights(system.backbone)

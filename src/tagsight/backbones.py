@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import timm
 import torch
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 EMBEDDED = "efficientnet_lite0"
 """The encoder whose ImageNet weights are installed with the package."""
 
+Channels: TypeAlias = tuple[float, float, float]
+"""A number for each of red, green and blue."""
+
 _weights_follow = ContextVar("weights_follow", default=False)
 
 
@@ -46,7 +49,7 @@ class Backbone(nn.Module):
     Args:
         network: A timm model with ``forward_features`` that gives a grid ``(B, D, h, w)``; its
             frozen stages are taken out of it.
-        config: Which stages are frozen, and whether batch norm is.
+        config: Which stages are frozen, whether batch norm is, and how input is normalised.
 
     Attributes:
         channels: ``D`` of the feature grid.
@@ -71,8 +74,9 @@ class Backbone(nn.Module):
             self.channels if self._middle is None else network.feature_info[self._middle]["num_chs"]
         )
         self.freeze_batch_norm = config.freeze_batch_norm
-        self.register_buffer("mean", _per_channel(network.pretrained_cfg["mean"]), persistent=False)
-        self.register_buffer("std", _per_channel(network.pretrained_cfg["std"]), persistent=False)
+        mean, std = _normalization(network, config)
+        self.register_buffer("mean", _per_channel(mean), persistent=False)
+        self.register_buffer("std", _per_channel(std), persistent=False)
         kept: list[nn.Module] = [self.frozen]
         if config.freeze_depthwise:
             kept += [module for module in network.modules() if _is_depthwise(module)]
@@ -316,5 +320,11 @@ def _spare_strided_depthwise(network: nn.Module) -> None:
                 setattr(parent, name, FullPrecision(child))
 
 
-def _per_channel(values: tuple[float, ...]) -> Tensor:
+def _normalization(network: Any, config: BackboneConfig) -> tuple[Channels, Channels]:  # noqa: ANN401 (timm is untyped)
+    if config.normalization == "none":
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
+
+
+def _per_channel(values: Channels) -> Tensor:
     return torch.tensor(values).view(1, -1, 1, 1)

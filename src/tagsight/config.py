@@ -31,6 +31,11 @@ class BackboneConfig(Settings):
     weights: Literal["imagenet", "none"] = "imagenet"
     """``none`` starts from random numbers: only for tests and for proving that it is a bad idea."""
 
+    normalization: Literal["pretrained", "none"] = "pretrained"
+    """``pretrained`` subtracts the mean and divides by the standard deviation of each channel that
+    the encoder's weights were trained with (of ImageNet, mostly); ``none`` takes values in [0, 1]
+    as they are, as CSRA does, and ASL and TResNet, whose weights in timm ask for nothing else."""
+
     frozen_stages: int = Field(4, ge=0)
     """How many stages, from the photo on, keep their weights; the stem freezes with the first."""
 
@@ -278,8 +283,9 @@ class TrainConfig(Settings):
     batch_size: int = Field(32, ge=1)
     """Photos per step, over all processes; a photo counts once however many views it has."""
 
-    optimizer: Literal["sgd", "adamw"] = "adamw"
-    """SGD has momentum 0.9."""
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
+    """``sgd`` has momentum 0.9. ``sgd`` and ``adam`` add the weight decay to the gradient, as an L2
+    penalty, which ``adam`` then rescales with it; ``adamw`` takes it from the weights instead."""
 
     lr: float = Field(1e-3, gt=0)
     """Highest learning rate, of the new layers."""
@@ -288,7 +294,11 @@ class TrainConfig(Settings):
     """Learning rate of the backbone relative to ``lr``."""
 
     weight_decay: float = Field(0.01, ge=0)
-    """Decay per step and learning rate; biases and norms are spared with ``adamw``."""
+    """Share of a parameter that decays, per step and unit of learning rate."""
+
+    decayed_parameters: Literal["all", "weights"] = "weights"
+    """What ``weight_decay`` is for: ``all`` parameters, or ``weights`` alone, those of two or more
+    dimensions, so that biases and the factors of norms do not decay."""
 
     schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
     """``step`` decays every ``decay_every`` epochs; ``one_cycle`` rises, then falls to 0."""
@@ -301,6 +311,14 @@ class TrainConfig(Settings):
 
     warmup: float = Field(0.2, ge=0, lt=1)
     """Fraction of the training over which ``one_cycle`` rises."""
+
+    warmup_epochs: float = Field(0.0, ge=0)
+    """Epochs over which ``constant`` and ``step`` rise linearly to ``lr``; of ``n`` steps the first
+    is taken at ``lr / n``. Decays are counted from the beginning, not from the end of the rise."""
+
+    cycle_momentum: bool = False
+    """Whether ``one_cycle`` lowers the momentum (of Adam: beta 1) from 0.95 to 0.85 while the rate
+    rises, and raises it again; otherwise it is 0.9."""
 
     clip_norm: float | None = Field(None, gt=0)
     """Largest length of the gradient, if any."""
@@ -316,6 +334,28 @@ class TrainConfig(Settings):
 
     seed: int = Field(0, ge=0)
     """Decides the first weights, the order of the photos, the crops and the views."""
+
+    @model_validator(mode="after")
+    def _has_one_rise(self) -> Self:
+        if self.schedule == "one_cycle" and self.warmup_epochs:
+            msg = (
+                "training.warmup_epochs: expected 0 with schedule 'one_cycle', which rises over "
+                f"training.warmup, a fraction of the training, got {self.warmup_epochs:g}"
+            )
+            raise ValueError(msg)
+        if self.warmup_epochs > self.epochs:
+            msg = (
+                f"training.warmup_epochs: expected at most training.epochs = {self.epochs}, "
+                f"got {self.warmup_epochs:g}"
+            )
+            raise ValueError(msg)
+        if self.cycle_momentum and self.schedule != "one_cycle":
+            msg = (
+                "training.cycle_momentum: expected false without schedule 'one_cycle', "
+                f"got it with {self.schedule!r}"
+            )
+            raise ValueError(msg)
+        return self
 
     def steps_per_epoch(self, photos: int) -> int:
         """Count the batches of an epoch; photos that fill none wait, unless there are no others."""

@@ -21,8 +21,10 @@ _HEADINGS = {
     "validation": "Measured on the validation split, in percent",
 }
 _NOTES = {"validation": "The model was chosen on this split, so a test split will give less.\n"}
-
-
+_INPUT = {
+    "pretrained": "values normalised as for the backbone's first weights",
+    "none": "values in [0, 1], not normalised",
+}
 _ONLY_RANKS = (
     "- Scores are no probabilities: this system learns which photos and labels come first, so that "
     "0.5 means nothing, 'all' in an evaluation is decided by the thresholds, and there is no "
@@ -88,6 +90,7 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- expectation stated by the recipe: {recipe.expectation}",
         f"- backbone: {backbone.name}, first weights: {backbone.weights}",
         f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
+        f"- input: {_INPUT[backbone.normalization]}",
         "- nothing is trained: the model remembers the training photos"
         if system.remembers
         else f"- at most {training.epochs} epochs of batches of {training.batch_size}, "

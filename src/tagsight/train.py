@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel
 
 from tagsight.processes import accumulating
@@ -203,16 +203,20 @@ def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
     """Make the optimiser over the parameters that are trained."""
     wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
     groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
-    if config.optimizer == "sgd":
-        # Fused it cannot begin with some parameters later than with others.
-        fused = not system.staged
-        return torch.optim.SGD(
-            groups, lr=config.lr, momentum=0.9, weight_decay=config.weight_decay, fused=fused
-        )
-    spared = [_part(group, matrices=False) | {"weight_decay": 0.0} for group in groups]
-    decayed = [_part(group, matrices=True) for group in groups]
-    chosen = [group for group in decayed + spared if group["params"]]
-    return torch.optim.AdamW(chosen, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    if config.decayed_parameters == "weights":
+        decayed = [_part(group, weights=True) for group in groups]
+        spared = [_part(group, weights=False) | {"weight_decay": 0.0} for group in groups]
+        groups = [group for group in decayed + spared if group["params"]]
+    lr, decay = config.lr, config.weight_decay
+    match config.optimizer:
+        case "sgd":
+            # Fused it cannot begin with some parameters later than with others.
+            fused = not system.staged
+            return torch.optim.SGD(groups, lr, momentum=0.9, weight_decay=decay, fused=fused)
+        case "adam":
+            return torch.optim.Adam(groups, lr, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr, weight_decay=decay, fused=True)
 
 
 def build_schedule(
@@ -223,11 +227,16 @@ def build_schedule(
         peaks = [group["lr"] for group in optimizer.param_groups]
         # Torch divides by zero where the rise ends exactly on the first step.
         rise = min(1.0, config.warmup + 1e-6)
+        cycled = config.cycle_momentum
         # One more step than is taken: the schedule refuses to be asked for a rate after its end.
-        return OneCycleLR(optimizer, peaks, steps + 1, pct_start=rise, cycle_momentum=False)
-    if config.schedule == "step":
-        return StepLR(optimizer, config.decay_every * steps_per_epoch, config.decay_factor)
-    return ConstantLR(optimizer, factor=1.0)
+        return OneCycleLR(optimizer, peaks, steps + 1, pct_start=rise, cycle_momentum=cycled)
+    rising = max(1.0, config.warmup_epochs * steps_per_epoch)
+    decay_every = config.decay_every * steps_per_epoch if config.schedule == "step" else math.inf
+
+    def factor(step: int) -> float:
+        return float(min(1.0, (step + 1) / rising) * config.decay_factor ** (step // decay_every))
+
+    return LambdaLR(optimizer, factor)
 
 
 def _moving_average(system: System, decay: float) -> AveragedModel:
@@ -241,6 +250,6 @@ def _moving_average(system: System, decay: float) -> AveragedModel:
     return AveragedModel(system, multi_avg_fn=average, use_buffers=False)
 
 
-def _part(group: dict[str, Any], *, matrices: bool) -> dict[str, Any]:
-    parameters = [p for p in group["params"] if (p.ndim > 1) == matrices]
+def _part(group: dict[str, Any], *, weights: bool) -> dict[str, Any]:
+    parameters = [p for p in group["params"] if (p.ndim > 1) == weights]
     return {**group, "params": parameters}

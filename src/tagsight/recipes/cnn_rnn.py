@@ -23,6 +23,7 @@ CNN_RNN_PAPER = TrainConfig(
     epochs=60,
     batch_size=32,
     optimizer="sgd",
+    decayed_parameters="all",
     lr=1e-4,
     weight_decay=1e-4,
     schedule="constant",

@@ -31,6 +31,7 @@ CSRA_PAPER = TrainConfig(
     epochs=30,
     batch_size=32,
     optimizer="sgd",
+    decayed_parameters="all",
     lr=0.1,
     backbone_lr_factor=0.1,
     weight_decay=1e-4,

@@ -51,6 +51,7 @@ SRN_PAPER = TrainConfig(
     epochs=60,
     batch_size=96,
     optimizer="sgd",
+    decayed_parameters="all",
     lr=1e-3,
     weight_decay=5e-4,
     schedule="step",

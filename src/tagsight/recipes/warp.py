@@ -49,6 +49,7 @@ RECIPES = (
             epochs=50,
             batch_size=32,
             optimizer="sgd",
+            decayed_parameters="all",
             lr=1e-2,
             backbone_lr_factor=0.1,
             weight_decay=5e-4,
