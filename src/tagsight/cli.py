@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,14 @@ from tagsight.commands.explain import explain
 from tagsight.commands.export import export
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
-from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, complain, remark
+from tagsight.commands.output import (
+    INTERRUPTED,
+    STANDARD_OUTPUT,
+    Warnings,
+    complain,
+    complain_in_full,
+    remark,
+)
 from tagsight.commands.recipes import recipes
 from tagsight.commands.reproduce import reproduce
 from tagsight.commands.runs import runs
@@ -96,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
+    logging.lastResort = Warnings(logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or bool(os.environ.get(DEBUG))
     tokens = with_json_target([token for token in given if token != "--debug"])
@@ -112,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if message is None:
             raise
         if debug:
-            traceback.print_exc()
+            complain_in_full(error)
         if _is_ours_to_tell(error):
             complain(f"tagsight: {message}")
         return USER_ERROR
@@ -181,7 +188,7 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
     if isinstance(error, CycloptsError):
         known = {command.__name__ for command in COMMANDS}
         about = f" {tokens[0]}" if tokens and tokens[0] in known else ""
-        text = re.sub(r"(?<!\.)\.$", "", str(error))  # not the end of an ellipsis
+        text = re.sub(r"(?<!\.)\.$", "", " ".join(str(error).split()))  # not the end of an ellipsis
         return f"{text}; see 'tagsight{about} --help'"
     return user_message(error)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from tagsight.comparison_result import RATES
+from tagsight.escaping import csv_line
 from tagsight.files import write_atomically
 from tagsight.tables import Table, latex, markdown
 
@@ -58,19 +57,14 @@ def comma_separated(summary: Summary) -> str:
     metrics = list(
         dict.fromkeys(name for row in summary.rows if row.results for name in row.metrics)
     )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        [
-            *("name", "system", "seeds", "failed", "split", "image_size", "weights"),
-            *("mAP_low", "mAP_high"),
-            *("difference", "difference_low", "difference_high", "p_uncorrected", "p"),
-            *(column for name in metrics for column in (name, f"{name}_sd")),
-        ]
-    )
-    for row in summary.rows:
-        writer.writerow([*_about(row), *_certainty(row), *_numbers(row, metrics)])
-    return text.getvalue()
+    head: list[object] = [
+        *("name", "system", "seeds", "failed", "split", "image_size", "weights"),
+        *("mAP_low", "mAP_high"),
+        *("difference", "difference_low", "difference_high", "p_uncorrected", "p"),
+        *(column for name in metrics for column in (name, f"{name}_sd")),
+    ]
+    rows = ([*_about(row), *_certainty(row), *_numbers(row, metrics)] for row in summary.rows)
+    return "".join(csv_line(cells) for cells in [head, *rows])
 
 
 def _about(row: Row) -> list[object]:

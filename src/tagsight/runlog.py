@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from tagsight.escaping import printable
 from tagsight.files import write_atomically
 from tagsight.launch import launched
 from tagsight.measured_labels import mean_over
@@ -93,7 +94,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Leave a line that stays."""
-        self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        print_line(self.console, text)
 
     def _count(self, done: int) -> str:
         return f"{done:,}" if self._total is None else f"{done:,}/{self._total:,}"
@@ -266,6 +267,11 @@ def _until(number: int, path: Path) -> Iterator[str]:
 def terminal() -> Console:
     """The standard error stream, on which the first of several processes alone speaks."""
     return Console(stderr=True, quiet=launched().rank > 0)
+
+
+def print_line(console: Console, text: str) -> None:
+    """Print one line, whatever the names in it hold: unwrapped, and nothing in it is obeyed."""
+    console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

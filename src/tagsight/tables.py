@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.escaping import csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,13 +76,8 @@ def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 def comma_separated(tables: Sequence[Table]) -> str:
     """All tables one after another, a line with the title before each."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for place, table in enumerate(tables):
-        if place:
-            writer.writerow([])
-        writer.writerows([[table.title], table.head, *table.rows])
-    return text.getvalue()
+    parts = [map(csv_line, [[table.title], table.head, *table.rows]) for table in tables]
+    return "\n".join("".join(lines) for lines in parts)
 
 
 def escaped(text: str) -> str:

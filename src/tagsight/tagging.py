@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import zlib
@@ -12,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
+from tagsight.escaping import csv_line, csv_list, printable
 from tagsight.files import replacing
 from tagsight.sidecars.edit import Tag
 from tagsight.threads import batched
@@ -150,7 +148,7 @@ class Lines:
         if self.form == "jsonl":
             return _json(path, labels, scores) + "\n"
         if self.form == "csv":
-            return csv_line([path, ";".join(label.name for label in labels), *scores.values()])
+            return csv_line([path, csv_list([label.name for label in labels]), *scores.values()])
         shown = result.ranked() if self.all_scores else labels
         return _text_line(path, shown, {label.name for label in result.labels})
 
@@ -319,13 +317,6 @@ def _json(path: str, labels: Sequence[Label], scores: dict[str, float]) -> str:
     return json.dumps(values)
 
 
-def csv_line(cells: Sequence[object]) -> str:
-    """A row of a table, with its end."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
-
-
 def _text_line(path: str, shown: Sequence[Label], found: set[str]) -> str:
     words = [
         f"{label.name} {label.score:.2f}"
@@ -333,6 +324,4 @@ def _text_line(path: str, shown: Sequence[Label], found: set[str]) -> str:
         else f"({label.name} {label.score:.2f})"
         for label in shown
     ]
-    text = f"{path}: {', '.join(words) or 'no label found'}"
-    # A file's name may hold what a terminal would obey.
-    return FORBIDDEN.sub("?", text) + "\n"
+    return printable(f"{path}: {', '.join(words) or 'no label found'}") + "\n"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tagsight.commands.output import remark
+from tagsight.escaping import csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +24,11 @@ class LeftOut:
     """
 
     def __init__(self, table: TextIO | None) -> None:
-        self._table = csv.writer(table, lineterminator="\n") if table is not None else None
+        self._table = table
         self._first: list[str] = []
         self._count = 0
         if self._table is not None:
-            self._table.writerow(["photo", "problem"])
+            self._table.write(csv_line(["photo", "problem"]))
 
     def append(self, photo: Path, reason: str) -> None:
         """Add a photo."""
@@ -36,7 +36,7 @@ class LeftOut:
         if self._count <= MOST_TOLD:
             self._first.append(reason)
         if self._table is not None:
-            self._table.writerow([photo, reason])
+            self._table.write(csv_line([photo, reason]))
 
     def tell(self) -> None:
         """Name the first of them on standard error."""

@@ -19,4 +19,4 @@ def recipes(name: str | None = None, /) -> None:
     from tagsight.settings import known_recipe
     from tagsight.settings_file import settings_text
 
-    say([settings_text(known_recipe(name)).rstrip()])
+    say(settings_text(known_recipe(name)).splitlines())

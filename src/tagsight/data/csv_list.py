@@ -12,6 +12,7 @@ from tagsight.data.csv_table import CsvTable, Labelled, header_of
 from tagsight.data.source import photo_folder
 from tagsight.data.targets import target_table
 from tagsight.errors import DataError
+from tagsight.escaping import csv_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,7 +99,7 @@ def _python_list(entry: Entry[str], source: Path) -> set[str]:
 
 def _labels(entry: Entry[str], separator: str, source: Path) -> set[str]:
     where = f"{source}:{entry.line}"
-    return {clean_name(part, where) for part in entry.value.split(separator)} - {""}
+    return {clean_name(csv_content(part), where) for part in entry.value.split(separator)} - {""}
 
 
 def _separator(cells: Iterable[str], source: Path) -> str:

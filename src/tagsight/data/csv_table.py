@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
+from tagsight.escaping import csv_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -146,7 +147,7 @@ class CsvTable:
                     f"{cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
                 )
                 raise DataError(msg)
-            image = photo_name(cells[self.image], where)
+            image = photo_name(csv_content(cells[self.image]), where)
             split = None if self.split is None else _split(cells[self.split], where)
             for position in sorted(special, reverse=True):
                 del cells[position]
@@ -195,7 +196,7 @@ def _headers(source: Path) -> dict[str, list[str]]:
     for delimiter in DELIMITERS:
         try:
             _, cells = next(_records(source, delimiter), (1, []))
-            headers[delimiter] = [clean_name(cell, f"{source}:1") for cell in cells]
+            headers[delimiter] = [clean_name(csv_content(cell), f"{source}:1") for cell in cells]
         except DataError as error:  # perhaps of quotes that make sense with another delimiter
             errors.append(error)
     if not headers:

@@ -14,6 +14,7 @@ import torch
 from tagsight.data.annotations import SPLITS
 from tagsight.data.source import require_file
 from tagsight.errors import DataError
+from tagsight.escaping import csv_cell, csv_content
 from tagsight.files import write_atomically
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ def write_split(path: Path, annotations: Annotations) -> str:
 def split_record(annotations: Annotations) -> bytes:
     """Record the splits as lines ``photo,split``, photos named relative to the root."""
     text = io.StringIO()
-    lines = zip(annotations.relative_names, annotations.splits or (), strict=True)
+    photos = map(csv_cell, annotations.relative_names)
+    lines = zip(photos, annotations.splits or (), strict=True)
     csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue().encode()
 
@@ -187,10 +189,11 @@ def _recorded(path: Path) -> dict[str, str]:
         reader = csv.reader(handle, strict=True)
         try:
             for cells in reader:
-                if len(cells) != 2 or cells[1] not in SPLITS or cells[0] in recorded:
+                photo = csv_content(cells[0]) if cells else ""
+                if len(cells) != 2 or cells[1] not in SPLITS or photo in recorded:
                     msg = f"{path}:{reader.line_num}: expected 'photo,split', got {cells[:3]!r}"
                     raise DataError(msg)
-                recorded[cells[0]] = cells[1]
+                recorded[photo] = cells[1]
         except (csv.Error, UnicodeDecodeError) as error:
             msg = f"{path}: expected lines 'photo,split', got: {error}"
             raise DataError(msg) from error

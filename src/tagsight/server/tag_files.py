@@ -9,11 +9,11 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from tagsight.escaping import csv_line, csv_list
 from tagsight.server.answers import ReviewedPhoto
 from tagsight.sidecars import text, xmp
 from tagsight.sidecars.edit import Stamp, Tag
 from tagsight.sidecars.journal import now
-from tagsight.tagging import csv_line
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -73,7 +73,7 @@ def add_tag_files(app: FastAPI, model: str, options: dict[str, Any]) -> None:
 def _table(reviewed: Reviewed) -> bytes:
     lines = [csv_line(["path", "labels"])]
     lines += [
-        csv_line([photo.name, ";".join(label.name for label in photo.labels)])
+        csv_line([photo.name, csv_list([label.name for label in photo.labels])])
         for photo in reviewed.photos
     ]
     return "".join(lines).encode("utf-8", "backslashreplace")
