@@ -223,6 +223,8 @@ def test_the_loss_of_cells_by_hand():
     present = math.log(1 + math.exp(-2))  # of one cell; the other has no part
     absent = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-1))) / 2
     assert cell_loss(cells, shown, targets).item() == pytest.approx(present + absent)
+    mean = cell_loss(cells, shown, targets, "mean").item()
+    assert mean == pytest.approx((present + absent) / 2)  # of the two labels that are known
 
 
 def test_evidence_is_of_present_labels_only():

@@ -30,7 +30,7 @@ class MultiEvidenceConfig(SystemConfig):
     """Weight of the cross-entropy of the boxes that are kept."""
 
     cell_weight: float = Field(0.5, ge=0)
-    """Weight of the cross-entropy of cells."""
+    """Weight of the cross-entropy of cells, over labels a sum or a mean as ``label_reduction``."""
 
 
 RECIPES = (
@@ -38,7 +38,7 @@ RECIPES = (
     Recipe(
         name="multi-evidence-paper",
         system="multi-evidence",
-        settings=MultiEvidenceConfig(backbone=RESNET101, hidden=1024),
+        settings=MultiEvidenceConfig(backbone=RESNET101, label_reduction="mean", hidden=1024),
         training=ML_GCN_PAPER.model_copy(update={"epochs": 50, "decay_every": 30}),
         source=(
             "recall: ResNet-101 at 448 pixels and the three kinds of evidence; ours: all else, the "

@@ -27,6 +27,7 @@ from tagsight.systems.base import Published, Recognition, System
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
     from tagsight.labels import LabelSpace
+    from tagsight.losses import Reduction
     from tagsight.views import Images
 
 SMALLEST = 1e-6
@@ -123,7 +124,8 @@ class MultiEvidence(System):
             kept = self._evidence(streams, hot, targets)
             shown = hot & within(kept, self.boxes, hot.shape[-2:])
             terms["boxes"] = config.box_weight * box_loss(streams.named, kept, targets)
-            terms["cells"] = config.cell_weight * cell_loss(streams.cells, shown, targets)
+            cells = cell_loss(streams.cells, shown, targets, config.label_reduction)
+            terms["cells"] = config.cell_weight * cells
         return terms
 
     @torch.no_grad()
@@ -268,19 +270,25 @@ def box_loss(named: Tensor, kept: Tensor, targets: Tensor) -> Tensor:
     return (losses.where(kept, 0).sum((1, 2)) / kept.sum((1, 2)).clamp(min=1)).mean()
 
 
-def cell_loss(cells: Tensor, shown: Tensor, targets: Tensor) -> Tensor:
+def cell_loss(
+    cells: Tensor, shown: Tensor, targets: Tensor, reduction: Reduction = "sum"
+) -> Tensor:
     """Cross-entropy of cells: those that show a present label, and all for an absent label.
 
-    Other cells of present labels have no part. Averaged over the cells of a label, added up over
-    labels, averaged over photos.
+    Other cells of present labels have no part. Averaged over the cells of a label, then over
+    photos.
 
     Args:
         cells: ``(B, L, h, w)`` float, logits.
         shown: ``(B, L, h, w)`` bool, where evidence of present labels is.
         targets: ``(B, L)`` int in {1, 0, -1}.
+        reduction: ``sum`` over a photo's labels, or their ``mean`` over those that are known.
     """
     counted = shown | (targets == 0)[..., None, None]
     wanted = shown.to(cells.dtype)
     losses = F.binary_cross_entropy_with_logits(cells, wanted, reduction="none")
     sums = losses.where(counted, 0).sum((-2, -1))
-    return (sums / counted.sum((-2, -1)).clamp(min=1)).sum(1).mean()
+    loss = (sums / counted.sum((-2, -1)).clamp(min=1)).sum(1)
+    if reduction == "mean":
+        loss = loss / (targets >= 0).sum(1).clamp(min=1)
+    return loss.mean()
