@@ -146,10 +146,10 @@ class AttentionLayer(nn.Module):
             are weighed by.
         """
         weights, hidden = widened(look.weights), look.hidden
-        directions = _before_norm(self.second_norm, directions, look.mixed)
+        directions = before_norm(self.second_norm, directions, look.mixed)
         inner = directions @ self.second.weight * (hidden > 0)
         directions = directions + inner @ self.first.weight
-        directions = _before_norm(self.first_norm, directions, look.attended)
+        directions = before_norm(self.first_norm, directions, look.attended)
         return self.attention.shares(directions, weights, widened(look.cells)), directions
 
 
@@ -187,7 +187,7 @@ def evidence(
     Args:
         layers: The `AttentionLayer` s between cells and logits, in their order.
         looks: What each did, a state for each label.
-        classifiers: ``(L, D)`` float, what the last states are weighed by.
+        classifiers: ``(L, D)`` float, or ``(B, L, D)``, what the last states are weighed by.
         logits: ``(B, L)`` float.
     """
     with full_precision(logits.device):
@@ -241,8 +241,11 @@ def dropped(tensor: Tensor, share: float) -> Tensor:
     return F.dropout(tensor, share, training=share > 0)
 
 
-def _before_norm(norm: nn.LayerNorm, directions: Tensor, states: Tensor) -> Tensor:
-    """What a norm's input is weighed by where its output is by ``directions``, its scale held."""
+def before_norm(norm: nn.LayerNorm, directions: Tensor, states: Tensor) -> Tensor:
+    """What a norm's input is weighed by where its output is by ``directions``, its scale held.
+
+    ``(..., D), (B, L, D) -> (B, L, D)``; ``states`` are the input.
+    """
     scale = (widened(states).var(-1, correction=0, keepdim=True) + norm.eps).rsqrt()
     directions = directions * norm.weight
     return (directions - directions.mean(-1, keepdim=True)) * scale

@@ -1,40 +1,71 @@
 from __future__ import annotations
 
 from itertools import starmap
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from test_label_attention import norm_by_hand
 from tiny import drawn, tiny_system
-from torch import nn
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.label_attention import position_code
 from tagsight.recipes.query2label import Query2LabelConfig
 
+if TYPE_CHECKING:
+    from tagsight.label_attention import AttentionLayer
 
-def test_logits_are_a_transcription():
+
+class Positioned(nn.Module):
+    """A decoder layer of torch's modules: positions are added for attention, labels do not mix."""
+
+    def __init__(self, layer: AttentionLayer, position: Tensor, place: Tensor) -> None:
+        super().__init__()
+        ours, width = layer.attention, len(layer.first_norm.weight)
+        self.position, self.place = position, place
+        # Torch's decoder asks for the name.
+        self.self_attn = nn.MultiheadAttention(width, ours.heads, batch_first=True).double()
+        parts = (ours.queries, ours.keys, ours.values)
+        zeros = torch.zeros(width).double()
+        with torch.no_grad():
+            self.self_attn.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+            biases = [zeros if part.bias is None else part.bias for part in parts]
+            self.self_attn.in_proj_bias.copy_(torch.cat(biases))
+        self.self_attn.out_proj.load_state_dict(ours.out.state_dict())
+        self.linear = nn.Sequential(layer.first, nn.ReLU(), layer.second)
+        self.norms = nn.ModuleList([layer.first_norm, layer.second_norm])
+
+    def forward(self, tgt: Tensor, memory: Tensor, **_masks: object) -> Tensor:
+        seen, _ = self.self_attn(tgt + self.position, memory + self.place, memory)
+        tgt = self.norms[0](tgt + seen)
+        return self.norms[1](tgt + self.linear(tgt))
+
+
+def moved(system: nn.Module) -> nn.Module:
+    """The system once training has moved its norms away from 1 and 0."""
+    generator = torch.Generator().manual_seed(1)
+    for module in system.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.weight.data.uniform_(0.2, 2, generator=generator)
+            module.bias.data.normal_(generator=generator)
+    return system
+
+
+def test_logits_are_those_of_torchs_decoder_with_a_norm_behind_its_last_layer():
     """Cells look at one another; labels, zero at first, look at them twice; a classifier each."""
-    system = tiny_system("query2label").double().eval()
-    images = drawn(2)[0].double()
-    features = system.backbone(images)
-    cells = system.projection(features.flatten(2).mT)
+    system = moved(tiny_system("query2label").double().eval())
+    images, targets = drawn(2)
+    images = images.double()
+    cells = system.projection(system.backbone(images).flatten(2).mT)
     place = position_code((4, 4), 32, cells)
-    (encoder,), (first, second) = system.encoder, system.layers
-
-    def looked(layer: nn.Module, state: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
-        seen, _ = layer.attention(state + position, cells + place, cells)
-        state = torch.from_numpy(norm_by_hand(layer.first_norm, (state + seen).detach().numpy()))
-        mixed = state + layer.second(torch.relu(layer.first(state)))
-        return torch.from_numpy(norm_by_hand(layer.second_norm, mixed.detach().numpy()))
-
-    cells = looked(encoder, cells, place)
-    states = looked(first, torch.zeros(2, 5, 32).double(), system.queries)
-    states = looked(second, states, system.queries)
-    expected = torch.stack(
-        [states[:, i] @ system.head.weight[i] + system.head.bias[i] for i in range(5)], 1
-    )
+    (encoder,) = system.encoder
+    memory = Positioned(encoder, place, place)(cells, cells)
+    decoder = nn.TransformerDecoder(nn.Identity(), 0, norm=system.norm)
+    decoder.layers.extend(Positioned(layer, system.queries, place) for layer in system.layers)
+    states = decoder(torch.zeros(2, 5, 32).double(), memory)
+    expected = torch.einsum("bld,ld->bl", states, system.head.weight) + system.head.bias
     assert_close(system(images).logits, expected)
+    assert_close(system.losses(images, targets)["labels"], system.label_loss(expected, targets))
 
 
 def test_features_of_the_decoders_width_are_taken_as_they_are():
@@ -67,7 +98,7 @@ def test_it_knows_where_in_the_photo_a_colour_is():
 @pytest.mark.parametrize(("encoder", "decoder"), [(0, 1), (2, 3)])
 def test_maps_average_to_logits_through_any_number_of_layers(encoder: int, decoder: int):
     system = tiny_system("query2label", encoder_layers=encoder, decoder_layers=decoder)
-    answer = system.double().eval()(drawn(3)[0].double())
+    answer = moved(system.double().eval())(drawn(3)[0].double())
     assert_close(answer.maps.mean((-2, -1)), answer.logits)
     assert answer.maps.flatten(2).std(-1).min() > 0
 

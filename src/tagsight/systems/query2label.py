@@ -4,7 +4,7 @@ Liu, Zhang, Yang, Su and Zhu. Query2Label: A Simple Transformer Way to Multi-Lab
 2021. https://arxiv.org/abs/2107.10834
 
 Maps: what each cell of the encoder's grid adds to the logit through all decoder layers, in logits,
-exactly, with the layers' gates held at what they were: the attention weights, the scale of the
+exactly, with the layers' gates held at what they were: the attention weights, the scale of all
 norms, which hidden units were on. The rest, which belongs to no cell, stands in every cell; a map
 averages to its logit. In the encoder cells look at one another: a cell also speaks for what it saw
 elsewhere.
@@ -22,6 +22,7 @@ from tagsight.label_attention import (
     AttentionLayer,
     LabelHead,
     as_cells,
+    before_norm,
     evidence,
     position_code,
 )
@@ -70,6 +71,7 @@ class Query2Label(System):
         self.layers = nn.ModuleList(
             AttentionLayer(config.decoder) for _ in range(config.decoder_layers)
         )
+        self.norm = nn.LayerNorm(width)
         self.head = LabelHead(len(labels), width)
 
     @property
@@ -82,8 +84,11 @@ class Query2Label(System):
 
     def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)
-        logits, looks = self._decoded(features)
-        shares = evidence(self.layers, looks, self.head.weight, logits)
+        states, looks = self._decoded(features)
+        logits = self._logits(states)
+        with full_precision(features.device):
+            directions = before_norm(self.norm, self.head.weight, states)
+        shares = evidence(self.layers, looks, directions, logits)
         return Recognition(
             logits=logits,
             maps=shares.unflatten(-1, features.shape[-2:]),
@@ -92,10 +97,11 @@ class Query2Label(System):
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         del progress
-        logits, _ = self._decoded(self.backbone(images), self.config.dropout)
-        return {"labels": self.label_loss(logits, targets)}
+        states, _ = self._decoded(self.backbone(images), self.config.dropout)
+        return {"labels": self.label_loss(self._logits(states), targets)}
 
     def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, list[Look]]:
+        """The labels' states ``(B, L, D)`` behind the last layer, and what each layer saw."""
         # Through several layers, what half precision loses shows in the maps.
         with full_precision(features.device):
             cells = self.projection(as_cells(widened(features)))
@@ -108,4 +114,8 @@ class Query2Label(System):
                     states, cells, position=self.queries, cell_position=place, dropout=dropout
                 )
                 looks.append(look)
-            return self.head(states), looks
+            return states, looks
+
+    def _logits(self, states: Tensor) -> Tensor:
+        with full_precision(states.device):
+            return self.head(self.norm(states))
