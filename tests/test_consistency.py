@@ -91,6 +91,20 @@ def test_the_sizes_count_once_however_many_arrangements_there_are(transforms: tu
     assert weights == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("views", ["all", "each", "one"])
+def test_the_sizes_have_a_weight_of_their_own(views: str):
+    config = ConsistencyConfig(
+        views=views, transforms=("scale",) if views == "one" else ("flip", "scale")
+    )
+    light = {pair[:2]: pair.weight for pair in view_pairs(config)}
+    config = config.model_copy(update={"scale_weight": 3})
+    heavy = {pair[:2]: pair.weight for pair in view_pairs(config)}
+    between_sizes = {pair for pair in light if pair[0] ^ pair[1] == SCALE}
+    assert between_sizes
+    for pair, weight in light.items():
+        assert heavy[pair] == pytest.approx(weight * (3 if pair in between_sizes else 1))
+
+
 def test_each_transform_can_have_a_view_of_its_own():
     pairs = view_pairs(ConsistencyConfig(views="each", transforms=("flip", "quarter_turn")))
     assert pairs == [Pair(ORIGINAL, FLIP, 1.0), Pair(ORIGINAL, TURN, 1.0)]

@@ -118,6 +118,9 @@ class ConsistencyConfig(Settings):
     scale: float = Field(192 / 224, gt=0, lt=1)
     """Side of the small view relative to the large one."""
 
+    scale_weight: float = Field(1.0, ge=0)
+    """What the distance between two sizes counts, beside 1 for a view and its flip or turn."""
+
     error: Literal["squared", "norm", "relative"] = "squared"
     """``squared`` as released, the ``norm`` of Eq. 12, or ``relative`` to the maps' variance."""
 

@@ -70,19 +70,22 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
     """The views of one step and which of them are compared.
 
     ``all``: the photo and each rearrangement of it (flip, quarter turn), each at both sizes;
-    rearrangements are compared at each size, sizes at each rearrangement, the latter averaged.
+    rearrangements are compared at each size, sizes at each rearrangement, the latter averaged and
+    weighed by ``scale_weight``.
     ``each``: the photo with one view per transform. ``one``: with one view, drawn at random.
     """
     transforms: Sequence[Transform] = config.transforms
     if config.views == "one":
         transforms = [transforms[int(torch.randint(len(transforms), ()))]]
     if config.views != "all":
-        return [Pair(ORIGINAL, frozenset({transform}), 1.0) for transform in transforms]
+        weights = {"scale": config.scale_weight}
+        return [Pair(ORIGINAL, frozenset({t}), weights.get(t, 1.0)) for t in transforms]
     moved = [frozenset({transform}) for transform in transforms if transform != "scale"]
     small: list[View] = [frozenset({"scale"})] if "scale" in transforms else []
     at_each_size = [Pair(size, size | view, 1.0) for size in (ORIGINAL, *small) for view in moved]
     arranged = (ORIGINAL, *moved)
-    across = [Pair(v, v | size, 1 / len(arranged)) for size in small for v in arranged]
+    share = config.scale_weight / len(arranged)
+    across = [Pair(v, v | size, share) for size in small for v in arranged]
     return at_each_size + across
 
 
