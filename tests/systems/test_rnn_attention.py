@@ -116,7 +116,7 @@ def test_what_places_cost_by_hand():
     middle = torch.tensor([[0.0, 0.0], [0.5, 0.5]])
     # Scales above 0.5: 0.2 and 0.1; centre of the second 0.4 astray; scales below 0.1: 0.7, 0.05.
     large, astray, small = 0.2**2 + 0.1**2, 0.4**2 / 2, 0.7 + 0.05
-    expected = (large + 0.01 * astray + 0.1 * small) / 2
+    expected = large + 0.01 * astray + 0.1 * small
     assert location_loss(transforms, middle, config).item() == pytest.approx(expected)
 
 

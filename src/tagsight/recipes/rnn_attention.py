@@ -14,7 +14,7 @@ class LocationConfig(Settings):
     """What the places of the regions are held to: ``L_S + lambda1 L_A + lambda2 L_P``."""
 
     weight: float = Field(0.1, ge=0)
-    """Gamma: weight of the whole term."""
+    """Gamma: weight of the whole term, which is a sum over the regions."""
 
     largest_scale: float = Field(0.5, gt=0)
     """Alpha of L_S: side of a region, as a fraction of the photo's, that costs nothing yet."""
@@ -78,7 +78,12 @@ RECURRENT_TRAINING = CPU_TRAINING.model_copy(update={"lr": 2.5e-4, "backbone_lr_
 RECIPES = (
     cpu_recipe(
         "rnn-attention",
-        RNNAttentionConfig(label_smoothing=CPU_SMOOTHING, first_scale=0.5, anchors="offset"),
+        RNNAttentionConfig(
+            label_smoothing=CPU_SMOOTHING,
+            first_scale=0.5,
+            anchors="offset",
+            location=LocationConfig(weight=0.02),
+        ),
         RECURRENT_TRAINING,
     ),
     Recipe(

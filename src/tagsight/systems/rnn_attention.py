@@ -231,7 +231,7 @@ def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Siz
 def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -> Tensor:
     """What places of regions cost: ``L_S + lambda1 L_A + lambda2 L_P``.
 
-    Averaged over photos and regions.
+    Added up over the regions of a photo, averaged over photos.
 
     Args:
         transforms: ``(B, K, 4)`` float, scales and translations.
@@ -242,7 +242,8 @@ def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -
     large = (scale.abs() - config.largest_scale).clamp(min=0).square().sum(-1)
     astray = (centre - anchors).square().sum(-1) / 2
     small = (config.smallest_scale - scale).clamp(min=0).sum(-1)
-    return (large + config.anchor_weight * astray + config.positive_weight * small).mean()
+    loss = large + config.anchor_weight * astray + config.positive_weight * small
+    return loss.sum(1).mean()
 
 
 def share_loss(logits: Tensor, targets: Tensor, *, mean: bool = False) -> Tensor:
