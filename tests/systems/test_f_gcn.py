@@ -10,10 +10,12 @@ from tagsight.systems import SYSTEMS, System
 
 FUSIONS = [
     {"width": 12},
+    {"width": 12, "bias": True},
+    {"width": 12, "sums": 3, "bias": True},
     {"width": 12, "sums": 3},
     {"width": 12, "signed_root": True},
     {"width": 12, "sums": 4, "unit_length": True},
-    {"width": 12, "sums": 6, "signed_root": True, "unit_length": True},
+    {"width": 12, "sums": 6, "signed_root": True, "unit_length": True, "bias": True},
 ]
 every_fusion = pytest.mark.parametrize("fusion", FUSIONS, ids=str)
 
@@ -28,13 +30,18 @@ def f_gcn(**settings: object) -> System:
     return system.eval()
 
 
+def projected(layer: torch.nn.Linear, vector: np.ndarray) -> np.ndarray:
+    shift = 0 if layer.bias is None else layer.bias.detach().numpy()
+    return layer.weight.detach().numpy() @ vector + shift
+
+
 def fused_by_loops(system: System, vector: np.ndarray) -> list[float]:
     """MFB of one feature vector with each label in turn."""
     fusion = system.config.fusion
-    of_photo = system.of_photo.weight.detach().numpy() @ vector
+    of_photo = projected(system.of_photo, vector)
     logits = []
     for label, classifier in enumerate(system.label_graph().detach().numpy()):
-        products = of_photo * (system.of_label.weight.detach().numpy() @ classifier)
+        products = of_photo * projected(system.of_label, classifier)
         size = fusion.width // fusion.sums
         sums = [products[s * size : (s + 1) * size].sum() for s in range(fusion.sums)]
         if fusion.signed_root:

@@ -27,6 +27,9 @@ class FusionConfig(Settings):
     sums: int = Field(1, gt=0, le=8192)
     """Into how many sums the ``J`` products of a label are taken; one sum is its logit."""
 
+    bias: bool = False
+    """Whether both projections add a bias, as in the code that we know."""
+
     signed_root: bool = False
     """Whether a sum ``s`` becomes ``sign(s) sqrt(|s|)``, as in MFB."""
 
@@ -70,6 +73,7 @@ RECIPES = (
             backbone=RESNET101,
             label_reduction="mean",
             graph=GraphConfig(variant="released", vectors="raw"),
+            fusion=FusionConfig(bias=True),
         ),
         training=ML_GCN_PAPER,
         source=(

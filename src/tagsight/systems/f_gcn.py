@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.class_activation import pooled
+from tagsight.class_activation import class_maps, pooled
 from tagsight.precision import full_precision, widened
 from tagsight.recipes.f_gcn import FGCNConfig
 from tagsight.systems.base import Recognition
@@ -36,7 +36,7 @@ class FGCN(MLGCN):
     """ML-GCN with multi-modal factorised bilinear pooling (MFB) in the place of its dot product.
 
     With ``u = W_i x`` and ``v_l = W_c m_l`` the logit of a label is the sum of ``u * v_l``: the dot
-    product of ``x`` with ``W_i^T W_c m_l``.
+    product of ``x`` with ``W_i^T W_c m_l``. With ``fusion.bias`` both projections add a bias.
 
     Deviations:
         The code that we know fuses each photo with each label in a loop of Python; here it is one
@@ -57,8 +57,8 @@ class FGCN(MLGCN):
     def __init__(self, config: FGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         channels, fusion = self.backbone.channels, config.fusion
-        self.of_photo = nn.Linear(channels, fusion.width, bias=False)
-        self.of_label = nn.Linear(channels, fusion.width, bias=False)
+        self.of_photo = nn.Linear(channels, fusion.width, bias=fusion.bias)
+        self.of_label = nn.Linear(channels, fusion.width, bias=fusion.bias)
         if fusion.freeze_projections:
             self.of_photo.requires_grad_(requires_grad=False)
             self.of_label.requires_grad_(requires_grad=False)
@@ -74,8 +74,12 @@ class FGCN(MLGCN):
         of_labels, bias = self._of_labels()
         if self.sum_weights is not None:
             of_labels = of_labels * self.sum_weights.unsqueeze(-1)
+        of_labels = of_labels.flatten(1)
         with full_precision(of_labels.device):
-            return of_labels.flatten(1) @ self.of_photo.weight, bias
+            if self.of_photo.bias is not None:
+                own = of_labels @ self.of_photo.bias
+                bias = own if bias is None else own + bias
+            return of_labels @ self.of_photo.weight, bias
 
     def forward(self, images: Images) -> Recognition:
         if self._is_linear:
@@ -113,8 +117,9 @@ class FGCN(MLGCN):
         """Fuse every cell with every label: ``(B, D, h, w) -> (B, L, h, w)``."""
         with full_precision(features.device):
             of_labels, bias = self._of_labels()
-            weight = self.of_photo.weight.unflatten(0, of_labels.shape[1:])
-            of_cells = torch.einsum("bdhw,sjd->bsjhw", widened(features), weight)
+            weight, shift = self.of_photo.weight, self.of_photo.bias
+            of_cells = class_maps(widened(features), weight, shift)
+            of_cells = of_cells.unflatten(1, of_labels.shape[1:])
             return self._logits(torch.einsum("bsjhw,lsj->blhws", of_cells, of_labels), bias)
 
     def _logits(self, sums: Tensor, bias: Tensor | None) -> Tensor:
