@@ -26,7 +26,7 @@ TESTS_WITHOUT_MODULE = {
         "test_documents",
     ),
     "test_examples",
-    *("test_journey", "test_surface"),
+    *("test_journey", "test_released_losses", "test_surface"),
 }
 
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 import timm
 import torch
+import torchvision
 from tiny import TINY, drawn, label_space, tiny_system
+from torch import nn
 
 from tagsight.backbones import EMBEDDED, build_backbone, weights_follow
 from tagsight.config import GraphConfig
@@ -85,12 +87,13 @@ def test_every_system_has_a_recipe_for_a_processor(system: str):
 
 
 @pytest.mark.parametrize("name", OF_PAPERS)
-def test_a_paper_is_reproduced_with_its_whole_network_trained(name: str):
+def test_a_paper_is_reproduced_with_all_of_the_network_that_it_trained(name: str):
     backbone = RECIPES[name].settings.backbone
     assert backbone.name.startswith("resnet101")
-    assert backbone.frozen_stages == 0
     assert not backbone.freeze_depthwise
-    assert not backbone.freeze_batch_norm
+    # Query2Label leaves its first layers and all norms as they are.
+    kept = (1, True) if name == "query2label-paper" else (0, False)
+    assert (backbone.frozen_stages, backbone.freeze_batch_norm) == kept
 
 
 @pytest.mark.parametrize("name", OF_PAPERS)
@@ -155,12 +158,30 @@ def test_ml_gcn_has_the_released_rates_and_the_schedule_of_its_paper():
     )
 
 
+def test_a_rate_of_a_tenth_is_for_the_mean_over_labels():
+    """ML-GCN's and CSRA's rate; of the sum the gradient would be 80 times as large for COCO."""
+    fast = {name for name, recipe in RECIPES.items() if recipe.training.lr >= 0.1}
+    assert {"resnet101-gap", "resnet101-gmp", "multi-evidence-paper", "csra-paper"} <= fast
+    assert {RECIPES[name].settings.label_reduction for name in fast} == {"mean"}
+
+
 def test_vac_sees_photos_at_288_and_256_and_weighs_labels_by_their_share():
     recipe = RECIPES["vac-paper"]
     assert recipe.training.image_size == 288
     assert round(288 * recipe.settings.consistency.scale) == 256
     assert recipe.settings.consistency.alignment == "nearest"
     assert recipe.settings.label_weights == "vac"
+    assert recipe.training.batch_size == 24
+
+
+def test_sgd_takes_the_steps_of_vacs_released_rate_and_decay():
+    """Of a loss 1 / c times as large: c times the rate, and 1 / c times the decay."""
+    recipe = RECIPES["vac-paper"]
+    factor = 1 / (1 - recipe.settings.consistency.weight)
+    assert factor == pytest.approx(1.6)
+    released = [1e-3] * 6 + [1e-4] * 6 + [1e-5] * 2
+    assert [rate / factor for rate in rates(recipe)] == pytest.approx(released)
+    assert recipe.training.weight_decay * factor == pytest.approx(5e-4)
 
 
 def test_the_two_baselines_differ_in_their_pooling_only():
@@ -190,6 +211,17 @@ def test_warp_samples_its_ranks_as_published_and_counts_them_here():
     assert (paper.ranking, paper.trials) == ("sampled", None)
     # What sampling stands for.
     assert (ours.ranking, ours.violators) == ("exact", "mean")
+
+
+def test_query2label_leaves_its_first_layers_and_all_norms_as_they_are():
+    with weights_follow():
+        backbone = build_backbone(RECIPES["query2label-paper"].settings.backbone).train()
+    network = torchvision.models.resnet101(weights=None)
+    later = [network.layer2, network.layer3, network.layer4]
+    convolutions = [m for stage in later for m in stage.modules() if isinstance(m, nn.Conv2d)]
+    trained = [p.shape for p in backbone.parameters() if p.requires_grad]
+    assert sorted(trained) == sorted(conv.weight.shape for conv in convolutions)
+    assert not any(m.training for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))
 
 
 def test_csra_has_the_numbers_of_its_released_code_for_coco():

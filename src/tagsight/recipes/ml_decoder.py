@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tagsight.config import DecoderConfig, Recipe, SystemConfig, TrainConfig
+from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig, TrainConfig
 from tagsight.recipes.base import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
@@ -35,7 +35,6 @@ ML_DECODER_PAPER = TrainConfig(
     lr=1e-4,
     weight_decay=1e-4,
     schedule="one_cycle",
-    random_flip=True,
     average=0.9997,
 )
 
@@ -51,7 +50,11 @@ RECIPES = (
     Recipe(
         name="ml-decoder-paper",
         system="ml-decoder",
-        settings=MLDecoderConfig(backbone=RESNET101),
+        settings=MLDecoderConfig(
+            backbone=RESNET101,
+            loss="asymmetric",
+            asymmetric=AsymmetricConfig(gamma_positive=0, gamma_negative=4, margin=0.05),
+        ),
         training=ML_DECODER_PAPER,
         source=(
             "ML-Decoder's released code: width 768, 8 heads, 2048 hidden units, 100 groups, rate "

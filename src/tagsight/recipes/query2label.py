@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tagsight.config import DecoderConfig, Recipe, SystemConfig, TrainConfig
+from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig, TrainConfig
 from tagsight.recipes.base import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
@@ -38,7 +38,6 @@ QUERY2LABEL_PAPER = TrainConfig(
     lr=1e-4,
     weight_decay=1e-2,
     schedule="one_cycle",
-    random_flip=True,
     average=0.9997,
 )
 
@@ -54,7 +53,11 @@ RECIPES = (
     Recipe(
         name="query2label-paper",
         system="query2label",
-        settings=Query2LabelConfig(backbone=RESNET101),
+        settings=Query2LabelConfig(
+            backbone=RESNET101.model_copy(update={"frozen_stages": 1, "freeze_batch_norm": True}),
+            loss="asymmetric",
+            asymmetric=AsymmetricConfig(gamma_positive=0, gamma_negative=2, margin=0),
+        ),
         training=QUERY2LABEL_PAPER,
         source=(
             "Query2Label's released code: width 2048, 4 heads, 8192 hidden units, 1 encoder and 2 "
