@@ -14,6 +14,7 @@ from tagsight.batches import PhotoStore
 from tagsight.data.annotations import Annotations
 from tagsight.decision import Decision
 from tagsight.evaluate import evaluate, measure, percent, percent_interval, predict
+from tagsight.metrics import Conventions
 from tagsight.report_text import report_lines
 from tagsight.runtime import Runtime
 
@@ -64,6 +65,16 @@ def test_average_precision_is_that_of_the_hand_worked_photos(report):
     assert report["per_label"]["b"]["AP"] == 100
     assert report["mAP"] == pytest.approx((80.5556 + 100) / 2, abs=1e-3)
     assert report["labels_counted"] == 2
+
+
+def test_conventions_change_decisions_and_never_map(report):
+    other = by_hand(conventions=Conventions("wrong", "absent"))
+    assert other["conventions"] == {"never_predicted": "wrong", "unknown": "absent"}
+    assert report["conventions"] == {"never_predicted": "zero", "unknown": "left_out"}
+    # The unknown target of b is not predicted, so that only its top 3 tell the difference.
+    assert other["top3"]["exact"]["OP"] < report["top3"]["exact"]["OP"]
+    assert (other["mAP"], other["mAP_variants"]) == (report["mAP"], report["mAP_variants"])
+    assert other["calibration"] == report["calibration"]
 
 
 def test_labels_are_decided_at_their_own_thresholds(report):

@@ -309,6 +309,41 @@ def test_without_any_prediction_overall_precision_follows_the_same_choice(
     assert quality.per_class == (precision, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("unknown", ["left_out", "absent"])
+def test_tables_of_ml_gcn_and_csra_come_out_by_their_conventions(
+    generator: torch.Generator, unknown: str
+) -> None:
+    """Both count ``max(Np, 1)`` predictions; VOC's difficult objects are absent in ML-GCN's P and
+    R, and left out of CSRA's."""
+    targets = torch.randint(-1, 2, (60, 6), generator=generator)
+    predicted = torch.rand(60, 6, generator=generator) > 0.6
+    predicted[:, 2:4] = False
+    correct, made, present = [], [], []
+    for label in range(6):
+        rows = [r for r in range(60) if unknown == "absent" or targets[r, label] >= 0]
+        made.append(max(1, sum(bool(predicted[r, label]) for r in rows)))
+        present.append(sum(targets[r, label].item() == 1 for r in rows))
+        correct.append(sum(bool(predicted[r, label] and targets[r, label] == 1) for r in rows))
+    found = precision_recall(predicted, targets, never_predicted="wrong", unknown=unknown)
+    precisions = [hits / n for hits, n in zip(correct, made, strict=True)]
+    recalls = [hits / n for hits, n in zip(correct, present, strict=True)]
+    assert found.per_class[:2] == pytest.approx((sum(precisions) / 6, sum(recalls) / 6))
+    overall = (sum(correct) / sum(made), sum(correct) / sum(present))
+    assert found.overall[:2] == pytest.approx(overall)
+
+
+def test_a_label_that_is_never_predicted_can_count_as_one_wrong_prediction() -> None:
+    # Label 0: 3 of 4 predictions right; label 1 is never predicted.
+    predicted = torch.tensor([[True, False]] * 4)
+    targets = torch.tensor([[1, 1], [1, 0], [1, 0], [0, 0]])
+    plain = precision_recall(predicted, targets)
+    counted = precision_recall(predicted, targets, never_predicted="wrong")
+    assert plain.overall.precision == 3 / 4
+    assert counted.overall.precision == 3 / 5
+    assert plain.per_class == counted.per_class
+    assert plain.overall.recall == counted.overall.recall
+
+
 def test_labels_without_a_present_photo_count_only_by_their_false_alarms() -> None:
     # Label 0 is perfect; 1 is absent and predicted once; 2 is absent and never predicted.
     predicted = torch.tensor([[True, True, False], [False, False, False]])

@@ -51,6 +51,7 @@ def report() -> dict:
         "all_rule": "score 0.5",
         "all_at_thresholds": QUALITY | {"CF1": 66.6},
         "top3": {"exact": QUALITY, "thresholded": QUALITY},
+        "conventions": {"never_predicted": "zero", "unknown": "left_out"},
         "calibration": {"expected_error": 2.5, "expected_error_before": 4.0, "temperature": 1.3},
     }
 
@@ -63,6 +64,17 @@ def test_the_main_figures_stand_first(report):
         "not in mAP, as no training photo has it: 'tv monitor'",
         "labels of the data that the model does not know: 'otter'",
     ]
+
+
+def test_the_conventions_of_the_decisions_are_named(report):
+    lines = list(report_lines(report))
+    assert "a label that is never predicted has precision 0; unknown targets are left out" in lines
+    report["conventions"] = {"never_predicted": "wrong", "unknown": "absent"}
+    line = (
+        "a label that is never predicted counts as one wrong prediction; "
+        "unknown targets count as absent, but not in mAP"
+    )
+    assert line in list(report_lines(report))
 
 
 def test_tables_are_aligned(report):

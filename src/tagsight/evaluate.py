@@ -13,7 +13,14 @@ from tagsight.batches import PhotoStore, evaluation_batches
 from tagsight.bootstrap import bootstrap, bootstrap_map
 from tagsight.calibration import expected_calibration_error
 from tagsight.measured_labels import FEW, counted_targets, left_out_labels
-from tagsight.metrics import average_precision, mean_average_precision, precision_recall, top_k
+from tagsight.metrics import (
+    Conventions,
+    Quality,
+    average_precision,
+    mean_average_precision,
+    precision_recall,
+    top_k,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +156,7 @@ def evaluate(
     runtime: Runtime,
     *,
     seed: int = 0,
+    conventions: Conventions = Conventions(),
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Measure a model on the rows of one split.
@@ -158,6 +166,7 @@ def evaluate(
         annotations: The split, its labels matched to the model's.
         runtime: Device and precision.
         seed: Of the bootstrap.
+        conventions: By which precision and recall are measured.
         progress: Called with the number of photos done so far.
 
     Returns:
@@ -166,19 +175,24 @@ def evaluate(
         ``unmatched`` labels of the data, which the model does not know; ``per_label``, with
         ``few`` where fewer than 20 photos have the label; ``all`` (decided by
         ``all_rule``: a score of 0.5, or where scores are no probabilities the model's thresholds),
-        ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, ``calibration``,
+        ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, the ``conventions`` by
+        which these are measured, ``calibration``,
         ``photos_per_second``, ``zero_shot`` (`measure_new_labels`) if photos taught the model some
         labels and not others, and what was measured: split hash, resolution, weights.
     """
     side = model.recipe.training.image_size
     photos = PhotoStore(annotations.paths, side, memory=0)
-    return report_on(
-        model, annotations, predict(model.system, photos, runtime, progress=progress), seed=seed
-    )
+    predictions = predict(model.system, photos, runtime, progress=progress)
+    return report_on(model, annotations, predictions, seed=seed, conventions=conventions)
 
 
 def report_on(
-    model: LoadedModel, annotations: Annotations, predictions: Predictions, *, seed: int = 0
+    model: LoadedModel,
+    annotations: Annotations,
+    predictions: Predictions,
+    *,
+    seed: int = 0,
+    conventions: Conventions = Conventions(),
 ) -> Report:
     """Measure what a model said of the rows of a split; `evaluate` says what comes out.
 
@@ -187,6 +201,7 @@ def report_on(
         annotations: The split, its labels matched to the model's.
         predictions: Of its photos.
         seed: Of the bootstrap.
+        conventions: By which precision and recall are measured.
     """
     logits, rate = predictions
     report = measure(
@@ -197,10 +212,13 @@ def report_on(
         seed=seed,
         probabilities=model.system.probabilities,
         trained=model.labels.trained,
+        conventions=conventions,
     )
     taught = model.labels.taught
     if not bool(taught.all()):
-        report["zero_shot"] = measure_new_labels(logits, annotations.targets, taught, seed=seed)
+        report["zero_shot"] = measure_new_labels(
+            logits, annotations.targets, taught, seed=seed, conventions=conventions
+        )
     return report | {
         "photos_per_second": round(rate, 1),
         "photos": len(annotations),
@@ -223,6 +241,7 @@ def measure(
     seed: int,
     probabilities: bool = True,
     trained: Tensor | None = None,
+    conventions: Conventions = Conventions(),
 ) -> Report:
     """Measure logits against targets; `evaluate` says what comes out.
 
@@ -236,6 +255,7 @@ def measure(
             something.
         trained: ``(L,)`` bool, the labels that a training photo has, which alone count for the
             mAP; by default all.
+        conventions: By which precision and recall are measured.
     """
     trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
     ap = average_precision(logits, targets)
@@ -253,21 +273,29 @@ def measure(
         "labels_counted": labels_counted,
         "left_out": left_out_labels(names, targets, trained),
         "mAP_variants": _variants(logits, counted),
-        "per_label": _per_label(ap, predicted, targets, names, decision),
-        "all": _quality(taken, targets, seed),
+        "per_label": _per_label(ap, predicted, targets, names, decision, conventions),
+        "all": _quality(taken, targets, seed, conventions),
         "all_rule": "score 0.5" if probabilities else "thresholds",
-        "all_at_thresholds": _quality(predicted, targets, seed),
+        "all_at_thresholds": _quality(predicted, targets, seed, conventions),
         "top3": {
-            "exact": _quality(most_likely, targets, seed),
-            "thresholded": _quality(most_likely & taken, targets, seed),
+            "exact": _quality(most_likely, targets, seed, conventions),
+            "thresholded": _quality(most_likely & taken, targets, seed, conventions),
         },
+        "conventions": conventions._asdict(),
         "calibration": _calibration(logits, targets, decision)
         if probabilities
         else UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
     }
 
 
-def measure_new_labels(logits: Tensor, targets: Tensor, taught: Tensor, *, seed: int) -> Report:
+def measure_new_labels(
+    logits: Tensor,
+    targets: Tensor,
+    taught: Tensor,
+    *,
+    seed: int,
+    conventions: Conventions = Conventions(),
+) -> Report:
     """Measure labels that were trained and labels that were not, apart and together.
 
     Args:
@@ -275,6 +303,7 @@ def measure_new_labels(logits: Tensor, targets: Tensor, taught: Tensor, *, seed:
         targets: ``(N, L)`` int in {1, 0, -1}.
         taught: ``(L,)`` bool, the labels that were trained.
         seed: Of the bootstrap.
+        conventions: By which precision and recall are measured.
 
     Returns:
         For ``seen``, ``unseen`` and ``both``: how many ``labels``, ``mAP`` with its interval,
@@ -284,7 +313,7 @@ def measure_new_labels(logits: Tensor, targets: Tensor, taught: Tensor, *, seed:
     """
     every = torch.ones_like(taught)
     report = {
-        name: _of_labels(logits[:, which], targets[:, which], seed)
+        name: _of_labels(logits[:, which], targets[:, which], seed, conventions)
         for name, which in (("seen", taught), ("unseen", ~taught), ("both", every))
     }
     seen, unseen = report["seen"]["mAP"], report["unseen"]["mAP"]
@@ -293,7 +322,8 @@ def measure_new_labels(logits: Tensor, targets: Tensor, taught: Tensor, *, seed:
     return report | {"harmonic_mean": mean}
 
 
-def _of_labels(logits: Tensor, targets: Tensor, seed: int) -> Report:
+def _of_labels(logits: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
+    best = top_k(logits, min(3, logits.shape[1]), rule="exact")
     mean, counted = mean_average_precision(average_precision(logits, targets))
     present, known = (targets == 1).sum(0), (targets >= 0).sum(0)
     counts = present > 0
@@ -306,7 +336,7 @@ def _of_labels(logits: Tensor, targets: Tensor, seed: int) -> Report:
             bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
         ),
         "chance": percent(chance),
-        "top3": _quality(top_k(logits, min(3, logits.shape[1]), rule="exact"), targets, seed),
+        "top3": _quality(best, targets, seed, conventions),
     }
 
 
@@ -329,9 +359,14 @@ def _variants(logits: Tensor, targets: Tensor) -> Report:
 
 
 def _per_label(
-    ap: Tensor, predicted: Tensor, targets: Tensor, names: tuple[str, ...], decision: Decision
+    ap: Tensor,
+    predicted: Tensor,
+    targets: Tensor,
+    names: tuple[str, ...],
+    decision: Decision,
+    conventions: Conventions,
 ) -> Report:
-    rates = precision_recall(predicted, targets).per_label
+    rates = precision_recall(predicted, targets, **conventions._asdict()).per_label
     counts = (targets == 1).sum(0)
     return {
         name: {
@@ -346,12 +381,14 @@ def _per_label(
     }
 
 
-def _quality(predicted: Tensor, targets: Tensor, seed: int) -> Report:
-    values = precision_recall(predicted, targets).as_dict()
+def _quality(predicted: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
+    def measured(predicted: Tensor, targets: Tensor) -> Quality:
+        return precision_recall(predicted, targets, **conventions._asdict())
 
     def of1(photos: Tensor) -> float:
-        return precision_recall(predicted[photos], targets[photos]).overall.f1
+        return measured(predicted[photos], targets[photos]).overall.f1
 
+    values = measured(predicted, targets).as_dict()
     interval = bootstrap(of1, len(targets), seed=seed, resamples=200)
     return {key: percent(value) for key, value in values.items()} | {
         "OF1_interval": percent_interval(interval)

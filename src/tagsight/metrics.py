@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 
 Ties = Literal["group", "order"]
 Variant = Literal["non_interpolated", "voc2010", "voc2007"]
+NeverPredicted = Literal["zero", "one", "wrong"]
+Unknown = Literal["left_out", "absent"]
+
+
+class Conventions(NamedTuple):
+    """What precision and recall are where papers differ; figures compare only under equal ones.
+
+    Attributes:
+        never_predicted: Of a label that is never predicted the precision is ``zero`` (scikit-learn)
+            or ``one`` (SRN); or it counts as one ``wrong`` prediction (ML-GCN, CSRA), which makes
+            its precision 0 and besides lowers OP, whose denominator grows by 1.
+        unknown: Targets that are unknown, VOC's difficult objects among them, are ``left_out``
+            (CSRA), or are ``absent`` (ML-GCN), though average precision leaves them out.
+    """
+
+    never_predicted: NeverPredicted = "zero"
+    unknown: Unknown = "left_out"
 
 
 def average_precision(
@@ -121,7 +138,11 @@ class Quality:
 
 
 def precision_recall(
-    predicted: Tensor, targets: Tensor, *, never_predicted: Literal["zero", "one"] = "zero"
+    predicted: Tensor,
+    targets: Tensor,
+    *,
+    never_predicted: NeverPredicted = "zero",
+    unknown: Unknown = "left_out",
 ) -> Quality:
     """Measure decisions about known targets.
 
@@ -129,17 +150,22 @@ def precision_recall(
         predicted: ``(N, L)`` bool.
         targets: ``(N, L)`` int in {1, 0, -1}.
         never_predicted: Precision of a present label that is never predicted, and of no predictions
-            at all: ``zero`` as in ML-GCN's code and scikit-learn, ``one`` as in SRN's. F1 is 0
-            either way.
+            at all, as `Conventions` says; with ``wrong`` also labels count that are never present.
+            F1 is 0 in any case.
+        unknown: What becomes of unknown targets, as `Conventions` says.
 
     Raises:
         ValueError: If shapes disagree.
     """
     _check_shapes("predicted", predicted, targets)
+    if unknown == "absent":
+        targets = targets.clamp(min=0)
     predictions = (predicted & (targets >= 0)).sum(0).double()
     positives = (targets == 1).sum(0).double()
     correct = (predicted & (targets == 1)).sum(0).double()
-    empty = 0.0 if never_predicted == "zero" else 1.0
+    if never_predicted == "wrong":
+        predictions = predictions.clamp(min=1)
+    empty = 1.0 if never_predicted == "one" else 0.0
 
     precision = torch.where(predictions > 0, correct / predictions, empty)
     per_label = LabelRates(

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 QUALITY = ("CP", "CR", "CF1", "CF1_mean", "OP", "OR", "OF1")
 """Columns of the table of decisions, as `metrics.PrecisionRecall.as_dict` names them."""
 
+NEVER_PREDICTED = {
+    "zero": "has precision 0",
+    "one": "has precision 1",
+    "wrong": "counts as one wrong prediction",
+}
+UNKNOWN = {"left_out": "are left out", "absent": "count as absent, but not in mAP"}
+"""What `metrics.Conventions` mean, in words."""
+
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Say what a model is worth, in percent.
@@ -32,6 +40,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"labels of the data that the model does not know: {named(unmatched)}"
     yield ""
     yield from _quality_table(report)
+    yield _conventions_line(report["conventions"])
     yield ""
     if "zero_shot" in report:
         yield from _new_label_table(report["zero_shot"])
@@ -68,6 +77,13 @@ def _quality_table(report: Mapping[str, Any]) -> Iterator[str]:
         for name, values in decisions.items()
     ]
     yield from _table(["decided by", *columns], rows)
+
+
+def _conventions_line(conventions: Mapping[str, str]) -> str:
+    return (
+        f"a label that is never predicted {NEVER_PREDICTED[conventions['never_predicted']]}; "
+        f"unknown targets {UNKNOWN[conventions['unknown']]}"
+    )
 
 
 def _new_label_table(parts: Mapping[str, Any]) -> Iterator[str]:

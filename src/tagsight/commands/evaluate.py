@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Besides:
-    """What is measured besides scores and decisions."""
+    """What is measured besides scores and decisions, and by which conventions."""
 
     boxes: Path | None = None
     """COCO file of boxes, to measure whether the evidence points at the objects."""
@@ -34,6 +34,14 @@ class Besides:
     retrieval: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1000))] = None
     """Search for each photo among the others, and measure how many of the first so many share a
     label with it."""
+
+    never_predicted: Literal["zero", "one", "wrong"] = "zero"
+    """Precision of a label that is never predicted: zero, one (SRN's tables), or wrong, which
+    counts it as one wrong prediction, so that OP falls too (ML-GCN's and CSRA's tables)."""
+
+    unknown: Literal["left-out", "absent"] = "left-out"
+    """What unknown targets such as VOC's difficult objects are in precision and recall: left out
+    (CSRA's tables), or absent, though not in mAP (ML-GCN's tables)."""
 
 
 def evaluate(
@@ -81,6 +89,7 @@ def _measured(
     from tagsight.data.boxes import read_boxes
     from tagsight.evaluate import evaluate as measure
     from tagsight.evidence_report import find_pairs, measure_evidence
+    from tagsight.metrics import Conventions
     from tagsight.new_labels import add_labels
     from tagsight.retrieval import measure_retrieval
 
@@ -91,7 +100,10 @@ def _measured(
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None
     with progress("recognising", len(rows)) as advance:
-        report = measure(loaded, rows, runtime, progress=advance)
+        conventions = Conventions(
+            besides.never_predicted, "absent" if besides.unknown == "absent" else "left_out"
+        )
+        report = measure(loaded, rows, runtime, conventions=conventions, progress=advance)
     if runtime.processes.is_first:
         with progress("measuring evidence", len(rows)) as advance:
             report["evidence"] = measure_evidence(
