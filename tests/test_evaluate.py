@@ -13,8 +13,9 @@ from torch.testing import assert_close
 from tagsight.batches import PhotoStore
 from tagsight.data.annotations import Annotations
 from tagsight.decision import Decision
-from tagsight.evaluate import evaluate, measure, percent, percent_interval, predict
+from tagsight.evaluate import evaluate, measure, percent, percent_interval
 from tagsight.metrics import Conventions
+from tagsight.predictions import predict
 from tagsight.report_text import report_lines
 from tagsight.runtime import Runtime
 

@@ -92,6 +92,7 @@ def tiny_report() -> dict:
     return by_hand() | {
         "system": "s",
         "recipe": "r",
+        "unmatched": [],
         "photos": 4,
         "image_size": 32,
         "photos_per_second": 1.0,

@@ -15,9 +15,9 @@ from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
 from tagsight.config import SystemConfig
 from tagsight.errors import DataError
-from tagsight.evaluate import predict
 from tagsight.measured_labels import rare_labels
 from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.predictions import predict
 from tagsight.recipes import SYSTEM_CONFIGS
 from tagsight.run import Start, train_run
 from tagsight.runlog import RunLog

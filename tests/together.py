@@ -16,7 +16,7 @@ from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
 
 from tagsight.batches import PhotoStore
 from tagsight.data.annotations import Annotations
-from tagsight.evaluate import predict
+from tagsight.predictions import predict
 from tagsight.processes import Processes, joined
 from tagsight.run import train_run
 from tagsight.runtime import Runtime

@@ -13,11 +13,12 @@ from tagsight.checkpoint import load_model
 from tagsight.comparison_result import Record, Result, read_result, write_result
 from tagsight.data.split import write_split
 from tagsight.errors import DataError
-from tagsight.evaluate import predict, report_on
+from tagsight.evaluate import report_on
 from tagsight.evidence_report import find_pairs, measure_evidence
 from tagsight.files import write_atomically
 from tagsight.measured_rows import SPLIT_FILE
 from tagsight.origin import changes, origin_of
+from tagsight.predictions import predict
 from tagsight.resume import is_unfinished
 from tagsight.run import Start, train_run
 from tagsight.runlog import RunLog, progress

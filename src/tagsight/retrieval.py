@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from tagsight.batches import PhotoStore
 from tagsight.bootstrap import bootstrap
 from tagsight.errors import DataError
-from tagsight.evaluate import embed, percent, percent_interval
+from tagsight.evaluate import percent, percent_interval
 from tagsight.metrics import average_precision_at_k, precision_at_k
 from tagsight.neighbours import nearest
+from tagsight.predictions import embed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

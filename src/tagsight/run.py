@@ -12,10 +12,10 @@ from tagsight.batches import PhotoStore, TrainingBatches
 from tagsight.checkpoint import load_model, model_digest
 from tagsight.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.errors import DataError
-from tagsight.evaluate import describe, predict
 from tagsight.initial_weights import start_from
 from tagsight.labels import LabelSpace
 from tagsight.origin import origin_of
+from tagsight.predictions import describe, predict
 from tagsight.run_folder import RunFolder
 from tagsight.systems import SYSTEMS, build_system
 from tagsight.systems.remembering import RememberingSystem

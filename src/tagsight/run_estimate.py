@@ -15,7 +15,7 @@ import torch
 
 from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
-from tagsight.evaluate import predict
+from tagsight.predictions import predict
 from tagsight.run import train_run
 
 if TYPE_CHECKING:

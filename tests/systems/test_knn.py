@@ -13,10 +13,10 @@ from torch.testing import assert_close
 from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
 from tagsight.errors import DataError
-from tagsight.evaluate import describe, predict
 from tagsight.gradcam import grad_cam
 from tagsight.labels import LabelSpace
 from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.predictions import describe, predict
 from tagsight.run import Start, train_run
 from tagsight.systems.knn import KNN
 

@@ -34,7 +34,7 @@ def calibrate(
 
     from tagsight.batches import PhotoStore
     from tagsight.checkpoint import load_model, save_model
-    from tagsight.evaluate import predict
+    from tagsight.predictions import predict
     from tagsight.threshold_fitting import fit_decision
 
     # A misspelt objective is refused here, before the network has run over all photos.
