@@ -105,14 +105,16 @@ class Decision:
             case {"temperature": temperature, "thresholds": Mapping() as thresholds}:
                 pass
             case _:
-                msg = f"expected a decision with 'temperature' and 'thresholds', got {data!r}"
+                msg = f"expected a decision with 'temperature' and 'thresholds', got {data!r:.200}"
                 raise DataError(msg)
         if differing := sorted(thresholds.keys() ^ set(names), key=repr):
-            msg = f"expected one threshold for each of {len(names)} labels, {differing!r} differ"
+            msg = (
+                f"expected one threshold for each of {len(names)} labels, {differing!r:.200} differ"
+            )
             raise DataError(msg)
         for number in (temperature, *thresholds.values()):
             if type(number) not in {int, float} or abs(number) > sys.float_info.max:
-                msg = f"expected a temperature and thresholds that are numbers, got {number!r}"
+                msg = f"expected a temperature and thresholds that are numbers, got {number!r:.100}"
                 raise DataError(msg)
         ordered = [float(thresholds[name]) for name in names]
         return cls(np.array(ordered), float(temperature))

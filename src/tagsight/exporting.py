@@ -21,6 +21,7 @@ from tagsight.files import replacing
 from tagsight.networks import open_network
 from tagsight.networks.exported import KEY
 from tagsight.networks.openvino_file import WEIGHTS_KEY, weights_digest, weights_file
+from tagsight.networks.seal import SEAL_KEY, UNSEALED, seal
 from tagsight.networks.trained import TrainedNetwork, describe
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
@@ -95,9 +96,11 @@ def written_onnx(model: LoadedModel) -> Iterator[Path]:
     side = model.recipe.training.image_size
     program = onnx_program(ExportedGraph(model.system, side, model.decision.temperature).eval())
     program.model.metadata_props[KEY] = describe(model).model_dump_json()
+    program.model.metadata_props[SEAL_KEY] = UNSEALED
     with TemporaryDirectory(prefix="tagsight-") as folder:
         file = Path(folder) / "model.onnx"
         program.save(str(file), external_data=False)
+        seal(file)
         yield file
 
 
@@ -168,7 +171,9 @@ def _write_openvino(graph: Path, file: Path) -> None:
     # Its description is written once more, now that the weights can be named in it.
     model.set_rt_info(said[KEY], [KEY])
     model.set_rt_info(weights_digest(file), [WEIGHTS_KEY])
+    model.set_rt_info(UNSEALED, [SEAL_KEY])
     ov.save_model(model, file, compress_to_fp16=False)
+    seal(file)
 
 
 def _put(written: Path, place: Path) -> None:

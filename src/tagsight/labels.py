@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -38,7 +39,7 @@ class LabelSpace:
         if not size:
             msg = "expected at least one label, got none"
             raise ValueError(msg)
-        if repeated := sorted({name for name in self.names if self.names.count(name) > 1}):
+        if repeated := sorted(name for name, count in Counter(self.names).items() if count > 1):
             msg = f"expected each label once, got {repeated!r} more than once"
             raise ValueError(msg)
         if self.cooccurrence.shape != (size, size):

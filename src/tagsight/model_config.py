@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_core import from_json
 
 from tagsight import __version__
 from tagsight.config import Settings
+from tagsight.data.source import check_labels
 from tagsight.errors import DataError
 from tagsight.files import surviving_folder
 from tagsight.setting_errors import sentence
@@ -67,6 +68,8 @@ class ModelConfig(Settings):
 
     facts: dict[str, JsonValue]
     """Where the model comes from and what it is worth."""
+
+    _labels_are_names = field_validator("labels")(check_labels)
 
 
 def check_replaceable(folder: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tagsight.config import Pooling, Settings
+from tagsight.data.source import check_labels
 from tagsight.decision import Decision
 
 MOST_LABELS = 1_000_000
@@ -16,10 +17,10 @@ MOST_LINKS = 2_000
 class LabelLink(Settings):
     """An edge of a label graph, which says what one label's classifier takes from another."""
 
-    source: int
+    source: int = Field(ge=0)
     """Index of the label that gives."""
 
-    target: int
+    target: int = Field(ge=0)
     """Index of the label that takes."""
 
     weight: float = Field(ge=0, le=1)
@@ -53,7 +54,7 @@ class ModelInfo(Settings):
     image_size: int = Field(gt=0, le=8192)
     """Side of the square that photos are warped to, in pixels."""
 
-    embedding_size: int = Field(gt=0)
+    embedding_size: int = Field(gt=0, le=2**20)
     """Length of an embedding."""
 
     pooling: Pooling
@@ -73,6 +74,17 @@ class ModelInfo(Settings):
 
     card: str
     """The model card, in Markdown."""
+
+    _labels_are_names = field_validator("labels")(check_labels)
+
+    @model_validator(mode="after")
+    def _links_are_between_labels(self) -> Self:
+        if self.links and (last := max(max(one.source, one.target) for one in self.links)) >= len(
+            self.labels
+        ):
+            msg = f"links: expected indices below {len(self.labels)}, the labels, got {last}"
+            raise ValueError(msg)
+        return self
 
     def fitted_decision(self) -> Decision:
         """The thresholds and the temperature that were fitted with the model.

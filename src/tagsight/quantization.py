@@ -12,6 +12,7 @@ from tagsight.exporting import Agreement, compare, delivering, written_onnx
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.networks import open_network
 from tagsight.networks.exported import PHOTOS
+from tagsight.networks.seal import seal
 from tagsight.recognizer import Recognizer
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) 
         # The widest range of many photos would leave few steps for what is usual.
         extra_options={"CalibMovingAverage": True},
     )
+    seal(quantized)
 
 
 def _map(network: Network, rows: Annotations) -> float:

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
+MOST_TOLD = 5
+"""Mistakes of a file that are told; it may have a million."""
+
 Place = tuple[str, ...]
 """Where a setting is: ``("system", "graph", "epsilon")``."""
 
@@ -27,7 +30,9 @@ def sentence(
         table: Place of what was validated.
     """
     found = error.errors(include_url=False, include_context=False)
-    return "; ".join(_sentence(one, spelled or {}, table) for one in found)
+    told = [_sentence(one, spelled or {}, table) for one in found[:MOST_TOLD]]
+    more = [f"and {len(found) - MOST_TOLD:,} more"] if len(found) > MOST_TOLD else []
+    return "; ".join(told + more)
 
 
 def _sentence(error: Mapping[str, Any], spelled: Mapping[Place, str], table: Place) -> str:

@@ -58,6 +58,27 @@ def photo_name(text: str, where: str) -> str:
     return "/".join(parts)
 
 
+def check_labels(names: Sequence[str]) -> Sequence[str]:
+    """The labels of a model of others, if each is a name that a label file could have given.
+
+    Raises:
+        DataError: If one is empty, comes twice, or has control characters or superfluous blanks.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if not name or name != " ".join(name.split()) or FORBIDDEN.search(name):
+            msg = (
+                "expected labels without control characters and superfluous blanks, got "
+                f"{name!r:.100}"
+            )
+            raise DataError(msg)
+        if name in seen:
+            msg = f"expected each of the labels once, got {name!r:.100} again"
+            raise DataError(msg)
+        seen.add(name)
+    return names
+
+
 def photo_folder(
     names: Sequence[str], candidates: Iterable[Path], *, source: Path, labels_only: bool = False
 ) -> Path:

@@ -50,8 +50,8 @@ def _opened_file(path: Path, device: str, precision: Precision, workers: int | N
     if path.suffix.lower() == ".onnx":
         from tagsight.networks.onnx_file import OnnxNetwork
 
-        return OnnxNetwork.open(path, device=device, precision=precision, workers=workers)
+        return OnnxNetwork.open(path, device=device, precision=precision, workers=workers).try_out()
 
     from tagsight.networks.openvino_file import OpenvinoNetwork
 
-    return OpenvinoNetwork.open(path, device=device, precision=precision, workers=workers)
+    return OpenvinoNetwork.open(path, device=device, precision=precision, workers=workers).try_out()

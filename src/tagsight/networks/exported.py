@@ -77,8 +77,58 @@ class ExportedNetwork(ABC):
         self.threads = threads
 
     @abstractmethod
+    def answers(
+        self, photos: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`, whatever it gives."""
+
     def run(self, photos: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`."""
+        """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`.
+
+        Raises:
+            DataError: If it cannot be run on them, or gives something else than the file says of
+                itself, or values that are not finite.
+        """
+        try:
+            answers = self.answers(photos, outputs)
+        # Runtimes have errors of their own, which have no common name.
+        except Exception as error:
+            msg = f"expected {self.file} to run on photos of the shape {photos.shape}: "
+            raise DataError(msg + _reason(error)) from error
+        for name, answer in zip(outputs, answers, strict=True):
+            self._check_answer(name, answer, len(photos))
+        return answers
+
+    def try_out(self) -> Self:
+        """See that the graph answers as the file says of itself, on a grey photo.
+
+        Raises:
+            DataError: As `run` does.
+        """
+        self.run(
+            np.full((1, self.info.image_size, self.info.image_size, 3), 128, np.uint8), OUTPUTS
+        )
+        return self
+
+    def _check_answer(self, name: str, answer: NDArray[np.float32], photos: int) -> None:
+        labels, length = len(self.info.labels), self.info.embedding_size
+        expected = {
+            "probabilities": (photos, labels),
+            "maps": (photos, labels, *answer.shape[2:4]),
+            "embedding": (photos, length),
+            "logits": (photos, labels),
+            "features": (photos, length, *answer.shape[2:4]),
+        }[name]
+        axes = 4 if name in {"maps", "features"} else 2
+        if answer.dtype != np.float32 or answer.shape != expected or answer.ndim != axes:
+            msg = (
+                f"expected {name} of {labels} labels and features of length {length} from "
+                f"{self.file}, got {answer.shape} of {answer.dtype}; export the model again"
+            )
+            raise DataError(msg)
+        if not answer.size or not np.isfinite(answer).all():
+            msg = f"expected finite {name} from {self.file}, got others: the model is of no use"
+            raise DataError(msg)
 
     def warp(self, photo: Image.Image) -> NDArray[np.uint8]:
         """Resize a photo to a square: ``(S, S, 3)`` uint8; bilinear, antialiased."""
@@ -159,8 +209,20 @@ def described(file: Path, text: str | None, outputs: Iterable[str]) -> ModelInfo
 
 def unreadable(file: Path, error: Exception) -> DataError:
     """The error of a runtime that cannot open a file, in one sentence."""
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-    return DataError(f"expected a file that 'tagsight export' wrote, got {file}: {reason:.200}")
+    return DataError(f"expected a file that 'tagsight export' wrote, got {file}: {_reason(error)}")
+
+
+def memory_limit() -> int:
+    """How many bytes the values of a graph may take: half of the machine's memory."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, OSError, ValueError):  # not everywhere the system tells it so
+        return 8 * 2**30
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1][-200:]  # what went wrong comes last, after where it did
 
 
 def _nothing() -> None:

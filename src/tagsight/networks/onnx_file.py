@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from tagsight.errors import DataError
@@ -11,8 +12,11 @@ from tagsight.networks.exported import (
     ExportedNetwork,
     Threads,
     described,
+    memory_limit,
     unreadable,
 )
+from tagsight.networks.onnx_structure import check_onnx
+from tagsight.networks.seal import check_seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
     from tagsight.model_info import ModelInfo
 
@@ -29,7 +33,8 @@ DEVICES = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
 }
-_ONLY_ERRORS = 3
+_FATAL = 4
+"""What ONNX Runtime is to write to the terminal: its errors are raised as well."""
 
 
 class OnnxNetwork(ExportedNetwork):
@@ -50,8 +55,8 @@ class OnnxNetwork(ExportedNetwork):
         """Read a file.
 
         Raises:
-            DataError: If it is none that `tagsight export` wrote, ONNX Runtime is not installed, or
-                device or precision is none that it has.
+            DataError: If it is none that `tagsight export` wrote, has been changed since, ONNX
+                Runtime is not installed, or device or precision is none that it has.
         """
         try:
             import onnxruntime as ort
@@ -65,19 +70,49 @@ class OnnxNetwork(ExportedNetwork):
         if providers[0] not in ort.get_available_providers():
             msg = f"expected a device that ONNX Runtime has here, such as 'cpu', got {device!r}"
             raise DataError(msg)
-        threads, options = Threads.choose(workers), ort.SessionOptions()
+        check_onnx(file)
+        check_seal(file)
+        threads, options = Threads.choose(workers), _bounded_options()
         options.intra_op_num_threads = threads.each
-        options.log_severity_level = _ONLY_ERRORS
         try:
-            session = ort.InferenceSession(str(file), options, providers=providers)
+            # Otherwise it prints what it cannot open, and tries once more.
+            session = ort.InferenceSession(
+                str(file), options, providers=providers, enable_fallback=0
+            )
+            said = session.get_modelmeta().custom_metadata_map.get(KEY)
+            outputs = [output.name for output in session.get_outputs()]
         # Its errors are of a class of their own each, and have no common name.
         except Exception as error:
             raise unreadable(file, error) from error
-        said = session.get_modelmeta().custom_metadata_map.get(KEY)
-        info = described(file, said, (output.name for output in session.get_outputs()))
+        info = described(file, said, outputs)
         return cls(file, info, threads, session)
 
-    def run(self, photos: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def answers(
+        self, photos: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
         """Run the graph on photos ``(B, H, W, 3)`` for some of its outputs."""
         found: list[NDArray[np.float32]] = self._session.run(list(outputs), {PHOTOS: photos})
         return found
+
+
+def _bounded_options() -> SessionOptions:
+    """Options of a session that takes its memory where there is no more than `memory_limit`."""
+    import onnxruntime as ort
+
+    _share_bounded_memory()
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return options
+
+
+@functools.cache
+def _share_bounded_memory() -> None:
+    """Give all sessions of the process one bounded store of memory; there can be only one."""
+    import onnxruntime as ort
+
+    place = ort.OrtMemoryInfo(
+        "Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT
+    )
+    ort.create_and_register_allocator(place, ort.OrtArenaCfg({"max_mem": memory_limit()}))

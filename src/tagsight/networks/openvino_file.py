@@ -15,8 +15,11 @@ from tagsight.networks.exported import (
     ExportedNetwork,
     Threads,
     described,
+    memory_limit,
     unreadable,
 )
+from tagsight.networks.openvino_structure import check_openvino, peak_bytes
+from tagsight.networks.seal import check_seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +53,9 @@ class OpenvinoNetwork(ExportedNetwork):
         """Read a file and compile it.
 
         Raises:
-            DataError: If it is none that `tagsight export` wrote, its weights are missing or
-                another's, OpenVINO is not installed, or it has no such device.
+            DataError: If it is none that `tagsight export` wrote, has been changed since, its
+                weights are missing or another's, OpenVINO is not installed, or it has no such
+                device.
         """
         try:
             import openvino as ov
@@ -71,12 +75,15 @@ class OpenvinoNetwork(ExportedNetwork):
             "INFERENCE_NUM_THREADS": threads.lanes * threads.each,
             "NUM_STREAMS": threads.lanes,
         }
+        check_openvino(file, weights_file(file))
+        check_seal(file)
         try:
             model = core.read_model(file)
             said = str(model.get_rt_info([KEY]).value) if model.has_rt_info([KEY]) else None
             names = [name for output in model.outputs for name in output.names]
             info = described(file, said, names)
             _check_weights(file, str(model.get_rt_info([WEIGHTS_KEY]).value))
+            _check_memory(file, model, info.image_size)
             compiled = core.compile_model(model, place, options)
         except DataError:
             raise
@@ -85,7 +92,9 @@ class OpenvinoNetwork(ExportedNetwork):
             raise unreadable(file, error) from error
         return cls(file, info, threads, compiled)
 
-    def run(self, photos: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def answers(
+        self, photos: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
         """Run the graph on photos ``(B, H, W, 3)`` for some of its outputs."""
         request = self._request()
         request.infer([photos])
@@ -112,4 +121,11 @@ def weights_digest(file: Path) -> str:
 def _check_weights(file: Path, digest: str) -> None:
     if weights_digest(file) != digest:
         msg = f"expected the weights of {file} beside it, got others in {weights_file(file)}"
+        raise DataError(msg)
+
+
+def _check_memory(file: Path, model: Any, side: int) -> None:  # noqa: ANN401 - imported late
+    needed, most = peak_bytes(model, (1, side, side, 3)), memory_limit()
+    if needed > most:
+        msg = f"expected a graph that runs in {most:,} bytes, got {file}, which needs {needed:,}"
         raise DataError(msg)
