@@ -25,7 +25,7 @@ TESTS_WITHOUT_MODULE = {
         "test_distributed",
         "test_documents",
     ),
-    "test_examples",
+    *("test_examples", "test_hostile_models", "test_hostile_names"),
     *("test_journey", "test_released_losses", "test_surface"),
 }
 
