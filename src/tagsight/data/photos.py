@@ -8,17 +8,23 @@ import logging
 import os
 from importlib.util import find_spec
 from io import BytesIO
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from tagsight.data.photo_cost import MAX_MEMORY, MAX_WORK, Cost, decoding_cost
+from tagsight.data.photo_headers import Metered, require_few_strips, without_comments
+from tagsight.data.srgb import SIDEWAYS, upright_rgb
 from tagsight.data.tar_members import is_tar, members, read_member, tar_of
 from tagsight.errors import DataError, OtherKindError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from PIL import ImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 """What is tried. Pillow knows more; of these it runs no other program (EPS would)."""
@@ -48,17 +54,6 @@ MARGIN = 2
 """Least side that a photo is decoded to, relative to the side that it is warped to. A JPEG of 12
 megapixels is decoded in a fifth of the time; docs/performance.md has what this does to pixels."""
 
-# ImageOps.exif_transpose also rewrites the metadata, and so fails where only they are broken.
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = frozenset({5, 6, 7, 8})
 WHOLE_SIZE = "whole_size"
 
 logger = logging.getLogger(__name__)
@@ -68,29 +63,51 @@ def open_photo(
     source: Path | bytes | BinaryIO | Image.Image,
     *,
     max_pixels: int = MAX_PIXELS,
+    max_memory: int = MAX_MEMORY,
     least_side: int | None = None,
 ) -> Image.Image:
-    """Decode a photo to upright 8-bit RGB.
+    """Decode a photo to upright 8-bit sRGB.
 
-    The EXIF orientation is applied; of an animation the first frame is taken; transparent parts
-    become white; 16-bit and floating-point grey is scaled, not clipped.
+    The Exif orientation is applied, and an embedded colour profile is followed; of an animation the
+    first frame is taken; transparent parts become white; 16-bit and floating-point grey is scaled,
+    not clipped. What decoding takes is told from the header, and a photo that takes too much is
+    refused before it is decoded.
 
     Args:
         source: A file, a member of a tar, the bytes of one, or a photo that Pillow has opened,
             which is left as it is.
-        max_pixels: Most pixels to decode; the header is asked first. Pillow's own limit, twice
+        max_pixels: Most pixels to decode. Pillow's own limit, twice
             ``PIL.Image.MAX_IMAGE_PIXELS``, holds as well.
+        max_memory: Most bytes that decoding may take, all copies together; that the passes over
+            its pixels stay below `tagsight.data.photo_cost.MAX_WORK` bounds the time.
         least_side: Pixels that width and height may be reduced to, where the decoder can do it by
             halves, as that of JPEG can, in a fraction of the time; None decodes the whole photo.
 
     Raises:
-        DataError: If the photo is too large, truncated, or not readable at all.
+        TooLargeError: If the photo has more pixels, or takes more memory or work.
+        DataError: If it is truncated, or not readable at all.
     """
-    try:
-        return _decode(source, max_pixels, least_side)
-    except DataError as error:
-        msg = f"{_name(source)}: {error}"
-        raise type(error)(msg) from error
+    limits = _Limits(max_pixels, max_memory)
+    with _named(source):
+        if isinstance(source, Image.Image):
+            return _decoded(source, limits, source.size, 0, keep=True)
+        with _opened(source, limits, least_side) as (photo, whole, size):
+            return _decoded(photo, limits, whole, size, keep=False)
+
+
+def photo_cost(
+    source: Path | bytes | BinaryIO | Image.Image, *, least_side: int | None = None
+) -> Cost:
+    """Predict what `open_photo` takes for a photo, from its header.
+
+    Raises:
+        DataError: If the photo is not readable.
+    """
+    with _named(source):
+        if isinstance(source, Image.Image):
+            return _cost(source, source.size, 0)
+        with _opened(source, _Limits(MAX_PIXELS, 2**62), least_side) as (photo, whole, size):
+            return _cost(photo, whole, size)
 
 
 def decoding_side(side: int) -> int:
@@ -104,14 +121,18 @@ def whole_size(photo: Image.Image) -> tuple[int, int]:
     return width, height
 
 
-def photo_defect(content: bytes, *, max_pixels: int = MAX_PIXELS) -> str | None:
+def photo_defect(
+    content: bytes, *, max_pixels: int = MAX_PIXELS, max_memory: int = MAX_MEMORY
+) -> str | None:
     """Why `open_photo` would refuse a file's content, or None if it would not.
 
     JPEG is decoded to an eighth of its size: the decoder still reads every byte, so that a
     truncation shows, in a fraction of the time.
     """
+    limits = _Limits(max_pixels, max_memory)
     try:
-        _decode(content, max_pixels, least_side=1)
+        with _reasons(), _opened(content, limits, least_side=1) as (photo, whole, size):
+            _decoded(photo, limits, whole, size, keep=False)
     except DataError as error:
         return str(error)
     return None
@@ -187,38 +208,58 @@ def _listed(folder: Path, entered: set[tuple[int, int]]) -> Iterator[tuple[Path,
     return ((folder / name, name in folders) for name in sorted(names))
 
 
-def _decode(
-    source: Path | bytes | BinaryIO | Image.Image, max_pixels: int, least_side: int | None
-) -> Image.Image:
-    try:
-        if isinstance(source, Image.Image):
-            return _upright_rgb(_of_size(source, max_pixels))
-        with Image.open(_file(source), formats=_formats()) as photo:
-            whole = _of_size(photo, max_pixels).size
-            if least_side is not None and photo.draft(None, (least_side, least_side)):
-                return _upright_rgb(photo, whole)
-            return _upright_rgb(photo)
-    except DataError:
-        raise
-    # Malformed files make Pillow's decoders raise almost anything.
-    except Exception as error:
-        raise _kind(error)(_reason(error)) from error
+class _Limits(NamedTuple):
+    pixels: int
+    memory: int
 
 
-def _file(source: Path | bytes | BinaryIO) -> Path | BinaryIO:
-    if isinstance(source, bytes):
-        return BytesIO(source)
-    if _is_heif(source) and "HEIF" not in _formats():
+class _Opened(NamedTuple):
+    """A photo whose header is read, its size before it was reduced, and the bytes of its file."""
+
+    photo: ImageFile.ImageFile
+    whole: tuple[int, int]
+    file_size: int
+
+
+@contextlib.contextmanager
+def _opened(
+    source: Path | bytes | BinaryIO, limits: _Limits, least_side: int | None
+) -> Iterator[_Opened]:
+    with _file(source) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if size > limits.memory:
+            raise TooLargeError(_too_much_memory(f"a file of {size:,} bytes", limits))
+        require_few_strips(file)
+        plain = without_comments(file)
+        metered = Metered(file if plain is None else BytesIO(plain))
+        with Image.open(cast("IO[bytes]", metered), formats=_formats()) as photo:
+            if photo.format == "PPM":  # read value by value
+                metered.unmetered()
+            whole = _of_size(photo, limits.pixels).size
+            if least_side is not None:
+                photo.draft(None, (least_side, least_side))
+            yield _Opened(photo, whole, size)
+
+
+@contextlib.contextmanager
+def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
+    if not isinstance(source, Path):
+        yield BytesIO(source) if isinstance(source, bytes) else source
+        return
+    if source.suffix.lower() in HEIF_SUFFIXES and "HEIF" not in _formats():
         msg = "expected the extra 'heif' for this kind of photo: pip install 'tagsight[heif]'"
         raise DataError(msg)
-    if isinstance(source, Path) and source.suffix.lower() in RAW_SUFFIXES:
-        return BytesIO(_preview(source))
-    if isinstance(source, Path) and (inside := tar_of(source)):
-        return BytesIO(read_member(*inside))
-    if isinstance(source, Path) and source.exists() and not source.is_file():
+    if source.suffix.lower() in RAW_SUFFIXES:
+        yield BytesIO(_preview(source))
+    elif inside := tar_of(source):
+        yield BytesIO(read_member(*inside))
+    elif source.exists() and not source.is_file():
         msg = "expected a photo, got a folder or device"
         raise DataError(msg)
-    return source
+    else:
+        with source.open("rb") as file:
+            yield file
 
 
 def _preview(source: Path) -> bytes:
@@ -236,10 +277,6 @@ def _preview(source: Path) -> bytes:
     file = BytesIO()
     Image.fromarray(np.asarray(preview.data, dtype=np.uint8)).save(file, "PPM")
     return file.getvalue()
-
-
-def _is_heif(source: Path | BinaryIO) -> bool:
-    return isinstance(source, Path) and source.suffix.lower() in HEIF_SUFFIXES
 
 
 @functools.cache
@@ -260,18 +297,48 @@ def _of_size(photo: Image.Image, max_pixels: int) -> Image.Image:
     return photo
 
 
-def _upright_rgb(photo: Image.Image, whole: tuple[int, int] | None = None) -> Image.Image:
+def _decoded(
+    photo: Image.Image, limits: _Limits, whole: tuple[int, int], file_size: int, *, keep: bool
+) -> Image.Image:
+    _of_size(photo, limits.pixels)
+    _require_affordable(photo, _cost(photo, whole, file_size), limits)
     photo.load()
-    # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away.
+    # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away; and what
+    # is written behind the pixels counts as well.
     orientation = _orientation(photo)
-    turn = UPRIGHT.get(orientation)
-    upright = _rgb(photo)
-    if turn is not None:
-        upright = upright.transpose(turn)
+    _require_affordable(photo, _cost(photo, whole, file_size), limits)
+    upright = upright_rgb(photo, orientation, keep=keep)
     # Without the mark, or the next reader would turn it again.
-    width, height = whole or photo.size
+    width, height = whole
     upright.info = {WHOLE_SIZE: (height, width) if orientation in SIDEWAYS else (width, height)}
     return upright
+
+
+def _cost(photo: Image.Image, whole: tuple[int, int], file_size: int) -> Cost:
+    # Pillow loads a PNG to look for an orientation behind its pixels.
+    behind = photo.format == "PNG" and "exif" not in photo.info and getattr(photo, "tile", False)
+    turned = not behind and _orientation(photo) != 1
+    return decoding_cost(photo, whole, file_size, turned=turned)
+
+
+def _require_affordable(photo: Image.Image, cost: Cost, limits: _Limits) -> None:
+    what = f"{photo.width:,} x {photo.height:,} pixels of {photo.format or 'mode'} {photo.mode}"
+    if cost.memory > limits.memory:
+        raise TooLargeError(_too_much_memory(f"{cost.memory:,} for {what}", limits))
+    if cost.work > MAX_WORK:
+        passes = cost.work // max(1, prod(photo.size))
+        msg = (
+            f"expected a photo that takes at most {MAX_WORK:,} passes over a pixel to decode, got "
+            f"{passes:,} over each of {what}: save it in another format"
+        )
+        raise TooLargeError(msg)
+
+
+def _too_much_memory(got: str, limits: _Limits) -> str:
+    return (
+        f"expected a photo that takes at most {limits.memory:,} bytes of memory to decode "
+        f"(--max-photo-memory), got {got}"
+    )
 
 
 def _orientation(photo: Image.Image) -> int:
@@ -282,26 +349,27 @@ def _orientation(photo: Image.Image) -> int:
         return 1
 
 
-def _rgb(photo: Image.Image) -> Image.Image:
-    if photo.mode == "F" or photo.mode.startswith("I"):
-        return _grey_8_bit(photo).convert("RGB")
-    if photo.has_transparency_data:
-        paper = Image.new("RGBA", photo.size, "white")
-        paper.alpha_composite(photo.convert("RGBA"))
-        return paper.convert("RGB")
-    return photo.convert("RGB")
+@contextlib.contextmanager
+def _named(source: Path | bytes | BinaryIO | Image.Image) -> Iterator[None]:
+    """Give every error the photo's name."""
+    try:
+        with _reasons():
+            yield
+    except DataError as error:
+        msg = f"{_name(source)}: {error}"
+        raise type(error)(msg) from error
 
 
-def _grey_8_bit(photo: Image.Image) -> Image.Image:
-    kind = np.float32 if photo.mode.startswith("I;16") else np.float64
-    values = np.nan_to_num(np.asarray(photo).astype(kind), posinf=0, neginf=0)
-    black, most = float(values.min()), float(values.max())
-    whites = (1, 255, 65535) if photo.mode == "F" else (65535,)
-    usual = [white for white in whites if black >= 0 and most <= white]
-    if not usual:  # what there is, is stretched
-        values -= black
-    white = usual[0] if usual else (most - black) or 1
-    return Image.fromarray((values * (255 / white)).round().astype(np.uint8))
+@contextlib.contextmanager
+def _reasons() -> Iterator[None]:
+    """Make one sentence of whatever decoding raises."""
+    try:
+        yield
+    except DataError:
+        raise
+    # Malformed files make Pillow's decoders raise almost anything.
+    except Exception as error:
+        raise _kind(error)(_reason(error)) from error
 
 
 def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:

@@ -1,0 +1,96 @@
+"""Peak memory of decoding photos of every format and mode, against what their headers tell.
+
+Run as ``python benchmarks/photo_budget.py [SIDE]``; SIDE is in pixels, 2000 by default. The photos
+are drawn, and each is decoded in a process of its own, whose memory is looked at before and after.
+Then come photos that somebody made to be expensive, of 13,000 pixels across and down, with the
+budget that holds if nobody says otherwise: decoded within it, or refused at once.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from table import HEADER, row
+
+from tagsight.data.photo_cost import MAX_MEMORY
+from tagsight.data.photos import open_photo, photo_cost
+from tagsight.errors import TooLargeError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
+from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, REFUSED
+
+SIDE, SIDE_IN_PYTHON, SIDE_OF_EXPENSIVE = 2000, 500, 13_000
+LARGEST_RATIO = 1.5
+SLOWEST_REFUSAL = 5.0  # seconds
+
+
+def main(arguments: list[str]) -> int:
+    """Measure them all; the exit code is 1 if one takes more than 1.5 times the prediction."""
+    side = next((int(word) for word in arguments if word.isdecimal()), SIDE)
+    print(HEADER)
+    worst = 0.0
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "photo"
+        for name, draw in KINDS.items():
+            file.write_bytes(draw(side))
+            worst = max(worst, measured(name, file))
+        for name, draw in IN_PYTHON.items():
+            file.write_bytes(draw(SIDE_IN_PYTHON))
+            worst = max(worst, measured(name, file))
+        for name, draw in EXPENSIVE.items():
+            file.write_bytes(draw(SIDE_OF_EXPENSIVE))
+            worst = max(worst, measured(name, file))
+        for name, draw_refused in REFUSED.items():
+            file.write_bytes(draw_refused())
+            worst = max(worst, measured(name, file))
+    return int(worst > LARGEST_RATIO)
+
+
+def measured(name: str, file: Path) -> float:
+    """Decode a photo in a process of its own, and say what it took; give the ratio."""
+    command = [sys.executable, __file__, "--one", str(file)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr}")
+    outcome, memory, seconds, predicted = done.stdout.split()
+    size = f"{file.stat().st_size / 2**20:.2f} MiB"
+    taken = f"{int(memory) / 2**20:.0f} MiB, {float(seconds):.2f} s"
+    ratio = int(memory) / int(predicted)
+    expected = f"{int(predicted) / 2**20:.0f} MiB"
+    row(f"{name}, {size}: {outcome}", taken, expected, ratio, LARGEST_RATIO, wanted="most")
+    return ratio
+
+
+def one(file: Path) -> None:
+    """Say whether a photo was decoded, the bytes and seconds it took, and the bytes predicted.
+
+    What is refused is held to the whole budget.
+    """
+    for kind in KINDS.values():  # the libraries, which stay
+        open_photo(kind(8))
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    before, started = memory("VmRSS"), time.perf_counter()
+    try:
+        open_photo(file)
+        outcome, predicted = "decoded", photo_cost(file).memory
+    except TooLargeError:
+        outcome, predicted = "refused", MAX_MEMORY
+    print(outcome, memory("VmHWM") - before, time.perf_counter() - started, predicted)
+
+
+def memory(which: str) -> int:
+    """A size that the system tells of this process, in bytes."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    line = next(line for line in status.splitlines() if line.startswith(which))
+    return int(line.split()[1]) * 2**10
+
+
+if __name__ == "__main__":
+    if "--one" in sys.argv:
+        one(Path(sys.argv[-1]))
+    else:
+        sys.exit(main(sys.argv[1:]))

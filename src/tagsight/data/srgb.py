@@ -1,0 +1,213 @@
+"""Decoded photos of any mode and colour space, made upright 8-bit sRGB in strips."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from PIL.ImageCms import ImageCmsTransform
+
+STRIP = 2**18
+"""Pixels that are converted at a time, so that what is made on the way is small."""
+
+LARGEST_PROFILE = 2**22
+"""Bytes of a colour profile that is used; those of printers have one or two million."""
+
+CLASSES = frozenset({b"scnr", b"mntr", b"prtr", b"spac"})
+"""Kinds of profiles that say what the colours of a photo are."""
+
+SPACES = {
+    b"RGB ": ("RGB", frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr"})),
+    b"GRAY": ("L", frozenset({"1", "L", "LA"})),
+    b"CMYK": ("CMYK", frozenset({"CMYK"})),
+}
+"""By the colour space of a profile: the mode it is applied to, and the modes that may become it. A
+grey photo under a profile for RGB is common: somebody took the colours out."""
+
+SAME = 2
+"""Levels of 255 by which colours may differ that need not be converted."""
+
+# ImageOps.exif_transpose also rewrites the metadata, and so fails where only they are broken.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+class ToRgb(NamedTuple):
+    """How the pixels of a photo become sRGB.
+
+    Attributes:
+        mode: What they are first.
+        transform: From there to sRGB; None if they are such already.
+        transparent: Whether they lie on white paper.
+    """
+
+    mode: str
+    transform: ImageCmsTransform | None
+    transparent: bool
+
+    @classmethod
+    def of(cls, photo: Image.Image) -> ToRgb:
+        """Decide by a photo's mode and profile."""
+        profile, deep = photo.info.get("icc_profile"), is_deep(photo.mode)
+        mode, transform = _transform(profile, "L" if deep else photo.mode)
+        return cls(mode, transform, photo.has_transparency_data and not deep)
+
+    def changes(self, photo: Image.Image) -> bool:
+        """Whether there is something to do."""
+        return photo.mode != "RGB" or self.transparent or self.transform is not None
+
+    def __call__(self, strip: Image.Image) -> Image.Image:
+        """Convert some pixels."""
+        alpha = None
+        if self.transparent:
+            strip = strip.convert("RGBA")
+            alpha = strip.getchannel("A")
+        colours = strip.convert(self.mode)
+        if self.transform is not None:
+            from PIL import ImageCms
+
+            colours = ImageCms.applyTransform(colours, self.transform) or colours
+        if alpha is not None:
+            paper = Image.new("RGB", strip.size, "white")
+            paper.paste(colours, mask=alpha)
+            return paper
+        return colours.convert("RGB")
+
+
+def upright_rgb(photo: Image.Image, orientation: int, *, keep: bool) -> Image.Image:
+    """Make a loaded photo upright 8-bit sRGB, with no metadata.
+
+    A profile that is embedded is followed by perceptual intent with black-point compensation;
+    without one, or with one that is broken or for another colour space, pixels are taken for sRGB.
+
+    Args:
+        photo: Of any mode.
+        orientation: As in Exif, 1 to 8.
+        keep: Whether the photo must stay as it is. Otherwise its pixels are taken away or let go,
+            so that there are fewer copies.
+    """
+    to_rgb = ToRgb.of(photo)
+    image = photo
+    if is_deep(photo.mode):
+        image = _grey_8_bit(photo)
+        _let_go(photo, keep)
+    if (turn := UPRIGHT.get(orientation)) is not None:
+        turned = image.transpose(turn)
+        _let_go(image, keep and image is photo)
+        image = turned
+    if to_rgb.changes(image):
+        target = Image.new("RGB", image.size)
+        for box in strips(image.size):
+            target.paste(to_rgb(image.crop(box)), box)
+        _let_go(image, keep and image is photo)
+        image = target
+    elif image is photo:
+        # An image that is no file: its decoder and what that keeps can go.
+        image = photo.copy() if keep else photo._new(photo.im)
+    image.info = {}
+    return image
+
+
+def is_deep(mode: str) -> bool:
+    """Whether pixels of a mode are grey with more than 8 bits."""
+    return mode == "F" or mode.startswith("I")
+
+
+def strips(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Divide an image into boxes of whole lines: left, top, right, bottom.
+
+    >>> [box[1::2] for box in strips((STRIP // 2, 3))]
+    [(0, 2), (2, 3)]
+    """
+    width, height = size
+    lines = max(1, STRIP // width)
+    return ((0, top, width, min(top + lines, height)) for top in range(0, height, lines))
+
+
+def _let_go(image: Image.Image, keep: bool) -> None:  # noqa: FBT001 - what it is about
+    if not keep:
+        image.close()
+
+
+def _grey_8_bit(photo: Image.Image) -> Image.Image:
+    """Scale grey of more bits or of floats; what there is, is stretched if its range is unusual."""
+    black, most = np.inf, -np.inf
+    for box in strips(photo.size):
+        values = _values(photo.crop(box))
+        black, most = min(black, float(values.min())), max(most, float(values.max()))
+    whites = (1, 255, 65535) if photo.mode == "F" else (65535,)
+    usual = [white for white in whites if black >= 0 and most <= white]
+    white = usual[0] if usual else (most - black) or 1
+    grey = Image.new("L", photo.size)
+    for box in strips(photo.size):
+        values = _values(photo.crop(box))
+        if not usual:
+            values -= black
+        values *= 255 / white
+        grey.paste(Image.fromarray(values.round().astype(np.uint8)), box)
+    return grey
+
+
+def _values(strip: Image.Image) -> NDArray[np.floating]:
+    kind = np.float32 if strip.mode.startswith("I;16") else np.float64
+    return np.nan_to_num(np.asarray(strip).astype(kind), copy=False, posinf=0, neginf=0)
+
+
+def _transform(profile: object, mode: str) -> tuple[str, ImageCmsTransform | None]:
+    """The mode that pixels are taken in, and the way from there to sRGB if it is one."""
+    if isinstance(profile, bytes) and 128 < len(profile) <= LARGEST_PROFILE:
+        applied, modes = SPACES.get(profile[16:20], ("", frozenset()))
+        if mode in modes and profile[12:16] in CLASSES:
+            transform = _built(profile, applied)
+            return (applied, transform) if transform is not None else ("RGB", None)
+    return "RGB", None
+
+
+@lru_cache(maxsize=16)
+def _built(profile: bytes, mode: str) -> ImageCmsTransform | None:
+    """The transform of a profile, or None if it is broken or changes nothing to speak of."""
+    from PIL import ImageCms
+
+    try:
+        transform = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(BytesIO(profile)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            ImageCms.Intent.PERCEPTUAL,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        if mode == "CMYK":
+            return transform
+        probe = _probe(mode)
+        seen = ImageCms.applyTransform(probe, transform) or probe
+    # What is wrong with a profile raises almost anything, and is no reason to refuse a photo.
+    except Exception:
+        return None
+    apart = np.asarray(seen, np.int16) - np.asarray(probe.convert("RGB"), np.int16)
+    return transform if np.abs(apart).max() > SAME else None
+
+
+def _probe(mode: str) -> Image.Image:
+    """Colours all over a space: 256 greys, or 17 levels a channel."""
+    if mode == "L":
+        return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    levels = np.linspace(0, 255, 17).round().astype(np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
+    return Image.fromarray(cube.reshape(17, -1, 3))
