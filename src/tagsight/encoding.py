@@ -118,7 +118,7 @@ class Encoder:
             timm.__version__,
             PIL.__version__,
             torchvision.__version__,
-            f"decoded to {MARGIN} sides",
+            f"decoded to {MARGIN} sides in sRGB",
             str(self.runtime),
         )
         digest = blake2b("|".join(versions).encode(), digest_size=16)

@@ -133,8 +133,12 @@ def tiff_tags(
     width: int, height: int, bits: tuple[int, ...], colours: int, compression: int
 ) -> dict[int, tuple[str, tuple[int, ...]]]:
     return {
-        256: ("L", (width,)), 257: ("L", (height,)), 258: ("H", bits),
-        259: ("H", (compression,)), 262: ("H", (colours,)), 277: ("H", (len(bits),)),
+        256: ("L", (width,)),
+        257: ("L", (height,)),
+        258: ("H", bits),
+        259: ("H", (compression,)),
+        262: ("H", (colours,)),
+        277: ("H", (len(bits),)),
     }
 
 
@@ -276,20 +280,20 @@ def many_strips(count: int) -> bytes:
 
 REFUSED: dict[str, Callable[[], bytes]] = {
     "JPEG of 3,000 scans": partial(many_scans, 2000, 3000),
-    "PNG of empty chunks": partial(empty_chunks, 2**20),
-    "PNG of empty pixels": lambda: flat_png(8)[:33] + png_chunk(b"IDAT", b"") * 2**20,
-    "JPEG of empty segments": partial(empty_segments, 2**20),
-    "TIFF of many strips": partial(many_strips, 2**21),
+    "PNG of empty chunks": partial(empty_chunks, 2**17),
+    "PNG of empty pixels": lambda: flat_png(8)[:33] + png_chunk(b"IDAT", b"") * 2**17,
+    "JPEG of empty segments": partial(empty_segments, 2**17),
+    "TIFF of many strips": partial(many_strips, 2**20),
     "TIFF of a large tile": lambda: tiff(
         tiff_tags(8, 8, (8, 8, 8), 2, 8)
         | {322: ("L", (2**15,)), 323: ("L", (2**15,)), 324: ("L", (8,)), 325: ("L", (8,))},
         bytes(64),
     ),
     "GIF of comments": lambda: flat("GIF", 8)[:-1].replace(
-        b",", b"!\xfe" + b"\1a" * 2**21 + b"\0,", 1
+        b",", b"!\xfe" + b"\1a" * 2**18 + b"\0,", 1
     ),
     "PPM, plain": lambda: b"P3 13000 13000 255 " + b"1 " * 2**20,
-    "PPM of a comment": lambda: b"P5 #" + b"a" * 2**21 + b"\n8 8 255 " + bytes(64),
+    "PPM of a comment": lambda: b"P5 #" + b"a" * 2**19 + b"\n8 8 255 " + bytes(64),
     "BMP of ends of lines": lambda: run_length_bmp(13000, b"\0\0" * 13000),
 }
 """Photos that need no more than their header to be told from others."""

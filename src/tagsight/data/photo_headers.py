@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from PIL import ImageFile
 
-MOST_READS = 2**19
+MOST_READS = 2**18
 """Pieces that a file is read in: one of millions of empty chunks is refused within a second."""
 
 MOST_STRIPS = 2**17

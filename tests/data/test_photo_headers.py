@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from photo_kinds import (
+    IN_PYTHON,
+    KINDS,
+    REFUSED,
+    empty_chunks,
+    encoded,
+    flat,
+    many_scans,
+    many_strips,
+    pixels,
+    pnm,
+    saved,
+)
+from PIL import Image
+
+from tagsight.data.photo_headers import (
+    MOST_READS,
+    Metered,
+    count_scans,
+    largest_tile,
+    require_few_strips,
+    without_comments,
+)
+from tagsight.data.photos import open_photo
+from tagsight.errors import TooLargeError
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_photo_made_to_be_expensive_is_refused_before_it_is_decoded(name) -> None:
+    content = REFUSED[name]()
+    with pytest.raises(TooLargeError, match=r"^photo: expected a"):
+        open_photo(content)
+
+
+@pytest.mark.parametrize("name", KINDS | IN_PYTHON)
+def test_a_sound_photo_is_not_taken_for_an_expensive_one(name) -> None:
+    photo = open_photo((KINDS | IN_PYTHON)[name](40))
+    assert (photo.mode, photo.size) == ("RGB", (40, 40))
+
+
+def scans(content: bytes) -> int:
+    with Image.open(BytesIO(content)) as photo:
+        at = photo.fp.tell()
+        found = count_scans(photo, len(photo.layer), progressive="progressive" in photo.info)
+        assert photo.fp.tell() == at
+        photo.load()
+    return found
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_scans_are_those_that_are_there(mode) -> None:
+    assert scans(saved("JPEG", mode, 64)) == 1
+    content = saved("JPEG", mode, 64, progressive=True)
+    assert scans(content) == content.count(b"\xff\xda") > 5
+    assert scans(many_scans(64, 20)) == 20 + scans(flat("JPEG", 64, progressive=True))
+
+
+def test_scans_are_not_hidden_by_what_looks_like_the_end_or_like_a_thumbnail() -> None:
+    end = b"\xff\xfe\0\x06\xff\xd9\xff\xda"
+    content = many_scans(64, 5)
+    first = content.index(b"\xff\xda")
+    second = content.index(b"\xff\xda", first + 2)
+    hidden = content[:2] + end + content[2:second] + end + content[second:]
+    assert scans(hidden) == scans(content)
+    long_head = content[:2] + (b"\xff\xe5\xff\xff" + bytes(0xFFFD)) * 3 + content[2:]
+    assert scans(long_head) == scans(content)
+
+
+def test_a_baseline_jpeg_in_several_scans_is_counted_as_such() -> None:
+    sound = saved("JPEG", "RGB", 64)
+    at = sound.index(b"\xff\xda")
+    one = b"\xff\xda" + b"\0\x08\x01\x01\0\0\x3f\0" + b"\x7f"
+    split = sound[:at] + one * 7 + sound[at:]
+    with Image.open(BytesIO(split)) as photo:
+        assert count_scans(photo, 3, progressive=False) == 8
+
+
+def test_a_file_may_be_read_so_often_and_no_more() -> None:
+    file = Metered(BytesIO(b"abc"), reads=2)
+    assert file.read(1) + file.read(1) == b"ab"
+    assert file.tell() == 2
+    with pytest.raises(TooLargeError, match="pieces"):
+        file.read(1)
+    file.unmetered()
+    assert file.read() == b"c"
+
+
+def test_a_large_photo_in_usual_chunks_is_read_far_less_often() -> None:
+    file = Metered(BytesIO(encoded(Image.effect_noise((1000, 1000), 90), "PNG")))
+    with Image.open(file) as photo:
+        photo.load()
+    assert MOST_READS - file._left < 1000
+
+
+@pytest.mark.parametrize("count", [2**17, 2**17 + 1])
+def test_a_tiff_has_no_more_strips_than_it_may(count) -> None:
+    file = BytesIO(many_strips(count))
+    if count <= 2**17:
+        require_few_strips(file)
+        assert file.tell() == 0
+        return
+    with pytest.raises(TooLargeError, match="at most 131,072 strips or tiles, got 131,073"):
+        require_few_strips(file)
+
+
+def test_big_tiffs_are_asked_as_well() -> None:
+    count = 2**20
+    content = b"II+\0\x08\0\0\0" + (16).to_bytes(8, "little") + (1).to_bytes(8, "little")
+    content += (273).to_bytes(2, "little") + (16).to_bytes(2, "little")
+    content += count.to_bytes(8, "little") + bytes(8)
+    with pytest.raises(TooLargeError, match="1,048,576"):
+        require_few_strips(BytesIO(content))
+    for cut in range(len(content)):
+        require_few_strips(BytesIO(content[:cut][:16] + bytes(9)))
+
+
+@pytest.mark.parametrize("kind", ["P1", "P2", "P3"])
+def test_comments_in_plain_text_change_nothing_and_cost_little(kind) -> None:
+    sound = pnm(kind, 8)
+    head, _, rest = sound.partition(b" ")
+    filled = head + b"\n" + b"# one \r#\n" * 100_000 + rest + b" # last"
+    assert np.array_equal(np.asarray(open_photo(filled)), np.asarray(open_photo(sound)))
+    assert without_comments(BytesIO(pnm("P6", 8))) is None
+
+
+@pytest.mark.parametrize("ending", [".jp2", ".j2k"])
+def test_the_tiles_of_a_jpeg_2000_are_those_of_its_codestream(tmp_path, ending) -> None:
+    file = tmp_path / f"photo{ending}"
+    Image.fromarray(pixels(100)).save(file, tile_size=(64, 32))
+    with Image.open(file) as photo:
+        assert largest_tile(photo) == (64 * 32, 3, 1)
+    Image.fromarray(pixels(100, 1)[..., 0].astype(np.uint16)).save(file)
+    with Image.open(file) as photo:
+        assert largest_tile(photo) == (100 * 100, 1, 2)
+
+
+def test_chunks_are_no_problem_until_there_are_very_many() -> None:
+    assert open_photo(empty_chunks(1000)).size == (8, 8)
