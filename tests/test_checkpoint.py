@@ -264,9 +264,9 @@ def test_settings_of_absurd_size_are_refused_unread(model: Path):
         ({"recipe__settings__backbone__name": "hf-hub:evil/model"}, "'hf-hub:evil/model'"),
         ({"preprocessing__resize": "crop"}, "preprocessing.resize: expected 'warp', got 'crop'"),
         ({"decision__temperature": 0}, "expected a finite temperature above 0"),
-        ({"decision__thresholds": {"red": 0.5}}, "expected one threshold for each of 5 labels"),
+        ({"decision__thresholds": {"red": 0.5}}, "expected one threshold for each label"),
         ({"decision__thresholds__red": 7}, r"expected thresholds in \[0, 1\]"),
-        ({"labels": ["red", "green"]}, "expected one threshold for each of 2 labels"),
+        ({"labels": ["red", "green"]}, "expected one threshold for each label"),
         ({"labels": "red"}, "labels: "),
         ({"weights_sha256": "../x"}, "weights_sha256"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
@@ -282,7 +282,7 @@ def test_labels_of_another_number_than_the_weights_are_refused(model: Path):
     names = ["red", "green"]
     change_config(model, labels=names, decision__thresholds=dict.fromkeys(names, 0.5))
     with pytest.raises(
-        DataError, match=r"expected 'labels.vectors' of the 2 labels in config.json, \[2, 7\]"
+        DataError, match=r"expected 'labels.vectors' of all labels in config.json, \[2, 7\]"
     ):
         load_model(model)
 
@@ -320,18 +320,18 @@ def not_finite(tensors: dict[str, torch.Tensor]) -> None:
             "'classifier.bias' of torch.float32, got torch.int64",
         ),
         (not_finite, "expected finite weights, got others in 'classifier.bias'"),
-        (lambda t: t.pop("labels.photos"), r"'labels.photos' of the 5 labels .* got none"),
+        (lambda t: t.pop("labels.photos"), r"'labels.photos' of all labels .* got none"),
         (
             lambda t: t.update({"labels.cooccurrence": torch.zeros(5, 4, dtype=torch.int64)}),
-            r"'labels.cooccurrence' of the 5 labels .* got \[5, 4\]",
+            r"'labels.cooccurrence' of all labels .* got \[5, 4\]",
         ),
         (
             lambda t: t.update({"labels.photos": torch.zeros(5)}),
-            r"'labels.photos' of the 5 labels in config.json, \[5\] of I64, got \[5\] of F32",
+            r"'labels.photos' of all labels in config.json, \[5\] of I64, got \[5\] of F32",
         ),
         (
             lambda t: t.update({"labels.vectors": torch.zeros(())}),
-            r"'labels.vectors' of the 5 labels",
+            r"'labels.vectors' of all labels",
         ),
     ],
 )
@@ -387,11 +387,11 @@ SPOILED = {
     ),
     "fewer targets": (
         replaced("targets", torch.zeros(5, 15, dtype=torch.int8)),
-        r"in 1 tensors: expected 'targets' of shape \[5, 16\], got \[5, 15\]",
+        r"in 1 tensor: expected 'targets' of shape \[5, 16\], got \[5, 15\]",
     ),
     "fewer photos": (
         replaced("remembered", torch.zeros(15, 24)),
-        r"in 1 tensors: expected 'targets' of shape \[5, 15\], got \[5, 16\]",
+        r"in 1 tensor: expected 'targets' of shape \[5, 15\], got \[5, 16\]",
     ),
     "shorter photos": (
         replaced("remembered", torch.zeros(16, 23)),

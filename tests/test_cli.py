@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 
 import tagsight.catalogue
-from tagsight.cli import COMMANDS, DEBUG, main, with_json_target
+from tagsight.cli import COMMANDS, DEBUG, main, with_standard_output
 from tagsight.errors import DataError
 from tagsight.settings import DEFAULT_RECIPE
 
@@ -220,7 +220,6 @@ def test_a_pipe_that_closes_under_a_command_is_no_defect(monkeypatch, capfd):
         (["new.jsonl"], True),
         (["new"], True),
         (["old.json"], True),
-        (["-"], True),
     ],
 )
 def test_json_without_a_file_means_standard_output(
@@ -231,7 +230,21 @@ def test_json_without_a_file_means_standard_output(
     (tmp_path / "old.json").touch()
     (tmp_path / "photos").mkdir()
     expected = ["tag", "--json" if is_file else "--json=-", *following]
-    assert with_json_target(["tag", "--json", *following]) == expected
+    assert with_standard_output(["tag", "--json", *following]) == expected
+
+
+@pytest.mark.parametrize("option", ["--json", "--out", "--problems"])
+def test_a_dash_after_an_option_means_standard_output(option: str):
+    assert with_standard_output(["tag", option, "-", "a"]) == ["tag", f"{option}=-", "a"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--debug"]])
+def test_without_a_command_the_help_is_printed(capsys, arguments: list[str]):
+    assert main(["--help"]) == 0
+    expected = capsys.readouterr().out
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (expected, "")
 
 
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])

@@ -53,7 +53,7 @@ def test_strictness_changes_the_odds_and_never_what_is_never_predicted() -> None
         ([], r"expected a decision with 'temperature' and 'thresholds', got \[\]"),
         ({"temperature": 1.0}, "expected a decision with 'temperature' and 'thresholds'"),
         ({"temperature": 1.0, "thresholds": [0.5]}, "expected a decision with 'temperature'"),
-        ({"temperature": 1.0, "thresholds": {}}, r"each of 1 labels, \['cat'\] differ"),
+        ({"temperature": 1.0, "thresholds": {}}, r"each label, \['cat'\] differ"),
         ({"temperature": 1.0, "thresholds": {"dog": 0.5}}, r"\['cat', 'dog'\] differ"),
         ({"temperature": 1.0, "thresholds": {"cat": "0.5"}}, "that are numbers, got '0.5'"),
         ({"temperature": True, "thresholds": {"cat": 0.5}}, "that are numbers, got True"),

@@ -165,14 +165,14 @@ def test_a_step_in_parts_is_the_step(tmp_path, system: str, accumulate: int):
 def test_more_parts_than_photos_of_a_step_are_refused(tmp_path):
     rows = tiny_collection(tmp_path)
     with pytest.raises(
-        DataError, match=r"at least 9 photos a step, one for each part of each process, got 8"
+        DataError, match=r"a photo a step for each part of each process, at least 9, got 8"
     ):
         run(rows, tmp_path / "run", replace(RUNTIME, accumulate=9), "resnet")
 
 
 def test_batch_norm_that_is_trained_by_several_processes_on_cpus_is_refused():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
-    with pytest.raises(DataError, match="expected batch norm to be frozen where 2 processes"):
+    with pytest.raises(DataError, match="expected batch norm to be frozen where several processes"):
         Processes(0, 2).wrapped(network)
     assert ALONE.wrapped(network) is network
 

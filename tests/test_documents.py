@@ -19,7 +19,7 @@ from cyclopts import ValidationError
 from PIL import Image
 
 from tagsight.catalogue import systems_page
-from tagsight.cli import COMMANDS, app, main, with_json_target
+from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.protocols import PROTOCOLS
 from tagsight.data.readers import READERS, read_annotations
 from tagsight.systems import SYSTEMS
@@ -114,7 +114,7 @@ class MissingPathError(Exception):
 
 def parse(arguments: list[str]) -> None:
     try:
-        app.parse_args(with_json_target(arguments), exit_on_error=False, print_error=False)
+        app.parse_args(with_standard_output(arguments), exit_on_error=False, print_error=False)
     except ValidationError as error:
         if "does not exist" not in str(error):
             raise

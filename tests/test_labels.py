@@ -72,15 +72,15 @@ def test_an_empty_label_space_knows_names_only():
         ({"names": ("cat", "dog", "cat")}, r"expected each label once, got \['cat'\]"),
         (
             {"cooccurrence": torch.zeros(2, 2)},
-            r"co-occurrence counts of the 3 labels, shape \(3, 3\), got shape \(2, 2\)",
+            r"co-occurrence counts of the labels, shape \(3, 3\), got shape \(2, 2\)",
         ),
         (
             {"photos": torch.zeros(2)},
-            r"how many photos each of the 3 labels is known in, shape \(3,\), got shape \(2,\)",
+            r"how many photos each label is known in, shape \(3,\), got shape \(2,\)",
         ),
         (
             {"vectors": torch.zeros(2, 300)},
-            r"word vector for each of the 3 labels, shape \(3, E\), got shape \(2, 300\)",
+            r"word vector for each label, shape \(3, E\), got shape \(2, 300\)",
         ),
         ({"vectors": torch.zeros(3)}, r"shape \(3, E\), got shape \(3,\)"),
     ],

@@ -429,7 +429,7 @@ def test_predicted_and_targets_of_other_shapes_are_refused() -> None:
 
 
 def test_weights_of_other_photos_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected one weight for each of the 3 photos, got 2"):
+    with pytest.raises(ValueError, match="expected a weight for each photo, 3, got 2"):
         average_precision(torch.zeros(3, 1), torch.ones(3, 1), weights=torch.ones(2))
 
 

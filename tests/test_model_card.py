@@ -35,7 +35,7 @@ def card(pooling: str = "average", name: str = "resnet") -> str:
 @pytest.mark.parametrize(
     "line",
     [
-        "# channels: which of 2 labels a photo has, and where",
+        "# channels: which of 2 labels are in a photo, and where",
         "| cat | 0.250 | 30 | 34 |",
         "| a\\|b | 1.000 | 4, fewer than 20 | 35 |",
         "| not in mAP, as no training photo has it | dog |",

@@ -30,6 +30,15 @@ def test_a_device_that_is_not_here_is_refused(device: str):
         Runtime.choose(device)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_cuda_device_none_is_offered():
+    with pytest.raises(DataError, match=r"^no CUDA device here: expected .* such as 'cpu', got 'c"):
+        Runtime.choose("cuda")
+    with pytest.raises(DataError) as refused:
+        Runtime.choose("mps")
+    assert "cuda" not in str(refused.value)
+
+
 @pytest.mark.parametrize(("precision", "dtype"), PRECISIONS.items())
 def test_convolutions_run_in_the_chosen_precision(precision: str, dtype: torch.dtype):
     runtime = Runtime.choose("cpu", precision)

@@ -231,7 +231,7 @@ def test_a_logit_that_is_not_finite_is_refused_with_its_label(logit: float) -> N
 
 @pytest.mark.parametrize("shape", [(2, 1), (3, 2)])
 def test_targets_of_other_labels_are_refused(shape: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"targets of 2 labels, shape \(N, 2\), got \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"targets of all labels, shape \(N, 2\), got \(2, 2\)"):
         fit_decision(torch.zeros(2, 2), torch.zeros(shape), names=["cat", "dog"])
 
 

@@ -110,7 +110,7 @@ class TrainingBatches:
         photos, shares = min(self.size, len(self.photos)), self.processes.count * self.parts
         if photos < shares:
             msg = (
-                f"expected at least {shares} photos a step, one for each part of each process, "
+                f"expected a photo a step for each part of each process, at least {shares}, "
                 f"got {photos}; start fewer processes, or lower --accumulate"
             )
             raise DataError(msg)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from tagsight import __version__
+from tagsight.amounts import amount
 from tagsight.backbones import weights_follow
 from tagsight.decision import Decision
 from tagsight.errors import DataError
@@ -209,7 +210,7 @@ def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str)
         if header.get_shape() == shape and header.get_dtype() == kind:
             return stored.get_tensor(key)
         found = f"{header.get_shape()} of {header.get_dtype()}"
-    msg = f"expected {key!r} of the {shape[0]} labels in {CONFIG}, {shape} of {kind}, got {found}"
+    msg = f"expected {key!r} of all labels in {CONFIG}, {shape} of {kind}, got {found}"
     raise DataError(msg)
 
 
@@ -223,8 +224,9 @@ def _check_shapes(stored: safe_open, system: System) -> None:
     if differing:
         first = differing[0]
         msg = (
-            f"does not fit the system in {CONFIG} in {len(differing)} tensors: expected {first!r} "
-            f"of shape {expected.get(first, 'none')}, got {found.get(first, 'none')}"
+            f"does not fit the system in {CONFIG}, in {amount(len(differing), 'tensor')}: "
+            f"expected {first!r} of shape "
+            f"{expected.get(first, 'none')}, got {found.get(first, 'none')}"
         )
         raise DataError(msg)
 

@@ -23,6 +23,7 @@ from tagsight.commands.explain import explain
 from tagsight.commands.export import export
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
+from tagsight.commands.order import check_order
 from tagsight.commands.output import (
     INTERRUPTED,
     STANDARD_OUTPUT,
@@ -105,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.lastResort = Warnings(logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or bool(os.environ.get(DEBUG))
-    tokens = with_json_target([token for token in given if token != "--debug"])
+    tokens = with_standard_output([token for token in given if token != "--debug"] or ["--help"])
     try:
         return _run(tokens)
     except BrokenPipeError:
@@ -125,24 +126,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USER_ERROR
 
 
-def with_json_target(tokens: Sequence[str]) -> list[str]:
-    """Let ``--json`` without a file mean standard output.
+def with_standard_output(tokens: Sequence[str]) -> list[str]:
+    """Let ``-`` mean standard output after any option, and ``--json`` need no file at all.
 
-    What follows is no file if it is an option, or an existing folder or file that is not JSON:
-    a photo is never written over.
+    What follows ``--json`` is no file if it is an option, or an existing folder or file that is not
+    JSON: a photo is never written over.
 
-    >>> with_json_target(["tag", "model", "photos", "--json", "--top", "3"])
-    ['tag', 'model', 'photos', '--json=-', '--top', '3']
+    >>> with_standard_output(["tag", "model", "photos", "--json", "--out", "-"])
+    ['tag', 'model', 'photos', '--json=-', '--out=-']
     """
     completed: list[str] = []
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-        to_output = token == "--json" and not _is_target(following)
-        completed.append(f"--json={STANDARD_OUTPUT}" if to_output else token)
+    rest = list(tokens)
+    while rest:
+        token, following = rest.pop(0), rest[0] if rest else None
+        named = token.startswith("--") and "=" not in token and following == "-"
+        if named:
+            rest.pop(0)
+        to_output = named or (token == "--json" and not _is_target(following))
+        completed.append(f"{token}={STANDARD_OUTPUT}" if to_output else token)
     return completed
 
 
 def _is_target(token: str | None) -> bool:
-    if token is None or (token.startswith("-") and token != str(STANDARD_OUTPUT)):
+    if token is None or token.startswith("-"):
         return False
     path = Path(token)
     return not path.exists() or (path.is_file() and path.suffix in {".json", ".jsonl", ".ndjson"})
@@ -165,6 +171,7 @@ def _run(tokens: Sequence[str]) -> int:
             "share their work; start it without the launcher"
         )
         raise DataError(msg)
+    check_order(command, bound.arguments)
     result = command(*bound.args, **bound.kwargs)
     sys.stdout.flush()
     return result or 0

@@ -113,7 +113,7 @@ class Result:
     @cached_property
     def left_out(self) -> dict[str, list[str]]:
         """Labels that stay out of mAP, by the reason (`measured_labels.left_out_labels`)."""
-        found = _part(self.record.report, "left_out")
+        found = _part({"left_out": {}} | self.record.report, "left_out")
         if not (
             found.keys() <= REASONS.keys() and all(isinstance(v, list) for v in found.values())
         ):

@@ -152,12 +152,14 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     record, report = rows[0].record, rows[0].record.report
     photos = report["photos"]
     assert isinstance(photos, int)
+    labels = len(rows[0].results[0].positives)
+    counted = {"labels_counted": report["labels_counted"], "labels": labels}
     yield (
         "Selected on val, reported on test"
         if record.split == "test"
         else "Selected and reported on val, so that another split will give less"
     ) + (
-        f": {amount(photos, 'photo')}, mAP {mean_over(report)} (data "
+        f": {amount(photos, 'photo')}, mAP {mean_over(counted)} (data "
         f"{record.data_hash[:12]}, split {record.split_hash[:12]}); values in percent."
     )
     for sentence in _label_sentences(rows[0].results[0]):

@@ -108,9 +108,7 @@ class Decision:
                 msg = f"expected a decision with 'temperature' and 'thresholds', got {data!r:.200}"
                 raise DataError(msg)
         if differing := sorted(thresholds.keys() ^ set(names), key=repr):
-            msg = (
-                f"expected one threshold for each of {len(names)} labels, {differing!r:.200} differ"
-            )
+            msg = f"expected one threshold for each label, {differing!r:.200} differ"
             raise DataError(msg)
         for number in (temperature, *thresholds.values()):
             if type(number) not in {int, float} or abs(number) > sys.float_info.max:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tagsight.amounts import amount
 from tagsight.checkpoint import load_model
 from tagsight.data.boxes import read_boxes
 from tagsight.data.readers import read_annotations
@@ -140,7 +141,8 @@ def _summary(
     lines = [
         "# tagsight demo",
         "",
-        f"{len(annotations):,} drawn photos (seed {seed}), {len(annotations.names)} labels, "
+        f"{amount(len(annotations), 'drawn photo')} (seed {seed}), "
+        f"{amount(len(annotations.names), 'label')}, "
         f"{sizes['train']} to train on, {sizes['val']} to choose by, {sizes['test']} to measure; "
         f"{IMAGE_SIZE} pixels, EfficientNet-Lite0 from ImageNet weights, {EPOCHS} epochs.",
         "",

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from tagsight.amounts import amount
 from tagsight.errors import DataError
 from tagsight.fetching import Remote, fetch
 from tagsight.unpacking import unpack
@@ -181,8 +182,8 @@ def download(name: str, out: Path, following: Following) -> list[str]:
     for part in missing:
         if (out / part.folder).exists():
             msg = (
-                f"expected {part.files:,} files {part.counted} in {out / part.folder} or no such "
-                "folder, got a part of them; move it away and try again"
+                f"expected {amount(part.files, 'file')} {part.counted} in {out / part.folder} "
+                "or no such folder, got a part of them; move it away and try again"
             )
             raise DataError(msg)
     folders = {part.folder for part in missing}
@@ -250,7 +251,7 @@ def _fill(
             _without_folder_of_same_name(beside / part.folder)
             if not is_complete(part, beside):
                 msg = (
-                    f"expected {part.files:,} files {part.counted} in {part.folder} of the "
+                    f"expected {amount(part.files, 'file')} {part.counted} in {part.folder} of the "
                     f"archives of {out}, got fewer"
                 )
                 raise DataError(msg)

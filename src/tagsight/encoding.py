@@ -18,6 +18,7 @@ import timm
 import torch
 import torchvision
 
+from tagsight.amounts import amount
 from tagsight.data.photos import MARGIN
 from tagsight.feature_cache import SUFFIX, FeatureCache, make_room
 from tagsight.preprocessing import warped
@@ -250,7 +251,7 @@ def _stores(
             for done_here in encoder.encode(photos, grids, cache):
                 advance(done + done_here)
             done += len(photos)
-    log.note(f"frozen stages: {total:,} photos computed, the others found in {cache.file}")
+    log.note(f"frozen stages: {amount(total, 'photo')} computed, the rest found in {cache.file}")
     return stores
 
 

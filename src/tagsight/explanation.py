@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from tagsight.amounts import amount
 from tagsight.contact_sheet import Panel, Section, contact_sheet, heatmap
 from tagsight.data.photos import open_photo
 from tagsight.files import replacing
@@ -167,7 +168,7 @@ def _title(result: Result, shown: Sequence[str]) -> str:
     if not result.labels:
         title += "; no label found"
     if len(shown) > MOST_PANELS:
-        title += f"; {MOST_PANELS} of {len(shown)} labels"
+        title += f"; {MOST_PANELS} of {amount(len(shown), 'label')}"
     return title
 
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tagsight.amounts import amount
 from tagsight.label_constants import LabelConstants
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class LabelNetwork(LabelConstants[Tensor]):
     def __init__(self, labels: LabelSpace, channels: int, config: GraphLayersConfig) -> None:
         super().__init__()
         if labels.vectors is None:
-            msg = f"expected word vectors of the {len(labels)} labels, got none"
+            msg = f"expected word vectors of the {amount(len(labels), 'label')}, got none"
             raise ValueError(msg)
         vectors = labels.vectors.detach().to(torch.get_default_dtype(), copy=True)
         vectors = prepared_vectors(vectors, config.vectors)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tagsight.amounts import amount
 from tagsight.graph import edge_probability
 
 if TYPE_CHECKING:
@@ -238,9 +239,9 @@ def _draw_legend(canvas: _Canvas, labels: LabelSpace, config: GraphConfig, edges
         f"that its colour tells, and B learns from A. Dots: photos with a label, at most {most:,}.",
     ]
     if len(labels) > MOST_LABELS:
-        lines.append(f"The {MOST_LABELS} most frequent of {len(labels):,} labels.")
+        lines.append(f"The {MOST_LABELS} most frequent of {amount(len(labels), 'label')}.")
     elif edges > MOST_EDGES:
-        lines.append(f"The {MOST_EDGES:,} most probable of {edges:,} edges.")
+        lines.append(f"The {MOST_EDGES:,} most probable of {amount(edges, 'edge')}.")
     font = ImageFont.load_default(14 * _SMOOTH)
     left, top = 16 * _SMOOTH, canvas.picture.height - 84 * _SMOOTH
     for i, line in enumerate(lines):

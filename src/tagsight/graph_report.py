@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.amounts import amount
 from tagsight.graph import conditional_probability, edge_probability
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class GraphReport:
         arrows = [f"{edge.source} -> {edge.target}" for edge in self.edges[:most]]
         width = max(map(len, arrows), default=0)
         for arrow, edge in zip(arrows, self.edges, strict=False):
-            yield f"  {arrow:<{width}}  {edge.probability:.2f}  {edge.photos:,} photos with both"
+            both = f"{amount(edge.photos, 'photo')} with both"
+            yield f"  {arrow:<{width}}  {edge.probability:.2f}  {both}"
         if len(self.edges) > most:
             yield f"  and {len(self.edges) - most:,} more"
         if self.isolated:
@@ -97,7 +99,7 @@ def graph_report(labels: LabelSpace, config: GraphConfig) -> GraphReport:
 def _summary(report: GraphReport) -> str:
     targets = [edge.target for edge in report.edges]
     text = (
-        f"{_number(len(targets), 'edge')} among {_number(len(report.names), 'label')}: "
+        f"{amount(len(targets), 'edge')} among {amount(len(report.names), 'label')}: "
         f"{len(set(targets))} receive, {len({edge.source for edge in report.edges})} send, "
         f"{len(report.isolated)} isolated"
     )
@@ -127,13 +129,13 @@ def _warnings(labels: LabelSpace, config: GraphConfig, probability: Tensor) -> I
     possible = len(labels) * (len(labels) - 1)
     if edges.sum() > possible / 2 and len(labels) > 2:
         yield (
-            f"{int(edges.sum()):,} of {possible:,} possible edges are there, most labels hear the "
-            f"same: choose epsilon above {config.epsilon:g}"
+            f"{int(edges.sum()):,} of {amount(possible, 'possible edge')} are there, most labels "
+            f"hear the same: choose epsilon above {config.epsilon:g}"
         )
     given = counts if config.direction == "given_source" else counts[:, None]
     rare = int((edges & (given < _FEW_PHOTOS)).sum())
     if rare:
-        yield f"{_number(rare, 'edge')} of labels with fewer than {_FEW_PHOTOS} photos: a guess"
+        yield f"{amount(rare, 'edge')} of labels with fewer than {_FEW_PHOTOS} photos: a guess"
 
 
 def _no_edge(labels: LabelSpace, config: GraphConfig) -> str:
@@ -151,7 +153,3 @@ def _no_edge(labels: LabelSpace, config: GraphConfig) -> str:
 def _listed(items: Sequence[str], most: int = 50) -> str:
     text = ", ".join(items[:most])
     return f"{text} and {len(items) - most:,} more" if len(items) > most else text
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.amounts import amount
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def start_from(model: LoadedModel, system: System, names: Sequence[str]) -> str:
         return f"the backbone starts from a model of {model.recipe.system}"
     added = [name for name in names if name not in known]
     new = f"; new: {', '.join(map(repr, added))}" if added else ""
-    return f"backbone and {len(shared)} of {len(names)} labels start from a model{new}"
+    return f"backbone and {len(shared)} of {amount(len(names), 'label')} start from a model{new}"
 
 
 def _pairs(old: System, new: System, *, alike: bool) -> Iterator[tuple[str, Tensor, Tensor]]:

@@ -95,7 +95,7 @@ def _label_space(
     size = len(names)
     if counts.shape != (size,) or together.shape != (size, size):
         msg = (
-            f"{path}: expected counts of {size} labels, shapes ({size},) and ({size}, {size}), "
+            f"{path}: expected counts of all labels, shapes ({size},) and ({size}, {size}), "
             f"got {counts.shape} and {together.shape}"
         )
         raise DataError(msg)

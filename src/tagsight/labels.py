@@ -44,19 +44,19 @@ class LabelSpace:
             raise ValueError(msg)
         if self.cooccurrence.shape != (size, size):
             msg = (
-                f"expected co-occurrence counts of the {size} labels, shape ({size}, {size}), "
+                f"expected co-occurrence counts of the labels, shape ({size}, {size}), "
                 f"got shape {tuple(self.cooccurrence.shape)}"
             )
             raise ValueError(msg)
         if self.photos.shape != (size,):
             msg = (
-                f"expected how many photos each of the {size} labels is known in, "
+                "expected how many photos each label is known in, "
                 f"shape ({size},), got shape {tuple(self.photos.shape)}"
             )
             raise ValueError(msg)
         if self.vectors is not None and (self.vectors.ndim != 2 or len(self.vectors) != size):
             msg = (
-                f"expected one word vector for each of the {size} labels, shape ({size}, E), "
+                f"expected one word vector for each label, shape ({size}, E), "
                 f"got shape {tuple(self.vectors.shape)}"
             )
             raise ValueError(msg)

@@ -55,9 +55,15 @@ def model_card(
         "Limits": _limits(system, labels, recipe),
         "How to use it": _use(),
     }
-    title = f"# {recipe.name}: which of {amount(len(labels), 'label')} a photo has, and where"
+    title = f"# {recipe.name}: {_question(labels)}, and where"
     parts = [f"## {heading}\n\n" + "\n".join(lines) for heading, lines in sections.items()]
     return "\n\n".join([title, f"Written by tagsight {__version__}.", *parts]) + "\n"
+
+
+def _question(labels: LabelSpace) -> str:
+    if len(labels) == 1:
+        return f"whether {_cell(labels.names[0])} is in a photo"
+    return f"which of {amount(len(labels), 'label')} are in a photo"
 
 
 def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
@@ -93,7 +99,7 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- input: {_INPUT[backbone.normalization]}",
         "- nothing is trained: the model remembers the training photos"
         if system.remembers
-        else f"- at most {training.epochs} epochs of batches of {training.batch_size}, "
+        else f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
         *(
             f"- {_words(name)}: {_shown(value)}"

@@ -63,7 +63,7 @@ def prepare(
     runtime: Runtime,
     *,
     seed: int,
-    max_bad: float = 0.01,
+    max_bad: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Check the photos, complete the splits and write ``out / "split.csv"``.
@@ -75,7 +75,7 @@ def prepare(
         out: The run folder.
         runtime: Whose threads open the photos.
         seed: Of the split, where one has to be drawn.
-        max_bad: Largest fraction of photos that may be left out.
+        max_bad: Largest fraction of photos that may be left out, as for `without_problems`.
         progress: Called with the photos done so far and their number.
 
     Raises:

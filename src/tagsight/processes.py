@@ -125,7 +125,7 @@ class Processes:
         if any(isinstance(m, _BatchNorm) and m.training for m in objective.modules()):
             if device.type == "cpu":
                 msg = (
-                    f"expected batch norm to be frozen where {self.count} processes train on CPUs, "
+                    "expected batch norm to be frozen where several processes train on CPUs, "
                     "got one that is trained; say --system.backbone.freeze_batch_norm true, or "
                     "train in one process"
                 )

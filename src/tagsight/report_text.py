@@ -36,7 +36,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     interval = _interval(report["mAP_interval"])
     yield f"mAP {_value(report['mAP'])}{interval} {mean_over(report)}"
     yield from left_out_sentences(report["left_out"])
-    if unmatched := report["unmatched"]:
+    if unmatched := report.get("unmatched"):
         yield f"labels of the data that the model does not know: {named(unmatched)}"
     yield ""
     yield from _quality_table(report)
@@ -129,16 +129,17 @@ def _evidence_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
         if key in evidence:
             yield (
                 f"{name} {_value(evidence[key])}{_interval(evidence[f'{key}_interval'])}, "
-                f"by chance {_value(evidence['chance'])}; {evidence['pairs']:,} labels of photos"
+                f"by chance {_value(evidence['chance'])}; "
+                f"{amount(evidence['pairs'], 'label')} of photos"
             )
 
 
 def _retrieval_line(found: Mapping[str, Any]) -> str:
     return (
-        f"search: of the nearest {found['k']} photos {_value(found['precision'])}"
+        f"search: of the nearest {amount(found['k'], 'photo')} {_value(found['precision'])}"
         f"{_interval(found['precision_interval'])} share a label with the query, by chance "
         f"{_value(found['chance'])}; mAP of these {_value(found['mAP'])}; "
-        f"{found['queries']:,} queries"
+        f"{amount(found['queries'], 'query')}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from tagsight.amounts import amount
 from tagsight.batches import PhotoStore
 from tagsight.bootstrap import bootstrap
 from tagsight.errors import DataError
@@ -79,7 +80,7 @@ def report_on(embeddings: Tensor, targets: Tensor, k: int, *, seed: int = 0) -> 
         DataError: If there are not more than ``k`` photos.
     """
     if len(embeddings) <= k:
-        msg = f"expected more than {k} photos to search among, got {len(embeddings)}"
+        msg = f"expected more than {amount(k, 'photo')} to search among, got {len(embeddings)}"
         raise DataError(msg)
     units, present = F.normalize(embeddings), (targets == 1).float()
     relevant, existing = [], []

@@ -78,6 +78,8 @@ class Runtime:
     ) -> Self:
         """Take the GPU if there is one, the fastest precision safe there, a thread per processor.
 
+        ``auto`` takes CUDA devices, AMD's under ROCm among them. Apple's ``mps`` and Intel's
+        ``xpu`` are taken if they are named, in float32: no result of ours was measured on them.
         Of several processes that a launcher started on one machine, each takes a GPU of its own.
 
         Raises:
@@ -91,8 +93,7 @@ class Runtime:
                 place = torch.device("cuda", launched().local_rank)
             torch.empty(0, device=place)
         except (RuntimeError, AssertionError, ImportError) as error:
-            msg = f"expected a device of this machine such as 'cpu' or 'cuda', got {device!r}"
-            raise DataError(msg) from error
+            raise DataError(_missing(device)) from error
         if place.type == "cpu":
             _keep_freed_memory()
         chosen = _fast_precision(place) if precision == "auto" else precision
@@ -163,6 +164,16 @@ class Runtime:
 
     def __str__(self) -> str:
         return f"{self.device.type} in {self.precision}"
+
+
+def _missing(device: str) -> str:
+    kind, _, number = device.partition(":")
+    if kind == "cuda":
+        count = torch.cuda.device_count()
+        there = f"no CUDA device {number} here, of {count}" if count else "no CUDA device here"
+        return f"{there}: expected a device of this machine such as 'cpu', got {device!r}"
+    others = " or 'cuda'" if torch.cuda.is_available() else ""
+    return f"expected a device of this machine such as 'cpu'{others}, got {device!r}"
 
 
 def _nothing() -> None:

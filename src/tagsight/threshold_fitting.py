@@ -84,7 +84,7 @@ def fit_decision(
 def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
     if logits.ndim != 2 or logits.shape != targets.shape or logits.shape[1] != len(names):
         msg = (
-            f"expected logits and targets of {len(names)} labels, shape (N, {len(names)}), "
+            f"expected logits and targets of all labels, shape (N, {len(names)}), "
             f"got {tuple(logits.shape)} and {tuple(targets.shape)}"
         )
         raise ValueError(msg)

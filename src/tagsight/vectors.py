@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tagsight.amounts import amount
 from tagsight.errors import DataError
 from tagsight.label_words import Reading, read_name, wanted_words
 from tagsight.word_files import PACKAGE, WordVectors, installed_word_vectors, read_word_vectors
@@ -185,7 +186,8 @@ def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors
     vectors = torch.from_numpy(np.stack(rows).astype(np.float32))
     return Vectors(
         vectors,
-        f"word vectors of length {length} from {where}: {len(means)} of {len(names)} labels found",
+        f"word vectors of length {length} from {where}: {len(means)} of "
+        f"{amount(len(names), 'label')} found",
         (*_reading_notes(names, readings, where), *_same_vectors(names, rows)),
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
+from tagsight.amounts import amount
 from tagsight.arrays import array_names, opened_arrays, read_array, write_arrays
 from tagsight.errors import DataError
 from tagsight.pickled_arrays import read_pickled_arrays
@@ -137,7 +138,7 @@ def read_legacy_vectors(path: Path, labels: int) -> NDArray[np.float32]:
         msg = f"{path}: expected one array of word vectors, shape (L, E), got {got}"
         raise DataError(msg)
     if len(found) != labels:
-        msg = f"{path}: expected word vectors of {labels} labels, got {len(found)}"
+        msg = f"{path}: expected word vectors of {amount(labels, 'label')}, got {len(found)}"
         raise DataError(msg)
     return _finite(found.astype(np.float32), str(path))
 

@@ -35,10 +35,10 @@ def test_targets_are_kept_in_a_byte_each() -> None:
         ({"names": ("cat", " ")}, "a name for every label"),
         ({"names": ("cat", "cat ")}, r"each label once, got \['cat'\]"),
         ({"names": ("cat", "d\x1b[31mog")}, "without control characters"),
-        ({"targets": torch.zeros(3, 3)}, r"3 photos and 2 labels, .*got shape \(3, 3\)"),
+        ({"targets": torch.zeros(3, 3)}, r"each photo and label, .*got shape \(3, 3\)"),
         ({"targets": torch.tensor([[1, 0], [1, 2], [0, 0]])}, "got 2 for label 'dog' of .*b.jpg"),
         ({"targets": torch.full((3, 2), 0.5)}, "got 0.5 for label 'cat'"),
-        ({"splits": ("train",)}, "a split for each of 3 photos, got 1"),
+        ({"splits": ("train",)}, "a split for each photo, 3, got 1"),
         ({"splits": ("train", "val", "dev")}, r"got \['dev'\]"),
     ],
 )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.check import check_photos, without_problems
+from tagsight.data.check import Check, Problem, check_photos, without_problems
 from tagsight.errors import DataError
 
 
@@ -88,10 +90,25 @@ def test_too_many_bad_photos_are_an_error_that_lists_the_first(photos) -> None:
     for path in photos[:5]:
         path.unlink()
     check = check_photos(photos, workers=2)
-    message = r"at most 0.5 of the 8 photos .* got 5, .* 0.jpg: does not exist; .*2.jpg"
+    message = r"at most 0.5 of 8 photos .* got 5, .* 0.jpg: does not exist; .*2.jpg"
     with pytest.raises(DataError, match=message.replace(" 0.jpg", " .*0.jpg")):
         without_problems(rows(photos), check, max_bad=0.5)
     assert len(without_problems(rows(photos), check, max_bad=0.625)) == 3
+
+
+@pytest.mark.parametrize(
+    ("photos", "most"), [(6, 5), (60, 5), (500, 5), (599, 5), (600, 6), (10_000, 100)]
+)
+def test_one_percent_may_be_bad_or_five_where_that_is_more(photos: int, most: int) -> None:
+    paths = [Path(f"{number}.jpg") for number in range(photos)]
+
+    def left(bad: int) -> int:
+        problems = tuple(Problem(path, "does not exist") for path in paths[:bad])
+        return len(without_problems(rows(paths), Check(problems, {})))
+
+    assert left(most) == photos - most
+    with pytest.raises(DataError, match=r"to be unusable|a photo that can be used"):
+        left(most + 1)
 
 
 def test_the_shared_photos_are_sound(shared_data) -> None:

@@ -112,9 +112,9 @@ def test_the_lines_tell_everything_once(annotations, check) -> None:
     text = "\n".join(describe(annotations, check).lines())
     for part in (
         "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
-        "1 photos without a label, 1 unknown targets",
+        "1 photo without a label, 1 unknown target",
         "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
-        "1 photos cannot be used, 1 lie there twice or more",
+        "1 photo cannot be used, 1 lies there twice or more",
         "'boat' is in no training photo",
         "'sand' and 'sea' always occur together",
         "/photos/e.jpg: does not exist",

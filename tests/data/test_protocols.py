@@ -137,7 +137,7 @@ def test_photos_of_no_label_at_all_are_nothing_to_train_on(tmp_path) -> None:
     source = write_coco(tmp_path, PHOTOS).source
     for file in source.rglob("*.json"):
         file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
-    with pytest.raises(DataError, match="expected photos with a label, got none among 5"):
+    with pytest.raises(DataError, match="expected annotations, got none"):
         read_protocol(source, "coco2014", labels_only=True)
 
 

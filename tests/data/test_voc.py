@@ -82,7 +82,7 @@ def test_a_photo_may_have_a_space_in_its_name(write) -> None:
         ({"cat_train": "p1 1\np1 -1\n"}, "cat_train.txt:2: expected 'p1' once"),
         ({"cat_train": "p1 1\n", "dog_val": "p1 1\n"}, "each photo in one split, got 'p1' in two"),
         ({"cat": "p1 1\n"}, "one ImageSets/Main .* got none"),
-        ({"cat_train": "\n\n"}, "got 0 photos and 1 labels"),
+        ({"cat_train": "\n\n"}, "got 0 photos and 1 label"),
     ],
 )
 def test_what_cannot_be_understood_is_named(write, lists, message) -> None:

@@ -275,7 +275,7 @@ def test_k_is_the_best_candidate_on_the_validation_photos_and_the_smaller_of_equ
     }
     assert system.k == system.config.k == max(scores, key=scores.get)
     listed = ", ".join(f"{k}: {100 * score:.1f}" for k, score in scores.items())
-    assert said == f"{system.k} of 40 remembered photos vote (mAP by k: {listed})"
+    assert said == f"k = {system.k} of 40 remembered photos (mAP by k: {listed})"
     system = knn(k=None, candidates=(30, 2, 11))
     system.choose(photos, torch.ones_like(targets))  # any ranking is right
     assert system.k == 2
@@ -340,9 +340,7 @@ def test_a_run_remembers_the_training_photos_and_says_what_it_chose(
         ("comparing", TRAIN),
     ]
     assert model.recipe.settings.k in {10, 20}
-    assert diary.notes[-1].startswith(
-        f"{model.recipe.settings.k} of {TRAIN} remembered photos vote"
-    )
+    assert diary.notes[-1].startswith(f"k = {model.recipe.settings.k} of {TRAIN} remembered photos")
     logits, _ = predict(model.system, PhotoStore(judge.paths, SIDE, 0), RUNTIME)
     mean, _ = mean_average_precision(average_precision(logits, judge.targets))
     assert 100 * mean == pytest.approx(outcome.validation["mAP"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.output import INTERRUPTED, remark
+from tagsight.commands.output import FAILED, INTERRUPTED, remark
 from tagsight.commands.rows import tell_labels, tell_problems
 from tagsight.runlog import progress
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tagsight.data.boxes import Boxes
     from tagsight.runtime import Runtime
     from tagsight.variants import Entry
-
-FAILED = 1
 
 STATE_EVERY = 60.0
 """Seconds from one saved state of a run to the next, which is what Ctrl-C loses at most."""
@@ -41,7 +39,7 @@ def shared_by_runs(
     boxes: Boxes | None = None,
     vectors: Path | None = None,
     seed: int = 0,
-    max_bad: float = 0.01,
+    max_bad: float | None = None,
 ) -> Shared:
     """Check the photos and divide them, once for all runs.
 
@@ -52,7 +50,7 @@ def shared_by_runs(
         boxes: Where objects are.
         vectors: Word vectors file, if any.
         seed: Of the split, where one has to be drawn.
-        max_bad: Largest fraction of the photos that may be unusable.
+        max_bad: Largest fraction of the photos that may be unusable, as for `without_problems`.
     """
     from tagsight.comparison_run import Shared
     from tagsight.preparation import prepare

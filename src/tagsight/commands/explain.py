@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tagsight.commands.options import Additions, Machine, PhotoPath
-from tagsight.commands.output import remark, say
+from tagsight.commands.output import FAILED, remark, say
 
 
 def explain(
@@ -18,8 +18,10 @@ def explain(
     grad_cam: bool = False,
     additions: Additions = Additions(),
     machine: Machine = Machine(),
-) -> None:
+) -> int:
     """Draw the evidence for each label found in photos, as heatmaps and as a contact sheet.
+
+    The exit code is 1 if a photo could not be read.
 
     Args:
         model: The model folder, or a file that 'tagsight export' wrote.
@@ -32,6 +34,13 @@ def explain(
     from tagsight.explanation import explain_photos, place
     from tagsight.recognizer import Recognizer
 
+    left_out = 0
+
+    def leave_out(_: object, error: Exception) -> None:
+        nonlocal left_out
+        left_out += 1
+        remark(f"left out: {error}")
+
     recognizer = additions.added_to(Recognizer(machine.network(model)))
     explanations = explain_photos(
         recognizer,
@@ -39,7 +48,7 @@ def explain(
         out,
         labels=label or [],
         with_grad_cam=grad_cam,
-        on_error=lambda _, error: remark(f"left out: {error}"),
+        on_error=leave_out,
     )
     for result, shown, sheet, _ in explanations:
         say([f"{result.path} -> {sheet}"])
@@ -48,3 +57,4 @@ def explain(
             score, threshold = result.scores[index], result.thresholds[index]
             sign = ">=" if result.predicted[index] else "<"
             say([f"  {name} {score:.2f} {sign} {threshold:.2f}  {place(result.map(name))}"])
+    return FAILED if left_out else 0

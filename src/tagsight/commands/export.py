@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from tagsight.amounts import amount
 from tagsight.commands.options import CheckedReading, PhotoPath
 from tagsight.commands.output import remark, say
 from tagsight.errors import DataError
@@ -133,7 +134,7 @@ def _in_eight_bits(
 
 def _told(agreement: Agreement) -> list[str]:
     return [
-        f"{agreement.photos:,} photos, the file against the model in float32:",
+        f"{amount(agreement.photos, 'photo')}, the file against the model in float32:",
         f"largest difference of a score {agreement.scores:.2g}",
         f"largest difference of a map {agreement.maps:.2g}, of an embedding "
         f"{agreement.embedding:.2g}, relative to their size",
@@ -143,6 +144,6 @@ def _told(agreement: Agreement) -> list[str]:
 
 def _told_drop(quantized: Quantized) -> str:
     return (
-        f"mAP on {quantized.photos:,} validation photos: {quantized.before:.2f} in float32, "
-        f"{quantized.after:.2f} in 8 bits"
+        f"mAP on {amount(quantized.photos, 'validation photo')}: "
+        f"{quantized.before:.2f} in float32, {quantized.after:.2f} in 8 bits"
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+from tagsight.amounts import amount
 from tagsight.commands.options import Machine, PhotoPath
-from tagsight.commands.output import INTERRUPTED, remark
+from tagsight.commands.output import FAILED, INTERRUPTED, remark
 from tagsight.commands.problems import listed
 from tagsight.runlog import progress
 
@@ -23,7 +24,8 @@ def index(
     """Make an index of photos, or bring one up to date.
 
     Photos that are known and have not changed are not opened; moved ones are found again by their
-    content, and those that are gone from the given folders are forgotten.
+    content, and those that are gone from the given folders are forgotten. The exit code is 1 if a
+    photo could not be read.
 
     Args:
         model: The model folder, or a file that 'tagsight export' wrote.
@@ -62,7 +64,10 @@ def index(
             remark(f"searches go by short forms, and find {recall:.1%} of the ten nearest photos")
     left_out.tell()
     remark(
-        f"{len(opened):,} photos in the index: {indexed.new:,} new, {indexed.known:,} known, "
+        f"{amount(len(opened), 'photo')} in the index: "
+        f"{indexed.new:,} new, {indexed.known:,} known, "
         f"{indexed.moved:,} moved, {indexed.gone:,} gone, {indexed.left_out:,} left out"
     )
-    return INTERRUPTED if indexed.interrupted else 0
+    if indexed.interrupted:
+        return INTERRUPTED
+    return FAILED if indexed.left_out else 0

@@ -140,8 +140,9 @@ class Reading:
 class CheckedReading(Reading):
     """How the labels of a collection are read whose photos are needed."""
 
-    max_bad: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.01
-    """Largest fraction of the photos that may be unusable."""
+    max_bad: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
+    """Largest fraction of the photos that may be unusable; by default 0.01, or 5 photos where that
+    is more."""
 
 
 @Parameter(name="*")
@@ -253,7 +254,8 @@ class Machine:
     """Where and how fast something is computed, which never decides what comes out."""
 
     device: str = "auto"
-    """A device such as cpu or cuda; by default the GPU if there is one and torch runs the model."""
+    """A device such as cpu or cuda; by default the CUDA GPU if there is one and torch runs the
+    model. Apple's mps and Intel's xpu are taken only if they are named, and compute in float32."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the convolutions; by default the fastest that is safe on the device."""

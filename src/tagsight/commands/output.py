@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 STANDARD_OUTPUT = Path("-")
+FAILED = 1
+"""What a command returns that could not do a part of its work."""
+
 INTERRUPTED = 130
 """What a command returns that Ctrl-C ended before its time, as shells expect it."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from tagsight.amounts import amount
 from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
 from tagsight.commands.options import Machine, Room, SettingsOption, setting_flags
 from tagsight.commands.output import remark, say
@@ -176,6 +177,6 @@ def _write_nearest(reproduction: Reproduction, folder: Path, shared: Shared) -> 
     with replacing(folder / "photos.png") as temporary:
         nearest_sheet(rows, found).save(temporary, format="PNG")
     return [
-        f"{len(found)} queries among {len(rows):,} photos of {shared.split}: "
+        f"{amount(len(found), 'query')} among {amount(len(rows), 'photo')} of {shared.split}: "
         f"{100 * precision(rows, found):.0f} % of their nearest photos share a label"
     ]

@@ -27,7 +27,7 @@ def measured(
     split: Split,
     runtime: Runtime,
     *,
-    max_bad: float,
+    max_bad: float | None,
 ) -> Annotations:
     """Find the rows of a split, with the model's labels, and leave out photos that do not open."""
     from tagsight.data.check import without_problems

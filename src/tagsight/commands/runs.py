@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tagsight.amounts import amount
 from tagsight.commands.options import journal_file
 from tagsight.commands.output import say
 
@@ -31,6 +32,6 @@ def runs(*, journal: Path | None = None) -> None:
 def _line(run: Run) -> str:
     end = f", taken back {run.undone}" if run.undone else ""
     return (
-        f"{run.id:5}  {run.started}  {run.form}  {run.sidecars:,} sidecars, "
-        f"{run.tags:,} tags  by {run.model}{end}"
+        f"{run.id:5}  {run.started}  {run.form}  {amount(run.sidecars, 'sidecar')}, "
+        f"{amount(run.tags, 'tag')}  by {run.model}{end}"
     )

@@ -13,8 +13,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
+from tagsight.amounts import amount
 from tagsight.commands.options import Additions, Machine, PhotoPath, journal_file
-from tagsight.commands.output import INTERRUPTED, STANDARD_OUTPUT, remark, say
+from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, remark, say
 from tagsight.commands.problems import listed
 from tagsight.errors import DataError
 from tagsight.runlog import progress
@@ -194,7 +195,8 @@ def tag(
     """Tag photos and whole folders: a line each, or a sidecar. Photos are never written to.
 
     What is written into sidecars is noted first: 'tagsight undo' takes it back. Tags that are there
-    stay, and one that you took out is not added again. Photos that cannot be read are listed.
+    stay, and one that you took out is not added again. Photos that cannot be read, and sidecars
+    that cannot be written, are listed; the exit code is then 1.
 
     Args:
         model: The model folder, or a file that 'tagsight export' wrote.
@@ -257,8 +259,13 @@ def tag(
                 )
                 changed = ""
     left_out.tell()
-    remark(f"{tagged.photos:,} photos tagged, {tagged.left_out:,} left out{changed}")
-    return INTERRUPTED if tagged.interrupted else 0
+    remark(f"{amount(tagged.photos, 'photo')} tagged, {tagged.left_out:,} left out{changed}")
+    if tagged.interrupted:
+        return INTERRUPTED
+    if not (tagged.photos or tagged.left_out or part):
+        remark(f"no photo found in {', '.join(map(str, paths))}")
+        return FAILED
+    return FAILED if tagged.left_out else 0
 
 
 def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, machine: Machine) -> Tagger:
@@ -279,7 +286,7 @@ def _say_change(outcome: Outcome) -> None:
 def _told_changes(tagged: Tagged, writer: Writer) -> str:
     would = "would be changed" if writer.dry_run else "changed"
     back = f"; 'tagsight undo {writer.run}' takes it back" if writer.run is not None else ""
-    return f"; {tagged.changed:,} sidecars {would}{back}"
+    return f"; {amount(tagged.changed, 'sidecar')} {would}{back}"
 
 
 def _names(text: str | None) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
+from tagsight.amounts import amount
 from tagsight.commands.options import Beginning, CheckedReading, Choice, Machine, Room
 from tagsight.commands.output import INTERRUPTED, remark, say
 from tagsight.commands.rows import tell_labels, tell_problems
@@ -127,7 +128,7 @@ def _is_finished(out: Path, *, resume: bool) -> bool:
 
 def _place(runtime: Runtime) -> str:
     count = runtime.processes.count
-    return f"{runtime}" if count == 1 else f"{runtime}, in {count} processes"
+    return f"{runtime}" if count == 1 else f"{runtime}, in {amount(count, 'process')}"
 
 
 def _summary(outcome: Outcome, recipe: Recipe) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tagsight.amounts import amount
 from tagsight.commands.options import journal_file
-from tagsight.commands.output import remark
+from tagsight.commands.output import FAILED, remark
 from tagsight.errors import DataError
 from tagsight.runlog import progress
 
@@ -18,7 +19,8 @@ def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
     """Take back what a run of tagging added to sidecars, and nothing else.
 
     A sidecar that nobody has changed since becomes what it was to the byte, and one that the run
-    made is removed; from others just the run's own tags are taken out.
+    made is removed; from others just the run's own tags are taken out. The exit code is 1 if a
+    sidecar had to be left alone.
 
     Args:
         run: Its number, which 'tagsight runs' lists; by default the last that is not taken back.
@@ -41,8 +43,8 @@ def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
                     problems += 1
                     remark(f"left alone: {outcome.sidecar}: {outcome.problem}")
                 advance(number)
-    remark(f"run {chosen.id}: {changed:,} sidecars taken back, {problems:,} left alone")
-    return 0
+    remark(f"run {chosen.id}: {amount(changed, 'sidecar')} taken back, {problems:,} left alone")
+    return FAILED if problems else 0
 
 
 def _chosen(journal: Journal, number: int | None) -> Run:

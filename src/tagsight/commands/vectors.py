@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
+from tagsight.amounts import amount
 from tagsight.commands.labels import label_space, names_of_pickle
 from tagsight.commands.options import Reading
 from tagsight.commands.output import remark, say
@@ -42,7 +43,7 @@ def vectors(
     if source is not None and source.suffix.lower() == ".pkl":
         names = names_of_pickle(source, labels)
         write_word_vectors(out, names, read_legacy_vectors(source, len(names)))
-        say([f"{len(names)} word vectors of {source} are in {out}"])
+        say([f"{amount(len(names), 'word vector')} of {source} written to {out}"])
         return
     if data is not None and labels is None:
         known = label_space(data, None, reading)
@@ -56,4 +57,4 @@ def vectors(
     write_word_vectors(out, names, found.vectors.numpy())
     for note in found.notes:
         remark(note)
-    say([found.source, f"{len(names)} word vectors are in {out}"])
+    say([found.source, f"{amount(len(names), 'word vector')} written to {out}"])

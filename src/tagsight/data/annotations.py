@@ -79,7 +79,7 @@ class Annotations:
         expected = (len(self.paths), len(self.names))
         if self.targets.shape != expected:
             msg = (
-                f"expected a target for each of {expected[0]} photos and {expected[1]} labels, "
+                "expected a target for each photo and label, "
                 f"shape {expected}, got shape {tuple(self.targets.shape)}"
             )
             raise DataError(msg)
@@ -96,7 +96,7 @@ class Annotations:
         if self.splits is None:
             return
         if len(self.splits) != len(self.paths):
-            msg = f"expected a split for each of {len(self.paths)} photos, got {len(self.splits)}"
+            msg = f"expected a split for each photo, {len(self.paths)}, got {len(self.splits)}"
             raise DataError(msg)
         if strange := sorted(set(self.splits) - set(SPLITS)):
             msg = f"expected the splits 'train', 'val' and 'test', got {strange!r}"

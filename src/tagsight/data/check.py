@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.amounts import amount
 from tagsight.data.photos import MAX_PIXELS, photo_defect
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 2**30
 """Bytes of a photo's file, which is held in memory while it is checked."""
+
+
+MAX_BAD, MAX_BAD_FEW = 0.01, 5
+"""Photos that may be unusable: this fraction, or this many where that is more."""
 
 
 class Problem(NamedTuple):
@@ -75,32 +80,38 @@ def check_photos(
 
 
 def without_problems(
-    annotations: Annotations, check: Check, *, max_bad: float = 0.01
+    annotations: Annotations, check: Check, *, max_bad: float | None = None
 ) -> Annotations:
     """Leave out the rows whose photos cannot be used.
 
     Args:
         annotations: The rows.
         check: What `check_photos` found.
-        max_bad: Largest fraction of the rows that may be left out.
+        max_bad: Largest fraction of the rows that may be left out; by default 0.01, or 5 rows
+            where that is more.
 
     Raises:
         DataError: If more are bad, or all, with the first few.
     """
     reasons = dict(check.problems)
     bad = [path for path in annotations.paths if path in reasons]
-    if len(bad) > max_bad * len(annotations):
-        msg = (
-            f"expected at most {max_bad:.3g} of the {len(annotations):,} photos to be unusable "
-            f"(--max-bad), got {len(bad):,}, {_first(bad, reasons)}"
-        )
-        raise DataError(msg)
     if bad and len(bad) == len(annotations):
         msg = f"expected a photo that can be used, got none of {len(bad):,}, {_first(bad, reasons)}"
+        raise DataError(msg)
+    if len(bad) > _most_bad(len(annotations), max_bad):
+        allowed = "1 %, or 5," if max_bad is None else f"{max_bad:.3g}"
+        msg = (
+            f"expected at most {allowed} of {amount(len(annotations), 'photo')} to be unusable "
+            f"(--max-bad), got {len(bad):,}, {_first(bad, reasons)}"
+        )
         raise DataError(msg)
     return annotations.select(
         [i for i, path in enumerate(annotations.paths) if path not in reasons]
     )
+
+
+def _most_bad(photos: int, fraction: float | None) -> float:
+    return max(MAX_BAD * photos, MAX_BAD_FEW) if fraction is None else fraction * photos
 
 
 def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:

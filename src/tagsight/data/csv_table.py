@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from tagsight.amounts import amount
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
@@ -143,7 +144,8 @@ class CsvTable:
             where = f"{self.source}:{line}"
             if len(cells) != self.width:
                 msg = (
-                    f"{where}: expected {self.width} cells as in the header, got {len(cells)}: "
+                    f"{where}: expected {amount(self.width, 'cell')} as in the header, "
+                    f"got {len(cells)}: "
                     f"{cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
                 )
                 raise DataError(msg)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.amounts import agreeing, amount
 from tagsight.data.check import Check, Problem
 from tagsight.data.published_counts import Comparison, compare
 
@@ -96,9 +97,10 @@ class Description:
         return [
             f"format {self.format}",
             *(line for comparison in self.comparisons for line in comparison.lines()),
-            f"{self.photos:,} photos ({splits or 'no split'}), {self.labels:,} labels, "
-            f"{self.labels_per_photo:.2f} labels per photo",
-            f"{self.unlabelled:,} photos without a label, {self.unknown:,} unknown targets",
+            f"{amount(self.photos, 'photo')} ({splits or 'no split'}), "
+            f"{amount(self.labels, 'label')}, {self.labels_per_photo:.2f} labels per photo",
+            f"{amount(self.unlabelled, 'photo')} without a label, "
+            f"{amount(self.unknown, 'unknown target')}",
             self._photo_line(),
             "",
             " ".join([" " * width, *(f"{column:>8}" for column in columns)]),
@@ -114,11 +116,12 @@ class Description:
         if not self.checked:
             return "the labels only: photos were not opened"
         problems, duplicates = len(self.problems), len(self.duplicates)
-        return f"{problems:,} photos cannot be used, {duplicates:,} lie there twice or more"
+        there = f"{duplicates:,} {agreeing(duplicates, 'lies')} there twice or more"
+        return f"{amount(problems, 'photo')} cannot be used, {there}"
 
     def _pair_lines(self) -> list[str]:
         lines = [
-            f"{pair.first} and {pair.second}: {pair.together:,} photos; "
+            f"{pair.first} and {pair.second}: {amount(pair.together, 'photo')}; "
             f"P({pair.second} given {pair.first}) {pair.second_given_first:.2f}, "
             f"P({pair.first} given {pair.second}) {pair.first_given_second:.2f}"
             for pair in self.pairs

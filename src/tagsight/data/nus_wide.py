@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tagsight.amounts import amount
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.source import find_folder, photo_folder, photo_name, require_file
 from tagsight.data.targets import target_table
@@ -123,7 +124,7 @@ def _read_marks(file: Path, photos: int) -> Tensor:
         msg = f"{file}: expected 0 or 1 for each photo, got {min(strange)[:40]!r}"
         raise DataError(msg)
     if len(fields) != photos:
-        msg = f"{file}: expected a mark for each of {photos:,} photos, got {len(fields):,}"
+        msg = f"{file}: expected a mark for each of {amount(photos, 'photo')}, got {len(fields):,}"
         raise DataError(msg)
     return torch.from_numpy(np.frombuffer(b"".join(fields), dtype=np.int8) - ord("0"))
 

@@ -36,7 +36,9 @@ class Count(NamedTuple):
     def __str__(self) -> str:
         whose = "you have" if self.split == "all" else f"your {self.split} has"
         found, expected = map(_number, (self.found, self.expected))
-        return f"{whose} {found} {self.quantity}, expected {expected}"
+        one = self.found == 1 and self.quantity != "labels per photo"
+        quantity = self.quantity.removesuffix("s") if one else self.quantity
+        return f"{whose} {found} {quantity}, expected {expected}"
 
 
 class Comparison(NamedTuple):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.amounts import amount
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ def target_table(photos: int, labels: int, *, value: int, source: Path) -> Tenso
         DataError: If the table would not be of a sensible size.
     """
     if not photos or not labels:
-        msg = f"expected photos and labels in {source}, got {photos} photos and {labels} labels"
+        msg = (
+            f"expected photos and labels in {source}, got "
+            f"{amount(photos, 'photo')} and {amount(labels, 'label')}"
+        )
         raise DataError(msg)
     if photos * labels > LARGEST_TABLE:
         msg = (
-            f"expected at most {LARGEST_TABLE:,} targets in {source}, got {photos:,} photos with "
-            f"{labels:,} labels; are these labels, or free text?"
+            f"expected at most {LARGEST_TABLE:,} targets in {source}, got "
+            f"{amount(photos, 'photo')} with {amount(labels, 'label')}; "
+            "are these labels, or free text?"
         )
         raise DataError(msg)
     return torch.full((photos, labels), value, dtype=torch.int8)

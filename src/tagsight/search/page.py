@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
+from tagsight.amounts import amount
 from tagsight.data.photos import open_photo, whole_size
 from tagsight.errors import DataError
 
@@ -62,7 +63,7 @@ def results_page(
     """
     asked = [f"like {like.name}"] if like is not None else []
     asked += [where] if where else []
-    title = f"{len(hits)} photos {', '.join(asked)}"
+    title = f"{amount(len(hits), 'photo')} {', '.join(asked)}"
     query = "" if like is None else f"<figure>{_picture(like, 'the query', region)}</figure>"
     cards = "\n".join(f"<li>{card}</li>" for card in _cards(hits, names))
     return (

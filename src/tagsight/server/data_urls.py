@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
+from tagsight.amounts import amount
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,7 +28,7 @@ def photos_in(urls: Sequence[str], most: int) -> list[bytes]:
         HTTPException: 413 if there are too many, 422 if one is something else.
     """
     if len(urls) > most:
-        raise HTTPException(413, f"expected at most {most} photos, got {len(urls)}")
+        raise HTTPException(413, f"expected at most {amount(most, 'photo')}, got {len(urls)}")
     return [_content(url, place) for place, url in enumerate(urls, 1)]
 
 

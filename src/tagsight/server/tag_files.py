@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from tagsight.amounts import amount
 from tagsight.escaping import csv_line, csv_list
 from tagsight.server.answers import ReviewedPhoto
 from tagsight.sidecars import text, xmp
@@ -82,7 +83,7 @@ def _table(reviewed: Reviewed) -> bytes:
 def _sidecar(reviewed: Reviewed, form: Form, model: str) -> bytes:
     photo, *others = reviewed.photos
     if others or not photo.labels:
-        got = f"{len(reviewed.photos)} photos" if others else "no label"
+        got = amount(len(reviewed.photos), "photo") if others else "no label"
         raise HTTPException(422, f"expected one photo with labels for a sidecar, got {got}")
     tags = [Tag(label.name, label.score) for label in photo.labels]
     edit: Edit | None

@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
+from tagsight.amounts import amount
 from tagsight.server.limits import InMemoryForm
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def photos_of(request: Request, limits: Limits) -> list[Upload]:
     if not uploads:
         raise HTTPException(422, "expected at least one photo in the field 'photos', got none")
     if len(uploads) > limits.photos:
-        message = f"expected at most {limits.photos} photos, got {len(uploads)}"
+        message = f"expected at most {amount(limits.photos, 'photo')}, got {len(uploads)}"
         raise HTTPException(413, message)
     return uploads
 

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tagsight.amounts import amount
 from tagsight.class_activation import pooled
 from tagsight.errors import DataError
 from tagsight.metrics import average_precision, mean_average_precision
@@ -162,7 +163,8 @@ class KNN(RememberingSystem):
         self.config = self.config.model_copy(update={"k": best})
         self.agreement = agreements.get(best)
         listed = ", ".join(f"{k}: {score:.1f}" for k, score in scores.items())
-        return f"{best} of {len(self.remembered):,} remembered photos vote (mAP by k: {listed})"
+        remembered = amount(len(self.remembered), "remembered photo")
+        return f"k = {best} of {remembered} (mAP by k: {listed})"
 
     @torch.no_grad()
     def recall(self, embeddings: Tensor) -> Tensor:

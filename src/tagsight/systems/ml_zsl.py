@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tagsight.amounts import amount
 from tagsight.class_activation import pooled
 from tagsight.knowledge_graph import (
     GatedUpdate,
@@ -113,7 +114,7 @@ class MLZSL(System):
 def _vectors(config: MLZSLConfig, labels: LabelSpace) -> Tensor:
     """``(L, E)`` float, each number about 1 large."""
     if labels.vectors is None:
-        msg = f"expected word vectors of the {len(labels)} labels, got none"
+        msg = f"expected word vectors of the {amount(len(labels), 'label')}, got none"
         raise ValueError(msg)
     vectors = labels.vectors.detach().to(torch.get_default_dtype(), copy=True)
     if config.centred:

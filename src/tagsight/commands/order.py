@@ -1,0 +1,56 @@
+"""Arguments that were given in another order than a command takes them."""
+
+from __future__ import annotations
+
+import shlex
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def check_order(command: Callable[..., object], arguments: Mapping[str, object]) -> None:
+    """Refuse a model that stands where a command expects photos or labels.
+
+    Args:
+        command: Of the command line; nothing is checked unless it takes a model first and
+            something else after it.
+        arguments: What it was given, by name.
+
+    Raises:
+        DataError: If the model is not the first argument but a later one; with the right order.
+    """
+    parameters = signature(command).parameters.values()
+    first, *others = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_ONLY] or [""]
+    if first != "model" or not others:
+        return
+    model, rest = arguments["model"], [path for name in others for path in _paths(arguments[name])]
+    assert isinstance(model, Path)
+    later = next((path for path in rest if _is_model(path)), None)
+    if later is None or _is_model(model):
+        return
+    ordered = [later, model, *(path for path in rest if path != later)]
+    right = shlex.join(["tagsight", command.__name__, *map(str, ordered)])
+    msg = f"expected the model first, before the {others[0]}, got {model}; did you mean: {right}"
+    raise DataError(msg)
+
+
+def _paths(value: object) -> list[Path]:
+    values = value if isinstance(value, list) else [value]
+    return [path for path in values if isinstance(path, Path)]
+
+
+def _is_model(path: Path) -> bool:
+    """Whether a path is a model folder, a run with one, or an exported model, by its files."""
+    from tagsight.model_config import CONFIG, WEIGHTS
+
+    if path.is_dir():
+        folders = (path, path / "model")
+        return any((one / CONFIG).is_file() and (one / WEIGHTS).is_file() for one in folders)
+    if path.suffix.lower() == ".xml":
+        return path.with_suffix(".bin").is_file()
+    return path.suffix.lower() == ".onnx" and path.is_file()
