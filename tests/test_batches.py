@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from PIL import Image
 from tiny import drawn, saved_photos
 
+from tagsight.augmentation import Augmentation
 from tagsight.batches import Batch, PhotoStore, TrainingBatches, evaluation_batches
 from tagsight.errors import DataError
 from tagsight.processes import Processes
-from tagsight.transforms import Augmentation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def paths(tmp_path: Path) -> list[Path]:
 def batches(paths: list[Path]) -> TrainingBatches:
     targets = torch.arange(10)[:, None].expand(10, 2)  # each photo's own number
     augmentation = Augmentation(SIDE, crop=0.5, flip=True, seed=7)
-    photos = PhotoStore(paths, augmentation.source_side, PLENTY)
+    photos = PhotoStore(paths, augmentation.source_side, PLENTY, square=False)
     return TrainingBatches(photos, targets, augmentation, size=4, workers=2)
 
 
@@ -88,6 +89,15 @@ def test_a_batch_holds_photos_with_their_targets(batches: TrainingBatches):
         assert images.dtype == torch.uint8
         for image, target in zip(images, targets, strict=True):
             assert torch.equal(image, plain.photos[target[0]])
+
+
+def test_photos_that_are_cropped_keep_their_aspect_and_count_by_their_own_size(tmp_path: Path):
+    paths = [tmp_path / f"{width}.png" for width in (20, 40, 80)]
+    for path, width in zip(paths, (20, 40, 80), strict=True):
+        Image.new("RGB", (width, 40)).save(path)
+    photos = PhotoStore(paths, 20, memory=3 * 20 * (20 + 40), square=False)
+    assert [photos[row].shape for row in (2, 1, 0)] == [(3, 20, 40), (3, 20, 20), (3, 40, 20)]
+    assert sorted(photos._kept) == [1, 2]
 
 
 def test_an_epoch_has_only_whole_batches_and_no_photo_twice(batches: TrainingBatches):

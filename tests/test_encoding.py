@@ -11,12 +11,13 @@ from tiny import TINY_STAGED, tiny_system
 from tiny_run import RUNTIME, SIDE, TEST, TRAIN, VAL, Diary, tiny_collection, tiny_recipe
 from torch.testing import assert_close
 
+from tagsight.augmentation import Augmentation
 from tagsight.backbones import build_backbone
 from tagsight.checkpoint import load_model
+from tagsight.config import RandAugmentConfig
 from tagsight.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.run import train_run
 from tagsight.systems import SYSTEMS
-from tagsight.transforms import Augmentation
 from tagsight.views import ORIGINAL
 
 if TYPE_CHECKING:
@@ -131,7 +132,13 @@ def test_nothing_is_kept_of_crops_nor_without_frozen_stages():
     staged = build_backbone(TINY_STAGED)
     whole = build_backbone(TINY_STAGED.model_copy(update={"frozen_stages": 0}))
     assert can_be_kept(staged, Augmentation(SIDE, 1, flip=True, seed=0))
-    assert not can_be_kept(staged, Augmentation(SIDE, 0.5, flip=True, seed=0))
+    for change in (
+        {"crop": 0.5},
+        {"cutout": 0.5},
+        {"rand_augment": RandAugmentConfig(operations=1)},
+    ):
+        changing = replace(Augmentation(SIDE, 1, flip=True, seed=0), **change)
+        assert not can_be_kept(staged, changing)
     assert not can_be_kept(whole, Augmentation(SIDE, 1, flip=True, seed=0))
 
 

@@ -11,11 +11,11 @@ from tiny import drawn, saved_photos, tiny_system
 from torch import nn
 from torch.testing import assert_close
 
+from tagsight.augmentation import Augmentation
 from tagsight.batches import PhotoStore, TrainingBatches
 from tagsight.config import BackboneConfig, TrainConfig
 from tagsight.runtime import Runtime
 from tagsight.train import Step, Training, build_optimizer, build_schedule
-from tagsight.transforms import Augmentation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

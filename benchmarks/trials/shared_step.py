@@ -13,13 +13,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from tagsight.augmentation import Augmentation
 from tagsight.batches import TrainingBatches
 from tagsight.labels import LabelSpace
 from tagsight.processes import Processes
 from tagsight.recipes import RECIPES
 from tagsight.runtime import Runtime
 from tagsight.systems import build_system
-from tagsight.transforms import Augmentation
 
 BATCH, LABELS, SIDE = 32, 12, 96
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, islice
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
 
 from tagsight.errors import DataError
-from tagsight.preprocessing import warped
+from tagsight.preprocessing import reduced, warped
 from tagsight.processes import ALONE, share_of
 from tagsight.threads import ordered_map
 from tagsight.views import stacked
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.augmentation import Augmentation
     from tagsight.processes import Processes
-    from tagsight.transforms import Augmentation
     from tagsight.views import Images, Photo
 
 
@@ -50,31 +51,39 @@ class Photos(Protocol):
 
 
 class PhotoStore:
-    """Warped photos by row; the first rows, as many as fit into the budget, are decoded only once.
+    """Decoded photos by row; those read first, as many as fit into the budget, are decoded once.
 
     Args:
         paths: ``N`` photos.
-        side: Side of the warped photos, in pixels.
+        side: Of the square that photos are warped to, in pixels.
         memory: Budget in bytes.
+        square: Otherwise photos keep their aspect, and ``side`` is the most that the shorter side
+            may have.
     """
 
-    def __init__(self, paths: Sequence[Path], side: int, memory: int) -> None:
+    def __init__(
+        self, paths: Sequence[Path], side: int, memory: int, *, square: bool = True
+    ) -> None:
         self.paths = paths
         self.side = side
-        self._room = memory // (3 * side * side)
+        self._read = warped if square else reduced
+        self._room = memory
         self._kept: dict[int, Tensor] = {}
+        self._keeping = Lock()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, row: int) -> Tensor:
-        """Read one photo: ``(3, side, side)`` uint8."""
+        """Read one photo: ``(3, side, side)`` uint8, or ``(3, H, W)``."""
         kept = self._kept.get(row)
         if kept is not None:
             return kept
-        photo = warped(self.paths[row], self.side)
-        if row < self._room:
-            self._kept[row] = photo
+        photo = self._read(self.paths[row], self.side)
+        with self._keeping:
+            if row not in self._kept and photo.nbytes <= self._room:
+                self._kept[row] = photo
+                self._room -= photo.nbytes
         return photo
 
 
@@ -86,11 +95,11 @@ class TrainingBatches:
     Every process has the same order, and makes its share of each step's photos.
 
     Args:
-        photos: The ``N`` photos at the augmentation's source side, or their frozen features.
+        photos: The ``N`` photos as the augmentation takes them, or their frozen features.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        augmentation: Crop and flip.
+        augmentation: What is done to them at random.
         size: Photos of a step, over all processes and parts.
-        workers: Threads that decode and crop.
+        workers: Threads that decode and augment.
         parts: Batches that a process's share of a step is made of.
         processes: Those that train together.
 

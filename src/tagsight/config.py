@@ -7,13 +7,14 @@ an argument of the command instead. This module imports no torch: a usage error 
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
 Transform = Literal["flip", "scale", "quarter_turn"]
 Pooling = Literal["average", "max"]
 Similarity = Literal["dot", "cosine", "softmax"]
+Crop = Annotated[float, Field(gt=0, le=1)] | Literal["multi_scale"]
 
 
 class Settings(BaseModel):
@@ -274,6 +275,26 @@ class SystemConfig(Settings):
         return self
 
 
+class RandAugmentConfig(Settings):
+    """RandAugment (Cubuk et al., 2020): random changes of a training photo.
+
+    An operation is one of shears, shifts, a turn, brightness, colour, contrast, sharpness,
+    posterising, solarising, stretching and equalising of the levels, or nothing. The defaults are
+    those of the package that ASL, ML-Decoder and Query2Label train with, two operations; it has
+    inverting and a small cutout where torchvision, which makes them here, has nothing.
+    """
+
+    operations: int = Field(0, ge=0, le=16)
+    """How many operations are drawn for a photo, one after another; 0 changes nothing."""
+
+    probability: float = Field(0.5, gt=0, le=1)
+    """With which each of them is done."""
+
+    magnitude: int | None = Field(None, ge=1, le=9)
+    """How strong they are; at 9 shears are by 0.3, shifts by 0.45 of the side, turns by 30 degrees.
+    Without a number each operation has a random one."""
+
+
 class TrainConfig(Settings):
     """How a system is trained, whichever it is."""
 
@@ -326,8 +347,16 @@ class TrainConfig(Settings):
     clip_norm: float | None = Field(None, gt=0)
     """Largest length of the gradient, if any."""
 
-    crop: float = Field(1.0, gt=0, le=1)
-    """Smallest share of a photo's area that a random crop keeps; 1 takes the whole photo."""
+    crop: Crop = 1.0
+    """Random rectangle of a photo that is resized to the square. A number is the least share of the
+    photo's area that it has, at an aspect of 3:4 to 4:3 (``RandomResizedCrop``); 1 shows the whole
+    photo. ``multi_scale``: 0.5 to 1 of the shorter side at one of 13 places, as ML-GCN."""
+
+    cutout: float = Field(0.0, ge=0, le=1)
+    """Side of a square of one colour that covers part of a photo, relative to the photo's side."""
+
+    rand_augment: RandAugmentConfig = RandAugmentConfig()
+    """Random changes of colours and geometry."""
 
     random_flip: bool = False
     """Whether half of the photos are mirrored before the views are made."""

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.augmentation import Augmentation
     from tagsight.backbones import Backbone
     from tagsight.runlog import Log
     from tagsight.runtime import Runtime
     from tagsight.systems import System
-    from tagsight.transforms import Augmentation
     from tagsight.views import View
 
 BATCH = 16
@@ -257,7 +257,7 @@ def _stores(
 
 def can_be_kept(backbone: Backbone, augmentation: Augmentation) -> bool:
     """Whether a photo looks the same to the trained stages in every epoch, but for its view."""
-    return len(backbone.frozen) > 0 and augmentation.crop == 1
+    return len(backbone.frozen) > 0 and augmentation.only_flips
 
 
 def wanted_views(system: System, augmentation: Augmentation) -> Sequence[View]:

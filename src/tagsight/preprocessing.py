@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.data.photos import decoding_side, open_photo
-from tagsight.transforms import warp
+from tagsight.transforms import shrunk, warp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,3 +20,12 @@ def warped(path: Path, side: int) -> Tensor:
         DataError: If the photo cannot be read.
     """
     return warp(open_photo(path, least_side=decoding_side(side)), side)
+
+
+def reduced(path: Path, side: int) -> Tensor:
+    """Read a photo in its aspect: ``(3, H, W)`` uint8, its shorter side of at most ``side`` pixels.
+
+    Raises:
+        DataError: If the photo cannot be read.
+    """
+    return shrunk(open_photo(path, least_side=side), side)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.augmentation import Augmentation
 from tagsight.batches import PhotoStore, TrainingBatches
 from tagsight.checkpoint import load_model, model_digest
 from tagsight.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
@@ -20,7 +21,6 @@ from tagsight.run_folder import RunFolder
 from tagsight.systems import SYSTEMS, build_system
 from tagsight.systems.remembering import RememberingSystem
 from tagsight.train import Training
-from tagsight.transforms import Augmentation
 from tagsight.vectors import label_vectors
 from tagsight.views import ORIGINAL
 
@@ -166,9 +166,14 @@ def _photos(
 ) -> Iterator[tuple[Photos, Photos]]:
     """Photos to learn from and to judge by: as frozen features if they can be kept, else pixels."""
     augmentation = _augmentation(recipe)
+    side, square, memory = (
+        augmentation.source_side,
+        augmentation.takes_squares,
+        runtime.photo_memory // 2,
+    )
     pixels = (
-        PhotoStore(learn.paths, augmentation.source_side, runtime.photo_memory // 2),
-        PhotoStore(judge.paths, augmentation.side, runtime.photo_memory // 2),
+        PhotoStore(learn.paths, side, memory, square=square),
+        PhotoStore(judge.paths, augmentation.side, memory),
     )
     if not (hashes and runtime.cache and can_be_kept(system.backbone, augmentation)):
         yield pixels
@@ -222,4 +227,11 @@ def _augmentation(recipe: Recipe) -> Augmentation:
     training = recipe.training
     if SYSTEMS[recipe.system].remembers:  # each photo as it is, once
         return Augmentation(training.image_size, 1.0, flip=False, seed=training.seed)
-    return Augmentation(training.image_size, training.crop, training.random_flip, training.seed)
+    return Augmentation(
+        training.image_size,
+        training.crop,
+        training.random_flip,
+        training.seed,
+        training.cutout,
+        training.rand_augment,
+    )
