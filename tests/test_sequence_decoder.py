@@ -17,8 +17,8 @@ from tiny_decoder import (
 )
 from torch.testing import assert_close
 
-from tagsight.config import SequenceConfig
 from tagsight.label_order import aligned_labels
+from tagsight.recipes.base import SequenceConfig
 
 TARGETS = torch.tensor([[1, 0, 1], [0, 0, 0], [1, 1, 1]])
 """Of three labels, the last two equally frequent."""

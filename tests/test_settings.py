@@ -110,6 +110,10 @@ def test_a_changed_recipe_says_so_but_another_seed_is_the_same_recipe():
         ),
         ({"training": {"lr": "0"}}, "--training.lr: expected a value greater than 0, got '0'"),
         (
+            {"training": {"crop": "0"}},
+            "^--training.crop: expected a value greater than 0 or 'multi_scale', got '0'$",
+        ),
+        (
             {"training": {"optimizer": "lion"}},
             "--training.optimizer: expected 'sgd', 'adam' or 'adamw', got 'lion'",
         ),

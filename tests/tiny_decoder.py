@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tagsight.config import SequenceConfig
+from tagsight.recipes.base import SequenceConfig
 from tagsight.sequence_decoder import Scene, SequenceDecoder
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 It is a language model whose words are the labels and whose paths are label sets in some order:
 an LSTM hears the label said last, and a softmax over the labels and the end gives the next one.
 Wang et al., CNN-RNN, CVPR 2016; Chen et al., Order-Free RNN, AAAI 2018; Yazici et al., Orderless
-Recurrent Models, CVPR 2020. What tells them apart is in `tagsight.config.SequenceConfig`.
+Recurrent Models, CVPR 2020. What tells them apart is in `tagsight.recipes.base.SequenceConfig`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tagsight.additive_attention import AdditiveAttention
 from tagsight.label_order import aligned_labels, label_priority, next_label
 
 if TYPE_CHECKING:
-    from tagsight.config import SequenceConfig
+    from tagsight.recipes.base import SequenceConfig
 
 NEVER = -1e9
 """Log-probability of what cannot be; finite, so that sums and gradients of it are."""

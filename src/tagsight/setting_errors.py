@@ -29,19 +29,34 @@ def sentence(
         spelled: Settings as the user wrote them, by their path.
         table: Place of what was validated.
     """
-    found = error.errors(include_url=False, include_context=False)
-    told = [_sentence(one, spelled or {}, table) for one in found[:MOST_TOLD]]
-    more = [f"and {len(found) - MOST_TOLD:,} more"] if len(found) > MOST_TOLD else []
-    return "; ".join(told + more)
+    parts: list[str] = []
+    seen: dict[tuple[str, str], int] = {}
+    for one in error.errors(include_url=False, include_context=False):
+        if one["type"] == "value_error":  # our own, which names the setting
+            parts.append(str(one["msg"]).removeprefix("Value error, "))
+            continue
+        wanted, where = _wanted(one["msg"]), (_name(one["loc"], spelled or {}, table), _came(one))
+        if where in seen:  # a value that is of neither of two kinds
+            parts[seen[where]] += f" or {wanted.removeprefix('expected ')}"
+        else:
+            seen[where] = len(parts)
+            parts.append(f"{where[0]}: {wanted}")
+    for (_, came), place in seen.items():
+        parts[place] += f", got {came}"
+    return "; ".join(parts)
 
 
-def _sentence(error: Mapping[str, Any], spelled: Mapping[Place, str], table: Place) -> str:
-    if error["type"] == "value_error":  # our own, which names the setting
-        return str(error["msg"]).removeprefix("Value error, ")
-    path = (*table, *map(str, error["loc"]))
+def _name(loc: tuple[int | str, ...], spelled: Mapping[Place, str], table: Place) -> str:
+    path = (*table, *map(str, loc))
     # An element of a list is named by its list.
     place = next((path[:end] for end in range(len(path), 0, -1) if path[:end] in spelled), path)
-    expected = re.sub("^Input should be (?=greater|less)", "expected a value ", error["msg"])
-    expected = re.sub("^Input should be ", "expected ", expected)
-    name = spelled.get(place, ".".join(place))
-    return f"{name}: {expected}, got {error['input']!r:.100}"
+    return spelled.get(place, ".".join(place))
+
+
+def _wanted(message: str) -> str:
+    expected = re.sub("^Input should be (?=greater|less)", "expected a value ", message)
+    return re.sub("^Input should be ", "expected ", expected)
+
+
+def _came(error: Mapping[str, Any]) -> str:
+    return f"{error['input']!r:.100}"

@@ -1,15 +1,75 @@
-"""What recipes of several systems share."""
+"""What the settings and recipes of several systems share."""
 
 from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from tagsight.config import (
     BackboneConfig,
     ConsistencyConfig,
     GraphConfig,
     Recipe,
+    Settings,
     SystemConfig,
     TrainConfig,
 )
+
+
+class SequenceConfig(Settings):
+    """How a decoder says the labels of a photo one after another."""
+
+    order: Literal["frequent", "rare", "confidence", "mla", "pla"] = "frequent"
+    """How a photo's labels are ordered to be taught: by count, by confidence, or at the smallest
+    loss (``mla``), in ``pla`` with those that the decoder says rightly in their place."""
+
+    attention: Literal["none", "soft"] = "none"
+    """``none``: the pooled photo is projected at each step; ``soft``: a look at the cells is."""
+
+    gate: bool = True
+    """Whether a soft look is weighed, channel by channel, by what was said before."""
+
+    tie_embeddings: bool = True
+    """Whether a label is heard and said by one vector, or by two."""
+
+    embedding: int = Field(64, gt=0, le=4096)
+    """Length of a label's vector."""
+
+    hidden: int = Field(512, gt=0, le=8192)
+    """Width of the LSTM."""
+
+    attention_width: int = Field(512, gt=0, le=8192)
+    """Length of what is looked at in a cell."""
+
+    activation: Literal["relu", "none"] = "relu"
+    """What stands behind the projection."""
+
+    beam: int = Field(4, ge=1, le=1024)
+    """How many paths are followed at once; 1 is greedy."""
+
+    max_labels: int = Field(8, ge=1, le=100)
+    """Labels on a path at most; ``mla`` and ``pla`` can have 12."""
+
+    end_token: bool = True
+    """Whether a path can end before it has ``max_labels`` labels; else 0.5 means nothing."""
+
+    mask_repeats: bool = True
+    """Whether a label that is on the path already cannot follow."""
+
+    scoring: Literal["marginal", "best"] = "marginal"
+    """A label's score: the sum over paths that say it, or the most probable of them alone."""
+
+    @model_validator(mode="after")
+    def _can_align(self) -> Self:
+        if self.order in {"mla", "pla"} and self.max_labels > 12:
+            msg = (
+                f"expected max_labels of at most 12 with order {self.order!r}, whose cost doubles "
+                f"with each label, got {self.max_labels}"
+            )
+            raise ValueError(msg)
+        return self
+
 
 RESNET101 = BackboneConfig(
     name="resnet101.tv_in1k", frozen_stages=0, freeze_depthwise=False, freeze_batch_norm=False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tagsight.config import Recipe, SequenceConfig, SystemConfig, TrainConfig
-from tagsight.recipes.base import RESNET101, UNTRIED, cpu_recipe
+from tagsight.config import Recipe, SystemConfig, TrainConfig
+from tagsight.recipes.base import RESNET101, UNTRIED, SequenceConfig, cpu_recipe
 
 
 class CNNRNNConfig(SystemConfig):

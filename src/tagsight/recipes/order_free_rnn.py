@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from tagsight.config import Recipe, SequenceConfig, SystemConfig, TrainConfig
-from tagsight.recipes.base import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.config import Recipe, SystemConfig, TrainConfig
+from tagsight.recipes.base import CPU_SMOOTHING, RESNET101, UNTRIED, SequenceConfig, cpu_recipe
 
 
 class OrderFreeDecoderConfig(SequenceConfig):
