@@ -6,6 +6,10 @@ import torch
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
+from tagsight.labels import LabelSpace
+from tagsight.learned_graph import LearnedGraphClassifiers
+from tagsight.recipes import RECIPES
+
 every_similarity = pytest.mark.parametrize("how", ["dot", "cosine", "softmax"])
 
 
@@ -75,6 +79,21 @@ def test_labels_that_are_mixed_alike_are_2_l_minus_2_from_the_identity():
     """The scale that the default weight is chosen for; with a great width training begins there."""
     network = tiny_system("a-gcn", graph=graph("dot", width=8192)).label_graph
     assert network.distance_to_identity().item() == pytest.approx(2 * (5 - 1), rel=0.01)
+
+
+def test_the_papers_second_term_is_large_at_first_and_flat():
+    """With COCO's number of labels and vectors about as long: 157 of at most 158."""
+    generator = torch.Generator().manual_seed(0)
+    vectors = 6 * torch.nn.functional.normalize(torch.randn(80, 300, generator=generator))
+    names, none = [str(i) for i in range(80)], torch.zeros(1, 80, dtype=torch.long)
+    labels = LabelSpace.from_targets(names, none, vectors)
+    torch.manual_seed(0)
+    network = LearnedGraphClassifiers(labels, 8, RECIPES["a-gcn-paper"].settings.graph)
+    distance = RECIPES["a-gcn-paper"].settings.graph.sparsity * network.distance_to_identity()
+    assert distance.item() == pytest.approx(157.4, abs=0.1)
+    projections = [*network.as_target.parameters(), *network.as_source.parameters()]
+    gradients = torch.autograd.grad(distance, projections)
+    assert sum(gradient.square().sum() for gradient in gradients).sqrt() < 0.05
 
 
 @pytest.mark.parametrize("how", ["cosine", "softmax"])

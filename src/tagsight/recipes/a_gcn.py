@@ -35,7 +35,7 @@ RECIPES = (
         training=ML_GCN_PAPER,
         source=(
             "graph, its width, its weight of 1 and its rate of 4: code of another group that has "
-            "the module; the rest: ML-GCN section 4.1 and released code"
+            "the module; the rest: as ml-gcn-paper"
         ),
         expectation=f"published: COCO mAP 83.1 at 448 pixels; {UNTRIED}",
     ),
