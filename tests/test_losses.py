@@ -298,6 +298,17 @@ def test_the_asymmetric_loss_of_an_extreme_logit_is_finite(
     assert logits.grad.isfinite().all()
 
 
+@pytest.mark.parametrize(("present", "logit"), [(1, -30.0), (0, 30.0)])
+def test_a_label_that_is_far_off_keeps_its_slope(present: int, logit: float):
+    """The released code's logarithm stops at 1e-8 (Query2Label: 1e-5), and its slope with it."""
+    logits = torch.tensor([[logit]], requires_grad=True)
+    config = AsymmetricConfig(gamma_positive=0, gamma_negative=2, margin=0)
+    loss = label_loss(logits, torch.tensor([[present]]), asymmetric=config)
+    loss.backward()
+    assert loss.item() == pytest.approx(30)
+    assert logits.grad.abs().item() == pytest.approx(1)
+
+
 @pytest.mark.parametrize("detach", [False, True])
 def test_unknown_targets_have_no_part_in_the_asymmetric_loss(
     logits: Tensor, targets: Tensor, detach: bool

@@ -228,7 +228,37 @@ def test_csra_has_the_numbers_of_its_released_code_for_coco():
     recipe = RECIPES["csra-paper"]
     training = recipe.training
     assert (recipe.settings.heads, recipe.settings.attention) == (4, 0.5)
-    assert rates(recipe)[:11] == pytest.approx([0.1] * 5 + [0.01] * 5 + [0.001])
+    steps = 2 * BATCHES  # of the warm-up
+    rising = [0.1 * (1 + step) / steps for step in (0, BATCHES)]
+    assert rates(recipe)[:11] == pytest.approx([*rising, *[0.1] * 3, *[0.01] * 5, 0.001])
     groups = tiny_system("csra").parameter_groups(training.lr, training.backbone_lr_factor)
     assert [group["lr"] for group in groups] == pytest.approx([0.1, 0.01])
-    assert (training.image_size, training.epochs, training.crop) == (448, 30, 0.7)
+    assert (training.image_size, training.epochs, training.batch_size) == (448, 30, 16)
+    assert recipe.settings.backbone.normalization == "none"
+
+
+def test_ml_decoder_has_the_numbers_of_its_released_code():
+    recipe = RECIPES["ml-decoder-paper"]
+    training, loss = recipe.training, recipe.settings.asymmetric
+    optimizer = build_optimizer(tiny_system("ml-decoder"), training)
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert not isinstance(optimizer, torch.optim.AdamW)
+    # Beside the sum over a batch; biases and norms have none.
+    penalties = {group["weight_decay"] for group in optimizer.param_groups}
+    assert sorted(training.batch_size * one for one in penalties) == pytest.approx([0, 1e-4])
+    assert (training.lr, training.epochs, training.batch_size) == (1e-4, 40, 56)
+    assert (training.warmup, training.cycle_momentum, training.average) == (0.2, True, 0.9997)
+    assert (loss.gamma_negative, loss.gamma_positive, loss.margin) == (4, 0, 0.05)
+    assert not training.random_flip
+
+
+def test_query2label_has_the_numbers_of_its_released_code():
+    recipe = RECIPES["query2label-paper"]
+    training, loss = recipe.training, recipe.settings.asymmetric
+    optimizer = build_optimizer(tiny_system("query2label"), training)
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {1e-2}
+    assert (training.lr, training.epochs, training.batch_size) == (1e-4, 80, 128)
+    assert (training.warmup, training.cycle_momentum, training.average) == (0.2, True, 0.9997)
+    assert (loss.gamma_negative, loss.gamma_positive, loss.margin) == (2, 0, 0)
+    assert not training.random_flip

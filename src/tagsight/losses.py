@@ -66,6 +66,10 @@ def asymmetric_cross_entropy(logits: Tensor, targets: Tensor, config: Asymmetric
     ``q = max(p - m, 0)``, a present label costs ``-(1 - p)^gamma_positive log p`` and an absent one
     ``-q^gamma_negative log(1 - q)``.
 
+    The released code stops its logarithms at 1e-8 (Query2Label's at 1e-5), so that a present label
+    below a logit of -18.4 (-11.5) costs 18.4 (11.5) and has no slope, and without a margin an
+    absent label above the opposite logit. Here it costs what the equation says, 30 at -30.
+
     Args:
         logits: ``(B, L)`` float.
         targets: ``(B, L)`` int; whatever is not 1 is taken for absent.

@@ -77,8 +77,8 @@ RECIPES = (
         ),
         training=ML_GCN_PAPER,
         source=(
-            "fusion and dropout: code that its authors' group released with another paper; the "
-            "rest: ML-GCN section 4.1 and released code"
+            "fusion, its biases, dropout: code that its authors' group released with another "
+            "paper; the rest: as ml-gcn-paper"
         ),
         expectation=(
             "see docs/decisions/0003-what-makes-gcam-train.md; its published figures are not known "

@@ -42,7 +42,7 @@ RECIPES = (
         training=ML_GCN_PAPER.model_copy(update={"epochs": 50, "decay_every": 30}),
         source=(
             "recall: ResNet-101 at 448 pixels and the three kinds of evidence; ours: all else, the "
-            "reconstruction, its weights and widths, and rates as those of the max pooled baseline"
+            "reconstruction, its weights and widths; loss and rates as of the max pooled baseline"
         ),
         expectation=(
             "published: COCO mAP not given, CF1 74.9 and OF1 78.4 at 448 pixels, of a pipeline "

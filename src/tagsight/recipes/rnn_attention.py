@@ -64,13 +64,13 @@ RNN_ATTENTION_PAPER = TrainConfig(
     image_size=512,
     epochs=45,
     batch_size=16,
-    optimizer="adamw",
+    optimizer="adam",
     lr=1e-5,
     weight_decay=0.0,
     schedule="constant",
     random_flip=True,
 )
-"""Adam at 1e-5 as in the port by James-Yip; without decay AdamW is Adam."""
+"""As in the port by James-Yip."""
 
 RECURRENT_TRAINING = CPU_TRAINING.model_copy(update={"lr": 2.5e-4, "backbone_lr_factor": 0.8})
 """At the rate of linear classifiers the regions run into a corner and the LSTM learns nothing."""

@@ -40,11 +40,15 @@ class FGCN(MLGCN):
 
     Deviations:
         The code that we know fuses each photo with each label in a loop of Python; here it is one
-        product of matrices. It leaves both projections out of the optimiser, so that they stay
-        random (``fusion.freeze_projections``). With more sums than one a label it puts a linear
+        product of matrices. With more sums than one a label it puts a linear
         layer from the sums of all labels to all logits behind them, which depends on their order
         and on their number; here a label weighs its own sums. MFB's root and length
         (``fusion.signed_root``, ``fusion.unit_length``) are off, as in that code.
+
+        ``f-gcn-paper``: width of 358, one sum, dropout of 0.1 and biases are those of that code. It
+        leaves both projections out of the optimiser, so that they stay random; here they are
+        trained (``fusion.freeze_projections``). Its labels' graph is learned, as A-GCN's with the
+        same second term; here it is counted, as ML-GCN's.
     """
 
     Config: ClassVar[type[SystemConfig]] = FGCNConfig

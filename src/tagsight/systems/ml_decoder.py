@@ -42,8 +42,21 @@ class MLDecoder(System):
         a label's or a group's, so that they go with the labels. With more labels than ``groups``
         it depends on the order of the labels which of them share a query, as in the released code.
         Word vectors as queries, its form for labels that training never showed, are not here.
-        The published numbers are with the asymmetric loss, strong augmentation and a TResNet
-        that was pretrained together with the decoder.
+        Attention begins with numbers within ``(3 / width)^0.5`` and biases within ``width^-0.5``;
+        the released within ``(1.5 / width)^0.5`` (queries, keys, values), ``width^-0.5`` (the layer
+        behind them) and biases of 0. The last layer begins within ``width^-0.5``; the released is
+        normal with a variance of ``2 / (width + groups)``.
+
+        ``ml-decoder-paper``: the encoder is ResNet-101 with ImageNet's weights, and photos are
+        normalised as for those; the published numbers are of TResNet, pretrained together with
+        the decoder, which takes pixels in [0, 1]. The released loss is also the sum over a batch,
+        56 times ours. Adam's steps do not tell, but for its L2 penalty, which is 1e-4 / 56 here for
+        that reason, and its epsilon of 1e-8, which counts 56 times as much. The released loss of a
+        present label stays at 18.4 below a logit of -18.4, without a slope; here it goes on, and
+        the slope is -1. The average of 0.9997 forgets the first weights sooner than the released,
+        after ``n`` steps by ``(1 + n) / (10 + n)`` if that is less, and has the batch norm's
+        statistics as they are instead of their average. The average is what is used; the released
+        code reports the better of both and keeps the weights as they are.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLDecoderConfig
