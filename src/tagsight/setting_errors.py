@@ -29,9 +29,10 @@ def sentence(
         spelled: Settings as the user wrote them, by their path.
         table: Place of what was validated.
     """
+    found = error.errors(include_url=False, include_context=False)
     parts: list[str] = []
     seen: dict[tuple[str, str], int] = {}
-    for one in error.errors(include_url=False, include_context=False):
+    for one in found[:MOST_TOLD]:
         if one["type"] == "value_error":  # our own, which names the setting
             parts.append(str(one["msg"]).removeprefix("Value error, "))
             continue
@@ -43,7 +44,8 @@ def sentence(
             parts.append(f"{where[0]}: {wanted}")
     for (_, came), place in seen.items():
         parts[place] += f", got {came}"
-    return "; ".join(parts)
+    more = [f"and {len(found) - MOST_TOLD:,} more"] if len(found) > MOST_TOLD else []
+    return "; ".join(parts + more)
 
 
 def _name(loc: tuple[int | str, ...], spelled: Mapping[Place, str], table: Place) -> str:
