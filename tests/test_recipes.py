@@ -151,6 +151,7 @@ def test_ml_gcn_has_the_released_rates_and_the_schedule_of_its_paper():
     assert (new["lr"], backbone["lr"]) == pytest.approx((0.1, 0.01))
     assert rates(recipe) == pytest.approx([0.1] * 40 + [0.01] * 40 + [0.001] * 20)
     assert (training.weight_decay, training.clip_norm, training.image_size) == (1e-4, 10, 448)
+    assert (training.crop, training.random_flip) == ("multi_scale", True)
     assert recipe.settings.pooling == "max"
     assert recipe.settings.label_reduction == "mean"
     assert recipe.settings.graph == GraphConfig(
@@ -234,6 +235,7 @@ def test_csra_has_the_numbers_of_its_released_code_for_coco():
     groups = tiny_system("csra").parameter_groups(training.lr, training.backbone_lr_factor)
     assert [group["lr"] for group in groups] == pytest.approx([0.1, 0.01])
     assert (training.image_size, training.epochs, training.batch_size) == (448, 30, 16)
+    assert (training.crop, training.random_flip) == (0.7, True)
     assert recipe.settings.backbone.normalization == "none"
 
 
@@ -249,7 +251,8 @@ def test_ml_decoder_has_the_numbers_of_its_released_code():
     assert (training.lr, training.epochs, training.batch_size) == (1e-4, 40, 56)
     assert (training.warmup, training.cycle_momentum, training.average) == (0.2, True, 0.9997)
     assert (loss.gamma_negative, loss.gamma_positive, loss.margin) == (4, 0, 0.05)
-    assert not training.random_flip
+    assert (training.cutout, training.rand_augment.operations) == (0.5, 2)
+    assert (training.crop, training.random_flip) == (1, False)
 
 
 def test_query2label_has_the_numbers_of_its_released_code():
@@ -261,4 +264,5 @@ def test_query2label_has_the_numbers_of_its_released_code():
     assert (training.lr, training.epochs, training.batch_size) == (1e-4, 80, 128)
     assert (training.warmup, training.cycle_momentum, training.average) == (0.2, True, 0.9997)
     assert (loss.gamma_negative, loss.gamma_positive, loss.margin) == (2, 0, 0)
-    assert not training.random_flip
+    assert (training.cutout, training.rand_augment.operations) == (0.5, 2)
+    assert (training.crop, training.random_flip) == (1, False)

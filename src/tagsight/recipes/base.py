@@ -89,13 +89,13 @@ ML_GCN_PAPER = TrainConfig(
     decay_every=40,
     decay_factor=0.1,
     clip_norm=10,
-    crop=0.25,
+    crop="multi_scale",
     random_flip=True,
 )
-"""ML-GCN's released rates with the schedule of its section 4.1; their code stops at 20 epochs.
+"""ML-GCN's released code, with the schedule of its section 4.1; the code stops at 20 epochs.
 
-They are for its label loss, a mean over labels (``label_reduction = "mean"``): of their sum the
-gradient is as many times as large as there are labels."""
+Its rates are for its label loss, a mean over labels (``label_reduction = "mean"``): of their sum
+the gradient is as many times as large as there are labels."""
 
 GCAM_PAPER = TrainConfig(
     image_size=224,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig, TrainConfig
+from tagsight.config import (
+    AsymmetricConfig,
+    DecoderConfig,
+    RandAugmentConfig,
+    Recipe,
+    SystemConfig,
+    TrainConfig,
+)
 from tagsight.recipes.base import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
@@ -38,6 +45,8 @@ ML_DECODER_PAPER = TrainConfig(
     weight_decay=1e-4 / RELEASED_BATCH,
     schedule="one_cycle",
     cycle_momentum=True,
+    cutout=0.5,
+    rand_augment=RandAugmentConfig(operations=2),
     average=0.9997,
 )
 """ML-Decoder's released code. Its L2 penalty of 1e-4 stands beside a sum over the batch, ours
@@ -64,8 +73,8 @@ RECIPES = (
         source=(
             "ML-Decoder's released code: width 768, 8 heads, 2048 hidden units, 100 groups, "
             "dropout 0.1, asymmetric loss with 4, 0 and 0.05, Adam at 1e-4 in one cycle with an L2 "
-            "penalty of 1e-4, 40 epochs, batch of 56, average 0.9997; ours: ResNet-101 for its "
-            "TResNet"
+            "penalty of 1e-4, 40 epochs, batch of 56, average 0.9997, Cutout, RandAugment; ours: "
+            "ResNet-101 for its TResNet"
         ),
         expectation=(
             "published: COCO mAP 90.1 at 448 pixels with TResNet-L, none with ResNet-101; "

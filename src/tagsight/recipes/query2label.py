@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig, TrainConfig
+from tagsight.config import (
+    AsymmetricConfig,
+    DecoderConfig,
+    RandAugmentConfig,
+    Recipe,
+    SystemConfig,
+    TrainConfig,
+)
 from tagsight.recipes.base import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
@@ -40,6 +47,8 @@ QUERY2LABEL_PAPER = TrainConfig(
     weight_decay=1e-2,
     schedule="one_cycle",
     cycle_momentum=True,
+    cutout=0.5,
+    rand_augment=RandAugmentConfig(operations=2),
     average=0.9997,
 )
 
@@ -65,7 +74,8 @@ RECIPES = (
             "Query2Label's released code: width 2048, 4 heads, 8192 hidden units, 1 encoder and 2 "
             "decoder layers, dropout 0.1, first layers and batch norm as they are, asymmetric loss "
             "with 2, 0 and 0, AdamW at 1e-4 in one cycle, decay 1e-2 of all parameters, 80 epochs, "
-            "batch of 128, average 0.9997; its early stop is left out"
+            "batch of 128, average 0.9997, RandAugment; Cutout as the paper has it; its early stop "
+            "is left out"
         ),
         expectation=f"published: COCO mAP 84.9 at 448 pixels; {UNTRIED}",
     ),

@@ -53,10 +53,13 @@ class MLDecoder(System):
         56 times ours. Adam's steps do not tell, but for its L2 penalty, which is 1e-4 / 56 here for
         that reason, and its epsilon of 1e-8, which counts 56 times as much. The released loss of a
         present label stays at 18.4 below a logit of -18.4, without a slope; here it goes on, and
-        the slope is -1. The average of 0.9997 forgets the first weights sooner than the released,
-        after ``n`` steps by ``(1 + n) / (10 + n)`` if that is less, and has the batch norm's
-        statistics as they are instead of their average. The average is what is used; the released
-        code reports the better of both and keeps the weights as they are.
+        the slope is -1. RandAugment is two of torchvision's operations, each at a random strength
+        and with a probability of a half; the released package can also invert, and cut out a small
+        square. Cutout's square is 224 pixels wide and the released 225. The average of 0.9997
+        forgets the first weights sooner than the released, after ``n`` steps by ``(1 + n) / (10 +
+        n)`` if that is less, and has the batch norm's statistics as they are instead of their
+        average. The average is what is used; the released code reports the better of both and keeps
+        the weights as they are.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLDecoderConfig

@@ -55,13 +55,13 @@ class Query2Label(System):
         steps do not tell, but for its epsilon of 1e-8. It stays at 11.5 without a slope below a
         logit of -11.5 for a present label and above 11.5 for an absent one; here it goes on. The
         batch of 128 is that of the README's command for two processes, of that for one it is 64.
-        The released run ends when nothing was better for 8 of its 80 epochs; this one does not.
-        Its command asks for a Cutout of half the side, which is lost on the way: the hole has a
-        side of -1, which Pillow refuses to draw today; here it is half the side, as it is meant. It
-        trains on all 82,783 photos and tests on all 40,504, which is ``--protocol coco2014-all``.
-        The average of 0.9997 forgets the first weights sooner, after ``n`` steps by ``(1 + n) / (10
-        + n)`` if that is less, and is what is used; the released code keeps the better of it and of
-        the weights as they are.
+        The released run ends when nothing was better for 8 of its 80 epochs; this one does not. Its
+        command asks for a Cutout of half the side, which is lost on the way: the hole has a side of
+        -1, which Pillow refuses to draw today; here it is half the side, as it is meant.
+        RandAugment is as for ``ml-decoder-paper``. It trains on all 82,783 photos and tests on all
+        40,504, which is ``--protocol coco2014-all``. The average of 0.9997 forgets the first
+        weights sooner, after ``n`` steps by ``(1 + n) / (10 + n)`` if that is less, and is what is
+        used; the released code keeps the better of it and of the weights as they are.
     """
 
     Config: ClassVar[type[SystemConfig]] = Query2LabelConfig
