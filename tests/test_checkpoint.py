@@ -258,7 +258,10 @@ def test_settings_of_absurd_size_are_refused_unread(model: Path):
         ({"recipe__system": "yolo"}, "expected one of the systems .* got 'yolo'"),
         ({"recipe__settings__pooling": "sum"}, "pooling: expected 'average' or 'max', got 'sum'"),
         ({"recipe__settings__label_reduction": 1}, "label_reduction: expected 'sum' or 'mean'"),
-        ({"labels": ["red"] * 5, "decision__thresholds": {"red": 0}}, "expected each of the labels once"),
+        (
+            {"labels": ["red"] * 5, "decision__thresholds": {"red": 0}},
+            "expected each of the labels once",
+        ),
         ({"recipe__settings__depth": 3}, "depth: Extra inputs are not permitted"),
         ({"recipe__training__image_size": 64}, "expected preprocessing.image_size to be 64"),
         ({"recipe__settings__backbone__name": "hf-hub:evil/model"}, "'hf-hub:evil/model'"),
