@@ -20,7 +20,8 @@ from PIL import Image
 from table import HEADER, row
 
 from tagsight.checkpoint import LoadedModel
-from tagsight.data.photos import find_photos, open_photo
+from tagsight.data.photo_files import find_photos
+from tagsight.data.photos import open_photo
 from tagsight.decision import Decision
 from tagsight.labels import empty_label_space
 from tagsight.networks.trained import TrainedNetwork

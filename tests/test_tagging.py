@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from channels import channels_recognizer, corner
 
-from tagsight.data.photos import find_photos
+from tagsight.data.photo_files import find_photos
 from tagsight.errors import DataError
 from tagsight.sidecars.journal import Journal
 from tagsight.sidecars.places import Places

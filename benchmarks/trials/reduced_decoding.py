@@ -21,7 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from tagsight import Recognizer
-from tagsight.data.photos import find_photos, open_photo
+from tagsight.data.photo_files import find_photos
+from tagsight.data.photos import open_photo
 from tagsight.transforms import as_float, warp
 
 SIDE, PIXELS, MARGINS = 224, 12_000_000, (1, 2, 4)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import zlib
 from contextlib import nullcontext
@@ -15,7 +14,8 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile
 from raw_photo import dng
 
-from tagsight.data.photos import find_photos, open_photo, photo_defect
+from tagsight.data.photo_files import find_photos
+from tagsight.data.photos import open_photo, photo_defect
 from tagsight.errors import DataError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -325,63 +325,6 @@ def test_what_is_no_photo_is_refused_with_its_path(tmp_path, make, message) -> N
     make(path)
     with pytest.raises(DataError, match=f"^{path}: .*{message}"):
         open_photo(path)
-
-
-def tree(root: Path, *names: str) -> None:
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).touch()
-
-
-def found(root: Path, *paths: Path) -> list[str]:
-    return [path.relative_to(root).as_posix() for path in find_photos(paths or [root])]
-
-
-def test_photos_in_folders_are_found_in_alphabetical_order(tmp_path) -> None:
-    tree(tmp_path, "c.JPG", "b/z.png", "b/a.jpeg", "a.webp", "notes.txt", "drawn/x.psd")
-    assert found(tmp_path) == ["a.webp", "b/a.jpeg", "b/z.png", "c.JPG"]
-
-
-def test_hidden_files_and_folders_are_passed_over(tmp_path) -> None:
-    tree(tmp_path, "a.jpg", "._a.jpg", ".trash/b.jpg", ".hidden.jpg")
-    assert found(tmp_path) == ["a.jpg"]
-
-
-def test_a_file_that_is_given_is_taken_whatever_its_name(tmp_path) -> None:
-    tree(tmp_path, "photo", "folder/a.jpg")
-    assert found(tmp_path, tmp_path / "photo", tmp_path / "folder") == ["photo", "folder/a.jpg"]
-
-
-def test_links_make_no_circles(tmp_path) -> None:
-    tree(tmp_path, "a/a.jpg", "b/b.jpg")
-    (tmp_path / "a" / "up").symlink_to(tmp_path)
-    (tmp_path / "a" / "other").symlink_to(tmp_path / "b")
-    (tmp_path / "b" / "other").symlink_to(tmp_path / "a")
-    (tmp_path / "b" / "gone.jpg").symlink_to(tmp_path / "gone.jpg")
-    assert found(tmp_path) == ["a/a.jpg", "a/other/b.jpg"]
-
-
-def test_photos_are_yielded_before_all_are_found(tmp_path) -> None:
-    tree(tmp_path, "a/a.jpg", "b/b.jpg")
-    photos = find_photos([tmp_path])
-    next(photos)
-    tree(tmp_path, "b/c.jpg")
-    assert [path.name for path in photos] == ["b.jpg", "c.jpg"]
-
-
-def test_a_folder_that_cannot_be_searched_is_a_warning_and_no_end(tmp_path, caplog) -> None:
-    tree(tmp_path, "a/a.jpg", "b/b.jpg", "c/c.jpg")
-    photos = find_photos([tmp_path])
-    next(photos)
-    shutil.rmtree(tmp_path / "b")
-    assert [path.name for path in photos] == ["c.jpg"]
-    assert f"{tmp_path / 'b'}: not searched: No such file" in caplog.text
-
-
-def test_a_path_that_does_not_exist_is_an_error_before_the_first_photo(tmp_path) -> None:
-    tree(tmp_path, "a.jpg")
-    with pytest.raises(DataError, match=r"got .*gone, which does not exist"):
-        find_photos([tmp_path, tmp_path / "gone"])
 
 
 def test_the_shared_photos_open_the_two_greyscale_ones_too(shared_data) -> None:

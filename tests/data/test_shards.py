@@ -15,7 +15,8 @@ from tiny_collections import add_member
 
 from tagsight.cli import main
 from tagsight.data.check import check_photos
-from tagsight.data.photos import find_photos, open_photo
+from tagsight.data.photo_files import find_photos
+from tagsight.data.photos import open_photo
 from tagsight.data.readers import read_annotations
 from tagsight.data.split import complete_splits
 from tagsight.errors import DataError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from channels import channels_recognizer, corner
 
-from tagsight.data.photos import find_photos
+from tagsight.data.photo_files import find_photos
 from tagsight.search.index import Facts, SearchIndex
 from tagsight.search.indexing import Indexed, forget_missing, index_photos
 
@@ -105,7 +105,7 @@ import os, sys
 sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from channels import channels_recognizer
-from tagsight.data.photos import find_photos
+from tagsight.data.photo_files import find_photos
 from tagsight.search import indexing
 from tagsight.search.index import SearchIndex
 

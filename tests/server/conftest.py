@@ -4,7 +4,7 @@ import pytest
 from channels import corner
 from served import recognizer
 
-from tagsight.data.photos import find_photos
+from tagsight.data.photo_files import find_photos
 from tagsight.search.index import Facts, SearchIndex
 from tagsight.search.indexing import index_photos
 

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from served import RED, TOKEN, recognizer
 
-from tagsight.data.photos import find_photos
+from tagsight.data.photo_files import find_photos
 from tagsight.search.index import Facts, SearchIndex
 from tagsight.search.indexing import index_photos
 from tagsight.server.app import Service, create_app

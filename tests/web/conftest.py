@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 from channels import corner
 from served import TOKEN, recognizer
 
-from tagsight.data.photos import find_photos
+from tagsight.data.photo_files import find_photos
 from tagsight.recognizer import Recognizer
 from tagsight.server.app import Service, create_app
 from tagsight.server.limits import Limits

@@ -30,21 +30,21 @@ def explain(
         label: A label to be shown whether it is found or not; may be given several times.
         grad_cam: Add Grad-CAM to the contact sheet, for comparison.
     """
-    from tagsight.data.photos import find_photos
+    from tagsight.data.photo_files import find_photos
     from tagsight.explanation import explain_photos, place
     from tagsight.recognizer import Recognizer
 
     left_out = 0
 
-    def leave_out(_: object, error: Exception) -> None:
+    def leave_out(_: object, reason: object) -> None:
         nonlocal left_out
         left_out += 1
-        remark(f"left out: {error}")
+        remark(f"left out: {reason}")
 
     recognizer = additions.added_to(Recognizer(machine.network(model)))
     explanations = explain_photos(
         recognizer,
-        find_photos(photos),
+        find_photos(photos, on_problem=leave_out),
         out,
         labels=label or [],
         with_grad_cam=grad_cam,

@@ -83,7 +83,7 @@ def export(
     from itertools import islice
 
     from tagsight.checkpoint import load_model
-    from tagsight.data.photos import find_photos
+    from tagsight.data.photo_files import find_photos
 
     loaded = load_model(model)
     compared = list(islice(find_photos(photos), COMPARED))

@@ -33,7 +33,7 @@ def index(
         out: Folder of the index.
         problems: File for a table of the photos that were left out, and why.
     """
-    from tagsight.data.photos import find_photos
+    from tagsight.data.photo_files import find_photos
     from tagsight.recognizer import Recognizer
     from tagsight.search.index import Facts, SearchIndex
     from tagsight.search.indexing import forget_missing, index_photos
@@ -47,12 +47,12 @@ def index(
         length=recognizer.info.embedding_size,
     )
     opened = SearchIndex.create(out, facts)
-    total = sum(1 for _ in find_photos(paths))
+    total = sum(1 for _ in find_photos(paths, on_problem=lambda *_: None))
     with progress("indexing", total) as advance, listed(problems) as left_out:
         done = count(1)
         indexed = index_photos(
             recognizer,
-            find_photos(paths),
+            find_photos(paths, on_problem=left_out.append),
             opened,
             on_photo=lambda _: advance(next(done)),
             on_problem=left_out.append,
@@ -66,8 +66,8 @@ def index(
     remark(
         f"{amount(len(opened), 'photo')} in the index: "
         f"{indexed.new:,} new, {indexed.known:,} known, "
-        f"{indexed.moved:,} moved, {indexed.gone:,} gone, {indexed.left_out:,} left out"
+        f"{indexed.moved:,} moved, {indexed.gone:,} gone, {left_out.count:,} left out"
     )
     if indexed.interrupted:
         return INTERRUPTED
-    return FAILED if indexed.left_out else 0
+    return FAILED if left_out.count else 0

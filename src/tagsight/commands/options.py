@@ -46,13 +46,20 @@ def _joined(tokens: list[Token]) -> str:
 
 
 def leads_somewhere(_kind: object, path: Path | None) -> None:
-    """Refuse a path of a photo that is neither on the disk nor in a tar there."""
+    """Refuse a path of a photo that is neither on the disk nor in a tar there.
+
+    One that cannot be examined, such as a link in a circle, is listed later like any other photo.
+    """
     if path is None:
         return
-    inside = any(parent.suffix.lower() == ".tar" and parent.is_file() for parent in path.parents)
-    if not inside and not path.exists():
-        msg = f'"{path}" does not exist.'
-        raise ValueError(msg)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not any(one.suffix.lower() == ".tar" and one.is_file() for one in path.parents):
+            msg = f'"{path}" does not exist.'
+            raise ValueError(msg) from error
+    except OSError:
+        return
 
 
 PhotoPath = Annotated[Path, Parameter(validator=leads_somewhere)]

@@ -21,19 +21,22 @@ class LeftOut:
 
     Args:
         table: Where all of them are written, if anywhere.
+
+    Attributes:
+        count: How many there are.
     """
 
     def __init__(self, table: TextIO | None) -> None:
         self._table = table
         self._first: list[str] = []
-        self._count = 0
+        self.count = 0
         if self._table is not None:
             self._table.write(csv_line(["photo", "problem"]))
 
     def append(self, photo: Path, reason: str) -> None:
-        """Add a photo."""
-        self._count += 1
-        if self._count <= MOST_TOLD:
+        """Add a photo, or what cannot be searched for any."""
+        self.count += 1
+        if self.count <= MOST_TOLD:
             self._first.append(reason)
         if self._table is not None:
             self._table.write(csv_line([photo, reason]))
@@ -42,7 +45,7 @@ class LeftOut:
         """Name the first of them on standard error."""
         for reason in self._first:
             remark(f"left out: {reason}")
-        if (more := self._count - len(self._first)) > 0:
+        if (more := self.count - len(self._first)) > 0:
             remark(f"left out: {more:,} more; --problems FILE lists them all")
 
 

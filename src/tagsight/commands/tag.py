@@ -207,7 +207,7 @@ def tag(
     sidecars.check(output)
     part = selecting.part()
 
-    from tagsight.data.photos import find_photos
+    from tagsight.data.photo_files import find_photos
     from tagsight.recognizer import Recognizer
     from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars
 
@@ -219,8 +219,8 @@ def tag(
     selection = selecting.selection()
     selection.check(recognizer.labels)
 
-    def photos() -> Iterator[Path]:
-        found = find_photos(paths)
+    def photos(on_problem: Callable[[Path, str], object] = _nothing) -> Iterator[Path]:
+        found = find_photos(paths, on_problem=on_problem)
         return found if part is None else shard(found, *part)
 
     # A bar would be drawn over lines on the same terminal.
@@ -240,7 +240,7 @@ def tag(
                 with sidecars.writer(form, _who(model, recognizer), paths) as writer:
                     tagged = tag_sidecars(
                         tagger,
-                        photos(),
+                        photos(left_out.append),
                         writer,
                         selection,
                         on_photo=on_photo,
@@ -251,7 +251,7 @@ def tag(
             case form:
                 tagged = tag_photos(
                     tagger,
-                    photos(),
+                    photos(left_out.append),
                     sys.stdout if output.out == STANDARD_OUTPUT else output.out,
                     Lines(form, selection, output.all_scores),
                     on_photo=on_photo,
@@ -259,13 +259,17 @@ def tag(
                 )
                 changed = ""
     left_out.tell()
-    remark(f"{amount(tagged.photos, 'photo')} tagged, {tagged.left_out:,} left out{changed}")
+    remark(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if tagged.interrupted:
         return INTERRUPTED
-    if not (tagged.photos or tagged.left_out or part):
+    if not (tagged.photos or left_out.count or part):
         remark(f"no photo found in {', '.join(map(str, paths))}")
         return FAILED
-    return FAILED if tagged.left_out else 0
+    return FAILED if left_out.count else 0
+
+
+def _nothing(*_: object) -> None:
+    pass
 
 
 def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, machine: Machine) -> Tagger:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.amounts import amount
+from tagsight.data.photo_cost import MAX_MEMORY
 from tagsight.data.photos import MAX_PIXELS, photo_defect
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
@@ -53,6 +55,7 @@ def check_photos(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
     max_pixels: int = MAX_PIXELS,
+    max_memory: int = MAX_MEMORY,
 ) -> Check:
     """Read and decode every photo, in threads.
 
@@ -61,10 +64,11 @@ def check_photos(
         workers: Number of threads; one photo each is in memory.
         progress: Called in this thread after each photo with the number done and the total.
         max_pixels: As for `open_photo`.
+        max_memory: As for `open_photo`.
     """
 
     def examine(path: Path) -> bytes | str:
-        return _hash_or_reason(path, max_pixels)
+        return _hash_or_reason(path, max_pixels, max_memory)
 
     problems: list[Problem] = []
     hashes: dict[Path, bytes] = {}
@@ -118,21 +122,30 @@ def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:
     return "the first being " + "; ".join(f"{path}: {reasons[path]}" for path in bad[:3])
 
 
-def _hash_or_reason(path: Path, max_pixels: int) -> bytes | str:
+def _hash_or_reason(path: Path, max_pixels: int, max_memory: int) -> bytes | str:
     try:
-        if inside := tar_of(path):
-            content = read_member(*inside)
-            return photo_defect(content, max_pixels=max_pixels) or _digest(content)
-        if not path.is_file():
-            return "does not exist" if not path.exists() else "is a folder or device"
-        if path.stat().st_size > LARGEST_FILE:
-            return f"expected at most {LARGEST_FILE:,} bytes, got {path.stat().st_size:,}"
-        content = path.read_bytes()
+        content = _content(path)
     except DataError as error:
         return str(error)
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return photo_defect(content, max_pixels=max_pixels) or _digest(content)
+    defect = photo_defect(content, max_pixels=max_pixels, max_memory=max_memory)
+    return defect or _digest(content)
+
+
+def _content(path: Path) -> bytes:
+    if inside := tar_of(path):
+        return read_member(*inside)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        msg = "is a folder or device"
+        raise DataError(msg)
+    if status.st_size > LARGEST_FILE:
+        msg = f"expected at most {LARGEST_FILE:,} bytes, got {status.st_size:,}"
+        raise DataError(msg)
+    return path.read_bytes()
 
 
 def _digest(content: bytes) -> bytes:

@@ -1,10 +1,9 @@
-"""Photos from disk: found, opened, and brought to upright RGB whatever they were."""
+"""Photos from disk: opened, and brought to upright sRGB whatever they were."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import os
 from importlib.util import find_spec
 from io import BytesIO
@@ -18,11 +17,11 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from tagsight.data.photo_cost import MAX_MEMORY, MAX_WORK, Cost, decoding_cost
 from tagsight.data.photo_headers import Metered, require_few_strips, without_comments
 from tagsight.data.srgb import SIDEWAYS, upright_rgb
-from tagsight.data.tar_members import is_tar, members, read_member, tar_of
+from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError, OtherKindError, TooLargeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from PIL import ImageFile
 
@@ -55,8 +54,6 @@ MARGIN = 2
 megapixels is decoded in a fifth of the time; docs/performance.md has what this does to pixels."""
 
 WHOLE_SIZE = "whole_size"
-
-logger = logging.getLogger(__name__)
 
 
 def open_photo(
@@ -136,76 +133,6 @@ def photo_defect(
     except DataError as error:
         return str(error)
     return None
-
-
-def find_photos(paths: Iterable[Path]) -> Iterator[Path]:
-    """The photos among files, in folders and in tars, a folder's entries in alphabetical order.
-
-    A file that is given is yielded whatever its name ends in; in folders and in tars that are
-    given `PHOTO_SUFFIXES` decide, and hidden files and folders are passed over. Each folder is
-    entered once, so that links make no circles.
-
-    Raises:
-        DataError: If a path does not exist, before anything is yielded, or a tar is not sound.
-    """
-    given = list(paths)
-    for path in given:
-        if not path.exists() and tar_of(path) is None:
-            msg = f"expected a photo or a folder of photos, got {path}, which does not exist"
-            raise DataError(msg)
-    return _found(given)
-
-
-def _found(given: list[Path]) -> Iterator[Path]:
-    entered: set[tuple[int, int]] = set()
-    for path in given:
-        if path.is_dir():
-            yield from _walk(path, entered)
-        elif is_tar(path):
-            names = (Path(name) for name in members(path))
-            yield from (path / name for name in names if name.suffix.lower() in PHOTO_SUFFIXES)
-        else:
-            yield path
-
-
-def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path]:
-    stack = [_listed(folder, entered)]
-    while stack:
-        path, is_folder = next(stack[-1], (None, False))
-        if path is None:
-            stack.pop()
-        elif is_folder:
-            stack.append(_listed(path, entered))
-        else:
-            yield path
-
-
-def _listed(folder: Path, entered: set[tuple[int, int]]) -> Iterator[tuple[Path, bool]]:
-    """The photos and folders in a folder, and which of the two each is.
-
-    Of a folder with many photos nothing but their names is held.
-    """
-    names: list[str] = []
-    folders: set[str] = set()
-    try:
-        status = folder.stat()
-        identity = status.st_dev, status.st_ino
-        if identity in entered:
-            return iter(())
-        entered.add(identity)
-        with os.scandir(folder) as listing:
-            for entry in listing:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.add(entry.name)
-                elif Path(entry.name).suffix.lower() not in PHOTO_SUFFIXES or not entry.is_file():
-                    continue
-                names.append(entry.name)
-    except OSError as error:
-        logger.warning("%s: not searched: %s", folder, error.strerror)
-        return iter(())
-    return ((folder / name, name in folders) for name in sorted(names))
 
 
 class _Limits(NamedTuple):
@@ -380,8 +307,8 @@ def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:
 def _kind(error: Exception) -> type[DataError]:
     if isinstance(error, UnidentifiedImageError):
         return OtherKindError
-    bombs = Image.DecompressionBombError | Image.DecompressionBombWarning
-    return TooLargeError if isinstance(error, bombs) else DataError
+    large = Image.DecompressionBombError | Image.DecompressionBombWarning | MemoryError
+    return TooLargeError if isinstance(error, large) else DataError
 
 
 def _reason(error: Exception) -> str:
@@ -389,5 +316,7 @@ def _reason(error: Exception) -> str:
         return "expected a photo, got a file of another kind"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"expected a photo within Pillow's own limit, got: {error}"
+    if isinstance(error, MemoryError):
+        return "expected a photo that is decoded within the free memory, got a larger one"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"expected a readable photo, got: {reason or type(error).__name__}"

@@ -13,6 +13,7 @@ from tagsight.data import csv_columns, csv_list
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.csv_table import SPLIT_NAMES
 from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.source import is_file, is_folder
 from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
 from tagsight.data.targets import target_table
 from tagsight.errors import DataError
@@ -109,13 +110,23 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
 
 def _shards(source: Path) -> list[Path]:
     if source.is_dir():
-        return sorted(path for path in source.glob(f"*{SUFFIX}") if is_tar(path))
+        named = sorted(source.glob(f"*{SUFFIX}"))
+        _require_followed(named)
+        return [path for path in named if is_tar(path)]
     return [source] if is_tar(source) else []
+
+
+def _require_followed(tars: Iterable[Path]) -> None:
+    """Refuse links that lead nowhere: the labels of such a shard would be missing unnoticed."""
+    for tar in tars:
+        if tar.is_symlink() and not (is_file(tar) or is_folder(tar)):
+            msg = f"expected a tar at {tar}, got a link that cannot be followed: remove it"
+            raise DataError(msg)
 
 
 def _compressed(source: Path) -> list[Path]:
     files = list(source.iterdir()) if source.is_dir() else [source]
-    return sorted(f for f in files if f.is_file() and f.name.lower().endswith(COMPRESSED))
+    return sorted(f for f in files if f.name.lower().endswith(COMPRESSED) and is_file(f))
 
 
 def _no_shards(source: Path) -> str:

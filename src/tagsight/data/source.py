@@ -39,6 +39,26 @@ def require_file(path: Path, *, largest: int) -> Path:
     return path
 
 
+def is_file(path: Path) -> bool:
+    """Whether a path is a file; what cannot be examined is none.
+
+    Such are links in a circle, names that are too long, and what lies in a folder that one may not
+    enter.
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; what cannot be examined is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def photo_name(text: str, where: str) -> str:
     """A photo's path below the folder of the photos, with forward slashes.
 
@@ -110,17 +130,10 @@ def photo_folder(
 def find_folder(names: Sequence[str], candidates: Iterable[Path]) -> Path | None:
     """The folder that has the most of the first photos, or else the first that has any, or None."""
     folders = [folder for folder in candidates if folder.is_dir()]
-    found = [sum(_is_file(folder / name) for name in names[:20]) for folder in folders]
+    found = [sum(is_file(folder / name) for name in names[:20]) for folder in folders]
     if any(found):
         return folders[found.index(max(found))]
     for folder in folders:
-        if any(_is_file(folder / name) for name in islice(names, 20, None)):
+        if any(is_file(folder / name) for name in islice(names, 20, None)):
             return folder
     return None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name that is too long, a folder that may not be entered
-        return False

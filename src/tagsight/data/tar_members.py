@@ -9,7 +9,7 @@ import tarfile
 from threading import Lock
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from tagsight.data.source import photo_name, require_file
+from tagsight.data.source import is_file, photo_name, require_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _lock = Lock()
 
 def is_tar(path: Path) -> bool:
     """Whether a path is a file of a tar's name."""
-    return path.suffix.lower() == SUFFIX and path.is_file()
+    return path.suffix.lower() == SUFFIX and is_file(path)
 
 
 def members(tar: Path) -> Mapping[str, Span]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.source import is_folder
 from tagsight.data.tar_members import tar_of
 from tagsight.errors import DataError
 
@@ -30,7 +31,7 @@ class Places:
     def __init__(self, suffix: str, folder: Path | None, given: Iterable[Path]) -> None:
         self.suffix = suffix
         self.folder = folder
-        roots = [path if path.is_dir() else path.parent for path in map(Path.absolute, given)]
+        roots = [path if is_folder(path) else path.parent for path in map(Path.absolute, given)]
         self._root = Path(os.path.commonpath(roots))
         self._listed: tuple[Path, Counter[str]] | None = None
 
