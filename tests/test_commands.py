@@ -505,6 +505,24 @@ def test_a_photo_that_is_left_out_shows_in_the_exit_code_of_every_command(
     )
 
 
+@pytest.mark.parametrize("command", ["tag", "index", "explain"])
+def test_a_link_in_a_circle_is_listed_and_hides_nothing(
+    capsys, album: Path, model: str, tmp_path, command: str
+):
+    if command == "index":
+        pytest.importorskip("lancedb")
+    link = album / "latest"
+    link.symlink_to(link.name)
+    out = tmp_path / "out"
+    for given in ([album], sorted(album.iterdir())):
+        told = failures(capsys, command, model, *map(str, given), "--out", str(out))
+        assert told.count(f"left out: {link}: cannot be examined: ") == 1
+    if command == "explain":
+        assert len(list(out.iterdir())) >= 4
+    else:
+        assert ("4 photos in the index" if command == "index" else "4 photos tagged") in told
+
+
 def test_a_folder_without_photos_is_no_success(capsys, model: str, tmp_path):
     assert f"no photo found in {tmp_path}" in failures(capsys, "tag", model, str(tmp_path))
 

@@ -283,3 +283,9 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
     assert (tmp_path / "evidence" / "000.png").is_file()
     assert main(["tag", str(out / "model"), photo.replace("part-000", "none")]) == 2
     assert 'none.tar/000.png" does not exist' in capsys.readouterr().err
+
+
+def test_a_shard_that_is_a_link_to_nowhere_is_named_and_not_passed_over(tmp_path) -> None:
+    (tmp_path / "train-001.tar").symlink_to("train-001.tar")
+    with pytest.raises(DataError, match=r"train-001.tar, got a link that cannot be followed"):
+        read_annotations(tmp_path, format="shards")

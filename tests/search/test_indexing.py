@@ -129,3 +129,13 @@ def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos: Path, 
     again = SearchIndex.open(index.folder)
     assert len(again) == 2
     assert indexed(again, photos) == Indexed(new=2, known=2)
+
+
+def test_photos_that_nobody_lets_us_look_at_are_not_forgotten(photos: Path, index: SearchIndex):
+    indexed(index, photos)
+    (photos / "deep").rename(photos.parent / "elsewhere")
+    (photos / "deep").symlink_to("deep")  # a path through it cannot be examined
+    assert forget_missing(index, [photos]) == 0
+    assert names(index) == {"0.png", "1.png", "2.png", "3.png"}
+    (photos / "deep").unlink()
+    assert forget_missing(index, [photos]) == 1
