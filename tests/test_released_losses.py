@@ -19,6 +19,7 @@ from torch.testing import assert_close
 
 from tagsight.recipes import RECIPES
 from tagsight.systems import SYSTEMS
+from tagsight.train import build_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,3 +230,48 @@ def test_rnn_attentions_objective_is_the_ports_of_a_photo():
     ours = sum(system.losses(images.double(), targets).values()).item()
     # The port adds up over photos too, which Adam without decay does not notice.
     assert 4 * ours == pytest.approx(total, rel=1e-6)
+
+
+def released_optimizer(name: str, system: System, factor: float) -> torch.optim.Optimizer:
+    """As the released scripts make it, at its highest rate.
+
+    Adam's epsilon is held to the size of the loss; theirs is 1e-8 whatever the size.
+    """
+    parameters = [p for p in system.parameters() if p.requires_grad]
+    if name == "vac-paper":
+        return torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=5e-4)
+    if name == "query2label-paper":
+        return torch.optim.AdamW(parameters, lr=1e-4, weight_decay=1e-2, eps=factor * 1e-8)
+    matrices = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
+    return torch.optim.Adam(
+        [{"params": others, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 1e-4}],
+        lr=1e-4,
+        eps=factor * 1e-8,
+    )
+
+
+@pytest.mark.parametrize("name", ["vac-paper", "ml-decoder-paper", "query2label-paper"])
+def test_steps_are_those_of_the_released_optimiser_on_the_released_loss(name: str):
+    """What makes up for the factor between the losses: rate and decay, or Adam itself."""
+    training = RECIPES[name].training
+    systems = [system_of(name) for _ in range(2)]
+    systems[1].load_state_dict(systems[0].state_dict())
+    before = [p.detach().clone() for p in systems[0].parameters()]
+    factor = RELEASED[name].factor(training.batch_size, 5)
+    ours = build_optimizer(systems[0], training)
+    theirs = released_optimizer(name, systems[1], factor)
+    for step in range(4):
+        images, targets = drawn(4, side=72, seed=step)
+        for system, optimizer, times in zip(systems, (ours, theirs), (1, factor), strict=True):
+            optimizer.zero_grad()
+            # The loss of a batch is a mean: four photos stand for as many as the recipe has.
+            (times * sum(system.losses(images.double(), targets).values())).backward()
+            optimizer.step()
+    moved = [(p - q).abs().max() for p, q in zip(systems[0].parameters(), before, strict=True)]
+    apart = [
+        (p - q).abs().max()
+        for p, q in zip(systems[0].parameters(), systems[1].parameters(), strict=True)
+    ]
+    assert max(moved) > training.lr / 10
+    assert max(apart) < 1e-6 * max(moved)
