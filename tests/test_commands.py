@@ -523,6 +523,27 @@ def test_a_link_in_a_circle_is_listed_and_hides_nothing(
         assert ("4 photos in the index" if command == "index" else "4 photos tagged") in told
 
 
+@pytest.mark.parametrize("command", ["tag", "index", "explain", "evaluate", "train", "data"])
+def test_a_photo_that_takes_more_memory_than_it_may_is_left_out_by_every_command(
+    capsys, album: Path, labels: Path, model: str, tmp_path, command: str
+):
+    if command == "index":
+        pytest.importorskip("lancedb")
+    options = ["--max-photo-memory", "0.02"]  # less than any photo takes
+    if command in {"tag", "index", "explain"}:
+        options += ["--out", str(tmp_path / "out")]
+        told = failures(capsys, command, model, str(album), *options)
+    elif command == "data":
+        assert main(["data", str(labels), *options]) == 0
+        told = capsys.readouterr().out
+    else:
+        given = [model, str(labels)] if command == "evaluate" else [str(labels)]
+        options += ["--out", str(tmp_path / "out")] if command == "train" else []
+        assert main([command, *given, *options]) == 2
+        told = capsys.readouterr().err
+    assert "at most 21,474,836 bytes of memory to decode" in told
+
+
 def test_a_folder_without_photos_is_no_success(capsys, model: str, tmp_path):
     assert f"no photo found in {tmp_path}" in failures(capsys, "tag", model, str(tmp_path))
 

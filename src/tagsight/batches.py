@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
 
+from tagsight.data.photo_cost import MAX_MEMORY
 from tagsight.errors import DataError
 from tagsight.preprocessing import reduced, warped
 from tagsight.processes import ALONE, share_of
@@ -59,14 +61,21 @@ class PhotoStore:
         memory: Budget in bytes.
         square: Otherwise photos keep their aspect, and ``side`` is the most that the shorter side
             may have.
+        max_memory: Bytes that decoding one photo may take.
     """
 
     def __init__(
-        self, paths: Sequence[Path], side: int, memory: int, *, square: bool = True
+        self,
+        paths: Sequence[Path],
+        side: int,
+        memory: int,
+        *,
+        square: bool = True,
+        max_memory: int = MAX_MEMORY,
     ) -> None:
         self.paths = paths
         self.side = side
-        self._read = warped if square else reduced
+        self._read = partial(warped if square else reduced, max_memory=max_memory)
         self._room = memory
         self._kept: dict[int, Tensor] = {}
         self._keeping = Lock()

@@ -117,7 +117,12 @@ def measured_run(run: Run, shared: Shared) -> Result:
     started = time.perf_counter()
     model = load_model(folder / "model", shared.runtime.device)
     rows = shared.annotations.rows(shared.split)
-    photos = PhotoStore(rows.paths, run.recipe.training.image_size, memory=0)
+    photos = PhotoStore(
+        rows.paths,
+        run.recipe.training.image_size,
+        memory=0,
+        max_memory=shared.runtime.max_photo_memory,
+    )
     with progress("recognising", len(rows)) as advance:
         predictions = predict(model.system, photos, shared.runtime, progress=advance)
     report = report_on(model, rows, predictions)

@@ -125,7 +125,7 @@ def _measured(
 
 def _explain(out: Path, test: Annotations, runtime: Runtime) -> None:
     model = load_model(out / "gcam" / "model", runtime.device)
-    recognizer = Recognizer(TrainedNetwork(model, runtime))
+    recognizer = Recognizer(TrainedNetwork(model, runtime), max_memory=runtime.max_photo_memory)
     # Those that show the most labels have the most to explain.
     busiest = (test.targets == 1).sum(1).argsort(descending=True, stable=True)
     chosen = [test.paths[row] for row in islice(busiest.tolist(), PICTURES)]

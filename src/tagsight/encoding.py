@@ -146,7 +146,8 @@ class Encoder:
         batches = [hashes[first : first + BATCH] for first in range(0, len(hashes), BATCH)]
 
         def prepare(batch: Sequence[bytes]) -> Tensor:
-            images = [warped(paths[photo], self.side) for photo in batch]
+            most = self.runtime.max_photo_memory
+            images = [warped(paths[photo], self.side, max_memory=most) for photo in batch]
             return stacked_pixels([*images, *images[:1] * (BATCH - len(batch))])
 
         def forward(images: Tensor) -> dict[View, Tensor]:

@@ -74,7 +74,7 @@ def evaluate(
         labels and not others, and what was measured: split hash, resolution, weights.
     """
     side = model.recipe.training.image_size
-    photos = PhotoStore(annotations.paths, side, memory=0)
+    photos = PhotoStore(annotations.paths, side, memory=0, max_memory=runtime.max_photo_memory)
     predictions = predict(model.system, photos, runtime, progress=progress)
     return report_on(model, annotations, predictions, seed=seed, conventions=conventions)
 

@@ -75,7 +75,12 @@ def measure_evidence(
         ``pointing`` and ``energy_in_box`` (means over labels, with what chance would give),
         ``consistency`` (error relative to the maps' variance, mean over photos, by transform).
     """
-    photos = PhotoStore(annotations.paths, model.recipe.training.image_size, memory=0)
+    photos = PhotoStore(
+        annotations.paths,
+        model.recipe.training.image_size,
+        memory=0,
+        max_memory=runtime.max_photo_memory,
+    )
     maps_of = _map_source(model, runtime, source)
     errors: list[Tensor] = []
     located: list[Tensor] = []

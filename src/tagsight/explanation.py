@@ -117,7 +117,9 @@ def _explain(
 ) -> Explanation:
     assert result.path is not None  # the photos are files
     shown = _shown(result, asked)
-    photo = open_photo(result.path, max_pixels=recognizer.max_pixels)
+    photo = open_photo(
+        result.path, max_pixels=recognizer.max_pixels, max_memory=recognizer.max_memory
+    )
     sections = [_section(result, shown)]
     if with_grad_cam:
         sections.append(_grad_cam_section(recognizer, photo, result, shown))

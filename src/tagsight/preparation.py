@@ -49,7 +49,12 @@ def checked(
         progress: Called with the photos of the share done so far and their number.
     """
     share = [paths[place] for place in runtime.processes.share(len(paths))]
-    found = check_photos(share, workers=runtime.workers, progress=progress)
+    found = check_photos(
+        share,
+        workers=runtime.workers,
+        progress=progress,
+        max_memory=runtime.max_photo_memory,
+    )
     checks = runtime.processes.collect(found)
     return Check(
         problems=tuple(problem for check in checks for problem in check.problems),

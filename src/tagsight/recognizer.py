@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tagsight.data.photo_cost import MAX_MEMORY
 from tagsight.data.photos import MAX_PIXELS, decoding_side, open_photo, whole_size
 from tagsight.errors import DataError
 from tagsight.networks import Precision, open_network
@@ -42,6 +43,7 @@ class Recognizer:
         decision: The thresholds to decide by; by default those that were fitted with the model.
         batch_size: Photos per forward pass.
         max_pixels: Most pixels of a photo; a larger one is not decoded.
+        max_memory: Most bytes that decoding a photo may take.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Recognizer:
         decision: Decision | None = None,
         batch_size: int = BATCH_SIZE,
         max_pixels: int = MAX_PIXELS,
+        max_memory: int = MAX_MEMORY,
     ) -> None:
         self.network = network
         self.decision = decision or network.info.fitted_decision()
         self.batch_size = batch_size
         self.max_pixels = max_pixels
+        self.max_memory = max_memory
 
     @classmethod
     def load(
@@ -200,9 +204,17 @@ class Recognizer:
         return maps
 
     def _prepared(self, source: PhotoLike) -> _Prepared:
-        photo = _opened(source, self.max_pixels, decoding_side(self.info.image_size))
+        photo = self._opened(source)
         path = Path(source) if isinstance(source, str | Path) else None
         return _Prepared(path, self.network.warp(photo), whole_size(photo))
+
+    def _opened(self, source: PhotoLike) -> Image.Image:
+        return open_photo(
+            _photo(source),
+            max_pixels=self.max_pixels,
+            max_memory=self.max_memory,
+            least_side=decoding_side(self.info.image_size),
+        )
 
     def _prepared_batch(self, sources: Sequence[PhotoLike]) -> list[_Prepared | _Unreadable]:
         prepared: list[_Prepared | _Unreadable] = []
@@ -245,6 +257,7 @@ class Recognizer:
             decision=decision,
             batch_size=self.batch_size,
             max_pixels=self.max_pixels,
+            max_memory=self.max_memory,
         )
 
 
@@ -259,7 +272,7 @@ class _Unreadable(NamedTuple):
     error: DataError
 
 
-def _opened(source: PhotoLike, max_pixels: int, least: int) -> Image.Image:
+def _photo(source: PhotoLike) -> Path | bytes | Image.Image:
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8 or not source.size:
             msg = (
@@ -267,12 +280,11 @@ def _opened(source: PhotoLike, max_pixels: int, least: int) -> Image.Image:
                 f"got {source.shape} of {source.dtype}"
             )
             raise DataError(msg)
-        return open_photo(Image.fromarray(np.ascontiguousarray(source)), max_pixels=max_pixels)
+        return Image.fromarray(np.ascontiguousarray(source))
     if not isinstance(source, str | Path | bytes | Image.Image):
         msg = f"expected a photo as path, bytes, Pillow image or array, got {source!r:.100}"
         raise TypeError(msg)
-    named = Path(source) if isinstance(source, str) else source
-    return open_photo(named, max_pixels=max_pixels, least_side=least)
+    return Path(source) if isinstance(source, str) else source
 
 
 def _readable(

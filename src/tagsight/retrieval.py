@@ -55,7 +55,12 @@ def measure_retrieval(
     Raises:
         DataError: If there are not more than ``k`` photos.
     """
-    photos = PhotoStore(annotations.paths, model.recipe.training.image_size, memory=0)
+    photos = PhotoStore(
+        annotations.paths,
+        model.recipe.training.image_size,
+        memory=0,
+        max_memory=runtime.max_photo_memory,
+    )
     embeddings = embed(model.system, photos, runtime, progress=progress)
     return report_on(embeddings, annotations.targets, k, seed=seed)
 

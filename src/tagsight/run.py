@@ -166,14 +166,11 @@ def _photos(
 ) -> Iterator[tuple[Photos, Photos]]:
     """Photos to learn from and to judge by: as frozen features if they can be kept, else pixels."""
     augmentation = _augmentation(recipe)
-    side, square, memory = (
-        augmentation.source_side,
-        augmentation.takes_squares,
-        runtime.photo_memory // 2,
-    )
+    side, square = augmentation.source_side, augmentation.takes_squares
+    memory, most = runtime.photo_memory // 2, runtime.max_photo_memory
     pixels = (
-        PhotoStore(learn.paths, side, memory, square=square),
-        PhotoStore(judge.paths, augmentation.side, memory),
+        PhotoStore(learn.paths, side, memory, square=square, max_memory=most),
+        PhotoStore(judge.paths, augmentation.side, memory, max_memory=most),
     )
     if not (hashes and runtime.cache and can_be_kept(system.backbone, augmentation)):
         yield pixels

@@ -108,7 +108,9 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
         if outcome.interrupted:
             raise KeyboardInterrupt
         model = load_model(outcome.model, runtime.device)
-    photos = PhotoStore(judge.paths, training.image_size, memory=0)
+    photos = PhotoStore(
+        judge.paths, training.image_size, memory=0, max_memory=runtime.max_photo_memory
+    )
     rate = predict(model.system, photos, runtime).photos_per_second
     sizes = rows.split_sizes
     passes = 1 if shared.boxes is None else 1 + VIEWS_FOR_EVIDENCE

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar, overload
 
 import torch
 
+from tagsight.data.photo_cost import MAX_MEMORY
 from tagsight.errors import DataError
 from tagsight.launch import launched
 from tagsight.processes import ALONE
@@ -53,6 +54,7 @@ class Runtime:
         accumulate: Parts that a process takes its photos of a training step in, one after the
             other, to need less memory.
         processes: Those that train together.
+        max_photo_memory: Bytes that decoding one photo may take, in each of the threads that do it.
     """
 
     device: torch.device
@@ -63,6 +65,7 @@ class Runtime:
     cache_space: int = 20 * 2**30
     accumulate: int = 1
     processes: Processes = ALONE
+    max_photo_memory: int = MAX_MEMORY
 
     @classmethod
     def choose(

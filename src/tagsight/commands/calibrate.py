@@ -42,7 +42,9 @@ def calibrate(
     runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
-    photos = PhotoStore(rows.paths, loaded.recipe.training.image_size, memory=0)
+    photos = PhotoStore(
+        rows.paths, loaded.recipe.training.image_size, memory=0, max_memory=runtime.max_photo_memory
+    )
     with progress("recognising", len(rows)) as advance:
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)
     names = loaded.labels.names

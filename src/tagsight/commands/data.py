@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import Reading
+from tagsight.commands.options import PhotoBudget, Reading
 from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
 from tagsight.runlog import progress
 
@@ -20,6 +20,7 @@ def data(
     /,
     *,
     reading: Reading = Reading(),
+    budget: PhotoBudget = PhotoBudget(),
     labels_only: bool = False,
     split_file: Path | None = None,
     json: Path | None = None,
@@ -45,7 +46,12 @@ def data(
     if not labels_only:
         workers = Runtime.choose("cpu").workers
         with progress("checking photos", len(annotations)) as advance:
-            check = check_photos(annotations.paths, workers=workers, progress=advance)
+            check = check_photos(
+                annotations.paths,
+                workers=workers,
+                progress=advance,
+                max_memory=budget.photo_bytes,
+            )
     description = describe(annotations, check)
     if json != STANDARD_OUTPUT:
         say(description.lines())

@@ -32,7 +32,6 @@ def explain(
     """
     from tagsight.data.photo_files import find_photos
     from tagsight.explanation import explain_photos, place
-    from tagsight.recognizer import Recognizer
 
     left_out = 0
 
@@ -41,7 +40,7 @@ def explain(
         left_out += 1
         remark(f"left out: {reason}")
 
-    recognizer = additions.added_to(Recognizer(machine.network(model)))
+    recognizer = additions.added_to(machine.recognizer(model))
     explanations = explain_photos(
         recognizer,
         find_photos(photos, on_problem=leave_out),

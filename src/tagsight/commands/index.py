@@ -34,11 +34,10 @@ def index(
         problems: File for a table of the photos that were left out, and why.
     """
     from tagsight.data.photo_files import find_photos
-    from tagsight.recognizer import Recognizer
     from tagsight.search.index import Facts, SearchIndex
     from tagsight.search.indexing import forget_missing, index_photos
 
-    recognizer = Recognizer(machine.network(model))
+    recognizer = machine.recognizer(model)
     facts = Facts(
         folder=str(model.resolve()),
         model=recognizer.info.model,

@@ -257,7 +257,22 @@ class Additions:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Machine:
+class PhotoBudget:
+    """What one photo may cost."""
+
+    max_photo_memory: Annotated[float, Parameter(validator=Number(gt=0, lte=2**20))] = 1.0
+    """Most memory that decoding one photo may take, in GiB, as its header tells; a photo that would
+    take more is left out."""
+
+    @property
+    def photo_bytes(self) -> int:
+        """The same in bytes."""
+        return round(self.max_photo_memory * 2**30)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machine(PhotoBudget):
     """Where and how fast something is computed, which never decides what comes out."""
 
     device: str = "auto"
@@ -276,16 +291,23 @@ class Machine:
 
         return open_network(model, self.device, self.precision, workers=self.workers)
 
+    def recognizer(self, model: Path) -> Recognizer:
+        """Open a model folder or an exported file there, to recognise photos."""
+        from tagsight.recognizer import Recognizer
+
+        return Recognizer(self.network(model), max_memory=self.photo_bytes)
+
     def runtime(self, room: Room | None = None) -> Runtime:
         """Choose the device, and what is kept there to be fast; by default nothing."""
         from tagsight.runtime import Runtime
 
-        return Runtime.choose(
+        runtime = Runtime.choose(
             self.device,
             self.precision,
             workers=self.workers,
             **(room.limits() if room else {"photo_memory": 0}),
         )
+        return replace(runtime, max_photo_memory=self.photo_bytes)
 
     @contextmanager
     def together(self, room: Room | None = None) -> Iterator[Runtime]:

@@ -170,7 +170,9 @@ def _write_nearest(reproduction: Reproduction, folder: Path, shared: Shared) -> 
     row = next(row for _, row in reproduction.rows() if row is not None)
     model = shared.out / "runs" / f"{row.name}-{row.seeds[0]}" / "model"
     loaded = load_model(model, shared.runtime.device)
-    recognizer = Recognizer(TrainedNetwork(loaded, shared.runtime))
+    recognizer = Recognizer(
+        TrainedNetwork(loaded, shared.runtime), max_memory=shared.runtime.max_photo_memory
+    )
     rows = shared.annotations.rows(shared.split)
     found = find_nearest(recognizer, rows.paths, draw_queries(rows, seed=0))
     folder.mkdir(parents=True, exist_ok=True)

@@ -130,10 +130,8 @@ def search(
 
 
 def _recognizer(facts: Facts, model: Path | None, machine: Machine) -> Recognizer:
-    from tagsight.recognizer import Recognizer
-
     place = model or Path(facts.folder)
-    recognizer = Recognizer(machine.network(place)) if place.exists() else None
+    recognizer = machine.recognizer(place) if place.exists() else None
     if recognizer is None or recognizer.info.model != facts.model:
         got = "none" if recognizer is None else "another"
         msg = (

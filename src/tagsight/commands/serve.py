@@ -60,7 +60,9 @@ def serve(
     from tagsight.server.limits import Limits
 
     limits = Limits()
-    recognizer = Recognizer(machine.network(model), max_pixels=limits.pixels)
+    recognizer = Recognizer(
+        machine.network(model), max_pixels=limits.pixels, max_memory=machine.photo_bytes
+    )
     opened = SearchIndex.open(index) if index is not None else None
     if opened is not None and opened.facts.model != recognizer.info.model:
         msg = f"expected an index of this model in {index}, got one of another"

@@ -208,11 +208,10 @@ def tag(
     part = selecting.part()
 
     from tagsight.data.photo_files import find_photos
-    from tagsight.recognizer import Recognizer
     from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars
 
     def load() -> Recognizer:
-        return additions.added_to(Recognizer(machine.network(model.absolute())))
+        return additions.added_to(machine.recognizer(model.absolute()))
 
     recognizer = load().at(selecting.strictness)
     tagger = recognizer if engine == "plain" else _on_ray(load, recognizer, machine)
