@@ -467,7 +467,7 @@ def test_what_is_left_out_is_listed_in_a_file(capsys, album: Path, model: str, t
         (["--dry-run"], "expected --write txt or xmp with --dry-run, got text"),
         (["--write", "xmp", "--separator", ";"], "expected --write txt with --separator, got xmp"),
         (["--write", "xmp", "--out", "a"], "expected neither --out nor --all-scores"),
-        (["--write", "txt", "--separator", ""], "expected something between two tags"),
+        (["--write", "txt", "--separator", ""], "expected punctuation, white space or"),
         (["--write", "txt", "--replace", "dog"], "expected --replace as label=tag"),
         (["--shard", "3/2"], "expected --shard as i/n"),
         (["--only", "mauve"], "expected labels of the model, such as"),

@@ -98,15 +98,15 @@ class Selection:
             )
             raise DataError(msg)
 
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Those of a model's labels that may be taken."""
+        return [n for n in names if n not in self.never and (not self.only or n in self.only)]
+
     def labels(self, result: PhotoLabels) -> list[Label]:
         """The labels of a photo, the best first."""
         every = result.labels if self.top is None else result.ranked()
-        taken = [
-            label
-            for label in every
-            if label.name not in self.never and (not self.only or label.name in self.only)
-        ]
-        return taken[: self.top]
+        meant = set(self.names([label.name for label in every]))
+        return [label for label in every if label.name in meant][: self.top]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tagsight.errors import DataError
+from tagsight.sidecars.changes import digest
 from tagsight.sidecars.edit import Tag
 from tagsight.sidecars.journal import Journal
 from tagsight.sidecars.places import Places
+from tagsight.sidecars.text import tags_of
 from tagsight.sidecars.writing import Manner, Outcome, Writer, undo
 from tagsight.sidecars.xmp import keywords
 
@@ -34,8 +43,10 @@ class World:
     def write(
         self, *photos: Path, form: str = "xmp", names: str = "dog cat", **settings: object
     ) -> list[Outcome]:
-        options = {key: settings.pop(key) for key in ("folder", "dry_run") if key in settings}
-        places = Places(f".{form}", options.get("folder"), [self.photos])
+        options = {
+            key: settings.pop(key) for key in ("folder", "dry_run", "naming") if key in settings
+        }
+        places = Places(f".{form}", options.get("folder"), [self.photos], options.get("naming"))
         writer = Writer(
             Manner(form, **settings),
             places,
@@ -240,6 +251,147 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_rest_goes_on(world: Wor
     assert [o.added for o in world.write(*photos, form="txt")] == [("cat",), ()]
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(("form", "existing"), [("xmp", "append"), ("txt", "replace")])
+def test_a_pair_of_raw_and_jpeg_has_the_labels_of_both_in_one_sidecar(
+    world: World, form: str, existing: str, together: bool
+):
+    raw, jpeg = world.photo("a.nef"), world.photo("a.jpg")
+    places = Places(f".{form}", None, [world.photos], "stem")
+    writer = Writer(Manner(form, existing=existing), places, "model", world.journal)
+    tagged = [(raw, [Tag("dog", 0.9)]), (jpeg, [Tag("cat", 0.8), Tag("dog", 0.7)])]
+    parts = [tagged] if together else [tagged[:1], tagged[1:]]
+    assert [o.problem for part in parts for o in writer.write(part)] == ["", ""]
+    content = world.files()[f"a.{form}"]
+    words = keywords(content) if form == "xmp" else content.decode().split(", ")
+    assert words == ["dog", "cat"]
+    world.undo()
+    assert set(world.files()) == {"a.nef", "a.jpg"}
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["append", "replace"]),
+        st.sampled_from(["dog", "dog cat", "bird", "sea"]),
+        st.sampled_from([b"", b", mine", b" A bird flies by."]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.sampled_from("ab, .A\n"), max_size=10), CHANGES)
+def test_whatever_runs_do_no_word_of_a_person_is_lost(content: str, changes):
+    """Runs that append and replace, what a person adds after each, and then undo of them all."""
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        photo, sidecar = world.photo(), world.photos / "a.txt"
+        sidecar.write_bytes(content.encode())
+        by_person = []
+        for existing, names, since in changes:
+            world.write(photo, form="txt", names=names, existing=existing)
+            if since:
+                sidecar.write_bytes(sidecar.read_bytes().rstrip(b"\n") + since)
+                by_person.append(since)
+        try:
+            written = tags_of(content.encode())
+        except DataError:
+            assert sidecar.read_bytes() == content.encode() or by_person
+            return
+        while any(run.undone is None for run in world.journal.runs()):
+            world.undo()
+        left = sidecar.read_bytes() if sidecar.exists() else b""
+        world.journal.close()
+        if not by_person:
+            assert left == content.encode()
+        for word in [*written, *(b.decode().strip(", ") for b in by_person)]:
+            assert word in left.decode()
+
+
+def edited(world: World, **values: object) -> None:
+    with sqlite3.connect(world.journal.file) as database:
+        sets = ", ".join(f"{name} = ?" for name in values)
+        database.execute(f"UPDATE changes SET {sets}", tuple(values.values()))
+
+
+def target(world: World, name: str, content: bytes) -> Path:
+    path = world.photos.parent / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@FORMS
+@pytest.mark.parametrize("name", ["victim{}", "photos/victim.conf", "photos/a.jpg", "photos/{}"])
+@pytest.mark.parametrize("delete", [True, False])
+def test_an_edited_journal_makes_undo_write_nowhere_else(
+    world: World, form: str, name: str, delete: bool
+):
+    """As if the run had written the other file: content and what was before are as they must be."""
+    world.write(world.photo(), form=form)
+    sidecar = next(path for path in world.photos.iterdir() if path.suffix == f".{form}")
+    victim = target(world, name.format(f".{form}"), sidecar.read_bytes())
+    before = None if delete else b"evil"
+    edited(
+        world,
+        sidecar=os.fsencode(victim),
+        before=None if before is None else zlib.compress(before),
+        before_digest=digest(before),
+    )
+    content = victim.read_bytes()
+    (outcome,) = world.undo()
+    assert "in a folder that run 1 wrote to" in outcome.problem
+    assert victim.read_bytes() == content
+    assert sidecar.exists()
+
+
+@pytest.mark.parametrize("before", [b"\xff\xfe", b"two\nlines"])
+def test_undo_writes_nothing_that_is_no_sidecar(world: World, before: bytes):
+    world.write(world.photo(), form="txt")
+    edited(world, before=zlib.compress(before), before_digest=digest(before))
+    content = (world.photos / "a.txt").read_bytes()
+    (outcome,) = world.undo()
+    assert "expected" in outcome.problem
+    assert (world.photos / "a.txt").read_bytes() == content
+
+
+@FORMS
+def test_undo_follows_no_link_that_has_come_since(world: World, form: str, tmp_path: Path):
+    photos = [world.photo("in/a.jpg"), world.photo("b.jpg")]
+    world.write(*photos, form=form)
+    sidecars = [path for path in world.photos.rglob(f"*.{form}") if path.is_file()]
+    elsewhere = tmp_path / "elsewhere"
+    (world.photos / "in").rename(elsewhere)
+    (world.photos / "in").symlink_to(elsewhere)
+    beside = next(path for path in sidecars if path.parent == world.photos)
+    beside.rename(tmp_path / "moved")
+    beside.symlink_to(tmp_path / "moved")
+    contents = {path: path.read_bytes() for path in sidecars}
+    assert [outcome.problem for outcome in world.undo()] == [
+        "expected a file where the run wrote it, got a link, which stays as it is"
+    ] * 2
+    assert {path: path.read_bytes() for path in sidecars} == contents
+
+
+def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world: World):
+    world.write(world.photo("a.jpg"), world.photo("b.jpg"))
+    with sqlite3.connect(world.journal.file) as database:
+        database.execute("UPDATE changes SET names = '[' WHERE id = 1")
+    assert [bool(outcome.problem) for outcome in world.undo()] == [False, True]
+    assert set(world.files()) == {"a.jpg", "b.jpg", "a.jpg.xmp"}
+
+
+@pytest.mark.parametrize("form", ["xmp", "txt"])
+def test_a_huge_file_in_the_place_of_a_sidecar_is_not_read(world: World, form: str):
+    photo = world.photo()
+    place = world.photos / ("a.jpg.xmp" if form == "xmp" else "a.txt")
+    with place.open("wb") as file:
+        file.truncate(2**40)  # takes no room
+    (outcome,) = world.write(photo, form=form)
+    assert "expected a sidecar of at most 16,777,216 bytes" in outcome.problem
+
+
 PHOTOS, PART = 1_000, 16
 SCRIPT = """
 import sys
@@ -247,6 +399,7 @@ from pathlib import Path
 from tagsight.sidecars.edit import Tag
 from tagsight.sidecars.journal import Journal
 from tagsight.sidecars.places import Places
+from tagsight.sidecars.text import tags_of
 from tagsight.sidecars.writing import Manner, Writer
 
 photos, journal, form, part = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -59,6 +60,23 @@ EMPTY_BAG = ONE_LINE.replace(
     b"</r:Description></r:RDF>",
 )
 MARKED = b"\xef\xbb\xbf" + DARKTABLE
+DC = b'xmlns:dc="http://purl.org/dc/elements/1.1/"'
+EMPTIES = {
+    f"empty subject {number}": ONE_LINE.replace(
+        b"/></r:RDF>", b">" + subject + b"</r:Description></r:RDF>"
+    )
+    for number, subject in enumerate(
+        (
+            b"<dc:subject " + DC + b"/>",
+            b"<dc:subject " + DC + b"></dc:subject>",
+            b"<dc:subject " + DC + b">\n  </dc:subject>",
+            b"<dc:subject " + DC + b"><!-- none --></dc:subject>",
+            b"<dc:subject " + DC + b"><r:Seq></r:Seq></dc:subject>",
+            b"<dc:subject " + DC + b"><r:Bag>\n</r:Bag></dc:subject>",
+            b'<l:hierarchicalSubject xmlns:l="http://ns.adobe.com/lightroom/1.0/"/>',
+        )
+    )
+}
 SIDECARS = {
     "none": None,
     "darktable": DARKTABLE,
@@ -67,6 +85,7 @@ SIDECARS = {
     "one line": ONE_LINE,
     "empty RDF": EMPTY_RDF,
     "empty bag": EMPTY_BAG,
+    **EMPTIES,
 }
 every_sidecar = pytest.mark.parametrize("before", SIDECARS.values(), ids=SIDECARS)
 NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12).filter(
@@ -172,6 +191,27 @@ def test_a_keyword_that_a_person_took_out_is_not_put_back():
     assert edit.names == ("horse",)
 
 
+@pytest.mark.parametrize(
+    "there",
+    [
+        b'<lr:hierarchicalSubject xmlns:lr="http://ns.adobe.com/lightroom/1.0/">Tiere|Dog',
+        b'<digiKam:TagsList xmlns:digiKam="http://www.digikam.org/ns/1.0/">Tiere/Hunde/dog',
+        b'<m:LastKeywordXMP xmlns:m="http://ns.microsoft.com/photo/1.0/">dog',
+    ],
+)
+def test_a_label_that_is_the_last_of_a_path_there_is_there(there: bytes):
+    start, _, value = there.partition(b">")
+    name = start.split()[0]
+    array = start + b"><r:Bag><r:li>" + value + b"</r:li></r:Bag></" + name[1:] + b">"
+    content = ONE_LINE.replace(b"/></r:RDF>", b">" + array + b"</r:Description></r:RDF>")
+    assert add_keywords(content, [Tag("dog", 0.9)], STAMP) is None
+    assert add_keywords(content, [Tag("animal/dog", 0.9)], STAMP) is None
+    edit = add_keywords(content, [Tag("dog", 0.9), Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    assert edit.names == ("cat",)
+    assert edit.content.lower().count(b"dog<") == content.lower().count(b"dog<")
+
+
 def test_a_label_that_is_declined_is_not_put_there():
     assert keywords(added(None, "cat", "dog", declined=("Cat",))) == ["dog"]
 
@@ -205,6 +245,65 @@ def test_of_a_file_of_ours_nothing_is_left():
     assert remove_keywords(edit.content, [Addition("dc:subject", "dog")]) == edit.content
 
 
+def test_of_two_equal_keywords_the_one_that_came_since_stays():
+    edit = add_keywords(DARKTABLE, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    twice = edit.content.replace(b"<rdf:li>cat</rdf:li>", b"<rdf:li>cat</rdf:li>" * 2, 1)
+    assert keywords(remove_keywords(twice, edit.additions)) == ["holiday", "Dog", "cat"]
+
+
+def test_a_comment_of_somebody_stays_when_all_keywords_go():
+    edit = add_keywords(None, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    noted = edit.content.replace(b"<rdf:Bag>", b"<rdf:Bag><!-- mine -->", 1)
+    assert b"<!-- mine -->" in remove_keywords(noted, edit.additions)
+
+
+MARKUP = st.recursive(
+    st.sampled_from([b"", b" ", b"\n  ", b"text", b"&amp;", b"<!-- a > b -->", b"<?pi >?>"]),
+    lambda inner: st.tuples(
+        st.sampled_from([b"a", b"n:b", b"dc:title", b"r:li", b"r:Bag"]),
+        st.sampled_from([b"", b' c="d>e"', b" n:f='\"' ", b' xmlns:q="urn:q" q:g="" ']),
+        st.lists(inner, max_size=3),
+    ).map(
+        lambda element: (
+            b"<%b%b>%b</%b>" % (*element[:2], b"".join(element[2]), element[0])
+            if element[2]
+            else b"<%b%b/>" % element[:2]
+        )
+    ),
+    max_leaves=12,
+)
+SUBJECTS = st.lists(st.sampled_from([b"sea", b"Dog", b"a &lt; b"]), max_size=3).map(
+    lambda words: (
+        b"<dc:subject><r:Bag>%b</r:Bag></dc:subject>"
+        % b"".join(b"<r:li>%b</r:li>" % word for word in words)
+    )
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(MARKUP, st.one_of(st.just(b""), SUBJECTS), MARKUP, st.sampled_from(["\n", "\r\n"]))
+def test_whatever_else_a_sidecar_has_stays_to_the_byte(
+    before: bytes, subject: bytes, after: bytes, line: str
+):
+    start = b'<r:RDF xmlns:r="%b" xmlns:dc="%b" xmlns:n="urn:n"><r:Description>' % (
+        RDF[1:-1].encode(),
+        PROPERTIES["dc:subject"].namespace.encode(),
+    )
+    content = start + before + subject + after + b"</r:Description></r:RDF>"
+    content = content.replace(b"\n", line.encode())
+    edit = add_keywords(content, [Tag("cat", 0.9), Tag("animal/bird", 0.8)], STAMP)
+    assert edit is not None
+    ElementTree.fromstring(edit.content)
+    assert keywords(edit.content)[-2:] == ["cat", "bird"]
+    left = remove_keywords(edit.content, edit.additions)
+    assert left.split() == content.split() or (
+        # An empty array goes with the last keyword of ours.
+        left.split() == content.replace(b"<dc:subject><r:Bag></r:Bag></dc:subject>", b"").split()
+    )
+
+
 BOMB = b'<!DOCTYPE a [<!ENTITY b "cc">]><a>&b;</a>'
 
 
@@ -221,12 +320,45 @@ BOMB = b'<!DOCTYPE a [<!ENTITY b "cc">]><a>&b;</a>'
         (b"<svg/>", "with one rdf:RDF, got 0"),
         (DARKTABLE.replace(b"xmp:Rating", b"dc:subject"), "dc:subject as an array, got it as an"),
         (DARKTABLE.replace(b"rdf:Seq>", b"rdf:Any>"), "dc:subject as a Bag or Seq"),
-        (b" " * (2**24 + 1), "at most 16,777,216 bytes"),
+        (b"<" + b" " * 2**24, "at most 16,777,216 bytes"),
+        (b"<a/>" * 100_001, "at most 100,000 tags"),
+        (b"<a " + b'b=""' * 200_001 + b"/>", "at most 200,000 attributes"),
+        (EMPTY_RDF.replace(b"/>", b" xmlns:x='" + b"u" * 257 + b"'/>"), "namespace of at most 256"),
+        (EMPTY_RDF.replace(b"/>", b" x:y='1'/>"), "the prefix 'x' without a namespace"),
     ],
 )
 def test_what_is_no_xmp_is_refused(content: bytes, message: str):
     with pytest.raises(DataError, match=message):
         add_keywords(content, [Tag("cat", 0.9)], STAMP)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"<a/>" * 99_000,
+        b"<a " + b" ".join(b'b%d=""' % i for i in range(190_000)) + b"/>",
+        b"<a>" + b"x\n&amp;" * 2**21 + b"</a>",
+        b"<a b='" + b"x" * 15_000_000 + b"'/>",
+        b"<a>" + b"= " * 7_000_000 + b"</a>",
+        b"<a>" * 90 + b'<b xmlns:c="d"/>' * 40_000 + b"</a>" * 90,
+        b"<!--" + b"-x" * 7_000_000 + b"-->",
+    ],
+    ids=["elements", "attributes", "text", "value", "equals", "namespaces", "comment"],
+)
+def test_the_largest_sidecar_is_edited_in_seconds(inside: bytes):
+    """In processor time, generously: what grew with the square took minutes."""
+    content = DARKTABLE.replace(b"<darktable:history>", inside + b"<darktable:history>")
+    before = time.process_time()
+    edit = add_keywords(content, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    assert remove_keywords(edit.content, edit.additions) == content
+    assert time.process_time() - before < 5
+
+
+@pytest.mark.parametrize("name", ["a\x01", "\ufffe", "\udcff", "animal/", "a\nb"])
+def test_a_name_that_xml_cannot_hold_is_refused(name: str):
+    with pytest.raises(DataError, match=r"expected a label's name .* got .*--replace"):
+        add_keywords(None, [Tag(name, 0.9)], STAMP)
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")

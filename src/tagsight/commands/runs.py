@@ -10,7 +10,7 @@ from tagsight.commands.options import journal_file
 from tagsight.commands.output import say
 
 if TYPE_CHECKING:
-    from tagsight.sidecars.journal import Run
+    from tagsight.sidecars.changes import Run
 
 
 def runs(*, journal: Path | None = None) -> None:

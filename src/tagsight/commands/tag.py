@@ -21,7 +21,7 @@ from tagsight.errors import DataError
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from tagsight.recognizer import Recognizer
     from tagsight.sidecars.writing import Outcome, Writer
@@ -105,11 +105,15 @@ class Sidecars:
     sidecar_dir: Path | None = None
     """Folder for the sidecars, in folders as the photos are; by default beside the photos."""
 
+    sidecar_name: Literal["stem", "full"] | None = None
+    """Name of a sidecar: photo.xmp (stem), which Lightroom reads beside raw files, or
+    photo.jpg.xmp (full); by default full for XMP and stem for tag files."""
+
     extension: str = ".txt"
-    """What the names of tag files end in."""
+    """What the names of tag files end in, such as .caption."""
 
     separator: str = ", "
-    """What stands between two tags of a tag file."""
+    """What stands between two tags of a tag file; \\n is a new line."""
 
     existing: Literal["append", "replace", "keep"] = "append"
     """What becomes of a tag file that is there: tags are put behind its own, or in their place, or
@@ -138,13 +142,16 @@ class Sidecars:
             msg = f"expected neither --out nor --all-scores with --write {output.write}, got one"
             raise DataError(msg)
         self.renamed()
-        if not self.separator:
-            msg = "expected something between two tags as --separator, got nothing"
-            raise DataError(msg)
+        if output.write == "txt":
+            from tagsight.sidecars.places import ending_of
+            from tagsight.sidecars.text import separator_of
+
+            ending_of(self.extension)
+            separator_of(self.separator)
 
     @contextmanager
     def writer(
-        self, form: Literal["txt", "xmp"], model: str, given: list[Path]
+        self, form: Literal["txt", "xmp"], model: str, given: list[Path], labels: Iterable[str]
     ) -> Iterator[Writer]:
         """Open the journal, and give what writes sidecars.
 
@@ -152,18 +159,24 @@ class Sidecars:
             form: Of the sidecars.
             model: Who tags.
             given: The photos and folders that are tagged.
+            labels: All that may be written.
+
+        Raises:
+            DataError: If a label cannot be written, or there is no journal to write to.
         """
         from tagsight.sidecars.journal import Journal
-        from tagsight.sidecars.places import Places
+        from tagsight.sidecars.places import Places, ending_of
+        from tagsight.sidecars.text import separator_of
         from tagsight.sidecars.writing import Manner, Writer
 
-        suffix = ".xmp" if form == "xmp" else self.extension
-        manner = Manner(form, self.separator, self.existing, self.renamed())
+        suffix = ".xmp" if form == "xmp" else ending_of(self.extension)
+        manner = Manner(form, separator_of(self.separator), self.existing, self.renamed())
+        manner.check(labels)
         file = journal_file(self.journal)
         if self.dry_run and not file.exists():
             file = Path(":memory:")
         with Journal(file) as journal:
-            places = Places(suffix, self.sidecar_dir, given)
+            places = Places(suffix, self.sidecar_dir, given, self.sidecar_name)
             yield Writer(manner, places, model, journal, dry_run=self.dry_run)
 
     def renamed(self) -> dict[str, str]:
@@ -236,7 +249,9 @@ def tag(
 
         match output.write:
             case "xmp" | "txt" as form:
-                with sidecars.writer(form, _who(model, recognizer), paths) as writer:
+                with sidecars.writer(
+                    form, _who(model, recognizer), paths, selection.names(recognizer.labels)
+                ) as writer:
                     tagged = tag_sidecars(
                         tagger,
                         photos(left_out.append),

@@ -12,15 +12,17 @@ from tagsight.errors import DataError
 from tagsight.runlog import progress
 
 if TYPE_CHECKING:
-    from tagsight.sidecars.journal import Journal, Run
+    from tagsight.sidecars.changes import Run
+    from tagsight.sidecars.journal import Journal
 
 
 def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
     """Take back what a run of tagging added to sidecars, and nothing else.
 
     A sidecar that nobody has changed since becomes what it was to the byte, and one that the run
-    made is removed; from others just the run's own tags are taken out. The exit code is 1 if a
-    sidecar had to be left alone.
+    made is removed; from others just the run's own tags are taken out. Nothing is touched outside
+    the folders that the run wrote to. A run that was taken back in part is tried again by number.
+    The exit code is 1 if a sidecar had to be left alone.
 
     Args:
         run: Its number, which 'tagsight runs' lists; by default the last that is not taken back.
@@ -54,7 +56,7 @@ def _chosen(journal: Journal, number: int | None) -> Run:
         msg = f"expected a {which} to take back, got none in {journal.file}"
         raise DataError(msg)
     for run in runs:
-        if run.undone is None:
+        if run.undone is None or (number is not None and journal.changes(number)):
             return run
     msg = (
         f"expected a run that is not taken back yet, got run {runs[0].id}, back at {runs[0].undone}"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from tagsight.amounts import amount
+from tagsight.errors import DataError
 from tagsight.escaping import csv_line, csv_list
 from tagsight.server.answers import ReviewedPhoto
 from tagsight.sidecars import text, xmp
@@ -87,10 +88,13 @@ def _sidecar(reviewed: Reviewed, form: Form, model: str) -> bytes:
         raise HTTPException(422, f"expected one photo with labels for a sidecar, got {got}")
     tags = [Tag(label.name, label.score) for label in photo.labels]
     edit: Edit | None
-    if form == "xmp":
-        edit = xmp.add_keywords(None, tags, Stamp(model, now()))
-    else:
-        edit = text.add_tags(None, tags)
+    try:
+        if form == "xmp":
+            edit = xmp.add_keywords(None, tags, Stamp(model, now()))
+        else:
+            edit = text.add_tags(None, tags)
+    except DataError as error:
+        raise HTTPException(422, str(error)) from error
     if edit is None:
         raise HTTPException(422, "expected labels that are more than white space, got none")
     return edit.content

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Form = Literal["xmp", "txt"]
+Existing = Literal["append", "replace", "keep"]
+FORMS, EXISTING = get_args(Form), get_args(Existing)
+
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What XML cannot hold, and control characters, which no keyword has."""
 
 
 class Tag(NamedTuple):
@@ -48,3 +61,18 @@ def leaf(name: str) -> str:
 def same(word: str) -> str:
     """What is equal for words that a person takes for the same."""
     return " ".join(word.split()).casefold()
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse labels that no sidecar can hold.
+
+    Raises:
+        DataError: If one is empty, or has control characters or halves of characters.
+    """
+    for name in names:
+        if not leaf(name).strip() or _UNWRITABLE.search(name):
+            msg = (
+                f"expected a label's name with words behind its last / and without control "
+                f"characters, got {name!r}: give another in its place with --replace"
+            )
+            raise DataError(msg)

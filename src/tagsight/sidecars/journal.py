@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tagsight.errors import DataError
-from tagsight.sidecars.edit import Addition
+from tagsight.sidecars.changes import LARGEST, Run, digest, is_sound, noted_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Self
 
-    from tagsight.sidecars.edit import Edit
+    from tagsight.sidecars.changes import Change, Noted
 
-VERSION = 1
+VERSION = 2
+APPLICATION = 0x74736A6C
+"""Which program's database a file is, as its header says."""
+
 PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
+
+OTHERWISE = "give another file with --journal"
 
 _SCHEMA = """
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY, started TEXT NOT NULL, model TEXT NOT NULL, form TEXT NOT NULL,
-    separator TEXT NOT NULL, undone TEXT
+    ending TEXT NOT NULL, separator TEXT NOT NULL, existing TEXT NOT NULL, undone TEXT
 );
+CREATE TABLE places (run INTEGER NOT NULL, folder BLOB NOT NULL, PRIMARY KEY (run, folder));
 CREATE TABLE changes (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, sidecar BLOB NOT NULL,
     before BLOB, before_digest BLOB, after_digest BLOB NOT NULL,
@@ -42,96 +46,37 @@ CREATE INDEX changes_of_run ON changes (run);
 """
 
 
-class Run(NamedTuple):
-    """A run of tagging.
-
-    Attributes:
-        id: Its number.
-        started: When, in ISO 8601.
-        model: Which model.
-        form: ``xmp`` or ``txt``.
-        separator: Between two tags, in ``txt``.
-        sidecars: How many it was about to change.
-        tags: How many tags it was about to add.
-        undone: When it was taken back, if it was.
-    """
-
-    id: int
-    started: str
-    model: str
-    form: str
-    separator: str
-    sidecars: int
-    tags: int
-    undone: str | None
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change of a sidecar, as noted before it was made.
-
-    Args:
-        sidecar: The file.
-        before: What was in it; None if there was no file.
-        edit: What is in it afterwards.
-    """
-
-    sidecar: Path
-    before: bytes | None
-    edit: Edit
-
-
-class Noted(NamedTuple):
-    """What the journal keeps of a change.
-
-    Attributes:
-        id: Its number.
-        sidecar: The file.
-        before: What was in it; None if there was no file.
-        before_digest: Of that.
-        after_digest: Of what was in it afterwards.
-        names: The labels that were added.
-        additions: What was added, value by value.
-        told: Whether it was noted as made.
-    """
-
-    id: int
-    sidecar: Path
-    before: bytes | None
-    before_digest: bytes | None
-    after_digest: bytes
-    names: tuple[str, ...]
-    additions: tuple[Addition, ...]
-    told: bool
-
-    def made(self, content: bytes | None) -> bool:
-        """Whether it was made; after a crash that is told by what is in the file now."""
-        return self.told or digest(content) != self.before_digest
-
-
 class Journal:
     """A journal on disk. Several processes may write, of different sidecars.
+
+    It may come from somebody else, or have been changed by others: what it says is checked when it
+    is read, and unpacked within bounds.
 
     Args:
         file: Created with its folder.
 
     Raises:
-        DataError: If the file is something else.
+        DataError: If the file is something else, or cannot be read and written; so do all methods.
     """
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
         self.file = file
-        self._database = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
+        with self._in_words():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if file.exists() and not file.is_file():
+                msg = "a folder or device"
+                raise OSError(msg)
+            self._database = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
         try:
-            # What is noted is on the disk before a sidecar changes.
-            self._database.execute("PRAGMA synchronous = FULL")
-            with self._transaction():
-                self._create()
-        except sqlite3.DatabaseError as error:
+            with self._in_words():
+                self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2 * LARGEST)
+                # What is noted is on the disk before a sidecar changes.
+                self._database.execute("PRAGMA synchronous = FULL")
+                with self._transaction():
+                    self._create()
+        except BaseException:
             self.close()
-            msg = f"{file}: expected a journal of tagsight, got: {error}"
-            raise DataError(msg) from error
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -144,23 +89,31 @@ class Journal:
         self._database.close()
 
     def _create(self) -> None:
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version == 0:
+        ((application,),) = self._ask("PRAGMA application_id")
+        ((version,),) = self._ask("PRAGMA user_version")
+        ((tables,),) = self._ask("SELECT COUNT(*) FROM sqlite_master")
+        if application == version == tables == 0:
             for statement in _SCHEMA.strip().split(";\n"):
-                self._database.execute(statement)
-            self._database.execute(f"PRAGMA user_version = {VERSION}")
+                self._ask(statement)
+            self._ask(f"PRAGMA application_id = {APPLICATION}")
+            self._ask(f"PRAGMA user_version = {VERSION}")
+        elif application != APPLICATION:
+            msg = f"{self.file}: expected a journal of tagsight, got another database: {OTHERWISE}"
+            raise DataError(msg)
         elif version != VERSION:
             msg = f"{self.file}: expected a journal of version {VERSION}, got {version}"
-            raise DataError(msg)
+            raise DataError(f"{msg}: {OTHERWISE}")
 
-    def begin(self, model: str, form: str, separator: str) -> int:
+    def begin(
+        self, model: str, form: str, *, ending: str, separator: str = ", ", existing: str = "append"
+    ) -> int:
         """Note a new run, and give its number."""
-        row = self._database.execute(
-            "INSERT INTO runs (started, model, form, separator) VALUES (?, ?, ?, ?)",
-            (now(), model, form, separator),
+        ((number,),) = self._ask(
+            "INSERT INTO runs (started, model, form, ending, separator, existing) "
+            "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+            (now(), model, form, ending, separator, existing),
         )
-        assert row.lastrowid is not None
-        return row.lastrowid
+        return int(number)
 
     def note(self, run: int, changes: Sequence[Change]) -> list[int]:
         """Note changes that are about to be made, and give their numbers."""
@@ -168,9 +121,13 @@ class Journal:
             return [self._insert(run, change) for change in changes]
 
     def _insert(self, run: int, change: Change) -> int:
-        row = self._database.execute(
+        self._ask(
+            "INSERT OR IGNORE INTO places VALUES (?, ?)",
+            (run, os.fsencode(change.sidecar.parent)),
+        )
+        ((number,),) = self._ask(
             "INSERT INTO changes (run, sidecar, before, before_digest, after_digest, names, "
-            "additions) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "additions) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 run,
                 os.fsencode(change.sidecar),
@@ -181,8 +138,7 @@ class Journal:
                 json.dumps(change.edit.additions),
             ),
         )
-        assert row.lastrowid is not None
-        return row.lastrowid
+        return int(number)
 
     def made(self, changes: Sequence[int]) -> None:
         """Note that changes are made."""
@@ -195,44 +151,66 @@ class Journal:
             sidecar: The file.
             content: What is in it now.
         """
-        rows = self._database.execute(
-            f"SELECT {_COLUMNS} FROM changes WHERE sidecar = ? AND NOT undone",
-            (os.fsencode(sidecar),),
+        rows = self._ask(
+            "SELECT id FROM changes WHERE sidecar = ? AND NOT undone", (os.fsencode(sidecar),)
         )
-        noted = (_noted(row) for row in rows)
+        noted = (self.change(number) for (number,) in rows)
         return {name for change in noted if change.made(content) for name in change.names}
+
+    def changed(self, run: int, sidecar: Path) -> bool:
+        """Whether a run has noted a change of a sidecar before."""
+        values = (run, os.fsencode(sidecar))
+        return bool(self._ask("SELECT 1 FROM changes WHERE run = ? AND sidecar = ?", values))
 
     def created(self, sidecar: Path) -> bool:
         """Whether there was no such sidecar before the first change of it."""
-        row = self._database.execute(
+        rows = self._ask(
             "SELECT before_digest FROM changes WHERE sidecar = ? ORDER BY id LIMIT 1",
             (os.fsencode(sidecar),),
-        ).fetchone()
-        return row is not None and row[0] is None
-
-    def runs(self) -> Iterator[Run]:
-        """All runs, the latest first."""
-        rows = self._database.execute(
-            "SELECT runs.id, started, model, form, separator, COUNT(changes.id), "
-            "COALESCE(SUM(json_array_length(names)), 0), runs.undone FROM runs "
-            "LEFT JOIN changes ON run = runs.id GROUP BY runs.id ORDER BY runs.id DESC"
         )
-        return (Run(*row) for row in rows)
+        return rows == [(None,)]
 
-    def changes(self, run: int) -> Iterator[Noted]:
-        """The changes of a run that are not undone, the latest first."""
-        last = None
-        while True:
-            row = self._database.execute(
-                f"SELECT {_COLUMNS} FROM changes WHERE run = ? AND NOT undone AND id < ? "
-                "ORDER BY id DESC LIMIT 1",
-                (run, last if last is not None else 2**62),
-            ).fetchone()
-            if row is None:
-                return
-            change = _noted(row)
-            last = change.id
-            yield change
+    def runs(self) -> list[Run]:
+        """All runs, the latest first."""
+        rows = self._ask(
+            "SELECT runs.id, started, model, form, ending, separator, existing, COUNT(changes.id), "
+            "COALESCE(SUM(CASE WHEN json_valid(names) THEN json_array_length(names) END), 0), "
+            "runs.undone FROM runs LEFT JOIN changes ON run = runs.id "
+            "GROUP BY runs.id ORDER BY runs.id DESC"
+        )
+        runs = [Run(*row) for row in rows]
+        for run in runs:
+            if not is_sound(run):
+                raise self._damaged(f"run {run.id}")
+        return runs
+
+    def places(self, run: int) -> set[Path]:
+        """The folders in which a run has written sidecars."""
+        rows = self._ask("SELECT folder FROM places WHERE run = ?", (run,))
+        return {Path(os.fsdecode(folder)) for (folder,) in rows if isinstance(folder, bytes)}
+
+    def changes(self, run: int) -> list[int]:
+        """The numbers of a run's changes that are not undone, the latest first."""
+        rows = self._ask(
+            "SELECT id FROM changes WHERE run = ? AND NOT undone ORDER BY id DESC", (run,)
+        )
+        return [number for (number,) in rows]
+
+    def change(self, number: int) -> Noted:
+        """What is noted of a change.
+
+        Raises:
+            DataError: If it is damaged, as well.
+        """
+        rows = self._ask(
+            "SELECT sidecar, before, before_digest, after_digest, names, additions, made "
+            "FROM changes WHERE id = ?",
+            (number,),
+        )
+        try:
+            return noted_change(number, *rows[0])
+        except (ValueError, TypeError, IndexError, RecursionError, zlib.error) as error:
+            raise self._damaged(f"change {number}") from error
 
     def undone(self, changes: Sequence[int]) -> None:
         """Note that changes are taken back."""
@@ -240,45 +218,39 @@ class Journal:
 
     def _mark(self, column: str, changes: Sequence[int]) -> None:
         with self._transaction():
-            self._database.executemany(
-                f"UPDATE changes SET {column} = 1 WHERE id = ?", ((number,) for number in changes)
-            )
+            for number in changes:
+                self._ask(f"UPDATE changes SET {column} = 1 WHERE id = ?", (number,))
 
     def run_undone(self, run: int) -> None:
         """Note that a run is taken back."""
-        self._database.execute("UPDATE runs SET undone = ? WHERE id = ?", (now(), run))
+        self._ask("UPDATE runs SET undone = ? WHERE id = ?", (now(), run))
+
+    def _ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._in_words():
+            return self._database.execute(statement, values).fetchall()
+
+    def _damaged(self, what: str) -> DataError:
+        return DataError(f"{self.file}: expected {what} as it was noted, got it damaged")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
+        self._ask("BEGIN IMMEDIATE")
         try:
             yield
+            self._ask("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:
+                self._ask("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
-
-_COLUMNS = "id, sidecar, before, before_digest, after_digest, names, additions, made"
-
-
-def _noted(row: tuple[int, bytes, bytes | None, bytes | None, bytes, str, str, int]) -> Noted:
-    number, sidecar, before, before_digest, after_digest, names, additions, told = row
-    return Noted(
-        number,
-        Path(os.fsdecode(sidecar)),
-        None if before is None else zlib.decompress(before),
-        before_digest,
-        after_digest,
-        tuple(json.loads(names)),
-        tuple(Addition(*added) for added in json.loads(additions)),
-        bool(told),
-    )
-
-
-def digest(content: bytes | None) -> bytes | None:
-    """What tells one content from another; None where there is no file."""
-    return None if content is None else hashlib.sha256(content).digest()
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            got = getattr(error, "strerror", None) or error
+            msg = f"{self.file}: expected a journal that can be read and written, got: {got}"
+            raise DataError(f"{msg}; {OTHERWISE}") from error
 
 
 def now() -> str:

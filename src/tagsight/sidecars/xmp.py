@@ -8,15 +8,17 @@ with which score. XMP Specification Part 1 (ISO 16684-1); Metadata Working Group
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape
 
 from tagsight.errors import DataError
-from tagsight.sidecars.edit import Addition, Edit, leaf, same
+from tagsight.sidecars.edit import Addition, Edit, check_names, leaf, same
 from tagsight.sidecars.xmp_tree import RDF, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tagsight.sidecars.edit import Stamp, Tag
     from tagsight.sidecars.xmp_tree import Element
@@ -53,6 +55,9 @@ PROPERTIES = {
 
 CONTAINERS = frozenset(RDF + kind for kind in ("Bag", "Seq", "Alt"))
 
+_NOTES = re.compile(rb"<[!?]")
+"""Comments and instructions, which somebody has put there."""
+
 _BLANK = b"""\
 <?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -85,26 +90,28 @@ def add_keywords(
     Raises:
         DataError: If the content is no XMP that can be edited.
     """
-    there = {name: [] if content is None else _values(content, name) for name in PROPERTIES}
-    subjects = {same(word) for word in there[SUBJECT]}
+    packet = _Packet(_BLANK if content is None else content)
+    there = {name: packet.values(name) for name in PROPERTIES}
+    keywords = {same(word) for word in _keywords(there)}
     known = {same(name) for name in (*there[RECORD], *declined)}
     new = {
         same(tag.name): tag
         for tag in tags
-        if same(leaf(tag.name)) not in subjects and same(tag.name) not in known
+        if same(leaf(tag.name)) not in keywords and same(tag.name) not in known
     }
     if not new:
         return None
-    edited, additions = _BLANK if content is None else content, []
+    check_names(tag.name for tag in new.values())
+    additions = []
     for name in PROPERTIES:
         have = {same(word) for word in there[name]}
         items = {}
         for tag in new.values():
             if same(value := _value(name, tag.name)) not in have:
                 items[value] = _record(tag, stamp) if name == RECORD else escape(value)
-        edited = _with_items(edited, name, list(items.values()))
+        packet.add(name, list(items.values()))
         additions += [Addition(name, value) for value in items]
-    return Edit(edited, tuple(tag.name for tag in new.values()), tuple(additions))
+    return Edit(packet.edited(), tuple(tag.name for tag in new.values()), tuple(additions))
 
 
 def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
@@ -113,10 +120,10 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
     Raises:
         DataError: If the content is no XMP that can be edited.
     """
+    packet = _Packet(content)
     for name in PROPERTIES:
-        values = {added.value for added in additions if added.place == name}
-        content = _without_items(content, name, values)
-    return content
+        packet.remove(name, [added.value for added in additions if added.place == name])
+    return packet.edited()
 
 
 def is_blank(content: bytes) -> bool:
@@ -130,7 +137,15 @@ def keywords(content: bytes) -> list[str]:
     Raises:
         DataError: If the content is no XMP that can be edited.
     """
-    return _values(content, SUBJECT)
+    return _Packet(content).values(SUBJECT)
+
+
+def _keywords(there: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """The words that a photo has: those alone, and the last of each path."""
+    yield from there[SUBJECT]
+    for name, values in there.items():
+        if between := PROPERTIES[name].between if name != RECORD else None:
+            yield from (value.rpartition(between)[2] for value in values)
 
 
 def _value(name: str, label: str) -> str:
@@ -148,9 +163,91 @@ def _record(tag: Tag, stamp: Stamp) -> str:
     )
 
 
-def _values(content: bytes, name: str) -> list[str]:
-    array = _array(_descriptions(content), name)
-    return [] if array is None else [_item_value(item, name) for item in array.children]
+class _Packet:
+    """A sidecar that is read once, and what is to be changed in it.
+
+    Raises:
+        DataError: If it is no XMP that can be edited.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._rdf = _rdf(parse(content))
+        self._properties = {name: _property(self._rdf, name) for name in PROPERTIES}
+        self._arrays = {name: _array(found, name) for name, found in self._properties.items()}
+        self._new: list[bytes] = []  # properties that were not there
+        self._changes: list[tuple[int, int, bytes]] = []  # from, to, and what takes its place
+
+    def values(self, name: str) -> list[str]:
+        """The items of an array."""
+        array = self._arrays[name]
+        return [] if array is None else [_item_value(item, name) for item in array.children]
+
+    def add(self, name: str, items: Sequence[str]) -> None:
+        """Put items behind those of an array, and make the array if there is none."""
+        found, array = self._properties[name], self._arrays[name]
+        if not items:
+            return
+        if array is not None:
+            texts = [_item(array.prefix, name, item) for item in items]
+            space = _space_before(self._content, array.children[0]) if array.children else b""
+            self._insert(array, b"".join(space + text for text in texts))
+            return
+        prefix, kind = self._rdf.prefix, PROPERTIES[name].container.encode()
+        listed = [b"\n     " + _item(prefix, name, item) for item in items]
+        within = b"\n    " + _element(prefix + kind, b"".join([*listed, b"\n    "])) + b"\n   "
+        if found is not None:
+            self._insert(found, self._with_its_line_ends(within))
+            return
+        declared = f'{name} xmlns:{name.partition(":")[0]}="{PROPERTIES[name].namespace}"'.encode()
+        self._new.append(b"\n   " + _element(declared, within))
+
+    def remove(self, name: str, values: Sequence[str]) -> None:
+        """Take items out of an array, one for each value, and the array with its last one."""
+        found, array = self._properties[name], self._arrays[name]
+        if found is None or array is None:
+            return
+        wanted = Counter(values)
+        leaving: list[Element] = []
+        for item in array.children:
+            if wanted[value := _item_value(item, name)] > 0:
+                wanted[value] -= 1
+                leaving.append(item)
+        whole = self._content[found.start : found.end]
+        if leaving and len(leaving) == len(array.children) and not _NOTES.search(whole):
+            leaving = [found]
+        for element in leaving:
+            space = _space_before(self._content, element)
+            self._changes.append((element.start - len(space), element.end, b""))
+
+    def edited(self) -> bytes:
+        """The content with all changes made."""
+        if self._new:
+            lines, prefix = b"".join(self._new), self._rdf.prefix
+            places = [child for child in self._rdf.children if child.name == RDF + "Description"]
+            if not places:
+                described = prefix + b"Description " + prefix + b'about=""'
+                lines = b"\n  " + _element(described, lines + b"\n  ")
+            self._insert(places[0] if places else self._rdf, self._with_its_line_ends(lines))
+            self._new = []
+        parts, place = [], 0
+        for start, end, text in sorted(self._changes):
+            parts += [self._content[place:start], text]
+            place = end
+        return b"".join([*parts, self._content[place:]])
+
+    def _insert(self, element: Element, text: bytes) -> None:
+        """Text behind the last child of an element."""
+        if element.end == element.opened:  # <empty/>
+            start = len(self._content[: element.end - 2].rstrip())
+            text = b">" + text + b"</" + element.tag + b">"
+            self._changes.append((start, element.end, text))
+        else:
+            place = element.children[-1].end if element.children else element.opened
+            self._changes.append((place, place, text))
+
+    def _with_its_line_ends(self, lines: bytes) -> bytes:
+        return lines.replace(b"\n", b"\r\n") if b"\r\n" in self._content else lines
 
 
 def _item_value(item: Element, name: str) -> str:
@@ -160,9 +257,8 @@ def _item_value(item: Element, name: str) -> str:
     return next(names, "")
 
 
-def _descriptions(content: bytes) -> Element:
-    """The element ``rdf:RDF``."""
-    found = [element for element in parse(content).walk() if element.name == RDF + "RDF"]
+def _rdf(root: Element) -> Element:
+    found = [element for element in root.walk() if element.name == RDF + "RDF"]
     if len(found) != 1:
         msg = f"expected XMP, XML with one rdf:RDF, got {len(found)}"
         raise DataError(msg)
@@ -184,42 +280,14 @@ def _property(rdf: Element, name: str) -> Element | None:
     return found[0] if found else None
 
 
-def _array(rdf: Element, name: str) -> Element | None:
-    found = _property(rdf, name)
-    if found is None:
+def _array(found: Element | None, name: str) -> Element | None:
+    """The array of a property; None if there is none, or nothing in the property."""
+    if found is None or not (found.children or found.text.strip()):
         return None
     if len(found.children) != 1 or found.children[0].name not in CONTAINERS or found.text.strip():
         msg = f"expected {name} as a Bag or Seq, got something else"
         raise DataError(msg)
     return found.children[0]
-
-
-def _with_items(content: bytes, name: str, items: Sequence[str]) -> bytes:
-    if not items:
-        return content
-    rdf = _descriptions(content)
-    array = _array(rdf, name)
-    if array is None:
-        return _with_array(content, rdf, name, items)
-    texts = [_item(array.prefix, name, item) for item in items]
-    space = _space_before(content, array.children[0]) if array.children else b""
-    return _inserted(content, array, [space + text for text in texts])
-
-
-def _with_array(content: bytes, rdf: Element, name: str, items: Sequence[str]) -> bytes:
-    prefix, kind = rdf.prefix, PROPERTIES[name].container.encode()
-    listed = [b"\n     " + _item(prefix, name, item) for item in items]
-    declared = f'{name} xmlns:{name.partition(":")[0]}="{PROPERTIES[name].namespace}"'.encode()
-    array = _element(prefix + kind, b"".join([*listed, b"\n    "]))
-    text = _element(declared, b"\n    " + array + b"\n   ")
-    places = [child for child in rdf.children if child.name == RDF + "Description"]
-    lines = b"\n   " + text
-    if not places:
-        described = prefix + b"Description " + prefix + b'about=""'
-        lines = b"\n  " + _element(described, lines + b"\n  ")
-    if b"\r\n" in content:
-        lines = lines.replace(b"\n", b"\r\n")
-    return _inserted(content, places[0] if places else rdf, [lines])
 
 
 def _item(prefix: bytes, name: str, item: str) -> bytes:
@@ -233,31 +301,8 @@ def _element(start: bytes, content: bytes) -> bytes:
     return b"<" + start + b">" + content + b"</" + start.split()[0] + b">"
 
 
-def _inserted(content: bytes, element: Element, texts: Sequence[bytes]) -> bytes:
-    """Texts behind the last child of an element."""
-    text = b"".join(texts)
-    if element.end == element.opened:  # <empty/>
-        opened = content[: element.end - 2].rstrip() + b">"
-        return opened + text + b"</" + element.tag + b">" + content[element.end :]
-    place = element.children[-1].end if element.children else element.opened
-    return content[:place] + text + content[place:]
-
-
-def _without_items(content: bytes, name: str, values: Collection[str]) -> bytes:
-    """Items taken out of an array, and the array with its last one."""
-    rdf = _descriptions(content)
-    found, array = _property(rdf, name), _array(rdf, name)
-    if found is None or array is None:
-        return content
-    leaving = [item for item in array.children if _item_value(item, name) in values]
-    if leaving and len(leaving) == len(array.children):
-        leaving = [found]
-    for element in reversed(leaving):
-        start = element.start - len(_space_before(content, element))
-        content = content[:start] + content[element.end :]
-    return content
-
-
 def _space_before(content: bytes, element: Element) -> bytes:
-    before = content[: element.start]
-    return before[len(before.rstrip(b" \t\r\n")) :]
+    start = element.start
+    while start and content[start - 1] in b" \t\r\n":
+        start -= 1
+    return content[start : element.start]

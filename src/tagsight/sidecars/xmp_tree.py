@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
@@ -17,11 +18,25 @@ RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 LARGEST = 2**24
 """Bytes of a sidecar; real ones have some thousands."""
 
+MOST_TAGS = 100_000
+"""Tags and comments; photo managers write some hundreds, with drawn masks some thousands."""
+
+MOST_ATTRIBUTES = 200_000
+"""Attributes of all elements together."""
+
+LONGEST_NAMESPACE = 256
+"""Characters of a namespace, which is part of the name of each of its elements and attributes."""
+
 DEEPEST = 100
 """Elements within one another."""
 
+_XML = "http://www.w3.org/XML/1998/namespace"
+# Possessive: neither goes back over what it has passed.
+_TAG = re.compile(rb"<([^\s/>]++)(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_ATTRIBUTE = re.compile(rb"=\s*+[\"']")
 
-@dataclass
+
+@dataclass(slots=True)
 class Element:
     """An element and its places in the file.
 
@@ -32,7 +47,7 @@ class Element:
         closing: Of the ``<`` of its end tag, ``end`` if it has none.
         end: Behind all of it.
         tag: Its name as it is written, such as ``rdf:li``.
-        attributes: By namespace and local name.
+        attributes: Their names, as those of elements.
         children: Elements within, in their order.
         text: Within itself, without that of its children.
     """
@@ -41,7 +56,7 @@ class Element:
     start: int
     opened: int
     tag: bytes
-    attributes: dict[str, str]
+    attributes: frozenset[str]
     closing: int = -1
     end: int = -1
     children: list[Element] = field(default_factory=list)
@@ -54,22 +69,23 @@ class Element:
 
     def walk(self) -> Iterator[Element]:
         """This element and all within."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(reversed(element.children))
 
 
 def parse(content: bytes) -> Element:
-    """Read XML into elements.
+    """Read XML into elements, in time and memory in proportion to its size.
 
     Entities and document types, which could make much of little, are refused.
 
     Raises:
-        DataError: If it is too large or deep, not well-formed, or not in UTF-8.
+        DataError: If it is too large or deep, has too many elements or attributes, is not
+            well-formed, or not in UTF-8.
     """
-    if len(content) > LARGEST:
-        msg = f"expected a sidecar of at most {LARGEST:,} bytes, got {len(content):,}"
-        raise DataError(msg)
+    _check_size(content)
     builder = _Builder(content)
     try:
         builder.parser.Parse(content, True)  # noqa: FBT003 - its signature
@@ -80,13 +96,29 @@ def parse(content: bytes) -> Element:
     return builder.root
 
 
+def _check_size(content: bytes) -> None:
+    """Bound the work before it begins: what is counted here is no less than what there is."""
+    tags = content.count(b"<")
+    attributes = sum(1 for _ in islice(_ATTRIBUTE.finditer(content), MOST_ATTRIBUTES + 1))
+    for count, most, what in (
+        (len(content), LARGEST, "bytes"),
+        (tags, MOST_TAGS, "tags"),
+        (attributes, MOST_ATTRIBUTES, "attributes"),
+    ):
+        if count > most:
+            msg = f"expected a sidecar of at most {most:,} {what}, got more"
+            raise DataError(msg)
+
+
 class _Builder:
     def __init__(self, content: bytes) -> None:
         self.root: Element | None = None
         self._content = content
         self._open: list[Element] = []
-        # An empty separator joins namespace and local name, as RDF does.
-        self.parser = parser = expat.ParserCreate(namespace_separator="")
+        self._texts: list[list[str]] = []
+        # Namespaces are looked up here and not by expat, which copies a long one without end.
+        self._namespaces: list[dict[str, str]] = [{"": "", "xml": _XML}]
+        self.parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.XmlDeclHandler = self._declared
         parser.StartDoctypeDeclHandler = self._document_type
@@ -112,19 +144,41 @@ class _Builder:
             raise DataError(msg)
         start = self.parser.CurrentByteIndex
         # Well-formed up to here: a > within quotes belongs to a value.
-        found = re.compile(rb"<([^\s/>]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*>").match(
-            self._content, start
-        )
+        found = _TAG.match(self._content, start)
         assert found is not None
-        element = Element(name, start, found.end(), found[1], attributes)
+        self._namespaces.append(
+            {
+                attribute[6:]: _namespace(value)
+                for attribute, value in attributes.items()
+                if attribute.startswith("xmlns:") or attribute == "xmlns"
+            }
+        )
+        names = frozenset(
+            self._whole(attribute) if ":" in attribute else attribute for attribute in attributes
+        )
+        element = Element(self._whole(name), start, found.end(), found[1], names)
         if self._open:
             self._open[-1].children.append(element)
         else:
             self.root = element
         self._open.append(element)
+        self._texts.append([])
+
+    def _whole(self, name: str) -> str:
+        """Namespace and local name, joined, as RDF does."""
+        prefix, _, local = name.rpartition(":")
+        if prefix == "xmlns":
+            return name
+        for declared in reversed(self._namespaces):
+            if prefix in declared:
+                return declared[prefix] + local
+        msg = f"expected well-formed XML, got the prefix {prefix!r} without a namespace"
+        raise DataError(msg)
 
     def _end(self, _name: str) -> None:
         element = self._open.pop()
+        element.text = "".join(self._texts.pop())
+        self._namespaces.pop()
         if self._content[element.opened - 2 : element.opened] == b"/>":
             element.closing = element.end = element.opened
         else:
@@ -132,4 +186,11 @@ class _Builder:
             element.end = self._content.index(b">", element.closing) + 1
 
     def _text(self, text: str) -> None:
-        self._open[-1].text += text
+        self._texts[-1].append(text)
+
+
+def _namespace(uri: str) -> str:
+    if len(uri) > LONGEST_NAMESPACE:
+        msg = f"expected a namespace of at most {LONGEST_NAMESPACE} characters, got {len(uri):,}"
+        raise DataError(msg)
+    return uri
