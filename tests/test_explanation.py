@@ -107,7 +107,7 @@ def test_no_label_leads_out_of_the_folder(tmp_path: Path, out: Path):
     recognizer = channels_recognizer(names=names)
     (explanation,) = explain_photos(recognizer, [photo], out, labels=names)
     assert [path.parent for path in explanation.heatmaps] == [out] * 3
-    assert names_in(out) == ["boat.______up.png", "boat.a_b.png", "boat.a_b_.png", "boat.png"]
+    assert names_in(out) == ["boat.______up.png", "boat.a_b.2.png", "boat.a_b.png", "boat.png"]
 
 
 def test_names_of_any_length_are_cut_to_what_file_systems_take(tmp_path: Path, out: Path):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from tagsight.heatmaps import blended, overlay, strongest
+from tagsight.lettering import font, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 SIDES = (480, 1600)
 """The longest side of a single heatmap, in pixels; photos between keep their size."""
@@ -33,9 +32,6 @@ _NARROWEST = 230
 _CELL_AREA, _LONGEST_CELL_SIDE = 340 * 255, 640
 _ASPECT = 1.6
 """Of a contact sheet, where the number of labels leaves a choice."""
-
-_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "Arial Unicode.ttf")
-"""Looked for in the system only for text that the built-in font has no letters for."""
 
 
 class Panel(NamedTuple):
@@ -207,38 +203,10 @@ def _draw_scale(
     share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
     bar = blended(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
     sheet.paste(Image.fromarray(bar), (left, upper + 12))
-    font = _font(_TEXT_SIZE, plain=True)
-    pen.text((left, upper + 28), "0", fill=_FAINT, font=font)
+    digits = font(_TEXT_SIZE)
+    pen.text((left, upper + 28), "0", fill=_FAINT, font=digits)
     if top > 0:
-        pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=font, anchor="ra")
+        pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=digits, anchor="ra")
     text = unit if top > 0 else "no evidence"
     place = left + length + 12, upper + 10
     write_line(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)
-
-
-def write_line(
-    sheet: Image.Image,
-    corner: tuple[int, int],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-    width: int,
-) -> None:
-    """Write a line, shortened where it is longer than the width in pixels."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text[:200])
-    font = _font(size, plain=text.isascii())
-    shown = text
-    while font.getlength(shown) > width and len(text) > 1:
-        text = text[:-1]
-        shown = text.rstrip() + "..."
-    ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=font)
-
-
-@functools.cache
-def _font(size: int, *, plain: bool) -> Font:
-    for name in () if plain else _FONTS:
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""Text of others at the borders where it would be obeyed: terminals and spreadsheets."""
+"""Text of others at the borders where it would be obeyed: terminals, spreadsheets, Markdown."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 _RUN = re.compile(r"'*[=+\-@\t\r\n＝＋－＠].", re.DOTALL)  # noqa: RUF001 - a spreadsheet runs these too
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
+
+_MARKUP = re.compile(
+    r"""[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.""", re.IGNORECASE
+)
+"""What Markdown takes for markup, or GitHub for a formula, an address or a person."""
 
 
 def printable(text: str) -> str:
@@ -83,6 +88,15 @@ def csv_content(cell: str) -> str:
     ['=A1', "'=A1", '-0.5', "'tis"]
     """
     return cell[1:] if cell.startswith("'") and _RUN.match(cell) else cell
+
+
+def markdown_text(text: str) -> str:
+    r"""Write text so that Markdown shows it, in a line or a table's cell, and obeys none of it.
+
+    >>> markdown_text("<b>a|b</b>"), markdown_text("blue_sky"), markdown_text("http://a.example")
+    ('\\<b\\>a\\|b\\</b\\>', 'blue_sky', 'http\\://a.example')
+    """
+    return _MARKUP.sub(r"\\\g<0>", printable(text))
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,7 +59,8 @@ def explain_photos(
     """Draw the evidence for the labels of photos, a photo at a time.
 
     For ``dog.jpg`` there come ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
-    label. A number is added where two photos would share a name. Of the files that are there
+    label, which is whole in the file's text ``Title``. A number is added where two photos would
+    share a name, or two labels. Of the files that are there
     already, only pictures that tagsight drew are replaced; those are no photos to explain.
 
     Args:
@@ -128,7 +130,7 @@ def _explain(
     _save(contact_sheet(photo, _title(result, shown), limited), sheet)
     own = sections[0]
     for panel, file in zip(own.panels, files, strict=True):
-        _save(heatmap(photo, panel, unit=own.unit, top=own.top), file)
+        _save(heatmap(photo, panel, unit=own.unit, top=own.top), file, panel.name)
     return Explanation(result, shown, sheet, tuple(files))
 
 
@@ -174,9 +176,11 @@ def _title(result: Result, shown: Sequence[str]) -> str:
     return title
 
 
-def _save(picture: Image.Image, file: Path) -> None:
+def _save(picture: Image.Image, file: Path, label: str | None = None) -> None:
     signature = PngImagePlugin.PngInfo()
     signature.add_text("Software", "tagsight")
+    if label is not None:
+        signature.add_itxt("Title", label)  # whole, whatever became of it in the file's name
     with replacing(file) as temporary:
         picture.save(temporary, format="PNG", pnginfo=signature)
 
@@ -200,13 +204,12 @@ class _Names:
         return files
 
     def _of_labels(self, stem: str, labels: Sequence[str]) -> Iterator[Path]:
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         for label in labels:
-            word = _cut(re.sub(r"[^\w\- ]", "_", label), 60)
-            while word.casefold() in taken:
-                word += "_"
-            taken.add(word.casefold())
-            yield self.folder / f"{stem}.{word}.png"
+            word = _cut(re.sub(r"[^\w\- ]", "_", unicodedata.normalize("NFC", label)), 60)
+            number = taken[word.casefold()] = taken.get(word.casefold(), 0) + 1
+            # A full stop is in no word of a label.
+            yield self.folder / f"{stem}.{word}{f'.{number}' if number > 1 else ''}.png"
 
     def _is_free(self, file: Path) -> bool:
         if file.name.casefold() in self._given:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagsight.plots import INK, SEED, saved_figure, write_plot
+from tagsight.lettering import drawable
+from tagsight.plots import INK, LONGEST_NAME, SEED, saved_figure, write_plot
 from tagsight.reproduction import curves_of, label_values
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _draw_labels(axes: Axes, reproduction: Reproduction) -> None:
         at = np.arange(len(names)) + (place - (len(rows) - 1) / 2) * thickness
         lengths = [value or 0.0 for value in values.values()]
         axes.barh(at, lengths, thickness, color=colour, label=variant.name)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [drawable(name, LONGEST_NAME) for name in names])
     axes.invert_yaxis()
     axes.set_xlabel("average precision, in percent")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(rows))

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tagsight.amounts import amount
 from tagsight.graph import edge_probability
+from tagsight.lettering import drawable, font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def draw_graph(labels: LabelSpace, config: GraphConfig) -> Image.Image:
     drawn = np.sort(np.argsort(-counts, kind="stable")[:MOST_LABELS])
     order = drawn[_circle_order(probability[np.ix_(drawn, drawn)])]
     counts, probability = counts[order], probability[np.ix_(order, order)]
-    names = [_shortened(labels.names[i]) for i in order]
+    names = [drawable(labels.names[i], _LONGEST_NAME) for i in order]
     canvas = _prepared(names, counts)
     edges = sorted(np.argwhere(probability), key=lambda edge: probability[tuple(edge)])
     for target, source in edges[-MOST_EDGES:]:
@@ -133,7 +134,7 @@ def _prepared(names: Sequence[str], counts: NDArray[np.int_]) -> _Canvas:
     spacing = 2 * math.pi * radius / size
     largest = min(22.0 * _SMOOTH, 0.45 * spacing)
     dot_radii = np.maximum(largest * np.sqrt(counts / max(counts.max(), 1)), 3.0 * _SMOOTH)
-    aside = max(ImageFont.load_default(font_size).getbbox(name)[2] for name in names)
+    aside = max(font(font_size, name).getbbox(name)[2] for name in names)
     above = 2 * font_size if size <= _MOST_UPRIGHT else aside
     margin = radius + largest + 24 * _SMOOTH
     width = round(max(2 * (margin + aside), 620 * _SMOOTH))
@@ -215,15 +216,15 @@ def _draw_label(canvas: _Canvas, i: int, name: str, *, linked: bool, upright: bo
     colour = _INK if linked else _FAINT
     outward = _unit(canvas.dots[i] - canvas.centre)
     place = canvas.dots[i] + (r + 7 * _SMOOTH) * outward
-    font = ImageFont.load_default(canvas.font_size)
+    letters = font(canvas.font_size, name)
     if upright:
         across = "m" if abs(outward[0]) < 0.2 else "l" if outward[0] > 0 else "r"
         down = "m" if across != "m" else "d" if outward[1] < 0 else "a"
-        canvas.pen.text(tuple(place), name, fill=colour, font=font, anchor=across + down)
+        canvas.pen.text(tuple(place), name, fill=colour, font=letters, anchor=across + down)
         return
-    width, height = font.getbbox(name)[2], round(1.3 * canvas.font_size)
+    width, height = max(1, letters.getbbox(name)[2]), round(1.3 * canvas.font_size)
     text = Image.new("L", (math.ceil(width), height))
-    ImageDraw.Draw(text).text((0, height / 2), name, fill=255, font=font, anchor="lm")
+    ImageDraw.Draw(text).text((0, height / 2), name, fill=255, font=letters, anchor="lm")
     angle = math.degrees(math.atan2(-outward[1], outward[0]))
     readable = angle if outward[0] >= 0 else angle + 180
     turned = text.rotate(readable, Image.Resampling.BICUBIC, expand=True)
@@ -242,19 +243,15 @@ def _draw_legend(canvas: _Canvas, labels: LabelSpace, config: GraphConfig, edges
         lines.append(f"The {MOST_LABELS} most frequent of {amount(len(labels), 'label')}.")
     elif edges > MOST_EDGES:
         lines.append(f"The {MOST_EDGES:,} most probable of {amount(edges, 'edge')}.")
-    font = ImageFont.load_default(14 * _SMOOTH)
+    letters = font(14 * _SMOOTH)
     left, top = 16 * _SMOOTH, canvas.picture.height - 84 * _SMOOTH
     for i, line in enumerate(lines):
-        canvas.pen.text((left, top + i * 20 * _SMOOTH), line, fill=_INK, font=font)
+        canvas.pen.text((left, top + i * 20 * _SMOOTH), line, fill=_INK, font=letters)
     middle, start, end = top + 68 * _SMOOTH, left + 36 * _SMOOTH, left + 196 * _SMOOTH
     for x in range(start, end):
         box = (x, middle - 5 * _SMOOTH, x, middle + 5 * _SMOOTH)
         canvas.pen.rectangle(box, fill=_colour((x - start) / (end - start)))
     gap = 6 * _SMOOTH
     low = f"{config.epsilon:g}"
-    canvas.pen.text((start - gap, middle), low, fill=_INK, font=font, anchor="rm")
-    canvas.pen.text((end + gap, middle), "1", fill=_INK, font=font, anchor="lm")
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."
+    canvas.pen.text((start - gap, middle), low, fill=_INK, font=letters, anchor="rm")
+    canvas.pen.text((end + gap, middle), "1", fill=_INK, font=letters, anchor="lm")

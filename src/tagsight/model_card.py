@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tagsight import __version__
 from tagsight.amounts import agreeing, amount
+from tagsight.escaping import markdown_text as text
 from tagsight.measured_labels import FEW, REASONS
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def model_card(
         "Limits": _limits(system, labels, recipe),
         "How to use it": _use(),
     }
-    title = f"# {recipe.name}: {_question(labels)}, and where"
+    title = f"# {text(recipe.name)}: {_question(labels)}, and where"
     parts = [f"## {heading}\n\n" + "\n".join(lines) for heading, lines in sections.items()]
     return "\n\n".join([title, f"Written by tagsight {__version__}.", *parts]) + "\n"
 
 
 def _question(labels: LabelSpace) -> str:
     if len(labels) == 1:
-        return f"whether {_cell(labels.names[0])} is in a photo"
+        return f"whether {text(labels.names[0])} is in a photo"
     return f"which of {amount(len(labels), 'label')} are in a photo"
 
 
@@ -78,7 +79,7 @@ def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
         "| label | threshold | training photos with it | of so many where it is known |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {_cell(name)} | {t:.3f} | {_count(count)} | {known} |"
+            f"| {text(name)} | {t:.3f} | {_count(count)} | {known} |"
             for name, t, count, known in rows
         ),
     ]
@@ -92,8 +93,8 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
     training, backbone = recipe.training, recipe.settings.backbone
     return [
         f"- system: {recipe.system} ({system.paper})",
-        f"- recipe: {recipe.name}; its source: {recipe.source}",
-        f"- expectation stated by the recipe: {recipe.expectation}",
+        f"- recipe: {text(recipe.name)}; its source: {text(recipe.source)}",
+        f"- expectation stated by the recipe: {text(recipe.expectation)}",
         f"- backbone: {backbone.name}, first weights: {backbone.weights}",
         f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
         f"- input: {_INPUT[backbone.normalization]}",
@@ -102,7 +103,7 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         else f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
         *(
-            f"- {_words(name)}: {_shown(value)}"
+            f"- {text(_words(name))}: {text(_shown(value))}"
             for name, value in facts.items()
             if not isinstance(value, dict)
         ),
@@ -112,11 +113,11 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
 
 def _groups(facts: Mapping[str, object]) -> dict[str, list[str]]:
     return {
-        _HEADINGS.get(name, f"Recorded: {_words(name)}"): [
+        _HEADINGS.get(name, f"Recorded: {text(_words(name))}"): [
             *([_NOTES[name]] if name in _NOTES else []),
             "| | |",
             "| --- | --- |",
-            *(f"| {_cell(name)} | {_cell(_shown(value))} |" for name, value in _rows(group)),
+            *(f"| {text(name)} | {text(_shown(value))} |" for name, value in _rows(group)),
         ]
         for name, group in facts.items()
         if isinstance(group, dict)
@@ -146,7 +147,7 @@ def _shown(value: object) -> str:
 
 def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
     counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
-    rare = [f"{_cell(name)} ({count})" for name, count in counts if count < FEW]
+    rare = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
     return [
         "- It knows no other labels; on photos unlike the training photos its scores mean little.",
         f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
@@ -174,7 +175,3 @@ def _use() -> list[str]:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

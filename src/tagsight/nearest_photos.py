@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
-from tagsight.contact_sheet import write_line
 from tagsight.data.photos import decoding_side, open_photo
+from tagsight.lettering import write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

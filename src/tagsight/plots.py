@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tagsight.files import replacing
+from tagsight.lettering import drawable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 INK, SEED, CHANCE = "#1f4e79", "#e08214", "#888888"
 ROW_HEIGHT, PANEL_WIDTH, MARGIN = 0.34, 4.2, 1.1
 """Inches."""
+
+LONGEST_NAME = 40
+"""Letters of a name beside an axis."""
 
 
 def can_plot() -> bool:
@@ -56,7 +61,17 @@ def saved_figure(file: Path, size: tuple[float, float]) -> Iterator[Figure]:
     from matplotlib.figure import Figure
 
     # Names instead of outlines: the text can be searched, and the same figure is the same file.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "tagsight", "font.size": 9}):
+    look = mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "tagsight",
+            "font.size": 9,
+            "text.parse_math": False,
+        }
+    )
+    with look, warnings.catch_warnings():
+        # A label between dollars is no formula; of letters without a glyph the file has the name.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         figure = Figure(figsize=size, layout="constrained")
         yield figure
         with replacing(file) as temporary:
@@ -70,7 +85,7 @@ def _draw_map(axes: Axes, rows: Sequence[Row]) -> None:
     _draw_seeds(axes, rows, "mAP")
     split = rows[0].record.split
     axes.set_xlabel(f"mAP on {split} in percent; line: 95 % over photos, dots: seeds")
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_yticks(range(len(rows)), [drawable(row.name, LONGEST_NAME) for row in rows])
 
 
 def _draw_pointing(axes: Axes, rows: Sequence[Row]) -> None:

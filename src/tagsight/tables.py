@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.escaping import csv_line
+from tagsight.escaping import csv_line, markdown_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,20 +37,22 @@ class Table(NamedTuple):
 
 def markdown_table(table: Table) -> list[str]:
     """A table's lines."""
-    lines = [table.head, tuple("---" for _ in table.head), *table.rows]
+    head, *rows = [tuple(map(markdown_text, cells)) for cells in (table.head, *table.rows)]
+    lines = [head, tuple("---" for _ in table.head), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def markdown(title: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
     """A page with tables, and below the first what a reader must know."""
-    lines = [f"# {title}"]
+    listed = [f"- {markdown_text(note)}" for note in notes]
+    lines = [f"# {markdown_text(title)}"]
     for place, table in enumerate(tables):
-        lines += ["", f"## {table.title}"] if table.title != title else []
+        lines += ["", f"## {markdown_text(table.title)}"] if table.title != title else []
         lines += ["", *markdown_table(table)]
         if place == 0:
-            lines += ["", *(f"- {note}" for note in notes)]
+            lines += ["", *listed]
     if not tables:
-        lines += ["", *(f"- {note}" for note in notes)]
+        lines += ["", *listed]
     return "\n".join(lines) + "\n"
 
 
@@ -86,7 +88,7 @@ def escaped(text: str) -> str:
     >>> escaped("95 % of a_b")
     '95 \\% of a\\_b'
     """
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in printable(text))
 
 
 def _latex_row(cells: Sequence[str]) -> str:

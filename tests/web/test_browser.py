@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from channels import corner
+from channels import channels_recognizer, corner
 from served import TOKEN, recognizer
 from tiny_graph import gcam_recognizer
 
@@ -227,6 +227,21 @@ def test_the_model_card_is_shown(visit, server):
     assert "which of 3 labels are in a photo" in card.locator("h2").first.inner_text()
     assert card.locator("td").first.inner_text() == "red"
     assert "```" not in card.inner_text()
+
+
+def test_labels_that_are_markup_are_shown_and_never_run(visit, start, photos: Path):
+    names = ("<img src=x onerror=alert(1)>", "a|b\\|c\\", "`code` [x](javascript:alert(1)) &lt;")
+    page = visit(start(channels_recognizer(names=names, threshold=0.01)).address)
+    dialogs: list[object] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog) or dialog.dismiss())
+    upload(page, photos / "red.png")
+    assert set(found(page)) <= set(names)
+    for tab in ("graph", "model"):
+        page.click(f"#tab-{tab}")
+    cells = page.locator("#card td:first-child").all_inner_texts()
+    assert cells[:3] == list(names)
+    assert not page.locator("main img[onerror], #card a, #card code").filter(has_text="x").count()
+    assert not dialogs
 
 
 @pytest.mark.parametrize("name", SIZES)

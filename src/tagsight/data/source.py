@@ -11,8 +11,9 @@ from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, which a terminal would obey, and halves of characters, which no file has."""
+FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Control characters, which a terminal would obey, halves of characters, which no file has, and two
+that are none, which XML does not have."""
 
 
 def require_file(path: Path, *, largest: int) -> Path:

@@ -1,7 +1,8 @@
 """Which labels a photo must have: ``dog and not (person or "dining table")``.
 
-A label is a name that the index knows, in quotes or not; ``dog >= 0.8`` asks for a score instead of
-the model's threshold. ``not`` binds before ``and``, and ``and`` before ``or``.
+A label is a name that the index knows, in quotes or not; a quote within quotes is doubled.
+``dog >= 0.8`` asks for a score instead of the model's threshold. ``not`` binds before ``and``, and
+``and`` before ``or``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 LONGEST, DEEPEST = 10_000, 50
 """Characters of an expression, and parentheses and negations within one another."""
 
-_TOKEN = re.compile(r"""\s*(?:"([^"]*)"|'([^']*)'|(>=|[()])|([^\s()"'>][^\s()">]*))""")
+_TOKEN = re.compile(
+    r"""\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|(>=|[()])|([^\s()"'>][^\s()">]*))"""
+)
 _WORDS = {"and", "or", "not"}
 
 
@@ -127,7 +130,8 @@ def _tokens(text: str) -> list[_Token]:
             msg = f"expected labels with and, or, not, ( ) and >=, got {text[place:].strip()!r}"
             raise DataError(msg)
         double, single, sign, word = match.groups()
-        name = double if double is not None else single
+        name = single.replace("''", "'") if double is None and single is not None else double
+        name = name.replace('""', '"') if double is not None else name
         if name is not None:
             found.append(_Token(name, is_name=True))
         else:

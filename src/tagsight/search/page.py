@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from tagsight.amounts import amount
 from tagsight.data.photos import open_photo, whole_size
 from tagsight.errors import DataError
+from tagsight.escaping import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +64,7 @@ def results_page(
     """
     asked = [f"like {like.name}"] if like is not None else []
     asked += [where] if where else []
-    title = f"{amount(len(hits), 'photo')} {', '.join(asked)}"
+    title = printable(f"{amount(len(hits), 'photo')} {', '.join(asked)}")
     query = "" if like is None else f"<figure>{_picture(like, 'the query', region)}</figure>"
     cards = "\n".join(f"<li>{card}</li>" for card in _cards(hits, names))
     return (
@@ -79,12 +80,15 @@ def results_page(
 def _cards(hits: Sequence[Hit], names: Sequence[str]) -> Iterator[str]:
     places = {name: place for place, name in enumerate(names)}
     for hit in hits:
-        labels = ", ".join(f"{name} {hit.scores[places[name]]:.2f}" for name in hit.labels)
+        scores = {name: f"{hit.scores[places[name]]:.2f}" for name in hit.labels}
+        spoken = ", ".join(f"{name} {score}" for name, score in scores.items())
+        # A name that turns the direction of text turns no other.
+        shown = ", ".join(f"<bdi>{escape(name)}</bdi> {score}" for name, score in scores.items())
         likeness = "" if hit.likeness is None else f"{hit.likeness:.3f} · "
         yield (
-            f"{_picture(hit.path, labels or 'no label')}"
-            f"<p>{likeness}{escape(labels or 'no label')}</p>"
-            f'<p class="path">{escape(_printable(str(hit.path)))}</p>'
+            f"{_picture(hit.path, spoken or 'no label')}"
+            f"<p>{likeness}{shown or 'no label'}</p>"
+            f'<p class="path"><bdi>{escape(printable(str(hit.path)))}</bdi></p>'
         )
 
 
@@ -104,7 +108,3 @@ def _picture(path: Path, what: str, region: Region | None = None) -> str:
     photo.save(file, "JPEG", quality=QUALITY)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img src="data:image/jpeg;base64,{data}" alt="{escape(what)}" loading="lazy">'
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -34,7 +34,7 @@ function blocks(lines) {
 }
 
 function table([head, , ...rows]) {
-  const cells = (line) => line.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  const cells = (line) => line.slice(1, -1).split(unescaped("\\|")).map((cell) => cell.trim());
   const titles = cells(head);
   const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row).map((cell) => element("td", {}, ...inline(cell))))));
   if (!titles.some(Boolean)) return element("table", {}, body);
@@ -42,4 +42,9 @@ function table([head, , ...rows]) {
 }
 
 const inline = (text) =>
-  text.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part));
+  text.split(unescaped("`")).map((part, place) => (place % 2 ? element("code", {}, part) : plain(part)));
+
+/** A mark before which there is no backslash that is not one itself. */
+const unescaped = (mark) => new RegExp(`(?<=(?<!\\\\)(?:\\\\\\\\)*)${mark}`);
+
+const plain = (text) => text.replace(/\\([!-/:-@[-`{-~])/g, "$1");

@@ -31,4 +31,4 @@ export function startSearch(model, onTrouble) {
 
 const counted = (count) => (count === 1 ? "1 photo" : `${count || "No"} photos`);
 
-const quoted = (name) => (/^[A-Za-z][\w-]*$/.test(name) ? name : `"${name}"`);
+const quoted = (name) => (/^[A-Za-z][\w-]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);

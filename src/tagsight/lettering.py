@@ -1,0 +1,66 @@
+"""Text of others in pictures: any alphabet, any length, nothing that cannot be drawn."""
+
+from __future__ import annotations
+
+import functools
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
+
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "Arial Unicode.ttf")
+"""Looked for in the system only for text that the built-in font has no letters for."""
+
+
+def font(size: int, text: str = "") -> Font:
+    """A font for a text, ``size`` pixels high."""
+    return _font(size, plain=text.isascii())
+
+
+def drawable(text: str, most: int) -> str:
+    r"""Make a line of text that can be drawn, at most so many letters long.
+
+    What has no shape of its own, such as marks that turn the direction of text, becomes a blank.
+    Letters that are as wide as high, such as Chinese ones, count twice.
+
+    >>> drawable("dog\u202egod", 28), drawable("a" * 40, 8), drawable("\u200b", 8)
+    ('dog god', 'aaaaa...', '?')
+    """
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
+    ends = list(accumulate(2 if east_asian_width(letter) in "WF" else 1 for letter in shown))
+    if ends and ends[-1] > most:
+        shown = shown[: bisect_right(ends, most - 3)] + "..."
+    return shown.strip() or "?"
+
+
+def write_line(
+    sheet: Image.Image,
+    corner: tuple[int, int],
+    text: str,
+    size: int,
+    colour: tuple[int, int, int],
+    width: int,
+) -> None:
+    """Write a line, shortened where it is longer than the width in pixels."""
+    text = drawable(text, 200)
+    letters = font(size, text)
+    shown = text
+    while letters.getlength(shown) > width and len(text) > 1:
+        text = text[:-1]
+        shown = text.rstrip() + "..."
+    ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=letters)
+
+
+@functools.cache
+def _font(size: int, *, plain: bool) -> Font:
+    for name in () if plain else _FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)

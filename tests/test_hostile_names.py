@@ -1,0 +1,341 @@
+"""Labels that are called like markup, commands, paths or formulas, in everything that is written.
+
+One law for all: what is written is well-formed, runs nothing, stays in place, and has the name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import torch
+from channels import corner
+from contest import a_result
+from fastapi.testclient import TestClient
+from markdown_it import MarkdownIt
+from PIL import Image
+from tiny import tiny_system
+
+from tagsight.checkpoint import LoadedModel, load_model, save_model
+from tagsight.cli import main
+from tagsight.comparison import Progress
+from tagsight.comparison_summary import summarise
+from tagsight.comparison_tables import write_tables
+from tagsight.config import BackboneConfig, GraphConfig, Recipe, TrainConfig
+from tagsight.data.annotations import clean_name
+from tagsight.decision import Decision
+from tagsight.errors import DataError
+from tagsight.escaping import csv_content, printable
+from tagsight.explanation import explain_photos
+from tagsight.exporting import export_model
+from tagsight.graph_drawing import draw_graph
+from tagsight.graph_report import graph_report
+from tagsight.labels import LabelSpace
+from tagsight.model_card import model_card
+from tagsight.plots import write_plot
+from tagsight.recognizer import Recognizer
+from tagsight.search.expression import LONGEST, Has, parse
+from tagsight.search.index import Hit
+from tagsight.search.page import results_page
+from tagsight.server.app import Service, create_app
+from tagsight.tables import Table, latex, markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "</title></style><b>",
+    "{{7*7}} ${7*7} %s {0}",
+    "[here](javascript:alert(1))",
+    "![seen](http://evil.example/a.png)",
+    "www.evil.example http://evil.example @someone",
+    "a|b\\|c\\",
+    "`code` *bold* __init__ ~~gone~~ $x$",
+    "$\\frac{1}{$",
+    "# heading",
+    "- item",
+    '=HYPERLINK("http://evil.example")',
+    "-rf",
+    "--help",
+    "../../etc/passwd",
+    "..",
+    "C:\\Windows\\system32",
+    "CON",
+    "'; DROP TABLE photos; --",
+    'it\'s "quoted" & not; escaped',
+    "and",
+    "not (dog)",
+    "dog\u202egpj.exe",
+    "a\u200bb",
+    "\u200b",
+    "\ufeffbom",
+    "🐕‍🦺🏳️‍🌈",
+    "كلب",
+    "e\u0301cole",
+    "x" * 10_000,
+    "界" * 300,
+    "<![CDATA[x]]><!DOCTYPE a>",
+    "&lt;b&gt;&#60;",
+    "\\begin{document}\\input{/etc/passwd}",
+    "%00%0d%0aSet-Cookie: a=b",
+)
+REFUSED = ("\x1b[2J", "a\x00b", "\ud800", "a\ufffeb", "a\x9bb")
+
+LABELS = LabelSpace.from_targets(
+    HOSTILE,
+    torch.ones(25, len(HOSTILE)),
+    torch.randn(len(HOSTILE), 7, generator=torch.Generator().manual_seed(0)),
+)
+DECISION = Decision(np.zeros(len(HOSTILE)))
+"""Every label is found in every photo."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained model with these labels."""
+    system = tiny_system("gcam", LABELS)
+    recipe = Recipe(
+        name="a|b <i>",
+        system="gcam",
+        settings=system.config,
+        training=TrainConfig(image_size=32),
+        source="<b>",
+        expectation="`",
+    )
+    folder = tmp_path_factory.mktemp("hostile") / "model"
+    facts = {"data": {"<script>": "</td>"}, "<b>": "[a](javascript:b)"}
+    save_model(folder, system, LABELS, DECISION, recipe, facts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photos(model: Path) -> Path:
+    folder = model.parent / "photos"
+    folder.mkdir()
+    corner("red", (60, 40)).save(folder / "-red.png")
+    return folder
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of HTML, entities resolved."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: dict[str, set[str]] = {}
+        self.texts: list[str] = []
+        self.feed(content)
+        self.text = "".join(self.texts)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            self.attributes.setdefault(name, set()).add(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def rendered(text: str) -> Page:
+    """Markdown as a site shows it that lets all HTML through."""
+    return Page(MarkdownIt("commonmark", {"html": True}).enable("table").render(text))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_names_that_no_file_of_ours_could_hold_are_refused(name: str):
+    with pytest.raises(DataError, match="control characters"):
+        clean_name(name)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_a_label(name: str):
+    assert clean_name(name) == name
+
+
+def test_model_folders_and_exported_files_have_the_names(model: Path, photos: Path):
+    assert load_model(model).labels.names == HOSTILE
+    for ending in (".onnx", ".xml"):
+        file = model.with_name(f"exported{ending}")
+        export_model(load_model(model), file, list(photos.iterdir()))
+        assert Recognizer.load(file).labels == HOSTILE
+
+
+def test_the_model_card_is_markdown_in_which_nothing_is_obeyed(model: Path):
+    page = rendered((model / "README.md").read_text(encoding="utf-8"))
+    assert page.tags <= {
+        *("h1", "h2", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "pre", "code"),
+    }
+    assert not page.attributes.keys() - {"class"}
+    for name in HOSTILE:
+        assert printable(name) in page.text
+    assert "a|b <i>: which of" in page.text
+
+
+def test_tables_of_comparisons_are_markdown_latex_and_csv(tmp_path: Path):
+    table = Table(HOSTILE[0], ("", *HOSTILE), tuple((name, *HOSTILE) for name in HOSTILE))
+    page = rendered(markdown("<b>", [table], HOSTILE))
+    assert page.tags <= {*("h1", "h2", "table", "thead", "tbody", "tr", "th", "td", "ul", "li")}
+    assert not page.attributes
+    assert page.texts.count(printable(HOSTILE[8])) == len(HOSTILE) + 3
+    text = latex([table], HOSTILE)
+    assert not re.search(r"(?<!\\)(\\\\)*\\(input|frac|write)", text)
+    assert text.count(r"\end{document}") == 0
+    write_tables(tmp_path, summarise(Progress(tuple(a_result(n, 0) for n in HOSTILE[:9]))))
+    with (tmp_path / "table.csv").open(newline="") as file:
+        names = {csv_content(row[0]) for row in csv.reader(file)}
+    assert set(HOSTILE[:9]) <= names
+
+
+def test_plots_are_xml_with_the_names_and_no_formulas(tmp_path: Path, recwarn):
+    results = tuple(a_result(name, 0) for name in HOSTILE)
+    write_plot(tmp_path / "plot.svg", summarise(Progress(results)))
+    tree = ElementTree.parse(tmp_path / "plot.svg")
+    texts = {"".join(node.itertext()) for node in tree.iter()}
+    short = {name for name in HOSTILE if len(name) <= 40 and name.isprintable()}
+    assert short <= texts
+    assert not {"script", "img"} & {node.tag.rpartition("}")[2] for node in tree.iter()}
+    assert not [str(warning.message) for warning in recwarn.list]
+
+
+@pytest.mark.parametrize("more", [0, 60])
+def test_graphs_are_drawn_and_told(more: int):
+    names = HOSTILE + tuple(f"{name} {number}" for number, name in enumerate(HOSTILE * 2))[:more]
+    labels = LabelSpace.from_targets(names, LABELS.cooccurrence.new_ones(12, len(names)))
+    picture = draw_graph(labels, GraphConfig())
+    assert max(picture.size) < 6_000
+    assert all(
+        re.fullmatch(r"[^\n]*", line) for line in graph_report(labels, GraphConfig()).lines()
+    )
+
+
+def test_pictures_of_evidence_stay_in_their_folder_and_have_the_names(model, photos, tmp_path):
+    recognizer = Recognizer.load(model, precision="float32")
+    out = tmp_path / "evidence"
+    (done,) = explain_photos(recognizer, sorted(photos.iterdir()), out)
+    assert set(done.shown) == set(HOSTILE)
+    files = [done.sheet, *done.heatmaps]
+    assert len({file.name.casefold() for file in files}) == len(HOSTILE) + 1
+    assert {file.parent for file in files} == {out}
+    assert {file.name for file in out.iterdir()} == {file.name for file in files}
+    assert {file.name for file in tmp_path.iterdir()} == {"evidence"}
+    for name, file in zip(done.shown, done.heatmaps, strict=True):
+        assert len(file.name.encode()) < 255
+        with Image.open(file) as picture:
+            assert picture.info["Title"] == name
+
+
+def test_many_labels_of_one_beginning_have_a_picture_each(tmp_path: Path):
+    from tagsight.explanation import _Names
+
+    labels = ["x" * 100 + str(number) for number in range(2_000)]
+    files = _Names(tmp_path).of(Path("photo.jpg"), labels)
+    assert len(set(files)) == len(labels) + 1
+    assert max(len(file.name) for file in files) < 255
+
+
+def test_the_page_of_a_search_is_html_in_which_nothing_runs(photos: Path):
+    (photo,) = photos.iterdir()
+    scores = np.linspace(0, 1, len(HOSTILE), dtype=np.float32)
+    missing = Path(photos, "\udcff<script>.png")
+    hits = [Hit(path, 0.5, HOSTILE, scores, b"") for path in (photo, missing)]
+    content = results_page(hits, HOSTILE, like=missing, where=HOSTILE[0])
+    page = Page(content.encode().decode())
+    assert page.tags <= {
+        *("html", "head", "meta", "title", "style", "body", "h1", "ul", "li", "p", "img", "bdi"),
+        "figure",
+    }
+    assert not {name for name in page.attributes if name.startswith("on")}
+    assert all(source.startswith("data:image/jpeg") for source in page.attributes["src"])
+    assert set(HOSTILE) <= set(page.texts)
+    (spoken,) = {text for text in page.attributes["alt"] if "script" in text}
+    assert all(name in spoken for name in HOSTILE)
+
+
+def test_every_name_can_be_searched_for():
+    for place, name in enumerate(HOSTILE):
+        if len(name) > LONGEST - 2:
+            continue
+        doubled = name.replace('"', '""')
+        assert parse(f'"{doubled}"', HOSTILE) == Has(place, name)
+        assert parse("'" + name.replace("'", "''") + "'", HOSTILE) == Has(place, name)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = main([*map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_the_commands_write_lines_tables_and_sidecars_with_the_names(
+    model: Path, photos: Path, tmp_path: Path, capsys
+):
+    lines, table = tmp_path / "tags.jsonl", tmp_path / "tags.csv"
+    assert run(capsys, "tag", model, photos, "--write", "jsonl", "--out", lines)[0] == 0
+    (line,) = [json.loads(text) for text in lines.read_text(encoding="utf-8").splitlines()]
+    assert {label["name"] for label in line["labels"]} == set(HOSTILE)
+    assert run(capsys, "tag", model, photos, "--write", "csv", "--out", table)[0] == 0
+    cells = [cell for row in csv.reader(io.StringIO(table.read_text("utf-8"))) for cell in row]
+    assert not [c for c in cells if re.match(r"[=+@\t\r]|-[a-z]", c)]
+    where = ("--sidecar-dir", tmp_path / "xmp", "--journal", tmp_path / "journal.sqlite")
+    assert run(capsys, "tag", model, photos, "--write", "xmp", *where)[0] == 0
+    (sidecar,) = (tmp_path / "xmp").rglob("*.xmp")
+    texts = {node.text for node in ElementTree.parse(sidecar).iter()}
+    assert set(HOSTILE) <= texts
+    assert {file.name for file in tmp_path.iterdir()} >= {"xmp", "tags.jsonl", "tags.csv"}
+
+
+def test_an_index_finds_the_names_and_shows_them(model, photos, tmp_path, capsys):
+    index = tmp_path / "index"
+    assert run(capsys, "index", model, photos, "--out", index)[0] == 0
+    for name in HOSTILE[:3] + HOSTILE[19:23]:
+        where = '"' + name.replace('"', '""') + '"'
+        page = tmp_path / "page.html"
+        status, out, _ = run(capsys, "search", index, "--where", where, "--html", page)
+        assert status == 0
+        assert "-red.png" in out
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e]", out)
+        assert name in Page(page.read_text(encoding="utf-8")).texts
+
+
+@pytest.fixture(scope="module")
+def client(model: Path) -> Iterator[TestClient]:
+    recognizer = Recognizer.load(model, precision="float32")
+    with TestClient(create_app(Service(recognizer)), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+def test_the_server_tells_the_names_as_json_and_counts_under_none_of_them(client, photos):
+    assert {label["name"] for label in client.get("/v1/model").json()["labels"]} == set(HOSTILE)
+    (photo,) = photos.iterdir()
+    answer = client.post("/v1/predict?heatmaps=true", files={"photos": photo.read_bytes()})
+    assert answer.headers["content-type"] == "application/json"
+    (found,) = answer.json()["photos"]
+    assert set(found["scores"]) == set(HOSTILE)
+    text = client.get("/metrics").text
+    assert not any(name in text for name in HOSTILE[:8])
+
+
+def test_pages_of_the_server_never_take_text_for_markup():
+    folder = Path(__file__).parents[1] / "src" / "tagsight" / "server" / "web"
+    scripts = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.js")}
+    obeyed = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc"
+    assert len(scripts) > 5
+    assert not [name for name, text in scripts.items() if re.search(obeyed, text)]
+
+
+def test_the_card_of_a_loaded_model_is_that_of_its_folder(model: Path):
+    loaded: LoadedModel = load_model(model)
+    assert isinstance(loaded.recipe.settings.backbone, BackboneConfig)
+    text = model_card(loaded.system, loaded.labels, loaded.decision, loaded.recipe, loaded.facts)
+    assert text == (model / "README.md").read_text(encoding="utf-8")
