@@ -253,6 +253,24 @@ def test_photos_that_do_not_open_are_left_out_of_training(capsys, tmp_path):
     assert "left out: " + str(tmp_path / "photos" / "003.png") in capsys.readouterr().err
 
 
+def test_all_of_the_training_photos_train_without_selection_and_every_report_says_so(
+    capsys, labels: Path, tmp_path
+):
+    whole = write_collection(tmp_path / "photos")
+    text = whole.read_text().replace(",val,", ",train,")
+    whole.write_text(text)
+    out = tmp_path / "run"
+    arguments = ["train", str(whole), "--out", str(out), *TINY_OPTIONS]
+    said = result(capsys, *arguments, "--training.selection", "last", "--training.epochs", "2")
+    assert "epoch 2 of 2, without selection, 0." in said
+    split = (out / "split.csv").read_text()
+    assert split.count(",train\n") == text.count(",train,")
+    assert ",val\n" not in split
+    report = result(capsys, "evaluate", str(out / "model"), str(whole), "--unknown", "absent")
+    assert "no selection: the last epoch is kept, and no threshold is fitted: all 0.5" in report
+    assert "unknown targets count as absent, but not in mAP" in report
+
+
 def test_evaluation_reports_what_was_measured_and_on_what(
     capsys, labels: Path, model: str, tmp_path
 ):

@@ -29,6 +29,8 @@ def report() -> dict:
         "labels_counted": 2,
         "left_out": {"without_training_photo": ["tv monitor"]},
         "unmatched": ["otter"],
+        "selection": "best",
+        "thresholds_fitted": True,
         "per_label": {
             "cat": {
                 "AP": 90.0,
@@ -64,6 +66,14 @@ def test_the_main_figures_stand_first(report):
         "not in mAP, as no training photo has it: 'tv monitor'",
         "labels of the data that the model does not know: 'otter'",
     ]
+
+
+def test_a_model_that_nothing_selected_is_marked(report):
+    assert not any("selection" in line for line in report_lines(report))
+    kept = list(report_lines(report | {"selection": "last"}))
+    assert kept[2] == "no selection: the last epoch is kept"
+    unfitted = list(report_lines(report | {"selection": "last", "thresholds_fitted": False}))
+    assert unfitted[2] == kept[2] + ", and no threshold is fitted: all 0.5"
 
 
 def test_the_conventions_of_the_decisions_are_named(report):

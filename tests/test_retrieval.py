@@ -93,6 +93,8 @@ def tiny_report() -> dict:
         "system": "s",
         "recipe": "r",
         "unmatched": [],
+        "selection": "best",
+        "thresholds_fitted": True,
         "photos": 4,
         "image_size": 32,
         "photos_per_second": 1.0,

@@ -15,6 +15,7 @@ from tagsight.batches import PhotoStore
 from tagsight.checkpoint import load_model
 from tagsight.config import SystemConfig
 from tagsight.errors import DataError
+from tagsight.evaluate import evaluate
 from tagsight.measured_labels import rare_labels
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.predictions import predict
@@ -56,6 +57,52 @@ def with_targets(collection: Annotations, split: str, targets: Tensor) -> Annota
     rows = torch.tensor([of == split for of in collection.splits or ()])
     changed = torch.where(rows[:, None], targets, collection.targets.long())
     return replace(collection, targets=changed)
+
+
+def test_without_selection_the_last_epoch_is_kept_whatever_the_validation_says(
+    collection, tmp_path
+):
+    diary = Diary()
+    outcome = run(collection, tmp_path, diary, selection="last", lr=0.05)
+    best = run(collection, tmp_path / "best", lr=0.05)
+    assert outcome.epoch == 2 != best.epoch  # a rate at which the last is not the best
+    assert outcome.validation == diary.epochs[-1]
+    model = load_model(outcome.model)
+    judge = collection.rows("val")
+    logits, _ = predict(model.system, PhotoStore(judge.paths, SIDE, 0), RUNTIME)
+    fitted = fit_decision(logits, judge.targets, names=collection.names)
+    np.testing.assert_allclose(model.decision.thresholds, fitted.thresholds)
+    card = (outcome.model / "README.md").read_text()
+    assert "- no selection: the last epoch is kept" in card
+    assert "No epoch was chosen on this split" in card
+
+
+def test_all_photos_can_be_trained_on_and_thresholds_are_then_0_5(collection, tmp_path):
+    everything = replace(collection, splits=("train",) * (TRAIN + VAL) + ("test",) * TEST)
+    diary = Diary()
+    outcome = run(everything, tmp_path, diary, selection="last")
+    assert len(diary.steps) == 3 * ((TRAIN + VAL) // 8)
+    assert (outcome.epoch, outcome.validation, diary.epochs) == (2, {}, [])
+    assert "labels are decided at 0.5" in " ".join(diary.notes)
+    model = load_model(outcome.model)
+    assert model.decision.thresholds.tolist() == [0.5] * len(collection.names)
+    assert model.decision.temperature == 1
+    assert "validation" not in model.facts
+    card = (outcome.model / "README.md").read_text()
+    assert "there were no photos to fit these and the temperature to: they are 0.5 and 1" in card
+    report = evaluate(model, everything.rows("test"), RUNTIME)
+    assert (report["selection"], report["thresholds_fitted"]) == ("last", False)
+
+
+@pytest.mark.parametrize(
+    ("system", "why"), [("warp", "scores of warp only rank"), ("knn", "choose the settings of knn")]
+)
+def test_what_needs_validation_photos_says_so_before_it_trains(
+    collection, tmp_path, system: str, why: str
+):
+    everything = replace(collection, splits=("train",) * len(collection))
+    with pytest.raises(DataError, match=f"expected a photo of the split 'val' .* {why}"):
+        run(everything, tmp_path, system=system, selection="last")
 
 
 def test_the_model_folder_holds_the_best_epoch_and_its_validation_map(collection, tmp_path):
@@ -283,12 +330,18 @@ def test_a_system_without_word_vectors_does_not_look_for_them(collection, tmp_pa
     assert load_model(outcome.model).labels.vectors is None
 
 
-@pytest.mark.parametrize("missing", ["train", "val"])
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("train", "expected photos of the split 'train', got 12 val, 8 test"),
+        ("val", "expected a photo of the split 'val' with a label, to choose the best epoch by"),
+    ],
+)
 def test_a_collection_without_rows_to_learn_from_or_to_choose_by_is_refused(
-    collection, tmp_path, missing: str
+    collection, tmp_path, missing: str, message: str
 ):
     rows = [i for i, split in enumerate(collection.splits) if split != missing]
-    with pytest.raises(DataError, match=f"expected photos of the split '{missing}', got "):
+    with pytest.raises(DataError, match=message):
         run(collection.select(rows), tmp_path)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_run import RUNTIME, tiny_collection, tiny_recipe
+from tiny_run import RUNTIME, TEST, TRAIN, VAL, tiny_collection, tiny_recipe
 
 import tagsight.run_estimate
 from tagsight.comparison_run import Run, Shared
@@ -31,6 +31,15 @@ def test_a_longer_training_is_expected_to_take_longer(collection, tmp_path):
     )
     assert 0 < short < long / 20
     assert list(tmp_path.iterdir()) == [tmp_path / "split.csv"], "a trial leaves nothing"
+
+
+def test_a_run_without_validation_photos_can_be_tried(collection, tmp_path):
+    splits = tuple("train" if split == "val" else split for split in collection.splits)
+    everything = replace(collection, splits=splits)
+    prepared = prepare(everything, tmp_path, RUNTIME, seed=0, hold_out=False)
+    assert prepared.annotations.split_sizes == {"train": TRAIN + VAL, "test": TEST}
+    run = Run("gcam", tiny_recipe(selection="last"))
+    assert minutes_of(run, Shared(tmp_path, prepared, RUNTIME)) > 0
 
 
 def test_the_test_photos_are_not_read(collection, tmp_path):

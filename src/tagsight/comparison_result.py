@@ -66,7 +66,7 @@ class Record(Settings):
     """Of the record of the splits."""
 
     split: Literal["val", "test"]
-    """What was measured; the epoch was chosen on ``val``."""
+    """What was measured; the epoch was chosen on ``val``, unless the last one is kept."""
 
     image_size: int
     """Side, in pixels."""
@@ -87,10 +87,10 @@ class Record(Settings):
     """Numbers in the network, those that are not trained included."""
 
     epoch: int
-    """The best on ``val``, counted from 1."""
+    """That was kept, counted from 1: the best on ``val``, or the last."""
 
     validation: dict[str, float | None]
-    """Metrics on ``val`` after it, in percent."""
+    """Metrics on ``val`` after it, in percent; none without such photos."""
 
     report: dict[str, JsonValue]
     """What `tagsight.evaluate` measured, and perhaps ``evidence``."""

@@ -187,6 +187,8 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     )
     yield from _machines(rows)
     for row in rows:
+        if _training(row).get("selection") == "last":
+            yield f"{row.name}: no selection, the last epoch is kept."
         if (rule := row.record.report.get("all_rule", "score 0.5")) != "score 0.5":
             yield f"{row.name}: the scores are no probabilities; all labels are by {rule}."
 

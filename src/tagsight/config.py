@@ -307,6 +307,11 @@ class TrainConfig(Settings):
     random_flip: bool = False
     """Whether half of the photos are mirrored before the views are made."""
 
+    selection: Literal["best", "last"] = "best"
+    """Which epoch is kept: the ``best`` on the validation photos, or the ``last`` without any
+    selection. With ``last`` no photos are taken out of ``train`` for validation; if there are none
+    otherwise, thresholds are 0.5."""
+
     average: float = Field(0.0, ge=0, lt=1)
     """Decay per step of the exponential moving average of the weights; 0 keeps none."""
 

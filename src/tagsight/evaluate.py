@@ -71,7 +71,8 @@ def evaluate(
         ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, the ``conventions`` by
         which these are measured, ``calibration``,
         ``photos_per_second``, ``zero_shot`` (`measure_new_labels`) if photos taught the model some
-        labels and not others, and what was measured: split hash, resolution, weights.
+        labels and not others, and what was measured: split hash, resolution, weights, the
+        ``selection`` that kept its epoch, and whether ``thresholds_fitted``.
     """
     side = model.recipe.training.image_size
     photos = PhotoStore(annotations.paths, side, memory=0, max_memory=runtime.max_photo_memory)
@@ -121,6 +122,8 @@ def report_on(
         "system": model.recipe.system,
         "recipe": model.recipe.name,
         "weights": _weights(model),
+        "selection": model.recipe.training.selection,
+        "thresholds_fitted": not model.facts.keys().isdisjoint({"validation", "calibration"}),
         "seed": model.recipe.training.seed,
     }
 

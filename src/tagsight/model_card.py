@@ -21,7 +21,10 @@ _HEADINGS = {
     "data": "Training data",
     "validation": "Measured on the validation split, in percent",
 }
-_NOTES = {"validation": "The model was chosen on this split, so a test split will give less.\n"}
+_NOTES = {
+    "best": "The model was chosen on this split, so a test split will give less.\n",
+    "last": "No epoch was chosen on this split; thresholds and temperature were fitted to it.\n",
+}
 _INPUT = {
     "pretrained": "values normalised as for the backbone's first weights",
     "none": "values in [0, 1], not normalised",
@@ -52,8 +55,8 @@ def model_card(
     sections = {
         "What it recognises": _label_table(labels, decision),
         "How it was trained": _training(system, recipe, facts),
-        **_groups(facts),
-        "Limits": _limits(system, labels, recipe),
+        **_groups(recipe, facts),
+        "Limits": _limits(system, labels, recipe, facts),
         "How to use it": _use(),
     }
     title = f"# {text(recipe.name)}: {_question(labels)}, and where"
@@ -102,6 +105,7 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         if system.remembers
         else f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
+        *(["- no selection: the last epoch is kept"] if training.selection == "last" else []),
         *(
             f"- {text(_words(name))}: {text(_shown(value))}"
             for name, value in facts.items()
@@ -111,10 +115,11 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
     ]
 
 
-def _groups(facts: Mapping[str, object]) -> dict[str, list[str]]:
+def _groups(recipe: Recipe, facts: Mapping[str, object]) -> dict[str, list[str]]:
+    notes = {"validation": _NOTES[recipe.training.selection]}
     return {
         _HEADINGS.get(name, f"Recorded: {text(_words(name))}"): [
-            *([_NOTES[name]] if name in _NOTES else []),
+            *([notes[name]] if name in notes else []),
             "| | |",
             "| --- | --- |",
             *(f"| {text(name)} | {text(_shown(value))} |" for name, value in _rows(group)),
@@ -145,14 +150,15 @@ def _shown(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
+def _limits(
+    system: System, labels: LabelSpace, recipe: Recipe, facts: Mapping[str, object]
+) -> list[str]:
     counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
     rare = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
     return [
         "- It knows no other labels; on photos unlike the training photos its scores mean little.",
         f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
-        "- Scores are to be compared with the thresholds; these and the temperature were fitted on "
-        "the validation split, unless a calibration is recorded above.",
+        f"- Scores are to be compared with the thresholds; {_fitting(recipe, facts)}",
         *([] if system.probabilities else [_ONLY_RANKS]),
         "- A map shows what the score comes from, which need not be the object: "
         + (
@@ -162,6 +168,17 @@ def _limits(system: System, labels: LabelSpace, recipe: Recipe) -> list[str]:
         ),
         *([f"- Labels with few training photos: {', '.join(rare)}."] if rare else []),
     ]
+
+
+def _fitting(recipe: Recipe, facts: Mapping[str, object]) -> str:
+    if "calibration" in facts:
+        return "these and the temperature were fitted in the calibration that is recorded above."
+    if recipe.training.selection == "last" and "validation" not in facts:
+        return (
+            "there were no photos to fit these and the temperature to: they are 0.5 and 1, and "
+            "'tagsight calibrate' fits them to photos that the model has not seen."
+        )
+    return "these and the temperature were fitted on the validation split."
 
 
 def _use() -> list[str]:

@@ -69,6 +69,7 @@ def prepare(
     *,
     seed: int,
     max_bad: float | None = None,
+    hold_out: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Check the photos, complete the splits and write ``out / "split.csv"``.
@@ -81,6 +82,7 @@ def prepare(
         runtime: Whose threads open the photos.
         seed: Of the split, where one has to be drawn.
         max_bad: Largest fraction of photos that may be left out, as for `without_problems`.
+        hold_out: Whether validation photos are taken out of ``train`` if there are no others.
         progress: Called with the photos done so far and their number.
 
     Raises:
@@ -88,7 +90,7 @@ def prepare(
     """
     check = checked(annotations.paths, runtime, progress=progress)
     sound = without_problems(annotations, check, max_bad=max_bad)
-    divided = complete_splits(sound, check.hashes, seed)
+    divided = complete_splits(sound, check.hashes, seed, hold_out=hold_out)
     record = split_record(divided)
     if runtime.processes.is_first:
         write_atomically(out / "split.csv", record)

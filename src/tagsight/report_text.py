@@ -35,6 +35,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     )
     interval = _interval(report["mAP_interval"])
     yield f"mAP {_value(report['mAP'])}{interval} {mean_over(report)}"
+    if report["selection"] == "last":
+        yield _no_selection_line(report)
     yield from left_out_sentences(report["left_out"])
     if unmatched := report.get("unmatched"):
         yield f"labels of the data that the model does not know: {named(unmatched)}"
@@ -52,6 +54,11 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _evidence_lines(report["evidence"])
     if "retrieval" in report:
         yield _retrieval_line(report["retrieval"])
+
+
+def _no_selection_line(report: Mapping[str, Any]) -> str:
+    line = "no selection: the last epoch is kept"
+    return line if report["thresholds_fitted"] else f"{line}, and no threshold is fitted: all 0.5"
 
 
 def _calibration_line(calibration: Mapping[str, Any]) -> str:

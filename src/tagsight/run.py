@@ -73,6 +73,10 @@ def train_run(
     thresholds, so that whatever ends the run leaves the best model so far. Until the run is done
     the run folder also has the state of the training, to go on from. Test rows are not read.
 
+    Where the recipe selects nothing every epoch takes the place of the one before. Validation rows
+    are then measured, and thresholds fitted to them, if there are any; otherwise a score of 0.5
+    decides.
+
     A system that remembers sees each photo once, as it is, and has one epoch and no state: what
     interrupts it leaves nothing, and it begins anew.
 
@@ -92,8 +96,9 @@ def train_run(
         FloatingPointError: If the loss or a logit is not finite; the best model so far is kept.
     """
     torch.manual_seed(recipe.training.seed)
-    learn, judge = annotations.rows("train"), annotations.rows("val")
-    _check_can_judge(judge)
+    learn, judge = annotations.rows("train"), _validation_rows(annotations, recipe)
+    if not _has_labels(judge):
+        log.note("no validation photos: the last epoch is kept, and labels are decided at 0.5")
     digest = model_digest(start.init) if start.init else None
     facts = {**(facts or {}), **({"init": digest} if digest else {})}
     run = RunFolder(out, recipe, judge, runtime.processes, log, facts, start.state_every)
@@ -114,8 +119,10 @@ def train_run(
                 for step in training:
                     log.step(step)
                     if step.ends_epoch:
-                        logits = predict(training.candidate, judged, runtime).logits
-                        run.judge(step.epoch, training.candidate, labels, logits)
+                        candidate = training.candidate
+                        measured = _has_labels(judge)
+                        logits = predict(candidate, judged, runtime).logits if measured else None
+                        run.judge(step.epoch, candidate, labels, logits)
                     run.save_state_if_due(training)
     except KeyboardInterrupt:
         return run.interrupted()
@@ -125,13 +132,27 @@ def train_run(
     return run.finished()
 
 
-def _check_can_judge(judge: Annotations) -> None:
-    if not bool((judge.targets == 1).any()):
-        msg = (
-            "expected a photo of the split 'val' with a label, to choose the best epoch by, "
-            f"got none among {len(judge)}"
-        )
-        raise DataError(msg)
+def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
+    """Take the validation rows; there may be none where nothing needs them."""
+    has_split = "val" in annotations.split_sizes
+    judge = annotations.rows("val") if has_split else annotations.select([])
+    if _has_labels(judge):
+        return judge
+    kind = SYSTEMS[recipe.system]
+    if recipe.training.selection == "best":
+        needed = "to choose the best epoch by"
+    elif kind.remembers:
+        needed = f"to choose the settings of {recipe.system} by"
+    elif not kind.probabilities:
+        needed = f"to fit thresholds by, as the scores of {recipe.system} only rank"
+    else:
+        return judge
+    msg = f"expected a photo of the split 'val' with a label, {needed}, got none among {len(judge)}"
+    raise DataError(msg)
+
+
+def _has_labels(rows: Annotations) -> bool:
+    return bool((rows.targets == 1).any())
 
 
 def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: Log) -> LabelSpace:

@@ -91,7 +91,9 @@ def minutes_of(run: Run, shared: Shared) -> float | None:
 def _seconds(recipe: Recipe, shared: Shared) -> float:
     rows, runtime, training = shared.annotations, shared.runtime, recipe.training
     learn = _few(rows.rows("train"), STEPS * training.batch_size)
-    judge = _few(rows.rows("val").labelled(), JUDGED)
+    judge = rows.select([])
+    if "val" in rows.split_sizes:
+        judge = _few(rows.rows("val").labelled(), JUDGED)
     sample = _together(learn, judge)
     recipe = recipe.model_copy(update={"training": training.model_copy(update={"epochs": 1})})
     watch = Stopwatch()
@@ -108,16 +110,17 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
         if outcome.interrupted:
             raise KeyboardInterrupt
         model = load_model(outcome.model, runtime.device)
+    measured = judge if len(judge) else learn
     photos = PhotoStore(
-        judge.paths, training.image_size, memory=0, max_memory=runtime.max_photo_memory
+        measured.paths, training.image_size, memory=0, max_memory=runtime.max_photo_memory
     )
     rate = predict(model.system, photos, runtime).photos_per_second
     sizes = rows.split_sizes
     passes = 1 if shared.boxes is None else 1 + VIEWS_FOR_EVIDENCE
     return (
-        watch.frozen * (sizes["train"] + sizes["val"])
+        watch.frozen * (sizes["train"] + sizes.get("val", 0))
         + training.epochs * sizes["train"] / median(watch.rates[1:] or watch.rates)
-        + training.epochs * sizes["val"] * watch.judged / len(judge)
+        + training.epochs * sizes.get("val", 0) * watch.judged / max(1, len(judge))
         + passes * sizes[shared.split] / rate
     )
 

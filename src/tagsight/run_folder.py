@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from tagsight.checkpoint import save_model
+from tagsight.decision import Decision
 from tagsight.errors import DataError
 from tagsight.measured_labels import counted_targets, left_out_labels, rare_labels
 from tagsight.metrics import average_precision, mean_average_precision
@@ -37,7 +38,8 @@ class Best:
     Args:
         epoch: Counted from 0.
         validation: On the validation split after it: ``mAP`` in percent, None if there is no label
-            that it could rest on, the number of ``labels``, and of those that were counted.
+            that it could rest on, the number of ``labels``, and of those that were counted. Empty
+            without a validation split.
     """
 
     epoch: int
@@ -158,31 +160,42 @@ class RunFolder:
         if time.perf_counter() - self._saved >= self._every:
             self.save_state(training)
 
-    def judge(self, epoch: int, candidate: System, labels: LabelSpace, logits: Tensor) -> None:
-        """Keep the system if it is the best so far.
+    def judge(
+        self, epoch: int, candidate: System, labels: LabelSpace, logits: Tensor | None
+    ) -> None:
+        """Keep the system if it is the best so far, or if nothing is selected.
 
         Args:
             epoch: Counted from 0.
             candidate: After it.
             labels: What the system was built with.
-            logits: ``(N, L)`` float, of the validation rows.
+            logits: ``(N, L)`` float, of the validation rows, or None if there are none; the
+                decision is then not fitted.
         """
-        validation = _validation(epoch, logits, self._judge, labels)
-        self._log.epoch(epoch, validation)
-        if self.best is not None and not _is_better(validation, self.best.validation):
+        validation: dict[str, float | None] = {}
+        if logits is not None:
+            validation = _validation(epoch, logits, self._judge, labels)
+            self._log.epoch(epoch, validation)
+        if not self._is_wanted(validation):
             return
         if self._processes.is_first:
-            decision = fit_decision(
-                logits,
-                self._judge.targets,
-                names=labels.names,
-                probabilities=candidate.probabilities,
-            )
-            said = {**self._facts, "validation": self._recorded(validation, epoch, labels)}
+            decision, said = Decision.default(len(labels)), {**self._facts}
+            if logits is not None:
+                decision = fit_decision(
+                    logits,
+                    self._judge.targets,
+                    names=labels.names,
+                    probabilities=candidate.probabilities,
+                )
+                said["validation"] = self._recorded(validation, epoch, labels)
             # With what the system has chosen itself.
             recipe = self._recipe.model_copy(update={"settings": candidate.config})
             save_model(self.model, candidate, labels, decision, recipe, said)
         self.best = Best(epoch, validation)
+
+    def _is_wanted(self, validation: Mapping[str, float | None]) -> bool:
+        selects = self._recipe.training.selection == "best"
+        return not selects or self.best is None or _is_better(validation, self.best.validation)
 
     def _recorded(
         self, validation: Mapping[str, float | None], epoch: int, labels: LabelSpace

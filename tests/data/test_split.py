@@ -154,6 +154,21 @@ def test_official_splits_stay_and_missing_ones_are_made(given_splits, expected) 
     assert all(completed.splits[i] == given_splits[i] for i in official)
 
 
+@pytest.mark.parametrize(
+    ("given_splits", "expected"),
+    [
+        ([None] * 100, {"train": 85, "test": 15}),
+        (["train"] * 100, {"train": 100}),
+        (["train"] * 80 + ["test"] * 20, {"train": 80, "test": 20}),
+        (["train"] * 5 + ["val"] * 3 + ["test"] * 2, {"train": 5, "val": 3, "test": 2}),
+    ],
+)
+def test_nothing_is_taken_out_of_the_training_photos_that_is_not_to_be_held_out(
+    given_splits, expected
+) -> None:
+    assert sizes(complete_splits(rows(given_splits), {}, 0, hold_out=False)) == expected
+
+
 def test_no_test_is_made_up_for_a_protocol() -> None:
     annotations = replace(rows(["train"] * 100), protocol="coco2014")
     assert sizes(complete_splits(annotations, {}, seed=0)) == {"train": 85, "val": 15}

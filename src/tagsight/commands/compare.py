@@ -107,6 +107,7 @@ def compare(
         vectors=conditions.vectors,
         seed=reading.split_seed,
         max_bad=reading.max_bad,
+        hold_out=any(entry.recipe.training.selection == "best" for entry in entries),
     )
     state = carried_out(
         entries,

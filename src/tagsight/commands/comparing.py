@@ -40,6 +40,7 @@ def shared_by_runs(
     vectors: Path | None = None,
     seed: int = 0,
     max_bad: float | None = None,
+    hold_out: bool = True,
 ) -> Shared:
     """Check the photos and divide them, once for all runs.
 
@@ -51,16 +52,35 @@ def shared_by_runs(
         vectors: Word vectors file, if any.
         seed: Of the split, where one has to be drawn.
         max_bad: Largest fraction of the photos that may be unusable, as for `without_problems`.
+        hold_out: Whether validation photos are taken out of ``train`` if there are no others.
+
+    Raises:
+        DataError: If there are no photos to measure on, apart from those that train.
     """
     from tagsight.comparison_run import Shared
+    from tagsight.errors import DataError
     from tagsight.preparation import prepare
     from tagsight.run import Start
 
     with progress("checking photos", len(annotations)) as advance:
-        prepared = prepare(annotations, out, runtime, seed=seed, max_bad=max_bad, progress=advance)
+        prepared = prepare(
+            annotations,
+            out,
+            runtime,
+            seed=seed,
+            max_bad=max_bad,
+            hold_out=hold_out,
+            progress=advance,
+        )
     tell_problems(prepared.problems)
     tell_labels(prepared.annotations)
     shared = Shared(out, prepared, runtime, boxes, Start(vectors, state_every=STATE_EVERY))
+    if not shared.annotations.split_sizes.get(shared.split):
+        msg = (
+            "expected photos of the split 'test' or 'val' to measure on, got "
+            f"{', '.join(shared.annotations.split_sizes)} alone"
+        )
+        raise DataError(msg)
     shared.pairs(shared.annotations.rows(shared.split))  # boxes of others are told before the runs
     return shared
 

@@ -33,6 +33,8 @@ def train(
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
 
+    With --training.selection last nothing is held out of 'train' and the last epoch is kept.
+
     Without splits of its own a collection is divided 70/15/15. Ctrl-C ends a run with the best
     model so far; --resume goes on with a run that was ended before its time, by whatever.
 
@@ -74,7 +76,13 @@ def _trained(
     seed = recipe.training.seed
     with progress("checking photos", len(annotations)) as advance:
         prepared = prepare(
-            annotations, out, runtime, seed=seed, max_bad=reading.max_bad, progress=advance
+            annotations,
+            out,
+            runtime,
+            seed=seed,
+            max_bad=reading.max_bad,
+            hold_out=recipe.training.selection == "best",
+            progress=advance,
         )
     tell_problems(prepared.problems)
     tell_labels(prepared.annotations)
@@ -137,8 +145,12 @@ def _summary(outcome: Outcome, recipe: Recipe) -> str:
 
     ended = "interrupted; " if outcome.interrupted else ""
     done = f"best epoch {outcome.epoch + 1} of {recipe.training.epochs}"
+    if recipe.training.selection == "last":
+        done = f"epoch {outcome.epoch + 1} of {recipe.training.epochs}, without selection"
     if SYSTEMS[recipe.system].remembers:
         done = "training photos remembered"
+    if not outcome.validation:
+        return f"{ended}{done}, {outcome.minutes:.1f} minutes"
     score = outcome.validation["mAP"]
     if score is None:
         done = f"the last epoch, {outcome.epoch + 1}, as validation can rank no label"

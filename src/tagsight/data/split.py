@@ -29,6 +29,7 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 LARGEST_FILE = 2**28
 FRACTIONS = {"train": 0.7, "val": 0.15, "test": 0.15}
+WITHOUT_VAL = {"train": 0.85, "test": 0.15}
 VAL_OF_TRAIN = {"train": 0.85, "val": 0.15}
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def random_halves(names: Sequence[str], seed: int) -> tuple[str, ...]:
 
 
 def complete_splits(
-    annotations: Annotations, hashes: Mapping[Path, bytes], seed: int
+    annotations: Annotations, hashes: Mapping[Path, bytes], seed: int, *, hold_out: bool = True
 ) -> Annotations:
     """Keep the splits of the source where it has them; make those that training needs.
 
@@ -104,13 +105,19 @@ def complete_splits(
     trains on, whose test is elsewhere. Everything else stays as it is: ``test`` may be absent, or
     all there is. Rows that `leaked` finds are left out and logged.
 
+    Where nothing is to be held out for validation, ``train`` stays whole, and rows without splits
+    are divided 85/15 into ``train`` and ``test``.
+
     Args:
         annotations: The rows.
         hashes: Content hash of each photo; photos of equal content stay together.
         seed: Decides what is drawn.
+        hold_out: Whether photos for validation are taken out of ``train`` if there are no others.
     """
     found = set(annotations.split_sizes)
-    if found <= {"train"} and annotations.protocol is None:
+    if not found and not hold_out:
+        return annotations.with_splits(_stratified(annotations, hashes, WITHOUT_VAL, seed))
+    if found <= {"train"} and annotations.protocol is None and hold_out:
         return annotations.with_splits(_stratified(annotations, hashes, FRACTIONS, seed))
     if leaks := leaked(annotations, hashes):
         logger.warning(
@@ -120,7 +127,7 @@ def complete_splits(
         )
         dropped = set(leaks)
         annotations = annotations.select([i for i in range(len(annotations)) if i not in dropped])
-    if found in ({"train"}, {"train", "test"}):
+    if hold_out and found in ({"train"}, {"train", "test"}):
         train = [i for i, split in enumerate(annotations.splits or ()) if split == "train"]
         drawn = _stratified(annotations.select(train), hashes, VAL_OF_TRAIN, seed)
         splits = list(annotations.splits or ())
