@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import re
 
 import pytest
@@ -31,7 +32,9 @@ def test_every_system_has_one_line_with_its_name_and_paper():
     assert [line.split()[0] for line in lines] == list(SYSTEMS)
     for line, system in zip(lines, SYSTEMS.values(), strict=True):
         assert "\n" not in line
-        assert line.endswith(f". {system.paper}")
+        title = " ".join(inspect.getdoc(inspect.getmodule(system)).split("\n\n")[0].split())
+        zero_shot = " Zero-shot: it takes new labels." if system.takes_new_labels else ""
+        assert line.split(maxsplit=1)[1] == f"{title}{zero_shot} {system.paper}"
 
 
 def test_every_recipe_has_one_line_with_its_name_source_and_expectation():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,10 +36,71 @@ assert code("train", ".", "--out", "run", "--recipe", "gcam-cup") == 2
 assert code("train", ".", "--out", "run", "--training.lr", "fast") == 2
 assert code("train", ".", "--out", "run", "--system.graph.epsilno", "1") == 2
 assert code("trian") == 2
+assert code() == 0
+assert code("systems") == 0
+assert code("recipes") == 0
+assert code("recipes", "gcam-cpu") == 0
 import tagsight
 assert tagsight.DataError
 heavy = {"torch", "torchvision", "timm", "numpy", "PIL"} & set(sys.modules)
 assert not heavy, heavy
+"""
+
+
+ARGUMENTS = {
+    "demo": [],
+    "systems": [],
+    "recipes": [],
+    "download": ["nus-wide", "--out", "data"],
+    "data": ["labels.csv"],
+    "graph": ["labels.csv"],
+    "vectors": ["labels.csv", "--out", "vectors.npz"],
+    "train": ["labels.csv", "--out", "run"],
+    "evaluate": ["model", "labels.csv"],
+    "calibrate": ["model", "labels.csv"],
+    "compare": ["labels.csv", "--out", "out"],
+    "reproduce": ["figure8"],
+    "tag": ["model", "photos"],
+    "runs": [],
+    "undo": [],
+    "explain": ["model", "photos", "--out", "out"],
+    "index": ["model", "photos", "--out", "index"],
+    "search": ["index", "--where", "dog"],
+    "serve": ["model"],
+    "export": ["model", "photos", "--out", "model.onnx"],
+}
+"""What each command can be started with, as far as it comes."""
+
+FIRST_WORDS = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from tagsight.cli import main
+
+class Heavy(BaseException):
+    pass
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name in {"torch", "torchvision", "timm", "onnxruntime", "openvino", "lancedb", "uvicorn"}:
+            raise Heavy(name)
+
+sys.meta_path.insert(0, Finder())
+Path("labels.csv").write_text("image,labels\\na.jpg,dog\\n")
+for folder in ("model", "photos", "index"):
+    Path(folder).mkdir()
+for file in ("config.json", "model.safetensors"):
+    Path("model", file).write_text("{}")
+silent = []
+for name, arguments in json.loads(sys.argv[1]).items():
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said), redirect_stdout(io.StringIO()):
+            main([name, *arguments])
+    except Heavy:
+        if not said.getvalue().strip():
+            silent.append(name)
+print(silent)
 """
 
 
@@ -60,6 +122,16 @@ def complaint(capsys, *arguments: str) -> str:
 
 def test_help_version_and_errors_of_usage_do_not_wait_for_torch(tmp_path):
     subprocess.run([sys.executable, "-c", TORCH_FREE], check=True, cwd=tmp_path, timeout=60)
+
+
+def test_every_command_says_what_it_does_before_it_loads_anything_large(tmp_path):
+    assert ARGUMENTS.keys() == {command.__name__ for command in COMMANDS}
+    program = [sys.executable, "-c", FIRST_WORDS, json.dumps(ARGUMENTS)]
+    environment = os.environ | {"XDG_DATA_HOME": str(tmp_path)}
+    done = subprocess.run(
+        program, check=True, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_the_version_is_that_of_the_package(capsys):

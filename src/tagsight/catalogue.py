@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.recipes import RECIPES
-from tagsight.systems import SYSTEMS
+from tagsight.recipes import RECIPES, SYSTEM_CONFIGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +36,23 @@ poolings, classifiers and losses are in float32.
 
 
 def system_lines() -> Iterator[str]:
-    """One line a system: name, what it is, paper."""
-    for name, system in SYSTEMS.items():
-        yield f"{name:15} {_summary(system)} {system.paper}"
+    """One line a system: name, what it is, paper.
+
+    The systems' files are read as text: to import them takes seconds, as it imports torch.
+    """
+    for name in SYSTEM_CONFIGS:
+        file = Path(__file__).parent / "systems" / f"{name.replace('-', '_')}.py"
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        facts = {
+            node.target.id: ast.literal_eval(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.AnnAssign)
+            and isinstance(node.target, ast.Name)
+            and node.target.id in {"paper", "takes_new_labels"}
+            and node.value is not None
+        }
+        title = _titled(ast.get_docstring(tree) or "", zero_shot="takes_new_labels" in facts)
+        yield f"{name:15} {title} {facts['paper']}"
 
 
 def recipe_lines() -> Iterator[str]:
@@ -48,6 +63,8 @@ def recipe_lines() -> Iterator[str]:
 
 def systems_page() -> str:
     """The page on all systems, in Markdown."""
+    from tagsight.systems import SYSTEMS
+
     parts = [
         "# Systems",
         "Written by `make docs` from the systems themselves; a test compares the two.",
@@ -83,8 +100,12 @@ def _section(name: str, system: type[System]) -> Iterator[str]:
 
 
 def _summary(system: type[System]) -> str:
-    title = _one_line(_module_doc(system).split("\n\n")[0])
-    return f"{title} Zero-shot: it takes new labels." if system.takes_new_labels else title
+    return _titled(_module_doc(system), zero_shot=system.takes_new_labels)
+
+
+def _titled(module_doc: str, *, zero_shot: bool) -> str:
+    title = _one_line(module_doc.split("\n\n", maxsplit=1)[0])
+    return f"{title} Zero-shot: it takes new labels." if zero_shot else title
 
 
 def _module_doc(system: type[System]) -> str:

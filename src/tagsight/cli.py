@@ -23,7 +23,7 @@ from tagsight.commands.explain import explain
 from tagsight.commands.export import export
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
-from tagsight.commands.order import check_order
+from tagsight.commands.models import check_model
 from tagsight.commands.output import (
     INTERRUPTED,
     STANDARD_OUTPUT,
@@ -171,7 +171,7 @@ def _run(tokens: Sequence[str]) -> int:
             "share their work; start it without the launcher"
         )
         raise DataError(msg)
-    check_order(command, bound.arguments)
+    check_model(command, bound.arguments)
     result = command(*bound.args, **bound.kwargs)
     sys.stdout.flush()
     return result or 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import CheckedReading, Machine
-from tagsight.commands.output import say
+from tagsight.commands.output import remark, say
 from tagsight.commands.rows import Split, measured
 from tagsight.runlog import progress
 
@@ -30,6 +30,8 @@ def calibrate(
         objective: f1, or precision>=p with p in (0, 1].
         split: The photos to fit to; never those that the result is reported on.
     """
+    remark(f"loading {model}")
+
     import torch
 
     from tagsight.batches import PhotoStore

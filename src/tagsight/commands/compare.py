@@ -95,6 +95,7 @@ def compare(
     """
     started = time.monotonic()
     entries = contest.entries()  # before torch is imported, so that a typo is answered at once
+    remark(f"reading {data}")
 
     from tagsight.data.boxes import read_boxes
 

@@ -35,6 +35,8 @@ def data(
         split_file: CSV file to write the split to, as training does; its hash is told.
         json: File for the same as JSON; without a name it goes to standard output.
     """
+    remark(f"reading {data}")
+
     from tagsight.data.check import check_photos
     from tagsight.data.description import describe
     from tagsight.runtime import Runtime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tagsight.commands.options import Machine
-from tagsight.commands.output import say
+from tagsight.commands.output import remark, say
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0, machine: Machine = Machine()) -> None:
@@ -15,6 +15,8 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, machine: Machine = Machine(
         out: Folder for photos, model, metrics and pictures.
         seed: Decides the photos and everything random in training.
     """
+    remark(f"making {out}")
+
     from tagsight.demo import run_demo
 
     say(run_demo(out, machine.runtime(), seed=seed))

@@ -11,7 +11,7 @@ from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.options import Additions, CheckedReading, Machine
-from tagsight.commands.output import STANDARD_OUTPUT, say, write_json
+from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
 from tagsight.commands.rows import Split, measured
 from tagsight.runlog import progress
 
@@ -64,6 +64,7 @@ def evaluate(
         split: The photos to measure on.
         json: File for the whole report; without a name it goes to standard output.
     """
+    remark(f"loading {model}")
     with machine.together() as runtime:
         report = _measured(model, data, split, reading, besides, additions, runtime)
         if not runtime.processes.is_first:

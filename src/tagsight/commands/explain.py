@@ -30,6 +30,8 @@ def explain(
         label: A label to be shown whether it is found or not; may be given several times.
         grad_cam: Add Grad-CAM to the contact sheet, for comparison.
     """
+    remark(f"loading {model}")
+
     from tagsight.data.photo_files import find_photos
     from tagsight.explanation import explain_photos, place
 

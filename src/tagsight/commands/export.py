@@ -79,6 +79,7 @@ def export(
     """
     _check_ending(out, to)
     in_eight_bits.check()
+    remark(f"loading {model}")
 
     from itertools import islice
 

@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 from tagsight.commands.labels import label_space
 from tagsight.commands.options import Reading
 from tagsight.commands.output import remark, say
+from tagsight.errors import DataError
 
 
 def graph(
@@ -38,16 +39,17 @@ def graph(
         labels: The labels of a pickle in its order: coco, voc, nus, a file of a name a line, or
             names with commas between them.
     """
+    if out is not None and out.suffix.lower() != ".png":
+        msg = f"expected --out to end in .png, got {out}"
+        raise DataError(msg)
+    remark(f"reading {data}")
+
     from tagsight.config import GraphConfig
-    from tagsight.errors import DataError
     from tagsight.files import replacing
     from tagsight.graph_drawing import draw_graph
     from tagsight.graph_report import graph_report
     from tagsight.label_counts import write_counts
 
-    if out is not None and out.suffix.lower() != ".png":
-        msg = f"expected --out to end in .png, got {out}"
-        raise DataError(msg)
     known = label_space(data, labels, reading)
     if save is not None:
         write_counts(save, known)

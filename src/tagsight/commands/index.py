@@ -33,6 +33,8 @@ def index(
         out: Folder of the index.
         problems: File for a table of the photos that were left out, and why.
     """
+    remark(f"loading {model}")
+
     from tagsight.data.photo_files import find_photos
     from tagsight.search.index import Facts, SearchIndex
     from tagsight.search.indexing import forget_missing, index_photos

@@ -83,6 +83,7 @@ def reproduce(
 
     experiment = experiment_of(name)  # before torch is imported, so that a typo is answered at once
     changes = terms.changes()
+    remark(f"reproducing {name}")
 
     from tagsight.data_places import read_collection
     from tagsight.reproduction import entries_of

@@ -89,6 +89,7 @@ def search(
         model: The model, if it has moved since the index was made, or a file exported of it.
     """
     question.check()
+    remark(f"opening {index}")
 
     from tagsight.search.expression import parse
     from tagsight.search.index import SearchIndex

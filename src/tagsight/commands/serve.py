@@ -47,6 +47,7 @@ def serve(
             "give one, or leave out --host to let in this machine alone"
         )
         raise DataError(msg)
+    remark(f"loading {model}")
     try:
         import uvicorn
 

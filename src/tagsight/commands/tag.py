@@ -219,6 +219,7 @@ def tag(
     """
     sidecars.check(output)
     part = selecting.part()
+    remark(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
     from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars

@@ -43,6 +43,7 @@ def train(
         out: The run folder; it gets the model, the log and the split.
     """
     recipe = choice.chosen()  # before torch is imported, so that a typo is answered at once
+    remark(f"{'going on with' if beginning.resume else 'beginning'} {out}, reading {data}")
 
     if _is_finished(out, resume=beginning.resume):
         remark(f"the run in {out} came to its end before: there is nothing to resume")

@@ -35,6 +35,8 @@ def vectors(
         labels: The labels in place of DATA: coco, voc, nus, a file of a name a line, or names with
             commas between them.
     """
+    remark("looking for word vectors")
+
     from tagsight.errors import DataError
     from tagsight.label_names import named_labels
     from tagsight.vectors import label_vectors

@@ -1,4 +1,4 @@
-"""Arguments that were given in another order than a command takes them."""
+"""A model on the command line: where it is, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,31 +12,39 @@ from tagsight.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+EXPORTED = {".onnx", ".xml"}
+"""Endings of exported models."""
 
-def check_order(command: Callable[..., object], arguments: Mapping[str, object]) -> None:
-    """Refuse a model that stands where a command expects photos or labels.
+
+def check_model(command: Callable[..., object], arguments: Mapping[str, object]) -> None:
+    """Refuse a model that is none, or that stands where a command expects photos or labels.
 
     Args:
-        command: Of the command line; nothing is checked unless it takes a model first and
-            something else after it.
+        command: Of the command line; nothing is checked unless it takes a model first.
         arguments: What it was given, by name.
 
     Raises:
-        DataError: If the model is not the first argument but a later one; with the right order.
+        DataError: If there is no model; if it is not the first argument but a later one, with the
+            right order.
     """
     parameters = signature(command).parameters.values()
     first, *others = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_ONLY] or [""]
-    if first != "model" or not others:
+    if first != "model":
         return
     model, rest = arguments["model"], [path for name in others for path in _paths(arguments[name])]
     assert isinstance(model, Path)
-    later = next((path for path in rest if _is_model(path)), None)
-    if later is None or _is_model(model):
+    if _is_model(model):
         return
-    ordered = [later, model, *(path for path in rest if path != later)]
-    right = shlex.join(["tagsight", command.__name__, *map(str, ordered)])
-    msg = f"expected the model first, before the {others[0]}, got {model}; did you mean: {right}"
-    raise DataError(msg)
+    later = next((path for path in rest if _is_model(path)), None)
+    if later is not None:
+        ordered = [later, model, *(path for path in rest if path != later)]
+        right = shlex.join(["tagsight", command.__name__, *map(str, ordered)])
+        msg = f"expected the model before the {others[0]}, got {model}; did you mean: {right}"
+        raise DataError(msg)
+    if model.suffix.lower() not in EXPORTED:
+        from tagsight.model_config import model_folder
+
+        model_folder(model)
 
 
 def _paths(value: object) -> list[Path]:
