@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,8 @@ from numpy.typing import NDArray
 
 from tagsight.errors import DataError
 from tagsight.search.expression import parse
-from tagsight.search.index import Entry, Facts, SearchIndex, unit
+from tagsight.search.facts import Facts
+from tagsight.search.index import Entry, SearchIndex, unit
 
 pytest.importorskip("lancedb")
 
@@ -182,15 +187,143 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("changes", "message"),
     [
-        ("no json", "expected what 'tagsight index' writes"),
-        ("[]", "expected what 'tagsight index' writes"),
-        ("{}", "expected what 'tagsight index' writes"),
-        (json.dumps({"version": 9} | FACTS.__dict__), "of version 1, got 9: make it again"),
+        ({"version": 9, "colour": 1}, "of version 1, got 9: make it again"),
+        *(
+            ({name: value}, "expected what 'tagsight index' writes")
+            for name, values in {
+                "version": ("1", None),
+                "folder": (5, None),
+                "model": (5,),
+                "names": ("dog", [], [1, 2, 3], ["dog"], ["a", "a", "b"], ["a\x1b", "b", "c"]),
+                "thresholds": ([0.5], ["a", "b", "c"], 0.5),
+                "length": (0, -1, 10**12, 8.5, "8", True),
+            }.items()
+            for value in values
+        ),
+        ({"length": 9}, "a table of other columns than those of index.json"),
     ],
 )
-def test_damaged_facts_are_refused(index: SearchIndex, text: str, message: str):
-    (index.folder / "index.json").write_text(text)
+def test_edited_facts_are_refused(index: SearchIndex, changes: dict[str, object], message: str):
+    file = index.folder / "index.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     with pytest.raises(DataError, match=message):
         SearchIndex.open(index.folder)
+
+
+@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", "[" * 100_000, "\xff", "null"])
+def test_damaged_facts_are_refused(index: SearchIndex, text: str):
+    (index.folder / "index.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match="expected what 'tagsight index' writes"):
+        SearchIndex.open(index.folder)
+
+
+def cut(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def with_noise(file: Path) -> None:
+    generator = np.random.default_rng(0)
+    content = np.frombuffer(file.read_bytes(), dtype=np.uint8).copy()
+    places = generator.integers(0, len(content), len(content) // 40 + 1)
+    content[places] = generator.integers(0, 256, len(places))
+    file.write_bytes(content.tobytes())
+
+
+def folder_instead(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def used(folder: Path) -> None:
+    """Read an index, and then write to it."""
+    for way in (SearchIndex.open, lambda place: SearchIndex.create(place, FACTS)):
+        try:
+            index = way(folder)
+            list(index.paths())
+            assert len(index.like(entry(1).embedding, 3)) <= 3
+            index.having(parse("dog", NAMES), 3)
+            index.known([entry(1).path])
+            if way is not SearchIndex.open:
+                index.put([entry(200)])
+                index.move(entry(2).path, "/moved.jpg", 1)
+                index.remove([entry(3).path])
+                index.tidy()
+        except DataError as error:
+            told = str(error)
+            assert "\n" not in told
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, with_noise, folder_instead])
+def test_whatever_file_of_an_index_is_damaged_nothing_but_a_sentence_comes(
+    index: SearchIndex, tmp_path: Path, damage: Callable[[Path], None]
+):
+    index.put([entry(i) for i in range(20)])
+    index.put([entry(i) for i in range(20, 40)])
+    index.tidy()
+    files = [path for path in index.folder.rglob("*") if path.is_file()]
+    assert len(files) >= 8
+    for number, file in enumerate(files):
+        copy = tmp_path / f"copy{number}"
+        shutil.copytree(index.folder, copy)
+        damage(copy / file.relative_to(index.folder))
+        used(copy)
+    for number, folder in enumerate(path for path in index.folder.rglob("*") if path.is_dir()):
+        copy = tmp_path / f"without{number}"
+        shutil.copytree(index.folder, copy)
+        place = copy / folder.relative_to(index.folder)
+        shutil.rmtree(place)
+        if damage is not Path.unlink:
+            place.write_bytes(b"")
+        used(copy)
+
+
+def test_the_table_of_another_program_is_refused_and_stays(index: SearchIndex):
+    import lancedb
+    import pyarrow as pa
+
+    shutil.rmtree(index.folder / "photos.lance")
+    lancedb.connect(index.folder).create_table("photos", data=pa.table({"a": [1, 2]}))
+    for use in (SearchIndex.open, lambda folder: SearchIndex.create(folder, FACTS)):
+        with pytest.raises(DataError, match="expected an index that can be read and written, got"):
+            use(index.folder)
+    assert lancedb.connect(index.folder).open_table("photos").count_rows() == 2
+
+
+def test_an_index_without_its_table_is_not_taken_for_an_empty_one(index: SearchIndex):
+    shutil.rmtree(index.folder / "photos.lance")
+    with pytest.raises(DataError, match="got: Table 'photos' was not found; if it is damaged"):
+        SearchIndex.open(index.folder)
+    assert len(SearchIndex.create(index.folder, FACTS)) == 0
+
+
+def test_a_file_in_the_place_of_an_index_is_refused(tmp_path: Path):
+    (tmp_path / "index").write_bytes(b"")
+    for use in (SearchIndex.open, lambda folder: SearchIndex.create(folder, FACTS)):
+        with pytest.raises(DataError, match=r"expected .* index"):
+            use(tmp_path / "index")
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_the_version_before_stays(index: SearchIndex):
+    """Files may not grow beyond 20 kB: LanceDB meets what it meets on a full disk."""
+    index.put([entry(1)])
+    script = (
+        "import resource, sys; sys.path[:0] = sys.argv[2:]\n"
+        "from test_index import SearchIndex, entry, Path, DataError\n"
+        "index = SearchIndex.open(Path(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "try: index.put([entry(i) for i in range(2_000)])\n"
+        "except DataError as error: sys.exit(str(error))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, index.folder, Path(__file__).parent],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "expected an index that can be read and written, got: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(SearchIndex.open(index.folder)) == 1

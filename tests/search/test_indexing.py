@@ -9,7 +9,8 @@ import pytest
 from channels import channels_recognizer, corner
 
 from tagsight.data.photo_files import find_photos
-from tagsight.search.index import Facts, SearchIndex
+from tagsight.search.facts import Facts
+from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import Indexed, forget_missing, index_photos
 
 pytest.importorskip("lancedb")

@@ -5,7 +5,8 @@ from channels import corner
 from served import recognizer
 
 from tagsight.data.photo_files import find_photos
-from tagsight.search.index import Facts, SearchIndex
+from tagsight.search.facts import Facts
+from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
 
 

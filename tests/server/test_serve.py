@@ -71,7 +71,8 @@ def test_a_token_that_can_be_guessed_is_refused(capsys, model: Path, tmp_path: P
 
 def test_an_index_of_another_model_is_refused(capsys, model: Path, tmp_path: Path):
     pytest.importorskip("lancedb")
-    from tagsight.search.index import Facts, SearchIndex
+    from tagsight.search.facts import Facts
+    from tagsight.search.index import SearchIndex
 
     SearchIndex.create(tmp_path / "index", Facts("m", "another", ("a",), (0.5,), 4))
     text = complaint(capsys, str(model), "--index", str(tmp_path / "index"))

@@ -14,7 +14,8 @@ from PIL import Image
 from served import RED, TOKEN, recognizer
 
 from tagsight.data.photo_files import find_photos
-from tagsight.search.index import Facts, SearchIndex
+from tagsight.search.facts import Facts
+from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
 from tagsight.server.app import Service, create_app
 

@@ -71,7 +71,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def indexed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from tagsight.search.index import Facts, SearchIndex
+    from tagsight.search.facts import Facts
+    from tagsight.search.index import SearchIndex
     from tagsight.search.indexing import index_photos
 
     model = recognizer()

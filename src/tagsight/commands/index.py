@@ -36,7 +36,8 @@ def index(
     remark(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
-    from tagsight.search.index import Facts, SearchIndex
+    from tagsight.search.facts import Facts
+    from tagsight.search.index import SearchIndex
     from tagsight.search.indexing import forget_missing, index_photos
 
     recognizer = machine.recognizer(model)

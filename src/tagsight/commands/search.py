@@ -15,7 +15,8 @@ from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from tagsight.recognizer import Recognizer
-    from tagsight.search.index import Facts, Hit
+    from tagsight.search.facts import Facts
+    from tagsight.search.index import Hit
 
     Region = tuple[float, float, float, float]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -19,6 +18,7 @@ import numpy as np
 from tagsight.errors import DataError
 from tagsight.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
+from tagsight.search.facts import FACTS, VERSION, Facts, quiet, read_facts, told
 from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
     from tagsight.search.expression import Expression
 
-VERSION = 1
 TABLE = "photos"
-FACTS = "index.json"
 FOUND = ["path", "labels", "scores", "digest"]
 """Columns that a `Hit` is made of."""
 
@@ -92,37 +90,26 @@ class Hit(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True)
-class Facts:
-    """By what an index was made.
-
-    Args:
-        folder: Of the model.
-        model: Digest of its weights and settings.
-        names: Its ``L`` labels.
-        thresholds: Of each.
-        length: ``D`` of an embedding.
-    """
-
-    folder: str
-    model: str
-    names: tuple[str, ...]
-    thresholds: tuple[float, ...]
-    length: int
-
-
 class SearchIndex:
     """An index that is open. Threads may search it together; one process writes at a time.
 
-    Use `create` or `open`.
+    Use `create` or `open`. Its files may be damaged or those of somebody else, the disk full:
+    all that reads or writes raises a `DataError` then.
     """
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
+    def __init__(self, folder: Path, facts: Facts, *, make: bool) -> None:
         lancedb = _lancedb()
         self.folder = folder
         self.facts = facts
-        database = lancedb.connect(folder)
-        self._table = database.create_table(TABLE, schema=_schema(facts), exist_ok=True)
+        with told(folder), quiet():
+            database, schema = lancedb.connect(folder), _schema(facts)
+            if make:
+                self._table = database.create_table(TABLE, schema=schema, exist_ok=True)
+            else:
+                self._table = database.open_table(TABLE)
+            if not self._table.schema.equals(schema):
+                msg = f"a table of other columns than those of {FACTS}"
+                raise ValueError(msg)
 
     @classmethod
     def create(cls, folder: Path, facts: Facts) -> SearchIndex:
@@ -132,32 +119,34 @@ class SearchIndex:
             DataError: If there is one of another model, or the folder holds something else.
         """
         if (folder / FACTS).exists():
-            index = cls.open(folder)
-            if index.facts.model != facts.model:
+            known = read_facts(folder)
+            if known.model != facts.model:
                 msg = (
                     f"expected an index of this model in {folder}, got one of another: give "
                     "another --out, or delete it"
                 )
                 raise DataError(msg)
-            return index
-        if folder.exists() and any(folder.iterdir()):
+            # A crash may have come between the two, so that the table is made if there is none.
+            return cls(folder, known, make=True)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             msg = f"expected an index or an empty folder for it, got {folder} with other files"
             raise DataError(msg)
         content = {"version": VERSION} | facts.__dict__
         write_atomically(folder / FACTS, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        return cls(folder, facts)
+        return cls(folder, facts, make=True)
 
     @classmethod
     def open(cls, folder: Path) -> SearchIndex:
         """Open an index.
 
         Raises:
-            DataError: If there is none, or one of a later version.
+            DataError: If there is none, or one that is damaged or of a later version.
         """
-        return cls(folder, _read_facts(folder))
+        return cls(folder, read_facts(folder), make=False)
 
     def __len__(self) -> int:
-        return int(self._table.count_rows())
+        with told(self.folder):
+            return int(self._table.count_rows())
 
     def known(self, paths: Sequence[str]) -> dict[str, Known]:
         """What is known of photos, by their paths; of those that are not indexed, nothing."""
@@ -178,7 +167,9 @@ class SearchIndex:
 
     def put(self, entries: Sequence[Entry]) -> None:
         """Add photos, or put them in the place of what the index had at their paths."""
-        if entries:
+        if not entries:
+            return
+        with told(self.folder):
             merge = self._table.merge_insert("path")
             merge.when_matched_update_all().when_not_matched_insert_all().execute(
                 _arrow(entries, self.facts)
@@ -187,12 +178,14 @@ class SearchIndex:
     def move(self, old: str, new: str, modified: int) -> None:
         """Note that a photo lies elsewhere."""
         values = {"path": new, "modified": modified}
-        self._table.update(where=f"path = {quoted(old)}", values=values)
+        with told(self.folder):
+            self._table.update(where=f"path = {quoted(old)}", values=values)
 
     def remove(self, paths: Sequence[str]) -> None:
         """Forget photos."""
-        for start in range(0, len(paths), PART):
-            self._table.delete(_one_of("path", paths[start : start + PART]))
+        with told(self.folder):
+            for start in range(0, len(paths), PART):
+                self._table.delete(_one_of("path", paths[start : start + PART]))
 
     def paths(self) -> Iterator[str]:
         """The paths of all photos, as they come."""
@@ -200,7 +193,8 @@ class SearchIndex:
 
     def tidy(self) -> None:
         """Bring together what many small writes have left, and let go of old versions."""
-        self._table.optimize()
+        with told(self.folder):
+            self._table.optimize()
 
     def speed_up(
         self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
@@ -219,7 +213,9 @@ class SearchIndex:
             If it holds short forms, its recall: the share of the 10 nearest photos that it finds,
             measured on 50 photos of the index.
         """
-        if hold(self._table, held_from, approximate_from) != "short forms":
+        with told(self.folder):
+            held = hold(self._table, held_from, approximate_from)
+        if held != "short forms":
             return None
         tried = next(self._vectors())[:TRIED]
         least = reach(tried, self._vectors(), NEAREST) - ROUNDING
@@ -250,16 +246,17 @@ class SearchIndex:
         conditions = [] if expression is None else [f"({condition(expression)})"]
         if without is not None:
             conditions.append(f"digest != X'{without.hex()}'")
-        query = self._table.search(unit(embedding), vector_column_name="vector")
-        query = query.distance_type("dot").limit(count)
-        if conditions:
-            query = query.where(" AND ".join(conditions), prefilter=True)
-        if exact:
-            query = query.bypass_vector_index()
-        else:
-            query = query.nprobes(len(self)).refine_factor(REFINED)  # no part is left out
-        rows = query.select([*FOUND, "_distance"]).to_list()
-        return [_hit(row, 1 - row["_distance"]) for row in rows]
+        with told(self.folder):
+            query = self._table.search(unit(embedding), vector_column_name="vector")
+            query = query.distance_type("dot").limit(count)
+            if conditions:
+                query = query.where(" AND ".join(conditions), prefilter=True)
+            if exact:
+                query = query.bypass_vector_index()
+            else:
+                query = query.nprobes(len(self)).refine_factor(REFINED)  # no part is left out
+            rows = query.select([*FOUND, "_distance"]).to_list()
+            return [_hit(row, 1 - row["_distance"]) for row in rows]
 
     def having(self, expression: Expression, count: int) -> list[Hit]:
         """Find the photos that an expression holds for, those with the highest scores first.
@@ -274,7 +271,8 @@ class SearchIndex:
         def sureness(row: dict[str, Any]) -> tuple[float, str]:
             return -sum(row["scores"][label] for label in labels), row["path"]
 
-        return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=sureness)]
+        with told(self.folder):
+            return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=sureness)]
 
     def _rows(self, where: str | None, columns: list[str]) -> Iterator[dict[str, Any]]:
         for batch in self._batches(where, columns):
@@ -285,11 +283,12 @@ class SearchIndex:
         for batch in self._batches(None, ["vector"]):
             yield batch["vector"].flatten().to_numpy().reshape(-1, self.facts.length)
 
-    def _batches(self, where: str | None, columns: list[str]) -> Any:  # noqa: ANN401
-        query = self._table.search()
-        if where is not None:
-            query = query.where(where)
-        return query.select(columns).limit(None).to_batches(PART)
+    def _batches(self, where: str | None, columns: list[str]) -> Iterator[Any]:
+        with told(self.folder):
+            query = self._table.search()
+            if where is not None:
+                query = query.where(where)
+            yield from query.select(columns).limit(None).to_batches(PART)
 
 
 def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -342,32 +341,9 @@ def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401
     return pa.table(columns, schema=_schema(facts))
 
 
-def _read_facts(folder: Path) -> Facts:
-    file = folder / FACTS
-    if not file.is_file():
-        msg = f"expected the folder of an index, got {folder}: 'tagsight index' makes one"
-        raise DataError(msg)
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        version = content.pop("version")
-        facts = Facts(
-            folder=str(content["folder"]),
-            model=str(content["model"]),
-            names=tuple(map(str, content["names"])),
-            thresholds=tuple(map(float, content["thresholds"])),
-            length=int(content["length"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{file}: expected what 'tagsight index' writes, got something else"
-        raise DataError(msg) from error
-    if version != VERSION:
-        msg = f"{file}: expected an index of version {VERSION}, got {version}: make it again"
-        raise DataError(msg)
-    return facts
-
-
 def _lancedb() -> Any:  # noqa: ANN401 - it has no types
     os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of photos that are alike
+    os.environ.setdefault("RUST_BACKTRACE", "0")  # of its own places, which help nobody
     try:
         import lancedb
     except ImportError as error:
