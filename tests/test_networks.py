@@ -181,7 +181,8 @@ from tagsight.recognizer import Recognizer
 from tagsight.server.app import Service, create_app
 from fastapi.testclient import TestClient
 
-with TestClient(create_app(Service(Recognizer(open_network(Path({str(file)!r})))))) as client:
+app = create_app(Service(Recognizer(open_network(Path({str(file)!r})))))
+with TestClient(app, base_url="http://localhost") as client:
     assert client.get("/v1/model").json()["system"] == "channels"
     photo = Path({str(file.parent / "wide.png")!r}).read_bytes()
     answer = client.post("/v1/predict?heatmaps=true", files={{"photos": photo}})

@@ -35,6 +35,20 @@ BATCH_SIZE = 16
 """Photos per forward pass: the activations of more no longer fit into a processor's cache."""
 
 
+class Prepared(NamedTuple):
+    """A photo as the network takes it.
+
+    Attributes:
+        path: Where the photo came from, or None if it was no file.
+        pixels: ``(S, S, 3)`` uint8.
+        size: Width and height of the photo in pixels, upright.
+    """
+
+    path: Path | None
+    pixels: NDArray[np.uint8]
+    size: tuple[int, int]
+
+
 class Recognizer:
     """A model at work. It keeps nothing between calls; threads may share it.
 
@@ -123,7 +137,7 @@ class Recognizer:
         Raises:
             DataError: If the photo cannot be read.
         """
-        (result,) = self._results([self._prepared(photo)])
+        (result,) = self.results([self._prepared(photo)])
         return result
 
     def recognize(
@@ -203,33 +217,22 @@ class Recognizer:
         (maps,) = self.network.grad_cam(self.pixels(photo)[None], labels)
         return maps
 
-    def _prepared(self, source: PhotoLike) -> _Prepared:
-        photo = self._opened(source)
-        path = Path(source) if isinstance(source, str | Path) else None
-        return _Prepared(path, self.network.warp(photo), whole_size(photo))
+    @property
+    def least_side(self) -> int:
+        """Pixels that a photo's width and height may be reduced to when it is decoded."""
+        return decoding_side(self.info.image_size)
 
-    def _opened(self, source: PhotoLike) -> Image.Image:
-        return open_photo(
-            _photo(source),
-            max_pixels=self.max_pixels,
-            max_memory=self.max_memory,
-            least_side=decoding_side(self.info.image_size),
-        )
+    def prepare(self, photo: Image.Image, path: Path | None = None) -> Prepared:
+        """Prepare a photo for the network that `open_photo` has decoded.
 
-    def _prepared_batch(self, sources: Sequence[PhotoLike]) -> list[_Prepared | _Unreadable]:
-        prepared: list[_Prepared | _Unreadable] = []
-        for source in sources:
-            try:
-                prepared.append(self._prepared(source))
-            except DataError as error:
-                prepared.append(_Unreadable(source, error))
-        return prepared
+        Args:
+            photo: Of at least `least_side` pixels, or its own size if that is less.
+            path: Where it came from, if it was a file.
+        """
+        return Prepared(path, self.network.warp(photo), whole_size(photo))
 
-    def _outcomes(self, batch: Sequence[_Prepared | _Unreadable]) -> list[Result | _Unreadable]:
-        results = iter(self._results([photo for photo in batch if isinstance(photo, _Prepared)]))
-        return [photo if isinstance(photo, _Unreadable) else next(results) for photo in batch]
-
-    def _results(self, batch: Sequence[_Prepared]) -> list[Result]:
+    def results(self, batch: Sequence[Prepared]) -> list[Result]:
+        """Recognise the prepared photos of one batch."""
         if not batch:
             return []
         logits, maps, embedding = self.network(np.stack([photo.pixels for photo in batch]))
@@ -251,6 +254,31 @@ class Recognizer:
             for row, photo in enumerate(batch)
         ]
 
+    def _prepared(self, source: PhotoLike) -> Prepared:
+        path = Path(source) if isinstance(source, str | Path) else None
+        return self.prepare(self._opened(source), path)
+
+    def _opened(self, source: PhotoLike) -> Image.Image:
+        return open_photo(
+            _photo(source),
+            max_pixels=self.max_pixels,
+            max_memory=self.max_memory,
+            least_side=self.least_side,
+        )
+
+    def _prepared_batch(self, sources: Sequence[PhotoLike]) -> list[Prepared | _Unreadable]:
+        prepared: list[Prepared | _Unreadable] = []
+        for source in sources:
+            try:
+                prepared.append(self._prepared(source))
+            except DataError as error:
+                prepared.append(_Unreadable(source, error))
+        return prepared
+
+    def _outcomes(self, batch: Sequence[Prepared | _Unreadable]) -> list[Result | _Unreadable]:
+        results = iter(self.results([photo for photo in batch if isinstance(photo, Prepared)]))
+        return [photo if isinstance(photo, _Unreadable) else next(results) for photo in batch]
+
     def _like_this(self, network: Network, decision: Decision) -> Self:
         return type(self)(
             network,
@@ -259,12 +287,6 @@ class Recognizer:
             max_pixels=self.max_pixels,
             max_memory=self.max_memory,
         )
-
-
-class _Prepared(NamedTuple):
-    path: Path | None
-    pixels: NDArray[np.uint8]
-    size: tuple[int, int]
 
 
 class _Unreadable(NamedTuple):

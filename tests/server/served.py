@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from channels import channels_recognizer, corner
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from tagsight.recognizer import Recognizer
+from tagsight.server.app import Service, create_app
+from tagsight.server.connections import configured
 from tagsight.server.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LIMITS = Limits(body=200_000, photos=3, pixels=100_000, seconds=20, room=8)
 TOKEN = "correct horse battery staple"
@@ -30,3 +41,23 @@ def recognizer() -> Recognizer:
 
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
     return [("photos", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
+
+
+def client_of(service: Service, **options: Any) -> TestClient:
+    return TestClient(create_app(service), base_url="http://localhost", **options)
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[tuple[str, int]]:
+    """The address of a server at work, as `tagsight serve` runs it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(2048)
+    server = uvicorn.Server(configured(create_app(service), service.limits))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield listener.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join()

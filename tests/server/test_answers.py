@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from served import LIMITS, recognizer
+from served import LIMITS, listening, recognizer
 
-from tagsight.server.app import BRIDGES, Service, create_app
+from tagsight.server.app import BRIDGES, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,16 +22,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def document(index: SearchIndex) -> Iterator[Any]:
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    app = create_app(Service(recognizer(), index, limits=LIMITS, bridges=tuple(BRIDGES)))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    host, port = listener.getsockname()
-    yield schemathesis.openapi.from_url(f"http://{host}:{port}/openapi.json", wait_for_schema=20)
-    server.should_exit = True
-    thread.join()
+    service = Service(recognizer(), index, limits=LIMITS, bridges=tuple(BRIDGES))
+    with listening(service) as (host, port):
+        url = f"http://{host}:{port}/openapi.json"
+        yield schemathesis.openapi.from_url(url, wait_for_schema=20)
 
 
 def test_every_route_keeps_to_the_document(document: Any):

@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from served import GREEN, LIMITS, RED, TOKEN, encoded, files, recognizer
+from served import GREEN, LIMITS, RED, TOKEN, client_of, encoded, files, recognizer
 
 from tagsight.search.index import SearchIndex
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import Service
 from tagsight.server.limits import Limits
 from tagsight.server.security_headers import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fastapi.testclient import TestClient
+
 
 @pytest.fixture(scope="module")
 def client(index: SearchIndex) -> Iterator[TestClient]:
-    app = create_app(Service(recognizer(), index, limits=LIMITS))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    service = Service(recognizer(), index, limits=LIMITS)
+    with client_of(service, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -201,7 +202,7 @@ def test_questions_to_the_index_that_make_no_sense_are_refused(client: TestClien
 
 
 def test_with_a_token_only_those_are_let_in_that_have_it(index: SearchIndex):
-    with TestClient(create_app(Service(recognizer(), index, TOKEN, LIMITS))) as client:
+    with client_of(Service(recognizer(), index, TOKEN, LIMITS)) as client:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Basic {TOKEN}"}):
             for response in (
                 client.get("/v1/model", headers=headers),
@@ -217,7 +218,7 @@ def test_with_a_token_only_those_are_let_in_that_have_it(index: SearchIndex):
 
 def test_where_there_is_no_room_it_is_said_when_to_come_again():
     limits = Limits(photos=3, room=2)
-    with TestClient(create_app(Service(recognizer(), limits=limits))) as client:
+    with client_of(Service(recognizer(), limits=limits)) as client:
         response = client.post("/v1/predict", files=files(RED, RED, RED))
         assert response.status_code == 429
         assert response.headers["retry-after"] == "1"
@@ -225,7 +226,7 @@ def test_where_there_is_no_room_it_is_said_when_to_come_again():
 
 
 def test_without_an_index_there_is_no_search():
-    with TestClient(create_app(Service(recognizer(), limits=LIMITS))) as client:
+    with client_of(Service(recognizer(), limits=LIMITS)) as client:
         assert client.get("/v1/search?where=red").status_code == 404
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,15 @@ from served import GREEN, RED
 
 from tagsight.errors import DataError
 from tagsight.server.batching import Batcher, BusyError
+from tagsight.server.decoding import Decoders
+from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from torch import Tensor
 
+    from tagsight.recognizer import Recognizer
     from tagsight.systems.base import Recognition
 
 
@@ -33,15 +39,27 @@ class Watched(Channels):
         return super().forward(images)
 
 
+@asynccontextmanager
+async def batcher_of(recognizer: Recognizer, room: int) -> AsyncIterator[Batcher]:
+    decoders = Decoders(2, Limits(), freed=lambda size: None)
+    batcher = Batcher(recognizer, decoders, room)
+    async with decoders.running(), batcher.running():
+        yield batcher
+
+
 def test_photos_of_many_requests_go_through_the_network_together():
     system = Watched()
 
     async def requests() -> list[np.ndarray]:
-        batcher = Batcher(channels_recognizer(system, batch_size=8), room=64)
-        async with batcher.running():
-            answers = await asyncio.gather(
-                *(batcher.recognise([RED if i % 2 else GREEN]) for i in range(32))
-            )
+        async with batcher_of(channels_recognizer(system, batch_size=8), room=64) as batcher:
+            system.may_go_on.clear()
+            tasks = [
+                asyncio.create_task(batcher.recognise([RED if i % 2 else GREEN])) for i in range(32)
+            ]
+            while sum(system.sizes) + batcher.decoded < 32:
+                await asyncio.sleep(0)
+            system.may_go_on.set()
+            answers = await asyncio.gather(*tasks)
         return [result.scores for (result,) in answers]
 
     scores = asyncio.run(requests())
@@ -54,8 +72,7 @@ def test_photos_of_many_requests_go_through_the_network_together():
 
 def test_a_bad_photo_spoils_its_own_request_alone():
     async def requests() -> list[object]:
-        batcher = Batcher(channels_recognizer(batch_size=8), room=64)
-        async with batcher.running():
+        async with batcher_of(channels_recognizer(batch_size=8), room=64) as batcher:
             return await asyncio.gather(
                 *(batcher.recognise(photos) for photos in ([RED], [RED, b"no photo"], [GREEN])),
                 return_exceptions=True,
@@ -72,8 +89,7 @@ def test_there_is_room_again_when_photos_are_done():
     system = Watched()
 
     async def requests() -> None:
-        batcher = Batcher(channels_recognizer(system, batch_size=2), room=2)
-        async with batcher.running():
+        async with batcher_of(channels_recognizer(system, batch_size=2), room=2) as batcher:
             system.may_go_on.clear()
             held = asyncio.create_task(batcher.recognise([RED, RED]))
             await asyncio.sleep(0)
@@ -92,8 +108,7 @@ def test_a_request_that_goes_away_leaves_no_work_behind():
     system = Watched()
 
     async def requests() -> None:
-        batcher = Batcher(channels_recognizer(system, batch_size=1), room=8)
-        async with batcher.running():
+        async with batcher_of(channels_recognizer(system, batch_size=1), room=8) as batcher:
             system.may_go_on.clear()
             held = [asyncio.create_task(batcher.recognise([RED])) for _ in range(6)]
             while len(system.sizes) < 1:

@@ -6,13 +6,14 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi.testclient import TestClient
-from served import GREEN, LIMITS, RED, TOKEN, recognizer
+from served import GREEN, LIMITS, RED, TOKEN, client_of, recognizer
 
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fastapi.testclient import TestClient
 
 CONFIG = """
 <View>
@@ -33,7 +34,7 @@ def data_url(content: bytes) -> str:
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     service = Service(recognizer(), limits=LIMITS, bridges=("label-studio",))
-    with TestClient(create_app(service)) as client:
+    with client_of(service) as client:
         yield client
 
 
@@ -128,7 +129,7 @@ def test_events_are_taken_note_of(client: TestClient):
 
 def test_the_token_is_the_password_that_label_studio_is_given():
     service = Service(recognizer(), token=TOKEN, limits=LIMITS, bridges=("label-studio",))
-    with TestClient(create_app(service)) as client:
+    with client_of(service) as client:
         assert predict(client, data_url(RED)).status_code == 401
         client.auth = ("anyone", "a wrong password")
         assert predict(client, data_url(RED)).status_code == 401
@@ -137,5 +138,5 @@ def test_the_token_is_the_password_that_label_studio_is_given():
 
 
 def test_nobody_is_answered_without_being_asked_for():
-    with TestClient(create_app(Service(recognizer(), limits=LIMITS))) as client:
+    with client_of(Service(recognizer(), limits=LIMITS)) as client:
         assert client.get("/health").status_code == 404

@@ -6,13 +6,14 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi.testclient import TestClient
-from served import GREEN, LIMITS, RED, TOKEN, recognizer
+from served import GREEN, LIMITS, RED, TOKEN, client_of, recognizer
 
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fastapi.testclient import TestClient
 
 PATH = "/api/v1/vision/labels"
 
@@ -21,7 +22,7 @@ PATH = "/api/v1/vision/labels"
 def client() -> Iterator[TestClient]:
     service = Service(recognizer(), token=TOKEN, limits=LIMITS, bridges=("photoprism",))
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    with TestClient(create_app(service), headers=headers) as client:
+    with client_of(service, headers=headers) as client:
         yield client
 
 

@@ -7,15 +7,16 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fastapi.testclient import TestClient
-from served import recognizer
+from served import client_of, recognizer
 
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import Service
 from tagsight.sidecars.text import tags_of
 from tagsight.sidecars.xmp import keywords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fastapi.testclient import TestClient
 
 LABELS = [{"name": "animal/dog", "score": 0.93}, {"name": "<grass> & sky", "score": 0.4}]
 NAMES = [label["name"] for label in LABELS]
@@ -23,7 +24,7 @@ NAMES = [label["name"] for label in LABELS]
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Service(recognizer()))) as client:
+    with client_of(Service(recognizer())) as client:
         yield client
 
 

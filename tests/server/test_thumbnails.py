@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from channels import corner
-from fastapi.testclient import TestClient
 from PIL import Image
-from served import RED, TOKEN, recognizer
+from served import RED, TOKEN, client_of, recognizer
 
 from tagsight.data.photo_files import find_photos
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fastapi.testclient import TestClient
 
 
 @pytest.fixture
@@ -37,8 +38,7 @@ def client(photos: Path, tmp_path: Path) -> Iterator[TestClient]:
     index = SearchIndex.create(tmp_path / "index", Facts("m", "m", model.labels, (0.5,) * 3, 3))
     index_photos(model, find_photos([photos]), index)
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    app = create_app(Service(recognizer(), index, TOKEN))
-    with TestClient(app, headers=headers) as client:
+    with client_of(Service(recognizer(), index, TOKEN), headers=headers) as client:
         yield client
 
 

@@ -7,13 +7,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-from fastapi.testclient import TestClient
-from served import TOKEN, recognizer
+from served import TOKEN, client_of, recognizer
 
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fastapi.testclient import TestClient
 
 WEB = files("tagsight.server") / "web"
 PARTS = sorted(file.name for file in WEB.iterdir())
@@ -21,7 +22,7 @@ PARTS = sorted(file.name for file in WEB.iterdir())
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Service(recognizer(), token=TOKEN))) as client:
+    with client_of(Service(recognizer(), token=TOKEN)) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from served import TOKEN, recognizer
 from tagsight.data.photo_files import find_photos
 from tagsight.recognizer import Recognizer
 from tagsight.server.app import Service, create_app
+from tagsight.server.connections import configured
 from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
@@ -90,10 +91,9 @@ def start() -> Iterator[Callable[..., Place]]:
     def started(model: Recognizer | None = None, index: Any = None, token: str | None = None):
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        app = create_app(Service(model or recognizer(), index, token, Limits(body=300_000)))
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1)
-        )
+        limits = Limits(body=300_000, seconds=1)
+        app = create_app(Service(model or recognizer(), index, token, limits))
+        server = uvicorn.Server(configured(app, limits))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         running.append((server, thread))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -12,6 +12,9 @@ from cyclopts.validators import Number
 from tagsight.commands.options import Machine
 from tagsight.commands.output import remark
 from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_TOKEN, SHORTEST_TOKEN = 4096, 16
 
@@ -23,6 +26,7 @@ def serve(
     index: Path | None = None,
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8000,
+    allowed_host: list[str] | None = None,
     token_file: Path | None = None,
     bridge: list[Literal["label-studio", "photoprism"]] | None = None,
     machine: Machine = Machine(),
@@ -37,24 +41,28 @@ def serve(
         index: Folder of an index, to be searched as well.
         host: Address to listen at.
         port: Port to listen at.
+        allowed_host: Name by which clients reach this server, beside localhost and --host; may be
+            given for each. Requests for other hosts are refused, and so are those of other pages.
         token_file: File with the token that clients must send, of at least 16 characters.
         bridge: Another program whose requests are answered too; may be given for each.
     """
+    with _extra():
+        from tagsight.server.access import Hosts, is_loopback
     token = _token(token_file)
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         msg = (
             f"expected --token-file to listen at {host}, which others can reach, got none: "
             "give one, or leave out --host to let in this machine alone"
         )
         raise DataError(msg)
+    hosts = Hosts.listening_at(host, allowed_host or ())
     remark(f"loading {model}")
-    try:
+
+    with _extra():
         import uvicorn
 
         from tagsight.server.app import Service, create_app
-    except ImportError as error:
-        msg = "expected the extra 'serve' to answer over HTTP: pip install 'tagsight[serve]'"
-        raise DataError(msg) from error
+        from tagsight.server.connections import configured
 
     from tagsight.recognizer import Recognizer
     from tagsight.search.index import SearchIndex
@@ -68,19 +76,22 @@ def serve(
     if opened is not None and opened.facts.model != recognizer.info.model:
         msg = f"expected an index of this model in {index}, got one of another"
         raise DataError(msg)
-    service = Service(recognizer, opened, token, limits, tuple(bridge or ()))
-    remark(f"listening at http://{host}:{port}; what can be asked is at /openapi.json")
-    config = uvicorn.Config(
-        create_app(service),
-        host=host,
-        port=port,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=round(limits.seconds),
-        h11_max_incomplete_event_size=2**16,
+    service = Service(
+        recognizer, opened, token, limits, tuple(bridge or ()), hosts, machine.workers
     )
-    uvicorn.Server(config).run()
+    place = f"[{host}]" if ":" in host else host
+    remark(f"listening at http://{place}:{port}; what can be asked is at /openapi.json")
+    uvicorn.Server(configured(create_app(service), limits, host=host, port=port)).run()
     return 0
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        msg = "expected the extra 'serve' to answer over HTTP: pip install 'tagsight[serve]'"
+        raise DataError(msg) from error
 
 
 def _token(file: Path | None) -> str | None:
@@ -95,12 +106,3 @@ def _token(file: Path | None) -> str | None:
         )
         raise DataError(msg)
     return token.decode("ascii")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

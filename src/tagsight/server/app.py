@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import contextlib
 import hashlib
-import hmac
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from tagsight import __version__
 from tagsight.errors import DataError, OtherKindError, TooLargeError
 from tagsight.search.expression import parse
+from tagsight.server.access import Access, Hosts
 from tagsight.server.answers import (
     Embeddings,
     FoundLabel,
@@ -31,9 +31,11 @@ from tagsight.server.answers import (
     SearchResults,
 )
 from tagsight.server.batching import Batcher, BusyError
-from tagsight.server.heatmap_urls import evidence_urls, heatmap_urls
+from tagsight.server.decoding import Decoders
+from tagsight.server.heatmap_urls import SIDE, evidence_urls, heatmap_urls
 from tagsight.server.label_studio import add_label_studio
-from tagsight.server.limits import BodyLimit, Limits
+from tagsight.server.limits import RETRY_AFTER, Bounded, Limits
+from tagsight.server.memory import FreedMemory
 from tagsight.server.metrics import Counted, ServerMetrics
 from tagsight.server.model_facts import STRICTNESSES, model_facts
 from tagsight.server.photoprism import add_photoprism
@@ -56,10 +58,11 @@ if TYPE_CHECKING:
 
 TOP = Query(ge=1, le=1000, description="how many photos at most")
 WHERE = Query(max_length=1000, examples=["dog and not person"])
-RETRY_AFTER = {"Retry-After": "1"}
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "No token, or a wrong one."},
-    413: {"model": Problem, "description": "Too many bytes, pixels or photos."},
+    403: {"model": Problem, "description": "For another host, or from another origin."},
+    408: {"model": Problem, "description": "The body did not come in time."},
+    413: {"model": Problem, "description": "Too many bytes, pixels or photos, or too much work."},
     415: {"model": Problem, "description": "Not a photo, or a body of another kind."},
     422: {"model": Problem, "description": "Malformed, damaged or truncated."},
     429: {
@@ -69,7 +72,8 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "Not answered in time."},
 }
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS, DEFAULT_HOSTS = Limits(), Hosts()
+MOST_DECODERS = 16
 BRIDGES = {"label-studio": add_label_studio, "photoprism": add_photoprism}
 
 
@@ -83,6 +87,8 @@ class Service:
         token: What a client must say; None lets everybody in.
         limits: What a client may ask for.
         bridges: Other programs whose requests are answered too, of `BRIDGES`.
+        hosts: Hosts that requests may be for; by default this machine's own.
+        decoders: Processes that decode photos; by default one for each processor, at most 16.
     """
 
     recognizer: Recognizer
@@ -90,6 +96,8 @@ class Service:
     token: str | None = None
     limits: Limits = DEFAULT_LIMITS
     bridges: tuple[str, ...] = ()
+    hosts: Hosts = DEFAULT_HOSTS
+    decoders: int | None = None
 
     @property
     def digest(self) -> str:
@@ -99,12 +107,16 @@ class Service:
 
 def create_app(service: Service) -> FastAPI:
     """Make the application; nothing of it writes a file or reads one that a client names."""
-    batcher = Batcher(service.recognizer, service.limits.room)
+    freed = FreedMemory()
+    count = service.decoders or min(MOST_DECODERS, os.cpu_count() or 1)
+    _, begin = service.recognizer.network.lanes()
+    decoders = Decoders(count, service.limits, freed, begin)
+    batcher = Batcher(service.recognizer, decoders, service.limits.room)
     metrics = ServerMetrics(lambda: batcher.waiting)
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        async with batcher.running():
+        async with decoders.running(), batcher.running():
             app.state.ready = True
             yield
             app.state.ready = False
@@ -119,10 +131,11 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.ready = False
     _add_open_routes(app, metrics)
-    _add_routes(app, service, batcher)
+    _add_routes(app, service, batcher, decoders)
     add_page(app)
     _add_refusals(app)
-    app.add_middleware(BodyLimit, most=service.limits.body)
+    app.add_middleware(Bounded, limits=service.limits, freed=freed)
+    app.add_middleware(Access, hosts=service.hosts, token=service.token)
     app.add_middleware(Counted, metrics=metrics)
     app.add_middleware(SecurityHeaders)
     return app
@@ -147,24 +160,14 @@ def _add_open_routes(app: FastAPI, metrics: ServerMetrics) -> None:
         return Response(metrics.text(), media_type=metrics.media_type)
 
 
-def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
-    allowed = [Depends(_bearer(service.token))]
-    with_photos: dict[str, Any] = {
-        "openapi_extra": request_body(),
-        "responses": REFUSALS,
-        "dependencies": allowed,
-    }
+def _add_routes(app: FastAPI, service: Service, batcher: Batcher, decoders: Decoders) -> None:
+    with_photos: dict[str, Any] = {"openapi_extra": request_body(), "responses": REFUSALS}
 
     async def recognised(request: Request) -> tuple[list[Upload], list[Result]]:
-        async with _in_time(service.limits.seconds):
-            uploads = await photos_of(request, service.limits)
-            return uploads, await batcher.recognise([upload.content for upload in uploads])
+        uploads = await photos_of(request, service.limits)
+        return uploads, await batcher.recognise([upload.content for upload in uploads])
 
-    async def recognise(contents: Sequence[bytes]) -> list[Result]:
-        async with _in_time(service.limits.seconds):
-            return await batcher.recognise(contents)
-
-    @app.get("/v1/model", tags=["model"], dependencies=allowed, responses={401: REFUSALS[401]})
+    @app.get("/v1/model", tags=["model"], responses=REFUSALS)
     async def model() -> ModelFacts:
         """What answers here: labels, thresholds, resolution, label graph, model card."""
         indexed = None if service.index is None else len(service.index)
@@ -180,8 +183,7 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
         uploads, results = await recognised(request)
         pictures: Sequence[dict[str, str]] = [{} for _ in results]
         if heatmaps:
-            contents = [upload.content for upload in uploads]
-            pictures = await asyncio.to_thread(_all_heatmaps, contents, results, service.limits)
+            pictures = await _heatmaps(decoders, uploads, results)
         veils: Sequence[dict[str, str] | None] = [None for _ in results]
         if evidence:
             veils = await asyncio.to_thread(list, map(evidence_urls, results))
@@ -198,22 +200,11 @@ def _add_routes(app: FastAPI, service: Service, batcher: Batcher) -> None:
         return Embeddings(model=service.digest, embeddings=vectors)
 
     for bridge in service.bridges:
-        options = {"responses": REFUSALS, "dependencies": allowed}
-        BRIDGES[bridge](app, service, recognise, options)
-    add_tag_files(app, f"{service.recognizer.info.recipe} {service.digest}", with_photos)
+        BRIDGES[bridge](app, service, batcher.recognise, REFUSALS)
+    add_tag_files(app, f"{service.recognizer.info.recipe} {service.digest}", REFUSALS)
     if service.index is not None:
         _add_search(app, service.index, recognised, with_photos)
-        add_thumbnails(app, service.index, with_photos, max_pixels=service.limits.pixels)
-
-
-@asynccontextmanager
-async def _in_time(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        message = f"expected an answer within {seconds:g} seconds, got none"
-        raise HTTPException(503, message, RETRY_AFTER) from None
+        add_thumbnails(app, service.index, decoders, REFUSALS)
 
 
 def _add_search(
@@ -233,21 +224,14 @@ def _add_search(
         uploads, results = await recognised(request)
         if len(results) != 1:
             raise HTTPException(422, f"expected one photo to search with, got {len(results)}")
-        hits = await asyncio.to_thread(
-            index.like,
-            results[0].embedding,
-            top,
-            expression=expression,
-            without=hashlib.sha256(uploads[0].content).digest(),
-        )
-        return _found(hits)
 
-    @app.get(
-        "/v1/search",
-        tags=["search"],
-        dependencies=with_photos["dependencies"],
-        responses={401: REFUSALS[401], 422: REFUSALS[422]},
-    )
+        def found() -> list[Hit]:
+            itself = hashlib.sha256(uploads[0].content).digest()
+            return index.like(results[0].embedding, top, expression=expression, without=itself)
+
+        return _found(await asyncio.to_thread(found))
+
+    @app.get("/v1/search", tags=["search"], responses=REFUSALS)
     async def search_where(
         where: Annotated[str, WHERE], top: Annotated[int, TOP] = 20
     ) -> SearchResults:
@@ -304,35 +288,17 @@ def _recognised(
     )
 
 
-def _all_heatmaps(
-    contents: Sequence[bytes], results: Sequence[Result], limits: Limits
+async def _heatmaps(
+    decoders: Decoders, uploads: Sequence[Upload], results: Sequence[Result]
 ) -> list[dict[str, str]]:
     return [
-        heatmap_urls(content, result, max_pixels=limits.pixels)
-        for content, result in zip(contents, results, strict=True)
+        await decoders.open(
+            upload.content, partial(heatmap_urls, result=result), least_side=SIDE, fit=SIDE
+        )
+        if result.labels
+        else {}
+        for upload, result in zip(uploads, results, strict=True)
     ]
-
-
-def _bearer(token: str | None) -> Any:  # noqa: ANN401 - a dependency
-    async def allowed(request: Request) -> None:
-        if token is None:
-            return
-        if not hmac.compare_digest(_secret(request).encode(), token.encode()):
-            message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
-            raise HTTPException(401, message, {"WWW-Authenticate": "Bearer"})
-
-    return allowed
-
-
-def _secret(request: Request) -> str:
-    """What a client says: a token, or as some programs do it a password for any user."""
-    kind, _, given = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        return given.strip()
-    if kind.lower() == "basic":
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-            return base64.b64decode(given, validate=True).decode().partition(":")[2]
-    return ""
 
 
 def _add_refusals(app: FastAPI) -> None:
@@ -348,6 +314,10 @@ def _add_refusals(app: FastAPI) -> None:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:]) or "request"
         return refused(422, f"{place}: {first['msg']}")
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # which nobody reads, but which is counted
 
     @app.exception_handler(BusyError)
     async def busy(_: Request, __: BusyError) -> JSONResponse:

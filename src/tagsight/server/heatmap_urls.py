@@ -6,12 +6,11 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from tagsight.data.photos import open_photo
 from tagsight.heatmaps import overlay, strongest, veil
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from tagsight.result import Result
 
 SIDE = 768
@@ -27,22 +26,17 @@ MOST = 8
 """Labels of a photo that are drawn, those with the highest scores."""
 
 
-def heatmap_urls(content: bytes, result: Result, *, max_pixels: int) -> dict[str, str]:
+def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
     """Draw the evidence of the labels that were found, the surest of them, all on one scale.
 
     Args:
-        content: The photo's file.
-        result: What was recognised in it.
-        max_pixels: Most pixels of the photo.
+        photo: Reduced to `SIDE`.
+        result: What was recognised in it; a label at least.
 
     Returns:
         A PNG as a ``data:`` URL, by label.
     """
     names = [label.name for label in result.labels[:MOST]]
-    if not names:
-        return {}
-    photo = open_photo(content, max_pixels=max_pixels, least_side=SIDE)
-    photo.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     maps = {name: result.map(name) for name in names}
     top = max(strongest(evidence) for evidence in maps.values())
     return {name: _url(overlay(photo, evidence, top)) for name, evidence in maps.items()}

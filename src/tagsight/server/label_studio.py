@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tagsight.result import Result
     from tagsight.server.app import Service
 
+    Refusals = dict[int | str, dict[str, Any]]
     Recognise = Callable[[Sequence[bytes]], Awaitable[list[Result]]]
 
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="label" toName="image" '
@@ -118,7 +119,7 @@ class Control(NamedTuple):
 
 
 def add_label_studio(
-    app: FastAPI, service: Service, recognise: Recognise, options: dict[str, Any]
+    app: FastAPI, service: Service, recognise: Recognise, refusals: Refusals
 ) -> None:
     """Answer Label Studio.
 
@@ -126,7 +127,7 @@ def add_label_studio(
         app: Gets the routes.
         service: What is served.
         recognise: Takes the contents of photos.
-        options: Of the routes: who may ask, and how they refuse.
+        refusals: Answers of other kinds, for the description.
     """
     version = f"{service.recognizer.info.recipe} {service.digest}"
 
@@ -135,14 +136,14 @@ def add_label_studio(
         """Whether the backend works."""
         return State()
 
-    @app.post("/setup", tags=["label studio"], **options)
+    @app.post("/setup", tags=["label studio"], responses=refusals)
     async def setup(asked: SetupRequest) -> Version:
         """Connect a project whose labels are the model's, or some of them."""
         if asked.schema_:
             suggested(controls(asked.schema_), service.recognizer.labels)
         return Version(model_version=version)
 
-    @app.post("/predict", tags=["label studio"], **options)
+    @app.post("/predict", tags=["label studio"], responses=refusals)
     async def predict(asked: PredictRequest) -> PredictAnswer:
         """Suggest labels for tasks."""
         control = suggested(controls(asked.label_config), service.recognizer.labels)
@@ -153,7 +154,7 @@ def add_label_studio(
             model_version=version,
         )
 
-    @app.post("/webhook", tags=["label studio"], **options)
+    @app.post("/webhook", tags=["label studio"], responses=refusals)
     async def webhook() -> State:
         """Take note of an event; nothing is learned from it."""
         return State()

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+GONE = 499
+"""What is counted for a client that went away before it was answered."""
+
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -64,7 +67,7 @@ class Counted:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, started = 500, time.perf_counter()
+        status, started = GONE, time.perf_counter()
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -74,6 +77,9 @@ class Counted:
 
         try:
             await self._app(scope, receive, noted)
+        except Exception:
+            status = 500
+            raise
         finally:
             # By route and not by path: a client must not be able to invent names.
             route = getattr(scope.get("route"), "path", "none")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tagsight.result import Result
     from tagsight.server.app import Service
 
+    Refusals = dict[int | str, dict[str, Any]]
     Recognise = Callable[[Sequence[bytes]], Awaitable[list[Result]]]
 
 EXAMPLE = "data:image/png;base64,"
@@ -69,7 +70,7 @@ class VisionAnswer(BaseModel):
 
 
 def add_photoprism(
-    app: FastAPI, service: Service, recognise: Recognise, options: dict[str, Any]
+    app: FastAPI, service: Service, recognise: Recognise, refusals: Refusals
 ) -> None:
     """Answer PhotoPrism.
 
@@ -77,11 +78,11 @@ def add_photoprism(
         app: Gets the route.
         service: What is served.
         recognise: Takes the contents of photos.
-        options: Of the route: who may ask, and how it refuses.
+        refusals: Answers of other kinds, for the description.
     """
     who = VisionModel(name=service.recognizer.info.recipe, version=service.digest)
 
-    @app.post("/api/v1/vision/labels", tags=["photoprism"], **options)
+    @app.post("/api/v1/vision/labels", tags=["photoprism"], responses=refusals)
     async def labels(asked: VisionRequest) -> VisionAnswer:
         """Labels of photos; of several photos of one picture, each label once."""
         results = await recognise(photos_in(asked.images, service.limits.photos))

@@ -35,26 +35,25 @@ class Reviewed(BaseModel):
     photos: list[ReviewedPhoto] = Field(min_length=1, max_length=MOST_PHOTOS)
 
 
-def add_tag_files(app: FastAPI, model: str, options: dict[str, Any]) -> None:
+def add_tag_files(app: FastAPI, model: str, refusals: dict[int | str, dict[str, Any]]) -> None:
     """Answer reviewed labels as a file; nothing is kept here.
 
     Args:
         app: Gets the route.
         model: Who tags, for the record.
-        options: Of the route: who may ask, and how it refuses.
+        refusals: Answers of other kinds, for the description.
     """
-    described = {
+    described: dict[int | str, dict[str, Any]] = {
         200: {
             "description": "The file.",
             "content": {kind: {"schema": {"type": "string"}} for kind in KINDS.values()},
         }
     }
-    responses = {**options["responses"], **described}
+    responses = {**refusals, **described}
 
     @app.post(
         "/v1/tags",
         tags=["photos"],
-        dependencies=options["dependencies"],
         responses=responses,
         response_class=Response,
     )

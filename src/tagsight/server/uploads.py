@@ -12,14 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
 from tagsight.amounts import amount
-from tagsight.server.limits import InMemoryForm
+from tagsight.server.limits import FORM, InMemoryForm
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tagsight.server.limits import Limits
 
-FORM, JSON = "multipart/form-data", "application/json"
+JSON = "application/json"
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
