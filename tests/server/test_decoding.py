@@ -19,7 +19,7 @@ from served import GREEN, RED, encoded
 
 from tagsight.data.photos import open_photo, whole_size
 from tagsight.errors import DataError, OtherKindError, TooLargeError
-from tagsight.server.decoding import Decoders
+from tagsight.server.decoding import Decoder, Decoders
 from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
@@ -154,14 +154,14 @@ def test_a_decoder_that_crashes_costs_its_own_photo():
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by the system")
 def test_a_decoder_has_no_more_memory_than_it_is_given():
     photo = encoded(Image.new("RGB", (6000, 6000)))
-
-    async def asked() -> None:
-        async with decoders(limits=Limits(memory=32 * 2**20)) as pool:
-            with pytest.raises(TooLargeError):
-                await pool.open(photo, as_it_is, least_side=64)
-            assert (await pool.open(GREEN, as_it_is, least_side=64)).size == (64, 64)
-
-    asyncio.run(asked())
+    decoder = Decoder(Limits(memory=32 * 2**20))
+    decoder.start()
+    # It is told nothing of how much that is, and so begins.
+    asked = {"path": None, "max_pixels": 10**8, "max_memory": 2**40, "least_side": 64, "fit": None}
+    with pytest.raises(TooLargeError, match="memory"):
+        decoder.open(asked, photo)
+    assert decoder.open(asked, GREEN).size == (64, 64)
+    decoder.end()
 
 
 @needs_signals

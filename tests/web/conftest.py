@@ -91,7 +91,7 @@ def start() -> Iterator[Callable[..., Place]]:
     def started(model: Recognizer | None = None, index: Any = None, token: str | None = None):
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        limits = Limits(body=300_000, seconds=1)
+        limits = Limits(body=300_000)
         app = create_app(Service(model or recognizer(), index, token, limits))
         server = uvicorn.Server(configured(app, limits))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -68,9 +68,9 @@ def serve(
     from tagsight.search.index import SearchIndex
     from tagsight.server.limits import Limits
 
-    limits = Limits()
+    limits = Limits(memory=machine.photo_bytes)
     recognizer = Recognizer(
-        machine.network(model), max_pixels=limits.pixels, max_memory=machine.photo_bytes
+        machine.network(model), max_pixels=limits.pixels, max_memory=limits.memory
     )
     opened = SearchIndex.open(index) if index is not None else None
     if opened is not None and opened.facts.model != recognizer.info.model:

@@ -60,8 +60,8 @@ class Decoders:
     ) -> None:
         self._limits = limits
         self._freed = freed
-        self._all = [_Decoder(limits) for _ in range(count)]
-        self._free: asyncio.LifoQueue[_Decoder] = asyncio.LifoQueue()
+        self._all = [Decoder(limits) for _ in range(count)]
+        self._free: asyncio.LifoQueue[Decoder] = asyncio.LifoQueue()
         self._threads = ThreadPoolExecutor(count, "tagsight-decode", initializer=begin)
         self._at_work: set[asyncio.Task[Any]] = set()
         for decoder in self._all:
@@ -126,7 +126,7 @@ class Decoders:
 
     async def _opened(
         self,
-        decoder: _Decoder,
+        decoder: Decoder,
         asked: dict[str, Any],
         content: bytes,
         then: Callable[[Image.Image], Outcome],
@@ -149,7 +149,7 @@ class Decoders:
             self._free.put_nowait(decoder)
 
 
-class _Decoder:
+class Decoder:
     """One of the processes. Its methods block, but for `kill`."""
 
     def __init__(self, limits: Limits) -> None:

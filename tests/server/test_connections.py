@@ -1,0 +1,160 @@
+"""Connections of clients that do not get on with their requests, over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from served import RED, TOKEN, files, listening, recognizer
+
+from tagsight.server.app import Service
+from tagsight.server.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHORT = Limits(header_seconds=1, exchange_seconds=8, seconds=1, header=4096)
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[str, int]]:
+    with listening(Service(recognizer(), limits=SHORT)) as found:
+        yield found
+
+
+def until_closed(client: socket.socket) -> bytes:
+    """All that a server says until it closes the connection; it fails if that is never."""
+    client.settimeout(30)
+    said = b""
+    with suppress(ConnectionError):
+        while part := client.recv(2**16):
+            said += part
+    return said
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"G", b"GET / HTTP/1.1\r\n", GET[:-2], GET + GET[:-2], b"\r\n", POST[:-4]],
+    ids=["nothing", "method", "line", "header", "second header", "blank", "half a header"],
+)
+def test_a_header_that_does_not_come_closes_the_connection(address: tuple[str, int], sent: bytes):
+    with socket.create_connection(address) as client:
+        client.sendall(sent)
+        said = until_closed(client)
+    assert said.startswith(b"HTTP/1.1 200") if sent.startswith(GET) else not said
+
+
+def test_a_header_that_comes_byte_by_byte_is_cut_as_well(address: tuple[str, int]):
+    with socket.create_connection(address) as client:
+        client.settimeout(0.05)
+        started = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() < started + 30:
+                client.sendall(b"X")
+                with suppress(TimeoutError):
+                    if not client.recv(1):
+                        break
+        assert time.monotonic() < started + 20
+
+
+@pytest.mark.parametrize(
+    "before", [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED + b"0\r\nX: ", CHUNKED + b"1;"]
+)
+def test_headers_and_trailers_are_not_held_without_end(address: tuple[str, int], before: bytes):
+    with socket.create_connection(address) as client:
+        client.settimeout(30)
+        with pytest.raises((ConnectionError, TimeoutError)) as raised:  # noqa: PT012 - any of them
+            client.sendall(before)
+            for _ in range(64):
+                client.sendall(b"a" * 2**20)
+        assert not isinstance(raised.value, TimeoutError)
+
+
+def test_a_connection_is_kept_for_clients_that_get_on(address: tuple[str, int]):
+    client = http.client.HTTPConnection(*address)
+    client.connect()
+    kept = client.sock
+    for _ in range(5):
+        client.request("GET", "/healthz")
+        assert client.getresponse().read() == b'{"status":"alive"}'
+        assert client.sock is kept
+    kept.sendall(GET * 3)
+    assert until_closed(kept).count(b"HTTP/1.1 200") == 3
+    client.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/tags?form=csv", "/v1/embed"])
+def test_a_body_that_does_not_come_is_told_so(address: tuple[str, int], path: str):
+    post = POST.replace(b"/v1/predict", path.encode())
+    with socket.create_connection(address) as client:
+        client.sendall(post + b'Content-Length: 100\r\n\r\n{"photos": [')
+        said = until_closed(client)
+    assert said.startswith(b"HTTP/1.1 408")
+    assert b"expected the whole body within 1 seconds" in said
+
+
+def test_what_comes_after_the_answer_does_not_keep_a_connection(address: tuple[str, int]):
+    with socket.create_connection(address) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n")
+        assert until_closed(client).startswith(b"HTTP/1.1 200")
+
+
+def test_slow_clients_keep_nobody_waiting():
+    limits = Limits(header_seconds=60, seconds=60)
+    with listening(Service(recognizer(), limits=limits)) as address, ExitStack() as stack:
+        for number in range(100):
+            client = stack.enter_context(socket.create_connection(address))
+            half = POST + b"Content-Length: 1000\r\n\r\n{" if number % 2 else POST
+            client.sendall(half)
+        host, port = address
+        url = f"http://{host}:{port}/v1/predict"
+        assert httpx.post(url, files=files(RED), timeout=30).status_code == 200
+
+
+def test_a_client_that_goes_away_leaves_nothing_in_the_log(capfd: pytest.CaptureFixture[str]):
+    limits = Limits(seconds=20)
+    body = POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 1000
+    whole = httpx.Request("POST", "http://localhost/v1/predict", files=files(RED))
+    head = f"Content-Type: {whole.headers['content-type']}\r\nContent-Length: {len(whole.read())}"
+    sent = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\n" + head.encode() + b"\r\n\r\n"
+    tags = body.replace(b"/v1/predict", b"/v1/tags?form=csv")
+    with listening(Service(recognizer(), limits=limits)) as address:
+        for half in (body, tags, sent + whole.read()[:90], sent + whole.read()):
+            with socket.create_connection(address) as client:
+                client.sendall(half)
+        host, port = address
+        with httpx.Client(base_url=f"http://{host}:{port}") as client:
+            while True:
+                text = client.get("/metrics").text
+                if text.count('status="499"') >= 1 and "photos_waiting 0.0" in text:
+                    break
+    _, said = capfd.readouterr()
+    assert "Traceback" not in said
+    assert "rror" not in said
+
+
+def test_what_is_refused_is_answered_before_the_body(index):
+    service = Service(recognizer(), index, TOKEN, SHORT)
+    with listening(service) as address, socket.create_connection(address) as client:
+        client.sendall(POST + b"Content-Length: 60000000\r\n\r\n")
+        assert client.recv(2**16).startswith(b"HTTP/1.1 401")
+
+
+def test_half_sent_requests_do_not_hold_up_the_end():
+    with ExitStack() as stack:
+        with listening(Service(recognizer(), limits=SHORT)) as address:
+            for sent in (b"GET", POST + b"Content-Length: 9\r\n\r\n"):
+                client = stack.enter_context(socket.create_connection(address))
+                client.sendall(sent)
+            started = time.monotonic()
+        assert time.monotonic() < started + 20
+    assert threading.active_count() < 50
