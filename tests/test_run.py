@@ -95,14 +95,22 @@ def test_all_photos_can_be_trained_on_and_thresholds_are_then_0_5(collection, tm
 
 
 @pytest.mark.parametrize(
-    ("system", "why"), [("warp", "scores of warp only rank"), ("knn", "choose the settings of knn")]
+    ("system", "settings", "why"),
+    [
+        ("warp", {}, "scores of warp only rank"),
+        ("rnn-attention", {"objective": "softmax_mse"}, "scores of rnn-attention only rank"),
+        ("knn", {}, "choose the settings of knn"),
+    ],
 )
 def test_what_needs_validation_photos_says_so_before_it_trains(
-    collection, tmp_path, system: str, why: str
+    collection, tmp_path, system: str, settings: dict[str, object], why: str
 ):
     everything = replace(collection, splits=("train",) * len(collection))
+    recipe = tiny_recipe(system, selection="last")
+    recipe = recipe.model_copy(update={"settings": recipe.settings.model_copy(update=settings)})
     with pytest.raises(DataError, match=f"expected a photo of the split 'val' .* {why}"):
-        run(everything, tmp_path, system=system, selection="last")
+        train_run(everything, recipe, tmp_path, RUNTIME, log=Diary())
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_model_folder_holds_the_best_epoch_and_its_validation_map(collection, tmp_path):

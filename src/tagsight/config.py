@@ -208,6 +208,14 @@ class SystemConfig(Settings):
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     """Score that an absent label is trained towards, and one minus that of a present label."""
 
+    @property
+    def probabilities(self) -> bool:
+        """Whether the sigmoid of a logit is meant as a probability.
+
+        Otherwise logits only rank photos, and nothing is decided at 0.5.
+        """
+        return True
+
     @model_validator(mode="after")
     def _smooths_what_can_be_smoothed(self) -> Self:
         # Absent labels of low scores count next to nothing, so that the little presence which

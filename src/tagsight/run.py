@@ -143,7 +143,7 @@ def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
         needed = "to choose the best epoch by"
     elif kind.remembers:
         needed = f"to choose the settings of {recipe.system} by"
-    elif not kind.probabilities:
+    elif not recipe.settings.probabilities:
         needed = f"to fit thresholds by, as the scores of {recipe.system} only rank"
     else:
         return judge

@@ -14,7 +14,6 @@ from tagsight.losses import ranking_loss
 from tagsight.recipes.warp import WARPConfig
 from tagsight.report_text import report_lines
 from tagsight.run import train_run
-from tagsight.systems import SYSTEMS
 
 
 def test_it_is_the_linear_baseline_with_another_loss():
@@ -64,8 +63,8 @@ def test_settings_of_losses_that_it_has_not_are_refused(setting: str, value: obj
 
 
 def test_its_scores_are_no_probabilities():
-    assert not SYSTEMS["warp"].probabilities
-    assert SYSTEMS["resnet"].probabilities
+    assert not tiny_system("warp").probabilities
+    assert tiny_system("resnet").probabilities
 
 
 def test_a_run_fits_thresholds_and_is_measured_by_them(tmp_path):

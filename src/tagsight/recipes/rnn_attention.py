@@ -59,6 +59,11 @@ class RNNAttentionConfig(SystemConfig):
     location: LocationConfig = LocationConfig()
     """What the places of the regions are held to."""
 
+    @property
+    def probabilities(self) -> bool:
+        """Only with ``bce``: shares of labels cannot say that none is there."""
+        return self.objective == "bce"
+
 
 RNN_ATTENTION_PAPER = TrainConfig(
     image_size=512,

@@ -25,6 +25,11 @@ class WARPConfig(SystemConfig):
     label_reduction: Literal["sum", "mean"] = "sum"
     """Whether the loss of a photo is the sum over its present labels or their mean."""
 
+    @property
+    def probabilities(self) -> bool:
+        """No: the order of labels is all that is trained."""
+        return False
+
     @model_validator(mode="after")
     def _only_ranks(self) -> Self:
         unused = {

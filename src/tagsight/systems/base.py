@@ -77,9 +77,6 @@ class System(nn.Module, ABC):
     """Whether `with_labels` gives a system for labels that were never trained."""
     label_parameters: ClassVar[frozenset[str]] = frozenset()
     """Names of the parameters that have a row for each label."""
-    probabilities: ClassVar[bool] = True
-    """Whether the sigmoid of a logit is meant as a probability; else logits only rank photos, and
-    nothing is decided at 0.5."""
     staged: ClassVar[bool] = False
     """Whether some parameters have no gradient at some time of the training."""
     remembers: ClassVar[bool] = False
@@ -96,6 +93,11 @@ class System(nn.Module, ABC):
         self.register_buffer("label_weights", None, persistent=False)
         if config.label_weights == "vac":
             self.label_weights = vac_label_weights(labels.frequency)
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the sigmoid of a logit is meant as a probability, as its settings say."""
+        return self.config.probabilities
 
     @property
     def maps_add_up(self) -> bool:

@@ -108,10 +108,6 @@ class RNNAttention(System):
         self.register_buffer("whole", torch.tensor([1.0, 1.0, 0.0, 0.0]), persistent=False)
 
     @property
-    def probabilities(self) -> bool:  # type: ignore[override]  # it depends on the settings here
-        return self.config.objective == "bce"
-
-    @property
     def maps_add_up(self) -> bool:
         return True
 

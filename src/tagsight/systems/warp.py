@@ -38,7 +38,6 @@ class WARP(ResNet):
     Config: ClassVar[type[SystemConfig]] = WARPConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1312.4894"
     published: ClassVar[tuple[Published, ...]] = ()
-    probabilities: ClassVar[bool] = False
     config: WARPConfig
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
