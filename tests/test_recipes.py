@@ -166,6 +166,14 @@ def test_a_rate_of_a_tenth_is_for_the_mean_over_labels():
     assert {RECIPES[name].settings.label_reduction for name in fast} == {"mean"}
 
 
+@pytest.mark.parametrize("name", OF_PAPERS)
+def test_a_recipe_without_selection_can_do_without_validation_photos(name: str):
+    recipe = RECIPES[name]
+    if recipe.training.selection == "last":
+        assert recipe.settings.probabilities
+        assert not SYSTEMS[recipe.system].remembers
+
+
 def test_vac_sees_photos_at_288_and_256_and_weighs_labels_by_their_share():
     recipe = RECIPES["vac-paper"]
     assert recipe.training.image_size == 288

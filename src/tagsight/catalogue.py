@@ -21,16 +21,15 @@ The recipes that are named after papers follow released code where there is some
 VAC, CSRA, ML-Decoder and Query2Label, and ports and relatives of others. What a recipe does \
 otherwise stands under *Deviations*; what all of them do otherwise is this:
 
-- Losses are averaged over a batch.
 - An epoch is of whole batches; photos that are left wait for the next. Of COCO's 82,081 photos \
 with a label that is 1 at batches of 16 or 32, and 41 at 56, which the code of ML-GCN, CSRA and \
 ML-Decoder takes as a smaller batch.
-- All released code compares its epochs on the test photos. Here the epoch is chosen on photos \
-that are held out of those for training.
+- All released code compares its epochs on the test photos and reports the best. Here they train \
+on all photos for training, as it does, and the last epoch is kept; `rnn-attention-paper`, whose \
+scores only rank, holds photos out to fit thresholds, and the epoch is chosen on them.
 - The code of ML-GCN, VAC and CSRA computes in float32, that of ML-Decoder and Query2Label in \
 float16 with a scaled loss. Here `--precision` says it, bfloat16 where the device has it; \
-poolings, classifiers and losses are in float32.
-- Photos are resized bilinearly with antialiasing.\
+poolings, classifiers and losses are in float32.\
 """
 """What all recipes of papers have in common."""
 

@@ -91,6 +91,7 @@ ML_GCN_PAPER = TrainConfig(
     clip_norm=10,
     crop="multi_scale",
     random_flip=True,
+    selection="last",
 )
 """ML-GCN's released code, with the schedule of its section 4.1; the code stops at 20 epochs.
 
@@ -108,6 +109,7 @@ GCAM_PAPER = TrainConfig(
     schedule="step",
     decay_every=30,
     decay_factor=0.5,
+    selection="last",
 )
 """G-CAM section 4.2, which does not say how many epochs."""
 

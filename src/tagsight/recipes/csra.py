@@ -41,6 +41,7 @@ CSRA_PAPER = TrainConfig(
     decay_factor=0.1,
     crop=0.7,
     random_flip=True,
+    selection="last",
 )
 """CSRA's released code for COCO."""
 

@@ -47,6 +47,7 @@ ML_DECODER_PAPER = TrainConfig(
     cycle_momentum=True,
     cutout=0.5,
     rand_augment=RandAugmentConfig(operations=2),
+    selection="last",
     average=0.9997,
 )
 """ML-Decoder's released code. Its L2 penalty of 1e-4 stands beside a sum over the batch, ours

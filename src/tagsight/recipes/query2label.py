@@ -49,6 +49,7 @@ QUERY2LABEL_PAPER = TrainConfig(
     cycle_momentum=True,
     cutout=0.5,
     rand_augment=RandAugmentConfig(operations=2),
+    selection="last",
     average=0.9997,
 )
 

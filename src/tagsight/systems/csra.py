@@ -43,7 +43,8 @@ class CSRA(System):
 
     Deviations:
         The embedding is made by ``pooling``, which has no part in the logits. Objects of VOC that
-        are difficult are absent in the released training; here they are unknown and have no part.
+        are difficult are absent in the released training (``--difficult absent``); here they are
+        unknown and have no part.
 
         ``csra-paper``: 4 heads with a lambda of 0.5, as the README says of the 83.3 on COCO and of
         its test; its command for training has 6. Of the ``n`` steps of the warm-up, two epochs, the

@@ -34,9 +34,10 @@ class MLGCN(LabelGraphSystem):
         The released code drives the graph's messages against the direction of the paper's Eq. 6
         and normalises twice; ``graph.direction`` and ``graph.variant`` choose. Its max pooling is
         wired to 14 x 14 cells; ours takes any grid. Targets marked difficult count as present in
-        its loss; here they are unknown and have no part. ``graph.bias`` adds what neither paper
-        nor code has: without it the classifiers must also say how rare a label is. With
-        ``graph.variant = "none"``, an ablation, the classifiers are learned without a graph.
+        its loss (``--difficult present``); here they are unknown and have no part.
+        ``graph.bias`` adds what neither paper nor code has: without it the classifiers must also
+        say how rare a label is. With ``graph.variant = "none"``, an ablation, the classifiers are
+        learned without a graph.
 
         ``ml-gcn-paper``: rates of 0.1 and 0.01 (backbone) are the released ones; 100 epochs with
         a decay by 10 after 40 and 80 are section 4.1's as we remember it. The code makes 20 epochs,
