@@ -45,11 +45,11 @@ class AGCN(LabelGraphSystem):
 
         ``a-gcn-paper``: similarity and weight are those of the code that we know, of another group.
         For 80 labels the second term begins at 157.4, beside a mean label loss below 1, and is
-        meant so: it adds up 6,400 entries, and is flat where all labels are mixed alike. By the
-        projections, which nothing else moves but the label loss, its gradient has a length of
-        0.036 where the label loss's has 0.040. A label has 1.6 % of itself at first, and 99.5 %
-        after 300 of the recipe's 256,500 steps, so that little is left of the graph; with a weight
-        of 0.01 it has 5 % then, and 28 % after 1,000 steps
+        meant so: it adds up 6,400 entries, and is flat where all labels are mixed alike. Its
+        gradient by the projections, the only weights that it moves, has a length of 0.036; the
+        label loss's by the same has 0.040. A label has 1.6 % of itself in the graph at first, and
+        99.5 % after 300 of the recipe's 256,500 steps, so that little is left of the graph; with a
+        weight of 0.01 it has 5 % then, and 28 % after 1,000 steps
         (``benchmarks/trials/learned_graph.py``, COCO's word vectors, drawn features). That code
         reads the table of word vectors in the order of its memory, which mixes the vectors of
         different labels; here each label has its own. It decays once, after 30 of its 100 epochs,

@@ -39,11 +39,12 @@ class MLGCN(LabelGraphSystem):
         say how rare a label is. With ``graph.variant = "none"``, an ablation, the classifiers are
         learned without a graph.
 
-        ``ml-gcn-paper``: rates of 0.1 and 0.01 (backbone) are the released ones; 100 epochs with
-        a decay by 10 after 40 and 80 are section 4.1's as we remember it. The code makes 20 epochs,
-        which end before its only decay, after 30. Batches are of 32 as in its README's commands
-        (by default 16). The backbone begins with ImageNet's weights; that of the released demos
-        is random, since they do not ask for weights.
+        ``ml-gcn-paper``: rates of 0.1 and 0.01 (backbone) are the released ones; 100 epochs with a
+        decay by 10 after 40 and 80 are section 4.1's as we remember it. The code makes 20 epochs,
+        which end before its only decay, after 30. Batches are of 32 as in its README's commands (by
+        default 16). The backbone begins with ImageNet's weights; that of the released demos is
+        random, since they do not ask for weights. A crop whose side is within 2 pixels of 448 is
+        448 wide there, and as wide as it is here.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLGCNConfig

@@ -59,9 +59,9 @@ class Query2Label(System):
         command asks for a Cutout of half the side, which is lost on the way: the hole has a side of
         -1, which Pillow refuses to draw today; here it is half the side, as it is meant.
         RandAugment is as for ``ml-decoder-paper``. It trains on all 82,783 photos and tests on all
-        40,504, which is ``--protocol coco2014-all``. The average of 0.9997 forgets the first
-        weights sooner, after ``n`` steps by ``(1 + n) / (10 + n)`` if that is less, and is what is
-        used; the released code keeps the better of it and of the weights as they are.
+        40,504, which is ``--protocol coco2014-all``. The average begins as for
+        ``ml-decoder-paper``, and is what is used; the released code keeps the better of it and of
+        the weights as they are.
     """
 
     Config: ClassVar[type[SystemConfig]] = Query2LabelConfig
