@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import TINY, drawn, label_space, tiny_system
+from tiny import TINY, drawn, label_space, long_named, tiny_system
 from torch.testing import assert_close
 
 import tagsight.checkpoint
@@ -91,6 +91,39 @@ def test_a_model_comes_back_bit_for_bit(tmp_path: Path, name: str):
     assert loaded.decision.temperature == DECISION.temperature
     assert loaded.facts == FACTS
     assert not any(module.training for module in loaded.system.modules())
+
+
+def labels_of(count: int) -> LabelSpace:
+    generator = torch.Generator().manual_seed(count)
+    targets = (torch.rand(40, count, generator=generator) < 0.4).long()
+    vectors = torch.randn(count, 7, generator=generator)
+    return LabelSpace.from_targets([f"label {i}" for i in range(count)], targets, vectors)
+
+
+def header_of(folder: Path, system: str, labels: LabelSpace, letters: int) -> tuple[int, System]:
+    """Save a system with a tensor of a long name; give the length of the header, and the system."""
+    built = tiny_system(system, labels, backbone=long_named(letters)).eval()
+    recipe = recipe_of(system).model_copy(update={"settings": built.config})
+    decision = Decision(np.full(len(labels), 0.5), 1.0)
+    save_model(folder, built, labels, decision, recipe, {})
+    with (folder / "model.safetensors").open("rb") as file:
+        return int.from_bytes(file.read(8), "little"), built
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_model_comes_back_whatever_its_file_begins_with(tmp_path: Path, name: str):
+    # The file begins with the length of its header, a multiple of 8: 32 first bytes there can be.
+    images, seen = drawn(2)[0], set()
+    for count, bytes_ in ((3, range(0, 128, 8)), (60, range(128, 256, 8))):
+        labels = labels_of(count)
+        shortest, _ = header_of(tmp_path / "m", name, labels, 0)
+        for first in bytes_:
+            length, system = header_of(tmp_path / "m", name, labels, (first - shortest) % 256)
+            loaded = load_model(tmp_path / "m")
+            with torch.no_grad():
+                assert_close(tuple(loaded.system(images)), tuple(system(images)), rtol=0, atol=0)
+            seen.add(length % 256)
+    assert seen == set(range(0, 256, 8))
 
 
 def test_the_embedded_encoder_comes_back_without_its_imagenet_weights(
@@ -197,7 +230,7 @@ class Bomb:
         return os.mkdir, ("exploded",)
 
 
-@pytest.mark.parametrize("name", ["model.pt", "model.pkl", "MODEL.PTH", "model.safetensors", "m"])
+@pytest.mark.parametrize("name", ["model.pt", "model.pkl", "MODEL.PTH", "model.ckpt"])
 @pytest.mark.parametrize("writer", [pickle.dump, torch.save], ids=["pickle", "torch"])
 def test_a_pickle_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, writer: Callable[..., None]
@@ -211,9 +244,24 @@ def test_a_pickle_is_refused(
 
 
 def test_a_pickle_in_the_place_of_the_weights_is_refused(model: Path):
-    torch.save({}, model / "model.safetensors")
-    with pytest.raises(DataError, match="refusing to load a pickle"):
+    with (model / "model.safetensors").open("wb") as file:
+        pickle.dump(Bomb(), file)
+    with pytest.raises(DataError, match=r"model\.safetensors: truncated or not safetensors"):
         load_model(model)
+
+
+@pytest.mark.parametrize("start", [b"\x80\x02", b"PK\x03\x04"])
+def test_what_a_file_begins_with_does_not_make_it_a_pickle(tmp_path: Path, start: bytes):
+    (tmp_path / "m.safetensors").write_bytes(start)
+    with pytest.raises(DataError, match=r"expected a model folder, got the file .*m.safetensors"):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_the_weights_of_an_exported_file_are_told_from_a_pickle(tmp_path: Path):
+    for ending in (".xml", ".bin"):
+        (tmp_path / f"m{ending}").write_bytes(b"")
+    with pytest.raises(DataError, match=r"got the weights .*m.bin; did you mean .*m.xml\?"):
+        load_model(tmp_path / "m.bin")
 
 
 def test_a_folder_with_a_pickle_alone_says_why_it_is_no_model(tmp_path: Path):

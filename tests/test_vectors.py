@@ -302,6 +302,12 @@ def test_arrays_that_lie_about_themselves_are_refused(
         from_file(path, "dog")
 
 
+def test_a_text_file_may_begin_with_the_first_letters_of_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "v.txt"
+    path.write_text("PK 3 4\ndog 1 2\n")
+    assert from_file(path, "dog").vectors.tolist() == [[1, 2]]
+
+
 def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "v.npz"
     path.write_bytes(b"PK\x03\x04 and nothing more")

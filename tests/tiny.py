@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from timm.models import register_model
+from timm.models import is_model, register_model
 from torch import Tensor, nn
 
 from tagsight.config import BackboneConfig
@@ -82,6 +82,26 @@ class StagedNetwork(TinyNetwork):
 @register_model
 def tiny_staged(**_options: object) -> StagedNetwork:
     return StagedNetwork()
+
+
+class LongNamedNetwork(TinyNetwork):
+    """The same with one more tensor, whose name makes the header of its file longer."""
+
+    def __init__(self, letters: int) -> None:
+        super().__init__()
+        self.register_buffer("_" + letters * "n", torch.zeros(1))
+
+
+def long_named(letters: int) -> BackboneConfig:
+    """Settings of the network with a tensor whose name has so many letters, and one."""
+
+    def create(**_options: object) -> LongNamedNetwork:
+        return LongNamedNetwork(letters)
+
+    create.__name__ = f"tiny_with_{letters}_letters"
+    if not is_model(create.__name__):
+        register_model(create)
+    return TINY.model_copy(update={"name": create.__name__})
 
 
 TINY = BackboneConfig(

@@ -37,7 +37,6 @@ from tagsight.model_config import (
     check_replaceable,
     model_folder,
     read_config,
-    refuse_pickle,
 )
 from tagsight.recipes import parse_recipe
 from tagsight.systems import build_system
@@ -142,7 +141,6 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         recipe = parse_recipe(config.recipe)
         check_preprocessing(config.preprocessing, recipe)
         decision = Decision.from_dict(config.decision, config.labels)
-    refuse_pickle(weights_file)
     with about(weights_file), _opened(weights_file) as stored:
         labels = _label_space(stored, config.labels)
     # Its first weights are random and overwritten: nobody's random numbers are used up.

@@ -29,7 +29,7 @@ LARGEST_CONFIG = 32 * 2**20
 """Bytes: a label with its name, threshold and metrics takes some hundred."""
 
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"})
-_PICKLE_STARTS = (b"\x80", b"PK\x03\x04")
+"""Endings of files that others keep weights in, by ``pickle``."""
 
 
 class Preprocessing(Settings):
@@ -96,13 +96,11 @@ def model_folder(path: Path) -> Path:
         DataError: If they are not all there; pickles are refused by name.
     """
     folder = surviving_folder(path)
-    refuse_pickle(folder)
     if not folder.exists():
         msg = f"expected a model folder at {path}, which does not exist"
         raise DataError(msg)
     if not folder.is_dir():
-        msg = f"expected a model folder, got the file {path}; did you mean {path.parent}?"
-        raise DataError(msg)
+        raise _file_for_folder(path)
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if not missing:
         return folder
@@ -114,22 +112,21 @@ def model_folder(path: Path) -> Path:
     raise DataError(msg)
 
 
-def refuse_pickle(path: Path) -> None:
-    """See that a file, if it is one, neither is called a pickle nor begins like one.
+def _file_for_folder(file: Path) -> DataError:
+    """The error for a file in the place of a model folder; its name alone says what it is.
 
-    Raises:
-        DataError: If it does.
+    What it begins with does not: a safetensors file begins with the length of its header, which may
+    be any bytes, also those that a pickle begins with.
     """
-    if not path.is_file():
-        return
-    with path.open("rb") as handle:
-        start = handle.read(4)
-    if path.suffix.lower() in _PICKLES or start.startswith(_PICKLE_STARTS):
+    if (described := file.with_suffix(".xml")).is_file() and file.suffix.lower() == ".bin":
+        return DataError(f"expected a model, got the weights {file}; did you mean {described}?")
+    if file.suffix.lower() in _PICKLES:
         msg = (
-            f"refusing to load a pickle, which may run any code: {path}; "
+            f"refusing to load a pickle, which may run any code: {file}; "
             "expected a model folder as 'tagsight train' writes it"
         )
-        raise DataError(msg)
+        return DataError(msg)
+    return DataError(f"expected a model folder, got the file {file}; did you mean {file.parent}?")
 
 
 @contextmanager

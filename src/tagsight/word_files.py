@@ -66,7 +66,7 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
         raise FileNotFoundError(msg)
     with path.open("rb") as stream:
         start = stream.read(4)
-    if start.startswith(b"PK"):
+    if start == b"PK\x03\x04":  # a word may begin with the first two
         return _read_arrays(path, wanted)
     if start.startswith(b"\x80"):
         msg = (
