@@ -156,6 +156,10 @@ class AttentionLayer(nn.Module):
 class LabelHead(nn.Module):
     """A linear classifier for each label, on a state of its own.
 
+    It is written as a product of matrices. As a product summed over its last axis it would be a
+    reduction with a constant for each label behind it, which OpenVINO (2026.4, on CPUs) makes one
+    step that takes the constant of row ``b`` for photo ``b``, and beyond row ``L`` what lies there.
+
     Args:
         labels: ``L``.
         width: Length of a state.
@@ -174,7 +178,7 @@ class LabelHead(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """Weigh each label's state by its classifier: ``(B, L, D) -> (B, L)``."""
         with full_precision(states.device):
-            return (widened(states) * self.weight).sum(-1) + self.bias
+            return torch.einsum("bld,ld->bl", widened(states), self.weight) + self.bias
 
 
 def evidence(
