@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import io
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from tiny import CELL, COLOURS, TINY_STAGED, drawn, label_space, tiny_system
 from torch import Tensor, nn
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tagsight.config import Recipe, TrainConfig
 from tagsight.recipes import SYSTEM_CONFIGS, parse_recipe, system_config
@@ -283,6 +286,41 @@ def test_autocast_halves_neither_answers_nor_losses(name: str, dtype: torch.dtyp
         answer, losses = system(images), system.losses(images, targets)
     assert {tensor.dtype for tensor in (*answer, *losses.values())} == {torch.float32}
     assert_close(answer, system(images), rtol=0.05, atol=0.05)
+
+
+class Halves(TorchDispatchMode):
+    """Notes what a system computes in half precision outside its encoder."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self._encoding = False
+        system.backbone.register_forward_pre_hook(lambda *_: self._enter(encoding=True))
+        system.backbone.register_forward_hook(lambda *_: self._enter(encoding=False))
+
+    def _enter(self, *, encoding: bool) -> None:
+        self._encoding = encoding
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        outcome = operation(*args, **(kwargs or {}))
+        # Features may be divided among views before they are widened.
+        computed = operation is not torch.ops.aten.split.Tensor and not self._encoding
+        made = [value for value in tree_leaves(outcome) if isinstance(value, Tensor)]
+        if computed and any(tensor.dtype == torch.bfloat16 for tensor in made):
+            self.found.add(str(operation))
+        return outcome
+
+
+@every_system
+def test_nothing_but_the_encoder_computes_in_half_precision(name: str):
+    system = tiny_system(name)
+    images, targets = drawn(4)
+    with torch.autocast("cpu", torch.bfloat16), Halves(system) as halves:
+        system(images)
+        system.losses(images, targets)
+    assert not halves.found
 
 
 @every_system

@@ -13,6 +13,9 @@ from tagsight.networks.exported import OUTPUTS, PHOTOS
 if TYPE_CHECKING:
     from tagsight.systems import System
 
+STEPS = 2**22
+"""Into how many parts Pillow divides a weight of 1."""
+
 FOLDED = 2**32
 """Bytes up to which a constant is computed once and for all."""
 
@@ -39,10 +42,8 @@ class ExportedGraph(nn.Module):
     """All that lies between a decoded photo and its scores.
 
     Deviations:
-        Training resizes bytes, first across and then down, rounding half up after each, with
-        weights of 16 bits. Here the weights are exact, so that one pixel in a hundred differs by a
-        level of 255. Rounding once, or halves to even, makes it one in five, and moves scores by
-        up to 0.07.
+        Pillow, which resizes elsewhere, adds up in whole numbers, here it is float32: one pixel in
+        RATIO differs by a level of 255. A photo of the right size is left as it is.
 
     Args:
         system: In evaluation mode.
@@ -79,13 +80,16 @@ def resize_weights(length: int, side: int) -> Tensor:
 
     Bilinear and antialiased: the weight falls to nothing over one pixel, or over a resized one
     where that is larger. As a matrix it is the same in every program that runs graphs; their own
-    resizing differs.
+    resizing differs. Weights are rounded as Pillow's are: where what a pixel becomes lies half way
+    between two levels, as it often does in sizes of small common fractions, rounding decides.
     """
     places = torch.arange(length, dtype=torch.float32)
-    scale = (places[-1] + 1) / side
-    centres = (torch.arange(side, dtype=torch.float32) + 0.5) * scale - 0.5
-    weights = (1 - (places - centres[:, None]).abs() / scale.clamp(min=1)).clamp(min=0)
-    return weights / weights.sum(1, keepdim=True)
+    count = places[-1] + 1
+    # In units of 1 / (2 * side) of a pixel all of it is whole numbers, which float32 holds exactly.
+    centres = (2 * torch.arange(side, dtype=torch.float32) + 1) * count - side
+    reach = 2 * count.clamp(min=side)
+    weights = (reach - (2 * side * places - centres[:, None]).abs()).clamp(min=0)
+    return (weights / weights.sum(1, keepdim=True) * STEPS + 0.5).floor() / STEPS
 
 
 def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has no public type

@@ -20,6 +20,7 @@ from torch import nn
 
 from tagsight.class_activation import pooled
 from tagsight.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
+from tagsight.precision import full_precision, widened
 from tagsight.recipes.ml_decoder import MLDecoderConfig
 from tagsight.systems.base import Published, Recognition, System
 
@@ -108,10 +109,11 @@ class MLDecoder(System):
         return {"labels": self.label_loss(logits, targets)}
 
     def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, Look]:
-        cells = F.relu(self.projection(as_cells(features)))
-        queries = self.query_norm(self.queries + dropped(self.queries, dropout))
-        states, look = self.layers[0](queries[None], cells, dropout=dropout)
-        return self.head(states[:, self.groups]), look
+        with full_precision(features.device):
+            cells = F.relu(self.projection(as_cells(widened(features))))
+            queries = self.query_norm(self.queries + dropped(self.queries, dropout))
+            states, look = self.layers[0](queries[None], cells, dropout=dropout)
+            return self.head(states[:, self.groups]), look
 
 
 def fixed_queries(names: Sequence[str], width: int) -> Tensor:

@@ -105,7 +105,8 @@ class MultiEvidence(System):
 
     def forward(self, images: Images) -> Recognition:
         streams = self._streams(images)
-        covered = covered_by_boxes(streams.shares.exp(), self.boxes, streams.heat.shape[-2:])
+        with full_precision(streams.heat.device):
+            covered = covered_by_boxes(streams.shares.exp(), self.boxes, streams.heat.shape[-2:])
         boxes = covered.logit(SMALLEST)
         return Recognition(
             logits=mean_of_scores(streams.logits()),
@@ -121,8 +122,9 @@ class MultiEvidence(System):
         terms = {"labels": torch.stack(losses).mean()}
         if with_evidence:
             hot = hot_cells(streams.heat)
-            kept = self._evidence(streams, hot, targets)
-            shown = hot & within(kept, self.boxes, hot.shape[-2:])
+            with full_precision(hot.device):
+                kept = self._evidence(streams, hot, targets)
+                shown = hot & within(kept, self.boxes, hot.shape[-2:])
             terms["boxes"] = config.box_weight * box_loss(streams.named, kept, targets)
             cells = cell_loss(streams.cells, shown, targets, config.label_reduction)
             terms["cells"] = config.cell_weight * cells

@@ -118,9 +118,11 @@ class RNNAttention(System):
     def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)
         look = self._look(features)
+        with full_precision(features.device):
+            maps = region_maps(look.scores, boxes_of(look.transforms), features.shape[-2:])
         return Recognition(
             logits=look.scores.amax(1),
-            maps=region_maps(look.scores, boxes_of(look.transforms), features.shape[-2:]),
+            maps=maps,
             embedding=pooled(features, self.config.pooling),
         )
 

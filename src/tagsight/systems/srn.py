@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tagsight.class_activation import class_logits, pooled
-from tagsight.precision import widened
+from tagsight.precision import full_precision, widened
 from tagsight.recipes.srn import SRNConfig
 from tagsight.systems.base import Published, Recognition, System
 
@@ -154,9 +154,11 @@ class SRN(System):
         return class_logits(embedding, self.classifier.weight, self.classifier.bias)
 
     def _attended(self, middle: Tensor) -> Attended:
-        scores = widened(self.attend(middle))
-        attention = scores.flatten(2).softmax(-1).view_as(scores)
-        return Attended(attention, widened(self.confidence(middle)))
+        middle = widened(middle)
+        with full_precision(middle.device):
+            scores = self.attend(middle)
+            attention = scores.flatten(2).softmax(-1).view_as(scores)
+            return Attended(attention, self.confidence(middle))
 
     def _mixed(self, main: Tensor, regularised: Tensor) -> Tensor:
         return self.config.alpha * main + (1 - self.config.alpha) * regularised
@@ -195,9 +197,10 @@ class Regularisation(nn.Module):
         weighted = confidence.sigmoid() * attention * (height * width)
         if (height, width) != (self.grid, self.grid):
             weighted = F.interpolate(weighted, (self.grid, self.grid), mode="bilinear")
-        mixed = torch.einsum("blhw,ld->bdhw", weighted, self.mixing)
-        hidden = F.relu(self.second(F.relu(mixed + self.mixing_bias[:, None, None])))
-        seen = torch.einsum("bdhw,dkhw->bdk", hidden, self.full_size).flatten(1)
+        with full_precision(weighted.device):
+            mixed = torch.einsum("blhw,ld->bdhw", weighted, self.mixing)
+            hidden = F.relu(self.second(F.relu(mixed + self.mixing_bias[:, None, None])))
+            seen = torch.einsum("bdhw,dkhw->bdk", hidden, self.full_size).flatten(1)
         hidden = F.relu(seen + self.full_size_bias)
         return class_logits(hidden, self.classifier.weight, self.classifier.bias)
 
