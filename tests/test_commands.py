@@ -299,6 +299,22 @@ def test_evaluation_takes_other_splits_and_the_evidence_of_grad_cam(
     assert report["evidence"]["source"] == "grad-cam"
 
 
+def test_a_model_is_measured_at_another_resolution(capsys, labels: Path, model: str, tmp_path):
+    file = tmp_path / "report.json"
+    options = ["--image-size", "48", "--retrieval", "2", "--json", str(file)]
+    text = result(capsys, "evaluate", model, str(labels), *options)
+    report = json.loads(file.read_text())
+    assert (report["image_size"], report["trained_image_size"]) == (48, 32)
+    assert "at 48 pixels (trained at 32)" in text
+    same = json.loads(result(capsys, "evaluate", model, str(labels), "--json"))
+    assert (same["image_size"], same["trained_image_size"]) == (32, 32)
+    assert same["evidence"]["consistency"] != report["evidence"]["consistency"]
+    for size in ("50", "4096"):
+        told = complaint(capsys, "evaluate", model, str(labels), "--image-size", size)
+        assert "a multiple of 8 pixels, the stride of the model's encoder, and at most 2048" in told
+        assert told.rstrip().endswith(size)
+
+
 def test_boxes_of_other_photos_are_refused_before_the_network_runs(
     capsys, labels: Path, model: str, tmp_path, monkeypatch
 ):

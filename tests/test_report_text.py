@@ -58,6 +58,13 @@ def report() -> dict:
     }
 
 
+def test_another_resolution_than_the_trainings_is_told(report):
+    same = report | {"trained_image_size": 224}
+    assert "1,072 photos at 224 pixels, 62 photos/s" in next(report_lines(same))
+    first = next(report_lines(report | {"trained_image_size": 192}))
+    assert "1,072 photos at 224 pixels (trained at 192), 62 photos/s" in first
+
+
 def test_the_main_figures_stand_first(report):
     first, second, *others = report_lines(report)
     assert first == "gcam (gcam-cpu), 1,072 photos at 224 pixels, 62 photos/s"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 LONGEST_VECTOR = 2**14
 """Of a word; GloVe's are 300 long."""
 
+LARGEST_SIDE = 2048
+"""Of photos as a system may see them, in pixels."""
+
 _LABELS = "labels."
 
 
@@ -77,6 +80,25 @@ class LoadedModel:
     recipe: Recipe
     facts: Mapping[str, JsonValue]
     digest: str
+
+    def at(self, image_size: int) -> LoadedModel:
+        """The same model, which sees photos at another size than in training.
+
+        Args:
+            image_size: Side of the square that photos are resized to, in pixels.
+
+        Raises:
+            DataError: If it is not a multiple of the encoder's stride, or too large.
+        """
+        stride = self.system.backbone.stride
+        if image_size % stride or not 0 < image_size <= LARGEST_SIDE:
+            msg = (
+                f"expected an image size that is a multiple of {stride} pixels, the stride of "
+                f"the model's encoder, and at most {LARGEST_SIDE}, got {image_size}"
+            )
+            raise DataError(msg)
+        training = self.recipe.training.model_copy(update={"image_size": image_size})
+        return replace(self, recipe=self.recipe.model_copy(update={"training": training}))
 
 
 def save_model(

@@ -31,7 +31,7 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """
     yield (
         f"{report['system']} ({report['recipe']}), {amount(report['photos'], 'photo')} at "
-        f"{report['image_size']} pixels, {report['photos_per_second']:.0f} photos/s"
+        f"{_resolution(report)}, {report['photos_per_second']:.0f} photos/s"
     )
     interval = _interval(report["mAP_interval"])
     yield f"mAP {_value(report['mAP'])}{interval} {mean_over(report)}"
@@ -54,6 +54,12 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _evidence_lines(report["evidence"])
     if "retrieval" in report:
         yield _retrieval_line(report["retrieval"])
+
+
+def _resolution(report: Mapping[str, Any]) -> str:
+    size = report["image_size"]
+    trained_at = report.get("trained_image_size", size)
+    return f"{size} pixels" if size == trained_at else f"{size} pixels (trained at {trained_at})"
 
 
 def _no_selection_line(report: Mapping[str, Any]) -> str:
