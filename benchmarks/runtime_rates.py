@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from table import HEADER, alternated, row
 from tag_rate import HEIGHT, WIDTH, build_recognizer, draw_photo
 
+from tagsight.data.photos import as_square
 from tagsight.exporting import delivering, written_onnx
 from tagsight.networks import open_network
 from tagsight.networks.base import Network
@@ -61,7 +62,8 @@ def every_way() -> Iterator[dict[str, Network]]:
 
 
 def warped(network: Network) -> NDArray[np.uint8]:
-    return np.stack([network.warp(draw_photo(i, WIDTH, HEIGHT)) for i in range(DISTINCT)])
+    side = network.info.image_size
+    return np.stack([as_square(draw_photo(i, WIDTH, HEIGHT), side) for i in range(DISTINCT)])
 
 
 def work_of(network: Network, pixels: NDArray[np.uint8]) -> Callable[[], None]:

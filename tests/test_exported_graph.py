@@ -27,7 +27,7 @@ class Shown(nn.Module):
         return Recognition(seen.flatten(1), seen[:, :, None, None], seen.flatten(1))
 
 
-def test_resizing_in_the_graph_is_that_of_the_training_to_a_level(tmp_path: Path):
+def test_resizing_in_the_graph_is_that_of_the_training(tmp_path: Path):
     noise = torch.rand(3, 211, 173, generator=torch.Generator().manual_seed(0))
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     corner("red", (200, 90)).save(wide)
@@ -40,7 +40,7 @@ def test_resizing_in_the_graph_is_that_of_the_training_to_a_level(tmp_path: Path
         expected = as_float(warp(photo, 32)[None]).flatten(1)
         apart = (seen - expected).abs()
         assert apart.max() <= 1.01 / 255
-        assert (apart > 0).float().mean() < 0.02
+        assert (apart > 0).float().mean() < 0.002
 
 
 def test_a_photo_of_the_right_size_stays_as_it_is():

@@ -119,7 +119,7 @@ class Encoder:
             timm.__version__,
             PIL.__version__,
             torchvision.__version__,
-            f"decoded to {MARGIN} sides in sRGB",
+            f"decoded to {MARGIN} sides in sRGB, resized across and then down",
             str(self.runtime),
         )
         digest = blake2b("|".join(versions).encode(), digest_size=16)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 STEPS = 2**22
 """Into how many parts Pillow divides a weight of 1."""
 
+COARSE = 2**12
+"""Into how many its first twelve bits do."""
+
 FOLDED = 2**32
 """Bytes up to which a constant is computed once and for all."""
 
@@ -41,9 +44,11 @@ class GraphOutputs(NamedTuple):
 class ExportedGraph(nn.Module):
     """All that lies between a decoded photo and its scores.
 
+    A photo is resized as `as_square` does it; one of the right size comes out as it is.
+
     Deviations:
-        Pillow, which resizes elsewhere, adds up in whole numbers, here it is float32: one pixel in
-        RATIO differs by a level of 255. A photo of the right size is left as it is.
+        Pillow's weights are whole numbers, here they are float32 rounded to them. In one of ten
+        thousand values of a resized photo it makes a difference of one level of 255.
 
     Args:
         system: In evaluation mode.
@@ -60,8 +65,7 @@ class ExportedGraph(nn.Module):
     def forward(self, photos: Tensor) -> GraphOutputs:
         """Recognise photos: ``(B, H, W, 3)`` uint8."""
         pixels = photos.permute(0, 3, 1, 2).to(torch.float32)
-        across = _whole_levels(pixels @ resize_weights(photos.shape[2], self.side).T)
-        square = _whole_levels(resize_weights(photos.shape[1], self.side) @ across)
+        square = self._resized(pixels)
         grids: list[Tensor] = []
         watched = self.system.backbone.register_forward_hook(lambda _, __, grid: grids.append(grid))
         recognition = self.system(square / 255)
@@ -73,6 +77,10 @@ class ExportedGraph(nn.Module):
             recognition.logits,
             grids[0],
         )
+
+    def _resized(self, pixels: Tensor) -> Tensor:
+        across = _whole_levels(resize_weights(pixels.shape[3], self.side), pixels.mT).mT
+        return _whole_levels(resize_weights(pixels.shape[2], self.side), across)
 
 
 def resize_weights(length: int, side: int) -> Tensor:
@@ -129,5 +137,13 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
     return program
 
 
-def _whole_levels(pixels: Tensor) -> Tensor:
-    return (pixels + 0.5).floor().clamp(0, 255)
+def _whole_levels(weights: Tensor, pixels: Tensor) -> Tensor:
+    """``(S, N), (..., N, M) -> (..., S, M)``: the weighted sums, rounded half up, exactly.
+
+    A weight of 22 bits times a level of 8 is more than float32 holds; twelve bits of the weight are
+    not, nor are the ten others, whose sum is added to the fraction alone.
+    """
+    coarse = (weights * COARSE).floor() / COARSE
+    sums = coarse @ pixels + 0.5
+    whole = sums.floor()
+    return (whole + (sums - whole + (weights - coarse) @ pixels).floor()).clamp(0, 255)

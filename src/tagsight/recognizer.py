@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tagsight.data.photo_cost import MAX_MEMORY
-from tagsight.data.photos import MAX_PIXELS, decoding_side, open_photo, whole_size
+from tagsight.data.photos import MAX_PIXELS, as_square, decoding_side, open_photo, whole_size
 from tagsight.errors import DataError
 from tagsight.networks import Precision, open_network
 from tagsight.region_pooling import Region, region_vector
@@ -91,7 +91,7 @@ class Recognizer:
         Args:
             model: The folder, or an ``.onnx`` or ``.xml`` file of `tagsight export`.
             device: A device of what runs it, or ``auto``: of a folder the GPU if there is one.
-            precision: Of the convolutions; ``auto`` is what training and evaluation take here.
+            precision: Of the encoder; ``auto`` is float32, in which folder and file say the same.
             workers: Threads that decode photos; by default one for each processor, at most 16.
             batch_size: Photos per forward pass.
             max_pixels: Most pixels of a photo; a larger one is not decoded.
@@ -229,7 +229,7 @@ class Recognizer:
             photo: Of at least `least_side` pixels, or its own size if that is less.
             path: Where it came from, if it was a file.
         """
-        return Prepared(path, self.network.warp(photo), whole_size(photo))
+        return Prepared(path, as_square(photo, self.info.image_size), whole_size(photo))
 
     def results(self, batch: Sequence[Prepared]) -> list[Result]:
         """Recognise the prepared photos of one batch."""

@@ -23,6 +23,7 @@ from tagsight.errors import DataError, OtherKindError, TooLargeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
     from PIL import ImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
@@ -116,6 +117,17 @@ def whole_size(photo: Image.Image) -> tuple[int, int]:
     """Width and height in pixels of an opened photo, upright, before it was reduced."""
     width, height = photo.info.get(WHOLE_SIZE, photo.size)
     return width, height
+
+
+def as_square(photo: Image.Image, side: int) -> NDArray[np.uint8]:
+    """Resize an upright RGB photo to a square: ``(side, side, 3)`` uint8; bilinear, antialiased.
+
+    Training, evaluation and use all do it here, whatever runs the network. First across and then
+    down, each rounded to whole levels: told to do both at once, Pillow 13 chooses the order by
+    the shape of the photo, and older ones do not.
+    """
+    across = photo.resize((side, photo.height), Image.Resampling.BILINEAR)
+    return np.array(across.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def photo_defect(

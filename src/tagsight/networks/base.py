@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
 
     from tagsight.model_info import ModelInfo
 
@@ -36,15 +35,12 @@ class Outputs(NamedTuple):
 class Network(Protocol):
     """A trained model at work. Threads may share it.
 
-    Pixels are ``(B, S, S, 3)`` uint8, RGB, each photo as `warp` makes it.
+    Pixels are ``(B, S, S, 3)`` uint8, RGB, each photo as `as_square` makes it.
     """
 
     @property
     def info(self) -> ModelInfo:
         """What the model says of itself."""
-
-    def warp(self, photo: Image.Image) -> NDArray[np.uint8]:
-        """Resize an upright RGB photo to the network's square: ``(S, S, 3)`` uint8."""
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Recognise warped photos."""

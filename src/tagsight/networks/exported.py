@@ -9,8 +9,6 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
 
-import numpy as np
-from PIL import Image
 from pydantic import ValidationError
 
 from tagsight.errors import DataError
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from tagsight.networks.base import Item, Outcome, Prepared
@@ -60,7 +59,7 @@ class Threads(NamedTuple):
 class ExportedNetwork(ABC):
     """A graph that takes decoded photos and does all else itself.
 
-    It also takes photos of other sizes than `warp` makes: ``(B, H, W, 3)`` uint8.
+    It also takes photos of any other size: ``(B, H, W, 3)`` uint8.
 
     Args:
         file: That it was read from.
@@ -129,11 +128,6 @@ class ExportedNetwork(ABC):
         if not answer.size or not np.isfinite(answer).all():
             msg = f"expected finite {name} from {self.file}, got others: the model is of no use"
             raise DataError(msg)
-
-    def warp(self, photo: Image.Image) -> NDArray[np.uint8]:
-        """Resize a photo to a square: ``(S, S, 3)`` uint8; bilinear, antialiased."""
-        side = self.info.image_size
-        return np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR))
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Recognise photos."""

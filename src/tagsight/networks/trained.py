@@ -16,7 +16,6 @@ from tagsight.model_info import MOST_LINKS, LabelLink, ModelInfo
 from tagsight.networks.base import Outputs
 from tagsight.new_labels import add_labels
 from tagsight.precision import widened
-from tagsight.transforms import warp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
     from torch import Tensor
 
     from tagsight.checkpoint import LoadedModel
@@ -48,11 +46,6 @@ class TrainedNetwork:
     def info(self) -> ModelInfo:
         """What the model says of itself."""
         return describe(self.model)
-
-    def warp(self, photo: Image.Image) -> NDArray[np.uint8]:
-        """Resize a photo as in training: ``(S, S, 3)`` uint8."""
-        pixels: NDArray[np.uint8] = warp(photo, self.info.image_size).permute(1, 2, 0).numpy()
-        return pixels
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
