@@ -10,11 +10,9 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from tagsight.data.photos import open_photo
+from tagsight.agreement import Agreement, compare
 from tagsight.errors import DataError
 from tagsight.exported_graph import ExportedGraph, onnx_program
 from tagsight.files import replacing
@@ -22,17 +20,13 @@ from tagsight.networks import open_network
 from tagsight.networks.exported import KEY
 from tagsight.networks.openvino_file import WEIGHTS_KEY, weights_digest, weights_file
 from tagsight.networks.seal import SEAL_KEY, UNSEALED, seal
-from tagsight.networks.trained import TrainedNetwork, describe
-from tagsight.recognizer import Recognizer
-from tagsight.runtime import Runtime
+from tagsight.networks.trained import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
-
+    from tagsight.agreement import OnProblem
     from tagsight.checkpoint import LoadedModel
-    from tagsight.networks.base import Network
 
 Form = Literal["onnx", "openvino"]
 ENDINGS: dict[Form, str] = {"onnx": ".onnx", "openvino": ".xml"}
@@ -41,38 +35,28 @@ TOLERANCE = 0.01
 """Largest difference of a score, on any photo, with which a file in float32 is delivered."""
 
 
-class Agreement(NamedTuple):
-    """How far an exported file and the model agree, over photos.
-
-    Attributes:
-        photos: How many were compared.
-        scores: Largest difference of a score.
-        maps: Largest difference of a map, relative to the largest value of the photo's maps.
-        embedding: Largest difference of an embedding, relative to its length.
-        decisions: Share of (photo, label) pairs that are decided alike.
-    """
-
-    photos: int
-    scores: float
-    maps: float
-    embedding: float
-    decisions: float
-
-
-def export_model(model: LoadedModel, file: Path, photos: Iterable[Path]) -> Agreement:
+def export_model(
+    model: LoadedModel,
+    file: Path,
+    photos: Iterable[Path],
+    *,
+    on_problem: OnProblem | None = None,
+) -> Agreement:
     """Write a model in float32, if the file then says what the model says.
 
     Args:
         model: On the CPU.
         file: Replaced when all is well; its ending, one of `ENDINGS`, decides the form.
         photos: What the two are compared on.
+        on_problem: Called with a photo that cannot be read, which is left out, and why.
 
     Raises:
-        DataError: If something to export with is not installed, the system cannot be exported, or
-            the file differs by more than `TOLERANCE`.
+        DataError: If something to export with is not installed, the system cannot be exported, no
+            photo can be read, or the file differs by more than `TOLERANCE`.
     """
     with written_onnx(model) as graph, delivering(graph, file) as written:
-        agreement = compare(model, open_network(written, precision="float32"), photos)
+        network = open_network(written, precision="float32")
+        agreement = compare(model, network, photos, on_problem=on_problem)
         if agreement.scores > TOLERANCE:
             msg = (
                 f"expected scores within {TOLERANCE} of the model's, got a difference of "
@@ -126,35 +110,6 @@ def delivering(graph: Path, file: Path) -> Iterator[Path]:
             written = graph
             yield written
         _put(written, file)
-
-
-def compare(model: LoadedModel, network: Network, photos: Iterable[Path]) -> Agreement:
-    """Recognise photos by an exported file and by the model, and compare what they say.
-
-    Args:
-        model: On the CPU.
-        network: Runs the file.
-        photos: Decoded whole, as a user of the file would.
-    """
-    recognizer = Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
-    scores, maps, embedding = 0.0, 0.0, 0.0
-    equal: list[float] = []
-    for path in photos:
-        photo = open_photo(path)
-        given, result = network(np.asarray(photo)[None]), recognizer(photo)
-        said = model.decision.scores(given.logits[0])
-        scores = max(scores, _apart(said, result.scores))
-        maps = max(maps, _apart(given.maps[0], result.maps, np.abs(result.maps).max()))
-        length = np.linalg.norm(result.embedding)
-        embedding = max(embedding, _apart(given.embedding[0], result.embedding, length))
-        equal.append(float((model.decision.predicted(said) == result.predicted).mean()))
-    return Agreement(len(equal), scores, maps, embedding, sum(equal) / max(1, len(equal)))
-
-
-def _apart(
-    given: NDArray[np.floating], expected: NDArray[np.floating], scale: np.floating | float = 1.0
-) -> float:
-    return float(np.abs(given - expected).max() / (float(scale) or 1.0))
 
 
 def _write_openvino(graph: Path, file: Path) -> None:

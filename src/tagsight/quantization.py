@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from tagsight.agreement import compare
 from tagsight.errors import DataError
-from tagsight.exporting import Agreement, compare, delivering, written_onnx
+from tagsight.exporting import delivering, written_onnx
 from tagsight.metrics import average_precision, mean_average_precision
 from tagsight.networks import open_network
 from tagsight.networks.exported import PHOTOS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tagsight.agreement import Agreement, OnProblem
     from tagsight.checkpoint import LoadedModel
     from tagsight.data.annotations import Annotations
     from tagsight.networks.base import Network
@@ -53,6 +55,7 @@ def export_quantized(
     calibration: Sequence[Path],
     validation: Annotations,
     most: float,
+    on_problem: OnProblem | None = None,
 ) -> Quantized:
     """Write a model whose convolutions compute in 8 bits, unless it loses too much by it.
 
@@ -65,6 +68,7 @@ def export_quantized(
         calibration: Training photos, to learn the ranges of values from.
         validation: Labelled photos that mAP is measured on.
         most: Allowed drop of mAP, in points of percent.
+        on_problem: Called with one of ``photos`` that cannot be read, and why.
 
     Raises:
         DataError: If the model cannot be exported, or the drop is larger.
@@ -83,7 +87,7 @@ def export_quantized(
                     "export without --int8"
                 )
                 raise DataError(msg)
-            agreement = compare(model, network, photos)
+            agreement = compare(model, network, photos, on_problem=on_problem)
     return Quantized(agreement, before, after, len(validation))
 
 

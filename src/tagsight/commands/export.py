@@ -12,12 +12,14 @@ from cyclopts.validators import Number
 from tagsight.amounts import amount
 from tagsight.commands.options import CheckedReading, PhotoPath
 from tagsight.commands.output import remark, say
+from tagsight.commands.problems import listed
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from tagsight.agreement import Agreement
     from tagsight.checkpoint import LoadedModel
+    from tagsight.commands.problems import LeftOut
     from tagsight.data.annotations import Annotations
-    from tagsight.exporting import Agreement
     from tagsight.quantization import Quantized
 
     Form = Literal["onnx", "openvino"]
@@ -65,17 +67,20 @@ def export(
     *,
     out: Path,
     to: Literal["onnx", "openvino"] | None = None,
+    problems: Path | None = None,
     in_eight_bits: InEightBits = InEightBits(),
 ) -> None:
     """Write a model as a file that takes decoded photos of any size, and runs without torch.
 
-    Before it is delivered the file is run, and compared with the model on photos of yours.
+    Before it is delivered the file is run, and compared with the model on photos of yours, alone
+    and in batches as they are tagged. Photos that cannot be read are listed.
 
     Args:
         model: The model folder.
         photos: Photos to compare on: files, folders and tars; the first 500 are taken.
         out: The file; its name ends in .onnx, or in .xml for OpenVINO, whose weights lie beside it.
         to: The form; by default the ending decides.
+        problems: File for a table of the photos that were left out, and why.
     """
     _check_ending(out, to)
     in_eight_bits.check()
@@ -92,14 +97,31 @@ def export(
         msg = "expected photos to compare the file with the model on, got none"
         raise DataError(msg)
     remark(f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels")
-    if in_eight_bits.int8:
-        quantized = _in_eight_bits(model, loaded, out, compared, in_eight_bits)
-        say([*_told(quantized.agreement), _told_drop(quantized), str(out)])
-    else:
-        from tagsight.exporting import TOLERANCE, export_model
+    with listed(problems) as left_out:
+        try:
+            lines = _exported(model, loaded, out, compared, in_eight_bits, left_out)
+        finally:
+            left_out.tell()
+    say([*lines, str(out)])
 
-        agreement = export_model(loaded, out, compared)
-        say([*_told(agreement), f"allowed difference of a score: {TOLERANCE}", str(out)])
+
+def _exported(
+    model: Path,
+    loaded: LoadedModel,
+    out: Path,
+    compared: list[Path],
+    in_eight_bits: InEightBits,
+    left_out: LeftOut,
+) -> list[str]:
+    """Write the file; give what there is to say of it."""
+    if in_eight_bits.int8:
+        quantized = _in_eight_bits(model, loaded, out, compared, in_eight_bits, left_out)
+        return [*_told(quantized.agreement), _told_drop(quantized)]
+
+    from tagsight.exporting import TOLERANCE, export_model
+
+    agreement = export_model(loaded, out, compared, on_problem=left_out.append)
+    return [*_told(agreement), f"allowed difference of a score: {TOLERANCE}"]
 
 
 def _check_ending(out: Path, to: Form | None) -> None:
@@ -111,14 +133,19 @@ def _check_ending(out: Path, to: Form | None) -> None:
 
 
 def _in_eight_bits(
-    model: Path, loaded: LoadedModel, out: Path, compared: list[Path], asked: InEightBits
+    model: Path,
+    loaded: LoadedModel,
+    out: Path,
+    compared: list[Path],
+    asked: InEightBits,
+    left_out: LeftOut,
 ) -> Quantized:
     from tagsight.commands.rows import Split, measured
     from tagsight.quantization import export_quantized
     from tagsight.runtime import Runtime
 
     assert asked.data is not None  # it was checked
-    runtime, labelled = Runtime.choose("cpu"), asked.reading.read(asked.data)
+    runtime, labelled = Runtime.choose("cpu", "float32"), asked.reading.read(asked.data)
 
     def rows(split: Split) -> Annotations:
         return measured(model, loaded, labelled, split, runtime, max_bad=asked.reading.max_bad)
@@ -130,6 +157,7 @@ def _in_eight_bits(
         calibration=rows("train").paths,
         validation=rows("val"),
         most=asked.max_map_drop,
+        on_problem=left_out.append,
     )
 
 
@@ -139,8 +167,14 @@ def _told(agreement: Agreement) -> list[str]:
         f"largest difference of a score {agreement.scores:.2g}",
         f"largest difference of a map {agreement.maps:.2g}, of an embedding "
         f"{agreement.embedding:.2g}, relative to their size",
-        f"equal decisions: {agreement.decisions:.2%}",
+        f"equal decisions: {agreement.decisions:.2%}{_told_astray(agreement)}",
     ]
+
+
+def _told_astray(agreement: Agreement) -> str:
+    if agreement.decisions == 1:
+        return ""
+    return f", the others at scores within {agreement.astray:.2g} of their thresholds"
 
 
 def _told_drop(quantized: Quantized) -> str:
