@@ -41,12 +41,12 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a network runs, and in which precision its convolutions do.
+    """Where a network runs, and in which precision its encoder does.
 
     Args:
         device: A torch device.
-        precision: ``bfloat16`` and ``float16`` are used inside autocast only; weights, poolings,
-            maps and losses are float32 always.
+        precision: ``bfloat16`` and ``float16`` are used inside autocast only; weights and all that
+            comes after the encoder are float32 always.
         workers: Threads that decode photos and, on a CPU, put them through the network.
         photo_memory: Budget for decoded photos, in bytes.
         cache: Folder for frozen features, or None to keep none.
@@ -83,6 +83,9 @@ class Runtime:
 
         ``auto`` takes CUDA devices, AMD's under ROCm among them. Apple's ``mps`` and Intel's
         ``xpu`` are taken if they are named, in float32: no result of ours was measured on them.
+
+        The fastest is for training; what a model says of photos is said in float32.
+
         Of several processes that a launcher started on one machine, each takes a GPU of its own.
 
         Raises:
@@ -100,11 +103,14 @@ class Runtime:
         if place.type == "cpu":
             _keep_freed_memory()
         chosen = _fast_precision(place) if precision == "auto" else precision
+        if place.type == "cuda" and chosen == "float32":
+            # It is to be float32: by itself cuDNN rounds what it multiplies to 10 bits (TF32).
+            torch.backends.cudnn.allow_tf32 = False
         threads = workers or min(16, os.cpu_count() or 1)
         return cls(place, chosen, threads, photo_memory, cache, cache_space, accumulate)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Give the region in which convolutions run in the chosen precision."""
+        """Give the region in which the encoder runs in the chosen precision."""
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))

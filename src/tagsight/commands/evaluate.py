@@ -35,6 +35,10 @@ class Besides:
     """Search for each photo among the others, and measure how many of the first so many share a
     label with it."""
 
+    image_size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    """Side of the square that photos are resized to, in pixels, where it is not to be that of the
+    training: a multiple of the encoder's stride."""
+
     never_predicted: Literal["zero", "one", "wrong"] = "zero"
     """Precision of a label that is never predicted: zero, one (SRN's tables), or wrong, which
     counts it as one wrong prediction, so that OP falls too (ML-GCN's and CSRA's tables)."""
@@ -65,7 +69,7 @@ def evaluate(
         json: File for the whole report; without a name it goes to standard output.
     """
     remark(f"loading {model}")
-    with machine.together() as runtime:
+    with machine.exact().together() as runtime:
         report = _measured(model, data, split, reading, besides, additions, runtime)
         if not runtime.processes.is_first:
             return
@@ -97,6 +101,8 @@ def _measured(
     loaded = load_model(model, runtime.device)
     if (added := additions.names()) is not None:
         loaded = add_labels(loaded, added, vectors=additions.vectors)
+    trained_at = loaded.recipe.training.image_size
+    loaded = loaded.at(besides.image_size or trained_at)
     boxes = read_boxes(besides.boxes) if besides.boxes is not None else None
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None
@@ -105,6 +111,7 @@ def _measured(
             besides.never_predicted, "absent" if besides.unknown == "absent" else "left_out"
         )
         report = measure(loaded, rows, runtime, conventions=conventions, progress=advance)
+    report["trained_image_size"] = trained_at
     if runtime.processes.is_first:
         with progress("measuring evidence", len(rows)) as advance:
             report["evidence"] = measure_evidence(

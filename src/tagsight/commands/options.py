@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -280,7 +280,8 @@ class Machine(PhotoBudget):
     model. Apple's mps and Intel's xpu are taken only if they are named, and compute in float32."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the convolutions; by default the fastest that is safe on the device."""
+    """Of the encoder; by default float32, in which a model says the same wherever it runs, and in
+    training the fastest that is safe on the device."""
 
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Threads that decode photos; by default one for each processor, at most 16."""
@@ -308,6 +309,10 @@ class Machine(PhotoBudget):
             **(room.limits() if room else {"photo_memory": 0}),
         )
         return replace(runtime, max_photo_memory=self.photo_bytes)
+
+    def exact(self) -> Self:
+        """The same for what a model says: in float32, unless a precision was asked for."""
+        return replace(self, precision="float32") if self.precision == "auto" else self
 
     @contextmanager
     def together(self, room: Room | None = None) -> Iterator[Runtime]:

@@ -9,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
 
+import numpy as np
 from pydantic import ValidationError
 
 from tagsight.errors import DataError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tagsight.networks.base import Item, Outcome, Prepared
