@@ -128,6 +128,12 @@ def quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) 
         # The widest range of many photos would leave few steps for what is usual.
         extra_options={"CalibMovingAverage": True},
     )
+    # ONNX Runtime names its own operators and others as possible, used or not.
+    model = onnx.load(quantized)
+    used = {node.domain for node in model.graph.node}
+    for known in [one for one in model.opset_import if one.domain not in used]:
+        model.opset_import.remove(known)
+    onnx.save(model, quantized)
     seal(quantized)
 
 
