@@ -80,9 +80,11 @@ from tagsight.cli import main
 class Heavy(BaseException):
     pass
 
+HEAVY = {"torch", "torchvision", "timm", "onnxruntime", "openvino", "lancedb", "uvicorn"}
+
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name in {"torch", "torchvision", "timm", "onnxruntime", "openvino", "lancedb", "uvicorn"}:
+        if name in HEAVY:
             raise Heavy(name)
 
 sys.meta_path.insert(0, Finder())
