@@ -296,7 +296,7 @@ def test_settings_that_are_none_are_refused(model: Path, content: bytes, said: s
 def test_settings_of_absurd_size_are_refused_unread(model: Path):
     with (model / "config.json").open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(DataError, match=r"expected at most 33,554,432 bytes in .*config.json"):
+    with pytest.raises(DataError, match=r"expected at most 8,388,608 bytes in .*config.json"):
         load_model(model)
 
 
@@ -327,6 +327,15 @@ def test_settings_that_do_not_fit_are_refused(model: Path, changes: dict[str, ob
     change_config(model, **changes)
     with pytest.raises(DataError, match=f"model(/config.json|/model.safetensors)?: .*{said}"):
         load_model(model)
+
+
+def test_an_encoder_far_larger_than_the_file_is_refused_before_it_is_made(model: Path):
+    config = json.loads((model / "config.json").read_text())
+    config["recipe"]["settings"]["backbone"]["name"] = "convnextv2_huge"
+    (model / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="numbers of the encoder 'convnextv2_huge', got") as caught:
+        load_model(model)
+    assert int(re.findall(r"some ([\d,]+)", str(caught.value))[0].replace(",", "")) > 600_000_000
 
 
 def test_labels_of_another_number_than_the_weights_are_refused(model: Path):

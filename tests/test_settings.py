@@ -164,6 +164,9 @@ def test_an_unknown_recipe_is_answered_with_all_there_are():
         (b"recipe = 3", "expected recipe to be the name of one, got 3"),
         (b"lr = 3", r"expected 'recipe' and the tables \[system\] and \[training\], got 'lr'"),
         (b"training = 3", "got 'training'"),
+        (b"lr = " + b"9" * 10_000, "expected TOML: a line of more than 4,000 characters"),
+        (b".".join([b"a"] * 100_000) + b" = 1", "a line of more than 4,000 characters"),
+        (b"lr = " + b"[\n" * 3_000, "expected TOML"),
     ],
 )
 def test_a_file_that_is_no_settings_file_is_refused(content: bytes, message: str, tmp_path):

@@ -141,3 +141,12 @@ def test_a_folder_that_may_not_be_written_is_no_matter_of_the_archive(tmp_path):
     (tmp_path / "out" / "VOC").touch()
     with pytest.raises(OSError, match="VOC"):
         unpack(write_zip(tmp_path / "a.zip", {"VOC/deep/b.jpg": b""}), tmp_path / "out")
+
+
+def test_a_header_of_endless_length_is_not_read(tmp_path):
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 2**40
+    path = tmp_path / "a.tar"
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
+    with pytest.raises(DataError, match="expected headers of at most 1,048,576 bytes, got 1,099,"):
+        unpack(path, tmp_path / "out")

@@ -193,6 +193,29 @@ def test_malformed_text_is_refused_with_its_line(
         from_file(write_text(tmp_path / "v.txt", lines), "dog")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"\x01\x00" + (9_000).to_bytes(2, "little") + b"(" * 9_000,
+        b"\x01\x00"
+        + (59).to_bytes(2, "little")
+        + b"{'descr': '<U3', 'fortran_order': False, 'shape': (True,)}\n",
+        b"\x02\x00" + (2**31).to_bytes(4, "little") + b" " * 10_000,
+        b"\x09\x00" + b"x" * 100,
+        b"",
+    ],
+)
+def test_arrays_with_odd_headers_are_refused(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "v.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("words", "vectors"):
+            archive.writestr(f"{name}.npy", b"\x93NUMPY" + header)
+    with pytest.raises(
+        DataError, match=r"v\.npz: expected an \.npz file, got one that cannot be read"
+    ):
+        from_file(path, "dog")
+
+
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "glove.pkl"
     path.write_bytes(pickle.dumps({"dog": [1.0, 2.0]}))

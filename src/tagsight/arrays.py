@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -24,13 +25,19 @@ MOST_BYTES = 1 << 31
 
 KINDS = {"U": "strings", "f": "floating-point numbers", "i": "integers"}
 
+LONGEST_HEADER = 10_000
+"""Bytes of what an array says of itself."""
+
 _UNREADABLE = (
     ArithmeticError,  # a shape too large for an integer
     EOFError,
     KeyError,
     OSError,
-    RuntimeError,  # encrypted, or compressed in a way that is not known
+    RuntimeError,  # encrypted, or compressed in a way that is not known; nested too deeply
+    SyntaxError,  # a header that NumPy takes for Python
+    TypeError,
     ValueError,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -72,6 +79,7 @@ def read_array(archive: zipfile.ZipFile, name: str, kind: str, path: Path) -> ND
     """
     member = f"{name}.npy"
     size = archive.getinfo(member).file_size
+    _check_header_length(archive, member)
     with archive.open(member) as stream:
         version = np.lib.format.read_magic(stream)
         read_header = (
@@ -93,6 +101,16 @@ def read_array(archive: zipfile.ZipFile, name: str, kind: str, path: Path) -> ND
         raise DataError(msg)
     with archive.open(member) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _check_header_length(archive: zipfile.ZipFile, member: str) -> None:
+    """NumPy reads a header of any length before it looks at it."""
+    with archive.open(member) as stream:
+        start = stream.read(12)
+    length = int.from_bytes(start[8:10] if start[6:7] == b"\x01" else start[8:12], "little")
+    if length > LONGEST_HEADER:
+        msg = f"a header of {length:,} bytes"
+        raise ValueError(msg)
 
 
 def write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:

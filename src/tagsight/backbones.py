@@ -180,6 +180,18 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     return backbone
 
 
+def encoder_numbers(config: BackboneConfig) -> int:
+    """How many numbers the weights of an encoder are, found without making any of them.
+
+    Raises:
+        DataError: If timm does not know its name.
+    """
+    with torch.device("meta"):
+        named = config.model_copy(update={"weights": "none"})
+        network = _embedded(named) if config.name == EMBEDDED else _from_timm(named)
+    return sum(tensor.numel() for tensor in network.state_dict().values())
+
+
 def _embedded(config: BackboneConfig) -> nn.Module:
     network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
     if config.weights == "imagenet":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from safetensors.torch import save_file
 
 from tagsight import __version__
 from tagsight.amounts import amount
-from tagsight.backbones import weights_follow
+from tagsight.backbones import encoder_numbers, weights_follow
 from tagsight.decision import Decision
 from tagsight.errors import DataError
 from tagsight.files import replacing_folder
@@ -165,6 +166,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         decision = Decision.from_dict(config.decision, config.labels)
     with about(weights_file), _opened(weights_file) as stored:
         labels = _label_space(stored, config.labels)
+        _check_encoder(stored, recipe)
     # Its first weights are random and overwritten: nobody's random numbers are used up.
     with about(folder), weights_follow(), torch.random.fork_rng(devices=[]):
         system = build_system(recipe, labels)
@@ -232,6 +234,19 @@ def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str)
         found = f"{header.get_shape()} of {header.get_dtype()}"
     msg = f"expected {key!r} of all labels in {CONFIG}, {shape} of {kind}, got {found}"
     raise DataError(msg)
+
+
+def _check_encoder(stored: safe_open, recipe: Recipe) -> None:
+    """See that the encoder is not far larger than the file, before it takes the memory."""
+    encoder = recipe.settings.backbone
+    there = sum(math.prod(shape) for shape in _shapes(stored).values())
+    # Folded batch norm makes it smaller than it was, by far less than half.
+    if (needed := encoder_numbers(encoder)) > 2 * there:
+        msg = (
+            f"does not fit the system in {CONFIG}: expected some {needed:,} numbers of the encoder "
+            f"{encoder.name!r}, got {there:,}"
+        )
+        raise DataError(msg)
 
 
 def _check_shapes(stored: safe_open, system: System) -> None:

@@ -21,13 +21,18 @@ TORCH = frozenset({"torch", "torchvision", "timm", "safetensors"})
 """What the extra ``torch`` brings: all but the use of exported files needs it."""
 
 
+LONGEST_MESSAGE = 4_000
+"""Characters."""
+
+
 def user_message(error: Exception) -> str | None:
     """One line for an error that a user can mend; None for a defect of ours."""
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
     if isinstance(error, DataError | FloatingPointError):
-        return str(error)
+        said = str(error)  # which may quote a file
+        return said if len(said) <= LONGEST_MESSAGE else f"{said[: LONGEST_MESSAGE - 3]}..."
     if isinstance(error, ModuleNotFoundError) and error.name in TORCH:
         return (
             f"expected the extra 'torch' for this, got no {error.name}: "

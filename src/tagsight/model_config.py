@@ -25,7 +25,7 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 FORMAT = 1
 """Raised whenever an older tagsight would misread what this one writes."""
 
-LARGEST_CONFIG = 32 * 2**20
+LARGEST_CONFIG = 2**23
 """Bytes: a label with its name, threshold and metrics takes some hundred."""
 
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"})

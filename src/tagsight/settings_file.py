@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tagsight.config import Recipe
 
 LARGEST_FILE = 2**20
+LONGEST_LINE = 4_000
 
 
 class SettingsFile(NamedTuple):
@@ -59,8 +60,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         msg = f"expected a TOML file of at most {LARGEST_FILE:,} bytes, got {path}"
         raise DataError(msg)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        # A name of a hundred thousand parts takes gigabytes.
+        if any(len(line) > LONGEST_LINE for line in text.splitlines()):
+            msg = f"a line of more than {LONGEST_LINE:,} characters"
+            raise ValueError(msg)
+        return tomllib.loads(text)
+    # What is nested too deeply, and numbers of thousands of digits, have errors of their own.
+    except (ValueError, RecursionError) as error:
         msg = f"{path}: expected TOML: {error}"
         raise DataError(msg) from error
 

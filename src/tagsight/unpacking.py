@@ -8,7 +8,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from tagsight.errors import DataError
 
@@ -20,7 +20,52 @@ MOST_MEMBERS = 500_000
 MOST_BYTES = 64 * 2**30
 """Of everything in an archive, unpacked."""
 
+LARGEST_HEADER = 2**20
+"""Bytes of what a tar may say about one member, such as a long name."""
+
+MOST_SHARED = 100
+"""Things that a tar may say about all of its members."""
+
 _UNREADABLE = (EOFError, NotImplementedError, RuntimeError, tarfile.TarError, zipfile.BadZipFile)
+
+
+class BoundedReads:
+    """A tar whose headers are no longer than they may be, whatever they say of their length.
+
+    Contents are read in pieces that are far shorter.
+
+    Args:
+        file: The tar, open.
+        name: Of it, for the error.
+    """
+
+    def __init__(self, file: IO[bytes], name: Path) -> None:
+        self.name = name
+        self.seek = file.seek
+        self.tell = file.tell
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        """Read at most so many bytes.
+
+        Raises:
+            DataError: If these are more than `LARGEST_HEADER`.
+        """
+        if size > LARGEST_HEADER:
+            msg = f"{self.name}: expected headers of at most {LARGEST_HEADER:,} bytes, got {size:,}"
+            raise DataError(msg)
+        return self._file.read(size)
+
+
+def require_few_shared(opened: tarfile.TarFile, archive: Path) -> None:
+    """See that a tar says little about all of its members, each of which is told it anew.
+
+    Raises:
+        DataError: If it says more than `MOST_SHARED` things.
+    """
+    if len(opened.pax_headers) > MOST_SHARED:
+        msg = f"{archive}: expected at most {MOST_SHARED} headers for all members, got more"
+        raise DataError(msg)
 
 
 def unpack(
@@ -47,6 +92,8 @@ def unpack(
             _unpack_zip(archive, folder, told)
         else:
             _unpack_tar(archive, folder, told)
+    except DataError:
+        raise
     except FileExistsError as error:
         msg = f"{archive}: expected every file once, got {error.filename} more than once"
         raise DataError(msg) from error
@@ -78,10 +125,14 @@ def _unpack_zip(archive: Path, folder: Path, progress: Callable[[int, int | None
 
 def _unpack_tar(archive: Path, folder: Path, progress: Callable[[int, int | None], None]) -> None:
     size = 0
-    with tarfile.open(archive, "r:") as opened:
+    with (
+        archive.open("rb") as file,
+        tarfile.open(fileobj=cast("IO[bytes]", BoundedReads(file, archive)), mode="r:") as opened,
+    ):
         for done, member in enumerate(opened, 1):
             size += member.size
             _require_bounds(archive, done, size)
+            require_few_shared(opened, archive)
             if not (member.isreg() or member.isdir()):
                 _refuse(archive, member.name, "a link or device")
             target = _inside(archive, member.name, folder)

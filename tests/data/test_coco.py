@@ -212,6 +212,12 @@ def test_what_is_no_coco_file_is_refused(write, text, message) -> None:
         coco.read(write(text))
 
 
+def test_a_file_of_nothing_but_brackets_is_refused_before_it_is_parsed(write, monkeypatch) -> None:
+    monkeypatch.setattr("tagsight.data.coco_json.MOST_ENTRIES", 1_000)
+    with pytest.raises(DataError, match="at most 1,000 objects and lists, got 1,002"):
+        read_annotations(write('{"images": [' + "[]," * 999 + "[]]}"), format="coco")
+
+
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
     from tagsight.data.coco_json import read_instances
 

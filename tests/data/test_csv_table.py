@@ -91,3 +91,19 @@ def test_a_file_that_is_too_large_is_not_read(write, monkeypatch) -> None:
     monkeypatch.setattr("tagsight.data.csv_table.LARGEST_FILE", 10)
     with pytest.raises(DataError, match=r"at most 10 bytes in .*labels.csv, got 29"):
         CsvTable.of(write("image,cat,dog\nabcdef.jpg,1,0\n"[:30]))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "image," + ",".join(f"l{i}" for i in range(100_001)) + "\na.jpg\n",
+            "at most 100,000 cells",
+        ),
+        ("image,labels\na.jpg" + "," * 100_001, "at most 100,000 cells"),
+        ("image,labels\n" + "\n" * 10_001 + "a.jpg,cat\n", "got 10,000 blank lines"),
+    ],
+)
+def test_rows_without_end_are_refused_before_they_are_taken_apart(write, content, message) -> None:
+    with pytest.raises(DataError, match=message):
+        read_annotations(write(content), format="csv-list")

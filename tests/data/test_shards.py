@@ -73,6 +73,7 @@ def test_what_is_not_listed_is_absent_and_what_is_not_in_a_table_is_unknown(
         ('{"labels": {"dog": 1.0}}', "json", "a table of 1, 0 and null"),
         ("{", "json", "expected labels as UTF-8 text or JSON"),
         ("[" * 100_000, "json", "expected labels as UTF-8 text or JSON"),
+        ('{"labels": ' + "9" * 5_000 + "}", "json", "expected labels as UTF-8 text or JSON"),
         (b"\xff\xfe", "txt", "expected labels as UTF-8 text or JSON"),
         ("a\x1b[2J", "txt", "without control characters"),
         ("x" * (2**20 + 1), "txt", r"expected at most 1,048,576 bytes, got 1,048,577"),

@@ -134,6 +134,32 @@ def test_a_malicious_header_of_endless_length_is_not_read(tmp_path):
         members(path)
 
 
+def extended(kind: bytes, **words: str) -> bytes:
+    """A header about the member behind it, or about all of them."""
+    return tarfile.TarInfo._create_pax_generic_header(words, kind, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([extended(tarfile.XHDTYPE, comment="x")] * 2_000, "recursion|headers of at most"),
+        ([extended(tarfile.XGLTYPE, **{f"k{i}": "x"}) for i in range(300)], "at most 100 headers"),
+        (
+            [extended(tarfile.XGLTYPE, **{f"k{i}": "x" * 200_000}) for i in range(8)],
+            "headers of at most 1,048,576 bytes",
+        ),
+        ([extended(tarfile.XHDTYPE, size="9" * 3_000)], "lie within the file"),
+    ],
+)
+def test_headers_about_headers_end(tmp_path, parts, message):
+    member = tarfile.TarInfo("a.jpg")
+    path = tmp_path / "a.tar"
+    path.write_bytes(b"".join(parts) + member.tobuf() + bytes(1024))
+    with pytest.raises(DataError, match=message) as caught:
+        members(path)
+    assert len(str(caught.value)) < 500
+
+
 def test_members_that_come_twice_are_refused(tmp_path):
     path = write(tmp_path / "a.tar", {"a.jpg": b"1", "./a.jpg": b"2"})
     with pytest.raises(DataError, match=r"expected every file once, got 'a\.jpg' twice"):

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 MOST_NAMED = 3
 LARGEST_FILE = 2 * 2**30
+MOST_ENTRIES = 2**25
+"""Objects and lists of a file; the official one of COCO's training photos has some four million."""
 
 Id: TypeAlias = int | str
 Fields: TypeAlias = dict[str, Any]
@@ -115,8 +117,13 @@ def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, st
 
 def _json(file: Path) -> Fields:
     require_file(file, largest=LARGEST_FILE)
+    text = file.read_bytes()
+    # Each takes fifty bytes of memory or more, however short it is written.
+    if (entries := text.count(b"{") + text.count(b"[")) > MOST_ENTRIES:
+        msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
+        raise DataError(msg)
     try:
-        content = json.loads(file.read_bytes(), object_hook=_without_outline)
+        content = json.loads(text, object_hook=_without_outline)
     except RecursionError:
         msg = f"{file}: expected a COCO file, got JSON that is nested too deeply"
         raise DataError(msg) from None

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TextIO, TypeVar
 
 from tagsight.amounts import amount
 from tagsight.data.annotations import Annotations, clean_name
@@ -32,6 +32,10 @@ SPLIT_COLUMNS = frozenset({"split", "split_name"})
 DELIMITERS = (",", ";", "\t")
 LARGEST_FILE = 2**30
 LONGEST_LINE = 2**24
+MOST_COLUMNS = 100_000
+MOST_BLANK = 10_000
+"""Blank lines, one after another."""
+
 SPLIT_NAMES = {
     "train": "train",
     "training": "train",
@@ -212,7 +216,7 @@ def _has_image(names: list[str]) -> bool:
 
 def _records(source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     with source.open(encoding="utf-8-sig", newline="") as handle:
-        lines = iter(lambda: handle.readline(LONGEST_LINE), "")
+        lines = _bounded_lines(handle, delimiter, source)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for cells in reader:
@@ -224,6 +228,24 @@ def _records(source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except UnicodeDecodeError as error:
             msg = f"{source}:{_undecodable_line(source)}: expected UTF-8 text, got {error.reason}"
             raise DataError(msg) from error
+
+
+def _bounded_lines(handle: TextIO, delimiter: str, source: Path) -> Iterator[str]:
+    """Lines with no more cells than a row may have, and not for ever blank.
+
+    Raises:
+        DataError: If a line has more than `MOST_COLUMNS`, or more than `MOST_BLANK` have nothing.
+    """
+    blank = 0
+    for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), ""), 1):
+        if line.count(delimiter) > MOST_COLUMNS:
+            msg = f"{source}:{number}: expected at most {MOST_COLUMNS:,} cells in a row, got more"
+            raise DataError(msg)
+        blank = blank + 1 if line.isspace() else 0
+        if blank > MOST_BLANK:
+            msg = f"{source}:{number}: expected rows, got {MOST_BLANK:,} blank lines"
+            raise DataError(msg)
+        yield line
 
 
 def _undecodable_line(source: Path) -> int:

@@ -189,10 +189,14 @@ def _parsed(content: bytes, where: str) -> Said:
         if not where.lower().endswith(".json"):
             names = re.split(r"[;\n]", text)
             return Said({name: 1 for part in names if (name := clean_name(part, where))}, 0)
-        return _of_json(json.loads(text), where)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        value = json.loads(text)
+    # A number of thousands of digits is a ValueError of its own kind.
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
         msg = f"{where}: expected labels as UTF-8 text or JSON, got: {error}"
         raise DataError(msg) from error
+    return _of_json(value, where)
 
 
 def _of_json(value: Any, where: str) -> Said:  # noqa: ANN401 - whatever the file holds

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from tagsight.data.source import is_file, photo_name, require_file
 from tagsight.errors import DataError
+from tagsight.unpacking import LARGEST_HEADER, BoundedReads, require_few_shared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +21,6 @@ SUFFIX = ".tar"
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MOST_MEMBERS = 2_000_000
 LARGEST_TAR = 2**42
-LARGEST_HEADER = 2**20
-"""Bytes of what a tar may say about one member, such as a long name."""
-
 LARGEST_MEMBER = 2**30
 """Bytes of a member that is read, which are held in memory."""
 
@@ -120,20 +118,25 @@ def _state(tar: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-class _Headers:
-    """A tar of which only headers are read, and none of them is longer than it may be."""
+class _Headers(BoundedReads):
+    """A tar of which only headers are read: so many bytes at most between two members."""
 
     def __init__(self, file: IO[bytes], tar: Path) -> None:
-        self._tar = tar
-        self.seek = file.seek
-        self.tell = file.tell
-        self._file = file
+        super().__init__(file, tar)
+        self._left = LARGEST_HEADER
 
     def read(self, size: int) -> bytes:
-        if size > LARGEST_HEADER:
-            msg = f"{self._tar}: expected headers of at most {LARGEST_HEADER:,} bytes, got {size:,}"
-            raise DataError(msg)
-        return self._file.read(size)
+        """Read at most so many bytes.
+
+        Raises:
+            DataError: If these, or all since the last member, are more than `LARGEST_HEADER`.
+        """
+        self._left -= size
+        return super().read(max(size, LARGEST_HEADER - self._left) if self._left < 0 else size)
+
+    def start_member(self) -> None:
+        """Let the next member have its own."""
+        self._left = LARGEST_HEADER
 
 
 def _indexed(tar: Path) -> dict[str, Span]:
@@ -143,16 +146,19 @@ def _indexed(tar: Path) -> dict[str, Span]:
         with tar.open("rb") as file:
             _require_uncompressed(file.read(2), tar)
             file.seek(0)
-            headers = cast("IO[bytes]", _Headers(file, tar))
-            with tarfile.open(fileobj=headers, mode="r:") as opened:
+            headers = _Headers(file, tar)
+            with tarfile.open(fileobj=cast("IO[bytes]", headers), mode="r:") as opened:
                 for number, member in enumerate(opened, 1):
+                    headers.start_member()
+                    require_few_shared(opened, tar)
                     _require_plain(member, number, tar)
                     opened.members = []  # type: ignore[attr-defined]  # or all stay in memory
                     if member.isreg():
                         _add(found, member, tar, size)
                 file.seek(opened.offset)
                 _require_end(file.read(LARGEST_HEADER), tar)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    # A header that says more about the next is read by a call within the call for that.
+    except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
         msg = f"{tar}: expected a sound tar, got: {error}"
@@ -193,7 +199,7 @@ def _add(found: dict[str, Span], member: tarfile.TarInfo, tar: Path, size: int) 
     name = photo_name(member.name, str(tar))
     end = member.offset_data + member.size
     if member.size < 0 or end > size:
-        msg = f"{tar}: expected {name!r} to lie within the file, got an end at {end:,} bytes"
+        msg = f"{tar}: expected {name!r} to lie within the file, got one of another size"
         raise DataError(msg)
     if name in found:
         msg = f"{tar}: expected every file once, got {name!r} twice"

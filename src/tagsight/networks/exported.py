@@ -33,8 +33,8 @@ PHOTOS = "photos"
 OUTPUTS = ("probabilities", "maps", "embedding", "logits", "features")
 """Names of the graph's input and of its outputs, in their order."""
 
-LARGEST_DESCRIPTION = 32 * 2**20
-"""Characters of what a file says of itself."""
+LARGEST_DESCRIPTION = 2**23
+"""Characters of what a file says of itself; a label takes some two hundred."""
 
 
 class Threads(NamedTuple):
