@@ -23,8 +23,16 @@ with suppress(ImportError):
     pillow_heif.register_heif_opener()
 
 Image.init()
-LYING = Image.Exif()
-LYING[ExifTags.Base.Orientation] = 6
+
+
+def lying() -> bytes:
+    """What a camera writes that was held upright."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    return exif.tobytes()
+
+
+LYING = lying()
 
 
 def pixels(side: int, bands: int = 3) -> NDArray[np.uint8]:
@@ -224,7 +232,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
 """Photos by format and mode, of so many pixels across and down."""
 
 if "HEIF" in Image.SAVE:
-    KINDS["HEIF turned"] = partial(saved, "HEIF", "RGB", exif=LYING.tobytes())
+    KINDS["HEIF turned"] = partial(saved, "HEIF", "RGB", exif=LYING)
 
 IN_PYTHON: dict[str, Callable[[int], bytes]] = {
     **{f"{kind}": partial(pnm, kind) for kind in ("P1", "P2", "P3")},

@@ -24,8 +24,8 @@ from tagsight.data.photo_headers import (
     Metered,
     count_scans,
     largest_tile,
+    prepared,
     require_few_strips,
-    without_comments,
 )
 from tagsight.data.photos import open_photo
 from tagsight.errors import TooLargeError
@@ -81,6 +81,26 @@ def test_a_baseline_jpeg_in_several_scans_is_counted_as_such() -> None:
         assert count_scans(photo, 3, progressive=False) == 8
 
 
+def test_a_scan_of_all_components_cannot_be_feigned_before_one_of_some() -> None:
+    sound = saved("JPEG", "CMYK", 64)
+    at = sound.index(b"\xff\xda")
+    one = b"\xff\xda" + b"\0\x08\x01\x01\0\0\x3f\0" + b"\x7f"
+    feigned = b"\xff\xfe\0\x08" + b"\xff\xda\0\x0e\x04\x01"
+    split = sound[:at] + feigned + one + one + sound[at:]
+    with Image.open(BytesIO(split)) as photo:
+        assert count_scans(photo, 4, progressive=False) == 3
+
+
+def test_of_several_pictures_in_a_file_the_scans_of_the_first_count() -> None:
+    frames = [Image.fromarray(pixels(64)), Image.fromarray(pixels(64)[::-1])]
+    mpo = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert scans(mpo) == 1
+    assert mpo.count(b"\xff\xda") == 2
+    assert open_photo(mpo).size == (64, 64)
+    many = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:], progressive=True)
+    assert scans(many) == 10
+
+
 def test_a_file_may_be_read_so_often_and_no_more() -> None:
     file = Metered(BytesIO(b"abc"), reads=2)
     assert file.read(1) + file.read(1) == b"ab"
@@ -126,7 +146,9 @@ def test_comments_in_plain_text_change_nothing_and_cost_little(kind) -> None:
     head, _, rest = sound.partition(b" ")
     filled = head + b"\n" + b"# one \r#\n" * 100_000 + rest + b" # last"
     assert np.array_equal(np.asarray(open_photo(filled)), np.asarray(open_photo(sound)))
-    assert without_comments(BytesIO(pnm("P6", 8))) is None
+    other = BytesIO(pnm("P6", 8))
+    assert prepared(other) is other
+    assert other.tell() == 0
 
 
 @pytest.mark.parametrize("ending", [".jp2", ".j2k"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+from io import BytesIO
 from math import inf, prod
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -40,7 +41,10 @@ class Metered:
 
     def __init__(self, file: IO[bytes], reads: int = MOST_READS) -> None:
         self._file = file
+        self._read = file.read
         self._left: float = reads
+        self.seek = file.seek
+        self.tell = file.tell
 
     def unmetered(self) -> None:
         """Let it be read as often as anybody likes, by decoders whose work is known."""
@@ -56,27 +60,31 @@ class Metered:
         if self._left < 0:
             msg = f"expected a photo of at most {MOST_READS:,} pieces, got more: most are empty"
             raise TooLargeError(msg)
-        return self._file.read(size)
+        return self._read(size)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._file, name)
 
 
-def without_comments(file: IO[bytes]) -> bytes | None:
-    """The content of a PNM photo in plain text without its comments, or None for other photos.
+def prepared(file: IO[bytes]) -> IO[bytes]:
+    """Give a file that Pillow can open at a cost that its size bounds: in most cases the same.
 
-    Pillow takes comments out one by one, in time that grows with their square.
+    Of PNM in plain text Pillow takes comments out one by one, in time that grows with their square;
+    here they are taken out before.
 
     Args:
         file: Any photo, at its beginning; it is left there.
+
+    Raises:
+        TooLargeError: If it is a TIFF of too many strips.
     """
-    is_plain = file.read(2) in {b"P1", b"P2", b"P3"}
+    start = file.read(16)
     file.seek(0)
-    if not is_plain:
-        return None
-    content = _COMMENT.sub(b"", file.read())
-    file.seek(0)
-    return content
+    if start[:2] in {b"P1", b"P2", b"P3"}:
+        return BytesIO(_COMMENT.sub(b"", file.read()))
+    if start[:4] in _TIFF:
+        require_few_strips(file)
+    return file
 
 
 class _Layout(NamedTuple):
@@ -136,9 +144,8 @@ def count_scans(photo: ImageFile.ImageFile, components: int, *, progressive: boo
     Args:
         photo: As Pillow has opened it.
         components: Of its colours.
-        progressive: Whether it says that it comes in several scans. Others may do so as well.
-
-    Of the usual photo, which is one scan, little more than the header is read.
+        progressive: Whether it says that it comes in several scans. Others may do so as well; of
+            those in one scan, as most are, only the header is read.
 
     Raises:
         TooLargeError: If there are more than `MOST_SCANS`, or too many other segments.
@@ -146,19 +153,34 @@ def count_scans(photo: ImageFile.ImageFile, components: int, *, progressive: boo
     file = photo.fp
     assert file is not None
     here = file.tell()
-    file.seek(0)
     try:
-        return 1 if not progressive and _in_one_scan(file, components) else _scans(file)
+        if not progressive and _is_one_scan(file, components, here or _first_scan(file)):
+            return 1
+        return _scans(file)
     finally:
         file.seek(here)
 
 
-def _in_one_scan(file: IO[bytes], components: int) -> bool:
+def _is_one_scan(file: IO[bytes], components: int, end: int) -> bool:
+    """Whether the header that ends there begins a scan of all components.
+
+    If that of a scan of fewer does, its mark is found in what would be the components of this one.
+    """
+    size = 8 + 2 * components
+    file.seek(max(0, end - size))
+    header = file.read(size)
+    start = bytes((0xFF, _START_OF_SCAN, 0, size - 2, components))
+    return header.startswith(start) and header.rfind(start[:2]) == 0
+
+
+def _first_scan(file: IO[bytes]) -> int:
+    """Where the header of the first scan ends, or 0 if it is far behind."""
+    file.seek(0)
     content = file.read(2**16)
     for marker, at in _segments(content):
-        if marker == _START_OF_SCAN and at + 2 < len(content):
-            return content[at + 2] == components
-    return False
+        if marker == _START_OF_SCAN:
+            return at + int.from_bytes(content[at : at + 2], "big")
+    return 0
 
 
 def _scans(file: IO[bytes]) -> int:

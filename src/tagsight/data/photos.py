@@ -15,7 +15,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tagsight.data.photo_cost import MAX_MEMORY, MAX_WORK, Cost, decoding_cost
-from tagsight.data.photo_headers import Metered, require_few_strips, without_comments
+from tagsight.data.photo_headers import Metered, prepared
 from tagsight.data.srgb import SIDEWAYS, upright_rgb
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError, OtherKindError, TooLargeError
@@ -169,9 +169,7 @@ def _opened(
         file.seek(0)
         if size > limits.memory:
             raise TooLargeError(_too_much_memory(f"a file of {size:,} bytes", limits))
-        require_few_strips(file)
-        plain = without_comments(file)
-        metered = Metered(file if plain is None else BytesIO(plain))
+        metered = Metered(prepared(file))
         with Image.open(cast("IO[bytes]", metered), formats=_formats()) as photo:
             if photo.format == "PPM":  # read value by value
                 metered.unmetered()
@@ -240,12 +238,13 @@ def _decoded(
     photo: Image.Image, limits: _Limits, whole: tuple[int, int], file_size: int, *, keep: bool
 ) -> Image.Image:
     _of_size(photo, limits.pixels)
-    _require_affordable(photo, _cost(photo, whole, file_size), limits)
+    cost = _cost(photo, whole, file_size)
+    _require_affordable(photo, cost, limits)
     photo.load()
-    # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away; and what
-    # is written behind the pixels counts as well.
+    # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away.
     orientation = _orientation(photo)
-    _require_affordable(photo, _cost(photo, whole, file_size), limits)
+    if orientation != 1:  # which may be written behind the pixels
+        _require_affordable(photo, _cost(photo, whole, file_size), limits)
     upright = upright_rgb(photo, orientation, keep=keep)
     # Without the mark, or the next reader would turn it again.
     width, height = whole
