@@ -24,54 +24,55 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
 from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, REFUSED
 
 SIDE, SIDE_IN_PYTHON, SIDE_OF_EXPENSIVE = 2000, 500, 13_000
+LESS = {"JPEG2000, flat": 6000}
+"""Sides of photos that nobody can draw as large."""
+
 LARGEST_RATIO = 1.5
-SLOWEST_REFUSAL = 5.0  # seconds
 
 
 def main(arguments: list[str]) -> int:
     """Measure them all; the exit code is 1 if one takes more than 1.5 times the prediction."""
     side = next((int(word) for word in arguments if word.isdecimal()), SIDE)
+    sides = {
+        **dict.fromkeys(KINDS, side),
+        **dict.fromkeys(IN_PYTHON, SIDE_IN_PYTHON),
+        **dict.fromkeys(EXPENSIVE, SIDE_OF_EXPENSIVE),
+        **LESS,
+    }
     print(HEADER)
-    worst = 0.0
+    ratios = []
     with TemporaryDirectory() as folder:
         file = Path(folder) / "photo"
-        for name, draw in KINDS.items():
-            file.write_bytes(draw(side))
-            worst = max(worst, measured(name, file))
-        for name, draw in IN_PYTHON.items():
-            file.write_bytes(draw(SIDE_IN_PYTHON))
-            worst = max(worst, measured(name, file))
-        for name, draw in EXPENSIVE.items():
-            file.write_bytes(draw(SIDE_OF_EXPENSIVE))
-            worst = max(worst, measured(name, file))
+        for name, draw in (KINDS | IN_PYTHON | EXPENSIVE).items():
+            file.write_bytes(draw(sides[name]))
+            ratios.append(measured(name, file))
         for name, draw_refused in REFUSED.items():
             file.write_bytes(draw_refused())
-            worst = max(worst, measured(name, file))
-    return int(worst > LARGEST_RATIO)
+            ratios.append(measured(name, file))
+    return int(max(ratios) > LARGEST_RATIO)
 
 
 def measured(name: str, file: Path) -> float:
     """Decode a photo in a process of its own, and say what it took; give the ratio."""
-    command = [sys.executable, __file__, "--one", str(file)]
+    command = [sys.executable, __file__, "--one", name, str(file)]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr}")
     outcome, memory, seconds, predicted = done.stdout.split()
-    size = f"{file.stat().st_size / 2**20:.2f} MiB"
     taken = f"{int(memory) / 2**20:.0f} MiB, {float(seconds):.2f} s"
+    what = f"{name}, {file.stat().st_size / 1000:,.0f} kB: {outcome}"
     ratio = int(memory) / int(predicted)
-    expected = f"{int(predicted) / 2**20:.0f} MiB"
-    row(f"{name}, {size}: {outcome}", taken, expected, ratio, LARGEST_RATIO, wanted="most")
+    row(what, taken, f"{int(predicted) / 2**20:.0f} MiB", ratio, LARGEST_RATIO, wanted="most")
     return ratio
 
 
-def one(file: Path) -> None:
+def one(name: str, file: Path) -> None:
     """Say whether a photo was decoded, the bytes and seconds it took, and the bytes predicted.
 
     What is refused is held to the whole budget.
     """
-    for kind in KINDS.values():  # the libraries, which stay
-        open_photo(kind(8))
+    draw = (KINDS | IN_PYTHON | EXPENSIVE).get(name, KINDS["PNG RGB"])
+    open_photo(draw(8))  # for the libraries, which stay
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     before, started = memory("VmRSS"), time.perf_counter()
     try:
@@ -91,6 +92,6 @@ def memory(which: str) -> int:
 
 if __name__ == "__main__":
     if "--one" in sys.argv:
-        one(Path(sys.argv[-1]))
+        one(sys.argv[-2], Path(sys.argv[-1]))
     else:
         sys.exit(main(sys.argv[1:]))

@@ -30,6 +30,8 @@ def user_message(error: Exception) -> str | None:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
+        return f"expected a path without links in a circle, got one: {error}"
     if isinstance(error, DataError | FloatingPointError):
         said = str(error)  # which may quote a file
         return said if len(said) <= LONGEST_MESSAGE else f"{said[: LONGEST_MESSAGE - 3]}..."

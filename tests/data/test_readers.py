@@ -21,6 +21,18 @@ def test_the_content_alone_tells_the_format(example) -> None:
     assert read_annotations(example.source).format == example.format
 
 
+def test_links_in_a_circle_beside_the_labels_change_nothing(example) -> None:
+    before = read_annotations(example.source)
+    folders = {example.photos, *(file.parent for file in example.label_files)}
+    for folder in folders:
+        for name in ("latest", "0.jpg", "notes.txt", "old.tar.gz"):
+            if folder.is_dir():
+                (folder / name).symlink_to(name)
+    after = read_annotations(example.source)
+    assert after.paths == before.paths
+    assert after.targets.equal(before.targets)
+
+
 def test_names_targets_splits_and_photos_survive(example) -> None:
     annotations = read_annotations(example.source)
     rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))

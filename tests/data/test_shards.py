@@ -287,6 +287,9 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
 
 
 def test_a_shard_that_is_a_link_to_nowhere_is_named_and_not_passed_over(tmp_path) -> None:
+    with tarfile.open(tmp_path / "train-000.tar", "w") as tar:
+        add_member(tar, "1.jpg", b"")
+        add_member(tar, "1.txt", b"cat")
     (tmp_path / "train-001.tar").symlink_to("train-001.tar")
     with pytest.raises(DataError, match=r"train-001.tar, got a link that cannot be followed"):
         read_annotations(tmp_path, format="shards")

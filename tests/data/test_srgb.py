@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from tagsight.data import srgb
 from tagsight.data.photos import open_photo
 from tagsight.data.srgb import LARGEST_PROFILE, ToRgb, strips
+from tagsight.threads import ordered_map
 
 EXACT = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}}
 CLOSE = {
@@ -131,6 +132,13 @@ def test_srgb_photos_are_left_as_they_are() -> None:
     for _ in range(1000):
         ToRgb.of(photo)
     assert time.perf_counter() - started < 1  # the profile is looked at once
+
+
+def test_threads_share_a_profile() -> None:
+    contents = [under(space, "PNG") for space in SPACES.values()] * 10
+    alone = [np.asarray(open_photo(content)) for content in contents]
+    together = ordered_map(open_photo, contents, workers=4, ahead=8)
+    assert all(np.array_equal(one, photo) for one, photo in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize("name", KINDS)

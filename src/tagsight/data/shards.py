@@ -79,6 +79,8 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     if images is not None:
         msg = f"expected no --images for {source}, whose photos are in the shards, got {images}"
         raise DataError(msg)
+    if source.is_dir():
+        _require_followed(source)
     samples = [sample for shard in shards for sample in _samples(shard)]
     if not samples:
         msg = f"expected photos in the shards of {source}, got none"
@@ -110,15 +112,13 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
 
 def _shards(source: Path) -> list[Path]:
     if source.is_dir():
-        named = sorted(source.glob(f"*{SUFFIX}"))
-        _require_followed(named)
-        return [path for path in named if is_tar(path)]
+        return sorted(path for path in source.glob(f"*{SUFFIX}") if is_tar(path))
     return [source] if is_tar(source) else []
 
 
-def _require_followed(tars: Iterable[Path]) -> None:
+def _require_followed(folder: Path) -> None:
     """Refuse links that lead nowhere: the labels of such a shard would be missing unnoticed."""
-    for tar in tars:
+    for tar in folder.glob(f"*{SUFFIX}"):
         if tar.is_symlink() and not (is_file(tar) or is_folder(tar)):
             msg = f"expected a tar at {tar}, got a link that cannot be followed: remove it"
             raise DataError(msg)
