@@ -94,6 +94,9 @@ def test_shards_have_each_photo_once_and_stay_the_same(photos: Path):
     parts = [list(shard(every, part, 4)) for part in range(1, 5)]
     assert sorted(path for part in parts for path in part) == sorted(every)
     assert all(150 < len(part) < 350 for part in parts)
+    assert [str(path.with_suffix(".nef")) for path in parts[2]] == [
+        str(path) for path in shard([path.with_suffix(".nef") for path in every], 3, 4)
+    ]
     assert list(shard(every[500:], 2, 4)) == [path for path in parts[1] if path in every[500:]]
 
 

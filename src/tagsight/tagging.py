@@ -251,12 +251,15 @@ def tag_sidecars(
 def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:
     """The photos of one of several parts, by their paths: the same whoever else works.
 
+    Photos of one name but for the ending, which may share a sidecar, are in one part.
+
     Args:
         photos: All of them.
         part: From 1 to ``parts``.
         parts: How many.
     """
-    return (photo for photo in photos if zlib.crc32(os.fsencode(photo)) % parts == part - 1)
+    names = ((photo, os.fsencode(photo.with_suffix(""))) for photo in photos)
+    return (photo for photo, name in names if zlib.crc32(name) % parts == part - 1)
 
 
 class _LeftOut:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tagsight.errors import DataError
-from tagsight.sidecars.changes import LARGEST, MOST_ADDED, Change
-from tagsight.sidecars.edit import Addition, Edit
+from tagsight.sidecars.changes import MOST_ADDED, Change
+from tagsight.sidecars.edit import LARGEST, Addition, Edit
 from tagsight.sidecars.journal import Journal
 
 SIDECAR = Path("/photos/ä \udcff/1.txt")

@@ -42,6 +42,8 @@ def added(before: bytes | None, *names: str, **options: object) -> bytes | None:
         (b"red, sky, \r\n", b"red, sky, dog, grass, \r\n"),
         (b"red,, sky", b"red,, sky, dog, grass"),
         (b",\n", b"dog, grass,\n"),
+        (b"\n,", b"\ndog, grass,"),
+        (b"\n\n", b"dog, grass\n\n"),
         (b"A dog sits on the lawn.", b"A dog sits on the lawn. dog, grass"),
         (b"A dog, a cat and a ball!\n", b"A dog, a cat and a ball! dog, grass\n"),
         (b"Good boy. He sits.", b"Good boy. He sits. dog, grass"),
@@ -87,7 +89,7 @@ CONTENTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 SEPARATORS = st.sampled_from([", ", ",", ";", "; ", " | ", "\n", "\r\n", " ", "\t"])
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(CONTENTS, TAGS, SEPARATORS, st.sampled_from(["", "\ufeff"]))
 def test_taking_out_what_was_added_gives_every_byte_back(
     text: str, names: list[str], separator: str, mark: str
@@ -168,6 +170,11 @@ def test_programs_write_one_tag_differently(there: str, name: str):
 def test_a_tag_that_would_not_be_read_back_is_refused(name: str, separator: str):
     with pytest.raises(DataError, match=r"got .*--replace"):
         added(b"red", name, separator=separator)
+
+
+def test_a_file_that_could_not_be_read_again_is_not_written():
+    with pytest.raises(DataError, match="expected a line of tags, got a file of 1,048,5"):
+        added(b"a" * (2**20 - 2), "dog")
 
 
 def test_a_separator_is_read_as_it_is_typed():

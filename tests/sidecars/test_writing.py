@@ -157,6 +157,13 @@ def test_a_tag_that_a_person_took_out_is_not_added_again(world: World, form: str
     assert [o.added for o in world.write(photo, form=form, names="dog cat bird")] == [("bird",)]
 
 
+def test_files_that_are_kept_are_no_problem_whatever_they_are(world: World):
+    photo = world.photo()
+    (world.photos / "a.txt").write_bytes(b"a poem\nof two lines\xff")
+    (outcome,) = world.write(photo, form="txt", existing="keep")
+    assert (outcome.added, outcome.problem) == ((), "")
+
+
 def test_a_text_file_that_a_person_emptied_of_ours_stays_so(world: World):
     photo = world.photo()
     (world.photos / "a.txt").write_bytes(b"red")

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tagsight.errors import DataError
-from tagsight.sidecars.edit import EXISTING, FORMS, Addition
+from tagsight.sidecars.edit import EXISTING, FORMS, LARGEST, Addition
 from tagsight.sidecars.places import XMP, ending_of
 
 if TYPE_CHECKING:
     from tagsight.sidecars.edit import Edit
-
-LARGEST = 2**24
-"""Bytes of a sidecar that is written."""
 
 MOST_ADDED = 10_000
 """Labels that a change adds to a sidecar, and values."""

@@ -14,6 +14,9 @@ Form = Literal["xmp", "txt"]
 Existing = Literal["append", "replace", "keep"]
 FORMS, EXISTING = get_args(Form), get_args(Existing)
 
+LARGEST = 2**24
+"""Bytes of a sidecar; real ones have some thousands."""
+
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """What XML cannot hold, and control characters, which no keyword has."""
 

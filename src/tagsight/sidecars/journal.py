@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagsight.errors import DataError
-from tagsight.sidecars.changes import LARGEST, Run, digest, is_sound, noted_change
+from tagsight.sidecars.changes import Run, digest, is_sound, noted_change
+from tagsight.sidecars.edit import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -85,7 +85,9 @@ def add_tags(
         _append(line, list(wanted.values()), separator)
     else:
         _append(line, new, separator)
-    return Edit(line.content(), tuple(new), tuple(Addition("", name) for name in new))
+    edited = line.content()
+    _parsed(edited, separator)  # or it could not be read again, nor taken back
+    return Edit(edited, tuple(new), tuple(Addition("", name) for name in new))
 
 
 def remove_tags(content: bytes, additions: Collection[Addition], *, separator: str = ", ") -> bytes:
@@ -241,12 +243,20 @@ def _append(line: _Line, words: Sequence[str], separator: str) -> None:
     if "\n" in separator:
         separator = "\r\n" if any("\r\n" in gap for gap in line.gaps) else "\n"
     for word in words:
-        told_apart = "\n" not in separator and line.words and is_sentence(line.words[-1])
-        place = len(line.words)
-        line.gaps.insert(place, " " if told_apart else separator if place else "")
+        last = line.gaps.pop()
+        if not line.words:
+            line.gaps.extend(_around(last))
+        else:
+            told_apart = "\n" not in separator and is_sentence(line.words[-1])
+            line.gaps.extend([" " if told_apart else separator, last])
         line.words.append(word)
-        if not place and line.gaps[1].startswith(_MARK):
-            line.gaps[:2] = [_MARK, line.gaps[1].removeprefix(_MARK)]
+
+
+def _around(gap: str) -> list[str]:
+    """What stands before and behind the first word of a file without words."""
+    rest = gap.removeprefix(_MARK)
+    before = len(rest) - len(rest.lstrip()) if rest.strip() else 0
+    return [gap[: len(gap) - len(rest)] + rest[:before], rest[before:]]
 
 
 def _remove(line: _Line, place: int) -> None:

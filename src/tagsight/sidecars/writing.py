@@ -10,8 +10,8 @@ from tagsight.errors import DataError
 from tagsight.escaping import printable
 from tagsight.files import write_atomically
 from tagsight.sidecars import text, xmp
-from tagsight.sidecars.changes import LARGEST, Change, digest
-from tagsight.sidecars.edit import Stamp, Tag, check_names
+from tagsight.sidecars.changes import Change, digest
+from tagsight.sidecars.edit import LARGEST, Stamp, Tag, check_names
 from tagsight.sidecars.journal import now
 
 if TYPE_CHECKING:
@@ -137,7 +137,10 @@ class Writer:
         return changes, problems
 
     def _edit(self, sidecar: Path, before: bytes | None, tags: Sequence[Tag]) -> Edit | None:
-        manner, added = self.manner, self.journal.added(sidecar, before)
+        manner = self.manner
+        if before is not None and manner.existing == "keep":
+            return None
+        added = self.journal.added(sidecar, before)
         tags = [Tag(manner.renamed.get(tag.name, tag.name), tag.score) for tag in tags]
         # What we have added before and is there no more, somebody has taken out.
         if manner.form == "xmp":

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from tagsight.errors import DataError
 from tagsight.sidecars.edit import Addition, Edit, check_names, leaf, same
-from tagsight.sidecars.xmp_tree import RDF, parse
+from tagsight.sidecars.xmp_tree import RDF, check_size, parse
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -111,7 +111,9 @@ def add_keywords(
                 items[value] = _record(tag, stamp) if name == RECORD else escape(value)
         packet.add(name, list(items.values()))
         additions += [Addition(name, value) for value in items]
-    return Edit(packet.edited(), tuple(tag.name for tag in new.values()), tuple(additions))
+    edited = packet.edited()
+    check_size(edited)  # or it could not be read again, nor taken back
+    return Edit(edited, tuple(tag.name for tag in new.values()), tuple(additions))
 
 
 def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from tagsight.errors import DataError
+from tagsight.sidecars.edit import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-
-LARGEST = 2**24
-"""Bytes of a sidecar; real ones have some thousands."""
 
 MOST_TAGS = 100_000
 """Tags and comments; photo managers write some hundreds, with drawn masks some thousands."""
@@ -85,7 +83,7 @@ def parse(content: bytes) -> Element:
         DataError: If it is too large or deep, has too many elements or attributes, is not
             well-formed, or not in UTF-8.
     """
-    _check_size(content)
+    check_size(content)
     builder = _Builder(content)
     try:
         builder.parser.Parse(content, True)  # noqa: FBT003 - its signature
@@ -96,8 +94,12 @@ def parse(content: bytes) -> Element:
     return builder.root
 
 
-def _check_size(content: bytes) -> None:
-    """Bound the work before it begins: what is counted here is no less than what there is."""
+def check_size(content: bytes) -> None:
+    """Bound the work before it begins: what is counted here is no less than what there is.
+
+    Raises:
+        DataError: If it is too large, or has too many tags or attributes.
+    """
     tags = content.count(b"<")
     attributes = sum(1 for _ in islice(_ATTRIBUTE.finditer(content), MOST_ATTRIBUTES + 1))
     for count, most, what in (
@@ -117,7 +119,8 @@ class _Builder:
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
         # Namespaces are looked up here and not by expat, which copies a long one without end.
-        self._namespaces: list[dict[str, str]] = [{"": "", "xml": _XML}]
+        # Of each open element: what is declared there and around it, the innermost first.
+        self._namespaces: list[list[dict[str, str]]] = [[{"": "", "xml": _XML}]]
         self.parser = parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.XmlDeclHandler = self._declared
@@ -146,13 +149,13 @@ class _Builder:
         # Well-formed up to here: a > within quotes belongs to a value.
         found = _TAG.match(self._content, start)
         assert found is not None
-        self._namespaces.append(
-            {
-                attribute[6:]: _namespace(value)
-                for attribute, value in attributes.items()
-                if attribute.startswith("xmlns:") or attribute == "xmlns"
-            }
-        )
+        declared = {
+            attribute[6:]: _namespace(value)
+            for attribute, value in attributes.items()
+            if attribute.startswith("xmlns:") or attribute == "xmlns"
+        }
+        around = self._namespaces[-1]
+        self._namespaces.append([declared, *around] if declared else around)
         names = frozenset(
             self._whole(attribute) if ":" in attribute else attribute for attribute in attributes
         )
@@ -169,7 +172,7 @@ class _Builder:
         prefix, _, local = name.rpartition(":")
         if prefix == "xmlns":
             return name
-        for declared in reversed(self._namespaces):
+        for declared in self._namespaces[-1]:
             if prefix in declared:
                 return declared[prefix] + local
         msg = f"expected well-formed XML, got the prefix {prefix!r} without a namespace"
