@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from itertools import starmap
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -9,11 +8,10 @@ from tiny import drawn, tiny_system
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from tagsight.label_attention import position_code
+from tagsight.config import DecoderConfig
+from tagsight.label_attention import AttentionLayer, position_code
 from tagsight.recipes.query2label import Query2LabelConfig
-
-if TYPE_CHECKING:
-    from tagsight.label_attention import AttentionLayer
+from tagsight.systems.query2label import started
 
 
 class Positioned(nn.Module):
@@ -109,6 +107,24 @@ def test_dropout_is_for_training_alone():
     losses = [system.losses(images, targets)["labels"] for _ in range(2)]
     assert losses[0] != losses[1]
     assert all(starmap(torch.equal, zip(system(images), system(images), strict=True)))
+
+
+def test_first_weights_are_spread_as_torchs_attention_and_xavier_spread_them():
+    """As the released code makes them: Xavier's bounds, those of attention for its one matrix."""
+    torch.manual_seed(0)
+    width, hidden = 64, 96
+    layer = started(AttentionLayer(DecoderConfig(width=width, heads=4, hidden=hidden)))
+    theirs = nn.MultiheadAttention(width, 4)
+    nn.init.xavier_uniform_(theirs.out_proj.weight)
+    feed = [nn.init.xavier_uniform_(torch.empty(hidden, width)) for _ in range(2)]
+    packed, ours = theirs.in_proj_weight, layer.attention
+    pairs = [(part.weight, packed) for part in (ours.queries, ours.keys, ours.values)]
+    pairs += [(ours.out.weight, theirs.out_proj.weight)]
+    pairs += [(layer.first.weight, feed[0]), (layer.second.weight, feed[1])]
+    for mine, expected in pairs:
+        assert mine.abs().max().item() == pytest.approx(expected.abs().max().item(), rel=0.01)
+        assert mine.std().item() == pytest.approx(expected.std().item(), rel=0.05)
+    assert not any(part.bias.any() for part in (ours.queries, ours.values, ours.out))
 
 
 def test_its_settings_are_the_released_ones():

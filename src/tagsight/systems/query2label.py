@@ -44,12 +44,7 @@ class Query2Label(System):
 
     Deviations:
         Keys have no bias, which would change nothing. Labels do not look at one another, as the
-        released code has it unless it is told otherwise; here it cannot be. Attention begins with
-        numbers within ``(3 / width)^0.5`` and biases within ``width^-0.5``; the released has
-        ``(1.5 / width)^0.5`` for queries, keys and values, and biases of 0. The layers behind
-        attention begin within ``width^-0.5`` and ``hidden^-0.5``, the released both within
-        ``(6 / (width + hidden))^0.5``; biases of labels are 0 at first, the released within
-        ``width^-0.5``.
+        released code has it unless it is told otherwise; here it cannot be.
 
         ``query2label-paper``: the released loss is ``1000 / L`` times ours, 12.5 for COCO; AdamW's
         steps do not tell, but for its epsilon of 1e-8. It stays at 11.5 without a slope below a
@@ -82,13 +77,14 @@ class Query2Label(System):
         self.projection = nn.Identity() if width == channels else nn.Linear(channels, width)
         self.queries = nn.Parameter(torch.randn(len(labels), width))
         self.encoder = nn.ModuleList(
-            AttentionLayer(config.decoder) for _ in range(config.encoder_layers)
+            started(AttentionLayer(config.decoder)) for _ in range(config.encoder_layers)
         )
         self.layers = nn.ModuleList(
-            AttentionLayer(config.decoder) for _ in range(config.decoder_layers)
+            started(AttentionLayer(config.decoder)) for _ in range(config.decoder_layers)
         )
         self.norm = nn.LayerNorm(width)
         self.head = LabelHead(len(labels), width)
+        nn.init.uniform_(self.head.bias, -(width**-0.5), width**-0.5)
 
     @property
     def maps_add_up(self) -> bool:
@@ -135,3 +131,18 @@ class Query2Label(System):
     def _logits(self, states: Tensor) -> Tensor:
         with full_precision(states.device):
             return self.head(self.norm(states))
+
+
+def started(layer: AttentionLayer) -> AttentionLayer:
+    """Draw a layer's first weights as the released code does: Xavier's, attention without biases.
+
+    It has queries, keys and values as one matrix, three times as high, for which they are smaller.
+    """
+    attention = layer.attention
+    for part in (attention.queries, attention.keys, attention.values):
+        nn.init.xavier_uniform_(part.weight, gain=0.5**0.5)
+    for part in (attention.queries, attention.values, attention.out):
+        nn.init.zeros_(part.bias)
+    for part in (layer.first, layer.second):
+        nn.init.xavier_uniform_(part.weight)
+    return layer
