@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.backbones import (
-    EMBEDDED,
     Backbone,
     FullPrecision,
     _embedded_weights,
@@ -23,6 +22,7 @@ from tagsight.backbones import (
 from tagsight.config import BackboneConfig
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
+from tagsight.hub_weights import EMBEDDED
 from tagsight.transforms import as_float, warp
 from tagsight.views import ORIGINAL, FrozenFeatures
 

@@ -17,11 +17,11 @@ from tiny import TINY, drawn, label_space, long_named, tiny_system
 from torch.testing import assert_close
 
 import tagsight.checkpoint
-from tagsight.backbones import EMBEDDED
 from tagsight.checkpoint import load_model, save_model
 from tagsight.config import BackboneConfig, Recipe, TrainConfig
 from tagsight.decision import Decision
 from tagsight.errors import DataError
+from tagsight.hub_weights import EMBEDDED
 from tagsight.labels import LabelSpace, empty_label_space
 from tagsight.systems import SYSTEMS, System, build_system
 

@@ -814,7 +814,7 @@ def test_a_failed_run_is_told_at_the_end_and_in_the_exit_code(capsys, labels: Pa
     options = ["--systems", "resnet", "--variants", str(variants), "--seeds", "1"]
     assert main(comparing(labels, tmp_path / "out", *options)) == 1
     captured = capsys.readouterr()
-    assert "  wild: time not known, seeds 0" in captured.err
+    assert "  wild: time not known, seed 0" in captured.err
     assert "| wild | 0 | failed |" in captured.out
     assert "- Failed: wild, seed 0: the l" in captured.out
 

@@ -10,9 +10,10 @@ import torchvision
 from tiny import TINY, drawn, label_space, tiny_system
 from torch import nn
 
-from tagsight.backbones import EMBEDDED, build_backbone, weights_follow
+from tagsight.backbones import build_backbone, weights_follow
 from tagsight.config import GraphConfig
 from tagsight.equivariance import transform_images
+from tagsight.hub_weights import EMBEDDED
 from tagsight.recipes import RECIPES, parse_recipe
 from tagsight.systems import SYSTEMS, build_system
 from tagsight.train import build_optimizer, build_schedule

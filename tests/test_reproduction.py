@@ -9,10 +9,14 @@ import pytest
 from collection import TINY_OPTIONS, write_collection
 from contest import a_result
 
+from tagsight.amounts import amount
 from tagsight.cli import main
 from tagsight.comparison import Progress
 from tagsight.comparison_summary import summarise
 from tagsight.experiments import EXPERIMENTS
+from tagsight.figures import write_figure
+from tagsight.hub_weights import missing_weights
+from tagsight.plots import can_plot
 from tagsight.published_tables import FLICKR25K
 from tagsight.reproduction import Reproduction, entries_of, notes_of, tables_of
 
@@ -121,6 +125,11 @@ def test_every_label_has_its_average_precision(tmp_path: Path):
     assert [row[0] for row in table.rows] == ["red", "green", "blue", "yellow", "white", "mean"]
     (row,) = [row for row in shown.summary.rows if row.name == "gcam-cpu"]
     reports = [result.record.report["per_label"]["red"]["AP"] for result in row.results]
+    counts = row.results[0].positives
+    assert [of[-1] for of in table.rows] == [
+        *("" if count >= 20 else amount(count, "test photo") for count in counts.values()),
+        "",
+    ]
     assert table.rows[0][2] == f"{sum(reports) / 2:.1f}"
 
 
@@ -131,6 +140,32 @@ def test_a_sweep_has_a_row_for_each_value_and_says_which_are_degenerate(tmp_path
     ]
     assert table.rows[0][2].startswith("degenerate")
     assert table.rows[5][2] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "axis"),
+    [("figure6", "epsilon", "ε"), ("figure7", "delta", "δ"), ("figure8", "lambda", "λ")],
+)
+def test_the_axis_of_a_sweep_is_what_the_paper_varies(
+    tmp_path: Path, name: str, table: str, axis: str
+):
+    shown = reproduction(name, tmp_path)
+    assert tables_of(shown)[0].head[0] == table
+    if can_plot():
+        write_figure(tmp_path / "plot.svg", shown)
+        assert f"{axis}; open circles" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
+
+
+def test_a_label_without_a_test_photo_is_marked_in_table_and_figure(tmp_path: Path):
+    shown = reproduction("figure5", tmp_path)
+    for row in shown.summary.rows:
+        for result in row.results:
+            vars(result)["left_out"] = {"without_positive": ["blue"]}
+    (table,) = tables_of(shown)
+    assert {row[0]: row[-1] for row in table.rows}["blue"] == "no test photo"
+    if can_plot():
+        write_figure(tmp_path / "plot.svg", shown)
+        assert "blue (no test photo)" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["table4", "figure4", "figure5", "figure9"])
@@ -149,6 +184,20 @@ def test_the_command_writes_all_and_does_nothing_twice(name: str, tmp_path: Path
     assert main(command) == 0
     assert "to run: 0" in capsys.readouterr().err
     assert (folder / "table.md").read_text(encoding="utf-8") == first
+
+
+def test_without_the_hub_the_plan_is_told_and_one_sentence(tmp_path: Path, capfd, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    missing_weights.cache_clear()
+    labels = write_collection(tmp_path / "photos")
+    command = ["reproduce", "figure4", "--dataset", str(labels), "--profile", "paper-448"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    said = capfd.readouterr().err
+    assert "to run: 2\n  vac-paper-at-448: time not known" in said
+    assert "Retry" not in said
+    assert said.count("the hub cannot be reached") == 1
+    missing_weights.cache_clear()
 
 
 def test_the_commands_that_are_written_are_those_of_the_runs(tmp_path: Path, capsys):

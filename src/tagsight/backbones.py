@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tagsight.errors import DataError
 from tagsight.folding import fold_norms, multiply_out
+from tagsight.hub_weights import ADVICE, EMBEDDED, missing_weights
 from tagsight.precision import full_precision, widened
 from tagsight.views import ORIGINAL, FrozenFeatures
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = "efficientnet_lite0"
 """The encoder whose ImageNet weights are installed with the package."""
 
 Channels: TypeAlias = tuple[float, float, float]
@@ -221,15 +221,12 @@ def _from_timm(config: BackboneConfig) -> nn.Module:
 
 
 def _pretrained(name: str) -> nn.Module:
+    if (reason := missing_weights(name)) is not None:
+        raise DataError(reason)
     try:
         return timm.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:
-        # Whatever stands between us and the hub, the way out is the same.
-        msg = (
-            f"the ImageNet weights of {name!r} could not be had ({error}); "
-            f"use backbone.name = {EMBEDDED!r}, whose weights are installed, "
-            "or a machine that reaches the hub once and keeps its cache"
-        )
+        msg = f"the ImageNet weights of {name!r} could not be had ({error}); {ADVICE}"
         raise DataError(msg) from error
 
 

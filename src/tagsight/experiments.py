@@ -47,6 +47,7 @@ class Experiment(NamedTuple):
         also: Other data sets that the paper shows it on.
         variants: What is trained.
         reading: What has to be known to read the published numbers.
+        varied: What a sweep varies, as the paper calls it.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Experiment(NamedTuple):
     also: tuple[str, ...]
     variants: tuple[Variant, ...]
     reading: str
+    varied: str = ""
 
 
 MIXED = (
@@ -167,6 +169,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             {"1.0": "degenerate: only labels that are never apart are joined"},
         ),
         "The paper is highest at 0.4 on all data sets; the curves are drawn without numbers.",
+        "epsilon",
     ),
     "figure7": Experiment(
         "mAP by delta, the share of a label's neighbours (Eq. 6)",
@@ -184,6 +187,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         ),
         "The paper is highest at 0.2 on all data sets, and does not converge at 1; the curves are "
         "drawn without numbers.",
+        "delta",
     ),
     "figure8": Experiment(
         "mAP by lambda, the weight of consistent maps (Eq. 13)",
@@ -199,6 +203,7 @@ EXPERIMENTS: dict[str, Experiment] = {
             },
         ),
         "The paper is highest at 0.4 on all data sets; the curves are drawn without numbers.",
+        "lambda",
     ),
     "figure9": Experiment(
         "Photos and the five that are most like them",

@@ -8,7 +8,7 @@ import numpy as np
 
 from tagsight.lettering import drawable
 from tagsight.plots import INK, LONGEST_NAME, SEED, saved_figure, write_plot
-from tagsight.reproduction import curves_of, label_values
+from tagsight.reproduction import curves_of, label_remarks, label_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 COLOURS = (INK, SEED, "#5a9e6f", "#8c6bb1")
 BAR_HEIGHT = 0.34
+SYMBOLS = {"epsilon": "ε", "delta": "δ", "lambda": "λ"}
+"""What sweeps vary, as the axes of the paper's figures call it."""
+
 WINDOW = 0.02
 """Part of a training that a drawn loss is the mean of."""
 
@@ -89,7 +92,9 @@ def _draw_labels(axes: Axes, reproduction: Reproduction) -> None:
         at = np.arange(len(names)) + (place - (len(rows) - 1) / 2) * thickness
         lengths = [value or 0.0 for value in values.values()]
         axes.barh(at, lengths, thickness, color=colour, label=variant.name)
-    axes.set_yticks(range(len(names)), [drawable(name, LONGEST_NAME) for name in names])
+    remarks = {name: f" ({text})" for name, text in label_remarks(rows[0][1]).items() if text}
+    shown = [drawable(name, LONGEST_NAME) + remarks.get(name, "") for name in names]
+    axes.set_yticks(range(len(names)), shown)
     axes.invert_yaxis()
     axes.set_xlabel("average precision, in percent")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(rows))
@@ -110,7 +115,7 @@ def _draw_sweep(axes: Axes, reproduction: Reproduction) -> None:
         axes.plot([at] * len(seeds), seeds, "o", color=SEED, markersize=3, zorder=3)
         if row.interval is not None:
             axes.plot([at, at], row.interval, color=INK, linewidth=0.8, alpha=0.6, zorder=0)
-    axes.set_xlabel("value; open circles are degenerate")
+    axes.set_xlabel(f"{SYMBOLS[reproduction.experiment.varied]}; open circles are degenerate")
     axes.set_ylabel("mAP in percent, 95 % interval over photos")
 
 

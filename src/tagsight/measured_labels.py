@@ -73,6 +73,32 @@ def rare_sentence(rare: Mapping[str, int], split: str) -> str:
     )
 
 
+def label_remark(
+    name: str, positives: int, left_out: Mapping[str, Sequence[str]], split: str
+) -> str:
+    """Say in a few words what keeps the average precision of a label from meaning much.
+
+    Args:
+        name: The label.
+        positives: Photos of the split that have it.
+        left_out: As `left_out_labels` gives them.
+        split: Which photos are measured.
+
+    >>> label_remark("owl", 3, {}, "test"), label_remark("dog", 90, {}, "test")
+    ('3 test photos', '')
+    """
+    words = {
+        "without_training_photo": "no training photo",
+        "not_in_data": "not in the data",
+        "without_positive": f"no {split} photo",
+        "without_negative": f"all {split} photos",
+    }
+    reason = next((key for key, names in left_out.items() if name in names), None)
+    if reason is not None:
+        return words[reason]
+    return amount(positives, f"{split} photo") if positives < FEW else ""
+
+
 def mean_over(report: Mapping[str, Any]) -> str:
     """Write how many labels a mean rests on.
 

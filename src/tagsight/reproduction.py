@@ -20,6 +20,7 @@ from tagsight.experiments import (
     changes_of,
     recipe_of,
 )
+from tagsight.measured_labels import label_remark
 from tagsight.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
 from tagsight.tables import Table
 from tagsight.variants import Entry
@@ -200,6 +201,15 @@ def label_values(row: Row) -> dict[str, float | None]:
     return found
 
 
+def label_remarks(row: Row) -> dict[str, str]:
+    """What keeps the AP of each label from meaning much; nothing for most."""
+    result, split = row.results[0], row.record.split
+    return {
+        label: label_remark(label, count, result.left_out, split)
+        for label, count in result.positives.items()
+    }
+
+
 def _system_tables(reproduction: Reproduction) -> list[Table]:
     published = {row.method: row for row in PUBLISHED[reproduction.name]}
     everything = [
@@ -282,11 +292,13 @@ def _label_tables(reproduction: Reproduction) -> list[Table]:
     columns = {v.name: label_values(row) for v, row in reproduction.rows() if row is not None}
     if not columns:
         return []
-    labels = list(next(iter(columns.values())))
-    lines = [(label, *(plain(values[label]) for values in columns.values())) for label in labels]
-    means = [plain(row.mean("mAP")) for _, row in reproduction.rows() if row is not None]
-    lines.append(("mean", *means))
-    return [Table("Average precision", ("", *columns), tuple(lines))]
+    rows = [row for _, row in reproduction.rows() if row is not None]
+    lines = [
+        (label, *(plain(values[label]) for values in columns.values()), remark)
+        for label, remark in label_remarks(rows[0]).items()
+    ]
+    lines.append(("mean", *(plain(row.mean("mAP")) for row in rows), ""))
+    return [Table("Average precision", ("", *columns, ""), tuple(lines))]
 
 
 def _sweep_tables(reproduction: Reproduction) -> list[Table]:
@@ -294,7 +306,8 @@ def _sweep_tables(reproduction: Reproduction) -> list[Table]:
         (variant.name, "-" if row is None else spread(row, "mAP"), variant.note)
         for variant, row in reproduction.rows()
     ]
-    return [Table(reproduction.experiment.title, ("value", "mAP", ""), tuple(lines))]
+    experiment = reproduction.experiment
+    return [Table(experiment.title, (experiment.varied, "mAP", ""), tuple(lines))]
 
 
 def spread(row: Row, metric: str) -> str:

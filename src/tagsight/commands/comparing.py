@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from tagsight.amounts import agreeing
 from tagsight.commands.output import FAILED, INTERRUPTED, remark
 from tagsight.commands.rows import tell_labels, tell_problems
 from tagsight.runlog import progress
@@ -108,6 +109,7 @@ def carried_out(
     runs = plan(entries, seeds)
     results = known_results(runs, shared)
     waiting = unfinished(runs, results)
+    _check_weights(entries, waiting, budget)
     estimates = _estimates(waiting, results, shared)
     _tell_plan(entries, waiting, estimates, budget)
     spent = (time.monotonic() - started) / 60
@@ -119,6 +121,26 @@ def carried_out(
         tell=remark,
         report=report,
     )
+
+
+def _check_weights(entries: Sequence[Entry], waiting: Sequence[Run], budget: float | None) -> None:
+    """Tell the plan and refuse it if no run can have its first weights; else runs tell their own.
+
+    Raises:
+        DataError: If so.
+    """
+    from tagsight.errors import DataError
+    from tagsight.hub_weights import missing_weights
+
+    backbones = {run.recipe.settings.backbone for run in waiting}
+    reasons = [
+        None if backbone.weights == "none" else missing_weights(backbone.name)
+        for backbone in backbones
+    ]
+    found = [reason for reason in reasons if reason is not None]
+    if found and len(found) == len(reasons):
+        _tell_plan(entries, waiting, {}, budget)
+        raise DataError(found[0])
 
 
 def _estimates(
@@ -145,15 +167,17 @@ def _tell_plan(
     estimates: Mapping[str, float],
     budget: float | None,
 ) -> None:
-    total = sum(estimates.get(run.name, 0.0) for run in waiting)
+    known = [estimates[run.name] for run in waiting if run.name in estimates]
+    total = f", {_about(sum(known))} in all" if known else ""
     within = "" if budget is None else f", of which as much as fits into {budget:g} min"
-    remark(f"to run: {len(waiting)}, {_about(total)} in all{within}")
+    remark(f"to run: {len(waiting)}{total}{within}")
     for entry in entries:
         seeds = [str(run.seed) for run in waiting if run.name == entry.name]
         if seeds:
             each = estimates.get(entry.name)
             expected = "time not known" if each is None else f"{_about(each)} each"
-            remark(f"  {entry.name}: {expected}, seeds {', '.join(seeds)}")
+            which = f"{agreeing(len(seeds), 'seed')} {', '.join(seeds)}"
+            remark(f"  {entry.name}: {expected}, {which}")
         else:
             remark(f"  {entry.name}: finished")
 
