@@ -35,6 +35,9 @@ PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N
 IN_PYTHON = 500
 """Passes that decoding a sample in Python is worth."""
 
+WORDS = 2**20 // 2 * 48
+"""Bytes of the shortest words in a part of a text that is decoded at a time, of 1 MiB."""
+
 A_STRIP = 2000
 """Passes that a strip or tile of a TIFF is worth, besides those over its pixels."""
 
@@ -166,12 +169,15 @@ def _tiff(photo: ImageFile.ImageFile, pixels: int, _: int) -> Loading:
     return Loading(pixels + A_STRIP * ceil(pixels / max(1, width * rows)), turned + strip)
 
 
-def _python(photo: ImageFile.ImageFile, pixels: int, _: int) -> Loading:
+def _python(photo: ImageFile.ImageFile, pixels: int, file_size: int) -> Loading:
     """Some kinds of PNM and BMP are decoded value by value into an array, which is copied."""
-    if photo.tile[0][0] not in {"ppm", "ppm_plain", "bmp_rle"}:
+    decoder = photo.tile[0][0]
+    if decoder not in {"ppm", "ppm_plain", "bmp_rle"}:
         return Loading(pixels)
     samples = pixels * len(photo.getbands())
-    return Loading(IN_PYTHON * samples, 2.25 * samples * (4 if photo.mode == "I" else 1))
+    # Plain text is held twice, with and without comments, and words of a part of it.
+    text = file_size + WORDS if decoder == "ppm_plain" else 0
+    return Loading(IN_PYTHON * samples, 2.25 * samples * (4 if photo.mode == "I" else 1) + text)
 
 
 _READERS: dict[str, Callable[[ImageFile.ImageFile, int, int], Loading]] = {

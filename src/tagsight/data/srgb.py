@@ -165,7 +165,7 @@ def _grey_8_bit(photo: Image.Image) -> Image.Image:
 
 
 def _values(strip: Image.Image) -> NDArray[np.floating]:
-    kind = np.float32 if strip.mode.startswith("I;16") else np.float64
+    kind = np.float64 if strip.mode == "I" else np.float32
     return np.nan_to_num(np.asarray(strip).astype(kind), copy=False, posinf=0, neginf=0)
 
 
