@@ -16,6 +16,7 @@ from PIL import Image
 
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
+from tagsight.networks.exported import memory_limit
 from tagsight.networks.trained import TrainedNetwork
 from tagsight.recognizer import Recognizer
 from tagsight.runtime import Runtime
@@ -34,6 +35,9 @@ OnProblem = Callable[[Path, str], object]
 
 LARGEST_BATCH = 2**24
 """Pixels of the batch of more photos than labels, at most: 334 photos at 224 pixels, 83 at 448."""
+
+NEEDED = 512
+"""Bytes that a network may take for each of them: twice what ResNet-101 takes."""
 
 RESHAPED = 4
 """Photos that are also compared turned, and cut to a strip."""
@@ -151,8 +155,8 @@ def _in_batches(
 
 
 def _large_batch(model: LoadedModel) -> int:
-    side = model.recipe.training.image_size
-    return min(len(model.labels) + 1, max(2, LARGEST_BATCH // side**2))
+    pixels = min(LARGEST_BATCH, memory_limit() // NEEDED)
+    return min(len(model.labels) + 1, max(2, pixels // model.recipe.training.image_size**2))
 
 
 def _in_many_sizes(paths: Sequence[Path]) -> Iterator[Image.Image]:

@@ -92,13 +92,16 @@ def export(
     from tagsight.data.photo_files import find_photos
 
     loaded = load_model(model)
-    compared = list(islice(find_photos(photos), COMPARED))
-    if not compared:
-        msg = "expected photos to compare the file with the model on, got none"
-        raise DataError(msg)
-    remark(f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels")
     with listed(problems) as left_out:
         try:
+            found = find_photos(photos, on_problem=left_out.append)
+            compared = list(islice(found, COMPARED))
+            if not compared:
+                msg = "expected photos to compare the file with the model on, got none"
+                raise DataError(msg)
+            remark(
+                f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels"
+            )
             lines = _exported(model, loaded, out, compared, in_eight_bits, left_out)
         finally:
             left_out.tell()
