@@ -41,7 +41,7 @@ def calibrate(
 
     # A misspelt objective is refused here, before the network has run over all photos.
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
-    runtime = machine.exact().runtime()
+    runtime = machine.runtime()
     loaded = load_model(model, runtime.device)
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     photos = PhotoStore(
