@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BIG = 200_000
+BIG = 2_000_000
 """Side of a square of floats that is larger than any machine's memory."""
 
 
@@ -163,10 +163,10 @@ HOSTILE_GRAPHS: dict[str, tuple[Callable[[onnx.ModelProto], None], str]] = {
     "a tensor of no type": (_tensor_kind(99), "a tensor of the type 99"),
     "60,000 nodes": (_nodes, "more than 50,000 nodes"),
     "a cycle": (_cycle, "expected a file that 'tagsight export' wrote, got"),
-    "expanded to 160 GB": (_expand, "Available memory|to run on photos"),
-    "a sum of 160 GB": (_outer_sum, "Available memory|to run on photos"),
-    "160 GB of one number": (_fill, "Available memory|to run on photos"),
-    "tiled to 160 GB": (_tile, "Available memory|to run on photos"),
+    "expanded to 16 TB": (_expand, "Available memory|to run on photos"),
+    "a sum of 16 TB": (_outer_sum, "Available memory|to run on photos"),
+    "16 TB of one number": (_fill, "Available memory|to run on photos"),
+    "tiled to 16 TB": (_tile, "Available memory|to run on photos"),
 }
 """What is done to a sound graph, and what is said of it."""
 

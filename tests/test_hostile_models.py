@@ -96,8 +96,8 @@ def test_a_hostile_openvino_file_is_refused_in_a_sentence(name: str, sound, tmp_
         open_network(file)
 
 
-def test_a_small_file_that_needs_160_gigabytes_is_refused_by_openvino_too(sound, tmp_path: Path):
-    change, _ = HOSTILE_GRAPHS["a sum of 160 GB"]
+def test_a_small_file_that_needs_16_terabytes_is_refused_by_openvino_too(sound, tmp_path: Path):
+    change, _ = HOSTILE_GRAPHS["a sum of 16 TB"]
     graph = changed_graph(sound[".onnx"], tmp_path / "m.onnx", change)
     with delivering(graph, tmp_path / "m.xml"):
         pass

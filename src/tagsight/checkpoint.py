@@ -164,9 +164,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         recipe = parse_recipe(config.recipe)
         check_preprocessing(config.preprocessing, recipe)
         decision = Decision.from_dict(config.decision, config.labels)
+        encoder = encoder_numbers(recipe.settings.backbone)
     with about(weights_file), _opened(weights_file) as stored:
         labels = _label_space(stored, config.labels)
-        _check_encoder(stored, recipe)
+        _check_encoder(stored, recipe.settings.backbone.name, encoder)
     # Its first weights are random and overwritten: nobody's random numbers are used up.
     with about(folder), weights_follow(), torch.random.fork_rng(devices=[]):
         system = build_system(recipe, labels)
@@ -236,15 +237,14 @@ def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str)
     raise DataError(msg)
 
 
-def _check_encoder(stored: safe_open, recipe: Recipe) -> None:
+def _check_encoder(stored: safe_open, name: str, needed: int) -> None:
     """See that the encoder is not far larger than the file, before it takes the memory."""
-    encoder = recipe.settings.backbone
     there = sum(math.prod(shape) for shape in _shapes(stored).values())
     # Folded batch norm makes it smaller than it was, by far less than half.
-    if (needed := encoder_numbers(encoder)) > 2 * there:
+    if needed > 2 * there:
         msg = (
             f"does not fit the system in {CONFIG}: expected some {needed:,} numbers of the encoder "
-            f"{encoder.name!r}, got {there:,}"
+            f"{name!r}, got {there:,}"
         )
         raise DataError(msg)
 

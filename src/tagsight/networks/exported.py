@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
 
 import numpy as np
@@ -20,7 +21,6 @@ from tagsight.threads import ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,9 @@ KEY = "tagsight"
 PHOTOS = "photos"
 OUTPUTS = ("probabilities", "maps", "embedding", "logits", "features")
 """Names of the graph's input and of its outputs, in their order."""
+
+CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux tells how much memory a container has."""
 
 LARGEST_DESCRIPTION = 2**23
 """Characters of what a file says of itself; a label takes some two hundred."""
@@ -207,11 +210,16 @@ def unreadable(file: Path, error: Exception) -> DataError:
 
 
 def memory_limit() -> int:
-    """How many bytes the values of a graph may take: half of the machine's memory."""
+    """How many bytes the values of a graph may take: half of the memory of machine or container."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (AttributeError, OSError, ValueError):  # not everywhere the system tells it so
-        return 8 * 2**30
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not every system tells it so
+        memory = 16 * 2**30
+    try:
+        container = int(CONTAINER_MEMORY.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # none, or "max"
+        container = memory
+    return min(memory, container) // 2
 
 
 def _reason(error: Exception) -> str:

@@ -25,19 +25,19 @@ DEEPEST = 12
 MOST_AXES = 16
 
 _OPERATIONS = """
-Abs Acos Acosh Add Asin Asinh Atan Atanh AvgPool BatchNormInference Broadcast Ceiling Clamp Concat
-Const Convert ConvertLike Convolution ConvolutionBackpropData Cos Cosh CumSum DepthToSpace Divide
-Einsum Elu Equal Erf Exp Eye FakeConvert FakeQuantize Floor FloorMod GRUSequence Gather
-GatherElements GatherND Gelu Greater GreaterEqual GridSample GroupConvolution
-GroupConvolutionBackpropData GroupNormalization HSigmoid HSwish HardSigmoid Interpolate IsFinite
-IsInf IsNaN LRN LSTMSequence Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr
-LogicalXor MVN MatMul MaxPool Maximum Minimum Mish Mod Multiply Negative NonZero NormalizeL2
-NotEqual OneHot PRelu Pad Parameter Power RNNSequence ROIAlign Range ReLU ReduceL1 ReduceL2
-ReduceLogicalAnd ReduceLogicalOr ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Reshape
-Result Reverse Round ScatterElementsUpdate ScatterNDUpdate ScatterUpdate Select Selu ShapeOf
-ShuffleChannels Sigmoid Sign Sin Sinh Slice SoftMax SoftPlus SoftSign SpaceToDepth Split Sqrt
-SquaredDifference Squeeze StridedSlice Subtract Swish Tan Tanh Tile TopK Transpose Unsqueeze
-VariadicSplit
+Abs Acos Acosh AdaptiveAvgPool AdaptiveMaxPool Add Asin Asinh Atan Atanh AvgPool
+BatchNormInference Broadcast Ceiling Clamp Concat Const Convert ConvertLike Convolution
+ConvolutionBackpropData Cos Cosh CumSum DepthToSpace Divide Einsum Elu Equal Erf Exp Eye
+FakeConvert FakeQuantize Floor FloorMod GRUSequence Gather GatherElements GatherND Gelu Greater
+GreaterEqual GridSample GroupConvolution GroupConvolutionBackpropData GroupNormalization HSigmoid
+HSwish HardSigmoid Interpolate IsFinite IsInf IsNaN LRN LSTMSequence Less LessEqual Log LogSoftmax
+LogicalAnd LogicalNot LogicalOr LogicalXor MVN MatMul MaxPool Maximum Minimum Mish Mod Multiply
+Negative NonZero NormalizeL2 NotEqual OneHot PRelu Pad Parameter Power RNNSequence ROIAlign Range
+ReLU ReduceL1 ReduceL2 ReduceLogicalAnd ReduceLogicalOr ReduceMax ReduceMean ReduceMin ReduceProd
+ReduceSum Reshape Result Reverse Roll Round ScatterElementsUpdate ScatterNDUpdate ScatterUpdate
+Select Selu ShapeOf ShuffleChannels Sigmoid Sign Sin Sinh Slice SoftMax SoftPlus SoftSign
+SpaceToDepth Split Sqrt SquaredDifference Squeeze StridedSlice Subtract Swish Tan Tanh Tile TopK
+Transpose Unsqueeze VariadicSplit
 """
 OPERATIONS = frozenset(_OPERATIONS.split())
 """OpenVINO's own, from tensors to tensors. What has a graph within itself is not among them."""
