@@ -583,6 +583,14 @@ def test_a_photo_that_takes_more_memory_than_it_may_is_left_out_by_every_command
     assert "at most 21,474,836 bytes of memory to decode" in told
 
 
+def test_a_photo_of_many_pixels_is_told_in_our_words_alone(capsys, album: Path, model: str):
+    large = album / "large.ppm"
+    large.write_bytes(b"P3 13000 13000 255 0 0 0")
+    told = failures(capsys, "tag", model, str(album))
+    assert f"left out: {large}: expected a photo that takes at most 1,073,741,824 bytes" in told
+    assert "decompression bomb" not in told
+
+
 def test_a_folder_without_photos_is_no_success(capsys, model: str, tmp_path):
     assert f"no photo found in {tmp_path}" in failures(capsys, "tag", model, str(tmp_path))
 

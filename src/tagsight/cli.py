@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
     logging.lastResort = Warnings(logging.WARNING)
+    # Pillow warns of large photos; those that are too large for us are told as such.
+    warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit of")
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given or bool(os.environ.get(DEBUG))
     tokens = with_standard_output([token for token in given if token != "--debug"] or ["--help"])
