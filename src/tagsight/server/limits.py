@@ -48,7 +48,7 @@ class Limits:
     pixels: int = 50_000_000
     seconds: float = 30.0
     room: int = 256
-    decoding: float = 5.0
+    decoding: float = 10.0
     memory: int = 2**30
     header: int = 2**16
     header_seconds: float = 10.0

@@ -9,8 +9,9 @@ import platform
 ENOUGH = 32 * 2**20
 """Bytes that must have been freed for it to be worth while."""
 
-SOON = 0.2
-"""Seconds until they are given back, together with what is freed meanwhile."""
+QUIET, LATEST = 1.0, 10.0
+"""Seconds without a body until they are given back, and seconds until they are in any case: what
+the network needs again goes with them, and comes back page by page."""
 
 
 class FreedMemory:
@@ -19,14 +20,22 @@ class FreedMemory:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
         self._freed = 0
+        self._latest = 0.0
+        self._due: asyncio.TimerHandle | None = None
 
     def __call__(self, size: int) -> None:
         """Note that so many bytes are freed by now, or very soon."""
-        before, self._freed = self._freed, self._freed + size
-        if self._libc is not None and before < ENOUGH <= self._freed:
-            asyncio.get_running_loop().call_later(SOON, self._give_back)
+        self._freed += size
+        if not size or self._libc is None or self._freed < ENOUGH:
+            return
+        loop = asyncio.get_running_loop()
+        if self._due is None:
+            self._latest = loop.time() + LATEST
+        else:
+            self._due.cancel()
+        self._due = loop.call_at(min(loop.time() + QUIET, self._latest), self._give_back)
 
     def _give_back(self) -> None:
         assert self._libc is not None
-        self._freed = 0
+        self._freed, self._due = 0, None
         asyncio.get_running_loop().run_in_executor(None, self._libc.malloc_trim, 0)
