@@ -85,6 +85,15 @@ def test_a_failing_process_ends_all_with_its_message(tmp_path):
     assert not (tmp_path / "out" / "model").exists()
 
 
+def test_a_process_that_is_killed_ends_the_others_with_one_line(tmp_path):
+    done = launch(2, SCRIPT, "killed", tmp_path)
+    assert done.returncode != 0
+    ours = [line for line in done.stderr.splitlines() if "process 0 of 2" in line]
+    assert len(ours) == 1
+    assert ours[0].startswith("ShareError: process 0 of 2 cannot go on, as another one has ended")
+    assert "[rank0]: Traceback" not in done.stderr
+
+
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("collection")

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -16,11 +19,15 @@ from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
 
 from tagsight.batches import PhotoStore
 from tagsight.data.annotations import Annotations
+from tagsight.errors import ShareError
 from tagsight.predictions import predict
 from tagsight.processes import Processes, joined
 from tagsight.run import train_run
 from tagsight.runtime import Runtime
 from tagsight.systems import SYSTEMS
+
+if TYPE_CHECKING:
+    from tagsight.train import Step
 
 ROWS = (1, 2, 3, 5, 8)
 """Numbers of photos to predict: fewer than processes, as many, and such that do not divide."""
@@ -93,8 +100,28 @@ def fail(folder: Path, runtime: Runtime) -> None:
     train_run(rows, training, folder / "out", runtime, log=Diary())
 
 
-WHAT = {"train": train, "predict": predict_all, "fail": fail}
+class Killed(Diary):
+    """The log of a process that is killed after its second step."""
+
+    def step(self, step: Step) -> None:
+        if step.number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(folder: Path, runtime: Runtime) -> None:
+    """Train, while the last process is killed."""
+    rows = collection(folder / "photos", runtime.processes)
+    last = runtime.processes.rank == runtime.processes.count - 1
+    train_run(
+        rows, tiny_recipe("resnet"), folder / "out", runtime, log=Killed() if last else Diary()
+    )
+
+
+WHAT = {"train": train, "predict": predict_all, "fail": fail, "killed": killed}
 
 if __name__ == "__main__":
-    with joined(torch.device("cpu")) as together:
-        WHAT[sys.argv[1]](Path(sys.argv[2]), replace(RUNTIME, processes=together))
+    try:
+        with joined(torch.device("cpu")) as together:
+            WHAT[sys.argv[1]](Path(sys.argv[2]), replace(RUNTIME, processes=together))
+    except ShareError as error:  # as the command tells it
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -153,6 +153,9 @@ def joined(device: torch.device) -> Iterator[Processes]:
 
     Args:
         device: What this process computes on; it decides how they talk, by NCCL or Gloo.
+
+    Raises:
+        ShareError: If another of them ended without a word, and this one cannot go on.
     """
     launch = launched()
     if launch.count == 1:
@@ -162,5 +165,19 @@ def joined(device: torch.device) -> Iterator[Processes]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.distributed.init_process_group(backend, timeout=LONGEST_WAIT)
-    yield Processes(launch.rank, launch.count, launch.local_rank)
+    try:
+        yield Processes(launch.rank, launch.count, launch.local_rank)
+    except RuntimeError as error:
+        if not _is_lost(error):
+            raise
+        msg = (
+            f"process {launch.rank} of {launch.count} cannot go on, as another one has ended, was "
+            "killed or does not answer; start all again, a training with --resume"
+        )
+        raise ShareError(msg) from error
     torch.distributed.destroy_process_group()
+
+
+def _is_lost(error: RuntimeError) -> bool:
+    """Whether another process could not be reached; Gloo's errors have no class of their own."""
+    return isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)
