@@ -154,7 +154,7 @@ def test_training_names_the_model_and_its_validation_map(journey):
     assert folder == journey.model
     config = json.loads((journey.run / "model" / "config.json").read_text())
     validation = config["facts"]["validation"]
-    assert f"best epoch {validation['epoch']} of 2: mAP {validation['mAP']:.1f} on" in summary
+    assert f"best epoch {validation['epoch']} of 2: mAP {validation['mAP']:.1f} over" in summary
     lines = [json.loads(line) for line in (journey.run / "run.jsonl").read_text().splitlines()]
     assert validation["mAP"] == max(line["mAP"] for line in lines if line["kind"] == "epoch")
 
@@ -162,7 +162,7 @@ def test_training_names_the_model_and_its_validation_map(journey):
 def test_the_validation_map_is_that_of_the_scores_that_tag_gives(journey, tagged):
     summary = journey.said.splitlines()[0]
     found = mean_average_precision(rows_of(journey, "val"), tagged)
-    assert f"mAP {found:.1f} on the validation split" in summary
+    assert f"mAP {found:.1f} over 4 labels on the validation split" in summary
 
 
 def test_evaluate_measures_the_scores_that_tag_gives(journey, tagged, report):
