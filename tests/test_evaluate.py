@@ -276,7 +276,7 @@ def test_what_is_not_defined_is_none_and_never_nan(target: int):
     json.dumps(nothing, allow_nan=False)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e308])
 def test_json_has_no_numbers_that_are_not_finite(value: float):
     assert percent(value) is None
 

@@ -353,6 +353,26 @@ def test_a_collection_without_rows_to_learn_from_or_to_choose_by_is_refused(
         run(collection.select(rows), tmp_path)
 
 
+def test_where_validation_can_rank_no_label_the_last_epoch_is_kept(collection, tmp_path):
+    everything = with_targets(collection, "val", torch.ones_like(collection.targets).long())
+    outcome = run(everything, tmp_path)
+    assert outcome.epoch == 2
+    assert outcome.validation == {"mAP": None, "labels_counted": 0, "labels": len(collection.names)}
+    recorded = load_model(outcome.model).facts["validation"]
+    assert recorded["left_out"] == {"without_negative": list(collection.names)}
+
+
+def test_a_label_without_a_training_photo_does_not_choose_the_epoch(collection, tmp_path):
+    targets = collection.targets.long()
+    untrained = torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], 1)
+    outcome = run(with_targets(collection, "train", untrained), tmp_path)
+    judge, model = collection.rows("val"), load_model(outcome.model)
+    logits, _ = predict(model.system, PhotoStore(judge.paths, SIDE, 0), RUNTIME)
+    others, counted = mean_average_precision(average_precision(logits, judge.targets)[1:])
+    assert 100 * others == pytest.approx(outcome.validation["mAP"])
+    assert outcome.validation["labels_counted"] == counted
+
+
 @pytest.mark.parametrize("target", [0, -1])
 def test_validation_rows_that_show_no_label_are_refused(collection, tmp_path, target: int):
     nothing = with_targets(collection, "val", torch.full_like(collection.targets, target).long())

@@ -298,7 +298,8 @@ def _weights(model: LoadedModel) -> str:
 
 def percent(fraction: float) -> float | None:
     """A fraction as the field prints it; None, which JSON has, for one that is not defined."""
-    return round(100 * fraction, DIGITS) if math.isfinite(fraction) else None
+    value = 100 * fraction
+    return round(value, DIGITS) if math.isfinite(value) else None
 
 
 def percent_interval(interval: tuple[float, float]) -> list[float | None]:
