@@ -27,7 +27,7 @@ def open_network(
         path: A model folder, or a file that `tagsight export` wrote.
         device: A device of what runs it; ``auto`` is the best for folders, the CPU for files.
         precision: Of the encoder; ``auto`` is float32, in which a model says the same whatever
-            runs it. In bfloat16 scores move by up to 0.1.
+            runs it. In bfloat16 scores move by up to 0.12.
         workers: Threads that decode photos; by default one for each processor, at most 16.
 
     Raises:
