@@ -13,12 +13,13 @@ BENCH := $(VENV)/.bench
 BROWSER := $(VENV)/.browser
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test test-browser pictures bench docs
+.PHONY: help install demo check test test-slow test-browser pictures bench docs
 
 help:
 	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
 	@echo "make install  set up .venv with the development extras"
-	@echo "make test     set up .venv, check and run the tests"
+	@echo "make test     set up .venv, check and run the tests but those that take long"
+	@echo "make test-slow  set up .venv and run the tests that take over ten seconds each"
 	@echo "make test-browser  set up .venv and Chromium, and test the page in it"
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
@@ -36,7 +37,11 @@ check: $(DEV)
 	$(RUN) -m mypy
 
 test: check
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m "not slow"
+
+# Several processes, killed runs, and a step of the recipe of every paper.
+test-slow: $(DEV)
+	$(RUN) -m pytest -m slow
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)

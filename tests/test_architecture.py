@@ -26,7 +26,7 @@ TESTS_WITHOUT_MODULE = {
         "test_documents",
     ),
     *("test_examples", "test_hostile_models", "test_hostile_names"),
-    *("test_journey", "test_released_losses", "test_surface"),
+    *("test_journey", "test_paper_recipes", "test_released_losses", "test_surface"),
 }
 
 

@@ -132,6 +132,21 @@ def train_run(
     return run.finished()
 
 
+def augmentation_of(recipe: Recipe) -> Augmentation:
+    """What a recipe does at random to the photos that it trains on."""
+    training = recipe.training
+    if SYSTEMS[recipe.system].remembers:  # each photo as it is, once
+        return Augmentation(training.image_size, 1.0, flip=False, seed=training.seed)
+    return Augmentation(
+        training.image_size,
+        training.crop,
+        training.random_flip,
+        training.seed,
+        training.cutout,
+        training.rand_augment,
+    )
+
+
 def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
     """Take the validation rows; there may be none where nothing needs them."""
     has_split = "val" in annotations.split_sizes
@@ -186,7 +201,7 @@ def _photos(
     log: Log,
 ) -> Iterator[tuple[Photos, Photos]]:
     """Photos to learn from and to judge by: as frozen features if they can be kept, else pixels."""
-    augmentation = _augmentation(recipe)
+    augmentation = augmentation_of(recipe)
     side, square = augmentation.source_side, augmentation.takes_squares
     memory, most = runtime.photo_memory // 2, runtime.max_photo_memory
     pixels = (
@@ -210,7 +225,7 @@ def _training(
     batches = TrainingBatches(
         photos,
         targets,
-        _augmentation(recipe),
+        augmentation_of(recipe),
         recipe.training.batch_size,
         runtime.workers,
         runtime.accumulate,
@@ -239,17 +254,3 @@ def _remembering(
         chosen = system.choose(embeddings[1], judge[1], progress=advance)
     log.note(chosen)
     return system.recall(embeddings[1])
-
-
-def _augmentation(recipe: Recipe) -> Augmentation:
-    training = recipe.training
-    if SYSTEMS[recipe.system].remembers:  # each photo as it is, once
-        return Augmentation(training.image_size, 1.0, flip=False, seed=training.seed)
-    return Augmentation(
-        training.image_size,
-        training.crop,
-        training.random_flip,
-        training.seed,
-        training.cutout,
-        training.rand_augment,
-    )

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from tiny import drawn, label_space, saved_photos
+
+from tagsight.batches import PhotoStore, TrainingBatches
+from tagsight.recipes import RECIPES
+from tagsight.run import augmentation_of
+from tagsight.runtime import Runtime
+from tagsight.systems import SYSTEMS, build_system
+from tagsight.train import Training
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.config import Recipe
+
+OF_PAPERS = [
+    name
+    for name, recipe in RECIPES.items()
+    if not name.endswith("-cpu") and not SYSTEMS[recipe.system].remembers
+]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return saved_photos(tmp_path_factory.mktemp("photos"), drawn(1, 480)[0])
+
+
+def on_this_machine(recipe: Recipe) -> Recipe:
+    """The recipe as it is, but for the weights of its encoder, which take a download."""
+    backbone = recipe.settings.backbone.model_copy(update={"weights": "none"})
+    settings = recipe.settings.model_copy(update={"backbone": backbone})
+    return recipe.model_copy(update={"settings": settings})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OF_PAPERS)
+def test_a_recipe_of_a_paper_takes_a_finite_step_at_its_own_resolution(
+    name: str, photos: list[Path]
+):
+    """With one photo: all else is as the recipe says, crops, views, losses, optimiser and rate."""
+    torch.manual_seed(0)
+    recipe, targets = on_this_machine(RECIPES[name]), torch.tensor([[1, 0, 1, 0, -1]])
+    system = build_system(recipe, label_space())
+    augmentation = augmentation_of(recipe)
+    side, square = augmentation.source_side, augmentation.takes_squares
+    store = PhotoStore(photos, side, 0, square=square)
+    training = recipe.training
+    batches = TrainingBatches(store, targets, augmentation, training.batch_size, workers=1)
+    before = {key: value.detach().clone() for key, value in system.named_parameters()}
+    step = next(iter(Training(system, batches, training, Runtime(torch.device("cpu"), "float32"))))
+    assert step.losses
+    assert all(math.isfinite(value) for value in step.losses.values())
+    after = dict(system.named_parameters())
+    assert all(bool(value.isfinite().all()) for value in after.values())
+    moved = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    assert any(not key.startswith("backbone.") for key in moved)
+    learns = training.backbone_lr_factor > 0
+    assert any(key.startswith("backbone.") for key in moved) == learns
