@@ -31,6 +31,7 @@ from table import HEADER, row
 from tag_rate import DISTINCT, HEIGHT, QUALITY, WIDTH, build_recognizer, draw_photo
 
 from tagsight.checkpoint import save_model
+from tagsight.networks import open_network
 from tagsight.networks.base import Network
 
 CLIENTS, REQUESTS, ALONE = 32, 960, 96
@@ -133,11 +134,11 @@ def network_rate(network: Network) -> float:
 def main() -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     torch.manual_seed(0)
-    network = build_recognizer().network
-    model = network.model
+    model = build_recognizer().network.model
     with TemporaryDirectory() as temporary, get_context("spawn").Pool(1) as other:
         folder = Path(temporary) / "model"
         save_model(folder, model.system, model.labels, model.decision, model.recipe, {})
+        network = open_network(folder)  # in the precision that the server takes
         rounds: list[tuple[float, Load, Load]] = []
         with served(folder) as port:
             for _ in range(ROUNDS + 1):
