@@ -35,6 +35,7 @@ check: $(DEV)
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
 
 test: check
 	$(RUN) -m pytest -m "not slow"
@@ -56,7 +57,7 @@ bench: $(BENCH)
 	$(RUN) benchmarks/table.py $(DATA)
 
 docs: $(DEV)
-	$(RUN) -c "from pathlib import Path; from tagsight.catalogue import systems_page; \
+	$(RUN) -c "from pathlib import Path; from tagsight.systems.catalogue import systems_page; \
 	Path('docs/systems.md').write_text(systems_page(), encoding='utf-8')"
 
 $(CORE): $(RUN) $(REQUIREMENTS)

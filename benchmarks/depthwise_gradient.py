@@ -1,8 +1,8 @@
 """What the gradients of depthwise convolutions cost on a CPU, in processor time on one core.
 
 Prints how much longer the input gradient of a strided depthwise convolution takes in bfloat16 than
-in float32 (why `tagsight.backbones.FullPrecision` exists), and how much longer a step through the
-trained stages takes if depthwise weights are trained as well (`backbone.freeze_depthwise`).
+in float32 (why `tagsight.nn.backbones.FullPrecision` exists), and how much longer a step through
+the trained stages takes if depthwise weights are trained as well (`backbone.freeze_depthwise`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from table import HEADER, alternated, row
 from torch import nn
 
-from tagsight.backbones import build_backbone
 from tagsight.config import BackboneConfig
-from tagsight.runtime import Runtime
+from tagsight.nn.backbones import build_backbone
+from tagsight.runtime.device import Runtime
 
 BATCH, CHANNELS, SIDE = 32, 672, 14  # of the strided layer in the trained stages
 CLOCK = time.process_time

@@ -14,10 +14,11 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from table import HEADER, alternated, row
 from torch import Tensor, nn
 
-from tagsight.labels import empty_label_space
-from tagsight.recipes import RECIPES
-from tagsight.runtime import Runtime
+from tagsight.labels.space import empty_label_space
+from tagsight.loading.transforms import on_device
+from tagsight.runtime.device import Runtime
 from tagsight.systems import System, build_system
+from tagsight.systems.recipes import RECIPES
 
 PASSES = 10
 """Ours in a turn, so that it is not too short to be timed."""
@@ -37,7 +38,7 @@ class Logits(nn.Module):
 def main() -> None:
     torch.manual_seed(0)
     runtime = Runtime.choose("cpu", "float32")
-    image = runtime.images(torch.randint(256, (1, 3, 224, 224), dtype=torch.uint8))
+    image = on_device(torch.randint(256, (1, 3, 224, 224), dtype=torch.uint8), runtime)
     print(HEADER)
     for labels in (20, 80):
         names = [f"label {number}" for number in range(labels)]

@@ -15,12 +15,12 @@ from table import HEADER, alternated, row
 from torch import Tensor
 
 from tagsight.config import Recipe
-from tagsight.labels import LabelSpace
-from tagsight.recipes import RECIPES
-from tagsight.runtime import Runtime
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.views import ORIGINAL, FrozenFeatures, Images
+from tagsight.runtime.device import Runtime
 from tagsight.systems import System, build_system
-from tagsight.train import build_optimizer
-from tagsight.views import ORIGINAL, FrozenFeatures, Images
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.loop import build_optimizer
 
 LABELS, LARGEST_OVERHEAD = 20, 1.10
 LARGE, SMALL = 224, 192

@@ -355,7 +355,7 @@ def exported(folder: Path) -> dict[str, Path]:
     )
     from tiny import label_space, tiny_system
 
-    from tagsight.exporting import export_model
+    from tagsight.inference.exporting import export_model
 
     sound = {ending: folder / f"sound{ending}" for ending in (".onnx", ".xml")}
     photo = written(folder / "photo.png", PICTURE)

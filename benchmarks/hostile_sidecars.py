@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 from table import HEADER, row
 
 from tagsight.errors import DataError
-from tagsight.sidecars.changes import Change
-from tagsight.sidecars.edit import LARGEST, Edit, Stamp, Tag
-from tagsight.sidecars.journal import Journal
-from tagsight.sidecars.xmp import add_keywords, remove_keywords
+from tagsight.tagging.sidecars.changes import Change
+from tagsight.tagging.sidecars.edit import LARGEST, Edit, Stamp, Tag
+from tagsight.tagging.sidecars.journal import Journal
+from tagsight.tagging.sidecars.xmp import add_keywords, remove_keywords
 
 RDF = b'xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 HEAD, TAIL = b"<r:RDF " + RDF + b"><r:Description>", b"</r:Description></r:RDF>"

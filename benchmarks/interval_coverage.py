@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from table import HEADER, row
 
-from tagsight.bootstrap import bootstrap_map
-from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.metrics.bootstrap import bootstrap_map
+from tagsight.metrics.classification import average_precision, mean_average_precision
 
 LABELS, TRIALS, RESAMPLES = 20, 300, 200
 PRESENT = torch.linspace(0.02, 0.3, LABELS)

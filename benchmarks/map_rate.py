@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score
 from table import HEADER, alternated, row
 from torchmetrics.classification import MultilabelAveragePrecision
 
-from tagsight.bootstrap import bootstrap_map
-from tagsight.metrics import average_precision, mean_average_precision
+from tagsight.metrics.bootstrap import bootstrap_map
+from tagsight.metrics.classification import average_precision, mean_average_precision
 
 PHOTOS, LABELS = 40_000, 80
 RESAMPLED, RESAMPLES = 5_000, 200

@@ -13,11 +13,12 @@ import time
 import torch
 from table import HEADER, row
 
-from tagsight.labels import empty_label_space
-from tagsight.recipes import RECIPES
-from tagsight.runtime import Runtime
+from tagsight.labels.space import empty_label_space
+from tagsight.loading.transforms import on_device
+from tagsight.runtime.device import Runtime
 from tagsight.systems import build_system
-from tagsight.train import build_optimizer
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.loop import build_optimizer
 
 STEPS, ROUNDS = 8, 2
 
@@ -34,7 +35,7 @@ def seconds_per_step(runtime: Runtime) -> float:
     for _ in range(STEPS):
         started = time.process_time()
         with runtime.autocast():
-            losses = system.losses(runtime.images(photos), targets)
+            losses = system.losses(on_device(photos, runtime), targets)
         optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         optimizer.step()

@@ -16,7 +16,7 @@ import torch
 from table import HEADER, alternated, row
 from torch import Tensor
 
-from tagsight.neighbours import nearest
+from tagsight.nn.neighbours import nearest
 
 PHOTOS, QUERIES, LENGTH, K, BATCH = 100_000, 1_000, 1280, 50, 16
 SLOWEST = 0.5

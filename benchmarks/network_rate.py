@@ -10,9 +10,9 @@ import torch
 from table import HEADER, alternated, row
 from torch.utils.flop_counter import FlopCounterMode
 
-from tagsight.backbones import build_backbone
 from tagsight.config import BackboneConfig
-from tagsight.runtime import Runtime
+from tagsight.nn.backbones import build_backbone
+from tagsight.runtime.device import Runtime
 
 BATCH, SIDE, MATRIX = 32, 224, 4096
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}

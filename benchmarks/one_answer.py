@@ -24,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from table import HEADER, row
 
-from tagsight.checkpoint import load_model
+from tagsight.checkpoint.folder import load_model
 from tagsight.cli import main as tagsight
 from tagsight.data.readers import read_annotations
-from tagsight.exporting import delivering, written_onnx
-from tagsight.recognizer import Recognizer
+from tagsight.inference.exporting import delivering, written_onnx
+from tagsight.inference.recognizer import Recognizer
 from tagsight.systems import SYSTEMS
 
 EQUAL, NEAR = 0.999, 0.01

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 from table import HEADER, row
 
-from tagsight.data.photo_cost import MAX_MEMORY
 from tagsight.data.photos import open_photo, photo_cost
 from tagsight.errors import TooLargeError
+from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "data"))
 from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, REFUSED
@@ -80,7 +80,7 @@ def one(name: str, file: Path) -> None:
         open_photo(file)
         outcome, predicted = "decoded", photo_cost(file).memory
     except TooLargeError:
-        outcome, predicted = "refused", MAX_MEMORY
+        outcome, predicted = "refused", MAX_PHOTO_MEMORY
     print(outcome, memory("VmHWM") - before, time.process_time() - started, predicted)
 
 

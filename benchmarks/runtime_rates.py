@@ -22,12 +22,12 @@ from table import HEADER, alternated, row
 from tag_rate import HEIGHT, WIDTH, build_recognizer, draw_photo
 
 from tagsight.data.photos import as_square
-from tagsight.exporting import delivering, written_onnx
-from tagsight.networks import open_network
-from tagsight.networks.base import Network
-from tagsight.networks.trained import TrainedNetwork
-from tagsight.quantization import quantize
-from tagsight.runtime import Runtime
+from tagsight.inference.exporting import delivering, written_onnx
+from tagsight.inference.networks import open_network
+from tagsight.inference.networks.base import Network
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.quantization import quantize
+from tagsight.runtime.device import Runtime
 
 BATCH, BATCHES, DISTINCT = 16, 16, 64
 

@@ -32,7 +32,7 @@ from schemathesis import Case
 from table import HEADER, row
 from tag_rate import HEIGHT, QUALITY, WIDTH, build_recognizer, draw_photo
 
-from tagsight.checkpoint import save_model
+from tagsight.checkpoint.folder import save_model
 from tagsight.server.limits import Limits
 
 SHORT = "--short" in sys.argv

@@ -30,9 +30,9 @@ import torch
 from table import HEADER, row
 from tag_rate import DISTINCT, HEIGHT, QUALITY, WIDTH, build_recognizer, draw_photo
 
-from tagsight.checkpoint import save_model
-from tagsight.networks import open_network
-from tagsight.networks.base import Network
+from tagsight.checkpoint.folder import save_model
+from tagsight.inference.networks import open_network
+from tagsight.inference.networks.base import Network
 
 CLIENTS, REQUESTS, ALONE = 32, 960, 96
 BATCH, BATCHES, ROUNDS = 16, 24, 3

@@ -13,12 +13,12 @@ import torch
 from table import HEADER, alternated, row
 from torch import Tensor
 
-from tagsight.labels import LabelSpace
-from tagsight.recipes import RECIPES
-from tagsight.runtime import Runtime
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.views import ORIGINAL, FrozenFeatures
+from tagsight.runtime.device import Runtime
 from tagsight.systems import SYSTEMS, System, build_system
-from tagsight.train import build_optimizer
-from tagsight.views import ORIGINAL, FrozenFeatures
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.loop import build_optimizer
 
 PHOTOS, RECOGNISED, SIDE = 32, 16, 224
 SIZES = (20, 80)

@@ -19,18 +19,18 @@ import torch
 from PIL import Image
 from table import HEADER, row
 
-from tagsight.checkpoint import LoadedModel
+from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.folder import LoadedModel
 from tagsight.data.photo_files import find_photos
 from tagsight.data.photos import open_photo
-from tagsight.decision import Decision
-from tagsight.labels import empty_label_space
-from tagsight.networks.trained import TrainedNetwork
-from tagsight.recipes import RECIPES
-from tagsight.recognizer import Recognizer
-from tagsight.runtime import Runtime
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.labels.space import empty_label_space
+from tagsight.runtime.device import Runtime
+from tagsight.runtime.threads import ordered_map
 from tagsight.systems import build_system
-from tagsight.tagging import Lines, tag_photos
-from tagsight.threads import ordered_map
+from tagsight.systems.recipes import RECIPES
+from tagsight.tagging.tagging import Lines, tag_photos
 
 PHOTOS, WIDTH, HEIGHT, QUALITY = 1000, 500, 375, 90
 LARGE_PHOTOS, LARGE = 96, 8  # times as wide and high: 12 megapixels

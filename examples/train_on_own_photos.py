@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import tagsight as ts
-from tagsight.settings import changes_in
+from tagsight.systems.settings import changes_in
 
 
 def main(labels: Path, out: Path, epochs: int) -> None:

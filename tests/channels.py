@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from tagsight.checkpoint import LoadedModel
+from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.folder import LoadedModel
 from tagsight.config import Recipe, SystemConfig, TrainConfig
-from tagsight.decision import Decision
-from tagsight.labels import empty_label_space
-from tagsight.networks.trained import TrainedNetwork
-from tagsight.recognizer import Recognizer
-from tagsight.runtime import Runtime
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.labels.space import empty_label_space
+from tagsight.runtime.device import Runtime
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from tiny import COLOURS
 
-from tagsight.comparison import Failure
-from tagsight.comparison_result import Record, Result
-from tagsight.comparison_run import Run
-from tagsight.decision import Decision
-from tagsight.evaluate import measure
-from tagsight.recipes import RECIPES
+from tagsight.checkpoint.decision import Decision
+from tagsight.evaluation.evaluate import measure
+from tagsight.experiments.comparison import Failure
+from tagsight.experiments.results import Record, Result
+from tagsight.experiments.run import Run
+from tagsight.systems.recipes import RECIPES
 
 if TYPE_CHECKING:
     from torch import Tensor

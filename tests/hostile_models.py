@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from tagsight.networks.openvino_file import weights_file
-from tagsight.networks.seal import seal
+from tagsight.inference.networks.openvino_file import weights_file
+from tagsight.inference.networks.seal import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,11 +12,11 @@ import torch
 from tiny import TINY, drawn, label_space
 from torch.testing import assert_close
 
-from tagsight.losses import label_loss, ranking_loss
-from tagsight.settings import Change, choose_recipe
+from tagsight.nn.losses import label_loss, ranking_loss
+from tagsight.nn.views import ORIGINAL
 from tagsight.systems import SYSTEMS, System, build_system
-from tagsight.train import build_optimizer
-from tagsight.views import ORIGINAL
+from tagsight.systems.settings import Change, choose_recipe
+from tagsight.training.loop import build_optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,10 +9,10 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-import tagsight.catalogue
+import tagsight.systems.catalogue
 from tagsight.cli import COMMANDS, DEBUG, main, with_standard_output
 from tagsight.errors import DataError
-from tagsight.settings import DEFAULT_RECIPE
+from tagsight.systems.settings import DEFAULT_RECIPE
 
 TORCH_FREE = """
 import sys
@@ -112,7 +112,7 @@ def failing_systems(monkeypatch, error: BaseException) -> None:
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(tagsight.catalogue, "system_lines", fail)
+    monkeypatch.setattr(tagsight.systems.catalogue, "system_lines", fail)
 
 
 def complaint(capsys, *arguments: str) -> str:

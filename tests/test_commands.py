@@ -19,9 +19,9 @@ from tiny import COLOURS
 from tagsight.cli import main
 from tagsight.commands.output import INTERRUPTED
 from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
-from tagsight.recipes import RECIPES
-from tagsight.runlog import RunLog
 from tagsight.systems import SYSTEMS
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.log import RunLog
 
 TEST_PHOTOS = SPLITS.count("test")
 
@@ -318,7 +318,7 @@ def test_a_model_is_measured_at_another_resolution(capsys, labels: Path, model: 
 def test_boxes_of_other_photos_are_refused_before_the_network_runs(
     capsys, labels: Path, model: str, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("tagsight.evaluate.evaluate", None)
+    monkeypatch.setattr("tagsight.evaluation.evaluate.evaluate", None)
     elsewhere = write_collection(tmp_path / "elsewhere")
     for path in elsewhere.parent.glob("*.png"):
         path.rename(path.with_name(f"other-{path.name}"))
@@ -757,7 +757,7 @@ def test_word_vectors_of_a_legacy_pickle_are_converted(capsys, tmp_path):
 
 
 def test_word_vectors_are_made_of_saved_counts(capsys, labels: Path, tmp_path, monkeypatch):
-    monkeypatch.setattr("tagsight.word_files.find_spec", lambda _: None)
+    monkeypatch.setattr("tagsight.labels.word_files.find_spec", lambda _: None)
     counts, vectors = tmp_path / "counts.npz", tmp_path / "vectors.npz"
     result(capsys, "graph", str(labels), "--save", str(counts))
     text = result(capsys, "vectors", str(counts), *out_to(vectors))
@@ -799,7 +799,7 @@ def test_systems_are_compared_in_tables_and_a_plot_and_nothing_is_done_twice(
 def test_a_comparison_says_what_it_left_out_and_how_to_draw(
     capsys, labels: Path, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("tagsight.plots.find_spec", lambda _: None)
+    monkeypatch.setattr("tagsight.experiments.plots.find_spec", lambda _: None)
     options = ["--systems", "resnet", "--seeds", "1"]
     out = tmp_path / "out"
     assert main(comparing(labels, out, *options, "--budget", "0.0001")) == 0

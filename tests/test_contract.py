@@ -15,12 +15,12 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tagsight.checkpoint.thresholds import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
 from tagsight.config import Recipe, TrainConfig
-from tagsight.recipes import SYSTEM_CONFIGS, parse_recipe, system_config
+from tagsight.nn.views import FrozenFeatures, mirrored, with_mirrored
 from tagsight.systems import SYSTEMS, System, build_system
+from tagsight.systems.recipes import SYSTEM_CONFIGS, parse_recipe, system_config
 from tagsight.systems.remembering import RememberingSystem
-from tagsight.threshold_fitting import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
-from tagsight.views import FrozenFeatures, mirrored, with_mirrored
 
 every_system = pytest.mark.parametrize("name", SYSTEMS)
 zero_shot = pytest.mark.parametrize(

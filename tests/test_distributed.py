@@ -19,13 +19,13 @@ from torch import nn
 from torch.testing import assert_close
 
 from tagsight.errors import DataError, ShareError
-from tagsight.launch import Launch, launched
-from tagsight.processes import ALONE, Processes, share_of
-from tagsight.run import train_run
+from tagsight.runtime.launch import Launch, launched
+from tagsight.runtime.processes import ALONE, Processes, share_of
 from tagsight.systems import SYSTEMS
+from tagsight.training.run import train_run
 
 if TYPE_CHECKING:
-    from tagsight.runtime import Runtime
+    from tagsight.runtime.device import Runtime
 
 SCRIPT = Path(__file__).with_name("together.py")
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]

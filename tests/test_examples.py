@@ -13,7 +13,7 @@ import pytest
 from collection import write_collection
 from PIL import Image
 
-from tagsight.checkpoint import load_model
+from tagsight.checkpoint.folder import load_model
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

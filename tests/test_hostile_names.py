@@ -24,29 +24,29 @@ from markdown_it import MarkdownIt
 from PIL import Image
 from tiny import tiny_system
 
-from tagsight.checkpoint import LoadedModel, load_model, save_model
+from tagsight.checkpoint.card import model_card
+from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
 from tagsight.cli import main
-from tagsight.comparison import Progress
-from tagsight.comparison_summary import summarise
-from tagsight.comparison_tables import write_tables
 from tagsight.config import BackboneConfig, GraphConfig, Recipe, TrainConfig
 from tagsight.data.annotations import clean_name
-from tagsight.decision import Decision
 from tagsight.errors import DataError
-from tagsight.escaping import csv_content, printable
-from tagsight.explanation import explain_photos
-from tagsight.exporting import export_model
-from tagsight.graph_drawing import draw_graph
-from tagsight.graph_report import graph_report
-from tagsight.labels import LabelSpace
-from tagsight.model_card import model_card
-from tagsight.plots import write_plot
-from tagsight.recognizer import Recognizer
+from tagsight.experiments.comparison import Progress
+from tagsight.experiments.comparison_tables import write_tables
+from tagsight.experiments.plots import write_plot
+from tagsight.experiments.summary import summarise
+from tagsight.experiments.tables import Table, latex, markdown
+from tagsight.inference.exporting import export_model
+from tagsight.inference.recognizer import Recognizer
+from tagsight.labels.space import LabelSpace
+from tagsight.runtime.escaping import csv_content, printable
 from tagsight.search.expression import LONGEST, Has, parse
 from tagsight.search.index import Hit
 from tagsight.search.page import results_page
 from tagsight.server.app import Service, create_app
-from tagsight.tables import Table, latex, markdown
+from tagsight.visualize.explanation import explain_photos
+from tagsight.visualize.graph_drawing import draw_graph
+from tagsight.visualize.graph_report import graph_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,7 +236,7 @@ def test_pictures_of_evidence_stay_in_their_folder_and_have_the_names(model, pho
 
 
 def test_many_labels_of_one_beginning_have_a_picture_each(tmp_path: Path):
-    from tagsight.explanation import _Names
+    from tagsight.visualize.explanation import _Names
 
     labels = ["x" * 100 + str(number) for number in range(2_000)]
     files = _Names(tmp_path).of(Path("photo.jpg"), labels)

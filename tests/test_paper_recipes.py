@@ -7,12 +7,12 @@ import pytest
 import torch
 from tiny import drawn, label_space, saved_photos
 
-from tagsight.batches import PhotoStore, TrainingBatches
-from tagsight.recipes import RECIPES
-from tagsight.run import augmentation_of
-from tagsight.runtime import Runtime
+from tagsight.loading.batches import PhotoStore, TrainingBatches
+from tagsight.runtime.device import Runtime
 from tagsight.systems import SYSTEMS, build_system
-from tagsight.train import Training
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.loop import Training
+from tagsight.training.run import augmentation_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from timm.models import is_model, register_model
 from torch import Tensor, nn
 
 from tagsight.config import BackboneConfig
-from tagsight.labels import LabelSpace
+from tagsight.labels.space import LabelSpace
 from tagsight.systems import SYSTEMS
 from tagsight.systems.remembering import RememberingSystem
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tagsight.recipes.base import SequenceConfig
-from tagsight.sequence_decoder import Scene, SequenceDecoder
+from tagsight.nn.sequence_decoder import Scene, SequenceConfig, SequenceDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

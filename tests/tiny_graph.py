@@ -8,9 +8,9 @@ import torch
 from channels import channels_model
 from tiny import label_space, tiny_system
 
-from tagsight.networks.trained import TrainedNetwork
-from tagsight.recognizer import Recognizer
-from tagsight.runtime import Runtime
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.runtime.device import Runtime
 
 
 def gcam_recognizer() -> Recognizer:

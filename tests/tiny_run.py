@@ -12,15 +12,15 @@ from tiny import COLOURS, drawn, saved_photos, tiny_settings
 
 from tagsight.config import Recipe, TrainConfig
 from tagsight.data.annotations import Annotations
-from tagsight.run import Start, train_run
-from tagsight.runlog import RunLog
-from tagsight.runtime import Runtime
+from tagsight.runtime.device import Runtime
 from tagsight.systems import SYSTEMS
+from tagsight.training.log import RunLog
+from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tagsight.train import Step
+    from tagsight.training.loop import Step
 
 TRAIN, VAL, TEST = 24, 12, 8
 SPLITS = ("train",) * TRAIN + ("val",) * VAL + ("test",) * TEST

@@ -17,17 +17,17 @@ from safetensors.torch import save_file
 from tiny import drawn, saved_photos, tiny_system
 from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
 
-from tagsight.batches import PhotoStore
 from tagsight.data.annotations import Annotations
 from tagsight.errors import ShareError
-from tagsight.predictions import predict
-from tagsight.processes import Processes, joined
-from tagsight.run import train_run
-from tagsight.runtime import Runtime
+from tagsight.evaluation.predictions import predict
+from tagsight.loading.batches import PhotoStore
+from tagsight.runtime.device import Runtime
+from tagsight.runtime.processes import Processes, joined
 from tagsight.systems import SYSTEMS
+from tagsight.training.run import train_run
 
 if TYPE_CHECKING:
-    from tagsight.train import Step
+    from tagsight.training.loop import Step
 
 ROWS = (1, 2, 3, 5, 8)
 """Numbers of photos to predict: fewer than processes, as many, and such that do not divide."""

@@ -15,12 +15,13 @@ from collections.abc import Callable
 
 import torch
 
-from tagsight.labels import LabelSpace
-from tagsight.recipes import RECIPES
-from tagsight.runtime import Runtime
+from tagsight.labels.space import LabelSpace
+from tagsight.loading.transforms import on_device
+from tagsight.nn.views import FrozenFeatures
+from tagsight.runtime.device import Runtime
 from tagsight.systems import System, build_system
-from tagsight.train import build_optimizer
-from tagsight.views import FrozenFeatures
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.loop import build_optimizer
 
 BATCH, LABELS, ROUNDS = 32, 12, 6
 
@@ -38,7 +39,7 @@ def training(system: System, runtime: Runtime) -> Callable[[], None]:
     photos = torch.randint(256, (BATCH, 3, 224, 224), dtype=torch.uint8)
     targets = torch.randint(2, (BATCH, LABELS))
     with torch.no_grad(), runtime.autocast():
-        images = runtime.images(photos)
+        images = on_device(photos, runtime)
         views = {v: system.backbone.to_frozen(system.see(images, v)) for v in system.views}
 
     def step() -> None:
@@ -53,7 +54,7 @@ def training(system: System, runtime: Runtime) -> Callable[[], None]:
 
 def tagging(system: System, runtime: Runtime) -> Callable[[], None]:
     system.eval()
-    photos = runtime.images(torch.randint(256, (BATCH, 3, 224, 224), dtype=torch.uint8))
+    photos = on_device(torch.randint(256, (BATCH, 3, 224, 224), dtype=torch.uint8), runtime)
 
     @torch.no_grad()
     def recognise() -> None:

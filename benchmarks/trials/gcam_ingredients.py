@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from tagsight import RunLog, Runtime, choose_recipe, prepare, read_annotations, train_run
-from tagsight.settings import Change
+from tagsight.systems.settings import Change
 
 GRAPH, VIEWS = "system.graph.", "system.consistency."
 LITERAL = {

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import multilabel_soft_margin_loss
 
-from tagsight.labels import LabelSpace
-from tagsight.learned_graph import LearnedGraphClassifiers
-from tagsight.recipes import RECIPES
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.learned_graph import LearnedGraphClassifiers
+from tagsight.systems.recipes import RECIPES
 
 PHOTOS, BATCH, CHANNELS, PRESENT = 4000, 32, 2048, 0.036
 SHOWN = {0, 100, 200, 300, 500, 1000, 1500}

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import torch
 
-from tagsight.bootstrap import map_draws
-from tagsight.metrics import average_precision, mean_average_precision
-from tagsight.significance import Estimate, paired_difference
+from tagsight.metrics.bootstrap import map_draws
+from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.significance import Estimate, paired_difference
 
 LABELS, TRIALS, RESAMPLES = 20, 300, 300
 

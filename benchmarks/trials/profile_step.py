@@ -14,7 +14,8 @@ import torch
 from compiled_step import BATCH, built, tagging, training
 from torch.profiler import ProfilerActivity, profile
 
-from tagsight.runtime import Runtime
+from tagsight.loading.transforms import on_device
+from tagsight.runtime.device import Runtime
 
 LISTED, ROUNDS = 8, 4
 
@@ -37,7 +38,7 @@ def main() -> None:
     torch.manual_seed(0)
     runtime, system = Runtime.choose("cpu"), built()
     shares(f"training step, {BATCH} photos", training(system, runtime))
-    images = runtime.images(torch.randint(256, (BATCH, 3, 224, 224), dtype=torch.uint8))
+    images = on_device(torch.randint(256, (BATCH, 3, 224, 224), dtype=torch.uint8), runtime)
 
     @torch.no_grad()
     def frozen() -> None:

@@ -23,7 +23,7 @@ from torch import Tensor
 from tagsight import Recognizer
 from tagsight.data.photo_files import find_photos
 from tagsight.data.photos import open_photo
-from tagsight.transforms import as_float, warp
+from tagsight.loading.transforms import as_float, warp
 
 SIDE, PIXELS, MARGINS = 224, 12_000_000, (1, 2, 4)
 

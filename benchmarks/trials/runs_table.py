@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tagsight import Runtime, load_model, read_annotations
 from tagsight.data.boxes import read_boxes
-from tagsight.evaluate import evaluate
-from tagsight.evidence_report import find_pairs, measure_evidence
+from tagsight.evaluation.evaluate import evaluate
+from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
 
 COLUMNS = (
     "run",

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tagsight.data.photo_files import find_photos
-from tagsight.recognizer import Recognizer
+from tagsight.inference.recognizer import Recognizer
 
 PHOTOS = 500
 

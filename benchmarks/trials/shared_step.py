@@ -13,13 +13,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tagsight.augmentation import Augmentation
-from tagsight.batches import TrainingBatches
-from tagsight.labels import LabelSpace
-from tagsight.processes import Processes
-from tagsight.recipes import RECIPES
-from tagsight.runtime import Runtime
+from tagsight.labels.space import LabelSpace
+from tagsight.loading.augmentation import Augmentation
+from tagsight.loading.batches import TrainingBatches
+from tagsight.loading.transforms import on_device
+from tagsight.runtime.device import Runtime
+from tagsight.runtime.processes import Processes
 from tagsight.systems import build_system
+from tagsight.systems.recipes import RECIPES
 
 BATCH, LABELS, SIDE = 32, 12, 96
 
@@ -50,7 +51,7 @@ def gradients(name: str, batches: list[TrainingBatches], runtime: Runtime) -> di
     system = build_system(recipe, labels).train()
     for batch in (batch for some in batches for batch in some(0)):
         torch.manual_seed(1)  # all look at the same views
-        losses = system.losses(runtime.images(batch.images), batch.targets)
+        losses = system.losses(on_device(batch.images, runtime), batch.targets)
         (batch.share * torch.stack(list(losses.values())).sum()).backward()
     return {n: p.grad.double() for n, p in system.named_parameters() if p.grad is not None}
 

@@ -5,64 +5,65 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from tagsight.runtime.version import __version__
+
 if TYPE_CHECKING:
-    from tagsight.checkpoint import LoadedModel, load_model, save_model
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
+    from tagsight.checkpoint.thresholds import fit_decision
     from tagsight.config import Recipe, SystemConfig, TrainConfig
     from tagsight.data.annotations import Annotations
     from tagsight.data.protocols import PROTOCOLS, read_protocol
     from tagsight.data.readers import READERS, read_annotations
-    from tagsight.decision import Decision
     from tagsight.errors import DataError
-    from tagsight.explanation import explain_photos
-    from tagsight.heatmaps import overlay
-    from tagsight.labels import LabelSpace
-    from tagsight.preparation import prepare
-    from tagsight.recipes import RECIPES
-    from tagsight.recognizer import Recognizer
-    from tagsight.result import Label, Result
-    from tagsight.run import train_run
-    from tagsight.runlog import RunLog
-    from tagsight.runtime import Runtime
-    from tagsight.settings import choose_recipe
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.inference.result import Label, Result
+    from tagsight.labels.space import LabelSpace
+    from tagsight.runtime.device import Runtime
     from tagsight.systems import SYSTEMS, build_system
     from tagsight.systems.base import Recognition, System
-    from tagsight.tagging import tag_photos
-    from tagsight.threshold_fitting import fit_decision
+    from tagsight.systems.recipes import RECIPES
+    from tagsight.systems.settings import choose_recipe
+    from tagsight.tagging.tagging import tag_photos
+    from tagsight.training.log import RunLog
+    from tagsight.training.preparation import prepare
+    from tagsight.training.run import train_run
+    from tagsight.visualize.explanation import explain_photos
+    from tagsight.visualize.heatmaps import overlay
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "Annotations": "tagsight.data.annotations",
     "DataError": "tagsight.errors",
-    "Decision": "tagsight.decision",
-    "Label": "tagsight.result",
-    "LabelSpace": "tagsight.labels",
-    "LoadedModel": "tagsight.checkpoint",
+    "Decision": "tagsight.checkpoint.decision",
+    "Label": "tagsight.inference.result",
+    "LabelSpace": "tagsight.labels.space",
+    "LoadedModel": "tagsight.checkpoint.folder",
     "PROTOCOLS": "tagsight.data.protocols",
     "READERS": "tagsight.data.readers",
-    "RECIPES": "tagsight.recipes",
+    "RECIPES": "tagsight.systems.recipes",
     "Recipe": "tagsight.config",
     "Recognition": "tagsight.systems.base",
-    "Recognizer": "tagsight.recognizer",
-    "Result": "tagsight.result",
-    "RunLog": "tagsight.runlog",
-    "Runtime": "tagsight.runtime",
+    "Recognizer": "tagsight.inference.recognizer",
+    "Result": "tagsight.inference.result",
+    "RunLog": "tagsight.training.log",
+    "Runtime": "tagsight.runtime.device",
     "SYSTEMS": "tagsight.systems",
     "System": "tagsight.systems.base",
     "SystemConfig": "tagsight.config",
     "TrainConfig": "tagsight.config",
     "build_system": "tagsight.systems",
-    "choose_recipe": "tagsight.settings",
-    "explain_photos": "tagsight.explanation",
-    "fit_decision": "tagsight.threshold_fitting",
-    "load_model": "tagsight.checkpoint",
-    "overlay": "tagsight.heatmaps",
-    "prepare": "tagsight.preparation",
+    "choose_recipe": "tagsight.systems.settings",
+    "explain_photos": "tagsight.visualize.explanation",
+    "fit_decision": "tagsight.checkpoint.thresholds",
+    "load_model": "tagsight.checkpoint.folder",
+    "overlay": "tagsight.visualize.heatmaps",
+    "prepare": "tagsight.training.preparation",
     "read_annotations": "tagsight.data.readers",
     "read_protocol": "tagsight.data.protocols",
-    "save_model": "tagsight.checkpoint",
-    "tag_photos": "tagsight.tagging",
-    "train_run": "tagsight.run",
+    "save_model": "tagsight.checkpoint.folder",
+    "tag_photos": "tagsight.tagging.tagging",
+    "train_run": "tagsight.training.run",
 }
 """Where each public name lives: it is imported when it is first used, and torch with it."""
 

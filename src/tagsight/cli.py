@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError, Parameter
 
-from tagsight import __version__
 from tagsight.commands.calibrate import calibrate
 from tagsight.commands.compare import compare
 from tagsight.commands.data import data
@@ -44,7 +43,8 @@ from tagsight.commands.train import train
 from tagsight.commands.undo import undo
 from tagsight.commands.vectors import vectors
 from tagsight.errors import DataError, ShareError, user_message
-from tagsight.launch import launched
+from tagsight.runtime.launch import launched
+from tagsight.runtime.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

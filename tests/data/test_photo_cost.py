@@ -8,9 +8,10 @@ import pytest
 from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, LYING, drawn, encoded, saved
 from PIL import Image
 
-from tagsight.data.photo_cost import MAX_MEMORY, OVERHEAD
+from tagsight.data.photo_cost import OVERHEAD
 from tagsight.data.photos import open_photo, photo_cost, photo_defect
 from tagsight.errors import TooLargeError
+from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 MIB = 2**20
 
@@ -125,8 +126,8 @@ def test_photos_of_usual_cameras_are_far_within_the_budget() -> None:
     photo = Image.new("RGB", (10_000, 8_000))
     for exif in (b"", LYING):
         cost = photo_cost(encoded(photo, "JPEG", exif=exif))
-        assert cost.memory < MAX_MEMORY
-    assert photo_cost(photo).memory < MAX_MEMORY
+        assert cost.memory < MAX_PHOTO_MEMORY
+    assert photo_cost(photo).memory < MAX_PHOTO_MEMORY
 
 
 def test_a_file_larger_than_the_budget_is_not_read(tmp_path) -> None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_collections import PHOTOS, write_coco, write_mirflickr, write_nus_wide, write_voc
 
-from tagsight.data import mirflickr
 from tagsight.data.annotations import Annotations
+from tagsight.data.formats import mirflickr
 from tagsight.data.protocols import PROTOCOLS, divided, read_protocol
 from tagsight.data.readers import READERS, read_annotations
 from tagsight.data.split import complete_splits

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from tagsight.data import srgb
 from tagsight.data.photos import open_photo
 from tagsight.data.srgb import LARGEST_PROFILE, ToRgb, strips
-from tagsight.threads import ordered_map
+from tagsight.runtime.threads import ordered_map
 
 EXACT = {"PNG": {}, "TIFF": {}, "WEBP": {"lossless": True, "exact": True}}
 CLOSE = {

@@ -9,8 +9,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.mirflickr import PHOTOS as PHOTOS_OF_MIRFLICKR
-from tagsight.data.mirflickr import POTENTIAL, RELEVANT
+from tagsight.data.formats.mirflickr import PHOTOS as PHOTOS_OF_MIRFLICKR
+from tagsight.data.formats.mirflickr import POTENTIAL, RELEVANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

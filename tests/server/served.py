@@ -13,7 +13,7 @@ from channels import channels_recognizer, corner
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tagsight.recognizer import Recognizer
+from tagsight.inference.recognizer import Recognizer
 from tagsight.server.app import Service, create_app
 from tagsight.server.connections import configured
 from tagsight.server.limits import Limits

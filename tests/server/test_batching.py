@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tagsight.recognizer import Recognizer
+    from tagsight.inference.recognizer import Recognizer
     from tagsight.systems.base import Recognition
 
 

@@ -5,7 +5,7 @@ from served import recognizer
 from tiny import label_space
 from tiny_graph import gcam_recognizer
 
-from tagsight.graph import edge_probability
+from tagsight.nn.graph import edge_probability
 from tagsight.server.model_facts import model_facts
 
 

@@ -16,7 +16,7 @@ from channels import channels_model
 from served import RED, TOKEN, files
 from tiny import tiny_settings, tiny_system
 
-from tagsight.checkpoint import save_model
+from tagsight.checkpoint.folder import save_model
 from tagsight.cli import main
 from tagsight.config import Recipe, TrainConfig
 

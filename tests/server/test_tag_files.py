@@ -10,8 +10,8 @@ import pytest
 from served import client_of, recognizer
 
 from tagsight.server.app import Service
-from tagsight.sidecars.text import tags_of
-from tagsight.sidecars.xmp import keywords
+from tagsight.tagging.sidecars.text import tags_of
+from tagsight.tagging.sidecars.xmp import keywords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ import torch
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
-from tagsight.labels import LabelSpace
-from tagsight.learned_graph import LearnedGraphClassifiers
-from tagsight.recipes import RECIPES
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.learned_graph import LearnedGraphClassifiers
+from tagsight.systems.recipes import RECIPES
 
 every_similarity = pytest.mark.parametrize("how", ["dot", "cosine", "softmax"])
 

@@ -5,9 +5,9 @@ import torch
 from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
-from tagsight.beam_search import beam_search
-from tagsight.recipes import RECIPES
+from tagsight.nn.beam_search import beam_search
 from tagsight.systems import SYSTEMS
+from tagsight.systems.recipes import RECIPES
 
 
 def test_it_is_taught_frequent_labels_first_by_tied_embeddings_without_attention():

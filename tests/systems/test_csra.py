@@ -8,8 +8,8 @@ import torch
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
-from tagsight.recipes.csra import CSRAConfig
 from tagsight.systems.csra import TEMPERATURES, spatial_attention
+from tagsight.systems.recipes.csra import CSRAConfig
 
 HEADS = sorted(TEMPERATURES)
 

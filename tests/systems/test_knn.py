@@ -10,15 +10,15 @@ from tiny_run import RUNTIME, SIDE, TRAIN, VAL, Diary, tiny_collection, tiny_rec
 from torch import Tensor
 from torch.testing import assert_close
 
-from tagsight.batches import PhotoStore
-from tagsight.checkpoint import load_model
+from tagsight.checkpoint.folder import load_model
 from tagsight.errors import DataError
-from tagsight.gradcam import grad_cam
-from tagsight.labels import LabelSpace
-from tagsight.metrics import average_precision, mean_average_precision
-from tagsight.predictions import describe, predict
-from tagsight.run import Start, train_run
+from tagsight.evaluation.predictions import describe, predict
+from tagsight.labels.space import LabelSpace
+from tagsight.loading.batches import PhotoStore
+from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.systems.gradcam import grad_cam
 from tagsight.systems.knn import KNN
+from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from tagsight.config import TrainConfig
-from tagsight.labels import LabelSpace
+from tagsight.labels.space import LabelSpace
 from tagsight.systems import SYSTEMS
-from tagsight.train import build_optimizer
+from tagsight.training.loop import build_optimizer
 
 with_graph = pytest.mark.parametrize("name", ["ml-gcn", "gcam"])
 GRAPH_WITH_BIAS = {"hidden": 32, "epsilon": 0.3, "bias": True, "lr_factor": 10.0}

@@ -8,7 +8,7 @@ from tiny import drawn, label_space, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
 
-from tagsight.regions import box_overlaps, lattice_boxes
+from tagsight.nn.regions import box_overlaps, lattice_boxes
 from tagsight.systems.multi_evidence import (
     MultiEvidence,
     agreeing,

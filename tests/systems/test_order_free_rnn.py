@@ -5,8 +5,8 @@ import torch
 from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
-from tagsight.beam_search import beam_search
-from tagsight.class_activation import class_maps
+from tagsight.nn.beam_search import beam_search
+from tagsight.nn.class_activation import class_maps
 from tagsight.systems import SYSTEMS
 
 SMALL = {"hidden": 32, "embedding": 16, "attention_width": 8}

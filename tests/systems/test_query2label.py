@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.config import DecoderConfig
-from tagsight.label_attention import AttentionLayer, position_code
-from tagsight.recipes.query2label import Query2LabelConfig
+from tagsight.nn.label_attention import AttentionLayer, position_code
 from tagsight.systems.query2label import started
+from tagsight.systems.recipes.query2label import Query2LabelConfig
 
 
 class Positioned(nn.Module):

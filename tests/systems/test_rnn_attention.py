@@ -9,8 +9,8 @@ from tiny import drawn, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
 
-from tagsight.recipes import RECIPES
-from tagsight.recipes.rnn_attention import LocationConfig
+from tagsight.systems.recipes import RECIPES
+from tagsight.systems.recipes.rnn_attention import LocationConfig
 from tagsight.systems.rnn_attention import (
     RNNAttention,
     anchors,

@@ -8,10 +8,10 @@ from tiny import drawn, tiny_system
 from torch import nn
 from torch.testing import assert_close
 
-from tagsight.class_activation import class_maps
 from tagsight.config import BackboneConfig
-from tagsight.gradcam import grad_cam
-from tagsight.recipes.srn import SRNConfig
+from tagsight.nn.class_activation import class_maps
+from tagsight.systems.gradcam import grad_cam
+from tagsight.systems.recipes.srn import SRNConfig
 from tagsight.systems.srn import SRN, Attended, Regularisation
 
 STAGES = ["main", "attention", "regularisation", "together"]

@@ -8,12 +8,12 @@ from tiny import drawn, tiny_system
 from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
 from torch.testing import assert_close
 
-from tagsight.checkpoint import load_model
-from tagsight.evaluate import evaluate
-from tagsight.losses import ranking_loss
-from tagsight.recipes.warp import WARPConfig
-from tagsight.report_text import report_lines
-from tagsight.run import train_run
+from tagsight.checkpoint.folder import load_model
+from tagsight.evaluation.evaluate import evaluate
+from tagsight.evaluation.report_text import report_lines
+from tagsight.nn.losses import ranking_loss
+from tagsight.systems.recipes.warp import WARPConfig
+from tagsight.training.run import train_run
 
 
 def test_it_is_the_linear_baseline_with_another_loss():

@@ -17,7 +17,7 @@ from channels import corner
 from served import TOKEN, recognizer
 
 from tagsight.data.photo_files import find_photos
-from tagsight.recognizer import Recognizer
+from tagsight.inference.recognizer import Recognizer
 from tagsight.server.app import Service, create_app
 from tagsight.server.connections import configured
 from tagsight.server.limits import Limits

@@ -13,8 +13,8 @@ from channels import channels_recognizer, corner
 from served import TOKEN, recognizer
 from tiny_graph import gcam_recognizer
 
-from tagsight.sidecars.text import tags_of
-from tagsight.sidecars.xmp import keywords
+from tagsight.tagging.sidecars.text import tags_of
+from tagsight.tagging.sidecars.xmp import keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from cyclopts.types import ExistingPath
 from tagsight.commands.options import CheckedReading, Machine
 from tagsight.commands.output import remark, say
 from tagsight.commands.rows import Split, measured
-from tagsight.runlog import progress
+from tagsight.runtime.progress import progress
 
 
 def calibrate(
@@ -34,10 +34,10 @@ def calibrate(
 
     import torch
 
-    from tagsight.batches import PhotoStore
-    from tagsight.checkpoint import load_model, save_model
-    from tagsight.predictions import predict
-    from tagsight.threshold_fitting import fit_decision
+    from tagsight.checkpoint.folder import load_model, save_model
+    from tagsight.checkpoint.thresholds import fit_decision
+    from tagsight.evaluation.predictions import predict
+    from tagsight.loading.batches import PhotoStore
 
     # A misspelt objective is refused here, before the network has run over all photos.
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)

@@ -16,8 +16,8 @@ from tagsight.commands.options import CheckedReading, Machine, Room, SettingsOpt
 from tagsight.commands.output import remark, say
 
 if TYPE_CHECKING:
-    from tagsight.comparison import Progress
-    from tagsight.variants import Entry
+    from tagsight.experiments.comparison import Progress
+    from tagsight.experiments.variants import Entry
 
 
 @Parameter(name="*")
@@ -46,7 +46,7 @@ class Contest:
 
     def entries(self) -> list[Entry]:
         """Look the recipes up and change them."""
-        from tagsight.variants import ALL, chosen_entries
+        from tagsight.experiments.variants import ALL, chosen_entries
 
         default = "" if self.variants else ALL
         names = default if self.systems is None else self.systems
@@ -124,10 +124,10 @@ def compare(
 
 def _report(state: Progress, out: Path) -> list[str]:
     """Write tables and plot; give the main table's lines."""
-    from tagsight.comparison_summary import summarise
-    from tagsight.comparison_tables import tables, write_tables
-    from tagsight.plots import can_plot, write_plot
-    from tagsight.tables import markdown_table
+    from tagsight.experiments.comparison_tables import tables, write_tables
+    from tagsight.experiments.plots import can_plot, write_plot
+    from tagsight.experiments.summary import summarise
+    from tagsight.experiments.tables import markdown_table
 
     summary = summarise(state)
     if not summary.rows:
@@ -139,7 +139,7 @@ def _report(state: Progress, out: Path) -> list[str]:
 
 
 def _ending(state: Progress, out: Path) -> int:
-    from tagsight.plots import can_plot
+    from tagsight.experiments.plots import can_plot
 
     if state.results:
         remark(f"tables: {out / 'table.md'}, table.csv and table.tex")

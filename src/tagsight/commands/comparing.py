@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.amounts import agreeing
 from tagsight.commands.output import FAILED, INTERRUPTED, remark
 from tagsight.commands.rows import tell_labels, tell_problems
-from tagsight.runlog import progress
+from tagsight.runtime.amounts import agreeing
+from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tagsight.comparison import Progress
-    from tagsight.comparison_result import Result
-    from tagsight.comparison_run import Run, Shared
     from tagsight.data.annotations import Annotations
     from tagsight.data.boxes import Boxes
-    from tagsight.runtime import Runtime
-    from tagsight.variants import Entry
+    from tagsight.experiments.comparison import Progress
+    from tagsight.experiments.results import Result
+    from tagsight.experiments.run import Run, Shared
+    from tagsight.experiments.variants import Entry
+    from tagsight.runtime.device import Runtime
 
 STATE_EVERY = 60.0
 """Seconds from one saved state of a run to the next, which is what Ctrl-C loses at most."""
@@ -58,10 +58,10 @@ def shared_by_runs(
     Raises:
         DataError: If there are no photos to measure on, apart from those that train.
     """
-    from tagsight.comparison_run import Shared
     from tagsight.errors import DataError
-    from tagsight.preparation import prepare
-    from tagsight.run import Start
+    from tagsight.experiments.run import Shared
+    from tagsight.training.preparation import prepare
+    from tagsight.training.run import Start
 
     with progress("checking photos", len(annotations)) as advance:
         prepared = prepare(
@@ -104,7 +104,7 @@ def carried_out(
         started: When the command began, by the monotonic clock.
         report: Called with what there is so far, after each run.
     """
-    from tagsight.comparison import known_results, plan, run_all, unfinished
+    from tagsight.experiments.comparison import known_results, plan, run_all, unfinished
 
     runs = plan(entries, seeds)
     results = known_results(runs, shared)
@@ -130,7 +130,7 @@ def _check_weights(entries: Sequence[Entry], waiting: Sequence[Run], budget: flo
         DataError: If so.
     """
     from tagsight.errors import DataError
-    from tagsight.hub_weights import missing_weights
+    from tagsight.nn.hub_weights import missing_weights
 
     backbones = {run.recipe.settings.backbone for run in waiting}
     reasons = [
@@ -147,8 +147,8 @@ def _estimates(
     waiting: Sequence[Run], results: Sequence[Result], shared: Shared
 ) -> dict[str, float]:
     """Minutes that a run takes, by its name; of those that cannot be tried nothing is known."""
-    from tagsight.comparison import minutes_taken
-    from tagsight.run_estimate import minutes_of
+    from tagsight.experiments.comparison import minutes_taken
+    from tagsight.experiments.estimate import minutes_of
 
     firsts = {run.name: run for run in reversed(waiting)}
     found: dict[str, float] = {}

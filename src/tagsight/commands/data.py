@@ -9,7 +9,7 @@ from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import PhotoBudget, Reading
 from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
-from tagsight.runlog import progress
+from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
@@ -39,7 +39,7 @@ def data(
 
     from tagsight.data.check import check_photos
     from tagsight.data.description import describe
-    from tagsight.runtime import Runtime
+    from tagsight.runtime.device import Runtime
 
     annotations = reading.read(data, labels_only=labels_only)
     if split_file is not None:

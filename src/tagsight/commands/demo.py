@@ -17,6 +17,6 @@ def demo(*, out: Path = Path("demo"), seed: int = 0, machine: Machine = Machine(
     """
     remark(f"making {out}")
 
-    from tagsight.demo import run_demo
+    from tagsight.demo.demo import run_demo
 
     say(run_demo(out, machine.runtime(), seed=seed))

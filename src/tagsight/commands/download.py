@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tagsight.commands.output import remark, say
-from tagsight.runlog import progress
+from tagsight.runtime.progress import progress
 
 
 def download(
@@ -22,10 +22,10 @@ def download(
             and it is said how to come by it.
         out: Folder for archives and photos.
     """
-    from tagsight.downloads import DOWNLOADS, NOT_DISTRIBUTED, by_hand
-    from tagsight.downloads import download as bring
+    from tagsight.data.collections import DOWNLOADS, NOT_DISTRIBUTED, by_hand
+    from tagsight.data.collections import download as bring
+    from tagsight.data.download import UnreachableError
     from tagsight.errors import DataError
-    from tagsight.fetching import UnreachableError
 
     if collection in NOT_DISTRIBUTED:
         for line in NOT_DISTRIBUTED[collection]:

@@ -13,11 +13,11 @@ from cyclopts.validators import Number
 from tagsight.commands.options import Additions, CheckedReading, Machine
 from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
 from tagsight.commands.rows import Split, measured
-from tagsight.runlog import progress
+from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from tagsight.evaluate import Report
-    from tagsight.runtime import Runtime
+    from tagsight.evaluation.evaluate import Report
+    from tagsight.runtime.device import Runtime
 
 
 @Parameter(name="*")
@@ -74,7 +74,7 @@ def evaluate(
         if not runtime.processes.is_first:
             return
     if json != STANDARD_OUTPUT:
-        from tagsight.report_text import report_lines
+        from tagsight.evaluation.report_text import report_lines
 
         say(report_lines(report))
     if json is not None:
@@ -90,13 +90,13 @@ def _measured(
     additions: Additions,
     runtime: Runtime,
 ) -> Report:
-    from tagsight.checkpoint import load_model
+    from tagsight.checkpoint.folder import load_model
+    from tagsight.checkpoint.new_labels import add_labels
     from tagsight.data.boxes import read_boxes
-    from tagsight.evaluate import evaluate as measure
-    from tagsight.evidence_report import find_pairs, measure_evidence
-    from tagsight.metrics import Conventions
-    from tagsight.new_labels import add_labels
-    from tagsight.retrieval import measure_retrieval
+    from tagsight.evaluation.evaluate import evaluate as measure
+    from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
+    from tagsight.evaluation.retrieval import measure_retrieval
+    from tagsight.metrics.classification import Conventions
 
     loaded = load_model(model, runtime.device)
     if (added := additions.names()) is not None:

@@ -33,7 +33,7 @@ def explain(
     remark(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
-    from tagsight.explanation import explain_photos, place
+    from tagsight.visualize.explanation import explain_photos, place
 
     left_out = 0
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.amounts import amount
 from tagsight.commands.options import CheckedReading, PhotoPath
 from tagsight.commands.output import remark, say
 from tagsight.commands.problems import listed
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from tagsight.agreement import Agreement
-    from tagsight.checkpoint import LoadedModel
+    from tagsight.checkpoint.folder import LoadedModel
     from tagsight.commands.problems import LeftOut
     from tagsight.data.annotations import Annotations
-    from tagsight.quantization import Quantized
+    from tagsight.inference.agreement import Agreement
+    from tagsight.inference.quantization import Quantized
 
     Form = Literal["onnx", "openvino"]
 
@@ -88,7 +88,7 @@ def export(
 
     from itertools import islice
 
-    from tagsight.checkpoint import load_model
+    from tagsight.checkpoint.folder import load_model
     from tagsight.data.photo_files import find_photos
 
     loaded = load_model(model)
@@ -121,7 +121,7 @@ def _exported(
         quantized = _in_eight_bits(model, loaded, out, compared, in_eight_bits, left_out)
         return [*_told(quantized.agreement), _told_drop(quantized)]
 
-    from tagsight.exporting import TOLERANCE, export_model
+    from tagsight.inference.exporting import TOLERANCE, export_model
 
     agreement = export_model(loaded, out, compared, on_problem=left_out.append)
     return [*_told(agreement), f"allowed difference of a score: {TOLERANCE}"]
@@ -144,8 +144,8 @@ def _in_eight_bits(
     left_out: LeftOut,
 ) -> Quantized:
     from tagsight.commands.rows import Split, measured
-    from tagsight.quantization import export_quantized
-    from tagsight.runtime import Runtime
+    from tagsight.inference.quantization import export_quantized
+    from tagsight.runtime.device import Runtime
 
     assert asked.data is not None  # it was checked
     runtime, labelled = Runtime.choose("cpu", "float32"), asked.reading.read(asked.data)

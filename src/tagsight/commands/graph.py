@@ -45,10 +45,10 @@ def graph(
     remark(f"reading {data}")
 
     from tagsight.config import GraphConfig
-    from tagsight.files import replacing
-    from tagsight.graph_drawing import draw_graph
-    from tagsight.graph_report import graph_report
-    from tagsight.label_counts import write_counts
+    from tagsight.labels.counts import write_counts
+    from tagsight.runtime.files import replacing
+    from tagsight.visualize.graph_drawing import draw_graph
+    from tagsight.visualize.graph_report import graph_report
 
     known = label_space(data, labels, reading)
     if save is not None:

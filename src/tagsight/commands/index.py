@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from tagsight.amounts import amount
 from tagsight.commands.options import Machine, PhotoPath
 from tagsight.commands.output import FAILED, INTERRUPTED, remark
 from tagsight.commands.problems import listed
-from tagsight.runlog import progress
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.progress import progress
 
 
 def index(

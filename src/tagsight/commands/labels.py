@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tagsight.commands.options import Reading
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
 
 
 def label_space(data: Path, names: str | None, reading: Reading) -> LabelSpace:
@@ -15,12 +15,12 @@ def label_space(data: Path, names: str | None, reading: Reading) -> LabelSpace:
 
     Args:
         data: Labels of photos, an ``.npz`` of counts, or ML-GCN's ``*_adj.pkl``.
-        names: The labels of a pickle, as `tagsight.label_names.named_labels` takes them.
+        names: The labels of a pickle, as `tagsight.labels.names.named_labels` takes them.
         reading: How labels of photos are read.
     """
     from tagsight.errors import DataError
-    from tagsight.label_counts import read_counts, read_legacy_counts
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.counts import read_counts, read_legacy_counts
+    from tagsight.labels.space import LabelSpace
 
     if data.suffix.lower() == ".pkl":
         return read_legacy_counts(data, names_of_pickle(data, names))
@@ -38,7 +38,7 @@ def label_space(data: Path, names: str | None, reading: Reading) -> LabelSpace:
 def names_of_pickle(pickle: Path, names: str | None) -> tuple[str, ...]:
     """The labels that a pickle does not tell."""
     from tagsight.errors import DataError
-    from tagsight.label_names import LABEL_ORDERS, named_labels
+    from tagsight.labels.names import LABEL_ORDERS, named_labels
 
     if names is None:
         msg = (

@@ -42,7 +42,7 @@ def check_model(command: Callable[..., object], arguments: Mapping[str, object])
         msg = f"expected the model before the {others[0]}, got {model}; did you mean: {right}"
         raise DataError(msg)
     if model.suffix.lower() not in EXPORTED:
-        from tagsight.model_config import model_folder
+        from tagsight.checkpoint.config import model_folder
 
         model_folder(model)
 
@@ -54,7 +54,7 @@ def _paths(value: object) -> list[Path]:
 
 def _is_model(path: Path) -> bool:
     """Whether a path is a model folder, a run with one, or an exported model, by its files."""
-    from tagsight.model_config import CONFIG, WEIGHTS
+    from tagsight.checkpoint.config import CONFIG, WEIGHTS
 
     if path.is_dir():
         folders = (path, path / "model")

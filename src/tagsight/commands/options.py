@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
-    from tagsight.networks.base import Network
-    from tagsight.recognizer import Recognizer
-    from tagsight.run import Start
-    from tagsight.runtime import Runtime
-    from tagsight.settings import Change
+    from tagsight.inference.networks.base import Network
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.runtime.device import Runtime
+    from tagsight.systems.settings import Change
+    from tagsight.training.run import Start
 
 
 def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - dictionaries of these or lists
@@ -208,7 +208,7 @@ class Beginning:
 
     def start(self) -> Start:
         """Give these as a run takes them."""
-        from tagsight.run import Start
+        from tagsight.training.run import Start
 
         return Start(self.vectors, self.init, self.resume, 60 * self.state_every)
 
@@ -288,19 +288,19 @@ class Machine(PhotoBudget):
 
     def network(self, model: Path) -> Network:
         """Open a model folder or an exported file there."""
-        from tagsight.networks import open_network
+        from tagsight.inference.networks import open_network
 
         return open_network(model, self.device, self.precision, workers=self.workers)
 
     def recognizer(self, model: Path) -> Recognizer:
         """Open a model folder or an exported file there, to recognise photos."""
-        from tagsight.recognizer import Recognizer
+        from tagsight.inference.recognizer import Recognizer
 
         return Recognizer(self.network(model), max_memory=self.photo_bytes)
 
     def runtime(self, room: Room | None = None) -> Runtime:
         """Choose the device, and what is kept there to be fast; by default nothing."""
-        from tagsight.runtime import Runtime
+        from tagsight.runtime.device import Runtime
 
         runtime = Runtime.choose(
             self.device,
@@ -317,7 +317,7 @@ class Machine(PhotoBudget):
     @contextmanager
     def together(self, room: Room | None = None) -> Iterator[Runtime]:
         """Choose as `runtime` does, and join the other processes if a launcher started several."""
-        from tagsight.processes import joined
+        from tagsight.runtime.processes import joined
 
         runtime = self.runtime(room)
         with joined(runtime.device) as processes:
@@ -349,8 +349,8 @@ class Choice:
 
     def chosen(self) -> Recipe:
         """Apply file and flags to the recipe."""
-        from tagsight.settings import DEFAULT_RECIPE, choose_recipe
-        from tagsight.settings_file import SettingsFile, read_settings
+        from tagsight.systems.settings import DEFAULT_RECIPE, choose_recipe
+        from tagsight.systems.settings_file import SettingsFile, read_settings
 
         file = read_settings(self.config) if self.config else SettingsFile(None, [])
         flags = setting_flags(self.system, self.training, epochs=self.epochs, seed=self.seed)
@@ -361,7 +361,7 @@ def setting_flags(
     system: dict[str, Any] | None, training: dict[str, Any] | None, **short: int | None
 ) -> list[Change]:
     """Collect the changes that flags make; those of the training have short flags as well."""
-    from tagsight.settings import Change, changes_in
+    from tagsight.systems.settings import Change, changes_in
 
     return [
         *changes_in({"system": system or {}, "training": training or {}}, "--"),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tagsight.launch import launched
-from tagsight.runlog import print_line, terminal
+from tagsight.runtime.launch import launched
+from tagsight.runtime.progress import print_line, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,6 +64,6 @@ def write_json(values: Mapping[str, object], path: Path) -> None:
     if path == STANDARD_OUTPUT:
         say(text.splitlines())
         return
-    from tagsight.files import write_atomically
+    from tagsight.runtime.files import write_atomically
 
     write_atomically(path, text + "\n")

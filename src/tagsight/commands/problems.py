@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tagsight.commands.output import remark
-from tagsight.escaping import csv_line
+from tagsight.runtime.escaping import csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def listed(file: Path | None) -> Iterator[LeftOut]:
         yield LeftOut(None)
         return
 
-    from tagsight.files import replacing
+    from tagsight.runtime.files import replacing
 
     with (
         replacing(file) as temporary,

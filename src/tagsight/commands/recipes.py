@@ -12,11 +12,11 @@ def recipes(name: str | None = None, /) -> None:
         name: The recipe to write.
     """
     if name is None:
-        from tagsight.catalogue import recipe_lines
+        from tagsight.systems.catalogue import recipe_lines
 
         say(recipe_lines())
         return
-    from tagsight.settings import known_recipe
-    from tagsight.settings_file import settings_text
+    from tagsight.systems.settings import known_recipe
+    from tagsight.systems.settings_file import settings_text
 
     say(settings_text(known_recipe(name)).splitlines())

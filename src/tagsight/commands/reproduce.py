@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.amounts import amount
 from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
 from tagsight.commands.options import Machine, Room, SettingsOption, setting_flags
 from tagsight.commands.output import remark, say
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagsight.comparison import Progress
-    from tagsight.comparison_run import Shared
-    from tagsight.data_places import Collection
-    from tagsight.experiments import Experiment
-    from tagsight.reproduction import Reproduction
-    from tagsight.settings import Change
+    from tagsight.data.locations import Collection
+    from tagsight.experiments.comparison import Progress
+    from tagsight.experiments.paper import Experiment
+    from tagsight.experiments.reproduction import Reproduction
+    from tagsight.experiments.run import Shared
+    from tagsight.systems.settings import Change
 
 
 @Parameter(name="*")
@@ -79,14 +79,14 @@ def reproduce(
     """
     started = time.monotonic()
 
-    from tagsight.experiments import experiment_of
+    from tagsight.experiments.paper import experiment_of
 
     experiment = experiment_of(name)  # before torch is imported, so that a typo is answered at once
     changes = terms.changes()
     remark(f"reproducing {name}")
 
-    from tagsight.data_places import read_collection
-    from tagsight.reproduction import entries_of
+    from tagsight.data.locations import read_collection
+    from tagsight.experiments.reproduction import entries_of
 
     entries = entries_of(experiment, terms.profile, changes)
     collection = read_collection(terms.dataset or experiment.dataset, terms.data_root)
@@ -96,8 +96,8 @@ def reproduce(
     folder = out / f"{name}-{collection.name}-{terms.profile}"
 
     def reproduction(state: Progress) -> Reproduction:
-        from tagsight.comparison_summary import summarise
-        from tagsight.reproduction import Reproduction
+        from tagsight.experiments.reproduction import Reproduction
+        from tagsight.experiments.summary import summarise
 
         names = {entry.name for entry in entries.values()}
         summary = summarise(state.only(names))
@@ -125,11 +125,11 @@ def reproduce(
 
 def _write(reproduction: Reproduction, folder: Path) -> list[str]:
     """Write tables and plot; give the first table's lines."""
-    from tagsight.figures import write_figure
-    from tagsight.files import write_atomically
-    from tagsight.plots import can_plot
-    from tagsight.reproduction import notes_of, tables_of
-    from tagsight.tables import comma_separated, latex, markdown, markdown_table
+    from tagsight.experiments.figures import write_figure
+    from tagsight.experiments.plots import can_plot
+    from tagsight.experiments.reproduction import notes_of, tables_of
+    from tagsight.experiments.tables import comma_separated, latex, markdown, markdown_table
+    from tagsight.runtime.files import write_atomically
 
     title = _title(reproduction.name, reproduction.experiment)
     tables, notes = tables_of(reproduction), notes_of(reproduction)
@@ -153,8 +153,8 @@ def _write_commands(
     terms: Terms,
     changes: Sequence[Change],
 ) -> None:
-    from tagsight.files import write_atomically
-    from tagsight.reproduction import commands_of
+    from tagsight.experiments.reproduction import commands_of
+    from tagsight.runtime.files import write_atomically
 
     lines = commands_of(reproduction, collection.arguments, terms.seeds, changes)
     write_atomically(folder / "commands.sh", "\n".join(lines) + "\n")
@@ -162,11 +162,16 @@ def _write_commands(
 
 def _write_nearest(reproduction: Reproduction, folder: Path, shared: Shared) -> list[str]:
     """Draw the queries with their nearest photos; say how often they share a label."""
-    from tagsight.checkpoint import load_model
-    from tagsight.files import replacing
-    from tagsight.nearest_photos import draw_queries, find_nearest, nearest_sheet, precision
-    from tagsight.networks.trained import TrainedNetwork
-    from tagsight.recognizer import Recognizer
+    from tagsight.checkpoint.folder import load_model
+    from tagsight.experiments.nearest_photos import (
+        draw_queries,
+        find_nearest,
+        nearest_sheet,
+        precision,
+    )
+    from tagsight.inference.networks.trained import TrainedNetwork
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.runtime.files import replacing
 
     row = next(row for _, row in reproduction.rows() if row is not None)
     model = shared.out / "runs" / f"{row.name}-{row.seeds[0]}" / "model"

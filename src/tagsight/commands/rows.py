@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from tagsight.commands.output import remark
-from tagsight.runlog import progress
+from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tagsight.checkpoint import LoadedModel
+    from tagsight.checkpoint.folder import LoadedModel
     from tagsight.data.annotations import Annotations
     from tagsight.data.check import Problem
-    from tagsight.runtime import Runtime
+    from tagsight.runtime.device import Runtime
 
 Split = Literal["train", "val", "test"]
 MOST_TOLD = 10
@@ -31,8 +31,8 @@ def measured(
 ) -> Annotations:
     """Find the rows of a split, with the model's labels, and leave out photos that do not open."""
     from tagsight.data.check import without_problems
-    from tagsight.measured_rows import measured_rows
-    from tagsight.preparation import checked
+    from tagsight.evaluation.measured_rows import measured_rows
+    from tagsight.training.preparation import checked
 
     rows, origin = measured_rows(annotations.matched_to(loaded.labels.names), model, split)
     remark(origin)
@@ -44,7 +44,7 @@ def measured(
 
 def tell_labels(annotations: Annotations) -> None:
     """Say of which labels a run will know little: those without training photos, and the rare."""
-    from tagsight.measured_labels import (
+    from tagsight.metrics.measured_labels import (
         left_out_labels,
         left_out_sentences,
         rare_labels,

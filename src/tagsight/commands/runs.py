@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.amounts import amount
 from tagsight.commands.options import journal_file
 from tagsight.commands.output import say
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from tagsight.sidecars.changes import Run
+    from tagsight.tagging.sidecars.changes import Run
 
 
 def runs(*, journal: Path | None = None) -> None:
@@ -19,7 +19,7 @@ def runs(*, journal: Path | None = None) -> None:
     Args:
         journal: File of the journal; by default the one for all your runs.
     """
-    from tagsight.sidecars.journal import Journal
+    from tagsight.tagging.sidecars.journal import Journal
 
     file = journal_file(journal)
     if not file.exists():

@@ -14,7 +14,7 @@ from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from tagsight.recognizer import Recognizer
+    from tagsight.inference.recognizer import Recognizer
     from tagsight.search.facts import Facts
     from tagsight.search.index import Hit
 
@@ -116,7 +116,7 @@ def search(
         assert expression is not None
         hits = opened.having(expression, question.top)
     if html is not None:
-        from tagsight.files import write_atomically
+        from tagsight.runtime.files import write_atomically
         from tagsight.search.page import results_page
 
         write_atomically(

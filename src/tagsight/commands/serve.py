@@ -64,7 +64,7 @@ def serve(
         from tagsight.server.app import Service, create_app
         from tagsight.server.connections import configured
 
-    from tagsight.recognizer import Recognizer
+    from tagsight.inference.recognizer import Recognizer
     from tagsight.search.index import SearchIndex
     from tagsight.server.limits import Limits
 

@@ -7,6 +7,6 @@ from tagsight.commands.output import say
 
 def systems() -> None:
     """List the systems: name, what it is, paper."""
-    from tagsight.catalogue import system_lines
+    from tagsight.systems.catalogue import system_lines
 
     say(system_lines())

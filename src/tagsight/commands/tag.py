@@ -13,19 +13,19 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from tagsight.amounts import amount
 from tagsight.commands.options import Additions, Machine, PhotoPath, journal_file
 from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, remark, say
 from tagsight.commands.problems import listed
 from tagsight.errors import DataError
-from tagsight.runlog import progress
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tagsight.recognizer import Recognizer
-    from tagsight.sidecars.writing import Outcome, Writer
-    from tagsight.tagging import Selection, Tagged, Tagger
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.tagging.sidecars.writing import Outcome, Writer
+    from tagsight.tagging.tagging import Selection, Tagged, Tagger
 
 
 @Parameter(name="*")
@@ -75,7 +75,7 @@ class Selecting:
 
     def selection(self) -> Selection:
         """Give these as tagging takes them."""
-        from tagsight.tagging import Selection
+        from tagsight.tagging.tagging import Selection
 
         return Selection(self.top, _names(self.only), _names(self.never))
 
@@ -143,8 +143,8 @@ class Sidecars:
             raise DataError(msg)
         self.renamed()
         if output.write == "txt":
-            from tagsight.sidecars.places import ending_of
-            from tagsight.sidecars.text import separator_of
+            from tagsight.tagging.sidecars.places import ending_of
+            from tagsight.tagging.sidecars.text import separator_of
 
             ending_of(self.extension)
             separator_of(self.separator)
@@ -164,10 +164,10 @@ class Sidecars:
         Raises:
             DataError: If a label cannot be written, or there is no journal to write to.
         """
-        from tagsight.sidecars.journal import Journal
-        from tagsight.sidecars.places import Places, ending_of
-        from tagsight.sidecars.text import separator_of
-        from tagsight.sidecars.writing import Manner, Writer
+        from tagsight.tagging.sidecars.journal import Journal
+        from tagsight.tagging.sidecars.places import Places, ending_of
+        from tagsight.tagging.sidecars.text import separator_of
+        from tagsight.tagging.sidecars.writing import Manner, Writer
 
         suffix = ".xmp" if form == "xmp" else ending_of(self.extension)
         manner = Manner(form, separator_of(self.separator), self.existing, self.renamed())
@@ -222,7 +222,7 @@ def tag(
     remark(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
-    from tagsight.tagging import Lines, shard, tag_photos, tag_sidecars
+    from tagsight.tagging.tagging import Lines, shard, tag_photos, tag_sidecars
 
     def load() -> Recognizer:
         return additions.added_to(machine.recognizer(model.absolute()))
@@ -288,7 +288,7 @@ def _nothing(*_: object) -> None:
 
 
 def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, machine: Machine) -> Tagger:
-    from tagsight.ray_tagger import RayTagger
+    from tagsight.tagging.ray import RayTagger
 
     return RayTagger(load, recognizer, workers=machine.workers)
 

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
-from tagsight.amounts import amount
 from tagsight.commands.options import Beginning, CheckedReading, Choice, Machine, Room
 from tagsight.commands.output import INTERRUPTED, remark, say
 from tagsight.commands.rows import tell_labels, tell_problems
-from tagsight.runlog import RunLog, progress
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.progress import progress
+from tagsight.training.log import RunLog
 
 if TYPE_CHECKING:
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
-    from tagsight.run_folder import Outcome
-    from tagsight.runtime import Runtime
+    from tagsight.runtime.device import Runtime
+    from tagsight.training.run_folder import Outcome
 
 
 def train(
@@ -50,7 +51,7 @@ def train(
         say([str(out / "model")])
         return 0
     if beginning.init is not None:
-        from tagsight.model_config import model_folder
+        from tagsight.checkpoint.config import model_folder
 
         model_folder(beginning.init)  # a wrong one is named before every photo is opened
     with machine.together(room) as runtime:
@@ -69,8 +70,8 @@ def _trained(
     beginning: Beginning,
     reading: CheckedReading,
 ) -> Outcome:
-    from tagsight.preparation import prepare
-    from tagsight.run import train_run
+    from tagsight.training.preparation import prepare
+    from tagsight.training.run import train_run
 
     annotations = reading.read(data)
     _tell_protocol(annotations)
@@ -118,7 +119,7 @@ def _is_finished(out: Path, *, resume: bool) -> bool:
         DataError: If there is a model or an unfinished run already, and no run is to go on.
     """
     from tagsight.errors import DataError
-    from tagsight.resume import is_unfinished
+    from tagsight.training.resume import is_unfinished
 
     unfinished = is_unfinished(out)
     if resume:
@@ -141,7 +142,7 @@ def _place(runtime: Runtime) -> str:
 
 
 def _summary(outcome: Outcome, recipe: Recipe) -> str:
-    from tagsight.measured_labels import mean_over
+    from tagsight.metrics.measured_labels import mean_over
     from tagsight.systems import SYSTEMS
 
     ended = "interrupted; " if outcome.interrupted else ""

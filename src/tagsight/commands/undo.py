@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.amounts import amount
 from tagsight.commands.options import journal_file
 from tagsight.commands.output import FAILED, remark
 from tagsight.errors import DataError
-from tagsight.runlog import progress
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
-    from tagsight.sidecars.changes import Run
-    from tagsight.sidecars.journal import Journal
+    from tagsight.tagging.sidecars.changes import Run
+    from tagsight.tagging.sidecars.journal import Journal
 
 
 def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
@@ -28,8 +28,8 @@ def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
         run: Its number, which 'tagsight runs' lists; by default the last that is not taken back.
         journal: File of the journal; by default the one for all your runs.
     """
-    from tagsight.sidecars.journal import Journal
-    from tagsight.sidecars.writing import undo as taken_back
+    from tagsight.tagging.sidecars.journal import Journal
+    from tagsight.tagging.sidecars.writing import undo as taken_back
 
     file = journal_file(journal)
     if not file.exists():

@@ -8,10 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
-from tagsight.amounts import amount
 from tagsight.commands.labels import label_space, names_of_pickle
 from tagsight.commands.options import Reading
 from tagsight.commands.output import remark, say
+from tagsight.runtime.amounts import amount
 
 
 def vectors(
@@ -38,9 +38,9 @@ def vectors(
     remark("looking for word vectors")
 
     from tagsight.errors import DataError
-    from tagsight.label_names import named_labels
-    from tagsight.vectors import label_vectors
-    from tagsight.word_files import read_legacy_vectors, write_word_vectors
+    from tagsight.labels.names import named_labels
+    from tagsight.labels.vectors import label_vectors
+    from tagsight.labels.word_files import read_legacy_vectors, write_word_vectors
 
     if source is not None and source.suffix.lower() == ".pkl":
         names = names_of_pickle(source, labels)

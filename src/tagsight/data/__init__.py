@@ -1,1 +1,4 @@
-"""What lies on a user's disk: photos, and labels in the formats of many."""
+"""Photos and labels as they lie on disks: formats, checks, splits, collections of the literature.
+
+May import runtime, config and errors.
+"""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.data.coco_json import read_instances
+from tagsight.data.formats.coco_json import read_instances
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.amounts import amount
-from tagsight.data.photo_cost import MAX_MEMORY
 from tagsight.data.photos import MAX_PIXELS, photo_defect
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
-from tagsight.threads import ordered_map
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.limits import MAX_PHOTO_MEMORY
+from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,7 @@ def check_photos(
     workers: int,
     progress: Callable[[int, int], None] | None = None,
     max_pixels: int = MAX_PIXELS,
-    max_memory: int = MAX_MEMORY,
+    max_memory: int = MAX_PHOTO_MEMORY,
 ) -> Check:
     """Read and decode every photo, in threads.
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.amounts import agreeing, amount
 from tagsight.data.check import Check, Problem
 from tagsight.data.published_counts import Comparison, compare
+from tagsight.runtime.amounts import agreeing, amount
 
 if TYPE_CHECKING:
     from pathlib import Path

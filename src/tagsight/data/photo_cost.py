@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-MAX_MEMORY = 2**30
-"""Bytes that decoding one photo may take, if nobody says otherwise."""
 
 MAX_WORK = 3_200_000_000
 """Passes over a pixel that decoding a photo may take: 16 over each of 200 million."""

@@ -14,11 +14,12 @@ from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, cast
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from tagsight.data.photo_cost import MAX_MEMORY, MAX_WORK, Cost, decoding_cost
+from tagsight.data.photo_cost import MAX_WORK, Cost, decoding_cost
 from tagsight.data.photo_headers import Metered, prepared
 from tagsight.data.srgb import SIDEWAYS, upright_rgb
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def open_photo(
     source: Path | bytes | BinaryIO | Image.Image,
     *,
     max_pixels: int = MAX_PIXELS,
-    max_memory: int = MAX_MEMORY,
+    max_memory: int = MAX_PHOTO_MEMORY,
     least_side: int | None = None,
 ) -> Image.Image:
     """Decode a photo to upright 8-bit sRGB.
@@ -131,7 +132,7 @@ def as_square(photo: Image.Image, side: int) -> NDArray[np.uint8]:
 
 
 def photo_defect(
-    content: bytes, *, max_pixels: int = MAX_PIXELS, max_memory: int = MAX_MEMORY
+    content: bytes, *, max_pixels: int = MAX_PIXELS, max_memory: int = MAX_PHOTO_MEMORY
 ) -> str | None:
     """Why `open_photo` would refuse a file's content, or None if it would not.
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, get_args
 
-from tagsight.data import coco, csv_columns, csv_list, mirflickr, nus_wide, shards, voc
 from tagsight.data.annotations import Annotations
+from tagsight.data.formats import coco, csv_columns, csv_list, mirflickr, nus_wide, shards, voc
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from tagsight.data.mirflickr import Topics
-    from tagsight.data.voc import Difficult
+    from tagsight.data.formats.mirflickr import Topics
+    from tagsight.data.formats.voc import Difficult
 
 Unlabelled: TypeAlias = Literal["keep", "drop"]
 

@@ -14,8 +14,8 @@ import torch
 from tagsight.data.annotations import SPLITS
 from tagsight.data.source import require_file
 from tagsight.errors import DataError
-from tagsight.escaping import csv_cell, csv_content
-from tagsight.files import write_atomically
+from tagsight.runtime.escaping import csv_cell, csv_content
+from tagsight.runtime.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

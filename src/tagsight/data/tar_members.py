@@ -9,9 +9,9 @@ import tarfile
 from threading import Lock
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
+from tagsight.data.archives import LARGEST_HEADER, BoundedReads, require_few_shared
 from tagsight.data.source import is_file, photo_name, require_file
 from tagsight.errors import DataError
-from tagsight.unpacking import LARGEST_HEADER, BoundedReads, require_few_shared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.amounts import amount
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from tagsight.errors import DataError
-from tagsight.files import write_atomically
+from tagsight.runtime.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
 from tagsight.search.facts import FACTS, VERSION, Facts, quiet, read_facts, told
 from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach

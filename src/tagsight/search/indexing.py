@@ -13,11 +13,11 @@ import numpy as np
 
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
+from tagsight.runtime.threads import batched
 from tagsight.search.index import Entry, Known
-from tagsight.threads import batched
 
 if TYPE_CHECKING:
-    from tagsight.recognizer import PhotoLike, Recognizer
+    from tagsight.inference.recognizer import PhotoLike, Recognizer
     from tagsight.search.index import SearchIndex
 
 PART = 256

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from tagsight.amounts import amount
 from tagsight.data.photos import open_photo, whole_size
 from tagsight.errors import DataError
-from tagsight.escaping import printable
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.escaping import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

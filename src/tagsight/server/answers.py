@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tagsight.decision import Strictness
+from tagsight.checkpoint.decision import Strictness
 
 
 class _Answer(BaseModel):

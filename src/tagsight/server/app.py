@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tagsight import __version__
 from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.runtime.version import __version__
 from tagsight.search.expression import parse
 from tagsight.server.access import Access, Hosts
 from tagsight.server.answers import (
@@ -48,9 +48,9 @@ from tagsight.server.web_page import add_page
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from tagsight.decision import Decision
-    from tagsight.recognizer import Recognizer
-    from tagsight.result import Result
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.inference.result import Result
     from tagsight.search.index import Hit, SearchIndex
     from tagsight.server.uploads import Upload
 

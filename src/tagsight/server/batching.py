@@ -13,8 +13,8 @@ from tagsight.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from tagsight.recognizer import Prepared, Recognizer
-    from tagsight.result import Result
+    from tagsight.inference.recognizer import Prepared, Recognizer
+    from tagsight.inference.result import Result
     from tagsight.server.decoding import Decoders
 
 LINGER = 0.004

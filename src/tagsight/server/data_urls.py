@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
-from tagsight.amounts import amount
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,12 +6,12 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-from tagsight.heatmaps import overlay, strongest, veil
+from tagsight.visualize.heatmaps import overlay, strongest, veil
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from tagsight.result import Result
+    from tagsight.inference.result import Result
 
 SIDE = 768
 """Longest side of a picture, in pixels."""

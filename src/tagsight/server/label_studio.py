@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from tagsight.server.data_urls import photos_in
-from tagsight.sidecars.edit import same
+from tagsight.tagging.sidecars.edit import same
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from fastapi import FastAPI
 
-    from tagsight.result import Result
+    from tagsight.inference.result import Result
     from tagsight.server.app import Service
 
     Refusals = dict[int | str, dict[str, Any]]

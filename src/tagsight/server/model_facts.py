@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
 
-from tagsight import __version__
-from tagsight.decision import Strictness
+from tagsight.checkpoint.decision import Strictness
+from tagsight.runtime.version import __version__
 from tagsight.server.answers import KnownLabel, LabelLink, ModelFacts
 
 if TYPE_CHECKING:
-    from tagsight.recognizer import Recognizer
+    from tagsight.inference.recognizer import Recognizer
 
 STRICTNESSES: tuple[Strictness, ...] = get_args(Strictness)
 

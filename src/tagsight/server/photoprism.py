@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tagsight.server.data_urls import photos_in
-from tagsight.sidecars.edit import leaf
+from tagsight.tagging.sidecars.edit import leaf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from fastapi import FastAPI
 
-    from tagsight.result import Result
+    from tagsight.inference.result import Result
     from tagsight.server.app import Service
 
     Refusals = dict[int | str, dict[str, Any]]

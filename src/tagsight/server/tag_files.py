@@ -9,18 +9,18 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from tagsight.amounts import amount
 from tagsight.errors import DataError
-from tagsight.escaping import csv_line, csv_list
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.escaping import csv_line, csv_list
 from tagsight.server.answers import ReviewedPhoto
-from tagsight.sidecars import text, xmp
-from tagsight.sidecars.edit import Stamp, Tag
-from tagsight.sidecars.journal import now
+from tagsight.tagging.sidecars import text, xmp
+from tagsight.tagging.sidecars.edit import Stamp, Tag
+from tagsight.tagging.sidecars.journal import now
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from tagsight.sidecars.edit import Edit
+    from tagsight.tagging.sidecars.edit import Edit
 
 Form = Literal["xmp", "txt", "csv"]
 KINDS: dict[Form, str] = {"xmp": "application/rdf+xml", "txt": "text/plain", "csv": "text/csv"}

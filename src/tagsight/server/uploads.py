@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 
-from tagsight.amounts import amount
+from tagsight.runtime.amounts import amount
 from tagsight.server.limits import FORM, InMemoryForm
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""The catalogue: every system by name. A new one is a file here and a line in `SYSTEMS`."""
+"""The catalogue: every system by name. A new one is a file here and a line in `SYSTEMS`.
+
+May import nn and what lies below it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from tagsight.systems.warp import WARP
 
 if TYPE_CHECKING:
     from tagsight.config import Recipe
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
 
 __all__ = ["SYSTEMS", "Recognition", "System", "build_system"]
 

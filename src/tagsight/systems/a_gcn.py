@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.learned_graph import LearnedGraphClassifiers
-from tagsight.recipes.a_gcn import AGCNConfig
+from tagsight.nn.learned_graph import LearnedGraphClassifiers
 from tagsight.systems.base import Published
 from tagsight.systems.label_graph import LabelGraphSystem
+from tagsight.systems.recipes.a_gcn import AGCNConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import GraphLayersConfig, SystemConfig
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
     from tagsight.systems.base import ParameterGroup
-    from tagsight.views import Images
 
 
 class AGCN(LabelGraphSystem):

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypedDict
 import torch
 from torch import Tensor, nn
 
-from tagsight.backbones import build_backbone, weights_follow
 from tagsight.errors import DataError
-from tagsight.losses import label_loss, vac_label_weights
-from tagsight.views import ORIGINAL, see
+from tagsight.nn.backbones import build_backbone, weights_follow
+from tagsight.nn.losses import label_loss, vac_label_weights
+from tagsight.nn.views import ORIGINAL, see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images, View
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images, View
 
 
 class ParameterGroup(TypedDict):
@@ -82,7 +82,7 @@ class System(nn.Module, ABC):
     remembers: ClassVar[bool] = False
     """Whether it learns by remembering the training photos (`RememberingSystem`): no gradients."""
     portable: ClassVar[bool] = True
-    """Whether it can be written as one graph of ONNX (`tagsight.exporting`)."""
+    """Whether it can be written as one graph of ONNX (`tagsight.inference.exporting`)."""
     passes: ClassVar[int] = 1
     """How often recognising runs the backbone."""
 

@@ -4,7 +4,7 @@ Wang, Yang, Mao, Huang, Huang and Xu. CNN-RNN: A Unified Framework for Multi-lab
 Classification. CVPR 2016. https://arxiv.org/abs/1604.04573
 
 Scores: a label's score is the probability that it is said, in any order; see
-`tagsight.beam_search`.
+`tagsight.nn.beam_search`.
 
 Maps: for each label the step at which it is most probably said first, behind the most probable
 prefix found. There the projection gets one cell's features in place of the pooled ones, and from
@@ -16,19 +16,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.beam_search import beam_search
-from tagsight.class_activation import pooled
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.cnn_rnn import CNNRNNConfig
-from tagsight.sequence_decoder import SequenceDecoder
+from tagsight.nn.beam_search import beam_search
+from tagsight.nn.class_activation import pooled
+from tagsight.nn.sequence_decoder import SequenceDecoder
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.cnn_rnn import CNNRNNConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
 
 
 class CNNRNN(System):

@@ -16,17 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tagsight.class_activation import pooled
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.csra import CSRAConfig
+from tagsight.nn.class_activation import pooled
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.csra import CSRAConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
 
 TEMPERATURES: dict[int, tuple[float, ...]] = {
     1: (1,),

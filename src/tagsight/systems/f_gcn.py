@@ -16,17 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.class_activation import class_maps, pooled
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.f_gcn import FGCNConfig
+from tagsight.nn.class_activation import class_maps, pooled
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Recognition
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.recipes.f_gcn import FGCNConfig
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
     from tagsight.systems.base import Published
-    from tagsight.views import Images
 
 SMALLEST = 1e-12
 """What a sum's size is not allowed to fall below under a root, whose slope at 0 is infinite."""

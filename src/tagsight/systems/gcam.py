@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.recipes.gcam import GCAMConfig
 from tagsight.systems.base import Published
 from tagsight.systems.ml_gcn import MLGCN
+from tagsight.systems.recipes.gcam import GCAMConfig
 
 if TYPE_CHECKING:
     from tagsight.config import ConsistencyConfig, SystemConfig

@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from tagsight.class_activation import class_logits, class_maps, pooled
-from tagsight.consistency import consistent_losses, possible_views
+from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.consistency import consistent_losses, possible_views
+from tagsight.nn.views import see
 from tagsight.systems.base import Recognition, System
-from tagsight.views import see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import ConsistencyConfig
-    from tagsight.views import Images, View
+    from tagsight.nn.views import Images, View
 
 
 class GridSystem(System):

@@ -21,22 +21,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tagsight.amounts import amount
-from tagsight.class_activation import pooled
 from tagsight.errors import DataError
-from tagsight.metrics import average_precision, mean_average_precision
-from tagsight.neighbours import nearest
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.knn import KNNConfig
+from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.nn.class_activation import pooled
+from tagsight.nn.neighbours import nearest
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition
+from tagsight.systems.recipes.knn import KNNConfig
 from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
 
 DEFAULT_K = 50
 BATCH = 64

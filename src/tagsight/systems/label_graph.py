@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import GraphLayersConfig, SystemConfig
-    from tagsight.graph import LabelNetwork, LearnedClassifiers
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.graph import LabelNetwork, LearnedClassifiers
     from tagsight.systems.base import ParameterGroup
 
 RAREST = 1e-3

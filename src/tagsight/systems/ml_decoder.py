@@ -18,11 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tagsight.class_activation import pooled
-from tagsight.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.ml_decoder import MLDecoderConfig
+from tagsight.nn.class_activation import pooled
+from tagsight.nn.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.ml_decoder import MLDecoderConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.label_attention import Look
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.label_attention import Look
+    from tagsight.nn.views import Images
 
 
 class MLDecoder(System):

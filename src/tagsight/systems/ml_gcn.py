@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.graph import GraphClassifiers, LearnedClassifiers
-from tagsight.recipes.ml_gcn import MLGCNConfig
+from tagsight.nn.graph import GraphClassifiers, LearnedClassifiers
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 from tagsight.systems.label_graph import LabelGraphSystem
+from tagsight.systems.recipes.ml_gcn import MLGCNConfig
 
 if TYPE_CHECKING:
     from tagsight.config import GraphLayersConfig, SystemConfig
-    from tagsight.graph import LabelNetwork
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.graph import LabelNetwork
     from tagsight.systems.base import ParameterGroup
 
 

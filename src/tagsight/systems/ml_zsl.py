@@ -15,27 +15,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.amounts import amount
-from tagsight.class_activation import pooled
-from tagsight.knowledge_graph import (
+from tagsight.labels.wordnet import installed_wordnet, wordnet_relations
+from tagsight.nn.class_activation import pooled
+from tagsight.nn.knowledge_graph import (
     GatedUpdate,
     Knowledge,
     centred,
     counted_relations,
     without_loops,
 )
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.ml_zsl import MLZSLConfig
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Recognition, System
-from tagsight.wordnet import installed_wordnet, wordnet_relations
+from tagsight.systems.recipes.ml_zsl import MLZSLConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
     from tagsight.systems.base import Published
-    from tagsight.views import Images
 
 
 class MLZSL(System):

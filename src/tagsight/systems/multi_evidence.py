@@ -18,17 +18,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.class_activation import class_logits, class_maps, pooled
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.multi_evidence import MultiEvidenceConfig
-from tagsight.regions import box_coverage, box_means, box_overlaps, lattice_boxes
+from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.regions import box_coverage, box_means, box_overlaps, lattice_boxes
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.multi_evidence import MultiEvidenceConfig
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.losses import Reduction
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.losses import Reduction
+    from tagsight.nn.views import Images
 
 SMALLEST = 1e-6
 """Probability that is told from 0, and from 1."""

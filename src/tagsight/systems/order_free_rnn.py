@@ -7,7 +7,7 @@ With ``decoder.order`` at ``mla`` or ``pla`` it is taught as in Yazici et al., O
 Models for Multi-label Classification, CVPR 2020, https://arxiv.org/abs/1911.09996
 
 Scores: a label's score is the probability that it is said, in any order; see
-`tagsight.beam_search`.
+`tagsight.nn.beam_search`.
 
 Maps: of a label that the beams say, where the network looks at the step at which it is most
 probably said first: the label's logit plus the logarithm of the attention relative to an even look.
@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tagsight.beam_search import beam_search
-from tagsight.class_activation import class_logits, class_maps, pooled
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.order_free_rnn import OrderFreeRNNConfig
-from tagsight.sequence_decoder import Scene, SequenceDecoder
+from tagsight.nn.beam_search import beam_search
+from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.sequence_decoder import Scene, SequenceDecoder
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.order_free_rnn import OrderFreeRNNConfig
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
 
 
 class _Seen(NamedTuple):

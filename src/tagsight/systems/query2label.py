@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from tagsight.class_activation import pooled
-from tagsight.label_attention import (
+from tagsight.nn.class_activation import pooled
+from tagsight.nn.label_attention import (
     AttentionLayer,
     LabelHead,
     as_cells,
@@ -26,17 +26,17 @@ from tagsight.label_attention import (
     evidence,
     position_code,
 )
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.query2label import Query2LabelConfig
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.query2label import Query2LabelConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.label_attention import Look
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.label_attention import Look
+    from tagsight.nn.views import Images
 
 
 class Query2Label(System):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 
-from tagsight.class_activation import pooled
 from tagsight.errors import DataError
+from tagsight.nn.class_activation import pooled
 from tagsight.systems.base import System
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
 
 
 class RememberingSystem(System):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from tagsight.recipes.resnet import ResNetConfig
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
+from tagsight.systems.recipes.resnet import ResNetConfig
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
+    from tagsight.labels.space import LabelSpace
 
 
 class ResNet(GridSystem):

@@ -18,17 +18,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.class_activation import class_maps, pooled
-from tagsight.precision import full_precision
-from tagsight.recipes.rnn_attention import RNNAttentionConfig
-from tagsight.regions import box_coverage
+from tagsight.nn.class_activation import class_maps, pooled
+from tagsight.nn.regions import box_coverage
+from tagsight.runtime.precision import full_precision
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.rnn_attention import RNNAttentionConfig
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.recipes.rnn_attention import LocationConfig
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
+    from tagsight.systems.recipes.rnn_attention import LocationConfig
 
 SMALLEST = 1e-6
 """Share of the photo; where the regions that count have less on it, all of the photo counts."""

@@ -17,17 +17,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.class_activation import class_logits, pooled
-from tagsight.precision import full_precision, widened
-from tagsight.recipes.srn import SRNConfig
+from tagsight.nn.class_activation import class_logits, pooled
+from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.recipes.srn import SRNConfig
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tagsight.config import SystemConfig
-    from tagsight.labels import LabelSpace
-    from tagsight.views import Images
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images
 
 Stage = Literal["main", "attention", "regularisation", "together"]
 

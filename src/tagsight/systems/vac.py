@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.recipes.vac import VACConfig
 from tagsight.systems.base import Published
+from tagsight.systems.recipes.vac import VACConfig
 from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.losses import ranking_loss
-from tagsight.recipes.warp import WARPConfig
+from tagsight.nn.losses import ranking_loss
+from tagsight.systems.recipes.warp import WARPConfig
 from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:

@@ -1,0 +1,4 @@
+"""What a trained model is on disk: weights, settings, card, decision and thresholds.
+
+May import systems and what lies below it.
+"""

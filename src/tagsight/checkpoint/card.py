@@ -1,0 +1,194 @@
+"""The README of a model folder: what the model is, what it is worth, and what it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tagsight.metrics.measured_labels import FEW, REASONS
+from tagsight.runtime.amounts import agreeing, amount
+from tagsight.runtime.escaping import markdown_text as text
+from tagsight.runtime.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.config import Recipe
+    from tagsight.labels.space import LabelSpace
+    from tagsight.systems import System
+
+_HEADINGS = {
+    "data": "Training data",
+    "validation": "Measured on the validation split, in percent",
+}
+_NOTES = {
+    "best": "The model was chosen on this split, so a test split will give less.\n",
+    "last": "No epoch was chosen on this split; thresholds and temperature were fitted to it.\n",
+}
+_INPUT = {
+    "pretrained": "values normalised as for the backbone's first weights",
+    "none": "values in [0, 1], not normalised",
+}
+_ONLY_RANKS = (
+    "- Scores are no probabilities: this system learns which photos and labels come first, so that "
+    "0.5 means nothing, 'all' in an evaluation is decided by the thresholds, and there is no "
+    "calibration error."
+)
+
+
+def model_card(
+    system: System,
+    labels: LabelSpace,
+    decision: Decision,
+    recipe: Recipe,
+    facts: Mapping[str, object],
+) -> str:
+    """Write the card of a model, in Markdown.
+
+    Args:
+        system: As built from ``recipe`` and ``labels``.
+        labels: With the counts over the training photos.
+        decision: Thresholds and temperature.
+        recipe: How the system was trained.
+        facts: Plain values, or one level of groups of them, under names that say what they are.
+    """
+    sections = {
+        "What it recognises": _label_table(labels, decision),
+        "How it was trained": _training(system, recipe, facts),
+        **_groups(recipe, facts),
+        "Limits": _limits(system, labels, recipe, facts),
+        "How to use it": _use(),
+    }
+    title = f"# {text(recipe.name)}: {_question(labels)}, and where"
+    parts = [f"## {heading}\n\n" + "\n".join(lines) for heading, lines in sections.items()]
+    return "\n\n".join([title, f"Written by tagsight {__version__}.", *parts]) + "\n"
+
+
+def _question(labels: LabelSpace) -> str:
+    if len(labels) == 1:
+        return f"whether {text(labels.names[0])} is in a photo"
+    return f"which of {amount(len(labels), 'label')} are in a photo"
+
+
+def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
+    counts = labels.cooccurrence.diagonal().tolist()
+    rows = zip(
+        labels.names, decision.thresholds.tolist(), counts, labels.photos.tolist(), strict=True
+    )
+    return [
+        "A label is reported where its score, the sigmoid of its logit divided by the temperature "
+        f"{decision.temperature:.3f}, reaches its threshold; a threshold of 1 means never.",
+        "",
+        "| label | threshold | training photos with it | of so many where it is known |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {text(name)} | {t:.3f} | {_count(count)} | {known} |"
+            for name, t, count, known in rows
+        ),
+    ]
+
+
+def _count(photos: int) -> str:
+    return str(photos) if photos >= FEW else f"{photos}, fewer than {FEW}"
+
+
+def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> list[str]:
+    training, backbone = recipe.training, recipe.settings.backbone
+    return [
+        f"- system: {recipe.system} ({system.paper})",
+        f"- recipe: {text(recipe.name)}; its source: {text(recipe.source)}",
+        f"- expectation stated by the recipe: {text(recipe.expectation)}",
+        f"- backbone: {backbone.name}, first weights: {backbone.weights}",
+        f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
+        f"- input: {_INPUT[backbone.normalization]}",
+        "- nothing is trained: the model remembers the training photos"
+        if system.remembers
+        else f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
+        f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
+        *(["- no selection: the last epoch is kept"] if training.selection == "last" else []),
+        *(
+            f"- {text(_words(name))}: {text(_shown(value))}"
+            for name, value in facts.items()
+            if not isinstance(value, dict)
+        ),
+        "- every setting: `recipe` in config.json",
+    ]
+
+
+def _groups(recipe: Recipe, facts: Mapping[str, object]) -> dict[str, list[str]]:
+    notes = {"validation": _NOTES[recipe.training.selection]}
+    return {
+        _HEADINGS.get(name, f"Recorded: {text(_words(name))}"): [
+            *([notes[name]] if name in notes else []),
+            "| | |",
+            "| --- | --- |",
+            *(f"| {text(name)} | {text(_shown(value))} |" for name, value in _rows(group)),
+        ]
+        for name, group in facts.items()
+        if isinstance(group, dict)
+    }
+
+
+def _rows(group: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """A table's rows; labels that stay out of a mean have one for each reason."""
+    for key, value in group.items():
+        if key == "left_out" and isinstance(value, dict):
+            for reason, names in value.items():
+                yield f"not in mAP, as {REASONS[reason]} {agreeing(len(names), 'it')}", names
+        elif key == "few":
+            if value:
+                yield f"labels that fewer than {FEW} of these photos have", value
+        else:
+            yield _words(key), value
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{_words(str(key))} {_shown(part)}" for key, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _limits(
+    system: System, labels: LabelSpace, recipe: Recipe, facts: Mapping[str, object]
+) -> list[str]:
+    counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
+    rare = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
+    return [
+        "- It knows no other labels; on photos unlike the training photos its scores mean little.",
+        f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
+        f"- Scores are to be compared with the thresholds; {_fitting(recipe, facts)}",
+        *([] if system.probabilities else [_ONLY_RANKS]),
+        "- A map shows what the score comes from, which need not be the object: "
+        + (
+            "its mean is the label's logit, exactly."
+            if system.maps_add_up
+            else "with this system its mean is not the label's logit."
+        ),
+        *([f"- Labels with few training photos: {', '.join(rare)}."] if rare else []),
+    ]
+
+
+def _fitting(recipe: Recipe, facts: Mapping[str, object]) -> str:
+    if "calibration" in facts:
+        return "these and the temperature were fitted in the calibration that is recorded above."
+    if recipe.training.selection == "last" and "validation" not in facts:
+        return (
+            "there were no photos to fit these and the temperature to: they are 0.5 and 1, and "
+            "'tagsight calibrate' fits them to photos that the model has not seen."
+        )
+    return "these and the temperature were fitted on the validation split."
+
+
+def _use() -> list[str]:
+    return [
+        "```console",
+        "$ tagsight tag <this folder> photos/ --write jsonl --out tags.jsonl",
+        "$ tagsight explain <this folder> photo.jpg --out evidence/",
+        "```",
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,178 @@
+"""The files of a model folder: which they are, where they are, and what ``config.json`` says."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, JsonValue, ValidationError, field_validator
+from pydantic_core import from_json
+
+from tagsight.config import Settings
+from tagsight.data.source import check_labels
+from tagsight.errors import DataError, settings_sentence
+from tagsight.runtime.files import surviving_folder
+from tagsight.runtime.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tagsight.config import Recipe
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+FORMAT = 1
+"""Raised whenever an older tagsight would misread what this one writes."""
+
+LARGEST_CONFIG = 2**23
+"""Bytes: a label with its name, threshold and metrics takes some hundred."""
+
+_PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"})
+"""Endings of files that others keep weights in, by ``pickle``."""
+
+
+class Preprocessing(Settings):
+    """From a photo to the system's input."""
+
+    image_size: int
+    """Side of the square, in pixels."""
+
+    resize: Literal["warp"] = "warp"
+    """Of the whole photo, whatever its aspect: `tagsight.loading.transforms.warp`."""
+
+
+class ModelConfig(Settings):
+    """All of a model that is not a tensor: the content of ``config.json``."""
+
+    format: Literal[1] = 1
+    """Version of this description."""
+
+    tagsight: str
+    """Version of the package that wrote it."""
+
+    labels: tuple[str, ...]
+    """Names, in the order of the system's outputs."""
+
+    recipe: dict[str, JsonValue]
+    """A `Recipe`, which its system understands."""
+
+    decision: dict[str, JsonValue]
+    """A `Decision`."""
+
+    preprocessing: Preprocessing
+    """What is done to a photo."""
+
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Digest of the weights file."""
+
+    facts: dict[str, JsonValue]
+    """Where the model comes from and what it is worth."""
+
+    _labels_are_names = field_validator("labels")(check_labels)
+
+
+def check_replaceable(folder: Path) -> None:
+    """See that a model written here replaces a model or nothing.
+
+    Raises:
+        DataError: If something else is there.
+    """
+    if folder.exists() and not folder.is_dir():
+        msg = f"expected a folder for the model, got the file {folder}"
+        raise DataError(msg)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
+        msg = (
+            f"expected a model folder, an empty one or none at {folder}, "
+            "got a folder with other files; choose another place for the model"
+        )
+        raise DataError(msg)
+
+
+def model_folder(path: Path) -> Path:
+    """Where the files of a model are.
+
+    Raises:
+        DataError: If they are not all there; pickles are refused by name.
+    """
+    folder = surviving_folder(path)
+    if not folder.exists():
+        msg = f"expected a model folder at {path}, which does not exist"
+        raise DataError(msg)
+    if not folder.is_dir():
+        raise _file_for_folder(path)
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if not missing:
+        return folder
+    msg = f"expected a model folder with {CONFIG} and {WEIGHTS}, got {path} without {missing}"
+    if (folder / "model" / CONFIG).is_file():
+        msg += f"; did you mean {path / 'model'}?"
+    elif pickles := sorted(file.name for file in folder.iterdir() if file.suffix in _PICKLES):
+        msg += f"; {pickles[0]} is a pickle, which is never loaded"
+    raise DataError(msg)
+
+
+def _file_for_folder(file: Path) -> DataError:
+    """The error for a file in the place of a model folder; its name alone says what it is.
+
+    What it begins with does not: a safetensors file begins with the length of its header, which may
+    be any bytes, also those that a pickle begins with.
+    """
+    if (described := file.with_suffix(".xml")).is_file() and file.suffix.lower() == ".bin":
+        return DataError(f"expected a model, got the weights {file}; did you mean {described}?")
+    if file.suffix.lower() in _PICKLES:
+        msg = (
+            f"refusing to load a pickle, which may run any code: {file}; "
+            "expected a model folder as 'tagsight train' writes it"
+        )
+        return DataError(msg)
+    return DataError(f"expected a model folder, got the file {file}; did you mean {file.parent}?")
+
+
+@contextmanager
+def about(file: Path) -> Iterator[None]:
+    """Make errors within the block say which file they are about, as `DataError`."""
+    try:
+        yield
+    except ValidationError as error:
+        msg = f"{file}: {settings_sentence(error)}"
+        raise DataError(msg) from error
+    except ValueError as error:
+        msg = f"{file}: {error}"
+        raise DataError(msg) from error
+
+
+def read_config(file: Path) -> ModelConfig:
+    """Read ``config.json``.
+
+    Raises:
+        DataError: If it is too large, no JSON, of a later format, or not as expected.
+    """
+    if (size := file.stat().st_size) > LARGEST_CONFIG:
+        msg = f"expected at most {LARGEST_CONFIG:,} bytes in {file}, got {size:,}"
+        raise DataError(msg)
+    with about(file):
+        values = from_json(file.read_bytes(), allow_inf_nan=False)
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            msg = "expected the settings of a model with their 'format', got something else"
+            raise DataError(msg)
+        if values["format"] > FORMAT:
+            msg = (
+                f"written by a newer tagsight ({values.get('tagsight')!r:.40}) in format "
+                f"{values['format']}, while {__version__} reads {FORMAT}; install a newer tagsight"
+            )
+            raise DataError(msg)
+        return ModelConfig.model_validate(values)
+
+
+def check_preprocessing(preprocessing: Preprocessing, recipe: Recipe) -> None:
+    """See that the model is used as it was trained.
+
+    Raises:
+        DataError: If the image sizes differ.
+    """
+    if preprocessing.image_size != recipe.training.image_size:
+        msg = (
+            f"expected preprocessing.image_size to be {recipe.training.image_size} as in "
+            f"recipe.training, got {preprocessing.image_size}"
+        )
+        raise DataError(msg)

@@ -1,0 +1,59 @@
+"""Labels that a model was never trained on, known by their words alone (zero-shot)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tagsight.data.annotations import clean_name
+from tagsight.errors import DataError
+from tagsight.labels.vectors import new_label_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tagsight.checkpoint.folder import LoadedModel
+
+
+def add_labels(
+    model: LoadedModel, names: Sequence[str], *, vectors: Path | None = None
+) -> LoadedModel:
+    """The same model, which recognises further labels by what their words mean.
+
+    It answers its own labels as before. With no photo to fit to, a new label's threshold is the
+    median of the others', and its scores are to be trusted for their order alone.
+
+    Args:
+        model: Of a system that takes labels it was not trained on (`System.takes_new_labels`).
+        names: The ``K`` new labels, which stand behind the others.
+        vectors: The file of word vectors that the model was trained with; by default those of the
+            extra ``glove``.
+
+    Raises:
+        FileNotFoundError: If there is no file ``vectors``.
+        DataError: If the system takes no new labels, a name is empty, repeated or known already, or
+            `new_label_vectors` does not find what it needs.
+    """
+    new = [clean_name(name) for name in names]
+    _check_names(new, model.labels.names)
+    model.system.check_takes_new_labels()
+    found = new_label_vectors(new, model.labels, source=vectors)
+    labels = model.labels.extended(new, found)
+    return replace(
+        model,
+        system=model.system.with_labels(labels),
+        labels=labels,
+        decision=model.decision.extended(len(new)),
+    )
+
+
+def _check_names(new: Sequence[str], known: Sequence[str]) -> None:
+    if "" in new:
+        msg = f"expected a name for every new label, got an empty one among {list(new)!r}"
+        raise DataError(msg)
+    for place, name in enumerate(new):
+        if name in known or name in new[:place]:
+            how = "knows it" if name in known else "gets it twice"
+            msg = f"expected labels that are new to the model, got {name!r}: it {how}"
+            raise DataError(msg)

@@ -1,0 +1,141 @@
+"""NUS-WIDE: a file of 0 and 1 for each concept and split, a line for each photo of a list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.source import find_folder, photo_folder, photo_name, require_file
+from tagsight.data.targets import target_table
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+PARTS = {"train": "Train", "test": "Test"}
+"""How the files name the splits."""
+
+LARGEST_FILE = 2**26
+"""Bytes of a list of photos or of one concept's marks."""
+
+LARGEST_LIST_OF_CONCEPTS = 2**16
+
+LONGEST_NAME = 80
+"""Characters of a concept's name."""
+
+_CONCEPTS = ("Concepts81.txt", "ConceptsList/Concepts81.txt")
+_MARKS = ("Groundtruth/TrainTestLabels", "TrainTestLabels")
+
+
+def recognises(source: Path) -> bool:
+    """Whether a folder has the list of concepts and a list of photos."""
+    return _first(source, _CONCEPTS).is_file() and (source / "ImageList").is_dir()
+
+
+def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
+    """Read the official files; a concept that is not marked in a photo is absent.
+
+    The labels are put in alphabetical order. White space between marks does not count, however
+    much there is: some copies have doubled spaces. The lists name photos with backslashes, below
+    a folder for the concept that they were searched by; photos that were gathered into one folder
+    are found there by the last part of that name.
+
+    Args:
+        source: The folder with ``ConceptsList``, ``ImageList`` and ``Groundtruth``, as unpacked
+            side by side.
+        images: The photos' folder; by default ``Flickr``, ``images`` or the source itself.
+        labels_only: Whether it is no error that none of the photos exists.
+
+    Raises:
+        DataError: If a file is missing or cannot be understood, or none of the photos exists.
+    """
+    names = sorted(_concepts(_first(source, _CONCEPTS)))
+    marks = _first(source, _MARKS)
+    photos = {
+        split: _photos(source / "ImageList" / f"{part}Imagelist.txt")
+        for split, part in PARTS.items()
+    }
+    files = [name for part in photos.values() for name in part]
+    _require_different(source, files)
+    targets = target_table(len(files), len(names), value=0, source=source)
+    for column, name in enumerate(names):
+        targets[:, column] = torch.cat(
+            [
+                _read_marks(marks / f"Labels_{name}_{PARTS[split]}.txt", len(part))
+                for split, part in photos.items()
+            ]
+        )
+    usual = [source / "Flickr", source / "images", source]
+    places = [images] if images else usual
+    folder, below = _located(files, places, source, labels_only=labels_only)
+    return Annotations(
+        names=tuple(names),
+        paths=tuple(folder / name for name in below),
+        targets=targets,
+        splits=tuple(split for split, part in photos.items() for _ in part),
+        format="nus-wide",
+        root=folder,
+    )
+
+
+def _first(source: Path, places: Sequence[str]) -> Path:
+    """Where something lies, or would best lie."""
+    return next((source / p for p in places if (source / p).exists()), source / places[0])
+
+
+def _lines(file: Path, largest: int = LARGEST_FILE) -> list[str]:
+    text = require_file(file, largest=largest).read_text(encoding="utf-8", errors="replace")
+    return text.splitlines()
+
+
+def _concepts(file: Path) -> list[str]:
+    lines = enumerate(_lines(file, LARGEST_LIST_OF_CONCEPTS), 1)
+    names = {number: clean_name(line, f"{file}:{number}") for number, line in lines}
+    for number, name in names.items():
+        if "/" in name or "\\" in name or len(name) > LONGEST_NAME:  # it is part of a file's name
+            msg = f"{file}:{number}: expected the name of a concept, got {name[:LONGEST_NAME]!r}"
+            raise DataError(msg)
+    return [name for name in names.values() if name]
+
+
+def _photos(file: Path) -> list[str]:
+    lines = enumerate(_lines(file), 1)
+    return [photo_name(line, f"{file}:{number}") for number, line in lines if line.strip()]
+
+
+def _require_different(source: Path, names: Sequence[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        msg = f"{source}: expected each photo once in its lists, got {repeated[0]!r} again"
+        raise DataError(msg)
+
+
+def _read_marks(file: Path, photos: int) -> Tensor:
+    fields = require_file(file, largest=LARGEST_FILE).read_bytes().split()
+    if strange := set(fields) - {b"0", b"1"}:
+        msg = f"{file}: expected 0 or 1 for each photo, got {min(strange)[:40]!r}"
+        raise DataError(msg)
+    if len(fields) != photos:
+        msg = f"{file}: expected a mark for each of {amount(photos, 'photo')}, got {len(fields):,}"
+        raise DataError(msg)
+    return torch.from_numpy(np.frombuffer(b"".join(fields), dtype=np.int8) - ord("0"))
+
+
+def _located(
+    names: Sequence[str], folders: Sequence[Path], source: Path, *, labels_only: bool
+) -> tuple[Path, Sequence[str]]:
+    """The folder of the photos, and their names below it: the whole ones, or the last parts."""
+    gathered = [name.rpartition("/")[2] for name in names]
+    if find_folder(names, folders) is None and len(set(gathered)) == len(gathered):
+        folder = find_folder(gathered, folders)
+        if folder is not None:
+            return folder, gathered
+    return photo_folder(names, folders, source=source, labels_only=labels_only), names

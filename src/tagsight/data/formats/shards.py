@@ -1,0 +1,281 @@
+"""WebDataset shards: tar files of photos and their labels, read as if they were folders."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.formats import csv_columns, csv_list
+from tagsight.data.formats.csv_table import SPLIT_NAMES
+from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.source import is_file, is_folder
+from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
+from tagsight.data.targets import target_table
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tagsight.data.formats.csv_table import Labelled
+
+LARGEST_LABELS = 2**20
+"""Bytes of what one sample says of its labels."""
+
+LABEL_ENDINGS = ("json", "txt", "cls")
+MARKS = {1: 1, 0: 0, -1: -1, None: -1}
+SPLIT = re.compile(r"[a-z]+")
+
+
+class Said(NamedTuple):
+    """What a sample says of its labels.
+
+    Attributes:
+        marks: 1, 0 or -1 for labels that it names.
+        others: What labels are that it does not name.
+    """
+
+    marks: dict[str, int]
+    others: int
+
+
+class Sample(NamedTuple):
+    """A photo in a shard and the member with its labels, if there is one."""
+
+    shard: Path
+    photo: str
+    labels: str | None
+
+
+def recognises(source: Path) -> bool:
+    """Whether a path is a tar, or a folder with some, compressed ones included."""
+    return bool(_shards(source) or _compressed(source))
+
+
+def read(source: Path, *, images: Path | None = None) -> Annotations:
+    """Read the labels of the photos in shards; nothing is extracted.
+
+    A sample is what has the same name up to the first dot. Its labels are in a ``.json`` with
+    ``labels``, a list, where what is not listed is absent, or a table of 1, 0 and null, where what
+    is not named is unknown; or in a ``.txt`` or ``.cls``, a list with a label a line, or with
+    semicolons. Where no sample has labels of its own, they are in a CSV beside the shards. The
+    labels are put in alphabetical order. The split is the word that a shard's name begins with.
+
+    Args:
+        source: A tar, or a folder with some.
+        images: None: the photos are in the shards.
+
+    Raises:
+        DataError: If a shard or a sample cannot be understood.
+    """
+    shards = _shards(source)
+    if not shards:
+        raise DataError(_no_shards(source))
+    if images is not None:
+        msg = f"expected no --images for {source}, whose photos are in the shards, got {images}"
+        raise DataError(msg)
+    if source.is_dir():
+        _require_followed(source)
+    samples = [sample for shard in shards for sample in _samples(shard)]
+    if not samples:
+        msg = f"expected photos in the shards of {source}, got none"
+        raise DataError(msg)
+    folder = source if source.is_dir() else source.parent
+    if not any(sample.labels for sample in samples):
+        return _with_table(samples, folder)
+    said = [said for shard, group in groupby(samples, _shard) for said in _said(shard, group)]
+    names = sorted(set().union(*(one.marks for one in said)))
+    targets = target_table(len(samples), len(names), value=0, source=source)
+    targets += torch.tensor([one.others for one in said], dtype=torch.int8)[:, None]
+    column = {name: index for index, name in enumerate(names)}
+    marks = [
+        (row, column[name], mark)
+        for row, one in enumerate(said)
+        for name, mark in one.marks.items()
+    ]
+    rows, columns, values = zip(*marks, strict=True)
+    targets[list(rows), list(columns)] = torch.tensor(values, dtype=torch.int8)
+    return Annotations(
+        names=tuple(names),
+        paths=tuple(sample.shard / sample.photo for sample in samples),
+        targets=targets,
+        splits=_splits(samples),
+        format="shards",
+        root=folder,
+    )
+
+
+def _shards(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(path for path in source.glob(f"*{SUFFIX}") if is_tar(path))
+    return [source] if is_tar(source) else []
+
+
+def _require_followed(folder: Path) -> None:
+    """Refuse links that lead nowhere: the labels of such a shard would be missing unnoticed."""
+    for tar in folder.glob(f"*{SUFFIX}"):
+        if tar.is_symlink() and not (is_file(tar) or is_folder(tar)):
+            msg = f"expected a tar at {tar}, got a link that cannot be followed: remove it"
+            raise DataError(msg)
+
+
+def _compressed(source: Path) -> list[Path]:
+    files = list(source.iterdir()) if source.is_dir() else [source]
+    return sorted(f for f in files if f.name.lower().endswith(COMPRESSED) and is_file(f))
+
+
+def _no_shards(source: Path) -> str:
+    if compressed := _compressed(source):
+        return (
+            f"expected tars that are not compressed, got {compressed[0]}, which can only be read "
+            "from its beginning; uncompress it, which hardly makes photos larger"
+        )
+    return f"expected a tar or a folder with some, got {source}"
+
+
+def _samples(shard: Path) -> Iterator[Sample]:
+    """The samples of a shard with a photo, in the order of their photos."""
+    photos: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for name in members(shard):
+        folder, slash, file = name.rpartition("/")
+        stem, _, ending = file.partition(".")
+        if not stem:  # hidden
+            continue
+        key = f"{folder}{slash}{stem}"
+        kind = ending.lower()
+        group = (
+            photos if f".{kind}" in PHOTO_SUFFIXES else labels if kind in LABEL_ENDINGS else None
+        )
+        if group is None:
+            continue
+        if (first := group.setdefault(key, name)) != name:
+            what = "photo" if group is photos else "file of labels"
+            msg = f"{shard}: expected one {what} a sample, got {first!r} and {name!r}"
+            raise DataError(msg)
+    yield from (Sample(shard, photo, labels.get(key)) for key, photo in photos.items())
+
+
+def _shard(sample: Sample) -> Path:
+    return sample.shard
+
+
+def _said(shard: Path, samples: Iterable[Sample]) -> Iterator[Said]:
+    spans = members(shard)
+    with shard.open("rb") as file:
+        for sample in samples:
+            if sample.labels is None:
+                msg = (
+                    f"{shard}: expected labels of {sample.photo!r} as other samples have, in a "
+                    f"member ending in {', '.join(LABEL_ENDINGS)}, got none"
+                )
+                raise DataError(msg)
+            where = f"{shard}/{sample.labels}"
+            span = spans[sample.labels]
+            if span.size > LARGEST_LABELS:
+                msg = f"{where}: expected at most {LARGEST_LABELS:,} bytes, got {span.size:,}"
+                raise DataError(msg)
+            yield _parsed(read_span(file, span), where)
+
+
+def _parsed(content: bytes, where: str) -> Said:
+    try:
+        text = content.decode("utf-8-sig")
+        if not where.lower().endswith(".json"):
+            names = re.split(r"[;\n]", text)
+            return Said({name: 1 for part in names if (name := clean_name(part, where))}, 0)
+        value = json.loads(text)
+    # A number of thousands of digits is a ValueError of its own kind.
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        msg = f"{where}: expected labels as UTF-8 text or JSON, got: {error}"
+        raise DataError(msg) from error
+    return _of_json(value, where)
+
+
+def _of_json(value: Any, where: str) -> Said:  # noqa: ANN401 - whatever the file holds
+    if isinstance(value, dict):
+        value = value.get("labels", value)
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return Said({name: 1 for part in value if (name := clean_name(part, where))}, 0)
+    if isinstance(value, dict) and all(_is_mark(mark) for mark in value.values()):
+        return Said({clean_name(name, where): MARKS[mark] for name, mark in value.items()}, -1)
+    msg = (
+        f"{where}: expected 'labels', a list of names or a table of 1, 0 and null by name, "
+        f"got {str(value)[:60]!r}"
+    )
+    raise DataError(msg)
+
+
+def _is_mark(value: object) -> bool:
+    return value is None or (isinstance(value, int) and value in MARKS)
+
+
+def _splits(samples: list[Sample]) -> tuple[str, ...] | None:
+    shards = {sample.shard for sample in samples}
+    split = {shard: _split_of(shard) for shard in shards}
+    if not any(split.values()):
+        return None
+    if without := sorted(shard.name for shard in shards if not split[shard]):
+        msg = (
+            f"expected the names of all shards to begin with a split, train, val or test, or of "
+            f"none, got {without[0]!r} among others that do"
+        )
+        raise DataError(msg)
+    return tuple(split[sample.shard] or "" for sample in samples)
+
+
+def _split_of(shard: Path) -> str | None:
+    word = SPLIT.match(shard.name.lower())
+    return SPLIT_NAMES.get(word.group()) if word else None
+
+
+def _with_table(samples: list[Sample], folder: Path) -> Annotations:
+    """Take the labels from the CSV beside the shards; photos that it leaves out are left out."""
+    table, source = _table(folder)
+    place = _places(samples, table, source)
+    shards = [samples[row] for row in place]
+    return Annotations(
+        names=table.names,
+        paths=tuple(sample.shard / sample.photo for sample in shards),
+        targets=table.targets,
+        splits=table.splits or _splits(shards),
+        format="shards",
+        root=folder,
+    )
+
+
+def _table(folder: Path) -> tuple[Labelled, Path]:
+    files = sorted(folder.glob("*.csv"))
+    if len(files) != 1:
+        msg = (
+            f"expected labels in the shards of {folder}, or in one CSV beside them, got no labels "
+            f"and {len(files)} CSV files"
+        )
+        raise DataError(msg)
+    (file,) = files
+    reader = csv_columns if csv_columns.recognises(file) else csv_list
+    return reader.labelled(file), file
+
+
+def _places(samples: list[Sample], table: Labelled, source: Path) -> list[int]:
+    """The sample of each row: named by its member, or by shard and member."""
+    place: dict[str, list[int]] = {}
+    for row, sample in enumerate(samples):
+        for name in (sample.photo, f"{sample.shard.name}/{sample.photo}"):
+            place.setdefault(name, []).append(row)
+    for photo in table.photos:
+        found = place.get(photo, [])
+        if len(found) != 1:
+            msg = (
+                f"{source}: expected {photo!r} to be one photo in the shards, got {len(found)}; "
+                "name it as shard.tar/photo.jpg"
+            )
+            raise DataError(msg)
+    return [place[photo][0] for photo in table.photos]

@@ -1,0 +1,99 @@
+"""What is seen of each layer where others stand before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagsight.demo.scenes.composition import Box, Layer
+
+Mask: TypeAlias = NDArray[np.bool_]
+"""``(height, width)`` bool, one for each pixel of the photo."""
+
+LEAST_SEEN = 0.25
+"""Share of a thing, with what is outside of the photo, that must be seen for it to be there."""
+
+LEAST_SIDE = 0.05
+"""Of what is seen of a thing, its longer side as a share of the photo's shorter side."""
+
+LEAST_BARE = 0.4
+"""Share of the sea that things before it must leave to be seen."""
+
+
+def seen_layers(layers: Sequence[Layer], size: tuple[int, int]) -> list[tuple[Layer, Mask]]:
+    """The layers that are kept, and the pixels that are seen of each.
+
+    A pixel belongs to the foremost layer that covers at least half of it. A labelled thing of which
+    too little would be seen is left out of the photo, so that nothing is in it that does not
+    count; so is anything that would hide too much of the sea.
+
+    Args:
+        layers: From back to front.
+        size: ``(width, height)`` of the photo in pixels.
+    """
+    masks = [_mask(layer, size) for layer in layers]
+    grounds = _labelled_ground(layers, masks)
+    free = np.ones(size[::-1], np.bool_)
+    kept = []
+    for layer, mask in zip(reversed(layers), reversed(masks), strict=True):
+        seen = mask & free
+        if layer.is_ground or (
+            _is_there(seen, layer) and not any(_buries(seen, free, ground) for ground in grounds)
+        ):
+            free &= ~mask
+            kept.append((layer, seen))
+    return kept[::-1]
+
+
+def tight_box(mask: Mask) -> Box:
+    """The box of the pixels in a mask that is not empty; right and bottom are just outside."""
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+
+
+def _mask(layer: Layer, size: tuple[int, int]) -> Mask:
+    width, height = size
+    left, top = layer.corner
+    inside = _opaque(layer)[max(0, -top) :, max(0, -left) :]
+    inside = inside[: max(0, height - max(0, top)), : max(0, width - max(0, left))]
+    rows, columns = inside.shape
+    mask = np.zeros((height, width), np.bool_)
+    mask[max(0, top) :, max(0, left) :][:rows, :columns] = inside
+    return mask
+
+
+def _opaque(layer: Layer) -> Mask:
+    return np.asarray(layer.image.getchannel("A")) >= 128
+
+
+def _labelled_ground(layers: Sequence[Layer], masks: Sequence[Mask]) -> list[Mask]:
+    """What would be seen of each labelled part of the ground if nothing stood on it."""
+    free = np.ones_like(masks[0])
+    grounds = []
+    for layer, mask in zip(reversed(layers), reversed(masks), strict=True):
+        if layer.is_ground:
+            if layer.label:
+                grounds.append(mask & free)
+            free &= ~mask
+    return grounds
+
+
+def _is_there(seen: Mask, layer: Layer) -> bool:
+    if layer.label is None:
+        return True
+    count = int(seen.sum())
+    if not count or count < LEAST_SEEN * _opaque(layer).sum():
+        return False
+    left, top, right, bottom = tight_box(seen)
+    return max(right - left, bottom - top) >= LEAST_SIDE * min(seen.shape)
+
+
+def _buries(seen: Mask, free: Mask, ground: Mask) -> bool:
+    left = int((ground & free).sum())
+    covered = int((ground & seen).sum())
+    return covered > 0 and left - covered < LEAST_BARE * int(ground.sum())

@@ -1,0 +1,307 @@
+"""What a split's predictions are worth."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tagsight.evaluation.predictions import Predictions, predict
+from tagsight.loading.batches import PhotoStore
+from tagsight.metrics.bootstrap import bootstrap, bootstrap_map
+from tagsight.metrics.calibration import expected_calibration_error
+from tagsight.metrics.classification import (
+    Conventions,
+    Quality,
+    average_precision,
+    mean_average_precision,
+    precision_recall,
+    top_k,
+)
+from tagsight.metrics.measured_labels import FEW, counted_targets, left_out_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.checkpoint.folder import LoadedModel
+    from tagsight.data.annotations import Annotations
+    from tagsight.runtime.device import Runtime
+
+Report = dict[str, Any]
+"""Plain values for JSON; every fraction in percent, as the field prints them."""
+
+RESAMPLES = 1000
+DIGITS = 4
+UNCALIBRATED: Report = {
+    "expected_error": None,
+    "expected_error_before": None,
+    "reason": "scores of this system rank photos and are no probabilities",
+}
+"""Calibration where scores are not meant as probabilities: not defined, and why."""
+
+
+def evaluate(
+    model: LoadedModel,
+    annotations: Annotations,
+    runtime: Runtime,
+    *,
+    seed: int = 0,
+    conventions: Conventions = Conventions(),
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Measure a model on the rows of one split.
+
+    Args:
+        model: On the runtime's device.
+        annotations: The split, its labels matched to the model's.
+        runtime: Device and precision.
+        seed: Of the bootstrap.
+        conventions: By which precision and recall are measured.
+        progress: Called with the number of photos done so far.
+
+    Returns:
+        ``mAP`` with its 95 % interval and variants; how many ``labels`` there are,
+        ``labels_counted`` in it, ``left_out`` of it by the reason (`left_out_labels`), and
+        ``unmatched`` labels of the data, which the model does not know; ``per_label``, with
+        ``few`` where fewer than 20 photos have the label; ``all`` (decided by
+        ``all_rule``: a score of 0.5, or where scores are no probabilities the model's thresholds),
+        ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, the ``conventions`` by
+        which these are measured, ``calibration``,
+        ``photos_per_second``, ``zero_shot`` (`measure_new_labels`) if photos taught the model some
+        labels and not others, and what was measured: split hash, resolution, weights, the
+        ``selection`` that kept its epoch, and whether ``thresholds_fitted``.
+    """
+    side = model.recipe.training.image_size
+    photos = PhotoStore(annotations.paths, side, memory=0, max_memory=runtime.max_photo_memory)
+    predictions = predict(model.system, photos, runtime, progress=progress)
+    return report_on(model, annotations, predictions, seed=seed, conventions=conventions)
+
+
+def report_on(
+    model: LoadedModel,
+    annotations: Annotations,
+    predictions: Predictions,
+    *,
+    seed: int = 0,
+    conventions: Conventions = Conventions(),
+) -> Report:
+    """Measure what a model said of the rows of a split; `evaluate` says what comes out.
+
+    Args:
+        model: Which has said it.
+        annotations: The split, its labels matched to the model's.
+        predictions: Of its photos.
+        seed: Of the bootstrap.
+        conventions: By which precision and recall are measured.
+    """
+    logits, rate = predictions
+    report = measure(
+        logits,
+        annotations.targets,
+        model.labels.names,
+        model.decision,
+        seed=seed,
+        probabilities=model.system.probabilities,
+        trained=model.labels.trained,
+        conventions=conventions,
+    )
+    taught = model.labels.taught
+    if not bool(taught.all()):
+        report["zero_shot"] = measure_new_labels(
+            logits, annotations.targets, taught, seed=seed, conventions=conventions
+        )
+    return report | {
+        "photos_per_second": round(rate, 1),
+        "photos": len(annotations),
+        "unmatched": list(annotations.unmatched),
+        "split_hash": annotations.hash(),
+        "image_size": model.recipe.training.image_size,
+        "system": model.recipe.system,
+        "recipe": model.recipe.name,
+        "weights": _weights(model),
+        "selection": model.recipe.training.selection,
+        "thresholds_fitted": not model.facts.keys().isdisjoint({"validation", "calibration"}),
+        "seed": model.recipe.training.seed,
+    }
+
+
+def measure(
+    logits: Tensor,
+    targets: Tensor,
+    names: tuple[str, ...],
+    decision: Decision,
+    *,
+    seed: int,
+    probabilities: bool = True,
+    trained: Tensor | None = None,
+    conventions: Conventions = Conventions(),
+) -> Report:
+    """Measure logits against targets; `evaluate` says what comes out.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        names: The ``L`` labels.
+        decision: The model's thresholds and temperature.
+        seed: Of the bootstrap.
+        probabilities: Whether the system's logits are log-odds, so that a score of 0.5 means
+            something.
+        trained: ``(L,)`` bool, the labels that a training photo has, which alone count for the
+            mAP; by default all.
+        conventions: By which precision and recall are measured.
+    """
+    trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
+    ap = average_precision(logits, targets)
+    counted = counted_targets(targets, trained)
+    mean, labels_counted = mean_average_precision(ap.where(trained, torch.nan))
+    predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
+    most_likely = top_k(logits, min(3, len(names)), rule="exact")
+    taken = logits >= 0 if probabilities else predicted
+    return {
+        "mAP": percent(mean),
+        "mAP_interval": percent_interval(
+            bootstrap_map(logits, counted, seed=seed, resamples=RESAMPLES)
+        ),
+        "labels": len(names),
+        "labels_counted": labels_counted,
+        "left_out": left_out_labels(names, targets, trained),
+        "mAP_variants": _variants(logits, counted),
+        "per_label": _per_label(ap, predicted, targets, names, decision, conventions),
+        "all": _quality(taken, targets, seed, conventions),
+        "all_rule": "score 0.5" if probabilities else "thresholds",
+        "all_at_thresholds": _quality(predicted, targets, seed, conventions),
+        "top3": {
+            "exact": _quality(most_likely, targets, seed, conventions),
+            "thresholded": _quality(most_likely & taken, targets, seed, conventions),
+        },
+        "conventions": conventions._asdict(),
+        "calibration": _calibration(logits, targets, decision)
+        if probabilities
+        else UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
+    }
+
+
+def measure_new_labels(
+    logits: Tensor,
+    targets: Tensor,
+    taught: Tensor,
+    *,
+    seed: int,
+    conventions: Conventions = Conventions(),
+) -> Report:
+    """Measure labels that were trained and labels that were not, apart and together.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        taught: ``(L,)`` bool, the labels that were trained.
+        seed: Of the bootstrap.
+        conventions: By which precision and recall are measured.
+
+    Returns:
+        For ``seen``, ``unseen`` and ``both``: how many ``labels``, ``mAP`` with its interval,
+        ``chance`` (the mAP of logits that say nothing, about the labels' mean frequency) and
+        ``top3``, the three highest of these labels alone; and ``harmonic_mean`` of the first two
+        mAP.
+    """
+    every = torch.ones_like(taught)
+    report = {
+        name: _of_labels(logits[:, which], targets[:, which], seed, conventions)
+        for name, which in (("seen", taught), ("unseen", ~taught), ("both", every))
+    }
+    seen, unseen = report["seen"]["mAP"], report["unseen"]["mAP"]
+    known = bool(seen) and bool(unseen)
+    mean = round(2 * seen * unseen / (seen + unseen), DIGITS) if known else None
+    return report | {"harmonic_mean": mean}
+
+
+def _of_labels(logits: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
+    best = top_k(logits, min(3, logits.shape[1]), rule="exact")
+    mean, counted = mean_average_precision(average_precision(logits, targets))
+    present, known = (targets == 1).sum(0), (targets >= 0).sum(0)
+    counts = present > 0
+    chance = (present[counts] / known[counts]).mean().item()
+    return {
+        "labels": logits.shape[1],
+        "labels_counted": counted,
+        "mAP": percent(mean),
+        "mAP_interval": percent_interval(
+            bootstrap_map(logits, targets, seed=seed, resamples=RESAMPLES)
+        ),
+        "chance": percent(chance),
+        "top3": _quality(best, targets, seed, conventions),
+    }
+
+
+def _calibration(logits: Tensor, targets: Tensor, decision: Decision) -> Report:
+    scores, before = torch.from_numpy(decision.scores(logits)), logits.double().sigmoid()
+    return {
+        "expected_error": percent(expected_calibration_error(scores, targets)),
+        "expected_error_before": percent(expected_calibration_error(before, targets)),
+        "temperature": round(decision.temperature, DIGITS),
+    }
+
+
+def _variants(logits: Tensor, targets: Tensor) -> Report:
+    variants = {
+        "ties_in_order": average_precision(logits, targets, ties="order"),
+        "voc2007": average_precision(logits, targets, variant="voc2007"),
+        "voc2010": average_precision(logits, targets, variant="voc2010"),
+    }
+    return {name: percent(mean_average_precision(ap)[0]) for name, ap in variants.items()}
+
+
+def _per_label(
+    ap: Tensor,
+    predicted: Tensor,
+    targets: Tensor,
+    names: tuple[str, ...],
+    decision: Decision,
+    conventions: Conventions,
+) -> Report:
+    rates = precision_recall(predicted, targets, **conventions._asdict()).per_label
+    counts = (targets == 1).sum(0)
+    return {
+        name: {
+            "AP": percent(ap[i].item()),
+            "count": int(counts[i]),
+            "few": int(counts[i]) < FEW,
+            "threshold": round(decision.thresholds[i].item(), DIGITS),
+            "precision": percent(rates.precision[i].item()),
+            "recall": percent(rates.recall[i].item()),
+        }
+        for i, name in enumerate(names)
+    }
+
+
+def _quality(predicted: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
+    def measured(predicted: Tensor, targets: Tensor) -> Quality:
+        return precision_recall(predicted, targets, **conventions._asdict())
+
+    def of1(photos: Tensor) -> float:
+        return measured(predicted[photos], targets[photos]).overall.f1
+
+    values = measured(predicted, targets).as_dict()
+    interval = bootstrap(of1, len(targets), seed=seed, resamples=200)
+    return {key: percent(value) for key, value in values.items()} | {
+        "OF1_interval": percent_interval(interval)
+    }
+
+
+def _weights(model: LoadedModel) -> str:
+    backbone = model.recipe.settings.backbone
+    return f"{backbone.name}, {backbone.weights}"
+
+
+def percent(fraction: float) -> float | None:
+    """A fraction as the field prints it; None, which JSON has, for one that is not defined."""
+    value = 100 * fraction
+    return round(value, DIGITS) if math.isfinite(value) else None
+
+
+def percent_interval(interval: tuple[float, float]) -> list[float | None]:
+    """An interval of a fraction in [0, 1], which the interval itself may leave, in percent."""
+    return [percent(min(max(bound, 0.0), 1.0)) for bound in interval]

@@ -1,0 +1,111 @@
+"""What a search by likeness is worth: each photo of a split is looked for among the others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from tagsight.errors import DataError
+from tagsight.evaluation.evaluate import percent, percent_interval
+from tagsight.evaluation.predictions import embed
+from tagsight.loading.batches import PhotoStore
+from tagsight.metrics.bootstrap import bootstrap
+from tagsight.metrics.classification import average_precision_at_k, precision_at_k
+from tagsight.nn.neighbours import nearest
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from tagsight.checkpoint.folder import LoadedModel
+    from tagsight.data.annotations import Annotations
+    from tagsight.evaluation.evaluate import Report
+    from tagsight.runtime.device import Runtime
+
+BLOCK = 1024
+"""Queries at a time: what bounds the memory."""
+
+
+def measure_retrieval(
+    model: LoadedModel,
+    annotations: Annotations,
+    runtime: Runtime,
+    k: int,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Search for each photo among the others by the cosine of their embeddings.
+
+    Args:
+        model: On the runtime's device.
+        annotations: The photos, their labels matched to the model's.
+        runtime: Device and precision.
+        k: How many photos a search gives.
+        seed: Of the bootstrap.
+        progress: Called with the number of photos done so far.
+
+    Returns:
+        As `report_on`.
+
+    Raises:
+        DataError: If there are not more than ``k`` photos.
+    """
+    photos = PhotoStore(
+        annotations.paths,
+        model.recipe.training.image_size,
+        memory=0,
+        max_memory=runtime.max_photo_memory,
+    )
+    embeddings = embed(model.system, photos, runtime, progress=progress)
+    return report_on(embeddings, annotations.targets, k, seed=seed)
+
+
+def report_on(embeddings: Tensor, targets: Tensor, k: int, *, seed: int = 0) -> Report:
+    """Measure embeddings.
+
+    A photo is relevant for a query that it shares a present label with. Photos that share no label
+    with any other are no queries.
+
+    Args:
+        embeddings: ``(N, D)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        k: How many photos a search gives.
+        seed: Of the bootstrap over queries.
+
+    Returns:
+        In percent: ``precision`` of the first ``k`` with its 95 % interval, ``mAP`` of the first
+        ``k``, ``chance`` (the precision of photos drawn at random); and ``k``, ``queries``.
+
+    Raises:
+        DataError: If there are not more than ``k`` photos.
+    """
+    if len(embeddings) <= k:
+        msg = f"expected more than {amount(k, 'photo')} to search among, got {len(embeddings)}"
+        raise DataError(msg)
+    units, present = F.normalize(embeddings), (targets == 1).float()
+    relevant, existing = [], []
+    for own in torch.arange(len(units)).split(BLOCK):
+        found = nearest(units[own], units, k, own=own)
+        shared = present[own] @ present.T > 0
+        relevant.append(shared.gather(1, found))
+        existing.append(shared.sum(1) - shared[torch.arange(len(own)), own].long())
+    hits, others = torch.cat(relevant), torch.cat(existing)
+    queries = others > 0
+    precision = precision_at_k(hits)[queries]
+    interval = bootstrap(
+        lambda drawn: precision[drawn].mean().item(), len(precision), seed=seed, resamples=1000
+    )
+    chance = others[queries].double() / (len(units) - 1)
+    return {
+        "k": k,
+        "queries": int(queries.sum()),
+        "precision": percent(precision.mean().item()),
+        "precision_interval": percent_interval(interval),
+        "mAP": percent(average_precision_at_k(hits, others)[queries].mean().item()),
+        "chance": percent(chance.mean().item()),
+    }

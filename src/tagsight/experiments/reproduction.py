@@ -1,0 +1,321 @@
+"""A table or figure of the paper, run here: what was published beside what came out.
+
+The runs of all tables and figures on one data set lie in one folder, as those of a comparison, and
+are called after what is trained: a system that stands in three of them is trained once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tagsight.experiments.paper import (
+    PROFILE_WORDS,
+    SIDES,
+    base_recipe,
+    changes_of,
+    recipe_of,
+)
+from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
+from tagsight.experiments.tables import Table
+from tagsight.experiments.variants import Entry
+from tagsight.metrics.measured_labels import label_remark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from tagsight.experiments.paper import Experiment, Profile, Variant
+    from tagsight.experiments.published_tables import Number, PublishedRow
+    from tagsight.experiments.summary import Row, Summary
+    from tagsight.systems.settings import Change
+
+PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
+    "table1": FLICKR25K,
+    "table2": COCO,
+    "table3": NUS_WIDE,
+}
+MILESTONES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
+"""Parts of a training at which its loss is told."""
+
+SMOOTHED = 0.02
+"""Part of a training that a told loss is the mean of."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A table or figure on one data set.
+
+    Args:
+        name: Its key in `EXPERIMENTS`.
+        experiment: What it is.
+        profile: Whose settings.
+        dataset: Name of the data set.
+        runs: What each variant's run is called, by the variant's name.
+        summary: What came out, over all runs of the data set.
+        folder: Of the runs.
+    """
+
+    name: str
+    experiment: Experiment
+    profile: Profile
+    dataset: str
+    runs: Mapping[str, str]
+    summary: Summary
+    folder: Path
+
+    def own_summary(self) -> Summary:
+        """What came out of these variants, by their names here, in their order."""
+        rows = [replace(row, name=v.name) for v, row in self.rows() if row is not None]
+        return replace(self.summary, rows=tuple(rows))
+
+    def rows(self) -> Iterator[tuple[Variant, Row | None]]:
+        """Each variant with what came of it, if anything did."""
+        found = {row.name: row for row in self.summary.rows if row.results}
+        for variant in self.experiment.variants:
+            yield variant, found.get(self.runs[variant.name])
+
+
+class Curve(NamedTuple):
+    """The loss of a run by iteration.
+
+    Attributes:
+        name: Of the variant.
+        steps: Iterations, from 1.
+        losses: Sum of the terms at each.
+    """
+
+    name: str
+    steps: Sequence[int]
+    losses: Sequence[float]
+
+
+def entries_of(
+    experiment: Experiment, profile: Profile, changes: Sequence[Change] = ()
+) -> dict[str, Entry]:
+    """What to train for each variant, by the variant's name; equal recipes have equal names."""
+    return {
+        variant.name: Entry(_run_name(variant, profile), recipe_of(variant, profile, changes))
+        for variant in experiment.variants
+    }
+
+
+def _run_name(variant: Variant, profile: Profile) -> str:
+    name = base_recipe(variant, profile)
+    if profile != "cpu":
+        name += f"-at-{SIDES[profile]}"
+    plain_one = recipe_of(variant._replace(changes={}), profile)
+    if recipe_of(variant, profile) == plain_one:
+        return name
+    return name + "".join(f"+{key}-{value}" for key, value in variant.changes.items())
+
+
+def commands_of(
+    reproduction: Reproduction,
+    arguments: Sequence[str],
+    seeds: int,
+    changes: Sequence[Change] = (),
+) -> list[str]:
+    """The command that makes each run alone, without what only describes the machine.
+
+    Args:
+        reproduction: Its variants.
+        arguments: What reads the data set.
+        seeds: From 0 on.
+        changes: Of all runs.
+    """
+    profile, lines = reproduction.profile, []
+    for variant in reproduction.experiment.variants:
+        given = [*changes_of(variant, profile), *changes]
+        flags = [word for change in given for word in (change.spelled, str(change.value))]
+        for seed in range(seeds):
+            out = f"runs/{reproduction.runs[variant.name]}-{seed}"
+            command = ["tagsight", "train", *arguments, "--recipe", base_recipe(variant, profile)]
+            lines.append(shlex.join([*command, *flags, "--seed", str(seed), "--out", out]))
+    return lines
+
+
+def tables_of(reproduction: Reproduction) -> list[Table]:
+    """The tables of a table or figure."""
+    shapes = {
+        "systems": _system_tables,
+        "ablation": _ablation_tables,
+        "losses": _loss_tables,
+        "labels": _label_tables,
+        "sweep": _sweep_tables,
+        "retrieval": lambda _: [],
+    }
+    return shapes[reproduction.experiment.shape](reproduction)
+
+
+def notes_of(reproduction: Reproduction) -> list[str]:
+    """What a reader must know: of the published numbers, then of ours."""
+    experiment, profile = reproduction.experiment, reproduction.profile
+    notes = [experiment.reading]
+    if reproduction.dataset not in {experiment.dataset, *experiment.also}:
+        notes.append(
+            f"Ours are on {reproduction.dataset}, the published on {experiment.dataset}: the order "
+            "of the systems can be compared, not the numbers."
+        )
+    notes.append(PROFILE_WORDS[profile])
+    notes += [f"{v.name}: {v.note}." for v in experiment.variants if v.note]
+    wanted = set(reproduction.runs.values())
+    missing = sorted(wanted - {row.name for row in reproduction.summary.rows if row.results})
+    if missing:
+        notes.append(f"Not run yet, or failed: {', '.join(missing)}.")
+    return [*notes, *reproduction.summary.notes]
+
+
+def curves_of(reproduction: Reproduction) -> list[Curve]:
+    """The losses of the first seed of each variant."""
+    return [
+        _curve(variant.name, reproduction.folder / "runs" / f"{row.name}-{row.seeds[0]}")
+        for variant, row in reproduction.rows()
+        if row is not None
+    ]
+
+
+def _curve(name: str, folder: Path) -> Curve:
+    """The steps of a run's log; of a step that was taken twice, after a crash, the later."""
+    totals: dict[int, float] = {}
+    with (folder / "run.jsonl").open(encoding="utf-8") as lines:
+        for line in lines:
+            said = json.loads(line)
+            if said["kind"] == "step":
+                totals[said["step"]] = sum(said["losses"].values())
+    return Curve(name, sorted(totals), [totals[step] for step in sorted(totals)])
+
+
+def label_values(row: Row) -> dict[str, float | None]:
+    """AP of each label, the mean over seeds, in percent."""
+    reports: list[Any] = [result.record.report["per_label"] for result in row.results]
+    found: dict[str, float | None] = {}
+    for label in reports[0]:
+        values = [report[label]["AP"] for report in reports]
+        known = [value for value in values if value is not None]
+        found[label] = fmean(known) if known else None
+    return found
+
+
+def label_remarks(row: Row) -> dict[str, str]:
+    """What keeps the AP of each label from meaning much; nothing for most."""
+    result, split = row.results[0], row.record.split
+    return {
+        label: label_remark(label, count, result.left_out, split)
+        for label, count in result.positives.items()
+    }
+
+
+def _system_tables(reproduction: Reproduction) -> list[Table]:
+    published = {row.method: row for row in PUBLISHED[reproduction.name]}
+    everything = [
+        _pair(variant, row, published[variant.name].all_labels, ("mAP", *_all_columns()))
+        for variant, row in reproduction.rows()
+    ]
+    top3 = [
+        _pair(variant, row, published[variant.name].top3, _top3_columns(published[variant.name]))
+        for variant, row in reproduction.rows()
+    ]
+    conventions = [
+        (row.method, row.setting, row.class_f1, row.top3_rule, row.note)
+        for row in published.values()
+    ]
+    return [
+        Table("All labels", ("", "", *ALL), tuple(line for pair in everything for line in pair)),
+        Table(
+            "Three labels a photo, by the rule of the published row",
+            ("", "", *TOP3),
+            tuple(line for pair in top3 for line in pair),
+        ),
+        Table(
+            "How the published rows were measured",
+            ("", "setting", "class F1", "top 3", "note"),
+            tuple(conventions),
+        ),
+    ]
+
+
+def _all_columns() -> tuple[str, ...]:
+    return tuple(f"all_{rate}" for rate in ALL[1:])
+
+
+def _top3_columns(row: PublishedRow) -> tuple[str, ...]:
+    prefix = "top3" if row.top3_rule == "exactly 3" else "top3_from_half"
+    return tuple(f"{prefix}_{rate}" for rate in TOP3)
+
+
+def _pair(
+    variant: Variant, row: Row | None, published: Sequence[Number], metrics: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """Two lines: what was published, and ours."""
+    ours = ["-"] * len(metrics) if row is None else [spread(row, metric) for metric in metrics]
+    return [
+        (variant.name, "published", *(plain(value) for value in published)),
+        ("", "ours", *ours),
+    ]
+
+
+def _ablation_tables(reproduction: Reproduction) -> list[Table]:
+    variants = reproduction.experiment.variants
+    lines = [
+        (dataset, "published", *(plain(value) for value in values))
+        for dataset, values in ABLATION.items()
+    ]
+    ours = ["-" if row is None else spread(row, "mAP") for _, row in reproduction.rows()]
+    lines.append((reproduction.dataset, "ours", *ours))
+    head = ("mAP", "", *(variant.name for variant in variants))
+    return [Table("Without its parts", head, tuple(lines))]
+
+
+def _loss_tables(reproduction: Reproduction) -> list[Table]:
+    curves = curves_of(reproduction)
+    head = ("loss after", *(curve.name for curve in curves))
+    lines = [
+        (f"{part:.0%} of the training", *(f"{_loss_at(curve, part):.2f}" for curve in curves))
+        for part in MILESTONES
+    ]
+    return [Table("Loss, mean over the last iterations", head, tuple(lines))]
+
+
+def _loss_at(curve: Curve, part: float) -> float:
+    """The mean over the iterations before, a fiftieth of the training."""
+    end = max(1, round(part * len(curve.losses)))
+    width = max(1, math.ceil(SMOOTHED * len(curve.losses)))
+    return fmean(curve.losses[max(0, end - width) : end])
+
+
+def _label_tables(reproduction: Reproduction) -> list[Table]:
+    columns = {v.name: label_values(row) for v, row in reproduction.rows() if row is not None}
+    if not columns:
+        return []
+    rows = [row for _, row in reproduction.rows() if row is not None]
+    lines = [
+        (label, *(plain(values[label]) for values in columns.values()), remark)
+        for label, remark in label_remarks(rows[0]).items()
+    ]
+    lines.append(("mean", *(plain(row.mean("mAP")) for row in rows), ""))
+    return [Table("Average precision", ("", *columns, ""), tuple(lines))]
+
+
+def _sweep_tables(reproduction: Reproduction) -> list[Table]:
+    lines = [
+        (variant.name, "-" if row is None else spread(row, "mAP"), variant.note)
+        for variant, row in reproduction.rows()
+    ]
+    experiment = reproduction.experiment
+    return [Table(experiment.title, (experiment.varied, "mAP", ""), tuple(lines))]
+
+
+def spread(row: Row, metric: str) -> str:
+    """A mean, with the standard deviation over seeds if there are two."""
+    deviation = row.deviation(metric)
+    return plain(row.mean(metric)) + ("" if deviation is None else f" ± {deviation:.1f}")
+
+
+def plain(value: float | None) -> str:
+    """A number to one decimal, or a dash."""
+    return "-" if value is None else f"{value:.1f}"

@@ -1,0 +1,59 @@
+"""What runs a trained model: torch, or without it ONNX Runtime or OpenVINO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.inference.networks.base import Network
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def open_network(
+    path: Path,
+    device: str = "auto",
+    precision: Precision = "auto",
+    *,
+    workers: int | None = None,
+) -> Network:
+    """Open a trained model, with what runs its kind: a folder, ``.onnx`` or OpenVINO's ``.xml``.
+
+    Args:
+        path: A model folder, or a file that `tagsight export` wrote.
+        device: A device of what runs it; ``auto`` is the best for folders, the CPU for files.
+        precision: Of the encoder; ``auto`` is float32, in which a model says the same whatever
+            runs it. In bfloat16 scores move by up to 0.12.
+        workers: Threads that decode photos; by default one for each processor, at most 16.
+
+    Raises:
+        DataError: If the model or the device cannot be used, or what runs it is not installed.
+    """
+    if path.suffix.lower() in {".onnx", ".xml"} and not path.is_dir():
+        if not path.is_file():
+            msg = f"expected an exported model at {path}, which does not exist"
+            raise DataError(msg)
+        return _opened_file(path, device, precision, workers)
+
+    from tagsight.checkpoint.folder import load_model
+    from tagsight.inference.networks.trained import TrainedNetwork
+    from tagsight.runtime.device import Runtime
+
+    exact = "float32" if precision == "auto" else precision
+    runtime = Runtime.choose(device, exact, workers=workers, photo_memory=0)
+    return TrainedNetwork(load_model(path, runtime.device), runtime)
+
+
+def _opened_file(path: Path, device: str, precision: Precision, workers: int | None) -> Network:
+    if path.suffix.lower() == ".onnx":
+        from tagsight.inference.networks.onnx_file import OnnxNetwork
+
+        return OnnxNetwork.open(path, device=device, precision=precision, workers=workers).try_out()
+
+    from tagsight.inference.networks.openvino_file import OpenvinoNetwork
+
+    return OpenvinoNetwork.open(path, device=device, precision=precision, workers=workers).try_out()

@@ -1,0 +1,224 @@
+"""What an ONNX file may hold, checked by its headers before a runtime opens it.
+
+A graph is a program. One that `tagsight export` writes takes each step once, and has all of its
+weights within the file: no loops, branches, functions, libraries of operators or other files.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tagsight.errors import DataError
+from tagsight.inference.networks.exported import LARGEST_DESCRIPTION
+from tagsight.inference.networks.protobuf import Reader, varints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from tagsight.inference.networks.protobuf import Field
+
+LARGEST_FILE = 2**31
+"""Bytes; protocol buffers end there."""
+
+MOST_NODES = 50_000
+MOST_AXES = 16
+
+_OPERATORS = """
+Abs Acos Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast CastLike Ceil Celu
+Clip Concat Constant ConstantOfShape Conv ConvInteger ConvTranspose Cos CumSum DepthToSpace
+DequantizeLinear Div DynamicQuantizeLinear Einsum Elu Equal Erf Exp Expand EyeLike Flatten Floor
+GRU Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater
+GreaterOrEqual GridSample GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization
+IsInf IsNaN LRN LSTM LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization
+LpPool MatMul MatMulInteger Max MaxPool Mean MeanVarianceNormalization Min Mish Mod Mul Neg
+NonZero Not OneHot Or PRelu Pad Pow QLinearConv QLinearMatMul QuantizeLinear RMSNormalization RNN
+Range Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin
+ReduceProd ReduceSum ReduceSumSquare Relu Reshape Resize Round ScatterElements ScatterND Selu
+Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub
+Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
+"""
+OPERATORS = frozenset(_OPERATORS.split())
+"""ONNX's own, from tensors to tensors. What has a graph within itself is not among them."""
+
+OWN_DOMAINS = frozenset({b"", b"ai.onnx"})
+
+ITEM_SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
+"""Bytes of an element, by ONNX's number for its type: numbers and truth values."""
+
+
+class _Kind(NamedTuple):
+    """The fields that a message may have.
+
+    Attributes:
+        harmless: Fields that cannot do anything.
+        read: Fields that are looked at, and by what.
+        once: Fields of which a second would change the first.
+    """
+
+    harmless: frozenset[int]
+    read: Mapping[int, Callable[[_Check, memoryview], None]]
+    once: frozenset[int] = frozenset()
+
+
+def check_onnx(file: Path) -> None:
+    """See that a file holds a graph such as `tagsight export` writes, and all of it.
+
+    Only headers are read: it takes neither the memory of the weights nor the time to load them.
+
+    Raises:
+        DataError: If the file is malformed or holds anything else, naming it.
+    """
+    size = file.stat().st_size
+    if not 0 < size <= LARGEST_FILE:
+        msg = f"expected 1 to {LARGEST_FILE:,} bytes in {file}, got {size:,}"
+        raise DataError(msg)
+    with file.open("rb") as opened:
+        mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        _Check().model(memoryview(mapped))
+    except DataError as error:
+        msg = f"expected a file that 'tagsight export' wrote, got {file}, which has {error}"
+        raise DataError(msg) from error
+
+
+class _Check:
+    """The check of one file: a method for each kind of message."""
+
+    def __init__(self) -> None:
+        self._reader = Reader()
+        self._nodes = 0
+
+    def model(self, content: memoryview) -> None:
+        for _ in self._fields("model", content):
+            pass
+
+    def graph(self, content: memoryview) -> None:
+        for _ in self._fields("graph", content):
+            pass
+
+    def opset(self, content: memoryview) -> None:
+        for field in self._fields("set of operators", content):
+            if field.number == 1 and bytes(field.content[:80]) not in OWN_DOMAINS:
+                msg = f"operators of {bytes(field.content[:80])!r}"
+                raise DataError(msg)
+
+    def note(self, content: memoryview) -> None:
+        # Characters that JSON escapes take up to six bytes.
+        if len(content) > 6 * LARGEST_DESCRIPTION:
+            msg = f"a description of {len(content):,} bytes"
+            raise DataError(msg)
+
+    def node(self, content: memoryview) -> None:
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            msg = f"more than {MOST_NODES:,} nodes"
+            raise DataError(msg)
+        domain, operator = b"", b""
+        for field in self._fields("node", content):
+            if field.number == _OPERATOR:
+                operator = bytes(field.content[:80])
+            elif field.number == _DOMAIN:
+                domain = bytes(field.content[:80])
+        if domain not in OWN_DOMAINS or operator.decode("latin-1") not in OPERATORS:
+            name = b"::".join(filter(None, (domain, operator))).decode("latin-1")
+            msg = f"the operator {name!r}"
+            raise DataError(msg)
+
+    def attribute(self, content: memoryview) -> None:
+        for _ in self._fields("attribute", content):
+            pass
+
+    def tensor(self, content: memoryview) -> None:
+        kind, sizes, found, raw = 0, list[int](), 0, -1
+        for field in self._fields("tensor", content):
+            if field.number == _DIMENSIONS:
+                sizes += [field.value] if field.value >= 0 else _dimensions(field.content)
+            elif field.number == _TYPE:
+                kind = field.value
+            elif field.number == _RAW:
+                raw = len(field.content)
+            elif field.number == _PLACE and field.value:
+                msg = "a tensor that is in another file"
+                raise DataError(msg)
+            else:
+                found += _elements(field)
+        shape = str(sizes)[:80]
+        if kind not in ITEM_SIZES or len(sizes) > MOST_AXES or max(sizes, default=0) >= 2**63:
+            msg = f"a tensor of the type {kind} and the shape {shape}"
+            raise DataError(msg)
+        count = math.prod(sizes)
+        if raw != count * ITEM_SIZES[kind] if raw >= 0 and not found else found != count:
+            msg = f"a tensor of the shape {shape} with more or fewer elements than that"
+            raise DataError(msg)
+
+    def _fields(self, name: str, content: memoryview) -> Iterator[Field]:
+        """The fields of a message, each allowed; what is within them has been looked at."""
+        kind, seen = _KINDS[name], set[int]()
+        for field in self._reader.fields(content):
+            number = field.number
+            if number not in kind.harmless and number not in kind.read:
+                raise DataError(_NAMES.get((name, number), f"a {name} with the field {number}"))
+            if number in kind.once and number in seen:
+                msg = f"a {name} that says twice what may be said once"
+                raise DataError(msg)
+            seen.add(number)
+            if number in kind.read:
+                kind.read[number](self, field.content)
+            yield field
+
+
+def _dimensions(content: memoryview) -> list[int]:
+    return varints(content) if len(content) <= 10 * MOST_AXES else [0] * (MOST_AXES + 1)
+
+
+def _elements(field: Field) -> int:
+    """How many elements a field of a tensor holds; they are not looked at."""
+    if field.number in _FIXED_NUMBERS:
+        return len(field.content) // _FIXED_NUMBERS[field.number]
+    if field.number in _WHOLE_NUMBERS:
+        ends = np.frombuffer(field.content, np.uint8) < 0x80
+        return 1 if field.value >= 0 else int(ends.sum())
+    return 0
+
+
+_OPERATOR, _DOMAIN = 4, 7
+_DIMENSIONS, _TYPE, _RAW, _PLACE = 1, 2, 9, 14
+_FIXED_NUMBERS = {4: 4, 10: 8}
+_WHOLE_NUMBERS = frozenset({5, 7, 11})
+
+_KINDS: dict[str, _Kind] = {
+    "model": _Kind(
+        frozenset({1, 2, 3, 4, 5, 6}),
+        {7: _Check.graph, 8: _Check.opset, 14: _Check.note},
+        once=frozenset({7}),
+    ),
+    "set of operators": _Kind(frozenset({1, 2}), {}, once=frozenset({1, 2})),
+    "graph": _Kind(frozenset({2, 10, 11, 12, 13, 14, 16}), {1: _Check.node, 5: _Check.tensor}),
+    "node": _Kind(frozenset({1, 2, 3, 4, 6, 7, 9}), {5: _Check.attribute}, frozenset({4, 7})),
+    "attribute": _Kind(
+        frozenset({1, 2, 3, 4, 7, 8, 9, 13, 20}),
+        {5: _Check.tensor, 10: _Check.tensor},
+        once=frozenset({5}),
+    ),
+    "tensor": _Kind(
+        frozenset({1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 14, 16}), {}, once=frozenset({2, 9})
+    ),
+}
+
+_NAMES = {
+    ("model", 20): "a training within",
+    ("model", 25): "functions",
+    ("graph", 15): "sparse tensors",
+    ("attribute", 6): "a graph within, such as a loop or a branch",
+    ("attribute", 11): "graphs within, such as a branch",
+    ("attribute", 22): "a sparse tensor",
+    ("attribute", 23): "sparse tensors",
+    ("tensor", 3): "a tensor in parts",
+    ("tensor", 6): "a tensor of text",
+    ("tensor", 13): "a tensor that is in another file",
+}

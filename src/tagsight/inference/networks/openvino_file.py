@@ -1,0 +1,131 @@
+"""An OpenVINO file, run by OpenVINO."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from tagsight.errors import DataError
+from tagsight.inference.networks.exported import (
+    KEY,
+    OUTPUTS,
+    ExportedNetwork,
+    Threads,
+    described,
+    memory_limit,
+    unreadable,
+)
+from tagsight.inference.networks.openvino_structure import check_openvino, peak_bytes
+from tagsight.inference.networks.seal import check_seal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tagsight.inference.model_info import ModelInfo
+
+WEIGHTS_KEY = f"{KEY}_weights"
+"""Under which a description keeps the digest of its weights, which lie beside it."""
+
+DEVICES = {"auto": "CPU", "cpu": "CPU"}
+PRECISIONS = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+class OpenvinoNetwork(ExportedNetwork):
+    """A model that OpenVINO has compiled for this machine; each thread has a request of its own."""
+
+    runs_on: ClassVar[str] = "OpenVINO"
+
+    def __init__(self, file: Path, info: ModelInfo, threads: Threads, compiled: Any) -> None:  # noqa: ANN401 - imported late
+        super().__init__(file, info, threads)
+        self._compiled = compiled
+        self._own = threading.local()
+
+    @classmethod
+    def open(
+        cls, file: Path, *, device: str = "auto", precision: str = "auto", workers: int | None
+    ) -> Self:
+        """Read a file and compile it.
+
+        Raises:
+            DataError: If it is none that `tagsight export` wrote, has been changed since, its
+                weights are missing or another's, OpenVINO is not installed, or it has no such
+                device.
+        """
+        try:
+            import openvino as ov
+        except ImportError as error:
+            msg = f"expected the extra 'openvino' to run {file}: pip install 'tagsight[openvino]'"
+            raise DataError(msg) from error
+        core, threads = ov.Core(), Threads.choose(workers)
+        place = DEVICES.get(device, device)
+        if place not in core.available_devices:
+            msg = (
+                f"expected a device that OpenVINO has here, {core.available_devices}, "
+                f"got {device!r}"
+            )
+            raise DataError(msg)
+        options = {
+            "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+            "INFERENCE_NUM_THREADS": threads.lanes * threads.each,
+            "NUM_STREAMS": threads.lanes,
+        }
+        check_openvino(file, weights_file(file))
+        check_seal(file)
+        try:
+            model = core.read_model(file)
+            said = str(model.get_rt_info([KEY]).value) if model.has_rt_info([KEY]) else None
+            names = [name for output in model.outputs for name in output.names]
+            info = described(file, said, names)
+            _check_weights(file, str(model.get_rt_info([WEIGHTS_KEY]).value))
+            _check_memory(file, model, info.image_size)
+            compiled = core.compile_model(model, place, options)
+        except DataError:
+            raise
+        # OpenVINO raises RuntimeError for all that it finds, also for what it cannot parse.
+        except RuntimeError as error:
+            raise unreadable(file, error) from error
+        return cls(file, info, threads, compiled)
+
+    def answers(
+        self, photos: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """Run the graph on photos ``(B, H, W, 3)`` for some of its outputs."""
+        request = self._request()
+        request.infer([photos])
+        # What a request gives is overwritten by its next run.
+        return [np.array(request.get_output_tensor(OUTPUTS.index(name)).data) for name in outputs]
+
+    def _request(self) -> Any:  # noqa: ANN401 - imported late
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        return self._own.request
+
+
+def weights_file(file: Path) -> Path:
+    """Where the weights of a description lie."""
+    return file.with_suffix(".bin")
+
+
+def weights_digest(file: Path) -> str:
+    """Of the weights of a description: hexadecimal SHA-256."""
+    with weights_file(file).open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _check_weights(file: Path, digest: str) -> None:
+    if weights_digest(file) != digest:
+        msg = f"expected the weights of {file} beside it, got others in {weights_file(file)}"
+        raise DataError(msg)
+
+
+def _check_memory(file: Path, model: Any, side: int) -> None:  # noqa: ANN401 - imported late
+    needed, most = peak_bytes(model, (1, side, side, 3)), memory_limit()
+    if needed > most:
+        msg = f"expected a graph that runs in {most:,} bytes, got {file}, which needs {needed:,}"
+        raise DataError(msg)

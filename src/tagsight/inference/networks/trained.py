@@ -1,0 +1,131 @@
+"""A model folder, run by torch."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+from tagsight.checkpoint.card import model_card
+from tagsight.checkpoint.new_labels import add_labels
+from tagsight.config import GraphConfig
+from tagsight.inference.model_info import MOST_LINKS, LabelLink, ModelInfo
+from tagsight.inference.networks.base import Outputs
+from tagsight.loading.transforms import on_device
+from tagsight.nn.graph import edge_probability
+from tagsight.runtime.precision import widened
+from tagsight.runtime.version import __version__
+from tagsight.systems.gradcam import grad_cam
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tagsight.checkpoint.folder import LoadedModel
+    from tagsight.inference.networks.base import Item, Outcome, Prepared
+    from tagsight.runtime.device import Runtime
+
+
+class TrainedNetwork:
+    """A system as it was trained.
+
+    Args:
+        model: On the runtime's device.
+        runtime: Device, precision, and threads that decode.
+    """
+
+    def __init__(self, model: LoadedModel, runtime: Runtime) -> None:
+        self.model = model
+        self.runtime = runtime
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """What the model says of itself."""
+        return describe(self.model)
+
+    @torch.inference_mode()
+    def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Recognise warped photos."""
+        with self.runtime.autocast():
+            recognition = self.model.system(self._images(pixels))
+        return Outputs(*(tensor.float().cpu().numpy() for tensor in recognition))
+
+    @torch.inference_mode()
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Describe warped photos cell by cell: ``(B, D, h, w)`` float32."""
+        with self.runtime.autocast():
+            features = widened(self.model.system.backbone(self._images(pixels)))
+        found: NDArray[np.float32] = features.float().cpu().numpy()
+        return found
+
+    def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float32]:
+        """Explain warped photos by Grad-CAM: ``(B, len(labels), h, w)`` float32."""
+        with self.runtime.autocast():
+            maps = grad_cam(self.model.system, self._images(pixels), labels)
+        found: NDArray[np.float32] = maps.float().cpu().numpy()
+        return found
+
+    def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
+        """The same model, which recognises further labels by what their words mean.
+
+        Raises:
+            DataError: As `tagsight.checkpoint.new_labels.add_labels` does.
+        """
+        return type(self)(add_labels(self.model, names, vectors=vectors), self.runtime)
+
+    def pipeline(
+        self,
+        prepare: Callable[[Item], Prepared],
+        forward: Callable[[Prepared], Outcome],
+        batches: Iterable[Item],
+    ) -> Iterator[Outcome]:
+        """Work batches off as `tagsight.runtime.device.Runtime.pipeline` does."""
+        return self.runtime.pipeline(prepare, forward, batches)
+
+    def lanes(self) -> tuple[int, Callable[[], object]]:
+        """How many threads take a batch of their own through the network, and how each begins."""
+        return self.runtime.lanes()
+
+    def _images(self, pixels: NDArray[np.uint8]) -> Tensor:
+        return on_device(torch.from_numpy(pixels).permute(0, 3, 1, 2), self.runtime)
+
+
+def describe(model: LoadedModel) -> ModelInfo:
+    """What a model says of itself."""
+    system, recipe = model.system, model.recipe
+    return ModelInfo(
+        tagsight=__version__,
+        model=model.digest,
+        system=recipe.system,
+        recipe=recipe.name,
+        labels=model.labels.names,
+        decision=model.decision.as_dict(model.labels.names),
+        image_size=recipe.training.image_size,
+        embedding_size=system.backbone.channels,
+        pooling=system.config.pooling,
+        maps_add_up=system.maps_add_up,
+        probabilities=system.probabilities,
+        links=_links(model),
+        facts=dict(model.facts),
+        card=model_card(system, model.labels, model.decision, recipe, model.facts),
+    )
+
+
+def _links(model: LoadedModel) -> tuple[LabelLink, ...]:
+    """The strongest edges of the graph that the classifiers were made by, the strongest first."""
+    graph = getattr(model.system.config, "graph", None)
+    if not isinstance(graph, GraphConfig) or graph.variant in {"identity", "none"}:
+        return ()
+    probability = edge_probability(model.labels.cooccurrence, graph).cpu()
+    strongest = probability.flatten().topk(min(MOST_LINKS, probability.numel()))
+    size = len(model.labels)
+    return tuple(
+        LabelLink(source=place % size, target=place // size, weight=weight)
+        for place, weight in zip(strongest.indices.tolist(), strongest.values.tolist(), strict=True)
+        if weight > 0
+    )

@@ -1,0 +1,118 @@
+"""How often labels occur together, on disk: ``.npz`` files, and the pickles of ML-GCN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tagsight.data.annotations import clean_name
+from tagsight.data.pickles import read_pickled_arrays
+from tagsight.errors import DataError
+from tagsight.labels.space import LabelSpace
+from tagsight.runtime.arrays import array_names, opened_arrays, read_array, write_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+MOST_LABELS = 20_000
+
+
+def write_counts(path: Path, labels: LabelSpace) -> None:
+    """Write ``names``, ``counts`` and ``cooccurrence`` of ``L`` labels.
+
+    ``counts`` is ``(L,)``, photos with each label; ``cooccurrence`` is ``(L, L)``, photos with
+    both, and 0 on the diagonal. They are counts and no graph: what is an edge is decided later.
+
+    Raises:
+        DataError: If the path does not end in ``.npz``.
+    """
+    together = labels.cooccurrence.clone().fill_diagonal_(0)
+    write_arrays(
+        path,
+        names=np.array(labels.names),
+        counts=labels.cooccurrence.diagonal().numpy(),
+        cooccurrence=together.numpy(),
+    )
+
+
+def read_counts(path: Path) -> LabelSpace:
+    """Read a file of `write_counts`.
+
+    Returns:
+        The labels; in how many photos each is known (``photos``) the file does not say: 0.
+
+    Raises:
+        DataError: If the file is no such file, or its counts contradict each other.
+    """
+    with opened_arrays(path) as archive:
+        if missing := sorted({"names", "counts", "cooccurrence"} - array_names(archive)):
+            msg = (
+                f"{path}: expected arrays 'names', 'counts' and 'cooccurrence', as "
+                f"'tagsight graph --save' writes them, got none of the name {missing[0]!r}"
+            )
+            raise DataError(msg)
+        names = read_array(archive, "names", "U", path)
+        counts = read_array(archive, "counts", "i", path)
+        together = read_array(archive, "cooccurrence", "i", path)
+    return _label_space([str(name) for name in names.ravel()], counts, together, path)
+
+
+def read_legacy_counts(path: Path, names: Sequence[str]) -> LabelSpace:
+    """Read a ``*_adj.pkl`` of ML-GCN: a dictionary of ``nums`` and ``adj``.
+
+    Nothing is unpickled but arrays.
+
+    Args:
+        path: The file.
+        names: The ``L`` labels in its order, which the file does not tell.
+
+    Raises:
+        DataError: If the file holds anything else, or has not as many labels.
+    """
+    arrays = read_pickled_arrays(path)
+    if not isinstance(arrays, dict) or not {"nums", "adj"} <= set(arrays):
+        msg = f"{path}: expected a dictionary of 'nums' and 'adj', as ML-GCN's *_adj.pkl are"
+        raise DataError(msg)
+    return _label_space(names, _whole(arrays["nums"], path), _whole(arrays["adj"], path), path)
+
+
+def _whole(array: NDArray[np.generic], path: Path) -> NDArray[np.int64]:
+    numbers = array.astype(np.float64)
+    if not (np.isfinite(numbers) & (abs(numbers) < 2**53) & (numbers == numbers.round())).all():
+        msg = f"{path}: expected counts, got other numbers"
+        raise DataError(msg)
+    return numbers.astype(np.int64)
+
+
+def _label_space(
+    names: Sequence[str], counts: NDArray[np.generic], together: NDArray[np.generic], path: Path
+) -> LabelSpace:
+    size = len(names)
+    if counts.shape != (size,) or together.shape != (size, size):
+        msg = (
+            f"{path}: expected counts of all labels, shapes ({size},) and ({size}, {size}), "
+            f"got {counts.shape} and {together.shape}"
+        )
+        raise DataError(msg)
+    if not 0 < size <= MOST_LABELS:
+        msg = f"{path}: expected 1 to {MOST_LABELS:,} labels, got {size:,}"
+        raise DataError(msg)
+    own = torch.from_numpy(counts.astype(np.int64))
+    both = torch.from_numpy(together.astype(np.int64)).fill_diagonal_(0)
+    if bool((both < 0).any() or (own < 0).any() or (both != both.T).any() or (both > own).any()):
+        msg = (
+            f"{path}: expected symmetric counts of photos, no pair more often than either of its "
+            "labels, got others"
+        )
+        raise DataError(msg)
+    try:
+        known = tuple(clean_name(name, str(path)) for name in names)
+        return LabelSpace(known, None, both + torch.diag(own), torch.zeros_like(own))
+    except ValueError as error:
+        msg = f"{path}: {error}"
+        raise DataError(msg) from error

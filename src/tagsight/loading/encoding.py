@@ -1,0 +1,281 @@
+"""Photos through the frozen stages once, before training, instead of once an epoch.
+
+Possible where nothing else happens to a photo than flips and scales, which are few: each is a view
+to keep. What training then sees is what it would have computed, but for the rounding of a flip.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import prod
+from typing import TYPE_CHECKING, NamedTuple
+
+import PIL
+import timm
+import torch
+import torchvision
+
+from tagsight.data.photos import MARGIN
+from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
+from tagsight.loading.preprocessing import warped
+from tagsight.loading.transforms import on_device
+from tagsight.nn.views import stacked_pixels, with_mirrored
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.loading.augmentation import Augmentation
+    from tagsight.nn.backbones import Backbone
+    from tagsight.nn.views import View
+    from tagsight.runtime.device import Runtime
+    from tagsight.runtime.progress import WorkLog
+    from tagsight.systems import System
+
+BATCH = 16
+"""Photos that go through the frozen stages together: always as many, so that a photo's features do
+not depend on where a killed run left off."""
+
+
+class Grid(NamedTuple):
+    """What the frozen stages give for a view of one photo.
+
+    Attributes:
+        name: In the cache: the view's size in pixels and its transforms.
+        shape: ``(h, w, C)``.
+        dtype: Of its numbers.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+class FeatureStore:
+    """Frozen features by row, read from the disk.
+
+    Args:
+        cache: Where they are, all of them.
+        photos: Content hash of each row's photo.
+        grids: What there is of each photo.
+    """
+
+    def __init__(
+        self, cache: FeatureCache, photos: Sequence[bytes], grids: Mapping[View, Grid]
+    ) -> None:
+        self._cache = cache
+        self._photos = photos
+        self._grids = grids
+        self._names = [grid.name for grid in grids.values()]
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __getitem__(self, row: int) -> dict[View, Tensor]:
+        """Read one photo's features: ``(h, w, C)`` by view."""
+        kept = self._cache.read(self._photos[row], self._names)
+        return {
+            view: torch.frombuffer(bytearray(content), dtype=grid.dtype).view(grid.shape)
+            for (view, grid), content in zip(self._grids.items(), kept, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The frozen stages of a system, at the size it is trained for.
+
+    Args:
+        system: On the runtime's device, in evaluation mode or not.
+        side: Of the photos, in pixels.
+        runtime: Device, precision, threads.
+    """
+
+    system: System
+    side: int
+    runtime: Runtime
+
+    def grids(self, views: Sequence[View]) -> dict[View, Grid]:
+        """Find out what the stages give for each view, from an empty photo."""
+        empty = torch.zeros(1, 3, self.side, self.side, dtype=torch.uint8)
+        return {
+            view: Grid(self._name(view), tuple(grid.shape[1:]), grid.dtype)
+            for view, grid in self._features(empty, views).items()
+        }
+
+    def file(self, folder: Path) -> Path:
+        """Name the cache's file after everything that the features depend on but the photo."""
+        versions = (
+            torch.__version__,
+            timm.__version__,
+            PIL.__version__,
+            torchvision.__version__,
+            f"decoded to {MARGIN} sides in sRGB, resized across and then down",
+            str(self.runtime),
+        )
+        digest = blake2b("|".join(versions).encode(), digest_size=16)
+        digest.update(_fingerprint(self.system.backbone))
+        return folder / f"{digest.hexdigest()}{SUFFIX}"
+
+    def encode(
+        self,
+        paths: Mapping[bytes, Path],
+        grids: Mapping[View, Grid],
+        cache: FeatureCache,
+    ) -> Iterator[int]:
+        """Put photos through the frozen stages and keep what they give.
+
+        Args:
+            paths: Photos by their content hash.
+            grids: The views that are wanted.
+            cache: Where to keep them.
+
+        Yields:
+            The number of photos done so far.
+        """
+        hashes = list(paths)
+        batches = [hashes[first : first + BATCH] for first in range(0, len(hashes), BATCH)]
+
+        def prepare(batch: Sequence[bytes]) -> Tensor:
+            most = self.runtime.max_photo_memory
+            images = [warped(paths[photo], self.side, max_memory=most) for photo in batch]
+            return stacked_pixels([*images, *images[:1] * (BATCH - len(batch))])
+
+        def forward(images: Tensor) -> dict[View, Tensor]:
+            return self._features(images, list(grids))
+
+        done = 0
+        encoded = self.runtime.pipeline(prepare, forward, batches)
+        for batch, features in zip(batches, encoded, strict=True):
+            cache.write(
+                (photo, grids[view].name, _bytes(features[view][place]))
+                for place, photo in enumerate(batch)
+                for view in grids
+            )
+            done += len(batch)
+            yield done
+
+    @torch.no_grad()
+    def _features(self, photos: Tensor, views: Sequence[View]) -> dict[View, Tensor]:
+        """``(B, 3, S, S)`` uint8 -> ``(B, h, w, C)`` by view."""
+        images = on_device(photos, self.runtime)
+        with self.runtime.autocast():
+            return {
+                view: self.system.backbone.to_frozen(self.system.see(images, view)).movedim(1, -1)
+                for view in views
+            }
+
+    def _name(self, view: View) -> str:
+        return " ".join([str(self.side), *sorted(view), *self._small(view)])
+
+    def _small(self, view: View) -> list[str]:
+        empty = torch.empty(1, 3, self.side, self.side)
+        return [str(self.system.see(empty, view).shape[-1])] if "scale" in view else []
+
+
+class Rows(NamedTuple):
+    """A split's photos, and the views of them that are wanted.
+
+    Attributes:
+        paths: ``N`` photos.
+        views: What training or validation may ask for.
+    """
+
+    paths: Sequence[Path]
+    views: Sequence[View]
+
+
+@contextmanager
+def kept_features(
+    encoder: Encoder, splits: Sequence[Rows], hashes: Mapping[Path, bytes], log: WorkLog
+) -> Iterator[list[FeatureStore] | None]:
+    """Find or make the frozen features of splits, in the runtime's cache.
+
+    Args:
+        encoder: The frozen stages.
+        splits: The photos.
+        hashes: Content hash of every photo.
+        log: Hears how it goes, and why if it does not.
+
+    Yields:
+        A store for each split, or None if there is no room for them.
+    """
+    with ExitStack() as opened:
+        try:
+            with encoder.runtime.processes.one_at_a_time():
+                stores = _stores(encoder, splits, hashes, log, opened)
+        except (OSError, sqlite3.Error) as error:
+            log.note(f"frozen features cannot be kept in {encoder.runtime.cache}: {error}")
+            stores = None
+        yield stores
+
+
+def _stores(
+    encoder: Encoder,
+    splits: Sequence[Rows],
+    hashes: Mapping[Path, bytes],
+    log: WorkLog,
+    opened: ExitStack,
+) -> list[FeatureStore] | None:
+    folder, space = encoder.runtime.cache, encoder.runtime.cache_space
+    if folder is None:
+        return None
+    cache = opened.enter_context(FeatureCache(encoder.file(folder)))
+    stores, missing = [], []
+    for paths, views in splits:
+        grids = encoder.grids(views)
+        photos = {hashes[path]: path for path in paths}
+        for photo in cache.complete({grid.name: grid.size for grid in grids.values()}):
+            photos.pop(photo, None)
+        missing.append((photos, grids))
+        stores.append(FeatureStore(cache, [hashes[path] for path in paths], grids))
+    needed = sum(len(photos) * sum(g.size for g in grids.values()) for photos, grids in missing)
+    if not make_room(folder, needed, space, keep=cache.file):
+        log.note(
+            f"frozen stages are computed in every epoch: keeping their features takes "
+            f"{needed / 2**30:.1f} GiB, more than --cache-space {space / 2**30:.3g} has"
+        )
+        return None
+    total = sum(len(photos) for photos, _ in missing)
+    with log.work("frozen stages", total) as advance:
+        done = 0
+        for photos, grids in missing:
+            for done_here in encoder.encode(photos, grids, cache):
+                advance(done + done_here)
+            done += len(photos)
+    log.note(f"frozen stages: {amount(total, 'photo')} computed, the rest found in {cache.file}")
+    return stores
+
+
+def can_be_kept(backbone: Backbone, augmentation: Augmentation) -> bool:
+    """Whether a photo looks the same to the trained stages in every epoch, but for its view."""
+    return len(backbone.frozen) > 0 and augmentation.only_flips
+
+
+def wanted_views(system: System, augmentation: Augmentation) -> Sequence[View]:
+    """Name the views that training may ask for, of photos and of mirrored photos."""
+    return with_mirrored(system.views) if augmentation.flip else system.views
+
+
+def _fingerprint(backbone: Backbone) -> bytes:
+    digest = blake2b(repr(backbone.frozen).encode(), digest_size=16)
+    held = {**backbone.frozen.state_dict(), "mean": backbone.mean, "std": backbone.std}
+    for name, tensor in held.items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(_bytes(tensor))
+    return digest.digest()
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    flat = tensor.detach().cpu().contiguous().flatten()
+    return flat.view(torch.uint8).numpy().tobytes()

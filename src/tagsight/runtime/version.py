@@ -1,0 +1,3 @@
+"""The version of the package, which files and answers carry."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,99 @@
+"""What the settings and recipes of several systems share."""
+
+from __future__ import annotations
+
+from tagsight.config import (
+    BackboneConfig,
+    ConsistencyConfig,
+    GraphConfig,
+    Recipe,
+    SystemConfig,
+    TrainConfig,
+)
+
+RESNET101 = BackboneConfig(
+    name="resnet101.tv_in1k", frozen_stages=0, freeze_depthwise=False, freeze_batch_norm=False
+)
+"""What every table since 2017 compares on: torchvision's first ImageNet weights."""
+
+ML_GCN_PAPER = TrainConfig(
+    image_size=448,
+    epochs=100,
+    batch_size=32,
+    optimizer="sgd",
+    decayed_parameters="all",
+    lr=0.1,
+    backbone_lr_factor=0.1,
+    weight_decay=1e-4,
+    schedule="step",
+    decay_every=40,
+    decay_factor=0.1,
+    clip_norm=10,
+    crop="multi_scale",
+    random_flip=True,
+    selection="last",
+)
+"""ML-GCN's released code, with the schedule of its section 4.1; the code stops at 20 epochs.
+
+Its rates are for its label loss, a mean over labels (``label_reduction = "mean"``): of their sum
+the gradient is as many times as large as there are labels."""
+
+GCAM_PAPER = TrainConfig(
+    image_size=224,
+    epochs=60,
+    batch_size=32,
+    optimizer="sgd",
+    decayed_parameters="all",
+    lr=1e-3,
+    weight_decay=5e-4,
+    schedule="step",
+    decay_every=30,
+    decay_factor=0.5,
+    selection="last",
+)
+"""G-CAM section 4.2, which does not say how many epochs."""
+
+UNTRIED = "not run by us: it takes a GPU"
+
+CPU_TRAINING = TrainConfig(
+    image_size=224,
+    epochs=8,
+    batch_size=32,
+    optimizer="adamw",
+    lr=2e-3,
+    backbone_lr_factor=0.2,
+    weight_decay=0.01,
+    schedule="one_cycle",
+    random_flip=True,
+    average=0.98,
+)
+"""Without crops, so that what the frozen stages make of a photo can be kept."""
+
+CPU_DECODER_TRAINING = CPU_TRAINING.model_copy(update={"lr": 4e-4, "backbone_lr_factor": 1.0})
+"""For layers of attention, which come apart at the rate that suits a linear classifier; that of the
+backbone is the same."""
+
+CPU_SMOOTHING = 0.05
+CPU_GRAPH = GraphConfig(bias=True, lr_factor=0.1)
+CPU_CONSISTENCY = ConsistencyConfig(weight=0.3, ramp=0.3, views="one", error="relative")
+
+
+TRIED = "own trials (docs/decisions/0003-what-makes-gcam-train.md)"
+SIZED = "ours: the training of gcam-cpu, but for what the system needs, and sizes for two cores"
+
+
+def cpu_recipe(
+    system: str,
+    settings: SystemConfig,
+    training: TrainConfig = CPU_TRAINING,
+    source: str = SIZED,
+) -> Recipe:
+    """Name the settings that a system is trained with on two cores in minutes."""
+    return Recipe(
+        name=f"{system}-cpu",
+        system=system,
+        settings=settings,
+        training=training,
+        source=source,
+        expectation="docs/results.md",
+    )

@@ -1,0 +1,181 @@
+"""From a recipe's name and what a user changes of it to the recipe that is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
+
+from pydantic import ValidationError
+
+from tagsight.config import Settings, TrainConfig
+from tagsight.errors import DataError, Place, settings_sentence
+from tagsight.systems.recipes import RECIPES, SYSTEM_CONFIGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tagsight.config import Recipe
+
+DEFAULT_RECIPE = "gcam-cpu"
+"""On every device: a recipe that we have measured ourselves."""
+
+
+class Change(NamedTuple):
+    """A setting that a user gives another value.
+
+    Attributes:
+        path: Of the setting, from ``system`` or ``training`` on.
+        value: A string is parsed as the setting's type asks; ``a,b`` is a list.
+        spelled: The setting as the user wrote it, such as ``--system.graph.epsilon``.
+    """
+
+    path: Place
+    value: object
+    spelled: str
+
+
+def changes_in(values: Mapping[str, Any], prefix: str, path: Place = ()) -> Iterator[Change]:
+    """Find every setting in nested tables.
+
+    Args:
+        values: Tables of settings and tables.
+        prefix: What the user wrote before the settings' names: ``--``, or a file's name.
+        path: Of the table that ``values`` is.
+
+    >>> next(changes_in({"system": {"pooling": "max"}}, "--"))
+    Change(path=('system', 'pooling'), value='max', spelled='--system.pooling')
+    """
+    for name, value in values.items():
+        here = (*path, name)
+        if isinstance(value, Mapping):
+            yield from changes_in(value, prefix, here)
+        else:
+            yield Change(here, value, prefix + ".".join(here))
+
+
+def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
+    """Change a recipe; of several changes of a setting the last one holds.
+
+    A recipe that differs from the one in the catalogue in more than its seed says so in its name.
+
+    Args:
+        name: A key of `RECIPES`.
+        changes: What is different from it.
+
+    Raises:
+        DataError: If a recipe or setting is unknown, or a value is out of its range.
+    """
+    base = known_recipe(name)
+    kinds: dict[str, type[Settings]] = {
+        "system": SYSTEM_CONFIGS[base.system],
+        "training": TrainConfig,
+    }
+    known = {path: kind for table in kinds for path, kind in _fields(kinds[table], (table,))}
+    values = {"system": base.settings.model_dump(), "training": base.training.model_dump()}
+    spelled: dict[Place, str] = {}
+    for change in changes:
+        if change.path not in known:
+            raise DataError(_unknown(change, list(known), base))
+        _assign(values, change.path, _parsed(change.value, known[change.path]))
+        spelled[change.path] = change.spelled
+    chosen = {table: _validated(kinds[table], table, values[table], spelled) for table in kinds}
+    recipe = base.model_copy(update={"settings": chosen["system"], "training": chosen["training"]})
+    return _named_for(recipe, base, known)
+
+
+def known_recipe(name: str) -> Recipe:
+    """Look a recipe up.
+
+    Raises:
+        DataError: If there is none of that name.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    nearest = get_close_matches(name, RECIPES, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(RECIPES)}"
+    msg = f"expected the name of a recipe, got {name!r}; {hint}"
+    raise DataError(msg)
+
+
+def _fields(kind: type[Settings], path: Place) -> Iterator[tuple[Place, Any]]:
+    for name, field in kind.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, Settings):
+            yield from _fields(annotation, (*path, name))
+        else:
+            yield (*path, name), annotation
+
+
+def _unknown(change: Change, known: Sequence[Place], base: Recipe) -> str:
+    start = change.spelled.removesuffix(".".join(change.path))
+    below = [path for path in known if path[: len(change.path)] == change.path]
+    if below:
+        such = start + ".".join(below[0])
+        return f"{change.spelled}: expected one of its settings, such as {such}"
+    dotted = [".".join(path) for path in known]
+    alike = [name for name in dotted if name.rpartition(".")[2] == change.path[-1]]
+    nearest = alike or get_close_matches(".".join(change.path), dotted, n=1, cutoff=0.6)
+    hint = (
+        f"did you mean {start}{nearest[0]}?"
+        if nearest
+        else f"'tagsight recipes {base.name}' lists them"
+    )
+    return f"{base.system} has no setting {change.spelled}; {hint}"
+
+
+def _parsed(value: object, annotation: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if get_origin(annotation) is tuple:
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if value.lower() == "none" and NoneType in get_args(annotation):
+        return None
+    return value
+
+
+def _assign(values: dict[str, Any], path: Place, value: object) -> None:
+    *tables, name = path
+    for table in tables:
+        values = values[table]
+    values[name] = value
+
+
+def _validated(
+    kind: type[Settings], table: str, values: Mapping[str, Any], spelled: Mapping[Place, str]
+) -> Settings:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise DataError(settings_sentence(error, spelled, (table,))) from error
+
+
+def _named_for(recipe: Recipe, base: Recipe, known: Iterable[Place]) -> Recipe:
+    now, before = _values(recipe), _values(base)
+    changed = [
+        path
+        for path in known
+        if _value_at(now, path) != _value_at(before, path) and path != ("training", "seed")
+    ]
+    if not changed:
+        return recipe
+    listed = ", ".join(f"{'.'.join(path)} = {_value_at(now, path)!r}" for path in changed)
+    return recipe.model_copy(
+        update={
+            "name": f"{base.name}, changed",
+            "source": f"{base.name} with {listed}",
+            "expectation": "not known: the recipe was changed",
+        }
+    )
+
+
+def _values(recipe: Recipe) -> dict[str, Any]:
+    return {"system": recipe.settings.model_dump(), "training": recipe.training.model_dump()}
+
+
+def _value_at(values: Mapping[str, Any], path: Place) -> object:
+    found: Any = values
+    for name in path:
+        found = found[name]
+    return found

@@ -1,0 +1,4 @@
+"""A collection tagged: lines, sidecars, several machines.
+
+May import inference and what lies below it.
+"""

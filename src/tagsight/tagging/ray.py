@@ -1,0 +1,168 @@
+"""The labels of photos, recognised on the machines of a Ray cluster.
+
+Workers decode and recognise; scores alone come back, in the order of the photos, and are decided
+and written here. Ray pickles what it sends between its own processes; photos and models are not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tagsight.errors import DataError
+from tagsight.inference.result import PhotoLabels
+from tagsight.runtime.threads import batched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from tagsight.inference.recognizer import OnError, Recognizer
+
+    Columns = dict[str, NDArray[Any]]
+
+PART = 128
+"""Paths that are handed over together; the cluster keeps them, and no more than it has room for in
+memory."""
+
+
+class RayTagger:
+    """A model at work on many machines, each with the same photos and the model at the same paths.
+
+    Args:
+        load: Makes the recognizer of a worker, once.
+        recognizer: The same here; its thresholds decide.
+        workers: Most processes that recognise; by default as many as the cluster has GPUs, or
+            processors if it has none.
+
+    Raises:
+        DataError: If Ray is not installed.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Recognizer],
+        recognizer: Recognizer,
+        *,
+        workers: int | None = None,
+    ) -> None:
+        try:
+            import ray.data
+        except ImportError as error:
+            msg = "expected the extra 'ray' for --engine ray: pip install 'tagsight[ray]'"
+            raise DataError(msg) from error
+        del ray
+        self.labels = recognizer.labels
+        self.batch_size = recognizer.batch_size
+        self._load = load
+        self._decision = recognizer.decision
+        self._workers = workers
+
+    def recognize(
+        self, photos: Iterable[Path], *, on_error: OnError | None = None
+    ) -> Iterator[PhotoLabels]:
+        """Recognise photos, in their order, while a cluster is joined or a local one is started.
+
+        Args:
+            photos: Paths that lead to the same file on every machine.
+            on_error: As in `Recognizer.recognize`.
+
+        Raises:
+            DataError: If a photo cannot be read and nobody is to be told.
+        """
+        with _joined() as ray:
+            devices = ray.cluster_resources()
+            gpus = int(devices.get("GPU", 0))
+            paths = [ray.put(_table(part)) for part in batched(photos, PART)]
+            answers = ray.data.from_arrow_refs(paths).map_batches(
+                _worker(self._load),
+                batch_size=self.batch_size,
+                concurrency=min(self._workers or 2**16, gpus or int(devices["CPU"])),
+                num_gpus=1 if gpus else 0,
+                num_cpus=0 if gpus else 1,
+            )
+            try:
+                for part in answers.iter_batches(batch_size=None):
+                    yield from self._decided(part, on_error)
+            except ray.exceptions.RayError as error:
+                _, told, reason = str(error).rpartition(f"{DataError.__name__}: ")
+                if told:
+                    msg = f"expected the model on every machine of the cluster, got: {reason}"
+                    raise DataError(msg) from error
+                raise
+
+    def _decided(self, part: Columns, on_error: OnError | None) -> Iterator[PhotoLabels]:
+        rows = zip(part["path"], part["problem"], part["scores"], strict=True)
+        for name, problem, scores in rows:
+            path = Path(os.fsdecode(name))
+            if not problem:
+                thresholds = self._decision.thresholds.copy()
+                predicted = self._decision.predicted(scores)
+                yield PhotoLabels(path, self.labels, scores.copy(), thresholds, predicted)
+            elif on_error is None:
+                raise DataError(problem)
+            else:
+                on_error(path, DataError(problem))
+
+
+def _worker(load: Callable[[], Recognizer]) -> type:
+    """The class whose objects recognise, each in a process of Ray's.
+
+    It takes no arguments: those would lie in the cluster's memory for as long as the work lasts.
+    """
+
+    class Worker:
+        """Gives the scores of photos, or why there are none."""
+
+        def __init__(self) -> None:
+            self._recognizer = load()
+
+        def __call__(self, batch: Columns) -> Columns:
+            answers = self._recognizer.answers([Path(os.fsdecode(name)) for name in batch["path"]])
+            nothing = np.zeros(len(self._recognizer.labels))
+            problems = [str(a) if isinstance(a, DataError) else "" for a in answers]
+            scores = [nothing if isinstance(a, DataError) else a.scores for a in answers]
+            return {
+                "path": batch["path"],
+                "problem": np.array(problems),
+                "scores": np.stack(scores),
+            }
+
+    return Worker
+
+
+def _table(paths: list[Path]) -> object:
+    import pyarrow as pa
+
+    return pa.table({"path": pa.array([os.fsencode(path) for path in paths], pa.binary())})
+
+
+@contextmanager
+def _joined() -> Iterator[Any]:
+    """Join the cluster of ``RAY_ADDRESS``, or start one here; it is left, or ended, afterwards."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    ray.init(
+        os.environ.get("RAY_ADDRESS", "local"),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of few photos for many processors
+            yield ray
+    finally:
+        ray.shutdown()

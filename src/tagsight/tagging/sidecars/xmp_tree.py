@@ -1,0 +1,199 @@
+"""An XMP packet as elements that know where they lie in the file: to be edited in place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+from xml.parsers import expat
+
+from tagsight.errors import DataError
+from tagsight.tagging.sidecars.edit import LARGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+
+MOST_TAGS = 100_000
+"""Tags and comments; photo managers write some hundreds, with drawn masks some thousands."""
+
+MOST_ATTRIBUTES = 200_000
+"""Attributes of all elements together."""
+
+LONGEST_NAMESPACE = 256
+"""Characters of a namespace, which is part of the name of each of its elements and attributes."""
+
+DEEPEST = 100
+"""Elements within one another."""
+
+_XML = "http://www.w3.org/XML/1998/namespace"
+# Possessive: neither goes back over what it has passed.
+_TAG = re.compile(rb"<([^\s/>]++)(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
+_ATTRIBUTE = re.compile(rb"=\s*+[\"']")
+
+
+@dataclass(slots=True)
+class Element:
+    """An element and its places in the file.
+
+    Attributes:
+        name: Namespace and local name, joined.
+        start: Of its ``<``.
+        opened: Behind the ``>`` of its start tag.
+        closing: Of the ``<`` of its end tag, ``end`` if it has none.
+        end: Behind all of it.
+        tag: Its name as it is written, such as ``rdf:li``.
+        attributes: Their names, as those of elements.
+        children: Elements within, in their order.
+        text: Within itself, without that of its children.
+    """
+
+    name: str
+    start: int
+    opened: int
+    tag: bytes
+    attributes: frozenset[str]
+    closing: int = -1
+    end: int = -1
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+
+    @property
+    def prefix(self) -> bytes:
+        """``rdf:`` of ``rdf:li``, empty if there is none."""
+        return self.tag[: self.tag.rfind(b":") + 1]
+
+    def walk(self) -> Iterator[Element]:
+        """This element and all within."""
+        waiting = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(reversed(element.children))
+
+
+def parse(content: bytes) -> Element:
+    """Read XML into elements, in time and memory in proportion to its size.
+
+    Entities and document types, which could make much of little, are refused.
+
+    Raises:
+        DataError: If it is too large or deep, has too many elements or attributes, is not
+            well-formed, or not in UTF-8.
+    """
+    check_size(content)
+    builder = _Builder(content)
+    try:
+        builder.parser.Parse(content, True)  # noqa: FBT003 - its signature
+    except expat.ExpatError as error:
+        msg = f"expected well-formed XML, got: {error}"
+        raise DataError(msg) from error
+    assert builder.root is not None
+    return builder.root
+
+
+def check_size(content: bytes) -> None:
+    """Bound the work before it begins: what is counted here is no less than what there is.
+
+    Raises:
+        DataError: If it is too large, or has too many tags or attributes.
+    """
+    tags = content.count(b"<")
+    attributes = sum(1 for _ in islice(_ATTRIBUTE.finditer(content), MOST_ATTRIBUTES + 1))
+    for count, most, what in (
+        (len(content), LARGEST, "bytes"),
+        (tags, MOST_TAGS, "tags"),
+        (attributes, MOST_ATTRIBUTES, "attributes"),
+    ):
+        if count > most:
+            msg = f"expected a sidecar of at most {most:,} {what}, got more"
+            raise DataError(msg)
+
+
+class _Builder:
+    def __init__(self, content: bytes) -> None:
+        self.root: Element | None = None
+        self._content = content
+        self._open: list[Element] = []
+        self._texts: list[list[str]] = []
+        # Namespaces are looked up here and not by expat, which copies a long one without end.
+        # Of each open element: what is declared there and around it, the innermost first.
+        self._namespaces: list[list[dict[str, str]]] = [[{"": "", "xml": _XML}]]
+        self.parser = parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.XmlDeclHandler = self._declared
+        parser.StartDoctypeDeclHandler = self._document_type
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        if not content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+            msg = "expected XML in UTF-8, got something else"
+            raise DataError(msg)
+
+    def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in {"utf-8", "us-ascii"}:
+            msg = f"expected XML in UTF-8, got {encoding}"
+            raise DataError(msg)
+
+    def _document_type(self, *_: object) -> None:
+        msg = "expected XMP, got XML with a document type"
+        raise DataError(msg)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self._open) == DEEPEST:
+            msg = f"expected at most {DEEPEST} elements within one another, got more"
+            raise DataError(msg)
+        start = self.parser.CurrentByteIndex
+        # Well-formed up to here: a > within quotes belongs to a value.
+        found = _TAG.match(self._content, start)
+        assert found is not None
+        declared = {
+            attribute[6:]: _namespace(value)
+            for attribute, value in attributes.items()
+            if attribute.startswith("xmlns:") or attribute == "xmlns"
+        }
+        around = self._namespaces[-1]
+        self._namespaces.append([declared, *around] if declared else around)
+        names = frozenset(
+            self._whole(attribute) if ":" in attribute else attribute for attribute in attributes
+        )
+        element = Element(self._whole(name), start, found.end(), found[1], names)
+        if self._open:
+            self._open[-1].children.append(element)
+        else:
+            self.root = element
+        self._open.append(element)
+        self._texts.append([])
+
+    def _whole(self, name: str) -> str:
+        """Namespace and local name, joined, as RDF does."""
+        prefix, _, local = name.rpartition(":")
+        if prefix == "xmlns":
+            return name
+        for declared in self._namespaces[-1]:
+            if prefix in declared:
+                return declared[prefix] + local
+        msg = f"expected well-formed XML, got the prefix {prefix!r} without a namespace"
+        raise DataError(msg)
+
+    def _end(self, _name: str) -> None:
+        element = self._open.pop()
+        element.text = "".join(self._texts.pop())
+        self._namespaces.pop()
+        if self._content[element.opened - 2 : element.opened] == b"/>":
+            element.closing = element.end = element.opened
+        else:
+            element.closing = self.parser.CurrentByteIndex
+            element.end = self._content.index(b">", element.closing) + 1
+
+    def _text(self, text: str) -> None:
+        self._texts[-1].append(text)
+
+
+def _namespace(uri: str) -> str:
+    if len(uri) > LONGEST_NAMESPACE:
+        msg = f"expected a namespace of at most {LONGEST_NAMESPACE} characters, got {len(uri):,}"
+        raise DataError(msg)
+    return uri

@@ -1,0 +1,160 @@
+"""The log of a run: its steps as lines of JSON in a file, its progress on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol, Self, TextIO
+
+from rich.console import Console
+
+from tagsight.metrics.measured_labels import mean_over
+from tagsight.runtime.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from tagsight.training.loop import Step
+from tagsight.runtime.progress import Advance, Display, WorkLog, terminal
+
+
+class Log(WorkLog, Protocol):
+    """Who follows a run."""
+
+    def go_on(self, number: int) -> None:
+        """Go on after so many steps: what was said of later ones is said again."""
+
+    def step(self, step: Step) -> None:
+        """Record a step of the optimiser."""
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Record the validation after an epoch, counted from 0."""
+
+
+class RunLog:
+    """Follow a training run: a file for later, the terminal for now.
+
+    The file has one JSON object a line, told apart by ``kind``: ``note``, ``step`` with every named
+    term of the loss, ``epoch`` with the metrics on the validation split. Epochs and steps are
+    counted from 1. A line is on its way to the disk as soon as it is written.
+
+    Args:
+        path: The file, which is begun anew unless a run goes on, or None for no file.
+        total_steps: Steps of the whole run.
+        console: Where progress is shown, by default the standard error stream.
+    """
+
+    def __init__(self, path: Path | None, total_steps: int, console: Console | None = None) -> None:
+        self._path = path
+        self._steps = total_steps
+        self._display = Display("training", total_steps, console or terminal())
+        self._open = ExitStack()
+        self._file: TextIO | None = None
+        self._first_step = 0
+        self._best = -math.inf
+        self._rate = 0.0
+        self._last: Step | None = None
+
+    def __enter__(self) -> Self:
+        self._open.enter_context(self._display)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def go_on(self, number: int) -> None:
+        """Go on after so many steps; lines of later ones are dropped, as they come again."""
+        self._first_step = number
+        self._display.begin("training", self._steps, number)
+        if self._path is None or not self._path.is_file():
+            return
+        kept = list(_until(number, self._path))
+        write_atomically(self._path, "".join(kept))
+        self._file = self._open.enter_context(self._path.open("a", encoding="utf-8", buffering=1))
+        scores = [json.loads(line).get("mAP") for line in kept]
+        self._best = max((score for score in scores if score is not None), default=-math.inf)
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        self._record("note", text=text)
+        self._display.say(text)
+
+    @contextmanager
+    def work(self, description: str, total: int) -> Iterator[Advance]:
+        """Show how far work between the steps is, for as long as the block lasts."""
+        self._display.begin(description, total)
+        yield self._display.update
+        self._display.begin("training", self._steps, self._first_step)
+
+    def step(self, step: Step) -> None:
+        """Record a step of the optimiser."""
+        self._last = step
+        self._rate = 0.9 * (self._rate or step.photos_per_second) + 0.1 * step.photos_per_second
+        self._record(
+            "step",
+            epoch=step.epoch + 1,
+            step=step.number,
+            loss=sum(step.losses.values()),
+            losses=step.losses,
+            lr=step.lr,
+            photos_per_second=round(step.photos_per_second, 2),
+        )
+        self._display.update(step.number, state=self._state(step))
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Record the validation after an epoch, counted from 0."""
+        number = self._last.number if self._last else 0
+        self._record("epoch", epoch=epoch + 1, step=number, **metrics)
+        score = metrics["mAP"]
+        if score is None:
+            self._display.say(f"epoch {epoch + 1}: mAP - {mean_over(metrics)}")
+            return
+        self._best = max(self._best, score)
+        self._display.say(
+            f"epoch {epoch + 1}: mAP {score:.1f} {mean_over(metrics)}; best mAP {self._best:.1f}"
+        )
+
+    def _state(self, step: Step) -> str:
+        parts = [f"epoch {step.epoch + 1}", f"loss {sum(step.losses.values()):.3g}"]
+        if self._best > -math.inf:
+            parts.append(f"mAP {self._best:.1f}")
+        return "  ".join([*parts, f"{self._rate:.0f} photos/s"])
+
+    def _record(self, kind: str, **values: object) -> None:
+        if self._path is None:
+            return
+        if self._file is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._open.enter_context(
+                self._path.open("w", encoding="utf-8", buffering=1)
+            )
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        known = {key: _none_for_nan(value) for key, value in values.items()}
+        self._file.write(json.dumps({"kind": kind, "time": now} | known) + "\n")
+
+
+def _until(number: int, path: Path) -> Iterator[str]:
+    """The lines of a log up to a step; what a killed process wrote in part is no line."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                values = json.loads(line)
+            except ValueError:
+                return
+            if not isinstance(values, dict) or values.get("step", 0) > number:
+                return
+            yield line
+
+
+def _none_for_nan(value: object) -> object:
+    """JSON knows no numbers that are not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,256 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel
+
+from tagsight.loading.transforms import on_device
+from tagsight.runtime.processes import accumulating
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch.optim import Optimizer
+
+    from tagsight.config import TrainConfig
+    from tagsight.loading.batches import Batch, TrainingBatches
+    from tagsight.nn.views import Images
+    from tagsight.runtime.device import Runtime
+    from tagsight.systems import System
+
+
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
+
+
+class Step(NamedTuple):
+    """One step of the optimiser.
+
+    Attributes:
+        epoch: Counted from 0.
+        number: Steps done, over all epochs.
+        losses: The objective's terms by name, as weighted.
+        lr: Learning rate of the new layers.
+        photos_per_second: Over this step, waiting for photos included.
+        ends_epoch: Whether it is the last of its epoch.
+    """
+
+    epoch: int
+    number: int
+    losses: dict[str, float]
+    lr: float
+    photos_per_second: float
+    ends_epoch: bool
+
+
+class Objective(nn.Module):
+    """A system whose ``forward`` is its losses: what a distributed wrapper must see."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self.system = system
+
+    def forward(self, images: Images, targets: Tensor, progress: float) -> dict[str, Tensor]:
+        """Give the named terms of the objective."""
+        return self.system.losses(images, targets, progress)
+
+
+class Training:
+    """The training loop: it yields its steps, and can be stopped between two and gone on with.
+
+    The caller may evaluate between steps; the system is put into training mode again before the
+    next. Several processes each make their share of a step, and then take it together.
+
+    Args:
+        system: On the runtime's device; it is trained in place.
+        batches: The training photos.
+        config: Optimiser, schedule and length.
+        runtime: Device, precision, processes.
+
+    Attributes:
+        number: Steps done.
+
+    Raises:
+        DataError: If several processes cannot train the system together.
+    """
+
+    def __init__(
+        self, system: System, batches: TrainingBatches, config: TrainConfig, runtime: Runtime
+    ) -> None:
+        self.number = 0
+        self._system = system
+        self._batches = batches
+        self._config = config
+        self._runtime = runtime
+        self._objective = runtime.processes.wrapped(Objective(system.train()), staged=system.staged)
+        self._total = config.epochs * len(batches)
+        self._optimizer = build_optimizer(system, config)
+        self._schedule = build_schedule(self._optimizer, config, self._total, len(batches))
+        scaled = runtime.precision == "float16"
+        self._scaler = torch.amp.GradScaler(runtime.device.type, enabled=scaled)
+        self._average = _moving_average(system, config.average) if config.average else None
+
+    @property
+    def candidate(self) -> System:
+        """The system to use: the trained one, or the average of what it was."""
+        return self._system if self._average is None else cast("System", self._average.module)
+
+    def __iter__(self) -> Iterator[Step]:
+        """Take the steps that are left.
+
+        Raises:
+            FloatingPointError: If the loss is not finite; the step is not taken.
+            DataError: If a photo cannot be read any more.
+        """
+        per_epoch, optimizer = len(self._batches), self._optimizer
+        for epoch in range(self.number // per_epoch, self._config.epochs):
+            before = time.perf_counter()
+            terms: Counter[str] = Counter()
+            for batch in self._batches(epoch, start=self.number - epoch * per_epoch):
+                if not terms:
+                    optimizer.zero_grad()
+                    chance = torch.get_rng_state()
+                torch.set_rng_state(chance)  # all parts of a step look at the same views
+                terms.update(self._learn(batch))
+                if not batch.ends_step:
+                    continue
+                lr = optimizer.param_groups[0]["lr"]
+                self._take_step()
+                rate = len(batch.targets) / batch.share / (time.perf_counter() - before)
+                ends_epoch = self.number % per_epoch == 0
+                yield Step(epoch, self.number, dict(terms), lr, rate, ends_epoch)
+                before, terms = time.perf_counter(), Counter()
+
+    def _learn(self, batch: Batch) -> dict[str, float]:
+        """Add a part's share to the gradients; give all processes' share of the loss terms."""
+        self._system.train()
+        runtime = self._runtime
+        images, targets = on_device(batch.images, runtime), batch.targets.to(runtime.device)
+        with nullcontext() if batch.ends_step else accumulating(self._objective):
+            with runtime.autocast():
+                losses = self._objective(images, targets, self.number / self._total)
+            values = batch.share * torch.stack(list(losses.values()))
+            shares = runtime.processes.total(values.detach()).tolist()
+            terms = dict(zip(losses, shares, strict=True))
+            if not math.isfinite(sum(shares)):
+                raise FloatingPointError(self._not_finite(terms))
+            # The processes' gradients are averaged, their shares add up.
+            self._scaler.scale(runtime.processes.count * values.sum()).backward()
+        return terms
+
+    def _take_step(self) -> None:
+        if self._config.clip_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self._system.parameters(), self._config.clip_norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._schedule.step()
+        self.number += 1
+        if self._average is not None:
+            self._average.update_parameters(self._system)
+
+    def _not_finite(self, terms: Mapping[str, float]) -> str:
+        listed = ", ".join(f"{name} {value:.4g}" for name, value in terms.items())
+        lr = self._optimizer.param_groups[0]["lr"]
+        return (
+            f"the loss is not finite at step {self.number + 1} ({listed}; learning rate {lr:.3g}); "
+            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, random numbers included."""
+        cuda = self._runtime.device.type == "cuda"
+        return {
+            "number": self.number,
+            **{name: part.state_dict() for name, part in self._parts().items()},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self._runtime.device) if cuda else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state_dict` was called."""
+        self.number = state["number"]
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None and self._runtime.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self._runtime.device)
+
+    def _parts(self) -> dict[str, _Part]:
+        parts: dict[str, _Part] = {
+            "system": self._system,
+            "optimizer": self._optimizer,
+            "schedule": self._schedule,
+            "scaler": self._scaler,
+        }
+        return parts if self._average is None else parts | {"average": self._average}
+
+
+class _Part(Protocol):
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object: ...
+
+
+def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
+    """Make the optimiser over the parameters that are trained."""
+    wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
+    groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
+    if config.decayed_parameters == "weights":
+        decayed = [_part(group, weights=True) for group in groups]
+        spared = [_part(group, weights=False) | {"weight_decay": 0.0} for group in groups]
+        groups = [group for group in decayed + spared if group["params"]]
+    lr, decay = config.lr, config.weight_decay
+    match config.optimizer:
+        case "sgd":
+            # Fused it cannot begin with some parameters later than with others.
+            fused = not system.staged
+            return torch.optim.SGD(groups, lr, momentum=0.9, weight_decay=decay, fused=fused)
+        case "adam":
+            return torch.optim.Adam(groups, lr, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr, weight_decay=decay, fused=True)
+
+
+def build_schedule(
+    optimizer: Optimizer, config: TrainConfig, steps: int, steps_per_epoch: int
+) -> LRScheduler:
+    """Make the learning rate's course over all steps."""
+    if config.schedule == "one_cycle":
+        peaks = [group["lr"] for group in optimizer.param_groups]
+        # Torch divides by zero where the rise ends exactly on the first step.
+        rise = min(1.0, config.warmup + 1e-6)
+        cycled = config.cycle_momentum
+        # One more step than is taken: the schedule refuses to be asked for a rate after its end.
+        return OneCycleLR(optimizer, peaks, steps + 1, pct_start=rise, cycle_momentum=cycled)
+    rising = max(1.0, config.warmup_epochs * steps_per_epoch)
+    decay_every = config.decay_every * steps_per_epoch if config.schedule == "step" else math.inf
+
+    def factor(step: int) -> float:
+        return float(min(1.0, (step + 1) / rising) * config.decay_factor ** (step // decay_every))
+
+    return LambdaLR(optimizer, factor)
+
+
+def _moving_average(system: System, decay: float) -> AveragedModel:
+    """An average that forgets the first, untrained weights quickly."""
+
+    @torch.no_grad()
+    def average(kept: Tensors, new: Tensors, updates: Tensor | int) -> None:
+        share = 1 - min(decay, float((1 + updates) / (10 + updates)))
+        torch._foreach_lerp_(list(kept), list(new), share)
+
+    return AveragedModel(system, multi_avg_fn=average, use_buffers=False)
+
+
+def _part(group: dict[str, Any], *, weights: bool) -> dict[str, Any]:
+    parameters = [p for p in group["params"] if (p.ndim > 1) == weights]
+    return {**group, "params": parameters}

@@ -1,0 +1,4 @@
+"""Maps, label graphs and explanations as pictures.
+
+May import inference and what lies below it.
+"""

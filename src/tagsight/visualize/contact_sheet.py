@@ -1,0 +1,212 @@
+"""Heatmaps with their captions, one by one and side by side on one scale."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from tagsight.visualize.heatmaps import blended, overlay, strongest
+from tagsight.visualize.lettering import font, write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+SIDES = (480, 1600)
+"""The longest side of a single heatmap, in pixels; photos between keep their size."""
+
+_PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (38, 42, 48), (112, 118, 127), (222, 225, 230)
+_SCORE = (66, 84, 110)
+_GREY = 118.0
+"""Brightness of a middle grey after paling, over which the colour bar shows the scale."""
+
+_MARGIN, _GAP, _CAPTION, _NUMBERS, _BAR = 20, 20, 56, 25, 48
+_TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 24, 20, 14
+_NARROWEST = 230
+"""Width that a caption needs, in pixels."""
+_CELL_AREA, _LONGEST_CELL_SIDE = 340 * 255, 640
+_ASPECT = 1.6
+"""Of a contact sheet, where the number of labels leaves a choice."""
+
+
+class Panel(NamedTuple):
+    """One label on one photo.
+
+    Attributes:
+        name: The label.
+        score: In [0, 1].
+        threshold: Score from which on the label is found.
+        found: Whether it is.
+        evidence: ``(h, w)`` float over the whole photo.
+    """
+
+    name: str
+    score: float
+    threshold: float
+    found: bool
+    evidence: NDArray[np.float32]
+
+
+class Section(NamedTuple):
+    """Labels that share a scale.
+
+    Attributes:
+        title: What the maps are.
+        unit: What the scale says.
+        panels: At least one.
+    """
+
+    title: str
+    unit: str
+    panels: Sequence[Panel]
+
+    @property
+    def top(self) -> float:
+        """The strongest evidence of the section: the end of its scale."""
+        return strongest(np.stack([panel.evidence for panel in self.panels]))
+
+
+def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image.Image:
+    """Draw one label's evidence on the photo, with score, threshold and scale.
+
+    Args:
+        photo: RGB, upright; its longest side is brought to 480 to 1,600 pixels.
+        panel: The label.
+        unit: What the scale says.
+        top: The end of the scale, that of all labels that are shown of this photo.
+    """
+    longest = max(photo.size)
+    scale = min(max(longest, SIDES[0]), SIDES[1]) / longest
+    photo = photo.resize(_scaled(photo.size, scale), Image.Resampling.LANCZOS)
+    width = max(photo.width, _NARROWEST)
+    height = _MARGIN + _CAPTION + photo.height + _BAR + _MARGIN
+    sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
+    _draw_panel(sheet, (_MARGIN, _MARGIN), width, overlay(photo, panel.evidence, top), panel)
+    _draw_scale(sheet, (_MARGIN, height - _MARGIN - _BAR), width, unit, top)
+    return sheet
+
+
+def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -> Image.Image:
+    """Put the photo and the evidence for its labels side by side, on one scale a section.
+
+    Args:
+        photo: RGB, upright.
+        title: Stands above it all.
+        sections: With the same labels in the same order, such as the maps of a system and Grad-CAM.
+    """
+    small = photo.resize(_cell_size(photo.size), Image.Resampling.LANCZOS)
+    number = 1 + max(len(section.panels) for section in sections)
+    plan = _plan(small.size, number)
+    head = _MARGIN + 2 * _TITLE_SIZE
+    heading = 2 * _NAME_SIZE if len(sections) > 1 else 0
+    block = heading + plan.height + _BAR + _GAP
+    sheet = Image.new("RGB", (plan.width + 2 * _MARGIN, head + len(sections) * block), _PAPER)
+    write_line(sheet, (_MARGIN, _MARGIN), title, _TITLE_SIZE, _INK, plan.width)
+    for i, section in enumerate(sections):
+        top = head + i * block
+        if heading:
+            write_line(sheet, (_MARGIN, top), section.title, _NAME_SIZE, _SCORE, plan.width)
+        _draw_section(sheet, top + heading, plan, small, photo.size, section)
+    return sheet
+
+
+class _Plan(NamedTuple):
+    """Where the panels of a section are: ``columns`` cells side by side, in pixels."""
+
+    cell: tuple[int, int]
+    columns: int
+    rows: int
+
+    @property
+    def width(self) -> int:
+        return self.columns * (self.cell[0] + _GAP) - _GAP
+
+    @property
+    def height(self) -> int:
+        return self.rows * (self.cell[1] + _GAP)
+
+    @property
+    def misshape(self) -> float:
+        return abs(math.log(self.width / self.height / _ASPECT))
+
+
+def _plan(photo: tuple[int, int], number: int) -> _Plan:
+    cell = max(photo[0], _NARROWEST), photo[1] + _CAPTION
+    plans = (_Plan(cell, n, math.ceil(number / n)) for n in range(1, number + 1))
+    return min(plans, key=lambda plan: plan.misshape)
+
+
+def _draw_section(
+    sheet: Image.Image,
+    top: int,
+    plan: _Plan,
+    photo: Image.Image,
+    photo_size: tuple[int, int],
+    section: Section,
+) -> None:
+    width, strong = plan.cell[0], section.top
+    write_line(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
+    size = "{} x {} pixels".format(*photo_size)
+    write_line(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
+    sheet.paste(photo, (_MARGIN + (width - photo.width) // 2, top + _CAPTION))
+    for i, panel in enumerate(section.panels, start=1):
+        row, column = divmod(i, plan.columns)
+        corner = _MARGIN + column * (width + _GAP), top + row * (plan.cell[1] + _GAP)
+        _draw_panel(sheet, corner, width, overlay(photo, panel.evidence, strong), panel)
+    _draw_scale(sheet, (_MARGIN, top + plan.height), plan.width, section.unit, strong)
+
+
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    width, height = (max(1, round(side * scale)) for side in size)
+    return width, height
+
+
+def _cell_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Photos of any shape get the same area, unless they are very long."""
+    scale = math.sqrt(_CELL_AREA / (size[0] * size[1]))
+    return _scaled(size, min(scale, _LONGEST_CELL_SIDE / max(size)))
+
+
+def _draw_panel(
+    sheet: Image.Image, corner: tuple[int, int], width: int, picture: Image.Image, panel: Panel
+) -> None:
+    left, top = corner
+    write_line(sheet, corner, panel.name, _NAME_SIZE, _INK if panel.found else _FAINT, width)
+    verdict = "threshold" if panel.found else "below the threshold"
+    numbers = f"score {panel.score:.2f}, {verdict} {panel.threshold:.2f}"
+    write_line(sheet, (left, top + _NUMBERS), numbers, _TEXT_SIZE, _FAINT, width)
+    _draw_score(sheet, (left, top + 45), width, panel)
+    sheet.paste(picture, (left + (width - picture.width) // 2, top + _CAPTION))
+
+
+def _draw_score(sheet: Image.Image, corner: tuple[int, int], width: int, panel: Panel) -> None:
+    """A bar as long as the score, with a mark at the threshold."""
+    pen, (left, top) = ImageDraw.Draw(sheet), corner
+    colour = _SCORE if panel.found else _FAINT
+    pen.rectangle((left, top, left + width - 1, top + 4), fill=_LINE)
+    if round(panel.score * width):
+        pen.rectangle((left, top, left + round(panel.score * width) - 1, top + 4), fill=colour)
+    mark = left + min(round(panel.threshold * width), width - 2)
+    pen.rectangle((mark, top - 3, mark + 1, top + 7), fill=_INK)
+
+
+def _draw_scale(
+    sheet: Image.Image, corner: tuple[int, int], width: int, unit: str, top: float
+) -> None:
+    pen, (left, upper) = ImageDraw.Draw(sheet), corner
+    length = min(300, width - 130)
+    share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
+    bar = blended(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
+    sheet.paste(Image.fromarray(bar), (left, upper + 12))
+    digits = font(_TEXT_SIZE)
+    pen.text((left, upper + 28), "0", fill=_FAINT, font=digits)
+    if top > 0:
+        pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=digits, anchor="ra")
+    text = unit if top > 0 else "no evidence"
+    place = left + length + 12, upper + 10
+    write_line(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)

@@ -1,0 +1,230 @@
+"""Explain photos: for every label found, the picture of where its score comes from."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from tagsight.data.photos import open_photo
+from tagsight.inference.result import label_index
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.files import replacing
+from tagsight.visualize.contact_sheet import Panel, Section, contact_sheet, heatmap
+from tagsight.visualize.heatmaps import enlarged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tagsight.inference.recognizer import OnError, Recognizer
+    from tagsight.inference.result import Result
+
+MOST_PANELS = 24
+"""A contact sheet shows so many labels; each label has its own picture all the same."""
+
+
+class Explanation(NamedTuple):
+    """What was drawn for one photo.
+
+    Attributes:
+        result: What was recognised.
+        shown: Labels that have a picture: those found, those asked for, or, if there are none, the
+            one with the highest score.
+        sheet: The contact sheet.
+        heatmaps: One picture for each label shown.
+    """
+
+    result: Result
+    shown: tuple[str, ...]
+    sheet: Path
+    heatmaps: tuple[Path, ...]
+
+
+def explain_photos(
+    recognizer: Recognizer,
+    photos: Iterable[Path],
+    out: Path,
+    *,
+    labels: Sequence[str] = (),
+    with_grad_cam: bool = False,
+    on_error: OnError | None = None,
+) -> Iterator[Explanation]:
+    """Draw the evidence for the labels of photos, a photo at a time.
+
+    For ``dog.jpg`` there come ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
+    label, which is whole in the file's text ``Title``. A number is added where two photos would
+    share a name, or two labels. Of the files that are there
+    already, only pictures that tagsight drew are replaced; those are no photos to explain.
+
+    Args:
+        recognizer: The model.
+        photos: Files.
+        out: Folder for the pictures, created if needed.
+        labels: Asked for, to be shown also below their threshold.
+        with_grad_cam: Whether the contact sheet shows Grad-CAM as well.
+        on_error: As in `Recognizer.recognize`.
+
+    Raises:
+        DataError: If a label is unknown, before anything is drawn, or a photo cannot be read.
+    """
+    for name in labels:
+        label_index(recognizer.labels, name)
+    out.mkdir(parents=True, exist_ok=True)
+    names, folder = _Names(out), out.resolve()
+    # A folder of photos may be the folder of the pictures, or hold it.
+    given = (p for p in photos if p.parent.resolve() != folder or not _drawn_by_us(p))
+    return (
+        _explain(recognizer, result, names, labels, with_grad_cam=with_grad_cam)
+        for result in recognizer.recognize(given, on_error=on_error)
+    )
+
+
+def place(evidence: NDArray[np.float32]) -> str:
+    """Say where a map points: the area above half of its height, in words and percent.
+
+    Args:
+        evidence: ``(h, w)`` float.
+
+    >>> corner = np.zeros((7, 7), np.float32)
+    >>> corner[0, 0] = 1
+    >>> place(corner)
+    'upper left, 2 % of the photo'
+    """
+    fine = enlarged(evidence, (90, 90))
+    if fine.max() <= 0:
+        return "nowhere"
+    strong = fine >= fine.max() / 2
+    weight = fine * strong
+    y, x = (np.indices(fine.shape) * weight).sum((1, 2)) / weight.sum()
+    row = ("upper", "", "lower")[min(int(y / 30), 2)]
+    column = ("left", "", "right")[min(int(x / 30), 2)]
+    where = " ".join(word for word in (row, column) if word) or "middle"
+    return f"{where}, {100 * strong.mean():.0f} % of the photo"
+
+
+def _explain(
+    recognizer: Recognizer,
+    result: Result,
+    names: _Names,
+    asked: Sequence[str],
+    *,
+    with_grad_cam: bool,
+) -> Explanation:
+    assert result.path is not None  # the photos are files
+    shown = _shown(result, asked)
+    photo = open_photo(
+        result.path, max_pixels=recognizer.max_pixels, max_memory=recognizer.max_memory
+    )
+    sections = [_section(result, shown)]
+    if with_grad_cam:
+        sections.append(_grad_cam_section(recognizer, photo, result, shown))
+    sheet, *files = names.of(result.path, shown)
+    limited = [section._replace(panels=section.panels[:MOST_PANELS]) for section in sections]
+    _save(contact_sheet(photo, _title(result, shown), limited), sheet)
+    own = sections[0]
+    for panel, file in zip(own.panels, files, strict=True):
+        _save(heatmap(photo, panel, unit=own.unit, top=own.top), file, panel.name)
+    return Explanation(result, shown, sheet, tuple(files))
+
+
+def _shown(result: Result, asked: Sequence[str]) -> tuple[str, ...]:
+    found = [label.name for label in result.labels]
+    return tuple(dict.fromkeys([*found, *asked])) or (result.ranked()[0].name,)
+
+
+def _section(result: Result, shown: Sequence[str]) -> Section:
+    panels = _panels(result, shown, [result.map(name) for name in shown])
+    return Section("The system's own maps", "evidence in logits", panels)
+
+
+def _grad_cam_section(
+    recognizer: Recognizer, photo: Image.Image, result: Result, shown: Sequence[str]
+) -> Section:
+    maps = recognizer.grad_cam(photo, [result.index(name) for name in shown])
+    panels = _panels(result, shown, list(maps))
+    return Section("Grad-CAM", "Grad-CAM, no unit", panels)
+
+
+def _panels(
+    result: Result, shown: Sequence[str], maps: Sequence[NDArray[np.float32]]
+) -> list[Panel]:
+    return [
+        Panel(
+            name=name,
+            score=float(result.scores[result.index(name)]),
+            threshold=float(result.thresholds[result.index(name)]),
+            found=bool(result.predicted[result.index(name)]),
+            evidence=evidence,
+        )
+        for name, evidence in zip(shown, maps, strict=True)
+    ]
+
+
+def _title(result: Result, shown: Sequence[str]) -> str:
+    title = result.path.name if result.path else "photo"
+    if not result.labels:
+        title += "; no label found"
+    if len(shown) > MOST_PANELS:
+        title += f"; {MOST_PANELS} of {amount(len(shown), 'label')}"
+    return title
+
+
+def _save(picture: Image.Image, file: Path, label: str | None = None) -> None:
+    signature = PngImagePlugin.PngInfo()
+    signature.add_text("Software", "tagsight")
+    if label is not None:
+        signature.add_itxt("Title", label)  # whole, whatever became of it in the file's name
+    with replacing(file) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=signature)
+
+
+class _Names:
+    """File names in a folder, each given once, whatever the file system thinks of case."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._given: set[str] = set()
+
+    def of(self, photo: Path, labels: Sequence[str]) -> list[Path]:
+        """The files of a photo: its sheet, then one for each label."""
+        stem = _cut(photo.stem, 120)
+        for number in count(1):
+            numbered = stem if number == 1 else f"{stem}-{number}"
+            files = [self.folder / f"{numbered}.png", *self._of_labels(numbered, labels)]
+            if all(self._is_free(file) for file in files):
+                break
+        self._given |= {file.name.casefold() for file in files}
+        return files
+
+    def _of_labels(self, stem: str, labels: Sequence[str]) -> Iterator[Path]:
+        taken: dict[str, int] = {}
+        for label in labels:
+            word = _cut(re.sub(r"[^\w\- ]", "_", unicodedata.normalize("NFC", label)), 60)
+            number = taken[word.casefold()] = taken.get(word.casefold(), 0) + 1
+            # A full stop is in no word of a label.
+            yield self.folder / f"{stem}.{word}{f'.{number}' if number > 1 else ''}.png"
+
+    def _is_free(self, file: Path) -> bool:
+        if file.name.casefold() in self._given:
+            return False
+        return not file.exists() or _drawn_by_us(file)
+
+
+def _cut(name: str, most: int) -> str:
+    """The beginning of a name; file systems take some 255 bytes, and not all take any byte."""
+    return name.encode("utf-8", "surrogateescape")[:most].decode("utf-8", "ignore") or "photo"
+
+
+def _drawn_by_us(file: Path) -> bool:
+    try:
+        with Image.open(file, formats=["PNG"]) as picture:
+            return picture.info.get("Software") == "tagsight"
+    except (OSError, SyntaxError, ValueError):
+        return False

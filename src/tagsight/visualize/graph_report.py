@@ -1,0 +1,155 @@
+"""What a label graph says: its edges, and what a user should know before training on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from tagsight.nn.graph import conditional_probability, edge_probability
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from tagsight.config import GraphConfig
+    from tagsight.labels.space import LabelSpace
+
+_FEW_PHOTOS = 10
+"""Fewer photos of the given label make a probability a guess."""
+
+
+class Edge(NamedTuple):
+    """A message's way from one label to another.
+
+    Attributes:
+        source: The label that sends.
+        target: The label that receives.
+        probability: By which the edge is judged: of the target given the source, or the other way
+            round with ``direction="given_target"``.
+        photos: Training photos with both.
+    """
+
+    source: str
+    target: str
+    probability: float
+    photos: int
+
+
+@dataclass(frozen=True)
+class GraphReport:
+    """A label graph in plain values.
+
+    Attributes:
+        names: All labels.
+        edges: The most probable first.
+        isolated: Labels without an edge in either direction.
+        always_together: Pairs of which no training photo shows only one.
+        warnings: Sentences.
+    """
+
+    names: tuple[str, ...]
+    edges: tuple[Edge, ...]
+    isolated: tuple[str, ...]
+    always_together: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+
+    def lines(self, most: int = 50) -> Iterator[str]:
+        """Say it in lines of plain text, with at most so many edges, labels or pairs of a kind."""
+        yield _summary(self)
+        arrows = [f"{edge.source} -> {edge.target}" for edge in self.edges[:most]]
+        width = max(map(len, arrows), default=0)
+        for arrow, edge in zip(arrows, self.edges, strict=False):
+            both = f"{amount(edge.photos, 'photo')} with both"
+            yield f"  {arrow:<{width}}  {edge.probability:.2f}  {both}"
+        if len(self.edges) > most:
+            yield f"  and {len(self.edges) - most:,} more"
+        if self.isolated:
+            yield f"isolated: {_listed(self.isolated, most)}"
+        if self.always_together:
+            pairs = [f"{one} and {other}" for one, other in self.always_together]
+            yield f"always together: {_listed(pairs, most)}"
+        for warning in self.warnings:
+            yield f"warning: {warning}"
+
+
+def graph_report(labels: LabelSpace, config: GraphConfig) -> GraphReport:
+    """Describe the graph that the settings make of the labels (G-CAM Eqs. 3-6)."""
+    names, counts = labels.names, labels.cooccurrence
+    probability = edge_probability(counts, config)
+    edges = [
+        Edge(names[j], names[i], probability[i, j].item(), int(counts[i, j]))
+        for i, j in probability.nonzero().tolist()
+    ]
+    linked = (probability > 0).any(0) | (probability > 0).any(1)
+    given = conditional_probability(counts)
+    inseparable = ((given == 1) & (given.T == 1)).triu().nonzero().tolist()
+    return GraphReport(
+        names=names,
+        edges=tuple(sorted(edges, key=lambda e: (-e.probability, e.source, e.target))),
+        isolated=tuple(names[i] for i in (~linked).nonzero().flatten().tolist()),
+        always_together=tuple((names[i], names[j]) for i, j in inseparable),
+        warnings=tuple(_warnings(labels, config, probability)),
+    )
+
+
+def _summary(report: GraphReport) -> str:
+    targets = [edge.target for edge in report.edges]
+    text = (
+        f"{amount(len(targets), 'edge')} among {amount(len(report.names), 'label')}: "
+        f"{len(set(targets))} receive, {len({edge.source for edge in report.edges})} send, "
+        f"{len(report.isolated)} isolated"
+    )
+    if targets:
+        hub = max(sorted(set(targets)), key=targets.count)
+        text += f"; {hub} receives most, from {targets.count(hub)}"
+    return text
+
+
+def _warnings(labels: LabelSpace, config: GraphConfig, probability: Tensor) -> Iterator[str]:
+    counts = labels.cooccurrence.diagonal()
+    edges = probability > 0
+    if config.variant in {"identity", "none"}:
+        yield f"variant {config.variant!r} uses none of the edges"
+    if unseen := [labels.names[i] for i in (counts == 0).nonzero().flatten().tolist()]:
+        yield f"no training photo shows {_listed(unseen)}"
+    if not edges.any():
+        yield _no_edge(labels, config)
+        return
+    if config.delta == 0:
+        yield "delta 0 gives neighbours no share: the edges change nothing"
+    if config.delta > 0.5:
+        yield (
+            f"delta {config.delta:g} leaves a label less than its neighbours give: labels with the "
+            "same neighbours become alike"
+        )
+    possible = len(labels) * (len(labels) - 1)
+    if edges.sum() > possible / 2 and len(labels) > 2:
+        yield (
+            f"{int(edges.sum()):,} of {amount(possible, 'possible edge')} are there, most labels "
+            f"hear the same: choose epsilon above {config.epsilon:g}"
+        )
+    given = counts if config.direction == "given_source" else counts[:, None]
+    rare = int((edges & (given < _FEW_PHOTOS)).sum())
+    if rare:
+        yield f"{amount(rare, 'edge')} of labels with fewer than {_FEW_PHOTOS} photos: a guess"
+
+
+def _no_edge(labels: LabelSpace, config: GraphConfig) -> str:
+    given = conditional_probability(labels.cooccurrence)
+    largest = given.max().item()
+    if largest == 0:
+        return "no two labels are together in a training photo: every label is on its own"
+    target, source = divmod(int(torch.argmax(given)), len(labels))
+    return (
+        f"epsilon {config.epsilon:g} leaves no edge, every label is on its own: the largest "
+        f"probability is {largest:.2f}, of {labels.names[target]} given {labels.names[source]}"
+    )
+
+
+def _listed(items: Sequence[str], most: int = 50) -> str:
+    text = ", ".join(items[:most])
+    return f"{text} and {len(items) - most:,} more" if len(items) > most else text

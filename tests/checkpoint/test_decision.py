@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tagsight.checkpoint.decision import Decision, sigmoid
+from tagsight.errors import DataError
+
+
+def test_by_default_a_label_is_predicted_from_logit_0_on() -> None:
+    decision = Decision.default(3)
+    scores = decision.scores([[-0.01, 0.0, 0.01]])
+    assert decision.predicted(scores).tolist() == [[False, True, True]]
+
+
+def test_each_label_has_its_own_threshold_and_1_means_never() -> None:
+    decision = Decision(np.array([0.2, 0.9, 1.0]))
+    scores = [[0.5, 0.5, 1.0], [0.1, 0.95, 1.0]]
+    assert decision.predicted(scores).tolist() == [[True, False, False], [False, True, False]]
+
+
+def test_a_temperature_flattens_scores_and_keeps_their_ranking() -> None:
+    logits = np.random.default_rng(0).normal(0, 4, (80, 4))
+    sharp, flat = Decision.default(4), Decision(np.full(4, 0.5), temperature=3.0)
+    assert_allclose(flat.scores(logits), 1 / (1 + np.exp(-logits / 3)))
+    order = sharp.scores(logits).argsort(0)
+    assert (np.diff(np.take_along_axis(flat.scores(logits), order, 0), axis=0) >= 0).all()
+
+
+def test_scores_stay_apart_however_small_they_are() -> None:
+    assert_allclose(sigmoid(np.array([-700.0, -40.0])), np.exp([-700.0, -40.0]))
+    assert sigmoid(np.array([-1e9, 1e9])).tolist() == [0, 1]
+
+
+def test_strictness_changes_the_odds_and_never_what_is_never_predicted() -> None:
+    decision = Decision(np.array([0.5, 0.2, 0.9, 1.0]))
+    assert_allclose(decision.at("balanced").thresholds, decision.thresholds)
+    assert decision.at("sure").thresholds[0] == pytest.approx(0.75)
+    assert decision.at("more").thresholds[0] == pytest.approx(0.25)
+    for strictness, factor in (("more", 1 / 3), ("sure", 3)):
+        thresholds = decision.at(strictness).thresholds[:3]
+        before = decision.thresholds[:3]
+        assert_allclose(thresholds / (1 - thresholds), factor * before / (1 - before))
+    assert decision.at("more").thresholds[3] == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], r"expected a decision with 'temperature' and 'thresholds', got \[\]"),
+        ({"temperature": 1.0}, "expected a decision with 'temperature' and 'thresholds'"),
+        ({"temperature": 1.0, "thresholds": [0.5]}, "expected a decision with 'temperature'"),
+        ({"temperature": 1.0, "thresholds": {}}, r"each label, \['cat'\] differ"),
+        ({"temperature": 1.0, "thresholds": {"dog": 0.5}}, r"\['cat', 'dog'\] differ"),
+        ({"temperature": 1.0, "thresholds": {"cat": "0.5"}}, "that are numbers, got '0.5'"),
+        ({"temperature": True, "thresholds": {"cat": 0.5}}, "that are numbers, got True"),
+        ({"temperature": 1.0, "thresholds": {"cat": 10**400}}, "that are numbers, got 1000"),
+        ({"temperature": 1.0, "thresholds": {"cat": 1.5}}, r"thresholds in \[0, 1\], got 1.5"),
+        ({"temperature": 1, "thresholds": {"cat": math.nan}}, r"thresholds in \[0, 1\], got nan"),
+        ({"temperature": 0, "thresholds": {"cat": 1}}, "temperature above 0, got 0.0"),
+        ({"temperature": math.inf, "thresholds": {"cat": 1}}, "that are numbers, got inf"),
+        ({"temperature": math.nan, "thresholds": {"cat": 1}}, "temperature above 0, got nan"),
+    ],
+)
+def test_a_damaged_decision_is_refused(data: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Decision.from_dict(data, ["cat"])
+
+
+def test_thresholds_of_another_shape_are_refused() -> None:
+    with pytest.raises(DataError, match=r"expected one threshold per label, got shape \(2, 2\)"):
+        Decision(np.full((2, 2), 0.5))

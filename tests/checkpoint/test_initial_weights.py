@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from tiny import TINY, TINY_STAGED, label_space, tiny_system
+from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
+from torch.testing import assert_close
+
+from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.folder import LoadedModel, load_model, model_digest
+from tagsight.checkpoint.initial_weights import start_from
+from tagsight.errors import DataError
+from tagsight.labels.space import LabelSpace
+from tagsight.systems import SYSTEMS
+from tagsight.training.run import Start, train_run
+
+if TYPE_CHECKING:
+    from tagsight.systems import System
+
+NAMES = label_space().names
+MORE = ("violet", *reversed(NAMES[1:]), "black")
+"""Other labels: two are new, one is gone, and the order is another."""
+
+
+def labels(names: tuple[str, ...]) -> LabelSpace:
+    generator = torch.Generator().manual_seed(len(names))
+    targets = (torch.rand(40, len(names), generator=generator) < 0.4).long()
+    return LabelSpace.from_targets(names, targets, torch.randn(len(names), 7, generator=generator))
+
+
+def model(name: str, system: System | None = None) -> LoadedModel:
+    system = system or tiny_system(name)
+    recipe = tiny_recipe(name).model_copy(update={"settings": system.config})
+    decision = Decision(np.full(len(NAMES), 0.5), 1.0)
+    return LoadedModel(system, label_space(), decision, recipe, {}, "0" * 64)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_label_parameters_are_just_those_with_a_row_for_each_label(name: str):
+    few, many = (
+        {
+            key: tuple(value.shape)
+            for key, value in tiny_system(name, labels(names)).named_parameters()
+        }
+        for names in (NAMES, MORE)
+    )
+    assert {key for key in few if few[key] != many[key]} == SYSTEMS[
+        name
+    ].label_parameters & few.keys()
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_same_labels_get_the_same_weights(name: str):
+    trained, system = model(name), tiny_system(name)
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.add_(1)
+    said = start_from(trained, system, NAMES)
+    if system.remembers:  # photos are remembered anew
+        assert_close(system.backbone.state_dict(), trained.system.backbone.state_dict())
+        assert said == f"the backbone starts from a model of {name}"
+        return
+    assert_close(system.state_dict(), trained.system.state_dict(), rtol=0, atol=0)
+    assert said == "backbone and 5 of 5 labels start from a model"
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_labels_are_matched_by_name_and_new_ones_stay_as_they_were(name: str, bias: bool):
+    graph = {"graph": {"hidden": 32, "bias": bias}}
+    settings = graph if "graph" in SYSTEMS[name].Config.model_fields else {}
+    trained = model(name, tiny_system(name, **settings))
+    system = tiny_system(name, labels(MORE), **settings)
+    before = {key: value.clone() for key, value in system.state_dict().items()}
+    said = start_from(trained, system, MORE)
+    old, new = dict(trained.system.named_parameters()), dict(system.named_parameters())
+    for key, parameter in new.items():
+        if key not in system.label_parameters:
+            assert_close(parameter, old[key], rtol=0, atol=0)
+            continue
+        for row, label in enumerate(MORE):
+            known = old[key][NAMES.index(label)] if label in NAMES else before[key][row]
+            assert_close(parameter[row], known, rtol=0, atol=0)
+    assert said == (
+        f"the backbone starts from a model of {name}"
+        if system.remembers
+        else "backbone and 4 of 6 labels start from a model; new: 'violet', 'black'"
+    )
+
+
+def test_of_another_system_the_backbone_is_taken():
+    trained, system = model("resnet"), tiny_system("gcam")
+    graph = {k: v.clone() for k, v in system.state_dict().items() if "backbone" not in k}
+    assert start_from(trained, system, NAMES) == "the backbone starts from a model of resnet"
+    assert_close(system.backbone.state_dict(), trained.system.backbone.state_dict())
+    assert_close({k: system.state_dict()[k] for k in graph}, graph)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"name": "tiny_staged"}, r"system\.backbone\.name = 'tiny_equivariant' as in the model"),
+        ({"frozen_stages": 1, "name": "tiny_staged"}, "expected system.backbone"),
+    ],
+)
+def test_another_backbone_is_refused(other: dict[str, object], message: str):
+    backbone = TINY.model_copy(update=other)
+    with pytest.raises(DataError, match=message):
+        start_from(model("resnet"), tiny_system("resnet", backbone=backbone), NAMES)
+
+
+def test_another_number_of_frozen_stages_is_refused():
+    trained = model("resnet", tiny_system("resnet", backbone=TINY_STAGED))
+    thawed = TINY_STAGED.model_copy(update={"frozen_stages": 0})
+    with pytest.raises(DataError, match=r"backbone\.frozen_stages = 1 as in the model .*, got 0"):
+        start_from(trained, tiny_system("resnet", backbone=thawed), NAMES)
+
+
+def test_a_tensor_of_another_shape_is_refused():
+    system = tiny_system("gcam", graph={"hidden": 16, "epsilon": 0.3})
+    with pytest.raises(
+        DataError, match=r"expected label_graph\.\S+ of shape \(7, 16\) .*\(7, 32\)"
+    ):
+        start_from(model("gcam"), system, NAMES)
+
+
+def test_a_run_starts_from_a_model_and_says_so(tmp_path):
+    rows = tiny_collection(tmp_path)
+    first = train_run(rows, tiny_recipe("resnet"), tmp_path / "first", RUNTIME, log=Diary())
+    added = replace(
+        rows,
+        names=(*rows.names, "bright"),
+        targets=torch.cat([rows.targets, rows.targets[:, 4:]], 1),
+    )
+    diary, start = Diary(), Start(init=first.model)
+    still = tiny_recipe("resnet", lr=1e-9, epochs=1)
+    second = train_run(added, still, tmp_path / "second", RUNTIME, log=diary, start=start)
+    assert "backbone and 5 of 6 labels start from a model; new: 'bright'" in diary.notes
+    old, new = load_model(first.model), load_model(second.model)
+    assert new.facts["init"] == model_digest(first.model)
+    assert_close(new.system.classifier.weight[:5], old.system.classifier.weight, atol=1e-6, rtol=0)
+    assert len(diary.epochs) == 1

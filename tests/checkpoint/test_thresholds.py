@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.thresholds import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
+from tagsight.errors import DataError
+from tagsight.metrics.classification import average_precision, precision_recall
+
+NAMES = ("bird", "cat", "dog", "cow")
+
+
+def validation(generator: torch.Generator, photos: int = 80) -> tuple[torch.Tensor, torch.Tensor]:
+    targets = torch.randint(-1, 2, (photos, 4), generator=generator)
+    logits = 2 * targets.clamp(min=0) - 1 + 1.5 * torch.randn(photos, 4, generator=generator)
+    return logits.double(), targets
+
+
+def column(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def scored(decision: Decision, logits: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(decision.scores(logits))
+
+
+def decided(decision: Decision, scores: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(decision.predicted(scores))
+
+
+def test_the_fitted_temperature_has_the_least_cross_entropy(generator: torch.Generator) -> None:
+    logits, targets = validation(generator)
+    logits, known = logits * 4, targets >= 0
+    fitted = fit_decision(logits, targets, names=NAMES).temperature
+
+    def loss(temperature: float) -> float:
+        scaled = logits[known] / temperature
+        return F.binary_cross_entropy_with_logits(scaled, targets[known].double()).item()
+
+    assert loss(fitted) < min(loss(fitted * 1.01), loss(fitted / 1.01), loss(1.0))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 4.0])
+def test_the_temperature_that_made_the_logits_is_found(
+    factor: float, generator: torch.Generator
+) -> None:
+    honest = torch.randn(4000, 4, generator=generator)
+    targets = (torch.rand(4000, 4, generator=generator) < honest.sigmoid()).long()
+    temperature = fit_decision(honest * factor, targets, names=NAMES).temperature
+    assert temperature == pytest.approx(factor, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets", "temperature"),
+    [
+        # Without error, steeper is always better; always wrong, flatter is.
+        (column(2, 1, -1), [1, 1, 0], 0.2),
+        (column(2, 1, -1), [0, 0, 1], 10.0),
+        (column(0, 0, 0), [1, 0, 0], 10.0),
+    ],
+)
+def test_the_temperature_is_bounded(
+    logits: torch.Tensor, targets: list[int], temperature: float
+) -> None:
+    fitted = fit_decision(logits, torch.tensor(targets)[:, None], names=["cat"])
+    assert fitted.temperature == pytest.approx(temperature)
+
+
+def test_thresholds_have_the_best_f1_of_all_thresholds(generator: torch.Generator) -> None:
+    logits, targets = validation(generator)
+    decision = fit_decision(logits, targets, names=NAMES)
+    scores = scored(decision, logits)
+    best = precision_recall(decided(decision, scores), targets).per_label.f1
+    tried = torch.stack(
+        [
+            precision_recall(scores >= threshold, targets).per_label.f1
+            for threshold in torch.linspace(0.01, 0.99, 2000).double()
+        ]
+    )
+    assert (best >= tried.amax(0)).all()
+
+
+def test_a_threshold_lies_midway_between_the_scores_it_separates() -> None:
+    logits, targets = column(4, 3, 2.5, 2, 1, -1, -2, -3), column(1, 1, 1, 1, 1, 0, 0, 0)
+    decision = fit_decision(logits, targets, names=["cat"])
+    scores = scored(decision, logits)
+    assert decision.thresholds.item() == pytest.approx((scores[4] + scores[5]).item() / 2)
+
+
+def test_tied_scores_are_never_separated() -> None:
+    # A cut after the first two photos of the tie would have F1 = 1, but cannot be made: the three
+    # clear photos have 6 / 8, all eleven 10 / 16.
+    logits, targets = column(*[2] * 3, *[0] * 8, -1), column(*[1] * 5, *[0] * 7)
+    decision = fit_decision(logits, targets, names=["cat"])
+    assert decided(decision, scored(decision, logits)).sum() == 3
+
+
+def test_of_equally_good_thresholds_the_highest_is_taken() -> None:
+    # F1 = 2 hits / (predictions + 6 present): 6 / 9 for the first 3, 8 / 12 for the first 6 photos,
+    # and less with the fifth (10 / 17) or the sixth present one (12 / 21).
+    targets = column(1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1)
+    logits = torch.linspace(2, -2, 15)[:, None]
+    decision = fit_decision(logits, targets, names=["cat"])
+    assert decided(decision, scored(decision, logits)).sum() == 3
+
+
+@pytest.mark.parametrize("anything", [-50.0, 50.0, math.nan])
+def test_logits_of_unknown_targets_change_nothing(
+    anything: float, generator: torch.Generator
+) -> None:
+    logits, targets = validation(generator)
+    altered = logits.masked_fill(targets < 0, anything)
+    fitted, again = (fit_decision(each, targets, names=NAMES) for each in (logits, altered))
+    assert fitted.as_dict(NAMES) == again.as_dict(NAMES)
+
+
+@pytest.mark.parametrize("objective", ["f1", "precision>=0.8"])
+def test_permuting_labels_permutes_thresholds(objective: str, generator: torch.Generator) -> None:
+    logits, targets = validation(generator)
+    order = torch.tensor([2, 0, 3, 1])
+    fitted = fit_decision(logits, targets, names=NAMES, objective=objective)
+    permuted = fit_decision(logits[:, order], targets[:, order], names=NAMES, objective=objective)
+    np.testing.assert_allclose(permuted.thresholds, fitted.thresholds[order])
+
+
+def test_a_rare_label_gets_the_threshold_of_all_labels_together(generator: torch.Generator) -> None:
+    logits, targets = validation(generator)
+    targets[:, 1] = 0
+    targets[:4, 1], targets[:, 3] = 1, -1
+    decision = fit_decision(logits, targets, names=NAMES)
+    shared = decision.thresholds[1]
+    assert decision.thresholds[3] == shared
+    assert shared not in decision.thresholds[[0, 2]]
+
+    scores = scored(decision, logits)
+    best = precision_recall(scores >= shared, targets).overall.f1
+    tried = (
+        precision_recall(scores >= threshold, targets).overall.f1
+        for threshold in torch.linspace(0.01, 0.99, 500).double()
+    )
+    assert best >= max(tried)
+
+
+@pytest.mark.parametrize("least", [0.6, 0.75, 0.9])
+def test_precision_is_reached_with_as_many_predictions_as_possible(
+    least: float, generator: torch.Generator
+) -> None:
+    logits, targets = validation(generator, photos=200)
+    decision = fit_decision(logits, targets, names=NAMES, objective=f"precision>={least}")
+    scores = scored(decision, logits)
+    quality = precision_recall(decided(decision, scores), targets, never_predicted="one").per_label
+    assert (quality.precision >= least).all()
+    for threshold in torch.linspace(0.01, 0.99, 500).double():
+        tried = precision_recall(scores >= threshold, targets).per_label
+        allowed = (tried.precision >= least) & ((scores >= threshold).sum(0) >= 5)
+        assert (quality.recall >= tried.recall.where(allowed, 0)).all()
+
+
+def test_a_label_that_does_not_reach_the_precision_is_never_predicted() -> None:
+    logits = torch.arange(20.0)[:, None] - 10
+    # The best photo of all is absent, and only every other one is present.
+    targets = (torch.arange(20) % 2 == 0).long()[:, None]
+    decision = fit_decision(logits, targets, names=["cat"], objective="precision >= 0.9")
+    assert decision.thresholds.tolist() == [1.0]
+    assert not decided(decision, scored(decision, logits)).any()
+
+
+def test_a_precision_of_fewer_than_five_predictions_is_not_believed() -> None:
+    logits, targets = column(9, 8, 7, 6, 1, 0, 0, 0), column(1, 1, 1, 1, 0, 0, 0, 1)
+    decision = fit_decision(logits, targets, names=["cat"], objective="precision>=0.9")
+    assert decision.thresholds.tolist() == [1.0]
+    at_least_four_of_five = fit_decision(logits, targets, names=["cat"], objective="precision>=.8")
+    predicted = decided(at_least_four_of_five, scored(at_least_four_of_five, logits))
+    assert predicted.sum() == 5
+
+
+@pytest.mark.parametrize(
+    ("present", "absent", "predictions"),
+    [
+        # Scores of 0.0009 and 0.0003: below the lowest threshold, nothing is predicted. In both
+        # cases the threshold has all scores on one side, and lies midway to the other end.
+        (-7.0, -8.0, 0),
+        # Scores of 0.9997 and 0.9991: above the highest, everything is.
+        (8.0, 7.0, 25),
+    ],
+)
+def test_no_threshold_is_fitted_to_extreme_scores(
+    present: float, absent: float, predictions: int, generator: torch.Generator
+) -> None:
+    # Labels of honest scores keep the temperature at 1.
+    logits = torch.randn(4000, 3, generator=generator)
+    targets = (torch.rand(4000, 3, generator=generator) < logits.sigmoid()).long()
+    logits[:, 0], targets[:, 0] = absent, -1
+    logits[:20, 0], targets[:20, 0], targets[20:25, 0] = present, 1, 0
+    decision = fit_decision(logits, targets, names=["cat", "dog", "cow"])
+    assert decision.thresholds[0].item() == pytest.approx(0.5, abs=0.01)
+    assert decided(decision, scored(decision, logits))[:25, 0].sum() == predictions
+
+
+def test_labels_without_a_present_photo_are_predicted_above_all_that_was_seen() -> None:
+    logits = column(-2, -1, 1)
+    decision = fit_decision(logits, torch.zeros(3, 1), names=["cat"])
+    higher = scored(decision, torch.tensor([[1.0], [9.0]]))
+    assert decided(decision, higher).tolist() == [[False], [True]]
+
+
+@pytest.mark.parametrize("objective", ["f2", "", "precision>=0", "precision>=1.5", "precision>0.9"])
+def test_other_objectives_are_refused(objective: str) -> None:
+    match = rf"expected the objective 'f1' or 'precision>=p' with p in \(0, 1\], got '{objective}'"
+    with pytest.raises(DataError, match=match):
+        fit_decision(torch.zeros(2, 1), torch.zeros(2, 1), names=["cat"], objective=objective)
+
+
+def test_a_split_without_known_targets_is_refused() -> None:
+    with pytest.raises(DataError, match="expected known targets to fit the decision to, got none"):
+        fit_decision(torch.zeros(2, 1), torch.full((2, 1), -1), names=["cat"])
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])
+def test_a_logit_that_is_not_finite_is_refused_with_its_label(logit: float) -> None:
+    logits = torch.tensor([[0.0, 0.0], [0.0, logit]])
+    with pytest.raises(ValueError, match="finite logits, got others for the label 'dog'"):
+        fit_decision(logits, torch.ones(2, 2), names=["cat", "dog"])
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (3, 2)])
+def test_targets_of_other_labels_are_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=r"targets of all labels, shape \(N, 2\), got \(2, 2\)"):
+        fit_decision(torch.zeros(2, 2), torch.zeros(shape), names=["cat", "dog"])
+
+
+def test_a_decision_survives_json_in_any_order_of_labels(generator: torch.Generator) -> None:
+    logits, targets = validation(generator)
+    decision = fit_decision(logits, targets, names=NAMES)
+    stored = json.loads(json.dumps(decision.as_dict(NAMES)))
+    again = Decision.from_dict(stored, NAMES)
+    assert again.temperature == decision.temperature
+    assert np.array_equal(again.thresholds, decision.thresholds)
+    reordered = Decision.from_dict(stored, NAMES[::-1])
+    assert np.array_equal(reordered.thresholds, decision.thresholds[::-1])
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 500.0])
+def test_scores_that_only_rank_fill_the_range_whatever_their_unit(
+    unit: float, generator: torch.Generator
+) -> None:
+    logits, targets = validation(generator)
+    logits = logits.where(targets >= 0, 1e6)
+    known = targets >= 0
+    decision = fit_decision(unit * logits, targets, names=NAMES, probabilities=False)
+    scores = scored(decision, unit * logits)
+    assert scores[known].min() > LOWEST_THRESHOLD
+    assert scores[known].max() < HIGHEST_THRESHOLD
+    assert (scores[known] - 0.5).abs().max() == pytest.approx(1 / (1 + math.exp(-4)) - 0.5)
+    assert scores[known].unique().numel() == logits[known].unique().numel()
+    assert torch.equal(average_precision(scores, targets), average_precision(logits, targets))
+    once = fit_decision(logits, targets, names=NAMES, probabilities=False)
+    assert torch.equal(decided(decision, scores), decided(once, scored(once, logits)))
+
+
+def test_thresholds_of_scores_that_only_rank_find_labels_far_from_logit_0(
+    generator: torch.Generator,
+) -> None:
+    targets = torch.randint(0, 2, (80, 4), generator=generator)
+    logits = 50.0 + 3 * targets + 0.1 * torch.rand(80, 4, generator=generator).double()
+    decision = fit_decision(logits, targets, names=NAMES, probabilities=False)
+    assert torch.equal(decided(decision, scored(decision, logits)), targets == 1)
+
+
+def test_scores_without_a_spread_have_a_temperature_all_the_same() -> None:
+    logits, targets = column(0, 0, 0), column(1, 0, 1)
+    decision = fit_decision(logits, targets, names=["cat"], probabilities=False)
+    assert decision.temperature == 1

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from tagsight.data.boxes import read_boxes
+from tagsight.data.formats import coco
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+def content(**changes):
+    values = {
+        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],
+        "categories": [{"id": 1, "name": "zebra"}, {"id": 2, "name": "ape"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 1}] * 2,
+    }
+    return values | changes
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values=None, name="annotations/instances_train2017.json", photos="train2017"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(values if isinstance(values, str) else json.dumps(values or content()))
+        for photo in ("a.jpg", "b.jpg"):
+            (tmp_path / photos).mkdir(parents=True, exist_ok=True)
+            (tmp_path / photos / photo).touch()
+        return file
+
+    return write
+
+
+def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
+    annotations = coco.read(write())
+    assert annotations.names == ("ape", "zebra")
+    assert annotations.targets.tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    "photos", ["train2017", "images/train2017", "images", "annotations/..", "."]
+)
+def test_photos_are_found_in_the_usual_folders(write, tmp_path, photos) -> None:
+    annotations = coco.read(write(photos=photos))
+    assert annotations.paths[0].samefile(tmp_path / photos / "a.jpg")
+
+
+@pytest.mark.parametrize("photos", ["elsewhere", "elsewhere/train2017"])
+def test_photos_are_found_in_the_folder_given_or_below_it(write, tmp_path, photos) -> None:
+    annotations = coco.read(write(photos=photos), images=tmp_path / "elsewhere")
+    assert annotations.paths[0] == tmp_path / photos / "a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("instances_train2017.json", "train"),
+        ("instances_val2014.json", "val"),
+        ("validation.json", "val"),
+        ("my-test.json", "test"),
+        ("instances_trainval2014.json", "train"),
+        ("retrieval.json", None),
+        ("boxes.json", None),
+    ],
+)
+def test_the_name_of_a_file_tells_its_split(write, name, split) -> None:
+    annotations = coco.read(write(name=name, photos="images"))
+    assert annotations.splits == ((split, split) if split else None)
+
+
+def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> None:
+    write()
+    write(
+        content(categories=[{"id": 1, "name": "ape"}, {"id": 2, "name": "cow"}]),
+        name="annotations/instances_val2017.json",
+        photos="val2017",
+    )
+    annotations = coco.read(tmp_path)
+    assert annotations.names == ("ape", "cow", "zebra")
+    assert annotations.splits == ("train", "train", "val", "val")
+    assert annotations.targets.tolist() == [[0, -1, 1], [0, -1, 0], [1, 0, -1], [0, 0, -1]]
+
+
+def test_files_whose_splits_are_not_plain_are_refused(write, tmp_path) -> None:
+    write()
+    write(name="annotations/instances_train2014.json")
+    with pytest.raises(DataError, match=r"one file for each of train, val and test .*2014.*2017"):
+        coco.read(tmp_path)
+
+
+def test_a_photo_in_two_files_is_refused(write, tmp_path) -> None:
+    write(photos="images")
+    write(name="annotations/instances_val2017.json", photos="images")
+    with pytest.raises(DataError, match=r"each photo in one file .*a.jpg in several"):
+        coco.read(tmp_path, images=tmp_path / "images")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
+    write, tmp_path, caplog, seed: int
+) -> None:
+    """Photos and categories are given several ids; each object refers to any of them."""
+    draw = random.Random(seed)
+    names, photos = ["ape", "bee", "cat"], ["a.jpg", "b.jpg"]
+    ids = {name: draw.sample(range(100), draw.randint(1, 3)) for name in [*names, *photos]}
+    labels = [(draw.choice(photos), draw.choice(names)) for _ in range(6)]
+    boxes = [[draw.randrange(20), 0, 5, 5] for _ in labels]
+
+    def entries(kind: str, of: list[str]) -> list[dict[str, object]]:
+        listed = [{"id": f"{one}", kind: name} for name in of for one in ids[name]]
+        return [entry | {"width": 64, "height": 48} for entry in draw.sample(listed, len(listed))]
+
+    # Ids are unique within a list: of two names that drew the same number one goes without.
+    taken: set[int] = set()
+    for group in (names, photos):
+        taken.clear()
+        for name in group:
+            ids[name] = [one for one in ids[name] if one not in taken] or [100 + len(taken)]
+            taken.update(ids[name])
+    merged = {
+        "images": entries("file_name", photos),
+        "categories": entries("name", names),
+        "annotations": [
+            {
+                "image_id": f"{draw.choice(ids[photo])}",
+                "category_id": f"{draw.choice(ids[name])}",
+                "bbox": box,
+            }
+            for (photo, name), box in zip(labels, boxes, strict=True)
+        ],
+    }
+    file = write(merged)
+    read = coco.read(file)
+    found = {
+        (path.name, name)
+        for path, row in zip(read.paths, read.targets.tolist(), strict=True)
+        for name, target in zip(read.names, row, strict=True)
+        if target == 1
+    }
+    assert read.names == tuple(names)
+    assert sorted(path.name for path in read.paths) == photos
+    assert found == set(labels)
+    for key, group in (("images", photos), ("categories", names)):
+        told = [record for record in caplog.messages if f"several ids of {key!r}" in record]
+        assert bool(told) == any(len(ids[name]) > 1 for name in group)
+    drawn = read_boxes(file)
+    assert drawn.names == tuple(names)
+    assert sum(len(of) for photo in drawn.photos.values() for of in photo.boxes.values()) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": None}, "a list under 'images', got None"),
+        ({"images": []}, "entries under 'images', got an empty list"),
+        ({"images": {"id": 1}}, "a list under 'images', got {'id': 1}"),
+        ({"images": ["a.jpg"]}, r"an object at images\[0\], got 'a.jpg'"),
+        ({"images": [{"file_name": "a.jpg"}]}, r"images\[0\].id: expected a whole .* got None"),
+        ({"images": [{"id": [1], "file_name": "a.jpg"}]}, r"images\[0\].id: .* got \[1\]"),
+        ({"images": [{"id": True, "file_name": "a.jpg"}]}, r"images\[0\].id: .* got True"),
+        ({"images": [{"id": 1, "file_name": 5}]}, r"images\[0\].file_name: expected text, got 5"),
+        ({"images": 2 * [{"id": 1, "file_name": "a.jpg"}]}, r"images\[1\].id: .* got 1 again"),
+        (
+            {
+                "images": [
+                    {"id": 7, "file_name": "a.jpg", "width": 64, "height": 48},
+                    {"id": 3, "file_name": "./a.jpg", "width": 48, "height": 64},
+                ]
+            },
+            "'a.jpg' of different sizes under the ids 7 and 3",
+        ),
+        ({"images": [{"id": 7, "file_name": "\ud800"}]}, r"images\[0\].file_name"),
+        ({"categories": [{"id": 1}]}, r"categories\[0\].name: expected text, got None"),
+        ({"categories": [{"id": 1, "name": "d\x1bog"}]}, "without control characters"),
+        ({"annotations": []}, "expected annotations, got none"),
+        ({"annotations": [5]}, r"an object at annotations\[0\], got 5"),
+        (
+            {"annotations": [{"image_id": 9, "category_id": 1}]},
+            r"annotations\[0\].image_id: expected an id of images, got 9",
+        ),
+        (
+            {"annotations": [{"image_id": 7, "category_id": {}}]},
+            r"annotations\[0\].category_id: expected an id of categories, got {}",
+        ),
+    ],
+)
+def test_malicious_or_careless_types_are_named_by_file_and_key(write, changes, message) -> None:
+    with pytest.raises(DataError, match=rf"instances_train2017.json: .*{message}"):
+        coco.read(write(content(**changes)))
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"images": [' + '{"a":' * 200_000])
+def test_malicious_nesting_is_refused(write, text) -> None:
+    with pytest.raises(DataError, match=r"instances_train2017.json: .* nested too deeply"):
+        coco.read(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "expected JSON, got"),
+        ("[1]", "expected an object with 'images'"),
+        ('{"images": ' + "9" * 5000 + "}", "expected JSON, got"),
+    ],
+)
+def test_what_is_no_coco_file_is_refused(write, text, message) -> None:
+    with pytest.raises(DataError, match=message):
+        coco.read(write(text))
+
+
+def test_a_file_of_nothing_but_brackets_is_refused_before_it_is_parsed(write, monkeypatch) -> None:
+    monkeypatch.setattr("tagsight.data.formats.coco_json.MOST_ENTRIES", 1_000)
+    with pytest.raises(DataError, match="at most 1,000 objects and lists, got 1,002"):
+        read_annotations(write('{"images": [' + "[]," * 999 + "[]]}"), format="coco")
+
+
+def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
+    from tagsight.data.formats.coco_json import read_instances
+
+    objects = [{"image_id": 7, "category_id": 1, "segmentation": [[0.0] * 1000]}]
+    assert read_instances(write(content(annotations=objects))).objects == [
+        {"image_id": 7, "category_id": 1}
+    ]
+
+
+def test_the_labels_are_in_the_order_of_the_released_graph(shared_data) -> None:
+    graph = np.load(shared_data / "label-graphs" / "coco_cooccurrence.npz")
+    assert read_annotations(shared_data / "coco-256").names == tuple(graph["names"].tolist())
+
+
+def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:
+    photos = read_annotations(shared_data / "coco-256")
+    present = photos.targets == 1
+    assert photos.format == "coco"
+    assert photos.split_sizes == {"train": 128, "val": 128}
+    assert present.shape[1] == 80
+    assert present.any(0).sum() == 76
+    assert present.sum() / len(photos) == pytest.approx(2.9, abs=0.05)
+    assert (~photos.rows("train").targets.eq(1).any(1)).sum() == 2
+    assert photos.names[:3] == ("airplane", "apple", "backpack")
+    assert all(path.is_file() for path in photos.paths)

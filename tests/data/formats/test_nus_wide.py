@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tiny_collections import NAMES, PHOTOS, write_nus_wide
+
+from tagsight.data.formats import nus_wide
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+OFFICIAL = tuple(f"actor\\000{number}_{99 - number}.jpg" for number in range(5))
+
+
+@pytest.fixture
+def official(tmp_path):
+    """Names as in the official lists: a folder, a backslash, a number."""
+    return write_nus_wide(tmp_path, OFFICIAL).source
+
+
+@pytest.mark.parametrize("folder", ["Flickr", "images", "."])
+def test_photos_are_found_below_the_folder_that_the_list_names(official, folder) -> None:
+    photo = official / folder / "actor" / "0003_96.jpg"
+    photo.parent.mkdir(parents=True)
+    photo.touch()
+    paths = nus_wide.read(official).paths
+    assert any(path.samefile(photo) for path in paths if path.is_file())
+    assert nus_wide.read(official, images=photo.parent.parent).paths[0].parent == photo.parent
+
+
+def test_photos_that_were_gathered_are_found_by_the_last_part_of_their_name(official) -> None:
+    (official / "images").mkdir()
+    (official / "images" / "0000_99.jpg").touch()
+    rows = nus_wide.read(official)
+    assert rows.paths[0] == official / "images" / "0000_99.jpg"
+    assert rows.relative_names[0] == "0000_99.jpg"
+
+
+def test_equal_last_parts_are_no_names_to_find_photos_by(tmp_path) -> None:
+    source = write_nus_wide(tmp_path, ["a\\1.jpg", "b\\1.jpg", *OFFICIAL[2:]]).source
+    (source / "images").mkdir()
+    (source / "images" / "1.jpg").touch()
+    with pytest.raises(DataError, match=r"found none of 5: 'a/1.jpg' is not in"):
+        nus_wide.read(source)
+
+
+def test_the_order_of_the_list_of_concepts_does_not_matter(official) -> None:
+    first = nus_wide.read(official, labels_only=True)
+    (official / "ConceptsList" / "Concepts81.txt").rename(official / "Concepts81.txt")
+    (official / "Concepts81.txt").write_text("\r\n".join(NAMES))
+    assert nus_wide.read(official, labels_only=True).hash() == first.hash()
+
+
+def test_white_space_between_marks_does_not_count(official) -> None:
+    marks = official / "Groundtruth" / "TrainTestLabels"
+    before = nus_wide.read(official, labels_only=True).hash()
+    for file in marks.iterdir():
+        file.write_text("  ".join(file.read_text().split()) + "  \r\n\r\n")
+    assert nus_wide.read(official, labels_only=True).hash() == before
+    marks.rename(official / "TrainTestLabels")
+    assert nus_wide.read(official, labels_only=True).hash() == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("Labels_bird_Train.txt", "1 0 2", "Labels_bird_Train.txt: expected 0 or 1 .* got b'2'"),
+        ("Labels_bird_Train.txt", "1 0", "a mark for each of 3 photos, got 2"),
+        ("Labels_bird_Test.txt", "1 0 1", "a mark for each of 2 photos, got 3"),
+    ],
+)
+def test_marks_that_cannot_be_are_named(official, file, text, message) -> None:
+    (official / "Groundtruth" / "TrainTestLabels" / file).write_text(text)
+    with pytest.raises(DataError, match=message):
+        nus_wide.read(official)
+
+
+@pytest.mark.parametrize("name", ["../../../secret", "a\\b", "x" * 300])
+def test_malicious_concepts_lead_to_no_file(official, name) -> None:
+    (official / "ConceptsList" / "Concepts81.txt").write_text(f"bird\n{name}\n")
+    with pytest.raises(DataError, match=r"Concepts81.txt:2: expected the name of a concept"):
+        nus_wide.read(official)
+
+
+def test_a_photo_in_both_lists_is_refused(tmp_path) -> None:
+    source = write_nus_wide(tmp_path, ["a.jpg", "b.jpg", "a.jpg", *PHOTOS[3:]]).source
+    with pytest.raises(DataError, match=r"each photo once in its lists, got 'a.jpg' again"):
+        nus_wide.read(source)
+
+
+def test_the_sample_has_the_counts_that_its_readme_states(shared_data) -> None:
+    rows = read_annotations(shared_data / "nus-wide-15k", labels_only=True)
+    present = rows.targets == 1
+    assert rows.split_sizes == {"train": 10_000, "test": 5_000}
+    assert present.sum() / len(rows) == pytest.approx(2.43, abs=0.005)
+    assert present.any(1).all()
+
+
+def test_the_concepts_are_in_the_order_of_the_released_graph(shared_data) -> None:
+    rows = read_annotations(shared_data / "nus-wide-15k", labels_only=True)
+    graph = np.load(shared_data / "label-graphs" / "nuswide_cooccurrence.npz")
+    assert rows.names == tuple(graph["names"].tolist())
+    shares = (rows.targets == 1).float().mean(0).numpy()
+    assert np.corrcoef(shares, graph["counts"])[0, 1] > 0.99

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tagsight.data.formats import voc
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(lists: dict[str, str], year: str = "VOC2012"):
+        folder = tmp_path / "VOCdevkit" / year
+        main = folder / "ImageSets" / "Main"
+        main.mkdir(parents=True, exist_ok=True)
+        (folder / "JPEGImages").mkdir(exist_ok=True)
+        for photo in ("p1", "p2", "p3"):
+            (folder / "JPEGImages" / f"{photo}.jpg").touch()
+        for name, text in lists.items():
+            (main / f"{name}.txt").write_text(text)
+        return tmp_path / "VOCdevkit"
+
+    return write
+
+
+@pytest.mark.parametrize("below", [".", "VOC2007", "VOC2007/ImageSets/Main"])
+def test_the_collection_is_found_from_any_of_its_folders(write, below) -> None:
+    source = write({"cat_train": "p1  1\np2 -1\n"}, year="VOC2007")
+    annotations = voc.read(source / below)
+    assert annotations.names == ("cat",)
+    assert annotations.targets.tolist() == [[1], [0]]
+    assert [path.name for path in annotations.paths] == ["p1.jpg", "p2.jpg"]
+
+
+def test_two_years_in_one_folder_must_be_chosen_from(write) -> None:
+    write({"cat_train": "p1 1\n"}, year="VOC2007")
+    source = write({"cat_train": "p1 1\n"}, year="VOC2012")
+    with pytest.raises(DataError, match=r"one ImageSets/Main .*VOC2007.*VOC2012"):
+        voc.read(source)
+
+
+@pytest.mark.parametrize(("difficult", "target"), [("unknown", -1), ("present", 1), ("absent", 0)])
+def test_a_difficult_object_counts_as_the_user_says(write, difficult, target) -> None:
+    source = write({"cat_train": "p1  0\n"})
+    assert read_annotations(source, difficult=difficult).targets.tolist() == [[target]]
+
+
+def test_a_photo_that_a_list_leaves_out_is_unknown_there(write) -> None:
+    source = write({"cat_train": "p1 1\np2 -1\n", "dog_train": "p2 1\n", "dog_val": "p3 1\n"})
+    annotations = voc.read(source)
+    assert annotations.names == ("cat", "dog")
+    assert annotations.targets.tolist() == [[1, -1], [0, 1], [-1, 1]]
+
+
+def test_trainval_is_read_only_where_train_and_val_are_missing(write) -> None:
+    lists = {"cat_trainval": "p1 1\np2 1\n", "cat_test": "p3 -1\n"}
+    assert voc.read(write(lists)).splits == ("train", "train", "test")
+    source = write({"cat_train": "p1 1\n", "cat_val": "p2 1\n"})
+    assert voc.read(source).splits == ("train", "val", "test")
+
+
+def test_a_label_may_be_called_train(write) -> None:
+    """The vehicle; ``train.txt`` and ``val.txt`` are lists of photos without marks."""
+    annotations = voc.read(
+        write({"train_train": "p1 1\n", "train_val": "p2 -1\n", "train": "p1\n", "val": "p2\n"})
+    )
+    assert annotations.names == ("train",)
+    assert annotations.targets.tolist() == [[1], [0]]
+
+
+def test_a_photo_may_have_a_space_in_its_name(write) -> None:
+    source = write({"cat_train": "p1 1\nmy p2 -1\n"})
+    assert [path.name for path in voc.read(source).paths] == ["p1.jpg", "my p2.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ({"cat_train": "p1 1\n\np2 2\n"}, "cat_train.txt:3: expected a photo and 1, 0 or -1"),
+        ({"cat_train": "p1 1\np2\n"}, "cat_train.txt:2: expected a photo and 1, 0 or -1"),
+        ({"cat_train": "p1 1\np1 -1\n"}, "cat_train.txt:2: expected 'p1' once"),
+        ({"cat_train": "p1 1\n", "dog_val": "p1 1\n"}, "each photo in one split, got 'p1' in two"),
+        ({"cat": "p1 1\n"}, "one ImageSets/Main .* got none"),
+        ({"cat_train": "\n\n"}, "got 0 photos and 1 label"),
+    ],
+)
+def test_what_cannot_be_understood_is_named(write, lists, message) -> None:
+    with pytest.raises(DataError, match=message):
+        voc.read(write(lists))
+
+
+def test_a_line_that_repeats_another_changes_nothing(write) -> None:
+    assert len(voc.read(write({"cat_train": "p1 1\np1 1\n"}))) == 1
+
+
+def test_an_unknown_meaning_of_difficult_is_refused(write) -> None:
+    with pytest.raises(DataError, match=r"expected difficult to be one of .* got 'maybe'"):
+        voc.read(write({"cat_train": "p1 1\n"}), difficult="maybe")
+
+
+def test_the_animals_have_the_counts_that_their_readme_states(shared_data) -> None:
+    animals = read_annotations(shared_data / "voc-animals" / "VOCdevkit")
+    present = animals.targets == 1
+    assert animals.format == "voc"
+    assert animals.split_sizes == {"train": 2000, "val": 536}
+    assert len(animals.names) == 20
+    assert present.sum() / len(animals) == pytest.approx(1.34, abs=0.005)
+    assert all(path.is_file() for path in animals.paths)
+
+
+def test_the_labels_are_in_the_order_of_the_released_graph(shared_data) -> None:
+    graph = np.load(shared_data / "label-graphs" / "voc_cooccurrence.npz")
+    animals = read_annotations(shared_data / "voc-animals" / "VOCdevkit")
+    assert animals.names == tuple(graph["names"].tolist())
+
+
+def test_both_label_files_of_the_animals_say_the_same(shared_data) -> None:
+    folder = shared_data / "voc-animals"
+    photos = folder / "VOCdevkit" / "VOC2012" / "JPEGImages"
+    table = read_annotations(folder / "labels-12.csv", images=photos)
+    lists = read_annotations(folder / "VOCdevkit").matched_to(table.names)
+    order = {path: row for row, path in enumerate(lists.paths)}
+    same_order = lists.select([order[path] for path in table.paths])
+    assert same_order.hash() == table.hash()

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import struct
+import tarfile
+import zipfile
+
+import pytest
+from archives import FILES, write_tar, write_zip
+
+from tagsight.data.archives import unpack
+from tagsight.errors import DataError
+
+WRITERS = {"tar": write_tar, "zip": write_zip}
+
+
+@pytest.fixture(params=WRITERS)
+def write(request):
+    return WRITERS[request.param]
+
+
+def content_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_files_and_folders_come_out_as_they_went_in(write, tmp_path):
+    told = []
+    unpack(
+        write(tmp_path / "archive"), tmp_path / "out", progress=lambda done, _: told.append(done)
+    )
+    assert content_of(tmp_path / "out") == FILES
+    assert told == [1, 2]
+
+
+def test_folders_of_their_own_are_members_too(tmp_path):
+    folder = tarfile.TarInfo("VOC/empty")
+    folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+    unpack(write_tar(tmp_path / "a.tar", more=[folder]), tmp_path / "tar")
+    unpack(write_zip(tmp_path / "a.zip", more=[("VOC/empty/", b"")]), tmp_path / "zip")
+    assert (tmp_path / "tar" / "VOC" / "empty").is_dir()
+    assert (tmp_path / "zip" / "VOC" / "empty").is_dir()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "C:/x", "..\\x"])
+def test_names_that_lead_out_of_the_folder_are_refused(write, tmp_path, name):
+    archive = write(tmp_path / "archive", {name: b"x"})
+    with pytest.raises(DataError, match="a name that leads out of the folder"):
+        unpack(archive, tmp_path / "deep" / "out")
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith("x")]
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    member = tarfile.TarInfo("link")
+    member.type, member.linkname = kind, "VOC/a.txt"
+    with pytest.raises(DataError, match="got a link or device: 'link'"):
+        unpack(write_tar(tmp_path / "a.tar", more=[member]), tmp_path / "out")
+
+
+def test_links_in_a_zip_are_refused(tmp_path):
+    member = zipfile.ZipInfo("link")
+    member.external_attr = 0o120777 << 16
+    with pytest.raises(DataError, match="got a link or device: 'link'"):
+        unpack(write_zip(tmp_path / "a.zip", more=[(member, "/etc")]), tmp_path / "out")
+
+
+@pytest.mark.parametrize("bound", ["MOST_MEMBERS", "MOST_BYTES"])
+def test_more_than_the_bounds_is_refused(write, tmp_path, monkeypatch, bound):
+    monkeypatch.setattr(f"tagsight.data.archives.{bound}", 1)
+    with pytest.raises(DataError, match=r"expected at most .* members and .* bytes, got"):
+        unpack(write(tmp_path / "archive"), tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_that_comes_twice_is_refused(tmp_path):
+    again = tarfile.TarInfo("VOC/a.txt")
+    for archive in (
+        write_tar(tmp_path / "a.tar", more=[again]),
+        write_zip(tmp_path / "a.zip", more=[("VOC/a.txt", b"other")]),
+    ):
+        with pytest.raises(DataError, match="expected every file once"):
+            unpack(archive, tmp_path / archive.suffix)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_damaged_archive_is_refused(write, tmp_path, share):
+    archive = write(tmp_path / "archive", {"a": bytes(range(256)) * 400})
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match="expected a sound tar or zip archive"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_zip_whose_content_is_not_what_its_check_sum_says_is_refused(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as stored:
+        stored.writestr("a.txt", b"the content")
+    archive.write_bytes(archive.read_bytes().replace(b"the content", b"The content"))
+    with pytest.raises(DataError, match="Bad CRC-32"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_zip_that_points_before_its_beginning_is_refused(tmp_path):
+    archive = write_zip(tmp_path / "a.zip")
+    content = bytearray(archive.read_bytes())
+    place = content.rindex(b"PK\x05\x06") + 16  # of the offset of the list of members
+    content[place : place + 4] = struct.pack("<I", struct.unpack_from("<I", content, place)[0] + 5)
+    archive.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="expected a sound tar or zip archive"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_a_folder_that_may_not_be_written_is_no_matter_of_the_archive(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "VOC").touch()
+    with pytest.raises(OSError, match="VOC"):
+        unpack(write_zip(tmp_path / "a.zip", {"VOC/deep/b.jpg": b""}), tmp_path / "out")
+
+
+def test_a_header_of_endless_length_is_not_read(tmp_path):
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 2**40
+    path = tmp_path / "a.tar"
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
+    with pytest.raises(DataError, match="expected headers of at most 1,048,576 bytes, got 1,099,"):
+        unpack(path, tmp_path / "out")

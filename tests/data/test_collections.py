@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import hashlib
+import socket
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from archives import write_tar, write_zip
+from PIL import Image
+from web_host import Host, serving
+
+from tagsight.cli import main
+from tagsight.data.collections import DOWNLOADS, Archive, Download, Part, by_hand, download
+from tagsight.data.download import Remote, UnreachableError
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+LABELS = ("cat", "dog")
+
+
+def voc_files(split: str, photos: list[str], folder: Path) -> dict[str, bytes]:
+    Image.new("RGB", (8, 8)).save(folder / "photo.jpg")
+    lists = "".join(f"{photo}  1\n" for photo in photos).encode()
+    root = "VOCdevkit/VOC2007"
+    return {
+        **{
+            f"{root}/JPEGImages/{photo}.jpg": (folder / "photo.jpg").read_bytes()
+            for photo in photos
+        },
+        **{f"{root}/ImageSets/Main/{label}_{split}.txt": lists for label in LABELS},
+    }
+
+
+@pytest.fixture
+def hosts(tmp_path, monkeypatch):
+    """A collection of two archives on two servers, in the layout of VOC 2007."""
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    contents = [
+        write_tar(packed / "a.tar", voc_files("train", ["000001", "000002"], packed)).read_bytes(),
+        write_zip(packed / "b.zip", voc_files("test", ["000003"], packed)).read_bytes(),
+    ]
+    with serving(Host(contents[0])) as first, serving(Host(contents[1])) as second:
+        second.url = second.url.replace("archive.tar", "other.zip")
+        remotes = (
+            Remote(first.url, len(contents[0]), hashlib.md5(contents[0]).hexdigest()),
+            Remote(second.url, len(contents[1])),
+        )
+        monkeypatch.setitem(
+            DOWNLOADS,
+            "voc2007",
+            Download(
+                "two archives",
+                tuple(Archive(remote, "", ("VOCdevkit/VOC2007",)) for remote in remotes),
+                (Part("VOCdevkit/VOC2007", "JPEGImages/*.jpg", 3),),
+                "VOCdevkit/VOC2007",
+            ),
+        )
+        yield first, second
+
+
+def silently(_: str):
+    return nullcontext(lambda _done, _total=None: None)
+
+
+def test_a_download_is_what_the_reader_reads(hosts, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["download", "voc2007", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "verified, MD5" in said
+    assert "no checksum is published" in said
+    annotations = read_annotations(out / "VOCdevkit" / "VOC2007")
+    assert annotations.names == LABELS
+    assert annotations.split_sizes == {"train": 2, "test": 1}
+    assert sorted(path.name for path in out.iterdir()) == ["VOCdevkit", "archive.tar", "other.zip"]
+
+
+def test_a_complete_collection_is_found_and_not_fetched_again(hosts, tmp_path):
+    download("voc2007", tmp_path, silently)
+    for archive in ("archive.tar", "other.zip"):
+        (tmp_path / archive).unlink()
+    for host in hosts:
+        host.asked.clear()
+    assert download("voc2007", tmp_path, silently)[-1].startswith("complete: ")
+    assert hosts[0].asked == hosts[1].asked == []
+
+
+def test_what_lies_beside_the_collection_stays(hosts, tmp_path):
+    other = tmp_path / "VOCdevkit" / "VOC2012"
+    other.mkdir(parents=True)
+    download("voc2007", tmp_path, silently)
+    assert other.is_dir()
+
+
+def test_a_part_of_the_collection_is_not_mixed_with_another(hosts, tmp_path):
+    (tmp_path / "VOCdevkit" / "VOC2007").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"expected 3 files JPEGImages/\*.jpg in .* move it away"):
+        download("voc2007", tmp_path, silently)
+
+
+def test_archives_with_too_little_in_them_are_refused_and_leave_nothing(
+    hosts, tmp_path, monkeypatch
+):
+    wanted = DOWNLOADS["voc2007"]
+    more = wanted._replace(parts=(wanted.parts[0]._replace(files=4),))
+    monkeypatch.setitem(DOWNLOADS, "voc2007", more)
+    with pytest.raises(DataError, match=r"expected 4 files .* of the archives of .*, got fewer"):
+        download("voc2007", tmp_path / "out", silently)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"archive.tar", "other.zip"}
+
+
+def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(hosts, tmp_path, monkeypatch):
+    archive = DOWNLOADS["voc2007"].archives[0]
+    huge = archive._replace(remote=archive.remote._replace(size=2**60))
+    monkeypatch.setitem(DOWNLOADS, "voc2007", DOWNLOADS["voc2007"]._replace(archives=(huge,)))
+    with pytest.raises(DataError, match=r"expected 2,305,.* free bytes for archives and photos"):
+        download("voc2007", tmp_path / "out", silently)
+    assert hosts[0].asked == []
+
+
+def test_loose_files_may_have_a_folder_around_them(tmp_path, monkeypatch):
+    for around in ("", "lists/"):
+        out = tmp_path / f"out{len(around)}"
+        out.mkdir()
+        files = {f"{around}{name}.txt": b"1\n" for name in "ab"}
+        size = write_zip(out / "lists.zip", files).stat().st_size
+        archive = Archive(Remote("http://127.0.0.1/lists.zip", size), "all/lists", ("all/lists",))
+        parts = (Part("all/lists", "*.txt", 2),)
+        monkeypatch.setitem(DOWNLOADS, "tiny", Download("", (archive,), parts, "all"))
+        download("tiny", out, silently)
+        assert sorted(path.name for path in (out / "all" / "lists").iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_without_a_network_it_is_said_what_to_put_where(capsys, tmp_path, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/a.tar"
+    archive = DOWNLOADS["voc2007"].archives[0]
+    closed = archive._replace(remote=archive.remote._replace(url=url))
+    monkeypatch.setitem(DOWNLOADS, "voc2007", DOWNLOADS["voc2007"]._replace(archives=(closed,)))
+    assert main(["download", "voc2007", "--out", str(tmp_path)]) == 2
+    text = capsys.readouterr().err
+    assert f"put these files into {tmp_path}" in text
+    assert f"  {url} (460,032,000 bytes, MD5 c52e279531787c972589f7e41ab4ae64)" in text
+    assert f"  {tmp_path / 'VOCdevkit' / 'VOC2007'}" in text
+    assert "tagsight: " in text.splitlines()[-1]
+    assert "refused" in text.splitlines()[-1]
+
+
+def test_archives_that_the_user_has_fetched_are_taken(hosts, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "archive.tar").write_bytes(hosts[0].content)
+    (out / "other.zip").write_bytes(hosts[1].content)
+    download("voc2007", out, silently)
+    assert hosts[0].asked == hosts[1].asked == []
+
+
+def test_a_broken_host_keeps_what_has_come(hosts, tmp_path):
+    hosts[1].status = 503
+    with pytest.raises(UnreachableError, match="got the answer 503"):
+        download("voc2007", tmp_path, silently)
+    hosts[1].status = 200
+    hosts[0].asked.clear()
+    download("voc2007", tmp_path, silently)
+    assert hosts[0].asked == []
+
+
+def test_what_may_not_be_distributed_is_explained(capsys, tmp_path):
+    assert main(["download", "nus-wide", "--out", str(tmp_path)]) == 2
+    text = capsys.readouterr().err
+    assert "cannot be distributed" in text
+    assert "Groundtruth, ImageList, Concepts81.txt" in text
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+def test_every_collection_is_fetched_encrypted_or_by_checksum(name):
+    for archive in DOWNLOADS[name].archives:
+        assert archive.remote.url.startswith("https://") or archive.remote.md5
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+def test_every_part_is_given_by_an_archive_and_lies_where_it_is_unpacked(name):
+    wanted = DOWNLOADS[name]
+    given = {folder for archive in wanted.archives for folder in archive.gives}
+    assert given == {part.folder for part in wanted.parts}
+    for archive in wanted.archives:
+        assert all(folder.startswith(archive.into) for folder in archive.gives)
+    assert len(by_hand(name, Path("data"))) == 2 + len(wanted.archives) + len(wanted.parts)
+
+
+def test_the_archives_of_voc_are_those_that_torchvision_knows():
+    from torchvision.datasets.voc import DATASET_YEAR_DICT
+
+    ours = {a.remote.url: a.remote.md5 for a in DOWNLOADS["voc2007"].archives}
+    theirs = [DATASET_YEAR_DICT[key] for key in ("2007", "2007-test")]
+    assert ours == {entry["url"]: entry["md5"] for entry in theirs}

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from PIL import Image
+
+import tagsight.demo.demo
+from tagsight.checkpoint.folder import load_model
+from tagsight.data.readers import read_annotations
+from tagsight.demo.demo import demo_recipe, run_demo
+from tagsight.runtime.device import Runtime
+from tagsight.systems.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCENES, PICTURES, SEED = 48, 2, 5
+SYSTEMS = ("gcam", "resnet")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory) -> tuple[Path, list[str]]:
+    out = tmp_path_factory.mktemp("demo")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tagsight.demo.demo, "SCENES", SCENES)
+        patch.setattr(tagsight.demo.demo, "PICTURES", PICTURES)
+        patch.setattr(tagsight.demo.demo, "IMAGE_SIZE", 64)
+        patch.setattr(tagsight.demo.demo, "EPOCHS", 1)
+        # One worker: the photos are drawn in this process.
+        runtime = Runtime(torch.device("cpu"), "float32", workers=1)
+        return out, run_demo(out, runtime, seed=SEED)
+
+
+def test_the_folder_has_models_metrics_pictures_and_a_summary(demo):
+    out, lines = demo
+    names = {path.name for path in out.iterdir()}
+    assert names == {"photos", *SYSTEMS, "evidence", "metrics.json", "summary.md"}
+    assert (out / "summary.md").read_text() == "\n".join(lines) + "\n"
+    for system in SYSTEMS:
+        assert load_model(out / system / "model").recipe.name == f"{system}-demo"
+        assert (out / system / "run.jsonl").stat().st_size > 0
+
+
+def test_both_systems_are_measured_on_the_same_test_photos(demo):
+    out, _ = demo
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) == set(SYSTEMS)
+    ours, baseline = (metrics[system] for system in SYSTEMS)
+    assert ours["split_hash"] == baseline["split_hash"]
+    assert ours["photos"] == baseline["photos"] < SCENES / 2
+    assert ours["evidence"]["pairs"] == baseline["evidence"]["pairs"] > 0
+    assert {"pointing", "energy_in_box", "consistency", "chance"} <= ours["evidence"].keys()
+
+
+def test_the_summary_prints_the_metrics_beside_the_baseline_and_chance(demo):
+    out, lines = demo
+    metrics = json.loads((out / "metrics.json").read_text())
+    rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in lines if "|" in line}
+    for system in SYSTEMS:
+        mean, _, _, pointing, energy, _ = (cell.strip() for cell in rows[system])
+        evidence = metrics[system]["evidence"]
+        assert float(mean) == pytest.approx(metrics[system]["mAP"], abs=0.05)
+        assert float(pointing) == pytest.approx(evidence["pointing"], abs=0.05)
+        assert float(energy) == pytest.approx(evidence["energy_in_box"], abs=0.05)
+    chance = metrics["gcam"]["evidence"]["chance"]
+    assert float(rows["chance"][3]) == pytest.approx(chance, abs=0.05)
+    assert f"{SCENES} drawn photos (seed {SEED})" in lines[2]
+
+
+def test_the_pictures_explain_the_test_photos_that_show_the_most_labels(demo):
+    out, _ = demo
+    test = read_annotations(out / "photos" / "labels.csv").rows("test")
+    shown = {path.stem: int(row.sum()) for path, row in zip(test.paths, test.targets, strict=True)}
+    pictures = sorted((out / "evidence").iterdir())
+    sheets = [path.stem for path in pictures if "." not in path.stem]
+    assert sorted(shown[stem] for stem in sheets) == sorted(shown.values())[-PICTURES:]
+    assert len(pictures) > PICTURES
+    for path in pictures:
+        with Image.open(path) as picture:
+            picture.verify()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_demo_takes_the_recipe_for_a_processor_at_its_own_size_and_length(system: str):
+    recipe, base = demo_recipe(system, SEED), RECIPES[f"{system}-cpu"]
+    assert recipe.settings == base.settings
+    assert recipe.training.seed == SEED
+    # Fewer steps than the recipe takes on the 2,000 photos that it was tuned for.
+    assert recipe.training.steps(tagsight.demo.demo.SCENES) < base.training.steps(2000)
+    assert recipe.training.image_size <= base.training.image_size
+    same = recipe.training.model_copy(
+        update={name: getattr(base.training, name) for name in ("seed", "epochs", "image_size")}
+    )
+    assert same == base.training

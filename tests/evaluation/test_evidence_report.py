@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from channels import NAMES, Channels, channels_model
+from PIL import Image
+from torch import Tensor
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.boxes import Boxes, PhotoBoxes
+from tagsight.errors import DataError
+from tagsight.evaluation.evidence_report import BATCH, TRANSFORMS, find_pairs, measure_evidence
+from tagsight.runtime.device import Runtime
+from tagsight.systems.base import Recognition
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNTIME = Runtime(torch.device("cpu"), "float32")
+WIDTH, HEIGHT = 64, 48
+# Left, top, right and bottom in pixels, along the cells of the map.
+PLACES = {"red": (8, 6, 24, 18), "green": (40, 12, 56, 36), "blue": (16, 24, 32, 48)}
+ELSEWHERE = (48.0, 36.0, 64.0, 48.0)
+
+
+def draw(path: Path, names: tuple[str, ...]) -> Path:
+    """A black photo with a square of each colour in its place."""
+    photo = Image.new("RGB", (WIDTH, HEIGHT))
+    for name in names:
+        photo.paste(tuple(255 * (name == channel) for channel in NAMES), PLACES[name])
+    photo.save(path)
+    return path
+
+
+def collection(folder: Path, shown: list[tuple[str, ...]]) -> Annotations:
+    paths = tuple(draw(folder / f"{i}.png", names) for i, names in enumerate(shown))
+    targets = torch.tensor([[int(name in names) for name in NAMES] for names in shown])
+    return Annotations(NAMES, paths, targets, ("test",) * len(paths), "csv-columns")
+
+
+def boxes_of(photos: dict[str, dict[str, tuple[float, ...]]]) -> Boxes:
+    known = {
+        photo: PhotoBoxes(
+            (WIDTH, HEIGHT), {name: torch.tensor([box]) for name, box in objects.items()}
+        )
+        for photo, objects in photos.items()
+    }
+    return Boxes(NAMES, known)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Annotations:
+    return collection(tmp_path, [("red",), ("green", "blue"), ()])
+
+
+@pytest.fixture
+def boxes() -> Boxes:
+    return boxes_of(
+        {
+            "0.png": {"red": PLACES["red"]},
+            "1.png": {"green": PLACES["green"], "blue": PLACES["blue"]},
+        }
+    )
+
+
+def measured(rows: Annotations, boxes: Boxes | None, **options: Any) -> dict[str, Any]:
+    model = channels_model(options.pop("system", None))
+    pairs = find_pairs(rows, boxes) if boxes is not None else None
+    return measure_evidence(model, rows, RUNTIME, pairs=pairs, **options)
+
+
+def test_maps_that_show_just_the_objects_are_right_in_all(rows, boxes):
+    report = measured(rows, boxes)
+    assert (report["pointing"], report["energy_in_box"]) == (100, 100)
+    assert report["pointing_interval"] == report["energy_in_box_interval"] == [100, 100]
+    assert report["pairs"] == 3
+    assert report["source"] == "maps"
+    json.dumps(report, allow_nan=False)
+
+
+def test_chance_is_the_area_of_the_boxes_averaged_over_labels(rows, boxes):
+    areas = [
+        (right - left) * (bottom - top) / (WIDTH * HEIGHT)
+        for left, top, right, bottom in PLACES.values()
+    ]
+    expected = 100 * sum(areas) / len(areas)
+    assert measured(rows, boxes)["chance"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_maps_that_show_something_else_are_wrong_in_all(rows):
+    wrong = boxes_of({"0.png": {"red": ELSEWHERE}})
+    report = measured(rows, wrong)
+    assert (report["pointing"], report["energy_in_box"]) == (0, 0)
+    assert report["per_label"] == {"red": {"pointing": 0, "energy_in_box": 0, "pairs": 1}}
+
+
+def test_a_box_of_half_the_object_holds_half_of_the_energy(rows):
+    left, top, right, bottom = PLACES["red"]
+    report = measured(rows, boxes_of({"0.png": {"red": (left, top, (left + right) / 2, bottom)}}))
+    assert report["energy_in_box"] == pytest.approx(50, abs=1e-3)
+
+
+def test_the_mean_is_over_labels_and_not_over_pairs(tmp_path):
+    rows = collection(tmp_path, [("red",), ("red",), ("red",), ("blue",)])
+    red = {f"{i}.png": {"red": PLACES["red"]} for i in range(3)}
+    report = measured(rows, boxes_of(red | {"3.png": {"blue": ELSEWHERE}}))
+    assert report["pointing"] == 50
+    assert report["pairs"] == 4
+
+
+def test_only_present_labels_have_pairs(rows, boxes):
+    rows.targets[1] = torch.tensor([0, -1, 1])
+    pairs = find_pairs(rows, boxes)
+    assert list(zip(pairs.photos.tolist(), pairs.labels.tolist(), strict=True)) == [(0, 0), (1, 2)]
+
+
+def test_boxes_are_fractions_of_the_photo_and_padded_to_the_most(rows):
+    two = PhotoBoxes((64, 48), {"green": torch.tensor([[0.0, 0.0, 32.0, 24.0], ELSEWHERE])})
+    one = PhotoBoxes((64, 48), {"red": torch.tensor([[16.0, 12.0, 64.0, 48.0]])})
+    pairs = find_pairs(rows, Boxes(NAMES, {"0.png": one, "1.png": two}))
+    assert pairs.boxes.tolist() == [
+        [[0.25, 0.25, 1, 1], [0, 0, 0, 0]],
+        [[0, 0, 0.5, 0.5], [0.75, 0.75, 1, 1]],
+    ]
+
+
+def test_the_interval_is_of_photos_with_all_their_labels(tmp_path):
+    # All labels of one photo are hit, all of the other missed: a resample of two photos has a mean
+    # of 0, 50 or 100. Labels drawn one by one would rarely agree.
+    rows = collection(tmp_path, [NAMES, NAMES])
+    report = measured(rows, boxes_of({"0.png": PLACES, "1.png": dict.fromkeys(NAMES, ELSEWHERE)}))
+    assert report["pointing"] == 50
+    assert report["pointing_interval"] == [0, 100]
+    assert report["energy_in_box_interval"] == [0, 100]
+
+
+def test_photos_without_boxes_are_passed_over_in_every_batch(tmp_path):
+    shown = [("red",), *[()] * BATCH, ("blue",), ("green",)]
+    rows = collection(tmp_path, shown)
+    last = {f"{len(shown) - 1}.png": {"green": PLACES["green"]}}
+    done: list[int] = []
+    report = measured(rows, boxes_of(last), progress=done.append)
+    assert (report["pointing"], report["pairs"]) == (100, 1)
+    assert done == [BATCH, len(shown)]
+    first = measured(rows, boxes_of({"0.png": {"red": PLACES["red"]}}))
+    assert (first["pointing"], first["pairs"]) == (100, 1)
+
+
+def test_maps_made_cell_by_cell_follow_flip_and_quarter_turn_exactly(rows):
+    errors = measured(rows, None)["consistency"]
+    assert errors.keys() == set(TRANSFORMS)
+    assert errors["flip"] == errors["quarter_turn"] == 0
+    # The small view's cells are not those of the photo.
+    assert 0 < errors["scale"] < 100
+
+
+class Lopsided(Channels):
+    """Sees the left half of a photo only."""
+
+    def forward(self, images: Tensor) -> Recognition:
+        logits, maps, embedding = super().forward(images)
+        left = (torch.arange(maps.shape[-1]) < maps.shape[-1] / 2).float()
+        return Recognition(logits, maps * left, embedding)
+
+
+def test_maps_that_know_left_from_right_have_an_error_under_flip(tmp_path):
+    rows = collection(tmp_path, [("red",), ("blue",)])
+    errors = measured(rows, None, system=Lopsided())["consistency"]
+    assert errors["flip"] > 10
+    assert errors["quarter_turn"] > 10
+
+
+def test_the_consistency_is_the_mean_over_photos(tmp_path):
+    shown = [("red",), ("green", "blue"), ("blue",)]
+    rows = collection(tmp_path, shown)
+    one_by_one = [
+        measured(rows.select([i]), None, system=Lopsided())["consistency"]["flip"] for i in range(3)
+    ]
+    together = measured(rows, None, system=Lopsided())["consistency"]["flip"]
+    assert together == pytest.approx(sum(one_by_one) / 3, abs=1e-3)
+    assert len(set(one_by_one)) > 1
+
+
+def test_without_boxes_only_the_consistency_is_measured(rows):
+    assert measured(rows, None).keys() == {"source", "consistency"}
+
+
+@pytest.mark.parametrize(
+    "photos",
+    [
+        {"elsewhere.png": {"red": PLACES["red"]}},
+        {"0.png": {"cat": PLACES["red"]}},
+        {"2.png": {"red": PLACES["red"]}},
+        {},
+    ],
+    ids=["other photos", "other labels", "absent labels", "none"],
+)
+def test_boxes_that_fit_nothing_are_refused(rows, photos):
+    with pytest.raises(DataError, match=r"expected boxes of labels \['red', .* such as '0.png'"):
+        measured(rows, boxes_of(photos))
+
+
+def test_grad_cam_is_measured_by_the_same_rule(rows, boxes):
+    report = measured(rows, boxes, source="grad-cam")
+    assert report["source"] == "grad-cam"
+    # Here it is the brightness of a colour, which the resizing to a square blurs.
+    assert report["pointing"] == 100
+    assert 90 < report["energy_in_box"] < 100
+    assert report["consistency"]["flip"] == report["consistency"]["quarter_turn"] == 0
+
+
+@pytest.mark.parametrize("source", ["maps", "grad-cam"])
+def test_the_system_is_left_without_gradients_or_hooks(rows, boxes, source: str):
+    system = Channels().train()
+    measured(rows, boxes, source=source, system=system)
+    assert not system.training
+    assert not system.backbone._forward_hooks
+
+
+def test_the_same_seed_draws_the_same_intervals(tmp_path):
+    rows = collection(tmp_path, [NAMES, NAMES, ("red",), ("blue",)])
+    where = boxes_of({"0.png": PLACES, "1.png": dict.fromkeys(NAMES, ELSEWHERE), "2.png": PLACES})
+    assert measured(rows, where, seed=3) == measured(rows, where, seed=3)

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+
+from tagsight.evaluation.report_text import report_lines
+
+QUALITY = {
+    "CP": 70.0,
+    "CR": 60.0,
+    "CF1": 64.6,
+    "CF1_mean": 63.0,
+    "OP": 75.0,
+    "OR": 65.0,
+    "OF1": 69.6,
+}
+
+
+@pytest.fixture
+def report() -> dict:
+    return {
+        "system": "gcam",
+        "recipe": "gcam-cpu",
+        "photos": 1072,
+        "image_size": 224,
+        "photos_per_second": 61.7,
+        "mAP": 65.13,
+        "mAP_interval": [61.0, 69.24],
+        "labels": 3,
+        "labels_counted": 2,
+        "left_out": {"without_training_photo": ["tv monitor"]},
+        "unmatched": ["otter"],
+        "selection": "best",
+        "thresholds_fitted": True,
+        "per_label": {
+            "cat": {
+                "AP": 90.0,
+                "count": 1166,
+                "few": False,
+                "threshold": 0.4,
+                "precision": 88.0,
+                "recall": 91.0,
+            },
+            "tv monitor": {
+                "AP": None,
+                "count": 0,
+                "few": True,
+                "threshold": 0.5,
+                "precision": None,
+                "recall": None,
+            },
+        },
+        "all": QUALITY,
+        "all_rule": "score 0.5",
+        "all_at_thresholds": QUALITY | {"CF1": 66.6},
+        "top3": {"exact": QUALITY, "thresholded": QUALITY},
+        "conventions": {"never_predicted": "zero", "unknown": "left_out"},
+        "calibration": {"expected_error": 2.5, "expected_error_before": 4.0, "temperature": 1.3},
+    }
+
+
+def test_another_resolution_than_the_trainings_is_told(report):
+    same = report | {"trained_image_size": 224}
+    assert "1,072 photos at 224 pixels, 62 photos/s" in next(report_lines(same))
+    first = next(report_lines(report | {"trained_image_size": 192}))
+    assert "1,072 photos at 224 pixels (trained at 192), 62 photos/s" in first
+
+
+def test_the_main_figures_stand_first(report):
+    first, second, *others = report_lines(report)
+    assert first == "gcam (gcam-cpu), 1,072 photos at 224 pixels, 62 photos/s"
+    assert second == "mAP 65.1 (61.0 to 69.2) over 2 of 3 labels"
+    assert others[:2] == [
+        "not in mAP, as no training photo has it: 'tv monitor'",
+        "labels of the data that the model does not know: 'otter'",
+    ]
+
+
+def test_a_model_that_nothing_selected_is_marked(report):
+    assert not any("selection" in line for line in report_lines(report))
+    kept = list(report_lines(report | {"selection": "last"}))
+    assert kept[2] == "no selection: the last epoch is kept"
+    unfitted = list(report_lines(report | {"selection": "last", "thresholds_fitted": False}))
+    assert unfitted[2] == kept[2] + ", and no threshold is fitted: all 0.5"
+
+
+def test_the_conventions_of_the_decisions_are_named(report):
+    lines = list(report_lines(report))
+    assert "a label that is never predicted has precision 0; unknown targets are left out" in lines
+    report["conventions"] = {"never_predicted": "wrong", "unknown": "absent"}
+    line = (
+        "a label that is never predicted counts as one wrong prediction; "
+        "unknown targets count as absent, but not in mAP"
+    )
+    assert line in list(report_lines(report))
+
+
+def test_tables_are_aligned(report):
+    lines = list(report_lines(report))
+    start = next(i for i, line in enumerate(lines) if line.startswith("label "))
+    assert lines[start : start + 3] == [
+        "label         AP  photos  threshold  precision  recall",
+        "cat         90.0   1,166       0.40       88.0    91.0",
+        "tv monitor     -       0       0.50          -       -  fewer than 20 photos",
+    ]
+
+
+def test_each_rule_of_decision_has_its_row(report):
+    text = "\n".join(report_lines(report))
+    for rule in ("score 0.5", "thresholds", "top 3", "top 3, from 0.5"):
+        assert f"\n{rule}  " in text
+    assert "66.6" in text
+
+
+def test_where_scores_only_rank_nothing_is_told_of_one_half(report):
+    at_thresholds = report["all_at_thresholds"]
+    reason = "scores of this system rank photos and are no probabilities"
+    missing = {"expected_error": None, "expected_error_before": None, "reason": reason}
+    ranking = report | {
+        "all": at_thresholds,
+        "all_rule": "thresholds",
+        "calibration": missing | {"temperature": 2.0},
+    }
+    lines = list(report_lines(ranking))
+    start = next(i for i, line in enumerate(lines) if line.startswith("decided by"))
+    rules = [line.split("  ")[0] for line in lines[start + 1 : start + 4]]
+    assert rules == ["thresholds", "top 3", "top 3, from thresholds"]
+    assert lines[-1] == f"calibration error not defined: {reason}"
+    assert "0.5 " not in "\n".join(lines[: start + 4])
+
+
+def test_evidence_is_told_with_what_chance_would_give(report):
+    report["evidence"] = {
+        "source": "maps",
+        "consistency": {"flip": 2.0, "quarter_turn": 30.0},
+        "pointing": 80.0,
+        "pointing_interval": [75.0, 85.0],
+        "energy_in_box": 60.0,
+        "energy_in_box_interval": [55.0, None],
+        "chance": 35.0,
+        "pairs": 1500,
+    }
+    *_, errors, pointing, energy = report_lines(report)
+    assert errors == "evidence (maps): error of the maps under flip 2.0, quarter turn 30.0"
+    assert pointing == "pointing 80.0 (75.0 to 85.0), by chance 35.0; 1,500 labels of photos"
+    assert energy == "energy in boxes 60.0 (55.0 to -), by chance 35.0; 1,500 labels of photos"
+
+
+def test_without_boxes_only_the_consistency_is_told(report):
+    report["evidence"] = {"source": "maps", "consistency": {"flip": 2.0}}
+    assert list(report_lines(report))[-1].startswith("evidence (maps)")

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from tagsight.errors import DataError
+from tagsight.evaluation.report_text import report_lines
+from tagsight.evaluation.retrieval import report_on
+from tagsight.metrics.classification import average_precision_at_k, precision_at_k
+
+
+def test_precision_and_average_precision_by_hand():
+    relevant = torch.tensor([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]).bool()
+    existing = torch.tensor([2, 0, 9, 1])
+    assert_close(precision_at_k(relevant), torch.tensor([2 / 3, 0, 1, 1 / 3]).double())
+    found = average_precision_at_k(relevant, existing)
+    assert_close(found[[0, 2, 3]], torch.tensor([(1 + 2 / 3) / 2, 1, 0.5]).double())
+    assert found[1].isnan()
+
+
+def test_a_perfect_order_has_1_and_a_better_one_never_less():
+    generator = torch.Generator().manual_seed(0)
+    relevant = torch.rand(200, 10, generator=generator) < 0.4
+    existing = relevant.sum(1) + torch.randint(0, 5, (200,), generator=generator)
+    found = average_precision_at_k(relevant, existing)
+    best = average_precision_at_k(relevant.sort(1, descending=True).values, existing)
+    assert (found[existing > 0] <= best[existing > 0] + 1e-12).all()
+    complete = existing == relevant.sum(1)
+    assert_close(
+        best[complete & (existing > 0)],
+        torch.ones(()).double().expand_as(best[complete & (existing > 0)]),
+    )
+
+
+def by_loops(embeddings: torch.Tensor, targets: torch.Tensor, k: int) -> tuple[float, float]:
+    """Precision and mAP of the first k, in percent."""
+    precisions, means = [], []
+    for query in range(len(embeddings)):
+        others = [row for row in range(len(embeddings)) if row != query]
+        cosine = torch.cosine_similarity(embeddings[query], embeddings[others])
+        ranked = [others[place] for place in cosine.argsort(descending=True)]
+        shares = [bool(((targets[query] == 1) & (targets[row] == 1)).any()) for row in ranked]
+        if any(shares):
+            hits = [sum(shares[: i + 1]) / (i + 1) for i in range(k) if shares[i]]
+            precisions.append(sum(shares[:k]) / k)
+            means.append(sum(hits) / min(k, sum(shares)))
+    return 100 * sum(precisions) / len(precisions), 100 * sum(means) / len(means)
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_a_split_is_measured_as_by_loops(k: int):
+    generator = torch.Generator().manual_seed(k)
+    embeddings = torch.randn(60, 8, generator=generator)
+    targets = torch.randint(-1, 2, (60, 4), generator=generator)
+    targets[:5] = 0
+    report = report_on(embeddings, targets, k)
+    precision, mean = by_loops(embeddings, targets, k)
+    assert report["precision"] == pytest.approx(precision, abs=1e-3)
+    assert report["mAP"] == pytest.approx(mean, abs=1e-3)
+    assert report["queries"] <= 55
+
+
+def test_embeddings_that_say_nothing_find_what_chance_finds():
+    generator = torch.Generator().manual_seed(0)
+    targets = (torch.rand(800, 6, generator=generator) < 0.2).long()
+    report = report_on(torch.randn(800, 16, generator=generator), targets, 10)
+    assert report["precision"] == pytest.approx(report["chance"], abs=2)
+
+
+def test_embeddings_that_are_the_labels_find_all():
+    targets = torch.eye(4).long().repeat(10, 1)
+    report = report_on(targets.float(), targets, 9)
+    assert report["precision"] == report["mAP"] == 100
+    assert report["queries"] == 40
+
+
+def test_more_photos_are_needed_than_are_asked_for():
+    with pytest.raises(DataError, match="expected more than 5 photos to search among, got 5"):
+        report_on(torch.randn(5, 3), torch.ones(5, 1), 5)
+
+
+def test_the_report_says_it_in_a_line():
+    found = report_on(torch.eye(4).repeat(5, 1), torch.eye(4).long().repeat(5, 1), 3)
+    lines = list(report_lines(tiny_report() | {"retrieval": found}))
+    assert lines[-1].startswith("search: of the nearest 3 photos 100.0 (100.0 to 100.0) share a la")
+
+
+def tiny_report() -> dict:
+    from test_evaluate import by_hand
+
+    return by_hand() | {
+        "system": "s",
+        "recipe": "r",
+        "unmatched": [],
+        "selection": "best",
+        "thresholds_fitted": True,
+        "photos": 4,
+        "image_size": 32,
+        "photos_per_second": 1.0,
+    }

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from collection import write_boxes, write_collection
+from tiny_run import RUNTIME, TEST, TRAIN, tiny_collection, tiny_recipe
+from torch.testing import assert_close
+
+import tagsight.experiments.comparison
+import tagsight.experiments.run
+from tagsight.checkpoint.folder import load_model
+from tagsight.data.boxes import read_boxes
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+from tagsight.evaluation.evaluate import evaluate
+from tagsight.evaluation.measured_rows import measured_rows
+from tagsight.experiments.comparison import (
+    FAILURE,
+    Progress,
+    known_results,
+    minutes_taken,
+    plan,
+    run_all,
+    unfinished,
+)
+from tagsight.experiments.run import Run, Shared
+from tagsight.experiments.variants import Entry
+from tagsight.training.log import RunLog
+from tagsight.training.preparation import prepare
+from tagsight.training.run import Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tagsight.data.annotations import Annotations
+    from tagsight.training.loop import Step
+
+ENTRIES = [Entry(system, tiny_recipe(system, epochs=2)) for system in ("resnet", "gcam")]
+RUNS = plan(ENTRIES, 2)
+STEPS = 2 * TRAIN // 8
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory) -> Annotations:
+    return tiny_collection(tmp_path_factory.mktemp("photos"))
+
+
+def sharing(collection: Annotations, out: Path, start: Start = Start()) -> Shared:
+    return Shared(out, prepare(collection, out, RUNTIME, seed=0), RUNTIME, start=start)
+
+
+@pytest.fixture(scope="module")
+def finished(collection, tmp_path_factory) -> tuple[Shared, Progress]:
+    shared = sharing(collection, tmp_path_factory.mktemp("comparison"))
+    return shared, run_all(RUNS, shared)
+
+
+def names(runs: list[Run] | tuple[Run, ...]) -> list[tuple[str, int]]:
+    return [(run.name, run.seed) for run in runs]
+
+
+def made(state: Progress) -> list[tuple[str, int]]:
+    return [(result.record.name, result.record.seed) for result in state.results]
+
+
+def interrupting(monkeypatch, when: Callable[[Step], bool]) -> None:
+    """Let Ctrl-C come after a step."""
+    real = RunLog.step
+
+    def step(self: RunLog, step: Step) -> None:
+        real(self, step)
+        if when(step):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunLog, "step", step)
+
+
+def test_one_seed_of_all_systems_comes_before_the_next_seed():
+    assert names(RUNS) == [("resnet", 0), ("gcam", 0), ("resnet", 1), ("gcam", 1)]
+    assert [str(run) for run in RUNS[:1]] == ["resnet, seed 0"]
+
+
+def test_every_run_has_a_result_and_is_what_training_and_evaluating_give(finished, collection):
+    shared, state = finished
+    assert made(state) == names(RUNS)
+    assert state == Progress(state.results)
+    for run, result in zip(RUNS, state.results, strict=True):
+        model = load_model(shared.folder(run) / "model")
+        assert model.recipe == run.recipe
+        expected = evaluate(model, collection.rows("test"), RUNTIME)
+        found = {**result.record.report, "photos_per_second": expected["photos_per_second"]}
+        assert found == json.loads(json.dumps(expected))
+        assert result.record.validation.items() <= model.facts["validation"].items()
+        assert result.record.epoch == model.facts["validation"]["epoch"]
+        count = sum(parameter.numel() for parameter in model.system.parameters())
+        assert result.record.parameters == count
+        assert_close(result.targets, collection.rows("test").targets)
+
+
+def test_the_runs_are_run_folders_like_any(finished, collection):
+    shared, _ = finished
+    folder = shared.folder(RUNS[0])
+    rows, said = measured_rows(collection, folder / "model", "test")
+    assert len(rows) == TEST
+    assert "as recorded" in said
+    assert (folder / "run.jsonl").read_text().count('"step"') >= STEPS
+
+
+def test_what_is_finished_is_not_run_again(finished, monkeypatch):
+    shared, state = finished
+    monkeypatch.setattr(tagsight.experiments.comparison, "measured_run", None)
+    again = run_all(RUNS, shared)
+    # In the order of the files' names.
+    assert sorted(made(again)) == sorted(made(state))
+    assert unfinished(RUNS, again.results) == []
+    taken = [minutes_taken(again.results, name) for name in ("resnet", "gcam", "vac")]
+    assert taken[2] is None
+    assert min(taken[:2]) > 0
+
+
+def test_the_test_photos_are_not_there_before_the_training_is_done(
+    collection, tmp_path, monkeypatch
+):
+    real, hidden = tagsight.experiments.run.train_run, []
+
+    def without_test(rows: Annotations, *arguments: object, **named: object) -> object:
+        paths = rows.rows("test").paths
+        away = [path.rename(path.with_suffix(".away")) for path in paths]
+        try:
+            return real(rows, *arguments, **named)
+        finally:
+            for path, place in zip(paths, away, strict=True):
+                hidden.append(place.rename(path))
+
+    monkeypatch.setattr(tagsight.experiments.run, "train_run", without_test)
+    state = run_all(RUNS[:2], sharing(collection, tmp_path))
+    assert made(state) == names(RUNS[:2])
+    assert len(hidden) == 2 * TEST
+
+
+def test_the_test_photos_are_read_once_for_each_run(collection, tmp_path, monkeypatch):
+    real, read = tagsight.experiments.run.PhotoStore, []
+
+    def counting(paths: tuple[Path, ...], *arguments: object, **named: object) -> object:
+        read.append(paths)
+        return real(paths, *arguments, **named)
+
+    monkeypatch.setattr(tagsight.experiments.run, "PhotoStore", counting)
+    run_all(RUNS[:2], sharing(collection, tmp_path))
+    assert read == [collection.rows("test").paths] * 2
+
+
+def test_without_a_test_split_the_validation_is_reported_and_named(collection, tmp_path):
+    kept = [i for i, split in enumerate(collection.splits) if split != "test"]
+    shared = sharing(collection.select(kept), tmp_path)
+    (result,) = run_all(RUNS[:1], shared).results
+    assert result.record.split == "val"
+    assert result.metrics["mAP"] == pytest.approx(result.record.validation["mAP"], abs=1e-3)
+
+
+def test_after_ctrl_c_a_comparison_goes_on_and_ends_as_if_nothing_had_happened(
+    finished, collection, tmp_path
+):
+    shared = sharing(collection, tmp_path, Start(state_every=0))
+    with pytest.MonkeyPatch.context() as patch:
+        # In the second epoch of the second run.
+        seen = []
+        interrupting(patch, lambda step: seen.append(step) or len(seen) == STEPS + 4)
+        state = run_all(RUNS, shared)
+    assert state.interrupted
+    assert made(state) == names(RUNS[:1])
+    assert names(state.left_out) == names(RUNS[1:])
+
+    steps: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        interrupting(patch, lambda step: bool(steps.append(step.number)))
+        state = run_all(RUNS, shared)
+    assert steps[: STEPS - 3] == list(range(4, STEPS + 1)), "goes on after the last saved state"
+    assert sorted(made(state)) == sorted(names(RUNS))
+    whole = {result.record.name: result for result in finished[1].results}
+    for result in state.results:
+        if result.record.seed == 1:
+            assert_close(result.logits, whole[result.record.name].logits, rtol=0, atol=0)
+
+
+def test_what_is_trained_and_not_measured_is_not_trained_again(collection, tmp_path, monkeypatch):
+    shared = sharing(collection, tmp_path)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tagsight.experiments.run, "predict", interrupted)
+        assert run_all(RUNS[:1], shared).interrupted
+    monkeypatch.setattr(tagsight.experiments.run, "train_run", None)
+    assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1])
+    (shared.results / "resnet-0.json").unlink()
+    other = Run("resnet", tiny_recipe("resnet", epochs=2, lr=0.5))
+    (failure,) = run_all([other], shared).failures
+    assert "--training.lr is 0.5, was 0.01" in failure.message
+
+
+def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
+    diverging = Entry("diverging", tiny_recipe("resnet", epochs=2, optimizer="sgd", lr=1e30))
+    told: list[str] = []
+    shared = sharing(collection, tmp_path)
+    runs = plan([diverging, *ENTRIES[:1]], 1)
+    state = run_all(runs, shared, tell=told.append)
+    (failure,) = state.failures
+    assert made(state) == [("resnet", 0)]
+    assert failure.run.name == "diverging"
+    assert "not finite" in failure.message
+    assert f"diverging, seed 0 failed: {failure.message}" in told
+    file = shared.folder(runs[0]) / FAILURE
+    assert "FloatingPointError" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "the memory is full"),
+        (DataError("no photos"), "no photos"),
+        (KeyError("a defect"), "KeyError: 'a defect'"),
+    ],
+)
+def test_a_failure_is_one_sentence(collection, tmp_path, monkeypatch, error, message: str):
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    shared = sharing(collection, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(tagsight.experiments.run, "train_run", fail)
+        (failure,) = run_all(RUNS[:1], shared).failures
+    assert message in failure.message
+    assert type(error).__name__ in (shared.folder(RUNS[0]) / FAILURE).read_text()
+    assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1]), "it is tried again"
+    assert not (shared.folder(RUNS[0]) / FAILURE).exists()
+
+
+def test_no_run_is_begun_that_would_not_end_within_the_budget(collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    state = run_all(RUNS[:2], shared, estimates={"resnet": 1, "gcam": 1000}, budget=60)
+    assert made(state) == names(RUNS[:1])
+    assert names(state.left_out) == names(RUNS[1:2])
+    assert not state.interrupted
+    # What a finished run took is more than an estimate.
+    state = run_all(RUNS[2:3], shared, estimates={"resnet": 1000}, budget=60)
+    assert ("resnet", 1) in made(state)
+
+
+def test_each_run_is_reported_as_soon_as_it_is_made(collection, tmp_path):
+    seen: list[int] = []
+    shared = sharing(collection, tmp_path)
+    run_all(RUNS[:2], shared, report=lambda state: seen.append(len(state.results)))
+    assert seen == [1, 2]
+
+
+def test_results_of_other_machines_are_taken_in(finished, collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    shared.results.mkdir(parents=True)
+    for file in finished[0].results.glob("gcam-*"):
+        (shared.results / file.name).write_bytes(file.read_bytes())
+    assert [result.record.name for result in known_results(RUNS, shared)] == ["gcam", "gcam"]
+    assert [result.record.name for result in known_results(RUNS[:1], shared)] == ["gcam", "gcam"]
+
+
+def copied(finished: tuple[Shared, Progress], out: Path, **values: object) -> Path:
+    """A result in another comparison's folder, with changes."""
+    source = finished[0].results / "gcam-0.json"
+    target = out / "results" / source.name
+    target.parent.mkdir(parents=True)
+    target.with_suffix(".npz").write_bytes(source.with_suffix(".npz").read_bytes())
+    target.write_text(json.dumps({**json.loads(source.read_text()), **values}))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"data_hash": "0" * 64}, "expected a result on these photos and labels, hash"),
+        ({"split_hash": "0" * 64}, "expected a result on this split, hash"),
+        ({"split": "val"}, "expected a result on the split 'test', got 'val'"),
+        ({"recipe": {}}, "expected the settings of gcam, but its recipe is none"),
+    ],
+)
+def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
+    finished, collection, tmp_path, values: dict[str, object], message: str
+):
+    file = copied(finished, tmp_path, **values)
+    with pytest.raises(DataError) as raised:
+        run_all(RUNS, sharing(collection, tmp_path))
+    assert str(raised.value).startswith(f"{file}: {message}")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_other_settings_under_the_same_name_are_named(finished, collection, tmp_path):
+    copied(finished, tmp_path)
+    other = Run("gcam", tiny_recipe("gcam", epochs=7))
+    with pytest.raises(DataError, match=r"gcam-0.json: .* --training.epochs is 7, was 2; remove"):
+        known_results([other], sharing(collection, tmp_path))
+
+
+def test_a_model_of_somebody_else_is_not_written_over(finished, collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    (shared.folder(RUNS[0]) / "model").mkdir(parents=True)
+    (failure,) = run_all(RUNS[:1], shared).failures
+    assert "got a model of another" in failure.message
+
+
+def test_evidence_is_measured_where_boxes_are(tmp_path):
+    labels = write_collection(tmp_path / "photos")
+    boxes = read_boxes(write_boxes(tmp_path / "boxes.json", labels))
+    shared = replace(sharing(read_annotations(labels), tmp_path / "out"), boxes=boxes)
+    (result,) = run_all(RUNS[:1], shared).results
+    assert 0 <= result.metrics["pointing"] <= 100
+    assert {"energy_in_box", "chance", "error_flip", "error_scale"} <= set(result.metrics)

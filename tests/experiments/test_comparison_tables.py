@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from contest import a_failure, a_result
+
+from tagsight.experiments.comparison import Progress
+from tagsight.experiments.comparison_tables import DECISIONS, comma_separated, tables, write_tables
+from tagsight.experiments.results import RATES
+from tagsight.experiments.summary import Summary, summarise
+from tagsight.experiments.tables import escaped, latex, markdown
+
+RESULTS = [
+    a_result(name, seed, skill, evidence=True)
+    for name, skill in (("good_one", 3), ("poor", 0.4))
+    for seed in (0, 1)
+]
+
+
+@pytest.fixture
+def summary() -> Summary:
+    failures = (a_failure("broken", 0, "too large & 50 % over"),)
+    return summarise(Progress(tuple(RESULTS), failures))
+
+
+def page(summary: Summary) -> str:
+    shown = tables(summary)
+    return markdown(shown[0].title, shown, summary.notes)
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|\n").split("|")]
+
+
+def metric(name: str, metric: str) -> list[float]:
+    return [r.metrics[metric] or 0 for r in RESULTS if r.record.name == name]
+
+
+def spread(text: str) -> tuple[float, float]:
+    mean, deviation = text.split(" ± ")
+    return float(mean), float(deviation)
+
+
+def test_the_main_table_parses_back_to_the_numbers_of_the_results(summary: Summary):
+    head, _, *rows = [cells(line) for line in page(summary).splitlines() if line[:1] == "|"]
+    found = dict(zip(head, rows[0], strict=True))
+    first, second = metric("good_one", "mAP")
+    assert rows[0][0] == "good_one"
+    mean, deviation = spread(found["mAP"])
+    assert mean == pytest.approx((first + second) / 2, abs=0.05)
+    assert deviation == pytest.approx(abs(first - second) / 2**0.5, abs=0.05)
+    assert spread(found["pointing"]) == (70.5, 0.7)
+    assert found["difference"] == "best"
+    assert found["parameters"] == "1.23 M"
+    assert (found["minutes"], found["photos/s"]) == ("2.5", "100")
+    other = dict(zip(head, rows[1], strict=True))
+    value = float(other["difference"].split()[0])
+    lower = sum(metric("poor", "mAP")) / 2 - (first + second) / 2
+    assert value == pytest.approx(lower, abs=0.05)
+    assert 0 < float(other["p"]) < 0.05
+
+
+def test_the_table_of_decisions_has_every_rate_by_every_rule(summary: Summary):
+    decisions = tables(summary)[1]
+    assert decisions.head[2:] == RATES
+    assert len(decisions.rows) == len(DECISIONS) * 2
+    words = {text: prefix for prefix, text in DECISIONS.items()}
+    for name, by, *rates in decisions.rows:
+        for rate, text in zip(RATES, rates, strict=True):
+            values = metric(name, f"{words[by]}_{rate}")
+            assert spread(text)[0] == pytest.approx(sum(values) / 2, abs=0.0501)
+
+
+def test_the_csv_has_the_numbers_of_the_results(summary: Summary):
+    rows = list(csv.DictReader(io.StringIO(comma_separated(summary))))
+    assert [row["name"] for row in rows] == ["good_one", "poor", "broken"]
+    for row in rows[:2]:
+        assert row["seeds"] == "0 1"
+        for name in RESULTS[0].metrics:
+            expected = sum(metric(row["name"], name)) / 2
+            assert float(row[name]) == pytest.approx(expected, abs=1e-4)
+    assert float(rows[1]["difference"]) == pytest.approx(
+        float(rows[1]["mAP"]) - float(rows[0]["mAP"]), abs=1e-3
+    )
+    assert float(rows[0]["mAP_low"]) < float(rows[0]["mAP"]) < float(rows[0]["mAP_high"])
+
+
+def test_a_system_that_failed_has_its_row_and_its_sentence(summary: Summary):
+    text = page(summary)
+    assert re.search(r"^\| broken \| 0 \| failed \|", text, re.MULTILINE)
+    assert "- Failed: broken, seed 0: too large & 50 % over" in text
+    (row,) = [r for r in csv.DictReader(io.StringIO(comma_separated(summary))) if not r["seeds"]]
+    assert (row["name"], row["failed"], row["mAP"]) == ("broken", "0", "")
+
+
+def test_a_seed_that_failed_is_told_beside_those_that_did_not():
+    summary = summarise(Progress((RESULTS[0],), (a_failure("good_one", 1, "no"),)))
+    assert tables(summary)[0].rows[0][1] == "1, 1 failed"
+
+
+def test_latex_has_nothing_that_it_would_not_print(summary: Summary):
+    text = latex(tables(summary), summary.notes)
+    assert r"good\_one" in text
+    assert r"too large \& 50 \% over" in text
+    body = text.splitlines()[1:]
+    assert not any(re.search(r"(?<!\\)[%#_]", line) for line in body)
+    rows = [line for line in body if line.endswith(r"\\")]
+    columns = [len(table.head) for table in tables(summary) for _ in range(1 + len(table.rows))]
+    assert [1 + len(re.findall(r"(?<!\\)&", row)) for row in rows] == columns
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a_b & c", r"a\_b \& c"),
+        ("\\", r"\textbackslash{}"),
+        ("{x}", r"\{x\}"),
+        ("1 ± 2", r"1 $\pm$ 2"),
+        ("~^", r"\textasciitilde{}\textasciicircum{}"),
+        ("$#%", r"\$\#\%"),
+    ],
+)
+def test_special_characters_are_escaped(text: str, expected: str):
+    assert escaped(text) == expected
+
+
+def test_without_boxes_there_is_no_evidence_in_the_tables():
+    summary = summarise(Progress((a_result("a"),)))
+    assert [table.title for table in tables(summary)] == ["Comparison", "Precision, recall and F1"]
+    assert "pointing" not in page(summary)
+
+
+def test_all_three_files_are_written(summary: Summary, tmp_path):
+    write_tables(tmp_path, summary)
+    assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.csv", "table.tex"}
+    assert (tmp_path / "table.md").read_text() == page(summary)
+
+
+def test_a_comparison_in_which_all_failed_is_a_table_too():
+    summary = summarise(Progress((), (a_failure("broken", 0, "no"),)))
+    assert [table.title for table in tables(summary)] == ["Comparison"]
+    assert "broken" in comma_separated(summary)
+    assert "broken" in latex(tables(summary), summary.notes)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tiny_run import RUNTIME, TEST, TRAIN, VAL, tiny_collection, tiny_recipe
+
+import tagsight.experiments.estimate
+from tagsight.experiments.estimate import minutes_of
+from tagsight.experiments.run import Run, Shared
+from tagsight.training.preparation import prepare
+
+if TYPE_CHECKING:
+    from tagsight.data.annotations import Annotations
+
+
+@pytest.fixture(scope="module")
+def collection(tmp_path_factory) -> Annotations:
+    return tiny_collection(tmp_path_factory.mktemp("photos"))
+
+
+def sharing(collection: Annotations, out) -> Shared:
+    return Shared(out, prepare(collection, out, RUNTIME, seed=0), RUNTIME)
+
+
+def test_a_longer_training_is_expected_to_take_longer(collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    short, long = (
+        minutes_of(Run("gcam", tiny_recipe(epochs=epochs)), shared) for epochs in (1, 1000)
+    )
+    assert 0 < short < long / 20
+    assert list(tmp_path.iterdir()) == [tmp_path / "split.csv"], "a trial leaves nothing"
+
+
+def test_a_run_without_validation_photos_can_be_tried(collection, tmp_path):
+    splits = tuple("train" if split == "val" else split for split in collection.splits)
+    everything = replace(collection, splits=splits)
+    prepared = prepare(everything, tmp_path, RUNTIME, seed=0, hold_out=False)
+    assert prepared.annotations.split_sizes == {"train": TRAIN + VAL, "test": TEST}
+    run = Run("gcam", tiny_recipe(selection="last"))
+    assert minutes_of(run, Shared(tmp_path, prepared, RUNTIME)) > 0
+
+
+def test_the_test_photos_are_not_read(collection, tmp_path):
+    shared = sharing(collection, tmp_path)
+    gone = tuple(
+        path.with_name("gone.png") if split == "test" else path
+        for path, split in zip(collection.paths, collection.splits, strict=True)
+    )
+    prepared = shared.prepared._replace(annotations=replace(collection, paths=gone))
+    assert minutes_of(Run("gcam", tiny_recipe()), replace(shared, prepared=prepared)) > 0
+
+
+def test_of_a_run_that_cannot_be_tried_nothing_is_known(collection, tmp_path):
+    run = Run("gcam", tiny_recipe("resnet", optimizer="sgd", lr=1e30))
+    assert minutes_of(run, sharing(collection, tmp_path)) is None
+
+
+def test_ctrl_c_ends_a_trial(collection, tmp_path, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tagsight.experiments.estimate.Stopwatch, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        minutes_of(Run("gcam", tiny_recipe()), sharing(collection, tmp_path))

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+from collection import TINY_OPTIONS, write_collection
+from contest import a_result
+
+from tagsight.cli import main
+from tagsight.experiments.comparison import Progress
+from tagsight.experiments.figures import write_figure
+from tagsight.experiments.paper import EXPERIMENTS
+from tagsight.experiments.plots import can_plot
+from tagsight.experiments.published_tables import FLICKR25K
+from tagsight.experiments.reproduction import Reproduction, entries_of, notes_of, tables_of
+from tagsight.experiments.summary import summarise
+from tagsight.nn.hub_weights import missing_weights
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def reproduction(name: str, folder: Path, *, without: str = "", dataset: str = "animals"):
+    """A table or figure all of whose runs came out, but for one."""
+    entries = entries_of(EXPERIMENTS[name], "cpu")
+    called = {variant: entry.name for variant, entry in entries.items()}
+    names = [entry for variant, entry in called.items() if variant != without]
+    results = [a_result(entry, seed) for entry in dict.fromkeys(names) for seed in (0, 1)]
+    summary = summarise(Progress(tuple(results)))
+    return Reproduction(name, EXPERIMENTS[name], "cpu", dataset, called, summary, folder)
+
+
+def test_a_system_that_stands_in_several_tables_is_trained_once():
+    names = [
+        {entry.name for entry in entries_of(EXPERIMENTS[name], "cpu").values()}
+        for name in ("table1", "table4", "figure4", "figure5", "figure9")
+    ]
+    assert all("gcam-cpu" in entries for entries in names)
+    sweeps = [entries_of(EXPERIMENTS[f"figure{number}"], "cpu") for number in (6, 7)]
+    assert sweeps[0]["0.4"].name == sweeps[1]["0.2"].name == "gcam-cpu"
+    assert sweeps[0]["0.1"].name == "gcam-cpu+system.graph.epsilon-0.1"
+    assert sweeps[0]["0.1"].recipe.settings.graph.epsilon == 0.1
+
+
+def test_profiles_have_names_of_their_own():
+    names = {
+        profile: entries_of(EXPERIMENTS["table2"], profile)["ResNet-101"].name
+        for profile in ("cpu", "paper-224", "paper-448")
+    }
+    assert names == {
+        "cpu": "resnet-cpu",
+        "paper-224": "resnet101-gap-at-224",
+        "paper-448": "resnet101-gap-at-448",
+    }
+
+
+def test_published_and_own_numbers_stand_one_above_the_other(tmp_path: Path):
+    shown = reproduction("table1", tmp_path)
+    everything, top3, conventions = tables_of(shown)
+    assert [row[:2] for row in everything.rows[:4]] == [
+        ("ML-GCN", "published"),
+        ("", "ours"),
+        ("A-GCN", "published"),
+        ("", "ours"),
+    ]
+    published = [row[2:] for row in everything.rows[::2]]
+    assert published == [tuple(f"{v:.1f}" for v in row.all_labels) for row in FLICKR25K]
+    (row,) = [row for row in shown.summary.rows if row.name == "gcam-cpu"]
+    assert everything.rows[7][2] == f"{row.mean('mAP'):.1f} ± {row.deviation('mAP'):.1f}"
+    # These rows always take three labels, so that ours beside them do too.
+    assert top3.rows[7][2] == f"{row.mean('top3_CP'):.1f} ± {row.deviation('top3_CP'):.1f}"
+    assert [line[0] for line in conventions.rows] == [row.method for row in FLICKR25K]
+
+
+def test_what_has_not_run_is_a_dash_and_is_said(tmp_path: Path):
+    shown = reproduction("table1", tmp_path, without="A-GCN")
+    assert set(tables_of(shown)[0].rows[3][2:]) == {"-"}
+    assert "Not run yet, or failed: a-gcn-cpu." in notes_of(shown)
+
+
+def test_other_data_than_the_papers_are_named(tmp_path: Path):
+    sentence = "Ours are on animals, the published on mirflickr25k"
+    assert any(sentence in note for note in notes_of(reproduction("table1", tmp_path)))
+    own = reproduction("table1", tmp_path, dataset="mirflickr25k")
+    assert not any("Ours are on" in note for note in notes_of(own))
+
+
+def test_the_ablation_has_the_published_rows_of_three_data_sets_and_ours(tmp_path: Path):
+    (table,) = tables_of(reproduction("table4", tmp_path))
+    assert [row[:2] for row in table.rows] == [
+        ("mirflickr25k", "published"),
+        ("coco2014", "published"),
+        ("nus-wide", "published"),
+        ("animals", "ours"),
+    ]
+    assert table.rows[0][2:] == ("80.4", "79.9", "81.4")
+
+
+def test_losses_are_told_along_the_training(tmp_path: Path):
+    shown = reproduction("figure4", tmp_path)
+    for name, scale in (("vac-cpu", 2.0), ("gcam-cpu", 1.0)):
+        folder = tmp_path / "runs" / f"{name}-0"
+        folder.mkdir(parents=True)
+        steps = [
+            {"kind": "step", "step": step, "losses": {"labels": scale / step, "consistency": 1.0}}
+            for step in range(1, 101)
+        ]
+        lines = [{"kind": "note", "text": "begun"}, *steps, steps[-1]]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / "run.jsonl").write_text(text)
+    (table,) = tables_of(shown)
+    assert table.head == ("loss after", "VACIT", "G-CAM")
+    # The mean of the first iteration, and of the last two of a hundred.
+    assert table.rows[0] == ("1% of the training", "3.00", "2.00")
+    assert table.rows[-1] == ("100% of the training", "1.02", "1.01")
+
+
+def test_every_label_has_its_average_precision(tmp_path: Path):
+    shown = reproduction("figure5", tmp_path)
+    (table,) = tables_of(shown)
+    assert [row[0] for row in table.rows] == ["red", "green", "blue", "yellow", "white", "mean"]
+    (row,) = [row for row in shown.summary.rows if row.name == "gcam-cpu"]
+    reports = [result.record.report["per_label"]["red"]["AP"] for result in row.results]
+    counts = row.results[0].positives
+    assert [of[-1] for of in table.rows] == [
+        *("" if count >= 20 else amount(count, "test photo") for count in counts.values()),
+        "",
+    ]
+    assert table.rows[0][2] == f"{sum(reports) / 2:.1f}"
+
+
+def test_a_sweep_has_a_row_for_each_value_and_says_which_are_degenerate(tmp_path: Path):
+    (table,) = tables_of(reproduction("figure8", tmp_path))
+    assert [row[0] for row in table.rows] == [
+        *("0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1")
+    ]
+    assert table.rows[0][2].startswith("degenerate")
+    assert table.rows[5][2] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "axis"),
+    [("figure6", "epsilon", "ε"), ("figure7", "delta", "δ"), ("figure8", "lambda", "λ")],
+)
+def test_the_axis_of_a_sweep_is_what_the_paper_varies(
+    tmp_path: Path, name: str, table: str, axis: str
+):
+    shown = reproduction(name, tmp_path)
+    assert tables_of(shown)[0].head[0] == table
+    if can_plot():
+        write_figure(tmp_path / "plot.svg", shown)
+        assert f"{axis}; open circles" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
+
+
+def test_a_label_without_a_test_photo_is_marked_in_table_and_figure(tmp_path: Path):
+    shown = reproduction("figure5", tmp_path)
+    for row in shown.summary.rows:
+        for result in row.results:
+            vars(result)["left_out"] = {"without_positive": ["blue"]}
+    (table,) = tables_of(shown)
+    assert {row[0]: row[-1] for row in table.rows}["blue"] == "no test photo"
+    if can_plot():
+        write_figure(tmp_path / "plot.svg", shown)
+        assert "blue (no test photo)" in (tmp_path / "plot.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["table4", "figure4", "figure5", "figure9"])
+def test_the_command_writes_all_and_does_nothing_twice(name: str, tmp_path: Path, capsys):
+    labels = write_collection(tmp_path / "photos")
+    out = tmp_path / "out"
+    command = ["reproduce", name, "--dataset", str(labels), "--out", str(out), *TINY_OPTIONS]
+    assert main(command) == 0
+    folder = out / f"{name}-labels-cpu"
+    written = {path.name for path in folder.iterdir()}
+    expected = {"table.md", "table.csv", "table.tex", "commands.sh"}
+    picture = "photos.png" if name == "figure9" else "plot.svg"
+    assert written == expected | {picture}
+    first = (folder / "table.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "to run: 0" in capsys.readouterr().err
+    assert (folder / "table.md").read_text(encoding="utf-8") == first
+
+
+def test_without_the_hub_the_plan_is_told_and_one_sentence(tmp_path: Path, capfd, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    missing_weights.cache_clear()
+    labels = write_collection(tmp_path / "photos")
+    command = ["reproduce", "figure4", "--dataset", str(labels), "--profile", "paper-448"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    said = capfd.readouterr().err
+    assert "to run: 2\n  vac-paper-at-448: time not known" in said
+    assert "Retry" not in said
+    assert said.count("the hub cannot be reached") == 1
+    missing_weights.cache_clear()
+
+
+def test_the_commands_that_are_written_are_those_of_the_runs(tmp_path: Path, capsys):
+    labels = write_collection(tmp_path / "photos")
+    out = tmp_path / "out"
+    command = ["reproduce", "table4", "--dataset", str(labels), "--out", str(out), *TINY_OPTIONS]
+    assert main([*command, "--seeds", "2"]) == 0
+    lines = (out / "table4-labels-cpu" / "commands.sh").read_text().splitlines()
+    assert len(lines) == 6
+    words = shlex.split(lines[2])
+    assert words[:3] == ["tagsight", "train", str(labels)]
+    assert "--system.consistency.weight" in words
+    alone = [str(tmp_path / "alone") if word.startswith("runs/") else word for word in words[1:]]
+    assert main([*alone, "--device", "cpu"]) == 0
+    said = json.loads((tmp_path / "alone" / "model" / "config.json").read_text())
+    name = "gcam-cpu+system.consistency.weight-0"
+    ours = out / "labels-cpu" / "runs" / f"{name}-0" / "model" / "config.json"
+    assert said["facts"]["validation"] == json.loads(ours.read_text())["facts"]["validation"]
+    capsys.readouterr()
+
+
+def test_numbers_in_the_table_of_commas_are_those_of_the_page(tmp_path: Path, capsys):
+    labels = write_collection(tmp_path / "photos")
+    out = tmp_path / "out"
+    assert (
+        main(["reproduce", "table4", "--dataset", str(labels), "--out", str(out), *TINY_OPTIONS])
+        == 0
+    )
+    with (out / "table4-labels-cpu" / "table.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    page = (out / "table4-labels-cpu" / "table.md").read_text(encoding="utf-8")
+    assert rows[0] == ["Without its parts"]
+    for row in rows[1:]:
+        assert f"| {' | '.join(row)} |" in page
+    capsys.readouterr()

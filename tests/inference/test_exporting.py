@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from channels import channels_model, corner
+from tiny import TINY, drawn, label_space, saved_photos, tiny_system
+
+from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
+from tagsight.errors import DataError
+from tagsight.inference.agreement import compare
+from tagsight.inference.exported_graph import ExportedGraph, GraphOutputs
+from tagsight.inference.exporting import ENDINGS, delivering, export_model, written_onnx
+from tagsight.inference.model_info import ModelInfo
+from tagsight.inference.networks import open_network
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.runtime.device import Runtime
+from tagsight.systems import SYSTEMS
+
+PORTABLE = [name for name, system in SYSTEMS.items() if system.portable]
+LABELS = len(label_space())
+
+
+def model_of(name: str) -> LoadedModel:
+    """A model whose norms and biases are not where they start, as if it had been trained."""
+    system, generator = tiny_system(name), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return channels_model(system, names=label_space().names, temperature=1.5)
+
+
+class Exported(NamedTuple):
+    model: LoadedModel
+    files: dict[str, Path]
+
+
+@pytest.fixture(scope="module", params=PORTABLE)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("exported")
+    model = model_of(request.param)
+    files = {form: folder / f"m{ending}" for form, ending in ENDINGS.items()}
+    with written_onnx(model) as graph:
+        for file in files.values():
+            with delivering(graph, file):
+                pass
+    return Exported(model, files)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("photos")
+    corner("red", (200, 90)).save(folder / "wide.png")
+    corner("blue", (20, 400)).save(folder / "narrow.png")
+    return [folder / "wide.png", folder / "narrow.png", *saved_photos(folder, drawn(6)[0])]
+
+
+@pytest.mark.parametrize("name", [n for n, system in SYSTEMS.items() if not system.portable])
+def test_systems_that_are_no_graph_are_refused(name: str, photos: list[Path], tmp_path: Path):
+    with pytest.raises(DataError, match="expected a system that ONNX can express, got KNN"):
+        export_model(model_of(name), tmp_path / "m.onnx", photos)
+
+
+@pytest.mark.parametrize("form", ENDINGS)
+def test_every_system_says_the_same_as_a_file(exported: Exported, form: str, photos: list[Path]):
+    network = open_network(exported.files[form], precision="float32")
+    agreement = compare(exported.model, network, photos)
+    assert agreement.photos == len(photos)
+    assert agreement.scores < 0.01
+    assert agreement.maps < 0.02
+    assert agreement.embedding < 0.01
+    assert agreement.decisions > 0.97
+    assert agreement.astray < 0.01
+
+
+@pytest.mark.parametrize("form", ENDINGS)
+def test_the_photos_of_a_batch_are_recognised_as_torch_does(exported: Exported, form: str):
+    # More photos than labels, as many and fewer: a runtime may take the one for the other.
+    network = open_network(exported.files[form], precision="float32")
+    trained = TrainedNetwork(exported.model, Runtime.choose("cpu", "float32"))
+    pixels = (drawn(33)[0] * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    for count in (1, 3, LABELS, LABELS + 1, 33):
+        expected = trained(pixels[:count])
+        for said, wanted in zip(network(pixels[:count]), expected, strict=True):
+            np.testing.assert_allclose(said, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_what_depends_on_labels_alone_is_a_constant(exported: Exported):
+    constants = {one.name for one in onnx.load(exported.files["onnx"]).graph.initializer}
+    assert not [name for name in constants if "label_graph" in name]
+
+
+def test_a_photo_that_cannot_be_read_is_told_and_left_out(photos: list[Path], tmp_path: Path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    problems: list[tuple[Path, str]] = []
+
+    def note(photo: Path, reason: str) -> None:
+        problems.append((photo, reason))
+
+    model, file = model_of("resnet"), tmp_path / "m.onnx"
+    agreement = export_model(model, file, [bad, *photos], on_problem=note)
+    assert agreement.photos == len(photos)
+    assert [photo for photo, _ in problems] == [bad]
+    assert "expected a photo" in problems[0][1]
+    with pytest.raises(DataError, match=r"expected photos .*, got none that can be read"):
+        compare(model, open_network(file), [bad])
+
+
+def test_input_that_is_not_normalised_stays_so_in_folder_and_file(photos, tmp_path: Path):
+    plain = TINY.model_copy(update={"normalization": "none"})
+    model = channels_model(tiny_system("resnet", backbone=plain), names=label_space().names)
+    change = {"system": "resnet", "settings": model.system.config}
+    recipe = model.recipe.model_copy(update=change)
+    facts, folder = dict(model.facts), tmp_path / "model"
+    save_model(folder, model.system, model.labels, model.decision, recipe, facts)
+    read = load_model(folder)
+    assert not read.system.backbone.mean.any()
+    assert export_model(read, tmp_path / "m.onnx", photos).scores < 0.01
+    assert compare(model, open_network(tmp_path / "m.onnx"), photos).scores < 0.01
+    assert "- input: values in [0, 1], not normalised" in (folder / "README.md").read_text()
+
+
+def test_the_file_takes_batches_and_sizes_that_it_has_not_seen(photos, tmp_path: Path):
+    export_model(model_of("gcam"), tmp_path / "m.onnx", photos)
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    generator = np.random.default_rng(0)
+    for count, height, width in ((1, 32, 32), (5, 77, 300), (3, 640, 20)):
+        batch = generator.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+        scores, maps, embedding, logits, features = session.run(None, {"photos": batch})
+        assert scores.shape == logits.shape == (count, 5)
+        assert maps.shape[:2] == (count, 5)
+        assert embedding.shape == (count, 24)
+        assert features.shape == (count, 24, *maps.shape[2:])
+        np.testing.assert_allclose(scores, 1 / (1 + np.exp(-logits / 1.5)), atol=1e-6)
+        one = session.run(None, {"photos": batch[:1]})[0]
+        np.testing.assert_allclose(one[0], scores[0], atol=1e-5)
+
+
+def test_the_file_says_how_it_is_to_be_read(photos, tmp_path: Path):
+    model = model_of("resnet")
+    export_model(model, tmp_path / "m.onnx", photos)
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    text = session.get_modelmeta().custom_metadata_map["tagsight"]
+    said = ModelInfo.model_validate_json(text)
+    assert said.model == model.digest
+    assert said.labels == model.labels.names
+    assert said.fitted_decision().temperature == 1.5
+    assert said.card.startswith("# channels: which of 5 labels")
+
+
+def test_a_file_that_says_something_else_is_not_delivered(photos, tmp_path: Path, monkeypatch):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"of yesterday")
+    real = ExportedGraph.forward
+
+    def wrong(graph: ExportedGraph, images: torch.Tensor) -> GraphOutputs:
+        outputs = real(graph, images)
+        return outputs._replace(logits=outputs.logits * 0.5)
+
+    monkeypatch.setattr(ExportedGraph, "forward", wrong)
+    with pytest.raises(DataError, match=r"within 0.01 of the model's, got a difference of 0\."):
+        export_model(model_of("resnet"), file, photos)
+    assert file.read_bytes() == b"of yesterday"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_differences_are_found(photos, tmp_path: Path):
+    model = model_of("resnet")
+    export_model(model, tmp_path / "m.onnx", photos)
+    with torch.no_grad():
+        for parameter in model.system.parameters():
+            parameter.mul_(1.3)
+    agreement = compare(model, open_network(tmp_path / "m.onnx"), photos)
+    assert agreement.scores > 0.01
+    assert agreement.embedding > 0.1

@@ -1,0 +1,195 @@
+"""Exported files at work: the same answers as torch, without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from channels import channels_model, corner
+from tiny import drawn, label_space, saved_photos, tiny_system
+
+from tagsight.checkpoint.folder import LoadedModel, save_model
+from tagsight.errors import DataError
+from tagsight.inference.exporting import export_model
+from tagsight.inference.networks import open_network
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.runtime.device import Runtime
+
+ENDINGS = (".onnx", ".xml")
+WITHOUT_TORCH = """
+import sys
+
+class Nobody:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "timm", "safetensors"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name.partition(".")[0])
+
+sys.meta_path.insert(0, Nobody())
+from tagsight.cli import main
+
+for command in COMMANDS:
+    status = main(command)
+    assert status == EXPECTED, (command, status)
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return channels_model(tiny_system("gcam"), names=label_space().names, temperature=1.5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exported")
+
+
+@pytest.fixture(scope="module")
+def photos(folder: Path) -> list[Path]:
+    corner("red", (200, 90)).save(folder / "wide.png")
+    return [folder / "wide.png", *saved_photos(folder, drawn(8)[0])]
+
+
+@pytest.fixture(scope="module")
+def trained(model: LoadedModel) -> Recognizer:
+    return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")), batch_size=4)
+
+
+@pytest.fixture(scope="module", params=ENDINGS)
+def file(request, model: LoadedModel, folder: Path, photos: list[Path]) -> Path:
+    file = folder / f"model{request.param}"
+    export_model(model, file, photos[:2])
+    return file
+
+
+@pytest.fixture(scope="module")
+def exported(file: Path) -> Recognizer:
+    return Recognizer.load(file, batch_size=4)
+
+
+def test_a_file_answers_as_the_model_does(exported, trained, photos):
+    results = list(exported.recognize(photos))
+    for result, expected in zip(results, trained.recognize(photos), strict=True):
+        np.testing.assert_allclose(result.scores, expected.scores, atol=1e-3)
+        np.testing.assert_allclose(result.maps, expected.maps, atol=0.02)
+        np.testing.assert_allclose(result.embedding, expected.embedding, atol=2e-3)
+        near = np.abs(expected.scores - expected.thresholds) < 2e-3
+        assert ((result.predicted == expected.predicted) | near).all()
+        assert result.photo_size == expected.photo_size
+
+
+def test_a_file_says_what_the_model_says(exported, trained):
+    assert exported.info == trained.info
+    assert exported.labels == trained.labels
+    np.testing.assert_array_equal(exported.decision.thresholds, trained.decision.thresholds)
+
+
+def test_a_file_describes_regions_as_the_model_does(exported, trained, photos):
+    for region in ((0, 0, 200, 90), (10, 5, 60, 40)):
+        found, expected = (each.embed_region(photos[0], region) for each in (exported, trained))
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_answers_stay_when_the_next_ones_come(exported, photos):
+    first, second = (exported(photo).maps for photo in photos[:2])
+    np.testing.assert_array_equal(first, exported(photos[0]).maps)
+    assert not np.array_equal(first, second)
+
+
+def test_what_a_file_cannot_do_is_said_in_a_sentence(exported, photos):
+    with pytest.raises(DataError, match=r"expected a model folder for Grad-CAM, got .*model"):
+        exported.grad_cam(photos[0], [0])
+    with pytest.raises(DataError, match=r"expected a model folder to add the labels \['violet'\]"):
+        exported.add_labels(["violet"])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_other_files_are_refused(ending: str, tmp_path: Path):
+    file = tmp_path / f"m{ending}"
+    with pytest.raises(DataError, match=r"expected an exported model at .*, which does not exist"):
+        open_network(file)
+    file.write_bytes(b"no model at all")
+    with pytest.raises(DataError, match="expected a file that 'tagsight export' wrote, got"):
+        open_network(file)
+
+
+def test_a_device_that_is_not_there_is_refused(file: Path):
+    with pytest.raises(DataError, match=r"expected a device that .* has here"):
+        open_network(file, device="abacus")
+
+
+def test_weights_of_another_model_are_refused(model, photos: list[Path], tmp_path: Path):
+    export_model(model, tmp_path / "m.xml", photos[:1])
+    changed = bytearray((tmp_path / "m.bin").read_bytes())
+    changed[-1] ^= 1
+    (tmp_path / "m.bin").write_bytes(changed)
+    with pytest.raises(DataError, match=r"expected the weights of .*m.xml beside it, got others"):
+        open_network(tmp_path / "m.xml")
+
+
+def run_without_torch(commands: list[list[str]], expected: int = 0) -> subprocess.CompletedProcess:
+    code = WITHOUT_TORCH.replace("COMMANDS", repr(commands)).replace("EXPECTED", str(expected))
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_torch_is_never_imported(file: Path, photos: list[Path], tmp_path: Path):
+    given, index = str(photos[0].parent), str(tmp_path / "index")
+    done = run_without_torch(
+        [
+            ["tag", str(file), given, "--write", "jsonl", "--out", str(tmp_path / "tags.jsonl")],
+            [
+                *("tag", str(file), given, "--write", "xmp"),
+                *("--sidecar-dir", str(tmp_path / "beside")),
+                *("--journal", str(tmp_path / "journal.sqlite")),
+            ],
+            ["explain", str(file), str(photos[0]), "--out", str(tmp_path / "evidence")],
+            ["index", str(file), given, "--out", index],
+            ["search", index, "--like", str(photos[1]), "--region", "0,0,20,20"],
+            ["search", index, "--where", "red or not red"],
+        ]
+    )
+    assert not done.returncode, done.stderr
+    lines = (tmp_path / "tags.jsonl").read_text().splitlines()
+    assert len(lines) == len(photos)
+    assert {json.loads(line)["path"] for line in lines} == {str(photo) for photo in photos}
+    assert (tmp_path / "evidence" / "wide.png").is_file()
+
+
+def test_without_torch_a_model_folder_is_refused_in_a_sentence(model, tmp_path: Path):
+    recipe = model.recipe.model_copy(update={"system": "gcam", "settings": model.system.config})
+    save_model(tmp_path / "model", model.system, model.labels, model.decision, recipe, {})
+    done = run_without_torch([["tag", str(tmp_path / "model"), str(tmp_path)]], expected=2)
+    assert not done.returncode, done.stderr
+    assert "expected the extra 'torch' for this" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_of_a_file_needs_no_torch(file: Path):
+    code = f"""
+import sys
+sys.modules["torch"] = None
+from pathlib import Path
+from tagsight.inference.networks import open_network
+from tagsight.inference.recognizer import Recognizer
+from tagsight.server.app import Service, create_app
+from fastapi.testclient import TestClient
+
+app = create_app(Service(Recognizer(open_network(Path({str(file)!r})))))
+with TestClient(app, base_url="http://localhost") as client:
+    assert client.get("/v1/model").json()["system"] == "channels"
+    photo = Path({str(file.parent / "wide.png")!r}).read_bytes()
+    answer = client.post("/v1/predict?heatmaps=true", files={{"photos": photo}})
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()["photos"][0]["scores"]) == {set(label_space().names)!r}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert not done.returncode, done.stderr

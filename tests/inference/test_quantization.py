@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from channels import channels_model
+from tiny import drawn, label_space, saved_photos, tiny_system
+
+from tagsight.checkpoint.folder import LoadedModel
+from tagsight.data.annotations import Annotations
+from tagsight.errors import DataError
+from tagsight.inference.networks import open_network
+from tagsight.inference.quantization import export_quantized
+from tagsight.inference.recognizer import Recognizer
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    return channels_model(tiny_system("gcam"), names=label_space().names)
+
+
+@pytest.fixture(scope="module")
+def rows(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Annotations:
+    """Photos, labelled with what the model says of them: its mAP is 100."""
+    folder = tmp_path_factory.mktemp("photos")
+    images = drawn(24)[0]
+    paths = saved_photos(folder, images)
+    with torch.no_grad():
+        logits = model.system(images).logits
+    targets = (logits > logits.median(0).values).to(torch.int8)
+    return Annotations(model.labels.names, tuple(paths), targets, splits=None, format="csv-columns")
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".xml"])
+def test_a_file_in_8_bits_says_nearly_the_same(model, rows, ending: str, tmp_path: Path):
+    file = tmp_path / f"m{ending}"
+    done = export_quantized(
+        model, file, rows.paths[:4], calibration=rows.paths[:12], validation=rows, most=20
+    )
+    assert done.before > 99
+    assert done.photos == len(rows)
+    assert 80 < done.after <= 100
+    assert 1e-7 < done.agreement.scores < 0.1
+    recognizer = Recognizer(open_network(file))
+    for result in recognizer.recognize(rows.paths[:4]):
+        np.testing.assert_allclose(result.maps.mean((1, 2)), result.logits, atol=1e-4)
+
+
+def test_convolutions_compute_in_8_bits(model, rows, tmp_path: Path):
+    file = tmp_path / "m.onnx"
+    export_quantized(
+        model, file, rows.paths[:1], calibration=rows.paths[:4], validation=rows, most=100
+    )
+    nodes = onnx.load(file).graph.node
+    made_by = {output: node.op_type for node in nodes for output in node.output}
+    first, *others = [node for node in nodes if node.op_type == "Conv"]
+    assert made_by.get(first.input[0]) != "DequantizeLinear"
+    assert others
+    for node in others:
+        assert {made_by[name] for name in node.input[:2]} == {"DequantizeLinear"}
+
+
+def test_a_file_that_loses_too_much_is_not_delivered(model, rows, tmp_path: Path):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b"of yesterday")
+    with pytest.raises(DataError, match=r"expected an mAP at most -1 below that in float32"):
+        export_quantized(
+            model, file, rows.paths[:1], calibration=rows.paths[:4], validation=rows, most=-1
+        )
+    assert file.read_bytes() == b"of yesterday"
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import itertools
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from channels import Channels, channels_model, channels_recognizer, corner, save_rotated
+from PIL import Image
+from tiny import drawn, label_space, saved_photos, tiny_system
+
+from tagsight.checkpoint.folder import save_model
+from tagsight.errors import DataError
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.loading.transforms import as_float
+from tagsight.runtime.device import Runtime
+from tagsight.systems import SYSTEMS
+
+
+def noise(count: int, side: int = 40) -> list[np.ndarray]:
+    pixels = torch.randint(256, (count, side, side, 3), dtype=torch.uint8)
+    return list(pixels.numpy())
+
+
+def tiny_recognizer(name: str, **settings: object) -> Recognizer:
+    model = channels_model(tiny_system(name, **settings), names=label_space().names)
+    return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
+
+
+def test_a_photo_is_the_same_however_it_is_given(tmp_path: Path):
+    path = tmp_path / "photo.png"
+    photo = Image.fromarray(noise(1)[0])
+    photo.save(path)
+    given = [path, str(path), path.read_bytes(), photo, np.asarray(photo)]
+    results = list(channels_recognizer().recognize(given))
+    for result in results:
+        np.testing.assert_array_equal(result.maps, results[0].maps)
+        np.testing.assert_array_equal(result.scores, results[0].scores)
+    assert [result.path for result in results] == [path, path, None, None, None]
+
+
+def test_a_label_is_found_where_its_score_reaches_its_threshold():
+    recognizer = channels_recognizer(threshold=0.1)
+    result = recognizer(corner("green"))
+    # Green: 40 / 4 - 2 = 8; the others: -2.
+    np.testing.assert_allclose(result.logits, [-2, 8, -2], atol=1e-5)
+    np.testing.assert_allclose(result.scores, 1 / (1 + np.exp([2.0, -8.0, 2.0])), atol=1e-6)
+    assert [label.name for label in result.labels] == ["green", "red", "blue"]
+    assert result.predicted.tolist() == [True, True, True]
+    assert [label.name for label in channels_recognizer()(corner("green")).labels] == ["green"]
+
+
+def test_scores_are_taken_after_the_temperature():
+    result = channels_recognizer(temperature=2.0)(corner("red"))
+    np.testing.assert_allclose(result.scores, 1 / (1 + np.exp([-4.0, 1.0, 1.0])), atol=1e-6)
+
+
+def test_maps_are_raw_and_average_to_the_logits():
+    result = channels_recognizer()(corner("red", (32, 32)))
+    np.testing.assert_allclose(result.maps.mean((1, 2)), result.logits, atol=1e-5)
+    np.testing.assert_allclose(result.map("red")[:4, :4], 38, atol=1e-5)
+    np.testing.assert_allclose(result.map("red")[4:], -2, atol=1e-5)
+
+
+def test_a_rotated_photo_is_recognised_upright(tmp_path: Path):
+    photo = corner("red", (64, 32))
+    save_rotated(photo, tmp_path / "rotated.png")
+    recognizer = channels_recognizer()
+    rotated, upright = recognizer.recognize([tmp_path / "rotated.png", photo])
+    assert rotated.photo_size == (64, 32)
+    np.testing.assert_array_equal(rotated.maps, upright.maps)
+
+
+@pytest.mark.parametrize("name", ["resnet", "gcam"])
+def test_a_photo_gets_the_same_answer_alone_and_in_a_batch(name: str):
+    recognizer = tiny_recognizer(name)
+    photos = noise(5)
+    for result, photo in zip(recognizer.recognize(photos), photos, strict=True):
+        alone = recognizer(photo)
+        np.testing.assert_allclose(result.scores, alone.scores, atol=1e-6)
+        np.testing.assert_allclose(result.maps, alone.maps, atol=1e-5)
+        np.testing.assert_allclose(result.embedding, alone.embedding, atol=1e-5)
+
+
+def test_a_batch_takes_one_forward():
+    recognizer = channels_recognizer(batch_size=2)
+    batches: list[int] = []
+    recognizer.network.model.system.register_forward_pre_hook(
+        lambda _, inputs: batches.append(len(inputs[0]))
+    )
+    assert len(list(recognizer.recognize(noise(5)))) == 5
+    assert sorted(batches) == [1, 2, 2], "threads take them in no order"
+
+
+def test_photos_are_drawn_as_they_are_needed():
+    taken: list[int] = []
+
+    def endless():
+        for number in itertools.count():
+            taken.append(number)
+            yield corner()
+
+    recognizer = channels_recognizer(batch_size=4)
+    results = recognizer.recognize(endless())
+    for _ in range(9):
+        next(results)
+    at_once = min(recognizer.network.runtime.workers, torch.get_num_threads())
+    # Twelve are in the three batches taken; a batch for each thread and one are ahead.
+    assert len(taken) == 4 * (3 + at_once + 1)
+
+
+def test_a_result_does_not_keep_its_batch_alive():
+    result = next(channels_recognizer().recognize(noise(4)))
+    for array in (result.maps, result.scores, result.logits, result.embedding, result.predicted):
+        assert array.base is None
+
+
+def test_a_photo_that_cannot_be_read_raises_after_the_results_before_it(tmp_path: Path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    results = channels_recognizer(batch_size=4).recognize([corner(), corner(), bad, corner()])
+    assert next(results).labels == next(results).labels
+    with pytest.raises(DataError, match=re.escape(str(bad))):
+        next(results)
+
+
+def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path: Path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    reported: list[tuple[object, str]] = []
+    results = channels_recognizer(batch_size=2).recognize(
+        [bad, corner("red"), b"junk", corner("blue")],
+        on_error=lambda source, error: reported.append((source, str(error))),
+    )
+    assert [result.labels[0].name for result in results] == ["red", "blue"]
+    assert [source for source, _ in reported] == [bad, b"junk"]
+    assert "expected a photo" in reported[0][1]
+
+
+def test_an_error_of_the_source_comes_after_the_results_before_it():
+    def photos():
+        yield corner()
+        raise RuntimeError("the disk is gone")
+
+    results = channels_recognizer().recognize(photos())
+    next(results)
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        next(results)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((0, 8, 3), np.uint8),
+    ],
+    ids=["grey", "alpha", "float", "empty"],
+)
+def test_an_array_is_height_width_3_of_uint8(array: np.ndarray):
+    with pytest.raises(DataError, match=r"expected a photo as an array \(height, width, 3\) of ui"):
+        channels_recognizer()(array)
+
+
+def test_a_photo_is_of_a_known_kind():
+    with pytest.raises(TypeError, match="expected a photo as path, bytes, Pillow image or array"):
+        channels_recognizer()(3)
+
+
+@pytest.mark.parametrize("one", ["photo.jpg", b"bytes", Path("photo.jpg")])
+def test_one_photo_is_not_taken_for_several(one: object):
+    with pytest.raises(TypeError, match="expected several photos, got one"):
+        channels_recognizer().recognize(one)
+
+
+@pytest.mark.parametrize("photo", [corner(), np.asarray(corner())], ids=["image", "array"])
+def test_too_many_pixels_are_refused(photo: Image.Image | np.ndarray):
+    recognizer = channels_recognizer()
+    recognizer.max_pixels = 64 * 63
+    with pytest.raises(DataError, match="pixels, got 64 x 64"):
+        recognizer(photo)
+
+
+def test_threads_may_share_a_recognizer():
+    recognizer = channels_recognizer(Channels(), batch_size=3)
+    photos = noise(12)
+    expected = [result.scores for result in recognizer.recognize(photos)]
+    got: dict[int, list[np.ndarray]] = {}
+
+    def work(name: int) -> None:
+        got[name] = [result.scores for result in recognizer.recognize(photos)]
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in range(4):
+        np.testing.assert_array_equal(got[name], expected)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_the_whole_photo_as_a_region_is_the_photo(name: str, pooling: str):
+    recognizer = tiny_recognizer(name, pooling=pooling)
+    (photo,) = noise(1)
+    whole = recognizer.embed_region(photo, (0, 0, 40, 40))
+    np.testing.assert_allclose(whole, recognizer(photo).embedding, atol=1e-5)
+    beyond = recognizer.embed_region(photo, (-10, -10, 500, 500))
+    np.testing.assert_allclose(beyond, whole, atol=1e-6)
+
+
+def test_a_region_is_what_is_in_it():
+    recognizer = tiny_recognizer("resnet")
+    left, right = (np.full((32, 16, 3), value, np.uint8) for value in (30, 220))
+    photo = np.concatenate([left, right], axis=1)
+    expected = recognizer(np.concatenate([left, left], axis=1)).embedding
+    np.testing.assert_allclose(recognizer.embed_region(photo, (0, 0, 16, 32)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("region", [(0, 0, 0, 9), (40, 0, 5, 5), (0, 0, -3, 4), (5, 60, 9, 9)])
+def test_a_region_has_a_part_of_the_photo(region: tuple[float, float, float, float]):
+    recognizer = tiny_recognizer("resnet")
+    with pytest.raises(
+        DataError, match="expected a region left, top, width, height within 40 x 40"
+    ):
+        recognizer.embed_region(noise(1)[0], region)
+
+
+def test_an_embedding_is_that_of_the_result():
+    recognizer = channels_recognizer()
+    (embedding,) = recognizer.embed([corner("blue")])
+    np.testing.assert_array_equal(embedding, recognizer(corner("blue")).embedding)
+    np.testing.assert_allclose(embedding, [0, 0, 0.25], atol=1e-6)
+
+
+def test_pixels_are_what_the_network_sees():
+    red, blue = (channels_recognizer().pixels(corner(colour)) for colour in ("red", "blue"))
+    assert red.shape == (32, 32, 3)
+    assert (red[:15, :15, 0] == 255).all()
+    assert (blue[..., 0] == 0).all()
+
+
+def test_a_model_folder_is_all_that_is_needed(tmp_path: Path):
+    labels = label_space()
+    model = channels_model(tiny_system("resnet"), names=labels.names)
+    recipe = model.recipe.model_copy(update={"system": "resnet", "settings": model.system.config})
+    save_model(tmp_path / "model", model.system, labels, model.decision, recipe, {})
+    recognizer = Recognizer.load(str(tmp_path / "model"), device="cpu", precision="float32")
+    assert recognizer.labels == labels.names
+    paths = saved_photos(tmp_path, drawn(2)[0])
+    results = list(recognizer.recognize(paths))
+    assert [result.path for result in results] == paths
+    images = np.stack([recognizer.pixels(path) for path in paths])
+    expected = model.system(as_float(torch.from_numpy(images).permute(0, 3, 1, 2))).logits
+    np.testing.assert_allclose(
+        [result.logits for result in results], expected.detach().numpy(), atol=1e-5
+    )
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(DataError, match="got 'abacus'"):
+        Recognizer.load("nowhere", device="abacus")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from channels import channels_recognizer, corner
+
+from tagsight.errors import DataError
+from tagsight.inference.result import Result, label_index
+
+
+@pytest.fixture
+def result() -> Result:
+    return channels_recognizer()(corner("green"))
+
+
+def test_labels_are_those_found_and_ranked_are_all(result: Result):
+    assert [label.name for label in result.labels] == ["green"]
+    # Red and blue have the same score: they keep their order.
+    assert [label.name for label in result.ranked()] == ["green", "red", "blue"]
+    assert result.labels == result.ranked()[:1]
+
+
+def test_a_map_is_found_by_its_name(result: Result):
+    np.testing.assert_array_equal(result.map("blue"), result.maps[2])
+
+
+@pytest.mark.parametrize("name", ["Gren", "GREEN", "greene"])
+def test_an_unknown_label_is_answered_with_those_that_come_near(result: Result, name: str):
+    with pytest.raises(DataError, match=rf"expected a label of the model, got '{name}'.*'green'"):
+        result.map(name)
+
+
+def test_without_a_near_label_all_are_told_as_far_as_there_is_room():
+    with pytest.raises(DataError, match="it has red, green"):
+        label_index(("red", "green"), "zzz")
+    with pytest.raises(DataError) as caught:
+        label_index(tuple(map(str, range(10_000))), "zzz")
+    assert len(str(caught.value)) < 600

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from tagsight.config import GraphConfig
+from tagsight.errors import DataError
+from tagsight.labels.counts import read_counts, read_legacy_counts, write_counts
+from tagsight.labels.names import LABEL_ORDERS
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.graph import edge_probability
+
+NAMES = ("cat", "dining table", "dog")
+TARGETS = torch.tensor([[1, 0, 1], [1, 1, 0], [0, 0, -1], [1, 0, 1]])
+GOOD = {
+    "names": np.array(NAMES),
+    "counts": np.array([3, 1, 2]),
+    "cooccurrence": np.array([[0, 1, 2], [1, 0, 0], [2, 0, 0]]),
+}
+
+
+def npz(path: Path, **arrays) -> Path:
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    return path
+
+
+def test_counts_survive_and_their_diagonal_is_stored_apart(tmp_path):
+    labels = LabelSpace.from_targets(NAMES, TARGETS)
+    write_counts(tmp_path / "counts.npz", labels)
+    found = read_counts(tmp_path / "counts.npz")
+    assert found.names == NAMES
+    assert_close(found.cooccurrence, labels.cooccurrence)
+    with np.load(tmp_path / "counts.npz", allow_pickle=False) as stored:
+        assert set(stored) == set(GOOD)
+        for name, value in GOOD.items():
+            assert np.array_equal(stored[name], value)
+
+
+def test_counts_are_saved_whatever_becomes_an_edge(tmp_path):
+    labels = LabelSpace.from_targets(NAMES, TARGETS)
+    write_counts(tmp_path / "counts.npz", labels)
+    for epsilon in (0.1, 0.9):
+        found = read_counts(tmp_path / "counts.npz")
+        config = GraphConfig(epsilon=epsilon)
+        assert_close(
+            edge_probability(found.cooccurrence, config),
+            edge_probability(labels.cooccurrence, config),
+        )
+
+
+def test_counts_are_written_as_npz_only(tmp_path):
+    with pytest.raises(DataError, match=r"expected a file that ends in \.npz, got .*counts.pkl"):
+        write_counts(tmp_path / "counts.pkl", LabelSpace.from_targets(NAMES, TARGETS))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"counts": None}, "got none of the name 'counts'"),
+        ({"names": np.array(["cat", "dog"])}, "expected counts of all labels"),
+        ({"names": np.array(["cat", "dog", "cat"])}, "expected each label once"),
+        ({"names": np.array(["cat", "dog", "a\x1b"])}, "without control characters"),
+        ({"names": np.array(NAMES, dtype=object)}, "objects are never unpickled"),
+        ({"counts": np.array([3.0, 1, 2])}, "expected integers in 'counts'"),
+        ({"counts": np.array([1, 1, 2])}, "no pair more often than either"),
+        ({"counts": np.array([-3, 1, 2])}, "expected symmetric counts"),
+        ({"cooccurrence": np.tri(3, dtype=int)}, "expected symmetric counts"),
+        ({"cooccurrence": np.zeros((3, 2), dtype=int)}, r"got \(3,\) and \(3, 2\)"),
+    ],
+)
+def test_counts_that_make_no_sense_are_refused(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        read_counts(npz(tmp_path / "counts.npz", **(GOOD | changes)))
+
+
+def test_counts_of_no_labels_or_too_many_are_refused(tmp_path, monkeypatch):
+    none = {"names": np.array([], dtype="U1"), "counts": np.zeros(0, int)}
+    file = npz(tmp_path / "none.npz", **none, cooccurrence=np.zeros((0, 0), int))
+    with pytest.raises(DataError, match="expected 1 to 20,000 labels, got 0"):
+        read_counts(file)
+    monkeypatch.setattr("tagsight.labels.counts.MOST_LABELS", 2)
+    with pytest.raises(DataError, match="expected 1 to 2 labels, got 3"):
+        read_counts(npz(tmp_path / "counts.npz", **GOOD))
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "counts.npz").write_text("no archive")
+    with pytest.raises(DataError, match=r"expected an \.npz file, got one that cannot be read"):
+        read_counts(tmp_path / "counts.npz")
+
+
+def legacy(path: Path, **changes) -> Path:
+    content = {"nums": GOOD["counts"], "adj": GOOD["cooccurrence"]} | changes
+    path.write_bytes(pickle.dumps({k: v for k, v in content.items() if v is not None}))
+    return path
+
+
+def test_a_legacy_pickle_says_the_same_as_our_file(tmp_path):
+    ours = read_counts(npz(tmp_path / "counts.npz", **GOOD))
+    theirs = read_legacy_counts(legacy(tmp_path / "adj.pkl"), NAMES)
+    assert theirs.names == ours.names
+    assert_close(theirs.cooccurrence, ours.cooccurrence)
+
+
+def test_counts_as_floating_point_numbers_are_counts(tmp_path):
+    file = legacy(tmp_path / "adj.pkl", adj=GOOD["cooccurrence"].astype(float))
+    assert read_legacy_counts(file, NAMES).cooccurrence[0, 2] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nums": None}, "expected a dictionary of 'nums' and 'adj'"),
+        ({"nums": np.array([3, 1])}, "expected counts of all labels"),
+        ({"nums": np.array([3, 1, 0.5])}, "expected counts, got other numbers"),
+        ({"nums": np.array([3, 1, np.nan])}, "expected counts, got other numbers"),
+    ],
+)
+def test_a_legacy_pickle_of_something_else_is_refused(tmp_path, changes, message):
+    with pytest.raises(DataError, match=message):
+        read_legacy_counts(legacy(tmp_path / "adj.pkl", **changes), NAMES)
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "photos", "edges"),
+    [("coco", "person", 45_174, 111), ("voc", "person", 2_008, 6)],
+)
+def test_the_released_pickles_say_what_is_known_of_them(
+    shared_data: Path, task: str, label: str, photos: int, edges: int
+):
+    folder = shared_data / "label-graphs"
+    theirs = read_legacy_counts(folder / "legacy" / f"{task}_adj.pkl", LABEL_ORDERS[task])
+    ours = read_counts(folder / f"{task}_cooccurrence.npz")
+    assert theirs.names == ours.names
+    assert_close(theirs.cooccurrence, ours.cooccurrence)
+    place = theirs.names.index(label)
+    assert theirs.cooccurrence[place, place] == photos
+    assert int((edge_probability(theirs.cooccurrence, GraphConfig()) > 0).sum()) == edges

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from PIL import Image
+from tiny import drawn, saved_photos
+
+from tagsight.errors import DataError
+from tagsight.loading.augmentation import Augmentation
+from tagsight.loading.batches import Batch, PhotoStore, TrainingBatches, evaluation_batches
+from tagsight.runtime.processes import Processes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SIDE = 16
+PHOTO_BYTES = 3 * SIDE * SIDE
+PLENTY = 10**9
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    return saved_photos(tmp_path, drawn(10, SIDE)[0])
+
+
+@pytest.fixture
+def batches(paths: list[Path]) -> TrainingBatches:
+    targets = torch.arange(10)[:, None].expand(10, 2)  # each photo's own number
+    augmentation = Augmentation(SIDE, crop=0.5, flip=True, seed=7)
+    photos = PhotoStore(paths, augmentation.source_side, PLENTY, square=False)
+    return TrainingBatches(photos, targets, augmentation, size=4, workers=2)
+
+
+def order(made: list[Batch]) -> list[int]:
+    return torch.cat([batch.targets[:, 0] for batch in made]).tolist()
+
+
+def same(first: list[Batch], second: list[Batch]) -> bool:
+    pairs = list(zip(first, second, strict=True))
+    return all(torch.equal(one.images, other.images) for one, other in pairs) and all(
+        torch.equal(one.targets, other.targets) for one, other in pairs
+    )
+
+
+def test_a_photo_comes_at_the_side_that_is_asked_for(paths: list[Path]):
+    photo = PhotoStore(paths, 24, PLENTY)[3]
+    assert photo.shape == (3, 24, 24)
+    assert photo.dtype == torch.uint8
+
+
+def test_photos_that_fit_into_the_budget_are_decoded_once(paths: list[Path]):
+    photos = PhotoStore(paths, SIDE, memory=4 * PHOTO_BYTES)
+    before = [photos[row] for row in range(10)]
+    for path in paths:
+        path.unlink()
+    for row in range(4):
+        assert torch.equal(photos[row], before[row])
+    for row in range(4, 10):
+        with pytest.raises(DataError, match=f"{row:03}.png"):
+            photos[row]
+
+
+@pytest.mark.parametrize(("memory", "kept"), [(0, 0), (PHOTO_BYTES, 1), (4.9 * PHOTO_BYTES, 4)])
+def test_the_budget_holds_whatever_the_order_of_reading(
+    paths: list[Path], memory: float, kept: int
+):
+    photos = PhotoStore(paths, SIDE, int(memory))
+    list(evaluation_batches(photos, 3, workers=8))
+    for row in (9, 2, 5, 0, 9, 1, 3, 4):
+        photos[row]
+    assert len(photos._kept) == kept
+
+
+def test_a_kept_photo_is_the_one_on_disk(paths: list[Path]):
+    kept, fresh = PhotoStore(paths, SIDE, PLENTY), PhotoStore(paths, SIDE, 0)
+    for row in range(10):
+        assert torch.equal(kept[row], fresh[row])
+        assert torch.equal(kept[row], fresh[row])
+
+
+def test_a_batch_holds_photos_with_their_targets(batches: TrainingBatches):
+    plain = replace(batches, augmentation=Augmentation(SIDE, crop=1, flip=False, seed=7))
+    plain = replace(plain, photos=PhotoStore(batches.photos.paths, SIDE, PLENTY))
+    for images, targets, *_ in plain(0):
+        assert images.shape == (4, 3, SIDE, SIDE)
+        assert images.dtype == torch.uint8
+        for image, target in zip(images, targets, strict=True):
+            assert torch.equal(image, plain.photos[target[0]])
+
+
+def test_photos_that_are_cropped_keep_their_aspect_and_count_by_their_own_size(tmp_path: Path):
+    paths = [tmp_path / f"{width}.png" for width in (20, 40, 80)]
+    for path, width in zip(paths, (20, 40, 80), strict=True):
+        Image.new("RGB", (width, 40)).save(path)
+    photos = PhotoStore(paths, 20, memory=3 * 20 * (20 + 40), square=False)
+    assert [photos[row].shape for row in (2, 1, 0)] == [(3, 20, 40), (3, 20, 20), (3, 40, 20)]
+    assert sorted(photos._kept) == [1, 2]
+
+
+def test_an_epoch_has_only_whole_batches_and_no_photo_twice(batches: TrainingBatches):
+    made = list(batches(0))
+    assert len(made) == len(batches) == 2
+    assert len(set(order(made))) == 8
+
+
+def test_photos_that_waited_come_in_other_epochs(batches: TrainingBatches):
+    assert {row for epoch in range(6) for row in order(list(batches(epoch)))} == set(range(10))
+
+
+def test_fewer_photos_than_a_batch_make_one_batch(batches: TrainingBatches):
+    few = replace(batches, size=64)
+    assert len(few) == 1
+    assert [len(batch.images) for batch in few(0)] == [10]
+
+
+def test_every_epoch_has_another_order_and_other_crops(batches: TrainingBatches):
+    first, second = list(batches(0)), list(batches(1))
+    assert order(first) != order(second)
+    assert not same(first, second)
+
+
+def test_the_seed_decides_the_order(batches: TrainingBatches):
+    other = replace(batches, augmentation=replace(batches.augmentation, seed=8))
+    assert order(list(other(0))) != order(list(batches(0)))
+
+
+@pytest.mark.parametrize("workers", [1, 5])
+def test_the_number_of_threads_decides_nothing(batches: TrainingBatches, workers: int):
+    assert same(list(replace(batches, workers=workers)(3)), list(batches(3)))
+
+
+def test_an_epoch_can_be_made_again(batches: TrainingBatches):
+    assert same(list(batches(2)), list(batches(2)))
+
+
+def test_an_epoch_can_be_left_early(batches: TrainingBatches):
+    made = batches(0)
+    next(made)
+    made.close()
+
+
+def test_an_unreadable_photo_is_named(batches: TrainingBatches):
+    batches.photos.paths[4].write_bytes(b"no photo")
+    with pytest.raises(DataError, match=r"004\.png"):
+        list(replace(batches, size=10)(0))
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 64])
+def test_evaluation_sees_every_photo_once_and_in_order(paths: list[Path], size: int):
+    photos = PhotoStore(paths, SIDE, 0)
+    made = list(evaluation_batches(photos, size, workers=3))
+    assert {len(images) for images in made[:-1]} <= {size}
+    assert torch.equal(torch.cat(made), torch.stack([photos[row] for row in range(10)]))
+
+
+def test_an_empty_split_has_no_batches():
+    assert list(evaluation_batches(PhotoStore([], SIDE, 0), 4, workers=2)) == []
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_and_parts_share_every_step_without_loss_or_repetition(
+    batches: TrainingBatches, count: int, parts: int
+):
+    shared = [
+        list(replace(batches, processes=Processes(rank, count), parts=parts)(2))
+        for rank in range(count)
+    ]
+    assert all(
+        [batch.ends_step for batch in share] == [False, True] * 2 or parts == 1 for share in shared
+    )
+    steps = [
+        [batch for share in shared for batch in share[step * parts : (step + 1) * parts]]
+        for step in range(len(batches))
+    ]
+    alone = list(batches(2))
+    assert [order(step) for step in steps] == [order([batch]) for batch in alone]
+    assert all(sum(batch.share for batch in step) == pytest.approx(1) for step in steps)
+
+
+def test_an_epoch_can_be_begun_after_its_first_steps(batches: TrainingBatches):
+    assert same(list(batches(1, start=1)), list(batches(1))[1:])
+    assert list(batches(1, start=2)) == []

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PHOTOS = [bytes([i]) * 16 for i in range(40)]
+GRID = 5000
+
+
+def content(photo: bytes, view: str) -> bytes:
+    return (photo + view.encode() * GRID)[:GRID]
+
+
+def filled(file: Path, photos: list[bytes] = PHOTOS, view: str = "32") -> FeatureCache:
+    cache = FeatureCache(file)
+    cache.write((photo, view, content(photo, view)) for photo in photos)
+    return cache
+
+
+def aged(folder: Path, name: str, size: int, age: int) -> Path:
+    file = folder / f"{name}{SUFFIX}"
+    file.write_bytes(bytes(size))
+    os.utime(file, (10**9 - age, 10**9 - age))
+    return file
+
+
+def test_what_was_written_is_read_again_by_another_process_and_by_many_threads(tmp_path):
+    filled(tmp_path / "a").write((p, "24", content(p, "24")) for p in PHOTOS)
+    with FeatureCache(tmp_path / "a") as cache, ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda photo: cache.read(photo, ["24", "32"]), PHOTOS))
+    assert found == [[content(photo, "24"), content(photo, "32")] for photo in PHOTOS]
+
+
+def test_a_photo_is_complete_if_every_view_is_there_at_its_size(tmp_path):
+    with filled(tmp_path / "a") as cache:
+        cache.write((p, "24", content(p, "24")) for p in PHOTOS[:10])
+        cache.write([(PHOTOS[3], "24", b"short")])
+        assert cache.complete({"32": GRID}) == set(PHOTOS)
+        assert cache.complete({"32": GRID, "24": GRID}) == {*PHOTOS[:3], *PHOTOS[4:10]}
+        assert cache.complete({"32": GRID, "16": GRID}) == set()
+
+
+def test_a_failing_write_leaves_nothing_of_itself(tmp_path):
+    def failing():
+        yield PHOTOS[0], "32", content(PHOTOS[0], "32")
+        raise KeyboardInterrupt
+
+    with FeatureCache(tmp_path / "a") as cache:
+        with pytest.raises(KeyboardInterrupt):
+            cache.write(failing())
+        assert cache.complete({"32": GRID}) == set()
+
+
+@pytest.mark.parametrize("place", [0, 40, 65536])
+def test_a_damaged_file_is_made_anew(tmp_path, place):
+    file = tmp_path / "a"
+    filled(file).__exit__(None, None, None)
+    with file.open("r+b") as stream:
+        stream.seek(place)
+        stream.write(b"\xff" * 4096)
+    with FeatureCache(file) as cache:
+        assert cache.complete({"32": GRID}) == set()
+        cache.write([(PHOTOS[0], "32", content(PHOTOS[0], "32"))])
+        assert cache.read(PHOTOS[0], ["32"]) == [content(PHOTOS[0], "32")]
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises((OSError, sqlite3.Error)):
+        FeatureCache(tmp_path / "file" / "a")
+
+
+def test_room_is_made_by_removing_what_was_longest_not_used(tmp_path):
+    old, older, kept = (
+        aged(tmp_path, name, 1000, age) for name, age in (("old", 1), ("older", 2), ("kept", 3))
+    )
+    other = tmp_path / "notes.txt"
+    other.write_bytes(bytes(9000))
+    assert make_room(tmp_path, 1000, 3000, keep=kept)
+    assert (old.exists(), older.exists(), kept.exists()) == (True, False, True)
+    assert make_room(tmp_path, 1000, 3000, keep=kept)
+    assert old.exists()
+    assert not make_room(tmp_path, 2001, 3000, keep=kept)
+    assert old.exists(), "what cannot be had costs nothing"
+    assert make_room(tmp_path, 2000, 3000, keep=kept)
+    assert (old.exists(), kept.exists(), other.exists()) == (False, True, True)
+
+
+def test_use_keeps_a_file_young(tmp_path):
+    first, second = tmp_path / f"first{SUFFIX}", tmp_path / f"second{SUFFIX}"
+    for age, file in enumerate((first, second)):
+        filled(file).__exit__(None, None, None)
+        os.utime(file, (age, age))
+    FeatureCache(first).__exit__(None, None, None)
+    size = first.stat().st_size
+    assert make_room(tmp_path, size, 2 * size, keep=tmp_path / "new")
+    assert (first.exists(), second.exists()) == (True, False)

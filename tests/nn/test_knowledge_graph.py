@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.knowledge_graph import (
+    GatedUpdate,
+    Knowledge,
+    counted_relations,
+    lift,
+    without_loops,
+)
+
+
+def labels_of(targets: Tensor) -> LabelSpace:
+    names = [f"label {i}" for i in range(targets.shape[1])]
+    return LabelSpace.from_targets(names, targets, torch.eye(targets.shape[1]))
+
+
+def test_labels_that_meet_as_chance_has_it_have_a_lift_of_1():
+    targets = torch.tensor([[a, b] for a in (0, 1) for b in (0, 1)] * 5)
+    assert_close(lift(labels_of(targets))[0, 1].item(), 1.0)
+
+
+def test_labels_that_always_meet_have_the_lift_of_their_rarity_and_those_that_never_do_none():
+    targets = torch.tensor([[1, 1, 0]] * 5 + [[0, 0, 1]] * 5)
+    ratio = lift(labels_of(targets))
+    assert_close(ratio[0, 1].item(), 2.0)
+    assert ratio[0, 2] == 0
+
+
+def test_labels_too_rare_to_meet_by_chance_say_nothing():
+    targets = torch.tensor([[1, 0]] + [[0, 1]] + [[0, 0]] * 100)
+    assert lift(labels_of(targets))[0, 1] == 1
+
+
+def test_relations_are_counted_and_no_label_is_related_to_itself():
+    targets = torch.tensor([[1, 1, 0]] * 5 + [[0, 0, 1]] * 5)
+    vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]])
+    implies, excludes, resembles = counted_relations(
+        labels_of(targets), vectors, positive=0.5, negative=0.5, similar=0.9
+    )
+    assert implies.tolist() == [[False, True, False], [True, False, False], [False] * 3]
+    assert excludes.tolist() == [[False, False, True], [False, False, True], [True, True, False]]
+    assert resembles.tolist() == [[False, False, True], [False] * 3, [True, False, False]]
+
+
+def test_loops_are_taken_out_and_nothing_else():
+    kept = without_loops(torch.ones(2, 3, 3, dtype=torch.bool))
+    assert torch.equal(kept, ~torch.eye(3, dtype=torch.bool).expand(2, 3, 3))
+
+
+def test_the_matrix_is_the_edges_weights_over_the_neighbours():
+    torch.manual_seed(0)
+    vectors, relations = torch.randn(4, 3), torch.rand(2, 4, 4) < 0.6
+    knowledge = Knowledge(vectors, relations, 6, 5, mean=True).double().eval()
+    words, matrix = knowledge()
+    expected = torch.zeros(4, 4, dtype=torch.double)
+    for relation, network in zip(relations, knowledge.weights, strict=True):
+        for i in range(4):
+            for j in range(4):
+                if relation[i, j]:
+                    one, other = knowledge.vectors[i], knowledge.vectors[j]
+                    hidden = network.of_target(one) + network.of_source(other)
+                    weight = network.weight(hidden.relu()).item()
+                    expected[i, j] += weight / relation[i].sum()
+    assert_close(matrix, expected)
+    assert_close(words, knowledge.words(knowledge.vectors))
+
+
+def test_an_update_is_that_of_the_gates_written_out():
+    torch.manual_seed(0)
+    update = GatedUpdate(3).double()
+    states, matrix = torch.randn(2, 4, 3).double(), torch.randn(4, 4).double()
+    new = update(states, matrix)
+    w, b = update.of_message.weight.chunk(3), update.of_message.bias.chunk(3)
+    u = update.of_state.weight.chunk(2)
+    for n in range(2):
+        for i in range(4):
+            message = sum(matrix[i, j] * states[n, j] for j in range(4))
+            z = (w[0] @ message + b[0] + u[0] @ states[n, i]).sigmoid()
+            r = (w[1] @ message + b[1] + u[1] @ states[n, i]).sigmoid()
+            h = (w[2] @ message + b[2] + update.of_gated.weight @ (r * states[n, i])).tanh()
+            assert_close(new[n, i], (1 - z) * states[n, i] + z * h)

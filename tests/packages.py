@@ -1,0 +1,11 @@
+"""A machine on which packages are missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tagsight.labels import word_files
+
+
+def without_packages(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
+    monkeypatch.setattr(word_files, "find_spec", lambda name: None if name in missing else object())

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from PIL import Image
+from tiny import drawn, tiny_system
+from torch.testing import assert_close
+
+from tagsight.config import BackboneConfig
+from tagsight.errors import DataError
+from tagsight.loading.transforms import on_device, warp
+from tagsight.nn.views import stacked_pixels
+from tagsight.runtime.device import Runtime
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def test_a_device_is_always_found():
+    runtime = Runtime.choose()
+    assert runtime.device.type in {"cpu", "cuda"}
+    assert runtime.precision in PRECISIONS
+    assert 1 <= runtime.workers <= max(16, os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", "hpu", "", "xla"])
+def test_a_device_that_is_not_here_is_refused(device: str):
+    with pytest.raises(DataError, match=f"a device of this machine .*, got '{device}'"):
+        Runtime.choose(device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_cuda_device_none_is_offered():
+    with pytest.raises(DataError, match=r"^no CUDA device here: expected .* such as 'cpu', got 'c"):
+        Runtime.choose("cuda")
+    with pytest.raises(DataError) as refused:
+        Runtime.choose("mps")
+    assert "cuda" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), PRECISIONS.items())
+def test_convolutions_run_in_the_chosen_precision(precision: str, dtype: torch.dtype):
+    runtime = Runtime.choose("cpu", precision)
+    with runtime.autocast():
+        features = torch.nn.Conv2d(3, 2, 1)(torch.rand(1, 3, 4, 4))
+    assert features.dtype == dtype
+
+
+def test_images_come_as_floats_from_0_to_1_with_channels_last():
+    runtime = Runtime.choose("cpu")
+    batch = torch.arange(0, 240, 2, dtype=torch.uint8).reshape(2, 3, 4, 5)
+    images = on_device(batch, runtime)
+    assert_close(images, batch.float() / 255)
+    assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_workers_and_memory_can_be_set():
+    runtime = Runtime.choose("cpu", workers=5, photo_memory=1000)
+    assert (runtime.workers, runtime.photo_memory) == (5, 1000)
+
+
+def test_a_runtime_says_what_it_is():
+    assert str(Runtime.choose("cpu", "bfloat16")) == "cpu in bfloat16"
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["resnet", "gcam"])
+def test_half_precision_is_close_to_full_precision(name: str, precision: str):
+    """On the encoder that users run, in all that a recognition holds and in the losses."""
+    system = tiny_system(name, backbone=BackboneConfig()).eval()
+    images, targets = drawn(4, side=64)
+    with torch.no_grad():
+        exact, expected = system(images), system.losses(images, targets)
+        with Runtime.choose("cpu", precision).autocast():
+            answer, losses = system(images), system.losses(images, targets)
+    for half, full in zip(answer, exact, strict=True):
+        assert half.dtype == torch.float32
+        assert (half - full).std() < 0.1 * full.std()
+    assert_close(losses, expected, rtol=0.1, atol=0.01)
+
+
+def test_a_pipeline_works_batches_off_in_their_order():
+    runtime = Runtime.choose("cpu", workers=3)
+    done = runtime.pipeline(lambda batch: batch + 1, lambda prepared: 10 * prepared, range(7))
+    assert list(done) == [10, 20, 30, 40, 50, 60, 70]
+
+
+def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(6)
+        runtime = Runtime.choose("cpu", workers=3)
+        shares = runtime.pipeline(lambda _: torch.get_num_threads(), int, range(5))
+        assert list(shares) == [2, 2, 2, 2, 2]
+        assert torch.get_num_threads() == 6
+        left_early = runtime.pipeline(lambda _: torch.get_num_threads(), int, range(100))
+        assert next(iter(left_early)) == 2
+        left_early.close()
+        assert torch.get_num_threads() == 6
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_in_a_pipeline_comes_after_the_outcomes_before_it():
+    done = Runtime.choose("cpu", workers=2).pipeline(lambda item: 6 // item, int, [2, 1, 0, 3])
+    assert [next(done), next(done)] == [3, 6]
+    with pytest.raises(ZeroDivisionError):
+        next(done)
+
+
+def test_a_batch_of_photos_has_its_channels_together(tmp_path):
+    photos = [Image.effect_noise((50 + place, 40), 60).convert("RGB") for place in range(3)]
+    batch = stacked_pixels([warp(photo, 32) for photo in photos])
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    for row, photo in zip(batch, photos, strict=True):
+        assert torch.equal(row, warp(photo, 32))
+    images = on_device(batch, Runtime.choose("cpu"))
+    assert images.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import re
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tagsight.cli import main
+from tagsight.commands.output import Warnings, remark, say
+from tagsight.commands.problems import listed
+from tagsight.data.formats.csv_list import labelled
+from tagsight.experiments.tables import Table, comma_separated
+from tagsight.runtime.escaping import CONTROLS, csv_cell, csv_content, csv_line, csv_list, printable
+
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+HOSTILE = "a\x1b]0;x\x07\u202egpj\u2066\x9b31m\r\nleft out: nothing\x7f\udc80"
+CELLS = st.text(st.sampled_from(["=", "+", "-", "@", "'", "1", ".", "e", "%", "a", " ", *STARTS]))
+
+
+@given(st.text(st.characters(categories=["Cc", "Cf", "Cs", "Zl", "Zp", "L", "N"])))
+def test_a_terminal_obeys_nothing_and_shows_all_letters(text: str):
+    shown = printable(text)
+    assert not CONTROLS.search(shown)
+    assert [c for c in text if c.isalnum()] == [
+        c for c in re.sub(r"\\(x..|u....|[tnr])", "", shown) if c.isalnum()
+    ]
+
+
+def test_every_control_character_and_mark_of_direction_is_escaped():
+    codes = [*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F)]
+    codes += [*range(0x2066, 0x206A), 0xFEFF, 0xD800, 0xDFFF]
+    assert [code for code in codes if printable(chr(code)) == chr(code)] == []
+    kept = "é, 犬, \u200d, \u200c, \U0001f415, \\x1b"
+    assert printable(kept) == kept
+
+
+@given(CELLS)
+def test_a_cell_is_read_back_as_it_was(text: str):
+    assert csv_content(csv_cell(text)) == text
+
+
+@given(CELLS)
+def test_no_cell_is_run_by_a_spreadsheet_and_numbers_stay(text: str):
+    cell = csv_cell(text)
+    if cell.startswith(STARTS) and len(cell) > 1:
+        assert float(cell.removesuffix("%")) is not None
+        assert cell == text
+
+
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=4))
+def test_a_row_is_a_row_whatever_its_cells_hold(cells: list[str]):
+    first, second = csv.reader(io.StringIO(csv_line(cells) + "end\n", newline=""), strict=True)
+    assert second == ["end"]
+    assert len(first) == len(cells)
+
+
+def test_labels_of_a_table_are_read_back_for_training(tmp_path: Path):
+    names = ["=1+1", "-dog", "@cat", "'-it", "plain"]
+    rows = [["path", "labels"], *([f"+{i}.jpg", csv_list(names[i:])] for i in range(5))]
+    (tmp_path / "labels.csv").write_text("".join(csv_line(row) for row in rows))
+    read = labelled(tmp_path / "labels.csv")
+    assert read.names == tuple(sorted(names))
+    assert read.photos[0] == "+0.jpg"
+    assert read.targets[0].tolist() == [1] * 5
+
+
+def test_nothing_that_the_command_prints_is_obeyed(capsys, tmp_path: Path, monkeypatch):
+    say([HOSTILE])
+    remark(HOSTILE)
+    with listed(tmp_path / "problems.csv") as left_out:
+        left_out.append(Path(HOSTILE), HOSTILE)
+        left_out.tell()
+    monkeypatch.setattr(logging, "lastResort", Warnings(logging.WARNING))
+    record = logging.LogRecord("a", logging.WARNING, "", 0, "%s", (HOSTILE,), None)
+    logging.lastResort.handle(record)
+    printed = capsys.readouterr()
+    lines = [*printed.out.splitlines(), *printed.err.splitlines()]
+    assert len(lines) == 4
+    assert [line for line in lines if CONTROLS.search(line)] == []
+    table = (tmp_path / "problems.csv").read_text() + comma_separated(
+        [Table(HOSTILE, ("", HOSTILE), ((HOSTILE, "-1"),))]
+    )
+    assert set(CONTROLS.findall(table)) <= {"\t", "\r", "\n"}
+
+
+def test_a_command_that_fails_shows_names_harmless(capsys):
+    assert main(["--debug", "runs", "--journal", "/proc/a\x1b[2J/journal"]) in {0, 2}
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import threading
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tagsight.runtime.threads import ordered_map
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def test_results_come_in_the_order_of_the_items_whoever_finishes_first() -> None:
+    second_is_done = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            assert second_is_done.wait(10)
+        if item == 1:
+            second_is_done.set()
+        return item * item
+
+    results = ordered_map(work, range(5), workers=2, ahead=3)
+    assert list(results) == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 7])
+def test_no_more_items_are_drawn_than_taken_and_ahead(ahead: int) -> None:
+    drawn = 0
+
+    def items() -> Iterator[int]:
+        nonlocal drawn
+        while drawn < 20:
+            drawn += 1
+            yield drawn
+
+    for taken, _ in enumerate(ordered_map(str, items(), workers=2, ahead=ahead), 1):
+        assert drawn <= taken + ahead
+    assert drawn == 20
+
+
+def test_an_endless_stream_is_served_as_it_comes() -> None:
+    results = ordered_map(str, count(), workers=2, ahead=4)
+    assert [next(results) for _ in range(6)] == ["0", "1", "2", "3", "4", "5"]
+    results.close()
+
+
+def test_an_exception_is_raised_in_the_place_of_its_result() -> None:
+    results = ordered_map(lambda item: 6 // item, [2, 3, 0, 1], workers=2, ahead=4)
+    assert [next(results), next(results)] == [3, 2]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_an_exception_of_the_items_waits_for_the_results_before_it() -> None:
+    def items() -> Iterator[str]:
+        yield "a"
+        msg = "no more"
+        raise LookupError(msg)
+
+    results = ordered_map(str.upper, items(), workers=2, ahead=4)
+    assert next(results) == "A"
+    with pytest.raises(LookupError, match="no more"):
+        next(results)
+
+
+def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest() -> None:
+    begun: list[int] = []
+    go_on = threading.Event()
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item:
+            assert go_on.wait(10)
+        return item
+
+    results = ordered_map(work, range(100), workers=1, ahead=50)
+    next(results)
+    threading.Timer(0.05, go_on.set).start()
+    results.close()
+    finished = len(begun)
+    assert finished <= 2
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tagsight")]
+
+
+@pytest.mark.parametrize(("workers", "ahead"), [(0, 1), (1, 0)])
+def test_numbers_that_allow_no_work_are_refused_at_once(workers: int, ahead: int) -> None:
+    with pytest.raises(ValueError, match="at least one worker and one item ahead"):
+        ordered_map(str, [], workers=workers, ahead=ahead)

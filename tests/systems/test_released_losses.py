@@ -1,0 +1,277 @@
+"""What a paper's recipe minimises is what its released code minimises.
+
+The losses of the released code are transcribed here in NumPy, a label of a photo at a time, with
+their gradient by the logits worked out by hand. Where the code adds up what we average, the factor
+between the two stands in the table, and beside it what in the recipe makes up for it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from tiny import TINY, drawn, label_space, tiny_settings
+from torch.testing import assert_close
+
+from tagsight.systems import SYSTEMS
+from tagsight.systems.recipes import RECIPES
+from tagsight.training.loop import build_optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from tagsight.systems import System
+
+FREQUENCY = label_space().frequency.tolist()
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def binary(x: float, y: int, label: int) -> tuple[float, float]:
+    """Binary cross-entropy of ML-GCN, CSRA and their kin, and its slope."""
+    del label
+    return -math.log(sigmoid(x) if y else 1 - sigmoid(x)), sigmoid(x) - y
+
+
+def vac(x: float, y: int, label: int) -> tuple[float, float]:
+    """VAC's: a present label weighs exp(1 - r), an absent one exp(r)."""
+    weight = math.exp(1 - FREQUENCY[label] if y else FREQUENCY[label])
+    loss, slope = binary(x, y, label)
+    return weight * loss, weight * slope
+
+
+def asymmetric(negative: float, clip: float) -> Callable[[float, int, int], tuple[float, float]]:
+    """ASL's with a present label's power of 0; the weights have no slope of their own."""
+
+    def loss(x: float, y: int, label: int) -> tuple[float, float]:
+        del label
+        if y:
+            return -math.log(sigmoid(x)), sigmoid(x) - 1
+        other = min(1 - sigmoid(x) + clip, 1)
+        weight = (1 - other) ** negative
+        inside = other < 1
+        return -weight * math.log(other), weight * sigmoid(x) * (1 - sigmoid(x)) / other * inside
+
+    return loss
+
+
+@dataclass(frozen=True)
+class Released:
+    """A released loss: of a label of a photo, and how it is reduced.
+
+    Args:
+        each: From a logit, a target and the label's place to the loss and its slope.
+        divisor: What the sum over photos and labels is divided by in the code, from ``B`` and
+            ``L``.
+        factor: What that is beside our loss, from ``B`` and ``L``.
+    """
+
+    each: Callable[[float, int, int], tuple[float, float]]
+    divisor: Callable[[int, int], float]
+    factor: Callable[[int, int], float] = lambda photos, labels: 1.0
+
+
+def over_photos_and_labels(photos: int, labels: int) -> float:
+    return photos * labels
+
+
+MULTI_LABEL_SOFT_MARGIN = Released(binary, over_photos_and_labels)
+RELEASED = {
+    "resnet101-gap": MULTI_LABEL_SOFT_MARGIN,
+    "resnet101-gmp": MULTI_LABEL_SOFT_MARGIN,
+    "ml-gcn-paper": MULTI_LABEL_SOFT_MARGIN,
+    "a-gcn-paper": MULTI_LABEL_SOFT_MARGIN,
+    "f-gcn-paper": MULTI_LABEL_SOFT_MARGIN,
+    "csra-paper": Released(binary, over_photos_and_labels),
+    # SGD at 1.6 times the rate and 1 / 1.6 times the decay takes the same steps.
+    "vac-paper": Released(vac, lambda photos, labels: photos, lambda photos, labels: 1.6),
+    # Adam's steps are the same for any factor; its L2 has 1 / B times the weight.
+    "ml-decoder-paper": Released(
+        asymmetric(4, 0.05), lambda photos, labels: 1, lambda photos, labels: photos
+    ),
+    # AdamW's steps are the same for any factor.
+    "query2label-paper": Released(
+        asymmetric(2, 0),
+        lambda photos, labels: photos * labels / 1000,
+        lambda photos, labels: 1000 / labels,
+    ),
+}
+every_released = pytest.mark.parametrize("name", RELEASED)
+
+
+def transcribed(released: Released, logits: Tensor, targets: Tensor) -> tuple[float, np.ndarray]:
+    """The released loss and its gradient by the logits, ``(B, L)``."""
+    photos, labels = logits.shape
+    losses, slopes = np.zeros((photos, labels)), np.zeros((photos, labels))
+    for photo in range(photos):
+        for label in range(labels):
+            x, y = logits[photo, label].item(), int(targets[photo, label])
+            losses[photo, label], slopes[photo, label] = released.each(x, y, label)
+    divisor = released.divisor(photos, labels)
+    return losses.sum() / divisor, slopes / divisor
+
+
+def system_of(name: str) -> System:
+    """The recipe's system as it begins, around the tiny network, without chance."""
+    recipe = RECIPES[name]
+    settings = recipe.settings.model_dump() | {"backbone": TINY}
+    small = tiny_settings(recipe.system).model_dump()
+    sizes = {key: small[key] for key in ("decoder", "dropout") if key in small}
+    torch.manual_seed(0)
+    kind = SYSTEMS[recipe.system]
+    return kind(kind.Config.model_validate(settings | sizes), label_space()).double().train()
+
+
+@every_released
+def test_the_label_loss_and_its_gradient_are_those_of_the_released_code(name: str):
+    system, released = system_of(name), RELEASED[name]
+    generator = torch.Generator().manual_seed(1)
+    logits = (3 * torch.randn(6, 5, generator=generator, dtype=torch.double)).requires_grad_()
+    targets = (torch.rand(6, 5, generator=generator) < 0.4).long()
+    share = 1 - system.consistency.weight if name == "vac-paper" else 1
+    loss = share * system.label_loss(logits, targets)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    value, expected = transcribed(released, logits, targets)
+    factor = released.factor(*logits.shape)
+    assert factor * loss.item() == pytest.approx(value, rel=1e-6)
+    assert_close(factor * gradient, torch.from_numpy(expected), rtol=1e-6, atol=1e-9)
+
+
+@every_released
+def test_the_first_step_follows_the_released_gradient(name: str):
+    """All parameters: what our objective gives is what the released slopes give at our logits."""
+    system, released = system_of(name), RELEASED[name]
+    images, targets = drawn(4)
+    images = images.double()
+    views = system.views if name == "vac-paper" else [None]
+    logits = [system(images if view is None else system.see(images, view)).logits for view in views]
+    stacked = torch.cat(logits)
+    value, slopes = transcribed(released, stacked, targets.repeat(len(views), 1))
+    loss = system.losses(images, targets)["labels"]
+    factor = released.factor(*logits[0].shape)
+    assert factor * loss.item() == pytest.approx(value, rel=1e-6)
+    parameters = [p for p in system.parameters() if p.requires_grad]
+    ours = torch.autograd.grad(factor * loss, parameters, allow_unused=True)
+    theirs = torch.autograd.grad(stacked, parameters, torch.from_numpy(slopes), allow_unused=True)
+    for mine, expected in zip(ours, theirs, strict=True):
+        if expected is None:
+            assert mine is None
+        else:
+            assert_close(mine, expected, rtol=1e-5, atol=1e-9)
+
+
+def enlarged(maps: np.ndarray, side: int) -> np.ndarray:
+    """Each cell repeated: ``(B, L, h, h) -> (B, L, side, side)``."""
+    times = side // maps.shape[-1]
+    return maps.repeat(times, -1).repeat(times, -2)
+
+
+def test_vacs_objective_has_the_released_weights():
+    """1 for the labels, 0.6 for the flips at both sizes, 0.8 for the sizes; all divided by 1.6."""
+    system = system_of("vac-paper")
+    images, targets = drawn(4, side=72)  # grids of 9 and 8 cells, as 288 and 256 pixels give
+    images = images.double()
+    small = system.see(images, frozenset({"scale"}))
+    maps, logits = {}, []
+    weight = system.classifier.weight.detach().numpy()
+    for size, batch in (("large", images), ("small", small)):
+        for moved in (False, True):
+            features = system.backbone(batch.flip(-1) if moved else batch).detach().numpy()
+            found = np.einsum("bdhw,ld->blhw", features, weight)
+            maps[size, moved] = found[..., ::-1] if moved else found
+            logits.append(found.mean((2, 3)) + system.classifier.bias.detach().numpy())
+    assert (maps["large", False].shape[-1], maps["small", False].shape[-1]) == (9, 8)
+    labels, _ = transcribed(
+        RELEASED["vac-paper"], torch.from_numpy(np.concatenate(logits)), targets.repeat(4, 1)
+    )
+    flips = [np.square(maps[s, False] - maps[s, True]).mean() for s in ("large", "small")]
+    sizes = [
+        np.square(enlarged(maps["large", moved], 72) - enlarged(maps["small", moved], 72)).mean()
+        for moved in (False, True)
+    ]
+    expected = labels + 0.6 * flips[0] + 0.6 * flips[1] + 0.8 * np.mean(sizes)
+    ours = sum(system.losses(images, targets).values()).item()
+    assert 1.6 * ours == pytest.approx(expected, rel=1e-6)
+    assert np.mean(sizes) > 0
+
+
+def test_rnn_attentions_objective_is_the_ports_of_a_photo():
+    """Softmax against shares, and the location terms of all regions, added up."""
+    recipe = RECIPES["rnn-attention-paper"]
+    sizes = {"backbone": TINY, "hidden": 64, "channels": 32, "region_side": 6}
+    torch.manual_seed(0)
+    kind = SYSTEMS["rnn-attention"]
+    system = kind(kind.Config.model_validate(recipe.settings.model_dump() | sizes), label_space())
+    system.localiser.weight.data.normal_(std=0.3)
+    images, targets = drawn(4)
+    targets[:, 0] = 1
+    look = system.double()._look(system.backbone(images.double()))
+    total = 0.0
+    for photo in range(4):
+        scores = look.scores[photo].amax(0).detach().numpy()
+        shares = np.exp(scores) / np.exp(scores).sum()
+        wanted = targets[photo].numpy() / targets[photo].sum().item()
+        total += np.square(shares - wanted).sum()
+        anchors = [(0, 0), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)]
+        for (cx, cy), place in zip(anchors, look.transforms[photo].tolist(), strict=True):
+            sx, sy, tx, ty = place
+            location = max(abs(sx) - 0.5, 0) ** 2 + max(abs(sy) - 0.5, 0) ** 2
+            location += 0.01 * 0.5 * ((tx - cx) ** 2 + (ty - cy) ** 2)
+            location += 0.1 * (max(0.1 - sx, 0) + max(0.1 - sy, 0))
+            total += 0.1 * location
+    ours = sum(system.losses(images.double(), targets).values()).item()
+    # The port adds up over photos too, which Adam without decay does not notice.
+    assert 4 * ours == pytest.approx(total, rel=1e-6)
+
+
+def released_optimizer(name: str, system: System, factor: float) -> torch.optim.Optimizer:
+    """As the released scripts make it, at its highest rate.
+
+    Adam's epsilon is held to the size of the loss; theirs is 1e-8 whatever the size.
+    """
+    parameters = [p for p in system.parameters() if p.requires_grad]
+    if name == "vac-paper":
+        return torch.optim.SGD(parameters, lr=1e-3, momentum=0.9, weight_decay=5e-4)
+    if name == "query2label-paper":
+        return torch.optim.AdamW(parameters, lr=1e-4, weight_decay=1e-2, eps=factor * 1e-8)
+    matrices = [p for p in parameters if p.ndim > 1]
+    others = [p for p in parameters if p.ndim <= 1]
+    return torch.optim.Adam(
+        [{"params": others, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 1e-4}],
+        lr=1e-4,
+        eps=factor * 1e-8,
+    )
+
+
+@pytest.mark.parametrize("name", ["vac-paper", "ml-decoder-paper", "query2label-paper"])
+def test_steps_are_those_of_the_released_optimiser_on_the_released_loss(name: str):
+    """What makes up for the factor between the losses: rate and decay, or Adam itself."""
+    training = RECIPES[name].training
+    systems = [system_of(name) for _ in range(2)]
+    systems[1].load_state_dict(systems[0].state_dict())
+    before = [p.detach().clone() for p in systems[0].parameters()]
+    factor = RELEASED[name].factor(training.batch_size, 5)
+    ours = build_optimizer(systems[0], training)
+    theirs = released_optimizer(name, systems[1], factor)
+    for step in range(4):
+        images, targets = drawn(4, side=72, seed=step)
+        for system, optimizer, times in zip(systems, (ours, theirs), (1, factor), strict=True):
+            optimizer.zero_grad()
+            # The loss of a batch is a mean: four photos stand for as many as the recipe has.
+            (times * sum(system.losses(images.double(), targets).values())).backward()
+            optimizer.step()
+    moved = [(p - q).abs().max() for p, q in zip(systems[0].parameters(), before, strict=True)]
+    apart = [
+        (p - q).abs().max()
+        for p, q in zip(systems[0].parameters(), systems[1].parameters(), strict=True)
+    ]
+    assert max(moved) > training.lr / 10
+    assert max(apart) < 1e-6 * max(moved)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from tagsight.errors import DataError
+from tagsight.tagging.sidecars.changes import MOST_ADDED, Change
+from tagsight.tagging.sidecars.edit import LARGEST, Addition, Edit
+from tagsight.tagging.sidecars.journal import Journal
+
+SIDECAR = Path("/photos/ä \udcff/1.txt")
+
+
+def change(before: bytes | None, content: bytes, *names: str) -> Change:
+    additions = tuple(Addition("", name) for name in names)
+    return Change(SIDECAR, before, Edit(content, names, additions))
+
+
+def begin(journal: Journal, model: str = "model") -> int:
+    return journal.begin(model, "txt", ending=".txt")
+
+
+@pytest.fixture
+def journal(tmp_path: Path):
+    with Journal(tmp_path / "new" / "journal.sqlite") as journal:
+        yield journal
+
+
+def test_what_is_noted_is_told_again_by_another_process(journal: Journal):
+    run = begin(journal)
+    (number,) = journal.note(run, [change(b"red", b"red, dog", "dog")])
+    with Journal(journal.file) as other:
+        assert other.changes(run) == [number]
+        noted = other.change(number)
+        assert noted.sidecar == SIDECAR
+        assert noted.before == b"red"
+        assert noted.additions == (Addition("", "dog"),)
+        assert other.places(run) == {SIDECAR.parent}
+        (told,) = other.runs()
+        assert (told.id, told.model, told.form, told.sidecars, told.tags) == (
+            *(run, "model", "txt"),
+            *(1, 1),
+        )
+
+
+def test_a_change_that_a_crash_kept_from_being_made_has_added_nothing(journal: Journal):
+    journal.note(begin(journal), [change(b"red", b"red, dog", "dog")])
+    assert journal.added(SIDECAR, b"red") == set()
+    assert journal.added(SIDECAR, b"red, dog") == {"dog"}
+
+
+def test_a_change_that_was_made_counts_though_a_person_took_it_back(journal: Journal):
+    journal.made(journal.note(begin(journal), [change(b"red", b"red, dog", "dog")]))
+    assert journal.added(SIDECAR, b"red") == {"dog"}
+    assert journal.added(SIDECAR.with_name("2.txt"), b"red") == set()
+
+
+def test_what_is_undone_counts_no_more(journal: Journal):
+    run = begin(journal)
+    numbers = journal.note(run, [change(None, b"dog", "dog")])
+    journal.made(numbers)
+    journal.undone(numbers)
+    journal.run_undone(run)
+    assert journal.added(SIDECAR, None) == set()
+    assert journal.changes(run) == []
+    assert journal.runs()[0].undone is not None
+
+
+def test_runs_are_listed_from_the_latest_on_and_changes_as_well(journal: Journal):
+    first, second = (begin(journal, name) for name in "ab")
+    numbers = journal.note(second, [change(None, b"a", "a"), change(b"a", b"a,b", "b")])
+    assert [run.id for run in journal.runs()] == [second, first]
+    assert journal.changes(second) == numbers[::-1]
+
+
+def test_another_file_is_refused_and_stays(tmp_path: Path):
+    file = tmp_path / "journal.sqlite"
+    file.write_bytes(b"something else, for sure" * 100)
+    with pytest.raises(DataError, match="expected a journal that can be read and written, got"):
+        Journal(file)
+    assert file.read_bytes() == b"something else, for sure" * 100
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_the_database_of_another_program_is_refused_and_stays(tmp_path: Path, version: int):
+    file = tmp_path / "journal.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE bookmarks (url TEXT)")
+        database.execute(f"PRAGMA user_version = {version}")
+    before = file.read_bytes()
+    with pytest.raises(DataError, match="expected a journal of tagsight, got another database"):
+        Journal(file)
+    assert file.read_bytes() == before
+
+
+def test_a_journal_of_a_later_version_is_refused(journal: Journal):
+    with sqlite3.connect(journal.file) as database:
+        database.execute("PRAGMA user_version = 9")
+    with pytest.raises(DataError, match="of version 2, got 9"):
+        Journal(journal.file)
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def below_a_file(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path / "journal.sqlite"
+
+
+def pipe(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "place",
+    [folder, below_a_file, pipe, lambda _: Path("/proc/none/journal"), lambda _: Path("/dev/full")],
+    ids=["folder", "below a file", "pipe", "no such place", "device"],
+)
+def test_a_place_where_no_journal_can_be_is_told_in_a_sentence(tmp_path: Path, place):
+    with pytest.raises(DataError, match=r"expected a journal .* got.*; give another file with"):
+        Journal(place(tmp_path / "place"))
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_what_was_noted_stays(tmp_path: Path):
+    """Files may not grow beyond 200 kB: SQLite meets what it meets on a full disk."""
+    script = (
+        "import resource, sys; from pathlib import Path\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "from tagsight.cli import main\n"
+        "import tagsight.commands.runs as runs\n"
+        "from tagsight.tagging.sidecars.journal import Journal\n"
+        "from tagsight.tagging.sidecars.changes import Change\n"
+        "from tagsight.tagging.sidecars.edit import Edit\n"
+        "import os, tagsight.cli\n"
+        "def fill(*, journal: Path) -> None:\n"
+        "    with Journal(journal) as opened:\n"
+        "        run = opened.begin('model', 'txt', ending='.txt')\n"
+        "        while True:\n"
+        "            edit = Edit(b'', ('dog',), ())\n"
+        "            opened.note(run, [Change(Path('/a/b.txt'), os.urandom(9000), edit)])\n"
+        "tagsight.cli.app.command(fill)\n"
+        "sys.exit(main(['fill', '--journal', sys.argv[1]]))\n"
+    )
+    file = tmp_path / "journal.sqlite"
+    ended = subprocess.run(
+        [sys.executable, "-c", script, file], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert "expected a journal that can be read and written, got: " in ended.stderr
+    with Journal(file) as opened:
+        assert opened.runs()[0].sidecars > 3
+
+
+BOMB = zlib.compress(b"0" * (LARGEST + 1))
+DAMAGED = {
+    "bad JSON": "names = '[\"dog'",
+    "names no list": "names = '{\"dog\": 1}'",
+    "names no texts": "names = '[1, null]'",
+    "names no text": "names = 7",
+    "names missing": "names = ''",
+    "nested JSON": f"names = '{'[' * 100_000}'",
+    "very many names": f"names = '{json.dumps(['a'] * (MOST_ADDED + 1))}'",
+    "additions of other lengths": "additions = '[[\"\"]]'",
+    "additions no pairs": "additions = '[3]'",
+    "before cut short": "before = substr(before, 1, 5)",
+    "before not packed": "before = CAST('red' AS BLOB)",
+    "before a text": "before = 'red'",
+    "before missing": "before = NULL",
+    "before another": f"before = X'{zlib.compress(b'evil').hex()}'",
+    "before without end": f"before = X'{BOMB.hex()}'",
+    "digest missing": "before_digest = NULL",
+    "digest of another kind": "after_digest = 5",
+    "sidecar a text": "sidecar = '/photos/1.txt'",
+    "sidecar relative": "sidecar = CAST('1.txt' AS BLOB)",
+    "sidecar upwards": "sidecar = CAST('/photos/../etc/1.txt' AS BLOB)",
+    "sidecar with a zero": "sidecar = X'2F6100'",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_change_that_somebody_has_edited_is_told_in_a_sentence(journal: Journal, damage: str):
+    run = begin(journal)
+    (number,) = journal.note(run, [change(b"red", b"red, dog", "dog")])
+    with sqlite3.connect(journal.file) as database:
+        database.execute(f"UPDATE changes SET {damage}")
+    assert journal.runs()[0].id == run
+    with pytest.raises(DataError, match="expected change 1 as it was noted, got it damaged"):
+        journal.change(number)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("form = 'exe'", "separator = ''", "existing = 'burn'", "model = X'07'", "undone = X'07'"),
+        *("ending = ''", "ending = '.jpg'", "ending = '/../../x'", "form = 'xmp'"),
+    ],
+)
+def test_a_run_that_somebody_has_edited_is_told_in_a_sentence(journal: Journal, damage: str):
+    begin(journal)
+    with sqlite3.connect(journal.file) as database:
+        database.execute(f"UPDATE runs SET {damage}")
+    with pytest.raises(DataError, match="expected run 1 as it was noted, got it damaged"):
+        journal.runs()
+
+
+@pytest.mark.parametrize("table", ["runs", "changes", "places"])
+def test_a_journal_without_one_of_its_tables_is_told_in_a_sentence(journal: Journal, table: str):
+    run = begin(journal)
+    with sqlite3.connect(journal.file) as database:
+        database.execute(f"DROP TABLE {table}")
+    with pytest.raises(DataError, match=f"got: no such table: .*{table}"):
+        journal.note(run, [change(None, b"dog", "dog")]) if table != "runs" else journal.runs()
+
+
+def test_a_journal_that_is_cut_short_raises_nothing_but_sentences(journal: Journal):
+    run = begin(journal)
+    for number in range(40):
+        journal.note(run, [change(os.urandom(3000), bytes([number]), "dog")])
+    journal.close()
+    whole = journal.file.read_bytes()
+    for length in (1, 100, 4096, len(whole) // 2, len(whole) - 1):
+        journal.file.write_bytes(whole[:length])
+        with contextlib.suppress(DataError), Journal(journal.file) as opened:
+            opened.runs()
+            for number in opened.changes(run):
+                opened.change(number)

@@ -1,0 +1,481 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tagsight.errors import DataError
+from tagsight.tagging.sidecars.changes import digest
+from tagsight.tagging.sidecars.edit import Tag
+from tagsight.tagging.sidecars.journal import Journal
+from tagsight.tagging.sidecars.places import Places
+from tagsight.tagging.sidecars.text import tags_of
+from tagsight.tagging.sidecars.writing import Manner, Outcome, Writer, undo
+from tagsight.tagging.sidecars.xmp import keywords
+
+FORMS = pytest.mark.parametrize("form", ["xmp", "txt"])
+
+
+class World:
+    """A folder of photos, which need not be any, and a journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.photos = folder / "photos"
+        self.photos.mkdir()
+        self.journal = Journal(folder / "journal.sqlite")
+
+    def photo(self, name: str = "a.jpg") -> Path:
+        path = self.photos / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a photo that nobody writes to")
+        return path
+
+    def write(
+        self, *photos: Path, form: str = "xmp", names: str = "dog cat", **settings: object
+    ) -> list[Outcome]:
+        options = {
+            key: settings.pop(key) for key in ("folder", "dry_run", "naming") if key in settings
+        }
+        places = Places(f".{form}", options.get("folder"), [self.photos], options.get("naming"))
+        writer = Writer(
+            Manner(form, **settings),
+            places,
+            "model 1",
+            self.journal,
+            dry_run=options.get("dry_run", False),
+        )
+        return writer.write([(p, [Tag(n, 0.9) for n in names.split()]) for p in photos])
+
+    def undo(self, run: int = 0) -> list[Outcome]:
+        found = [r for r in self.journal.runs() if r.undone is None and run in {0, r.id}]
+        return list(undo(self.journal, found[0]))
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.photos).as_posix(): path.read_bytes()
+            for path in self.photos.rglob("*")
+            if path.is_file()
+        }
+
+
+@pytest.fixture
+def world(tmp_path: Path):
+    world = World(tmp_path)
+    yield world
+    world.journal.close()
+
+
+@FORMS
+def test_a_second_run_changes_nothing_and_is_not_noted(world: World, form: str):
+    photo = world.photo()
+    (outcome,) = world.write(photo, form=form)
+    assert outcome.added == ("dog", "cat")
+    before = world.files()
+    assert world.write(photo, form=form) == [Outcome(photo, outcome.sidecar)]
+    assert world.files() == before
+    assert len(list(world.journal.runs())) == 1
+
+
+@FORMS
+def test_a_photo_that_is_given_twice_is_written_once(world: World, form: str):
+    photo = world.photo()
+    outcomes = world.write(photo, photo, form=form)
+    assert [(outcome.added, outcome.problem) for outcome in outcomes] == [
+        (("dog", "cat"), ""),
+        ((), ""),
+    ]
+
+
+@FORMS
+def test_undo_gives_back_every_byte(world: World, form: str):
+    photos = [world.photo(f"{i}.jpg") for i in range(3)]
+    world.write(photos[0], form=form, names="horse")
+    (world.photos / "1.txt").write_bytes(b"by  hand\r\n")
+    before = world.files()
+    world.write(*photos, form=form)
+    assert world.files() != before
+    assert [len(outcome.added) for outcome in world.undo()] == [2, 2, 2]
+    assert world.files() == before
+    assert world.undo() != []
+    assert set(world.files()) == {"0.jpg", "1.jpg", "2.jpg", "1.txt"}
+
+
+@FORMS
+def test_undo_of_an_earlier_run_leaves_what_a_later_one_added(world: World, form: str):
+    photo = world.photo()
+    world.write(photo, form=form, names="dog")
+    world.write(photo, form=form, names="dog cat")
+    first = min(run.id for run in world.journal.runs())
+    world.undo(first)
+    sidecar = next(path for path in world.photos.iterdir() if path != photo)
+    assert b"cat" in sidecar.read_bytes()
+    assert b"dog" not in sidecar.read_bytes()
+    world.undo()
+    assert set(world.files()) == {"a.jpg"}
+
+
+@FORMS
+def test_undo_leaves_alone_what_others_have_spoiled_and_says_so(world: World, form: str):
+    photo = world.photo()
+    (outcome,) = world.write(photo, form=form)
+    assert outcome.sidecar is not None
+    outcome.sidecar.write_bytes(b"\x00\xff")
+    (undone,) = world.undo()
+    assert undone.problem
+    assert outcome.sidecar.read_bytes() == b"\x00\xff"
+
+
+def test_undo_of_a_sidecar_that_is_gone_makes_none(world: World):
+    (outcome,) = world.write(world.photo())
+    assert outcome.sidecar is not None
+    outcome.sidecar.unlink()
+    assert [outcome.added for outcome in world.undo()] == [()]
+    assert set(world.files()) == {"a.jpg"}
+
+
+@FORMS
+def test_a_tag_that_a_person_took_out_is_not_added_again(world: World, form: str):
+    photo = world.photo()
+    (outcome,) = world.write(photo, form=form, names="dog")
+    assert outcome.sidecar is not None
+    world.write(photo, form=form, names="dog cat")
+    content = outcome.sidecar.read_bytes()
+    for ours in (b", cat", b"\n     <rdf:li>cat</rdf:li>"):
+        content = content.replace(ours, b"")
+    outcome.sidecar.write_bytes(content)
+    assert [o.added for o in world.write(photo, form=form, names="dog cat")] == [()]
+    assert [o.added for o in world.write(photo, form=form, names="dog cat bird")] == [("bird",)]
+
+
+def test_files_that_are_kept_are_no_problem_whatever_they_are(world: World):
+    photo = world.photo()
+    (world.photos / "a.txt").write_bytes(b"a poem\nof two lines\xff")
+    (outcome,) = world.write(photo, form="txt", existing="keep")
+    assert (outcome.added, outcome.problem) == ((), "")
+
+
+def test_a_text_file_that_a_person_emptied_of_ours_stays_so(world: World):
+    photo = world.photo()
+    (world.photos / "a.txt").write_bytes(b"red")
+    world.write(photo, form="txt", names="dog")
+    (world.photos / "a.txt").write_bytes(b"red")
+    assert [o.added for o in world.write(photo, form="txt", names="dog")] == [()]
+
+
+def test_after_undo_tags_may_come_again(world: World):
+    photo = world.photo()
+    world.write(photo, form="txt", names="dog")
+    world.undo()
+    assert [o.added for o in world.write(photo, form="txt", names="dog")] == [("dog",)]
+
+
+@FORMS
+def test_a_dry_run_says_what_would_be_and_writes_nothing(world: World, form: str):
+    photo = world.photo()
+    (outcome,) = world.write(photo, form=form, dry_run=True)
+    assert outcome.added == ("dog", "cat")
+    assert set(world.files()) == {"a.jpg"}
+    assert list(world.journal.runs()) == []
+
+
+def test_files_that_are_no_sidecars_are_listed_and_left_alone(world: World):
+    good, bad, link = (world.photo(name) for name in ("a.jpg", "b.jpg", "c.jpg"))
+    (world.photos / "b.jpg.xmp").write_bytes(b"<broken")
+    (world.photos / "c.jpg.xmp").symlink_to(world.photos / "elsewhere")
+    outcomes = world.write(good, bad, link)
+    assert [bool(outcome.problem) for outcome in outcomes] == [False, True, True]
+    assert (world.photos / "b.jpg.xmp").read_bytes() == b"<broken"
+    assert not (world.photos / "elsewhere").exists()
+
+
+def test_photo_xmp_is_used_where_it_can_mean_one_photo_only(world: World):
+    alone, one, other = (world.photo(name) for name in ("a.jpg", "b.jpg", "b.png"))
+    (world.photos / "a.xmp").write_bytes(
+        b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
+    )
+    (world.photos / "b.xmp").write_bytes((world.photos / "a.xmp").read_bytes())
+    world.write(alone, one, other)
+    assert set(world.files()) == {
+        *("a.jpg", "b.jpg", "b.png", "a.xmp", "b.xmp"),
+        *("b.jpg.xmp", "b.png.xmp"),
+    }
+    assert keywords((world.photos / "a.xmp").read_bytes()) == ["dog", "cat"]
+
+
+def test_two_photos_do_not_share_a_text_file(world: World):
+    outcomes = world.write(world.photo("b.jpg"), world.photo("b.png"), form="txt")
+    assert all("others would have the same b.txt" in outcome.problem for outcome in outcomes)
+
+
+def test_another_folder_holds_sidecars_as_the_photos_lie(world: World, tmp_path: Path):
+    photos = [world.photo("2024/a.jpg"), world.photo("2025/a.jpg")]
+    world.write(*photos, folder=tmp_path / "beside")
+    found = sorted(p.relative_to(tmp_path / "beside") for p in (tmp_path / "beside").rglob("*.xmp"))
+    assert found == [Path("2024/a.jpg.xmp"), Path("2025/a.jpg.xmp")]
+    assert set(world.files()) == {"2024/a.jpg", "2025/a.jpg"}
+
+
+def test_labels_are_written_under_the_names_that_are_asked_for(world: World):
+    photo = world.photo()
+    world.write(photo, form="txt", names="dog", renamed={"dog": "animal/canine"})
+    assert world.files()["a.txt"] == b"animal/canine"
+
+
+def test_the_mode_of_a_sidecar_stays(world: World):
+    photo = world.photo()
+    (world.photos / "a.txt").write_bytes(b"red")
+    (world.photos / "a.txt").chmod(0o600)
+    world.write(photo, form="txt")
+    assert (world.photos / "a.txt").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_rest_goes_on(world: World, monkeypatch):
+    photos = [world.photo("a.jpg"), world.photo("b.jpg")]
+    world.write(photos[0], form="txt", names="dog")
+    full = "tagsight.tagging.sidecars.writing.write_atomically"
+    real = Writer.write.__globals__["write_atomically"]
+
+    def failing(path: Path, content: bytes) -> None:
+        if path.name == "a.txt":
+            raise OSError(28, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(full, failing)
+    outcomes = world.write(*photos, form="txt")
+    assert [outcome.problem for outcome in outcomes] == ["No space left on device", ""]
+    assert world.files()["a.txt"] == b"dog"
+    monkeypatch.undo()
+    assert [o.added for o in world.write(*photos, form="txt")] == [("cat",), ()]
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(("form", "existing"), [("xmp", "append"), ("txt", "replace")])
+def test_a_pair_of_raw_and_jpeg_has_the_labels_of_both_in_one_sidecar(
+    world: World, form: str, existing: str, together: bool
+):
+    raw, jpeg = world.photo("a.nef"), world.photo("a.jpg")
+    places = Places(f".{form}", None, [world.photos], "stem")
+    writer = Writer(Manner(form, existing=existing), places, "model", world.journal)
+    tagged = [(raw, [Tag("dog", 0.9)]), (jpeg, [Tag("cat", 0.8), Tag("dog", 0.7)])]
+    parts = [tagged] if together else [tagged[:1], tagged[1:]]
+    assert [o.problem for part in parts for o in writer.write(part)] == ["", ""]
+    content = world.files()[f"a.{form}"]
+    words = keywords(content) if form == "xmp" else content.decode().split(", ")
+    assert words == ["dog", "cat"]
+    world.undo()
+    assert set(world.files()) == {"a.nef", "a.jpg"}
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["append", "replace"]),
+        st.sampled_from(["dog", "dog cat", "bird", "sea"]),
+        st.sampled_from([b"", b", mine", b" A bird flies by."]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.text(st.sampled_from("ab, .A\n"), max_size=10), CHANGES)
+def test_whatever_runs_do_no_word_of_a_person_is_lost(content: str, changes):
+    """Runs that append and replace, what a person adds after each, and then undo of them all."""
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        photo, sidecar = world.photo(), world.photos / "a.txt"
+        sidecar.write_bytes(content.encode())
+        by_person = []
+        for existing, names, since in changes:
+            world.write(photo, form="txt", names=names, existing=existing)
+            if since:
+                sidecar.write_bytes(sidecar.read_bytes().rstrip(b"\n") + since)
+                by_person.append(since)
+        try:
+            written = tags_of(content.encode())
+        except DataError:
+            assert sidecar.read_bytes() == content.encode() or by_person
+            return
+        while any(run.undone is None for run in world.journal.runs()):
+            world.undo()
+        left = sidecar.read_bytes() if sidecar.exists() else b""
+        world.journal.close()
+        if not by_person:
+            assert left == content.encode()
+        for word in [*written, *(b.decode().strip(", ") for b in by_person)]:
+            assert word in left.decode()
+
+
+def edited(world: World, **values: object) -> None:
+    with sqlite3.connect(world.journal.file) as database:
+        sets = ", ".join(f"{name} = ?" for name in values)
+        database.execute(f"UPDATE changes SET {sets}", tuple(values.values()))
+
+
+def target(world: World, name: str, content: bytes) -> Path:
+    path = world.photos.parent / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@FORMS
+@pytest.mark.parametrize("name", ["victim{}", "photos/victim.conf", "photos/a.jpg", "photos/{}"])
+@pytest.mark.parametrize("delete", [True, False])
+def test_an_edited_journal_makes_undo_write_nowhere_else(
+    world: World, form: str, name: str, delete: bool
+):
+    """As if the run had written the other file: content and what was before are as they must be."""
+    world.write(world.photo(), form=form)
+    sidecar = next(path for path in world.photos.iterdir() if path.suffix == f".{form}")
+    victim = target(world, name.format(f".{form}"), sidecar.read_bytes())
+    before = None if delete else b"evil"
+    edited(
+        world,
+        sidecar=os.fsencode(victim),
+        before=None if before is None else zlib.compress(before),
+        before_digest=digest(before),
+    )
+    content = victim.read_bytes()
+    (outcome,) = world.undo()
+    assert "in a folder that run 1 wrote to" in outcome.problem
+    assert victim.read_bytes() == content
+    assert sidecar.exists()
+
+
+@pytest.mark.parametrize("before", [b"\xff\xfe", b"two\nlines"])
+def test_undo_writes_nothing_that_is_no_sidecar(world: World, before: bytes):
+    world.write(world.photo(), form="txt")
+    edited(world, before=zlib.compress(before), before_digest=digest(before))
+    content = (world.photos / "a.txt").read_bytes()
+    (outcome,) = world.undo()
+    assert "expected" in outcome.problem
+    assert (world.photos / "a.txt").read_bytes() == content
+
+
+@FORMS
+def test_undo_follows_no_link_that_has_come_since(world: World, form: str, tmp_path: Path):
+    photos = [world.photo("in/a.jpg"), world.photo("b.jpg")]
+    world.write(*photos, form=form)
+    sidecars = [path for path in world.photos.rglob(f"*.{form}") if path.is_file()]
+    elsewhere = tmp_path / "elsewhere"
+    (world.photos / "in").rename(elsewhere)
+    (world.photos / "in").symlink_to(elsewhere)
+    beside = next(path for path in sidecars if path.parent == world.photos)
+    beside.rename(tmp_path / "moved")
+    beside.symlink_to(tmp_path / "moved")
+    contents = {path: path.read_bytes() for path in sidecars}
+    assert [outcome.problem for outcome in world.undo()] == [
+        "expected a file where the run wrote it, got a link, which stays as it is"
+    ] * 2
+    assert {path: path.read_bytes() for path in sidecars} == contents
+
+
+def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world: World):
+    world.write(world.photo("a.jpg"), world.photo("b.jpg"))
+    with sqlite3.connect(world.journal.file) as database:
+        database.execute("UPDATE changes SET names = '[' WHERE id = 1")
+    assert [bool(outcome.problem) for outcome in world.undo()] == [False, True]
+    assert set(world.files()) == {"a.jpg", "b.jpg", "a.jpg.xmp"}
+
+
+@pytest.mark.parametrize("form", ["xmp", "txt"])
+def test_a_huge_file_in_the_place_of_a_sidecar_is_not_read(world: World, form: str):
+    photo = world.photo()
+    place = world.photos / ("a.jpg.xmp" if form == "xmp" else "a.txt")
+    with place.open("wb") as file:
+        file.truncate(2**40)  # takes no room
+    (outcome,) = world.write(photo, form=form)
+    assert "expected a sidecar of at most 16,777,216 bytes" in outcome.problem
+
+
+PHOTOS, PART = 1_000, 16
+SCRIPT = """
+import sys
+from pathlib import Path
+from tagsight.tagging.sidecars.edit import Tag
+from tagsight.tagging.sidecars.journal import Journal
+from tagsight.tagging.sidecars.places import Places
+from tagsight.tagging.sidecars.text import tags_of
+from tagsight.tagging.sidecars.writing import Manner, Writer
+
+photos, journal, form, part = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+found = sorted(path for path in photos.rglob("*.jpg"))
+writer = Writer(Manner(form), Places("." + form, None, [photos]), "model", Journal(journal))
+print("go", flush=True)
+for first in range(0, len(found), part):
+    names = [f"tag {i % 7}" for i in range(first, first + part)]
+    batch = zip(found[first : first + part], names)
+    writer.write([(photo, [Tag(name, 0.9), Tag("always", 0.8)]) for photo, name in batch])
+"""
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+@FORMS
+def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path: Path, form: str):
+    """A thousand photos, some with sidecars of a person; killed again and again, then undone."""
+    generator = random.Random(form)
+    photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
+    by_hand = b"mine\n" if form == "txt" else EMPTY
+    for i in range(PHOTOS):
+        folder = photos / f"{i % 10}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{i:04}.jpg").write_bytes(b"")
+        if i % 3 == 0:
+            name = f"{i:04}.txt" if form == "txt" else f"{i:04}.jpg.xmp"
+            (folder / name).write_bytes(by_hand)
+    before = tree(photos)
+    arguments = [sys.executable, "-c", SCRIPT, str(photos), str(journal), form, str(PART)]
+
+    for _ in range(12):
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=generator.uniform(0, 0.5))
+            process.kill()  # SIGKILL; an ended process does not mind
+        if process.returncode == 0:
+            break
+        check_whole(photos, before, form)
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    after = tree(photos)
+    assert len(after) == 2 * PHOTOS
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    assert tree(photos) == after
+
+    with Journal(journal) as opened:
+        runs = [run for run in opened.runs() if run.undone is None]
+        assert sum(run.sidecars for run in runs) >= PHOTOS
+        for run in runs:
+            for outcome in undo(opened, run):
+                assert not outcome.problem
+    assert tree(photos) == before
+
+
+EMPTY = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
+
+
+def check_whole(photos: Path, before: dict[Path, bytes], form: str) -> None:
+    """Every sidecar is as it was, or has both its tags."""
+    for path, content in tree(photos).items():
+        if path.suffix == ".jpg" or before.get(path) == content:
+            continue
+        words = content.decode().strip().split(", ") if form == "txt" else keywords(content)
+        assert len([word for word in words if word != "mine"]) == 2

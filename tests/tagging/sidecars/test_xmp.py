@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tagsight.errors import DataError
+from tagsight.tagging.sidecars.edit import Addition, Stamp, Tag
+from tagsight.tagging.sidecars.xmp import (
+    PROPERTIES,
+    RECORD,
+    add_keywords,
+    is_blank,
+    keywords,
+    remove_keywords,
+)
+
+STAMP = Stamp("first 1a2b", "2026-11-25T08:00:00+00:00")
+RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+
+DARKTABLE = b"""\
+<?xml version="1.0" encoding="UTF-8"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0-Exiv2">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:darktable="http://darktable.sf.net/"
+   xmp:Rating="3"
+   darktable:note="a > b, 'c'">
+   <dc:subject>
+    <rdf:Seq>
+     <rdf:li>holiday</rdf:li>
+     <rdf:li>Dog</rdf:li>
+    </rdf:Seq>
+   </dc:subject>
+   <darktable:history>
+    <rdf:Seq>
+     <rdf:li darktable:num="0"/>
+    </rdf:Seq>
+   </darktable:history>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+"""
+ONE_LINE = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-'
+    b'ns#"><r:Description r:about="" a:b="x>y" xmlns:a="urn:a"/></r:RDF></x:xmpmeta>'
+)
+EMPTY_RDF = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
+EMPTY_BAG = ONE_LINE.replace(
+    b"/></r:RDF>",
+    b'><dc:subject xmlns:dc="http://purl.org/dc/elements/1.1/"><r:Bag/></dc:subject>'
+    b"</r:Description></r:RDF>",
+)
+MARKED = b"\xef\xbb\xbf" + DARKTABLE
+DC = b'xmlns:dc="http://purl.org/dc/elements/1.1/"'
+EMPTIES = {
+    f"empty subject {number}": ONE_LINE.replace(
+        b"/></r:RDF>", b">" + subject + b"</r:Description></r:RDF>"
+    )
+    for number, subject in enumerate(
+        (
+            b"<dc:subject " + DC + b"/>",
+            b"<dc:subject " + DC + b"></dc:subject>",
+            b"<dc:subject " + DC + b">\n  </dc:subject>",
+            b"<dc:subject " + DC + b"><!-- none --></dc:subject>",
+            b"<dc:subject " + DC + b"><r:Seq></r:Seq></dc:subject>",
+            b"<dc:subject " + DC + b"><r:Bag>\n</r:Bag></dc:subject>",
+            b'<l:hierarchicalSubject xmlns:l="http://ns.adobe.com/lightroom/1.0/"/>',
+        )
+    )
+}
+SIDECARS = {
+    "none": None,
+    "darktable": DARKTABLE,
+    "with mark": MARKED,
+    "with carriage returns": DARKTABLE.replace(b"\n", b"\r\n"),
+    "one line": ONE_LINE,
+    "empty RDF": EMPTY_RDF,
+    "empty bag": EMPTY_BAG,
+    **EMPTIES,
+}
+every_sidecar = pytest.mark.parametrize("before", SIDECARS.values(), ids=SIDECARS)
+NAMES = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12).filter(
+    lambda name: name.rpartition("/")[2].strip() and "/" not in (name[0], name[-1])
+)
+
+
+def added(before: bytes | None, *names: str, declined: tuple[str, ...] = ()) -> bytes:
+    edit = add_keywords(before, [Tag(name, 0.9) for name in names], STAMP, declined=declined)
+    assert edit is not None
+    return edit.content
+
+
+def values(content: bytes, name: str) -> list[str]:
+    """The items of an array, read by another parser."""
+    root = ElementTree.fromstring(content)
+    namespace, local = PROPERTIES[name].namespace, name.partition(":")[2]
+    (found,) = root.iter(f"{{{namespace}}}{local}")
+    (array,) = found
+    return [item.text or "" for item in array]
+
+
+@every_sidecar
+def test_labels_come_behind_what_is_there_in_all_four_arrays(before: bytes | None):
+    content = added(before, "animal/cat", "a < b & c")
+    for name, cat in {
+        "dc:subject": "cat",
+        "lr:hierarchicalSubject": "animal|cat",
+        "digiKam:TagsList": "animal/cat",
+        "MicrosoftPhoto:LastKeywordXMP": "animal/cat",
+    }.items():
+        assert values(content, name)[-2:] == [cat, "a < b & c"]
+
+
+def test_microsofts_array_is_found_under_both_its_names():
+    content = added(None, "cat").replace(b'/photo/1.0"', b'/photo/1.0/"')
+    assert added(content, "dog").count(b"<MicrosoftPhoto:LastKeywordXMP") == 1
+
+
+def test_new_arrays_are_of_the_kinds_that_photo_managers_expect():
+    text = added(None, "cat").decode()
+    root = ElementTree.fromstring(text)
+    kinds = {
+        name: next(iter(next(root.iter(f"{{{p.namespace}}}{name.partition(':')[2]}")))).tag
+        for name, p in PROPERTIES.items()
+    }
+    assert kinds.pop("digiKam:TagsList") == RDF + "Seq"
+    assert set(kinds.values()) == {RDF + "Bag"}
+
+
+def test_the_record_has_name_score_model_and_date():
+    text = added(None, "animal/cat").decode()
+    assert (
+        "<tagsight:Name>animal/cat</tagsight:Name><tagsight:Score>0.9000</tagsight:Score>"
+        "<tagsight:Model>first 1a2b</tagsight:Model>"
+        "<tagsight:Date>2026-11-25T08:00:00+00:00</tagsight:Date>"
+    ) in text
+
+
+@pytest.mark.parametrize("name", ["darktable", "with mark", "with carriage returns"])
+def test_what_was_there_is_there_to_the_byte(name: str):
+    before = SIDECARS[name]
+    assert before is not None
+    edit = add_keywords(before, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    assert remove_keywords(edit.content, edit.additions) == before
+    lines = edit.content.splitlines(keepends=True)
+    assert [line for line in before.splitlines(keepends=True) if line not in lines] == []
+
+
+@pytest.mark.parametrize("name", ["one line", "empty RDF"])
+def test_an_empty_element_is_opened_and_nothing_else_changes(name: str):
+    before = SIDECARS[name]
+    assert before is not None
+    edit = add_keywords(before, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    head, _, tail = before.rpartition(b"/>")
+    assert edit.content.startswith(head + b">")
+    assert edit.content.endswith(tail)
+
+
+@every_sidecar
+def test_a_second_time_changes_nothing(before: bytes | None):
+    content = added(before, "cat", "animal/dog bird")
+    assert add_keywords(content, [Tag("cat", 0.4), Tag("animal/dog bird", 0.8)], STAMP) is None
+
+
+def test_a_keyword_of_a_person_is_not_doubled_and_not_recorded_as_ours():
+    assert add_keywords(DARKTABLE, [Tag("animal/dog", 0.9)], STAMP) is None
+    content = added(DARKTABLE, "dog", "cat")
+    assert values(content, "dc:subject") == ["holiday", "Dog", "cat"]
+    assert b"<tagsight:Name>cat<" in content
+    assert b"<tagsight:Name>dog<" not in content
+
+
+def test_a_keyword_that_a_person_took_out_is_not_put_back():
+    content = added(DARKTABLE, "cat", "bird")
+    without = content.replace(b"\n     <rdf:li>cat</rdf:li>", b"")
+    assert keywords(without) == ["holiday", "Dog", "bird"]
+    assert add_keywords(without, [Tag("cat", 0.9), Tag("bird", 0.9)], STAMP) is None
+    edit = add_keywords(without, [Tag("cat", 0.9), Tag("horse", 0.9)], STAMP)
+    assert edit is not None
+    assert edit.names == ("horse",)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        b'<lr:hierarchicalSubject xmlns:lr="http://ns.adobe.com/lightroom/1.0/">Tiere|Dog',
+        b'<digiKam:TagsList xmlns:digiKam="http://www.digikam.org/ns/1.0/">Tiere/Hunde/dog',
+        b'<m:LastKeywordXMP xmlns:m="http://ns.microsoft.com/photo/1.0/">dog',
+    ],
+)
+def test_a_label_that_is_the_last_of_a_path_there_is_there(there: bytes):
+    start, _, value = there.partition(b">")
+    name = start.split()[0]
+    array = start + b"><r:Bag><r:li>" + value + b"</r:li></r:Bag></" + name[1:] + b">"
+    content = ONE_LINE.replace(b"/></r:RDF>", b">" + array + b"</r:Description></r:RDF>")
+    assert add_keywords(content, [Tag("dog", 0.9)], STAMP) is None
+    assert add_keywords(content, [Tag("animal/dog", 0.9)], STAMP) is None
+    edit = add_keywords(content, [Tag("dog", 0.9), Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    assert edit.names == ("cat",)
+    assert edit.content.lower().count(b"dog<") == content.lower().count(b"dog<")
+
+
+def test_a_label_that_is_declined_is_not_put_there():
+    assert keywords(added(None, "cat", "dog", declined=("Cat",))) == ["dog"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(NAMES, min_size=1, max_size=4, unique_by=lambda name: name.casefold()))
+def test_any_name_is_read_back_as_it_is(names: list[str]):
+    content = added(DARKTABLE, *names)
+    ours = [name.rpartition("/")[2] for name in names]
+    there = {word.casefold() for word in ("holiday", "Dog")}
+    new = list(dict.fromkeys(name for name in ours if name.casefold() not in there))
+    assert {w.casefold() for w in keywords(content)} >= {w.casefold() for w in new}
+
+
+def test_what_came_since_stays_when_ours_is_taken_out():
+    edit = add_keywords(DARKTABLE, [Tag("cat", 0.9), Tag("bird", 0.8)], STAMP)
+    assert edit is not None
+    since = edit.content.replace(
+        b"<rdf:li>bird</rdf:li>", b"<rdf:li>bird</rdf:li><rdf:li>me</rdf:li>"
+    )
+    left = remove_keywords(since, edit.additions)
+    assert keywords(left) == ["holiday", "Dog", "me"]
+    assert RECORD.encode() not in left
+
+
+def test_of_a_file_of_ours_nothing_is_left():
+    edit = add_keywords(None, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    assert is_blank(remove_keywords(edit.content, edit.additions))
+    assert not is_blank(edit.content)
+    assert remove_keywords(edit.content, [Addition("dc:subject", "dog")]) == edit.content
+
+
+def test_of_two_equal_keywords_the_one_that_came_since_stays():
+    edit = add_keywords(DARKTABLE, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    twice = edit.content.replace(b"<rdf:li>cat</rdf:li>", b"<rdf:li>cat</rdf:li>" * 2, 1)
+    assert keywords(remove_keywords(twice, edit.additions)) == ["holiday", "Dog", "cat"]
+
+
+def test_a_comment_of_somebody_stays_when_all_keywords_go():
+    edit = add_keywords(None, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    noted = edit.content.replace(b"<rdf:Bag>", b"<rdf:Bag><!-- mine -->", 1)
+    assert b"<!-- mine -->" in remove_keywords(noted, edit.additions)
+
+
+MARKUP = st.recursive(
+    st.sampled_from([b"", b" ", b"\n  ", b"text", b"&amp;", b"<!-- a > b -->", b"<?pi >?>"]),
+    lambda inner: st.tuples(
+        st.sampled_from([b"a", b"n:b", b"dc:title", b"r:li", b"r:Bag"]),
+        st.sampled_from([b"", b' c="d>e"', b" n:f='\"' ", b' xmlns:q="urn:q" q:g="" ']),
+        st.lists(inner, max_size=3),
+    ).map(
+        lambda element: (
+            b"<%b%b>%b</%b>" % (*element[:2], b"".join(element[2]), element[0])
+            if element[2]
+            else b"<%b%b/>" % element[:2]
+        )
+    ),
+    max_leaves=12,
+)
+SUBJECTS = st.lists(st.sampled_from([b"sea", b"Dog", b"a &lt; b"]), max_size=3).map(
+    lambda words: (
+        b"<dc:subject><r:Bag>%b</r:Bag></dc:subject>"
+        % b"".join(b"<r:li>%b</r:li>" % word for word in words)
+    )
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(MARKUP, st.one_of(st.just(b""), SUBJECTS), MARKUP, st.sampled_from(["\n", "\r\n"]))
+def test_whatever_else_a_sidecar_has_stays_to_the_byte(
+    before: bytes, subject: bytes, after: bytes, line: str
+):
+    start = b'<r:RDF xmlns:r="%b" xmlns:dc="%b" xmlns:n="urn:n"><r:Description>' % (
+        RDF[1:-1].encode(),
+        PROPERTIES["dc:subject"].namespace.encode(),
+    )
+    content = start + before + subject + after + b"</r:Description></r:RDF>"
+    content = content.replace(b"\n", line.encode())
+    edit = add_keywords(content, [Tag("cat", 0.9), Tag("animal/bird", 0.8)], STAMP)
+    assert edit is not None
+    ElementTree.fromstring(edit.content)
+    assert keywords(edit.content)[-2:] == ["cat", "bird"]
+    left = remove_keywords(edit.content, edit.additions)
+    # White space aside; and an empty array goes with the last keyword of ours.
+    emptied = content.replace(b"<dc:subject><r:Bag></r:Bag></dc:subject>", b"")
+    assert b"".join(left.split()) in {b"".join(text.split()) for text in (content, emptied)}
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY b "cc">]><a>&b;</a>'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "expected XML in UTF-8"),
+        (b"just text", "expected XML in UTF-8"),
+        (DARKTABLE[:-20], "expected well-formed XML"),
+        (DARKTABLE.decode().encode("utf-16"), "expected XML in UTF-8"),
+        (DARKTABLE.replace(b"UTF-8", b"ISO-8859-1"), "expected XML in UTF-8, got ISO-8859-1"),
+        (BOMB, "got XML with a document type"),
+        (b"<a>" * 200 + b"</a>" * 200, "at most 100 elements within one another"),
+        (b"<svg/>", "with one rdf:RDF, got 0"),
+        (DARKTABLE.replace(b"xmp:Rating", b"dc:subject"), "dc:subject as an array, got it as an"),
+        (DARKTABLE.replace(b"rdf:Seq>", b"rdf:Any>"), "dc:subject as a Bag or Seq"),
+        (b"<" + b" " * 2**24, "at most 16,777,216 bytes"),
+        (b"<a/>" * 100_001, "at most 100,000 tags"),
+        (b"<a " + b'b=""' * 200_001 + b"/>", "at most 200,000 attributes"),
+        (EMPTY_RDF.replace(b"/>", b" xmlns:x='" + b"u" * 257 + b"'/>"), "namespace of at most 256"),
+        (EMPTY_RDF.replace(b"/>", b" x:y='1'/>"), "the prefix 'x' without a namespace"),
+    ],
+)
+def test_what_is_no_xmp_is_refused(content: bytes, message: str):
+    with pytest.raises(DataError, match=message):
+        add_keywords(content, [Tag("cat", 0.9)], STAMP)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"<a/>" * 99_000,
+        b"<a " + b" ".join(b'b%d=""' % i for i in range(190_000)) + b"/>",
+        b"<a>" + b"x\n&amp;" * 2**21 + b"</a>",
+        b"<a b='" + b"x" * 15_000_000 + b"'/>",
+        b"<a>" + b"= " * 7_000_000 + b"</a>",
+        b"<a>" * 90 + b'<b xmlns:c="d"/>' * 40_000 + b"</a>" * 90,
+        b"<!--" + b"-x" * 7_000_000 + b"-->",
+    ],
+    ids=["elements", "attributes", "text", "value", "equals", "namespaces", "comment"],
+)
+def test_the_largest_sidecar_is_edited_in_seconds(inside: bytes):
+    """In processor time, generously: what grew with the square took minutes."""
+    content = DARKTABLE.replace(b"<darktable:history>", inside + b"<darktable:history>")
+    before = time.process_time()
+    edit = add_keywords(content, [Tag("cat", 0.9)], STAMP)
+    assert edit is not None
+    assert remove_keywords(edit.content, edit.additions) == content
+    assert time.process_time() - before < 5
+
+
+def test_a_sidecar_that_could_not_be_read_again_is_not_written():
+    full = EMPTY_RDF.replace(b"/>", b">" + b"<a/>" * 99_990 + b"</rdf:RDF>")
+    with pytest.raises(DataError, match="expected a sidecar of at most 100,000 tags"):
+        add_keywords(full, [Tag("cat", 0.9)], STAMP)
+
+
+@pytest.mark.parametrize("name", ["a\x01", "\ufffe", "\udcff", "animal/", "a\nb"])
+def test_a_name_that_xml_cannot_hold_is_refused(name: str):
+    with pytest.raises(DataError, match=r"expected a label's name .* got .*--replace"):
+        add_keywords(None, [Tag(name, 0.9)], STAMP)
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@every_sidecar
+def test_exiftool_finds_nothing_wrong(before: bytes | None, tmp_path: Path):
+    file = tmp_path / "photo.jpg.xmp"
+    file.write_bytes(added(before, "animal/cat", "a < b"))
+    told = subprocess.run(
+        ["exiftool", "-validate", "-warning", "-error", "-a", "-Subject", "-TagsList", file],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "Validate                        : OK" in told, told
+    assert "animal/cat" in told

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from tiny_run import RUNTIME, SPLITS, tiny_collection
+
+from tagsight.errors import DataError
+from tagsight.training.preparation import Prepared, prepare
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.data.annotations import Annotations
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Annotations:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return tiny_collection(folder)
+
+
+@pytest.fixture
+def undivided(collection) -> Annotations:
+    return replace(collection, splits=None)
+
+
+def prepared(collection: Annotations, out: Path, seed: int = 0, **options) -> Prepared:
+    return prepare(collection, out, RUNTIME, seed=seed, **options)
+
+
+def test_rows_without_a_split_are_divided(undivided, tmp_path):
+    sizes = prepared(undivided, tmp_path / "run").annotations.split_sizes
+    assert sum(sizes.values()) == len(undivided)
+    assert sizes["train"] == pytest.approx(0.7 * len(undivided), abs=2)
+    assert sizes["val"] == pytest.approx(sizes["test"], abs=2)
+
+
+def test_the_splits_of_the_source_are_kept(collection, tmp_path):
+    assert prepared(collection, tmp_path / "run").annotations.splits == SPLITS
+
+
+def test_the_seed_decides_the_split(undivided, tmp_path):
+    first, again, other = (
+        prepared(undivided, tmp_path / str(i), seed=seed).annotations.splits
+        for i, seed in enumerate((0, 0, 1))
+    )
+    assert first == again != other
+
+
+def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
+    rows, _, _, facts = prepared(undivided, tmp_path / "run")
+    record = tmp_path / "run" / "split.csv"
+    with record.open(newline="") as handle:
+        assert dict(csv.reader(handle)) == {
+            path.name: split for path, split in zip(rows.paths, rows.splits, strict=True)
+        }
+    data = facts["data"]
+    assert data["split_file_hash"] == hashlib.sha256(record.read_bytes()).hexdigest()
+    assert data["hash"] == rows.hash()
+    assert data["photos"] == rows.split_sizes
+    assert data["format"] == "csv-columns"
+    assert "protocol" not in data
+
+
+def test_the_protocol_is_recorded(collection, tmp_path):
+    facts = prepared(replace(collection, protocol="nus-wide-asl"), tmp_path / "run").facts
+    assert facts["data"]["protocol"] == "nus-wide-asl"
+
+
+def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
+    collection.paths[3].write_bytes(collection.paths[3].read_bytes()[:60])
+    collection.paths[40].unlink()
+    rows, problems, _, facts = prepared(collection, tmp_path / "run", max_bad=0.05)
+    left_out = [collection.paths[3], collection.paths[40]]
+    assert [problem.path for problem in problems] == left_out
+    assert problems[1].reason == "does not exist"
+    kept = [i for i in range(len(collection)) if i not in {3, 40}]
+    assert rows.paths == tuple(collection.paths[i] for i in kept)
+    assert torch.equal(rows.targets, collection.targets[kept])
+    assert sum(facts["data"]["photos"].values()) == len(collection) - 2
+
+
+def test_too_many_photos_that_do_not_open_end_it_before_anything_is_written(collection, tmp_path):
+    for path in collection.paths[3:9]:
+        path.write_bytes(b"no photo")
+    with pytest.raises(DataError, match=r"at most 1 %, or 5, of 44 photos .*--max-bad.* got 6"):
+        prepared(collection, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_copies_of_a_photo_never_lie_in_two_splits(undivided, tmp_path):
+    original = undivided.paths[0].read_bytes()
+    for path in undivided.paths[1:6]:
+        path.write_bytes(original)
+    rows = prepared(undivided, tmp_path / "run").annotations
+    assert len(set(rows.splits[:6])) == 1
+
+
+def test_every_photo_is_counted_as_it_is_checked(collection, tmp_path):
+    seen = []
+    prepared(collection, tmp_path / "run", progress=lambda done, of: seen.append((done, of)))
+    assert seen == [(done, 44) for done in range(1, 45)]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tagsight.visualize.contact_sheet import Panel, Section, contact_sheet, heatmap
+from tagsight.visualize.heatmaps import OPACITY, colour_table
+
+GREY = Image.new("RGB", (320, 240), (128, 128, 128))
+
+
+def panel(name: str = "dog", value: float = 4.0, *, found: bool = True) -> Panel:
+    return Panel(name, 0.94, 0.41, found, np.full((7, 7), value, np.float32))
+
+
+def sheet(photo: Image.Image, *panels: Panel) -> Image.Image:
+    return contact_sheet(photo, "photo.jpg", [Section("maps", "evidence in logits", panels)])
+
+
+def colours_of(picture: Image.Image) -> set[tuple[int, ...]]:
+    return {colour for _, colour in picture.getcolors(picture.width * picture.height)}
+
+
+def coloured(share: float, grey: float = 118.0) -> tuple[int, ...]:
+    colour = colour_table()[round(255 * share)].astype(float)
+    opacity = OPACITY * np.sqrt(share)
+    return tuple(np.round(grey + opacity * (colour - grey)).astype(int).tolist())
+
+
+def test_the_labels_of_a_photo_share_one_scale():
+    # 0.8 * 128 + 16 = 118 is the paled photo.
+    strong = colours_of(heatmap(GREY, panel(value=8), unit="", top=8))
+    assert coloured(1) in strong
+    shared = colours_of(sheet(GREY, panel("dog", 8), panel("cat", 4)))
+    assert {coloured(1), coloured(0.5)} <= shared
+    pixels = np.asarray(sheet(GREY, panel("dog", 8), panel("cat", 4)))
+    assert (pixels == coloured(1)).all(-1).sum() == pytest.approx(340 * 255, rel=0.01)
+    assert (pixels == coloured(0.5)).all(-1).sum() == pytest.approx(340 * 255, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (40, 30), (320, 240), (4000, 100), (90, 3000), (2500, 2500)], ids=str
+)
+@pytest.mark.parametrize("number", [1, 3, 24])
+def test_a_sheet_of_photos_of_any_shape_is_of_sensible_size(size: tuple[int, int], number: int):
+    photo = Image.new("RGB", size, (128, 128, 128))
+    width, height = sheet(photo, *(panel(f"label {i}") for i in range(number))).size
+    assert 270 <= width <= 4000
+    assert 200 <= height <= 4000
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((40, 30), (480, 360)),
+        ((800, 600), (800, 600)),
+        ((3200, 1600), (1600, 800)),
+        ((100, 1000), (100, 1000)),
+        ((3000, 1), (1600, 1)),
+    ],
+    ids=str,
+)
+def test_a_heatmap_keeps_the_shape_of_the_photo(size: tuple[int, int], expected: tuple[int, int]):
+    photo = Image.new("RGB", size, (128, 128, 128))
+    pixels = np.asarray(heatmap(photo, panel(value=8), unit="", top=8))
+    rows, columns = np.nonzero((pixels == coloured(1)).all(-1))
+    # The scale below shows the colour too, in its last columns and twelve rows.
+    top, left = rows.min(), columns.min()
+    height = expected[1] if expected[1] > 1 else 1
+    assert (pixels[top : top + height, left : left + expected[0]] == coloured(1)).all()
+    assert not (pixels[top + height, left : left + expected[0]] == coloured(1)).any()
+    assert columns.max() - left + 1 == expected[0]
+
+
+def test_score_and_threshold_stand_in_the_picture_to_scale():
+    width = 480
+    pixels = np.asarray(heatmap(GREY, panel(), unit="", top=8))
+    bar = pixels[20 + 45 + 2, 20 : 20 + width]
+    assert (bar[: round(0.41 * width)] == (66, 84, 110)).all()
+    assert (bar[round(0.41 * width)] == (38, 42, 48)).all()
+    assert (bar[round(0.94 * width) :] == (222, 225, 230)).all()
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_label_that_is_not_found_looks_different(found: bool):
+    colours = colours_of(heatmap(GREY, panel(found=found), unit="", top=8))
+    assert ((66, 84, 110) in colours) == found
+
+
+@pytest.mark.parametrize(
+    "name", ["a very long name " * 20, "größe 猫", "two\nlines\x1b[31m", " ", "w"]
+)
+def test_any_name_can_be_written(name: str):
+    narrow = Image.new("RGB", (50, 400), (128, 128, 128))
+    width, _ = heatmap(narrow, panel(name), unit="evidence in logits", top=8).size
+    assert width == 230 + 40
+
+
+def test_labels_without_evidence_are_shown_without_colour():
+    colours = colours_of(sheet(GREY, panel("dog", -3), panel("cat", -1)))
+    assert (118, 118, 118) in colours
+
+
+def test_sections_have_their_own_scales():
+    sections = [
+        Section("maps", "logits", [panel(value=8)]),
+        Section("Grad-CAM", "no unit", [panel(value=0.01)]),
+    ]
+    pixels = np.asarray(contact_sheet(GREY, "photo.jpg", sections))
+    assert (pixels == coloured(1)).all(-1).sum() == pytest.approx(2 * 340 * 255, rel=0.01)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from channels import channels_recognizer, corner, save_rotated
+from PIL import Image
+
+from tagsight.data.photos import open_photo
+from tagsight.visualize.heatmaps import (
+    OPACITY,
+    blended,
+    colour_table,
+    enlarged,
+    overlay,
+    strongest,
+    veil,
+)
+
+
+def luminance(colours: np.ndarray) -> np.ndarray:
+    linear = (colours / 255.0) ** 2.2
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def test_colours_grow_lighter_with_evidence_in_even_steps():
+    lightness = np.cbrt(luminance(colour_table().astype(float)))
+    steps = np.diff(lightness[::16])
+    assert (steps > 0).all()
+    assert steps.max() < 3 * steps.min()
+    assert len(np.unique(colour_table(), axis=0)) == 256
+
+
+@pytest.mark.parametrize("size", [(70, 70), (300, 40), (41, 500), (3, 3)])
+def test_a_map_is_enlarged_bilinearly_between_the_centres_of_its_cells(size: tuple[int, int]):
+    evidence = torch.randn(7, 7)
+    width, height = size
+    expected = F.interpolate(
+        evidence[None, None],
+        (height, width),
+        mode="bilinear",
+        align_corners=False,
+        antialias=width < 7,  # a photo smaller than the grid
+    )[0, 0]
+    got = enlarged(evidence.numpy(), size)
+    assert got.shape == (height, width)
+    np.testing.assert_allclose(got, expected.numpy(), atol=1e-4)
+
+
+def test_an_enlarged_map_invents_no_evidence():
+    evidence = np.random.default_rng(0).normal(size=(6, 9)).astype(np.float32)
+    got = enlarged(evidence, (173, 211))
+    assert got.max() <= evidence.max() + 1e-6
+    assert got.min() >= evidence.min() - 1e-6
+
+
+def test_evidence_of_zero_and_below_leaves_the_photo_pale():
+    photo = corner("green", (30, 20))
+    none = overlay(photo, np.zeros((4, 4), np.float32), 5.0)
+    against = overlay(photo, np.full((4, 4), -9, np.float32), 5.0)
+    assert none.tobytes() == against.tobytes()
+    without_scale = overlay(photo, np.full((4, 4), -9, np.float32), 0.0)
+    assert without_scale.tobytes() == none.tobytes()
+
+
+def test_the_strongest_evidence_gets_the_last_colour_and_less_gets_less():
+    photo = Image.new("RGB", (40, 40), (0, 0, 0))
+    evidence = np.full((4, 4), 8, np.float32)
+    at_top, at_half = (np.asarray(overlay(photo, evidence, top))[20, 20] for top in (8, 16))
+    pale = np.full((1, 1, 3), 16, np.float32)
+    np.testing.assert_allclose(at_top, blended(pale, np.ones((1, 1), np.float32))[0, 0], atol=1)
+    np.testing.assert_allclose(
+        at_half, blended(pale, np.full((1, 1), 0.5, np.float32))[0, 0], atol=1
+    )
+    assert luminance(at_top) > luminance(at_half)
+
+
+def test_the_scale_ends_at_the_strongest_evidence_of_all_labels():
+    assert strongest(np.array([[[1, -4]], [[3, 2]]], np.float32)) == 3
+    assert strongest(np.full((2, 3, 3), -1, np.float32)) == 0
+    assert strongest(np.zeros((0, 3, 3), np.float32)) == 0
+
+
+@pytest.mark.parametrize("size", [(96, 32), (32, 96), (320, 64)])
+def test_the_heatmap_of_a_rotated_photo_lies_where_the_colour_is(
+    tmp_path: Path, size: tuple[int, int]
+):
+    path = tmp_path / "rotated.png"
+    save_rotated(corner("red", size), path)
+    evidence = channels_recognizer()(path).map("red")
+    photo = open_photo(path)
+    assert photo.size == size
+    drawn = np.asarray(overlay(photo, evidence, strongest(evidence)), dtype=float)
+    pale = np.asarray(overlay(photo, evidence - 100, 1.0), dtype=float)
+    coloured = np.abs(drawn - pale).sum(-1) > 0
+    width, height = size
+    cell_width, cell_height = width // 8, height // 8
+    assert coloured[: height // 2, : width // 2].all()
+    assert not coloured[height // 2 + cell_height :].any()
+    assert not coloured[:, width // 2 + cell_width :].any()
+
+
+def test_a_veil_is_the_overlay_without_the_photo():
+    evidence = np.array([[0.0, 1.0], [-2.0, 4.0]], dtype=np.float32)
+    drawn = veil(evidence, 4.0, (40, 20))
+    assert drawn.size == (40, 20)
+    pixels = np.asarray(drawn.convert("RGBA"))
+    assert pixels[0, 0, 3] == pixels[-1, 0, 3] == 0
+    assert pixels[-1, -1, 3] == round(255 * OPACITY)
+    np.testing.assert_array_equal(pixels[-1, -1, :3], colour_table()[255])
+    file = io.BytesIO()
+    drawn.save(file, "PNG")
+    with Image.open(file) as again:
+        np.testing.assert_array_equal(np.asarray(again.convert("RGBA")), pixels)
+
+
+def test_a_veil_of_nothing_is_clear():
+    drawn = veil(np.zeros((2, 2), np.float32), 0.0, (8, 8)).convert("RGBA")
+    assert not np.asarray(drawn)[..., 3].any()
