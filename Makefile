@@ -57,8 +57,7 @@ bench: $(BENCH)
 	$(RUN) benchmarks/table.py $(DATA)
 
 docs: $(DEV)
-	$(RUN) -c "from pathlib import Path; from tagsight.systems.catalogue import systems_page; \
-	Path('docs/systems.md').write_text(systems_page(), encoding='utf-8')"
+	$(RUN) -m tagsight.systems.page
 
 $(CORE): $(RUN) $(REQUIREMENTS)
 	@echo "installing tagsight into $(VENV); the first time takes a few minutes"

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from tagsight.labels.space import empty_label_space
 from tagsight.loading.transforms import on_device
 from tagsight.runtime.device import Runtime
-from tagsight.systems import System, build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import RECIPES, build_system
 
 PASSES = 10
 """Ours in a turn, so that it is not too short to be timed."""

@@ -18,8 +18,8 @@ from tagsight.config import Recipe
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.views import ORIGINAL, FrozenFeatures, Images
 from tagsight.runtime.device import Runtime
-from tagsight.systems import System, build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import RECIPES, build_system
 from tagsight.training.loop import build_optimizer
 
 LABELS, LARGEST_OVERHEAD = 20, 1.10

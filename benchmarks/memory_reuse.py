@@ -16,8 +16,7 @@ from table import HEADER, row
 from tagsight.labels.space import empty_label_space
 from tagsight.loading.transforms import on_device
 from tagsight.runtime.device import Runtime
-from tagsight.systems import build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, build_system
 from tagsight.training.loop import build_optimizer
 
 STEPS, ROUNDS = 8, 2

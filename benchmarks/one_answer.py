@@ -29,7 +29,7 @@ from tagsight.cli import main as tagsight
 from tagsight.data.readers import read_annotations
 from tagsight.inference.exporting import delivering, written_onnx
 from tagsight.inference.recognizer import Recognizer
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 EQUAL, NEAR = 0.999, 0.01
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
 from tagsight.runtime.device import Runtime
-from tagsight.systems import SYSTEMS, System, build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system
 from tagsight.training.loop import build_optimizer
 
 PHOTOS, RECOGNISED, SIDE = 32, 16, 224

@@ -28,8 +28,7 @@ from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.space import empty_label_space
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.threads import ordered_map
-from tagsight.systems import build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, build_system
 from tagsight.tagging.tagging import Lines, tag_photos
 
 PHOTOS, WIDTH, HEIGHT, QUALITY = 1000, 500, 375, 90

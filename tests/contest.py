@@ -13,7 +13,7 @@ from tagsight.evaluation.evaluate import measure
 from tagsight.experiments.comparison import Failure
 from tagsight.experiments.results import Record, Result
 from tagsight.experiments.run import Run
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES
 
 if TYPE_CHECKING:
     from torch import Tensor

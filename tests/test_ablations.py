@@ -14,7 +14,8 @@ from torch.testing import assert_close
 
 from tagsight.nn.losses import label_loss, ranking_loss
 from tagsight.nn.views import ORIGINAL
-from tagsight.systems import SYSTEMS, System, build_system
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import SYSTEMS, build_system
 from tagsight.systems.settings import Change, choose_recipe
 from tagsight.training.loop import build_optimizer
 

@@ -19,8 +19,7 @@ from tiny import COLOURS
 from tagsight.cli import main
 from tagsight.commands.output import INTERRUPTED
 from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
-from tagsight.systems import SYSTEMS
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.training.log import RunLog
 
 TEST_PHOTOS = SPLITS.count("test")

@@ -16,7 +16,7 @@ from tagsight.config import (
     SystemConfig,
     TrainConfig,
 )
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 SETTINGS = [
     AsymmetricConfig,

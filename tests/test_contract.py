@@ -18,8 +18,8 @@ from torch.utils._pytree import tree_leaves
 from tagsight.checkpoint.thresholds import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
 from tagsight.config import Recipe, TrainConfig
 from tagsight.nn.views import FrozenFeatures, mirrored, with_mirrored
-from tagsight.systems import SYSTEMS, System, build_system
-from tagsight.systems.recipes import SYSTEM_CONFIGS, parse_recipe, system_config
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import SYSTEMS, build_system, parse_recipe, system_config
 from tagsight.systems.remembering import RememberingSystem
 
 every_system = pytest.mark.parametrize("name", SYSTEMS)
@@ -354,8 +354,8 @@ def test_a_system_is_one_file_that_cites_its_paper_and_says_what_its_maps_are(na
 
 
 def test_every_system_has_settings_of_its_own():
-    assert {name: system.Config for name, system in SYSTEMS.items()} == SYSTEM_CONFIGS
-    assert len(set(SYSTEM_CONFIGS.values())) == len(SYSTEMS)
+    assert {name: system.Config for name, system in SYSTEMS.items()} == SYSTEMS
+    assert len(set(SYSTEMS.values())) == len(SYSTEMS)
 
 
 @every_system

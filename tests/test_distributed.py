@@ -21,7 +21,7 @@ from torch.testing import assert_close
 from tagsight.errors import DataError, ShareError
 from tagsight.runtime.launch import Launch, launched
 from tagsight.runtime.processes import ALONE, Processes, share_of
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from PIL import Image
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.protocols import PROTOCOLS
 from tagsight.data.readers import READERS, read_annotations
-from tagsight.systems import SYSTEMS
-from tagsight.systems.catalogue import systems_page
+from tagsight.systems.catalogue import SYSTEMS, systems_page
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "docs", "benchmarks", "examples", ".ci")
@@ -236,7 +235,7 @@ def test_the_shards_of_the_how_to_are_read():
 )
 def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
     settings, system = blocks("docs/how-to/add-a-system.md", "python")
-    monkeypatch.setitem(sys.modules, "tagsight.systems.recipes.direction", execute(settings))
+    monkeypatch.setitem(sys.modules, "tagsight.systems.direction", execute(settings))
     monkeypatch.setitem(SYSTEMS, "direction", execute(system).Direction)
     law("direction")
 

@@ -9,8 +9,7 @@ from tiny import drawn, label_space, saved_photos
 
 from tagsight.loading.batches import PhotoStore, TrainingBatches
 from tagsight.runtime.device import Runtime
-from tagsight.systems import SYSTEMS, build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system
 from tagsight.training.loop import Training
 from tagsight.training.run import augmentation_of
 

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from tagsight.config import BackboneConfig
 from tagsight.labels.space import LabelSpace
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.config import SystemConfig
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 CELL = 8
 """Side of a cell of the feature grid, in pixels."""

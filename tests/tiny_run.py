@@ -13,7 +13,7 @@ from tiny import COLOURS, drawn, saved_photos, tiny_settings
 from tagsight.config import Recipe, TrainConfig
 from tagsight.data.annotations import Annotations
 from tagsight.runtime.device import Runtime
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.log import RunLog
 from tagsight.training.run import Start, train_run
 

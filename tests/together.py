@@ -23,7 +23,7 @@ from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.processes import Processes, joined
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:

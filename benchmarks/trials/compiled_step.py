@@ -19,8 +19,8 @@ from tagsight.labels.space import LabelSpace
 from tagsight.loading.transforms import on_device
 from tagsight.nn.views import FrozenFeatures
 from tagsight.runtime.device import Runtime
-from tagsight.systems import System, build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import RECIPES, build_system
 from tagsight.training.loop import build_optimizer
 
 BATCH, LABELS, ROUNDS = 32, 12, 6

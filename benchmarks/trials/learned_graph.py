@@ -20,7 +20,7 @@ from torch.nn.functional import multilabel_soft_margin_loss
 
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.learned_graph import LearnedGraphClassifiers
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES
 
 PHOTOS, BATCH, CHANNELS, PRESENT = 4000, 32, 2048, 0.036
 SHOWN = {0, 100, 200, 300, 500, 1000, 1500}

@@ -19,8 +19,7 @@ from tagsight.loading.batches import TrainingBatches
 from tagsight.loading.transforms import on_device
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.processes import Processes
-from tagsight.systems import build_system
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, build_system
 
 BATCH, LABELS, SIDE = 32, 12, 96
 

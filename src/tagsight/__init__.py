@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from tagsight.inference.result import Label, Result
     from tagsight.labels.space import LabelSpace
     from tagsight.runtime.device import Runtime
-    from tagsight.systems import SYSTEMS, build_system
     from tagsight.systems.base import Recognition, System
-    from tagsight.systems.recipes import RECIPES
+    from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system
     from tagsight.systems.settings import choose_recipe
     from tagsight.tagging.tagging import tag_photos
     from tagsight.training.log import RunLog
@@ -41,18 +40,18 @@ _HOMES = {
     "LoadedModel": "tagsight.checkpoint.folder",
     "PROTOCOLS": "tagsight.data.protocols",
     "READERS": "tagsight.data.readers",
-    "RECIPES": "tagsight.systems.recipes",
+    "RECIPES": "tagsight.systems.catalogue",
     "Recipe": "tagsight.config",
     "Recognition": "tagsight.systems.base",
     "Recognizer": "tagsight.inference.recognizer",
     "Result": "tagsight.inference.result",
     "RunLog": "tagsight.training.log",
     "Runtime": "tagsight.runtime.device",
-    "SYSTEMS": "tagsight.systems",
+    "SYSTEMS": "tagsight.systems.catalogue",
     "System": "tagsight.systems.base",
     "SystemConfig": "tagsight.config",
     "TrainConfig": "tagsight.config",
-    "build_system": "tagsight.systems",
+    "build_system": "tagsight.systems.catalogue",
     "choose_recipe": "tagsight.systems.settings",
     "explain_photos": "tagsight.visualize.explanation",
     "fit_decision": "tagsight.checkpoint.thresholds",

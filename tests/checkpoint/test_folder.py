@@ -23,7 +23,8 @@ from tagsight.config import BackboneConfig, Recipe, TrainConfig
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace, empty_label_space
 from tagsight.nn.hub_weights import EMBEDDED
-from tagsight.systems import SYSTEMS, System, build_system
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import SYSTEMS, build_system
 
 LABELS = label_space()
 DECISION = Decision(np.array([0.1, 0.2, 1 / 3, 0.4, 1.0]), 1.7)

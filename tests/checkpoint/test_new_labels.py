@@ -20,7 +20,7 @@ from tagsight.evaluation.evaluate import measure_new_labels
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.runtime.device import Runtime
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 THRESHOLDS = [0.2, 0.9, 0.4, 1.0, 0.3]
 

@@ -12,7 +12,7 @@ from tagsight.checkpoint.folder import load_model
 from tagsight.data.readers import read_annotations
 from tagsight.demo.demo import demo_recipe, run_demo
 from tagsight.runtime.device import Runtime
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from tagsight.data.locations import DATA_PLACES
 from tagsight.errors import DataError
 from tagsight.experiments.paper import EXPERIMENTS, experiment_of, recipe_of
 from tagsight.experiments.published_tables import COCO, FLICKR25K, NUS_WIDE
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 every_experiment = pytest.mark.parametrize("name", EXPERIMENTS)
 VARIANTS = [(name, v) for name, experiment in EXPERIMENTS.items() for v in experiment.variants]

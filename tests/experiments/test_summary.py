@@ -6,7 +6,7 @@ from contest import a_failure, a_result
 from tagsight.experiments.comparison import Progress
 from tagsight.experiments.summary import Summary, summarise
 from tagsight.metrics.significance import holm, mean_estimate, paired_difference
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES
 
 
 def of(*results, **more) -> Summary:

@@ -6,7 +6,7 @@ import pytest
 
 from tagsight.errors import DataError
 from tagsight.experiments.variants import ALL, chosen_entries
-from tagsight.systems.recipes import RECIPES, SYSTEM_CONFIGS
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.systems.settings import Change
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_a_system_stands_for_its_recipe_and_a_recipe_for_itself():
 
 
 def test_all_are_all_systems():
-    assert [entry.recipe.system for entry in chosen_entries([ALL])] == list(SYSTEM_CONFIGS)
+    assert [entry.recipe.system for entry in chosen_entries([ALL])] == list(SYSTEMS)
 
 
 def test_variants_change_a_recipe_and_have_names_of_their_own(file: Path):

@@ -20,7 +20,7 @@ from tagsight.inference.model_info import ModelInfo
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.runtime.device import Runtime
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 PORTABLE = [name for name, system in SYSTEMS.items() if system.portable]
 LABELS = len(label_space())

@@ -18,7 +18,7 @@ from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.loading.transforms import as_float
 from tagsight.runtime.device import Runtime
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 
 def noise(count: int, side: int = 40) -> list[np.ndarray]:

@@ -17,7 +17,7 @@ from tagsight.loading.augmentation import Augmentation
 from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.nn.backbones import build_backbone
 from tagsight.nn.views import ORIGINAL
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:

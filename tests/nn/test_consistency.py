@@ -12,12 +12,12 @@ from tagsight.config import ConsistencyConfig
 from tagsight.nn.consistency import Pair, _maps_in_photo_frame, view_pairs
 from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import ORIGINAL, see
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 ERRORS = ["squared", "norm", "relative"]
 FLIP, SCALE, TURN = (frozenset({t}) for t in ("flip", "scale", "quarter_turn"))

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.learned_graph import LearnedGraphClassifiers
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES
 
 every_similarity = pytest.mark.parametrize("how", ["dot", "cosine", "softmax"])
 

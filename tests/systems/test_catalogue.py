@@ -5,9 +5,7 @@ import re
 
 import pytest
 
-from tagsight.systems import SYSTEMS
-from tagsight.systems.catalogue import recipe_lines, system_lines, systems_page
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, SYSTEMS, recipe_lines, system_lines, systems_page
 
 RELEASED = {
     *("resnet101-gap", "resnet101-gmp", "ml-gcn-paper", "a-gcn-paper", "f-gcn-paper", "vac-paper"),

@@ -6,8 +6,7 @@ from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
 from tagsight.nn.beam_search import beam_search
-from tagsight.systems import SYSTEMS
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 
 
 def test_it_is_taught_frequent_labels_first_by_tied_embeddings_without_attention():

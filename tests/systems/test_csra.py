@@ -8,8 +8,7 @@ import torch
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
-from tagsight.systems.csra import TEMPERATURES, spatial_attention
-from tagsight.systems.recipes.csra import CSRAConfig
+from tagsight.systems.csra import TEMPERATURES, CSRAConfig, spatial_attention
 
 HEADS = sorted(TEMPERATURES)
 

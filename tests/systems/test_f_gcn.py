@@ -6,7 +6,8 @@ import torch
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
-from tagsight.systems import SYSTEMS, System
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import SYSTEMS
 
 FUSIONS = [
     {"width": 12},

@@ -10,7 +10,8 @@ from tiny import drawn, label_space, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
 
-from tagsight.systems import SYSTEMS, System
+from tagsight.systems.base import System
+from tagsight.systems.catalogue import SYSTEMS
 
 LAMBDA = 0.4
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from tagsight.nn.class_activation import class_maps
-from tagsight.systems import SYSTEMS, Recognition, System
+from tagsight.systems.base import Recognition, System
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.systems.gradcam import grad_cam
 from tagsight.systems.grid import GridSystem
 

@@ -9,8 +9,7 @@ from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
 from tagsight.labels.space import LabelSpace, empty_label_space
-from tagsight.systems.ml_decoder import fixed_queries
-from tagsight.systems.recipes.ml_decoder import MLDecoderConfig
+from tagsight.systems.ml_decoder import MLDecoderConfig, fixed_queries
 
 
 def seven() -> LabelSpace:

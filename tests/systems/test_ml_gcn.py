@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from tagsight.config import TrainConfig
 from tagsight.labels.space import LabelSpace
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.loop import build_optimizer
 
 with_graph = pytest.mark.parametrize("name", ["ml-gcn", "gcam"])

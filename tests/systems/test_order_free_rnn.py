@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from tagsight.nn.beam_search import beam_search
 from tagsight.nn.class_activation import class_maps
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 SMALL = {"hidden": 32, "embedding": 16, "attention_width": 8}
 

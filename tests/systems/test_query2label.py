@@ -10,8 +10,7 @@ from torch.testing import assert_close
 
 from tagsight.config import DecoderConfig
 from tagsight.nn.label_attention import AttentionLayer, position_code
-from tagsight.systems.query2label import started
-from tagsight.systems.recipes.query2label import Query2LabelConfig
+from tagsight.systems.query2label import Query2LabelConfig, started
 
 
 class Positioned(nn.Module):

@@ -14,8 +14,7 @@ from tagsight.config import GraphConfig
 from tagsight.nn.backbones import build_backbone, weights_follow
 from tagsight.nn.equivariance import transform_images
 from tagsight.nn.hub_weights import EMBEDDED
-from tagsight.systems import SYSTEMS, build_system
-from tagsight.systems.recipes import RECIPES, parse_recipe
+from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system, parse_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ import torch
 from tiny import TINY, drawn, label_space, tiny_settings
 from torch.testing import assert_close
 
-from tagsight.systems import SYSTEMS
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.training.loop import build_optimizer
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 FREQUENCY = label_space().frequency.tolist()
 

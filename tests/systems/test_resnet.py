@@ -6,7 +6,7 @@ import torchvision
 from tiny import TINY, drawn, label_space, tiny_system
 from torch.testing import assert_close
 
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from tiny import drawn, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
 
-from tagsight.systems.recipes import RECIPES
-from tagsight.systems.recipes.rnn_attention import LocationConfig
+from tagsight.systems.catalogue import RECIPES
 from tagsight.systems.rnn_attention import (
+    LocationConfig,
     RNNAttention,
     anchors,
     boxes_of,

@@ -4,8 +4,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from tagsight.errors import DataError, settings_sentence
-from tagsight.systems import SYSTEMS
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.systems.settings import DEFAULT_RECIPE, Change, changes_in, choose_recipe
 from tagsight.systems.settings_file import read_settings, settings_text
 

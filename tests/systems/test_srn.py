@@ -11,8 +11,7 @@ from torch.testing import assert_close
 from tagsight.config import BackboneConfig
 from tagsight.nn.class_activation import class_maps
 from tagsight.systems.gradcam import grad_cam
-from tagsight.systems.recipes.srn import SRNConfig
-from tagsight.systems.srn import SRN, Attended, Regularisation
+from tagsight.systems.srn import SRN, Attended, Regularisation, SRNConfig
 
 STAGES = ["main", "attention", "regularisation", "together"]
 TRAINED = {

@@ -12,7 +12,7 @@ from tagsight.checkpoint.folder import load_model
 from tagsight.evaluation.evaluate import evaluate
 from tagsight.evaluation.report_text import report_lines
 from tagsight.nn.losses import ranking_loss
-from tagsight.systems.recipes.warp import WARPConfig
+from tagsight.systems.warp import WARPConfig
 from tagsight.training.run import train_run
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 CPU = Runtime(torch.device("cpu"), "float32")
 QUICK = TrainConfig(image_size=32, epochs=3, batch_size=8, lr=0.02, weight_decay=0.0)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from tiny_run import RUNTIME, TRAIN, Diary, tiny_collection, tiny_recipe
 
 from tagsight.errors import DataError
-from tagsight.systems import SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.resume import FOLDER, is_unfinished, load_state, remove_states, save_state
 from tagsight.training.run import Start, train_run
 

@@ -20,8 +20,7 @@ from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.metrics.classification import average_precision, mean_average_precision
 from tagsight.metrics.measured_labels import rare_labels
-from tagsight.systems import SYSTEMS
-from tagsight.systems.recipes import SYSTEM_CONFIGS
+from tagsight.systems.catalogue import SYSTEMS
 from tagsight.systems.resnet import ResNet
 from tagsight.training.log import RunLog
 from tagsight.training.run import Start, train_run
@@ -295,7 +294,7 @@ class Diverging(ResNet):
 
 def test_a_run_that_diverges_later_keeps_its_last_good_model(collection, tmp_path, monkeypatch):
     monkeypatch.setitem(SYSTEMS, "diverging", Diverging)
-    monkeypatch.setitem(SYSTEM_CONFIGS, "diverging", SystemConfig)
+    monkeypatch.setitem(SYSTEMS, "diverging", SystemConfig)
     diary = Diary()
     with pytest.raises(FloatingPointError, match=rf"step {STEPS + 1} \(labels nan;"):
         run(collection, tmp_path, diary, system="diverging", epochs=2)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.decision import Decision
     from tagsight.config import Recipe
     from tagsight.labels.space import LabelSpace
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 _HEADINGS = {
     "data": "Training data",

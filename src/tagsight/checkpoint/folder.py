@@ -39,8 +39,7 @@ from tagsight.nn.backbones import encoder_numbers, weights_follow
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import replacing_folder
 from tagsight.runtime.version import __version__
-from tagsight.systems import build_system
-from tagsight.systems.recipes import parse_recipe
+from tagsight.systems.catalogue import build_system, parse_recipe
 from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import Recipe
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 LONGEST_VECTOR = 2**14
 """Of a word; GloVe's are 300 long."""

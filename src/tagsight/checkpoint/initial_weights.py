@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.checkpoint.folder import LoadedModel
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 
 def start_from(model: LoadedModel, system: System, names: Sequence[str]) -> str:

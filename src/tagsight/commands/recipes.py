@@ -12,9 +12,9 @@ def recipes(name: str | None = None, /) -> None:
         name: The recipe to write.
     """
     if name is None:
-        from tagsight.systems.catalogue import recipe_lines
+        from tagsight.systems.catalogue import listing
 
-        say(recipe_lines())
+        say(f"{one.name:20} {one.source}; {one.expectation}" for one in listing().recipes)
         return
     from tagsight.systems.settings import known_recipe
     from tagsight.systems.settings_file import settings_text

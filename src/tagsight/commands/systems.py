@@ -7,6 +7,6 @@ from tagsight.commands.output import say
 
 def systems() -> None:
     """List the systems: name, what it is, paper."""
-    from tagsight.systems.catalogue import system_lines
+    from tagsight.systems.catalogue import listing
 
-    say(system_lines())
+    say(f"{one.name:15} {one.summary} {one.paper}" for one in listing().systems)

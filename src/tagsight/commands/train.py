@@ -143,7 +143,7 @@ def _place(runtime: Runtime) -> str:
 
 def _summary(outcome: Outcome, recipe: Recipe) -> str:
     from tagsight.metrics.measured_labels import mean_over
-    from tagsight.systems import SYSTEMS
+    from tagsight.systems.catalogue import SYSTEMS
 
     ended = "interrupted; " if outcome.interrupted else ""
     done = f"best epoch {outcome.epoch + 1} of {recipe.training.epochs}"

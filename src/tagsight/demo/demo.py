@@ -21,7 +21,7 @@ from tagsight.inference.recognizer import Recognizer
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
 from tagsight.runtime.progress import progress
-from tagsight.systems.recipes import RECIPES
+from tagsight.systems.catalogue import RECIPES
 from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare
 from tagsight.training.run import train_run

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tagsight.loading.batches import Photos
     from tagsight.nn.views import Images
     from tagsight.runtime.device import Runtime
-    from tagsight.systems import System
+    from tagsight.systems.base import System
     from tagsight.systems.remembering import RememberingSystem
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.errors import DataError
-from tagsight.systems.recipes import RECIPES, SYSTEM_CONFIGS
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.systems.settings import Change, changes_in, choose_recipe
 from tagsight.systems.settings_file import read_toml
 
@@ -65,9 +65,9 @@ def chosen_entries(
 def _recipe_names(systems: Sequence[str]) -> Iterator[str]:
     for name in systems:
         if name == ALL:
-            yield from (f"{system}-cpu" for system in SYSTEM_CONFIGS)
+            yield from (f"{system}-cpu" for system in SYSTEMS)
         else:
-            yield f"{name}-cpu" if name in SYSTEM_CONFIGS else name
+            yield f"{name}-cpu" if name in SYSTEMS else name
 
 
 def _variants(file: Path, changes: Sequence[Change]) -> Iterator[Entry]:

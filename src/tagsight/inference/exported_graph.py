@@ -11,7 +11,7 @@ from tagsight.errors import DataError
 from tagsight.inference.networks.exported import OUTPUTS, PHOTOS
 
 if TYPE_CHECKING:
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 STEPS = 2**22
 """Into how many parts Pillow divides a weight of 1."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tagsight.nn.views import View
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 BATCH = 16
 """Photos that go through the frozen stages together: always as many, so that a photo's features do

@@ -1,124 +1,194 @@
-"""What there is, as text: lines for the terminal and the page ``docs/systems.md``."""
+"""Every system and every recipe by name, each imported when it is first used.
+
+A system of this package has a line in `HOMES`; one of another package is found by its entry point
+in the group ``tagsight.systems``. What the listings print of all of them is in ``listing.json``,
+which `make docs` writes, so that printing it imports no system.
+"""
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.systems.recipes import RECIPES, SYSTEM_CONFIGS
+from tagsight.config import Recipe
+from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tagsight.labels.space import LabelSpace
+    from tagsight.systems.base import System
 
-    from tagsight.systems import System
+GROUP = "tagsight.systems"
+"""The entry points of other packages: ``name = "package.module:Class"``."""
+
+HOMES: dict[str, str] = {
+    "resnet": "tagsight.systems.resnet:ResNet",
+    "ml-gcn": "tagsight.systems.ml_gcn:MLGCN",
+    "a-gcn": "tagsight.systems.a_gcn:AGCN",
+    "f-gcn": "tagsight.systems.f_gcn:FGCN",
+    "ml-zsl": "tagsight.systems.ml_zsl:MLZSL",
+    "vac": "tagsight.systems.vac:VAC",
+    "gcam": "tagsight.systems.gcam:GCAM",
+    "warp": "tagsight.systems.warp:WARP",
+    "csra": "tagsight.systems.csra:CSRA",
+    "cnn-rnn": "tagsight.systems.cnn_rnn:CNNRNN",
+    "order-free-rnn": "tagsight.systems.order_free_rnn:OrderFreeRNN",
+    "srn": "tagsight.systems.srn:SRN",
+    "query2label": "tagsight.systems.query2label:Query2Label",
+    "ml-decoder": "tagsight.systems.ml_decoder:MLDecoder",
+    "knn": "tagsight.systems.knn:KNN",
+    "rnn-attention": "tagsight.systems.rnn_attention:RNNAttention",
+    "multi-evidence": "tagsight.systems.multi_evidence:MultiEvidence",
+}
+"""Where each system of this package is: module and class."""
 
 
-OF_PAPERS = """\
-The recipes that are named after papers follow released code where there is some: that of ML-GCN, \
-VAC, CSRA, ML-Decoder and Query2Label, and ports and relatives of others. What a recipe does \
-otherwise stands under *Deviations*; what all of them do otherwise is this:
+class ListedRecipe(NamedTuple):
+    """What a listing says of a recipe.
 
-- An epoch is of whole batches; photos that are left wait for the next. Of COCO's 82,081 photos \
-with a label that is 1 at batches of 16 or 32, and 41 at 56, which the code of ML-GCN, CSRA and \
-ML-Decoder takes as a smaller batch.
-- All released code compares its epochs on the test photos and reports the best. Here they train \
-on all photos for training, as it does, and the last epoch is kept; `rnn-attention-paper`, whose \
-scores only rank, holds photos out to fit thresholds, and the epoch is chosen on them.
-- The code of ML-GCN, VAC and CSRA computes in float32, that of ML-Decoder and Query2Label in \
-float16 with a scaled loss. Here `--precision` says it, bfloat16 where the device has it; \
-poolings, classifiers and losses are in float32.\
-"""
-"""What all recipes of papers have in common."""
-
-
-def system_lines() -> Iterator[str]:
-    """One line a system: name, what it is, paper.
-
-    The systems' files are read as text: to import them takes seconds, as it imports torch.
+    Attributes:
+        name: What ``--recipe`` calls it.
+        system: A key of `SYSTEMS`.
+        source: Where its settings come from.
+        expectation: What to expect of it.
     """
-    for name in SYSTEM_CONFIGS:
-        file = Path(__file__).parent / "systems" / f"{name.replace('-', '_')}.py"
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        facts = {
-            node.target.id: ast.literal_eval(node.value)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.AnnAssign)
-            and isinstance(node.target, ast.Name)
-            and node.target.id in {"paper", "takes_new_labels"}
-            and node.value is not None
-        }
-        title = _titled(ast.get_docstring(tree) or "", zero_shot="takes_new_labels" in facts)
-        yield f"{name:15} {title} {facts['paper']}"
+
+    name: str
+    system: str
+    source: str
+    expectation: str
 
 
-def recipe_lines() -> Iterator[str]:
-    """One line a recipe: name, source, what to expect."""
-    for name, recipe in RECIPES.items():
-        yield f"{name:20} {recipe.source}; {recipe.expectation}"
+class ListedSystem(NamedTuple):
+    """What a listing says of a system.
+
+    Attributes:
+        name: A key of `SYSTEMS`.
+        summary: What it is, in a sentence.
+        paper: DOI or URL.
+    """
+
+    name: str
+    summary: str
+    paper: str
 
 
-def systems_page() -> str:
-    """The page on all systems, in Markdown."""
-    from tagsight.systems import SYSTEMS
+class Listing(NamedTuple):
+    """All systems and recipes of this package, as the commands print them."""
 
-    parts = [
-        "# Systems",
-        "Written by `make docs` from the systems themselves; a test compares the two.",
-        "mAP is in percent. Published numbers differ in resolution, split and the kind of average "
-        "precision; what is known of each stands beside it.",
-        OF_PAPERS,
-    ]
-    for name, system in SYSTEMS.items():
-        parts += [f"## {name}", *_section(name, system)]
-    return "\n\n".join(parts) + "\n"
+    systems: tuple[ListedSystem, ...]
+    recipes: tuple[ListedRecipe, ...]
 
 
-def _section(name: str, system: type[System]) -> Iterator[str]:
-    _, *rest = _module_doc(system).split("\n\n")
-    citation = next(part for part in rest if not part.startswith("Maps:"))
-    maps = next(part for part in rest if part.startswith("Maps:"))
-    yield _summary(system)
-    yield _one_line(citation)
-    yield _one_line(maps)
-    yield from _deviations(system)
-    yield "\n".join(
-        ["| recipe | source | what to expect |", "| --- | --- | --- |"]
-        + [
-            f"| `{recipe.name}` | {recipe.source} | {recipe.expectation} |"
-            for recipe in RECIPES.values()
-            if recipe.system == name
-        ]
-    )
-    yield "\n".join(
-        ["| published on | mAP | setting | source |", "| --- | --- | --- | --- |"]
-        + [f"| {p.data} | {p.score} | {p.setting} | {p.source} |" for p in system.published]
+@cache
+def listing() -> Listing:
+    """Read what is printed of all systems and recipes, without importing one of them."""
+    text = (files("tagsight.systems") / "listing.json").read_text(encoding="utf-8")
+    values = json.loads(text)
+    return Listing(
+        tuple(ListedSystem(*row) for row in values["systems"]),
+        tuple(ListedRecipe(*row) for row in values["recipes"]),
     )
 
 
-def _summary(system: type[System]) -> str:
-    return _titled(_module_doc(system), zero_shot=system.takes_new_labels)
+class _Systems(Mapping[str, "type[System]"]):
+    def __getitem__(self, name: str) -> type[System]:
+        if name in HOMES:
+            module, _, kind = HOMES[name].partition(":")
+            system: type[System] = getattr(import_module(module), kind)
+            return system
+        return _plug_in(_plug_ins()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        yield from HOMES
+        yield from _plug_ins()
+
+    def __len__(self) -> int:
+        return len(HOMES) + len(_plug_ins())
+
+    def __contains__(self, name: object) -> bool:
+        return name in HOMES or name in _plug_ins()
 
 
-def _titled(module_doc: str, *, zero_shot: bool) -> str:
-    title = _one_line(module_doc.split("\n\n", maxsplit=1)[0])
-    return f"{title} Zero-shot: it takes new labels." if zero_shot else title
+class _Recipes(Mapping[str, Recipe]):
+    def __getitem__(self, name: str) -> Recipe:
+        for system in _by_likelihood(name):
+            for recipe in recipes_of(system):
+                if recipe.name == name:
+                    return recipe
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (recipe.name for recipe in listing().recipes)
+        for name in _plug_ins():
+            yield from (recipe.name for recipe in recipes_of(name))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
-def _module_doc(system: type[System]) -> str:
-    return inspect.getdoc(inspect.getmodule(system)) or ""
+SYSTEMS: Mapping[str, type[System]] = _Systems()
+"""Every system by name; looking one up imports it."""
+
+RECIPES: Mapping[str, Recipe] = _Recipes()
+"""Every recipe by name; looking one up imports its system. A recipe's name begins with that of its
+system."""
 
 
-def _deviations(system: type[System]) -> Iterator[str]:
-    """Those of the method, then a list of those of its recipes."""
-    text = (inspect.getdoc(system) or "").partition("Deviations:")[2]
-    method, *recipes = (_one_line(part) for part in text.strip().split("\n\n"))
-    yield "Deviations: " + method
-    if recipes:
-        yield "\n".join(f"- {recipe}" for recipe in recipes)
+def recipes_of(system: str) -> tuple[Recipe, ...]:
+    """The recipes of a system, which stand in its file as ``RECIPES``."""
+    module = import_module(SYSTEMS[system].__module__)
+    found: tuple[Recipe, ...] = getattr(module, "RECIPES", ())
+    return found
 
 
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+def system_class(name: str) -> type[System]:
+    """Look a system up.
+
+    Raises:
+        DataError: If there is no system of that name.
+    """
+    if name not in SYSTEMS:
+        msg = f"expected one of the systems {', '.join(SYSTEMS)}, got {name!r}"
+        raise DataError(msg)
+    return SYSTEMS[name]
+
+
+def build_system(recipe: Recipe, labels: LabelSpace) -> System:
+    """Make the system that a recipe describes for these labels."""
+    return system_class(recipe.system)(recipe.settings, labels)
+
+
+def parse_recipe(values: Mapping[str, object]) -> Recipe:
+    """Make a recipe from plain values, such as a model folder's JSON holds.
+
+    Raises:
+        ValueError: If a setting is unknown or out of its range (pydantic's ``ValidationError``).
+    """
+    kind = system_class(str(values.get("system"))).Config
+    settings = kind.model_validate(values.get("settings", {}))
+    return Recipe.model_validate({**values, "settings": settings})
+
+
+def _by_likelihood(recipe: str) -> list[str]:
+    """The systems whose name a recipe's name begins with, the longest first."""
+    return sorted((name for name in SYSTEMS if recipe.startswith(name)), key=len, reverse=True)
+
+
+@cache
+def _plug_ins() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in HOMES}
+
+
+def _plug_in(point: EntryPoint) -> type[System]:
+    from tagsight.systems.base import System
+
+    found = point.load()
+    if not (isinstance(found, type) and issubclass(found, System)):
+        msg = f"the entry point {point.name!r}: expected a tagsight.System, got {found!r}"
+        raise DataError(msg)
+    return found

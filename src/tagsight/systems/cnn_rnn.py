@@ -16,12 +16,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
+from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.beam_search import beam_search
 from tagsight.nn.class_activation import pooled
-from tagsight.nn.sequence_decoder import SequenceDecoder
+from tagsight.nn.sequence_decoder import SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes.cnn_rnn import CNNRNNConfig
+from tagsight.systems.recipes import RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +32,55 @@ if TYPE_CHECKING:
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images
+
+
+class CNNRNNConfig(SystemConfig):
+    """CNN-RNN's settings."""
+
+    decoder: SequenceConfig = SequenceConfig()
+    """How labels are said one after another."""
+
+    dropout: float = Field(0.5, ge=0, lt=1)
+    """Share of a projection's numbers that is left out while training."""
+
+
+CNN_RNN_PAPER = TrainConfig(
+    image_size=224,
+    epochs=60,
+    batch_size=32,
+    optimizer="sgd",
+    decayed_parameters="all",
+    lr=1e-4,
+    weight_decay=1e-4,
+    schedule="constant",
+)
+"""CNN-RNN's rate, momentum and decay as remembered; it does not say how many epochs."""
+
+RECIPES = (
+    cpu_recipe(
+        "cnn-rnn",
+        CNNRNNConfig(decoder=SequenceConfig(hidden=256, activation="none"), dropout=0.1),
+    ),
+    Recipe(
+        name="cnn-rnn-paper",
+        system="cnn-rnn",
+        settings=CNNRNNConfig(
+            backbone=RESNET101,
+            decoder=SequenceConfig(embedding=64, hidden=512, max_labels=16, scoring="best"),
+            dropout=0.5,
+        ),
+        training=CNN_RNN_PAPER,
+        source=(
+            "recall of CNN-RNN, not re-read: order, tied embeddings of 64, LSTM of 512, dropout, "
+            "rate, momentum, decay, scores; ours: ResNet-101 for its VGG-16, beam, longest path, "
+            "batch, epochs, one stage"
+        ),
+        expectation=(
+            "published: COCO mAP 61.2 at 224 pixels with VGG-16, which is MAP@10, a ranking of "
+            f"labels; {UNTRIED}"
+        ),
+    ),
+)
 
 
 class CNNRNN(System):

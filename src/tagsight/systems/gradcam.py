@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 
 def grad_cam(system: System, images: Tensor, labels: Sequence[int]) -> Tensor:

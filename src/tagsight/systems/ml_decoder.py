@@ -16,13 +16,28 @@ from zlib import crc32
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 
+from tagsight.config import (
+    AsymmetricConfig,
+    DecoderConfig,
+    RandAugmentConfig,
+    Recipe,
+    SystemConfig,
+    TrainConfig,
+)
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes.ml_decoder import MLDecoderConfig
+from tagsight.systems.recipes import (
+    CPU_DECODER_TRAINING,
+    CPU_SMOOTHING,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +48,70 @@ if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.label_attention import Look
     from tagsight.nn.views import Images
+
+
+class MLDecoderConfig(SystemConfig):
+    """ML-Decoder's settings."""
+
+    decoder: DecoderConfig = DecoderConfig()
+    """The size of its one layer."""
+
+    groups: int = Field(100, gt=0)
+    """How many queries at most; of more labels, several in a row share one."""
+
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of the decoder's numbers that training leaves out at random."""
+
+
+RELEASED_BATCH = 56
+
+ML_DECODER_PAPER = TrainConfig(
+    image_size=448,
+    epochs=40,
+    batch_size=RELEASED_BATCH,
+    optimizer="adam",
+    lr=1e-4,
+    weight_decay=1e-4 / RELEASED_BATCH,
+    schedule="one_cycle",
+    cycle_momentum=True,
+    cutout=0.5,
+    rand_augment=RandAugmentConfig(operations=2),
+    selection="last",
+    average=0.9997,
+)
+"""ML-Decoder's released code. Its L2 penalty of 1e-4 stands beside a sum over the batch, ours
+beside the mean."""
+
+RECIPES = (
+    cpu_recipe(
+        "ml-decoder",
+        MLDecoderConfig(
+            label_smoothing=CPU_SMOOTHING,
+            decoder=DecoderConfig(width=256, heads=8, hidden=512),
+        ),
+        CPU_DECODER_TRAINING,
+    ),
+    Recipe(
+        name="ml-decoder-paper",
+        system="ml-decoder",
+        settings=MLDecoderConfig(
+            backbone=RESNET101,
+            loss="asymmetric",
+            asymmetric=AsymmetricConfig(gamma_positive=0, gamma_negative=4, margin=0.05),
+        ),
+        training=ML_DECODER_PAPER,
+        source=(
+            "ML-Decoder's released code: width 768, 8 heads, 2048 hidden units, 100 groups, "
+            "dropout 0.1, asymmetric loss with 4, 0 and 0.05, Adam at 1e-4 in one cycle with an L2 "
+            "penalty of 1e-4, 40 epochs, batch of 56, average 0.9997, Cutout, RandAugment; ours: "
+            "ResNet-101 for its TResNet"
+        ),
+        expectation=(
+            "published: COCO mAP 90.1 at 448 pixels with TResNet-L, none with ResNet-101; "
+            f"{UNTRIED}"
+        ),
+    ),
+)
 
 
 class MLDecoder(System):

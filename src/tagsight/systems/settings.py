@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tagsight.config import Settings, TrainConfig
 from tagsight.errors import DataError, Place, settings_sentence
-from tagsight.systems.recipes import RECIPES, SYSTEM_CONFIGS
+from tagsight.systems.catalogue import RECIPES, SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,7 +69,7 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
     """
     base = known_recipe(name)
     kinds: dict[str, type[Settings]] = {
-        "system": SYSTEM_CONFIGS[base.system],
+        "system": SYSTEMS[base.system].Config,
         "training": TrainConfig,
     }
     known = {path: kind for table in kinds for path, kind in _fields(kinds[table], (table,))}

@@ -11,16 +11,18 @@ made of. Their cells are those of the stage before the last, half as wide as the
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import class_logits, pooled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes.srn import SRNConfig
+from tagsight.systems.recipes import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -28,6 +30,84 @@ if TYPE_CHECKING:
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images
+
+
+class SRNConfig(SystemConfig):
+    """SRN's settings."""
+
+    channels: int = Field(512, gt=0, le=8192)
+    """Width of the layers that attend, and of those that regularise before the full kernels."""
+
+    kernels: int = Field(4, gt=0, le=64)
+    """Full-size kernels on each channel of the regularisation."""
+
+    grid: int = Field(14, gt=0, le=64)
+    """Side of the full-size kernels, in cells; attention of another grid is resized to it."""
+
+    alpha: float = Field(0.5, ge=0, le=1)
+    """Share of the main network in the logits; the regularisation has the rest."""
+
+    attention_from: float = Field(0.25, ge=0, le=1)
+    """Fraction of the training from which attention is trained, and the main network is not."""
+
+    regularisation_from: float = Field(0.5, ge=0, le=1)
+    """Fraction from which the regularisation alone is trained."""
+
+    together_from: float = Field(0.75, ge=0, le=1)
+    """Fraction from which everything is trained."""
+
+    @model_validator(mode="after")
+    def _stages_follow_one_another(self) -> Self:
+        stages = (self.attention_from, self.regularisation_from, self.together_from)
+        if list(stages) != sorted(stages):
+            msg = (
+                "attention_from, regularisation_from, together_from: expected fractions that do "
+                f"not fall, got {stages}"
+            )
+            raise ValueError(msg)
+        return self
+
+
+SRN_PAPER = TrainConfig(
+    image_size=224,
+    epochs=60,
+    batch_size=96,
+    optimizer="sgd",
+    decayed_parameters="all",
+    lr=1e-3,
+    weight_decay=5e-4,
+    schedule="step",
+    decay_every=20,
+    decay_factor=0.1,
+    crop=0.25,
+    random_flip=True,
+)
+
+RECIPES = (
+    cpu_recipe(
+        "srn",
+        SRNConfig(
+            label_smoothing=CPU_SMOOTHING,
+            channels=128,
+            attention_from=0.4,
+            regularisation_from=0.5,
+            together_from=0.6,
+        ),
+    ),
+    Recipe(
+        name="srn-paper",
+        system="srn",
+        settings=SRNConfig(backbone=RESNET101),
+        training=SRN_PAPER,
+        source=(
+            "SRN, from memory: 224 pixels, SGD at 1e-3 with decay 5e-4, batch of 96, alpha 0.5, "
+            "four stages; 60 epochs, decay every 20 (theirs at plateaus) and stages of equal "
+            "length are ours"
+        ),
+        expectation=f"published: COCO mAP 77.1 at 224 pixels; {UNTRIED}",
+    ),
+)
+
 
 Stage = Literal["main", "attention", "regularisation", "together"]
 

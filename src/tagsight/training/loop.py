@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tagsight.loading.batches import Batch, TrainingBatches
     from tagsight.nn.views import Images
     from tagsight.runtime.device import Runtime
-    from tagsight.systems import System
+    from tagsight.systems.base import System
 
 
 Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]

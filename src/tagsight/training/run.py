@@ -18,7 +18,7 @@ from tagsight.loading.augmentation import Augmentation
 from tagsight.loading.batches import PhotoStore, TrainingBatches
 from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.nn.views import ORIGINAL
-from tagsight.systems import SYSTEMS, build_system
+from tagsight.systems.catalogue import SYSTEMS, build_system
 from tagsight.systems.remembering import RememberingSystem
 from tagsight.training.loop import Training
 from tagsight.training.origin import origin_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.loading.batches import Photos
     from tagsight.runtime.device import Runtime
-    from tagsight.systems import System
+    from tagsight.systems.base import System
     from tagsight.training.log import Log
     from tagsight.training.run_folder import Outcome
 

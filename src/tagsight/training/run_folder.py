@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.labels.space import LabelSpace
     from tagsight.runtime.processes import Processes
-    from tagsight.systems import System
+    from tagsight.systems.base import System
     from tagsight.training.log import Log
     from tagsight.training.loop import Training
     from tagsight.training.origin import Origin
