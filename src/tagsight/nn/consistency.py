@@ -1,6 +1,6 @@
-"""The attention consistency objective of VAC and G-CAM: views, their maps, their distance.
+"""Attention consistency, the steps of VAC and G-CAM: views, their maps, their distance.
 
-The views of a step are made here, from the batch, so that all views of a photo share its crop, as
+The views of a step are made from the batch, so that all views of a photo share its crop, as
 equivariance demands.
 """
 
@@ -10,38 +10,28 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
-from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.class_activation import class_maps
 from tagsight.nn.equivariance import on_one_grid, undo_on_maps
 from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import ORDER, ORIGINAL, FrozenFeatures, View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from tagsight.config import ConsistencyConfig, SystemConfig, Transform
+    from tagsight.config import ConsistencyConfig, Transform
     from tagsight.nn.backbones import Backbone
     from tagsight.nn.views import Images
 
 
-class GridClassifiers(Protocol):
-    """What a system must have for its maps to be held together over views."""
+class Viewing(Protocol):
+    """What gives the feature grids of views: a system's encoder, and its way to make a view."""
 
     backbone: Backbone
 
-    @property
-    def config(self) -> SystemConfig:
-        """Settings; the pooling is read."""
-
-    def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        """``(L, D)`` float classifiers, and ``(L,)`` float bias or None."""
-
     def see(self, images: Tensor, view: View) -> Tensor:
         """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``."""
-
-    def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss of the labels: ``(B, L), (B, L) -> ()``."""
 
 
 class Pair(NamedTuple):
@@ -50,39 +40,6 @@ class Pair(NamedTuple):
     first: View
     second: View
     weight: float
-
-
-def consistent_losses(
-    system: GridClassifiers,
-    config: ConsistencyConfig,
-    images: Images,
-    targets: Tensor,
-    progress: float,
-) -> dict[str, Tensor]:
-    """Label loss over all views and distance of their maps, weighted by lambda (G-CAM Eq. 13).
-
-    Args:
-        system: Whose backbone and classifiers make the maps.
-        config: Views, distance and lambda.
-        images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their views.
-        targets: ``(B, L)`` int in {1, 0, -1}.
-        progress: Fraction of the training that is done, in [0, 1]; lambda grows with it.
-    """
-    pairs = view_pairs(config)
-    views = _views_of(pairs)
-    features = _features(system, images, views)
-    classifiers, bias = system.classifiers()
-
-    pooling = system.config.pooling
-    logits = [class_logits(pooled(features[v], pooling), classifiers, bias) for v in views]
-    label_loss = torch.stack([system.label_loss(logit, targets) for logit in logits]).mean()
-
-    steering = classifiers.detach() if config.detach_classifiers else classifiers
-    maps = {view: _maps_in_photo_frame(features[view], steering, view) for view in views}
-    consistency = torch.stack([_distance(maps, pair, config) for pair in pairs]).sum()
-
-    weight = config.weight * (min(1.0, progress / config.ramp) if config.ramp else 1.0)
-    return {"labels": (1 - weight) * label_loss, "consistency": weight * consistency}
 
 
 def view_pairs(config: ConsistencyConfig) -> list[Pair]:
@@ -111,15 +68,25 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
 def possible_views(config: ConsistencyConfig) -> list[View]:
     """All views that some step may compare."""
     every = "each" if config.views == "one" else config.views
-    return _views_of(view_pairs(config.model_copy(update={"views": every})))
+    return views_of(view_pairs(config.model_copy(update={"views": every})))
 
 
-def _views_of(pairs: Sequence[Pair]) -> list[View]:
+def views_of(pairs: Sequence[Pair]) -> list[View]:
+    """The views that pairs compare, each once, in an order that is always the same."""
     return sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
 
 
-def _features(system: GridClassifiers, images: Images, views: Sequence[View]) -> dict[View, Tensor]:
-    """Feature grids of the views; views of one size go through the backbone together."""
+def view_features(system: Viewing, images: Images, views: Sequence[View]) -> dict[View, Tensor]:
+    """Encode the views of a batch, those of one size together.
+
+    Args:
+        system: Whose encoder it is.
+        images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their views.
+        views: Which.
+
+    Returns:
+        ``(B, D, h, w)`` float by view, in the order of ``views``.
+    """
     backbone = system.backbone
     if isinstance(images, FrozenFeatures):
         encode, seen = backbone.from_frozen, images.views
@@ -130,10 +97,15 @@ def _features(system: GridClassifiers, images: Images, views: Sequence[View]) ->
         group = [view for view in views if seen[view].shape == size]
         features = encode(torch.cat([seen[view] for view in group]))
         grids |= zip(group, features.chunk(len(group)), strict=True)
-    return grids
+    return {view: grids[view] for view in views}
 
 
-def _maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:
+def maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:
+    """Class activation maps of a view (G-CAM Eq. 10), its transforms undone (Eq. 11).
+
+    ``(B, D, h, w), (L, D) -> (B, L, h, w)``: where the network is equivariant, all views of a photo
+    have the same maps, but for the size of their grids.
+    """
     maps = class_maps(features, classifiers)
     for transform in reversed(ORDER):
         if transform in view:
@@ -141,6 +113,23 @@ def _maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> T
     return maps
 
 
-def _distance(maps: dict[View, Tensor], pair: Pair, config: ConsistencyConfig) -> Tensor:
-    first, second = on_one_grid(maps[pair.first], maps[pair.second], config.alignment)
-    return pair.weight * map_consistency(first, second, config.error)
+def maps_distance(
+    maps: Mapping[View, Tensor], pairs: Sequence[Pair], config: ConsistencyConfig
+) -> Tensor:
+    """Sum the distances between the maps of all pairs of views, each on one grid (G-CAM Eq. 12).
+
+    Args:
+        maps: ``(B, L, h, w)`` float by view, in the frame of the photo.
+        pairs: Which are compared, and their weights.
+        config: How grids of two sizes are made one, and the kind of distance.
+    """
+    distances = []
+    for pair in pairs:
+        first, second = on_one_grid(maps[pair.first], maps[pair.second], config.alignment)
+        distances.append(pair.weight * map_consistency(first, second, config.error))
+    return torch.stack(distances).sum()
+
+
+def consistency_weight(config: ConsistencyConfig, progress: float) -> float:
+    """Lambda of G-CAM Eq. 13 at a fraction of the training, in [0, 1]; it grows over the ramp."""
+    return config.weight * (min(1.0, progress / config.ramp) if config.ramp else 1.0)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
 
 
+RAREST = 1e-3
+"""Frequency that a label's first bias is made for at least, and 1 minus it at most."""
+
+
 def conditional_probability(cooccurrence: Tensor) -> Tensor:
     """How likely a label is where another is present: ``P[i, j] = P(i given j)``.
 
@@ -243,3 +247,31 @@ class LearnedClassifiers(nn.Module):
     def forward(self) -> Tensor:
         """Give the classifiers, ``(L, D)`` float."""
         return self.weight
+
+
+def graph_classifiers(
+    labels: LabelSpace, channels: int, config: GraphConfig
+) -> GraphClassifiers | LearnedClassifiers:
+    """Make the classifiers that the settings ask for: of the graph, or one by one for ablation.
+
+    Args:
+        labels: The labels, with word vectors.
+        channels: Length ``D`` of a classifier, that of the photo's embedding.
+        config: The graph and the layers.
+
+    Raises:
+        ValueError: If the labels have no word vectors.
+    """
+    if config.variant == "none":
+        return LearnedClassifiers(len(labels), channels)
+    return GraphClassifiers(labels, channels, config)
+
+
+def label_bias(labels: LabelSpace, config: GraphLayersConfig) -> nn.Parameter | None:
+    """Begin the bias of each label at the log-odds of its frequency: ``(L,)`` float; or None.
+
+    Frequencies are kept within 0.001 of 0 and 1. None if the settings ask for no bias.
+    """
+    if not config.bias:
+        return None
+    return nn.Parameter(labels.frequency.clamp(RAREST, 1 - RAREST).logit())

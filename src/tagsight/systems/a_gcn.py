@@ -13,15 +13,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tagsight.config import LearnedGraphConfig, Pooling, Recipe, SystemConfig
+from tagsight.nn.graph import label_bias
 from tagsight.nn.learned_graph import LearnedGraphClassifiers
-from tagsight.systems.base import Published
-from tagsight.systems.label_graph import LabelGraphSystem
+from tagsight.systems.base import Published, with_own_rate
+from tagsight.systems.grid import GridSystem
 from tagsight.systems.recipes import CPU_SMOOTHING, ML_GCN_PAPER, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from tagsight.config import GraphLayersConfig, SystemConfig
+    from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images
     from tagsight.systems.base import ParameterGroup
@@ -63,7 +64,7 @@ RECIPES = (
 )
 
 
-class AGCN(LabelGraphSystem):
+class AGCN(GridSystem):
     """ML-GCN's two graph convolutions over edges that two projections of the word vectors make.
 
     A second term, ``||A - I||_1``, keeps labels from mixing more than it pays.
@@ -110,15 +111,18 @@ class AGCN(LabelGraphSystem):
             "G-CAM Table 1, rerun by its authors",
         ),
     )
+    needs_vectors: ClassVar[bool] = True
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias"})
     config: AGCNConfig
-    label_graph: LearnedGraphClassifiers
+    bias: nn.Parameter | None
 
-    @property
-    def layers(self) -> GraphLayersConfig:
-        return self.config.graph
+    def __init__(self, config: AGCNConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.label_graph = LearnedGraphClassifiers(labels, self.backbone.channels, config.graph)
+        self.register_parameter("bias", label_bias(labels, config.graph))
 
-    def make_network(self, labels: LabelSpace) -> LearnedGraphClassifiers:
-        return LearnedGraphClassifiers(labels, self.backbone.channels, self.config.graph)
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        return self.label_graph(), self.bias
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         losses = super().losses(images, targets, progress)
@@ -128,10 +132,8 @@ class AGCN(LabelGraphSystem):
         return losses | {"sparsity": self.config.graph.sparsity * distance}
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
-        graph, *others = super().parameter_groups(lr, backbone_factor)
-        layers = (self.label_graph.as_target, self.label_graph.as_source)
-        projections = [parameter for layer in layers for parameter in layer.parameters()]
-        known = set(map(id, projections))
-        graph["params"] = [p for p in graph["params"] if id(p) not in known]
-        rate = lr * self.config.graph.similarity_lr_factor
-        return [graph, {"params": projections, "lr": rate}, *others]
+        graph, network = self.config.graph, self.label_graph
+        groups = super().parameter_groups(lr, backbone_factor)
+        groups = with_own_rate(groups, network.parameters(), lr * graph.lr_factor)
+        projections = [*network.as_target.parameters(), *network.as_source.parameters()]
+        return with_own_rate(groups, projections, lr * graph.similarity_lr_factor)

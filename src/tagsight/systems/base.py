@@ -14,7 +14,7 @@ from tagsight.nn.losses import label_loss, vac_label_weights
 from tagsight.nn.views import ORIGINAL, see
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
@@ -186,3 +186,22 @@ class System(nn.Module, ABC):
             {"params": [p for p in trainable if id(p) not in backbone], "lr": lr},
             {"params": [p for p in trainable if id(p) in backbone], "lr": lr * backbone_factor},
         ]
+
+
+def with_own_rate(
+    groups: Sequence[ParameterGroup], parameters: Iterable[nn.Parameter], lr: float
+) -> list[ParameterGroup]:
+    """Give some parameters a learning rate of their own: a group before the others.
+
+    Args:
+        groups: All parameters that are trained.
+        parameters: Those with their own rate; the ones among them that are in no group stay out.
+        lr: The rate.
+    """
+    own = list(parameters)
+    known = set(map(id, own))
+    others: list[ParameterGroup] = [
+        {**group, "params": [p for p in group["params"] if id(p) not in known]} for group in groups
+    ]
+    trained = {id(p) for group in groups for p in group["params"]}
+    return [{"params": [p for p in own if id(p) in trained], "lr": lr}, *others]

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 
 from tagsight.config import GraphConfig, Recipe, Settings
 from tagsight.nn.class_activation import class_maps, pooled
+from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.runtime.precision import full_precision, widened
-from tagsight.systems.base import Recognition
-from tagsight.systems.ml_gcn import MLGCN, MLGCNConfig
+from tagsight.systems.base import Recognition, with_own_rate
+from tagsight.systems.grid import GridSystem
+from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
     CPU_GRAPH,
     CPU_SMOOTHING,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images
-    from tagsight.systems.base import Published
+    from tagsight.systems.base import ParameterGroup, Published
 
 
 class FusionConfig(Settings):
@@ -112,7 +114,7 @@ SMALLEST = 1e-12
 """What a sum's size is not allowed to fall below under a root, whose slope at 0 is infinite."""
 
 
-class FGCN(MLGCN):
+class FGCN(GridSystem):
     """ML-GCN with multi-modal factorised bilinear pooling (MFB) in the place of its dot product.
 
     With ``u = W_i x`` and ``v_l = W_c m_l`` the logit of a label is the sum of ``u * v_l``: the dot
@@ -134,13 +136,17 @@ class FGCN(MLGCN):
     Config: ClassVar[type[SystemConfig]] = FGCNConfig
     paper: ClassVar[str] = "https://doi.org/10.1145/3340531.3411880"
     published: ClassVar[tuple[Published, ...]] = ()
+    needs_vectors: ClassVar[bool] = True
     label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "sum_weights"})
     config: FGCNConfig
+    bias: nn.Parameter | None
     sum_weights: nn.Parameter | None
 
     def __init__(self, config: FGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         channels, fusion = self.backbone.channels, config.fusion
+        self.label_graph = graph_classifiers(labels, channels, config.graph)
+        self.register_parameter("bias", label_bias(labels, config.graph))
         self.of_photo = nn.Linear(channels, fusion.width, bias=fusion.bias)
         self.of_label = nn.Linear(channels, fusion.width, bias=fusion.bias)
         if fusion.freeze_projections:
@@ -187,15 +193,23 @@ class FGCN(MLGCN):
             logits = self._logits(products.sum(-1)[:, :, None, None], bias)
         return {"labels": self.label_loss(logits[..., 0, 0], targets)}
 
+    def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
+        groups = super().parameter_groups(lr, backbone_factor)
+        graph = self.config.graph
+        if graph.variant == "none":  # nothing has a rate of its own
+            return groups
+        return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)
+
     @property
     def _is_linear(self) -> bool:
         return not (self.config.fusion.signed_root or self.config.fusion.unit_length)
 
     def _of_labels(self) -> tuple[Tensor, Tensor | None]:
         """``(L, S, J / S)`` float, the projected classifiers by their sums; and the bias."""
-        classifiers, bias = super().classifiers()
+        classifiers = self.label_graph()
         with full_precision(classifiers.device):
-            return self.of_label(classifiers).unflatten(1, (self.config.fusion.sums, -1)), bias
+            of_labels = self.of_label(classifiers).unflatten(1, (self.config.fusion.sums, -1))
+        return of_labels, self.bias
 
     def _fused(self, features: Tensor) -> Tensor:
         """Fuse every cell with every label: ``(B, D, h, w) -> (B, L, h, w)``."""

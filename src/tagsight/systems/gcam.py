@@ -11,9 +11,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
+
 from tagsight.config import ConsistencyConfig, GraphConfig, Pooling, Recipe
-from tagsight.systems.base import Published
-from tagsight.systems.ml_gcn import MLGCN, MLGCNConfig
+from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.consistency import (
+    consistency_weight,
+    maps_distance,
+    maps_in_photo_frame,
+    possible_views,
+    view_features,
+    view_pairs,
+    views_of,
+)
+from tagsight.nn.graph import graph_classifiers, label_bias
+from tagsight.nn.views import see
+from tagsight.systems.base import Published, Recognition, System, with_own_rate
+from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
     CPU_CONSISTENCY,
     CPU_GRAPH,
@@ -26,7 +40,14 @@ from tagsight.systems.recipes import (
 )
 
 if TYPE_CHECKING:
-    from tagsight.config import ConsistencyConfig, SystemConfig
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from tagsight.config import SystemConfig
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images, View
+    from tagsight.systems.base import ParameterGroup
 
 
 class GCAMConfig(MLGCNConfig):
@@ -84,16 +105,50 @@ RECIPES = (
 )
 
 
-class GCAM(MLGCN):
-    """ML-GCN's generated classifiers trained with VAC's attention consistency (Eq. 13).
+class GCAM(System):
+    """Class activation maps of classifiers that a graph over the labels generates.
+
+    Section 3: the feature grid ``F`` of a photo comes from the encoder (3.1), the classifiers ``M``
+    from the label graph (3.2, Eqs. 2-7); together they make the logits ``Y`` (Eq. 8) and the maps
+    ``Q`` (Eq. 10). Training minimises the label loss (Eq. 9) and the distance between the maps of
+    a photo and of its transformed views (Eqs. 11 and 12), weighed by lambda (Eq. 13).
 
     Deviations:
-        Eq. 5 thresholds the transposed probability, Eq. 6 sums over channels, Eq. 7 puts a ReLU
-        behind the last layer (no score could fall below 0.5), Eq. 9 lacks its minus sign, Eq. 12
-        is not squared: see ``docs/notation.md`` for what is done instead. The consistency loss
-        does not move the classifiers (``consistency.detach_classifiers``), since shrinking them is
-        its trivial minimum. With ``consistency.weight = 0`` the system is ML-GCN, but with the
-        average pooling of section 3.1 unless ``pooling`` says otherwise.
+        The paper's equations cannot all be taken as printed; ``docs/notation.md`` has its symbols.
+        Where it is silent, its predecessors' code decides: ML-GCN's for the graph, VAC's for the
+        loss.
+
+        Eqs. 3-5: Eq. 4 says ``P(o_i given o_j)`` and Eq. 5 compares the transposed ``P_ji`` with
+        epsilon. Here an edge goes from ``j`` to ``i`` where ``P(o_i given o_j) >= 0.4``, as in
+        ML-GCN's code; ``graph.direction = "given_target"`` is the other reading.
+
+        Eq. 6 sums over the ``C`` channels, without a summand. Here the neighbours of a label share
+        delta equally and the label keeps ``1 - delta``: 0.2 and 0.8, which are ML-GCN's 0.25 and 1
+        up to a factor that Eq. 2 removes.
+
+        Eq. 2 adds an identity to a matrix that has ``1 - delta`` on its diagonal already. Here it
+        is not added, as in ML-GCN's code (``graph.second_self_loop`` adds it).
+
+        Eq. 7 counts three layers and puts a ReLU behind each. Here there are two, a LeakyReLU of
+        slope 0.2 between them and nothing behind the second: over features that are never negative,
+        classifiers that are never negative would give every label a score of at least 0.5.
+
+        Eq. 9 lacks its minus sign. It sums over the labels, the function of its footnote averages;
+        here it sums (``label_reduction``), over the known labels of a photo, averaged over photos
+        and views.
+
+        Eq. 12 is a norm that is not squared, over ``L H W``. VAC's code takes the mean squared
+        difference (``consistency.error = "squared"``; ``"norm"`` is as printed). ``gcam-cpu``
+        divides that by the variance of the maps (``"relative"``). Grids of 7 x 7 and 6 x 6 cells
+        are compared at the cells of the coarser one, not enlarged to 42 x 42 as in VAC's code
+        (``consistency.alignment``), which leaves a distance that no network can remove.
+
+        Eq. 13 does not say whether the distance moves the classifiers. Here it does not
+        (``consistency.detach_classifiers``), as in VAC's code: smaller classifiers are its trivial
+        minimum.
+
+        Section 4.3 calls G-CAM at lambda = 0 ML-GCN, whose code pools by maximum. Section 3.1 pools
+        by average, and so does this system, so that a map's mean is its logit; ``pooling`` chooses.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
@@ -113,8 +168,71 @@ class GCAM(MLGCN):
             "G-CAM Table 1",
         ),
     )
+    needs_vectors: ClassVar[bool] = True
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "label_graph.weight"})
     config: GCAMConfig
+    bias: nn.Parameter | None
+
+    def __init__(self, config: GCAMConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        # `label_adjacency` is Eqs. 3-6 and 2, `GraphClassifiers` the layers of Eq. 7 over it.
+        self.label_graph = graph_classifiers(labels, self.backbone.channels, config.graph)
+        self.register_parameter("bias", label_bias(labels, config.graph))
+
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        """M: ``(L, D)`` float, and ``(L,)`` float bias or None, which the paper does not have."""
+        return self.label_graph(), self.bias  # Eqs. 2-7
+
+    def forward(self, images: Images) -> Recognition:
+        features = self.backbone(images)  # F, section 3.1
+        classifiers, bias = self.classifiers()  # M
+        embedding = pooled(features, self.config.pooling)  # D, section 3.1
+        return Recognition(
+            logits=class_logits(embedding, classifiers, bias),  # Y, Eq. 8
+            maps=class_maps(features, classifiers, bias),  # Q, Eq. 10
+            embedding=embedding,
+        )
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        consistency = self.config.consistency
+        if not consistency.weight:
+            return super().losses(images, targets, progress)
+        pairs = view_pairs(consistency)  # I and T(I)
+        features = view_features(self, images, views_of(pairs))  # F and F'
+        classifiers, bias = self.classifiers()  # M
+
+        logits = [
+            class_logits(pooled(grid, self.config.pooling), classifiers, bias)  # Eq. 8
+            for grid in features.values()
+        ]
+        label_loss = torch.stack([self.label_loss(one, targets) for one in logits]).mean()  # Eq. 9
+
+        steering = classifiers.detach() if consistency.detach_classifiers else classifiers
+        maps = {
+            view: maps_in_photo_frame(grid, steering, view)  # Eqs. 10 and 11
+            for view, grid in features.items()
+        }
+        distance = maps_distance(maps, pairs, consistency)  # Eq. 12
+
+        weight = consistency_weight(consistency, progress)  # lambda
+        return {"labels": (1 - weight) * label_loss, "consistency": weight * distance}  # Eq. 13
 
     @property
-    def consistency(self) -> ConsistencyConfig | None:
-        return self.config.consistency if self.config.consistency.weight else None
+    def maps_add_up(self) -> bool:
+        return self.config.pooling == "average"
+
+    @property
+    def views(self) -> Sequence[View]:
+        consistency = self.config.consistency
+        return possible_views(consistency) if consistency.weight else super().views
+
+    def see(self, images: Tensor, view: View) -> Tensor:
+        scale = self.config.consistency.scale
+        return see(images, view, scale=scale, multiple=self.backbone.stride)
+
+    def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
+        groups = super().parameter_groups(lr, backbone_factor)
+        graph = self.config.graph
+        if graph.variant == "none":  # nothing has a rate of its own
+            return groups
+        return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)

@@ -13,10 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tagsight.config import GraphConfig, Pooling, Recipe, SystemConfig
-from tagsight.nn.graph import GraphClassifiers, LearnedClassifiers
-from tagsight.systems.base import Published
+from tagsight.nn.graph import graph_classifiers, label_bias
+from tagsight.systems.base import Published, with_own_rate
 from tagsight.systems.grid import GridSystem
-from tagsight.systems.label_graph import LabelGraphSystem
 from tagsight.systems.recipes import (
     CPU_GRAPH,
     CPU_SMOOTHING,
@@ -28,9 +27,9 @@ from tagsight.systems.recipes import (
 )
 
 if TYPE_CHECKING:
-    from tagsight.config import GraphLayersConfig, SystemConfig
+    from torch import Tensor, nn
+
     from tagsight.labels.space import LabelSpace
-    from tagsight.nn.graph import LabelNetwork
     from tagsight.systems.base import ParameterGroup
 
 
@@ -61,7 +60,7 @@ RECIPES = (
 )
 
 
-class MLGCN(LabelGraphSystem):
+class MLGCN(GridSystem):
     """Two graph convolutions turn the labels' word vectors into their classifiers.
 
     Eqs. 2-8 of the paper; the adjacency is fixed, the two layers are trained.
@@ -107,20 +106,23 @@ class MLGCN(LabelGraphSystem):
             "G-CAM Table 1, rerun by its authors",
         ),
     )
+    needs_vectors: ClassVar[bool] = True
     label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "label_graph.weight"})
     config: MLGCNConfig
+    bias: nn.Parameter | None
 
-    @property
-    def layers(self) -> GraphLayersConfig:
-        return self.config.graph
+    def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        # Eqs. 2-8. Not `graph`: what `torch.export` makes of a system has one of its own.
+        self.label_graph = graph_classifiers(labels, self.backbone.channels, config.graph)
+        self.register_parameter("bias", label_bias(labels, config.graph))
 
-    def make_network(self, labels: LabelSpace) -> LabelNetwork | LearnedClassifiers:
-        channels = self.backbone.channels
-        if self.config.graph.variant == "none":
-            return LearnedClassifiers(len(labels), channels)
-        return GraphClassifiers(labels, channels, self.config.graph)
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        return self.label_graph(), self.bias
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
-        if self.config.graph.variant == "none":  # nothing has a rate of its own
-            return GridSystem.parameter_groups(self, lr, backbone_factor)
-        return super().parameter_groups(lr, backbone_factor)
+        groups = super().parameter_groups(lr, backbone_factor)
+        graph = self.config.graph
+        if graph.variant == "none":  # nothing has a rate of its own
+            return groups
+        return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)

@@ -12,8 +12,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
+from torch import nn
+
 from tagsight.config import ConsistencyConfig, Recipe, SystemConfig
+from tagsight.nn.class_activation import class_logits, pooled
+from tagsight.nn.consistency import (
+    consistency_weight,
+    maps_distance,
+    maps_in_photo_frame,
+    possible_views,
+    view_features,
+    view_pairs,
+    views_of,
+)
+from tagsight.nn.views import see
 from tagsight.systems.base import Published
+from tagsight.systems.grid import GridSystem
 from tagsight.systems.recipes import (
     CPU_CONSISTENCY,
     CPU_SMOOTHING,
@@ -23,10 +38,14 @@ from tagsight.systems.recipes import (
     UNTRIED,
     cpu_recipe,
 )
-from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:
-    from tagsight.config import ConsistencyConfig, SystemConfig
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from tagsight.labels.space import LabelSpace
+    from tagsight.nn.views import Images, View
 
 
 class VACConfig(SystemConfig):
@@ -82,7 +101,7 @@ RECIPES = (
 )
 
 
-class VAC(ResNet):
+class VAC(GridSystem):
     """The baseline with the attention consistency loss.
 
     Deviations:
@@ -125,8 +144,39 @@ class VAC(ResNet):
             "G-CAM Table 1, rerun by its authors",
         ),
     )
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
     config: VACConfig
 
+    def __init__(self, config: VACConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.classifier = nn.Linear(self.backbone.channels, len(labels))
+
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        return self.classifier.weight, self.classifier.bias
+
     @property
-    def consistency(self) -> ConsistencyConfig | None:
-        return self.config.consistency if self.config.consistency.weight else None
+    def views(self) -> Sequence[View]:
+        consistency = self.config.consistency
+        return possible_views(consistency) if consistency.weight else super().views
+
+    def see(self, images: Tensor, view: View) -> Tensor:
+        scale = self.config.consistency.scale
+        return see(images, view, scale=scale, multiple=self.backbone.stride)
+
+    def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+        consistency = self.config.consistency
+        if not consistency.weight:
+            return super().losses(images, targets, progress)
+        pairs = view_pairs(consistency)
+        features = view_features(self, images, views_of(pairs))
+        classifiers, bias = self.classifiers()
+        logits = [
+            class_logits(pooled(grid, self.config.pooling), classifiers, bias)
+            for grid in features.values()
+        ]
+        labels = torch.stack([self.label_loss(one, targets) for one in logits]).mean()
+        steering = classifiers.detach() if consistency.detach_classifiers else classifiers
+        maps = {v: maps_in_photo_frame(grid, steering, v) for v, grid in features.items()}
+        distance = maps_distance(maps, pairs, consistency)
+        weight = consistency_weight(consistency, progress)
+        return {"labels": (1 - weight) * labels, "consistency": weight * distance}

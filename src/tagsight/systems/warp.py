@@ -12,16 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
+from torch import nn
 
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.losses import ranking_loss
+from tagsight.systems.grid import GridSystem
 from tagsight.systems.recipes import RESNET101, UNTRIED, cpu_recipe
-from tagsight.systems.resnet import ResNet
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
+    from tagsight.labels.space import LabelSpace
     from tagsight.systems.base import Published
 
 
@@ -87,7 +89,7 @@ RECIPES = (
 )
 
 
-class WARP(ResNet):
+class WARP(GridSystem):
     """The linear baseline with a loss on the order of a photo's labels.
 
     Deviations:
@@ -103,7 +105,15 @@ class WARP(ResNet):
     Config: ClassVar[type[SystemConfig]] = WARPConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1312.4894"
     published: ClassVar[tuple[Published, ...]] = ()
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
     config: WARPConfig
+
+    def __init__(self, config: WARPConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.classifier = nn.Linear(self.backbone.channels, len(labels))
+
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        return self.classifier.weight, self.classifier.bias
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """How far absent labels come before present ones, as the settings say."""
