@@ -112,7 +112,7 @@ def failing_systems(monkeypatch, error: BaseException) -> None:
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(tagsight.systems.catalogue, "system_lines", fail)
+    monkeypatch.setattr(tagsight.systems.catalogue, "listing", fail)
 
 
 def complaint(capsys, *arguments: str) -> str:

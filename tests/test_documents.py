@@ -21,7 +21,8 @@ from PIL import Image
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.protocols import PROTOCOLS
 from tagsight.data.readers import READERS, read_annotations
-from tagsight.systems.catalogue import SYSTEMS, systems_page
+from tagsight.systems.catalogue import SYSTEMS
+from tagsight.systems.page import systems_page
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src", "tests", "docs", "benchmarks", "examples", ".ci")

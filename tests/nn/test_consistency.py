@@ -9,7 +9,7 @@ from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
 from tagsight.config import ConsistencyConfig
-from tagsight.nn.consistency import Pair, _maps_in_photo_frame, view_pairs
+from tagsight.nn.consistency import Pair, maps_in_photo_frame, view_pairs
 from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import ORIGINAL, see
 from tagsight.systems.catalogue import SYSTEMS
@@ -126,7 +126,7 @@ def test_what_is_done_to_a_view_is_undone_on_its_maps(view: frozenset[str]):
     images, _ = batch(32, 48)
     alone = torch.eye(3, dtype=torch.double)  # each channel is a label's map
     seen = see(images, view, scale=0.5, multiple=1)
-    assert_close(_maps_in_photo_frame(seen, alone, view), images)
+    assert_close(maps_in_photo_frame(seen, alone, view), images)
 
 
 @consistent

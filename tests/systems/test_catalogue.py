@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-import inspect
 import re
+import subprocess
+import sys
+from importlib.resources import files
 
 import pytest
 
-from tagsight.systems.catalogue import RECIPES, SYSTEMS, recipe_lines, system_lines, systems_page
+from tagsight.systems.catalogue import HOMES, RECIPES, SYSTEMS, listing, recipes_of
+from tagsight.systems.page import listing_text, systems_page
 
 RELEASED = {
     *("resnet101-gap", "resnet101-gmp", "ml-gcn-paper", "a-gcn-paper", "f-gcn-paper", "vac-paper"),
@@ -25,27 +28,41 @@ def cells(row: str) -> list[str]:
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
-def test_every_system_has_one_line_with_its_name_and_paper():
-    lines = list(system_lines())
-    assert [line.split()[0] for line in lines] == list(SYSTEMS)
-    for line, system in zip(lines, SYSTEMS.values(), strict=True):
-        assert "\n" not in line
-        title = " ".join(inspect.getdoc(inspect.getmodule(system)).split("\n\n")[0].split())
-        zero_shot = " Zero-shot: it takes new labels." if system.takes_new_labels else ""
-        assert line.split(maxsplit=1)[1] == f"{title}{zero_shot} {system.paper}"
+def test_the_listing_says_what_the_systems_say():
+    text = files("tagsight.systems") / "listing.json"
+    assert text.read_text(encoding="utf-8") == listing_text(), "run 'make docs'"
 
 
-def test_every_recipe_has_one_line_with_its_name_source_and_expectation():
-    lines = list(recipe_lines())
-    assert [line.split()[0] for line in lines] == list(RECIPES)
-    for line, recipe in zip(lines, RECIPES.values(), strict=True):
-        assert "\n" not in line
-        assert line.endswith(f"{recipe.source}; {recipe.expectation}")
+def test_every_system_is_listed_with_what_it_is_and_its_paper():
+    assert [one.name for one in listing().systems] == list(HOMES)
+    for name, summary, paper in listing().systems:
+        assert summary.endswith(".")
+        assert "\n" not in summary
+        assert paper == SYSTEMS[name].paper
 
 
-def test_names_never_run_into_what_follows():
-    for line in (*system_lines(), *recipe_lines()):
-        assert line.partition(" ")[0] in {*SYSTEMS, *RECIPES}
+def test_every_recipe_is_found_by_its_name_and_begins_with_that_of_its_system():
+    assert list(RECIPES) == [recipe.name for name in HOMES for recipe in recipes_of(name)]
+    for one in listing().recipes:
+        assert one.name.startswith(one.system)
+        assert RECIPES[one.name].name == one.name
+        assert RECIPES[one.name].system == one.system
+
+
+def test_looking_a_recipe_up_imports_its_system_and_no_other():
+    code = (
+        "import sys; from tagsight.systems.catalogue import RECIPES, SYSTEMS; "
+        "RECIPES['csra-cpu']; SYSTEMS['csra']; "
+        "print([m for m in sys.modules if m.startswith('tagsight.systems.')])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    others = {HOMES[name].partition(":")[0] for name in HOMES} - {"tagsight.systems.csra"}
+    assert not [module for module in others if f"{module!r}" in told.stdout]
+
+
+def test_a_name_that_no_recipe_has_is_no_key():
+    assert "gcam-gpu" not in RECIPES
+    assert "gcn" not in SYSTEMS
 
 
 @every_system
@@ -68,8 +85,8 @@ def test_the_page_says_what_recipes_of_papers_do_otherwise(name: str):
 
 @every_system
 def test_zero_shot_systems_are_called_so_and_no_other(name: str):
-    (line,) = (line for line in system_lines() if line.split()[0] == name)
-    for text in (line, section_of(name)[0]):
+    (listed,) = (one.summary for one in listing().systems if one.name == name)
+    for text in (listed, section_of(name)[0]):
         assert ("Zero-shot" in text) == SYSTEMS[name].takes_new_labels
 
 

@@ -13,14 +13,13 @@ from torch.testing import assert_close
 import tagsight.training.run_folder
 from tagsight.checkpoint.folder import load_model
 from tagsight.checkpoint.thresholds import fit_decision
-from tagsight.config import SystemConfig
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import evaluate
 from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.metrics.classification import average_precision, mean_average_precision
 from tagsight.metrics.measured_labels import rare_labels
-from tagsight.systems.catalogue import SYSTEMS
+from tagsight.systems.catalogue import HOMES, SYSTEMS
 from tagsight.systems.resnet import ResNet
 from tagsight.training.log import RunLog
 from tagsight.training.run import Start, train_run
@@ -293,8 +292,7 @@ class Diverging(ResNet):
 
 
 def test_a_run_that_diverges_later_keeps_its_last_good_model(collection, tmp_path, monkeypatch):
-    monkeypatch.setitem(SYSTEMS, "diverging", Diverging)
-    monkeypatch.setitem(SYSTEMS, "diverging", SystemConfig)
+    monkeypatch.setitem(HOMES, "diverging", f"{__name__}:Diverging")
     diary = Diary()
     with pytest.raises(FloatingPointError, match=rf"step {STEPS + 1} \(labels nan;"):
         run(collection, tmp_path, diary, system="diverging", epochs=2)
