@@ -21,7 +21,7 @@ from PIL import Image
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.protocols import PROTOCOLS
 from tagsight.data.readers import READERS, read_annotations
-from tagsight.systems.catalogue import SYSTEMS
+from tagsight.systems.catalogue import HOMES
 from tagsight.systems.page import systems_page
 
 ROOT = Path(__file__).parents[1]
@@ -235,9 +235,9 @@ def test_the_shards_of_the_how_to_are_read():
     ],
 )
 def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
-    settings, system = blocks("docs/how-to/add-a-system.md", "python")
-    monkeypatch.setitem(sys.modules, "tagsight.systems.direction", execute(settings))
-    monkeypatch.setitem(SYSTEMS, "direction", execute(system).Direction)
+    (block,) = blocks("docs/how-to/add-a-system.md", "python")
+    monkeypatch.setitem(sys.modules, "direction", execute(block))
+    monkeypatch.setitem(HOMES, "direction", "direction:Direction")
     law("direction")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypedDict
 import torch
 from torch import Tensor, nn
 
+from tagsight.config import SystemConfig
 from tagsight.errors import DataError
 from tagsight.nn.backbones import build_backbone, weights_follow
 from tagsight.nn.losses import label_loss, vac_label_weights
@@ -16,7 +17,6 @@ from tagsight.nn.views import ORIGINAL, see
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images, View
 
@@ -66,10 +66,11 @@ class System(nn.Module, ABC):
         labels: The labels to recognise and what is known about them.
     """
 
-    Config: ClassVar[type[SystemConfig]]
-    paper: ClassVar[str]
-    """DOI or arXiv URL."""
-    published: ClassVar[tuple[Published, ...]]
+    Config: ClassVar[type[SystemConfig]] = SystemConfig
+    """Its settings."""
+    paper: ClassVar[str] = ""
+    """DOI or arXiv URL; empty for what is not published."""
+    published: ClassVar[tuple[Published, ...]] = ()
     """What the authors, and those who compared with them, report."""
     needs_vectors: ClassVar[bool] = False
     """Whether the system reads ``labels.vectors``."""
