@@ -24,7 +24,6 @@ ASKED = {
     "recipes": ("recipes",),
     "a mistyped option": ("train", ".", "--out", "run", "--epohcs", "3"),
     "a mistyped recipe": ("train", ".", "--out", "run", "--recipe", "gcam-cup"),
-    "a mistyped setting": ("train", ".", "--out", "run", "--training.lr", "fast"),
 }
 BEGUN = {
     "data": ("data", "labels.csv"),

@@ -46,7 +46,17 @@ RUN_HERE = (
     "docs/how-to/serve-a-model.md",
 )
 """Pages whose commands and code are run one after another; of all others they are parsed."""
-WORDS = {"demo", "install", "test", "test-browser", "pictures", "check", "bench", "docs"}
+WORDS = {
+    "demo",
+    "install",
+    "test",
+    "test-slow",
+    "test-browser",
+    "pictures",
+    "check",
+    "bench",
+    "docs",
+}
 
 
 def text_of(page: str) -> str:

@@ -94,8 +94,8 @@ def compare(
         out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
     """
     started = time.monotonic()
-    entries = contest.entries()  # before torch is imported, so that a typo is answered at once
     remark(f"reading {data}")
+    entries = contest.entries()  # before a photo is opened
 
     from tagsight.data.boxes import read_boxes
 

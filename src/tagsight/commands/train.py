@@ -43,9 +43,8 @@ def train(
         data: Labels: a file or a folder of a known format.
         out: The run folder; it gets the model, the log and the split.
     """
-    recipe = choice.chosen()  # before torch is imported, so that a typo is answered at once
     remark(f"{'going on with' if beginning.resume else 'beginning'} {out}, reading {data}")
-
+    recipe = choice.chosen()
     if _is_finished(out, resume=beginning.resume):
         remark(f"the run in {out} came to its end before: there is nothing to resume")
         say([str(out / "model")])

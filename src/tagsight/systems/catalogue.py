@@ -116,7 +116,7 @@ class _Systems(Mapping[str, "type[System]"]):
 
 class _Recipes(Mapping[str, Recipe]):
     def __getitem__(self, name: str) -> Recipe:
-        for system in _by_likelihood(name):
+        for system in _systems_with(name):
             for recipe in recipes_of(system):
                 if recipe.name == name:
                     return recipe
@@ -135,8 +135,8 @@ SYSTEMS: Mapping[str, type[System]] = _Systems()
 """Every system by name; looking one up imports it."""
 
 RECIPES: Mapping[str, Recipe] = _Recipes()
-"""Every recipe by name; looking one up imports its system. A recipe's name begins with that of its
-system."""
+"""Every recipe by name; looking one up imports its system. A name that none has imports no system of
+this package."""
 
 
 def recipes_of(system: str) -> tuple[Recipe, ...]:
@@ -174,9 +174,10 @@ def parse_recipe(values: Mapping[str, object]) -> Recipe:
     return Recipe.model_validate({**values, "settings": settings})
 
 
-def _by_likelihood(recipe: str) -> list[str]:
-    """The systems whose name a recipe's name begins with, the longest first."""
-    return sorted((name for name in SYSTEMS if recipe.startswith(name)), key=len, reverse=True)
+def _systems_with(recipe: str) -> list[str]:
+    """The systems that may have a recipe: the one of the listing, or those of other packages."""
+    listed = [one.system for one in listing().recipes if one.name == recipe]
+    return listed or list(_plug_ins())
 
 
 @cache
