@@ -91,7 +91,7 @@ def test_the_csv_has_the_numbers_of_the_results(summary: Summary):
 def test_a_system_that_failed_has_its_row_and_its_sentence(summary: Summary):
     text = page(summary)
     assert re.search(r"^\| broken \| 0 \| failed \|", text, re.MULTILINE)
-    assert "- Failed: broken, seed 0: too large & 50 % over" in text
+    assert r"- Failed: broken, seed 0: too large \& 50 % over" in text
     (row,) = [r for r in csv.DictReader(io.StringIO(comma_separated(summary))) if not r["seeds"]]
     assert (row["name"], row["failed"], row["mAP"]) == ("broken", "0", "")
 

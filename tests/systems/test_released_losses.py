@@ -135,7 +135,7 @@ def test_the_label_loss_and_its_gradient_are_those_of_the_released_code(name: st
     generator = torch.Generator().manual_seed(1)
     logits = (3 * torch.randn(6, 5, generator=generator, dtype=torch.double)).requires_grad_()
     targets = (torch.rand(6, 5, generator=generator) < 0.4).long()
-    share = 1 - system.consistency.weight if name == "vac-paper" else 1
+    share = 1 - system.config.consistency.weight if name == "vac-paper" else 1
     loss = share * system.label_loss(logits, targets)
     (gradient,) = torch.autograd.grad(loss, logits)
     value, expected = transcribed(released, logits, targets)

@@ -135,8 +135,8 @@ SYSTEMS: Mapping[str, type[System]] = _Systems()
 """Every system by name; looking one up imports it."""
 
 RECIPES: Mapping[str, Recipe] = _Recipes()
-"""Every recipe by name; looking one up imports its system. A name that none has imports no system of
-this package."""
+"""Every recipe by name; looking one up imports its system, and looking for one that is not there
+imports no system of this package."""
 
 
 def recipes_of(system: str) -> tuple[Recipe, ...]:
