@@ -18,7 +18,7 @@ from together import ROWS, predict_all
 from torch import nn
 from torch.testing import assert_close
 
-from tagsight.errors import DataError, ShareError
+from tagsight.errors import DataError, RankError
 from tagsight.runtime.launch import Launch, launched
 from tagsight.runtime.processes import ALONE, Processes, share_of
 from tagsight.systems.catalogue import SYSTEMS
@@ -80,7 +80,7 @@ def test_every_row_is_predicted_exactly_once_and_in_order(tmp_path, count: int):
 def test_a_failing_process_ends_all_with_its_message(tmp_path):
     done = launch(2, SCRIPT, "fail", tmp_path)
     assert done.returncode != 0
-    assert "ShareError: process 1 of 2: " in done.stderr
+    assert "RankError: process 1 of 2: " in done.stderr
     assert "gone.png" in done.stderr
     assert not (tmp_path / "out" / "model").exists()
 
@@ -90,7 +90,7 @@ def test_a_process_that_is_killed_ends_the_others_with_one_line(tmp_path):
     assert done.returncode != 0
     ours = [line for line in done.stderr.splitlines() if "process 0 of 2" in line]
     assert len(ours) == 1
-    assert ours[0].startswith("ShareError: process 0 of 2 cannot go on, as another one has ended")
+    assert ours[0].startswith("RankError: process 0 of 2 cannot go on, as another one has ended")
     assert "[rank0]: Traceback" not in done.stderr
 
 
@@ -199,7 +199,7 @@ def test_an_error_in_a_share_says_whose_it_is():
         raise DataError("a.jpg: damaged")
 
     with (
-        pytest.raises(ShareError, match=r"^process 1 of 2: a.jpg: damaged$"),
+        pytest.raises(RankError, match=r"^process 1 of 2: a.jpg: damaged$"),
         Processes(1, 2).own_share(),
     ):
         meet()

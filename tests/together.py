@@ -18,7 +18,7 @@ from tiny import drawn, saved_photos, tiny_system
 from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
 
 from tagsight.data.annotations import Annotations
-from tagsight.errors import ShareError
+from tagsight.errors import RankError
 from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.runtime.device import Runtime
@@ -123,5 +123,5 @@ if __name__ == "__main__":
     try:
         with joined(torch.device("cpu")) as together:
             WHAT[sys.argv[1]](Path(sys.argv[2]), replace(RUNTIME, processes=together))
-    except ShareError as error:  # as the command tells it
+    except RankError as error:  # as the command tells it
         sys.exit(f"{type(error).__name__}: {error}")

@@ -28,9 +28,9 @@ from tagsight.commands.output import (
     INTERRUPTED,
     STANDARD_OUTPUT,
     Warnings,
-    complain,
-    complain_in_full,
-    remark,
+    print_error,
+    print_info,
+    print_traceback,
 )
 from tagsight.commands.recipes import recipes
 from tagsight.commands.reproduce import reproduce
@@ -42,7 +42,7 @@ from tagsight.commands.tag import tag
 from tagsight.commands.train import train
 from tagsight.commands.undo import undo
 from tagsight.commands.vectors import vectors
-from tagsight.errors import DataError, ShareError, user_message
+from tagsight.errors import DataError, RankError, user_message
 from tagsight.runtime.launch import launched
 from tagsight.runtime.version import __version__
 
@@ -116,16 +116,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drop_output()
         return OUTPUT_CLOSED
     except KeyboardInterrupt:
-        remark("tagsight: interrupted")
+        print_info("tagsight: interrupted")
         return INTERRUPTED
     except Exception as error:
         message = _message(error, tokens)
         if message is None:
             raise
         if debug:
-            complain_in_full(error)
+            print_traceback(error)
         if _is_ours_to_tell(error):
-            complain(f"tagsight: {message}")
+            print_error(f"tagsight: {message}")
         return USER_ERROR
 
 
@@ -183,7 +183,7 @@ def _run(tokens: Sequence[str]) -> int:
 def _is_ours_to_tell(error: Exception) -> bool:
     """Whether no other process says it: what is wrong for all of them, the first one tells."""
     from_all = isinstance(error, DataError | FloatingPointError | CycloptsError)
-    return isinstance(error, ShareError) or not from_all or _rank() == 0
+    return isinstance(error, RankError) or not from_all or _rank() == 0
 
 
 def _rank() -> int:

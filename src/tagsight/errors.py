@@ -25,11 +25,11 @@ class TooLargeError(DataError):
     """Something is larger than it may be."""
 
 
-class OtherKindError(DataError):
+class UnknownFormatError(DataError):
     """Something is not of the kind that was expected."""
 
 
-class ShareError(DataError):
+class RankError(DataError):
     """One of several processes met what the others did not, and must say so itself."""
 
 

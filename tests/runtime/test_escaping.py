@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tagsight.cli import main
-from tagsight.commands.output import Warnings, remark, say
+from tagsight.commands.output import Warnings, print_info, print_result
 from tagsight.commands.problems import listed
 from tagsight.data.formats.csv_list import labelled
 from tagsight.experiments.tables import Table, comma_separated
@@ -69,8 +69,8 @@ def test_labels_of_a_table_are_read_back_for_training(tmp_path: Path):
 
 
 def test_nothing_that_the_command_prints_is_obeyed(capsys, tmp_path: Path, monkeypatch):
-    say([HOSTILE])
-    remark(HOSTILE)
+    print_result([HOSTILE])
+    print_info(HOSTILE)
     with listed(tmp_path / "problems.csv") as left_out:
         left_out.append(Path(HOSTILE), HOSTILE)
         left_out.tell()

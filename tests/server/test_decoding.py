@@ -18,7 +18,7 @@ from PIL import Image
 from served import GREEN, RED, encoded
 
 from tagsight.data.photos import open_photo, whole_size
-from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.server.decoding import Decoder, Decoders
 from tagsight.server.limits import Limits
 
@@ -189,11 +189,11 @@ def test_what_decodes_needs_nothing_heavy():
 def test_what_is_made_of_a_photo_may_fail_as_well():
     def refuse(_: Image.Image) -> None:
         msg = "expected something else"
-        raise OtherKindError(msg)
+        raise UnknownFormatError(msg)
 
     async def asked() -> None:
         async with decoders() as pool:
-            with pytest.raises(OtherKindError, match="something else"):
+            with pytest.raises(UnknownFormatError, match="something else"):
                 await pool.open(RED, refuse, least_side=64)
             assert (await pool.open(RED, as_it_is, least_side=64)).size == (64, 64)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import CheckedReading, Machine
-from tagsight.commands.output import remark, say
+from tagsight.commands.options import CheckedReading, Hardware
+from tagsight.commands.output import print_info, print_result
 from tagsight.commands.rows import Split, measured
 from tagsight.runtime.progress import progress
 
@@ -20,7 +20,7 @@ def calibrate(
     objective: str = "f1",
     split: Split = "val",
     reading: CheckedReading = CheckedReading(),
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> None:
     """Fit each label's threshold and the temperature again and store them in the model folder.
 
@@ -30,7 +30,7 @@ def calibrate(
         objective: f1, or precision>=p with p in (0, 1].
         split: The photos to fit to; never those that the result is reported on.
     """
-    remark(f"loading {model}")
+    print_info(f"loading {model}")
 
     import torch
 
@@ -41,7 +41,7 @@ def calibrate(
 
     # A misspelt objective is refused here, before the network has run over all photos.
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
-    runtime = machine.runtime()
+    runtime = hardware.runtime()
     loaded = load_model(model, runtime.device)
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     photos = PhotoStore(
@@ -62,7 +62,7 @@ def calibrate(
     save_model(model, loaded.system, loaded.labels, decision, loaded.recipe, facts)
     width = max(map(len, names))
     before = loaded.decision.thresholds.tolist()
-    say(
+    print_result(
         [
             f"temperature {loaded.decision.temperature:.3f} -> {decision.temperature:.3f}",
             *(

@@ -12,8 +12,14 @@ from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
-from tagsight.commands.options import CheckedReading, Machine, Room, SettingsOption, setting_flags
-from tagsight.commands.output import remark, say
+from tagsight.commands.options import (
+    CheckedReading,
+    Hardware,
+    MemoryLimits,
+    SettingsOption,
+    setting_flags,
+)
+from tagsight.commands.output import print_info, print_result
 
 if TYPE_CHECKING:
     from tagsight.experiments.comparison import Progress
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Contest:
+class ComparedRecipes:
     """What is compared."""
 
     systems: str | None = None
@@ -77,11 +83,11 @@ def compare(
     /,
     *,
     out: Path,
-    contest: Contest = Contest(),
+    compared: ComparedRecipes = ComparedRecipes(),
     conditions: Conditions = Conditions(),
-    room: Room = Room(),
+    memory: MemoryLimits = MemoryLimits(),
     reading: CheckedReading = CheckedReading(),
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> int:
     """Train, measure and report systems on one split, with error bars.
 
@@ -94,8 +100,8 @@ def compare(
         out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
     """
     started = time.monotonic()
-    remark(f"reading {data}")
-    entries = contest.entries()  # before a photo is opened
+    print_info(f"reading {data}")
+    entries = compared.entries()  # before a photo is opened
 
     from tagsight.data.boxes import read_boxes
 
@@ -103,7 +109,7 @@ def compare(
     shared = shared_by_runs(
         reading.read(data),
         out,
-        machine.runtime(room),
+        hardware.runtime(memory),
         boxes=boxes,
         vectors=conditions.vectors,
         seed=reading.split_seed,
@@ -112,13 +118,13 @@ def compare(
     )
     state = carried_out(
         entries,
-        contest.seeds,
+        compared.seeds,
         shared,
         conditions.budget,
         started,
         report=lambda so_far: _report(so_far, out),
     )
-    say(_report(state, out))
+    print_result(_report(state, out))
     return _ending(state, out)
 
 
@@ -142,8 +148,8 @@ def _ending(state: Progress, out: Path) -> int:
     from tagsight.experiments.plots import can_plot
 
     if state.results:
-        remark(f"tables: {out / 'table.md'}, table.csv and table.tex")
-        remark(
+        print_info(f"tables: {out / 'table.md'}, table.csv and table.tex")
+        print_info(
             f"plot: {out / 'plot.svg'}"
             if can_plot()
             else "no plot: it needs matplotlib, which the extra 'plots' brings; the tables have "

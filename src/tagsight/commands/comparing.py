@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.output import FAILED, INTERRUPTED, remark
+from tagsight.commands.output import FAILED, INTERRUPTED, print_info
 from tagsight.commands.rows import tell_labels, tell_problems
 from tagsight.runtime.amounts import agreeing
 from tagsight.runtime.progress import progress
@@ -118,7 +118,7 @@ def carried_out(
         shared,
         estimates=estimates,
         budget=None if budget is None else budget - spent,
-        tell=remark,
+        tell=print_info,
         report=report,
     )
 
@@ -170,16 +170,16 @@ def _tell_plan(
     known = [estimates[run.name] for run in waiting if run.name in estimates]
     total = f", {_about(sum(known))} in all" if known else ""
     within = "" if budget is None else f", of which as much as fits into {budget:g} min"
-    remark(f"to run: {len(waiting)}{total}{within}")
+    print_info(f"to run: {len(waiting)}{total}{within}")
     for entry in entries:
         seeds = [str(run.seed) for run in waiting if run.name == entry.name]
         if seeds:
             each = estimates.get(entry.name)
             expected = "time not known" if each is None else f"{_about(each)} each"
             which = f"{agreeing(len(seeds), 'seed')} {', '.join(seeds)}"
-            remark(f"  {entry.name}: {expected}, {which}")
+            print_info(f"  {entry.name}: {expected}, {which}")
         else:
-            remark(f"  {entry.name}: finished")
+            print_info(f"  {entry.name}: finished")
 
 
 def _about(minutes: float) -> str:
@@ -192,9 +192,9 @@ def _about(minutes: float) -> str:
 def ending(state: Progress) -> int:
     """Say what is missing, and give the command's exit code."""
     if state.interrupted:
-        remark("interrupted; the same command goes on from the last saved state")
+        print_info("interrupted; the same command goes on from the last saved state")
         return INTERRUPTED
     if state.left_out:
         left = "; ".join(str(run) for run in state.left_out)
-        remark(f"left out, as it would not have ended within the budget: {left}")
+        print_info(f"left out, as it would not have ended within the budget: {left}")
     return FAILED if state.failures else 0

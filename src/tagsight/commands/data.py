@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import PhotoBudget, Reading
-from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
+from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
 from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def data(
         split_file: CSV file to write the split to, as training does; its hash is told.
         json: File for the same as JSON; without a name it goes to standard output.
     """
-    remark(f"reading {data}")
+    print_info(f"reading {data}")
 
     from tagsight.data.check import check_photos
     from tagsight.data.description import describe
@@ -56,7 +56,7 @@ def data(
             )
     description = describe(annotations, check)
     if json != STANDARD_OUTPUT:
-        say(description.lines())
+        print_result(description.lines())
     if json is not None:
         write_json(description.as_dict(), json)
 
@@ -68,4 +68,4 @@ def _record(annotations: Annotations, file: Path) -> None:
     if annotations.splits is None:
         msg = "expected data with a split to write, got none; a protocol may draw one (--protocol)"
         raise DataError(msg)
-    remark(f"{file}: SHA-256 {write_split(file, annotations)}")
+    print_info(f"{file}: SHA-256 {write_split(file, annotations)}")

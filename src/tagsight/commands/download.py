@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tagsight.commands.output import remark, say
+from tagsight.commands.output import print_info, print_result
 from tagsight.runtime.progress import progress
 
 
@@ -29,13 +29,13 @@ def download(
 
     if collection in NOT_DISTRIBUTED:
         for line in NOT_DISTRIBUTED[collection]:
-            remark(line)
+            print_info(line)
         msg = f"expected a collection that may be distributed, got {collection}"
         raise DataError(msg)
-    remark(DOWNLOADS[collection].description)
+    print_info(DOWNLOADS[collection].description)
     try:
-        say(bring(collection, out, progress))
+        print_result(bring(collection, out, progress))
     except UnreachableError:
         for line in by_hand(collection, out):
-            remark(line)
+            print_info(line)
         raise

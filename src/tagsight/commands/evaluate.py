@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Additions, CheckedReading, Machine
-from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
+from tagsight.commands.options import CheckedReading, Hardware, NewLabels
+from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
 from tagsight.commands.rows import Split, measured
 from tagsight.runtime.progress import progress
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Besides:
+class ExtraMeasures:
     """What is measured besides scores and decisions, and by which conventions."""
 
     boxes: Path | None = None
@@ -55,10 +55,10 @@ def evaluate(
     *,
     split: Split = "test",
     reading: CheckedReading = CheckedReading(),
-    besides: Besides = Besides(),
-    additions: Additions = Additions(),
+    extra: ExtraMeasures = ExtraMeasures(),
+    additions: NewLabels = NewLabels(),
     json: Path | None = None,
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> None:
     """Measure a model on the photos of a split, or on all where the data have no split.
 
@@ -68,15 +68,15 @@ def evaluate(
         split: The photos to measure on.
         json: File for the whole report; without a name it goes to standard output.
     """
-    remark(f"loading {model}")
-    with machine.exact().together() as runtime:
-        report = _measured(model, data, split, reading, besides, additions, runtime)
+    print_info(f"loading {model}")
+    with hardware.exact().together() as runtime:
+        report = _measured(model, data, split, reading, extra, additions, runtime)
         if not runtime.processes.is_first:
             return
     if json != STANDARD_OUTPUT:
         from tagsight.evaluation.report_text import report_lines
 
-        say(report_lines(report))
+        print_result(report_lines(report))
     if json is not None:
         write_json(report, json)
 
@@ -86,8 +86,8 @@ def _measured(
     data: Path,
     split: Split,
     reading: CheckedReading,
-    besides: Besides,
-    additions: Additions,
+    extra: ExtraMeasures,
+    additions: NewLabels,
     runtime: Runtime,
 ) -> Report:
     from tagsight.checkpoint.folder import load_model
@@ -102,13 +102,13 @@ def _measured(
     if (added := additions.names()) is not None:
         loaded = add_labels(loaded, added, vectors=additions.vectors)
     trained_at = loaded.recipe.training.image_size
-    loaded = loaded.at(besides.image_size or trained_at)
-    boxes = read_boxes(besides.boxes) if besides.boxes is not None else None
+    loaded = loaded.at(extra.image_size or trained_at)
+    boxes = read_boxes(extra.boxes) if extra.boxes is not None else None
     rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
     pairs = find_pairs(rows, boxes) if boxes is not None else None
     with progress("recognising", len(rows)) as advance:
         conventions = Conventions(
-            besides.never_predicted, "absent" if besides.unknown == "absent" else "left_out"
+            extra.never_predicted, "absent" if extra.unknown == "absent" else "left_out"
         )
         report = measure(loaded, rows, runtime, conventions=conventions, progress=advance)
     report["trained_image_size"] = trained_at
@@ -119,12 +119,12 @@ def _measured(
                 rows,
                 runtime,
                 pairs=pairs,
-                source="grad-cam" if besides.grad_cam else "maps",
+                source="grad-cam" if extra.grad_cam else "maps",
                 progress=advance,
             )
-    if besides.retrieval is not None:
+    if extra.retrieval is not None:
         with progress("searching", len(rows)) as advance:
             report["retrieval"] = measure_retrieval(
-                loaded, rows, runtime, besides.retrieval, progress=advance
+                loaded, rows, runtime, extra.retrieval, progress=advance
             )
     return report

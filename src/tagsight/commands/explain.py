@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tagsight.commands.options import Additions, Machine, PhotoPath
-from tagsight.commands.output import FAILED, remark, say
+from tagsight.commands.options import Hardware, NewLabels, PhotoPath
+from tagsight.commands.output import FAILED, print_info, print_result
 
 
 def explain(
@@ -16,8 +16,8 @@ def explain(
     out: Path,
     label: list[str] | None = None,
     grad_cam: bool = False,
-    additions: Additions = Additions(),
-    machine: Machine = Machine(),
+    additions: NewLabels = NewLabels(),
+    hardware: Hardware = Hardware(),
 ) -> int:
     """Draw the evidence for each label found in photos, as heatmaps and as a contact sheet.
 
@@ -30,7 +30,7 @@ def explain(
         label: A label to be shown whether it is found or not; may be given several times.
         grad_cam: Add Grad-CAM to the contact sheet, for comparison.
     """
-    remark(f"loading {model}")
+    print_info(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
     from tagsight.visualize.explanation import explain_photos, place
@@ -40,9 +40,9 @@ def explain(
     def leave_out(_: object, reason: object) -> None:
         nonlocal left_out
         left_out += 1
-        remark(f"left out: {reason}")
+        print_info(f"left out: {reason}")
 
-    recognizer = additions.added_to(machine.recognizer(model))
+    recognizer = additions.added_to(hardware.recognizer(model))
     explanations = explain_photos(
         recognizer,
         find_photos(photos, on_problem=leave_out),
@@ -52,10 +52,12 @@ def explain(
         on_error=leave_out,
     )
     for result, shown, sheet, _ in explanations:
-        say([f"{result.path} -> {sheet}"])
+        print_result([f"{result.path} -> {sheet}"])
         for name in shown:
             index = result.index(name)
             score, threshold = result.scores[index], result.thresholds[index]
             sign = ">=" if result.predicted[index] else "<"
-            say([f"  {name} {score:.2f} {sign} {threshold:.2f}  {place(result.map(name))}"])
+            print_result(
+                [f"  {name} {score:.2f} {sign} {threshold:.2f}  {place(result.map(name))}"]
+            )
     return FAILED if left_out else 0

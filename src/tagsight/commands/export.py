@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tagsight.commands.options import CheckedReading, PhotoPath
-from tagsight.commands.output import remark, say
+from tagsight.commands.output import print_info, print_result
 from tagsight.commands.problems import listed
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -30,7 +30,7 @@ COMPARED = 500
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class InEightBits:
+class Quantisation:
     """Whether the file computes in whole numbers of 8 bits: smaller, faster, less exact."""
 
     int8: bool = False
@@ -68,7 +68,7 @@ def export(
     out: Path,
     to: Literal["onnx", "openvino"] | None = None,
     problems: Path | None = None,
-    in_eight_bits: InEightBits = InEightBits(),
+    quantisation: Quantisation = Quantisation(),
 ) -> None:
     """Write a model as a file that takes decoded photos of any size, and runs without torch.
 
@@ -83,8 +83,8 @@ def export(
         problems: File for a table of the photos that were left out, and why.
     """
     _check_ending(out, to)
-    in_eight_bits.check()
-    remark(f"loading {model}")
+    quantisation.check()
+    print_info(f"loading {model}")
 
     from itertools import islice
 
@@ -99,13 +99,13 @@ def export(
             if not compared:
                 msg = "expected photos to compare the file with the model on, got none"
                 raise DataError(msg)
-            remark(
+            print_info(
                 f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels"
             )
-            lines = _exported(model, loaded, out, compared, in_eight_bits, left_out)
+            lines = _exported(model, loaded, out, compared, quantisation, left_out)
         finally:
             left_out.tell()
-    say([*lines, str(out)])
+    print_result([*lines, str(out)])
 
 
 def _exported(
@@ -113,12 +113,12 @@ def _exported(
     loaded: LoadedModel,
     out: Path,
     compared: list[Path],
-    in_eight_bits: InEightBits,
+    quantisation: Quantisation,
     left_out: LeftOut,
 ) -> list[str]:
     """Write the file; give what there is to say of it."""
-    if in_eight_bits.int8:
-        quantized = _in_eight_bits(model, loaded, out, compared, in_eight_bits, left_out)
+    if quantisation.int8:
+        quantized = _in_eight_bits(model, loaded, out, compared, quantisation, left_out)
         return [*_told(quantized.agreement), _told_drop(quantized)]
 
     from tagsight.inference.exporting import TOLERANCE, export_model
@@ -140,7 +140,7 @@ def _in_eight_bits(
     loaded: LoadedModel,
     out: Path,
     compared: list[Path],
-    asked: InEightBits,
+    asked: Quantisation,
     left_out: LeftOut,
 ) -> Quantized:
     from tagsight.commands.rows import Split, measured

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 
 from tagsight.commands.labels import label_space
 from tagsight.commands.options import Reading
-from tagsight.commands.output import remark, say
+from tagsight.commands.output import print_info, print_result
 from tagsight.errors import DataError
 
 
@@ -42,7 +42,7 @@ def graph(
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"
         raise DataError(msg)
-    remark(f"reading {data}")
+    print_info(f"reading {data}")
 
     from tagsight.config import GraphConfig
     from tagsight.labels.counts import write_counts
@@ -53,10 +53,10 @@ def graph(
     known = label_space(data, labels, reading)
     if save is not None:
         write_counts(save, known)
-        remark(f"counts saved in {save}")
+        print_info(f"counts saved in {save}")
     config = GraphConfig(epsilon=epsilon, delta=delta)
-    say(graph_report(known, config).lines())
+    print_result(graph_report(known, config).lines())
     if out is not None:
         with replacing(out) as temporary:
             draw_graph(known, config).save(temporary, format="PNG")
-        remark(f"drawn in {out}")
+        print_info(f"drawn in {out}")

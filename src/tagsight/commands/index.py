@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
-from tagsight.commands.options import Machine, PhotoPath
-from tagsight.commands.output import FAILED, INTERRUPTED, remark
+from tagsight.commands.options import Hardware, PhotoPath
+from tagsight.commands.output import FAILED, INTERRUPTED, print_info
 from tagsight.commands.problems import listed
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.progress import progress
@@ -19,7 +19,7 @@ def index(
     *,
     out: Path,
     problems: Path | None = None,
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> int:
     """Make an index of photos, or bring one up to date.
 
@@ -33,14 +33,14 @@ def index(
         out: Folder of the index.
         problems: File for a table of the photos that were left out, and why.
     """
-    remark(f"loading {model}")
+    print_info(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
     from tagsight.search.facts import Facts
     from tagsight.search.index import SearchIndex
     from tagsight.search.indexing import forget_missing, index_photos
 
-    recognizer = machine.recognizer(model)
+    recognizer = hardware.recognizer(model)
     facts = Facts(
         folder=str(model.resolve()),
         model=recognizer.info.model,
@@ -63,9 +63,11 @@ def index(
         indexed.gone = forget_missing(opened, paths)
         opened.tidy()
         if (recall := opened.speed_up()) is not None:
-            remark(f"searches go by short forms, and find {recall:.1%} of the ten nearest photos")
+            print_info(
+                f"searches go by short forms, and find {recall:.1%} of the ten nearest photos"
+            )
     left_out.tell()
-    remark(
+    print_info(
         f"{amount(len(opened), 'photo')} in the index: "
         f"{indexed.new:,} new, {indexed.known:,} known, "
         f"{indexed.moved:,} moved, {indexed.gone:,} gone, {left_out.count:,} left out"

@@ -154,8 +154,8 @@ class CheckedReading(Reading):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Room:
-    """How much of the machine training may take."""
+class MemoryLimits:
+    """Memory and cache limits."""
 
     photo_memory: Gibibytes = 2.0
     """Memory for photos that are decoded once, in GiB."""
@@ -191,8 +191,8 @@ class _Limits(TypedDict, total=False):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Beginning:
-    """What a run begins with, and how it can go on."""
+class Initialisation:
+    """Initialisation and resuming."""
 
     vectors: Path | None = None
     """Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'."""
@@ -222,7 +222,7 @@ def journal_file(file: Path | None) -> Path:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Additions:
+class NewLabels:
     """Labels that the model was not trained on."""
 
     add_labels: str | None = None
@@ -272,8 +272,8 @@ class PhotoBudget:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Machine(PhotoBudget):
-    """Where and how fast something is computed, which never decides what comes out."""
+class Hardware(PhotoBudget):
+    """Hardware options; they do not affect results."""
 
     device: str = "auto"
     """A device such as cpu or cuda; by default the CUDA GPU if there is one and torch runs the
@@ -298,7 +298,7 @@ class Machine(PhotoBudget):
 
         return Recognizer(self.network(model), max_memory=self.photo_bytes)
 
-    def runtime(self, room: Room | None = None) -> Runtime:
+    def runtime(self, memory: MemoryLimits | None = None) -> Runtime:
         """Choose the device, and what is kept there to be fast; by default nothing."""
         from tagsight.runtime.device import Runtime
 
@@ -306,7 +306,7 @@ class Machine(PhotoBudget):
             self.device,
             self.precision,
             workers=self.workers,
-            **(room.limits() if room else {"photo_memory": 0}),
+            **(memory.limits() if memory else {"photo_memory": 0}),
         )
         return replace(runtime, max_photo_memory=self.photo_bytes)
 
@@ -315,18 +315,18 @@ class Machine(PhotoBudget):
         return replace(self, precision="float32") if self.precision == "auto" else self
 
     @contextmanager
-    def together(self, room: Room | None = None) -> Iterator[Runtime]:
+    def together(self, memory: MemoryLimits | None = None) -> Iterator[Runtime]:
         """Choose as `runtime` does, and join the other processes if a launcher started several."""
         from tagsight.runtime.processes import joined
 
-        runtime = self.runtime(room)
+        runtime = self.runtime(memory)
         with joined(runtime.device) as processes:
             yield replace(runtime, processes=processes)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Choice:
+class RecipeOptions:
     """What is trained: a recipe, changed by a file, changed by flags."""
 
     recipe: str | None = None

@@ -24,19 +24,19 @@ INTERRUPTED = 130
 """What a command returns that Ctrl-C ended before its time, as shells expect it."""
 
 
-def say(lines: Iterable[str]) -> None:
+def print_result(lines: Iterable[str]) -> None:
     """Print results, a line each, unwrapped; of several processes the first does."""
     console = Console(quiet=launched().rank > 0)
     for line in lines:
         print_line(console, line)
 
 
-def remark(text: str) -> None:
+def print_info(text: str) -> None:
     """Tell the user something that is no result; of several processes the first does."""
     print_line(terminal(), text)
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Tell the user what went wrong, whichever process this is."""
     print_line(Console(stderr=True), text)
 
@@ -46,14 +46,14 @@ class Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        complain(record.getMessage())
+        print_error(record.getMessage())
 
 
-def complain_in_full(error: BaseException) -> None:
+def print_traceback(error: BaseException) -> None:
     """Print where an error comes from."""
     for text in traceback.format_exception(error):
         for line in text.splitlines():
-            complain(line)
+            print_error(line)
 
 
 def write_json(values: Mapping[str, object], path: Path) -> None:
@@ -62,7 +62,7 @@ def write_json(values: Mapping[str, object], path: Path) -> None:
         return
     text = json.dumps(values, indent=2)
     if path == STANDARD_OUTPUT:
-        say(text.splitlines())
+        print_result(text.splitlines())
         return
     from tagsight.runtime.files import write_atomically
 

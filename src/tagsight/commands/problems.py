@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tagsight.commands.output import remark
+from tagsight.commands.output import print_info
 from tagsight.runtime.escaping import csv_line
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class LeftOut:
     def tell(self) -> None:
         """Name the first of them on standard error."""
         for reason in self._first:
-            remark(f"left out: {reason}")
+            print_info(f"left out: {reason}")
         if (more := self.count - len(self._first)) > 0:
-            remark(f"left out: {more:,} more; --problems FILE lists them all")
+            print_info(f"left out: {more:,} more; --problems FILE lists them all")
 
 
 @contextmanager

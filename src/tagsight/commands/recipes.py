@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tagsight.commands.output import say
+from tagsight.commands.output import print_result
 
 
 def recipes(name: str | None = None, /) -> None:
@@ -14,9 +14,9 @@ def recipes(name: str | None = None, /) -> None:
     if name is None:
         from tagsight.systems.catalogue import listing
 
-        say(f"{one.name:20} {one.source}; {one.expectation}" for one in listing().recipes)
+        print_result(f"{one.name:20} {one.source}; {one.expectation}" for one in listing().recipes)
         return
     from tagsight.systems.settings import known_recipe
     from tagsight.systems.settings_file import settings_text
 
-    say(settings_text(known_recipe(name)).splitlines())
+    print_result(settings_text(known_recipe(name)).splitlines())

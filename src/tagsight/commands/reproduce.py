@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
-from tagsight.commands.options import Machine, Room, SettingsOption, setting_flags
-from tagsight.commands.output import remark, say
+from tagsight.commands.options import Hardware, MemoryLimits, SettingsOption, setting_flags
+from tagsight.commands.output import print_info, print_result
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def reproduce(
     out: Path = Path("reproduced"),
     terms: Terms = Terms(),
     budget: Budget = None,
-    room: Room = Room(),
-    machine: Machine = Machine(),
+    memory: MemoryLimits = MemoryLimits(),
+    hardware: Hardware = Hardware(),
 ) -> int:
     """Run a table or figure of the G-CAM paper, and put what comes out beside what was published.
 
@@ -83,7 +83,7 @@ def reproduce(
 
     experiment = experiment_of(name)  # before torch is imported, so that a typo is answered at once
     changes = terms.changes()
-    remark(f"reproducing {name}")
+    print_info(f"reproducing {name}")
 
     from tagsight.data.locations import read_collection
     from tagsight.experiments.reproduction import entries_of
@@ -91,7 +91,7 @@ def reproduce(
     entries = entries_of(experiment, terms.profile, changes)
     collection = read_collection(terms.dataset or experiment.dataset, terms.data_root)
     runs = out / f"{collection.name}-{terms.profile}"
-    runtime = machine.runtime(room)
+    runtime = hardware.runtime(memory)
     shared = shared_by_runs(collection.annotations, runs, runtime, boxes=collection.boxes)
     folder = out / f"{name}-{collection.name}-{terms.profile}"
 
@@ -117,9 +117,9 @@ def reproduce(
     done = reproduction(state)
     _write_commands(done, folder, collection, terms, changes)
     if experiment.shape == "retrieval" and done.summary.rows:
-        say(_write_nearest(done, folder, shared))
-    say(_write(done, folder))
-    remark(f"written to {folder}")
+        print_result(_write_nearest(done, folder, shared))
+    print_result(_write(done, folder))
+    print_info(f"written to {folder}")
     return ending(state)
 
 

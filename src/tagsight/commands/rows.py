@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from tagsight.commands.output import remark
+from tagsight.commands.output import print_info
 from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def measured(
     from tagsight.training.preparation import checked
 
     rows, origin = measured_rows(annotations.matched_to(loaded.labels.names), model, split)
-    remark(origin)
+    print_info(origin)
     with progress("checking photos", len(rows)) as advance:
         check = checked(rows.paths, runtime, progress=advance)
     tell_problems(check.problems)
@@ -59,14 +59,16 @@ def tell_labels(annotations: Annotations) -> None:
         targets = annotations.rows(split).targets
         left_out = left_out_labels(names, targets, trained) if split != "train" else {}
         for sentence in left_out_sentences(left_out):
-            remark(f"{split}: {sentence}")
+            print_info(f"{split}: {sentence}")
         if rare := rare_labels(names, targets):
-            remark(rare_sentence(rare, split))
+            print_info(rare_sentence(rare, split))
 
 
 def tell_problems(problems: Sequence[Problem]) -> None:
     """Name the photos that are left out."""
     for path, reason in problems[:MOST_TOLD]:
-        remark(f"left out: {path}: {reason}")
+        print_info(f"left out: {path}: {reason}")
     if len(problems) > MOST_TOLD:
-        remark(f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data --json' lists them")
+        print_info(
+            f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data --json' lists them"
+        )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.commands.options import journal_file
-from tagsight.commands.output import say
+from tagsight.commands.output import print_result
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def runs(*, journal: Path | None = None) -> None:
 
     file = journal_file(journal)
     if not file.exists():
-        say([f"no run has written sidecars yet: there is no {file}"])
+        print_result([f"no run has written sidecars yet: there is no {file}"])
         return
     with Journal(file) as opened:
-        say(_line(run) for run in opened.runs())
+        print_result(_line(run) for run in opened.runs())
 
 
 def _line(run: Run) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Machine, PhotoPath
-from tagsight.commands.output import STANDARD_OUTPUT, remark, say, write_json
+from tagsight.commands.options import Hardware, PhotoPath
+from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Question:
+class SearchQuery:
     """What is looked for."""
 
     like: PhotoPath | None = None
@@ -75,11 +75,11 @@ def search(
     index: Path,
     /,
     *,
-    question: Question = Question(),
+    query: SearchQuery = SearchQuery(),
     html: Path | None = None,
     json: Path | None = None,
     model: Path | None = None,
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> None:
     """Find photos that look like one, that have labels, or both.
 
@@ -89,51 +89,49 @@ def search(
         json: File for the photos and their scores; without a name it goes to standard output.
         model: The model, if it has moved since the index was made, or a file exported of it.
     """
-    question.check()
-    remark(f"opening {index}")
+    query.check()
+    print_info(f"opening {index}")
 
     from tagsight.search.expression import parse
     from tagsight.search.index import SearchIndex
     from tagsight.search.indexing import digest_of
 
     opened = SearchIndex.open(index)
-    names, like, box = opened.facts.names, question.like, question.box()
-    expression = None if question.where is None else parse(question.where, names)
+    names, like, box = opened.facts.names, query.like, query.box()
+    expression = None if query.where is None else parse(query.where, names)
     if like is not None:
-        recognizer = _recognizer(opened.facts, model, machine)
+        recognizer = _recognizer(opened.facts, model, hardware)
         if box is None:
             embedding, without = recognizer(like).embedding, digest_of(like)
         else:
             embedding, without = recognizer.embed_region(like, box), None
         hits = opened.like(
             embedding,
-            question.top,
+            query.top,
             expression=expression,
             without=without,
-            exact=question.exact,
+            exact=query.exact,
         )
     else:
         assert expression is not None
-        hits = opened.having(expression, question.top)
+        hits = opened.having(expression, query.top)
     if html is not None:
         from tagsight.runtime.files import write_atomically
         from tagsight.search.page import results_page
 
-        write_atomically(
-            html, results_page(hits, names, like=like, region=box, where=question.where)
-        )
-        remark(f"written to {html}")
+        write_atomically(html, results_page(hits, names, like=like, region=box, where=query.where))
+        print_info(f"written to {html}")
     if json is not None:
         write_json({"photos": [_plain(hit, names) for hit in hits]}, json)
     if json != STANDARD_OUTPUT:
-        say(_line(hit) for hit in hits)
+        print_result(_line(hit) for hit in hits)
     if not hits:
-        remark("no photo found")
+        print_info("no photo found")
 
 
-def _recognizer(facts: Facts, model: Path | None, machine: Machine) -> Recognizer:
+def _recognizer(facts: Facts, model: Path | None, hardware: Hardware) -> Recognizer:
     place = model or Path(facts.folder)
-    recognizer = machine.recognizer(place) if place.exists() else None
+    recognizer = hardware.recognizer(place) if place.exists() else None
     if recognizer is None or recognizer.info.model != facts.model:
         got = "none" if recognizer is None else "another"
         msg = (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Machine
-from tagsight.commands.output import remark
+from tagsight.commands.options import Hardware
+from tagsight.commands.output import print_info
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def serve(
     allowed_host: list[str] | None = None,
     token_file: Path | None = None,
     bridge: list[Literal["label-studio", "photoprism"]] | None = None,
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> int:
     """Serve a model over HTTP: labels, evidence and embeddings of the photos that clients send.
 
@@ -56,7 +56,7 @@ def serve(
         )
         raise DataError(msg)
     hosts = Hosts.listening_at(host, allowed_host or ())
-    remark(f"loading {model}")
+    print_info(f"loading {model}")
 
     with _extra():
         import uvicorn
@@ -68,19 +68,19 @@ def serve(
     from tagsight.search.index import SearchIndex
     from tagsight.server.limits import Limits
 
-    limits = Limits(memory=machine.photo_bytes)
+    limits = Limits(memory=hardware.photo_bytes)
     recognizer = Recognizer(
-        machine.network(model), max_pixels=limits.pixels, max_memory=limits.memory
+        hardware.network(model), max_pixels=limits.pixels, max_memory=limits.memory
     )
     opened = SearchIndex.open(index) if index is not None else None
     if opened is not None and opened.facts.model != recognizer.info.model:
         msg = f"expected an index of this model in {index}, got one of another"
         raise DataError(msg)
     service = Service(
-        recognizer, opened, token, limits, tuple(bridge or ()), hosts, machine.workers
+        recognizer, opened, token, limits, tuple(bridge or ()), hosts, hardware.workers
     )
     place = f"[{host}]" if ":" in host else host
-    remark(f"listening at http://{place}:{port}; what can be asked is at /openapi.json")
+    print_info(f"listening at http://{place}:{port}; what can be asked is at /openapi.json")
     uvicorn.Server(configured(create_app(service), limits, host=host, port=port)).run()
     return 0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tagsight.commands.output import say
+from tagsight.commands.output import print_result
 
 
 def systems() -> None:
     """List the systems: name, what it is, paper."""
     from tagsight.systems.catalogue import listing
 
-    say(f"{one.name:15} {one.summary} {one.paper}" for one in listing().systems)
+    print_result(f"{one.name:15} {one.summary} {one.paper}" for one in listing().systems)

@@ -13,8 +13,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from tagsight.commands.options import Additions, Machine, PhotoPath, journal_file
-from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, remark, say
+from tagsight.commands.options import Hardware, NewLabels, PhotoPath, journal_file
+from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, print_info, print_result
 from tagsight.commands.problems import listed
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -54,7 +54,7 @@ class Output:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Selecting:
+class TagSelection:
     """Which labels and which photos are taken."""
 
     strictness: Literal["more", "balanced", "sure"] = "balanced"
@@ -199,10 +199,10 @@ def tag(
     /,
     *,
     output: Output = Output(),
-    selecting: Selecting = Selecting(),
+    wanted: TagSelection = TagSelection(),
     sidecars: Sidecars = Sidecars(),
-    additions: Additions = Additions(),
-    machine: Machine = Machine(),
+    additions: NewLabels = NewLabels(),
+    hardware: Hardware = Hardware(),
     engine: Literal["plain", "ray"] = "plain",
 ) -> int:
     """Tag photos and whole folders: a line each, or a sidecar. Photos are never written to.
@@ -218,18 +218,18 @@ def tag(
             environment's RAY_ADDRESS or one that is started here for as long as it takes.
     """
     sidecars.check(output)
-    part = selecting.part()
-    remark(f"loading {model}")
+    part = wanted.part()
+    print_info(f"loading {model}")
 
     from tagsight.data.photo_files import find_photos
     from tagsight.tagging.tagging import Lines, shard, tag_photos, tag_sidecars
 
     def load() -> Recognizer:
-        return additions.added_to(machine.recognizer(model.absolute()))
+        return additions.added_to(hardware.recognizer(model.absolute()))
 
-    recognizer = load().at(selecting.strictness)
-    tagger = recognizer if engine == "plain" else _on_ray(load, recognizer, machine)
-    selection = selecting.selection()
+    recognizer = load().at(wanted.strictness)
+    tagger = recognizer if engine == "plain" else _on_ray(load, recognizer, hardware)
+    selection = wanted.selection()
     selection.check(recognizer.labels)
 
     def photos(on_problem: Callable[[Path, str], object] = _nothing) -> Iterator[Path]:
@@ -274,11 +274,11 @@ def tag(
                 )
                 changed = ""
     left_out.tell()
-    remark(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
+    print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if tagged.interrupted:
         return INTERRUPTED
     if not (tagged.photos or left_out.count or part):
-        remark(f"no photo found in {', '.join(map(str, paths))}")
+        print_info(f"no photo found in {', '.join(map(str, paths))}")
         return FAILED
     return FAILED if left_out.count else 0
 
@@ -287,10 +287,10 @@ def _nothing(*_: object) -> None:
     pass
 
 
-def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, machine: Machine) -> Tagger:
+def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, hardware: Hardware) -> Tagger:
     from tagsight.tagging.ray import RayTagger
 
-    return RayTagger(load, recognizer, workers=machine.workers)
+    return RayTagger(load, recognizer, workers=hardware.workers)
 
 
 def _who(model: Path, recognizer: Recognizer) -> str:
@@ -299,7 +299,7 @@ def _who(model: Path, recognizer: Recognizer) -> str:
 
 
 def _say_change(outcome: Outcome) -> None:
-    say([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
+    print_result([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
 
 
 def _told_changes(tagged: Tagged, writer: Writer) -> str:

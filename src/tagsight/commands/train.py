@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import Beginning, CheckedReading, Choice, Machine, Room
-from tagsight.commands.output import INTERRUPTED, remark, say
+from tagsight.commands.options import (
+    CheckedReading,
+    Hardware,
+    Initialisation,
+    MemoryLimits,
+    RecipeOptions,
+)
+from tagsight.commands.output import INTERRUPTED, print_info, print_result
 from tagsight.commands.rows import tell_labels, tell_problems
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.progress import progress
@@ -26,11 +32,11 @@ def train(
     /,
     *,
     out: Path,
-    choice: Choice = Choice(),
-    beginning: Beginning = Beginning(),
-    room: Room = Room(),
+    options: RecipeOptions = RecipeOptions(),
+    initialisation: Initialisation = Initialisation(),
+    memory: MemoryLimits = MemoryLimits(),
     reading: CheckedReading = CheckedReading(),
-    machine: Machine = Machine(),
+    hardware: Hardware = Hardware(),
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
 
@@ -43,21 +49,21 @@ def train(
         data: Labels: a file or a folder of a known format.
         out: The run folder; it gets the model, the log and the split.
     """
-    remark(f"{'going on with' if beginning.resume else 'beginning'} {out}, reading {data}")
-    recipe = choice.chosen()
-    if _is_finished(out, resume=beginning.resume):
-        remark(f"the run in {out} came to its end before: there is nothing to resume")
-        say([str(out / "model")])
+    print_info(f"{'going on with' if initialisation.resume else 'beginning'} {out}, reading {data}")
+    recipe = options.chosen()
+    if _is_finished(out, resume=initialisation.resume):
+        print_info(f"the run in {out} came to its end before: there is nothing to resume")
+        print_result([str(out / "model")])
         return 0
-    if beginning.init is not None:
+    if initialisation.init is not None:
         from tagsight.checkpoint.config import model_folder
 
-        model_folder(beginning.init)  # a wrong one is named before every photo is opened
-    with machine.together(room) as runtime:
-        outcome = _trained(data, out, recipe, runtime, beginning, reading)
-    say([_summary(outcome, recipe), str(outcome.model)])
+        model_folder(initialisation.init)  # a wrong one is named before every photo is opened
+    with hardware.together(memory) as runtime:
+        outcome = _trained(data, out, recipe, runtime, initialisation, reading)
+    print_result([_summary(outcome, recipe), str(outcome.model)])
     if outcome.interrupted:
-        remark("the same command with --resume goes on from the last saved state")
+        print_info("the same command with --resume goes on from the last saved state")
     return INTERRUPTED if outcome.interrupted else 0
 
 
@@ -66,7 +72,7 @@ def _trained(
     out: Path,
     recipe: Recipe,
     runtime: Runtime,
-    beginning: Beginning,
+    initialisation: Initialisation,
     reading: CheckedReading,
 ) -> Outcome:
     from tagsight.training.preparation import prepare
@@ -87,7 +93,7 @@ def _trained(
         )
     tell_problems(prepared.problems)
     tell_labels(prepared.annotations)
-    remark(f"{recipe.name}: {recipe.system} on {_place(runtime)}")
+    print_info(f"{recipe.name}: {recipe.system} on {_place(runtime)}")
     steps = recipe.training.steps(prepared.annotations.split_sizes.get("train", 0))
     with RunLog(out / "run.jsonl" if runtime.processes.is_first else None, steps) as log:
         return train_run(
@@ -96,7 +102,7 @@ def _trained(
             out,
             runtime,
             log=log,
-            start=beginning.start(),
+            start=initialisation.start(),
             hashes=prepared.hashes,
             facts=prepared.facts,
         )
@@ -108,7 +114,7 @@ def _tell_protocol(annotations: Annotations) -> None:
 
         for comparison in compare(annotations):
             for line in comparison.lines():
-                remark(line)
+                print_info(line)
 
 
 def _is_finished(out: Path, *, resume: bool) -> bool:

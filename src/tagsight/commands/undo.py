@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.commands.options import journal_file
-from tagsight.commands.output import FAILED, remark
+from tagsight.commands.output import FAILED, print_info
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.progress import progress
@@ -43,9 +43,9 @@ def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
                 changed += bool(outcome.added)
                 if outcome.problem:
                     problems += 1
-                    remark(f"left alone: {outcome.sidecar}: {outcome.problem}")
+                    print_info(f"left alone: {outcome.sidecar}: {outcome.problem}")
                 advance(number)
-    remark(f"run {chosen.id}: {amount(changed, 'sidecar')} taken back, {problems:,} left alone")
+    print_info(f"run {chosen.id}: {amount(changed, 'sidecar')} taken back, {problems:,} left alone")
     return FAILED if problems else 0
 
 

@@ -10,7 +10,7 @@ from cyclopts.types import ExistingPath
 
 from tagsight.commands.labels import label_space, names_of_pickle
 from tagsight.commands.options import Reading
-from tagsight.commands.output import remark, say
+from tagsight.commands.output import print_info, print_result
 from tagsight.runtime.amounts import amount
 
 
@@ -35,7 +35,7 @@ def vectors(
         labels: The labels in place of DATA: coco, voc, nus, a file of a name a line, or names with
             commas between them.
     """
-    remark("looking for word vectors")
+    print_info("looking for word vectors")
 
     from tagsight.errors import DataError
     from tagsight.labels.names import named_labels
@@ -45,7 +45,7 @@ def vectors(
     if source is not None and source.suffix.lower() == ".pkl":
         names = names_of_pickle(source, labels)
         write_word_vectors(out, names, read_legacy_vectors(source, len(names)))
-        say([f"{amount(len(names), 'word vector')} of {source} written to {out}"])
+        print_result([f"{amount(len(names), 'word vector')} of {source} written to {out}"])
         return
     if data is not None and labels is None:
         known = label_space(data, None, reading)
@@ -58,5 +58,5 @@ def vectors(
     found = label_vectors(names, source=source, cooccurrence=cooccurrence)
     write_word_vectors(out, names, found.vectors.numpy())
     for note in found.notes:
-        remark(note)
-    say([found.source, f"{amount(len(names), 'word vector')} written to {out}"])
+        print_info(note)
+    print_result([found.source, f"{amount(len(names), 'word vector')} written to {out}"])

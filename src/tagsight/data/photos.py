@@ -18,7 +18,7 @@ from tagsight.data.photo_cost import MAX_WORK, Cost, decoding_cost
 from tagsight.data.photo_headers import Metered, prepared
 from tagsight.data.srgb import SIDEWAYS, upright_rgb
 from tagsight.data.tar_members import read_member, tar_of
-from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:
 
 def _kind(error: Exception) -> type[DataError]:
     if isinstance(error, UnidentifiedImageError):
-        return OtherKindError
+        return UnknownFormatError
     large = Image.DecompressionBombError | Image.DecompressionBombWarning | MemoryError
     return TooLargeError if isinstance(error, large) else DataError
 

@@ -16,7 +16,7 @@ from timm.layers.norm_act import convert_sync_batchnorm
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from tagsight.errors import DataError, ShareError
+from tagsight.errors import DataError, RankError
 from tagsight.runtime.launch import launched
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Processes:
             if self.count == 1:
                 raise
             msg = f"process {self.rank} of {self.count}: {error}"
-            raise ShareError(msg) from error
+            raise RankError(msg) from error
 
     def wrapped(self, objective: nn.Module, *, staged: bool = False) -> nn.Module:
         """Let the gradients of a module be the mean of all processes'.
@@ -155,7 +155,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
         device: What this process computes on; it decides how they talk, by NCCL or Gloo.
 
     Raises:
-        ShareError: If another of them ended without a word, and this one cannot go on.
+        RankError: If another of them ended without a word, and this one cannot go on.
     """
     launch = launched()
     if launch.count == 1:
@@ -174,7 +174,7 @@ def joined(device: torch.device) -> Iterator[Processes]:
             f"process {launch.rank} of {launch.count} cannot go on, as another one has ended, was "
             "killed or does not answer; start all again, a training with --resume"
         )
-        raise ShareError(msg) from error
+        raise RankError(msg) from error
     torch.distributed.destroy_process_group()
 
 

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.runtime.version import __version__
 from tagsight.search.expression import parse
 from tagsight.server.access import Access, Hosts
@@ -325,5 +325,5 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(DataError)
     async def unusable(_: Request, error: DataError) -> JSONResponse:
-        kinds = {TooLargeError: 413, OtherKindError: 415}
+        kinds = {TooLargeError: 413, UnknownFormatError: 415}
         return refused(kinds.get(type(error), 422), str(error))

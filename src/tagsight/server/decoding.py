@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from PIL import Image
 
 from tagsight.data.photos import WHOLE_SIZE
-from tagsight.errors import DataError, OtherKindError, TooLargeError
+from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 
-ERRORS = {kind.__name__: kind for kind in (DataError, OtherKindError, TooLargeError)}
+ERRORS = {kind.__name__: kind for kind in (DataError, UnknownFormatError, TooLargeError)}
 LONGEST_LINE = 2**16
 
 ENVIRONMENT = {
