@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from tagsight.commands.calibrate import calibrate
 from tagsight.commands.compare import compare
@@ -49,28 +49,17 @@ from tagsight.runtime.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-COMMANDS: tuple[Callable[..., int | None], ...] = (
-    demo,
-    systems,
-    recipes,
-    download,
-    data,
-    graph,
-    vectors,
-    train,
-    evaluate,
-    calibrate,
-    compare,
-    reproduce,
-    tag,
-    runs,
-    undo,
-    explain,
-    index,
-    search,
-    serve,
-    export,
-)
+GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
+    "Getting started": (demo, systems, recipes),
+    "Data": (download, data, graph, vectors),
+    "Training": (train,),
+    "Evaluation": (evaluate, calibrate, compare, reproduce),
+    "Use": (tag, runs, undo, explain, index, search),
+    "Serving": (serve, export),
+}
+"""All commands, as the help groups them."""
+
+COMMANDS = tuple(command for group in GROUPS.values() for command in group)
 
 SHARED: tuple[Callable[..., int | None], ...] = (train, evaluate)
 """What several processes can do together."""
@@ -87,8 +76,10 @@ app = App(
     ),
     default_parameter=Parameter(negative=()),
 )
-for position, command in enumerate(COMMANDS):
-    app.command(command, sort_key=position)
+for place, (title, commands) in enumerate(GROUPS.items()):
+    group = Group(title, sort_key=place)
+    for position, command in enumerate(commands):
+        app.command(command, group=group, sort_key=position)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from tagsight.runtime.device import Runtime
     from tagsight.systems.settings import Change
     from tagsight.training.run import Start
+
+
+RECIPE = Group("Recipe and settings", sort_key=1)
+LABELS = Group("Labels", sort_key=2)
+START = Group("Initialisation and resuming", sort_key=3)
+MEMORY = Group("Memory and cache", sort_key=4)
+HARDWARE = Group("Hardware", sort_key=5)
+LITERATURE = Group("Data sets of the literature", sort_key=6)
+"""How the help of a command groups its options, those of the command itself before all others."""
 
 
 def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - dictionaries of these or lists
@@ -67,7 +76,7 @@ Gibibytes = Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))]
 SettingsOption = Annotated[dict[str, Any] | None, Parameter(converter=nested_settings)]
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=LABELS)
 @dataclass(frozen=True)
 class Reading:
     """How the labels of a collection are read."""
@@ -82,16 +91,18 @@ class Reading:
     """What an object counts as that is hard to see, where a format marks such; by default unknown,
     which has no part in anything."""
 
-    topics: Literal["potential", "relevant", "all"] | None = None
+    topics: Annotated[
+        Literal["potential", "relevant", "all"] | None, Parameter(group=LITERATURE)
+    ] = None
     """Which topics of MIRFLICKR-25K are labels; by default potential, which a photo may show."""
 
     unlabelled: Literal["keep", "drop"] | None = None
     """What becomes of photos in which no label is known to be present; by default keep."""
 
-    protocol: str | None = None
+    protocol: Annotated[str | None, Parameter(group=LITERATURE)] = None
     """A way of the literature to read a data set; a wrong name lists them all."""
 
-    split_seed: int = 0
+    split_seed: Annotated[int, Parameter(group=LITERATURE)] = 0
     """Draws the split, where a protocol has no official one."""
 
     without_labels: str | None = None
@@ -142,7 +153,7 @@ class Reading:
         )
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=LABELS)
 @dataclass(frozen=True)
 class CheckedReading(Reading):
     """How the labels of a collection are read whose photos are needed."""
@@ -152,7 +163,7 @@ class CheckedReading(Reading):
     is more."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=MEMORY)
 @dataclass(frozen=True)
 class MemoryLimits:
     """Memory and cache limits."""
@@ -189,7 +200,7 @@ class _Limits(TypedDict, total=False):
     accumulate: int
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=START)
 @dataclass(frozen=True)
 class Initialisation:
     """Initialisation and resuming."""
@@ -255,7 +266,7 @@ class NewLabels:
         return recognizer if names is None else recognizer.add_labels(names, vectors=self.vectors)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=HARDWARE)
 @dataclass(frozen=True)
 class PhotoBudget:
     """What one photo may cost."""
@@ -270,7 +281,7 @@ class PhotoBudget:
         return round(self.max_photo_memory * 2**30)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=HARDWARE)
 @dataclass(frozen=True)
 class Hardware(PhotoBudget):
     """Hardware options; they do not affect results."""
@@ -324,7 +335,7 @@ class Hardware(PhotoBudget):
             yield replace(runtime, processes=processes)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=RECIPE)
 @dataclass(frozen=True)
 class RecipeOptions:
     """What is trained: a recipe, changed by a file, changed by flags."""
