@@ -109,7 +109,7 @@ def failing_systems(monkeypatch, error: BaseException) -> None:
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(tagsight.systems.catalogue, "listing", fail)
+    monkeypatch.setattr(tagsight.systems.catalogue, "installed", fail)
 
 
 def complaint(capsys, *arguments: str) -> str:

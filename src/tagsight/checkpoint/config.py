@@ -56,6 +56,9 @@ class ModelConfig(Settings):
     recipe: dict[str, JsonValue]
     """A `Recipe`, which its system understands."""
 
+    system_class: str = Field("", max_length=1000)
+    """Module and class of the system, to say what is missing where they are; never imported."""
+
     decision: dict[str, JsonValue]
     """A `Decision`."""
 

@@ -39,7 +39,7 @@ from tagsight.nn.backbones import encoder_numbers, weights_follow
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import replacing_folder
 from tagsight.runtime.version import __version__
-from tagsight.systems.catalogue import build_system, parse_recipe
+from tagsight.systems.catalogue import GROUP, SYSTEMS, build_system, parse_recipe
 from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def save_model(
             tagsight=__version__,
             labels=labels.names,
             recipe=recipe.model_dump(mode="json"),
+            system_class=f"{type(system).__module__}:{type(system).__qualname__}",
             decision=decision.as_dict(labels.names),
             preprocessing=Preprocessing(image_size=recipe.training.image_size),
             weights_sha256=_digest(new / WEIGHTS),
@@ -160,6 +161,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     config_file, weights_file = folder / CONFIG, folder / WEIGHTS
     config = read_config(config_file)
     with about(config_file):
+        _check_installed(config)
         recipe = parse_recipe(config.recipe)
         check_preprocessing(config.preprocessing, recipe)
         decision = Decision.from_dict(config.decision, config.labels)
@@ -212,6 +214,19 @@ def _opened(file: Path) -> Iterator[safe_open]:
     except SafetensorError as error:
         msg = f"truncated or not safetensors ({error}); copy the model folder again"
         raise DataError(msg) from error
+
+
+def _check_installed(config: ModelConfig) -> None:
+    """Refuse the model of a system that another package has, where that is not installed."""
+    name, (module, _, kind) = config.recipe.get("system"), config.system_class.partition(":")
+    ours = module.partition(".")[0] == "tagsight"
+    if kind and not ours and isinstance(name, str) and name not in SYSTEMS:
+        msg = (
+            f"expected the package with the system {name!r} to be installed, got none with an "
+            f"entry point of this name in the group {GROUP!r}; its class is {kind} in the module "
+            f"{module}"
+        )
+        raise DataError(msg)
 
 
 def _label_space(stored: safe_open, names: Sequence[str]) -> LabelSpace:

@@ -12,9 +12,11 @@ def recipes(name: str | None = None, /) -> None:
         name: The recipe to write.
     """
     if name is None:
-        from tagsight.systems.catalogue import listing
+        from tagsight.systems.catalogue import installed
 
-        print_result(f"{one.name:20} {one.source}; {one.expectation}" for one in listing().recipes)
+        print_result(
+            f"{one.name:20} {one.source}; {one.expectation}" for one in installed().recipes
+        )
         return
     from tagsight.systems.settings import known_recipe
     from tagsight.systems.settings_file import settings_text

@@ -7,6 +7,6 @@ from tagsight.commands.output import print_result
 
 def systems() -> None:
     """List the systems: name, what it is, paper."""
-    from tagsight.systems.catalogue import listing
+    from tagsight.systems.catalogue import installed
 
-    print_result(f"{one.name:15} {one.summary} {one.paper}" for one in listing().systems)
+    print_result(f"{one.name:15} {one.summary} {one.paper}" for one in installed().systems)

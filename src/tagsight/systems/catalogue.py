@@ -78,7 +78,7 @@ class ListedSystem(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """All systems and recipes of this package, as the commands print them."""
+    """Systems and recipes as the commands print them."""
 
     systems: tuple[ListedSystem, ...]
     recipes: tuple[ListedRecipe, ...]
@@ -86,13 +86,31 @@ class Listing(NamedTuple):
 
 @cache
 def listing() -> Listing:
-    """Read what is printed of all systems and recipes, without importing one of them."""
+    """Read what is printed of all systems and recipes of this package, without importing one."""
     text = (files("tagsight.systems") / "listing.json").read_text(encoding="utf-8")
     values = json.loads(text)
     return Listing(
         tuple(ListedSystem(*row) for row in values["systems"]),
         tuple(ListedRecipe(*row) for row in values["recipes"]),
     )
+
+
+def installed() -> Listing:
+    """What is printed of all systems and recipes: this package's, and those of other packages.
+
+    Those of other packages are imported.
+    """
+    systems, recipes = listing()
+    for name in _plug_ins():
+        title = " ".join(
+            (import_module(SYSTEMS[name].__module__).__doc__ or "").split("\n\n")[0].split()
+        )
+        systems = (*systems, ListedSystem(name, title, SYSTEMS[name].paper))
+        recipes = (
+            *recipes,
+            *(ListedRecipe(r.name, name, r.source, r.expectation) for r in recipes_of(name)),
+        )
+    return Listing(systems, recipes)
 
 
 class _Systems(Mapping[str, "type[System]"]):
