@@ -179,6 +179,14 @@ def test_equal_maps_are_consistent(generator: torch.Generator) -> None:
     assert consistency_error(torch.ones(1, 2, 2, 2), torch.ones(1, 2, 2, 2)).item() == 0
 
 
+def test_maps_of_one_cell_have_no_consistency_error_unless_they_agree() -> None:
+    maps = torch.tensor([3.0, 3.0, 0.0]).view(3, 1, 1, 1)
+    others = torch.tensor([3.0, 5.0, 1.0]).view(3, 1, 1, 1)
+    error = consistency_error(maps, others)
+    assert error[0] == 0
+    assert error[1:].isnan().all()
+
+
 def test_consistency_error_by_hand() -> None:
     # The maps 0, 2 and 4, 8 of two labels have variances 1 and 4, which is 5/2 in the mean; a
     # difference of 1 in two of four places has mean square 1/2.

@@ -97,7 +97,7 @@ def measure_evidence(
         start += len(batch)
         if progress is not None:
             progress(start)
-    means = torch.cat(errors).mean(0).tolist()
+    means = torch.cat(errors).nanmean(0).tolist()
     report: dict[str, object] = {
         "source": source,
         "consistency": {t: percent(mean) for t, mean in zip(TRANSFORMS, means, strict=True)},

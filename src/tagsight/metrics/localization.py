@@ -15,6 +15,9 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+ROUNDING = 1e-6
+"""What single precision makes of a number, relative to it: maps that vary less are flat."""
+
 
 def pointing_hits(maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
     """Whether the highest point of each map lies in a box of its label: the pointing game.
@@ -142,7 +145,9 @@ def consistency_error(maps: Tensor, others: Tensor) -> Tensor:
         others: ``(B, L, h, w)`` float, the maps of their transformed views in the same frame.
 
     Returns:
-        ``(B,)`` float64, at least 0, without gradient.
+        ``(B,)`` float64, at least 0, without gradient; nan for a photo whose maps are the same in
+        all cells, as in a grid of one, while those of its view are others: nothing is relative to
+        no variance.
 
     Raises:
         ValueError: If the shapes disagree.
@@ -156,7 +161,9 @@ def consistency_error(maps: Tensor, others: Tensor) -> Tensor:
     maps, others = maps.detach().double(), others.detach().double()
     variance = maps.var((-2, -1), correction=0).mean(1)
     squared = (maps - others).square().mean((1, 2, 3))
-    return squared / variance.clamp(min=torch.finfo(maps.dtype).tiny)
+    rounding = maps.square().mean((1, 2, 3)) * ROUNDING**2
+    flat = torch.where(squared <= rounding, 0.0, torch.nan)
+    return torch.where(variance <= rounding, flat, squared / variance)
 
 
 def _check_pairs(maps: Tensor, boxes: Tensor) -> None:
