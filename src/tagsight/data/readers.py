@@ -142,8 +142,8 @@ def _format_of(source: Path) -> str:
     if fitting:
         msg = f"expected one format to fit {source}, got {fitting}; choose one with --format"
         raise DataError(msg)
-    reasons = "\n".join(f"  {name}: {_reason(reader, source)}" for name, reader in READERS.items())
-    msg = f"{source} is of no known format; it {_look(source)}\n{reasons}"
+    reasons = "; ".join(f"{name}: {_reason(reader, source)}" for name, reader in READERS.items())
+    msg = f"{source} is of no known format; it {_look(source)}; {reasons}"
     raise DataError(msg)
 
 
