@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from tagsight.commands.flags import as_flags
 from tagsight.runtime.launch import launched
 from tagsight.runtime.progress import print_line, terminal
 
@@ -33,16 +34,16 @@ def print_result(lines: Iterable[str]) -> None:
 
 def print_info(text: str) -> None:
     """Tell the user something that is no result; of several processes the first does."""
-    print_line(terminal(), text)
+    print_line(terminal(), as_flags(text))
 
 
 def print_error(text: str) -> None:
     """Tell the user what went wrong, whichever process this is."""
-    print_line(Console(stderr=True), text)
+    print_line(Console(stderr=True), as_flags(text))
 
 
 class Warnings(logging.Handler):
-    """Prints what is logged, a line each, as `complain` does."""
+    """Prints what is logged, a line each, as `print_error` does."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
