@@ -21,6 +21,7 @@ from tagsight.commands.download import download
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.export import export
+from tagsight.commands.flags import as_flags
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
 from tagsight.commands.models import check_model
@@ -44,6 +45,7 @@ from tagsight.commands.undo import undo
 from tagsight.commands.vectors import vectors
 from tagsight.errors import DataError, RankError, user_message
 from tagsight.runtime.launch import launched
+from tagsight.runtime.progress import wording
 from tagsight.runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Pillow warns of large photos; those that are too large for us are told as such.
     warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit of")
     given = list(sys.argv[1:] if arguments is None else arguments)
+    library_wording = wording.set(as_flags)
     debug = "--debug" in given or bool(os.environ.get(DEBUG))
     tokens = with_standard_output([token for token in given if token != "--debug"] or ["--help"])
     try:
@@ -118,6 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _is_ours_to_tell(error):
             print_error(f"tagsight: {message}")
         return USER_ERROR
+    finally:
+        wording.reset(library_wording)
 
 
 def with_standard_output(tokens: Sequence[str]) -> list[str]:

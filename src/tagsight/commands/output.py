@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tagsight.commands.flags import as_flags
 from tagsight.runtime.launch import launched
 from tagsight.runtime.progress import print_line, terminal
 
@@ -34,12 +33,12 @@ def print_result(lines: Iterable[str]) -> None:
 
 def print_info(text: str) -> None:
     """Tell the user something that is no result; of several processes the first does."""
-    print_line(terminal(), as_flags(text))
+    print_line(terminal(), text)
 
 
 def print_error(text: str) -> None:
     """Tell the user what went wrong, whichever process this is."""
-    print_line(Console(stderr=True), as_flags(text))
+    print_line(Console(stderr=True), text)
 
 
 class Warnings(logging.Handler):

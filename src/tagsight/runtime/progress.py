@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
@@ -13,13 +15,17 @@ from tagsight.runtime.escaping import printable
 from tagsight.runtime.launch import launched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
 
 
 LINE_EVERY = 15.0
 """Seconds between two plain lines where there is no terminal to draw a bar on."""
+
+
+wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
+"""Spells arguments for the reader; the command line sets it to flags (`commands.flags`)."""
 
 
 NARROW = 76
@@ -126,7 +132,9 @@ def terminal() -> Console:
 
 def print_line(console: Console, text: str) -> None:
     """Print one line, whatever the names in it hold: unwrapped, and nothing in it is obeyed."""
-    console.print(printable(text), markup=False, highlight=False, emoji=False, soft_wrap=True)
+    console.print(
+        printable(wording.get()(text)), markup=False, highlight=False, emoji=False, soft_wrap=True
+    )
 
 
 def clock(seconds: float) -> str:
@@ -148,3 +156,22 @@ class WorkLog(Protocol):
 
     def work(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """Show how far work is; the function that it gives is called with the number done."""
+
+
+class TerminalLog:
+    """Follow long work on the terminal, or not at all.
+
+    Args:
+        shown: Whether anything is shown.
+    """
+
+    def __init__(self, *, shown: bool = True) -> None:
+        self.console = terminal() if shown else Console(quiet=True)
+
+    def note(self, text: str) -> None:
+        """Print a line that stays."""
+        print_line(self.console, text)
+
+    def work(self, description: str, total: int) -> AbstractContextManager[Advance]:
+        """Show how far work is, for as long as the block lasts."""
+        return progress(description, total, console=self.console)
