@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tagsight.data.protocols import PROTOCOLS, read_protocol
     from tagsight.data.readers import READERS, read_annotations
     from tagsight.errors import DataError
+    from tagsight.inference.heatmaps import overlay
     from tagsight.inference.recognizer import Recognizer
     from tagsight.inference.result import Label, Result
     from tagsight.labels.space import LabelSpace
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tagsight.training.preparation import prepare
     from tagsight.training.run import train_run
     from tagsight.visualize.explanation import explain_photos
-    from tagsight.visualize.heatmaps import overlay
 
 
 _HOMES = {
@@ -56,7 +56,7 @@ _HOMES = {
     "explain_photos": "tagsight.visualize.explanation",
     "fit_decision": "tagsight.checkpoint.thresholds",
     "load_model": "tagsight.checkpoint.folder",
-    "overlay": "tagsight.visualize.heatmaps",
+    "overlay": "tagsight.inference.heatmaps",
     "prepare": "tagsight.training.preparation",
     "read_annotations": "tagsight.data.readers",
     "read_protocol": "tagsight.data.protocols",

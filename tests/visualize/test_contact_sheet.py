@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagsight.visualize.contact_sheet import Panel, Section, contact_sheet, heatmap
-from tagsight.visualize.heatmaps import OPACITY, colour_table
+from tagsight.inference.heatmaps import OPACITY, Panel, colour_table
+from tagsight.visualize.contact_sheet import Section, contact_sheet, heatmap
 
 GREY = Image.new("RGB", (320, 240), (128, 128, 128))
 

@@ -1,4 +1,4 @@
-"""A model at work: recognizer, results, the networks that run it, export.
+"""A model in use: recognizer, results, heatmaps, the networks that run it, export.
 
 May import training and what lies below it.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -138,7 +139,7 @@ class Recognizer:
             DataError: If the photo cannot be read.
         """
         (result,) = self.results([self._prepared(photo)])
-        return result
+        return replace(result, photo=photo) if not isinstance(photo, str | Path) else result
 
     def recognize(
         self, photos: Iterable[PhotoLike], *, on_error: OnError | None = None

@@ -1,9 +1,9 @@
-"""What is recognised in a photo."""
+"""Labels and evidence of one photo."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL import Image
+
+    from tagsight.inference.heatmaps import Panel
 
 
 class Label(NamedTuple):
@@ -24,16 +27,27 @@ class Label(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PhotoLabels:
-    """Which labels a photo has. It shares no memory with those of other photos.
+    """Labels of one photo. The arrays share no memory with those of other photos.
 
     Args:
-        path: Where the photo came from, or None if it was no file.
+        path: File of the photo, or None if it did not come from a file.
         names: The ``L`` labels of the model.
         scores: ``(L,)`` float64 in [0, 1].
         thresholds: ``(L,)`` float64 in [0, 1], fitted with the model.
-        predicted: ``(L,)`` bool, which labels reach their threshold.
+        predicted: ``(L,)`` bool, whether the score reaches the threshold.
+
+    Example:
+        >>> scores = np.array([0.2, 0.9, 0.6])
+        >>> names = ("cat", "dog", "person")
+        >>> found = PhotoLabels(None, names, scores, np.full(3, 0.5), scores >= 0.5)
+        >>> found
+        PhotoLabels(dog 0.90, person 0.60)
+        >>> found.labels[0]
+        Label(name='dog', score=0.9)
+        >>> [label.name for label in found.ranked()]
+        ['dog', 'person', 'cat']
     """
 
     path: Path | None
@@ -44,20 +58,25 @@ class PhotoLabels:
 
     @property
     def labels(self) -> list[Label]:
-        """The labels found, the highest score first."""
+        """The labels found, sorted by score, highest first."""
         return [self._label(i) for i in self._order() if self.predicted[i]]
 
     def ranked(self) -> list[Label]:
-        """All labels, found or not, the highest score first."""
+        """Return all labels, found or not, sorted by score, highest first."""
         return [self._label(i) for i in self._order()]
 
     def index(self, name: str) -> int:
-        """The position of a label in the arrays.
+        """Return the position of a label in the arrays.
 
         Raises:
             DataError: If the model has no such label.
         """
         return label_index(self.names, name)
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{label.name} {label.score:.2f}" for label in self.labels)
+        photo = "" if self.path is None else f"{str(self.path)!r}: "
+        return f"{type(self).__name__}({photo}{found or 'no label found'})"
 
     def _order(self) -> list[int]:
         order: list[int] = np.argsort(-self.scores, kind="stable").tolist()
@@ -67,37 +86,79 @@ class PhotoLabels:
         return Label(self.names[index], float(self.scores[index]))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result(PhotoLabels):
-    """What was recognised in one photo: its labels, and the evidence for them.
+    """Labels of one photo and the evidence for them. A notebook shows it with the photo.
 
     Args:
-        path: As in `PhotoLabels`, and so are names, scores, thresholds and predicted.
+        path: As in `PhotoLabels`, like names, scores, thresholds and predicted.
         maps: ``(L, h, w)`` float32, evidence over the whole photo, in logits.
         logits: ``(L,)`` float32, before temperature and sigmoid.
-        embedding: ``(D,)`` float32.
+        embedding: ``(D,)`` float32, the pooled features.
         photo_size: Width and height in pixels, upright.
+        photo: The photo as it was given to `Recognizer.__call__`, if not as a file; for notebooks.
     """
 
     maps: NDArray[np.float32]
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
     photo_size: tuple[int, int]
+    photo: bytes | Image.Image | NDArray[np.uint8] | None = field(default=None, kw_only=True)
 
     def map(self, name: str) -> NDArray[np.float32]:
-        """The evidence for one label: ``(h, w)`` float32, in logits.
+        """Return the evidence for one label: ``(h, w)`` float32, in logits.
 
         Raises:
             DataError: If the model has no such label.
         """
         return self.maps[self.index(name)]
 
+    def shown(self, asked: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return the labels to show evidence for: those found, and those asked for.
+
+        If there are none, it is the label with the highest score.
+        """
+        found = [label.name for label in self.labels]
+        return tuple(dict.fromkeys([*found, *asked])) or (self.ranked()[0].name,)
+
+    def panels(self, names: Sequence[str]) -> list[Panel]:
+        """Return what is shown of labels, in their order.
+
+        Raises:
+            DataError: If the model has no such label.
+        """
+        from tagsight.inference.heatmaps import Panel
+
+        return [
+            Panel(
+                name=self.names[i],
+                score=float(self.scores[i]),
+                threshold=float(self.thresholds[i]),
+                found=bool(self.predicted[i]),
+                evidence=self.maps[i],
+            )
+            for i in map(self.index, names)
+        ]
+
+    def _repr_html_(self) -> str:
+        from tagsight.inference.notebook import result_html
+
+        photo = self.photo if self.path is None else self.path
+        return result_html(photo, self.photo_size, self.panels(self.shown()))
+
 
 def label_index(names: Sequence[str], name: str) -> int:
-    """The position of a label.
+    """Return the position of a label.
 
     Raises:
-        DataError: If there is none of that name; the message has the names that come near.
+        DataError: If there is no such label; the message names similar ones.
+
+    Example:
+        >>> label_index(("cat", "dog"), "dog")
+        1
+        >>> label_index(("cat", "dog"), "dgo")
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected a label of the model, got 'dgo'; did you mean 'dog'?
     """
     if name in names:
         return names.index(name)

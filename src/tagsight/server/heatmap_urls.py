@@ -6,7 +6,7 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-from tagsight.visualize.heatmaps import overlay, strongest, veil
+from tagsight.inference.heatmaps import overlay, strongest, transparent_overlay
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,7 +52,9 @@ def evidence_urls(result: Result) -> dict[str, str]:
     top = max(strongest(result.map(name)) for name in shown)
     longest = max(result.photo_size)
     width, height = (max(1, round(VEIL * side / longest)) for side in result.photo_size)
-    return {name: _url(veil(result.map(name), top, (width, height))) for name in shown}
+    return {
+        name: _url(transparent_overlay(result.map(name), top, (width, height))) for name in shown
+    }
 
 
 def _url(picture: Image.Image) -> str:

@@ -1,4 +1,4 @@
-"""Maps, label graphs and explanations as pictures.
+"""Contact sheets, label graphs and explanations as pictures.
 
 May import inference and what lies below it.
 """

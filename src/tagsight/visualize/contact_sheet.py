@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tagsight.visualize.heatmaps import blended, overlay, strongest
+from tagsight.inference.heatmaps import Panel, blend, overlay, strongest
 from tagsight.visualize.lettering import font, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 
 SIDES = (480, 1600)
@@ -32,24 +30,6 @@ _NARROWEST = 230
 _CELL_AREA, _LONGEST_CELL_SIDE = 340 * 255, 640
 _ASPECT = 1.6
 """Of a contact sheet, where the number of labels leaves a choice."""
-
-
-class Panel(NamedTuple):
-    """One label on one photo.
-
-    Attributes:
-        name: The label.
-        score: In [0, 1].
-        threshold: Score from which on the label is found.
-        found: Whether it is.
-        evidence: ``(h, w)`` float over the whole photo.
-    """
-
-    name: str
-    score: float
-    threshold: float
-    found: bool
-    evidence: NDArray[np.float32]
 
 
 class Section(NamedTuple):
@@ -201,7 +181,7 @@ def _draw_scale(
     pen, (left, upper) = ImageDraw.Draw(sheet), corner
     length = min(300, width - 130)
     share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
-    bar = blended(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
+    bar = blend(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
     sheet.paste(Image.fromarray(bar), (left, upper + 12))
     digits = font(_TEXT_SIZE)
     pen.text((left, upper + 28), "0", fill=_FAINT, font=digits)

@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from tagsight.data.photos import open_photo
+from tagsight.inference.heatmaps import upsample
 from tagsight.inference.result import label_index
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import replacing
-from tagsight.visualize.contact_sheet import Panel, Section, contact_sheet, heatmap
-from tagsight.visualize.heatmaps import enlarged
+from tagsight.visualize.contact_sheet import Section, contact_sheet, heatmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -97,7 +97,7 @@ def place(evidence: NDArray[np.float32]) -> str:
     >>> place(corner)
     'upper left, 2 % of the photo'
     """
-    fine = enlarged(evidence, (90, 90))
+    fine = upsample(evidence, (90, 90))
     if fine.max() <= 0:
         return "nowhere"
     strong = fine >= fine.max() / 2
@@ -118,7 +118,7 @@ def _explain(
     with_grad_cam: bool,
 ) -> Explanation:
     assert result.path is not None  # the photos are files
-    shown = _shown(result, asked)
+    shown = result.shown(asked)
     photo = open_photo(
         result.path, max_pixels=recognizer.max_pixels, max_memory=recognizer.max_memory
     )
@@ -134,37 +134,17 @@ def _explain(
     return Explanation(result, shown, sheet, tuple(files))
 
 
-def _shown(result: Result, asked: Sequence[str]) -> tuple[str, ...]:
-    found = [label.name for label in result.labels]
-    return tuple(dict.fromkeys([*found, *asked])) or (result.ranked()[0].name,)
-
-
 def _section(result: Result, shown: Sequence[str]) -> Section:
-    panels = _panels(result, shown, [result.map(name) for name in shown])
-    return Section("The system's own maps", "evidence in logits", panels)
+    return Section("The system's own maps", "evidence in logits", result.panels(shown))
 
 
 def _grad_cam_section(
     recognizer: Recognizer, photo: Image.Image, result: Result, shown: Sequence[str]
 ) -> Section:
     maps = recognizer.grad_cam(photo, [result.index(name) for name in shown])
-    panels = _panels(result, shown, list(maps))
+    pairs = zip(result.panels(shown), maps, strict=True)
+    panels = [panel._replace(evidence=evidence) for panel, evidence in pairs]
     return Section("Grad-CAM", "Grad-CAM, no unit", panels)
-
-
-def _panels(
-    result: Result, shown: Sequence[str], maps: Sequence[NDArray[np.float32]]
-) -> list[Panel]:
-    return [
-        Panel(
-            name=name,
-            score=float(result.scores[result.index(name)]),
-            threshold=float(result.thresholds[result.index(name)]),
-            found=bool(result.predicted[result.index(name)]),
-            evidence=evidence,
-        )
-        for name, evidence in zip(shown, maps, strict=True)
-    ]
 
 
 def _title(result: Result, shown: Sequence[str]) -> str:

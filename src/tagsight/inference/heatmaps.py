@@ -1,14 +1,14 @@
-"""Heatmaps: maps drawn on the photo they speak of.
+"""Draw evidence maps over photos.
 
-Maps stay as raw as the system made them until they are drawn, and then all maps of a photo share
-one scale: from no evidence, which leaves the photo as it is, to the strongest evidence among the
-labels shown. What speaks against a label is not drawn.
+Maps stay raw, in logits, until they are drawn. All maps drawn for one photo share one scale, from
+zero, where the photo shows through unchanged, to the strongest evidence among the labels shown.
+Evidence against a label is not drawn.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,57 +17,92 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OPACITY = 0.85
-"""Share of the colour over the photo where evidence is strongest."""
+"""Opacity of the colour where evidence is strongest."""
+
+
+class Panel(NamedTuple):
+    """One label of a photo, as it is shown.
+
+    Attributes:
+        name: Name of the label.
+        score: In [0, 1].
+        threshold: In [0, 1]; the label is found if its score reaches it.
+        found: Whether the label is found.
+        evidence: ``(h, w)`` float32, the map over the whole photo.
+    """
+
+    name: str
+    score: float
+    threshold: float
+    found: bool
+    evidence: NDArray[np.float32]
 
 
 def strongest(maps: NDArray[np.float32]) -> float:
-    """The top of the scale on which maps are drawn together; 0 if nothing speaks for any label.
+    """Return the top of the scale on which maps are drawn together; 0 if no value is positive.
 
     Args:
-        maps: ``(..., h, w)`` float of any number of labels.
+        maps: ``(..., h, w)`` float, the maps of all labels shown.
+
+    Example:
+        >>> strongest(np.array([[[1, -4]], [[3, 2]]], dtype=np.float32))
+        3.0
     """
     return max(0.0, float(maps.max(initial=0.0)))
 
 
-def enlarged(evidence: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Stretch a map over the whole photo: ``(h, w) -> (height, width)``, bilinear between cells.
+def upsample(evidence: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize a map to the size of a photo: ``(h, w) -> (height, width)``, bilinear.
 
-    A cell's value stands at its centre; outside the outermost centres it continues.
+    The value of a cell stands at the centre of the cell; beyond the outermost centres the map is
+    constant.
 
     Args:
         evidence: ``(h, w)`` float.
         size: Width and height of the photo in pixels.
+
+    Example:
+        >>> upsample(np.array([[0, 1]], dtype=np.float32), (4, 1)).tolist()
+        [[0.0, 0.25, 0.75, 1.0]]
     """
     grid = Image.fromarray(np.ascontiguousarray(evidence, dtype=np.float32))
     return np.asarray(grid.resize(size, Image.Resampling.BILINEAR))
 
 
 def overlay(photo: Image.Image, evidence: NDArray[np.float32], top: float) -> Image.Image:
-    """Draw one label's evidence on the photo, which is paled so that colour means evidence.
+    """Draw the evidence for one label on a photo, which is paled so that colour means evidence.
 
     Args:
         photo: RGB, upright.
         evidence: ``(h, w)`` float, over the whole photo.
-        top: Evidence that gets the last colour; where there is 0 or less, there is no colour.
+        top: Value that gets the last colour; values of 0 or less get none.
+
+    Example:
+        >>> photo = Image.new("RGB", (8, 8), (128, 128, 128))
+        >>> picture = overlay(photo, np.array([[0, 2]], dtype=np.float32), top=2.0)
+        >>> picture.getpixel((0, 0)), picture.getpixel((7, 0))
+        ((118, 118, 118), (234, 225, 104))
     """
-    share = np.clip(enlarged(evidence, photo.size) / top, 0, 1) if top > 0 else np.float32(0)
+    share = np.clip(upsample(evidence, photo.size) / top, 0, 1) if top > 0 else np.float32(0)
     paled = np.asarray(_paled(photo), dtype=np.float32)
     share = np.broadcast_to(share, paled.shape[:2])
-    return Image.fromarray(blended(paled, share).round().astype(np.uint8))
+    return Image.fromarray(blend(paled, share).round().astype(np.uint8))
 
 
-def veil(evidence: NDArray[np.float32], top: float, size: tuple[int, int]) -> Image.Image:
-    """Draw one label's evidence as colours over a photo, transparent where there is none.
+def transparent_overlay(
+    evidence: NDArray[np.float32], top: float, size: tuple[int, int]
+) -> Image.Image:
+    """Draw the evidence for one label as a layer to put over a photo, transparent where it is 0.
 
     Args:
         evidence: ``(h, w)`` float, over the whole photo.
-        top: Evidence that gets the last colour; where there is 0 or less, there is no colour.
-        size: Width and height of the picture in pixels; it is smooth, so that a small one will do.
+        top: Value that gets the last colour; values of 0 or less are transparent.
+        size: Width and height of the layer in pixels; it is smooth, so a small one will do.
 
     Returns:
-        A picture of at most 256 colours, each with an opacity of its own.
+        An image with a palette of 256 colours, each with its own opacity.
     """
-    share = np.clip(enlarged(evidence, size) / top, 0, 1) if top > 0 else np.zeros(size[::-1])
+    share = np.clip(upsample(evidence, size) / top, 0, 1) if top > 0 else np.zeros(size[::-1])
     picture = Image.fromarray((share * 255).round().astype(np.uint8), "P")
     picture.putpalette(colour_table().tobytes())
     opacity = 255 * OPACITY * np.sqrt(np.linspace(0, 1, 256))
@@ -75,21 +110,21 @@ def veil(evidence: NDArray[np.float32], top: float, size: tuple[int, int]) -> Im
     return picture
 
 
-def blended(paled: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay the scale's colours over pixels, the denser the stronger the evidence.
+def blend(paled: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Blend the colours of the scale over pixels, with more opacity for stronger evidence.
 
     Args:
         paled: ``(H, W, 3)`` float in [0, 255].
         share: ``(H, W)`` float in [0, 1], evidence relative to the top of the scale.
     """
     colours = colour_table()[(share * 255).round().astype(np.uint8)].astype(np.float32)
-    density = OPACITY * np.sqrt(share)[..., None]
-    return paled + density * (colours - paled)
+    opacity = OPACITY * np.sqrt(share)[..., None]
+    return paled + opacity * (colours - paled)
 
 
 @functools.cache
 def colour_table() -> NDArray[np.uint8]:
-    """Colours from violet over red to light yellow: ``(256, 3)`` uint8 sRGB.
+    """Compute the colours from violet over red to light yellow: ``(256, 3)`` uint8 sRGB.
 
     Lightness rises evenly in Oklab (Björn Ottosson, A perceptual color space for image processing,
     2020), so that equal steps of evidence look equal, also without colour vision or in print. The

@@ -11,14 +11,14 @@ from channels import channels_recognizer, corner, save_rotated
 from PIL import Image
 
 from tagsight.data.photos import open_photo
-from tagsight.visualize.heatmaps import (
+from tagsight.inference.heatmaps import (
     OPACITY,
-    blended,
+    blend,
     colour_table,
-    enlarged,
     overlay,
     strongest,
-    veil,
+    transparent_overlay,
+    upsample,
 )
 
 
@@ -46,14 +46,14 @@ def test_a_map_is_enlarged_bilinearly_between_the_centres_of_its_cells(size: tup
         align_corners=False,
         antialias=width < 7,  # a photo smaller than the grid
     )[0, 0]
-    got = enlarged(evidence.numpy(), size)
+    got = upsample(evidence.numpy(), size)
     assert got.shape == (height, width)
     np.testing.assert_allclose(got, expected.numpy(), atol=1e-4)
 
 
 def test_an_enlarged_map_invents_no_evidence():
     evidence = np.random.default_rng(0).normal(size=(6, 9)).astype(np.float32)
-    got = enlarged(evidence, (173, 211))
+    got = upsample(evidence, (173, 211))
     assert got.max() <= evidence.max() + 1e-6
     assert got.min() >= evidence.min() - 1e-6
 
@@ -72,10 +72,8 @@ def test_the_strongest_evidence_gets_the_last_colour_and_less_gets_less():
     evidence = np.full((4, 4), 8, np.float32)
     at_top, at_half = (np.asarray(overlay(photo, evidence, top))[20, 20] for top in (8, 16))
     pale = np.full((1, 1, 3), 16, np.float32)
-    np.testing.assert_allclose(at_top, blended(pale, np.ones((1, 1), np.float32))[0, 0], atol=1)
-    np.testing.assert_allclose(
-        at_half, blended(pale, np.full((1, 1), 0.5, np.float32))[0, 0], atol=1
-    )
+    np.testing.assert_allclose(at_top, blend(pale, np.ones((1, 1), np.float32))[0, 0], atol=1)
+    np.testing.assert_allclose(at_half, blend(pale, np.full((1, 1), 0.5, np.float32))[0, 0], atol=1)
     assert luminance(at_top) > luminance(at_half)
 
 
@@ -106,7 +104,7 @@ def test_the_heatmap_of_a_rotated_photo_lies_where_the_colour_is(
 
 def test_a_veil_is_the_overlay_without_the_photo():
     evidence = np.array([[0.0, 1.0], [-2.0, 4.0]], dtype=np.float32)
-    drawn = veil(evidence, 4.0, (40, 20))
+    drawn = transparent_overlay(evidence, 4.0, (40, 20))
     assert drawn.size == (40, 20)
     pixels = np.asarray(drawn.convert("RGBA"))
     assert pixels[0, 0, 3] == pixels[-1, 0, 3] == 0
@@ -119,5 +117,5 @@ def test_a_veil_is_the_overlay_without_the_photo():
 
 
 def test_a_veil_of_nothing_is_clear():
-    drawn = veil(np.zeros((2, 2), np.float32), 0.0, (8, 8)).convert("RGBA")
+    drawn = transparent_overlay(np.zeros((2, 2), np.float32), 0.0, (8, 8)).convert("RGBA")
     assert not np.asarray(drawn)[..., 3].any()

@@ -1,0 +1,146 @@
+"""Show a result in a notebook: the photo, its labels, and where the evidence for them is."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from tagsight.data.photos import open_photo
+from tagsight.errors import DataError
+from tagsight.inference.heatmaps import blend, overlay, strongest
+from tagsight.runtime.escaping import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tagsight.inference.heatmaps import Panel
+
+PHOTO_SIDE, PANEL_SIDE, QUALITY = 400, 200, 85
+"""Longest sides of the photo and of an overlay in pixels, and the quality of their JPEGs."""
+
+MOST_PANELS = 12
+"""Labels that are shown, those with the highest scores."""
+
+_GREY = 118
+"""Brightness that stands for a photo which is not there; a middle grey after paling."""
+
+# Notebooks are light or dark: text and marks take the colour of the page, and only bars and
+# pictures have colours of their own. Styles are inline, as some viewers remove style sheets.
+_BAR, _TRACK, _FAINT = "background:#4a7fb5", "background:rgba(128,128,128,.3)", "opacity:.7"
+_MARK = "background:currentColor;position:absolute;top:-3px;width:2px;height:12px"
+
+
+def result_html(
+    photo: Path | bytes | Image.Image | NDArray[np.uint8] | None,
+    size: tuple[int, int],
+    panels: Sequence[Panel],
+) -> str:
+    """Show a photo beside its labels, each with score, threshold and evidence, as HTML.
+
+    The pictures are within the HTML, which refers to nothing else. All maps share one scale.
+
+    Args:
+        photo: The photo; where there is none, or it can no longer be read, the maps are drawn over
+            grey.
+        size: Width and height of the photo in pixels, upright.
+        panels: Labels to show, at least one; of more than 12 those with the highest scores.
+    """
+    shown = sorted(panels, key=lambda panel: -panel.score)[:MOST_PANELS]
+    top = strongest(np.stack([panel.evidence for panel in shown]))
+    opened = _opened(photo)
+    background = opened or Image.new("RGB", size, (_GREY, _GREY, _GREY))
+    small = background.resize(_scaled(size, PANEL_SIDE), Image.Resampling.LANCZOS)
+    left = "" if opened is None else _photo_figure(opened, photo, size)
+    figures = "".join(_panel_figure(small, panel, top) for panel in shown)
+    more = len(panels) - len(shown)
+    rest = f"<div style='{_FAINT}'>and {more:,} more</div>" if more else ""
+    return (
+        "<div style='display:flex;flex-wrap:wrap;gap:20px;align-items:flex-start;"
+        f"font:13px/1.5 system-ui,sans-serif'>{left}"
+        "<div style='flex:1;min-width:220px'>"
+        f"<div style='display:flex;flex-wrap:wrap;gap:16px;align-items:flex-end'>{figures}</div>"
+        f"{rest}{_scale(top)}"
+        "</div></div>"
+    )
+
+
+def data_url(picture: Image.Image, *, quality: int = QUALITY) -> str:
+    """Encode a picture as a JPEG within a ``data:`` URL.
+
+    Example:
+        >>> data_url(Image.new("RGB", (8, 8)))[:32]
+        'data:image/jpeg;base64,/9j/4AAQS'
+    """
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _opened(photo: Path | bytes | Image.Image | NDArray[np.uint8] | None) -> Image.Image | None:
+    if photo is None:
+        return None
+    source = Image.fromarray(photo) if isinstance(photo, np.ndarray) else photo
+    try:
+        return open_photo(source, least_side=PHOTO_SIDE)
+    except DataError:  # moved or changed since it was recognised
+        return None
+
+
+def _photo_figure(opened: Image.Image, photo: object, size: tuple[int, int]) -> str:
+    small = opened.resize(_scaled(size, PHOTO_SIDE), Image.Resampling.LANCZOS)
+    name = f"<bdi>{escape(printable(photo.name))}</bdi>, " if isinstance(photo, Path) else ""
+    return (
+        f"<figure style='margin:0'>{_img(small, 'the photo')}"
+        f"<figcaption style='{_FAINT}'>{name}{size[0]} x {size[1]} pixels</figcaption>"
+        "</figure>"
+    )
+
+
+def _panel_figure(photo: Image.Image, panel: Panel, top: float) -> str:
+    name = escape(printable(f"{panel.name:.200}"))
+    verdict = "threshold" if panel.found else "below the threshold"
+    return (
+        f"<figure style='margin:0;width:{PANEL_SIDE}px'>"
+        f"<figcaption style='overflow-wrap:anywhere'><b><bdi>{name}</bdi></b> "
+        f"{panel.score:.2f} <span style='{_FAINT}'>{verdict} {panel.threshold:.2f}</span>"
+        f"<div style='{_TRACK};position:relative;height:6px;margin:4px 0 6px'>"
+        f"<div style='{_BAR};height:6px;width:{100 * panel.score:.1f}%'></div>"
+        f"<div style='{_MARK};left:{99 * panel.threshold:.1f}%'></div></div></figcaption>"
+        f"{_img(overlay(photo, panel.evidence, top), f'evidence for {panel.name}')}</figure>"
+    )
+
+
+def _scale(top: float) -> str:
+    """Show which colours stand for which evidence."""
+    if top <= 0:
+        return f"<div style='{_FAINT}'>no evidence for any label</div>"
+    share = np.linspace(0, 1, 9, dtype=np.float32)[None]
+    colours = blend(np.full((1, 9, 3), _GREY, np.float32), share)[0].round().astype(int)
+    stops = ",".join(f"rgb({red},{green},{blue})" for red, green, blue in colours.tolist())
+    return (
+        f"<div style='margin-top:10px'><span style='{_FAINT}'>0</span> "
+        "<span style='display:inline-block;width:160px;height:10px;"
+        f"background:linear-gradient(90deg,{stops})'></span> "
+        f"<span style='{_FAINT}'>{top:.3g}, evidence in logits</span></div>"
+    )
+
+
+def _img(picture: Image.Image, description: str) -> str:
+    described = escape(printable(f"{description:.200}"))
+    return (
+        f"<img src='{data_url(picture)}' alt='{described}' "
+        f"width='{picture.width}' height='{picture.height}' style='display:block;max-width:100%'>"
+    )
+
+
+def _scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    width, height = (max(1, round(side * longest / max(size))) for side in size)
+    return width, height
