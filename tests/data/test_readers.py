@@ -94,7 +94,7 @@ def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_examp
     with pytest.raises(DataError, match="found none") as caught:
         read_annotations(example.source)
     assert str(example.photos) in str(caught.value)
-    assert "--images" in str(caught.value)
+    assert "give their folder as `images`" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_reader_takes_the_options_that_its_line_names(format_) -> None:
 
 
 def test_an_unknown_meaning_of_unlabelled_is_refused(bare_example) -> None:
-    with pytest.raises(DataError, match=r"expected unlabelled to be one of .* got 'hide'"):
+    with pytest.raises(DataError, match=r"expected `unlabelled` to be one of .* got 'hide'"):
         read_annotations(bare_example().source, unlabelled="hide")
 
 
@@ -187,7 +187,7 @@ def test_a_folder_that_fits_no_format_is_shown_with_what_it_holds(tmp_path) -> N
 def test_a_folder_that_fits_two_formats_must_be_told_which(tmp_path) -> None:
     for format_ in ("coco", "voc"):
         EXAMPLES[format_](tmp_path, PHOTOS)
-    with pytest.raises(DataError, match=r"got \['coco', 'voc'\]; choose one with --format"):
+    with pytest.raises(DataError, match=r"got \['coco', 'voc'\]; choose one with `format`"):
         read_annotations(tmp_path)
 
 
@@ -209,5 +209,5 @@ def test_an_empty_file_fits_no_format(tmp_path) -> None:
 def test_sources_and_folders_that_do_not_exist_are_named(example, tmp_path) -> None:
     with pytest.raises(DataError, match=r"labels at .*nothing, which does not exist"):
         read_annotations(tmp_path / "nothing")
-    with pytest.raises(DataError, match=r"a folder of photos, got .*nothing"):
+    with pytest.raises(DataError, match=r"a folder of photos as `images`, got .*nothing"):
         read_annotations(example.source, images=tmp_path / "nothing")

@@ -147,10 +147,10 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def read_protocol(
-    source: Path,
+    source: str | Path,
     name: str,
     *,
-    images: Path | None = None,
+    images: str | Path | None = None,
     labels_only: bool = False,
     split_seed: int = 0,
     meaning: Meaning | None = None,

@@ -1,16 +1,27 @@
-"""Readers: from what lies on a user's disk to `Annotations`."""
+"""Readers of label files, folders and tables: the formats, and how one is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, cast, get_args
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.formats import coco, csv_columns, csv_list, mirflickr, nus_wide, shards, voc
+from tagsight.data.formats import (
+    coco,
+    csv_columns,
+    csv_list,
+    dataframe,
+    mirflickr,
+    nus_wide,
+    shards,
+    voc,
+)
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from tagsight.data.formats.mirflickr import Topics
     from tagsight.data.formats.voc import Difficult
 
@@ -18,7 +29,7 @@ Unlabelled: TypeAlias = Literal["keep", "drop"]
 
 
 class Meaning(TypedDict, total=False):
-    """What the labels of a source mean where its format leaves it open."""
+    """Choices that a format leaves open, as arguments of `read_annotations`."""
 
     difficult: Difficult
     topics: Topics
@@ -26,12 +37,12 @@ class Meaning(TypedDict, total=False):
 
 
 class Reader(NamedTuple):
-    """A format.
+    """Functions that recognise and read a format.
 
     Attributes:
         description: What the format looks like, in one sentence.
-        recognises: Tells by a cheap look whether a path is of this format.
-        read: Takes a path, ``images`` and the options.
+        recognises: Returns, after a cheap look, whether a path is of this format.
+        read: Reads a path, given ``images`` and the options.
         options: Names of the reader's own options; ``labels_only`` if it looks for photos.
     """
 
@@ -87,52 +98,89 @@ READERS: dict[str, Reader] = {
 
 
 def read_annotations(
-    source: Path,
+    labels: str | Path | DataFrame | Annotations,
     *,
-    images: Path | None = None,
+    images: str | Path | None = None,
     format: str | None = None,  # noqa: A002 - the option of the command is called so
     labels_only: bool = False,
     difficult: Difficult = "unknown",
     topics: Topics = "potential",
     unlabelled: Unlabelled = "keep",
 ) -> Annotations:
-    """Read the labels of a collection, whatever the format.
+    """Read the labels of a collection.
 
     Args:
-        source: A file or folder that `READERS` understand.
-        images: The photos' folder, where it is not the usual one of the format.
+        labels: A file or folder of any format in `READERS`; or a pandas `DataFrame` with a column
+            for the photo's path, perhaps a column ``split``, and either one column of labels
+            (lists, or text with separators) or a column of 1, 0, -1 or missing values for each
+            label; or `Annotations`, which are returned as they are.
+        images: Folder of the photos; by default the usual one of the format, and the current
+            folder for a `DataFrame`.
         format: A key of `READERS`; by default the content decides.
-        labels_only: Whether it is no error that none of the photos exists.
-        difficult: What an object that is hard to see counts as, where a format marks such.
-        topics: Which topics of MIRFLICKR-25K are labels: ``potential``, ``relevant`` or ``all``.
-        unlabelled: Whether to keep or drop photos in which no label is known to be present.
+        labels_only: Accept that none of the photos exists.
+        difficult: Target of an object that is marked as hard to see: ``present``, ``absent`` or
+            ``unknown``.
+        topics: Topics of MIRFLICKR-25K to use: ``potential``, ``relevant`` or ``all``.
+        unlabelled: Whether to ``keep`` or ``drop`` photos in which no label is known to be present.
 
     Raises:
-        DataError: If no format fits, or the one that fits finds something wrong.
+        DataError: If no format fits, or the labels are not valid.
+
+    Example:
+        >>> from pandas import DataFrame
+        >>> table = DataFrame({"image": ["a.jpg", "b.jpg"], "labels": [["dog", "sky"], ["sky"]]})
+        >>> rows = read_annotations(table, labels_only=True)
+        >>> rows.names, rows.targets.tolist()
+        (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    if not source.exists():
-        msg = f"expected labels at {source}, which does not exist"
-        raise DataError(msg)
-    if images is not None and not images.is_dir():
-        msg = f"expected a folder of photos, got {images}, which is none"
-        raise DataError(msg)
     if unlabelled not in get_args(Unlabelled):
-        msg = f"expected unlabelled to be one of {get_args(Unlabelled)}, got {unlabelled!r}"
+        msg = f"expected `unlabelled` to be one of {get_args(Unlabelled)}, got {unlabelled!r}"
         raise DataError(msg)
-    # Absolute, so that the photos are found hours later, wherever the process stands then.
-    source, images = source.absolute(), images and images.absolute()
-    reader = READERS[_format_of(source) if format is None else _known(format)]
-    options = {"difficult": difficult, "topics": topics, "labels_only": labels_only}
-    chosen = {name: value for name, value in options.items() if name in reader.options}
-    annotations = reader.read(source, images=images, **chosen)
+    folder = None if images is None else _existing_folder(Path(images))
+    if isinstance(labels, Annotations):
+        if folder is not None or format is not None:
+            msg = "expected neither `images` nor `format` with Annotations, which have their paths"
+            raise DataError(msg)
+        annotations = labels
+    elif dataframe.is_frame(labels):
+        frame = cast("DataFrame", labels)
+        annotations = dataframe.read(frame, images=folder, format=format, labels_only=labels_only)
+    elif isinstance(labels, str | Path):
+        # Absolute, so that the photos are found even if the current folder changes.
+        source = Path(labels).absolute()
+        options = {"difficult": difficult, "topics": topics, "labels_only": labels_only}
+        annotations = _read(source, folder, format, options)
+    else:
+        msg = (
+            "expected labels as a path, a pandas DataFrame or Annotations, "
+            f"got a {type(labels).__name__}"
+        )
+        raise DataError(msg)
     return annotations.labelled() if unlabelled == "drop" else annotations
 
 
-def _known(format: str) -> str:  # noqa: A002 - as above
-    if format not in READERS:
+def _existing_folder(images: Path) -> Path:
+    if not images.is_dir():
+        msg = f"expected a folder of photos as `images`, got {images}, which is none"
+        raise DataError(msg)
+    return images.absolute()
+
+
+def _read(
+    source: Path,
+    images: Path | None,
+    format: str | None,  # noqa: A002 - as above
+    options: Mapping[str, object],
+) -> Annotations:
+    if not source.exists():
+        msg = f"expected labels at {source}, which does not exist"
+        raise DataError(msg)
+    if format is not None and format not in READERS:
         msg = f"expected a format among {list(READERS)}, got {format!r}"
         raise DataError(msg)
-    return format
+    reader = READERS[format or _format_of(source)]
+    chosen = {name: value for name, value in options.items() if name in reader.options}
+    return reader.read(source, images=images, **chosen)
 
 
 def _format_of(source: Path) -> str:
@@ -140,7 +188,7 @@ def _format_of(source: Path) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        msg = f"expected one format to fit {source}, got {fitting}; choose one with --format"
+        msg = f"expected one format to fit {source}, got {fitting}; choose one with `format`"
         raise DataError(msg)
     reasons = "; ".join(f"{name}: {_reason(reader, source)}" for name, reader in READERS.items())
     msg = f"{source} is of no known format; it {_look(source)}; {reasons}"
@@ -152,7 +200,7 @@ def _reason(reader: Reader, source: Path) -> str:
         reader.read(source)
     except DataError as error:
         return str(error)
-    return "fits only if it is asked for with --format"
+    return "is only read if it is chosen with `format`"
 
 
 def _look(source: Path) -> str:

@@ -101,7 +101,11 @@ def check_labels(names: Sequence[str]) -> Sequence[str]:
 
 
 def photo_folder(
-    names: Sequence[str], candidates: Iterable[Path], *, source: Path, labels_only: bool = False
+    names: Sequence[str],
+    candidates: Iterable[Path],
+    *,
+    source: Path | str,
+    labels_only: bool = False,
 ) -> Path:
     """The folder in which a source's photos lie.
 
@@ -123,7 +127,7 @@ def photo_folder(
     tried = " nor in ".join(str(folder) for folder in folders)
     msg = (
         f"expected the photos of {source}, found none of {len(names):,}: {names[0]!r} is not in "
-        f"{tried}; say with --images where they are"
+        f"{tried}; give their folder as `images`"
     )
     raise DataError(msg)
 

@@ -18,7 +18,7 @@ LARGEST_TABLE = 4 * 2**30
 """Most targets of one source, a byte each."""
 
 
-def target_table(photos: int, labels: int, *, value: int, source: Path) -> Tensor:
+def target_table(photos: int, labels: int, *, value: int, source: Path | str) -> Tensor:
     """``(photos, labels)`` int8 of one value.
 
     Raises:

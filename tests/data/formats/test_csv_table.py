@@ -44,7 +44,7 @@ def test_every_dialect_says_the_same(write, content) -> None:
 
 @pytest.mark.parametrize("column", ["image", "path", "file", "filename", "photo", "file_name"])
 def test_the_column_of_the_photo_has_many_names(write, column) -> None:
-    assert CsvTable.of(write(f"x,{column.upper()}\n1,a.jpg\n")).image == 1
+    assert CsvTable(write(f"x,{column.upper()}\n1,a.jpg\n")).image == 1
 
 
 def test_photos_are_found_in_the_folder_images_beside_the_file(write, tmp_path) -> None:
@@ -65,7 +65,7 @@ def test_photos_are_found_in_the_folder_images_beside_the_file(write, tmp_path) 
         ("image,cat,dog\na.jpg,1,0\nb.jpg,1\n", r"labels.csv:3: expected 3 cells .* got 2"),
         ("image,split,cat\na.jpg,dev,1\n", "labels.csv:2: expected the split .* got 'dev'"),
         ("image,cat,dog\n,1,0\n", "labels.csv:2: expected a photo's path .* got ''"),
-        ("image,cat,dog\na.jpg,1,0\na.jpg,0,0\n", "labels.csv:3: .* but line 2 says otherwise"),
+        ("image,cat,dog\na.jpg,1,0\na.jpg,0,0\n", "labels.csv:3: .* but line 2 differs"),
         ('image,cat,dog\n"a.jpg"x,1,0\n', "labels.csv:2: expected a well-formed CSV"),
         ('image,cat,dog\n"a.jpg,1,0\n' + 200_000 * "b", "expected a well-formed CSV, got: field"),
         ("image,cat,d\u00e9j\u00e0\na.jpg,1,0\n".encode("latin-1"), "labels.csv:1: expected UTF-8"),
@@ -84,13 +84,13 @@ def test_a_line_that_repeats_another_is_left_out_and_counted(write, caplog) -> N
     with caplog.at_level(logging.WARNING):
         annotations = read_annotations(write("image,cat,dog\na.jpg,1,0\nb.jpg,0,0\na.jpg,1,0\n"))
     assert len(annotations) == 2
-    assert "1 lines repeat an earlier one" in caplog.text
+    assert "1 line left out as repeated" in caplog.text
 
 
 def test_a_file_that_is_too_large_is_not_read(write, monkeypatch) -> None:
     monkeypatch.setattr("tagsight.data.formats.csv_table.LARGEST_FILE", 10)
     with pytest.raises(DataError, match=r"at most 10 bytes in .*labels.csv, got 29"):
-        CsvTable.of(write("image,cat,dog\nabcdef.jpg,1,0\n"[:30]))
+        CsvTable(write("image,cat,dog\nabcdef.jpg,1,0\n"[:30]))
 
 
 @pytest.mark.parametrize(

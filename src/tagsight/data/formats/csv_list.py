@@ -1,4 +1,4 @@
-"""A CSV with one column of labels: ``image,labels[,split]``."""
+"""Tables with one column of labels: ``image,labels[,split]``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from tagsight.data.annotations import Annotations, clean_name
-from tagsight.data.formats.csv_columns import holds_targets
-from tagsight.data.formats.csv_table import CsvTable, Labelled, header_of
-from tagsight.data.source import photo_folder
+from tagsight.data.annotations import clean_name
+from tagsight.data.formats.csv_columns import has_target_columns
+from tagsight.data.formats.csv_table import CsvTable, Labelled, header_of, located
 from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_content
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tagsight.data.formats.csv_table import Entry
+    from tagsight.data.annotations import Annotations
+    from tagsight.data.formats.csv_table import Cell, Entry, PhotoTable, Row
 
 SEPARATORS = (";", "|", ",")
 QUOTED = re.compile(r"""'([^'\\]*)'|"([^"\\]*)\"""")
@@ -27,93 +27,101 @@ logger = logging.getLogger(__name__)
 
 
 def recognises(source: Path) -> bool:
-    """Whether a file has a column for the photo and one other, not of 1, 0 and -1 alone."""
+    """Return whether a file is a CSV with one column beside the photo, not of targets."""
     table = header_of(source)
-    return table is not None and len(table.columns) == 1 and not holds_targets(table)
+    return table is not None and len(table.columns) == 1 and not has_target_columns(table)
 
 
 def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
-    """Read lists of the labels that are present; what is not listed is absent.
+    """Read lists of the labels that are present; a label that is not listed is absent.
 
-    The labels are put in alphabetical order. What separates them, ``;``, ``|`` or ``,``, is found
-    in the cells and logged. Cells may also be written as Python writes lists, ``['sea', 'sky']``:
-    so is NUS-WIDE's table of ASL.
+    The labels are sorted alphabetically. Their separator, ``;``, ``|`` or ``,``, is found in the
+    cells and logged. Cells may also be written as Python writes lists, ``['sea', 'sky']``, as in
+    the table of NUS-WIDE that ASL published.
 
     Args:
         source: The file.
         images: The photos' folder; by default the file's own, or ``images`` beside the file.
-        labels_only: Whether it is no error that none of the photos exists.
+        labels_only: Accept that none of the photos exists.
 
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
     """
-    folders = CsvTable.of(source).folders(images)
-    rows = labelled(source)
-    folder = photo_folder(rows.photos, folders, source=source, labels_only=labels_only)
-    return rows.annotations(folder, "csv-list")
+    table = CsvTable(source)
+    return located(table, labelled(table), "csv-list", images=images, labels_only=labels_only)
 
 
-def labelled(source: Path) -> Labelled:
-    """Read the labels alone.
+def labelled(table: PhotoTable) -> Labelled:
+    """Read the labels, without looking for photos.
 
     Raises:
-        DataError: If a line cannot be understood.
+        DataError: If a row cannot be understood.
     """
-    table = CsvTable.of(source)
     if len(table.columns) != 1:
         msg = (
-            f"{source}:1: expected one column of labels beside the photo and the split, "
+            f"{table.where()}: expected one column of labels beside the photo and the split, "
             f"got {list(table.columns)!r}"
         )
         raise DataError(msg)
-    entries = table.entries(lambda row: row.cells[0].strip())
-    present = _present(list(entries.values()), source)
+    entries = table.entries(_stripped)
+    present = _present(list(entries.values()), table)
     names = sorted(set().union(*present))
-    targets = target_table(len(entries), len(names), value=0, source=source)
+    targets = target_table(len(entries), len(names), value=0, source=table.source)
     column = {name: index for index, name in enumerate(names)}
     cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
     rows, columns = zip(*cells, strict=True)
     targets[list(rows), list(columns)] = 1
-    splits = [entry.split for entry in entries.values() if entry.split]
-    return Labelled(tuple(names), tuple(entries), targets, tuple(splits) if splits else None)
+    return Labelled.of(names, entries, targets)
 
 
-def _present(entries: Sequence[Entry[str]], source: Path) -> list[set[str]]:
-    cells = [entry.value for entry in entries]
-    if next(filter(None, cells), "").startswith(("['", '["', "[]")):
-        return [_python_list(entry, source) if entry.value else set() for entry in entries]
-    separator = _separator(cells, source)
-    return [_labels(entry, separator, source) for entry in entries]
+def _stripped(row: Row) -> Cell:
+    (cell,) = row.cells
+    return cell.strip() if isinstance(cell, str) else cell
 
 
-def _python_list(entry: Entry[str], source: Path) -> set[str]:
-    """The labels of a cell such as ``['sea', 'sky']``, which is looked at and not run."""
-    where, inside = f"{source}:{entry.line}", entry.value[1:-1]
+def _present(entries: Sequence[Entry[Cell]], table: PhotoTable) -> list[set[str]]:
+    texts = [entry.value for entry in entries if isinstance(entry.value, str)]
+    python = next(filter(None, texts), "").startswith(("['", '["', "[]"))
+    separator = "" if python else _separator(texts, table)
+    present = []
+    for entry in entries:
+        where = table.where(entry.number)
+        labels: Iterable[str] = entry.value
+        if isinstance(entry.value, str):
+            labels = _parts(entry.value, separator) if separator else _quoted(entry.value, where)
+        present.append({clean_name(label, where) for label in labels} - {""})
+    return present
+
+
+def _parts(text: str, separator: str) -> list[str]:
+    return [csv_content(part) for part in text.split(separator)]
+
+
+def _quoted(text: str, where: str) -> list[str]:
+    """Parse a cell such as ``['sea', 'sky']`` without evaluating it."""
+    if not text:
+        return []
+    inside = text[1:-1]
     labels = ["".join(groups) for groups in QUOTED.findall(inside)]
     skeleton = "[" + "".join(QUOTED.sub("x", inside).split()).removesuffix(",") + "]"
-    if entry.value != f"[{inside}]" or skeleton != f"[{','.join('x' * len(labels))}]":
-        msg = f"{where}: expected a list such as ['sea', 'sky'], got {entry.value[:80]!r}"
+    if text != f"[{inside}]" or skeleton != f"[{','.join('x' * len(labels))}]":
+        msg = f"{where}: expected a list such as ['sea', 'sky'], got {text[:80]!r}"
         raise DataError(msg)
-    return {clean_name(label, where) for label in labels} - {""}
+    return labels
 
 
-def _labels(entry: Entry[str], separator: str, source: Path) -> set[str]:
-    where = f"{source}:{entry.line}"
-    return {clean_name(csv_content(part), where) for part in entry.value.split(separator)} - {""}
-
-
-def _separator(cells: Iterable[str], source: Path) -> str:
+def _separator(cells: Sequence[str], table: PhotoTable) -> str:
     counts = {mark: sum(mark in cell for cell in cells) for mark in SEPARATORS}
     separator = max(SEPARATORS, key=counts.__getitem__)
     others = [mark for mark in SEPARATORS if counts[mark] and mark != separator]
     if others:
         logger.warning(
             "%s: labels are taken to be separated by %r (in %d photos); %s is then part of a name",
-            source,
+            table.source,
             separator,
             counts[separator],
             " or ".join(map(repr, others)),
         )
     elif counts[separator]:
-        logger.info("%s: labels are separated by %r", source, separator)
+        logger.info("%s: labels are separated by %r", table.source, separator)
     return separator

@@ -1,26 +1,27 @@
-"""What the CSV formats share: delimiter, header, rows with their line numbers."""
+"""Tables of photos: the header, rows and splits of CSV files and pandas data frames."""
 
 from __future__ import annotations
 
 import csv
 import logging
+from abc import ABC, abstractmethod
 from collections import Counter
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, NamedTuple, TextIO, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TextIO, TypeAlias, TypeVar
 
 from tagsight.data.annotations import Annotations, clean_name
-from tagsight.data.source import photo_name, require_file
+from tagsight.data.source import photo_folder, photo_name, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
+Cell: TypeAlias = str | tuple[str, ...]
 Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
@@ -48,28 +49,28 @@ SPLIT_NAMES = {
 
 
 class Row(NamedTuple):
-    """A row of a CSV, its special columns taken out."""
+    """A row of a table, its special columns taken out."""
 
-    line: int
+    number: int
     image: str
     split: str | None
-    cells: list[str]
+    cells: list[Cell]
 
 
 class Entry(NamedTuple, Generic[Value]):
-    """What a file says about one photo, and in which line."""
+    """The labels of one photo, and the row that states them."""
 
-    line: int
+    number: int
     split: str | None
     value: Value
 
 
 class Labelled(NamedTuple):
-    """What a CSV says, before it is asked where the photos are.
+    """The content of a table, before its photos are located.
 
     Attributes:
         names: The ``L`` labels.
-        photos: The ``N`` photos as the file names them.
+        photos: The ``N`` photos as the table names them.
         targets: ``(N, L)`` int8, 1 present, 0 absent, -1 unknown.
         splits: The split of each row, or None.
     """
@@ -79,91 +80,89 @@ class Labelled(NamedTuple):
     targets: Tensor
     splits: tuple[str, ...] | None
 
-    def annotations(self, folder: Path, format: str) -> Annotations:  # noqa: A002 - its field's name
-        """Say where the photos are, and which reader read this."""
-        paths = tuple(folder / photo for photo in self.photos)
-        return Annotations(self.names, paths, self.targets, self.splits, format, folder)
+    @classmethod
+    def of(
+        cls, names: Sequence[str], entries: Mapping[str, Entry[Value]], targets: Tensor
+    ) -> Labelled:
+        """Combine the labels, the entries they were read from, and the targets."""
+        splits = [entry.split for entry in entries.values() if entry.split]
+        return cls(tuple(names), tuple(entries), targets, tuple(splits) if splits else None)
 
 
-@dataclass(frozen=True)
-class CsvTable:
-    """A CSV of photos whose header has been read.
+class PhotoTable(ABC):
+    """A table with a row for each photo, whose header has been read.
+
+    Args:
+        source: The file, or how errors name the table.
+        header: Names of all columns.
 
     Attributes:
-        source: The file.
-        delimiter: What stands between its cells.
-        width: Number of cells of every row.
         image: Position of the column with the photo.
         split: Position of the column with the split, or None.
         columns: Names of the other columns.
+
+    Raises:
+        DataError: If there is no column for the photo, or a name is empty or repeated.
     """
 
-    source: Path
-    delimiter: str
-    width: int
-    image: int
-    split: int | None
-    columns: tuple[str, ...]
+    row_word = "row"
 
-    @classmethod
-    def of(cls, source: Path) -> CsvTable:
-        """Read the header, which decides the delimiter.
-
-        Raises:
-            DataError: If the file is no CSV with a column for the photo.
-        """
-        require_file(source, largest=LARGEST_FILE)
-        headers = _headers(source)
-        delimiter, names = max(
-            headers.items(), key=lambda item: (_has_image(item[1]), len(item[1]))
-        )
-        if not _has_image(names):
+    def __init__(self, source: Path | str, header: Sequence[str]) -> None:
+        self.source = source
+        if not _has_image(header):
             msg = (
-                f"{source}:1: expected a header with a column 'image' (or 'path', 'file', "
-                f"'filename', 'photo'), got {names[:5]!r}"
+                f"{self.where()}: expected a header with a column 'image' (or 'path', 'file', "
+                f"'filename', 'photo'), got {list(header[:5])!r}"
             )
             raise DataError(msg)
-        lower = [name.lower() for name in names]
-        image = next(i for i, name in enumerate(lower) if name in IMAGE_COLUMNS)
-        split = next((i for i, name in enumerate(lower) if name in SPLIT_COLUMNS), None)
-        columns = tuple(name for i, name in enumerate(names) if i not in {image, split})
-        if odd := sorted(name for name, count in Counter(names).items() if count > 1 or not name):
-            msg = f"{source}:1: expected a header of different names, got {odd!r} empty or repeated"
+        lower = [name.lower() for name in header]
+        self.image = next(i for i, name in enumerate(lower) if name in IMAGE_COLUMNS)
+        self.split = next((i for i, name in enumerate(lower) if name in SPLIT_COLUMNS), None)
+        special = {self.image, self.split}
+        self.columns = tuple(name for i, name in enumerate(header) if i not in special)
+        if odd := sorted(name for name, count in Counter(header).items() if count > 1 or not name):
+            msg = (
+                f"{self.where()}: expected a header of different names, "
+                f"got {odd!r} empty or repeated"
+            )
             raise DataError(msg)
-        return cls(source, delimiter, len(names), image, split, columns)
 
+    @abstractmethod
+    def where(self, number: int | None = None) -> str:
+        """Name a row of the table, or its header, for errors."""
+
+    @abstractmethod
+    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the number and the cells of each row below the header."""
+
+    @abstractmethod
     def folders(self, images: Path | None) -> list[Path]:
-        """Where the photos may lie: where the user says, else beside the file or in ``images``."""
-        return [images] if images else [self.source.parent, self.source.parent / "images"]
+        """Return the folders that may hold the photos, the likeliest first."""
+
+    def photo(self, cell: Cell, where: str) -> str:
+        """Return the photo's path below the folder of the photos."""
+        return photo_name(csv_content(str(cell)), where)
 
     def rows(self) -> Iterator[Row]:
-        """The rows below the header; blank lines are passed over.
+        """Yield the rows below the header.
 
         Raises:
-            DataError: If a row has another number of cells than the header, or an odd split.
+            DataError: If a photo or a split is not valid.
         """
         special = [self.image] if self.split is None else [self.image, self.split]
-        records = _records(self.source, self.delimiter)
-        for line, cells in islice(records, 1, None):
-            where = f"{self.source}:{line}"
-            if len(cells) != self.width:
-                msg = (
-                    f"{where}: expected {amount(self.width, 'cell')} as in the header, "
-                    f"got {len(cells)}: "
-                    f"{cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
-                )
-                raise DataError(msg)
-            image = photo_name(csv_content(cells[self.image]), where)
+        for number, cells in self.records():
+            where = self.where(number)
+            image = self.photo(cells[self.image], where)
             split = None if self.split is None else _split(cells[self.split], where)
             for position in sorted(special, reverse=True):
                 del cells[position]
-            yield Row(line, image, split, cells)
+            yield Row(number, image, split, cells)
 
     def entries(self, parse: Callable[[Row], Value]) -> dict[str, Entry[Value]]:
-        """What the rows say, by photo, in the order of the file.
+        """Map each photo to its labels, in the order of the table.
 
         Args:
-            parse: Reads the label cells of a row into something that can be compared.
+            parse: Reads the label cells of a row into a value that can be compared.
 
         Raises:
             DataError: If there are no rows, or two rows contradict each other.
@@ -171,27 +170,97 @@ class CsvTable:
         entries: dict[str, Entry[Value]] = {}
         repeated = 0
         for row in self.rows():
-            entry = Entry(row.line, row.split, parse(row))
+            entry = Entry(row.number, row.split, parse(row))
             first = entries.setdefault(row.image, entry)
             repeated += first is not entry
             if first[1:] != entry[1:]:
                 msg = (
-                    f"{self.source}:{row.line}: expected {row.image!r} once, or always with the "
-                    f"same labels and split, but line {first.line} says otherwise"
+                    f"{self.where(row.number)}: expected {row.image!r} once, or always with the "
+                    f"same labels and split, but {self.row_word} {first.number} differs"
                 )
                 raise DataError(msg)
         if repeated:
-            logger.warning("%s: %d lines repeat an earlier one: left out", self.source, repeated)
+            lines = amount(repeated, self.row_word)
+            logger.warning("%s: %s left out as repeated", self.source, lines)
         if not entries:
             msg = f"{self.source}: expected rows below the header, got none"
             raise DataError(msg)
         return entries
 
 
+class CsvTable(PhotoTable):
+    """A CSV file of photos.
+
+    Args:
+        source: The file.
+
+    Attributes:
+        delimiter: Separator of its cells, the one that makes most of the header.
+        width: Number of cells of every row.
+
+    Raises:
+        DataError: If the file is no CSV with a column for the photo.
+    """
+
+    row_word = "line"
+
+    def __init__(self, source: Path) -> None:
+        self.file = require_file(source, largest=LARGEST_FILE)
+        self.delimiter, header = max(
+            _headers(source).items(), key=lambda item: (_has_image(item[1]), len(item[1]))
+        )
+        self.width = len(header)
+        super().__init__(source, header)
+
+    def where(self, number: int | None = None) -> str:
+        """Name the file and the line."""
+        return f"{self.file}:{1 if number is None else number}"
+
+    def folders(self, images: Path | None) -> list[Path]:
+        """Return ``images``, else the file's folder and its ``images``."""
+        return [images] if images else [self.file.parent, self.file.parent / "images"]
+
+    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the line number and the cells of each row; blank lines are skipped.
+
+        Raises:
+            DataError: If a row has another number of cells than the header.
+        """
+        for line, cells in islice(_records(self.file, self.delimiter), 1, None):
+            if len(cells) != self.width:
+                msg = (
+                    f"{self.where(line)}: expected {amount(self.width, 'cell')} as in the header, "
+                    f"got {len(cells)}: "
+                    f"{cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
+                )
+                raise DataError(msg)
+            yield line, [*cells]
+
+
+def located(
+    table: PhotoTable,
+    rows: Labelled,
+    format: str,  # noqa: A002 - its field's name
+    *,
+    images: Path | None,
+    labels_only: bool,
+) -> Annotations:
+    """Complete the rows of a table with the folder of their photos.
+
+    Raises:
+        DataError: If none of the photos exists, and they are needed.
+    """
+    folder = photo_folder(
+        rows.photos, table.folders(images), source=table.source, labels_only=labels_only
+    )
+    paths = tuple(folder / photo for photo in rows.photos)
+    return Annotations(rows.names, paths, rows.targets, rows.splits, format, folder)
+
+
 def header_of(source: Path) -> CsvTable | None:
-    """The header of a file, or None if it is no CSV of photos: to find the format."""
+    """Return a file's table, or None if it is no CSV of photos: to find the format."""
     try:
-        return CsvTable.of(source)
+        return CsvTable(source)
     except DataError:
         return None
 
@@ -203,14 +272,14 @@ def _headers(source: Path) -> dict[str, list[str]]:
         try:
             _, cells = next(_records(source, delimiter), (1, []))
             headers[delimiter] = [clean_name(csv_content(cell), f"{source}:1") for cell in cells]
-        except DataError as error:  # perhaps of quotes that make sense with another delimiter
+        except DataError as error:  # quotes may be valid with another delimiter
             errors.append(error)
     if not headers:
         raise errors[0]
     return headers
 
 
-def _has_image(names: list[str]) -> bool:
+def _has_image(names: Sequence[str]) -> bool:
     return any(name.lower() in IMAGE_COLUMNS for name in names)
 
 
@@ -231,10 +300,10 @@ def _records(source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _bounded_lines(handle: TextIO, delimiter: str, source: Path) -> Iterator[str]:
-    """Lines with no more cells than a row may have, and not for ever blank.
+    """Yield lines, refusing rows of too many cells and endless blank lines before parsing.
 
     Raises:
-        DataError: If a line has more than `MOST_COLUMNS`, or more than `MOST_BLANK` have nothing.
+        DataError: If a line has more than `MOST_COLUMNS`, or more than `MOST_BLANK` are blank.
     """
     blank = 0
     for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), ""), 1):
@@ -258,9 +327,9 @@ def _undecodable_line(source: Path) -> int:
     return 1
 
 
-def _split(text: str, where: str) -> str:
+def _split(cell: Cell, where: str) -> str:
     try:
-        return SPLIT_NAMES[text.strip().lower()]
+        return SPLIT_NAMES[str(cell).strip().lower()]
     except KeyError:
-        msg = f"{where}: expected the split 'train', 'val' or 'test', got {text!r}"
+        msg = f"{where}: expected the split 'train', 'val' or 'test', got {cell!r}"
         raise DataError(msg) from None

@@ -11,7 +11,7 @@ import torch
 
 from tagsight.data.annotations import Annotations, clean_name
 from tagsight.data.formats import csv_columns, csv_list
-from tagsight.data.formats.csv_table import SPLIT_NAMES
+from tagsight.data.formats.csv_table import SPLIT_NAMES, CsvTable
 from tagsight.data.photos import PHOTO_SUFFIXES
 from tagsight.data.source import is_file, is_folder
 from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
@@ -260,8 +260,9 @@ def _table(folder: Path) -> tuple[Labelled, Path]:
         )
         raise DataError(msg)
     (file,) = files
-    reader = csv_columns if csv_columns.recognises(file) else csv_list
-    return reader.labelled(file), file
+    table = CsvTable(file)
+    reader = csv_columns if csv_columns.has_target_columns(table) else csv_list
+    return reader.labelled(table), file
 
 
 def _places(samples: list[Sample], table: Labelled, source: Path) -> list[int]:

@@ -1,0 +1,116 @@
+"""Pandas data frames of photos, read by the rules of the CSV formats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.formats import csv_columns, csv_list
+from tagsight.data.formats.csv_table import PhotoTable, located
+from tagsight.data.source import FORBIDDEN
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas import DataFrame
+
+    from tagsight.data.formats.csv_table import Cell
+
+NAME = "the DataFrame"
+BOOLEANS = {"True": "1", "False": "0"}
+
+
+def is_frame(value: object) -> bool:
+    """Return whether a value is a pandas `DataFrame`, without importing pandas."""
+    return any(
+        kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+        for kind in type(value).__mro__
+    )
+
+
+def read(
+    frame: DataFrame,
+    *,
+    images: Path | None = None,
+    format: str | None = None,  # noqa: A002 - named like the argument of `read_annotations`
+    labels_only: bool = False,
+) -> Annotations:
+    """Read a row for each photo: its path, perhaps a split, and its labels.
+
+    Labels are in one column, as lists or as text with separators, or in a column for each label
+    with 1, 0, -1, booleans, or missing values for unknown.
+
+    Args:
+        frame: Columns as in a CSV file; the index is ignored.
+        images: Folder that relative paths start from; by default the current folder.
+        format: ``csv-columns`` or ``csv-list``; by default the content decides.
+        labels_only: Accept that none of the photos exists.
+
+    Raises:
+        DataError: If a row cannot be understood, or none of the photos exists.
+    """
+    if format not in {None, "csv-columns", "csv-list"}:
+        msg = f"expected `format` to be 'csv-columns' or 'csv-list' for {NAME}, got {format!r}"
+        raise DataError(msg)
+    table = FrameTable(frame)
+    if format is None:
+        format = "csv-columns" if csv_columns.has_target_columns(table) else "csv-list"  # noqa: A001 - as above
+    reader = csv_columns if format == "csv-columns" else csv_list
+    rows = reader.labelled(table)
+    annotations = located(table, rows, "dataframe", images=images, labels_only=labels_only)
+    if any(Path(photo).is_absolute() for photo in rows.photos):
+        return replace(annotations, root=None)  # the deepest folder that holds all photos
+    return annotations
+
+
+class FrameTable(PhotoTable):
+    """A data frame of photos.
+
+    Args:
+        frame: Any pandas `DataFrame`.
+
+    Raises:
+        DataError: If it has no column for the photo.
+    """
+
+    def __init__(self, frame: DataFrame) -> None:
+        super().__init__(NAME, [clean_name(str(name), NAME) for name in frame.columns])
+        self._frame = frame.astype(object).where(frame.notna(), "")
+
+    def where(self, number: int | None = None) -> str:
+        """Name the row by its position, as ``iloc`` does."""
+        return NAME if number is None else f"{NAME}, row {number}"
+
+    def folders(self, images: Path | None) -> list[Path]:
+        """Return ``images``, else the current folder."""
+        return [images or Path.cwd()]
+
+    def photo(self, cell: Cell, where: str) -> str:
+        """Return the photo's path: absolute, or below the folder of the photos."""
+        text = str(cell)
+        if Path(text).is_absolute() and not FORBIDDEN.search(text):
+            return str(Path(text))
+        return super().photo(cell, where)
+
+    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the position and the cells of each row, as a CSV file would hold them."""
+        for number, row in enumerate(self._frame.itertuples(index=False, name=None)):
+            yield number, [_cell(value, self.where(number)) for value in row]
+
+
+def _cell(value: object, where: str) -> Cell:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple | set | frozenset | np.ndarray):
+        labels = sorted(value, key=str) if isinstance(value, set | frozenset) else tuple(value)
+        if odd := [label for label in labels if not isinstance(label, str)]:
+            msg = f"{where}: expected a list of labels as text, got {odd[0]!r} in it"
+            raise DataError(msg)
+        return tuple(labels)
+    text = str(value)
+    return BOOLEANS.get(text, text)
