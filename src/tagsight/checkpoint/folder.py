@@ -217,14 +217,15 @@ def _opened(file: Path) -> Iterator[safe_open]:
 
 
 def _check_installed(config: ModelConfig) -> None:
-    """Refuse the model of a system that another package has, where that is not installed."""
+    """Refuse the model of a system that is neither installed nor registered here."""
     name, (module, _, kind) = config.recipe.get("system"), config.system_class.partition(":")
     ours = module.partition(".")[0] == "tagsight"
     if kind and not ours and isinstance(name, str) and name not in SYSTEMS:
+        where = "a script or notebook" if module == "__main__" else f"the module {module}"
         msg = (
-            f"expected the package with the system {name!r} to be installed, got none with an "
-            f"entry point of this name in the group {GROUP!r}; its class is {kind} in the module "
-            f"{module}"
+            f"expected the system {name!r} to be installed, by a package with an entry point of "
+            f"this name in the group {GROUP!r}, or registered in this process, got neither; its "
+            f"class is {kind} in {where}"
         )
         raise DataError(msg)
 

@@ -68,6 +68,8 @@ class System(nn.Module, ABC):
 
     Config: ClassVar[type[SystemConfig]] = SystemConfig
     """Its settings."""
+    name: ClassVar[str] = ""
+    """Key in `SYSTEMS` once registered; empty for the class's name with hyphens."""
     paper: ClassVar[str] = ""
     """DOI or arXiv URL; empty for what is not published."""
     published: ClassVar[tuple[Published, ...]] = ()

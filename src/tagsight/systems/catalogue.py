@@ -1,14 +1,16 @@
 """Every system and every recipe by name, each imported when it is first used.
 
 A system of this package has a line in `HOMES`; one of another package is found by its entry point
-in the group ``tagsight.systems``. What the listings print of all of them is in ``listing.json``,
-which `make docs` writes, so that printing it imports no system.
+in the group ``tagsight.systems``; one of a notebook or script is added by `register`. The listings
+print ``listing.json``, which `make docs` writes, so that no system of this package is imported.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -96,21 +98,72 @@ def listing() -> Listing:
 
 
 def installed() -> Listing:
-    """What is printed of all systems and recipes: this package's, and those of other packages.
+    """List all systems and recipes: this package's, registered ones and those of other packages.
 
     Those of other packages are imported.
     """
     systems, recipes = listing()
-    for name in _plug_ins():
-        title = " ".join(
-            (import_module(SYSTEMS[name].__module__).__doc__ or "").split("\n\n")[0].split()
-        )
-        systems = (*systems, ListedSystem(name, title, SYSTEMS[name].paper))
+    for name in (*_registered, *_plug_ins()):
+        kind = SYSTEMS[name]
+        systems = (*systems, ListedSystem(name, summary(kind), kind.paper))
         recipes = (
             *recipes,
             *(ListedRecipe(r.name, name, r.source, r.expectation) for r in recipes_of(name)),
         )
     return Listing(systems, recipes)
+
+
+def summary(kind: type[System]) -> str:
+    """Take a system's title: the first paragraph of its module's docstring, or of its own.
+
+    The module of a registered system is a notebook or script, which may be about anything.
+    """
+    module = inspect.getmodule(kind)
+    described = kind if kind in _registered.values() or module is None else module
+    title = " ".join((inspect.getdoc(described) or "").partition("\n\n")[0].split())
+    return f"{title} Zero-shot: it takes new labels." if kind.takes_new_labels else title
+
+
+def register(kind: type[System]) -> str:
+    """Add a system of one's own to `SYSTEMS` until this process ends.
+
+    It is checked first, and tried on two random images. A class with the module and name of one
+    that is registered already takes its place, as when a notebook's cell runs again.
+
+    Args:
+        kind: A class at the top level of a module, script or notebook. Its ``name``, or else its
+            own name with hyphens (``my-system`` for ``MySystem``), becomes the key.
+
+    Returns:
+        The key. A system of this or an installed package has one already and keeps it.
+
+    Raises:
+        DataError: If the class cannot be a system, or its name is taken or malformed.
+
+    Example:
+        >>> from tagsight.systems.resnet import ResNet
+        >>> register(ResNet)
+        'resnet'
+    """
+    from tagsight.systems.own_system import check_system, try_system
+
+    check_system(kind)
+    home = _home(kind)
+    known = HOMES | {name: point.value for name, point in _plug_ins().items()}
+    for name, place in known.items():
+        if place == home:
+            return name
+    name = _name(kind)
+    taken = known | {other: _home(own) for other, own in _registered.items()}
+    if taken.get(name, home) != home:
+        msg = (
+            f"expected a name for {kind.__name__} that no other system has, got {name!r}, which is "
+            f"that of {taken[name]}; give the class another name = '...'"
+        )
+        raise DataError(msg)
+    try_system(kind)
+    _registered[name] = kind
+    return name
 
 
 class _Systems(Mapping[str, "type[System]"]):
@@ -119,17 +172,16 @@ class _Systems(Mapping[str, "type[System]"]):
             module, _, kind = HOMES[name].partition(":")
             system: type[System] = getattr(import_module(module), kind)
             return system
-        return _plug_in(_plug_ins()[name])
+        return _registered[name] if name in _registered else _plug_in(_plug_ins()[name])
 
     def __iter__(self) -> Iterator[str]:
-        yield from HOMES
-        yield from _plug_ins()
+        yield from (*HOMES, *_registered, *_plug_ins())
 
     def __len__(self) -> int:
-        return len(HOMES) + len(_plug_ins())
+        return len(HOMES) + len(_registered) + len(_plug_ins())
 
     def __contains__(self, name: object) -> bool:
-        return name in HOMES or name in _plug_ins()
+        return name in HOMES or name in _registered or name in _plug_ins()
 
 
 class _Recipes(Mapping[str, Recipe]):
@@ -142,12 +194,14 @@ class _Recipes(Mapping[str, Recipe]):
 
     def __iter__(self) -> Iterator[str]:
         yield from (recipe.name for recipe in listing().recipes)
-        for name in _plug_ins():
+        for name in (*_registered, *_plug_ins()):
             yield from (recipe.name for recipe in recipes_of(name))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+
+_registered: dict[str, type[System]] = {}
 
 SYSTEMS: Mapping[str, type[System]] = _Systems()
 """Every system by name; looking one up imports it."""
@@ -157,11 +211,33 @@ RECIPES: Mapping[str, Recipe] = _Recipes()
 imports no system of this package."""
 
 
-def recipes_of(system: str) -> tuple[Recipe, ...]:
-    """The recipes of a system, which stand in its file as ``RECIPES``."""
-    module = import_module(SYSTEMS[system].__module__)
-    found: tuple[Recipe, ...] = getattr(module, "RECIPES", ())
-    return found
+def recipes_of(system: str | type[System]) -> tuple[Recipe, ...]:
+    """Find the recipes of a system, which stand in its module as ``RECIPES``.
+
+    A system without any has one: its default settings, trained as our recipes for CPUs are.
+
+    Args:
+        system: A key of `SYSTEMS`, or a class that has one.
+
+    Example:
+        >>> [recipe.name for recipe in recipes_of("vac")]
+        ['vac-cpu', 'vac-paper']
+    """
+    from tagsight.systems.recipes import cpu_recipe
+
+    name = system if isinstance(system, str) else register(system)
+    kind = SYSTEMS[name]
+    beside = getattr(inspect.getmodule(kind), "RECIPES", ())
+    # A notebook may have imported the mapping of all recipes under this name.
+    listed: Sequence[Recipe] = beside if isinstance(beside, tuple | list) else ()
+    return tuple(recipe for recipe in listed if recipe.system == name) or (
+        cpu_recipe(
+            name,
+            kind.Config(),
+            source=f"the default settings of {kind.__name__}, trained as gcam-cpu is",
+            expectation="not measured by us",
+        ),
+    )
 
 
 def system_class(name: str) -> type[System]:
@@ -193,9 +269,9 @@ def parse_recipe(values: Mapping[str, object]) -> Recipe:
 
 
 def _systems_with(recipe: str) -> list[str]:
-    """The systems that may have a recipe: the one of the listing, or those of other packages."""
+    """List the systems that may have a recipe: its own if it is listed, else all that are not."""
     listed = [one.system for one in listing().recipes if one.name == recipe]
-    return listed or list(_plug_ins())
+    return listed or [*_registered, *_plug_ins()]
 
 
 @cache
@@ -204,10 +280,27 @@ def _plug_ins() -> dict[str, EntryPoint]:
 
 
 def _plug_in(point: EntryPoint) -> type[System]:
-    from tagsight.systems.base import System
+    from tagsight.systems.own_system import check_system
 
-    found = point.load()
-    if not (isinstance(found, type) and issubclass(found, System)):
-        msg = f"the entry point {point.name!r}: expected a tagsight.System, got {found!r}"
+    try:
+        return check_system(point.load())
+    except DataError as error:
+        msg = f"the entry point {point.name!r}: {error}"
+        raise DataError(msg) from error
+
+
+def _home(kind: type[System]) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def _name(kind: type[System]) -> str:
+    # A subclass of a named system is another one: only the class's own attribute counts.
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|_+", "-", kind.__name__).lower()
+    given = vars(kind).get("name") or words.strip("-")
+    if not (isinstance(given, str) and re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", given)):
+        msg = (
+            f"expected a name for {kind.__name__} of lower-case letters, digits and hyphens, such "
+            f"as 'my-system', got {given!r}; give the class a name = '...'"
+        )
         raise DataError(msg)
-    return found
+    return given

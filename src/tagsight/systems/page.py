@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.systems.catalogue import HOMES, SYSTEMS, recipes_of
+from tagsight.systems.catalogue import HOMES, SYSTEMS, recipes_of, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ poolings, classifiers and losses are in float32.\
 def listing_text() -> str:
     """What ``listing.json`` should say: all systems and recipes of this package, as JSON."""
     values = {
-        "systems": [(name, _summary(SYSTEMS[name]), SYSTEMS[name].paper) for name in HOMES],
+        "systems": [(name, summary(SYSTEMS[name]), SYSTEMS[name].paper) for name in HOMES],
         "recipes": [
             (recipe.name, recipe.system, recipe.source, recipe.expectation)
             for name in HOMES
@@ -66,7 +66,7 @@ def _section(name: str, system: type[System]) -> Iterator[str]:
     _, *rest = _module_doc(system).split("\n\n")
     citation = next(part for part in rest if not part.startswith("Maps:"))
     maps = next(part for part in rest if part.startswith("Maps:"))
-    yield _summary(system)
+    yield summary(system)
     yield _one_line(citation)
     yield _one_line(maps)
     yield from _deviations(system)
@@ -81,15 +81,6 @@ def _section(name: str, system: type[System]) -> Iterator[str]:
         ["| published on | mAP | setting | source |", "| --- | --- | --- | --- |"]
         + [f"| {p.data} | {p.score} | {p.setting} | {p.source} |" for p in system.published]
     )
-
-
-def _summary(system: type[System]) -> str:
-    return _titled(_module_doc(system), zero_shot=system.takes_new_labels)
-
-
-def _titled(module_doc: str, *, zero_shot: bool) -> str:
-    title = _one_line(module_doc.split("\n\n", maxsplit=1)[0])
-    return f"{title} Zero-shot: it takes new labels." if zero_shot else title
 
 
 def _module_doc(system: type[System]) -> str:

@@ -87,6 +87,7 @@ def cpu_recipe(
     settings: SystemConfig,
     training: TrainConfig = CPU_TRAINING,
     source: str = SIZED,
+    expectation: str = "docs/results.md",
 ) -> Recipe:
     """Name the settings that a system is trained with on two cores in minutes."""
     return Recipe(
@@ -95,5 +96,5 @@ def cpu_recipe(
         settings=settings,
         training=training,
         source=source,
-        expectation="docs/results.md",
+        expectation=expectation,
     )
