@@ -130,7 +130,7 @@ def _check_weights(entries: Sequence[Entry], waiting: Sequence[Run], budget: flo
         DataError: If so.
     """
     from tagsight.errors import DataError
-    from tagsight.nn.hub_weights import missing_weights
+    from tagsight.nn.encoder_weights import missing_weights
 
     backbones = {run.recipe.settings.backbone for run in waiting}
     reasons = [
