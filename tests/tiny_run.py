@@ -65,7 +65,7 @@ class Diary:
         self.steps: list[Step] = []
         self.epochs: list[Mapping[str, float]] = []
 
-    def go_on(self, number: int) -> None:
+    def resume(self, number: int) -> None:
         self.steps = self.steps[:number]
 
     def note(self, text: str) -> None:

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from tagsight.errors import DataError
 from tagsight.evaluation.report_text import report_lines
-from tagsight.evaluation.retrieval import report_on
+from tagsight.evaluation.retrieval import retrieval_quality
 from tagsight.metrics.classification import average_precision_at_k, precision_at_k
 
 
@@ -54,7 +54,7 @@ def test_a_split_is_measured_as_by_loops(k: int):
     embeddings = torch.randn(60, 8, generator=generator)
     targets = torch.randint(-1, 2, (60, 4), generator=generator)
     targets[:5] = 0
-    report = report_on(embeddings, targets, k)
+    report = retrieval_quality(embeddings, targets, k)
     precision, mean = by_loops(embeddings, targets, k)
     assert report["precision"] == pytest.approx(precision, abs=1e-3)
     assert report["mAP"] == pytest.approx(mean, abs=1e-3)
@@ -64,24 +64,24 @@ def test_a_split_is_measured_as_by_loops(k: int):
 def test_embeddings_that_say_nothing_find_what_chance_finds():
     generator = torch.Generator().manual_seed(0)
     targets = (torch.rand(800, 6, generator=generator) < 0.2).long()
-    report = report_on(torch.randn(800, 16, generator=generator), targets, 10)
+    report = retrieval_quality(torch.randn(800, 16, generator=generator), targets, 10)
     assert report["precision"] == pytest.approx(report["chance"], abs=2)
 
 
 def test_embeddings_that_are_the_labels_find_all():
     targets = torch.eye(4).long().repeat(10, 1)
-    report = report_on(targets.float(), targets, 9)
+    report = retrieval_quality(targets.float(), targets, 9)
     assert report["precision"] == report["mAP"] == 100
     assert report["queries"] == 40
 
 
 def test_more_photos_are_needed_than_are_asked_for():
     with pytest.raises(DataError, match="expected more than 5 photos to search among, got 5"):
-        report_on(torch.randn(5, 3), torch.ones(5, 1), 5)
+        retrieval_quality(torch.randn(5, 3), torch.ones(5, 1), 5)
 
 
 def test_the_report_says_it_in_a_line():
-    found = report_on(torch.eye(4).repeat(5, 1), torch.eye(4).long().repeat(5, 1), 3)
+    found = retrieval_quality(torch.eye(4).repeat(5, 1), torch.eye(4).long().repeat(5, 1), 3)
     lines = list(report_lines(tiny_report() | {"retrieval": found}))
     assert lines[-1].startswith("search: of the nearest 3 photos 100.0 (100.0 to 100.0) share a la")
 

@@ -117,7 +117,7 @@ def test_without_room_the_photos_themselves_are_used_and_it_is_said_why(collecti
     run(collection, tmp_path / "small", keeping(tmp_path, 70_000), small)
     assert not small.works
     assert [step.losses for step in small.steps] == [step.losses for step in plain.steps]
-    assert any("--cache-space" in note for note in small.notes)
+    assert any("`cache_space`" in note for note in small.notes)
 
 
 def test_a_folder_that_cannot_be_used_costs_the_speed_only(collection, tmp_path):

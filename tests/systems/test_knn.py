@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from tagsight.checkpoint.folder import load_model
 from tagsight.errors import DataError
-from tagsight.evaluation.predictions import describe, predict
+from tagsight.evaluation.predictions import forward_photos, predict
 from tagsight.labels.space import LabelSpace
 from tagsight.loading.batches import PhotoStore
 from tagsight.metrics.classification import average_precision, mean_average_precision
@@ -332,7 +332,9 @@ def test_a_run_remembers_the_training_photos_and_says_what_it_chose(
         collection.rows("val"),
     )
     assert torch.equal(model.system.targets.T.long(), learn.targets.long())
-    seen = describe(model.system, PhotoStore(learn.paths, SIDE, 0), RUNTIME)
+    seen = forward_photos(
+        model.system.describe, model.system, PhotoStore(learn.paths, SIDE, 0), RUNTIME
+    )
     assert_close(model.system.remembered, torch.nn.functional.normalize(seen))
     assert [(said, total) for said, total, _ in diary.works] == [
         ("remembering", TRAIN),

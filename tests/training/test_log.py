@@ -57,7 +57,7 @@ def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
         file.write('{"kind": "st')  # what a killed process wrote last
     out = console()
     with RunLog(path, 10, out) as log:
-        log.go_on(2)
+        log.resume(2)
         log.step(step(3, epoch=1, labels=0.25))
         log.epoch(1, {"mAP": 30.0, "labels_counted": 3, "labels": 3})
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -79,7 +79,7 @@ def test_the_time_left_of_a_run_that_goes_on_is_that_of_the_steps_left(impatient
     monkeypatch.setattr(progress_module.time, "perf_counter", lambda: next(clock))
     out = console()
     with RunLog(None, 100, out) as log:
-        log.go_on(98)
+        log.resume(98)
         log.step(step(99))
     assert re.match(r"training  99/100  0:\d\d left", said(out).splitlines()[-1])
 

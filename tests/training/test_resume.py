@@ -113,7 +113,7 @@ def test_without_resume_the_states_of_another_run_are_not_used(collection, tmp_p
 
 
 CHANGES = {
-    "settings": (r"--training\.lr is 0\.02, was 0\.01", {"lr": 0.02}),
+    "settings": (r"`training\.lr` is 0\.02, was 0\.01", {"lr": 0.02}),
     "system": ("the system is vac, was gcam", {"system": "vac"}),
 }
 
@@ -142,7 +142,7 @@ def test_other_data_are_refused_and_named(collection, tmp_path):
             )
 
     names = (*collection.names[:-1], "violet")
-    refused(replace(collection, names=names), "but the labels changed; give it the same again")
+    refused(replace(collection, names=names), "but the labels changed; use the same again")
     refused(replace(collection, targets=1 - collection.targets), "but the targets changed")
     refused(collection.select(range(1, len(collection))), "the photos changed; the splits changed")
     first = collection.paths[0]
@@ -151,7 +151,7 @@ def test_other_data_are_refused_and_named(collection, tmp_path):
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("red 1 2\n")
     refused(
-        collection, r"the word vectors \(--vectors\)", start=replace(EVERY_STEP, vectors=vectors)
+        collection, r"the word vectors \(`vectors`\)", start=replace(EVERY_STEP, vectors=vectors)
     )
 
 
@@ -221,7 +221,7 @@ def test_a_state_that_cannot_be_written_does_not_end_the_run(collection, tmp_pat
     (tmp_path / FOLDER).write_text("a file where the folder should be")
     diary = Diary()
     train_run(collection, eventful(), tmp_path, RUNTIME, log=diary)
-    assert any("cannot be saved, the one before stays" in note for note in diary.notes)
+    assert any("cannot be saved, so the one before it is kept" in note for note in diary.notes)
     assert len(diary.steps) == STEPS
 
 

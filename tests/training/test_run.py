@@ -81,7 +81,7 @@ def test_all_photos_can_be_trained_on_and_thresholds_are_then_0_5(collection, tm
     outcome = run(everything, tmp_path, diary, selection="last")
     assert len(diary.steps) == 3 * ((TRAIN + VAL) // 8)
     assert (outcome.epoch, outcome.validation, diary.epochs) == (2, {}, [])
-    assert "labels are decided at 0.5" in " ".join(diary.notes)
+    assert "thresholds are 0.5" in " ".join(diary.notes)
     model = load_model(outcome.model)
     assert model.decision.thresholds.tolist() == [0.5] * len(collection.names)
     assert model.decision.temperature == 1
@@ -270,7 +270,7 @@ def test_ctrl_c_while_a_better_model_is_written_claims_the_one_before(
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_terms(collection, tmp_path):
-    message = r"not finite at step \d+ \(labels [\w.+]+, consistency .*lower --training\.lr"
+    message = r"not finite at step \d+ \(labels [\w.+]+, consistency .*lower `training\.lr"
     with pytest.raises(FloatingPointError, match=message):
         run(collection, tmp_path / "run", lr=1e30)
     assert not (tmp_path / "run" / "model").exists()
@@ -297,7 +297,7 @@ def test_a_run_that_diverges_later_keeps_its_last_good_model(collection, tmp_pat
     with pytest.raises(FloatingPointError, match=rf"step {STEPS + 1} \(labels nan;"):
         run(collection, tmp_path, diary, system="diverging", epochs=2)
     assert load_model(tmp_path / "model").facts["validation"]["mAP"] == diary.epochs[0]["mAP"]
-    assert diary.notes == [f"the model of epoch 1 stays in {tmp_path / 'model'}"]
+    assert diary.notes == [f"the model of epoch 1 is kept in {tmp_path / 'model'}"]
 
 
 def test_the_log_has_every_step_with_its_terms_and_every_epoch(collection, tmp_path):

@@ -1,4 +1,4 @@
-"""A split measured: predictions, evidence, retrieval, the report in words.
+"""Evaluation of a model on a split: predictions, evidence, retrieval, and the report in words.
 
 May import loading and what lies below it.
 """

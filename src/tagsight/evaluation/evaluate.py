@@ -1,4 +1,4 @@
-"""What a split's predictions are worth."""
+"""Evaluation of a model on a split: mAP, precision and recall, calibration, with intervals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tagsight.runtime.device import Runtime
 
 Report = dict[str, Any]
-"""Plain values for JSON; every fraction in percent, as the field prints them."""
+"""JSON values; every fraction in percent, as in the literature."""
 
 RESAMPLES = 1000
 DIGITS = 4
@@ -40,7 +40,7 @@ UNCALIBRATED: Report = {
     "expected_error_before": None,
     "reason": "scores of this system rank photos and are no probabilities",
 }
-"""Calibration where scores are not meant as probabilities: not defined, and why."""
+"""Calibration of a system whose scores are not probabilities: not defined."""
 
 
 def evaluate(
@@ -58,21 +58,20 @@ def evaluate(
         model: On the runtime's device.
         annotations: The split, its labels matched to the model's.
         runtime: Device and precision.
-        seed: Of the bootstrap.
-        conventions: By which precision and recall are measured.
-        progress: Called with the number of photos done so far.
+        seed: Seed of the bootstrap.
+        conventions: Conventions of precision and recall.
+        progress: Called with the number of photos done.
 
     Returns:
-        ``mAP`` with its 95 % interval and variants; how many ``labels`` there are,
-        ``labels_counted`` in it, ``left_out`` of it by the reason (`left_out_labels`), and
-        ``unmatched`` labels of the data, which the model does not know; ``per_label``, with
-        ``few`` where fewer than 20 photos have the label; ``all`` (decided by
-        ``all_rule``: a score of 0.5, or where scores are no probabilities the model's thresholds),
-        ``all_at_thresholds`` (at the model's own), ``top3`` by both rules, the ``conventions`` by
-        which these are measured, ``calibration``,
-        ``photos_per_second``, ``zero_shot`` (`measure_new_labels`) if photos taught the model some
-        labels and not others, and what was measured: split hash, resolution, weights, the
-        ``selection`` that kept its epoch, and whether ``thresholds_fitted``.
+        ``mAP`` with its 95 % interval and variants. ``labels``, their number; ``labels_counted``
+        in the mAP; ``left_out`` of it, by reason (`left_out_labels`); ``unmatched`` labels of the
+        data, which the model does not know. ``per_label`` values, with ``few`` for labels of fewer
+        than 20 photos. Precision, recall and F1: ``all`` at a score of 0.5, or at the model's
+        thresholds if its scores are not probabilities (``all_rule``); ``all_at_thresholds``;
+        ``top3`` by both rules; and their ``conventions``. ``calibration``. ``zero_shot``
+        (`measure_new_labels`) if the model was trained on some of the labels only.
+        ``photos_per_second``. What was measured: split hash, resolution, weights, ``selection`` of
+        the epoch, and whether ``thresholds_fitted``.
     """
     side = model.recipe.training.image_size
     photos = PhotoStore(annotations.paths, side, memory=0, max_memory=runtime.max_photo_memory)
@@ -88,14 +87,14 @@ def report_on(
     seed: int = 0,
     conventions: Conventions = Conventions(),
 ) -> Report:
-    """Measure what a model said of the rows of a split; `evaluate` says what comes out.
+    """Measure a model's predictions for a split; the report is that of `evaluate`.
 
     Args:
-        model: Which has said it.
+        model: The model.
         annotations: The split, its labels matched to the model's.
-        predictions: Of its photos.
-        seed: Of the bootstrap.
-        conventions: By which precision and recall are measured.
+        predictions: The model's predictions for the split.
+        seed: Seed of the bootstrap.
+        conventions: Conventions of precision and recall.
     """
     logits, rate = predictions
     report = measure(
@@ -139,19 +138,26 @@ def measure(
     trained: Tensor | None = None,
     conventions: Conventions = Conventions(),
 ) -> Report:
-    """Measure logits against targets; `evaluate` says what comes out.
+    """Measure logits against targets; the report is a part of that of `evaluate`.
 
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
         names: The ``L`` labels.
-        decision: The model's thresholds and temperature.
-        seed: Of the bootstrap.
-        probabilities: Whether the system's logits are log-odds, so that a score of 0.5 means
-            something.
-        trained: ``(L,)`` bool, the labels that a training photo has, which alone count for the
-            mAP; by default all.
-        conventions: By which precision and recall are measured.
+        decision: Thresholds and temperature.
+        seed: Seed of the bootstrap.
+        probabilities: Whether the logits are log-odds, so that a score of 0.5 is a threshold.
+        trained: ``(L,)`` bool, labels with at least one training photo; the others are left out of
+            the mAP. By default all.
+        conventions: Conventions of precision and recall.
+
+    Example:
+        >>> from tagsight.checkpoint.decision import Decision
+        >>> logits = torch.tensor([[2.0, -1.0], [-1.0, 1.0], [0.5, 2.0]])
+        >>> targets = torch.tensor([[1, 0], [0, 1], [0, 1]])
+        >>> report = measure(logits, targets, ("cat", "dog"), Decision.default(2), seed=0)
+        >>> report["mAP"], report["all"]["OP"], report["per_label"]["cat"]["AP"]
+        (100.0, 75.0, 100.0)
     """
     trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
     ap = average_precision(logits, targets)
@@ -192,20 +198,20 @@ def measure_new_labels(
     seed: int,
     conventions: Conventions = Conventions(),
 ) -> Report:
-    """Measure labels that were trained and labels that were not, apart and together.
+    """Measure zero-shot recognition: trained labels, new labels, and both together.
 
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        taught: ``(L,)`` bool, the labels that were trained.
-        seed: Of the bootstrap.
-        conventions: By which precision and recall are measured.
+        taught: ``(L,)`` bool, the trained labels.
+        seed: Seed of the bootstrap.
+        conventions: Conventions of precision and recall.
 
     Returns:
-        For ``seen``, ``unseen`` and ``both``: how many ``labels``, ``mAP`` with its interval,
-        ``chance`` (the mAP of logits that say nothing, about the labels' mean frequency) and
-        ``top3``, the three highest of these labels alone; and ``harmonic_mean`` of the first two
-        mAP.
+        For each of ``seen``, ``unseen`` and ``both``: the number of ``labels``; ``mAP`` with its
+        interval; ``chance``, the mAP of random logits, which is about the mean frequency of the
+        labels; and ``top3``, the three highest of these labels. Also ``harmonic_mean`` of the mAP
+        of seen and unseen labels.
     """
     every = torch.ones_like(taught)
     report = {
@@ -297,11 +303,19 @@ def _weights(model: LoadedModel) -> str:
 
 
 def percent(fraction: float) -> float | None:
-    """A fraction as the field prints it; None, which JSON has, for one that is not defined."""
+    """Convert a fraction to percent, and one that is not defined to None.
+
+    >>> percent(0.51234567), percent(math.nan)
+    (51.2346, None)
+    """
     value = 100 * fraction
     return round(value, DIGITS) if math.isfinite(value) else None
 
 
 def percent_interval(interval: tuple[float, float]) -> list[float | None]:
-    """An interval of a fraction in [0, 1], which the interval itself may leave, in percent."""
+    """Convert an interval of a fraction to percent, clipped to [0, 100].
+
+    >>> percent_interval((-0.02, 0.5))
+    [0.0, 50.0]
+    """
     return [percent(min(max(bound, 0.0), 1.0)) for bound in interval]

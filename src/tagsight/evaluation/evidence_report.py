@@ -1,4 +1,4 @@
-"""The evidence of a whole split: does it point at the objects, and does it follow the photo?"""
+"""The quality of a split's evidence maps: localisation of objects, and equivariance."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ BATCH = 32
 
 
 class Pairs(NamedTuple):
-    """Present labels of photos with boxes of them.
+    """Pairs of a photo and a present label with bounding boxes.
 
     Attributes:
-        photos: ``(P,)`` int, the photo of each pair.
-        labels: ``(P,)`` int, its label.
-        boxes: ``(P, n, 4)`` float, its boxes as fractions of the photo; padded without area.
+        photos: ``(P,)`` int, row of the photo.
+        labels: ``(P,)`` int, index of the label.
+        boxes: ``(P, n, 4)`` float, corners of the boxes as fractions of the photo; padded with
+            boxes of no area.
     """
 
     photos: Tensor
@@ -61,20 +62,21 @@ def measure_evidence(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, object]:
-    """Measure the maps of a split, in percent.
+    """Measure the evidence maps of a split, in percent.
 
     Args:
         model: On the runtime's device.
         annotations: The split, its labels matched to the model's.
         runtime: Device and precision.
-        pairs: Where objects are (`find_pairs`); without them only the consistency is measured.
+        pairs: Boxes of objects (`find_pairs`); without them only the consistency is measured.
         source: The system's own maps, or Grad-CAM's of the same network.
-        seed: Of the bootstrap over photos.
-        progress: Called with the number of photos done so far.
+        seed: Seed of the bootstrap over photos.
+        progress: Called with the number of photos done.
 
     Returns:
-        ``pointing`` and ``energy_in_box`` (means over labels, with what chance would give),
-        ``consistency`` (error relative to the maps' variance, mean over photos, by transform).
+        ``consistency``: by transform, the error of the maps relative to their variance, mean over
+        photos. With boxes also ``pointing`` and ``energy_in_box``, means over labels with 95 %
+        intervals; ``chance``, the value of both for uniform maps; ``pairs``; and ``per_label``.
     """
     photos = PhotoStore(
         annotations.paths,
@@ -108,10 +110,14 @@ def measure_evidence(
 
 
 def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
-    """Match boxes to the present labels of photos by the names of both.
+    """Match boxes to the present labels of photos, by the names of photos and labels.
+
+    Args:
+        annotations: The photos and their labels.
+        boxes: Boxes of objects by photo and label.
 
     Raises:
-        DataError: If the boxes fit no photo, which a wrong file would otherwise hide.
+        DataError: If no box matches, as with a wrong file.
     """
     found: list[tuple[int, int, Tensor]] = []
     for photo, path in enumerate(annotations.paths):
@@ -135,7 +141,7 @@ def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
 def _map_source(
     model: LoadedModel, runtime: Runtime, source: MapSource
 ) -> Callable[[Tensor], Tensor]:
-    """What makes ``(B, L, h, w)`` float maps on the CPU of images on the device."""
+    """Return a function from images on the device to ``(B, L, h, w)`` float maps on the CPU."""
     system = model.system.eval()
 
     def own(images: Tensor) -> Tensor:
@@ -150,7 +156,7 @@ def _map_source(
 
 
 def _errors(maps_of: Callable[[Tensor], Tensor], images: Tensor, maps: Tensor) -> Tensor:
-    """``(B, T)`` float64, by transform."""
+    """Compute the consistency error of each image: ``(B, T)`` float64, by transform."""
     errors: list[Tensor] = []
     stride = images.shape[-1] // maps.shape[-1]
     for transform in TRANSFORMS:
@@ -161,7 +167,7 @@ def _errors(maps_of: Callable[[Tensor], Tensor], images: Tensor, maps: Tensor) -
 
 
 def _locate(maps: Tensor, boxes: Tensor) -> Tensor:
-    """``(P, 3)`` float64: hit, energy, and what chance would give."""
+    """Compute hit, energy in box and chance for each map: ``(P, h, w) -> (P, 3)`` float64."""
     values = pointing_hits(maps, boxes), energy_in_boxes(maps, boxes), pointing_chance(boxes)
     return torch.stack(values, dim=1)
 
@@ -191,7 +197,7 @@ def _located(pairs: Pairs, located: Tensor, names: Sequence[str], seed: int) -> 
 
 
 def _interval(values: Tensor, pairs: Pairs, size: int, seed: int) -> list[float | None]:
-    """Photos are drawn anew, with all of their pairs."""
+    """Bootstrap over photos: a drawn photo brings all of its pairs."""
     photos, photo = pairs.photos.unique(return_inverse=True)
 
     def statistic(drawn: Tensor) -> float:

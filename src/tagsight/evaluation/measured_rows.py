@@ -1,4 +1,4 @@
-"""Which rows of a collection a trained model is measured on."""
+"""The rows of a collection that a trained model is measured on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
 
 SPLIT_FILE = "split.csv"
-"""What a training run writes beside its model folder (`tagsight.training.preparation`)."""
+"""File of the splits, which a training run writes beside its model folder."""
 
 
 def measured_rows(annotations: Annotations, model: Path, split: str) -> tuple[Annotations, str]:
-    """Take the rows of a split that the model has seen as that split.
+    """Select the rows of a split, as the model's training run divided the collection.
 
-    The split that was recorded when the model was trained comes first, if it is of this collection;
-    then the collection's own. A collection without a split is measured as a whole.
+    The split recorded by the training run takes precedence if it is of this collection. Otherwise
+    the collection's own split is used, and all rows of a collection without one.
 
     Args:
         annotations: The collection.
-        model: The model folder; the record lies beside it.
+        model: The model folder; the recorded split is beside it.
         split: ``train``, ``val`` or ``test``.
 
     Returns:
@@ -47,4 +47,4 @@ def _recorded(annotations: Annotations, file: Path) -> Annotations | None:
     try:
         return read_split(file, annotations)
     except DataError:
-        return None  # of other photos than these
+        return None  # the split of another collection

@@ -1,4 +1,4 @@
-"""What a system says of a split, in the order of its photos."""
+"""The logits and embeddings of a split, in the order of its photos."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
     from tagsight.nn.views import Images
     from tagsight.runtime.device import Runtime
     from tagsight.systems.base import System
-    from tagsight.systems.remembering import RememberingSystem
 
 
 class Predictions(NamedTuple):
-    """What a system says of a split.
+    """The predictions of a system for a split.
 
     Attributes:
         logits: ``(N, L)`` float32 on the CPU, in the order of the photos.
-        photos_per_second: Decoding included.
+        photos_per_second: Throughput, decoding included.
     """
 
     logits: Tensor
@@ -42,72 +41,53 @@ def predict(
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Recognise all photos in their own order; of several processes each does its share.
+    """Compute the logits of all photos, in their order.
+
+    Of several processes each computes its share, and all get every row.
 
     Args:
         system: On the runtime's device; it is left in evaluation mode.
-        photos: The ``N`` photos at the side the system was trained for, or their features.
-        runtime: Device and precision.
+        photos: ``N`` photos at the resolution the system was trained for, or their features.
+        runtime: Device, precision, processes.
         batch_size: Photos per forward pass.
-        progress: Called with about the number of photos done so far, by all processes.
-
-    Returns:
-        In every process the logits of all photos.
+        progress: Called with the approximate number of photos done, over all processes.
     """
     started = time.perf_counter()
-
-    def logits(images: Images) -> Tensor:
-        return system(images).logits
-
-    gathered = _of_all(logits, system, photos, runtime, batch_size, progress)
-    return Predictions(gathered, len(photos) / (time.perf_counter() - started))
-
-
-@torch.no_grad()
-def embed(
-    system: System,
-    photos: Photos,
-    runtime: Runtime,
-    *,
-    batch_size: int = 64,
-    progress: Callable[[int], None] | None = None,
-) -> Tensor:
-    """Give the pooled features of photos, in their order; arguments are as for `predict`.
-
-    Returns:
-        In every process ``(N, D)`` float32 on the CPU, of all photos.
-    """
-    return _of_all(
-        lambda images: system(images).embedding, system, photos, runtime, batch_size, progress
+    logits = forward_photos(
+        lambda images: system(images).logits,
+        system,
+        photos,
+        runtime,
+        batch_size=batch_size,
+        progress=progress,
     )
+    return Predictions(logits, len(photos) / (time.perf_counter() - started))
 
 
 @torch.no_grad()
-def describe(
-    system: RememberingSystem,
+def forward_photos(
+    function: Callable[[Images], Tensor],
+    system: System,
     photos: Photos,
     runtime: Runtime,
     *,
     batch_size: int = 64,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Give what a system may remember of photos, in their order; arguments are as for `predict`.
+    """Apply a function of a system to all photos, in their order; arguments are as for `predict`.
+
+    Args:
+        function: Computes ``(B, ...)`` float of a batch on the device, such as the logits or
+            embeddings.
+        system: The system that the function belongs to.
+        photos: ``N`` photos.
+        runtime: Device, precision, processes.
+        batch_size: Photos per forward pass.
+        progress: Called with the approximate number of photos done, over all processes.
 
     Returns:
-        In every process ``(N, D)`` float32 on the CPU, of all photos.
+        ``(N, ...)`` float32 on the CPU; in every process all rows.
     """
-    return _of_all(system.describe, system, photos, runtime, batch_size, progress)
-
-
-def _of_all(
-    take: Callable[[Images], Tensor],
-    system: System,
-    photos: Photos,
-    runtime: Runtime,
-    batch_size: int,
-    progress: Callable[[int], None] | None,
-) -> Tensor:
-    """A row for each photo; of several processes each makes its share, and all know all."""
     system.eval()
     processes = runtime.processes
     parts: list[Tensor] = []
@@ -116,9 +96,9 @@ def _of_all(
     with processes.own_share():
         for images in evaluation_batches(photos, batch_size, runtime.workers, rows):
             with runtime.autocast():
-                parts.append(take(on_device(images, runtime)).float().cpu())
+                parts.append(function(on_device(images, runtime)).float().cpu())
             done += len(parts[-1])
             if progress is not None:
                 progress(min(len(photos), done * processes.count))
-    # A process without a share has no part, and does not know how long a row is either.
+    # A process with an empty share cannot know the shape of a row: only the whole list is joined.
     return torch.cat([part for share in processes.collect(parts) for part in share])

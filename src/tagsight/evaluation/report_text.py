@@ -1,4 +1,4 @@
-"""A report of `tagsight.evaluation.evaluate` as plain text for a terminal."""
+"""A report of `tagsight.evaluation.evaluate` as plain text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 QUALITY = ("CP", "CR", "CF1", "CF1_mean", "OP", "OR", "OF1")
-"""Columns of the table of decisions, as `metrics.PrecisionRecall.as_dict` names them."""
+"""Columns of the table of precision and recall, keys of `Quality.as_dict`."""
 
 NEVER_PREDICTED = {
     "zero": "has precision 0",
@@ -19,14 +19,14 @@ NEVER_PREDICTED = {
     "wrong": "counts as one wrong prediction",
 }
 UNKNOWN = {"left_out": "are left out", "absent": "count as absent, but not in mAP"}
-"""What `metrics.Conventions` mean, in words."""
+"""The values of `Conventions.unknown`, in words."""
 
 
 def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """Say what a model is worth, in percent.
+    """Write a report as lines of text, values in percent.
 
     Args:
-        report: What `evaluate` gives, and perhaps ``evidence`` from `measure_evidence` and
+        report: The report of `evaluate`; optionally with ``evidence`` from `measure_evidence` and
             ``retrieval`` from `measure_retrieval`.
     """
     yield (

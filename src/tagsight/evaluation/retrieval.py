@@ -1,4 +1,4 @@
-"""What a search by likeness is worth: each photo of a split is looked for among the others."""
+"""The quality of image retrieval: each photo of a split is a query among the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import percent, percent_interval
-from tagsight.evaluation.predictions import embed
+from tagsight.evaluation.predictions import forward_photos
 from tagsight.loading.batches import PhotoStore
 from tagsight.metrics.bootstrap import bootstrap
 from tagsight.metrics.classification import average_precision_at_k, precision_at_k
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tagsight.runtime.device import Runtime
 
 BLOCK = 1024
-"""Queries at a time: what bounds the memory."""
+"""Queries compared at a time, to bound the memory of their similarities."""
 
 
 def measure_retrieval(
@@ -39,18 +39,18 @@ def measure_retrieval(
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Search for each photo among the others by the cosine of their embeddings.
+    """Search for each photo among the others by the cosine similarity of their embeddings.
 
     Args:
         model: On the runtime's device.
         annotations: The photos, their labels matched to the model's.
         runtime: Device and precision.
-        k: How many photos a search gives.
-        seed: Of the bootstrap.
-        progress: Called with the number of photos done so far.
+        k: Photos that a search returns.
+        seed: Seed of the bootstrap.
+        progress: Called with the number of photos done.
 
     Returns:
-        As `report_on`.
+        The report of `retrieval_quality`.
 
     Raises:
         DataError: If there are not more than ``k`` photos.
@@ -61,28 +61,39 @@ def measure_retrieval(
         memory=0,
         max_memory=runtime.max_photo_memory,
     )
-    embeddings = embed(model.system, photos, runtime, progress=progress)
-    return report_on(embeddings, annotations.targets, k, seed=seed)
+    system = model.system
+    embeddings = forward_photos(
+        lambda images: system(images).embedding, system, photos, runtime, progress=progress
+    )
+    return retrieval_quality(embeddings, annotations.targets, k, seed=seed)
 
 
-def report_on(embeddings: Tensor, targets: Tensor, k: int, *, seed: int = 0) -> Report:
-    """Measure embeddings.
+def retrieval_quality(embeddings: Tensor, targets: Tensor, k: int, *, seed: int = 0) -> Report:
+    """Measure retrieval by the cosine similarity of embeddings.
 
-    A photo is relevant for a query that it shares a present label with. Photos that share no label
-    with any other are no queries.
+    A photo is relevant to a query if both have a label in common. Photos that share no label with
+    any other photo are not used as queries.
 
     Args:
         embeddings: ``(N, D)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        k: How many photos a search gives.
-        seed: Of the bootstrap over queries.
+        k: Photos that a search returns.
+        seed: Seed of the bootstrap over queries.
 
     Returns:
         In percent: ``precision`` of the first ``k`` with its 95 % interval, ``mAP`` of the first
-        ``k``, ``chance`` (the precision of photos drawn at random); and ``k``, ``queries``.
+        ``k``, and ``chance``, the precision of photos drawn at random; also ``k`` and ``queries``.
 
     Raises:
         DataError: If there are not more than ``k`` photos.
+
+    Example:
+        >>> import torch
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [0.1, 0.9]])
+        >>> targets = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 1]])
+        >>> quality = retrieval_quality(embeddings, targets, 1)
+        >>> quality["precision"], quality["chance"], quality["queries"]
+        (100.0, 33.3333, 4)
     """
     if len(embeddings) <= k:
         msg = f"expected more than {amount(k, 'photo')} to search among, got {len(embeddings)}"

@@ -1,4 +1,4 @@
-"""What the paper's tables and figures need: comparisons, ablations, reproduction.
+"""Experiments: comparisons of systems, ablations, and the tables and figures of the paper.
 
 May import visualize, tagging, search and what lies below them.
 """

@@ -1,7 +1,7 @@
-"""Several systems by the same loop on the same split, measured by the same code.
+"""Comparison of systems: trained by the same loop on the same split, measured by the same code.
 
-A run is one recipe with one seed. Its result is a file (`comparison_result`), so that a comparison
-goes on where it was ended, whatever ended it, and takes in what other machines have computed.
+A run is one recipe with one seed. Its result is a file (`results`), so that a comparison continues
+where it was interrupted, and includes results that other machines have computed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tagsight.errors import DataError, user_message
 from tagsight.experiments.results import Record, Result, read_results, result_file
 from tagsight.experiments.run import Run, Shared, measured_run
 from tagsight.runtime.files import write_atomically
-from tagsight.training.origin import Origin, changes
+from tagsight.training.resume import Origin, origin_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,24 +25,29 @@ if TYPE_CHECKING:
     from tagsight.experiments.variants import Entry
 
 FAILURE = "failure.txt"
-"""In the folder of a run that failed: where the error came from."""
+"""File with the traceback, in the folder of a run that failed."""
 
 
 class Failure(NamedTuple):
-    """A run that did not come to its end, and why."""
+    """A run that failed.
+
+    Attributes:
+        run: The run.
+        message: The error, in one sentence.
+    """
 
     run: Run
     message: str
 
 
 class Progress(NamedTuple):
-    """How far a comparison came.
+    """The state of a comparison.
 
     Attributes:
-        results: All that there are, other machines' included.
-        failures: Runs that ended in an error.
+        results: All results so far, those of other machines included.
+        failures: Runs that ended with an error.
         left_out: Runs that did not fit into the budget, or were not reached.
-        interrupted: Whether it was ended before its time.
+        interrupted: Whether Ctrl-C ended it early.
     """
 
     results: tuple[Result, ...]
@@ -51,7 +56,11 @@ class Progress(NamedTuple):
     interrupted: bool = False
 
     def only(self, names: Collection[str]) -> Self:
-        """What there is of some of them."""
+        """Select the runs of some entries.
+
+        Args:
+            names: Names of the entries.
+        """
         return self._replace(
             results=tuple(r for r in self.results if r.record.name in names),
             failures=tuple(f for f in self.failures if f.run.name in names),
@@ -60,25 +69,38 @@ class Progress(NamedTuple):
 
 
 def plan(entries: Iterable[Entry], seeds: int) -> list[Run]:
-    """List the runs: all entries with one seed, then all with the next.
+    """List the runs: all entries with the first seed, then all with the next.
 
-    A comparison that is ended early has then measured every system about equally often.
+    In this order an interrupted comparison has measured all systems about equally often.
+
+    Args:
+        entries: The recipes to compare.
+        seeds: Runs of each, with seeds from 0.
+
+    Example:
+        >>> from tagsight.experiments.variants import chosen_entries
+        >>> [str(run) for run in plan(chosen_entries(["gcam", "vac"]), seeds=2)]
+        ['gcam-cpu, seed 0', 'vac-cpu, seed 0', 'gcam-cpu, seed 1', 'vac-cpu, seed 1']
     """
     known = list(entries)
     return [Run(name, with_seed(recipe, seed)) for seed in range(seeds) for name, recipe in known]
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """The same recipe with a seed of its own."""
+    """Return the recipe with another seed."""
     training = recipe.training.model_copy(update={"seed": seed})
     return recipe.model_copy(update={"training": training})
 
 
 def known_results(runs: Sequence[Run], shared: Shared) -> list[Result]:
-    """Read the results that are there, of this comparison or of other machines.
+    """Read the results so far, of this comparison and of other machines.
+
+    Args:
+        runs: The planned runs.
+        shared: Data and folders of the comparison.
 
     Raises:
-        DataError: If one is of other data, another split, or other settings under the same name.
+        DataError: If a result is of other data, another split, or other settings of that name.
     """
     results = read_results(shared.results)
     settings = {run.name: run.recipe for run in reversed(runs)}
@@ -92,7 +114,7 @@ def known_results(runs: Sequence[Run], shared: Shared) -> list[Result]:
         if differing := _differences(wanted, record.recipe):
             msg = (
                 f"{file}: expected the settings of {record.name}, but {'; '.join(differing)}; "
-                "remove the file, give it another name, or choose another --out"
+                "delete or rename the file, or choose another `out`"
             )
             raise DataError(msg)
     return results
@@ -107,21 +129,21 @@ def run_all(
     tell: Callable[[str], None] = lambda _: None,
     report: Callable[[Progress], object] = lambda _: None,
 ) -> Progress:
-    """Make the runs that have no result yet, one after another.
+    """Train and measure the runs that have no result yet, one after another.
 
-    The test photos are not read before a run's training is done. A run that fails does not end the
-    others; Ctrl-C ends them all, and the next time they go on.
+    Test photos are not read before a run's training is finished. If a run fails, the others are
+    still made. Ctrl-C ends them all; the next call resumes them.
 
     Args:
-        runs: In their order.
-        shared: What they have in common.
-        estimates: About how many minutes a run takes, by its name, until one of them has been made.
-        budget: Minutes from now on; no run is begun that would not end within them.
-        tell: Called with a sentence now and then.
-        report: Called with what there is so far, after each run.
+        runs: The runs, in the order to make them.
+        shared: Data, folders and hardware of the comparison.
+        estimates: Estimated minutes of a run by name, used until one of that name is finished.
+        budget: Minutes from now; runs that would not finish within them are left out.
+        tell: Called with messages on the progress.
+        report: Called after each run with the state of the comparison.
 
     Raises:
-        DataError: As `known_results`, before anything is computed.
+        DataError: If a known result does not fit (`known_results`), before anything is computed.
     """
     started = time.perf_counter()
     state = Progress(tuple(known_results(runs, shared)))
@@ -137,9 +159,9 @@ def run_all(
         except KeyboardInterrupt:
             left = (*state.left_out, *waiting[place - 1 :])
             return state._replace(left_out=left, interrupted=True)
-        except Exception as error:  # one run must not lose the others
+        except Exception as error:  # the other runs are still made
             failure = Failure(run, _message(error))
-            with contextlib.suppress(OSError):  # a full disk may be what failed
+            with contextlib.suppress(OSError):  # the disk may be full
                 write_atomically(shared.folder(run) / FAILURE, traceback.format_exc())
             tell(f"{run} failed: {failure.message}")
             state = state._replace(failures=(*state.failures, failure))
@@ -151,13 +173,13 @@ def run_all(
 
 
 def unfinished(runs: Iterable[Run], results: Iterable[Result]) -> list[Run]:
-    """The runs that have no result."""
+    """Select the runs that have no result."""
     done = {(result.record.name, result.record.seed) for result in results}
     return [run for run in runs if (run.name, run.seed) not in done]
 
 
 def minutes_taken(results: Iterable[Result], name: str) -> float | None:
-    """How long the last run of that name took, measuring included, if there is one."""
+    """Return the minutes of training and measuring of the last run of that name, if any."""
     taken = [
         result.record.minutes + result.record.measuring_minutes
         for result in results
@@ -172,7 +194,7 @@ def _check_fits(file: Path, record: Record, shared: Shared) -> None:
         if getattr(record, key) != value:
             msg = (
                 f"{file}: expected a result on {words[key]}, hash {value[:12]}, got "
-                f"{getattr(record, key)[:12]}; remove the file, or choose another --out"
+                f"{getattr(record, key)[:12]}; delete the file, or choose another `out`"
             )
             raise DataError(msg)
     if record.split != shared.split:
@@ -181,10 +203,10 @@ def _check_fits(file: Path, record: Record, shared: Shared) -> None:
 
 
 def _differences(wanted: Origin, found: Origin) -> list[str]:
-    """What differs between two recipes but the seed and what is said of them."""
+    """List the differences between the settings of two recipes, seeds aside."""
     keys = ("system", "settings", "training")
     if any(not isinstance(found.get(key), str | dict) for key in keys):
-        return ["its recipe is none"]
+        return ["its recipe lacks system or settings"]
     sides = [
         {
             "system": recipe["system"],
@@ -198,7 +220,7 @@ def _differences(wanted: Origin, found: Origin) -> list[str]:
         }
         for recipe in (found, wanted)
     ]
-    return changes(*sides)
+    return origin_changes(*sides)
 
 
 def _message(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""A comparison as Markdown, CSV and LaTeX."""
+"""The tables of a comparison, as Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DECISIONS = {
     "top3": "top 3",
     "top3_from_half": "top 3, from 0.5",
 }
-"""How labels are decided: prefix of the metrics, and what a table calls it."""
+"""Decision rules: prefix of the metrics, and name in tables."""
 
 EVIDENCE = {
     "pointing": "pointing",
@@ -34,7 +34,12 @@ DIGITS = 4
 
 
 def write_tables(out: Path, summary: Summary) -> None:
-    """Write ``table.md``, ``table.csv`` and ``table.tex``."""
+    """Write ``table.md``, ``table.csv`` and ``table.tex``.
+
+    Args:
+        out: Folder of the comparison.
+        summary: Results of the comparison.
+    """
     shown = tables(summary)
     write_atomically(out / "table.md", markdown(shown[0].title, shown, summary.notes))
     write_atomically(out / "table.csv", comma_separated(summary))
@@ -42,7 +47,11 @@ def write_tables(out: Path, summary: Summary) -> None:
 
 
 def tables(summary: Summary) -> list[Table]:
-    """The main table; precision, recall and F1 by every decision; the evidence, if measured."""
+    """Lay out the main table, precision and recall by decision rule, and the evidence if measured.
+
+    Args:
+        summary: Results of the comparison.
+    """
     measured = [row for row in summary.rows if row.results]
     found = [_main(summary)]
     if measured:
@@ -53,7 +62,11 @@ def tables(summary: Summary) -> list[Table]:
 
 
 def comma_separated(summary: Summary) -> str:
-    """A line for each row, with the mean and the standard deviation of every number."""
+    """Write a CSV line for each row, with mean and standard deviation of every metric.
+
+    Args:
+        summary: Results of the comparison.
+    """
     metrics = list(
         dict.fromkeys(name for row in summary.rows if row.results for name in row.metrics)
     )

@@ -1,4 +1,4 @@
-"""About how long a run takes, by trying it on a few photos."""
+"""Estimates of a run's duration, from a trial on a few photos."""
 
 from __future__ import annotations
 
@@ -26,75 +26,79 @@ if TYPE_CHECKING:
     from tagsight.experiments.run import Run, Shared
     from tagsight.training.loop import Step
 
-STEPS, JUDGED = 3, 32
+STEPS, VALIDATED = 3, 32
 VIEWS_FOR_EVIDENCE = 4
-"""Passes over a photo to measure its evidence: itself, and each transform of it."""
+"""Forward passes per photo to measure its evidence: the photo and each transform of it."""
 
 logger = logging.getLogger(__name__)
 
 
 class Stopwatch:
-    """A run's log that only takes the time.
+    """A log that measures the speed of a run.
 
     Attributes:
-        rates: Training photos per second, a number for each step.
-        frozen: Seconds that the frozen stages took of each photo, 0 if all were kept.
-        judged: Seconds from the last step to the end of the validation.
+        rates: Training photos per second, of each step.
+        frozen: Seconds per photo of the frozen stages, 0 if all features were cached.
+        validation: Seconds from the last step to the end of the validation.
     """
 
     def __init__(self) -> None:
         self.rates: list[float] = []
-        self.frozen = self.judged = 0.0
+        self.frozen = self.validation = 0.0
         self._last = time.perf_counter()
 
-    def go_on(self, number: int) -> None:
-        """Nothing goes on."""
+    def resume(self, number: int) -> None:
+        """Do nothing: a trial is not resumed."""
 
     def note(self, text: str) -> None:
-        """Nothing is said: the run itself says it."""
+        """Do nothing: the run itself logs its remarks."""
 
     @contextmanager
     def work(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Take the time of the frozen stages."""
+        """Measure the time of the frozen stages."""
         del description
         started = time.perf_counter()
         yield lambda _: None
         self.frozen = (time.perf_counter() - started) / total if total else 0.0
 
     def step(self, step: Step) -> None:
-        """Take the time of a step."""
+        """Record the speed of a step."""
         self.rates.append(step.photos_per_second)
         self._last = time.perf_counter()
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """Take the time of the validation."""
+        """Measure the time of the validation."""
         del epoch, metrics
-        self.judged = time.perf_counter() - self._last
+        self.validation = time.perf_counter() - self._last
 
 
 def minutes_of(run: Run, shared: Shared) -> float | None:
-    """Try a run on a few photos and tell how long the whole will take.
+    """Estimate the duration of a run by a trial on a few photos.
 
-    What frozen stages make of these photos is kept for the run itself. The test photos are not
-    read: those of the validation stand in for them.
+    Features of frozen stages are cached for the run itself. Test photos are not read: validation
+    photos stand in for them.
+
+    Args:
+        run: The run.
+        shared: Data, folders and hardware of the comparison.
 
     Returns:
-        Minutes of training and measuring, or None if the trial fails, which the run will tell.
+        Minutes of training and measuring, or None if the trial fails, as the run itself will.
     """
     try:
         return _seconds(run.recipe, shared) / 60
-    except Exception as error:  # whatever it is, it is the run's to tell
+    except Exception as error:  # the run itself will report it
         logger.info("%s cannot be tried: %s", run, error)
         return None
 
 
 def _seconds(recipe: Recipe, shared: Shared) -> float:
     rows, runtime, training = shared.annotations, shared.runtime, recipe.training
-    learn = _few(rows.rows("train"), STEPS * training.batch_size)
-    judge = rows.select([])
+    train_rows = _sample(rows.rows("train"), STEPS * training.batch_size)
+    val_rows = rows.select([])
     if "val" in rows.split_sizes:
-        judge = _few(rows.rows("val").labelled(), JUDGED)
-    sample = _together(learn, judge)
+        val_rows = _sample(rows.rows("val").labelled(), VALIDATED)
+    sample = _joined(train_rows, val_rows)
     recipe = recipe.model_copy(update={"training": training.model_copy(update={"epochs": 1})})
     watch = Stopwatch()
     with TemporaryDirectory(prefix="tagsight-") as folder:
@@ -110,7 +114,7 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
         if outcome.interrupted:
             raise KeyboardInterrupt
         model = load_model(outcome.model, runtime.device)
-    measured = judge if len(judge) else learn
+    measured = val_rows if len(val_rows) else train_rows
     photos = PhotoStore(
         measured.paths, training.image_size, memory=0, max_memory=runtime.max_photo_memory
     )
@@ -120,20 +124,20 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
     return (
         watch.frozen * (sizes["train"] + sizes.get("val", 0))
         + training.epochs * sizes["train"] / median(watch.rates[1:] or watch.rates)
-        + training.epochs * sizes.get("val", 0) * watch.judged / max(1, len(judge))
+        + training.epochs * sizes.get("val", 0) * watch.validation / max(1, len(val_rows))
         + passes * sizes[shared.split] / rate
     )
 
 
-def _few(rows: Annotations, count: int) -> Annotations:
-    """So many rows, from all over."""
+def _sample(rows: Annotations, count: int) -> Annotations:
+    """Select evenly spaced rows."""
     return rows.select(torch.linspace(0, len(rows) - 1, min(count, len(rows))).round().long())
 
 
-def _together(learn: Annotations, judge: Annotations) -> Annotations:
+def _joined(train_rows: Annotations, val_rows: Annotations) -> Annotations:
     return replace(
-        learn,
-        paths=learn.paths + judge.paths,
-        targets=torch.cat([learn.targets, judge.targets]),
-        splits=(*("train",) * len(learn), *("val",) * len(judge)),
+        train_rows,
+        paths=train_rows.paths + val_rows.paths,
+        targets=torch.cat([train_rows.targets, val_rows.targets]),
+        splits=(*("train",) * len(train_rows), *("val",) * len(val_rows)),
     )

@@ -1,4 +1,4 @@
-"""The figures of a reproduction: curves, bars and sweeps. They need the extra ``plots``."""
+"""The figures of a reproduction: curves, bars and sweeps. Needs the extra ``plots``."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 COLOURS = (INK, SEED, "#5a9e6f", "#8c6bb1")
 BAR_HEIGHT = 0.34
 SYMBOLS = {"epsilon": "ε", "delta": "δ", "lambda": "λ"}
-"""What sweeps vary, as the axes of the paper's figures call it."""
+"""Symbols of the varied settings on the axes, as in the paper."""
 
 WINDOW = 0.02
-"""Part of a training that a drawn loss is the mean of."""
+"""Window of the running mean of a drawn loss, as a fraction of the training."""
 
 
 def write_figure(file: Path, reproduction: Reproduction) -> bool:
-    """Draw what belongs to a table or figure.
+    """Draw the figure of a reproduction.
 
     Args:
         file: An SVG file.
-        reproduction: With at least one run that is done.
+        reproduction: Has at least one finished run.
 
     Returns:
-        Whether there is something to draw.
+        Whether there is a figure of its shape.
     """
     shape = reproduction.experiment.shape
     if shape in {"systems", "ablation"}:
@@ -55,7 +55,11 @@ def write_figure(file: Path, reproduction: Reproduction) -> bool:
 
 
 def smoothed(losses: np.ndarray, width: int) -> np.ndarray:
-    """The mean of each value and those before it, ``width`` of them as far as there are so many.
+    """Compute the running mean of the last ``width`` values: ``(N,) -> (N,)``.
+
+    Args:
+        losses: ``(N,)`` float.
+        width: Values in the window; fewer at the start.
 
     >>> smoothed(np.array([4.0, 2.0, 0.0]), 2).tolist()
     [4.0, 3.0, 1.0]

@@ -1,4 +1,4 @@
-"""Photos and those that are most like them (Figure 9): by the cosine of their embeddings."""
+"""Retrieval examples (Figure 9): photos and their nearest neighbours by cosine similarity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 QUERIES, NEIGHBOURS = 5, 5
 FEWEST_LABELS = 2
-"""That a query has, so that there is something to share."""
+"""Labels that a query should have, so that neighbours can share some of them."""
 
 CELL, GAP, MARGIN, LINE = 210, 14, 20, 18
 NAME_SIZE, LINES = 14, 4
@@ -33,12 +33,12 @@ PAPER, INK, SHARED, FAINT = (255, 255, 255), (38, 42, 48), (18, 110, 60), (140, 
 
 @dataclass(frozen=True)
 class Found:
-    """A query and its nearest photos, the nearest first.
+    """A query and its neighbours, the nearest first.
 
     Args:
-        query: Row of the photo.
-        neighbours: Rows of the others.
-        cosines: How alike they are, in [-1, 1].
+        query: Row of the query.
+        neighbours: Rows of the neighbours.
+        cosines: Their cosine similarities, in [-1, 1].
     """
 
     query: int
@@ -47,7 +47,13 @@ class Found:
 
 
 def draw_queries(rows: Annotations, seed: int, count: int = QUERIES) -> list[int]:
-    """Choose photos with several labels at random; the first photos with most, if there are few."""
+    """Draw queries at random, those with at least two labels first.
+
+    Args:
+        rows: The photos.
+        seed: Seed of the random order.
+        count: Number of queries.
+    """
     labels = (rows.targets == 1).sum(1)
     order = np.random.default_rng(seed).permutation(len(rows))
     rich = [row for row in order.tolist() if labels[row] >= FEWEST_LABELS]
@@ -60,23 +66,23 @@ def find_nearest(
     queries: Sequence[int],
     count: int = NEIGHBOURS,
 ) -> list[Found]:
-    """Search photos for those nearest to some of them; exact, and no photo finds itself.
+    """Find the exact nearest neighbours of some photos among all; a photo is not its own neighbour.
 
-    The photos are looked at one after another, and none is kept but the nearest so far.
+    Photos are embedded one after another, and only the nearest ones so far are kept in memory.
 
     Args:
-        recognizer: Whose embeddings are compared.
+        recognizer: Computes the embeddings.
         paths: ``N`` photos.
-        queries: Rows of those that are asked about.
-        count: Of neighbours.
+        queries: Rows of the queries.
+        count: Number of neighbours.
     """
     wanted = [paths[row] for row in queries]
-    asked = F.normalize(torch.stack([torch.from_numpy(e) for e in recognizer.embed(wanted)]))
-    best = asked.new_full((len(queries), count), -torch.inf)
+    queried = F.normalize(torch.stack([torch.from_numpy(e) for e in recognizer.embed(wanted)]))
+    best = queried.new_full((len(queries), count), -torch.inf)
     places = torch.full((len(queries), count), -1)
     own = torch.tensor(queries)
     for row, embedding in enumerate(recognizer.embed(paths)):
-        cosine = asked @ F.normalize(torch.from_numpy(embedding), dim=0)
+        cosine = queried @ F.normalize(torch.from_numpy(embedding), dim=0)
         cosine[own == row] = -torch.inf
         better = cosine > best[:, -1]
         best[better, -1], places[better, -1] = cosine[better], row
@@ -89,13 +95,13 @@ def find_nearest(
 
 
 def _known(places: Tensor, cosines: Tensor) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Without the places that nothing has, of a collection of few photos."""
+    """Drop the empty places of a collection with fewer photos than neighbours."""
     there = places >= 0
     return tuple(places[there].tolist()), tuple(cosines[there].tolist())
 
 
 def shared_labels(rows: Annotations, found: Found) -> list[list[str]]:
-    """For each neighbour the labels that it shares with the query."""
+    """List the labels that each neighbour shares with the query."""
     return [
         [name for name in _labels(rows, row) if name in _labels(rows, found.query)]
         for row in found.neighbours
@@ -103,13 +109,18 @@ def shared_labels(rows: Annotations, found: Found) -> list[list[str]]:
 
 
 def precision(rows: Annotations, found: Sequence[Found]) -> float:
-    """Share of the neighbours that have a label in common with their query, in [0, 1]."""
+    """Compute the fraction of neighbours that share a label with their query, in [0, 1]."""
     hits = [bool(shared) for one in found for shared in shared_labels(rows, one)]
     return sum(hits) / max(1, len(hits))
 
 
 def nearest_sheet(rows: Annotations, found: Sequence[Found]) -> Image.Image:
-    """Draw queries and neighbours, a line each; labels that are shared are green and underlined."""
+    """Draw a line of photos for each query; shared labels are green and underlined.
+
+    Args:
+        rows: The photos and their labels.
+        found: Queries and neighbours.
+    """
     columns = 1 + max(len(one.neighbours) for one in found)
     height = CELL + (LINES + 1) * LINE + GAP
     size = 2 * MARGIN + columns * (CELL + GAP) - GAP, 2 * MARGIN + len(found) * height
@@ -148,7 +159,7 @@ def _draw_cell(
 
 
 def _lines(names: Sequence[str]) -> Iterator[str]:
-    """As many names as there is room for."""
+    """List the names that fit, and the number of the others."""
     if len(names) <= LINES:
         yield from names
         return

@@ -1,7 +1,7 @@
-"""The tables and figures of the G-CAM paper as runs to be made: which systems, with which settings.
+"""The tables and figures of the G-CAM paper as experiments: which systems, with which settings.
 
-Each is a list of variants of recipes; `comparison` trains and measures them, `reproduction` puts
-the outcome beside what was published. The photos come with a data set of the paper or of one's own.
+Each is a list of variants of recipes. `comparison` trains and measures them; `reproduction` puts
+the results beside the published ones. The photos are a data set of the paper or the user's own.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Variant(NamedTuple):
     """One row of a table, or one point of a curve.
 
     Attributes:
-        name: In the table.
+        name: Name in the table.
         system: A key of `SYSTEMS`.
         changes: Settings that differ from the profile's recipe, by their dotted names.
-        note: What keeps it from meaning what it seems to mean.
+        note: Caveat for the reader.
     """
 
     name: str
@@ -41,13 +41,13 @@ class Experiment(NamedTuple):
     """A table or figure of the paper.
 
     Attributes:
-        title: What it shows.
-        shape: How its outcome is laid out.
-        dataset: What the paper shows it on, first of all: a key of `DATASETS`.
-        also: Other data sets that the paper shows it on.
-        variants: What is trained.
-        reading: What has to be known to read the published numbers.
-        varied: What a sweep varies, as the paper calls it.
+        title: Title of the table or figure.
+        shape: Kind of table or figure.
+        dataset: Main data set of the published numbers, a key of `DATASETS`.
+        also: Other data sets of the published numbers.
+        variants: The variants to train.
+        reading: How to read the published numbers.
+        varied: Setting that a sweep varies, as named in the paper.
     """
 
     title: str
@@ -217,7 +217,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 }
 
 PAPER_RECIPES = {"resnet": "resnet101-gap"}
-"""Recipes of papers that are not called after their system."""
+"""Published recipes that are not named after their system."""
 
 SIDES: dict[Profile, str] = {"paper-224": "224", "paper-448": "448"}
 
@@ -231,10 +231,17 @@ PROFILE_WORDS: dict[Profile, str] = {
 
 
 def experiment_of(name: str) -> Experiment:
-    """Look a table or figure up.
+    """Look up a table or figure by name.
+
+    Args:
+        name: A key of `EXPERIMENTS`.
 
     Raises:
-        DataError: If the paper has none of that name that could be reproduced.
+        DataError: If there is no such experiment.
+
+    Example:
+        >>> experiment_of("table4").title
+        'G-CAM without its parts'
     """
     if name not in EXPERIMENTS:
         msg = f"expected one of {', '.join(EXPERIMENTS)}, got {name!r}"
@@ -243,12 +250,16 @@ def experiment_of(name: str) -> Experiment:
 
 
 def base_recipe(variant: Variant, profile: Profile) -> str:
-    """Name the recipe that a variant changes.
+    """Return the name of the recipe that a variant changes.
 
     Args:
-        variant: System and what is different.
-        profile: ``cpu`` is what we have tuned for minutes on two cores; ``paper-224`` and
+        variant: System and changes.
+        profile: ``cpu`` are recipes tuned for minutes on two cores; ``paper-224`` and
             ``paper-448`` are the published settings at that resolution.
+
+    Example:
+        >>> base_recipe(WITH_BOTH, "cpu"), base_recipe(WITH_BOTH, "paper-448")
+        ('gcam-cpu', 'gcam-paper')
     """
     if profile == "cpu":
         return f"{variant.system}-cpu"
@@ -256,7 +267,12 @@ def base_recipe(variant: Variant, profile: Profile) -> str:
 
 
 def changes_of(variant: Variant, profile: Profile) -> list[Change]:
-    """What a variant and a profile change of the recipe."""
+    """List the changes of a variant and a profile to the recipe.
+
+    Args:
+        variant: System and changes.
+        profile: Recipes and resolution, as for `base_recipe`.
+    """
     size = {} if profile == "cpu" else {"training.image_size": SIDES[profile]}
     return [
         Change(tuple(setting.split(".")), value, f"--{setting}")
@@ -265,5 +281,15 @@ def changes_of(variant: Variant, profile: Profile) -> list[Change]:
 
 
 def recipe_of(variant: Variant, profile: Profile, changes: Sequence[Change] = ()) -> Recipe:
-    """Make the recipe of a variant, with further changes."""
+    """Create the recipe of a variant.
+
+    Args:
+        variant: System and changes.
+        profile: Recipes and resolution, as for `base_recipe`.
+        changes: Further changes, which come last.
+
+    Example:
+        >>> recipe_of(WITHOUT_CAM, "cpu").settings.consistency.weight
+        0.0
+    """
     return choose_recipe(base_recipe(variant, profile), [*changes_of(variant, profile), *changes])

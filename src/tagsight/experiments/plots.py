@@ -1,4 +1,4 @@
-"""A comparison as a picture: needs the extra ``plots``."""
+"""The plot of a comparison. Needs the extra ``plots``."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ ROW_HEIGHT, PANEL_WIDTH, MARGIN = 0.34, 4.2, 1.1
 """Inches."""
 
 LONGEST_NAME = 40
-"""Letters of a name beside an axis."""
+"""Longest label of an axis, in characters."""
 
 
 def can_plot() -> bool:
-    """Whether the extra ``plots`` is installed."""
+    """Return whether the extra ``plots`` is installed."""
     return find_spec("matplotlib") is not None
 
 
 def write_plot(file: Path, summary: Summary) -> None:
-    """Draw mAP with its interval and a dot for each seed, and beside it pointing, if measured.
+    """Draw the mAP with its interval and a dot for each seed, and beside it pointing if measured.
 
     Args:
         file: An SVG file.
-        summary: With at least one row that was measured.
+        summary: Has at least one measured row.
     """
     rows = [row for row in reversed(summary.rows) if row.results]
     panels = 2 if summary.has_evidence else 1
@@ -51,16 +51,16 @@ def write_plot(file: Path, summary: Summary) -> None:
 
 @contextmanager
 def saved_figure(file: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """Draw a figure; it is saved when the block ends well.
+    """Yield a figure, and save it if the block succeeds.
 
     Args:
-        file: An SVG file; its folder is there.
+        file: An SVG file; its folder exists.
         size: Width and height in inches.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # Names instead of outlines: the text can be searched, and the same figure is the same file.
+    # Text as text, not outlines, can be searched; without salt and date the file is reproducible.
     look = mpl.rc_context(
         {
             "svg.fonttype": "none",
@@ -70,7 +70,7 @@ def saved_figure(file: Path, size: tuple[float, float]) -> Iterator[Figure]:
         }
     )
     with look, warnings.catch_warnings():
-        # A label between dollars is no formula; of letters without a glyph the file has the name.
+        # The SVG has the characters, so that a glyph missing in Matplotlib's font does not matter.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         figure = Figure(figsize=size, layout="constrained")
         yield figure

@@ -1,12 +1,12 @@
-"""Tables 1 to 4 of the G-CAM paper, and how each of their rows was measured as far as is known.
+"""Tables 1 to 4 of the G-CAM paper, and how each of their rows was measured, as far as known.
 
 Wang, Xie, Liu and Fan. G-CAM: Graph Convolution Network Based Class Activation Mapping for
 Multi-label Image Recognition. ICMR 2021. https://doi.org/10.1145/3460426.3463620
 
-The rows of one table are not all of one measure: the class F1 is the harmonic mean of CP and CR in
-some and the mean of the labels' F1 in others, three labels are either always taken or only where
-their score reaches 0.5, and resolutions differ. What the arithmetic of a row tells stands beside
-it.
+The rows of one table were not all measured alike. The class F1 is the harmonic mean of CP and CR in
+some rows and the mean of the labels' F1 in others; "top 3" is either always three labels or only
+those with a score of at least 0.5; and resolutions differ. Each row states what its arithmetic
+implies.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class PublishedRow(NamedTuple):
     """A row of a table, in percent; None where the paper has a dash.
 
     Attributes:
-        method: As the paper calls it.
-        system: Ours for it.
+        method: Name in the paper.
+        system: Our system.
         all_labels: ``mAP CP CR CF1 OP OR OF1`` over all labels.
-        top3: ``CP CR CF1 OP OR OF1`` of three labels a photo.
-        setting: Resolution in pixels and encoder, where they are known.
-        class_f1: How its class F1 was made, by the arithmetic of the row.
-        top3_rule: What three labels means in it, by the arithmetic of the row.
-        note: What else keeps it from being compared.
+        top3: ``CP CR CF1 OP OR OF1`` of three labels per photo.
+        setting: Resolution in pixels and encoder, where known.
+        class_f1: Definition of its class F1, implied by the arithmetic of the row.
+        top3_rule: Meaning of three labels, implied by the arithmetic of the row.
+        note: Other obstacles to a comparison.
     """
 
     method: str
@@ -286,9 +286,9 @@ ABLATION: Mapping[str, tuple[float, float, float]] = {
     "coco2014": (77.5, 83.0, 84.1),
     "nus-wide": (65.4, 64.9, 66.2),
 }
-"""Table 4: mAP without the graph network, without consistent maps, with both. The first two are the
-rows of VACIT and ML-GCN of Tables 1 to 3, with their other resolutions and poolings."""
+"""Table 4: mAP without the graph network, without consistent maps, and with both. The first two are
+the rows of VACIT and ML-GCN of Tables 1 to 3, whose resolutions and pooling differ."""
 
 BEST_EPSILON, BEST_DELTA, BEST_LAMBDA = 0.4, 0.2, 0.4
-"""Where the curves of Figures 6, 7 and 8 are highest on all data sets; their heights are drawn, not
-printed, so that no other number of theirs is known."""
+"""Maxima of the curves of Figures 6, 7 and 8 on all data sets. The paper does not print the values
+of these curves."""

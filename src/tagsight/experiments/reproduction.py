@@ -1,7 +1,7 @@
-"""A table or figure of the paper, run here: what was published beside what came out.
+"""Reproduction of a table or figure of the paper: our results beside the published ones.
 
-The runs of all tables and figures on one data set lie in one folder, as those of a comparison, and
-are called after what is trained: a system that stands in three of them is trained once.
+The runs of all tables and figures on one data set share a folder, like those of a comparison. They
+are named after their recipe, so that a system in three tables is trained once.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
     "table3": NUS_WIDE,
 }
 MILESTONES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Parts of a training at which its loss is told."""
+"""Fractions of a training at which its loss is listed."""
 
 SMOOTHED = 0.02
-"""Part of a training that a told loss is the mean of."""
+"""Fraction of a training over which a listed loss is averaged."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Reproduction:
 
     Args:
         name: Its key in `EXPERIMENTS`.
-        experiment: What it is.
-        profile: Whose settings.
+        experiment: The experiment.
+        profile: Recipes and resolution.
         dataset: Name of the data set.
-        runs: What each variant's run is called, by the variant's name.
-        summary: What came out, over all runs of the data set.
-        folder: Of the runs.
+        runs: Name of each variant's run, by the variant's name.
+        summary: Results of all runs on the data set.
+        folder: Folder of the runs.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Reproduction:
     folder: Path
 
     def own_summary(self) -> Summary:
-        """What came out of these variants, by their names here, in their order."""
+        """Summarise the finished variants, by their names and in their order here."""
         rows = [replace(row, name=v.name) for v, row in self.rows() if row is not None]
         return replace(self.summary, rows=tuple(rows))
 
     def rows(self) -> Iterator[tuple[Variant, Row | None]]:
-        """Each variant with what came of it, if anything did."""
+        """Yield each variant with its results, or None if there are none."""
         found = {row.name: row for row in self.summary.rows if row.results}
         for variant in self.experiment.variants:
             yield variant, found.get(self.runs[variant.name])
@@ -84,9 +84,9 @@ class Curve(NamedTuple):
     """The loss of a run by iteration.
 
     Attributes:
-        name: Of the variant.
-        steps: Iterations, from 1.
-        losses: Sum of the terms at each.
+        name: Name of the variant.
+        steps: Iterations, counted from 1.
+        losses: Sum of the loss terms at each.
     """
 
     name: str
@@ -97,7 +97,20 @@ class Curve(NamedTuple):
 def entries_of(
     experiment: Experiment, profile: Profile, changes: Sequence[Change] = ()
 ) -> dict[str, Entry]:
-    """What to train for each variant, by the variant's name; equal recipes have equal names."""
+    """Create the entry to train for each variant, by the variant's name.
+
+    Equal recipes get equal names, so that they are trained once.
+
+    Args:
+        experiment: Its variants.
+        profile: Recipes and resolution.
+        changes: Further changes of all recipes.
+
+    Example:
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> [entry.name for entry in entries_of(experiment_of("table4"), "cpu").values()]
+        ['vac-cpu', 'gcam-cpu+system.consistency.weight-0', 'gcam-cpu']
+    """
     return {
         variant.name: Entry(_run_name(variant, profile), recipe_of(variant, profile, changes))
         for variant in experiment.variants
@@ -108,8 +121,8 @@ def _run_name(variant: Variant, profile: Profile) -> str:
     name = base_recipe(variant, profile)
     if profile != "cpu":
         name += f"-at-{SIDES[profile]}"
-    plain_one = recipe_of(variant._replace(changes={}), profile)
-    if recipe_of(variant, profile) == plain_one:
+    unchanged = recipe_of(variant._replace(changes={}), profile)
+    if recipe_of(variant, profile) == unchanged:
         return name
     return name + "".join(f"+{key}-{value}" for key, value in variant.changes.items())
 
@@ -120,13 +133,13 @@ def commands_of(
     seeds: int,
     changes: Sequence[Change] = (),
 ) -> list[str]:
-    """The command that makes each run alone, without what only describes the machine.
+    """Write the command line of each run, without options that only describe the machine.
 
     Args:
         reproduction: Its variants.
-        arguments: What reads the data set.
-        seeds: From 0 on.
-        changes: Of all runs.
+        arguments: Arguments that read the data set.
+        seeds: Number of seeds, from 0.
+        changes: Further changes of all recipes.
     """
     profile, lines = reproduction.profile, []
     for variant in reproduction.experiment.variants:
@@ -140,7 +153,11 @@ def commands_of(
 
 
 def tables_of(reproduction: Reproduction) -> list[Table]:
-    """The tables of a table or figure."""
+    """Lay out the tables of a reproduction.
+
+    Args:
+        reproduction: Results and published numbers.
+    """
     shapes = {
         "systems": _system_tables,
         "ablation": _ablation_tables,
@@ -153,7 +170,11 @@ def tables_of(reproduction: Reproduction) -> list[Table]:
 
 
 def notes_of(reproduction: Reproduction) -> list[str]:
-    """What a reader must know: of the published numbers, then of ours."""
+    """List the notes for the reader: on the published numbers, then on ours.
+
+    Args:
+        reproduction: Results and published numbers.
+    """
     experiment, profile = reproduction.experiment, reproduction.profile
     notes = [experiment.reading]
     if reproduction.dataset not in {experiment.dataset, *experiment.also}:
@@ -171,7 +192,11 @@ def notes_of(reproduction: Reproduction) -> list[str]:
 
 
 def curves_of(reproduction: Reproduction) -> list[Curve]:
-    """The losses of the first seed of each variant."""
+    """Read the losses of the first seed of each finished variant from its log.
+
+    Args:
+        reproduction: Its runs.
+    """
     return [
         _curve(variant.name, reproduction.folder / "runs" / f"{row.name}-{row.seeds[0]}")
         for variant, row in reproduction.rows()
@@ -180,18 +205,18 @@ def curves_of(reproduction: Reproduction) -> list[Curve]:
 
 
 def _curve(name: str, folder: Path) -> Curve:
-    """The steps of a run's log; of a step that was taken twice, after a crash, the later."""
+    """Read the losses of a run's log; if a resumed run took a step twice, the later one counts."""
     totals: dict[int, float] = {}
     with (folder / "run.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
-            said = json.loads(line)
-            if said["kind"] == "step":
-                totals[said["step"]] = sum(said["losses"].values())
+            event = json.loads(line)
+            if event["kind"] == "step":
+                totals[event["step"]] = sum(event["losses"].values())
     return Curve(name, sorted(totals), [totals[step] for step in sorted(totals)])
 
 
 def label_values(row: Row) -> dict[str, float | None]:
-    """AP of each label, the mean over seeds, in percent."""
+    """Compute the AP of each label, in percent, averaged over seeds."""
     reports: list[Any] = [result.record.report["per_label"] for result in row.results]
     found: dict[str, float | None] = {}
     for label in reports[0]:
@@ -202,7 +227,7 @@ def label_values(row: Row) -> dict[str, float | None]:
 
 
 def label_remarks(row: Row) -> dict[str, str]:
-    """What keeps the AP of each label from meaning much; nothing for most."""
+    """Write a caveat on the AP of each label, empty for most."""
     result, split = row.results[0], row.record.split
     return {
         label: label_remark(label, count, result.left_out, split)
@@ -251,7 +276,7 @@ def _top3_columns(row: PublishedRow) -> tuple[str, ...]:
 def _pair(
     variant: Variant, row: Row | None, published: Sequence[Number], metrics: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """Two lines: what was published, and ours."""
+    """Lay out two lines: the published numbers, and ours."""
     ours = ["-"] * len(metrics) if row is None else [spread(row, metric) for metric in metrics]
     return [
         (variant.name, "published", *(plain(value) for value in published)),
@@ -282,7 +307,7 @@ def _loss_tables(reproduction: Reproduction) -> list[Table]:
 
 
 def _loss_at(curve: Curve, part: float) -> float:
-    """The mean over the iterations before, a fiftieth of the training."""
+    """Average the loss over the last iterations before a fraction of the training."""
     end = max(1, round(part * len(curve.losses)))
     width = max(1, math.ceil(SMOOTHED * len(curve.losses)))
     return fmean(curve.losses[max(0, end - width) : end])
@@ -311,11 +336,15 @@ def _sweep_tables(reproduction: Reproduction) -> list[Table]:
 
 
 def spread(row: Row, metric: str) -> str:
-    """A mean, with the standard deviation over seeds if there are two."""
+    """Format the mean of a metric, with its standard deviation if there are several seeds."""
     deviation = row.deviation(metric)
     return plain(row.mean(metric)) + ("" if deviation is None else f" ± {deviation:.1f}")
 
 
 def plain(value: float | None) -> str:
-    """A number to one decimal, or a dash."""
+    """Format a number with one decimal, or a dash for None.
+
+    >>> plain(81.44), plain(None)
+    ('81.4', '-')
+    """
     return "-" if value is None else f"{value:.1f}"

@@ -1,7 +1,7 @@
-"""The result of one run of a comparison, on disk: a small JSON file and an ``.npz`` beside it.
+"""The result file of a run of a comparison: a small JSON file, and an ``.npz`` file beside it.
 
-Results of several sittings and machines go into one table if they are of the same photos, targets
-and splits, which their hashes say. The logits are there because a difference is tested on photos.
+Results of several sessions and machines can be in one table if the hashes of their photos, targets
+and splits are equal. The ``.npz`` file has the logits: differences are tested over photos.
 """
 
 from __future__ import annotations
@@ -32,76 +32,76 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-"""Raised whenever an older tagsight would misread what this one writes."""
+"""Version of the format, raised when earlier versions of the package would misread the file."""
 
 LARGEST_RECORD = 32 * 2**20
 RESAMPLES, RESAMPLE_SEED = 1000, 0
 TOLERANCE = 1e-3
-"""In percent, between the mAP that a record says and that of the logits beside it."""
+"""Largest difference, in percent, between the mAP in a record and that of its logits."""
 
 
 class Record(Settings):
-    """What a run of a comparison came to: the content of its JSON file."""
+    """The content of the JSON file: a run of a comparison and its metrics."""
 
     format: Literal[1] = 1
-    """Version of this description."""
+    """Version of the format."""
 
     tagsight: str
     """Version of the package that wrote it."""
 
     name: str
-    """What the comparison calls the recipe."""
+    """Name of the recipe in the comparison."""
 
     seed: int
-    """Of the run."""
+    """Seed of the run."""
 
     recipe: dict[str, JsonValue]
     """A `Recipe`: system and all settings."""
 
     data_hash: str
-    """Of names, photos, targets and splits."""
+    """Hash of label names, photos, targets and splits."""
 
     split_hash: str
-    """Of the record of the splits."""
+    """Hash of the file of splits."""
 
     split: Literal["val", "test"]
-    """What was measured; the epoch was chosen on ``val``, unless the last one is kept."""
+    """Measured split; the epoch was selected on ``val``, unless the last one is kept."""
 
     image_size: int
-    """Side, in pixels."""
+    """Side of the photos, in pixels."""
 
     weights: str
-    """Backbone and its first weights."""
+    """Backbone and its initial weights."""
 
     runtime: str
     """Device and precision."""
 
     minutes: float
-    """Of training."""
+    """Duration of training."""
 
     measuring_minutes: float
-    """Of all that came after it."""
+    """Duration of everything after training."""
 
     parameters: int
-    """Numbers in the network, those that are not trained included."""
+    """Number of parameters, frozen ones included."""
 
     epoch: int
-    """That was kept, counted from 1: the best on ``val``, or the last."""
+    """Epoch of the model, counted from 1: the best on ``val``, or the last."""
 
     validation: dict[str, float | None]
-    """Metrics on ``val`` after it, in percent; none without such photos."""
+    """Metrics on ``val`` after that epoch, in percent; empty without validation photos."""
 
     report: dict[str, JsonValue]
-    """What `tagsight.evaluation.evaluate` measured, and perhaps ``evidence``."""
+    """Report of `tagsight.evaluation.evaluate`, optionally with ``evidence``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A run's record and what the model said.
+    """A run's record, and the logits that it was measured on.
 
     Args:
-        record: What the JSON file holds.
-        logits: ``(N, L)`` float32, of the photos that were measured.
+        record: Content of the JSON file.
+        logits: ``(N, L)`` float32, of the measured photos.
         targets: ``(N, L)`` int8 in {1, 0, -1}.
     """
 
@@ -111,7 +111,7 @@ class Result:
 
     @cached_property
     def left_out(self) -> dict[str, list[str]]:
-        """Labels that stay out of mAP, by the reason (`measured_labels.left_out_labels`)."""
+        """Labels that are left out of the mAP, by reason (`measured_labels.left_out_labels`)."""
         found = _part({"left_out": {}} | self.record.report, "left_out")
         if not (
             found.keys() <= REASONS.keys() and all(isinstance(v, list) for v in found.values())
@@ -121,7 +121,7 @@ class Result:
 
     @cached_property
     def positives(self) -> dict[str, int]:
-        """How many of the photos have each label."""
+        """Number of photos with each label."""
         labels = _part(self.record.report, "per_label")
         counts = {name: _part(labels, name)["count"] for name in labels}
         if not all(isinstance(count, int) for count in counts.values()):
@@ -130,21 +130,21 @@ class Result:
 
     @cached_property
     def counted(self) -> Tensor:
-        """The targets, unknown where a label stays out of mAP for want of a training photo."""
+        """The targets, with labels without a training photo set to unknown."""
         untrained = self.left_out.get("without_training_photo", [])
         trained = torch.tensor([name not in untrained for name in self.positives])
         return counted_targets(self.targets, trained)
 
     @cached_property
     def estimate(self) -> Estimate:
-        """The mAP as a fraction, and that of every resample of the photos."""
+        """The mAP as a fraction, and its value for every resample of the photos."""
         value, _ = mean_average_precision(average_precision(self.logits, self.counted))
         draws = map_draws(self.logits, self.counted, seed=RESAMPLE_SEED, resamples=RESAMPLES)
         return Estimate(value, draws)
 
     @cached_property
     def metrics(self) -> dict[str, float | None]:
-        """Every number of the record that a table shows, under one name each."""
+        """All metrics that tables show, by name."""
         record, report = self.record, self.record.report
         numbers = {
             "mAP": report["mAP"],
@@ -165,11 +165,15 @@ class Result:
 
 
 RATES = ("CP", "CR", "CF1", "CF1_mean", "OP", "OR", "OF1")
-"""As `metrics.PrecisionRecall.as_dict` names them."""
+"""Keys of `Quality.as_dict`."""
 
 
 def write_result(folder: Path, result: Result) -> Path:
-    """Write a result; the JSON file comes last, so that where it is the logits are too.
+    """Write a result; the JSON file last, so that its logits exist whenever it does.
+
+    Args:
+        folder: Folder of the results.
+        result: Record and logits.
 
     Returns:
         The JSON file.
@@ -186,10 +190,13 @@ def write_result(folder: Path, result: Result) -> Path:
 
 
 def read_results(folder: Path) -> list[Result]:
-    """Read all results of a folder, in the order of their files' names.
+    """Read all results of a folder, in the order of their file names.
+
+    Args:
+        folder: Folder of the results.
 
     Raises:
-        DataError: If a file is damaged or none.
+        DataError: If a file is damaged or not a result.
     """
     return [read_result(file) for file in sorted(folder.glob("*.json"))]
 
@@ -197,8 +204,11 @@ def read_results(folder: Path) -> list[Result]:
 def read_result(file: Path) -> Result:
     """Read a result.
 
+    Args:
+        file: The JSON file.
+
     Raises:
-        DataError: If it is damaged, none, or its two files are of different runs.
+        DataError: If it is damaged or not a result, or the ``.npz`` file is of another run.
     """
     record = _record(file)
     arrays = file.with_suffix(".npz")
@@ -210,19 +220,24 @@ def read_result(file: Path) -> Result:
         targets = torch.from_numpy(read_array(archive, "targets", "i", arrays))
     result = Result(record, logits, targets)
     try:
-        said, labels, _ = result.metrics["mAP"], len(result.positives), result.left_out
+        recorded, labels, _ = result.metrics["mAP"], len(result.positives), result.left_out
     except (KeyError, TypeError) as error:
         msg = f"{file}: expected a report of tagsight's evaluation, got one without {error}"
         raise DataError(msg) from error
     shaped = logits.shape == targets.shape == (len(logits), labels)
-    if not shaped or not _agrees(result, said):
-        msg = f"{file}: expected the logits in {arrays.name} to be of the same run; copy both again"
+    if not shaped or not _agrees(result, recorded):
+        msg = f"{file}: expected logits of the same run in {arrays.name}; copy both files again"
         raise DataError(msg)
     return result
 
 
 def result_file(folder: Path, name: str, seed: int) -> Path:
-    """Where the result of a run is."""
+    """Return the path of a run's result.
+
+    >>> from pathlib import Path
+    >>> result_file(Path("results"), "gcam-cpu", 0).name
+    'gcam-cpu-0.json'
+    """
     return folder / f"{name}-{seed}.json"
 
 
@@ -233,23 +248,23 @@ def _record(file: Path) -> Record:
     try:
         record = Record.model_validate(from_json(file.read_bytes()))
     except ValidationError as error:
-        msg = f"{file}: expected a result of tagsight compare: {settings_sentence(error)}"
+        msg = f"{file}: expected a result of `tagsight.compare()`: {settings_sentence(error)}"
         raise DataError(msg) from error
     except ValueError as error:
-        msg = f"{file}: expected a result of tagsight compare, got no JSON: {error}"
+        msg = f"{file}: expected a result of `tagsight.compare()`, got no JSON: {error}"
         raise DataError(msg) from error
-    if result_file(file.parent, record.name, record.seed) != file:
-        msg = f"{file}: expected the result of {record.name}-{record.seed}; give it that name again"
+    if (name := result_file(file.parent, record.name, record.seed)) != file:
+        msg = f"{file}: expected the file name {name.name} for its content; rename it"
         raise DataError(msg)
     return record
 
 
-def _agrees(result: Result, said: float | None) -> bool:
+def _agrees(result: Result, recorded: float | None) -> bool:
     try:
         value, _ = mean_average_precision(average_precision(result.logits, result.counted))
-    except ValueError:  # not numbers
+    except ValueError:  # logits that are not finite
         return False
-    return said is None or abs(100 * value - said) < TOLERANCE
+    return recorded is None or abs(100 * value - recorded) < TOLERANCE
 
 
 def _part(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""One run of a comparison: trained, then measured, each of them once."""
+"""One run of a comparison: trained once, then measured once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from tagsight.runtime.files import write_atomically
 from tagsight.runtime.progress import progress
 from tagsight.runtime.version import __version__
 from tagsight.training.log import RunLog
-from tagsight.training.origin import changes, origin_of
-from tagsight.training.resume import is_unfinished
+from tagsight.training.resume import is_unfinished, origin_changes, origin_of
 from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
@@ -35,15 +34,15 @@ if TYPE_CHECKING:
     from tagsight.training.preparation import Prepared
 
 TRAINED = "trained.json"
-"""In a run's folder once its training is done: what came of it."""
+"""File with the outcome of training, in the folder of a run whose training is finished."""
 
 
 class Run(NamedTuple):
     """One recipe with one seed.
 
     Attributes:
-        name: What the comparison calls the recipe.
-        recipe: With the seed.
+        name: Name of the recipe in the comparison.
+        recipe: System and settings, with the seed.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Run(NamedTuple):
 
     @property
     def seed(self) -> int:
-        """Of the training."""
+        """Seed of the training."""
         return self.recipe.training.seed
 
     def __str__(self) -> str:
@@ -60,14 +59,14 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Shared:
-    """What all runs of a comparison have in common.
+    """Data, folders and hardware that all runs of a comparison share.
 
     Args:
         out: Folder of the comparison: ``runs/`` and ``results/``.
         prepared: The photos, checked once, with their splits.
         runtime: Device, precision and caches.
-        boxes: Where objects are, to measure the evidence by.
-        start: Word vectors, and how often states are saved.
+        boxes: Boxes of objects, to measure the evidence.
+        start: Word vectors, and seconds between saved states.
     """
 
     out: Path
@@ -83,7 +82,7 @@ class Shared:
 
     @property
     def split(self) -> Literal["val", "test"]:
-        """What is reported: the test split, or for want of one the split that chose the epoch."""
+        """The split to measure: ``test`` if there is one, otherwise ``val``."""
         return "test" if "test" in self.annotations.split_sizes else "val"
 
     @property
@@ -92,26 +91,30 @@ class Shared:
         return self.out / "results"
 
     def folder(self, run: Run) -> Path:
-        """The run's own folder."""
+        """Return the folder of a run."""
         return self.out / "runs" / f"{run.name}-{run.seed}"
 
     def pairs(self, rows: Annotations) -> Pairs | None:
-        """Match the boxes to the rows that are measured."""
+        """Match the boxes, if any, to the measured rows."""
         return None if self.boxes is None else find_pairs(rows, self.boxes)
 
     def hashes(self) -> dict[str, str]:
-        """Name the data and the splits, as results do."""
+        """Return the hashes of data and splits, as records have them."""
         data = self.prepared.facts["data"]
         assert isinstance(data, dict)
         return {"data_hash": data["hash"], "split_hash": data["split_file_hash"]}
 
 
 def measured_run(run: Run, shared: Shared) -> Result:
-    """Train and measure; what an earlier sitting has done of it is not done again.
+    """Train and measure a run, and write its result; finished parts are not repeated.
+
+    Args:
+        run: The run.
+        shared: Data, folders and hardware of the comparison.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, with the state to go on from on the disk.
-        DataError: If the folder has a run of something else; else as `train_run`.
+        KeyboardInterrupt: After Ctrl-C; the saved state stays.
+        DataError: If the folder has a run of other settings or data; also as `train_run`.
     """
     folder = shared.folder(run)
     trained = _trained(run, shared)
@@ -156,7 +159,7 @@ def measured_run(run: Run, shared: Shared) -> Result:
 
 
 def _trained(run: Run, shared: Shared) -> dict[str, Any]:
-    """Train, or go on with it, unless that is done; give what came of it."""
+    """Train or resume training, unless it is finished; return its outcome."""
     folder, prepared = shared.folder(run), shared.prepared
     origin = origin_of(
         run.recipe, shared.annotations, hashes=prepared.hashes, vectors=shared.start.vectors
@@ -164,17 +167,17 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
     known = folder / TRAINED
     if known.is_file() and not is_unfinished(folder):
         trained: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
-        if changed := changes(trained["origin"], origin):
+        if changed := origin_changes(trained["origin"], origin):
             msg = (
-                f"expected the run in {folder} to be of the same, but {'; '.join(changed)}; "
-                "remove the folder, or choose another --out"
+                f"expected a run of the same settings and data in {folder}, but "
+                f"{'; '.join(changed)}; delete the folder, or choose another `out`"
             )
             raise DataError(msg)
         return trained
     if (folder / "model").exists() and not is_unfinished(folder):
         msg = (
-            f"expected a run of this comparison in {folder}, got a model of another; remove the "
-            "folder, or choose another --out"
+            f"expected a run of this comparison in {folder}, got a model of another; delete the "
+            "folder, or choose another `out`"
         )
         raise DataError(msg)
     write_split(folder / SPLIT_FILE, shared.annotations)

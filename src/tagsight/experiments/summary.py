@@ -1,4 +1,4 @@
-"""What a comparison says: a row for each system over its seeds, and how sure its place is."""
+"""The summary of a comparison: a row for each system over its seeds, with tests of differences."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Row:
     """One system, or one variant, over its seeds.
 
     Args:
-        name: What the comparison calls it.
-        results: A result for each seed; none if all runs failed.
-        failures: Of its runs.
-        estimate: mAP as a fraction, the mean over the seeds.
-        difference: Its mAP minus that of the best row, as a fraction; None for the best itself.
+        name: Name in the comparison.
+        results: A result for each seed; empty if all runs failed.
+        failures: Failed runs.
+        estimate: mAP as a fraction, averaged over seeds.
+        difference: mAP minus that of the best row, as a fraction; None for the best row.
         p: p-value of the difference, corrected for the number of rows.
     """
 
@@ -42,32 +42,32 @@ class Row:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Those with a result."""
+        """Seeds with a result."""
         return tuple(result.record.seed for result in self.results)
 
     @property
     def record(self) -> Record:
-        """Of the first seed: what is the same for all of them."""
+        """Record of the first seed, for values that all seeds share."""
         return self.results[0].record
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the numbers that all seeds have."""
+        """Names of the metrics that all seeds have."""
         first, *others = (result.metrics for result in self.results)
         return tuple(name for name in first if all(name in other for other in others))
 
     def values(self, metric: str) -> list[float]:
-        """A number of each seed, where it is defined."""
+        """List the values of a metric over the seeds where it is defined."""
         found = (result.metrics.get(metric) for result in self.results)
         return [value for value in found if value is not None]
 
     def mean(self, metric: str) -> float | None:
-        """The mean of a number over the seeds."""
+        """Compute the mean of a metric over the seeds, or None if it is not defined."""
         values = self.values(metric)
         return fmean(values) if values else None
 
     def deviation(self, metric: str) -> float | None:
-        """The standard deviation of a number over the seeds, if there are two."""
+        """Compute the standard deviation of a metric over the seeds, if there are at least two."""
         values = self.values(metric)
         return stdev(values) if len(values) > 1 else None
 
@@ -82,12 +82,12 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """All rows, the best first and the failed last, with what a reader must know of them.
+    """All rows, the best first and the failed last, with notes for the reader.
 
     Args:
-        rows: Of the table.
-        notes: Sentences.
-        has_evidence: Whether a row has been measured with boxes.
+        rows: Rows of the table.
+        notes: Notes, in whole sentences.
+        has_evidence: Whether a row was measured with boxes.
     """
 
     rows: tuple[Row, ...]
@@ -96,7 +96,11 @@ class Summary:
 
 
 def summarise(progress: Progress) -> Summary:
-    """Put a comparison together, as far as it came."""
+    """Summarise a comparison, finished or not.
+
+    Args:
+        progress: Results and failures.
+    """
     results, failures = progress.results, progress.failures
     names = [result.record.name for result in results] + [f.run.name for f in failures]
     rows = [_row(name, results, failures) for name in dict.fromkeys(names)]
@@ -125,7 +129,7 @@ def _place(row: Row) -> float:
 
 
 def _compared(measured: Sequence[Row]) -> list[Row]:
-    """The rows with their differences to the first."""
+    """Add to each row its difference to the first."""
     if not measured:
         return []
     best, *others = measured
@@ -194,14 +198,14 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _label_sentences(result: Result) -> Iterator[str]:
-    """Which labels stay out of mAP, and which are rare; the same for all runs of a comparison."""
+    """Note the labels that are left out of the mAP or rare, as in all runs of a comparison."""
     yield from left_out_sentences(result.left_out)
     if rare := {name: count for name, count in result.positives.items() if 0 < count < FEW}:
         yield rare_sentence(rare, result.record.split)
 
 
 def _alike(sentence: str, values: Sequence[tuple[str, object]]) -> Iterator[str]:
-    """Say what all rows share, or which row has what."""
+    """Note the value that all rows share, or the values with the names of their rows."""
     different = list(dict.fromkeys(str(value) for _, value in values))
     listed = (
         f"{value} ({', '.join(name for name, own in values if str(own) == value)})"
@@ -223,7 +227,7 @@ def _training(row: Row) -> dict[str, Any]:
 
 
 def _changes(row: Row) -> str:
-    """What is different from the recipe of that name, as `choose_recipe` says it."""
+    """Return the changes to the recipe of that name, as `choose_recipe` words them."""
     recipe = row.record.recipe
     changed = str(recipe["name"]).endswith(", changed")
     return str(recipe["source"]).partition(" with ")[2] if changed else ""

@@ -22,12 +22,12 @@ _LATEX = {
 
 
 class Table(NamedTuple):
-    """Cells as a reader sees them.
+    """A table of formatted cells.
 
     Attributes:
-        title: What it shows.
-        head: Of the columns; the first has no name.
-        rows: As many cells each.
+        title: Title.
+        head: Names of the columns.
+        rows: Cells, as many in each row as columns.
     """
 
     title: str
@@ -36,14 +36,24 @@ class Table(NamedTuple):
 
 
 def markdown_table(table: Table) -> list[str]:
-    """A table's lines."""
+    """Write a table as lines of Markdown.
+
+    >>> markdown_table(Table("mAP", ("", "mAP"), (("gcam", "81.4"),)))
+    ['|  | mAP |', '| --- | --- |', '| gcam | 81.4 |']
+    """
     head, *rows = [tuple(map(markdown_text, cells)) for cells in (table.head, *table.rows)]
     lines = [head, tuple("---" for _ in table.head), *rows]
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
 def markdown(title: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """A page with tables, and below the first what a reader must know."""
+    """Write a page of Markdown with tables, and with notes below the first one.
+
+    Args:
+        title: Title of the page.
+        tables: The tables.
+        notes: Notes for the reader.
+    """
     listed = [f"- {markdown_text(note)}" for note in notes]
     lines = [f"# {markdown_text(title)}"]
     for place, table in enumerate(tables):
@@ -57,7 +67,12 @@ def markdown(title: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 
 def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """The same tables for a paper; the notes are in the caption of the first."""
+    """Write tables as LaTeX, with the notes in the caption of the first one.
+
+    Args:
+        tables: The tables.
+        notes: Notes for the reader.
+    """
     lines = [r"% \usepackage{booktabs}"]
     for place, table in enumerate(tables):
         caption = f"{table.title}. {' '.join(notes) if place == 0 else ''}".strip()
@@ -77,13 +92,17 @@ def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 
 def comma_separated(tables: Sequence[Table]) -> str:
-    """All tables one after another, a line with the title before each."""
+    r"""Write tables as CSV, one after another, each after a line with its title.
+
+    >>> comma_separated([Table("mAP", ("", "mAP"), (("gcam", "81.4"),))])
+    'mAP\n,mAP\ngcam,81.4\n'
+    """
     parts = [map(csv_line, [[table.title], table.head, *table.rows]) for table in tables]
     return "\n".join("".join(lines) for lines in parts)
 
 
 def escaped(text: str) -> str:
-    r"""Write text so that LaTeX prints it.
+    r"""Escape text for LaTeX.
 
     >>> escaped("95 % of a_b")
     '95 \\% of a\\_b'

@@ -1,4 +1,4 @@
-"""What is compared: recipes by the name of their system, by their own, and changed in a file."""
+"""The recipes to compare: named by system or recipe, or defined in a file of variants."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 ALL = "all"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
-"""What a variant may be called: results and runs are files and folders of that name."""
+"""Pattern of a variant's name, which is also the name of its files and folders."""
 
 
 class Entry(NamedTuple):
-    """One of those that are compared.
+    """A recipe to compare.
 
     Attributes:
-        name: What tables and files call it.
-        recipe: System and settings; the seed is given by the run.
+        name: Name in tables and of files.
+        recipe: System and settings; the seed is set for each run.
     """
 
     name: str
@@ -36,16 +36,20 @@ class Entry(NamedTuple):
 def chosen_entries(
     systems: Sequence[str], variants: Path | None = None, changes: Sequence[Change] = ()
 ) -> list[Entry]:
-    """Choose what is compared.
+    """Choose the recipes to compare.
 
     Args:
-        systems: Names of systems, which stand for their recipes for a processor, or of recipes;
-            `ALL` stands for all systems.
-        variants: A TOML file: a table for each variant, with the ``recipe`` and its changes.
-        changes: Of all entries; they come after those of a file.
+        systems: Names of recipes, or of systems, which stand for their recipes ``NAME-cpu``; `ALL`
+            stands for all systems.
+        variants: A TOML file with a table for each variant: its ``recipe`` and changed settings.
+        changes: Changes of all recipes, applied after those of the file.
 
     Raises:
-        DataError: If a name is not known or twice, a setting is wrong, or the seed is changed.
+        DataError: If a name is unknown or occurs twice, a setting is wrong, or the seed is changed.
+
+    Example:
+        >>> [entry.name for entry in chosen_entries(["gcam", "resnet101-gap"])]
+        ['gcam-cpu', 'resnet101-gap']
     """
     entries = [
         *(Entry(name, choose_recipe(name, changes)) for name in _recipe_names(systems)),
@@ -54,7 +58,7 @@ def chosen_entries(
     _check_seeds([*changes])
     names = [entry.name for entry in entries]
     if not names:
-        msg = "expected systems to compare, got none"
+        msg = "expected at least one of `systems` or `variants` to compare, got none"
         raise DataError(msg)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         msg = f"expected every system and variant once, got {twice[0]!r} more than once"
@@ -75,13 +79,13 @@ def _variants(file: Path, changes: Sequence[Change]) -> Iterator[Entry]:
         where = f"{file}: [{name}]"
         if not re.fullmatch(NAME, name) or name in RECIPES:
             msg = (
-                f"{where}: expected a name of a variant's own, of letters, digits and ._+-, "
+                f"{where}: expected a name of letters, digits and ._+- that is not a recipe's, "
                 f"got {name!r}"
             )
             raise DataError(msg)
         recipe = _table(table, where).pop("recipe", None)
         if not isinstance(recipe, str):
-            msg = f"{where}: expected 'recipe', the name of the one that is changed, got {recipe!r}"
+            msg = f"{where}: expected 'recipe', the name of the recipe to change, got {recipe!r}"
             raise DataError(msg)
         own = {key: value for key, value in table.items() if key != "recipe"}
         changed = list(changes_in(own, f"{where}: "))
@@ -92,7 +96,7 @@ def _variants(file: Path, changes: Sequence[Change]) -> Iterator[Entry]:
 
 def _table(table: object, where: str) -> dict[str, Any]:
     if not isinstance(table, dict):
-        msg = f"{where}: expected a table with 'recipe' and its changes, got {table!r}"
+        msg = f"{where}: expected a table with 'recipe' and changed settings, got {table!r}"
         raise DataError(msg)
     return dict(table)
 
@@ -100,5 +104,5 @@ def _table(table: object, where: str) -> dict[str, Any]:
 def _check_seeds(changes: Sequence[Change]) -> None:
     for change in changes:
         if change.path == ("training", "seed"):
-            msg = f"{change.spelled}: a comparison has its seeds from --seeds; leave it out"
+            msg = f"{change.spelled}: a comparison sets the seeds itself, by `seeds`; leave it out"
             raise DataError(msg)

@@ -1,4 +1,4 @@
-"""Photos to tensors: transforms, batches, frozen features and their cache.
+"""From photos to tensors: transforms, batches, cached features of frozen stages.
 
 May import checkpoint and what lies below it.
 """

@@ -1,7 +1,7 @@
-"""What is done at random to a training photo: torchvision's transforms, reproducible by row.
+"""Random augmentation of training photos: torchvision's transforms, reproducible by row.
 
-Every random number comes from the run's seed, the epoch and the row, so that the order in which
-threads work changes nothing. All happens once, before the views of a photo are made: they share it.
+Random numbers depend on the run's seed, the epoch and the row only, so that results do not depend
+on the order in which threads work. A photo is augmented before its views are made: they share it.
 """
 
 from __future__ import annotations
@@ -29,23 +29,30 @@ if TYPE_CHECKING:
     from tagsight.nn.views import Photo
 
 ASPECTS = (3 / 4, 4 / 3)
-"""Range of a random crop's width over its height, in pixels."""
+"""Range of the aspect ratio of a random crop, its width over its height."""
 
 GREY = 128
-"""What RandAugment shows where a photo was moved away, in [0, 255]."""
+"""Fill value of RandAugment outside a moved photo, in [0, 255]."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done at random to a training photo, in this order: flip, crop, cutout, RandAugment.
+    """Random changes of a training photo, in this order: flip, crop, cutout, RandAugment.
 
     Args:
         side: Side of the result, in pixels.
-        crop: As ``TrainConfig.crop``: what is shown of the photo; 1 takes it as it comes.
-        flip: Whether half of the photos are mirrored.
-        seed: The run's.
-        cutout: Side of the square that is covered, relative to the photo's; 0 covers nothing.
+        crop: Kind or least area of the random crop, as ``TrainConfig.crop``; 1 does not crop.
+        flip: Whether to mirror a photo with probability 0.5.
+        seed: Seed of the run.
+        cutout: Side of the covered square relative to the photo's; 0 covers nothing.
         rand_augment: Random changes of colours and geometry.
+
+    Example:
+        >>> augmentation = Augmentation(side=8, crop=0.5, flip=True, seed=0)
+        >>> photo = torch.arange(3 * 16 * 16).view(3, 16, 16).to(torch.uint8)
+        >>> first = augmentation(photo, epoch=0, row=7)
+        >>> first.shape, torch.equal(first, augmentation(photo, epoch=0, row=7))
+        (torch.Size([3, 8, 8]), True)
     """
 
     side: int
@@ -57,33 +64,38 @@ class Augmentation:
 
     @property
     def takes_squares(self) -> bool:
-        """Whether photos are to come warped to ``side``; crops are cut from the photos as such."""
+        """Whether photos are to be resized to squares of ``side``, as no crop does it."""
         return self.crop == 1
 
     @property
     def source_side(self) -> int:
-        """Pixels that the shorter side of a photo can do with: no crop has fewer than ``side``."""
+        """Length of a photo's shorter side, in pixels, with which no crop is enlarged."""
         if self.crop == 1:
             return self.side
         return ceil(self.side / _least_share(self.crop))
 
     @property
     def only_flips(self) -> bool:
-        """Whether a photo or its mirror image is all that can come out."""
+        """Whether the result is always the photo or its mirror image."""
         return self.crop == 1 and not self.cutout and not self.rand_augment.operations
 
     def __call__(self, photo: Photo, *, epoch: int, row: int) -> Photo:
-        """Change a photo: ``(3, H, W)`` uint8 -> ``(3, side, side)`` uint8.
+        """Augment a photo: ``(3, H, W)`` uint8 -> ``(3, side, side)`` uint8.
 
-        Features can be flipped only, by taking those of the mirrored views.
+        Features of frozen stages can only be flipped, which selects those of the mirrored views.
+
+        Args:
+            photo: Pixels, or features by view.
+            epoch: Counted from 0.
+            row: Row of the photo in the training split.
         """
-        chance = np.random.default_rng((self.seed, epoch, row))
-        if self.flip and chance.random() < 0.5:
+        rng = np.random.default_rng((self.seed, epoch, row))
+        if self.flip and rng.random() < 0.5:
             photo = mirrored(photo)
         if self.only_flips:
             return photo
-        assert isinstance(photo, Tensor), "features of photos that are changed are not kept"
-        with _DrawnFrom(torch.Generator().manual_seed(int(chance.integers(2**63)))):
+        assert isinstance(photo, Tensor), "features are cached only if photos are not changed"
+        with _FixedGenerator(torch.Generator().manual_seed(int(rng.integers(2**63)))):
             changed: Tensor = self._transforms(photo)
         return changed
 
@@ -101,25 +113,32 @@ class Augmentation:
 
 
 class MultiScaleCrop(nn.Module):
-    """A crop of one of some sizes at one of 13 places, resized to a square: ML-GCN's released code.
+    """A crop of a random size at one of 13 positions, resized to a square.
 
-    Width and height are 1, 0.875, 0.75, 0.66 or 0.5 of the photo's shorter side, and at most two
-    apart in this list. Of a photo of 640 x 480 pixels a crop has from 0.19 to 0.75 of the area,
-    never all of it. The places are the corners, the middles of the sides, the centre, and four
-    halfway between it and the corners.
+    As in the released code of ML-GCN (Chen et al., CVPR 2019). Width and height are 1, 0.875, 0.75,
+    0.66 or 0.5 of the photo's shorter side, at most two places apart in this list. The crop of a
+    photo of 640 x 480 pixels has from 0.19 to 0.75 of its area, never all of it. The positions are
+    the corners, the middles of the sides, the centre, and the four points halfway between the
+    centre and the corners.
 
     Deviations:
-        In the released code a crop whose width or height is within 2 pixels of the square's has
-        just the square's, even where it then leaves the photo.
+        In the released code a width or height within 2 pixels of the result's side is set to that
+        side, even if the crop then extends beyond the photo.
 
     Args:
-        side: Of the result, in pixels.
+        side: Side of the result, in pixels.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> crop = MultiScaleCrop(8)
+        >>> crop(torch.zeros(3, 24, 32, dtype=torch.uint8)).shape
+        torch.Size([3, 8, 8])
     """
 
     SCALES = (1.0, 0.875, 0.75, 0.66, 0.5)
     PAIRS = tuple(pair for pair in product(range(5), repeat=2) if abs(pair[0] - pair[1]) <= 2)
     QUARTERS = (*product((0, 2, 4), repeat=2), *product((1, 3), repeat=2))
-    """Places of a crop, down and across, in quarters of the room that it has."""
+    """Positions of a crop, down and across, in quarters of the space around it."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
@@ -132,7 +151,7 @@ class MultiScaleCrop(nn.Module):
         return cropped
 
     def rectangle(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Draw top, left, height and width of a crop, in pixels of a photo of that size."""
+        """Draw a crop of a photo: top, left, height and width, in pixels."""
         lengths = [max(1, int(scale * min(height, width))) for scale in self.SCALES]
         tall, wide = (lengths[place] for place in self.PAIRS[_drawn(len(self.PAIRS))])
         down, across = self.QUARTERS[_drawn(len(self.QUARTERS))]
@@ -140,13 +159,19 @@ class MultiScaleCrop(nn.Module):
 
 
 class Cutout(nn.Module):
-    """A square of one random colour whose centre lies anywhere on the photo, cut off at its edges.
+    """Cutout: a square of a random colour, centred anywhere on the photo and clipped to it.
 
-    DeVries and Taylor, arXiv 1708.04552; as in the released code of ASL and ML-Decoder, whose
-    colour is random as well. ``v2.RandomErasing`` keeps its rectangle inside the photo instead.
+    DeVries and Taylor, arXiv 1708.04552. The colour is random as in the released code of ASL and
+    ML-Decoder. In contrast, ``v2.RandomErasing`` keeps its rectangle inside the photo.
 
     Args:
         share: Side of the square relative to the photo's, in (0, 1].
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> photo = torch.zeros(3, 8, 8, dtype=torch.uint8)
+        >>> int((Cutout(0.5)(photo) > 0).any(0).sum()) <= 16
+        True
     """
 
     def __init__(self, share: float) -> None:
@@ -176,7 +201,7 @@ def _random_operation(config: RandAugmentConfig) -> nn.Module:
 
 
 def _least_share(crop: Crop) -> float:
-    """The shortest side that a crop can have, relative to the photo's shorter side."""
+    """Compute the shortest possible side of a crop, relative to the photo's shorter side."""
     if crop == "multi_scale":
         return min(MultiScaleCrop.SCALES)
     return sqrt(crop * ASPECTS[0])
@@ -186,11 +211,12 @@ def _drawn(count: int) -> int:
     return int(torch.randint(count, ()))
 
 
-class _DrawnFrom(TorchFunctionMode):
-    """Random numbers of one generator, in this thread, for all that asks torch's own.
+class _FixedGenerator(TorchFunctionMode):
+    """Makes the random functions of torch use one generator, in this thread.
 
-    torchvision's transforms know no other than the process's, which threads share, and from which
-    the training draws its views.
+    torchvision's transforms take no generator. They would draw from the global one, which all
+    threads share and from which the training loop draws its views, so that neither would be
+    reproducible.
     """
 
     DRAWS = frozenset(

@@ -1,4 +1,4 @@
-"""Batches of photos: decoded once, kept while they fit, made ahead of the network by threads."""
+"""Batches of photos: decoded photos are kept in memory, and threads prepare batches ahead."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Some rows of a split: all of a step, or the part that is computed here and now.
+    """A batch of training photos: a whole step, or the part of it computed at once.
 
     Attributes:
-        images: ``(B, 3, S, S)`` uint8, or frozen features.
+        images: ``(B, 3, S, S)`` uint8, or features of frozen stages.
         targets: ``(B, L)`` int in {1, 0, -1}.
-        share: Of the step's photos, in (0, 1].
-        ends_step: Whether it is the last part of its step here.
+        share: Fraction of the step's photos, over all processes, in (0, 1].
+        ends_step: Whether it is this process's last batch of the step.
     """
 
     images: Images
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
 
 class Photos(Protocol):
-    """Photos by row, as pixels or as features; any thread may ask."""
+    """Photos by row, as pixels or as features; thread-safe."""
 
     def __len__(self) -> int: ...
 
@@ -53,15 +53,25 @@ class Photos(Protocol):
 
 
 class PhotoStore:
-    """Decoded photos by row; those read first, as many as fit into the budget, are decoded once.
+    """Decoded photos by row; the first ones read are kept in memory, as many as fit.
 
     Args:
         paths: ``N`` photos.
-        side: Of the square that photos are warped to, in pixels.
-        memory: Budget in bytes.
-        square: Otherwise photos keep their aspect, and ``side`` is the most that the shorter side
-            may have.
+        side: Side of the square that photos are resized to, in pixels.
+        memory: Budget for the photos kept, in bytes.
+        square: If false, photos keep their aspect ratio, and ``side`` is the longest length of
+            their shorter side.
         max_memory: Bytes that decoding one photo may take.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "photo.png"
+        ...     Image.new("RGB", (64, 48)).save(path)
+        ...     PhotoStore([path], side=32, memory=0)[0].shape
+        torch.Size([3, 32, 32])
     """
 
     def __init__(
@@ -84,7 +94,7 @@ class PhotoStore:
         return len(self.paths)
 
     def __getitem__(self, row: int) -> Tensor:
-        """Read one photo: ``(3, side, side)`` uint8, or ``(3, H, W)``."""
+        """Return one photo: ``(3, side, side)`` uint8, or ``(3, H, W)``."""
         kept = self._kept.get(row)
         if kept is not None:
             return kept
@@ -98,22 +108,32 @@ class PhotoStore:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """The training photos in a new order every epoch.
+    """Batches of the training photos, in a new random order every epoch.
 
-    The last photos of an epoch that fill no batch wait for the next, unless there are no others.
-    Every process has the same order, and makes its share of each step's photos.
+    The last photos of an epoch that do not fill a step are left out of it, unless it has no whole
+    step. All processes draw the same order, and each makes its share of every step.
 
     Args:
-        photos: The ``N`` photos as the augmentation takes them, or their frozen features.
+        photos: ``N`` photos as the augmentation expects them, or their features.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        augmentation: What is done to them at random.
-        size: Photos of a step, over all processes and parts.
+        augmentation: Random changes of the photos.
+        size: Photos of a step, over all processes.
         workers: Threads that decode and augment.
-        parts: Batches that a process's share of a step is made of.
-        processes: Those that train together.
+        parts: Batches into which a process divides its share of a step, to save memory.
+        processes: The processes that train together.
 
     Raises:
-        DataError: If a step has no photo for some process or part.
+        DataError: If a step has fewer photos than there are batches over all processes.
+
+    Example:
+        >>> import torch
+        >>> from tagsight.loading.augmentation import Augmentation
+        >>> photos = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+        >>> targets = torch.tensor([[1], [0], [1], [0], [1]])
+        >>> plain = Augmentation(side=8, crop=1.0, flip=False, seed=0)
+        >>> batches = TrainingBatches(photos, targets, plain, size=2, workers=1)
+        >>> [(tuple(batch.images.shape), batch.ends_step) for batch in batches(0)]
+        [((2, 3, 8, 8), True), ((2, 3, 8, 8), True)]
     """
 
     photos: Photos
@@ -128,8 +148,9 @@ class TrainingBatches:
         photos, shares = min(self.size, len(self.photos)), self.processes.count * self.parts
         if photos < shares:
             msg = (
-                f"expected a photo a step for each part of each process, at least {shares}, "
-                f"got {photos}; start fewer processes, or lower --accumulate"
+                f"expected at least one photo per step for each of {self.parts} parts of each "
+                f"process, {shares} in all, got {photos}; start fewer processes, or lower "
+                "`accumulate`"
             )
             raise DataError(msg)
 
@@ -137,7 +158,12 @@ class TrainingBatches:
         return max(1, len(self.photos) // self.size)
 
     def __call__(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
-        """Make the batches of an epoch, counted from 0, without those of its first steps."""
+        """Yield the batches of an epoch.
+
+        Args:
+            epoch: Counted from 0.
+            start: Steps of the epoch to skip, when a run is resumed.
+        """
         order = np.random.default_rng((self.augmentation.seed, epoch)).permutation(len(self.photos))
         wanted = order[start * self.size : len(self) * self.size].tolist()
         steps = [wanted[first : first + self.size] for first in range(0, len(wanted), self.size)]
@@ -172,8 +198,21 @@ def evaluation_batches(
 def evaluation_batches(
     photos: Photos, size: int, workers: int, rows: range | None = None
 ) -> Iterator[Images]:
-    """The photos of some rows, all of them by default, in order; the last batch is smaller."""
+    """Yield batches of photos in their order; the last batch may be smaller.
+
+    Args:
+        photos: ``N`` photos.
+        size: Photos of a batch.
+        workers: Threads that decode.
+        rows: Rows to read, by default all.
+
+    Example:
+        >>> import torch
+        >>> photos = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+        >>> [len(batch) for batch in evaluation_batches(photos, size=2, workers=1)]
+        [2, 2, 1]
+    """
     rows = range(len(photos)) if rows is None else rows
     images = ordered_map(photos.__getitem__, rows, workers=workers, ahead=2 * size)
-    while some := list(islice(images, size)):
-        yield stacked(some)
+    while batch := list(islice(images, size)):
+        yield stacked(batch)

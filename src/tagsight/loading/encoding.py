@@ -1,7 +1,7 @@
-"""Photos through the frozen stages once, before training, instead of once an epoch.
+"""Features of frozen stages, computed once before training instead of once per epoch.
 
-Possible where nothing else happens to a photo than flips and scales, which are few: each is a view
-to keep. What training then sees is what it would have computed, but for the rounding of a flip.
+This is possible if training only flips and scales photos: these are few views, and each is cached.
+Training then sees the features it would have computed itself, up to the rounding of a flip.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
 
 BATCH = 16
-"""Photos that go through the frozen stages together: always as many, so that a photo's features do
-not depend on where a killed run left off."""
+"""Photos per forward pass of the frozen stages. It is constant, and the last batch is padded: the
+numbers of a photo may depend on the batch size, but must not depend on where a run was killed."""
 
 
 class Grid(NamedTuple):
-    """What the frozen stages give for a view of one photo.
+    """The layout of the features of one view of a photo.
 
     Attributes:
-        name: In the cache: the view's size in pixels and its transforms.
+        name: Key in the cache: the view's size in pixels and its transforms.
         shape: ``(h, w, C)``.
-        dtype: Of its numbers.
+        dtype: Data type of the features.
     """
 
     name: str
@@ -58,17 +58,17 @@ class Grid(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 class FeatureStore:
-    """Frozen features by row, read from the disk.
+    """Cached features by row, read from the disk.
 
     Args:
-        cache: Where they are, all of them.
+        cache: Has the features of all rows.
         photos: Content hash of each row's photo.
-        grids: What there is of each photo.
+        grids: Layout of the features, by view.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FeatureStore:
         return len(self._photos)
 
     def __getitem__(self, row: int) -> dict[View, Tensor]:
-        """Read one photo's features: ``(h, w, C)`` by view."""
+        """Return one photo's features: ``(h, w, C)`` by view."""
         kept = self._cache.read(self._photos[row], self._names)
         return {
             view: torch.frombuffer(bytearray(content), dtype=grid.dtype).view(grid.shape)
@@ -93,11 +93,11 @@ class FeatureStore:
 
 @dataclass(frozen=True)
 class Encoder:
-    """The frozen stages of a system, at the size it is trained for.
+    """The frozen stages of a system, at the resolution it is trained for.
 
     Args:
-        system: On the runtime's device, in evaluation mode or not.
-        side: Of the photos, in pixels.
+        system: On the runtime's device, in any mode.
+        side: Side of the photos, in pixels.
         runtime: Device, precision, threads.
     """
 
@@ -106,7 +106,7 @@ class Encoder:
     runtime: Runtime
 
     def grids(self, views: Sequence[View]) -> dict[View, Grid]:
-        """Find out what the stages give for each view, from an empty photo."""
+        """Determine the layout of the features of each view, by a forward pass of a black photo."""
         empty = torch.zeros(1, 3, self.side, self.side, dtype=torch.uint8)
         return {
             view: Grid(self._name(view), tuple(grid.shape[1:]), grid.dtype)
@@ -114,7 +114,11 @@ class Encoder:
         }
 
     def file(self, folder: Path) -> Path:
-        """Name the cache's file after everything that the features depend on but the photo."""
+        """Name the cache's file after all that the features depend on, except the photo.
+
+        Args:
+            folder: Folder of the cache.
+        """
         versions = (
             torch.__version__,
             timm.__version__,
@@ -133,15 +137,15 @@ class Encoder:
         grids: Mapping[View, Grid],
         cache: FeatureCache,
     ) -> Iterator[int]:
-        """Put photos through the frozen stages and keep what they give.
+        """Compute the features of photos and write them to the cache.
 
         Args:
             paths: Photos by their content hash.
-            grids: The views that are wanted.
-            cache: Where to keep them.
+            grids: Layout of the features, by view to compute.
+            cache: The cache.
 
         Yields:
-            The number of photos done so far.
+            The number of photos done.
         """
         hashes = list(paths)
         batches = [hashes[first : first + BATCH] for first in range(0, len(hashes), BATCH)]
@@ -167,7 +171,7 @@ class Encoder:
 
     @torch.no_grad()
     def _features(self, photos: Tensor, views: Sequence[View]) -> dict[View, Tensor]:
-        """``(B, 3, S, S)`` uint8 -> ``(B, h, w, C)`` by view."""
+        """Compute features: ``(B, 3, S, S)`` uint8 -> ``(B, h, w, C)`` by view."""
         images = on_device(photos, self.runtime)
         with self.runtime.autocast():
             return {
@@ -178,19 +182,19 @@ class Encoder:
             }
 
     def _name(self, view: View) -> str:
-        return " ".join([str(self.side), *sorted(view), *self._small(view)])
+        return " ".join([str(self.side), *sorted(view), *self._scaled_side(view)])
 
-    def _small(self, view: View) -> list[str]:
+    def _scaled_side(self, view: View) -> list[str]:
         empty = torch.empty(1, 3, self.side, self.side)
         return [str(self.system.make_view(empty, view).shape[-1])] if "scale" in view else []
 
 
 class Rows(NamedTuple):
-    """A split's photos, and the views of them that are wanted.
+    """The photos of a split, and the views to cache of each.
 
     Attributes:
         paths: ``N`` photos.
-        views: What training or validation may ask for.
+        views: Views that training or validation may need.
     """
 
     paths: Sequence[Path]
@@ -201,23 +205,23 @@ class Rows(NamedTuple):
 def kept_features(
     encoder: Encoder, splits: Sequence[Rows], hashes: Mapping[Path, bytes], log: WorkLog
 ) -> Iterator[list[FeatureStore] | None]:
-    """Find or make the frozen features of splits, in the runtime's cache.
+    """Compute the missing features of splits, and open those in the runtime's cache.
 
     Args:
         encoder: The frozen stages.
-        splits: The photos.
+        splits: The photos and views.
         hashes: Content hash of every photo.
-        log: Hears how it goes, and why if it does not.
+        log: Receives the progress, or the reason why nothing is cached.
 
     Yields:
-        A store for each split, or None if there is no room for them.
+        A store for each split, or None if they do not fit into the cache.
     """
     with ExitStack() as opened:
         try:
             with encoder.runtime.processes.one_at_a_time():
                 stores = _stores(encoder, splits, hashes, log, opened)
         except (OSError, sqlite3.Error) as error:
-            log.note(f"frozen features cannot be kept in {encoder.runtime.cache}: {error}")
+            log.note(f"features cannot be cached in {encoder.runtime.cache}: {error}")
             stores = None
         yield stores
 
@@ -244,8 +248,9 @@ def _stores(
     needed = sum(len(photos) * sum(g.size for g in grids.values()) for photos, grids in missing)
     if not make_room(folder, needed, space, keep=cache.file):
         log.note(
-            f"frozen stages are computed in every epoch: keeping their features takes "
-            f"{needed / 2**30:.1f} GiB, more than --cache-space {space / 2**30:.3g} has"
+            "frozen stages are computed in every epoch: their features take "
+            f"{needed / 2**30:.1f} GiB, more than `cache_space` allows, "
+            f"{space / 2**30:.3g} GiB"
         )
         return None
     total = sum(len(photos) for photos, _ in missing)
@@ -255,17 +260,27 @@ def _stores(
             for done_here in encoder.encode(photos, grids, cache):
                 advance(done + done_here)
             done += len(photos)
-    log.note(f"frozen stages: {amount(total, 'photo')} computed, the rest found in {cache.file}")
+    log.note(f"frozen stages: {amount(total, 'photo')} computed, the rest read from {cache.file}")
     return stores
 
 
 def can_be_kept(backbone: Backbone, augmentation: Augmentation) -> bool:
-    """Whether a photo looks the same to the trained stages in every epoch, but for its view."""
+    """Return whether the frozen stages compute the same features in every epoch, up to flips.
+
+    Args:
+        backbone: Its frozen stages, if any.
+        augmentation: Random changes of the photos.
+    """
     return len(backbone.frozen) > 0 and augmentation.only_flips
 
 
 def wanted_views(system: System, augmentation: Augmentation) -> Sequence[View]:
-    """Name the views that training may ask for, of photos and of mirrored photos."""
+    """List the views that training may need, including those of mirrored photos.
+
+    Args:
+        system: Defines the views of a photo.
+        augmentation: Random changes of the photos.
+    """
     return with_mirrored(system.views) if augmentation.flip else system.views
 
 

@@ -1,7 +1,7 @@
-"""Frozen features on disk: what the same stages made of the same photo is not made again.
+"""A cache on disk of the features that frozen stages compute.
 
-A folder has one SQLite file for each set of frozen stages. Files are removed, the longest unused
-first, when a new run needs their room.
+A folder has one SQLite file for each set of frozen stages. When a new run needs space, files are
+deleted, the least recently used first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".features"
 PAGE = 65536
-"""Bytes of a page of the file: a grid is some tens of thousands."""
+"""Bytes of a page of the file; a feature grid has some tens of thousands."""
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS grids "
@@ -27,14 +27,23 @@ _TABLE = (
 
 
 class FeatureCache:
-    """Grids of numbers by photo and view; several processes may share a file.
+    """Feature grids by photo and view, in one file; several processes may share it.
 
     Args:
-        file: The file, which is made if it is not there, and made anew if it is damaged.
+        file: The file; it is created if it does not exist, and replaced if it is damaged.
 
     Raises:
-        OSError: If the file can neither be read nor made.
-        sqlite3.Error: If there is no room left on the disk.
+        OSError: If the file can neither be read nor created.
+        sqlite3.Error: If the disk is full.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     with FeatureCache(Path(folder) / "a.features") as cache:
+        ...         cache.write([(b"photo", "224", b"12345678")])
+        ...         cache.complete({"224": 8}), cache.read(b"photo", ["224"])
+        ({b'photo'}, [b'12345678'])
     """
 
     def __init__(self, file: Path) -> None:
@@ -60,10 +69,10 @@ class FeatureCache:
         self._database.close()
 
     def complete(self, sizes: Mapping[str, int]) -> set[bytes]:
-        """Find the photos that have a grid for each view.
+        """Find the photos that have a whole grid for each view.
 
         Args:
-            sizes: Bytes of a grid by view.
+            sizes: Bytes of a grid, by view.
         """
         found = [
             {
@@ -77,28 +86,28 @@ class FeatureCache:
         return set.intersection(*found)
 
     def write(self, grids: Iterable[tuple[bytes, str, bytes]]) -> None:
-        """Keep grids: photo, view, bytes; all of them or, if this fails, none."""
+        """Store grids, given as photo, view and bytes, in one transaction."""
         with self._lock, self._database:
             self._database.executemany("INSERT OR REPLACE INTO grids VALUES (?, ?, ?)", grids)
 
     def read(self, photo: bytes, views: Sequence[str]) -> list[bytes]:
-        """Recall the grids of a photo, which must be there; any thread may ask."""
-        asked = "SELECT grid FROM grids WHERE photo = ? AND view = ?"
+        """Read the grids of a photo, which must exist; thread-safe."""
+        query = "SELECT grid FROM grids WHERE photo = ? AND view = ?"
         with self._lock:
-            return [self._database.execute(asked, (photo, v)).fetchone()[0] for v in views]
+            return [self._database.execute(query, (photo, v)).fetchone()[0] for v in views]
 
 
 def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
-    """Remove files, the longest unused first, until so many bytes more are within the budget.
+    """Delete files, the least recently used first, until the needed bytes fit into the budget.
 
     Args:
-        folder: Of the files.
-        needed: Bytes to come.
-        budget: Most bytes in the folder.
-        keep: A file that stays.
+        folder: Folder of the cache.
+        needed: Bytes to be written.
+        budget: Limit of the folder's size, in bytes.
+        keep: A file that is not deleted.
 
     Returns:
-        Whether there is room now; if there never could be, nothing is removed.
+        Whether the bytes fit. If they cannot fit, nothing is deleted.
     """
     sizes = {file: file.stat() for file in folder.glob(f"*{SUFFIX}")}
     kept = sizes[keep].st_size if keep in sizes else 0
@@ -114,7 +123,7 @@ def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    # Threads share the connection, one at a time.
+    # Threads share the connection; `FeatureCache` serialises its uses by a lock.
     database = sqlite3.connect(file, timeout=60, check_same_thread=False)
     try:
         with database:

@@ -1,4 +1,4 @@
-"""From a photo's file to what a system sees, the same for training, evaluation and tagging."""
+"""From a photo's file to pixels, the same for training, evaluation and tagging."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def warped(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -> Tensor:
-    """Read a photo as a square: ``(3, side, side)`` uint8.
+    """Read a photo and resize it to a square: ``(3, side, side)`` uint8.
 
     Args:
         path: The photo.
-        side: In pixels.
+        side: Side of the square, in pixels.
         max_memory: Bytes that decoding it may take.
 
     Raises:
@@ -29,11 +29,11 @@ def warped(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -> Tens
 
 
 def reduced(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -> Tensor:
-    """Read a photo in its aspect: ``(3, H, W)`` uint8, its shorter side of at most ``side`` pixels.
+    """Read a photo and reduce it, keeping its aspect ratio: ``(3, H, W)`` uint8.
 
     Args:
         path: The photo.
-        side: In pixels.
+        side: Longest length of the shorter side, in pixels.
         max_memory: Bytes that decoding it may take.
 
     Raises:

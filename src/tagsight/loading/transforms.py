@@ -1,7 +1,7 @@
-"""Photo to pixels: one preprocessing for training, evaluation, tagging and export.
+"""From a decoded photo to pixels: one preprocessing for training, evaluation, tagging and export.
 
-A photo is resized to a square without regard to its aspect (``warp``), as all descendants of ML-GCN
-test; the backbone normalises. What is done to training photos at random is in `augmentation`.
+A photo is resized to a square regardless of its aspect ratio (``warp``), as ML-GCN and its
+successors do in their tests. The backbone normalises. Random changes are in `augmentation`.
 """
 
 from __future__ import annotations
@@ -27,22 +27,47 @@ if TYPE_CHECKING:
 def warp(photo: Image.Image, side: int) -> Tensor:
     """Resize a photo to a square: ``(3, side, side)`` uint8; bilinear, antialiased.
 
-    A pixel's channels lie together in memory, as the networks take them.
+    The memory format is channels last, which the networks expect.
+
+    Args:
+        photo: RGB photo.
+        side: Side of the square, in pixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> warp(Image.new("RGB", (64, 48)), 32).shape
+        torch.Size([3, 32, 32])
     """
     return _channels_first(as_square(photo, side))
 
 
 def shrunk(photo: Image.Image, side: int) -> Tensor:
-    """Reduce a photo in its aspect until its shorter side has ``side`` pixels: ``(3, H, W)`` uint8.
+    """Reduce a photo to a shorter side of ``side`` pixels, keeping its aspect ratio.
 
-    A photo that has no more is taken as it is.
+    A smaller photo is returned as it is.
+
+    Args:
+        photo: RGB photo.
+        side: Longest length of the shorter side, in pixels.
+
+    Returns:
+        ``(3, H, W)`` uint8.
+
+    Example:
+        >>> from PIL import Image
+        >>> shrunk(Image.new("RGB", (64, 48)), 24).shape
+        torch.Size([3, 24, 32])
     """
     pixels = _channels_first(np.array(photo))
     return pixels if min(photo.size) <= side else resize(pixels, [side], antialias=True)
 
 
 def as_float(images: Tensor) -> Tensor:
-    """Pixels as the systems take them: uint8 in [0, 255] -> float in [0, 1]."""
+    """Convert pixels from uint8 in [0, 255] to float32 in [0, 1].
+
+    >>> as_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
+    tensor([0.0000, 0.2000, 1.0000])
+    """
     return images.to(torch.float32).div_(255)
 
 
@@ -55,7 +80,7 @@ def on_device(batch: Images, runtime: Runtime) -> Images: ...
 
 
 def on_device(batch: Images, runtime: Runtime) -> Images:
-    """Bring a batch to the device: ``(B, 3, H, W)`` uint8 -> float in [0, 1], channels last."""
+    """Move a batch to the device: ``(B, 3, H, W)`` uint8 -> float32 in [0, 1], channels last."""
     if isinstance(batch, FrozenFeatures):
         return batch.to(runtime.device)
     pinned = batch.pin_memory() if runtime.device.type == "cuda" else batch
@@ -64,5 +89,5 @@ def on_device(batch: Images, runtime: Runtime) -> Images:
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> Tensor:
-    """``(H, W, 3) -> (3, H, W)``, of which a pixel's channels lie together in memory."""
+    """View ``(H, W, 3)`` as ``(3, H, W)``, which is channels last in memory."""
     return torch.from_numpy(pixels).permute(2, 0, 1)

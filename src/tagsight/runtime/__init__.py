@@ -1,4 +1,4 @@
-"""The machine: device, precision, processes, threads, files and arrays.
+"""The machine: device, precision, processes, threads, progress, files and arrays.
 
 May import config and errors.
 """

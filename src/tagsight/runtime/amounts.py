@@ -1,4 +1,4 @@
-"""Numbers of things and lists of names, as sentences say them."""
+"""Numbers of things and lists of names, worded for sentences."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 IRREGULAR = {"is": "are", "has": "have", "was": "were", "lies": "lie", "it": "them"}
-"""Words that a sentence has besides the thing that is counted."""
+"""Plurals of verbs and pronouns that agree with the thing counted."""
 
 MOST_NAMED = 10
 
 
 def amount(number: int, thing: str) -> str:
-    """Write how many there are of a thing, in the singular if it is one.
+    """Write a number with its noun, in the singular or plural.
 
     Args:
-        number: How many.
-        thing: In the singular, with what stands before it.
+        number: The number of things.
+        thing: The noun in the singular, with its adjectives.
 
     >>> amount(1, "photo"), amount(1072, "training photo"), amount(0, "entry")
     ('1 photo', '1,072 training photos', '0 entries')
@@ -27,11 +27,11 @@ def amount(number: int, thing: str) -> str:
 
 
 def agreeing(number: int, word: str) -> str:
-    """Give the form of a word that agrees with a number.
+    """Return the form of a word that agrees with a number.
 
     Args:
-        number: How many there are.
-        word: A noun in the singular, or one of the verbs in ``IRREGULAR``.
+        number: The number of things.
+        word: A noun in the singular, or a key of ``IRREGULAR``.
 
     >>> agreeing(2, "is"), agreeing(1, "is"), agreeing(2, "process")
     ('are', 'is', 'processes')
@@ -46,7 +46,11 @@ def agreeing(number: int, word: str) -> str:
 
 
 def named(names: Collection[str], most: int = MOST_NAMED) -> str:
-    """List names in quotes, the first of them if they are many.
+    """List names in quotes, at most the first ``most`` of them.
+
+    Args:
+        names: The names.
+        most: Names to list.
 
     >>> named(["dog", "cat"]), named("abc", most=2)
     ("'dog', 'cat'", "'a', 'b' and 1 more")

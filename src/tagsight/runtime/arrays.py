@@ -1,4 +1,4 @@
-"""Named arrays in ``.npz`` files: bounded, of the kinds that are expected, never unpickled."""
+"""Named arrays in ``.npz`` files, read with checks of type and size, and never unpickled."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BYTES = 1 << 31
-"""Bytes of one array."""
+"""Largest array to read, in bytes."""
 
 KINDS = {"U": "strings", "f": "floating-point numbers", "i": "integers"}
 
 LONGEST_HEADER = 10_000
-"""Bytes of what an array says of itself."""
+"""Longest header of an array to parse, in bytes."""
 
 _UNREADABLE = (
     ArithmeticError,  # a shape too large for an integer
     EOFError,
     KeyError,
     OSError,
-    RuntimeError,  # encrypted, or compressed in a way that is not known; nested too deeply
-    SyntaxError,  # a header that NumPy takes for Python
+    RuntimeError,  # encrypted, of unknown compression, or nested too deeply
+    SyntaxError,  # NumPy parses the header as a Python literal
     TypeError,
     ValueError,
     tokenize.TokenError,
@@ -47,8 +47,21 @@ _UNREADABLE = (
 def opened_arrays(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open an ``.npz`` file for `read_array`.
 
+    Args:
+        path: The file.
+
     Raises:
-        DataError: If it cannot be read, also within the block.
+        DataError: If it cannot be read; errors inside the block are converted too.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "a.npz"
+        ...     write_arrays(file, counts=np.arange(3))
+        ...     with opened_arrays(file) as archive:
+        ...         array_names(archive), read_array(archive, "counts", "i", file).tolist()
+        ({'counts'}, [0, 1, 2])
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -61,18 +74,18 @@ def opened_arrays(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def array_names(archive: zipfile.ZipFile) -> set[str]:
-    """The names of a file's arrays."""
+    """List the arrays of a file by name."""
     return {name.removesuffix(".npy") for name in archive.namelist()}
 
 
 def read_array(archive: zipfile.ZipFile, name: str, kind: str, path: Path) -> NDArray[np.generic]:
-    """Read one array after its own header has been believed in nothing but its kind.
+    """Read one array after checking its data type and size.
 
     Args:
-        archive: What `opened_arrays` gives.
-        name: Of the array.
-        kind: A key of `KINDS`, NumPy's letter for it.
-        path: The file, for the error.
+        archive: A file opened by `opened_arrays`.
+        name: Name of the array.
+        kind: Expected kind of its data type, a key of `KINDS`.
+        path: Path of the file, for error messages.
 
     Raises:
         DataError: If the array is of another kind or larger than `MOST_BYTES`.
@@ -104,7 +117,7 @@ def read_array(archive: zipfile.ZipFile, name: str, kind: str, path: Path) -> ND
 
 
 def _check_header_length(archive: zipfile.ZipFile, member: str) -> None:
-    """NumPy reads a header of any length before it looks at it."""
+    """Refuse a long header: NumPy would read one of any length into memory before parsing it."""
     with archive.open(member) as stream:
         start = stream.read(12)
     length = int.from_bytes(start[8:10] if start[6:7] == b"\x01" else start[8:12], "little")
@@ -114,7 +127,11 @@ def _check_header_length(archive: zipfile.ZipFile, member: str) -> None:
 
 
 def write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
-    """Write an ``.npz`` file, whole or not at all.
+    """Write a compressed ``.npz`` file atomically.
+
+    Args:
+        path: The file.
+        arrays: Arrays by name.
 
     Raises:
         DataError: If the path does not end in ``.npz``.

@@ -1,4 +1,4 @@
-"""The machine: device, precision, threads, memory. It decides how fast, never what, is computed."""
+"""Device, precision, threads and memory limits. They decide the speed, not the results."""
 
 from __future__ import annotations
 
@@ -36,20 +36,24 @@ Outcome = TypeVar("Outcome")
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a network runs, and in which precision its encoder does.
+    """The hardware that a network runs on: device, precision, threads and memory limits.
 
     Args:
         device: A torch device.
-        precision: ``bfloat16`` and ``float16`` are used inside autocast only; weights and all that
-            comes after the encoder are float32 always.
-        workers: Threads that decode photos and, on a CPU, put them through the network.
+        precision: Precision of the encoder. ``bfloat16`` and ``float16`` are used inside autocast
+            only; weights and everything after the encoder are always float32.
+        workers: Threads that decode photos and, on a CPU, run the network.
         photo_memory: Budget for decoded photos, in bytes.
-        cache: Folder for frozen features, or None to keep none.
-        cache_space: Budget for them on the disk, in bytes.
-        accumulate: Parts that a process takes its photos of a training step in, one after the
-            other, to need less memory.
-        processes: Those that train together.
-        max_photo_memory: Bytes that decoding one photo may take, in each of the threads that do it.
+        cache: Folder of cached features, or None to cache none.
+        cache_space: Budget of that folder, in bytes.
+        accumulate: Batches into which a process divides its share of a training step, to save
+            memory.
+        processes: The processes that train together.
+        max_photo_memory: Bytes that decoding one photo may take, in each decoding thread.
+
+    Example:
+        >>> print(Runtime.choose("cpu", "float32", workers=1))
+        cpu in float32
     """
 
     device: torch.device
@@ -74,17 +78,24 @@ class Runtime:
         cache_space: int = 20 * 2**30,
         accumulate: int = 1,
     ) -> Self:
-        """Take the GPU if there is one, the fastest precision safe there, a thread per processor.
+        """Choose the GPU if there is one, the fastest safe precision, and a thread per processor.
 
-        ``auto`` takes CUDA devices, AMD's under ROCm among them. Apple's ``mps`` and Intel's
-        ``xpu`` are taken if they are named, in float32: no result of ours was measured on them.
+        Of several processes that a launcher started on one machine, each uses a GPU of its own.
 
-        The fastest is for training; what a model says of photos is said in float32.
-
-        Of several processes that a launcher started on one machine, each takes a GPU of its own.
+        Args:
+            device: ``auto`` is a CUDA device (or AMD's under ROCm) if there is one, else the CPU.
+                Apple's ``mps`` and Intel's ``xpu`` are used only if named, as we have not measured
+                results on them.
+            precision: ``auto`` is the fastest precision that is safe for training on the device.
+                Use float32 for recognition.
+            workers: Threads; by default one per processor, at most 16.
+            photo_memory: Budget for decoded photos, in bytes.
+            cache: Folder of cached features, or None to cache none.
+            cache_space: Budget of that folder, in bytes.
+            accumulate: Batches into which a process divides its share of a training step.
 
         Raises:
-            DataError: If there is no such device here.
+            DataError: If this machine has no such device.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -99,13 +110,13 @@ class Runtime:
             _keep_freed_memory()
         chosen = _fast_precision(place) if precision == "auto" else precision
         if place.type == "cuda" and chosen == "float32":
-            # It is to be float32: by itself cuDNN rounds what it multiplies to 10 bits (TF32).
+            # By default cuDNN rounds the factors of convolutions to 10 bits (TF32).
             torch.backends.cudnn.allow_tf32 = False
         threads = workers or min(16, os.cpu_count() or 1)
         return cls(place, chosen, threads, photo_memory, cache, cache_space, accumulate)
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Give the region in which the encoder runs in the chosen precision."""
+        """Return the autocast context in which the encoder runs in the chosen precision."""
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, getattr(torch, self.precision))
@@ -116,17 +127,22 @@ class Runtime:
         forward: Callable[[Prepared], Outcome],
         batches: Iterable[Item],
     ) -> Generator[Outcome, None, None]:
-        """Work batches off, in their order, some of them at once; an error comes in its place.
+        """Process batches in parallel and yield the results in order; errors are raised in order.
 
-        A GPU has one forward pass at a time, of what threads prepare ahead of it. On a CPU a thread
-        prepares a batch and takes it through the network on a share of the processors: threads that
-        wait for each other within every layer lose more to whatever else is running. While it
-        works, threads that use torch for the first time may get that share as well.
+        On a GPU, threads prepare batches ahead of one forward pass at a time. On a CPU, each thread
+        prepares a batch and runs the network on a share of the processors. That is faster than all
+        processors on one batch, whose threads wait for each other in every layer. Meanwhile other
+        threads that use torch for the first time may get the same share.
 
         Args:
-            prepare: A batch on the CPU.
-            forward: Has the forward pass in it; several threads may be in it at once.
-            batches: Drawn in the consumer's thread, as many ahead as there are workers, and one.
+            prepare: Loads a batch, on the CPU.
+            forward: Runs the network on a prepared batch; must be thread-safe.
+            batches: Iterated in the consumer's thread, at most ``workers + 1`` batches ahead.
+
+        Example:
+            >>> runtime = Runtime(torch.device("cpu"), "float32")
+            >>> [int(s) for s in runtime.pipeline(torch.tensor, torch.sum, [[1, 2], [3]])]
+            [3, 3]
         """
         if self.device.type != "cpu":
             ahead = self.workers + 1
@@ -135,9 +151,9 @@ class Runtime:
         return self._lanes(lambda batch: forward(prepare(batch)), batches)
 
     def lanes(self) -> tuple[int, Callable[[], object]]:
-        """How many threads take a batch of their own through the network, and how each begins."""
+        """Return the number of threads that each run the network, and their initialisation."""
         if self.device.type != "cpu":
-            return 1, _nothing
+            return 1, _do_nothing
         threads = torch.get_num_threads()
         lanes = min(self.workers, threads)
         return lanes, partial(torch.set_num_threads, threads // lanes)
@@ -166,15 +182,15 @@ def _missing(device: str) -> str:
     return f"expected a device of this machine such as 'cpu'{others}, got {device!r}"
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library keep what it frees instead of returning it to the system.
+    """Make the C library keep freed memory instead of returning it to the operating system.
 
-    A step allocates and frees gigabytes; getting them back page by page, zeroed, takes a third of
-    the time of training on a CPU (benchmarks/memory_reuse.py).
+    A training step allocates and frees gigabytes. Getting them back as zeroed pages takes a third
+    of the time of training on a CPU (benchmarks/memory_reuse.py).
     """
     if platform.libc_ver()[0] != "glibc":
         return

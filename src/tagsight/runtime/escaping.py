@@ -1,4 +1,4 @@
-"""Text of others at the borders where it would be obeyed: terminals, spreadsheets, Markdown."""
+"""Escaping of untrusted text for terminals, spreadsheets and Markdown."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 CONTROLS = re.compile(
     f"[\\x00-\\x1f\\x7f-\\x9f{_BIDI}\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-"""Control characters, which a terminal obeys; marks that turn the direction of text, which make a
-name look like another (Unicode Technical Report 36); separators of lines and paragraphs; and halves
-of characters, which cannot be shown."""
+"""Control characters, which terminals execute; bidirectional marks, with which one name can look
+like another (Unicode Technical Report 36); line and paragraph separators; and surrogates, which
+cannot be displayed."""
 
 _IN_CELLS = re.compile(f"(?![\\t\\r\\n]){CONTROLS.pattern}")
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
-_RUN = re.compile(r"'*[=+\-@\t\r\n＝＋－＠].", re.DOTALL)  # noqa: RUF001 - a spreadsheet runs these too
+_RUN = re.compile(r"'*[=+\-@\t\r\n＝＋－＠].", re.DOTALL)  # noqa: RUF001 - spreadsheets evaluate full-width characters too
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
 
 _MARKUP = re.compile(
     r"""[\\`*\[\]<>&|~$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.""", re.IGNORECASE
 )
-"""What Markdown takes for markup, or GitHub for a formula, an address or a person."""
+"""Characters that Markdown reads as markup, or GitHub as a formula, an address or a mention."""
 
 
 def printable(text: str) -> str:
-    r"""Write a line so that a terminal shows it and does nothing else.
+    r"""Escape control characters, so that a terminal only displays the text, on one line.
 
     >>> printable("a\x1b[2J.jpg, two\nlines")
     'a\\x1b[2J.jpg, two\\nlines'
@@ -40,26 +40,29 @@ def printable(text: str) -> str:
 
 
 def csv_line(cells: Iterable[object]) -> str:
-    r"""Write a row of a table, with its end, of which a spreadsheet runs no cell.
+    r"""Write a line of a CSV file in which a spreadsheet evaluates no cell.
 
-    Cells are `csv_cell`s, in which control characters are written as `printable` does, but for tabs
-    and the ends of lines, which a CSV can hold.
+    Cells are escaped by `csv_cell`, and control characters as in `printable`, except tabs and line
+    ends, which CSV can quote.
+
+    Args:
+        cells: Values of the row.
 
     >>> csv_line(["=1+1.jpg", "dog", -0.5])
     "'=1+1.jpg,dog,-0.5\n"
     """
     line = io.StringIO()
-    # With its usual end of lines, for it quotes a carriage return only then.
+    # csv.writer quotes carriage returns only with its default line end.
     csv.writer(line).writerow([csv_cell(_IN_CELLS.sub(_escaped, str(cell))) for cell in cells])
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def csv_cell(text: str) -> str:
-    """Write an apostrophe before text that a spreadsheet would take for a formula.
+    """Write an apostrophe before text that a spreadsheet would evaluate as a formula.
 
-    It does so where a cell begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of a line, and
-    more follows. Numbers stay as they are. What begins with apostrophes and then one of these gets
-    one more, so that `csv_content` gives every text back.
+    Such text begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end, and has at least one more
+    character. Numbers are unchanged. Text that already has apostrophes before one of these gets one
+    more, so that `csv_content` is the inverse.
 
     Source: OWASP, *CSV Injection*.
 
@@ -70,10 +73,13 @@ def csv_cell(text: str) -> str:
 
 
 def csv_list(names: Sequence[str]) -> str:
-    r"""Write names with semicolons between them, for a cell of `csv_line`.
+    r"""Join names by semicolons, for a cell of `csv_line`.
 
-    Many spreadsheets take a semicolon for the end of a cell, so that each name is written as a cell
-    would be; the first as the whole cell is.
+    Many spreadsheets read a semicolon as the end of a cell, so each name is escaped like a cell.
+    The first one is left to `csv_line`, which escapes the whole cell.
+
+    Args:
+        names: The names.
 
     >>> csv_list(["dog", "=A1"]), csv_line([csv_list(["=A1", "dog"])])
     ("dog;'=A1", "'=A1;dog\n")
@@ -82,7 +88,7 @@ def csv_list(names: Sequence[str]) -> str:
 
 
 def csv_content(cell: str) -> str:
-    """Read what `csv_cell` has written.
+    """Undo `csv_cell`.
 
     >>> [csv_content(cell) for cell in ("'=A1", "''=A1", "-0.5", "'tis")]
     ['=A1', "'=A1", '-0.5', "'tis"]
@@ -91,7 +97,7 @@ def csv_content(cell: str) -> str:
 
 
 def markdown_text(text: str) -> str:
-    r"""Write text so that Markdown shows it, in a line or a table's cell, and obeys none of it.
+    r"""Escape text so that Markdown displays it literally, in a paragraph or a table's cell.
 
     >>> markdown_text("<b>a|b</b>"), markdown_text("blue_sky"), markdown_text("http://a.example")
     ('\\<b\\>a\\|b\\</b\\>', 'blue_sky', 'http\\://a.example')

@@ -1,4 +1,4 @@
-"""Files and folders that are either whole or not there."""
+"""Atomic writing of files and folders: the old content or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -15,9 +15,22 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place if the block succeeds.
+    """Yield a temporary path beside ``path``, which replaces it if the block succeeds.
 
-    A reader sees the old file or the new one, never a part; after an error nothing is left behind.
+    Readers see the old file or the new one, never a part. After an error the temporary file is
+    deleted.
+
+    Args:
+        path: The file to write; its folder is created.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "notes.txt"
+        ...     with replacing(file) as temporary:
+        ...         _ = temporary.write_text("done")
+        ...     file.read_text()
+        'done'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -34,20 +47,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a small file whole or not at all."""
+    """Write a file that is small enough to be in memory, atomically.
+
+    Args:
+        path: The file; its folder is created.
+        content: Bytes, or text to encode as UTF-8.
+    """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``folder`` that takes its place if the block succeeds.
+    """Yield a temporary folder beside ``folder``, which replaces it if the block succeeds.
 
-    What else lies in ``folder`` moves over. Two folders cannot be exchanged at once everywhere:
-    between two renames the old one is complete beside its place, where `surviving_folder` finds
-    it. After an error, or at the next call after a crash, it is back.
+    Other files in ``folder`` are moved to the new one. Not every file system can exchange two
+    folders atomically: between two renames the old folder exists only under another name, where
+    `surviving_folder` finds it. After an error, or at the next call after a crash, it is renamed
+    back.
+
+    Args:
+        folder: The folder to write.
     """
-    folder = folder.resolve()  # a link to a folder stays a link
+    folder = folder.resolve()  # replace the target of a symbolic link, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
     _settle(folder)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -66,7 +88,11 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def surviving_folder(folder: Path) -> Path:
-    """Where a folder that `replacing_folder` writes is complete, if anywhere."""
+    """Return where the complete folder is, in case a crash interrupted `replacing_folder`.
+
+    Args:
+        folder: The folder that `replacing_folder` writes.
+    """
     previous = _previous(folder.resolve())
     return previous if previous.is_dir() and not folder.exists() else folder
 
@@ -90,7 +116,7 @@ def _settle(folder: Path) -> None:
 
 def _sync(path: Path) -> None:
     if path.is_dir() and os.name != "posix":
-        return  # only there a folder can be opened
+        return  # other systems cannot open a folder
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

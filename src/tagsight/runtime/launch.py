@@ -1,4 +1,7 @@
-"""Whether this process is one of several that a launcher such as ``torchrun`` started."""
+"""The rank of this process among those that a launcher such as ``torchrun`` started.
+
+Imports no torch, so that commands can use it before they import anything heavy.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from tagsight.errors import DataError
 
 @dataclass(frozen=True)
 class Launch:
-    """Which of the processes of one command this is.
+    """The rank of this process, and the number of processes.
 
     Attributes:
-        rank: From 0 over all machines; the first process alone writes and prints.
-        count: Processes over all machines.
-        local_rank: From 0 on this machine: its GPU.
+        rank: Counted from 0 over all machines; only process 0 writes and prints.
+        count: Processes on all machines.
+        local_rank: Counted from 0 on this machine; the index of its GPU.
     """
 
     rank: int = 0
@@ -24,10 +27,10 @@ class Launch:
 
 
 def launched() -> Launch:
-    """Read what the launcher says: ``WORLD_SIZE``, ``RANK`` and ``LOCAL_RANK``, as torchrun sets.
+    """Read the environment variables ``WORLD_SIZE``, ``RANK`` and ``LOCAL_RANK`` of a launcher.
 
     Raises:
-        DataError: If there are several processes, and a number is missing or out of its range.
+        DataError: If there are several processes, and a number is missing or out of range.
     """
     count = _number("WORLD_SIZE", 1)
     if count == 1:

@@ -1,4 +1,4 @@
-"""Bounds on what files of others may take, where nobody says otherwise."""
+"""Default limits on the cost of untrusted files."""
 
 MAX_PHOTO_MEMORY = 2**30
-"""Bytes that decoding one photo may take, if nobody says otherwise."""
+"""Bytes that decoding one photo may take, by default."""

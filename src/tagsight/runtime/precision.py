@@ -1,4 +1,4 @@
-"""Full precision inside an autocast region: poolings, maps and losses are never halved."""
+"""Float32 inside autocast: pooling, maps and losses are not computed in half precision."""
 
 from __future__ import annotations
 
@@ -12,12 +12,28 @@ if TYPE_CHECKING:
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[object]:
-    """Give a region without autocast; where there is none to leave, nothing that export sees."""
+    """Return a context without autocast.
+
+    Outside autocast it does nothing at all, so that exported graphs do not contain it.
+
+    Args:
+        device: Device of the computation.
+
+    Example:
+        >>> cpu = torch.device("cpu")
+        >>> with torch.autocast("cpu", torch.bfloat16), full_precision(cpu):
+        ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+        torch.float32
+    """
     if torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()
 
 
 def widened(tensor: Tensor) -> Tensor:
-    """Give a half-precision tensor in float32, and any other as it is."""
+    """Convert a half-precision tensor to float32, and return any other unchanged.
+
+    >>> widened(torch.ones(1, dtype=torch.bfloat16)).dtype, widened(torch.ones(1).double()).dtype
+    (torch.float32, torch.float64)
+    """
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -1,6 +1,6 @@
-"""The processes that train together: who they are, and what they tell one another.
+"""The processes that train together, and their communication.
 
-Alone, which is the rule, nothing is told to anybody and every share is the whole.
+Usually there is only one. It communicates with nobody, and its share is everything.
 """
 
 from __future__ import annotations
@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 LONGEST_WAIT = timedelta(hours=12)
-"""For one another: as long as the frozen stages of a large collection may take the first of them.
-A process that ends is noticed by the launcher at once."""
+"""Timeout of communication: the others wait while the first process computes the features of a
+large collection. If a process dies, the launcher notices at once."""
 
 
 def share_of(items: int, part: int, parts: int) -> range:
-    """Which of so many items in a row belong to a part; the parts are as equal as can be.
+    """Return the range of items that belong to a part; parts differ by at most one item.
+
+    Args:
+        items: Number of items.
+        part: Index of the part.
+        parts: Number of parts.
 
     >>> [share_of(5, part, 3) for part in range(3)]
     [range(0, 1), range(1, 3), range(3, 5)]
@@ -46,9 +51,15 @@ class Processes:
     """This process among those that train together.
 
     Args:
-        rank: From 0; the first alone writes.
+        rank: Counted from 0; only process 0 writes.
         count: Number of processes.
-        local_rank: From 0 on this machine.
+        local_rank: Counted from 0 on this machine.
+
+    Example:
+        >>> Processes(rank=1, count=2).share(5)
+        range(2, 5)
+        >>> ALONE.collect("logits")
+        ['logits']
     """
 
     rank: int = 0
@@ -57,37 +68,37 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes."""
+        """Whether this process is the one that writes."""
         return self.rank == 0
 
     def share(self, items: int) -> range:
-        """Which of so many items in a row are this process's."""
+        """Return the range of items that this process computes."""
         return share_of(items, self.rank, self.count)
 
     def collect(self, value: Value) -> list[Value]:
-        """Give every process the values of all, in their order."""
+        """Gather the values of all processes in each, in the order of ranks."""
         if self.count == 1:
             return [value]
         values: list[Value | None] = [None] * self.count
         torch.distributed.all_gather_object(values, value)
-        return values  # type: ignore[return-value]  # each place has been filled
+        return values  # type: ignore[return-value]  # all_gather_object fills each place
 
     def total(self, values: Tensor) -> Tensor:
-        """Add up what every process has, place by place."""
+        """Sum a tensor over all processes, element by element."""
         if self.count > 1:
             values = values.clone()
             torch.distributed.all_reduce(values)
         return values
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Block until all processes have called this."""
         self.collect(None)
 
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
-        """Let the first process of each machine through the block, and then the others.
+        """Run the block in the first process of each machine, and then in the others.
 
-        What the first leaves on the machine's disk the others find.
+        The others find the files that the first one wrote.
         """
         if self.local_rank:
             self.wait()
@@ -97,7 +108,7 @@ class Processes:
 
     @contextmanager
     def own_share(self) -> Iterator[None]:
-        """Make an error in the block say whose share it is in, since no other process has it."""
+        """Add this process's rank to a `DataError` in the block, which no other process sees."""
         try:
             yield
         except DataError as error:
@@ -107,17 +118,17 @@ class Processes:
             raise RankError(msg) from error
 
     def wrapped(self, objective: nn.Module, *, staged: bool = False) -> nn.Module:
-        """Let the gradients of a module be the mean of all processes'.
+        """Wrap a module so that its gradients are averaged over all processes.
 
-        Batch norm that is trained takes its statistics over all of them, which torch can do on a
-        GPU only.
+        Trained batch norm gets its statistics from all processes, which torch supports on GPUs
+        only.
 
         Args:
             objective: On this process's device, in training mode. Its batch norms are replaced.
-            staged: Whether some parameters may have no part in a step.
+            staged: Whether some parameters may have no gradient in a step.
 
         Raises:
-            DataError: If batch norm is trained on a CPU by several processes.
+            DataError: If several processes would train batch norm on CPUs.
         """
         if self.count == 1:
             return objective
@@ -125,9 +136,9 @@ class Processes:
         if any(isinstance(m, _BatchNorm) and m.training for m in objective.modules()):
             if device.type == "cpu":
                 msg = (
-                    "expected batch norm to be frozen where several processes train on CPUs, "
-                    "got one that is trained; say --system.backbone.freeze_batch_norm true, or "
-                    "train in one process"
+                    "expected frozen batch norm where several processes train on CPUs, got trained "
+                    "batch norm; set `system.backbone.freeze_batch_norm=true`, or train in one "
+                    "process"
                 )
                 raise DataError(msg)
             objective = convert_sync_batchnorm(objective)
@@ -139,7 +150,11 @@ ALONE = Processes()
 
 
 def accumulating(objective: nn.Module) -> AbstractContextManager[object]:
-    """Keep what the block adds to the gradients from being told to the other processes yet."""
+    """Add to the gradients without averaging them over the processes yet.
+
+    Args:
+        objective: A module that `Processes.wrapped` returned.
+    """
     if isinstance(objective, DistributedDataParallel):
         return objective.no_sync()
     return nullcontext()
@@ -147,15 +162,15 @@ def accumulating(objective: nn.Module) -> AbstractContextManager[object]:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Processes]:
-    """Join the processes that a launcher started, for as long as the block lasts.
+    """Join the processes that a launcher started, for the duration of the block.
 
-    After an error nobody is waited for: the launcher ends the others.
+    After an error the others are not waited for: the launcher ends them.
 
     Args:
-        device: What this process computes on; it decides how they talk, by NCCL or Gloo.
+        device: Device of this process; GPUs communicate by NCCL, CPUs by Gloo.
 
     Raises:
-        RankError: If another of them ended without a word, and this one cannot go on.
+        RankError: If another process ended without an error message.
     """
     launch = launched()
     if launch.count == 1:
@@ -171,13 +186,13 @@ def joined(device: torch.device) -> Iterator[Processes]:
         if not _is_lost(error):
             raise
         msg = (
-            f"process {launch.rank} of {launch.count} cannot go on, as another one has ended, was "
-            "killed or does not answer; start all again, a training with --resume"
+            f"process {launch.rank} of {launch.count} cannot continue, as another one has ended, "
+            "was killed or does not respond; start all again, a training run with `resume=True`"
         )
         raise RankError(msg) from error
     torch.distributed.destroy_process_group()
 
 
 def _is_lost(error: RuntimeError) -> bool:
-    """Whether another process could not be reached; Gloo's errors have no class of their own."""
+    """Return whether the connection to another process is lost; Gloo has no error class for it."""
     return isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal or in a notebook, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 LINE_EVERY = 15.0
-"""Seconds between two plain lines where there is no terminal to draw a bar on."""
+"""Seconds between two lines where no bar can be drawn."""
 
 
 wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
@@ -29,23 +30,25 @@ wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 
 NARROW = 76
-"""Columns that the words beside the bar take; what is left of the terminal is the bar's."""
+"""Columns of a terminal for the text beside the bar."""
 
 
 class Advance(Protocol):
-    """What work that takes long calls as it goes on."""
+    """A function that long work calls to report its progress."""
 
     def __call__(self, done: int, total: int | None = None) -> None:
-        """Say how many are done, and of how many if that was not known before."""
+        """Report the number of items done, and their total if it was not known before."""
 
 
 class Display:
-    """One piece of work in progress: a bar on a terminal, a plain line now and then elsewhere.
+    """The progress of one task: a bar on a terminal or in a notebook, otherwise occasional lines.
+
+    A bar in a notebook needs ipywidgets; without it there are lines.
 
     Args:
-        description: What is being done.
-        total: How much there is to do, if that is known.
-        console: Where to say it.
+        description: Name of the task.
+        total: Number of items, if known.
+        console: Shows the progress.
     """
 
     def __init__(self, description: str, total: int | None, console: Console) -> None:
@@ -53,14 +56,17 @@ class Display:
         self.description = description
         self._total = total
         self._done_before = 0
-        self._started = self._said = time.perf_counter()
+        self._started = self._last_line = time.perf_counter()
+        self._has_bar = console.is_terminal or (
+            console.is_jupyter and find_spec("ipywidgets") is not None
+        )
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=min(24, max(4, console.width - NARROW))),
             TextColumn("{task.fields[state]}", markup=False),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not self._has_bar,
         )
         self._task = self._bar.add_task(description, total=total, state="")
 
@@ -77,23 +83,23 @@ class Display:
         self._bar.stop()
 
     def begin(self, description: str, total: int, done: int = 0) -> None:
-        """Turn to another piece of work, some of which may be done; its time counts from now."""
+        """Start another task, of which some items may be done; its time counts from now."""
         self.description, self._total, self._done_before = description, total, done
-        self._started = self._said = time.perf_counter()
+        self._started = self._last_line = time.perf_counter()
         self._bar.reset(self._task, description=description, total=total, state="")
 
     def update(self, done: int, total: int | None = None, state: str = "") -> None:
-        """Show how many are done, and a few words on how it stands."""
+        """Show the number of items done, and optionally a few words on the state."""
         self._total = self._total if total is None else total
         text = "  ".join(part for part in (self._count(done), self._left(done), state) if part)
         self._bar.update(self._task, completed=done, total=self._total, state=text)
         now = time.perf_counter()
-        if not self.console.is_terminal and now - self._said >= LINE_EVERY:
-            self._said = now
+        if not self._has_bar and now - self._last_line >= LINE_EVERY:
+            self._last_line = now
             self.say(f"{self.description}  {text}")
 
     def say(self, text: str) -> None:
-        """Leave a line that stays."""
+        """Print a line that stays, above the bar if there is one."""
         print_line(self.console, text)
 
     def _count(self, done: int) -> str:
@@ -111,34 +117,39 @@ class Display:
 def progress(
     description: str, total: int | None = None, *, console: Console | None = None
 ) -> Iterator[Advance]:
-    """Show how far a piece of work is, for as long as the block lasts.
+    """Show the progress of a task during the block.
 
     Args:
-        description: What is being done.
-        total: How much there is to do, if that is known before.
-        console: Where to say it, by default the standard error stream.
+        description: Name of the task.
+        total: Number of items, if known.
+        console: Shows the progress; by default standard error, or the notebook's cell.
 
     Yields:
-        A function to call with the number done.
+        A function to call with the number of items done.
+
+    Example:
+        >>> with progress("checking photos", 3, console=Console(quiet=True)) as advance:
+        ...     for done in range(1, 4):
+        ...         advance(done)
     """
     with Display(description, total, console or terminal()) as display:
         yield display.update
 
 
 def terminal() -> Console:
-    """The standard error stream, on which the first of several processes alone speaks."""
+    """Return a console on standard error, or in the notebook's cell, for the first process only."""
     return Console(stderr=True, quiet=launched().rank > 0)
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print one line, whatever the names in it hold: unwrapped, and nothing in it is obeyed."""
+    """Print one line, unwrapped, with control characters and markup escaped."""
     console.print(
         printable(wording.get()(text)), markup=False, highlight=False, emoji=False, soft_wrap=True
     )
 
 
 def clock(seconds: float) -> str:
-    """Write a length of time as a clock would.
+    """Format a duration in seconds as a clock does.
 
     >>> clock(75), clock(3600)
     ('1:15', '1:00:00')
@@ -149,17 +160,17 @@ def clock(seconds: float) -> str:
 
 
 class WorkLog(Protocol):
-    """What follows long work: it hears remarks, and how far the work is."""
+    """Receives remarks on long work, and its progress."""
 
     def note(self, text: str) -> None:
-        """Say something once."""
+        """Record a remark."""
 
     def work(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Show how far work is; the function that it gives is called with the number done."""
+        """Return a context for a task, with a function to call with the number of items done."""
 
 
 class TerminalLog:
-    """Follow long work on the terminal, or not at all.
+    """Shows remarks and progress on the terminal or in a notebook, or nowhere.
 
     Args:
         shown: Whether anything is shown.
@@ -173,5 +184,5 @@ class TerminalLog:
         print_line(self.console, text)
 
     def work(self, description: str, total: int) -> AbstractContextManager[Advance]:
-        """Show how far work is, for as long as the block lasts."""
+        """Show the progress of a task during the block."""
         return progress(description, total, console=self.console)

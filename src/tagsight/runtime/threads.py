@@ -1,4 +1,4 @@
-"""Work on a stream of items in threads, in order and within bounds."""
+"""Processing of a stream of items by threads, in order and with bounded memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def ordered_map(
     ahead: int,
     begin: Callable[[], object] | None = None,
 ) -> Generator[Result, None, None]:
-    """Apply a function to items in threads and yield the results in the order of the items.
+    """Apply a function to items in threads, and yield the results in the order of the items.
 
-    An exception, of the function or of ``items``, is raised in the place of its result. Closing
-    the generator cancels what has not begun and waits for what has.
+    An exception of the function or of ``items`` is raised in place of its result. Closing the
+    generator cancels calls that have not started and waits for the others.
 
     Args:
         function: Called in a worker thread.
-        items: Drawn in the consumer's thread, one at a time, as results are taken.
+        items: Iterated in the consumer's thread, one at a time, as results are consumed.
         workers: Number of threads.
-        ahead: Most items that are drawn but whose results are not yet taken; it bounds memory.
+        ahead: Largest number of items taken whose results are not yet consumed; bounds memory.
         begin: Called in each thread before its first item.
 
     Raises:
@@ -48,7 +48,13 @@ def ordered_map(
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of so many items, the last one shorter; what comes before an error is given before it.
+    """Yield lists of ``size`` items; the last one may be shorter.
+
+    Items that precede an error of the iterable are yielded before it is raised.
+
+    Args:
+        items: The items.
+        size: Items of a list.
 
     >>> list(batched("abc", 2))
     [['a', 'b'], ['c']]
@@ -91,7 +97,7 @@ def _submitted(
     try:
         for item in items:
             yield pool.submit(function, item)
-    except Exception as error:  # the items' own error waits for the results before it
+    except Exception as error:  # raised in order, after the results before it
         failed: Future[Result] = Future()
         failed.set_exception(error)
         yield failed

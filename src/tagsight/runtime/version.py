@@ -1,3 +1,3 @@
-"""The version of the package, which files and answers carry."""
+"""The version of the package. Imports nothing."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Training: preparation, the loop, the run and its folder, resuming.
+"""Training: preparation, the loop, the run and its folder, resuming, the log.
 
 May import evaluation and what lies below it.
 """

@@ -1,4 +1,4 @@
-"""The log of a run: its steps as lines of JSON in a file, its progress on the terminal."""
+"""The log of a run: JSON lines in a file, and progress on the terminal or in a notebook."""
 
 from __future__ import annotations
 
@@ -8,44 +8,53 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from rich.console import Console
-
 from tagsight.metrics.measured_labels import mean_over
 from tagsight.runtime.files import write_atomically
+from tagsight.runtime.progress import Advance, Display, WorkLog, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
+    from rich.console import Console
+
     from tagsight.training.loop import Step
-from tagsight.runtime.progress import Advance, Display, WorkLog, terminal
 
 
 class Log(WorkLog, Protocol):
-    """Who follows a run."""
+    """Receives the events of a training run."""
 
-    def go_on(self, number: int) -> None:
-        """Go on after so many steps: what was said of later ones is said again."""
+    def resume(self, number: int) -> None:
+        """Drop the events after a step, as those steps will be taken again.
+
+        Args:
+            number: Steps done by the state that the run resumes from.
+        """
 
     def step(self, step: Step) -> None:
         """Record a step of the optimiser."""
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """Record the validation after an epoch, counted from 0."""
+        """Record the validation metrics of an epoch, counted from 0."""
 
 
 class RunLog:
-    """Follow a training run: a file for later, the terminal for now.
+    """Write the events of a training run to a file, and show its progress.
 
-    The file has one JSON object a line, told apart by ``kind``: ``note``, ``step`` with every named
-    term of the loss, ``epoch`` with the metrics on the validation split. Epochs and steps are
-    counted from 1. A line is on its way to the disk as soon as it is written.
+    The file has one JSON object per line. Its ``kind`` is ``note``, ``step`` with every named term
+    of the loss, or ``epoch`` with the metrics on the validation split. Epochs and steps are counted
+    from 1. Each line is written to the file at once.
 
     Args:
-        path: The file, which is begun anew unless a run goes on, or None for no file.
+        path: The file, overwritten unless the run is resumed; None writes no file.
         total_steps: Steps of the whole run.
-        console: Where progress is shown, by default the standard error stream.
+        console: Shows progress; by default standard error, or the notebook's cell.
+
+    Example:
+        >>> from rich.console import Console
+        >>> with RunLog(None, 100, Console(quiet=True)) as log:
+        ...     log.note("word vectors from labels.txt")
     """
 
     def __init__(self, path: Path | None, total_steps: int, console: Console | None = None) -> None:
@@ -71,8 +80,12 @@ class RunLog:
     ) -> None:
         self._open.close()
 
-    def go_on(self, number: int) -> None:
-        """Go on after so many steps; lines of later ones are dropped, as they come again."""
+    def resume(self, number: int) -> None:
+        """Keep the lines of the file up to a step, and append to them.
+
+        Args:
+            number: Steps done by the state that the run resumes from.
+        """
         self._first_step = number
         self._display.begin("training", self._steps, number)
         if self._path is None or not self._path.is_file():
@@ -84,13 +97,13 @@ class RunLog:
         self._best = max((score for score in scores if score is not None), default=-math.inf)
 
     def note(self, text: str) -> None:
-        """Say something once."""
+        """Record a remark and show it."""
         self._record("note", text=text)
         self._display.say(text)
 
     @contextmanager
     def work(self, description: str, total: int) -> Iterator[Advance]:
-        """Show how far work between the steps is, for as long as the block lasts."""
+        """Show the progress of work between steps, such as validation, during the block."""
         self._display.begin(description, total)
         yield self._display.update
         self._display.begin("training", self._steps, self._first_step)
@@ -111,7 +124,7 @@ class RunLog:
         self._display.update(step.number, state=self._state(step))
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
-        """Record the validation after an epoch, counted from 0."""
+        """Record the validation metrics of an epoch, counted from 0, and show its mAP."""
         number = self._last.number if self._last else 0
         self._record("epoch", epoch=epoch + 1, step=number, **metrics)
         score = metrics["mAP"]
@@ -143,7 +156,7 @@ class RunLog:
 
 
 def _until(number: int, path: Path) -> Iterator[str]:
-    """The lines of a log up to a step; what a killed process wrote in part is no line."""
+    """Yield the lines of a log up to a step; a killed process may have left a partial line."""
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             try:
@@ -156,5 +169,5 @@ def _until(number: int, path: Path) -> Iterator[str]:
 
 
 def _none_for_nan(value: object) -> object:
-    """JSON knows no numbers that are not finite."""
+    """Replace a number that is not finite, which JSON does not have, by None."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

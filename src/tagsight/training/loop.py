@@ -36,11 +36,11 @@ class Step(NamedTuple):
 
     Attributes:
         epoch: Counted from 0.
-        number: Steps done, over all epochs.
-        losses: The objective's terms by name, as weighted.
+        number: Steps done over all epochs, this one included.
+        losses: Weighted terms of the loss, by name.
         lr: Learning rate of the new layers.
-        photos_per_second: Over this step, waiting for photos included.
-        ends_epoch: Whether it is the last of its epoch.
+        photos_per_second: Throughput of this step, waiting for photos included.
+        ends_epoch: Whether it is the last step of its epoch.
     """
 
     epoch: int
@@ -52,27 +52,27 @@ class Step(NamedTuple):
 
 
 class Objective(nn.Module):
-    """A system whose ``forward`` is its losses: what a distributed wrapper must see."""
+    """A system whose ``forward`` computes its losses, as `DistributedDataParallel` requires."""
 
     def __init__(self, system: System) -> None:
         super().__init__()
         self.system = system
 
     def forward(self, images: Images, targets: Tensor, progress: float) -> dict[str, Tensor]:
-        """Give the named terms of the objective."""
+        """Compute the weighted terms of the loss, by name."""
         return self.system.losses(images, targets, progress)
 
 
 class Training:
-    """The training loop: it yields its steps, and can be stopped between two and gone on with.
+    """The training loop: an iterator over its steps, which can be saved and resumed between them.
 
-    The caller may evaluate between steps; the system is put into training mode again before the
-    next. Several processes each make their share of a step, and then take it together.
+    The caller may evaluate the system between steps; it is put into training mode again before the
+    next one. Of several processes each computes the gradients of its share of a step's photos.
 
     Args:
-        system: On the runtime's device; it is trained in place.
+        system: On the runtime's device; trained in place.
         batches: The training photos.
-        config: Optimiser, schedule and length.
+        config: Optimiser, schedule and number of epochs.
         runtime: Device, precision, processes.
 
     Attributes:
@@ -100,15 +100,15 @@ class Training:
 
     @property
     def candidate(self) -> System:
-        """The system to use: the trained one, or the average of what it was."""
+        """The system to evaluate and keep: the trained one, or its moving average."""
         return self._system if self._average is None else cast("System", self._average.module)
 
     def __iter__(self) -> Iterator[Step]:
-        """Take the steps that are left.
+        """Take the remaining steps.
 
         Raises:
-            FloatingPointError: If the loss is not finite; the step is not taken.
-            DataError: If a photo cannot be read any more.
+            FloatingPointError: If the loss is not finite; that step is not taken.
+            DataError: If a photo can no longer be read.
         """
         per_epoch, optimizer = len(self._batches), self._optimizer
         for epoch in range(self.number // per_epoch, self._config.epochs):
@@ -117,9 +117,9 @@ class Training:
             for batch in self._batches(epoch, start=self.number - epoch * per_epoch):
                 if not terms:
                     optimizer.zero_grad()
-                    chance = torch.get_rng_state()
-                torch.set_rng_state(chance)  # all parts of a step look at the same views
-                terms.update(self._learn(batch))
+                    rng_state = torch.get_rng_state()
+                torch.set_rng_state(rng_state)  # all parts of a step draw the same views
+                terms.update(self._add_gradients(batch))
                 if not batch.ends_step:
                     continue
                 lr = optimizer.param_groups[0]["lr"]
@@ -129,8 +129,8 @@ class Training:
                 yield Step(epoch, self.number, dict(terms), lr, rate, ends_epoch)
                 before, terms = time.perf_counter(), Counter()
 
-    def _learn(self, batch: Batch) -> dict[str, float]:
-        """Add a part's share to the gradients; give all processes' share of the loss terms."""
+    def _add_gradients(self, batch: Batch) -> dict[str, float]:
+        """Add a batch to the gradients; return its part of the loss terms, over all processes."""
         self._system.train()
         runtime = self._runtime
         images, targets = on_device(batch.images, runtime), batch.targets.to(runtime.device)
@@ -142,7 +142,7 @@ class Training:
             terms = dict(zip(losses, shares, strict=True))
             if not math.isfinite(sum(shares)):
                 raise FloatingPointError(self._not_finite(terms))
-            # The processes' gradients are averaged, their shares add up.
+            # DistributedDataParallel averages gradients, but the shares of a step add up to 1.
             self._scaler.scale(runtime.processes.count * values.sum()).backward()
         return terms
 
@@ -162,11 +162,11 @@ class Training:
         lr = self._optimizer.param_groups[0]["lr"]
         return (
             f"the loss is not finite at step {self.number + 1} ({listed}; learning rate {lr:.3g}); "
-            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
+            "try a lower `training.lr`, `training.clip_norm=1`, or `precision=float32`"
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, random numbers included."""
+        """Return everything that the next step depends on, generator states included."""
         cuda = self._runtime.device.type == "cuda"
         return {
             "number": self.number,
@@ -176,7 +176,7 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was called."""
+        """Restore what `state_dict` returned, so that the next step is the one after it."""
         self.number = state["number"]
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -201,17 +201,22 @@ class _Part(Protocol):
 
 
 def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
-    """Make the optimiser over the parameters that are trained."""
+    """Create the optimiser over the trained parameters.
+
+    Args:
+        system: Defines the parameter groups and their learning rates.
+        config: Optimiser, learning rate and weight decay.
+    """
     wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
     groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
     if config.decayed_parameters == "weights":
-        decayed = [_part(group, weights=True) for group in groups]
-        spared = [_part(group, weights=False) | {"weight_decay": 0.0} for group in groups]
-        groups = [group for group in decayed + spared if group["params"]]
+        decayed = [_subset(group, weights=True) for group in groups]
+        undecayed = [_subset(group, weights=False) | {"weight_decay": 0.0} for group in groups]
+        groups = [group for group in decayed + undecayed if group["params"]]
     lr, decay = config.lr, config.weight_decay
     match config.optimizer:
         case "sgd":
-            # Fused it cannot begin with some parameters later than with others.
+            # Fused SGD requires that all parameters of a group get gradients from the first step.
             fused = not system.staged
             return torch.optim.SGD(groups, lr, momentum=0.9, weight_decay=decay, fused=fused)
         case "adam":
@@ -223,13 +228,28 @@ def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
 def build_schedule(
     optimizer: Optimizer, config: TrainConfig, steps: int, steps_per_epoch: int
 ) -> LRScheduler:
-    """Make the learning rate's course over all steps."""
+    """Create the learning rate schedule, one value per step.
+
+    Args:
+        optimizer: Its groups have the highest learning rates.
+        config: Kind of schedule, warm-up and decay.
+        steps: Steps of the whole run.
+        steps_per_epoch: Steps of an epoch.
+
+    Example:
+        >>> import torch
+        >>> from tagsight.config import TrainConfig
+        >>> sgd = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        >>> schedule = build_schedule(sgd, TrainConfig(schedule="one_cycle"), 10, 5)
+        >>> [round(rate, 2) for rate in schedule.get_last_lr()]
+        [0.04]
+    """
     if config.schedule == "one_cycle":
         peaks = [group["lr"] for group in optimizer.param_groups]
-        # Torch divides by zero where the rise ends exactly on the first step.
+        # OneCycleLR divides by zero if the warm-up ends exactly on the first step.
         rise = min(1.0, config.warmup + 1e-6)
         cycled = config.cycle_momentum
-        # One more step than is taken: the schedule refuses to be asked for a rate after its end.
+        # One step more than is taken: after the last step OneCycleLR computes one more rate.
         return OneCycleLR(optimizer, peaks, steps + 1, pct_start=rise, cycle_momentum=cycled)
     rising = max(1.0, config.warmup_epochs * steps_per_epoch)
     decay_every = config.decay_every * steps_per_epoch if config.schedule == "step" else math.inf
@@ -241,7 +261,7 @@ def build_schedule(
 
 
 def _moving_average(system: System, decay: float) -> AveragedModel:
-    """An average that forgets the first, untrained weights quickly."""
+    """Create an exponential moving average that gives the first, untrained weights little share."""
 
     @torch.no_grad()
     def average(kept: Tensors, new: Tensors, updates: Tensor | int) -> None:
@@ -251,6 +271,6 @@ def _moving_average(system: System, decay: float) -> AveragedModel:
     return AveragedModel(system, multi_avg_fn=average, use_buffers=False)
 
 
-def _part(group: dict[str, Any], *, weights: bool) -> dict[str, Any]:
+def _subset(group: dict[str, Any], *, weights: bool) -> dict[str, Any]:
     parameters = [p for p in group["params"] if (p.ndim > 1) == weights]
     return {**group, "params": parameters}

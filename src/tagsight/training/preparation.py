@@ -1,4 +1,4 @@
-"""Before training: every photo is opened, every row gets its split, both are recorded."""
+"""Preparation of a run: every photo is decoded once, and every row is assigned to a split."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """Rows that a run can be trusted to.
+    """Checked annotations, ready for training.
 
     Attributes:
-        annotations: With splits; every photo opens.
-        problems: The photos that were left out, and why.
+        annotations: Rows with splits; every photo can be decoded.
+        problems: The photos left out, with reasons.
         hashes: Content hash of every photo.
-        facts: Format, protocol and labels left out if any, photos per split, and the hashes of
-            rows and split, for the model folder.
+        facts: For the model folder: format, protocol, labels left out, photos per split, and the
+            hashes of rows and splits.
     """
 
     annotations: Annotations
@@ -41,12 +41,14 @@ def checked(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Check:
-    """Read and decode every photo, in every process a share of them, so that all know of all.
+    """Decode every photo once, to find damaged ones and hash the others.
+
+    Of several processes each decodes its share, and all get the results for every photo.
 
     Args:
         paths: The photos.
         runtime: Threads and processes.
-        progress: Called with the photos of the share done so far and their number.
+        progress: Called with the number of photos done and the total, of this process's share.
     """
     share = [paths[place] for place in runtime.processes.share(len(paths))]
     found = check_photos(
@@ -77,16 +79,16 @@ def prepare(
     Of several processes each checks its share, and the first one writes.
 
     Args:
-        annotations: As read.
+        annotations: The rows as read.
         out: The run folder.
-        runtime: Whose threads open the photos.
-        seed: Of the split, where one has to be drawn.
+        runtime: Threads and processes.
+        seed: Seed of the split, if one has to be drawn.
         max_bad: Largest fraction of photos that may be left out, as for `without_problems`.
-        hold_out: Whether validation photos are taken out of ``train`` if there are no others.
-        progress: Called with the photos done so far and their number.
+        hold_out: Whether to take validation photos out of ``train`` if the data have none.
+        progress: Called with the number of photos done and the total.
 
     Raises:
-        DataError: If more photos are bad.
+        DataError: If more photos are unusable than ``max_bad`` allows.
     """
     check = checked(annotations.paths, runtime, progress=progress)
     sound = without_problems(annotations, check, max_bad=max_bad)

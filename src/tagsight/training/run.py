@@ -11,7 +11,7 @@ import torch
 from tagsight.checkpoint.folder import load_model, model_digest
 from tagsight.checkpoint.initial_weights import start_from
 from tagsight.errors import DataError
-from tagsight.evaluation.predictions import describe, predict
+from tagsight.evaluation.predictions import forward_photos, predict
 from tagsight.labels.space import LabelSpace
 from tagsight.labels.vectors import label_vectors
 from tagsight.loading.augmentation import Augmentation
@@ -21,7 +21,7 @@ from tagsight.nn.views import ORIGINAL
 from tagsight.systems.catalogue import SYSTEMS, build_system
 from tagsight.systems.remembering import RememberingSystem
 from tagsight.training.loop import Training
-from tagsight.training.origin import origin_of
+from tagsight.training.resume import origin_of
 from tagsight.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """What a run begins with.
+    """Initialisation and resuming.
 
     Args:
-        vectors: Word vectors file, if any.
-        init: A model whose weights to start from, if any.
-        resume: Whether to go on from the state in the run folder, if there is one.
-        state_every: Seconds from one saved state to the next.
+        vectors: File of word vectors of the labels, if any.
+        init: Model folder of the initial weights, if any.
+        resume: Whether to resume from the saved state in the run folder, if there is one.
+        state_every: Seconds between saved states.
     """
 
     vectors: Path | None = None
@@ -67,75 +67,84 @@ def train_run(
     hashes: Mapping[Path, bytes] | None = None,
     facts: Mapping[str, object] | None = None,
 ) -> Outcome:
-    """Train a recipe on the training rows and keep the epoch that is best on the validation rows.
+    """Train a recipe on the training rows and keep the best epoch on the validation rows.
 
-    The model folder is written after every epoch that improves on the ones before, complete with
-    thresholds, so that whatever ends the run leaves the best model so far. Until the run is done
-    the run folder also has the state of the training, to go on from. Test rows are not read.
+    The model folder is written after every epoch that is better than all before it, with fitted
+    thresholds, so that the best model so far exists whenever the run ends. Until the run is
+    finished, its folder also has saved states to resume from. Test rows are not read.
 
-    Where the recipe selects nothing every epoch takes the place of the one before. Validation rows
-    are then measured, and thresholds fitted to them, if there are any; otherwise a score of 0.5
-    decides.
+    If the recipe selects no epoch, each epoch replaces the one before. Validation rows are then
+    measured and used to fit thresholds if there are any; without them the threshold is 0.5.
 
-    A system that remembers sees each photo once, as it is, and has one epoch and no state: what
-    interrupts it leaves nothing, and it begins anew.
+    A k-NN system (`RememberingSystem`) embeds each photo once, unaugmented. It has one epoch and no
+    saved state: after an interruption it starts again.
 
     Args:
-        annotations: With splits; photos are known to be readable.
+        annotations: Rows with splits; photos are known to be readable.
         recipe: System and settings.
-        out: The run folder; the model goes into ``out / "model"``.
-        runtime: Device, precision, processes; the first process alone writes.
-        log: Who follows the run.
-        start: What the run begins with.
-        hashes: Content hash of every photo, to keep what frozen stages make of it.
-        facts: What the model folder should say of its origin.
+        out: The run folder; the model is written to ``out / "model"``.
+        runtime: Device, precision, processes; only the first process writes.
+        log: Receives the events of the run.
+        start: Initialisation and resuming.
+        hashes: Content hash of every photo; with them, features of frozen stages are cached.
+        facts: Origin of the model, for the model folder.
 
     Raises:
-        DataError: If there are no training rows, or no validation rows to choose by; if the run
-            that is to go on was begun with something else.
+        DataError: If there are no training rows, or no validation rows where they are needed, or
+            if the run to resume began with other settings or data.
         FloatingPointError: If the loss or a logit is not finite; the best model so far is kept.
     """
     torch.manual_seed(recipe.training.seed)
-    learn, judge = annotations.rows("train"), _validation_rows(annotations, recipe)
-    if not _has_labels(judge):
-        log.note("no validation photos: the last epoch is kept, and labels are decided at 0.5")
+    train_rows, val_rows = annotations.rows("train"), _validation_rows(annotations, recipe)
+    if not _has_labels(val_rows):
+        log.note("no validation photos: the last epoch is kept, and thresholds are 0.5")
     digest = model_digest(start.init) if start.init else None
     facts = {**(facts or {}), **({"init": digest} if digest else {})}
-    run = RunFolder(out, recipe, judge, runtime.processes, log, facts, start.state_every)
+    run = RunFolder(out, recipe, val_rows, runtime.processes, log, facts, start.state_every)
     origin = origin_of(recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest)
     state = run.open(origin, resume=start.resume)
-    labels = _label_space(learn, recipe, start.vectors, log)
+    labels = _label_space(train_rows, recipe, start.vectors, log)
     system = _system(labels, recipe, runtime, log, init=None if state else start.init)
     try:
-        with _photos(system, recipe, learn, judge, runtime, hashes, log) as (shown, judged):
+        with _photos(system, recipe, train_rows, val_rows, runtime, hashes, log) as photos:
+            train_photos, val_photos = photos
             if isinstance(system, RememberingSystem):
-                seen = (shown, learn.targets), (judged, judge.targets)
-                run.judge(0, system, labels, _remembering(system, *seen, runtime, log))
+                known = (train_photos, train_rows.targets), (val_photos, val_rows.targets)
+                run.keep_if_best(0, system, labels, _remember(system, *known, runtime, log))
             else:
-                training = _training(system, shown, learn.targets, recipe, runtime)
+                training = _training(system, train_photos, train_rows.targets, recipe, runtime)
                 if state is not None:
                     training.load_state_dict(state["training"])
                 run.save_state(training)
                 for step in training:
                     log.step(step)
                     if step.ends_epoch:
-                        candidate = training.candidate
-                        measured = _has_labels(judge)
-                        logits = predict(candidate, judged, runtime).logits if measured else None
-                        run.judge(step.epoch, candidate, labels, logits)
+                        system, logits = training.candidate, None
+                        if _has_labels(val_rows):
+                            logits = predict(system, val_photos, runtime).logits
+                        run.keep_if_best(step.epoch, system, labels, logits)
                     run.save_state_if_due(training)
     except KeyboardInterrupt:
         return run.interrupted()
     except FloatingPointError:
-        run.tell_what_is_kept()
+        run.note_kept_model()
         raise
     return run.finished()
 
 
 def augmentation_of(recipe: Recipe) -> Augmentation:
-    """What a recipe does at random to the photos that it trains on."""
+    """Return the augmentation of a recipe's training photos.
+
+    Args:
+        recipe: System and settings.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> augmentation_of(RECIPES["gcam-cpu"]).only_flips
+        True
+    """
     training = recipe.training
-    if SYSTEMS[recipe.system].remembers:  # each photo as it is, once
+    if SYSTEMS[recipe.system].remembers:  # each photo once, unaugmented
         return Augmentation(training.image_size, 1.0, flip=False, seed=training.seed)
     return Augmentation(
         training.image_size,
@@ -148,11 +157,11 @@ def augmentation_of(recipe: Recipe) -> Augmentation:
 
 
 def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
-    """Take the validation rows; there may be none where nothing needs them."""
+    """Return the validation rows, which may be none if nothing needs them."""
     has_split = "val" in annotations.split_sizes
-    judge = annotations.rows("val") if has_split else annotations.select([])
-    if _has_labels(judge):
-        return judge
+    rows = annotations.rows("val") if has_split else annotations.select([])
+    if _has_labels(rows):
+        return rows
     kind = SYSTEMS[recipe.system]
     if recipe.training.selection == "best":
         needed = "to choose the best epoch by"
@@ -161,8 +170,8 @@ def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
     elif not recipe.settings.probabilities:
         needed = f"to fit thresholds by, as the scores of {recipe.system} only rank"
     else:
-        return judge
-    msg = f"expected a photo of the split 'val' with a label, {needed}, got none among {len(judge)}"
+        return rows
+    msg = f"expected a photo of the split 'val' with a label, {needed}, got none among {len(rows)}"
     raise DataError(msg)
 
 
@@ -170,8 +179,10 @@ def _has_labels(rows: Annotations) -> bool:
     return bool((rows.targets == 1).any())
 
 
-def _label_space(learn: Annotations, recipe: Recipe, vectors: Path | None, log: Log) -> LabelSpace:
-    labels = LabelSpace.from_targets(learn.names, learn.targets)
+def _label_space(
+    train_rows: Annotations, recipe: Recipe, vectors: Path | None, log: Log
+) -> LabelSpace:
+    labels = LabelSpace.from_targets(train_rows.names, train_rows.targets)
     if not SYSTEMS[recipe.system].needs_vectors:
         return labels
     found = label_vectors(labels.names, source=vectors, cooccurrence=labels.cooccurrence)
@@ -194,26 +205,26 @@ def _system(
 def _photos(
     system: System,
     recipe: Recipe,
-    learn: Annotations,
-    judge: Annotations,
+    train_rows: Annotations,
+    val_rows: Annotations,
     runtime: Runtime,
     hashes: Mapping[Path, bytes] | None,
     log: Log,
 ) -> Iterator[tuple[Photos, Photos]]:
-    """Photos to learn from and to judge by: as frozen features if they can be kept, else pixels."""
+    """Open the training and validation photos: as cached features if possible, else as pixels."""
     augmentation = augmentation_of(recipe)
     side, square = augmentation.source_side, augmentation.takes_squares
     memory, most = runtime.photo_memory // 2, runtime.max_photo_memory
     pixels = (
-        PhotoStore(learn.paths, side, memory, square=square, max_memory=most),
-        PhotoStore(judge.paths, augmentation.side, memory, max_memory=most),
+        PhotoStore(train_rows.paths, side, memory, square=square, max_memory=most),
+        PhotoStore(val_rows.paths, augmentation.side, memory, max_memory=most),
     )
     if not (hashes and runtime.cache and can_be_kept(system.backbone, augmentation)):
         yield pixels
         return
     splits = (
-        Rows(learn.paths, wanted_views(system, augmentation)),
-        Rows(judge.paths, [ORIGINAL]),
+        Rows(train_rows.paths, wanted_views(system, augmentation)),
+        Rows(val_rows.paths, [ORIGINAL]),
     )
     with kept_features(Encoder(system, augmentation.side, runtime), splits, hashes, log) as kept:
         yield pixels if kept is None else (kept[0], kept[1])
@@ -234,23 +245,28 @@ def _training(
     return Training(system, batches, recipe.training, runtime)
 
 
-def _remembering(
+def _remember(
     system: RememberingSystem,
-    learn: tuple[Photos, Tensor],
-    judge: tuple[Photos, Tensor],
+    train: tuple[Photos, Tensor],
+    val: tuple[Photos, Tensor],
     runtime: Runtime,
     log: Log,
 ) -> Tensor:
-    """Let a system remember photos and choose its settings; give the logits that it is judged by.
+    """Store the training photos in a k-NN system, and let it choose its settings.
 
-    Every process describes its share of the photos and remembers all of them.
+    Each process embeds its share of the photos; all of them store every embedding.
+
+    Returns:
+        ``(N, L)`` float, logits of the validation rows.
     """
     embeddings = []
-    for description, (photos, _) in zip(("remembering", "validating"), (learn, judge), strict=True):
+    for description, (photos, _) in zip(("remembering", "validating"), (train, val), strict=True):
         with log.work(description, len(photos)) as advance:
-            embeddings.append(describe(system, photos, runtime, progress=advance))
-    system.remember(embeddings[0], learn[1])
-    with log.work("comparing", len(learn[0])) as advance:
-        chosen = system.choose(embeddings[1], judge[1], progress=advance)
+            embeddings.append(
+                forward_photos(system.describe, system, photos, runtime, progress=advance)
+            )
+    system.remember(embeddings[0], train[1])
+    with log.work("comparing", len(train[0])) as advance:
+        chosen = system.choose(embeddings[1], val[1], progress=advance)
     log.note(chosen)
     return system.recall(embeddings[1])

@@ -1,4 +1,4 @@
-"""The run folder: the best model so far, and the state to go on from after whatever ends a run."""
+"""The run folder: the best model so far and, until the run is finished, its saved states."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.errors import DataError
 from tagsight.metrics.classification import average_precision, mean_average_precision
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
-from tagsight.training.origin import changes
-from tagsight.training.resume import load_state, remove_states, save_state
+from tagsight.training.resume import load_state, origin_changes, remove_states, save_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,18 +27,18 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
     from tagsight.training.log import Log
     from tagsight.training.loop import Training
-    from tagsight.training.origin import Origin
+    from tagsight.training.resume import Origin
 
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch that was best so far.
+    """The best epoch so far.
 
     Args:
         epoch: Counted from 0.
-        validation: On the validation split after it: ``mAP`` in percent, None if there is no label
-            that it could rest on, the number of ``labels``, and of those that were counted. Empty
-            without a validation split.
+        validation: Metrics on the validation split after that epoch: ``mAP`` in percent, or None
+            if it is not defined for any label; the number of ``labels``; and ``labels_counted``,
+            those that the mAP is a mean over. Empty without a validation split.
     """
 
     epoch: int
@@ -48,12 +47,12 @@ class Best:
 
 @dataclass(frozen=True)
 class Outcome(Best):
-    """What came of a run.
+    """The outcome of a run.
 
     Args:
         model: The model folder, with the weights of the best epoch.
-        minutes: From the first decoded photo to the end, those before an interruption included.
-        interrupted: Whether the run was ended before its time.
+        minutes: Training time from the first decoded photo to the end, over all sessions.
+        interrupted: Whether Ctrl-C ended the run early.
     """
 
     model: Path
@@ -62,23 +61,23 @@ class Outcome(Best):
 
 
 class RunFolder:
-    """A run's folder while it is trained, and what came of the run so far.
+    """The folder of a run in progress: keeps the best model, and saves states.
 
     Args:
-        folder: Where it is.
+        folder: The run folder.
         recipe: System and settings.
-        judge: The validation rows.
-        processes: Of which the first alone writes.
-        log: Who follows the run.
-        facts: What the model folder should say of its origin.
-        state_every: Seconds from one saved state to the next.
+        val_rows: The validation rows.
+        processes: The processes that train together; only the first one writes.
+        log: Receives notes and the metrics of epochs.
+        facts: Origin of the model, for the model folder.
+        state_every: Seconds between saved states.
     """
 
     def __init__(
         self,
         folder: Path,
         recipe: Recipe,
-        judge: Annotations,
+        val_rows: Annotations,
         processes: Processes,
         log: Log,
         facts: Mapping[str, object],
@@ -87,13 +86,13 @@ class RunFolder:
         self.best: Best | None = None
         self._folder = folder
         self._recipe = recipe
-        self._judge = judge
+        self._val_rows = val_rows
         self._processes = processes
         self._log = log
         self._facts = facts
         self._every = state_every
         self._origin: Origin = {}
-        self._before = 0.0
+        self._minutes_before = 0.0
         self._started = self._saved = time.perf_counter()
 
     @property
@@ -103,17 +102,21 @@ class RunFolder:
 
     @property
     def minutes(self) -> float:
-        """So far, those before an interruption included."""
-        return self._before + (time.perf_counter() - self._started) / 60
+        """Training time so far, in minutes, over all sessions."""
+        return self._minutes_before + (time.perf_counter() - self._started) / 60
 
     def open(self, origin: Origin, *, resume: bool) -> dict[str, Any] | None:
-        """Find the state to go on from, if that is wanted and there is one.
+        """Return the state to resume from, or None to start from the first step.
+
+        Args:
+            origin: What the run begins with.
+            resume: Whether to use a saved state, if there is one; otherwise states are deleted.
 
         Raises:
-            DataError: If the run was begun with something else, or no state is whole.
+            DataError: If the run began with other settings or data, or all states are damaged.
         """
         self._origin = origin
-        # The first process reads for all: the others may be on machines that do not see the folder.
+        # Only the first process reads: the others may be on machines without this folder.
         found = load_state(self._folder) if resume and self._processes.is_first else None
         found = self._processes.collect(found)[0]
         if found is None:
@@ -121,23 +124,23 @@ class RunFolder:
                 remove_states(self._folder)
             return None
         state = found.state
-        if changed := changes(state["origin"], origin):
+        if changed := origin_changes(state["origin"], origin):
             msg = (
-                f"expected the run in {self._folder} to go on with what it was begun with, but "
-                f"{'; '.join(changed)}; give it the same again, or start a new run in another --out"
+                f"expected the settings and data that the run in {self._folder} began with, but "
+                f"{'; '.join(changed)}; use the same again, or start a new run in another `out`"
             )
             raise DataError(msg)
         self.best = None if state["best"] is None else Best(**state["best"])
-        self._before = state["minutes"]
+        self._minutes_before = state["minutes"]
         number = state["training"]["number"]
-        self._log.go_on(number)
+        self._log.resume(number)
         for file in found.damaged:
             self._log.note(f"{file} is damaged; the state before it is used")
-        self._log.note(f"going on after step {number:,}")
+        self._log.note(f"resuming after step {number:,}")
         return state
 
     def save_state(self, training: Training) -> None:
-        """Write all that is needed to go on from here."""
+        """Write everything needed to resume from here; a full disk does not end the run."""
         self._saved = time.perf_counter()
         if not self._processes.is_first:
             return
@@ -151,56 +154,59 @@ class RunFolder:
             save_state(self._folder, training.number, state)
         except OSError as error:
             self._log.note(
-                f"the state after step {training.number:,} cannot be saved, the one before stays: "
-                f"{error}"
+                f"the state after step {training.number:,} cannot be saved, so the one before it "
+                f"is kept: {error}"
             )
 
     def save_state_if_due(self, training: Training) -> None:
-        """Write the state if the last one is old."""
+        """Write a state if ``state_every`` seconds have passed since the last one."""
         if time.perf_counter() - self._saved >= self._every:
             self.save_state(training)
 
-    def judge(
+    def keep_if_best(
         self, epoch: int, candidate: System, labels: LabelSpace, logits: Tensor | None
     ) -> None:
-        """Keep the system if it is the best so far, or if nothing is selected.
+        """Write the model folder if the system is the best so far, or if nothing is selected.
 
         Args:
             epoch: Counted from 0.
-            candidate: After it.
-            labels: What the system was built with.
-            logits: ``(N, L)`` float, of the validation rows, or None if there are none; the
-                decision is then not fitted.
+            candidate: The system after that epoch.
+            labels: The labels that the system was built with.
+            logits: ``(N, L)`` float, logits of the validation rows. None if there are no such
+                rows; thresholds and temperature are then not fitted.
+
+        Raises:
+            FloatingPointError: If a logit is not finite.
         """
         validation: dict[str, float | None] = {}
         if logits is not None:
-            validation = _validation(epoch, logits, self._judge, labels)
+            validation = _validation_metrics(epoch, logits, self._val_rows, labels)
             self._log.epoch(epoch, validation)
-        if not self._is_wanted(validation):
+        if not self._should_keep(validation):
             return
         if self._processes.is_first:
-            decision, said = Decision.default(len(labels)), {**self._facts}
+            decision, facts = Decision.default(len(labels)), {**self._facts}
             if logits is not None:
                 decision = fit_decision(
                     logits,
-                    self._judge.targets,
+                    self._val_rows.targets,
                     names=labels.names,
                     probabilities=candidate.probabilities,
                 )
-                said["validation"] = self._recorded(validation, epoch, labels)
-            # With what the system has chosen itself.
+                facts["validation"] = self._validation_facts(validation, epoch, labels)
+            # A k-NN system chooses its own settings while it is trained.
             recipe = self._recipe.model_copy(update={"settings": candidate.config})
-            save_model(self.model, candidate, labels, decision, recipe, said)
+            save_model(self.model, candidate, labels, decision, recipe, facts)
         self.best = Best(epoch, validation)
 
-    def _is_wanted(self, validation: Mapping[str, float | None]) -> bool:
+    def _should_keep(self, validation: Mapping[str, float | None]) -> bool:
         selects = self._recipe.training.selection == "best"
         return not selects or self.best is None or _is_better(validation, self.best.validation)
 
-    def _recorded(
+    def _validation_facts(
         self, validation: Mapping[str, float | None], epoch: int, labels: LabelSpace
     ) -> dict[str, object]:
-        targets = self._judge.targets
+        targets = self._val_rows.targets
         return {
             **validation,
             "epoch": epoch + 1,
@@ -208,13 +214,13 @@ class RunFolder:
             "few": rare_labels(labels.names, targets),
         }
 
-    def tell_what_is_kept(self) -> None:
-        """Say that an error does not lose the best model."""
+    def note_kept_model(self) -> None:
+        """Log, after an error, that the best model is still there."""
         if self.best is not None:
-            self._log.note(f"the model of epoch {self.best.epoch + 1} stays in {self.model}")
+            self._log.note(f"the model of epoch {self.best.epoch + 1} is kept in {self.model}")
 
     def interrupted(self) -> Outcome:
-        """What came of a run that was ended before its time; the state to go on from stays.
+        """Return the outcome of an interrupted run; its saved states stay.
 
         Raises:
             KeyboardInterrupt: If there is no model yet.
@@ -224,7 +230,7 @@ class RunFolder:
         return self._outcome(self.best, interrupted=True)
 
     def finished(self) -> Outcome:
-        """What came of a run that is done; what is needed only to go on is removed."""
+        """Return the outcome of a finished run, and delete its saved states."""
         assert self.best is not None  # there is at least one epoch
         if self._processes.is_first:
             remove_states(self._folder)
@@ -237,21 +243,21 @@ class RunFolder:
 
 
 def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float | None]) -> bool:
-    """Whether the mAP is higher; where there is none the later epoch is kept."""
+    """Return whether the mAP is higher; if one is not defined, the later epoch is better."""
     found, before = validation["mAP"], best["mAP"]
     return found is None or before is None or found > before
 
 
-def _validation(
-    epoch: int, logits: Tensor, judge: Annotations, labels: LabelSpace
+def _validation_metrics(
+    epoch: int, logits: Tensor, val_rows: Annotations, labels: LabelSpace
 ) -> dict[str, float | None]:
     if not bool(logits.isfinite().all()):
         msg = (
             f"the logits of the validation photos are not finite after epoch {epoch + 1}; "
-            "try a lower --training.lr, --training.clip_norm 1, or --precision float32"
+            "try a lower `training.lr`, `training.clip_norm=1`, or `precision=float32`"
         )
         raise FloatingPointError(msg)
-    targets = counted_targets(judge.targets, labels.trained)
+    targets = counted_targets(val_rows.targets, labels.trained)
     mean, counted = mean_average_precision(average_precision(logits, targets))
     score = 100 * mean if counted else None
     return {"mAP": score, "labels_counted": counted, "labels": len(labels)}
