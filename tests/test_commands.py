@@ -235,7 +235,7 @@ def test_a_run_that_was_cut_off_goes_on_by_the_same_command_with_resume(
         assert main([*command, "--state-every", "0"]) == INTERRUPTED
     assert "with an unfinished run; go on with --resume" in complaint(capsys, *command)
     other = complaint(capsys, *command, "--resume", "--training.lr", "0.5")
-    assert "but --training.lr is 0.5, was 0.002; give it the same again" in other
+    assert "but --training.lr is 0.5, was 0.002; use the same again" in other
     assert "best epoch" in result(capsys, *command, "--resume")
     weights = [(out / "model" / "model.safetensors").read_bytes() for out in (run, tmp_path)]
     assert weights[0] == weights[1]

@@ -90,7 +90,7 @@ def test_a_process_that_is_killed_ends_the_others_with_one_line(tmp_path):
     assert done.returncode != 0
     ours = [line for line in done.stderr.splitlines() if "process 0 of 2" in line]
     assert len(ours) == 1
-    assert ours[0].startswith("RankError: process 0 of 2 cannot go on, as another one has ended")
+    assert ours[0].startswith("RankError: process 0 of 2 cannot continue, as another one has ended")
     assert "[rank0]: Traceback" not in done.stderr
 
 
@@ -174,14 +174,14 @@ def test_a_step_in_parts_is_the_step(tmp_path, system: str, accumulate: int):
 def test_more_parts_than_photos_of_a_step_are_refused(tmp_path):
     rows = tiny_collection(tmp_path)
     with pytest.raises(
-        DataError, match=r"a photo a step for each part of each process, at least 9, got 8"
+        DataError, match=r"photo per step for each of 9 parts of each process, 9 in all, got 8"
     ):
         run(rows, tmp_path / "run", replace(RUNTIME, accumulate=9), "resnet")
 
 
 def test_batch_norm_that_is_trained_by_several_processes_on_cpus_is_refused():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
-    with pytest.raises(DataError, match="expected batch norm to be frozen where several processes"):
+    with pytest.raises(DataError, match="expected frozen batch norm where several processes"):
         Processes(0, 2).wrapped(network)
     assert ALONE.wrapped(network) is network
 

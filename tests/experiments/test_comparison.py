@@ -201,7 +201,7 @@ def test_what_is_trained_and_not_measured_is_not_trained_again(collection, tmp_p
     (shared.results / "resnet-0.json").unlink()
     other = Run("resnet", tiny_recipe("resnet", epochs=2, lr=0.5))
     (failure,) = run_all([other], shared).failures
-    assert "--training.lr is 0.5, was 0.01" in failure.message
+    assert "`training.lr` is 0.5, was 0.01" in failure.message
 
 
 def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
@@ -284,7 +284,7 @@ def copied(finished: tuple[Shared, Progress], out: Path, **values: object) -> Pa
         ({"data_hash": "0" * 64}, "expected a result on these photos and labels, hash"),
         ({"split_hash": "0" * 64}, "expected a result on this split, hash"),
         ({"split": "val"}, "expected a result on the split 'test', got 'val'"),
-        ({"recipe": {}}, "expected the settings of gcam, but its recipe is none"),
+        ({"recipe": {}}, "expected the settings of gcam, but its recipe lacks system or settings"),
     ],
 )
 def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
@@ -300,7 +300,7 @@ def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
 def test_other_settings_under_the_same_name_are_named(finished, collection, tmp_path):
     copied(finished, tmp_path)
     other = Run("gcam", tiny_recipe("gcam", epochs=7))
-    with pytest.raises(DataError, match=r"gcam-0.json: .* --training.epochs is 7, was 2; remove"):
+    with pytest.raises(DataError, match=r"gcam-0.json: .* `training.epochs` is 7, was 2; delete"):
         known_results([other], sharing(collection, tmp_path))
 
 

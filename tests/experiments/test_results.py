@@ -61,9 +61,9 @@ def test_the_estimate_is_the_map_of_the_report_with_its_interval():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": 2}, "expected a result of tagsight compare: format"),
+        ({"format": 2}, "expected a result of `tagsight.compare()`: format"),
         ({"nonsense": 2}, "nonsense"),
-        ({"seed": 4}, "expected the result of gcam-cpu-4; give it that name again"),
+        ({"seed": 4}, "expected the file name gcam-cpu-4.json"),
         ({"report": {}}, "expected a report of tagsight's evaluation, got one without 'mAP'"),
         ({"report": {"mAP": 3, "all": 4}}, "got one without all"),
     ],
@@ -88,7 +88,7 @@ def test_text_and_giants_are_no_results(file: Path, monkeypatch):
 def test_logits_of_another_run_are_recognised(file: Path):
     other = write_result(file.parent, a_result("gcam-cpu", 0))
     other.with_suffix(".npz").replace(file.with_suffix(".npz"))
-    with pytest.raises(DataError, match="to be of the same run; copy both again"):
+    with pytest.raises(DataError, match="of the same run in .*; copy both files again"):
         read_result(file)
     file.with_suffix(".npz").unlink()
     with pytest.raises(DataError, match=r"beside it in gcam-cpu-1\.npz, which does not exist"):
@@ -99,5 +99,5 @@ def test_logits_that_are_not_numbers_are_recognised(file: Path):
     targets = np.ones((3, 5), dtype=np.int8)
     logits = np.full((3, 5), np.nan, dtype=np.float32)
     write_arrays(file.with_suffix(".npz"), logits=logits, targets=targets)
-    with pytest.raises(DataError, match="to be of the same run"):
+    with pytest.raises(DataError, match="expected logits of the same run"):
         read_result(file)

@@ -58,7 +58,7 @@ def test_changes_of_all_come_last(file: Path):
 @pytest.mark.parametrize(
     ("systems", "message"),
     [
-        ([], "expected systems to compare, got none"),
+        ([], "expected at least one of `systems` or `variants` to compare, got none"),
         (["gcam", "gcam-cpu"], "expected every system and variant once, got 'gcam-cpu'"),
         (["gcam-cup"], "expected the name of a recipe, got 'gcam-cup'; did you mean 'gcam-cpu'?"),
     ],
@@ -72,12 +72,12 @@ def test_systems_that_cannot_be_compared_are_named(systems: list[str], message: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('["a/b"]\nrecipe = "gcam"', "expected a name of a variant's own"),
-        ('[gcam-cpu]\nrecipe = "gcam"', "expected a name of a variant's own"),
-        ("a = 1", "[a]: expected a table with 'recipe' and its changes, got 1"),
-        ("[a]", "[a]: expected 'recipe', the name of the one that is changed, got None"),
+        ('["a/b"]\nrecipe = "gcam"', "expected a name of letters, digits and ._+- that is not a recipe's"),
+        ('[gcam-cpu]\nrecipe = "gcam"', "expected a name of letters, digits and ._+- that is not a recipe's"),
+        ("a = 1", "[a]: expected a table with 'recipe' and changed settings, got 1"),
+        ("[a]", "[a]: expected 'recipe', the name of the recipe to change, got None"),
         ('[a]\nrecipe = "gcam"\nepochs = 1', "did you mean"),
-        ('[a]\nrecipe = "gcam"\ntraining.seed = 1', "has its seeds from --seeds"),
+        ('[a]\nrecipe = "gcam"\ntraining.seed = 1', "sets the seeds itself, by `seeds`"),
     ],
 )
 def test_variants_that_are_none_are_named_with_the_file(tmp_path, content: str, message: str):
@@ -90,5 +90,5 @@ def test_variants_that_are_none_are_named_with_the_file(tmp_path, content: str, 
 
 
 def test_the_seeds_of_all_are_not_a_setting():
-    with pytest.raises(DataError, match=r"--training.seed: a comparison has its seeds"):
+    with pytest.raises(DataError, match=r"--training.seed: a comparison sets the seeds"):
         chosen_entries(["resnet"], None, [Change(("training", "seed"), 2, "--training.seed")])

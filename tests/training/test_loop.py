@@ -193,7 +193,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_terms_and_advice(batches: Tra
         system.backbone.network.cells.weight[0] = math.nan
     with pytest.raises(
         FloatingPointError,
-        match=r"not finite at step 1 \(labels nan, consistency nan; .* try a lower --training.lr",
+        match=r"not finite at step 1 \(labels nan, consistency nan; .* try a lower `training.lr`",
     ):
         list(fit(system, batches, QUICK, CPU))
 
