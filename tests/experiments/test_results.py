@@ -88,7 +88,7 @@ def test_text_and_giants_are_no_results(file: Path, monkeypatch):
 def test_logits_of_another_run_are_recognised(file: Path):
     other = write_result(file.parent, a_result("gcam-cpu", 0))
     other.with_suffix(".npz").replace(file.with_suffix(".npz"))
-    with pytest.raises(DataError, match="of the same run in .*; copy both files again"):
+    with pytest.raises(DataError, match=r"of the same run in .*; copy both files again"):
         read_result(file)
     file.with_suffix(".npz").unlink()
     with pytest.raises(DataError, match=r"beside it in gcam-cpu-1\.npz, which does not exist"):

@@ -72,8 +72,8 @@ def test_systems_that_cannot_be_compared_are_named(systems: list[str], message: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('["a/b"]\nrecipe = "gcam"', "expected a name of letters, digits and ._+- that is not a recipe's"),
-        ('[gcam-cpu]\nrecipe = "gcam"', "expected a name of letters, digits and ._+- that is not a recipe's"),
+        ('["a/b"]\nrecipe = "gcam"', "expected a name of letters, digits and ._+-"),
+        ('[gcam-cpu]\nrecipe = "gcam"', "expected a name of letters, digits and ._+-"),
         ("a = 1", "[a]: expected a table with 'recipe' and changed settings, got 1"),
         ("[a]", "[a]: expected 'recipe', the name of the recipe to change, got None"),
         ('[a]\nrecipe = "gcam"\nepochs = 1', "did you mean"),
