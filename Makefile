@@ -11,9 +11,10 @@ CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 BROWSER := $(VENV)/.browser
+MUTATION := $(VENV)/.mutation
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test test-slow test-browser pictures bench docs
+.PHONY: help install demo check test test-slow test-browser pictures bench mutation docs
 
 help:
 	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
@@ -23,6 +24,7 @@ help:
 	@echo "make test-browser  set up .venv and Chromium, and test the page in it"
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
+	@echo "make mutation  measure how many small faults the tests notice; MODULES=nn/graph says where"
 	@echo "make docs     write the generated pages"
 
 install: $(DEV)
@@ -56,6 +58,10 @@ pictures: $(BROWSER)
 bench: $(BENCH)
 	$(RUN) benchmarks/table.py $(DATA)
 
+# MODULES are some of those in the script; all of them take about half an hour.
+mutation: $(MUTATION)
+	$(RUN) benchmarks/mutation.py $(MODULES)
+
 docs: $(DEV)
 	$(RUN) -m tagsight.systems.page
 
@@ -80,6 +86,10 @@ $(BROWSER): $(DEV)
 
 $(BENCH): $(DEV)
 	@$(PIP) --editable ".[dev,bench]"
+	@touch $@
+
+$(MUTATION): $(DEV)
+	@$(PIP) --editable ".[dev,mutation]"
 	@touch $@
 
 $(RUN):

@@ -62,6 +62,7 @@ WORDS = {
     "pictures",
     "check",
     "bench",
+    "mutation",
     "docs",
 }
 
