@@ -179,7 +179,7 @@ def test_help_lists_the_commands_in_the_order_of_the_table(capsys):
             "did you mean --system.graph.epsilon?",
         ),
         (["train", ".", "--out", "b", "--epochs", "0"], "--epochs: expected a value greater than"),
-        (["train", ".", "--out", "b", "--recipe", "gcam"], "expected the name of a recipe"),
+        (["train", ".", "--out", "b", "--recipe", "gcan"], "expected the name of a recipe"),
         (["data", "no-such.csv"], 'Invalid value "no-such.csv" for DATA.'),
         (["tag", "no-such-model", "."], "no-such-model, which does not exist"),
     ],

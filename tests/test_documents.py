@@ -48,6 +48,7 @@ RUN_HERE = (
     "docs/how-to/search-a-collection.md",
     "docs/how-to/export-a-model.md",
     "docs/how-to/serve-a-model.md",
+    "docs/how-to/use-from-python.md",
 )
 """Pages whose commands and code are run one after another; those of other pages are parsed."""
 GENERATED = ("docs/systems.md", "docs/results/")

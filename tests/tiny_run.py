@@ -13,6 +13,7 @@ from tiny import COLOURS, drawn, saved_photos, tiny_settings
 from tagsight.config import Recipe, TrainConfig
 from tagsight.data.annotations import Annotations
 from tagsight.runtime.device import Runtime
+from tagsight.runtime.progress import TerminalLog
 from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.log import RunLog
 from tagsight.training.run import Start, train_run
@@ -26,6 +27,7 @@ TRAIN, VAL, TEST = 24, 12, 8
 SPLITS = ("train",) * TRAIN + ("val",) * VAL + ("test",) * TEST
 SIDE = 32
 RUNTIME = Runtime(torch.device("cpu"), "float32")
+SILENT = TerminalLog(shown=False)
 
 
 def tiny_collection(folder: Path) -> Annotations:

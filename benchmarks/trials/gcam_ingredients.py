@@ -13,8 +13,12 @@ import argparse
 import json
 from pathlib import Path
 
-from tagsight import RunLog, Runtime, choose_recipe, prepare, read_annotations, train_run
-from tagsight.systems.settings import Change
+from tagsight import Runtime, read_annotations
+from tagsight.runtime.progress import TerminalLog
+from tagsight.systems.settings import Change, choose_recipe
+from tagsight.training.log import RunLog
+from tagsight.training.preparation import prepare
+from tagsight.training.run import train_run
 
 GRAPH, VIEWS = "system.graph.", "system.consistency."
 LITERAL = {
@@ -69,7 +73,9 @@ def main() -> None:
 
     runtime = Runtime.choose(cache=given.out / "cache")
     annotations = read_annotations(given.data, images=given.images)
-    rows, _, hashes, facts = prepare(annotations, given.out, runtime, seed=given.seed)
+    rows, _, hashes, facts = prepare(
+        annotations, given.out, runtime, seed=given.seed, log=TerminalLog()
+    )
     common = {"image_size": given.image_size, "epochs": given.epochs, "seed": given.seed}
     training = {f"training.{name}": value for name, value in common.items()}
     print("| variant | last mAP | best mAP | consistency, first and last step | minutes |")

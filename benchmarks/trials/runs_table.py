@@ -13,7 +13,8 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from tagsight import Runtime, load_model, read_annotations
+from tagsight import Runtime, read_annotations
+from tagsight.checkpoint.folder import load_model
 from tagsight.data.boxes import read_boxes
 from tagsight.evaluation.evaluate import evaluate
 from tagsight.evaluation.evidence_report import find_pairs, measure_evidence

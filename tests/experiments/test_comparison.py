@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from collection import write_boxes, write_collection
-from tiny_run import RUNTIME, TEST, TRAIN, tiny_collection, tiny_recipe
+from tiny_run import RUNTIME, SILENT, TEST, TRAIN, tiny_collection, tiny_recipe
 from torch.testing import assert_close
 
 import tagsight.experiments.comparison
@@ -50,7 +50,7 @@ def collection(tmp_path_factory) -> Annotations:
 
 
 def sharing(collection: Annotations, out: Path, start: Start = Start()) -> Shared:
-    return Shared(out, prepare(collection, out, RUNTIME, seed=0), RUNTIME, start=start)
+    return Shared(out, prepare(collection, out, RUNTIME, seed=0, log=SILENT), RUNTIME, start=start)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tiny_run import RUNTIME, TEST, TRAIN, VAL, tiny_collection, tiny_recipe
+from tiny_run import RUNTIME, SILENT, TEST, TRAIN, VAL, tiny_collection, tiny_recipe
 
 import tagsight.experiments.estimate
 from tagsight.experiments.estimate import minutes_of
@@ -21,7 +21,7 @@ def collection(tmp_path_factory) -> Annotations:
 
 
 def sharing(collection: Annotations, out) -> Shared:
-    return Shared(out, prepare(collection, out, RUNTIME, seed=0), RUNTIME)
+    return Shared(out, prepare(collection, out, RUNTIME, seed=0, log=SILENT), RUNTIME)
 
 
 def test_a_longer_training_is_expected_to_take_longer(collection, tmp_path):
@@ -36,7 +36,7 @@ def test_a_longer_training_is_expected_to_take_longer(collection, tmp_path):
 def test_a_run_without_validation_photos_can_be_tried(collection, tmp_path):
     splits = tuple("train" if split == "val" else split for split in collection.splits)
     everything = replace(collection, splits=splits)
-    prepared = prepare(everything, tmp_path, RUNTIME, seed=0, hold_out=False)
+    prepared = prepare(everything, tmp_path, RUNTIME, seed=0, hold_out=False, log=SILENT)
     assert prepared.annotations.split_sizes == {"train": TRAIN + VAL, "test": TEST}
     run = Run("gcam", tiny_recipe(selection="last"))
     assert minutes_of(run, Shared(tmp_path, prepared, RUNTIME)) > 0

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tiny_run import RUNTIME, SPLITS, tiny_collection
+from tiny_run import RUNTIME, SILENT, SPLITS, tiny_collection
 
 from tagsight.errors import DataError
+from tagsight.runtime.progress import TerminalLog
 from tagsight.training.preparation import Prepared, prepare
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def undivided(collection) -> Annotations:
 
 
 def prepared(collection: Annotations, out: Path, seed: int = 0, **options) -> Prepared:
-    return prepare(collection, out, RUNTIME, seed=seed, **options)
+    return prepare(collection, out, RUNTIME, seed=seed, **{"log": SILENT} | options)
 
 
 def test_rows_without_a_split_are_divided(undivided, tmp_path):
@@ -104,5 +106,12 @@ def test_copies_of_a_photo_never_lie_in_two_splits(undivided, tmp_path):
 
 def test_every_photo_is_counted_as_it_is_checked(collection, tmp_path):
     seen = []
-    prepared(collection, tmp_path / "run", progress=lambda done, of: seen.append((done, of)))
+
+    class Counting(TerminalLog):
+        @contextmanager
+        def work(self, description, total):
+            assert (description, total) == ("checking photos", 44)
+            yield lambda done, of=None: seen.append((done, of))
+
+    prepared(collection, tmp_path / "run", log=Counting(shown=False))
     assert seen == [(done, 44) for done in range(1, 45)]

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from cyclopts.types import ExistingPath
 
+from tagsight.commands.evaluate import Split
 from tagsight.commands.options import CheckedReading, Hardware
 from tagsight.commands.output import print_info, print_result
-from tagsight.commands.rows import Split, measured
-from tagsight.runtime.progress import progress
 
 
 def calibrate(
@@ -32,42 +31,29 @@ def calibrate(
     """
     print_info(f"loading {model}")
 
-    import torch
+    from tagsight.checkpoint.config import CONFIG, model_folder, read_config
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.workflows import calibrate as fit
 
-    from tagsight.checkpoint.folder import load_model, save_model
-    from tagsight.checkpoint.thresholds import fit_decision
-    from tagsight.evaluation.predictions import predict
-    from tagsight.loading.batches import PhotoStore
-
-    # A misspelt objective is refused here, before the network has run over all photos.
-    fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
-    runtime = hardware.runtime()
-    loaded = load_model(model, runtime.device)
-    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
-    photos = PhotoStore(
-        rows.paths, loaded.recipe.training.image_size, memory=0, max_memory=runtime.max_photo_memory
-    )
-    with progress("recognising", len(rows)) as advance:
-        logits, _ = predict(loaded.system, photos, runtime, progress=advance)
-    names = loaded.labels.names
-    decision = fit_decision(
-        logits,
-        rows.targets,
-        names=names,
+    config = read_config(model_folder(model) / CONFIG)
+    before, names = Decision.from_dict(config.decision, config.labels), config.labels
+    after = fit(
+        model,
+        reading.read(data),
         objective=objective,
-        probabilities=loaded.system.probabilities,
+        split=split,
+        max_bad=reading.max_bad,
+        runtime=hardware.runtime(),
     )
-    facts: dict[str, object] = {**loaded.facts}
-    facts["calibration"] = {"objective": objective, "photos": len(rows)}
-    save_model(model, loaded.system, loaded.labels, decision, loaded.recipe, facts)
     width = max(map(len, names))
-    before = loaded.decision.thresholds.tolist()
     print_result(
         [
-            f"temperature {loaded.decision.temperature:.3f} -> {decision.temperature:.3f}",
+            f"temperature {before.temperature:.3f} -> {after.temperature:.3f}",
             *(
                 f"{name:{width}}  {old:.3f} -> {new:.3f}"
-                for name, old, new in zip(names, before, decision.thresholds.tolist(), strict=True)
+                for name, old, new in zip(
+                    names, before.thresholds.tolist(), after.thresholds.tolist(), strict=True
+                )
             ),
         ]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,6 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
 from tagsight.commands.options import (
     CheckedReading,
     Hardware,
@@ -19,11 +17,14 @@ from tagsight.commands.options import (
     SettingsOption,
     setting_flags,
 )
-from tagsight.commands.output import print_info, print_result
+from tagsight.commands.output import FAILED, INTERRUPTED, print_info, print_result
 
 if TYPE_CHECKING:
     from tagsight.experiments.comparison import Progress
     from tagsight.experiments.variants import Entry
+
+Budget = Annotated[float | None, Parameter(validator=Number(gt=0))]
+"""Minutes; no run is begun that is not expected to end within them."""
 
 
 @Parameter(name="*")
@@ -99,49 +100,25 @@ def compare(
         data: Labels: a file or a folder of a known format.
         out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
     """
-    started = time.monotonic()
     print_info(f"reading {data}")
     entries = compared.entries()  # before a photo is opened
 
-    from tagsight.data.boxes import read_boxes
+    from tagsight.experiments.compare import compare as compare_systems
 
-    boxes = read_boxes(conditions.boxes) if conditions.boxes is not None else None
-    shared = shared_by_runs(
+    comparison = compare_systems(
         reading.read(data),
-        out,
-        hardware.runtime(memory),
-        boxes=boxes,
+        out=out,
+        systems=entries,
+        seeds=compared.seeds,
+        boxes=conditions.boxes,
         vectors=conditions.vectors,
-        seed=reading.split_seed,
+        budget=conditions.budget,
+        split_seed=reading.split_seed,
         max_bad=reading.max_bad,
-        hold_out=any(entry.recipe.training.selection == "best" for entry in entries),
+        runtime=hardware.runtime(memory),
     )
-    state = carried_out(
-        entries,
-        compared.seeds,
-        shared,
-        conditions.budget,
-        started,
-        report=lambda so_far: _report(so_far, out),
-    )
-    print_result(_report(state, out))
-    return _ending(state, out)
-
-
-def _report(state: Progress, out: Path) -> list[str]:
-    """Write tables and plot; give the main table's lines."""
-    from tagsight.experiments.comparison_tables import tables, write_tables
-    from tagsight.experiments.plots import can_plot, write_plot
-    from tagsight.experiments.summary import summarise
-    from tagsight.experiments.tables import markdown_table
-
-    summary = summarise(state)
-    if not summary.rows:
-        return []
-    write_tables(out, summary)
-    if can_plot() and state.results:
-        write_plot(out / "plot.svg", summary)
-    return [*markdown_table(tables(summary)[0]), *(f"- {note}" for note in summary.notes)]
+    print_result(comparison.lines())
+    return _ending(comparison.progress, out)
 
 
 def _ending(state: Progress, out: Path) -> int:
@@ -156,3 +133,14 @@ def _ending(state: Progress, out: Path) -> int:
             "the same numbers"
         )
     return ending(state)
+
+
+def ending(state: Progress) -> int:
+    """Print what is missing, and return the command's exit code."""
+    if state.interrupted:
+        print_info("interrupted; the same command goes on from the last saved state")
+        return INTERRUPTED
+    if state.left_out:
+        left = "; ".join(str(run) for run in state.left_out)
+        print_info(f"left out, as it would not have ended within the budget: {left}")
+    return FAILED if state.failures else 0

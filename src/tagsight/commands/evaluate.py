@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
@@ -12,12 +12,8 @@ from cyclopts.validators import Number
 
 from tagsight.commands.options import CheckedReading, Hardware, NewLabels
 from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
-from tagsight.commands.rows import Split, measured
-from tagsight.runtime.progress import progress
 
-if TYPE_CHECKING:
-    from tagsight.evaluation.evaluate import Report
-    from tagsight.runtime.device import Runtime
+Split = Literal["train", "val", "test"]
 
 
 @Parameter(name="*")
@@ -69,62 +65,31 @@ def evaluate(
         json: File for the whole report; without a name it goes to standard output.
     """
     print_info(f"loading {model}")
+
+    from tagsight.evaluation.report_text import report_lines
+    from tagsight.metrics.classification import Conventions
+    from tagsight.workflows import evaluate as measure
+
     with hardware.exact().together() as runtime:
-        report = _measured(model, data, split, reading, extra, additions, runtime)
+        report = measure(
+            model,
+            reading.read(data),
+            split=split,
+            boxes=extra.boxes,
+            grad_cam=extra.grad_cam,
+            retrieval=extra.retrieval,
+            image_size=extra.image_size,
+            conventions=Conventions(
+                extra.never_predicted, "absent" if extra.unknown == "absent" else "left_out"
+            ),
+            new_labels=additions.names() or (),
+            vectors=additions.vectors,
+            max_bad=reading.max_bad,
+            runtime=runtime,
+        )
         if not runtime.processes.is_first:
             return
     if json != STANDARD_OUTPUT:
-        from tagsight.evaluation.report_text import report_lines
-
         print_result(report_lines(report))
     if json is not None:
         write_json(report, json)
-
-
-def _measured(
-    model: Path,
-    data: Path,
-    split: Split,
-    reading: CheckedReading,
-    extra: ExtraMeasures,
-    additions: NewLabels,
-    runtime: Runtime,
-) -> Report:
-    from tagsight.checkpoint.folder import load_model
-    from tagsight.checkpoint.new_labels import add_labels
-    from tagsight.data.boxes import read_boxes
-    from tagsight.evaluation.evaluate import evaluate as measure
-    from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
-    from tagsight.evaluation.retrieval import measure_retrieval
-    from tagsight.metrics.classification import Conventions
-
-    loaded = load_model(model, runtime.device)
-    if (added := additions.names()) is not None:
-        loaded = add_labels(loaded, added, vectors=additions.vectors)
-    trained_at = loaded.recipe.training.image_size
-    loaded = loaded.at(extra.image_size or trained_at)
-    boxes = read_boxes(extra.boxes) if extra.boxes is not None else None
-    rows = measured(model, loaded, reading.read(data), split, runtime, max_bad=reading.max_bad)
-    pairs = find_pairs(rows, boxes) if boxes is not None else None
-    with progress("recognising", len(rows)) as advance:
-        conventions = Conventions(
-            extra.never_predicted, "absent" if extra.unknown == "absent" else "left_out"
-        )
-        report = measure(loaded, rows, runtime, conventions=conventions, progress=advance)
-    report["trained_image_size"] = trained_at
-    if runtime.processes.is_first:
-        with progress("measuring evidence", len(rows)) as advance:
-            report["evidence"] = measure_evidence(
-                loaded,
-                rows,
-                runtime,
-                pairs=pairs,
-                source="grad-cam" if extra.grad_cam else "maps",
-                progress=advance,
-            )
-    if extra.retrieval is not None:
-        with progress("searching", len(rows)) as advance:
-            report["retrieval"] = measure_retrieval(
-                loaded, rows, runtime, extra.retrieval, progress=advance
-            )
-    return report

@@ -16,16 +16,11 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from tagsight.checkpoint.folder import LoadedModel
-    from tagsight.commands.problems import LeftOut
     from tagsight.data.annotations import Annotations
     from tagsight.inference.agreement import Agreement
     from tagsight.inference.quantization import Quantized
 
     Form = Literal["onnx", "openvino"]
-
-COMPARED = 500
-"""Photos that the file is compared with the model on, at most."""
 
 
 @Parameter(name="*")
@@ -46,11 +41,11 @@ class Quantisation:
     reading: CheckedReading = CheckedReading()
     """How the labels are read."""
 
-    def check(self) -> None:
-        """Refuse labels without a use, and 8 bits without labels.
+    def labels(self) -> Annotations | None:
+        """Read the labels, if they are needed.
 
         Raises:
-            DataError: If there is one of them.
+            DataError: If there are labels without a use, or 8 bits without labels.
         """
         if self.int8 and self.data is None:
             msg = "expected --data with the labels that the model was trained on with --int8"
@@ -58,6 +53,7 @@ class Quantisation:
         if self.data is not None and not self.int8:
             msg = "expected --int8 with --data, which nothing else needs, got none"
             raise DataError(msg)
+        return None if self.data is None else self.reading.read(self.data)
 
 
 def export(
@@ -83,85 +79,39 @@ def export(
         problems: File for a table of the photos that were left out, and why.
     """
     _check_ending(out, to)
-    quantisation.check()
     print_info(f"loading {model}")
 
-    from itertools import islice
+    from tagsight.inference.export import export as write_file
+    from tagsight.inference.exporting import TOLERANCE
+    from tagsight.inference.quantization import Quantized
 
-    from tagsight.checkpoint.folder import load_model
-    from tagsight.data.photo_files import find_photos
-
-    loaded = load_model(model)
+    labels = quantisation.labels()
     with listed(problems) as left_out:
         try:
-            found = find_photos(photos, on_problem=left_out.append)
-            compared = list(islice(found, COMPARED))
-            if not compared:
-                msg = "expected photos to compare the file with the model on, got none"
-                raise DataError(msg)
-            print_info(
-                f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels"
+            done = write_file(
+                model,
+                out,
+                photos,
+                int8=quantisation.int8,
+                labels=labels,
+                max_map_drop=quantisation.max_map_drop,
+                max_bad=quantisation.reading.max_bad,
+                on_problem=left_out.append,
             )
-            lines = _exported(model, loaded, out, compared, quantisation, left_out)
         finally:
             left_out.tell()
+    if isinstance(done, Quantized):
+        lines = [*_told(done.agreement), _told_drop(done)]
+    else:
+        lines = [*_told(done), f"allowed difference of a score: {TOLERANCE}"]
     print_result([*lines, str(out)])
-
-
-def _exported(
-    model: Path,
-    loaded: LoadedModel,
-    out: Path,
-    compared: list[Path],
-    quantisation: Quantisation,
-    left_out: LeftOut,
-) -> list[str]:
-    """Write the file; give what there is to say of it."""
-    if quantisation.int8:
-        quantized = _in_eight_bits(model, loaded, out, compared, quantisation, left_out)
-        return [*_told(quantized.agreement), _told_drop(quantized)]
-
-    from tagsight.inference.exporting import TOLERANCE, export_model
-
-    agreement = export_model(loaded, out, compared, on_problem=left_out.append)
-    return [*_told(agreement), f"allowed difference of a score: {TOLERANCE}"]
 
 
 def _check_ending(out: Path, to: Form | None) -> None:
     endings = {"onnx": ".onnx", "openvino": ".xml"}
-    fitting = [endings[to]] if to is not None else list(endings.values())
-    if out.suffix.lower() not in fitting:
-        msg = f"expected a file that ends in {' or '.join(fitting)}, got {out}"
+    if to is not None and out.suffix.lower() != endings[to]:
+        msg = f"expected a file that ends in {endings[to]}, got {out}"
         raise DataError(msg)
-
-
-def _in_eight_bits(
-    model: Path,
-    loaded: LoadedModel,
-    out: Path,
-    compared: list[Path],
-    asked: Quantisation,
-    left_out: LeftOut,
-) -> Quantized:
-    from tagsight.commands.rows import Split, measured
-    from tagsight.inference.quantization import export_quantized
-    from tagsight.runtime.device import Runtime
-
-    assert asked.data is not None  # it was checked
-    runtime, labelled = Runtime.choose("cpu", "float32"), asked.reading.read(asked.data)
-
-    def rows(split: Split) -> Annotations:
-        return measured(model, loaded, labelled, split, runtime, max_bad=asked.reading.max_bad)
-
-    return export_quantized(
-        loaded,
-        out,
-        compared,
-        calibration=rows("train").paths,
-        validation=rows("val"),
-        most=asked.max_map_drop,
-        on_problem=left_out.append,
-    )
 
 
 def _told(agreement: Agreement) -> list[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
 from tagsight.commands.options import Hardware, PhotoPath
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info
 from tagsight.commands.problems import listed
 from tagsight.runtime.amounts import amount
-from tagsight.runtime.progress import progress
 
 
 def index(
@@ -35,40 +33,15 @@ def index(
     """
     print_info(f"loading {model}")
 
-    from tagsight.data.photo_files import find_photos
-    from tagsight.search.facts import Facts
-    from tagsight.search.index import SearchIndex
-    from tagsight.search.indexing import forget_missing, index_photos
+    from tagsight.search.collection import index as index_photos
 
-    recognizer = hardware.recognizer(model)
-    facts = Facts(
-        folder=str(model.resolve()),
-        model=recognizer.info.model,
-        names=recognizer.labels,
-        thresholds=tuple(recognizer.decision.thresholds.tolist()),
-        length=recognizer.info.embedding_size,
-    )
-    opened = SearchIndex.create(out, facts)
-    total = sum(1 for _ in find_photos(paths, on_problem=lambda *_: None))
-    with progress("indexing", total) as advance, listed(problems) as left_out:
-        done = count(1)
+    with listed(problems) as left_out:
         indexed = index_photos(
-            recognizer,
-            find_photos(paths, on_problem=left_out.append),
-            opened,
-            on_photo=lambda _: advance(next(done)),
-            on_problem=left_out.append,
+            hardware.recognizer(model), paths, out=out, on_problem=left_out.append
         )
-    if not indexed.interrupted:
-        indexed.gone = forget_missing(opened, paths)
-        opened.tidy()
-        if (recall := opened.speed_up()) is not None:
-            print_info(
-                f"searches go by short forms, and find {recall:.1%} of the ten nearest photos"
-            )
     left_out.tell()
     print_info(
-        f"{amount(len(opened), 'photo')} in the index: "
+        f"{amount(indexed.photos, 'photo')} in the index: "
         f"{indexed.new:,} new, {indexed.known:,} known, "
         f"{indexed.moved:,} moved, {indexed.gone:,} gone, {left_out.count:,} left out"
     )

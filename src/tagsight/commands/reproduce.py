@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.comparing import Budget, carried_out, ending, shared_by_runs
+from tagsight.commands.compare import Budget, ending
 from tagsight.commands.options import Hardware, MemoryLimits, SettingsOption, setting_flags
 from tagsight.commands.output import print_info, print_result
 from tagsight.runtime.amounts import amount
@@ -86,13 +86,16 @@ def reproduce(
     print_info(f"reproducing {name}")
 
     from tagsight.data.locations import read_collection
+    from tagsight.experiments.carrying_out import carried_out, shared_by_runs
     from tagsight.experiments.reproduction import entries_of
+    from tagsight.runtime.progress import TerminalLog
 
     entries = entries_of(experiment, terms.profile, changes)
     collection = read_collection(terms.dataset or experiment.dataset, terms.data_root)
     runs = out / f"{collection.name}-{terms.profile}"
     runtime = hardware.runtime(memory)
-    shared = shared_by_runs(collection.annotations, runs, runtime, boxes=collection.boxes)
+    log = TerminalLog()
+    shared = shared_by_runs(collection.annotations, runs, runtime, boxes=collection.boxes, log=log)
     folder = out / f"{name}-{collection.name}-{terms.profile}"
 
     def reproduction(state: Progress) -> Reproduction:
@@ -113,6 +116,7 @@ def reproduce(
         budget,
         started,
         report=lambda so_far: _write(reproduction(so_far), folder),
+        log=log,
     )
     done = reproduction(state)
     _write_commands(done, folder, collection, terms, changes)

@@ -14,8 +14,6 @@ from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, 
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from tagsight.inference.recognizer import Recognizer
-    from tagsight.search.facts import Facts
     from tagsight.search.index import Hit
 
     Region = tuple[float, float, float, float]
@@ -40,20 +38,6 @@ class SearchQuery:
 
     exact: bool = False
     """Compare all photos, also where the index is so large that a search skips most of them."""
-
-    def check(self) -> None:
-        """Refuse a question that asks for nothing.
-
-        Raises:
-            DataError: If it does.
-        """
-        if self.like is None and self.where is None:
-            msg = "expected --like with a photo, --where with labels, or both, got neither"
-            raise DataError(msg)
-        if self.region is not None and self.like is None:
-            msg = "expected --like with the photo that --region is a part of, got none"
-            raise DataError(msg)
-        self.box()
 
     def box(self) -> Region | None:
         """The part of the photo.
@@ -89,37 +73,31 @@ def search(
         json: File for the photos and their scores; without a name it goes to standard output.
         model: The model, if it has moved since the index was made, or a file exported of it.
     """
-    query.check()
-    print_info(f"opening {index}")
-
-    from tagsight.search.expression import parse
+    from tagsight.search.collection import check_query
+    from tagsight.search.collection import search as find
     from tagsight.search.index import SearchIndex
-    from tagsight.search.indexing import digest_of
 
+    box = query.box()
+    check_query(like=query.like, where=query.where, region=box)
+    print_info(f"opening {index}")
     opened = SearchIndex.open(index)
-    names, like, box = opened.facts.names, query.like, query.box()
-    expression = None if query.where is None else parse(query.where, names)
-    if like is not None:
-        recognizer = _recognizer(opened.facts, model, hardware)
-        if box is None:
-            embedding, without = recognizer(like).embedding, digest_of(like)
-        else:
-            embedding, without = recognizer.embed_region(like, box), None
-        hits = opened.like(
-            embedding,
-            query.top,
-            expression=expression,
-            without=without,
-            exact=query.exact,
-        )
-    else:
-        assert expression is not None
-        hits = opened.having(expression, query.top)
+    names = opened.facts.names
+    place = model or Path(opened.facts.folder)
+    hits = find(
+        opened,
+        like=query.like,
+        where=query.where,
+        region=box,
+        top=query.top,
+        exact=query.exact,
+        model=hardware.recognizer(place) if query.like is not None and place.exists() else model,
+    )
     if html is not None:
         from tagsight.runtime.files import write_atomically
         from tagsight.search.page import results_page
 
-        write_atomically(html, results_page(hits, names, like=like, region=box, where=query.where))
+        page = results_page(hits, names, like=query.like, region=box, where=query.where)
+        write_atomically(html, page)
         print_info(f"written to {html}")
     if json is not None:
         write_json({"photos": [_plain(hit, names) for hit in hits]}, json)
@@ -127,19 +105,6 @@ def search(
         print_result(_line(hit) for hit in hits)
     if not hits:
         print_info("no photo found")
-
-
-def _recognizer(facts: Facts, model: Path | None, hardware: Hardware) -> Recognizer:
-    place = model or Path(facts.folder)
-    recognizer = hardware.recognizer(place) if place.exists() else None
-    if recognizer is None or recognizer.info.model != facts.model:
-        got = "none" if recognizer is None else "another"
-        msg = (
-            f"expected the model that made the index, got {got} at {place}: "
-            "say with --model where it is"
-        )
-        raise DataError(msg)
-    return recognizer
 
 
 def _line(hit: Hit) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tagsight.data.formats.voc import Difficult
 
 Unlabelled: TypeAlias = Literal["keep", "drop"]
+Labels: TypeAlias = "str | Path | DataFrame | Annotations"
+"""Labels as a Python user gives them (`read_annotations`)."""
 
 
 class Meaning(TypedDict, total=False):
@@ -98,7 +100,7 @@ READERS: dict[str, Reader] = {
 
 
 def read_annotations(
-    labels: str | Path | DataFrame | Annotations,
+    labels: Labels,
     *,
     images: str | Path | None = None,
     format: str | None = None,  # noqa: A002 - the option of the command is called so

@@ -20,7 +20,7 @@ from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
-from tagsight.runtime.progress import progress
+from tagsight.runtime.progress import TerminalLog, progress
 from tagsight.systems.catalogue import RECIPES
 from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare
@@ -98,10 +98,7 @@ def _measured(
     recipe: Recipe, annotations: Annotations, photos: Path, out: Path, runtime: Runtime
 ) -> Measured:
     folder = out / recipe.system
-    with progress("checking photos", len(annotations)) as advance:
-        prepared = prepare(
-            annotations, folder, runtime, seed=recipe.training.seed, progress=advance
-        )
+    prepared = prepare(annotations, folder, runtime, seed=recipe.training.seed, log=TerminalLog())
     rows = prepared.annotations
     steps = recipe.training.steps(rows.split_sizes["train"])
     with RunLog(folder / "run.jsonl", steps) as log:

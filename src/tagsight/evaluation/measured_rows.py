@@ -16,7 +16,9 @@ SPLIT_FILE = "split.csv"
 """File of the splits, which a training run writes beside its model folder."""
 
 
-def measured_rows(annotations: Annotations, model: Path, split: str) -> tuple[Annotations, str]:
+def measured_rows(
+    annotations: Annotations, model: Path | None, split: str
+) -> tuple[Annotations, str]:
     """Select the rows of a split, as the model's training run divided the collection.
 
     The split recorded by the training run takes precedence if it is of this collection. Otherwise
@@ -24,7 +26,7 @@ def measured_rows(annotations: Annotations, model: Path, split: str) -> tuple[An
 
     Args:
         annotations: The collection.
-        model: The model folder; the recorded split is beside it.
+        model: The model folder, if it is known; the recorded split is beside it.
         split: ``train``, ``val`` or ``test``.
 
     Returns:
@@ -33,7 +35,7 @@ def measured_rows(annotations: Annotations, model: Path, split: str) -> tuple[An
     Raises:
         DataError: If the collection has splits, but not this one.
     """
-    recorded = _recorded(annotations, model.parent / SPLIT_FILE)
+    recorded = None if model is None else _recorded(annotations, model.parent / SPLIT_FILE)
     if recorded is not None and split in recorded.split_sizes:
         return recorded.rows(split), f"split {split!r} as recorded when the model was trained"
     if annotations.splits is None:

@@ -19,11 +19,12 @@ from tagsight.loading.batches import PhotoStore
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
     from tagsight.experiments.run import Run, Shared
+    from tagsight.runtime.progress import Advance
     from tagsight.training.loop import Step
 
 STEPS, VALIDATED = 3, 32
@@ -54,11 +55,11 @@ class Stopwatch:
         """Do nothing: the run itself logs its remarks."""
 
     @contextmanager
-    def work(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+    def work(self, description: str, total: int) -> Iterator[Advance]:
         """Measure the time of the frozen stages."""
         del description
         started = time.perf_counter()
-        yield lambda _: None
+        yield lambda done, total=None: None
         self.frozen = (time.perf_counter() - started) / total if total else 0.0
 
     def step(self, step: Step) -> None:

@@ -34,13 +34,13 @@ class Entry(NamedTuple):
 
 
 def chosen_entries(
-    systems: Sequence[str], variants: Path | None = None, changes: Sequence[Change] = ()
+    systems: Sequence[str | Entry], variants: Path | None = None, changes: Sequence[Change] = ()
 ) -> list[Entry]:
     """Choose the recipes to compare.
 
     Args:
         systems: Names of recipes, or of systems, which stand for their recipes ``NAME-cpu``; `ALL`
-            stands for all systems.
+            stands for all systems. Entries stay as they are.
         variants: A TOML file with a table for each variant: its ``recipe`` and changed settings.
         changes: Changes of all recipes, applied after those of the file.
 
@@ -52,7 +52,11 @@ def chosen_entries(
         ['gcam-cpu', 'resnet101-gap']
     """
     entries = [
-        *(Entry(name, choose_recipe(name, changes)) for name in _recipe_names(systems)),
+        *(entry for entry in systems if isinstance(entry, Entry)),
+        *(
+            Entry(name, choose_recipe(name, changes))
+            for name in _recipe_names([name for name in systems if isinstance(name, str)])
+        ),
         *(_variants(variants, changes) if variants else []),
     ]
     _check_seeds([*changes])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.decision import Decision, Strictness
     from tagsight.inference.model_info import ModelInfo
     from tagsight.inference.networks.base import Network
+    from tagsight.inference.run import Run
 
 PhotoLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """A photo: its path, its file's bytes, a Pillow image, or an array (height, width, 3) uint8."""
@@ -288,6 +289,30 @@ class Recognizer:
             max_pixels=self.max_pixels,
             max_memory=self.max_memory,
         )
+
+
+def load(
+    model: str | Path | Recognizer | Run,
+    device: str = "auto",
+    *,
+    precision: Precision = "auto",
+    workers: int | None = None,
+) -> Recognizer:
+    """Open a trained model to recognise photos, as `Recognizer.load` does.
+
+    Args:
+        model: A model folder, an exported file, or a `Run`; a `Recognizer` is given back.
+        device: A device of what runs it, or ``auto``: of a folder the GPU if there is one.
+        precision: Of the encoder; ``auto`` is float32, in which folder and file say the same.
+        workers: Threads that decode photos; by default one for each processor, at most 16.
+
+    Raises:
+        DataError: If the model or the device cannot be used.
+    """
+    if isinstance(model, Recognizer):
+        return model
+    folder = model if isinstance(model, str | Path) else model.model_folder
+    return Recognizer.load(folder, device, precision=precision, workers=workers)
 
 
 class _Unreadable(NamedTuple):

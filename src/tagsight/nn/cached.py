@@ -1,4 +1,4 @@
-"""Tensors that depend on the labels alone, computed once and cached outside training."""
+"""What a system knows of its labels before it sees a photo, computed once instead of every time."""
 
 from __future__ import annotations
 
@@ -10,71 +10,58 @@ from torch import Tensor, nn
 
 from tagsight.runtime.precision import full_precision
 
-Value = TypeVar("Value", bound=Tensor | tuple[Tensor, ...])
+Made = TypeVar("Made", bound=Tensor | tuple[Tensor, ...])
 
 
-class _Cache(NamedTuple):
+class _Kept(NamedTuple):
     state: tuple[object, ...]
-    # A reference to the sources keeps the allocator from reusing their memory for other weights, so
+    # Holding what the tensors were made of keeps its memory from being given to other weights, so
     # that an equal address means the same tensor.
     sources: tuple[Tensor, ...]
-    value: object
+    made: object
 
 
-class LabelConstants(nn.Module, ABC, Generic[Value]):
-    """Computes tensors from its weights and buffers alone, and caches them outside training.
+class LabelConstants(nn.Module, ABC, Generic[Made]):
+    """Tensors that depend on no photo, made of a module's own weights and buffers.
 
-    The cache is used in evaluation mode when no gradient is required, and is renewed once a weight
-    or buffer changes. (Torch does not track writes through ``weight.data``; call ``eval()`` after
-    those.) The tensors have the precision of the weights, also under autocast.
-
-    Example:
-        >>> class Doubled(LabelConstants[Tensor]):
-        ...     def __init__(self) -> None:
-        ...         super().__init__()
-        ...         self.weight = nn.Parameter(torch.ones(2))
-        ...
-        ...     def make(self) -> Tensor:
-        ...         return 2 * self.weight
-        >>> doubled = Doubled().eval()
-        >>> with torch.no_grad():
-        ...     doubled() is doubled()
-        True
+    Outside training, where no gradient is asked for, they are computed once and kept until a weight
+    changes. (Torch cannot see writes through ``weight.data``; after those, call ``eval()`` again.)
+    They have the weights' precision also under autocast.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._cache: _Cache | None = None
+        self._kept: _Kept | None = None
 
     @abstractmethod
-    def make(self) -> Value:
+    def make(self) -> Made:
         """Compute the tensors."""
 
-    def forward(self) -> Value:
-        """Compute the tensors, or return the cached ones."""
+    def forward(self) -> Made:
+        """Make or recall the tensors."""
         sources = (*self.buffers(), *self.parameters())
-        if not self._may_cache(sources):
-            return self._computed()
+        if not self._can_keep(sources):
+            return self._made()
         state = tuple((s._version, s.data_ptr(), s.dtype, s.device) for s in sources)
-        cache = self._cache
-        if cache is None or cache.state != state:
-            # Inference tensors would forbid Grad-CAM to take gradients of features later.
+        kept = self._kept
+        if kept is None or kept.state != state:
+            # Not inference tensors: Grad-CAM may take gradients of features through them later.
             with torch.inference_mode(mode=False), torch.no_grad():
-                cache = _Cache(state, tuple(s.detach() for s in sources), self._computed())
-            self._cache = cache
-        return cache.value  # type: ignore[return-value] # a NamedTuple cannot be generic here
+                kept = _Kept(state, tuple(s.detach() for s in sources), self._made())
+            self._kept = kept
+        return kept.made  # type: ignore[return-value] # a NamedTuple cannot be generic here
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
-        """Set the training mode and clear the cache."""
-        self._cache = None
+        """Switch between training and evaluation, and forget what is kept."""
+        self._kept = None
         return super().train(mode)
 
-    def _may_cache(self, sources: tuple[Tensor, ...]) -> bool:
+    def _can_keep(self, sources: tuple[Tensor, ...]) -> bool:
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return False
-        # Tensors created in inference mode have no version counter.
+        # Tensors made in inference mode do not count their changes.
         return not any(s.is_inference() for s in sources)
 
-    def _computed(self) -> Value:
+    def _made(self) -> Made:
         with full_precision(next(self.parameters()).device):
             return self.make()

@@ -1,7 +1,7 @@
-"""Views of a photo under flip, scale and quarter turn, as pixels or as frozen features.
+"""Views of a photo: what flip, scale and quarter turn make of it, as pixels or as features.
 
-A view is named by its set of transforms; the empty set is the photo itself. Views are computed from
-a batch of pixels (`make_view`), or looked up if the frozen stages encoded them before training
+A view is the set of transforms that made it; the empty set is the photo itself. Views are made from
+a batch of photos (`see`), or looked up where frozen stages have been through them before training
 (`FrozenFeatures`).
 """
 
@@ -26,22 +26,17 @@ ORIGINAL: View = frozenset()
 FLIP: View = frozenset({"flip"})
 
 ORDER: tuple[Transform, ...] = ("scale", "flip", "quarter_turn")
-"""Order in which a view's transforms are applied; on maps they are undone in reverse."""
+"""In which a view's transforms are made; on the maps they are undone backwards."""
 
 
-def make_view(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) -> Tensor:
-    """Apply the transforms of a view to images: ``(B, 3, H, W) -> (B, 3, H', W')``.
+def see(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) -> Tensor:
+    """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``.
 
     Args:
         images: ``(B, 3, H, W)`` float.
         view: Its transforms.
-        scale: Side of the small view as a fraction of the large one, in (0, 1).
-        multiple: Divisor of the sides of the small view, as in `transform_images`.
-
-    Example:
-        >>> images = torch.rand(2, 3, 32, 48)
-        >>> make_view(images, frozenset({"scale", "quarter_turn"}), scale=0.5).shape
-        torch.Size([2, 3, 24, 16])
+        scale: Side of the small view relative to the large one, in (0, 1).
+        multiple: What the sides of the small view are a multiple of, as for `transform_images`.
     """
     for transform in ORDER:
         if transform in view:
@@ -50,36 +45,23 @@ def make_view(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int
 
 
 def with_mirrored(views: Iterable[View]) -> tuple[View, ...]:
-    """Add the mirrored counterpart of each view; the result is sorted, without repetition.
-
-    Args:
-        views: The views.
-
-    Example:
-        >>> [sorted(view) for view in with_mirrored([ORIGINAL])]
-        [[], ['flip']]
-    """
+    """Add to each view the one that a mirrored photo has in its place; sorted, each once."""
     wanted = {moved for view in views for moved in (view, view ^ FLIP)}
     return tuple(sorted(wanted, key=sorted))
 
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """The outputs of a backbone's frozen stages for a batch of photos, by view.
+    """A batch of photos as the frozen stages of a backbone leave them, each of its views.
 
     Args:
         views: ``(B, C, h, w)`` float by view; ``C`` is the width of the last frozen stage.
-
-    Example:
-        >>> features = FrozenFeatures({ORIGINAL: torch.rand(2, 112, 7, 7)})
-        >>> features.to(torch.device("cpu")).views[ORIGINAL].shape
-        torch.Size([2, 112, 7, 7])
     """
 
     views: Mapping[View, Tensor]
 
     def to(self, device: torch.device) -> Self:
-        """Move all views to a device."""
+        """Bring all views to a device."""
         pinned = device.type == "cuda"
         return type(self)(
             {
@@ -90,34 +72,26 @@ class FrozenFeatures:
 
 
 Images: TypeAlias = Tensor | FrozenFeatures
-"""A training batch: pixels ``(B, 3, H, W)`` float in [0, 1], or their frozen features."""
+"""What a system is trained on: pixels ``(B, 3, H, W)`` float in [0, 1], or features of them."""
 
 Photo: TypeAlias = Tensor | Mapping[View, Tensor]
-"""One photo of a batch: pixels ``(3, H, W)`` uint8, or features ``(h, w, C)`` by view."""
+"""One of a batch: pixels ``(3, H, W)`` uint8, or features ``(h, w, C)`` by view."""
 
 
 def mirrored(photo: Photo) -> Photo:
-    """Mirror a photo; of features, keep the views whose mirrored counterpart is known.
-
-    Args:
-        photo: Pixels, or features by view.
-
-    Example:
-        >>> mirrored(torch.tensor([[[1, 2]]])).tolist()
-        [[[2, 1]]]
-    """
+    """Mirror a photo; of features those views are left that are known of the mirrored photo."""
     if isinstance(photo, Tensor):
         return photo.flip(-1)
     return {view: photo[view ^ FLIP] for view in photo if view ^ FLIP in photo}
 
 
 def stacked_pixels(photos: Sequence[Tensor]) -> Tensor:
-    """Stack pixels, channels last: ``B`` times ``(3, H, W)`` -> ``(B, 3, H, W)``."""
+    """Make a batch, channels last: ``B`` times ``(3, H, W)`` -> ``(B, 3, H, W)``."""
     return torch.stack([photo.movedim(0, -1) for photo in photos]).movedim(-1, 1)
 
 
 def stacked(photos: list[Photo]) -> Images:
-    """Stack photos, channels last: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
+    """Make a batch, channels last: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
     if isinstance(photos[0], Tensor):
         return stacked_pixels(cast("list[Tensor]", photos))
     features = cast("list[Mapping[View, Tensor]]", photos)

@@ -9,8 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platformdirs import user_cache_path
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def default_cache() -> Path:
+    """The folder for what can be computed again, which all runs of a user share."""
+    return user_cache_path("tagsight")
 
 
 @contextmanager

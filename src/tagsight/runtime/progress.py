@@ -165,7 +165,7 @@ class WorkLog(Protocol):
     def note(self, text: str) -> None:
         """Record a remark."""
 
-    def work(self, description: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    def work(self, description: str, total: int) -> AbstractContextManager[Advance]:
         """Return a context for a task, with a function to call with the number of items done."""
 
 

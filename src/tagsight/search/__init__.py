@@ -2,3 +2,7 @@
 
 May import inference and what lies below it.
 """
+
+from tagsight.runtime.packages import make_callable
+
+make_callable(__name__, "tagsight.search.collection")

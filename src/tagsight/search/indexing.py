@@ -35,6 +35,7 @@ class Indexed:
         gone: Photos that are no more.
         left_out: Photos that cannot be read.
         interrupted: Whether somebody ended it before its time.
+        photos: In the index afterwards.
     """
 
     new: int = 0
@@ -43,6 +44,7 @@ class Indexed:
     gone: int = 0
     left_out: int = 0
     interrupted: bool = False
+    photos: int = 0
 
 
 def index_photos(

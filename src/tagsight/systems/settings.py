@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tagsight.config import Settings, TrainConfig
 from tagsight.errors import DataError, Place, settings_sentence
-from tagsight.systems.catalogue import RECIPES, SYSTEMS
+from tagsight.systems.catalogue import RECIPES, SYSTEMS, recipes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,10 +55,24 @@ def changes_in(values: Mapping[str, Any], prefix: str, path: Place = ()) -> Iter
             yield Change(here, value, prefix + ".".join(here))
 
 
-def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
-    """Change a recipe; of several changes of a setting the last one holds.
+def changes_of(settings: Mapping[str, object]) -> Iterator[Change]:
+    """Read settings as Python users give them: dotted names, those of the system without a prefix.
 
-    A recipe that differs from the one in the catalogue in more than its seed says so in its name.
+    >>> [change.spelled for change in changes_of({"graph.epsilon": 0.3, "training.lr": 0.001})]
+    ['system.graph.epsilon', 'training.lr']
+    """
+    for name, value in settings.items():
+        path = tuple(name.split("."))
+        if path[0] not in {"system", "training"}:
+            path = ("system", *path)
+        if isinstance(value, Mapping):
+            yield from changes_in(value, "", path)
+        else:
+            yield Change(path, value, ".".join(path))
+
+
+def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
+    """Look a recipe up and change it.
 
     Args:
         name: A key of `RECIPES`.
@@ -67,7 +81,17 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
     Raises:
         DataError: If a recipe or setting is unknown, or a value is out of its range.
     """
-    base = known_recipe(name)
+    return changed(known_recipe(name), changes)
+
+
+def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
+    """Change a recipe; of several changes of a setting the last one holds.
+
+    A recipe that differs from its base in more than its seed says so in its name.
+
+    Raises:
+        DataError: If a setting is unknown, or a value is out of its range.
+    """
     kinds: dict[str, type[Settings]] = {
         "system": SYSTEMS[base.system].Config,
         "training": TrainConfig,
@@ -86,14 +110,16 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
 
 
 def known_recipe(name: str) -> Recipe:
-    """Look a recipe up.
+    """Look a recipe up; the name of a system is that of its first recipe, for a processor.
 
     Raises:
         DataError: If there is none of that name.
     """
     if name in RECIPES:
         return RECIPES[name]
-    nearest = get_close_matches(name, RECIPES, n=1)
+    if name in SYSTEMS:
+        return recipes_of(name)[0]
+    nearest = get_close_matches(name, [*RECIPES, *SYSTEMS], n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(RECIPES)}"
     msg = f"expected the name of a recipe, got {name!r}; {hint}"
     raise DataError(msg)

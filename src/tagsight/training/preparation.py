@@ -6,7 +6,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.check import Check, check_photos, without_problems
+from tagsight.data.published_counts import compare
 from tagsight.data.split import complete_splits, split_record
+from tagsight.metrics.measured_labels import (
+    left_out_labels,
+    left_out_sentences,
+    rare_labels,
+    rare_sentence,
+)
 from tagsight.runtime.files import write_atomically
 
 if TYPE_CHECKING:
@@ -16,6 +23,10 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.data.check import Problem
     from tagsight.runtime.device import Runtime
+    from tagsight.runtime.progress import WorkLog
+
+MOST_TOLD = 10
+"""Unusable photos that are named one by one."""
 
 
 class Prepared(NamedTuple):
@@ -72,7 +83,7 @@ def prepare(
     seed: int,
     max_bad: float | None = None,
     hold_out: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    log: WorkLog,
 ) -> Prepared:
     """Check the photos, complete the splits and write ``out / "split.csv"``.
 
@@ -85,12 +96,16 @@ def prepare(
         seed: Seed of the split, if one has to be drawn.
         max_bad: Largest fraction of photos that may be left out, as for `without_problems`.
         hold_out: Whether to take validation photos out of ``train`` if the data have none.
-        progress: Called with the number of photos done and the total.
+        log: Receives progress, the photos left out, and the labels that have few photos or none.
 
     Raises:
         DataError: If more photos are unusable than ``max_bad`` allows.
     """
-    check = checked(annotations.paths, runtime, progress=progress)
+    for comparison in compare(annotations) if annotations.protocol is not None else ():
+        for line in comparison.lines():
+            log.note(line)
+    with log.work("checking photos", len(annotations)) as advance:
+        check = checked(annotations.paths, runtime, progress=advance)
     sound = without_problems(annotations, check, max_bad=max_bad)
     divided = complete_splits(sound, check.hashes, seed, hold_out=hold_out)
     record = split_record(divided)
@@ -106,4 +121,29 @@ def prepare(
             "split_file_hash": sha256(record).hexdigest(),
         }
     }
+    note_problems(check.problems, log)
+    note_labels(divided, log)
     return Prepared(divided, check.problems, check.hashes, facts)
+
+
+def note_problems(problems: Sequence[Problem], log: WorkLog) -> None:
+    """Name the photos that are left out."""
+    for path, reason in problems[:MOST_TOLD]:
+        log.note(f"left out: {path}: {reason}")
+    if len(problems) > MOST_TOLD:
+        log.note(f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data --json' lists them")
+
+
+def note_labels(annotations: Annotations, log: WorkLog) -> None:
+    """Name the labels of which a run will know little: those without training photos, and rare."""
+    names, sizes = annotations.names, annotations.split_sizes
+    if "train" not in sizes:
+        return
+    trained = (annotations.rows("train").targets == 1).any(0)
+    for split in sizes:
+        targets = annotations.rows(split).targets
+        left_out = left_out_labels(names, targets, trained) if split != "train" else {}
+        for sentence in left_out_sentences(left_out):
+            log.note(f"{split}: {sentence}")
+        if rare := rare_labels(names, targets):
+            log.note(rare_sentence(rare, split))

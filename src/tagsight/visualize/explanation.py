@@ -5,26 +5,30 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from tagsight.data.photo_files import find_photos
 from tagsight.data.photos import open_photo
+from tagsight.errors import DataError
 from tagsight.inference.heatmaps import upsample
+from tagsight.inference.recognizer import load
 from tagsight.inference.result import label_index
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import replacing
 from tagsight.visualize.contact_sheet import Section, contact_sheet, heatmap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from tagsight.inference.recognizer import OnError, Recognizer
+    from tagsight.inference.recognizer import OnError, PhotoLike, Recognizer
     from tagsight.inference.result import Result
+    from tagsight.inference.run import Run
 
 MOST_PANELS = 24
 """A contact sheet shows so many labels; each label has its own picture all the same."""
@@ -83,6 +87,51 @@ def explain_photos(
     return (
         _explain(recognizer, result, names, labels, with_grad_cam=with_grad_cam)
         for result in recognizer.recognize(given, on_error=on_error)
+    )
+
+
+def explain(
+    model: str | Path | Recognizer | Run,
+    photos: str | Path | Iterable[str | Path],
+    *,
+    out: str | Path,
+    labels: Sequence[str] = (),
+    grad_cam: bool = False,
+    on_problem: Callable[[Path, str], object] | None = None,
+) -> list[Explanation]:
+    """Draw the evidence for the labels of photos, as `explain_photos` does.
+
+    Args:
+        model: A model folder, an exported file, a `Run` or a `Recognizer`.
+        photos: Photos, folders of photos, and tars of photos.
+        out: Folder for the pictures, created if needed.
+        labels: Labels to be shown also below their threshold.
+        grad_cam: Whether the contact sheet shows Grad-CAM as well.
+        on_problem: Called with a photo that cannot be read, which is left out, and why; without it
+            the error is raised.
+
+    Raises:
+        DataError: If the model or a photo cannot be used, or a label is unknown.
+    """
+    paths = [Path(photo) for photo in ([photos] if isinstance(photos, str | Path) else photos)]
+
+    def fail(_: Path, reason: str) -> None:
+        raise DataError(reason)
+
+    def leave_out(photo: PhotoLike, error: DataError) -> None:
+        tell(Path(str(photo)), str(error))
+
+    tell = on_problem or fail
+    found = find_photos(paths, on_problem=tell)
+    return list(
+        explain_photos(
+            load(model),
+            found,
+            Path(out),
+            labels=labels,
+            with_grad_cam=grad_cam,
+            on_error=leave_out,
+        )
     )
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.config import GraphConfig
+from tagsight.data.readers import read_annotations
+from tagsight.labels.counts import read_counts
+from tagsight.labels.space import LabelSpace
 from tagsight.nn.graph import conditional_probability, edge_probability
 from tagsight.runtime.amounts import amount
+from tagsight.runtime.files import replacing
+from tagsight.visualize.graph_drawing import draw_graph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-    from tagsight.config import GraphConfig
-    from tagsight.labels.space import LabelSpace
+    from tagsight.data.readers import Labels
 
 _FEW_PHOTOS = 10
 """Fewer photos of the given label make a probability a guess."""
@@ -74,6 +80,44 @@ class GraphReport:
             yield f"always together: {_listed(pairs, most)}"
         for warning in self.warnings:
             yield f"warning: {warning}"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def label_graph(
+    labels: Labels,
+    *,
+    images: str | Path | None = None,
+    epsilon: float = 0.4,
+    delta: float = 0.2,
+    out: str | Path | None = None,
+) -> GraphReport:
+    """Describe the label graph that training would use (G-CAM Eqs. 3-6).
+
+    It is made of the training photos, or of all where none are marked so; they need not be there.
+
+    Args:
+        labels: As for `train`; or saved counts, an ``.npz`` with ``names`` and ``cooccurrence``.
+        images: Folder of the photos, where it is not the usual one of the format.
+        epsilon: Conditional probability below which an edge is noise, in [0, 1].
+        delta: Share of a label's new state that comes from its neighbours, in [0, 1].
+        out: Picture of the graph to be written, a PNG file.
+
+    Raises:
+        DataError: If the labels cannot be used.
+    """
+    if isinstance(labels, str | Path) and Path(labels).suffix.lower() == ".npz":
+        known = read_counts(Path(labels))
+    else:
+        rows = read_annotations(labels, images=images, labels_only=True)
+        rows = rows.rows("train") if "train" in rows.split_sizes else rows
+        known = LabelSpace.from_targets(rows.names, rows.targets)
+    config = GraphConfig(epsilon=epsilon, delta=delta)
+    if out is not None:
+        with replacing(Path(out)) as temporary:
+            draw_graph(known, config).save(temporary, format="PNG")
+    return graph_report(known, config)
 
 
 def graph_report(labels: LabelSpace, config: GraphConfig) -> GraphReport:

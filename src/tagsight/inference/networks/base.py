@@ -42,6 +42,10 @@ class Network(Protocol):
     def info(self) -> ModelInfo:
         """What the model says of itself."""
 
+    @property
+    def place(self) -> Path | None:
+        """The model folder or file that it was read from, if there is one."""
+
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Recognise warped photos."""
 

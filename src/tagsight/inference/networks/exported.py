@@ -77,6 +77,11 @@ class ExportedNetwork(ABC):
         self.info = info
         self.threads = threads
 
+    @property
+    def place(self) -> Path:
+        """The file."""
+        return self.file
+
     @abstractmethod
     def answers(
         self, photos: NDArray[np.uint8], outputs: Sequence[str]

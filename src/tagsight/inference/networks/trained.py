@@ -48,6 +48,11 @@ class TrainedNetwork:
         """What the model says of itself."""
         return describe(self.model)
 
+    @property
+    def place(self) -> Path | None:
+        """The model folder."""
+        return self.model.folder
+
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Recognise warped photos."""

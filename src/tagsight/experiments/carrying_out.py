@@ -1,17 +1,24 @@
-"""What commands do that train and measure several systems: plan, carry out, end."""
+"""Several systems trained and measured: the photos prepared, the plan told, the runs made."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
-
-from tagsight.commands.output import FAILED, INTERRUPTED, print_info
-from tagsight.commands.rows import tell_labels, tell_problems
+from tagsight.errors import DataError
+from tagsight.experiments.comparison import (
+    known_results,
+    minutes_taken,
+    plan,
+    run_all,
+    unfinished,
+)
+from tagsight.experiments.estimate import minutes_of
+from tagsight.experiments.run import Shared
+from tagsight.nn.hub_weights import missing_weights
 from tagsight.runtime.amounts import agreeing
-from tagsight.runtime.progress import progress
+from tagsight.training.preparation import prepare
+from tagsight.training.run import Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,18 +28,16 @@ if TYPE_CHECKING:
     from tagsight.data.boxes import Boxes
     from tagsight.experiments.comparison import Progress
     from tagsight.experiments.results import Result
-    from tagsight.experiments.run import Run, Shared
+    from tagsight.experiments.run import Run
     from tagsight.experiments.variants import Entry
     from tagsight.runtime.device import Runtime
+    from tagsight.runtime.progress import WorkLog
 
 STATE_EVERY = 60.0
 """Seconds from one saved state of a run to the next, which is what Ctrl-C loses at most."""
 
-Budget = Annotated[float | None, Parameter(validator=Number(gt=0))]
-"""Minutes; no run is begun that is not expected to end within them."""
 
-
-def shared_by_runs(
+def shared_by_runs(  # noqa: PLR0913 - what all runs have in common
     annotations: Annotations,
     out: Path,
     runtime: Runtime,
@@ -42,6 +47,7 @@ def shared_by_runs(
     seed: int = 0,
     max_bad: float | None = None,
     hold_out: bool = True,
+    log: WorkLog,
 ) -> Shared:
     """Check the photos and divide them, once for all runs.
 
@@ -54,27 +60,14 @@ def shared_by_runs(
         seed: Of the split, where one has to be drawn.
         max_bad: Largest fraction of the photos that may be unusable, as for `without_problems`.
         hold_out: Whether validation photos are taken out of ``train`` if there are no others.
+        log: Follows the work.
 
     Raises:
         DataError: If there are no photos to measure on, apart from those that train.
     """
-    from tagsight.errors import DataError
-    from tagsight.experiments.run import Shared
-    from tagsight.training.preparation import prepare
-    from tagsight.training.run import Start
-
-    with progress("checking photos", len(annotations)) as advance:
-        prepared = prepare(
-            annotations,
-            out,
-            runtime,
-            seed=seed,
-            max_bad=max_bad,
-            hold_out=hold_out,
-            progress=advance,
-        )
-    tell_problems(prepared.problems)
-    tell_labels(prepared.annotations)
+    prepared = prepare(
+        annotations, out, runtime, seed=seed, max_bad=max_bad, hold_out=hold_out, log=log
+    )
     shared = Shared(out, prepared, runtime, boxes, Start(vectors, state_every=STATE_EVERY))
     if not shared.annotations.split_sizes.get(shared.split):
         msg = (
@@ -93,6 +86,7 @@ def carried_out(
     budget: float | None,
     started: float,
     report: Callable[[Progress], object],
+    log: WorkLog,
 ) -> Progress:
     """Tell the plan and make the runs that have no result yet.
 
@@ -103,35 +97,33 @@ def carried_out(
         budget: Minutes, from ``started`` on.
         started: When the command began, by the monotonic clock.
         report: Called with what there is so far, after each run.
+        log: Follows the work.
     """
-    from tagsight.experiments.comparison import known_results, plan, run_all, unfinished
-
     runs = plan(entries, seeds)
     results = known_results(runs, shared)
     waiting = unfinished(runs, results)
-    _check_weights(entries, waiting, budget)
-    estimates = _estimates(waiting, results, shared)
-    _tell_plan(entries, waiting, estimates, budget)
+    _check_weights(entries, waiting, budget, log)
+    estimates = _estimates(waiting, results, shared, log)
+    _tell_plan(entries, waiting, estimates, budget, log)
     spent = (time.monotonic() - started) / 60
     return run_all(
         runs,
         shared,
         estimates=estimates,
         budget=None if budget is None else budget - spent,
-        tell=print_info,
+        tell=log.note,
         report=report,
     )
 
 
-def _check_weights(entries: Sequence[Entry], waiting: Sequence[Run], budget: float | None) -> None:
+def _check_weights(
+    entries: Sequence[Entry], waiting: Sequence[Run], budget: float | None, log: WorkLog
+) -> None:
     """Tell the plan and refuse it if no run can have its first weights; else runs tell their own.
 
     Raises:
         DataError: If so.
     """
-    from tagsight.errors import DataError
-    from tagsight.nn.encoder_weights import missing_weights
-
     backbones = {run.recipe.settings.backbone for run in waiting}
     reasons = [
         None if backbone.weights == "none" else missing_weights(backbone.name)
@@ -139,20 +131,17 @@ def _check_weights(entries: Sequence[Entry], waiting: Sequence[Run], budget: flo
     ]
     found = [reason for reason in reasons if reason is not None]
     if found and len(found) == len(reasons):
-        _tell_plan(entries, waiting, {}, budget)
+        _tell_plan(entries, waiting, {}, budget, log)
         raise DataError(found[0])
 
 
 def _estimates(
-    waiting: Sequence[Run], results: Sequence[Result], shared: Shared
+    waiting: Sequence[Run], results: Sequence[Result], shared: Shared, log: WorkLog
 ) -> dict[str, float]:
     """Minutes that a run takes, by its name; of those that cannot be tried nothing is known."""
-    from tagsight.experiments.comparison import minutes_taken
-    from tagsight.experiments.estimate import minutes_of
-
     firsts = {run.name: run for run in reversed(waiting)}
     found: dict[str, float] = {}
-    with progress("estimating times", len(firsts)) as advance:
+    with log.work("estimating times", len(firsts)) as advance:
         for done, (name, run) in enumerate(firsts.items(), 1):
             minutes = minutes_taken(results, name) or minutes_of(run, shared)
             if minutes is not None:
@@ -166,20 +155,21 @@ def _tell_plan(
     waiting: Sequence[Run],
     estimates: Mapping[str, float],
     budget: float | None,
+    log: WorkLog,
 ) -> None:
     known = [estimates[run.name] for run in waiting if run.name in estimates]
     total = f", {_about(sum(known))} in all" if known else ""
     within = "" if budget is None else f", of which as much as fits into {budget:g} min"
-    print_info(f"to run: {len(waiting)}{total}{within}")
+    log.note(f"to run: {len(waiting)}{total}{within}")
     for entry in entries:
         seeds = [str(run.seed) for run in waiting if run.name == entry.name]
         if seeds:
             each = estimates.get(entry.name)
             expected = "time not known" if each is None else f"{_about(each)} each"
             which = f"{agreeing(len(seeds), 'seed')} {', '.join(seeds)}"
-            print_info(f"  {entry.name}: {expected}, {which}")
+            log.note(f"  {entry.name}: {expected}, {which}")
         else:
-            print_info(f"  {entry.name}: finished")
+            log.note(f"  {entry.name}: finished")
 
 
 def _about(minutes: float) -> str:
@@ -187,14 +177,3 @@ def _about(minutes: float) -> str:
         return "less than a minute"
     hours, rest = divmod(round(minutes), 60)
     return f"about {hours} h {rest} min" if hours else f"about {rest} min"
-
-
-def ending(state: Progress) -> int:
-    """Say what is missing, and give the command's exit code."""
-    if state.interrupted:
-        print_info("interrupted; the same command goes on from the last saved state")
-        return INTERRUPTED
-    if state.left_out:
-        left = "; ".join(str(run) for run in state.left_out)
-        print_info(f"left out, as it would not have ended within the budget: {left}")
-    return FAILED if state.failures else 0

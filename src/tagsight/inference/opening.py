@@ -1,0 +1,74 @@
+"""Open a trained model from whatever names it, and the photos that it is measured on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tagsight.checkpoint.folder import LoadedModel, load_model
+from tagsight.data.check import without_problems
+from tagsight.errors import DataError
+from tagsight.evaluation.measured_rows import measured_rows
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.recognizer import Recognizer
+from tagsight.inference.run import Run
+from tagsight.training.preparation import checked, note_problems
+
+if TYPE_CHECKING:
+    from tagsight.data.annotations import Annotations
+    from tagsight.runtime.device import Runtime
+    from tagsight.runtime.progress import WorkLog
+
+ModelLike = str | Path | Run | Recognizer | LoadedModel
+"""A model folder, a run, or a model that was opened from a folder."""
+
+Split = Literal["train", "val", "test"]
+
+
+def opened_model(model: ModelLike, runtime: Runtime) -> LoadedModel:
+    """Open a model folder, or take the model that was opened from one, on the runtime's device.
+
+    Raises:
+        DataError: If the folder cannot be used, or the model is an exported file.
+    """
+    if isinstance(model, Run):
+        model = model.model_folder
+    if isinstance(model, str | Path):
+        return load_model(Path(model), runtime.device)
+    if isinstance(model, Recognizer):
+        if not isinstance(model.network, TrainedNetwork):
+            msg = "expected a model folder, which torch runs, got an exported file"
+            raise DataError(msg)
+        model = model.network.model
+    return model.to(runtime.device)
+
+
+def measured_photos(
+    model: LoadedModel,
+    annotations: Annotations,
+    split: Split,
+    runtime: Runtime,
+    *,
+    max_bad: float | None,
+    log: WorkLog,
+) -> Annotations:
+    """Take the rows of a split, with the model's labels, without photos that do not open.
+
+    Args:
+        model: Whose labels are matched by name, and whose recorded split comes first.
+        annotations: The collection.
+        split: The rows to take, as `measured_rows` does.
+        runtime: Threads and processes that open the photos.
+        max_bad: Largest fraction of unusable photos, as for `without_problems`.
+        log: Told where the split comes from, and which photos are left out.
+
+    Raises:
+        DataError: If there is no such split, or more photos are unusable.
+    """
+    matched = annotations.matched_to(model.labels.names)
+    rows, origin = measured_rows(matched, model.folder, split)
+    log.note(origin)
+    with log.work("checking photos", len(rows)) as advance:
+        check = checked(rows.paths, runtime, progress=advance)
+    note_problems(check.problems, log)
+    return without_problems(rows, check, max_bad=max_bad)

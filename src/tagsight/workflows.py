@@ -1,0 +1,321 @@
+"""From labels to a model that is measured: train, evaluate, calibrate.
+
+Each function does the work of the command of the same name, and the command calls it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from tagsight.checkpoint.config import model_folder
+from tagsight.checkpoint.folder import save_model
+from tagsight.checkpoint.new_labels import add_labels
+from tagsight.checkpoint.thresholds import fit_decision
+from tagsight.config import Recipe
+from tagsight.data.boxes import read_boxes
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+from tagsight.evaluation import evaluate as evaluation
+from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
+from tagsight.evaluation.predictions import predict
+from tagsight.evaluation.retrieval import measure_retrieval
+from tagsight.inference.opening import measured_photos, opened_model
+from tagsight.inference.run import Run
+from tagsight.loading.batches import PhotoStore
+from tagsight.metrics.classification import Conventions
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.device import Runtime
+from tagsight.runtime.files import default_cache
+from tagsight.runtime.progress import TerminalLog
+from tagsight.systems.catalogue import recipes_of
+from tagsight.systems.settings import DEFAULT_RECIPE, changed, changes_of, known_recipe
+from tagsight.training.log import RunLog
+from tagsight.training.preparation import prepare
+from tagsight.training.resume import is_unfinished
+from tagsight.training.run import Start, train_run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.data.readers import Labels
+    from tagsight.evaluation.evaluate import Report
+    from tagsight.inference.opening import ModelLike, Split
+    from tagsight.systems.base import System
+
+
+def train(  # noqa: PLR0913 - an option of the command each
+    labels: Labels,
+    *,
+    images: str | Path | None = None,
+    recipe: str | Recipe = DEFAULT_RECIPE,
+    system: type[System] | None = None,
+    out: str | Path,
+    epochs: int | None = None,
+    seed: int = 0,
+    settings: Mapping[str, object] | None = None,
+    vectors: str | Path | None = None,
+    init: str | Path | None = None,
+    resume: bool = False,
+    state_every: float = 5.0,
+    max_bad: float | None = None,
+    runtime: Runtime | None = None,
+    progress: bool = True,
+) -> Run:
+    """Train a system on labelled photos and keep the epoch that is best on the validation split.
+
+    Photos that cannot be opened are left out. A collection without splits of its own is divided
+    70/15/15. Ctrl-C ends the run with the best model so far; ``resume=True`` goes on.
+
+    Args:
+        labels: A labels file or folder of a known format, a pandas DataFrame as `read_annotations`
+            takes it, or `Annotations`.
+        images: Folder of the photos, where it is not the usual one of the format.
+        recipe: The name of a recipe, or one of `recipes()`.
+        system: A system of your own, which is trained in place of the recipe's (`register`).
+        out: The run folder; it gets the model, the log and the split.
+        epochs: Passes over the training photos; by default the recipe's.
+        seed: Decides the split, if one has to be drawn, and everything random in training.
+        settings: Changes of the recipe, named as on the command line: ``training.image_size``,
+            ``graph.epsilon``.
+        vectors: Word vectors of the labels, a GloVe text file or ``.npz``; by default those of the
+            extra ``glove``.
+        init: A model folder whose weights to start from; its labels are matched by name.
+        resume: Whether to go on where the run in ``out`` was cut off.
+        state_every: Minutes between two saved states, which is what a crash loses at most.
+        max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
+        runtime: Device, precision and caches; by default the GPU if there is one.
+        progress: Whether progress and remarks are shown.
+
+    Raises:
+        DataError: If labels, settings, system or folders cannot be used; what is wrong with a
+            system is said before the first photo is opened.
+        FloatingPointError: If the loss is no longer finite; the best model so far is kept.
+    """
+    chosen = _chosen(recipe, system, epochs, seed, settings)
+    folder, log = Path(out), TerminalLog(shown=progress)
+    if check_run_folder(folder, resume=resume):
+        log.note(f"the run in {folder} came to its end before: there is nothing to resume")
+        return Run.open(folder)
+    if init is not None:
+        model_folder(Path(init))  # a wrong one is named before every photo is opened
+    annotations = read_annotations(labels, images=images)
+    runtime = runtime or Runtime.choose(cache=default_cache())
+    prepared = prepare(
+        annotations,
+        folder,
+        runtime,
+        seed=chosen.training.seed,
+        max_bad=max_bad,
+        hold_out=chosen.training.selection == "best",
+        log=log,
+    )
+    log.note(f"{chosen.name}: {chosen.system} on {_place(runtime)}")
+    steps = chosen.training.steps(prepared.annotations.split_sizes.get("train", 0))
+    lines = folder / "run.jsonl" if runtime.processes.is_first else None
+    with RunLog(lines, steps, log.console) as run_log:
+        outcome = train_run(
+            prepared.annotations,
+            chosen,
+            folder,
+            runtime,
+            log=run_log,
+            start=Start(_path(vectors), _path(init), resume, 60 * state_every),
+            hashes=prepared.hashes,
+            facts=prepared.facts,
+        )
+    return Run(folder, chosen, outcome)
+
+
+def evaluate(  # noqa: PLR0913 - an option of the command each
+    model: ModelLike,
+    labels: Labels,
+    *,
+    images: str | Path | None = None,
+    split: Split = "test",
+    boxes: str | Path | None = None,
+    grad_cam: bool = False,
+    retrieval: int | None = None,
+    image_size: int | None = None,
+    conventions: Conventions = Conventions(),
+    new_labels: Sequence[str] = (),
+    vectors: str | Path | None = None,
+    max_bad: float | None = None,
+    runtime: Runtime | None = None,
+    progress: bool = True,
+) -> Report:
+    """Measure a model on the photos of a split, or on all where the data have no split.
+
+    Args:
+        model: A model folder, a `Run`, or a model that was opened from a folder.
+        labels: As for `train`; they are matched to the model's by name.
+        images: Folder of the photos, where it is not the usual one of the format.
+        split: The photos to measure on: as recorded when the model was trained, else the data's.
+        boxes: COCO file of boxes, to measure whether the evidence points at the objects.
+        grad_cam: Whether the evidence of Grad-CAM is measured in place of the system's own.
+        retrieval: Photos to search for each photo, to measure how many share a label with it.
+        image_size: Side of the square that photos are resized to, in pixels; by default that of
+            the training.
+        conventions: How precision and recall treat labels that are never predicted, and unknown
+            targets.
+        new_labels: Labels that the model was not trained on, recognised by their words.
+        vectors: The word vectors that the model was trained with, for new labels.
+        max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
+        runtime: Device, precision and caches; by default the GPU if there is one, in float32.
+        progress: Whether progress and remarks are shown.
+
+    Returns:
+        A dictionary of plain values: mAP and its interval, precision, recall and F1 by every
+        decision, calibration, evidence, and each label's figures.
+
+    Raises:
+        DataError: If the model, the labels or an option cannot be used.
+    """
+    log, runtime = TerminalLog(shown=progress), runtime or Runtime.choose(precision="float32")
+    loaded = opened_model(model, runtime)
+    if new_labels:
+        loaded = add_labels(loaded, new_labels, vectors=_path(vectors))
+    trained_at = loaded.recipe.training.image_size
+    loaded = loaded.at(image_size or trained_at)
+    known_boxes = read_boxes(Path(boxes)) if boxes is not None else None
+    rows = measured_photos(
+        loaded, read_annotations(labels, images=images), split, runtime, max_bad=max_bad, log=log
+    )
+    pairs = find_pairs(rows, known_boxes) if known_boxes is not None else None
+    with log.work("recognising", len(rows)) as advance:
+        report = evaluation.evaluate(
+            loaded, rows, runtime, conventions=conventions, progress=advance
+        )
+    report["trained_image_size"] = trained_at
+    if runtime.processes.is_first:
+        with log.work("measuring evidence", len(rows)) as advance:
+            report["evidence"] = measure_evidence(
+                loaded,
+                rows,
+                runtime,
+                pairs=pairs,
+                source="grad-cam" if grad_cam else "maps",
+                progress=advance,
+            )
+    if retrieval is not None:
+        with log.work("searching", len(rows)) as advance:
+            report["retrieval"] = measure_retrieval(
+                loaded, rows, runtime, retrieval, progress=advance
+            )
+    return report
+
+
+def calibrate(
+    model: ModelLike,
+    labels: Labels,
+    *,
+    images: str | Path | None = None,
+    objective: str = "f1",
+    split: Split = "val",
+    max_bad: float | None = None,
+    runtime: Runtime | None = None,
+    progress: bool = True,
+) -> Decision:
+    """Fit each label's threshold and the temperature again and store them in the model folder.
+
+    Args:
+        model: As for `evaluate`; its weights stay as they are.
+        labels: As for `train`; they are matched to the model's by name.
+        images: Folder of the photos, where it is not the usual one of the format.
+        objective: ``f1``, or ``precision>=p`` with p in (0, 1].
+        split: The photos to fit to; never those that the result is reported on.
+        max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
+        runtime: Device, precision and caches; by default the GPU if there is one, in the precision
+            of training.
+        progress: Whether progress and remarks are shown.
+
+    Raises:
+        DataError: If the model, the labels or the objective cannot be used.
+    """
+    # A misspelt objective is refused here, before the network has run over all photos.
+    fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)
+    log, runtime = TerminalLog(shown=progress), runtime or Runtime.choose()
+    loaded = opened_model(model, runtime)
+    if loaded.folder is None:
+        msg = "expected a model that was read from a folder, to store the decision there"
+        raise DataError(msg)
+    rows = measured_photos(
+        loaded, read_annotations(labels, images=images), split, runtime, max_bad=max_bad, log=log
+    )
+    photos = PhotoStore(
+        rows.paths, loaded.recipe.training.image_size, memory=0, max_memory=runtime.max_photo_memory
+    )
+    with log.work("recognising", len(rows)) as advance:
+        logits, _ = predict(loaded.system, photos, runtime, progress=advance)
+    decision = fit_decision(
+        logits,
+        rows.targets,
+        names=loaded.labels.names,
+        objective=objective,
+        probabilities=loaded.system.probabilities,
+    )
+    facts: dict[str, object] = {**loaded.facts}
+    facts["calibration"] = {"objective": objective, "photos": len(rows)}
+    save_model(loaded.folder, loaded.system, loaded.labels, decision, loaded.recipe, facts)
+    return decision
+
+
+def _chosen(
+    recipe: str | Recipe,
+    system: type[System] | None,
+    epochs: int | None,
+    seed: int,
+    settings: Mapping[str, object] | None,
+) -> Recipe:
+    base = recipe if isinstance(recipe, Recipe) else known_recipe(recipe)
+    if system is not None:
+        base = _recipe_for(system, base)
+    short = {"training.seed": seed, **({} if epochs is None else {"training.epochs": epochs})}
+    return changed(base, changes_of({**(settings or {}), **short}))
+
+
+def _recipe_for(system: type[System], base: Recipe) -> Recipe:
+    """Take the system's own recipe, or train the system as another recipe trains its own."""
+    own = recipes_of(system)[0]
+    if base.name == DEFAULT_RECIPE or base.system == own.system:
+        return own if base.system != own.system else base
+    return own.model_copy(
+        update={
+            "name": f"{own.system} by {base.name}",
+            "training": base.training,
+            "source": f"default settings of {system.__name__}, trained as {base.name}",
+        }
+    )
+
+
+def check_run_folder(out: Path, *, resume: bool) -> bool:
+    """Check that a run can begin or go on in a folder; return whether it is finished already.
+
+    Raises:
+        DataError: If there is a model or an unfinished run already, and no run is to go on.
+    """
+    unfinished = is_unfinished(out)
+    if resume:
+        return (out / "model").exists() and not unfinished
+    if unfinished:
+        msg = (
+            f"expected a new run folder, got {out} with an unfinished run; go on with "
+            "`resume=True`, or choose another `out`"
+        )
+        raise DataError(msg)
+    if (out / "model").exists():
+        msg = f"expected a new run folder, got {out} with a model in it; choose another `out`"
+        raise DataError(msg)
+    return False
+
+
+def _place(runtime: Runtime) -> str:
+    count = runtime.processes.count
+    return f"{runtime}" if count == 1 else f"{runtime}, in {amount(count, 'process')}"
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
