@@ -36,7 +36,7 @@ def frozen(system: System, images: Tensor) -> FrozenFeatures:
     with Runtime.choose("cpu").autocast():
         return FrozenFeatures(
             {
-                view: system.backbone.to_frozen(system.see(images, view)).clone()
+                view: system.backbone.to_frozen(system.make_view(images, view)).clone()
                 for view in {ORIGINAL, *system.views}
             }
         )

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import pickle
 import shlex
 from pathlib import Path
 
@@ -710,16 +709,6 @@ def test_the_counts_of_a_graph_are_saved_and_give_the_same_graph(capsys, labels:
     counts = tmp_path / "counts.npz"
     from_photos = result(capsys, "graph", str(labels), "--epsilon", "0.3", "--save", str(counts))
     assert result(capsys, "graph", str(counts), "--epsilon", "0.3") == from_photos
-    assert "names its own" in complaint(capsys, "graph", str(counts), "--labels", "a,b")
-
-
-def test_a_legacy_graph_needs_the_names_of_its_labels(capsys, tmp_path):
-    pickle_file = tmp_path / "adj.pkl"
-    arrays = {"nums": np.array([5, 5]), "adj": np.array([[0, 4], [4, 0]])}
-    pickle_file.write_bytes(pickle.dumps(arrays))
-    text = result(capsys, "graph", str(pickle_file), "--labels", "cat,dog")
-    assert "cat -> dog  0.80  4 photos with both" in text
-    assert "which does not tell its labels" in complaint(capsys, "graph", str(pickle_file))
 
 
 def test_word_vectors_that_are_written_are_those_that_training_would_use(
@@ -742,17 +731,6 @@ def test_word_vectors_that_are_written_are_those_that_training_would_use(
 
 def out_to(file: Path) -> list[str]:
     return ["--out", str(file)]
-
-
-def test_word_vectors_of_a_legacy_pickle_are_converted(capsys, tmp_path):
-    old, new = tmp_path / "glove.pkl", tmp_path / "vectors.npz"
-    old.write_bytes(pickle.dumps(np.array([[1, 2], [3, 4]], dtype=np.float32)))
-    arguments = ["vectors", "--from", str(old), *out_to(new)]
-    assert "which does not tell its labels" in complaint(capsys, *arguments)
-    assert "word vectors of 3 labels, got 2" in complaint(capsys, *arguments, "--labels", "a,b,c")
-    result(capsys, *arguments, "--labels", "cat,dog")
-    with np.load(new, allow_pickle=False) as stored:
-        assert stored["vectors"].tolist() == [[1, 2], [3, 4]]
 
 
 def test_word_vectors_are_made_of_saved_counts(capsys, labels: Path, tmp_path, monkeypatch):

@@ -112,7 +112,7 @@ def test_frozen_features_train_as_the_photos_do(name: str, flipped: bool):
     system, targets = exact(name, **settings), drawn(3)[1]
     images = images_of()
     views = with_mirrored(system.views)
-    features = {view: system.backbone.to_frozen(system.see(images, view)) for view in views}
+    features = {view: system.backbone.to_frozen(system.make_view(images, view)) for view in views}
     seen = images.flip(-1) if flipped else images
     kept = FrozenFeatures(mirrored(features) if flipped else features)
     assert_close(system.losses(kept, targets), system.losses(seen, targets))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tagsight.nn.sequence_decoder import Scene, SequenceConfig, SequenceDecoder
+from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,27 +31,27 @@ def tiny_decoder(*, preliminary: bool = False, **settings: object) -> SequenceDe
     return decoder
 
 
-def tiny_scene(decoder: SequenceDecoder, photos: int = 3) -> Scene:
+def tiny_images(decoder: SequenceDecoder, photos: int = 3) -> EncodedImages:
     generator = torch.Generator().manual_seed(photos)
     features = torch.rand(photos, CHANNELS, *GRID, generator=generator, dtype=torch.double)
     preliminary = None
     if decoder.likely is not None:
         preliminary = torch.rand(photos, LABELS, generator=generator, dtype=torch.double)
-    return decoder.scene(features, features.mean((-2, -1)), preliminary)
+    return decoder.encode(features, features.mean((-2, -1)), preliminary)
 
 
-def only(scene: Scene, photo: int) -> Scene:
-    return Scene(*(part[photo : photo + 1] for part in scene))
+def only(encoded: EncodedImages, photo: int) -> EncodedImages:
+    return EncodedImages(*(part[photo : photo + 1] for part in encoded))
 
 
 def path_steps(
-    decoder: SequenceDecoder, scene: Scene, path: tuple[int, ...], steps: int
+    decoder: SequenceDecoder, encoded: EncodedImages, path: tuple[int, ...], steps: int
 ) -> Iterator[Tensor]:
     """Log-probabilities ``(L + 1,)`` of what follows each prefix of a path of one photo."""
-    heard, state = scene.first[:, None], (scene.hidden[:, None], scene.memory[:, None])
+    heard, state = encoded.first_input[:, None], (encoded.hidden[:, None], encoded.memory[:, None])
     possible = torch.ones(1, 1, LABELS, dtype=torch.bool)
     for place in range(steps):
-        step = decoder.step(scene, heard, state, possible)
+        step = decoder.step(encoded, heard, state, possible)
         yield step.log_p[0, 0].detach()
         if place == len(path):
             return
@@ -61,10 +61,10 @@ def path_steps(
             possible[0, 0, path[place]] = False
 
 
-def path_log_p(decoder: SequenceDecoder, scene: Scene, path: tuple[int, ...]) -> float:
+def path_log_p(decoder: SequenceDecoder, encoded: EncodedImages, path: tuple[int, ...]) -> float:
     """Logarithm of the product of a path's steps, its end the last unless it has all labels."""
     tokens = (*path, END)[: decoder.longest]
-    steps = path_steps(decoder, scene, path, decoder.longest)
+    steps = path_steps(decoder, encoded, path, decoder.longest)
     return sum(step[token].item() for step, token in zip(steps, tokens, strict=True))
 
 

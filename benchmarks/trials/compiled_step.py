@@ -40,7 +40,7 @@ def training(system: System, runtime: Runtime) -> Callable[[], None]:
     targets = torch.randint(2, (BATCH, LABELS))
     with torch.no_grad(), runtime.autocast():
         images = on_device(photos, runtime)
-        views = {v: system.backbone.to_frozen(system.see(images, v)) for v in system.views}
+        views = {v: system.backbone.to_frozen(system.make_view(images, v)) for v in system.views}
 
     def step() -> None:
         optimizer.zero_grad()

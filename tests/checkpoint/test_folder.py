@@ -22,7 +22,7 @@ from tagsight.checkpoint.folder import load_model, save_model
 from tagsight.config import BackboneConfig, Recipe, TrainConfig
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace, empty_label_space
-from tagsight.nn.hub_weights import EMBEDDED
+from tagsight.nn.encoder_weights import EMBEDDED
 from tagsight.systems.base import System
 from tagsight.systems.catalogue import SYSTEMS, build_system
 
@@ -138,7 +138,7 @@ def test_the_embedded_encoder_comes_back_without_its_imagenet_weights(
     def must_not_be_read(_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("tagsight.nn.backbones._embedded_weights", must_not_be_read)
+    monkeypatch.setattr("tagsight.nn.encoder_weights._installed_weights", must_not_be_read)
     state = torch.get_rng_state()
     with caplog.at_level(logging.WARNING):
         loaded = load_model(tmp_path)

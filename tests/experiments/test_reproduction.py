@@ -17,7 +17,7 @@ from tagsight.experiments.plots import can_plot
 from tagsight.experiments.published_tables import FLICKR25K
 from tagsight.experiments.reproduction import Reproduction, entries_of, notes_of, tables_of
 from tagsight.experiments.summary import summarise
-from tagsight.nn.hub_weights import missing_weights
+from tagsight.nn.encoder_weights import missing_weights
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:

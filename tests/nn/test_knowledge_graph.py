@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.knowledge_graph import (
     GatedUpdate,
-    Knowledge,
+    KnowledgeGraph,
     counted_relations,
     lift,
     without_loops,
@@ -55,7 +55,7 @@ def test_loops_are_taken_out_and_nothing_else():
 def test_the_matrix_is_the_edges_weights_over_the_neighbours():
     torch.manual_seed(0)
     vectors, relations = torch.randn(4, 3), torch.rand(2, 4, 4) < 0.6
-    knowledge = Knowledge(vectors, relations, 6, 5, mean=True).double().eval()
+    knowledge = KnowledgeGraph(vectors, relations, 6, 5, mean=True).double().eval()
     words, matrix = knowledge()
     expected = torch.zeros(4, 4, dtype=torch.double)
     for relation, network in zip(relations, knowledge.weights, strict=True):

@@ -143,10 +143,12 @@ def test_states_of_a_look_can_be_shared_by_labels():
     made, cells = layer(), drawn(B, N, D)
     _, look = made(drawn(1, L, D), cells)
     rows = torch.tensor([0, 0, 2, 1])
-    shares, _ = made.shares(drawn(B, 4, D, seed=3), look.of(rows))
+    shares, _ = made.contributions(drawn(B, 4, D, seed=3), look.select(rows))
     assert shares.shape == (B, 4, N)
     for label, row in enumerate(rows.tolist()):
-        alone, _ = made.shares(drawn(B, 4, D, seed=3)[:, [label]], look.of(torch.tensor([row])))
+        alone, _ = made.contributions(
+            drawn(B, 4, D, seed=3)[:, [label]], look.select(torch.tensor([row]))
+        )
         assert_close(shares[:, [label]], alone)
 
 

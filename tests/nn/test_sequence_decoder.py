@@ -13,7 +13,7 @@ from tiny_decoder import (
     path_log_p,
     path_steps,
     tiny_decoder,
-    tiny_scene,
+    tiny_images,
 )
 from torch.testing import assert_close
 
@@ -45,7 +45,7 @@ def test_a_step_is_a_transcription_in_numpy():
     weights = {name: p.detach().numpy() for name, p in decoder.named_parameters()}
     features = torch.rand(1, CHANNELS, *GRID, dtype=torch.double)
     image = features.mean((-2, -1))
-    scene = decoder.scene(features, image)
+    encoded = decoder.encode(features, image)
 
     def lstm(heard: np.ndarray, output: np.ndarray, memory: np.ndarray) -> tuple:
         gates = weights["lstm.weight_ih"] @ heard + weights["lstm.bias_ih"]
@@ -56,7 +56,7 @@ def test_a_step_is_a_transcription_in_numpy():
 
     output, memory = np.zeros(7), np.zeros(7)
     heard = weights["start"]
-    for token, step in zip((1, 0, END), path_steps(decoder, scene, (1, 0), 3), strict=True):
+    for token, step in zip((1, 0, END), path_steps(decoder, encoded, (1, 0), 3), strict=True):
         output, memory = lstm(heard, output, memory)
         x = weights["from_hidden.weight"] @ output + weights["from_hidden.bias"]
         x = np.maximum(x + weights["from_photo.weight"] @ image[0].numpy(), 0)
@@ -74,41 +74,43 @@ def test_the_preliminary_probabilities_are_heard_first_and_shown_at_each_step():
     decoder = tiny_decoder(preliminary=True)
     features = torch.rand(2, CHANNELS, *GRID, dtype=torch.double)
     likely = torch.tensor([[1.0, 0, 0], [0.5, 0, 1]], dtype=torch.double)
-    scene = decoder.scene(features, features.mean((-2, -1)), likely)
+    encoded = decoder.encode(features, features.mean((-2, -1)), likely)
     plain = decoder.from_photo(features.mean((-2, -1)))
     heard, rows = decoder.embeddings, decoder.likely
-    assert_close(scene.first, torch.stack([heard[0], 0.5 * heard[0] + heard[2]]))
-    assert_close(scene.shown - plain, torch.stack([rows[0], 0.5 * rows[0] + rows[2]]))
+    assert_close(encoded.first_input, torch.stack([heard[0], 0.5 * heard[0] + heard[2]]))
+    assert_close(encoded.context - plain, torch.stack([rows[0], 0.5 * rows[0] + rows[2]]))
     assert decoder.start is None
 
 
 def test_without_attention_the_photo_never_enters_the_lstm():
     decoder = tiny_decoder()
-    one, other = only(tiny_scene(decoder), 0), only(tiny_scene(decoder), 1)
+    one, other = only(tiny_images(decoder), 0), only(tiny_images(decoder), 1)
     possible = torch.ones(1, 1, LABELS, dtype=torch.bool)
-    told = [
-        decoder.step(s, s.first[:, None], (s.hidden[:, None], s.memory[:, None]), possible).heard
-        for s in (one, other)
+    terms = [
+        decoder.step(
+            e, e.first_input[:, None], (e.hidden[:, None], e.memory[:, None]), possible
+        ).lstm_term
+        for e in (one, other)
     ]
-    assert_close(*told)
+    assert_close(*terms)
 
 
 @every_kind
 @pytest.mark.parametrize("order", ["frequent", "rare", "confidence"])
 def test_what_is_taught_at_once_is_what_is_said_step_by_step(settings: dict, order: str):
     decoder = tiny_decoder(order=order, **settings)
-    scene = tiny_scene(decoder)
-    loss = decoder.loss(scene, TARGETS)
+    encoded = tiny_images(decoder)
+    loss = decoder.loss(encoded, TARGETS)
     for photo, targets in enumerate(TARGETS.tolist()):
         remaining = {label for label, target in enumerate(targets) if target}
         path: tuple[int, ...] = ()
         while remaining:
-            *_, last = path_steps(decoder, only(scene, photo), path, decoder.longest)
+            *_, last = path_steps(decoder, only(encoded, photo), path, decoder.longest)
             sign = {"frequent": 1, "rare": -1, "confidence": 0}[order]
             count = {k: sign * COUNTS[k].item() for k in remaining}
             path += (max(remaining, key=lambda k: (count[k], last[k].item())),)
             remaining -= {path[-1]}
-        expected = -path_log_p(decoder, only(scene, photo), path)
+        expected = -path_log_p(decoder, only(encoded, photo), path)
         assert loss[photo].item() == pytest.approx(expected)
 
 
@@ -116,11 +118,11 @@ def test_what_is_taught_at_once_is_what_is_said_step_by_step(settings: dict, ord
 @aligning
 def test_an_alignment_is_taught_along_what_the_decoder_says_itself(settings: dict, order: str):
     decoder = tiny_decoder(order=order, **settings)
-    scene = tiny_scene(decoder)
-    loss = decoder.loss(scene, TARGETS)
+    encoded = tiny_images(decoder)
+    loss = decoder.loss(encoded, TARGETS)
     for photo, targets in enumerate(TARGETS):
-        one = only(scene, photo)
-        heard, state = one.first[:, None], (one.hidden[:, None], one.memory[:, None])
+        one = only(encoded, photo)
+        heard, state = one.first_input[:, None], (one.hidden[:, None], one.memory[:, None])
         anything = torch.ones(1, 1, LABELS, dtype=torch.bool)
         rows, predicted, said = [], [], set()
         for _ in range(decoder.longest):
@@ -147,37 +149,37 @@ def test_an_alignment_is_taught_along_what_the_decoder_says_itself(settings: dic
 @every_order
 def test_a_photo_without_labels_is_taught_the_end_alone(order: str):
     decoder = tiny_decoder(order=order)
-    scene = only(tiny_scene(decoder), 0)
-    (first,) = path_steps(decoder, scene, (), decoder.longest)
-    assert_close(decoder.loss(scene, torch.zeros(1, LABELS))[0], -first[END])
+    encoded = only(tiny_images(decoder), 0)
+    (first,) = path_steps(decoder, encoded, (), decoder.longest)
+    assert_close(decoder.loss(encoded, torch.zeros(1, LABELS))[0], -first[END])
     endless = tiny_decoder(order=order, end_token=False)
-    assert endless.loss(tiny_scene(endless), torch.zeros(3, LABELS)).eq(0).all()
+    assert endless.loss(tiny_images(endless), torch.zeros(3, LABELS)).eq(0).all()
 
 
 @every_order
 def test_a_photo_with_as_many_labels_as_there_may_be_is_taught_no_end(order: str):
     decoder = tiny_decoder(order=order, max_labels=1, mask_repeats=False)
-    scene = tiny_scene(decoder, 1)
-    (first, *_) = path_steps(decoder, scene, (), 1)
-    assert_close(decoder.loss(scene, torch.tensor([[0, 1, 0]]))[0], -first[1])
+    encoded = tiny_images(decoder, 1)
+    (first, *_) = path_steps(decoder, encoded, (), 1)
+    assert_close(decoder.loss(encoded, torch.tensor([[0, 1, 0]]))[0], -first[1])
 
 
 @every_order
 def test_labels_beyond_the_longest_path_are_not_taught(order: str):
     decoder = tiny_decoder(order=order, max_labels=1)
-    scene = tiny_scene(decoder, 1)
-    (first, *_) = path_steps(decoder, scene, (), 1)
+    encoded = tiny_images(decoder, 1)
+    (first, *_) = path_steps(decoder, encoded, (), 1)
     # The first label is the rare one, the two others are equally frequent.
     candidates = {"rare": first[:1], "frequent": first[1:END]}.get(order, first[:END])
-    assert_close(decoder.loss(scene, torch.ones(1, LABELS))[0], -candidates.max())
+    assert_close(decoder.loss(encoded, torch.ones(1, LABELS))[0], -candidates.max())
 
 
 @every_order
 def test_unknown_labels_have_no_part_in_the_softmax(order: str):
     decoder = tiny_decoder(order=order, tie_embeddings=False)
-    scene = tiny_scene(decoder)
+    encoded = tiny_images(decoder)
     targets = torch.tensor([[1, -1, 0], [0, -1, 1], [-1, -1, -1]])
-    loss = decoder.loss(scene, targets)
+    loss = decoder.loss(encoded, targets)
     assert loss[2] == 0
     assert loss[:2].gt(0).all()
     loss.sum().backward()
@@ -186,22 +188,22 @@ def test_unknown_labels_have_no_part_in_the_softmax(order: str):
     with torch.no_grad():
         decoder.outputs[1] += 9
         decoder.embeddings[1] += 9
-    assert_close(decoder.loss(scene, targets), loss)
+    assert_close(decoder.loss(encoded, targets), loss)
 
 
 @every_order
 def test_photos_of_a_batch_are_taught_as_if_alone(order: str):
     decoder = tiny_decoder(order=order)
-    scene = tiny_scene(decoder)
-    alone = [decoder.loss(only(scene, i), TARGETS[i : i + 1]) for i in range(3)]
-    assert_close(decoder.loss(scene, TARGETS), torch.cat(alone))
+    encoded = tiny_images(decoder)
+    alone = [decoder.loss(only(encoded, i), TARGETS[i : i + 1]) for i in range(3)]
+    assert_close(decoder.loss(encoded, TARGETS), torch.cat(alone))
 
 
 def test_dropout_is_chance_and_none_is_not():
     decoder = tiny_decoder()
-    scene = tiny_scene(decoder)
-    assert torch.equal(decoder.loss(scene, TARGETS), decoder.loss(scene, TARGETS))
-    one, other = (decoder.loss(scene, TARGETS, dropout=0.5) for _ in range(2))
+    encoded = tiny_images(decoder)
+    assert torch.equal(decoder.loss(encoded, TARGETS), decoder.loss(encoded, TARGETS))
+    one, other = (decoder.loss(encoded, TARGETS, dropout=0.5) for _ in range(2))
     assert not torch.equal(one, other)
 
 
@@ -209,9 +211,9 @@ def test_dropout_is_chance_and_none_is_not():
 def test_the_evidence_of_a_cell_is_the_score_of_a_photo_that_is_that_cell_all_over(end_token: bool):
     decoder = tiny_decoder(end_token=end_token)
     features = torch.rand(1, CHANNELS, *GRID, dtype=torch.double)
-    scene = decoder.scene(features, features.mean((-2, -1)))
+    encoded = decoder.encode(features, features.mean((-2, -1)))
     heard = torch.randn(1, LABELS, 5, dtype=torch.double)
-    evidence = decoder.cell_evidence(scene, heard)
+    evidence = decoder.cell_evidence(encoded, heard)
     said = (
         decoder.embeddings
         if decoder.end is None
@@ -220,7 +222,7 @@ def test_the_evidence_of_a_cell_is_the_score_of_a_photo_that_is_that_cell_all_ov
     for cell in range(evidence.shape[-1]):
         flat = features.flatten(2)[:, :, cell]
         for label in range(LABELS):
-            scores = said @ (heard[0, label] + decoder.scene(features, flat).shown[0]).relu()
+            scores = said @ (heard[0, label] + decoder.encode(features, flat).context[0]).relu()
             assert_close(evidence[0, label, cell], scores[label] - scores.mean())
 
 

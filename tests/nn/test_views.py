@@ -5,7 +5,15 @@ import torch
 from torch.testing import assert_close
 
 from tagsight.nn.equivariance import transform_images
-from tagsight.nn.views import FLIP, ORIGINAL, FrozenFeatures, mirrored, see, stacked, with_mirrored
+from tagsight.nn.views import (
+    FLIP,
+    ORIGINAL,
+    FrozenFeatures,
+    make_view,
+    mirrored,
+    stacked,
+    with_mirrored,
+)
 
 SCALE, TURN = frozenset({"scale"}), frozenset({"quarter_turn"})
 EVERY = [a | b | c for a in (ORIGINAL, FLIP) for b in (ORIGINAL, SCALE) for c in (ORIGINAL, TURN)]
@@ -14,8 +22,8 @@ EVERY = [a | b | c for a in (ORIGINAL, FLIP) for b in (ORIGINAL, SCALE) for c in
 @pytest.mark.parametrize("view", EVERY)
 def test_a_view_of_a_mirrored_photo_is_another_view_of_the_photo(view):
     images = torch.rand(2, 3, 32, 48, dtype=torch.double)
-    direct = see(images.flip(-1), view, scale=0.75, multiple=8)
-    assert_close(direct, see(images, view ^ FLIP, scale=0.75, multiple=8))
+    direct = make_view(images.flip(-1), view, scale=0.75, multiple=8)
+    assert_close(direct, make_view(images, view ^ FLIP, scale=0.75, multiple=8))
 
 
 def test_a_photo_is_scaled_then_mirrored_then_turned():
@@ -23,8 +31,8 @@ def test_a_photo_is_scaled_then_mirrored_then_turned():
     expected = images
     for transform in ("scale", "flip", "quarter_turn"):
         expected = transform_images(expected, transform, scale=0.75)
-    assert torch.equal(see(images, FLIP | SCALE | TURN, scale=0.75), expected)
-    assert torch.equal(see(images, ORIGINAL), images)
+    assert torch.equal(make_view(images, FLIP | SCALE | TURN, scale=0.75), expected)
+    assert torch.equal(make_view(images, ORIGINAL), images)
 
 
 def test_mirroring_needs_the_views_of_both():

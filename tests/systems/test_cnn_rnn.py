@@ -22,8 +22,8 @@ def test_the_label_loss_is_the_mean_over_photos_of_their_sequences():
     system = tiny_system("cnn-rnn").double()
     images, targets = drawn(4)
     features = system.backbone(images.double())
-    scene = system.decoder.scene(features, features.mean((-2, -1)))
-    expected = system.decoder.loss(scene, targets).mean()
+    encoded = system.decoder.encode(features, features.mean((-2, -1)))
+    expected = system.decoder.loss(encoded, targets).mean()
     assert_close(system.losses(images.double(), targets), {"labels": expected})
 
 
@@ -31,8 +31,8 @@ def test_logits_are_those_of_the_beams():
     system = tiny_system("cnn-rnn", pooling="max").double()
     images = drawn(3)[0].double()
     features = system.backbone(images)
-    scene = system.decoder.scene(features, features.amax((-2, -1)))
-    assert_close(system(images).logits, beam_search(system.decoder, scene).logits)
+    encoded = system.decoder.encode(features, features.amax((-2, -1)))
+    assert_close(system(images).logits, beam_search(system.decoder, encoded).logits)
 
 
 def test_a_linear_projection_makes_maps_that_average_to_what_the_pooled_photo_gives():
@@ -40,9 +40,9 @@ def test_a_linear_projection_makes_maps_that_average_to_what_the_pooled_photo_gi
     system = tiny_system("cnn-rnn", decoder=settings).double()
     images = drawn(3)[0].double()
     seen = system(images)
-    scene = system.decoder.scene(seen.embedding[..., None, None], seen.embedding)
-    heard = beam_search(system.decoder, scene).heard
-    whole = system.decoder.cell_evidence(scene, heard)[..., 0]
+    encoded = system.decoder.encode(seen.embedding[..., None, None], seen.embedding)
+    heard = beam_search(system.decoder, encoded).lstm_term
+    whole = system.decoder.cell_evidence(encoded, heard)[..., 0]
     assert_close(seen.maps.mean((-2, -1)), whole)
 
 

@@ -7,8 +7,9 @@ import torch
 from tiny import drawn, label_space, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
+from torchvision.ops import box_iou
 
-from tagsight.nn.regions import box_overlaps, lattice_boxes
+from tagsight.nn.regions import lattice_boxes
 from tagsight.systems.multi_evidence import (
     MultiEvidence,
     agreeing,
@@ -161,7 +162,7 @@ def test_agreement_against_a_loop():
     shares, heat = values(3, 9, 4), values(3, 4, 4, 4)
     hot = hot_cells(heat)
     agreed = agreeing(shares, hot, FOUR, 0.4)
-    near = box_overlaps(FOUR, FOUR) > 0.4
+    near = box_iou(FOUR, FOUR) > 0.4
     for photo in range(3):
         for label in range(4):
             cells = hot[photo, label]

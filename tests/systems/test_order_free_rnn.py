@@ -41,8 +41,8 @@ def test_the_map_of_a_label_that_is_said_is_where_is_looked_and_of_another_a_cam
     images = drawn(5)[0].double()
     features = system.backbone(images)
     embedding = features.mean((-2, -1))
-    scene = system.decoder.scene(features, embedding, system.classifier(embedding).sigmoid())
-    found = beam_search(system.decoder, scene)
+    encoded = system.decoder.encode(features, embedding, system.classifier(embedding).sigmoid())
+    found = beam_search(system.decoder, encoded)
     cams = class_maps(features, system.classifier.weight, system.classifier.bias)
     maps = system(images).maps
     assert found.emitted.any()
@@ -51,7 +51,7 @@ def test_the_map_of_a_label_that_is_said_is_where_is_looked_and_of_another_a_cam
     said = maps[found.emitted].flatten(1)
     assert_close(said.exp().mean(1).log(), found.logits[found.emitted])
     spread = said - said.mean(1, keepdim=True)
-    looked = found.looked[found.emitted]
+    looked = found.log_attention[found.emitted]
     assert_close(spread, looked - looked.mean(1, keepdim=True))
 
 

@@ -11,9 +11,9 @@ from tiny import TINY, drawn, label_space, tiny_system
 from torch import nn
 
 from tagsight.config import GraphConfig
-from tagsight.nn.backbones import build_backbone, weights_follow
+from tagsight.nn.backbones import build_backbone, skip_initial_weights
+from tagsight.nn.encoder_weights import EMBEDDED
 from tagsight.nn.equivariance import transform_images
-from tagsight.nn.hub_weights import EMBEDDED
 from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system, parse_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
 
@@ -55,7 +55,7 @@ def test_a_recipe_builds_its_system(name: str):
 
 @pytest.mark.parametrize("config", BACKBONES, ids=lambda config: config.name)
 def test_a_recipe_names_an_encoder_that_has_weights(config: BackboneConfig):
-    with weights_follow():
+    with skip_initial_weights():
         assert build_backbone(config).channels in {1280, 2048}
     assert config.weights == "imagenet"
     assert config.name in {EMBEDDED, *timm.list_pretrained()}
@@ -223,7 +223,7 @@ def test_warp_samples_its_ranks_as_published_and_counts_them_here():
 
 
 def test_query2label_leaves_its_first_layers_and_all_norms_as_they_are():
-    with weights_follow():
+    with skip_initial_weights():
         backbone = build_backbone(RECIPES["query2label-paper"].settings.backbone).train()
     network = torchvision.models.resnet101(weights=None)
     later = [network.layer2, network.layer3, network.layer4]

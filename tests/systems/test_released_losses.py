@@ -151,7 +151,9 @@ def test_the_first_step_follows_the_released_gradient(name: str):
     images, targets = drawn(4)
     images = images.double()
     views = system.views if name == "vac-paper" else [None]
-    logits = [system(images if view is None else system.see(images, view)).logits for view in views]
+    logits = [
+        system(images if view is None else system.make_view(images, view)).logits for view in views
+    ]
     stacked = torch.cat(logits)
     value, slopes = transcribed(released, stacked, targets.repeat(len(views), 1))
     loss = system.losses(images, targets)["labels"]
@@ -178,7 +180,7 @@ def test_vacs_objective_has_the_released_weights():
     system = system_of("vac-paper")
     images, targets = drawn(4, side=72)  # grids of 9 and 8 cells, as 288 and 256 pixels give
     images = images.double()
-    small = system.see(images, frozenset({"scale"}))
+    small = system.make_view(images, frozenset({"scale"}))
     maps, logits = {}, []
     weight = system.classifier.weight.detach().numpy()
     for size, batch in (("large", images), ("small", small)):

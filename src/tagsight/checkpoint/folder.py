@@ -35,7 +35,7 @@ from tagsight.checkpoint.config import (
 from tagsight.checkpoint.decision import Decision
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
-from tagsight.nn.backbones import encoder_numbers, weights_follow
+from tagsight.nn.backbones import encoder_size, skip_initial_weights
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import replacing_folder
 from tagsight.runtime.version import __version__
@@ -171,12 +171,12 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         recipe = parse_recipe(config.recipe)
         check_preprocessing(config.preprocessing, recipe)
         decision = Decision.from_dict(config.decision, config.labels)
-        encoder = encoder_numbers(recipe.settings.backbone)
+        encoder = encoder_size(recipe.settings.backbone)
     with about(weights_file), _opened(weights_file) as stored:
         labels = _label_space(stored, config.labels)
         _check_encoder(stored, recipe.settings.backbone.name, encoder)
     # Its first weights are random and overwritten: nobody's random numbers are used up.
-    with about(folder), weights_follow(), torch.random.fork_rng(devices=[]):
+    with about(folder), skip_initial_weights(), torch.random.fork_rng(devices=[]):
         system = build_system(recipe, labels)
     with about(weights_file), _opened(weights_file) as stored:
         _check_shapes(stored, system)

@@ -24,20 +24,16 @@ def graph(
     delta: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0.2,
     out: Path | None = None,
     save: Path | None = None,
-    labels: str | None = None,
 ) -> None:
     """Print and draw the label graph of the training photos, or of all where none are marked so.
 
     Args:
-        data: Labels: a file or a folder of a known format; or counts, an .npz that --save wrote or
-            ML-GCN's *_adj.pkl.
+        data: Labels: a file or a folder of a known format; or counts, an .npz that --save wrote.
         epsilon: Conditional probability below which an edge is noise.
         delta: Share of a label's new state that comes from its neighbours.
         out: Picture of the graph, a PNG file.
         save: File for the counts that the graph is made of, an .npz with 'names', 'counts' and
             'cooccurrence'.
-        labels: The labels of a pickle in its order: coco, voc, nus, a file of a name a line, or
-            names with commas between them.
     """
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"
@@ -50,7 +46,7 @@ def graph(
     from tagsight.visualize.graph_drawing import draw_graph
     from tagsight.visualize.graph_report import graph_report
 
-    known = label_space(data, labels, reading)
+    known = label_space(data, reading)
     if save is not None:
         write_counts(save, known)
         print_info(f"counts saved in {save}")

@@ -1,4 +1,4 @@
-"""``tagsight vectors``: a file of word vectors, made for labels or from a pickle."""
+"""``tagsight vectors``: a file of word vectors for labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.labels import label_space, names_of_pickle
+from tagsight.commands.labels import label_space
 from tagsight.commands.options import Reading
 from tagsight.commands.output import print_info, print_result
 from tagsight.runtime.amounts import amount
@@ -31,7 +31,7 @@ def vectors(
     Args:
         data: Labels of photos, or an .npz of counts that 'tagsight graph --save' wrote.
         out: The file to write, an .npz with 'names' and 'vectors'.
-        source: Word vectors: GloVe's text, an .npz, or ML-GCN's *_glove_word2vec.pkl.
+        source: Word vectors: GloVe's text, or an .npz of names and vectors.
         labels: The labels in place of DATA: coco, voc, nus, a file of a name a line, or names with
             commas between them.
     """
@@ -40,15 +40,10 @@ def vectors(
     from tagsight.errors import DataError
     from tagsight.labels.names import named_labels
     from tagsight.labels.vectors import label_vectors
-    from tagsight.labels.word_files import read_legacy_vectors, write_word_vectors
+    from tagsight.labels.word_files import write_word_vectors
 
-    if source is not None and source.suffix.lower() == ".pkl":
-        names = names_of_pickle(source, labels)
-        write_word_vectors(out, names, read_legacy_vectors(source, len(names)))
-        print_result([f"{amount(len(names), 'word vector')} of {source} written to {out}"])
-        return
     if data is not None and labels is None:
-        known = label_space(data, None, reading)
+        known = label_space(data, reading)
         names, cooccurrence = known.names, known.cooccurrence
     elif data is None and labels is not None:
         names, cooccurrence = named_labels(labels), None

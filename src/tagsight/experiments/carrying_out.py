@@ -15,7 +15,7 @@ from tagsight.experiments.comparison import (
 )
 from tagsight.experiments.estimate import minutes_of
 from tagsight.experiments.run import Shared
-from tagsight.nn.hub_weights import missing_weights
+from tagsight.nn.encoder_weights import missing_weights
 from tagsight.runtime.amounts import agreeing
 from tagsight.training.preparation import prepare
 from tagsight.training.run import Start

@@ -1,4 +1,4 @@
-"""How often labels occur together, on disk: ``.npz`` files, and the pickles of ML-GCN."""
+"""Files of label counts: how often labels occur together, as ``.npz``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from tagsight.data.annotations import clean_name
-from tagsight.data.pickles import read_pickled_arrays
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
 from tagsight.runtime.arrays import array_names, opened_arrays, read_array, write_arrays
@@ -60,33 +59,6 @@ def read_counts(path: Path) -> LabelSpace:
         counts = read_array(archive, "counts", "i", path)
         together = read_array(archive, "cooccurrence", "i", path)
     return _label_space([str(name) for name in names.ravel()], counts, together, path)
-
-
-def read_legacy_counts(path: Path, names: Sequence[str]) -> LabelSpace:
-    """Read a ``*_adj.pkl`` of ML-GCN: a dictionary of ``nums`` and ``adj``.
-
-    Nothing is unpickled but arrays.
-
-    Args:
-        path: The file.
-        names: The ``L`` labels in its order, which the file does not tell.
-
-    Raises:
-        DataError: If the file holds anything else, or has not as many labels.
-    """
-    arrays = read_pickled_arrays(path)
-    if not isinstance(arrays, dict) or not {"nums", "adj"} <= set(arrays):
-        msg = f"{path}: expected a dictionary of 'nums' and 'adj', as ML-GCN's *_adj.pkl are"
-        raise DataError(msg)
-    return _label_space(names, _whole(arrays["nums"], path), _whole(arrays["adj"], path), path)
-
-
-def _whole(array: NDArray[np.generic], path: Path) -> NDArray[np.int64]:
-    numbers = array.astype(np.float64)
-    if not (np.isfinite(numbers) & (abs(numbers) < 2**53) & (numbers == numbers.round())).all():
-        msg = f"{path}: expected counts, got other numbers"
-        raise DataError(msg)
-    return numbers.astype(np.int64)
 
 
 def _label_space(

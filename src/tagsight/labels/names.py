@@ -1,4 +1,4 @@
-"""Names of labels that a file of arrays does not tell: from a file, from words, or by its order."""
+"""Labels named by the user: in a file, as words, or by the name of a data set."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LABEL_ORDERS: dict[str, tuple[str, ...]] = {
     "voc": _names(_VOC),
     "nus": _names(_NUS),
 }
-"""The orders in which the files of ML-GCN and its descendants have the labels: alphabetical."""
+"""Labels of data sets of the literature, in alphabetical order."""
 
 
 def named_labels(text: str) -> tuple[str, ...]:

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 
-from tagsight.data.pickles import read_pickled_arrays
 from tagsight.errors import DataError
-from tagsight.runtime.amounts import amount
 from tagsight.runtime.arrays import array_names, opened_arrays, read_array, write_arrays
 
 if TYPE_CHECKING:
@@ -70,8 +68,8 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
         return _read_arrays(path, wanted)
     if start.startswith(b"\x80"):
         msg = (
-            f"{path}: expected word vectors, got a pickle, which is not opened; 'tagsight vectors "
-            "--from' reads the arrays of some"
+            f"{path}: expected word vectors, got a pickle, which is never opened; save its "
+            "'names' and 'vectors' as an .npz file"
         )
         raise DataError(msg)
     try:
@@ -117,30 +115,6 @@ def write_word_vectors(
         DataError: If the path does not end in ``.npz``.
     """
     write_arrays(path, names=np.array(names), vectors=vectors.astype(np.float32))
-
-
-def read_legacy_vectors(path: Path, labels: int) -> NDArray[np.float32]:
-    """Read a ``*_glove_word2vec.pkl`` of ML-GCN; nothing is unpickled but the array.
-
-    Args:
-        path: The file.
-        labels: Number of labels, which the file does not name.
-
-    Returns:
-        ``(L, E)`` float32.
-
-    Raises:
-        DataError: If the file holds anything else.
-    """
-    found = read_pickled_arrays(path)
-    if isinstance(found, dict) or found.ndim != 2 or not 0 < found.shape[1] <= LONGEST_VECTOR:
-        got = f"arrays {sorted(found)[:3]}" if isinstance(found, dict) else f"shape {found.shape}"
-        msg = f"{path}: expected one array of word vectors, shape (L, E), got {got}"
-        raise DataError(msg)
-    if len(found) != labels:
-        msg = f"{path}: expected word vectors of {amount(labels, 'label')}, got {len(found)}"
-        raise DataError(msg)
-    return _finite(found.astype(np.float32), str(path))
 
 
 def _read_lines(stream: BinaryIO, path: Path, wanted: Collection[str]) -> WordVectors:

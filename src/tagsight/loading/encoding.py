@@ -175,7 +175,9 @@ class Encoder:
         images = on_device(photos, self.runtime)
         with self.runtime.autocast():
             return {
-                view: self.system.backbone.to_frozen(self.system.see(images, view)).movedim(1, -1)
+                view: self.system.backbone.to_frozen(self.system.make_view(images, view)).movedim(
+                    1, -1
+                )
                 for view in views
             }
 
@@ -184,7 +186,7 @@ class Encoder:
 
     def _scaled_side(self, view: View) -> list[str]:
         empty = torch.empty(1, 3, self.side, self.side)
-        return [str(self.system.see(empty, view).shape[-1])] if "scale" in view else []
+        return [str(self.system.make_view(empty, view).shape[-1])] if "scale" in view else []
 
 
 class Rows(NamedTuple):

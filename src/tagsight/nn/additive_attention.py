@@ -1,8 +1,8 @@
-"""A soft look at the cells of a feature grid, led by what was said before.
+"""Additive attention over the cells of a feature grid, with a query per decoding path.
 
 Bahdanau, Cho and Bengio, Neural Machine Translation by Jointly Learning to Align and Translate,
-ICLR 2015; on cells, and with a gate, Xu et al., Show, Attend and Tell, ICML 2015. Cells have no
-place: moved cells are looked at as before.
+ICLR 2015; over grid cells, and with a gate, Xu et al., Show, Attend and Tell, ICML 2015. Cells
+carry no position: permuting them permutes the weights and leaves the result as it is.
 """
 
 from __future__ import annotations
@@ -13,13 +13,21 @@ from torch import Tensor, nn
 
 
 class AdditiveAttention(nn.Module):
-    """Creates ``softmax(v^T tanh(W_f f_i + W_h h))`` over cells ``i``, and the look it weighs.
+    """Creates ``softmax(v^T tanh(W_f f_i + W_h h))`` over cells ``i``, and their weighted sum.
 
     Args:
         channels: Length ``D`` of a cell's features.
-        hidden: Length ``R`` of what leads the look.
-        width: Length ``A`` of what is looked at.
-        gate: Whether the look is weighed, channel by channel, by what leads it.
+        hidden: Length ``R`` of a query.
+        width: Length ``A`` of values, keys and result.
+        gate: Whether a gate, computed from the query, scales each channel of the result.
+
+    Example:
+        >>> import torch
+        >>> attention = AdditiveAttention(5, 4, 3, gate=True)
+        >>> values, keys = attention.cells(torch.rand(2, 6, 5))
+        >>> log_weights, result = attention(values, keys, torch.rand(2, 1, 4))
+        >>> log_weights.shape, result.shape
+        (torch.Size([2, 1, 6]), torch.Size([2, 1, 3]))
     """
 
     def __init__(self, channels: int, hidden: int, width: int, *, gate: bool) -> None:
@@ -31,20 +39,21 @@ class AdditiveAttention(nn.Module):
         self.to_gate = nn.Linear(hidden, width) if gate else None
 
     def cells(self, cells: Tensor) -> tuple[Tensor, Tensor]:
-        """Values and keys of the cells: ``(B, n, D) -> (B, n, A), (B, n, A)``."""
+        """Compute values and keys of the cells: ``(B, n, D) -> (B, n, A), (B, n, A)``."""
         values = self.to_values(cells)
         return values, self.to_keys(values)
 
     def forward(self, values: Tensor, keys: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Look: ``(B, n, A), (B, n, A), (B, K, R) -> (B, K, n), (B, K, A)``.
+        """Attend to the cells: ``(B, n, A), (B, n, A), (B, K, R) -> (B, K, n), (B, K, A)``.
 
-        First the logarithm of the weights relative to an even look, ``1 / n`` each: it is above 0
-        where more is looked. Then what is seen.
+        The first result is the logarithm of the weights relative to uniform ones, ``1 / n`` each,
+        so that it is positive where a cell gets more than its share. The second is the weighted sum
+        of the values.
         """
         query = self.to_query(hidden)
         energy = self.to_energy((keys[:, None] + query[:, :, None]).tanh())[..., 0]
         log_weights = energy.log_softmax(-1)
-        look = log_weights.exp() @ values
+        result = log_weights.exp() @ values
         if self.to_gate is not None:
-            look = look * self.to_gate(hidden).sigmoid()
-        return log_weights + math.log(values.shape[1]), look
+            result = result * self.to_gate(hidden).sigmoid()
+        return log_weights + math.log(values.shape[1]), result

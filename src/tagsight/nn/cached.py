@@ -1,4 +1,4 @@
-"""What a system knows of its labels before it sees a photo, computed once instead of every time."""
+"""Tensors that depend on the labels alone, computed once and cached outside training."""
 
 from __future__ import annotations
 
@@ -10,58 +10,71 @@ from torch import Tensor, nn
 
 from tagsight.runtime.precision import full_precision
 
-Made = TypeVar("Made", bound=Tensor | tuple[Tensor, ...])
+Value = TypeVar("Value", bound=Tensor | tuple[Tensor, ...])
 
 
-class _Kept(NamedTuple):
+class _Cache(NamedTuple):
     state: tuple[object, ...]
-    # Holding what the tensors were made of keeps its memory from being given to other weights, so
+    # A reference to the sources keeps the allocator from reusing their memory for other weights, so
     # that an equal address means the same tensor.
     sources: tuple[Tensor, ...]
-    made: object
+    value: object
 
 
-class LabelConstants(nn.Module, ABC, Generic[Made]):
-    """Tensors that depend on no photo, made of a module's own weights and buffers.
+class LabelConstants(nn.Module, ABC, Generic[Value]):
+    """Computes tensors from its weights and buffers alone, and caches them outside training.
 
-    Outside training, where no gradient is asked for, they are computed once and kept until a weight
-    changes. (Torch cannot see writes through ``weight.data``; after those, call ``eval()`` again.)
-    They have the weights' precision also under autocast.
+    The cache is used in evaluation mode when no gradient is required, and is renewed once a weight
+    or buffer changes. (Torch does not track writes through ``weight.data``; call ``eval()`` after
+    those.) The tensors have the precision of the weights, also under autocast.
+
+    Example:
+        >>> class Doubled(LabelConstants[Tensor]):
+        ...     def __init__(self) -> None:
+        ...         super().__init__()
+        ...         self.weight = nn.Parameter(torch.ones(2))
+        ...
+        ...     def make(self) -> Tensor:
+        ...         return 2 * self.weight
+        >>> doubled = Doubled().eval()
+        >>> with torch.no_grad():
+        ...     doubled() is doubled()
+        True
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: _Kept | None = None
+        self._cache: _Cache | None = None
 
     @abstractmethod
-    def make(self) -> Made:
+    def make(self) -> Value:
         """Compute the tensors."""
 
-    def forward(self) -> Made:
-        """Make or recall the tensors."""
+    def forward(self) -> Value:
+        """Compute the tensors, or return the cached ones."""
         sources = (*self.buffers(), *self.parameters())
-        if not self._can_keep(sources):
-            return self._made()
+        if not self._may_cache(sources):
+            return self._computed()
         state = tuple((s._version, s.data_ptr(), s.dtype, s.device) for s in sources)
-        kept = self._kept
-        if kept is None or kept.state != state:
-            # Not inference tensors: Grad-CAM may take gradients of features through them later.
+        cache = self._cache
+        if cache is None or cache.state != state:
+            # Inference tensors would forbid Grad-CAM to take gradients of features later.
             with torch.inference_mode(mode=False), torch.no_grad():
-                kept = _Kept(state, tuple(s.detach() for s in sources), self._made())
-            self._kept = kept
-        return kept.made  # type: ignore[return-value] # a NamedTuple cannot be generic here
+                cache = _Cache(state, tuple(s.detach() for s in sources), self._computed())
+            self._cache = cache
+        return cache.value  # type: ignore[return-value] # a NamedTuple cannot be generic here
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
-        """Switch between training and evaluation, and forget what is kept."""
-        self._kept = None
+        """Set the training mode and clear the cache."""
+        self._cache = None
         return super().train(mode)
 
-    def _can_keep(self, sources: tuple[Tensor, ...]) -> bool:
+    def _may_cache(self, sources: tuple[Tensor, ...]) -> bool:
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return False
-        # Tensors made in inference mode do not count their changes.
+        # Tensors created in inference mode have no version counter.
         return not any(s.is_inference() for s in sources)
 
-    def _made(self) -> Made:
+    def _computed(self) -> Value:
         with full_precision(next(self.parameters()).device):
             return self.make()

@@ -1,7 +1,7 @@
-"""Attention consistency, the steps of VAC and G-CAM: views, their maps, their distance.
+"""Attention consistency of VAC and G-CAM: views of a batch, their maps and the maps' distance.
 
-The views of a step are made from the batch, so that all views of a photo share its crop, as
-equivariance demands.
+Views are made from the batch rather than loaded, so that all views of a photo share its crop, as
+equivariance requires.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from tagsight.nn.views import Images
 
 
-class Viewing(Protocol):
-    """What gives the feature grids of views: a system's encoder, and its way to make a view."""
+class ViewEncoder(Protocol):
+    """An encoder together with the function that makes its views, such as a system."""
 
     backbone: Backbone
 
-    def see(self, images: Tensor, view: View) -> Tensor:
+    def make_view(self, images: Tensor, view: View) -> Tensor:
         """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``."""
 
 
 class Pair(NamedTuple):
-    """Two views that differ by one transform."""
+    """Two views that differ by one transform, and the weight of their distance."""
 
     first: View
     second: View
@@ -43,12 +43,21 @@ class Pair(NamedTuple):
 
 
 def view_pairs(config: ConsistencyConfig) -> list[Pair]:
-    """The views of one step and which of them are compared.
+    """Choose the pairs of views that a step compares.
 
-    ``all``: the photo and each rearrangement of it (flip, quarter turn), each at both sizes;
-    rearrangements are compared at each size, sizes at each rearrangement, the latter averaged and
-    weighed by ``scale_weight``.
+    ``all``: the photo and each of its rearrangements (flip, quarter turn), each at both sizes.
+    Every rearrangement is compared with the photo at each size, and the two sizes in every
+    arrangement; the latter share the weight ``scale_weight``.
     ``each``: the photo with one view per transform. ``one``: with one view, drawn at random.
+
+    Args:
+        config: Which transforms there are, how they are combined, and the weight of ``scale``.
+
+    Example:
+        >>> from tagsight.config import ConsistencyConfig
+        >>> (pair,) = view_pairs(ConsistencyConfig(transforms=("flip",)))
+        >>> sorted(pair.first), sorted(pair.second), pair.weight
+        ([], ['flip'], 1.0)
     """
     transforms: Sequence[Transform] = config.transforms
     if config.views == "one":
@@ -66,23 +75,23 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
 
 
 def possible_views(config: ConsistencyConfig) -> list[View]:
-    """All views that some step may compare."""
+    """List all views that any step may compare."""
     every = "each" if config.views == "one" else config.views
     return views_of(view_pairs(config.model_copy(update={"views": every})))
 
 
 def views_of(pairs: Sequence[Pair]) -> list[View]:
-    """The views that pairs compare, each once, in an order that is always the same."""
+    """List the views in the pairs, each once, in a fixed order."""
     return sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
 
 
-def view_features(system: Viewing, images: Images, views: Sequence[View]) -> dict[View, Tensor]:
-    """Encode the views of a batch, those of one size together.
+def view_features(system: ViewEncoder, images: Images, views: Sequence[View]) -> dict[View, Tensor]:
+    """Encode the views of a batch, with one pass for all views of the same size.
 
     Args:
-        system: Whose encoder it is.
+        system: The encoder.
         images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their views.
-        views: Which.
+        views: The views to encode.
 
     Returns:
         ``(B, D, h, w)`` float by view, in the order of ``views``.
@@ -91,7 +100,7 @@ def view_features(system: Viewing, images: Images, views: Sequence[View]) -> dic
     if isinstance(images, FrozenFeatures):
         encode, seen = backbone.from_frozen, images.views
     else:
-        encode, seen = backbone, {view: system.see(images, view) for view in views}
+        encode, seen = backbone, {view: system.make_view(images, view) for view in views}
     grids: dict[View, Tensor] = {}
     for size in dict.fromkeys(seen[view].shape for view in views):
         group = [view for view in views if seen[view].shape == size]
@@ -101,10 +110,21 @@ def view_features(system: Viewing, images: Images, views: Sequence[View]) -> dic
 
 
 def maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:
-    """Class activation maps of a view (G-CAM Eq. 10), its transforms undone (Eq. 11).
+    """Compute a view's class activation maps (G-CAM Eq. 10) and undo its transforms (Eq. 11).
 
-    ``(B, D, h, w), (L, D) -> (B, L, h, w)``: where the network is equivariant, all views of a photo
-    have the same maps, but for the size of their grids.
+    ``(B, D, h, w), (L, D) -> (B, L, h, w)``. If the network is equivariant, all views of a photo
+    get the same maps, up to the size of their grids.
+
+    Args:
+        features: ``(B, D, h, w)`` float, features of the view.
+        classifiers: ``(L, D)`` float.
+        view: Its transforms.
+
+    Example:
+        >>> features, flip = torch.rand(1, 2, 3, 3), frozenset({"flip"})
+        >>> maps = maps_in_photo_frame(features.flip(-1), torch.eye(2), flip)
+        >>> torch.equal(maps, features)
+        True
     """
     maps = class_maps(features, classifiers)
     for transform in reversed(ORDER):
@@ -116,12 +136,20 @@ def maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Te
 def maps_distance(
     maps: Mapping[View, Tensor], pairs: Sequence[Pair], config: ConsistencyConfig
 ) -> Tensor:
-    """Sum the distances between the maps of all pairs of views, each on one grid (G-CAM Eq. 12).
+    """Sum the weighted distances between the maps of all pairs of views (G-CAM Eq. 12).
 
     Args:
         maps: ``(B, L, h, w)`` float by view, in the frame of the photo.
-        pairs: Which are compared, and their weights.
-        config: How grids of two sizes are made one, and the kind of distance.
+        pairs: Views to compare, and the weights of their distances.
+        config: The alignment of grids of different sizes, and the kind of distance.
+
+    Example:
+        >>> from tagsight.config import ConsistencyConfig
+        >>> config = ConsistencyConfig(transforms=("flip",), error="squared")
+        >>> (pair,) = view_pairs(config)
+        >>> maps = {pair.first: torch.zeros(1, 1, 2, 2), pair.second: torch.full((1, 1, 2, 2), 3.0)}
+        >>> maps_distance(maps, [pair], config).item()
+        9.0
     """
     distances = []
     for pair in pairs:
@@ -131,5 +159,15 @@ def maps_distance(
 
 
 def consistency_weight(config: ConsistencyConfig, progress: float) -> float:
-    """Lambda of G-CAM Eq. 13 at a fraction of the training, in [0, 1]; it grows over the ramp."""
+    """Compute lambda of G-CAM Eq. 13, which grows linearly over the ramp.
+
+    Args:
+        config: The final weight, and the ramp as a fraction of the training.
+        progress: Fraction of the training that is done, in [0, 1].
+
+    Example:
+        >>> from tagsight.config import ConsistencyConfig
+        >>> consistency_weight(ConsistencyConfig(weight=0.4, ramp=0.5), progress=0.25)
+        0.2
+    """
     return config.weight * (min(1.0, progress / config.ramp) if config.ramp else 1.0)

@@ -1,8 +1,8 @@
 """Spatial transforms that act alike on images and on maps (G-CAM Eq. 11).
 
-A map is equivariant when ``maps(T(image)) == T(maps(image))``. Each transform here is one of the
-paper's, on whatever grid it is given: ``flip`` mirrors left and right, ``quarter_turn`` turns by 90
-degrees counter-clockwise, ``scale`` shows the network a smaller copy.
+Maps are equivariant when ``maps(T(image)) == T(maps(image))``. The transforms are those of the
+paper, on any grid: ``flip`` mirrors left and right, ``quarter_turn`` turns by 90 degrees
+counter-clockwise, ``scale`` gives the network a smaller copy.
 """
 
 from __future__ import annotations
@@ -24,15 +24,21 @@ Alignment = Literal["bilinear", "nearest"]
 def transform_images(
     images: Tensor, transform: Transform, *, scale: float = 6 / 7, multiple: int = 1
 ) -> Tensor:
-    """Make the transformed view of images: ``(B, 3, H, W) -> (B, 3, H', W')``.
+    """Apply a transform to images: ``(B, 3, H, W) -> (B, 3, H', W')``.
 
     Args:
         images: ``(B, 3, H, W)`` float.
-        transform: Which; only ``scale`` changes the size.
-        scale: Side of the small view relative to the large one, in (0, 1).
-        multiple: What the sides of the small view are a multiple of, in pixels. It should be the
-            stride of the encoder, which otherwise fills the last cells with padding: the small
-            view's grid would cover more than the photo, and no cell would lie where it should.
+        transform: The transform; only ``scale`` changes the area.
+        scale: Side of the small view as a fraction of the large one, in (0, 1).
+        multiple: Divisor of the sides of the small view, in pixels. It should be the stride of the
+            encoder. Otherwise the encoder pads the last cells, the small view's grid covers more
+            than the photo, and its cells are displaced.
+
+    Example:
+        >>> import torch
+        >>> images = torch.rand(1, 3, 224, 224)
+        >>> transform_images(images, "scale", scale=6 / 7, multiple=32).shape
+        torch.Size([1, 3, 192, 192])
     """
     if transform == "flip":
         return images.flip(-1)
@@ -50,7 +56,18 @@ def _smaller(side: int, scale: float, multiple: int) -> int:
 
 
 def undo_on_maps(maps: Tensor, transform: Transform) -> Tensor:
-    """Bring the maps of a transformed view back to the photo's own frame, on their own grid."""
+    """Undo a transform on the maps of a view, which keep their grid.
+
+    Args:
+        maps: ``(..., h, w)`` float.
+        transform: The transform that made the view; ``scale`` moves nothing.
+
+    Example:
+        >>> import torch
+        >>> maps = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> undo_on_maps(transform_images(maps, "quarter_turn"), "quarter_turn").tolist()
+        [[1.0, 2.0], [3.0, 4.0]]
+    """
     if transform == "flip":
         return maps.flip(-1)
     if transform == "quarter_turn":
@@ -61,10 +78,21 @@ def undo_on_maps(maps: Tensor, transform: Transform) -> Tensor:
 def on_one_grid(first: Tensor, second: Tensor, alignment: Alignment) -> tuple[Tensor, Tensor]:
     """Resample two stacks of maps ``(B, L, h, w)`` of the same frame to one grid.
 
-    ``bilinear`` interpolates the finer at the cell centres of the coarser grid, exactly so for
-    evidence that changes linearly over the photo. ``nearest`` repeats both to the least common
-    multiple of their sides, as VAC's released code does (7 and 6 to 42); between grids that differ
-    this leaves an error that even an exactly equivariant network has.
+    ``bilinear`` interpolates the finer maps at the cell centres of the coarser grid, which is exact
+    for evidence that changes linearly over the photo. ``nearest`` repeats the cells of both up to
+    the least common multiple of their sides, as VAC's released code does (7 and 6 to 42); even an
+    exactly equivariant network then has an error between different grids.
+
+    Args:
+        first: ``(B, L, h, w)`` float.
+        second: ``(B, L, h', w')`` float.
+        alignment: How to resample.
+
+    Example:
+        >>> import torch
+        >>> first, second = on_one_grid(torch.ones(1, 1, 7, 7), torch.ones(1, 1, 6, 6), "nearest")
+        >>> first.shape == second.shape == (1, 1, 42, 42)
+        True
     """
     if first.shape[-2:] == second.shape[-2:]:
         return first, second

@@ -1,8 +1,8 @@
-"""Batch norm that is frozen, as part of the convolution before it.
+"""Folding of frozen batch norm into the preceding convolution.
 
-With fixed statistics it multiplies every channel by a number and adds another. Both can be done by
-the convolution: one pass over the features less, forwards and backwards. The weights that are
-trained are the same as before, and so is their gradient.
+With fixed statistics, batch norm scales each channel and adds a constant. The convolution can do
+both, which saves a pass over the features forwards and backwards. The scale is a parametrization:
+the trained weights and their gradients stay those of the unfolded network.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PAIRS = {
     "DepthwiseSeparableConv": (("conv_dw", "bn1"), ("conv_pw", "bn2")),
     "InvertedResidual": (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")),
 }
-"""Names of convolutions and of the norms after them, by the class of timm's that has both."""
+"""Attribute names of convolutions and the norms after them, by name of the timm class."""
 
 
 class PerChannel(nn.Module):
-    """Weights of a convolution, each output channel's multiplied by a number of its own.
+    """A parametrization that multiplies a convolution's weights by a factor per output channel.
 
     Args:
-        factors: ``(C,)`` float, one for each output channel.
+        factors: ``(C,)`` float, one per output channel.
     """
 
     factors: Tensor
@@ -40,15 +40,24 @@ class PerChannel(nn.Module):
         self.register_buffer("factors", factors)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Multiply: ``(C, D, k, k) -> (C, D, k, k)``."""
+        """Scale the weights: ``(C, D, k, k) -> (C, D, k, k)``."""
         return weight * self.factors.view(-1, 1, 1, 1)
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Make batch norms part of the convolutions before them, where `PAIRS` knows of such.
+    """Fold batch norms into the convolutions before them, for the layers that `PAIRS` lists.
 
     Args:
-        network: Changed in place. It computes what it did in evaluation mode, but for rounding.
+        network: Changed in place; its results in evaluation mode change by rounding only.
+
+    Example:
+        >>> import timm
+        >>> network = timm.create_model("test_efficientnet", num_classes=0).eval()
+        >>> images = torch.rand(1, 3, 32, 32)
+        >>> before = network.forward_features(images)
+        >>> fold_norms(network)
+        >>> torch.allclose(network.forward_features(images), before, atol=1e-5)
+        True
     """
     for module in list(network.modules()):
         for convolution, norm in PAIRS.get(type(module).__name__, ()):
@@ -56,7 +65,11 @@ def fold_norms(network: nn.Module) -> None:
 
 
 def multiply_out(network: nn.Module) -> None:
-    """Multiply weights that are not trained once and for all, instead of in every step."""
+    """Multiply the factors into weights that are not trained, instead of in every step.
+
+    Args:
+        network: Changed in place, after `fold_norms` and the choice of frozen parameters.
+    """
     for module in list(network.modules()):
         if parametrize.is_parametrized(module, "weight") and not module.weight.requires_grad:
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
@@ -68,7 +81,7 @@ def _fold(parent: nn.Module, convolution: str, norm: str) -> None:
     if not isinstance(after, nn.BatchNorm2d) or conv.bias is not None:
         return
     mean, variance = after.running_mean, after.running_var
-    if mean is None or variance is None:  # it would take those of the batch
+    if mean is None or variance is None:  # batch norm uses the statistics of each batch
         return
     with torch.no_grad():
         factors = after.weight / (variance + after.eps).sqrt()

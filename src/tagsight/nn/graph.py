@@ -1,7 +1,7 @@
-"""Graphs over labels: which label informs which, and the network that turns them into classifiers.
+"""Label graphs from co-occurrence, and the graph network that computes classifiers from them.
 
-An adjacency is ``(L, L)`` with row = target and column = source: messages go from ``j`` to ``i``
-where ``adjacency[i, j] > 0``, and ``adjacency @ nodes`` delivers them.
+An adjacency is ``(L, L)`` with row = target and column = source: a message passes from ``j`` to
+``i`` where ``adjacency[i, j] > 0``, so that ``adjacency @ nodes`` passes all messages.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 RAREST = 1e-3
-"""Frequency that a label's first bias is made for at least, and 1 minus it at most."""
+"""Lower bound of a label's frequency in its initial bias; 1 minus it is the upper bound."""
 
 
 def conditional_probability(cooccurrence: Tensor) -> Tensor:
-    """How likely a label is where another is present: ``P[i, j] = P(i given j)``.
+    """Estimate the probability of a label given another: ``P[i, j] = P(i given j)``.
 
-    G-CAM Eq. 3. A label without a photo gives a column of zeros; the diagonal is 0, so that no
+    G-CAM Eq. 3. A label with no positive image yields a zero column. The diagonal is 0, so that no
     label counts as its own neighbour.
 
     Args:
@@ -38,25 +38,39 @@ def conditional_probability(cooccurrence: Tensor) -> Tensor:
         ``(L, L)`` double in [0, 1].
 
     Raises:
-        ValueError: If two labels are together more often than one of them is present.
+        ValueError: If a count of two labels exceeds the count of either.
+
+    Example:
+        >>> conditional_probability(torch.tensor([[10, 4], [4, 5]])).tolist()
+        [[0.0, 0.8], [0.4, 0.0]]
     """
     counts = cooccurrence.diagonal().double()
     together = cooccurrence.double()
     if bool((together > counts).any() or (together > counts[:, None]).any()):
         msg = (
             "expected each label's own count on the diagonal of the co-occurrence counts, "
-            "got labels that are together more often than one of them is present"
+            "got a pair of labels with a larger count than one of the two"
         )
         raise ValueError(msg)
     return (together / counts.clamp(min=1)).fill_diagonal_(0)
 
 
 def edge_probability(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
-    """Probability by which an edge from ``j`` to ``i`` is judged: ``(L, L) -> (L, L)`` double.
+    """Compute the probability behind each edge, 0 where there is none: ``(L, L) -> (L, L)`` double.
 
-    It is ``P(i given j)`` with ``direction="given_source"`` and ``P(j given i)`` with
-    ``"given_target"``; 0 where there is no edge (Eq. 5). A probability of exactly epsilon is an
-    edge, two labels that are never together are none.
+    G-CAM Eq. 5. For an edge from ``j`` to ``i`` it is ``P(i given j)`` with
+    ``direction="given_source"`` and ``P(j given i)`` with ``"given_target"``. A probability of
+    exactly epsilon is an edge; labels that never co-occur have none.
+
+    Args:
+        cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
+        config: Epsilon and the direction of edges.
+
+    Example:
+        >>> from tagsight.config import GraphConfig
+        >>> counts = torch.tensor([[10, 4], [4, 5]])
+        >>> edge_probability(counts, GraphConfig(epsilon=0.5)).tolist()
+        [[0.0, 0.8], [0.0, 0.0]]
     """
     probability = conditional_probability(cooccurrence)
     if config.direction == "given_target":
@@ -65,11 +79,10 @@ def edge_probability(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
 
 
 def correlation_matrix(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
-    """Weigh each label against its neighbours.
+    """Compute how much of each label's representation comes from each of its neighbours.
 
-    G-CAM Eqs. 3-6, the sum of Eq. 6 read as the number of a target's neighbours: they share delta
-    equally, and the label itself keeps ``1 - delta``. A label that receives nothing has a row that
-    is 0 but for its own ``1 - delta``.
+    G-CAM Eqs. 3-6, with the sum of Eq. 6 read as the number of a target's neighbours: these share
+    delta equally, and the label itself keeps ``1 - delta``, also if it has no neighbours.
 
     Args:
         cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
@@ -77,6 +90,12 @@ def correlation_matrix(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
 
     Returns:
         ``(L, L)`` double; row = target, column = source.
+
+    Example:
+        >>> from tagsight.config import GraphConfig
+        >>> config = GraphConfig(epsilon=0.5, delta=0.25)
+        >>> correlation_matrix(torch.tensor([[10, 4], [4, 5]]), config).tolist()
+        [[0.75, 0.25], [0.0, 0.75]]
     """
     edges = (edge_probability(cooccurrence, config) > 0).double()
     shares = config.delta * edges / edges.sum(1, keepdim=True).clamp(min=1)
@@ -86,12 +105,16 @@ def correlation_matrix(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
 def normalised(adjacency: Tensor, degree: Literal["target", "source"] = "target") -> Tensor:
     """Scale an adjacency symmetrically: ``D^-1/2 A D^-1/2``, ``(L, L) -> (L, L)``.
 
-    G-CAM Eq. 2. A common factor of all entries makes no difference; an empty row or column stays.
+    G-CAM Eq. 2. A common factor of all entries cancels. Empty rows and columns stay empty.
 
     Args:
         adjacency: ``(L, L)`` float, at least 0.
-        degree: Whether ``D`` holds what each label receives (row sums, Eq. 2) or what it sends
-            (column sums, as in ML-GCN's released code, which sums before it transposes).
+        degree: Whether ``D`` holds row sums, over the sources of each target (Eq. 2), or column
+            sums, as in ML-GCN's released code, which sums before it transposes.
+
+    Example:
+        >>> normalised(torch.tensor([[1.0, 3.0], [0.0, 1.0]])).tolist()
+        [[0.25, 1.5], [0.0, 1.0]]
     """
     degrees = adjacency.sum(1 if degree == "target" else 0)
     scale = torch.where(degrees > 0, degrees.rsqrt(), 0)
@@ -99,13 +122,12 @@ def normalised(adjacency: Tensor, degree: Literal["target", "source"] = "target"
 
 
 def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
-    """Build the matrix by which a system mixes its labels.
+    """Build the normalised adjacency of the graph network.
 
-    ``paper`` is Eqs. 2-6, without the identity of Eq. 2 unless ``second_self_loop`` asks for it.
-    ``released`` is ML-GCN's code: it gives a label 1 and its neighbours ``delta / (1 - delta)``
-    (0.25), the matrix of Eq. 6 up to a factor that normalising removes, and divides by what each
-    label sends rather than by what it receives. ``identity`` has no edges. Where the variant is
-    ``none`` a system has no use for the matrix.
+    ``paper`` is G-CAM Eqs. 2-6, without the identity of Eq. 2 unless ``second_self_loop`` is set.
+    ``released`` is ML-GCN's code. It gives a label 1 and its neighbours ``delta / (1 - delta)``
+    (0.25), which is Eq. 6 up to a factor that normalising removes, and normalises by column sums.
+    ``identity`` has no edges. With ``none`` a system does not use the matrix.
 
     Args:
         cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
@@ -113,6 +135,11 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
 
     Returns:
         ``(L, L)`` float of the default type; row = target, column = source.
+
+    Example:
+        >>> from tagsight.config import GraphConfig
+        >>> label_adjacency(torch.tensor([[10, 0], [0, 5]]), GraphConfig()).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
     """
     dtype = torch.get_default_dtype()
     identity = torch.eye(len(cooccurrence), dtype=torch.double, device=cooccurrence.device)
@@ -128,8 +155,17 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
 def prepared_vectors(vectors: Tensor, how: Literal["raw", "unit", "centred"]) -> Tensor:
     """Prepare word vectors for the graph network: ``(L, E) -> (L, E)``.
 
-    What all labels' vectors share moves all classifiers at once and drowns what tells them apart.
-    ``centred`` subtracts the mean over the labels and gives each the mean length of before.
+    A component that all vectors share changes all classifiers at once and hides their differences.
+    ``centred`` subtracts the mean over the labels and rescales each vector to the mean length of
+    the original ones. ``unit`` scales to length 1, ``raw`` changes nothing.
+
+    Args:
+        vectors: ``(L, E)`` float.
+        how: The preparation.
+
+    Example:
+        >>> prepared_vectors(torch.tensor([[3.0, 4.0]]), "unit").tolist()
+        [[0.6000000238418579, 0.800000011920929]]
     """
     if how == "unit":
         return F.normalize(vectors)
@@ -142,11 +178,16 @@ class GraphConvolution(nn.Module):
     """Creates a layer ``Z' = A (Z W)``, Eq. 7 without its activation.
 
     Kipf and Welling, Semi-supervised Classification with Graph Convolutional Networks, ICLR 2017.
-    No bias; the first weights are uniform in ``± 1 / sqrt(F)``, as in ML-GCN's released code.
+    No bias; weights are initialised uniformly in ``± 1 / sqrt(F)``, as in ML-GCN's released code.
 
     Args:
-        inputs: Length ``E`` of a node's vector.
-        outputs: Length ``F`` of its new vector.
+        inputs: Length ``E`` of a node's input.
+        outputs: Length ``F`` of its output.
+
+    Example:
+        >>> layer = GraphConvolution(4, 2)
+        >>> layer(torch.rand(3, 4), torch.eye(3)).shape
+        torch.Size([3, 2])
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -160,16 +201,16 @@ class GraphConvolution(nn.Module):
 
 
 class LabelNetwork(LabelConstants[Tensor]):
-    """The classifiers of all labels, made from word vectors by two graph convolutions (Eq. 7).
+    """Computes the classifiers of all labels from word vectors by two graph convolutions (Eq. 7).
 
-    An activation stands between the layers and none after the second: over features that are never
-    negative, classifiers that are never negative could not score a label below 0.5.
+    An activation follows the first layer and none the second: non-negative classifiers over
+    non-negative features could not score a label below 0.5.
 
-    Calling it gives the classifiers, ``(L, D)`` float; `LabelConstants` says when they are made.
+    Calling it returns the classifiers, ``(L, D)`` float, cached as `LabelConstants` describes.
 
     Args:
         labels: The labels, with word vectors.
-        channels: Length ``D`` of a classifier, that of the photo's embedding.
+        channels: Length ``D`` of a classifier and of the embedding.
         config: The layers.
 
     Attributes:
@@ -195,7 +236,7 @@ class LabelNetwork(LabelConstants[Tensor]):
 
     @abstractmethod
     def mixing(self) -> Tensor:
-        """``(L, L)`` float, what the layers mix labels by; row = target, column = source."""
+        """Compute the adjacency of the layers, ``(L, L)`` float; row = target, column = source."""
 
     def make(self) -> Tensor:
         """Compute the classifiers, ``(L, D)`` float."""
@@ -205,11 +246,11 @@ class LabelNetwork(LabelConstants[Tensor]):
 
 
 class GraphClassifiers(LabelNetwork):
-    """Classifiers from a graph that is counted before training and stays as it is.
+    """Classifiers from a fixed graph, counted before training.
 
     Args:
         labels: The labels, with word vectors.
-        channels: Length ``D`` of a classifier, that of the photo's embedding.
+        channels: Length ``D`` of a classifier and of the embedding.
         config: The graph and the layers.
 
     Attributes:
@@ -227,16 +268,20 @@ class GraphClassifiers(LabelNetwork):
         self.register_buffer("adjacency", adjacency, persistent=False)
 
     def mixing(self) -> Tensor:
-        """``(L, L)`` float, the adjacency."""
+        """Return the adjacency, ``(L, L)`` float."""
         return self.adjacency
 
 
 class LearnedClassifiers(nn.Module):
-    """Classifiers that are learned one by one, in the place of a network: for ablation.
+    """Independent learned classifiers instead of a graph network: an ablation.
 
     Args:
         labels: Number ``L`` of labels.
         channels: Length ``D`` of a classifier.
+
+    Example:
+        >>> LearnedClassifiers(5, 8)().shape
+        torch.Size([5, 8])
     """
 
     def __init__(self, labels: int, channels: int) -> None:
@@ -245,22 +290,29 @@ class LearnedClassifiers(nn.Module):
         nn.init.uniform_(self.weight, -(channels**-0.5), channels**-0.5)
 
     def forward(self) -> Tensor:
-        """Give the classifiers, ``(L, D)`` float."""
+        """Return the classifiers, ``(L, D)`` float."""
         return self.weight
 
 
 def graph_classifiers(
     labels: LabelSpace, channels: int, config: GraphConfig
 ) -> GraphClassifiers | LearnedClassifiers:
-    """Make the classifiers that the settings ask for: of the graph, or one by one for ablation.
+    """Build the classifiers that the settings choose: from the graph, or independent of it.
 
     Args:
         labels: The labels, with word vectors.
-        channels: Length ``D`` of a classifier, that of the photo's embedding.
-        config: The graph and the layers.
+        channels: Length ``D`` of a classifier and of the embedding.
+        config: The graph and the layers; variant ``none`` builds independent classifiers.
 
     Raises:
-        ValueError: If the labels have no word vectors.
+        ValueError: If a graph is chosen and the labels have no word vectors.
+
+    Example:
+        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.labels.space import empty_label_space
+        >>> labels = empty_label_space(["cat", "dog"], vector_length=300)
+        >>> graph_classifiers(labels, 8, GraphConfig())().shape
+        torch.Size([2, 8])
     """
     if config.variant == "none":
         return LearnedClassifiers(len(labels), channels)
@@ -268,9 +320,13 @@ def graph_classifiers(
 
 
 def label_bias(labels: LabelSpace, config: GraphLayersConfig) -> nn.Parameter | None:
-    """Begin the bias of each label at the log-odds of its frequency: ``(L,)`` float; or None.
+    """Create a bias that starts at the log-odds of each label's frequency: ``(L,)`` float; or None.
 
-    Frequencies are kept within 0.001 of 0 and 1. None if the settings ask for no bias.
+    Frequencies are clipped to [0.001, 0.999]. The result is None if the settings have no bias.
+
+    Args:
+        labels: The labels, with their counts.
+        config: Whether there is a bias.
     """
     if not config.bias:
         return None

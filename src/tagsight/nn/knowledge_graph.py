@@ -1,7 +1,7 @@
-"""Relations between labels, what they weigh, and states that travel along them.
+"""Knowledge graphs over labels: relations, their learned weights, and gated message passing.
 
-A relation is ``(L, L)`` bool with row = target and column = source, as an adjacency is. Labels that
-no photo has taught only receive: to add some changes nothing for those that are there.
+A relation is ``(L, L)`` bool with row = target and column = source, like an adjacency. Labels
+without training data only receive messages, so that adding some does not change the others.
 """
 
 from __future__ import annotations
@@ -19,14 +19,23 @@ if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
 
 FEWEST_EXPECTED = 1.0
-"""Photos that chance gives two labels together, below which never having met says nothing."""
+"""Expected number of joint photos below which the lift of two labels counts as 1."""
 
 
 def lift(labels: LabelSpace) -> Tensor:
-    """How much more often two labels meet than chance lets them: ``(L, L)`` double, 1 is chance.
+    """Compute the ratio of observed to expected co-occurrence: ``(L, L)`` double; 1 is chance.
 
-    ``N C_ij / (C_i C_j)``, with ``N`` the photos in which the less known of both is known. It is 1
-    where chance would not have let them meet `FEWEST_EXPECTED` times.
+    ``N C_ij / (C_i C_j)``, where ``N`` is the smaller of the numbers of photos in which each of the
+    two labels is known. It is 1 where chance predicts fewer than `FEWEST_EXPECTED` joint photos.
+
+    Args:
+        labels: The labels, with their counts.
+
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> targets = torch.tensor([[1, 1, 0]] * 5 + [[0, 0, 1]] * 5)
+        >>> lift(LabelSpace.from_targets(["sea", "boat", "desk"], targets))[0].tolist()
+        [2.0, 2.0, 0.0]
     """
     counts = labels.cooccurrence.diagonal().double()
     photos = torch.minimum(labels.photos[:, None], labels.photos).double().clamp(min=1)
@@ -38,14 +47,14 @@ def lift(labels: LabelSpace) -> Tensor:
 def counted_relations(
     labels: LabelSpace, vectors: Tensor, *, positive: float, negative: float, similar: float
 ) -> Tensor:
-    """Which labels imply, exclude and resemble one another: ``(3, L, L)`` bool.
+    """Find the labels that imply, exclude and resemble one another: ``(3, L, L)`` bool.
 
     Args:
-        labels: With counts.
+        labels: The labels, with their counts.
         vectors: ``(L, E)`` float, their word vectors.
-        positive: Least probability of the target given the source.
+        positive: Minimum probability of the target given the source.
         negative: The `lift` below which two labels exclude each other.
-        similar: Least cosine of two word vectors.
+        similar: Minimum cosine similarity of two word vectors.
     """
     implies = conditional_probability(labels.cooccurrence) >= max(positive, 1e-9)
     excludes = lift(labels) < negative
@@ -55,28 +64,35 @@ def counted_relations(
 
 
 def without_loops(relations: Tensor) -> Tensor:
-    """Relate no label to itself: ``(K, L, L) -> (K, L, L)``."""
+    """Remove the diagonal of each relation: ``(K, L, L) -> (K, L, L)`` bool."""
     own = torch.eye(relations.shape[-1], dtype=torch.bool, device=relations.device)
     return relations & ~own
 
 
 def centred(vectors: Tensor, known: Tensor) -> Tensor:
-    """Take away what the known labels' vectors share: ``(L, E), (L,) -> (L, E)``.
+    """Subtract the mean vector of the known labels: ``(L, E), (L,) -> (L, E)``.
 
-    Other labels have no part in the mean, so that to add some changes nothing.
+    New labels do not enter the mean, so that adding some does not change the others.
+
+    Args:
+        vectors: ``(L, E)`` float.
+        known: ``(L,)`` bool, labels with training data.
     """
     return vectors - vectors[known].mean(0)
 
 
 class EdgeWeight(nn.Module):
-    """What a relation weighs from one label to another, ``F_R`` of ML-ZSL.
+    """Computes the weight of an edge from the word vectors of its ends, ``F_R`` of ML-ZSL.
 
-    A layer of two: ``w_2 . relu(W_1 [w_v; w_u] + b_1) + b_2`` of the target's and the source's word
-    vectors.
+    Two layers: ``w_2 . relu(W_1 [w_v; w_u] + b_1) + b_2`` for target ``v`` and source ``u``.
 
     Args:
-        length: ``E`` of the word vectors.
-        hidden: Width of the layer between.
+        length: Length ``E`` of a word vector.
+        hidden: Width of the hidden layer.
+
+    Example:
+        >>> EdgeWeight(300, 16)(torch.rand(5, 300)).shape
+        torch.Size([5, 5])
     """
 
     def __init__(self, length: int, hidden: int) -> None:
@@ -86,23 +102,29 @@ class EdgeWeight(nn.Module):
         self.weight = nn.Linear(hidden, 1)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Weigh every pair: ``(L, E) -> (L, L)``, row = target."""
+        """Compute the weight of every pair: ``(L, E) -> (L, L)``, row = target."""
         pairs = self.of_target(vectors)[:, None] + self.of_source(vectors)
         return self.weight(pairs.relu()).squeeze(-1)
 
 
-class Knowledge(LabelConstants[tuple[Tensor, Tensor]]):
-    """What a knowledge graph says before a photo is seen.
+class KnowledgeGraph(LabelConstants[tuple[Tensor, Tensor]]):
+    """The parts of a knowledge graph that depend on no photo.
 
-    Calling it gives the labels' words as the first layer of ``F_I`` sees them, ``(L, H)``, and the
-    matrix that carries states to their neighbours, ``(L, L)``; row = target.
+    Calling it returns the word vectors' term in the first layer of ``F_I``, ``(L, H)``, and the
+    matrix that passes messages, ``(L, L)``; row = target.
 
     Args:
         vectors: ``(L, E)`` float, word vectors.
         relations: ``(K, L, L)`` bool; columns of labels that only receive are empty.
-        hidden: ``H``.
-        edge_hidden: Width of the networks that weigh the relations.
-        mean: Whether a label takes the mean over the neighbours of a relation, or their sum.
+        hidden: Width ``H`` of the first layer of ``F_I``.
+        edge_hidden: Width of the hidden layer in each relation's `EdgeWeight`.
+        mean: Whether a label takes the mean over its neighbours in a relation, or their sum.
+
+    Example:
+        >>> knowledge = KnowledgeGraph(torch.rand(4, 3), torch.ones(2, 4, 4) > 0, 6, 5, mean=True)
+        >>> words, matrix = knowledge()
+        >>> words.shape, matrix.shape
+        (torch.Size([4, 6]), torch.Size([4, 4]))
     """
 
     vectors: Tensor
@@ -122,13 +144,13 @@ class Knowledge(LabelConstants[tuple[Tensor, Tensor]]):
         self.weights = nn.ModuleList(EdgeWeight(length, edge_hidden) for _ in relations)
 
     def make(self) -> tuple[Tensor, Tensor]:
-        """Compute ``(L, H)`` and ``(L, L)`` float."""
+        """Compute the word vectors' term, ``(L, H)``, and the message matrix, ``(L, L)``, float."""
         edges = torch.stack([weight(self.vectors) for weight in self.weights])
         return self.words(self.vectors), (edges * self.shares).sum(0)
 
 
 class GatedUpdate(nn.Module):
-    """A label's new state from its old one and its neighbours' message, by the gates of a GRU.
+    """Updates each label's state from its neighbours' messages by the gates of a GRU.
 
     ``z = sigmoid(W_z m + U_z h)``, ``r = sigmoid(W_r m + U_r h)``,
     ``h' = (1 - z) h + z tanh(W m + U (r h))``. Li et al., Gated Graph Sequence Neural Networks,
@@ -136,6 +158,10 @@ class GatedUpdate(nn.Module):
 
     Args:
         size: Length ``d`` of a state.
+
+    Example:
+        >>> GatedUpdate(8)(torch.rand(2, 4, 8), torch.eye(4)).shape
+        torch.Size([2, 4, 8])
     """
 
     def __init__(self, size: int) -> None:
@@ -145,7 +171,7 @@ class GatedUpdate(nn.Module):
         self.of_gated = nn.Linear(size, size, bias=False)
 
     def forward(self, states: Tensor, matrix: Tensor) -> Tensor:
-        """Send and take messages: ``(N, L, d), (L, L) -> (N, L, d)``."""
+        """Pass messages and update the states: ``(N, L, d), (L, L) -> (N, L, d)``."""
         update, reset, new = self.of_message(matrix @ states).chunk(3, -1)
         of_update, of_reset = self.of_state(states).chunk(2, -1)
         update = (update + of_update).sigmoid()

@@ -1,9 +1,9 @@
-"""Labels that look at the cells of a feature grid, and what each cell adds to a label's logit.
+"""Transformer layers from labels to grid cells, and exact contributions of cells to a logit.
 
-Vaswani et al., Attention Is All You Need, NeurIPS 2017; layers are normalised after each step.
-With the gates of a layer held at what they were (the attention weights, the scale of each norm,
-which hidden units were on) the layer is linear in the values of its cells. So a logit is, exactly,
-a sum over cells and a rest that belongs to none: the query's own part and the biases.
+Vaswani et al., Attention Is All You Need, NeurIPS 2017, with post-norm layers. If the gates of a
+layer are held fixed (attention weights, scale of each norm, active hidden units), the layer is
+linear in the values of its cells. A logit is therefore exactly a sum over cells plus a rest that
+belongs to none: the query's own part and the biases.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tagsight.config import DecoderConfig
 
 
-class Look(NamedTuple):
-    """What a layer saw and did, kept to account for it.
+class AttentionTrace(NamedTuple):
+    """The inputs and gates of a layer, from which its contributions are computed.
 
     Attributes:
-        cells: ``(B, N, D)`` float, what was looked at.
-        weights: ``(B, heads, L, N)`` float, shares of attention; a row sums to 1.
+        cells: ``(B, N, D)`` float, the cells.
+        weights: ``(B, heads, L, N)`` float, attention weights; a row sums to 1.
         attended: ``(B, L, D)`` float, states before the first norm.
         hidden: ``(B, L, F)`` float, hidden units before their activation.
         mixed: ``(B, L, D)`` float, states before the second norm.
@@ -40,9 +40,9 @@ class Look(NamedTuple):
     hidden: Tensor
     mixed: Tensor
 
-    def of(self, rows: Tensor) -> Look:
-        """Repeat or choose states by their row, an index ``(L,)``."""
-        return Look(
+    def select(self, rows: Tensor) -> AttentionTrace:
+        """Select or repeat states by their rows, ``(L,)`` int."""
+        return AttentionTrace(
             self.cells,
             self.weights[:, :, rows],
             self.attended[:, rows],
@@ -52,13 +52,20 @@ class Look(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Creates ``softmax(Q K^T / sqrt(d)) V`` in several heads.
+    """Multi-head attention, ``softmax(Q K^T / sqrt(d)) V``.
 
-    Keys have no bias: it would add the same to all scores of a query.
+    Keys have no bias, which would add the same number to all scores of a query.
 
     Args:
         width: Length ``D`` of every vector.
-        heads: Into how many parts of length ``d`` it is cut.
+        heads: Number of heads, each of length ``d = D / heads``.
+
+    Example:
+        >>> attention = Attention(8, heads=2)
+        >>> cells = torch.rand(1, 5, 8)
+        >>> result, weights = attention(torch.rand(1, 3, 8), cells, cells)
+        >>> result.shape, weights.shape
+        (torch.Size([1, 3, 8]), torch.Size([1, 2, 3, 5]))
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -74,29 +81,39 @@ class Attention(nn.Module):
     def forward(
         self, queries: Tensor, keys: Tensor, values: Tensor, dropout: float = 0.0
     ) -> tuple[Tensor, Tensor]:
-        """Look: ``(B, L, D), (B, N, D), (B, N, D) -> (B, L, D), (B, heads, L, N)``."""
+        """Attend: ``(B, L, D), (B, N, D), (B, N, D) -> (B, L, D), (B, heads, L, N)``."""
         query, key = self._split(self.queries(queries)), self._split(self.keys(keys))
         scores = query @ key.mT * query.shape[-1] ** -0.5
         weights = scores.softmax(-1)
-        seen = dropped(weights, dropout) @ self._split(self.values(values))
-        return self.out(seen.transpose(1, 2).flatten(2)), weights
+        result = dropped(weights, dropout) @ self._split(self.values(values))
+        return self.out(result.transpose(1, 2).flatten(2)), weights
 
-    def shares(self, directions: Tensor, weights: Tensor, values: Tensor) -> Tensor:
-        """What each cell added in a direction, without the biases: they belong to no cell.
+    def contributions(self, directions: Tensor, weights: Tensor, values: Tensor) -> Tensor:
+        """Compute each cell's contribution along a direction, without the biases.
 
         ``(B, L, D), (B, heads, L, N), (B, N, D) -> (B, L, N)``.
         """
-        wanted = self._split(directions @ self.out.weight)
-        return (weights * (wanted @ self._split(values @ self.values.weight.mT).mT)).sum(1)
+        split = self._split(directions @ self.out.weight)
+        return (weights * (split @ self._split(values @ self.values.weight.mT).mT)).sum(1)
 
     def _split(self, vectors: Tensor) -> Tensor:
         return vectors.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class AttentionLayer(nn.Module):
-    """States look at cells, then each is transformed by itself.
+    """A decoder layer: states attend to cells, then pass a feed-forward network.
 
     ``x' = norm(x + attention(x + p, c + q, c))``, ``norm(x' + W2 relu(W1 x'))``.
+
+    Args:
+        config: Width, heads and hidden units.
+
+    Example:
+        >>> from tagsight.config import DecoderConfig
+        >>> layer = AttentionLayer(DecoderConfig(width=8, heads=2, hidden=16))
+        >>> states, _ = layer(torch.rand(1, 3, 8), torch.rand(2, 5, 8))
+        >>> states.shape
+        torch.Size([2, 3, 8])
     """
 
     def __init__(self, config: DecoderConfig) -> None:
@@ -115,58 +132,58 @@ class AttentionLayer(nn.Module):
         position: Tensor | float = 0.0,
         cell_position: Tensor | float = 0.0,
         dropout: float = 0.0,
-    ) -> tuple[Tensor, Look]:
-        """Update states: ``(B, L, D), (B, N, D) -> (B, L, D)``, and say how it came about.
+    ) -> tuple[Tensor, AttentionTrace]:
+        """Update the states: ``(B, L, D), (B, N, D) -> (B, L, D)``, with the trace of the layer.
 
         Args:
-            states: ``(B, L, D)`` float; ``B`` may be 1 for the same states for all photos.
+            states: ``(B, L, D)`` float; ``B`` may be 1 if all photos share them.
             cells: ``(B, N, D)`` float.
-            position: ``(L, D)`` float, what is added to the states for attention alone.
-            cell_position: ``(N, D)`` float, the same for the cells.
-            dropout: Share of the numbers that are left out at random.
+            position: ``(L, D)`` float, added to the states as queries only.
+            cell_position: ``(N, D)`` float, added to the cells as keys only.
+            dropout: Fraction of the numbers that are dropped.
         """
-        seen, weights = self.attention(states + position, cells + cell_position, cells, dropout)
-        attended = states + dropped(seen, dropout)
+        result, weights = self.attention(states + position, cells + cell_position, cells, dropout)
+        attended = states + dropped(result, dropout)
         states = self.first_norm(attended)
         hidden = self.first(states)
         mixed = states + dropped(self.second(dropped(F.relu(hidden), dropout)), dropout)
-        return self.second_norm(mixed), Look(cells, weights, attended, hidden, mixed)
+        return self.second_norm(mixed), AttentionTrace(cells, weights, attended, hidden, mixed)
 
-    def shares(self, directions: Tensor, look: Look) -> tuple[Tensor, Tensor]:
-        """What each cell added to the new states in a direction, and what to ask the old ones.
+    def contributions(self, directions: Tensor, trace: AttentionTrace) -> tuple[Tensor, Tensor]:
+        """Compute each cell's contribution to the new states along a direction.
 
-        The gates stay as they were; so this is exact, not an approximation.
+        With the gates held fixed this is exact, not an approximation.
 
         Args:
-            directions: ``(B, L, D)`` float, what the new states are weighed by.
-            look: What the layer did.
+            directions: ``(B, L, D)`` float, the linear functional of the new states.
+            trace: The trace of the layer.
 
         Returns:
-            ``(B, L, N)`` float, shares of the cells, and ``(B, L, D)`` float, what the old states
-            are weighed by.
+            ``(B, L, N)`` float, contributions of the cells, and ``(B, L, D)`` float, the
+            corresponding functional of the old states.
         """
-        weights, hidden = widened(look.weights), look.hidden
-        directions = before_norm(self.second_norm, directions, look.mixed)
+        weights, hidden = widened(trace.weights), trace.hidden
+        directions = through_norm(self.second_norm, directions, trace.mixed)
         inner = directions @ self.second.weight * (hidden > 0)
         directions = directions + inner @ self.first.weight
-        directions = before_norm(self.first_norm, directions, look.attended)
-        return self.attention.shares(directions, weights, widened(look.cells)), directions
+        directions = through_norm(self.first_norm, directions, trace.attended)
+        return self.attention.contributions(directions, weights, widened(trace.cells)), directions
 
 
 class LabelHead(nn.Module):
-    """A linear classifier for each label, on a state of its own.
-
-    It is written as a product of matrices. As a product summed over its last axis it would be a
-    reduction with a constant for each label behind it, which OpenVINO (2026.4, on CPUs) makes one
-    step that takes the constant of row ``b`` for photo ``b``, and beyond row ``L`` what lies there.
+    """One linear classifier per label, each applied to that label's state.
 
     Args:
-        labels: ``L``.
-        width: Length of a state.
+        labels: Number ``L`` of labels.
+        width: Length ``D`` of a state.
 
     Attributes:
         weight: ``(L, D)`` float.
         bias: ``(L,)`` float.
+
+    Example:
+        >>> LabelHead(3, 8)(torch.rand(2, 3, 8)).shape
+        torch.Size([2, 3])
     """
 
     def __init__(self, labels: int, width: int) -> None:
@@ -176,51 +193,66 @@ class LabelHead(nn.Module):
         nn.init.uniform_(self.weight, -(width**-0.5), width**-0.5)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Weigh each label's state by its classifier: ``(B, L, D) -> (B, L)``."""
+        """Apply each label's classifier to its state: ``(B, L, D) -> (B, L)``."""
+        # Not (states * weight).sum(-1) + bias: OpenVINO (2026.4, on CPUs) fuses sum and bias into a
+        # step that reads the bias of row b for photo b, and past the array's end beyond row L.
         with full_precision(states.device):
             return torch.einsum("bld,ld->bl", widened(states), self.weight) + self.bias
 
 
 def evidence(
-    layers: nn.ModuleList, looks: list[Look], classifiers: Tensor, logits: Tensor
+    layers: nn.ModuleList, traces: list[AttentionTrace], classifiers: Tensor, logits: Tensor
 ) -> Tensor:
-    """The logits as sums over the cells that the layers looked at: ``(B, L, N)`` float.
+    """Decompose logits into contributions of the cells: ``(B, L, N)`` float.
 
-    What belongs to no cell stands in every cell, so that a label's mean is its logit.
+    The part that belongs to no cell is added to every cell, so that the mean over the cells is the
+    logit.
 
     Args:
-        layers: The `AttentionLayer` s between cells and logits, in their order.
-        looks: What each did, a state for each label.
-        classifiers: ``(L, D)`` float, or ``(B, L, D)``, what the last states are weighed by.
+        layers: The `AttentionLayer` s between cells and logits, in order.
+        traces: The trace of each, with one state per label.
+        classifiers: ``(L, D)`` or ``(B, L, D)`` float, applied to the last states.
         logits: ``(B, L)`` float.
     """
     with full_precision(logits.device):
         directions = classifiers.expand(logits.shape[0], -1, -1)
         total = torch.zeros_like(logits)[..., None]
-        passed = zip(cast("list[AttentionLayer]", list(layers)), looks, strict=True)
-        for layer, look in reversed(list(passed)):
-            shares, directions = layer.shares(directions, look)
-            total = total + shares
+        passed = zip(cast("list[AttentionLayer]", list(layers)), traces, strict=True)
+        for layer, trace in reversed(list(passed)):
+            added, directions = layer.contributions(directions, trace)
+            total = total + added
         rest = logits - total.sum(-1)
         return total * total.shape[-1] + rest[..., None]
 
 
 def as_cells(features: Tensor) -> Tensor:
-    """List the cells of a grid, row by row: ``(B, D, h, w) -> (B, h * w, D)``."""
+    """Flatten a grid into cells, row by row: ``(B, D, h, w) -> (B, h * w, D)``.
+
+    Args:
+        features: ``(B, D, h, w)`` float.
+
+    Example:
+        >>> as_cells(torch.rand(2, 8, 7, 7)).shape
+        torch.Size([2, 49, 8])
+    """
     return features.flatten(2).mT
 
 
 def position_code(grid: tuple[int, int] | torch.Size, length: int, like: Tensor) -> Tensor:
-    """Say where each cell of a grid is, by sines and cosines: ``(h * w, D)`` float.
+    """Compute a sinusoidal position code of each cell: ``(h * w, D)`` float.
 
-    Carion et al., End-to-End Object Detection with Transformers, ECCV 2020. The first half tells
-    the row, the second the column, as a fraction of the grid, so that any grid will do: in sine and
-    cosine of ``2 pi`` times it, and of waves that are longer and longer, up to 10000 times.
+    Carion et al., End-to-End Object Detection with Transformers, ECCV 2020. The first half encodes
+    the row, the second the column, as fractions of the grid, which may have any size. Wavelengths
+    are a geometric series from the whole grid to 10000 times it.
 
     Args:
         grid: Height and width of the grid, in cells.
         length: ``D``, a multiple of 4.
-        like: Gives device and type.
+        like: A tensor of the wanted device and type.
+
+    Example:
+        >>> position_code((2, 3), 8, torch.zeros(1)).shape
+        torch.Size([6, 8])
     """
     height, width = grid
     slowness = (torch.arange(length // 4).to(like) * (math.log(10000) / (length // 4))).exp()
@@ -241,14 +273,19 @@ def position_code(grid: tuple[int, int] | torch.Size, length: int, like: Tensor)
 
 
 def dropped(tensor: Tensor, share: float) -> Tensor:
-    """Leave out a share of the numbers at random, and enlarge the others to make up for it."""
+    """Apply dropout with a given probability, also in evaluation mode; 0 changes nothing."""
     return F.dropout(tensor, share, training=share > 0)
 
 
-def before_norm(norm: nn.LayerNorm, directions: Tensor, states: Tensor) -> Tensor:
-    """What a norm's input is weighed by where its output is by ``directions``, its scale held.
+def through_norm(norm: nn.LayerNorm, directions: Tensor, states: Tensor) -> Tensor:
+    """Pull a linear functional of a norm's output back to its input, with the scale held fixed.
 
-    ``(..., D), (B, L, D) -> (B, L, D)``; ``states`` are the input.
+    ``(..., D), (B, L, D) -> (B, L, D)``.
+
+    Args:
+        norm: The layer norm.
+        directions: ``(..., D)`` float, the functional of the output.
+        states: ``(B, L, D)`` float, the input.
     """
     scale = (widened(states).var(-1, correction=0, keepdim=True) + norm.eps).rsqrt()
     directions = directions * norm.weight

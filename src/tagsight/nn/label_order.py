@@ -1,10 +1,10 @@
-"""In which order a decoder is taught the labels of a photo.
+"""Orders in which a decoder is trained on the labels of a photo.
 
 By frequency: Wang et al., CNN-RNN, CVPR 2016. By confidence: Chen et al., Order-Free RNN with
 Visual Attention for Multi-Label Classification, AAAI 2018. By the smallest loss: Yazici et al.,
 Orderless Recurrent Models for Multi-label Classification, CVPR 2020.
 
-No rule asks for the place of a label among the others: where counts tie, confidence decides.
+No rule depends on a label's index: if counts tie, confidence decides.
 """
 
 from __future__ import annotations
@@ -20,9 +20,17 @@ Order = Literal["frequent", "rare", "confidence", "mla", "pla"]
 
 
 def label_priority(counts: Tensor, order: Order) -> Tensor:
-    """How early each label comes: ``(L,) int -> (L,) int``, at least 0, the highest first.
+    """Rank labels by how early they come: ``(L,) int -> (L,) int``, from 0, the highest first.
 
-    Labels of equal counts have equal priority; by ``confidence``, and by the two alignments, all.
+    Labels of equal counts get equal priority. With ``confidence`` and the two alignments, all do.
+
+    Args:
+        counts: ``(L,)`` int, number of training photos of each label.
+        order: The rule.
+
+    Example:
+        >>> label_priority(torch.tensor([5, 9, 2, 9]), "frequent").tolist()
+        [1, 2, 0, 2]
     """
     if order in {"frequent", "rare"}:
         _, rank = counts.unique(return_inverse=True)
@@ -31,15 +39,21 @@ def label_priority(counts: Tensor, order: Order) -> Tensor:
 
 
 def next_label(log_p: Tensor, remaining: Tensor, priority: Tensor) -> Tensor:
-    """Choose which of the remaining labels comes next: the most confident of highest priority.
+    """Choose the next of the remaining labels: the most confident one of the highest priority.
 
     Args:
-        log_p: ``(B, L)`` float, how probable each label is to come next.
+        log_p: ``(B, L)`` float, log-probability of each label as the next one.
         remaining: ``(B, L)`` bool.
         priority: ``(L,)`` int, at least 0.
 
     Returns:
-        ``(B,)`` int; of a photo with no remaining label, any.
+        ``(B,)`` int; arbitrary for a photo without remaining labels.
+
+    Example:
+        >>> log_p = torch.tensor([[0.1, 0.7, 0.2]]).log()
+        >>> remaining = torch.tensor([[True, False, True]])
+        >>> next_label(log_p, remaining, torch.zeros(3, dtype=torch.long)).tolist()
+        [2]
     """
     rank = torch.where(remaining, priority, -1)
     first = remaining & (rank == rank.amax(1, keepdim=True))
@@ -47,14 +61,19 @@ def next_label(log_p: Tensor, remaining: Tensor, priority: Tensor) -> Tensor:
 
 
 def cheapest_assignment(cost: Tensor) -> Tensor:
-    """Give each row a column of its own so that the costs add up to the least: ``-> (B, n)`` int.
+    """Solve the linear assignment problem for each photo: the column of each row, ``(B, n)`` int.
 
-    Exact, for all photos at once: after ``i`` rows the cheapest way to have used each set of ``i``
-    columns is known (Bellman, and Held and Karp, 1962). There are ``2^n`` sets, fewer than a
-    hundred for most photos; the Hungarian method is cubic, but goes photo by photo.
+    Exact dynamic programming over sets of columns, for all photos at once: after ``i`` rows the
+    minimum cost of every set of ``i`` used columns is known (Bellman, and Held and Karp, 1962).
+    There are ``2^n`` sets, fewer than a hundred for most photos. The Hungarian method is cubic, but
+    would process the photos one by one.
 
     Args:
-        cost: ``(B, n, n)`` float; infinity forbids. Some assignment must be allowed.
+        cost: ``(B, n, n)`` float; infinity forbids a pair. Some assignment must be possible.
+
+    Example:
+        >>> cheapest_assignment(torch.tensor([[[1.0, 2.0], [3.0, 9.0]]])).tolist()
+        [[1, 0]]
     """
     size = cost.shape[1]
     bits = 2 ** torch.arange(size, device=cost.device)
@@ -77,20 +96,25 @@ def cheapest_assignment(cost: Tensor) -> Tensor:
 
 
 def aligned_labels(log_p: Tensor, present: Tensor, predicted: Tensor | None, steps: int) -> Tensor:
-    """Give the first steps of a photo its labels, one each, at the smallest loss.
+    """Assign a photo's labels to its first steps, one each, so that the loss is minimal.
 
-    Yazici et al., section 4. A photo with more labels than steps keeps those that were predicted,
-    then those that are most probable at their best step.
+    Yazici et al., section 4. A photo with more labels than steps keeps the predicted ones, then
+    those that are most probable at their best step.
 
     Args:
-        log_p: ``(B, S, L)`` float, how probable each label is at each step; at least ``steps``.
+        log_p: ``(B, S, L)`` float, log-probability of each label at each step; ``S >= steps``.
         present: ``(B, L)`` bool.
-        predicted: ``(B, S)`` int, what was predicted at each step, ``L`` for none: a label that is
-            present keeps the step where it was predicted first (PLA). None for MLA.
-        steps: At how many steps labels are taught, at least 1 and at most ``L``.
+        predicted: ``(B, S)`` int, the prediction at each step, ``L`` for none. A present label
+            keeps the step at which it is first predicted (PLA). None for MLA.
+        steps: Number of steps that get a label, in [1, ``L``].
 
     Returns:
-        ``(B, steps)`` int, the labels; behind a photo's own stand others.
+        ``(B, steps)`` int, the labels; arbitrary after the photo's own.
+
+    Example:
+        >>> log_p = -torch.tensor([[[1.0, 0, 0], [5, 0, 1]]])
+        >>> aligned_labels(log_p, torch.tensor([[True, False, True]]), None, 2).tolist()
+        [[0, 2]]
     """
     labels = present.shape[1]
     count = present.sum(1).clamp(max=steps)
@@ -99,8 +123,8 @@ def aligned_labels(log_p: Tensor, present: Tensor, predicted: Tensor | None, ste
     worth = cost.masked_fill(~own[:, :, None], torch.inf).amin(1).masked_fill(~present, torch.inf)
     kept = torch.zeros_like(cost, dtype=torch.bool)
     if predicted is not None:
-        said = predicted[:, :steps, None] == torch.arange(labels, device=present.device)
-        right = said & own[:, :, None] & present[:, None]
+        match = predicted[:, :steps, None] == torch.arange(labels, device=present.device)
+        right = match & own[:, :, None] & present[:, None]
         kept = right & (right.cumsum(1) == 1)
         worth = worth.masked_fill(kept.any(1), -torch.inf)
     chosen = worth.topk(steps, largest=False).indices

@@ -1,4 +1,4 @@
-"""A graph over labels that is learned: which label informs which is read off their word vectors."""
+"""A label graph learned from word vectors (A-GCN)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 
 def similarities(targets: Tensor, sources: Tensor, how: Similarity) -> Tensor:
-    """Compare every target with every source: ``(L, d), (L, d) -> (L, L)``, row = target.
+    """Compute the similarity of every target to every source: ``(L, d), (L, d) -> (L, L)``.
 
-    ``dot`` is ``t . s / L`` (A-GCN), ``cosine`` is ``cos(t, s) / L``, and ``softmax`` is
-    ``exp(t . s / sqrt(d))`` over its sum along a row. With the last two a row sums to 1 at most,
-    whatever the length of the vectors and the number of labels.
+    Rows are targets. ``dot`` is ``t . s / L`` (A-GCN), ``cosine`` is ``cos(t, s) / L``, and
+    ``softmax`` is the softmax of ``t . s / sqrt(d)`` along a row. With the last two a row sums to
+    at most 1, whatever the length of the vectors and the number of labels.
+
+    Args:
+        targets: ``(L, d)`` float.
+        sources: ``(L, d)`` float.
+        how: The measure of similarity.
+
+    Example:
+        >>> similarities(torch.eye(2), torch.eye(2), "cosine").tolist()
+        [[0.5, 0.0], [0.0, 0.5]]
     """
     if how == "softmax":
         return (targets @ sources.T / targets.shape[1] ** 0.5).softmax(1)
@@ -31,14 +40,14 @@ def similarities(targets: Tensor, sources: Tensor, how: Similarity) -> Tensor:
 
 
 class LearnedGraphClassifiers(LabelNetwork):
-    """Classifiers from a graph that two projections of the word vectors make.
+    """Classifiers from a graph that is learned as two projections of the word vectors.
 
-    ``A = D^-1/2 (S + I) D^-1/2``, where ``S`` has the similarities of the sigmoids of both
-    projections and ``D`` the row sums.
+    ``A = D^-1/2 (S + I) D^-1/2``, where ``S`` holds the similarities of the two projections after a
+    sigmoid, and ``D`` the row sums.
 
     Args:
         labels: The labels, with word vectors.
-        channels: Length ``D`` of a classifier, that of the photo's embedding.
+        channels: Length ``D`` of a classifier and of the embedding.
         config: The graph and the layers.
 
     Raises:
@@ -52,14 +61,14 @@ class LearnedGraphClassifiers(LabelNetwork):
         self.as_source = nn.Linear(self.vectors.shape[1], config.width)
 
     def mixing(self) -> Tensor:
-        """``(L, L)`` float, the learned adjacency; it has a gradient."""
+        """Compute the learned adjacency, ``(L, L)`` float, with a gradient."""
         targets, sources = (
             layer(self.vectors).sigmoid() for layer in (self.as_target, self.as_source)
         )
         return normalised(similarities(targets, sources, self.similarity) + self._identity())
 
     def distance_to_identity(self) -> Tensor:
-        """``||A - I||_1``, the sum of all ``L^2`` differences: how much labels mix."""
+        """Compute ``||A - I||_1``, the sum of all ``L^2`` differences: how much labels mix."""
         with full_precision(self.vectors.device):
             return (self.mixing() - self._identity()).abs().sum()
 

@@ -1,4 +1,4 @@
-"""Terms of the objectives, in which unknown targets have no part."""
+"""Terms of the objectives; unknown targets do not contribute to any of them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,15 @@ def label_loss(
         reduction: ``sum`` over a photo's labels (Eq. 9), or their ``mean`` (the function that the
             paper's footnote names).
         weights: ``(2, L)`` float, weights of absent and of present labels.
-        smoothing: The score that an absent label should have, in [0, 0.5); a present one should
-            have as much less than 1.
-        asymmetric: If given, `asymmetric_cross_entropy` takes the place of binary cross-entropy,
-            and ``smoothing`` has no part.
+        smoothing: Target score of an absent label, in [0, 0.5); that of a present one is 1 minus
+            it.
+        asymmetric: If given, `asymmetric_cross_entropy` replaces binary cross-entropy and
+            ``smoothing`` is ignored.
+
+    Example:
+        >>> logits, targets = torch.zeros(1, 3), torch.tensor([[1, 0, -1]])
+        >>> round(label_loss(logits, targets).item(), 4)  # 2 log 2: the unknown label costs nothing
+        1.3863
     """
     logits = widened(logits)
     if asymmetric is None:
@@ -59,27 +64,35 @@ def label_loss(
 
 
 def asymmetric_cross_entropy(logits: Tensor, targets: Tensor, config: AsymmetricConfig) -> Tensor:
-    """Cross-entropy of each label, less of it where the label is easy: ``(B, L) -> (B, L)``.
+    """Compute cross-entropy that down-weights easy labels: ``(B, L) -> (B, L)``.
 
     Ridnik et al., Asymmetric Loss for Multi-Label Classification, ICCV 2021, Eqs. 4-7,
     https://arxiv.org/abs/2009.14119: with the score ``p``, the margin ``m`` and
     ``q = max(p - m, 0)``, a present label costs ``-(1 - p)^gamma_positive log p`` and an absent one
     ``-q^gamma_negative log(1 - q)``.
 
-    The released code stops its logarithms at 1e-8 (Query2Label's at 1e-5), so that a present label
-    below a logit of -18.4 (-11.5) costs 18.4 (11.5) and has no slope, and without a margin an
-    absent label above the opposite logit. Here it costs what the equation says, 30 at -30.
+    The released code clips the arguments of its logarithms at 1e-8 (Query2Label's at 1e-5). There a
+    present label below a logit of -18.4 (-11.5) costs 18.4 (11.5) and has no gradient; without a
+    margin so does an absent label above the opposite logit. This function follows the equation: a
+    present label at -30 costs 30.
 
     Args:
         logits: ``(B, L)`` float.
-        targets: ``(B, L)`` int; whatever is not 1 is taken for absent.
+        targets: ``(B, L)`` int; every value but 1 counts as absent.
         config: Both gammas, the margin, and whether the powers have a gradient.
+
+    Example:
+        >>> from tagsight.config import AsymmetricConfig
+        >>> logits, targets = torch.tensor([[0.0, -4.0]]), torch.tensor([[1, 0]])
+        >>> loss = asymmetric_cross_entropy(logits, targets, AsymmetricConfig(margin=0.05))
+        >>> loss[0, 1].item() == 0  # a score of 0.018 lies below the margin
+        True
     """
     logits = widened(logits)
     margin = logits.new_tensor(math.log(config.margin) if config.margin else -math.inf)
-    # log(1 - q) = log min(1 - p + m, 1); no score is so near to 1 that its logarithm overflows.
+    # log(1 - q) = log min(1 - p + m, 1), computed in logs: 1 - p underflows for large logits.
     log_absent = torch.logaddexp(F.logsigmoid(-logits), margin).clamp(max=0)
-    # Above 0 since a power below 1 has no gradient there.
+    # Bounded away from 0, where a power below 1 has an infinite gradient.
     smallest = torch.finfo(logits.dtype).eps
     hard_absent = (logits.sigmoid() - config.margin).clamp(min=smallest) ** config.gamma_negative
     hard_present = (-logits).sigmoid().clamp(min=smallest) ** config.gamma_positive
@@ -98,7 +111,7 @@ def ranking_loss(
     violators: Reduction = "sum",
     trials: int | None = None,
 ) -> Tensor:
-    """How far absent labels of a photo come before its present ones, averaged over photos.
+    """Penalise absent labels of a photo that rank above its present ones, averaged over photos.
 
     Gong et al., Deep Convolutional Ranking for Multilabel Image Annotation, ICLR 2014,
     https://arxiv.org/abs/1312.4894, sections 3.1-3.3. With logits ``f``, an absent label ``k``
@@ -112,18 +125,25 @@ def ranking_loss(
     - ``hinge``: the sum over ``j`` and ``k`` of ``v_jk``.
     - ``softmax``: cross-entropy of the softmax over the known labels against ``y / |y|``.
 
-    The weights have no gradient. A photo without a present label costs nothing, and but for the
-    softmax neither does one without an absent label.
+    The weights have no gradient. A photo without a present label costs nothing; except with the
+    softmax, neither does one without an absent label.
 
     Args:
         logits: ``(B, L)`` float.
         targets: ``(B, L)`` int in {1, 0, -1}; an unknown label is neither present nor absent.
-        ranking: Which of the four.
-        reduction: ``sum`` over a photo's present labels, or their ``mean``, which the softmax is
-            either way.
-        violators: ``sum`` over ``k`` as written, or the ``mean`` over the violators of ``j``, which
-            is what sampling one of them amounts to; for ``exact``.
-        trials: Most labels that ``sampled`` draws for a present label; None draws all.
+        ranking: One of the four losses.
+        reduction: ``sum`` over a photo's present labels, or their ``mean``; the softmax is always a
+            mean.
+        violators: For ``exact``: ``sum`` over ``k`` as written, or the ``mean`` over the violators
+            of ``j``, which is the expectation of sampling one of them.
+        trials: Maximum number of labels that ``sampled`` draws for a present label; None draws all.
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0, 3.0, 1.5]]), torch.tensor([[1, 0, 0]])
+        >>> ranking_loss(logits, targets, "hinge").item()  # violations 2 and 0.5
+        2.5
+        >>> ranking_loss(logits, targets).item()  # times H(2) = 1.5
+        3.75
     """
     logits = widened(logits)
     present = targets == 1
@@ -145,14 +165,14 @@ def ranking_loss(
 
 
 def _exact_warp(violations: Tensor, violators: Reduction) -> Tensor:
-    """``(B, L, L) -> (B, L)``: each row's violations weighed by their number."""
+    """Weight each row's violations by their number: ``(B, L, L) -> (B, L)``."""
     ranks = (violations > 0).sum(2)
     loss = _harmonic_numbers(violations)[ranks] * violations.sum(2)
     return loss if violators == "sum" else loss / ranks.clamp(min=1)
 
 
 def _sampled_warp(violations: Tensor, absent: Tensor, trials: int | None) -> Tensor:
-    """``(B, L, L), (B, 1, L) -> (B, L)``: each row's first violator in an order of its own."""
+    """Draw the first violator of each row in random order: ``(B, L, L), (B, 1, L) -> (B, L)``."""
     order = torch.rand_like(violations).masked_fill(~absent, math.inf)
     first, violator = order.masked_fill(violations <= 0, math.inf).min(2)
     drawn = (order <= first[:, :, None]).sum(2)
@@ -165,7 +185,7 @@ def _sampled_warp(violations: Tensor, absent: Tensor, trials: int | None) -> Ten
 
 
 def _softmax_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """``(B, L), (B, L) -> (B,)``."""
+    """Compute the loss of each photo: ``(B, L), (B, L) -> (B,)``."""
     present = targets == 1
     lowest = torch.finfo(logits.dtype).min
     shares = logits.masked_fill(targets < 0, lowest).log_softmax(1)
@@ -173,23 +193,30 @@ def _softmax_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _harmonic_numbers(like: Tensor) -> Tensor:
-    """``H(0), ..., H(L)`` for logits or violations whose last side is ``L``."""
+    """Compute ``H(0), ..., H(L)`` for a tensor whose last dimension is ``L``."""
     counts = torch.arange(1, like.shape[-1] + 1, dtype=like.dtype, device=like.device)
     return F.pad((1 / counts).cumsum(0), (1, 0))
 
 
 def vac_label_weights(frequency: Tensor) -> Tensor:
-    """Weights of absent and of present labels as VAC's released code sets them: ``(L,) -> (2, L)``.
+    """Compute the loss weights of absent and present labels, as VAC's released code does.
 
     Args:
-        frequency: ``(L,)`` float, share of the training photos with the label, in [0, 1].
+        frequency: ``(L,)`` float, fraction of the training photos with the label, in [0, 1].
+
+    Returns:
+        ``(2, L)`` float: weights of absent labels, then of present ones.
+
+    Example:
+        >>> vac_label_weights(torch.tensor([0.0, 1.0])).round(decimals=3).tolist()
+        [[1.0, 2.7179999351501465], [2.7179999351501465, 1.0]]
     """
     frequency = frequency.float()
     return torch.stack([frequency.exp(), (1 - frequency).exp()])
 
 
 def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Tensor:
-    """Distance between two stacks of maps of the same photos in the same frame (G-CAM Eq. 12).
+    """Measure the distance between two stacks of maps in the same frame (G-CAM Eq. 12).
 
     Args:
         maps: ``(B, L, h, w)`` float.
@@ -197,8 +224,13 @@ def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Te
         error: ``squared`` is the mean squared difference (VAC's released code); ``norm`` is Eq. 12
             as printed, the unsquared Euclidean norm of each label's difference over ``L h w``;
             ``relative`` is ``squared`` over the variance of a label's maps, over cells and photos,
-            averaged over labels. It is the same for maps of any unit, and its gradient has no part
-            that makes all maps flatter, since the variance has a gradient too.
+            averaged over labels. It does not depend on the unit of the maps, and flattening all
+            maps does not lower it, since the variance has a gradient too.
+
+    Example:
+        >>> maps = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+        >>> map_consistency(maps, maps.flip(-1), "squared").item()
+        1.0
     """
     difference = maps - others
     if error == "norm":

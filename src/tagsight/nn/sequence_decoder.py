@@ -1,9 +1,9 @@
-"""A decoder that says the labels of a photo one after another, each in view of those before.
+"""A recurrent decoder that predicts the labels of a photo as a sequence.
 
-It is a language model whose words are the labels and whose paths are label sets in some order:
-an LSTM hears the label said last, and a softmax over the labels and the end gives the next one.
+It is a language model whose words are the labels: an LSTM reads the previous label, and a softmax
+over the labels and the end predicts the next one. A path is a set of labels in some order.
 Wang et al., CNN-RNN, CVPR 2016; Chen et al., Order-Free RNN, AAAI 2018; Yazici et al., Orderless
-Recurrent Models, CVPR 2020. What tells them apart is in `SequenceConfig`.
+Recurrent Models, CVPR 2020. `SequenceConfig` covers their differences.
 """
 
 from __future__ import annotations
@@ -20,51 +20,53 @@ from tagsight.nn.additive_attention import AdditiveAttention
 from tagsight.nn.label_order import aligned_labels, label_priority, next_label
 
 NEVER = -1e9
-"""Log-probability of what cannot be; finite, so that sums and gradients of it are."""
+"""Log-probability of the impossible; finite, so that sums and gradients are finite too."""
 
 
 class SequenceConfig(Settings):
-    """How a decoder says the labels of a photo one after another."""
+    """Settings of a decoder that predicts labels as a sequence."""
 
     order: Literal["frequent", "rare", "confidence", "mla", "pla"] = "frequent"
-    """How a photo's labels are ordered to be taught: by count, by confidence, or at the smallest
-    loss (``mla``), in ``pla`` with those that the decoder says rightly in their place."""
+    """Order of a photo's labels in training: by count, by confidence, or by the smallest loss
+    (``mla``); ``pla`` also keeps correctly predicted labels in place."""
 
     attention: Literal["none", "soft"] = "none"
-    """``none``: the pooled photo is projected at each step; ``soft``: a look at the cells is."""
+    """Input of the projection at each step: pooled features (``none``), or a weighted sum of the
+    cells (``soft``)."""
 
     gate: bool = True
-    """Whether a soft look is weighed, channel by channel, by what was said before."""
+    """Whether a gate, computed from the previous state, scales each channel of the weighted sum."""
 
     tie_embeddings: bool = True
-    """Whether a label is heard and said by one vector, or by two."""
+    """Tie input and output label embeddings."""
 
     embedding: int = Field(64, gt=0, le=4096)
-    """Length of a label's vector."""
+    """Length of a label embedding."""
 
     hidden: int = Field(512, gt=0, le=8192)
     """Width of the LSTM."""
 
     attention_width: int = Field(512, gt=0, le=8192)
-    """Length of what is looked at in a cell."""
+    """Length of a cell's values and keys in attention."""
 
     activation: Literal["relu", "none"] = "relu"
-    """What stands behind the projection."""
+    """Activation after the projection."""
 
     beam: int = Field(4, ge=1, le=1024)
-    """How many paths are followed at once; 1 is greedy."""
+    """Beam width; 1 is greedy decoding."""
 
     max_labels: int = Field(8, ge=1, le=100)
-    """Labels on a path at most; ``mla`` and ``pla`` can have 12."""
+    """Maximum number of labels on a path; at most 12 with ``mla`` and ``pla``."""
 
     end_token: bool = True
-    """Whether a path can end before it has ``max_labels`` labels; else 0.5 means nothing."""
+    """Whether a path may end before it has ``max_labels`` labels. Without an end token, a score of
+    0.5 has no meaning."""
 
     mask_repeats: bool = True
-    """Whether a label that is on the path already cannot follow."""
+    """Exclude labels that are already on the path."""
 
     scoring: Literal["marginal", "best"] = "marginal"
-    """A label's score: the sum over paths that say it, or the most probable of them alone."""
+    """A label's score: the sum over the paths that contain it, or the most probable one alone."""
 
     @model_validator(mode="after")
     def _can_align(self) -> Self:
@@ -77,61 +79,68 @@ class SequenceConfig(Settings):
         return self
 
 
-class Scene(NamedTuple):
-    """What is known of ``B`` photos before a label is said.
+class EncodedImages(NamedTuple):
+    """The inputs of the decoder for ``B`` photos.
 
     Attributes:
-        cells: ``(B, n, V)`` float, what can be looked at.
-        keys: ``(B, n, A)`` float, what a look goes by; empty without attention.
-        shown: ``(B, E)`` float, what every projection gets from the photo.
-        first: ``(B, E)`` float, what is heard before the first label.
-        hidden: ``(B, R)`` float, the LSTM's output before it.
-        memory: ``(B, R)`` float, its cell.
+        cells: ``(B, n, V)`` float, attention values, or features without attention.
+        keys: ``(B, n, A)`` float, attention keys; empty without attention.
+        context: ``(B, E)`` float, the photo's term of every projection.
+        first_input: ``(B, E)`` float, the LSTM's input at the first step.
+        hidden: ``(B, R)`` float, the LSTM's initial output.
+        memory: ``(B, R)`` float, its initial cell state.
     """
 
     cells: Tensor
     keys: Tensor
-    shown: Tensor
-    first: Tensor
+    context: Tensor
+    first_input: Tensor
     hidden: Tensor
     memory: Tensor
 
 
 class Step(NamedTuple):
-    """What may be said next on ``K`` paths of ``B`` photos.
+    """The prediction of the next label on ``K`` paths of ``B`` photos.
 
     Attributes:
         log_p: ``(B, K, L + 1)`` float, log-probability of each label, and last of the end.
-        heard: ``(B, K, E)`` float, the LSTM's share of the projection.
-        looked: ``(B, K, n)`` float, logarithm of the attention relative to an even look.
-        hidden: ``(B, K, R)`` float.
-        memory: ``(B, K, R)`` float.
+        lstm_term: ``(B, K, E)`` float, the LSTM's term of the projection.
+        log_attention: ``(B, K, n)`` float, logarithm of the attention relative to uniform.
+        hidden: ``(B, K, R)`` float, the LSTM's output.
+        memory: ``(B, K, R)`` float, its cell state.
     """
 
     log_p: Tensor
-    heard: Tensor
-    looked: Tensor
+    lstm_term: Tensor
+    log_attention: Tensor
     hidden: Tensor
     memory: Tensor
 
 
 class SequenceDecoder(nn.Module):
-    """Creates the decoder.
+    """An LSTM decoder over the labels, with or without attention to the cells.
 
     Args:
-        counts: ``(L,)`` int, in how many training photos each label is.
+        counts: ``(L,)`` int, number of training photos with each label.
         channels: Length ``D`` of a cell's features.
-        config: Its settings.
-        preliminary: Whether preliminary probabilities of the labels are given: heard in place of
-            the label before the first, and part of every projection.
+        config: The settings.
+        preliminary: Whether preliminary probabilities of the labels are given. They replace the
+            start vector as the first input, and are part of every projection.
 
     Attributes:
-        embeddings: ``(L, E)`` float, a label as it is heard.
-        outputs: ``(L, E)`` float, a label as it is said; None if that is the same.
-        end: ``(E,)`` float, the end as it is said; None if paths do not end.
-        start: ``(E,)`` float, what is heard first; None if preliminary probabilities are.
-        likely: ``(L, E)`` float, what a label's preliminary probability adds to the projection.
-        priority: ``(L,)`` int, how early each label is taught.
+        embeddings: ``(L, E)`` float, input embeddings of the labels.
+        outputs: ``(L, E)`` float, output embeddings of the labels; None if they are tied.
+        end: ``(E,)`` float, output embedding of the end; None without an end token.
+        start: ``(E,)`` float, the first input; None with preliminary probabilities.
+        likely: ``(L, E)`` float, maps preliminary probabilities into the projection.
+        priority: ``(L,)`` int, training order of the labels.
+
+    Example:
+        >>> decoder = SequenceDecoder(torch.tensor([5, 9, 2]), channels=6, config=SequenceConfig())
+        >>> features = torch.rand(2, 6, 4, 4)
+        >>> encoded = decoder.encode(features, features.mean((-2, -1)))
+        >>> decoder.loss(encoded, torch.tensor([[1, 0, 1], [0, 1, -1]])).shape
+        torch.Size([2])
     """
 
     outputs: nn.Parameter | None
@@ -150,7 +159,7 @@ class SequenceDecoder(nn.Module):
         self.labels = len(counts)
         self.longest = min(config.max_labels, self.labels)
         size, hidden = config.embedding, config.hidden
-        look = config.attention_width if config.attention == "soft" else 0
+        width = config.attention_width if config.attention == "soft" else 0
         self.embeddings = _vectors(self.labels, size)
         self.outputs = None if config.tie_embeddings else _vectors(self.labels, size)
         self.end = _vectors(size) if config.end_token else None
@@ -158,93 +167,95 @@ class SequenceDecoder(nn.Module):
         self.likely = _vectors(self.labels, size) if preliminary else None
         self.register_buffer("priority", label_priority(counts, config.order), persistent=False)
         self.from_hidden = nn.Linear(hidden, size)
-        self.from_photo = nn.Linear(look or channels, size, bias=False)
-        self.lstm = nn.LSTMCell(size + look, hidden)
-        if look:
-            self.attention = AdditiveAttention(channels, hidden, look, gate=config.gate)
+        self.from_photo = nn.Linear(width or channels, size, bias=False)
+        self.lstm = nn.LSTMCell(size + width, hidden)
+        if width:
+            self.attention = AdditiveAttention(channels, hidden, width, gate=config.gate)
             self.to_state = nn.Linear(channels, 2 * hidden)
 
-    def scene(
+    def encode(
         self, features: Tensor, embedding: Tensor, preliminary: Tensor | None = None
-    ) -> Scene:
-        """Take a photo in.
+    ) -> EncodedImages:
+        """Encode the images.
 
         Args:
             features: ``(B, D, h, w)`` float.
-            embedding: ``(B, D)`` float, the features pooled.
-            preliminary: ``(B, L)`` float, the labels' preliminary probabilities, in [0, 1].
+            embedding: ``(B, D)`` float, the pooled features.
+            preliminary: ``(B, L)`` float, preliminary probabilities of the labels, in [0, 1].
         """
         cells = features.flatten(2).transpose(1, 2)
         keys = cells[..., :0]
-        shown = embedding.new_zeros(embedding.shape[0], self.config.embedding)
+        context = embedding.new_zeros(embedding.shape[0], self.config.embedding)
         state = embedding.new_zeros(embedding.shape[0], 2 * self.config.hidden)
         if self.attention is not None and self.to_state is not None:
             cells, keys = self.attention.cells(cells)
             state = self.to_state(embedding)
         else:
-            shown = self.from_photo(embedding)
+            context = self.from_photo(embedding)
         hidden, memory = state.chunk(2, 1)
-        first = shown
+        first_input = context
         if self.start is not None:
-            first = self.start.expand_as(shown)
+            first_input = self.start.expand_as(context)
         if self.likely is not None and preliminary is not None:
-            first = preliminary @ self.embeddings
-            shown = shown + preliminary @ self.likely
-        return Scene(cells, keys, shown, first, hidden, memory)
+            first_input = preliminary @ self.embeddings
+            context = context + preliminary @ self.likely
+        return EncodedImages(cells, keys, context, first_input, hidden, memory)
 
     def step(
         self,
-        scene: Scene,
-        heard: Tensor,
+        encoded: EncodedImages,
+        inputs: Tensor,
         state: tuple[Tensor, Tensor],
         possible: Tensor,
         dropout: float = 0.0,
     ) -> Step:
-        """Hear what was said last on each path, and weigh what comes next.
+        """Predict the next label of each path.
 
         Args:
-            scene: The photos.
-            heard: ``(B, K, E)`` float, the vector of what was said last.
-            state: ``(B, K, R)`` float twice, the LSTM's output and its cell.
-            possible: ``(B, K, L)`` bool, the labels that may follow; the others have no part in
-                the softmax.
-            dropout: Share of the projection's numbers that is left out.
+            encoded: The photos.
+            inputs: ``(B, K, E)`` float, input embedding of the previous label.
+            state: ``(B, K, R)`` float twice, the LSTM's output and its cell state.
+            possible: ``(B, K, L)`` bool, labels that may follow; the others are left out of the
+                softmax.
+            dropout: Fraction of the projection's numbers that are dropped.
         """
-        looked, look = self._look(scene, state[0])
-        lead = heard.shape[:2]
-        inputs = torch.cat([heard, look], -1).flatten(0, 1)
-        hidden, memory = self.lstm(inputs, (state[0].flatten(0, 1), state[1].flatten(0, 1)))
+        log_attention, attended = self._attend(encoded, state[0])
+        lead = inputs.shape[:2]
+        both = torch.cat([inputs, attended], -1).flatten(0, 1)
+        hidden, memory = self.lstm(both, (state[0].flatten(0, 1), state[1].flatten(0, 1)))
         hidden, memory = hidden.unflatten(0, lead), memory.unflatten(0, lead)
-        told = self.from_hidden(hidden)
-        shown = scene.shown[:, None]
+        lstm_term = self.from_hidden(hidden)
+        photo_term = encoded.context[:, None]
         if self.attention is not None:
-            shown = shown + self.from_photo(look)
-        projected = F.dropout(self._activated(told + shown), dropout, training=dropout > 0)
-        logits = (projected @ self._said().T).masked_fill(~possible, NEVER)
+            photo_term = photo_term + self.from_photo(attended)
+        projected = self._activated(lstm_term + photo_term)
+        projected = F.dropout(projected, dropout, training=dropout > 0)
+        logits = (projected @ self._output_embeddings().T).masked_fill(~possible, NEVER)
         if self.end is None:
             end = torch.full_like(logits[..., :1], NEVER)
         else:
             end = (projected @ self.end)[..., None]
         log_p = torch.cat([logits, end], -1).log_softmax(-1)
-        return Step(log_p, told, looked, hidden, memory)
+        return Step(log_p, lstm_term, log_attention, hidden, memory)
 
-    def loss(self, scene: Scene, targets: Tensor, dropout: float = 0.0) -> Tensor:
-        """Cross-entropy of each photo's sequence of labels and its end: ``-> (B,)``.
+    def loss(self, encoded: EncodedImages, targets: Tensor, dropout: float = 0.0) -> Tensor:
+        """Compute the cross-entropy of each photo's label sequence and its end: ``-> (B,)``.
 
-        By frequency and by confidence the label that is taught is the one that is heard next; in
-        the alignments what the decoder finds most probable is, right or wrong, and a label that it
-        said at another step can still be taught. Unknown labels have no part in the softmax. A
-        path of as many labels as there may be has no end to be taught, and labels beyond are not.
+        In the orders by frequency and confidence, the target of a step is the next input (teacher
+        forcing). In the two alignments the next input is the decoder's own prediction, right or
+        wrong, and a label that it predicted at another step may still be a target. Unknown labels
+        are left out of the softmax. A path of maximum length has no end as a target; labels beyond
+        it are ignored.
 
         Args:
-            scene: The photos.
+            encoded: The photos.
             targets: ``(B, L)`` int in {1, 0, -1}.
-            dropout: Share of the projection's numbers that is left out.
+            dropout: Fraction of the projection's numbers that are dropped.
         """
         count = (targets == 1).sum(1).clamp(max=self.longest)
         most = int(count.max())
         steps = min(most + 1, self.longest)
-        log_p, wanted = self._unrolled(scene, targets, steps, dropout)
+        log_p, wanted = self._unrolled(encoded, targets, steps, dropout)
         if self._aligns and most:
             predicted = wanted if self.config.order == "pla" else None
             own = aligned_labels(log_p.detach()[..., :-1], targets == 1, predicted, most)
@@ -252,72 +263,72 @@ class SequenceDecoder(nn.Module):
         place = torch.arange(steps, device=targets.device)
         wanted = wanted.masked_fill(place >= count[:, None], self.labels)
         last = count if self.config.end_token else count - 1
-        taught = (place <= last[:, None]) & (targets >= 0).any(1, keepdim=True)
-        return -(log_p.gather(2, wanted[..., None])[..., 0] * taught).sum(1)
+        counted = (place <= last[:, None]) & (targets >= 0).any(1, keepdim=True)
+        return -(log_p.gather(2, wanted[..., None])[..., 0] * counted).sum(1)
 
-    def cell_evidence(self, scene: Scene, heard: Tensor) -> Tensor:
+    def cell_evidence(self, encoded: EncodedImages, lstm_term: Tensor) -> Tensor:
         """Score each label as if a cell were the whole photo: ``-> (B, L, n)``.
 
-        The projection gets the cell's own features in place of the pooled or attended ones; the
-        LSTM's share is what it is where the label is said. The mean score of everything that can be
-        said there is subtracted, since the softmax does not feel it.
+        The cell's own features replace the pooled or attended ones in the projection; the LSTM's
+        term stays that of the step where the label is predicted. The mean score of all labels and
+        the end is subtracted, because the softmax is invariant to it.
 
         Args:
-            scene: The photos.
-            heard: ``(B, L, E)`` float, the LSTM's share of each label's projection.
+            encoded: The photos.
+            lstm_term: ``(B, L, E)`` float, the LSTM's term of each label's projection.
         """
-        said = self._said()
-        everything = said if self.end is None else torch.cat([said, self.end[None]])
-        projected = self._activated(heard[:, :, None] + self.from_photo(scene.cells)[:, None])
-        return torch.einsum("blne,le->bln", projected, said - everything.mean(0))
+        outputs = self._output_embeddings()
+        everything = outputs if self.end is None else torch.cat([outputs, self.end[None]])
+        projected = self._activated(lstm_term[:, :, None] + self.from_photo(encoded.cells)[:, None])
+        return torch.einsum("blne,le->bln", projected, outputs - everything.mean(0))
 
-    def possible(self, said: Tensor) -> Tensor:
-        """Which labels may follow those that were said: ``(*, L) -> (*, L)`` bool."""
-        return ~said if self.config.mask_repeats else torch.ones_like(said)
+    def possible(self, used: Tensor) -> Tensor:
+        """Find the labels that may follow those on a path: ``(*, L) -> (*, L)`` bool."""
+        return ~used if self.config.mask_repeats else torch.ones_like(used)
 
     @property
     def _aligns(self) -> bool:
         return self.config.order in {"mla", "pla"}
 
-    def _said(self) -> Tensor:
+    def _output_embeddings(self) -> Tensor:
         return self.embeddings if self.outputs is None else self.outputs
 
     def _activated(self, projected: Tensor) -> Tensor:
         return projected.relu() if self.config.activation == "relu" else projected
 
-    def _look(self, scene: Scene, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Look at the cells: ``(B, K, R) -> (B, K, n), (B, K, A)``; without attention at none."""
+    def _attend(self, encoded: EncodedImages, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend to the cells: ``(B, K, R) -> (B, K, n), (B, K, A)``; without attention to none."""
         if self.attention is not None:
-            return self.attention(scene.cells, scene.keys, hidden)
+            return self.attention(encoded.cells, encoded.keys, hidden)
         lead = hidden.shape[:2]
-        return hidden.new_zeros(*lead, scene.cells.shape[1]), hidden[..., :0]
+        return hidden.new_zeros(*lead, encoded.cells.shape[1]), hidden[..., :0]
 
     def _unrolled(
-        self, scene: Scene, targets: Tensor, steps: int, dropout: float
+        self, encoded: EncodedImages, targets: Tensor, steps: int, dropout: float
     ) -> tuple[Tensor, Tensor]:
-        """Go along one path a photo: ``(B, S, L + 1)`` log-probabilities, ``(B, S)`` what is said.
+        """Follow one path per photo: ``(B, S, L + 1)`` log-probabilities and ``(B, S)`` labels.
 
-        What is said is what is taught, or in the alignments what is predicted (``L`` for the end).
+        The labels are the targets, or in the alignments the predictions (``L`` for the end).
         """
         known, remaining = targets >= 0, targets == 1
-        heard, said = scene.first[:, None], torch.zeros_like(known)
-        state = scene.hidden[:, None], scene.memory[:, None]
+        inputs, used = encoded.first_input[:, None], torch.zeros_like(known)
+        state = encoded.hidden[:, None], encoded.memory[:, None]
         log_ps, tokens = [], []
         for _ in range(steps):
-            possible = known if self._aligns else known & self.possible(said)
-            step = self.step(scene, heard, state, possible[:, None], dropout)
+            possible = known if self._aligns else known & self.possible(used)
+            step = self.step(encoded, inputs, state, possible[:, None], dropout)
             log_p = step.log_p[:, 0]
             if self._aligns:
-                open_ = known & self.possible(said)
-                likely = log_p.detach()[:, :-1].masked_fill(~open_, -torch.inf)
+                candidates = known & self.possible(used)
+                likely = log_p.detach()[:, :-1].masked_fill(~candidates, -torch.inf)
                 label = likely.argmax(1)
                 is_end = log_p.detach()[:, -1] > likely.amax(1)
                 token = label.masked_fill(is_end, self.labels)
             else:
                 token = label = next_label(log_p.detach()[:, :-1], remaining, self.priority)
             chosen = label[:, None] == torch.arange(self.labels, device=label.device)
-            said, remaining = said | chosen, remaining & ~chosen
-            heard, state = self.embeddings[label][:, None], (step.hidden, step.memory)
+            used, remaining = used | chosen, remaining & ~chosen
+            inputs, state = self.embeddings[label][:, None], (step.hidden, step.memory)
             log_ps.append(log_p)
             tokens.append(token)
         return torch.stack(log_ps, 1), torch.stack(tokens, 1)

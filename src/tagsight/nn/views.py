@@ -1,7 +1,7 @@
-"""Views of a photo: what flip, scale and quarter turn make of it, as pixels or as features.
+"""Views of a photo under flip, scale and quarter turn, as pixels or as frozen features.
 
-A view is the set of transforms that made it; the empty set is the photo itself. Views are made from
-a batch of photos (`see`), or looked up where frozen stages have been through them before training
+A view is named by its set of transforms; the empty set is the photo itself. Views are computed from
+a batch of pixels (`make_view`), or looked up if the frozen stages encoded them before training
 (`FrozenFeatures`).
 """
 
@@ -26,17 +26,22 @@ ORIGINAL: View = frozenset()
 FLIP: View = frozenset({"flip"})
 
 ORDER: tuple[Transform, ...] = ("scale", "flip", "quarter_turn")
-"""In which a view's transforms are made; on the maps they are undone backwards."""
+"""Order in which a view's transforms are applied; on maps they are undone in reverse."""
 
 
-def see(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) -> Tensor:
-    """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``.
+def make_view(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) -> Tensor:
+    """Apply the transforms of a view to images: ``(B, 3, H, W) -> (B, 3, H', W')``.
 
     Args:
         images: ``(B, 3, H, W)`` float.
         view: Its transforms.
-        scale: Side of the small view relative to the large one, in (0, 1).
-        multiple: What the sides of the small view are a multiple of, as for `transform_images`.
+        scale: Side of the small view as a fraction of the large one, in (0, 1).
+        multiple: Divisor of the sides of the small view, as in `transform_images`.
+
+    Example:
+        >>> images = torch.rand(2, 3, 32, 48)
+        >>> make_view(images, frozenset({"scale", "quarter_turn"}), scale=0.5).shape
+        torch.Size([2, 3, 24, 16])
     """
     for transform in ORDER:
         if transform in view:
@@ -45,23 +50,36 @@ def see(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) 
 
 
 def with_mirrored(views: Iterable[View]) -> tuple[View, ...]:
-    """Add to each view the one that a mirrored photo has in its place; sorted, each once."""
+    """Add the mirrored counterpart of each view; the result is sorted, without repetition.
+
+    Args:
+        views: The views.
+
+    Example:
+        >>> [sorted(view) for view in with_mirrored([ORIGINAL])]
+        [[], ['flip']]
+    """
     wanted = {moved for view in views for moved in (view, view ^ FLIP)}
     return tuple(sorted(wanted, key=sorted))
 
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """A batch of photos as the frozen stages of a backbone leave them, each of its views.
+    """The outputs of a backbone's frozen stages for a batch of photos, by view.
 
     Args:
         views: ``(B, C, h, w)`` float by view; ``C`` is the width of the last frozen stage.
+
+    Example:
+        >>> features = FrozenFeatures({ORIGINAL: torch.rand(2, 112, 7, 7)})
+        >>> features.to(torch.device("cpu")).views[ORIGINAL].shape
+        torch.Size([2, 112, 7, 7])
     """
 
     views: Mapping[View, Tensor]
 
     def to(self, device: torch.device) -> Self:
-        """Bring all views to a device."""
+        """Move all views to a device."""
         pinned = device.type == "cuda"
         return type(self)(
             {
@@ -72,26 +90,34 @@ class FrozenFeatures:
 
 
 Images: TypeAlias = Tensor | FrozenFeatures
-"""What a system is trained on: pixels ``(B, 3, H, W)`` float in [0, 1], or features of them."""
+"""A training batch: pixels ``(B, 3, H, W)`` float in [0, 1], or their frozen features."""
 
 Photo: TypeAlias = Tensor | Mapping[View, Tensor]
-"""One of a batch: pixels ``(3, H, W)`` uint8, or features ``(h, w, C)`` by view."""
+"""One photo of a batch: pixels ``(3, H, W)`` uint8, or features ``(h, w, C)`` by view."""
 
 
 def mirrored(photo: Photo) -> Photo:
-    """Mirror a photo; of features those views are left that are known of the mirrored photo."""
+    """Mirror a photo; of features, keep the views whose mirrored counterpart is known.
+
+    Args:
+        photo: Pixels, or features by view.
+
+    Example:
+        >>> mirrored(torch.tensor([[[1, 2]]])).tolist()
+        [[[2, 1]]]
+    """
     if isinstance(photo, Tensor):
         return photo.flip(-1)
     return {view: photo[view ^ FLIP] for view in photo if view ^ FLIP in photo}
 
 
 def stacked_pixels(photos: Sequence[Tensor]) -> Tensor:
-    """Make a batch, channels last: ``B`` times ``(3, H, W)`` -> ``(B, 3, H, W)``."""
+    """Stack pixels, channels last: ``B`` times ``(3, H, W)`` -> ``(B, 3, H, W)``."""
     return torch.stack([photo.movedim(0, -1) for photo in photos]).movedim(-1, 1)
 
 
 def stacked(photos: list[Photo]) -> Images:
-    """Make a batch, channels last: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
+    """Stack photos, channels last: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
     if isinstance(photos[0], Tensor):
         return stacked_pixels(cast("list[Tensor]", photos))
     features = cast("list[Mapping[View, Tensor]]", photos)

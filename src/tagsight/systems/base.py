@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from tagsight.config import SystemConfig
 from tagsight.errors import DataError
-from tagsight.nn.backbones import build_backbone, weights_follow
+from tagsight.nn.backbones import build_backbone, skip_initial_weights
 from tagsight.nn.losses import label_loss, vac_label_weights
-from tagsight.nn.views import ORIGINAL, see
+from tagsight.nn.views import ORIGINAL, make_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,9 +117,9 @@ class System(nn.Module, ABC):
         """The views of a photo that `losses` may look at."""
         return [ORIGINAL]
 
-    def see(self, images: Tensor, view: View) -> Tensor:
+    def make_view(self, images: Tensor, view: View) -> Tensor:
         """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``."""
-        return see(images, view, multiple=self.backbone.stride)
+        return make_view(images, view, multiple=self.backbone.stride)
 
     def with_labels(self, labels: LabelSpace) -> Self:
         """The same trained network for other labels, also for some that it was not trained on.
@@ -135,7 +135,7 @@ class System(nn.Module, ABC):
         self.check_takes_new_labels()
         reference = next(self.parameters())
         # Its first weights are overwritten: nobody's random numbers are used up.
-        with weights_follow(), torch.random.fork_rng(devices=[]):
+        with skip_initial_weights(), torch.random.fork_rng(devices=[]):
             system = type(self)(self.config, labels)
         system.to(reference.device, reference.dtype)
         system.load_state_dict(self.state_dict())

@@ -127,17 +127,17 @@ class CNNRNN(System):
         del progress
         features = widened(self.backbone(images))
         with full_precision(features.device):
-            scene = self.decoder.scene(features, pooled(features, self.config.pooling))
-            loss = self.decoder.loss(scene, targets, self.config.dropout)
+            encoded = self.decoder.encode(features, pooled(features, self.config.pooling))
+            loss = self.decoder.loss(encoded, targets, self.config.dropout)
         return {"labels": loss.mean()}
 
     def forward(self, images: Images) -> Recognition:
         features = widened(self.backbone(images))
         with full_precision(features.device):
             embedding = pooled(features, self.config.pooling)
-            scene = self.decoder.scene(features, embedding)
-            found = beam_search(self.decoder, scene)
-            evidence = self.decoder.cell_evidence(scene, found.heard)
+            encoded = self.decoder.encode(features, embedding)
+            found = beam_search(self.decoder, encoded)
+            evidence = self.decoder.cell_evidence(encoded, found.lstm_term)
         return Recognition(
             logits=found.logits,
             maps=evidence.unflatten(-1, features.shape[-2:]),

@@ -25,7 +25,7 @@ from tagsight.nn.consistency import (
     views_of,
 )
 from tagsight.nn.graph import graph_classifiers, label_bias
-from tagsight.nn.views import see
+from tagsight.nn.views import make_view
 from tagsight.systems.base import Published, Recognition, System, with_own_rate
 from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
@@ -226,9 +226,9 @@ class GCAM(System):
         consistency = self.config.consistency
         return possible_views(consistency) if consistency.weight else super().views
 
-    def see(self, images: Tensor, view: View) -> Tensor:
+    def make_view(self, images: Tensor, view: View) -> Tensor:
         scale = self.config.consistency.scale
-        return see(images, view, scale=scale, multiple=self.backbone.stride)
+        return make_view(images, view, scale=scale, multiple=self.backbone.stride)
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
-    from tagsight.nn.label_attention import Look
+    from tagsight.nn.label_attention import AttentionTrace
     from tagsight.nn.views import Images
 
 
@@ -175,7 +175,7 @@ class MLDecoder(System):
     def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)
         logits, look = self._decoded(features)
-        shares = evidence(self.layers, [look.of(self.groups)], self.head.weight, logits)
+        shares = evidence(self.layers, [look.select(self.groups)], self.head.weight, logits)
         return Recognition(
             logits=logits,
             maps=shares.unflatten(-1, features.shape[-2:]),
@@ -187,7 +187,7 @@ class MLDecoder(System):
         logits, _ = self._decoded(self.backbone(images), self.config.dropout)
         return {"labels": self.label_loss(logits, targets)}
 
-    def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, Look]:
+    def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, AttentionTrace]:
         with full_precision(features.device):
             cells = F.relu(self.projection(as_cells(widened(features))))
             queries = self.query_norm(self.queries + dropped(self.queries, dropout))

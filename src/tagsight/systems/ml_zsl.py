@@ -21,7 +21,7 @@ from tagsight.labels.wordnet import installed_wordnet, wordnet_relations
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.knowledge_graph import (
     GatedUpdate,
-    Knowledge,
+    KnowledgeGraph,
     centred,
     counted_relations,
     without_loops,
@@ -143,7 +143,8 @@ class MLZSL(System):
     """A gated graph network over one state a label, begun from the photo and the label's word.
 
     A label is known by its word vector and its edges alone, so that the trained network takes
-    labels that no photo has taught. What depends on labels alone is computed once (`Knowledge`).
+    labels that no photo has taught. What depends on labels alone is computed once
+    (`KnowledgeGraph`).
 
     Deviations:
         There is no released code; widths and where dropout stands are ours. The paper's edges come
@@ -170,7 +171,7 @@ class MLZSL(System):
         relations = _relations(config, labels, vectors) & labels.taught
         hidden, size = config.hidden, config.state
         self.of_photo = nn.Linear(self.backbone.channels, hidden, bias=False)
-        self.knowledge = Knowledge(
+        self.knowledge = KnowledgeGraph(
             vectors, relations, hidden, config.edge_hidden, mean=config.messages == "mean"
         )
         self.to_state = nn.Linear(hidden, size)

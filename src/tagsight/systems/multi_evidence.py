@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torchvision.ops import box_iou
 
 from tagsight.config import Pooling, Recipe, SystemConfig
 from tagsight.nn.class_activation import class_logits, class_maps, pooled
-from tagsight.nn.regions import box_coverage, box_means, box_overlaps, lattice_boxes
+from tagsight.nn.regions import box_coverage, box_means, lattice_boxes
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import CPU_SMOOTHING, ML_GCN_PAPER, RESNET101, UNTRIED, cpu_recipe
@@ -276,7 +277,7 @@ def agreeing(shares: Tensor, hot: Tensor, boxes: Tensor, agreement: float) -> Te
     coverage = box_coverage(boxes, hot.shape[-2:])
     shared = torch.einsum("blhw,rhw->blr", heat, coverage)
     either = heat.sum((-2, -1))[..., None] + coverage.sum((-2, -1)) - shared
-    near = box_overlaps(boxes, boxes) > agreement
+    near = box_iou(boxes, boxes) > agreement
     return near[shares.argmax(1)] & near[(shared / either).argmax(-1)]
 
 

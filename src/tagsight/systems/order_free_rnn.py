@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.beam_search import beam_search
 from tagsight.nn.class_activation import class_logits, class_maps, pooled
-from tagsight.nn.sequence_decoder import Scene, SequenceConfig, SequenceDecoder
+from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
@@ -108,7 +108,7 @@ class _Seen(NamedTuple):
     features: Tensor
     embedding: Tensor
     preliminary: Tensor
-    scene: Scene
+    encoded: EncodedImages
 
 
 class OrderFreeRNN(System):
@@ -151,7 +151,7 @@ class OrderFreeRNN(System):
         features = self.backbone(images)
         with full_precision(features.device):
             seen = self._seen(features)
-            loss = self.decoder.loss(seen.scene, targets, self.config.dropout)
+            loss = self.decoder.loss(seen.encoded, targets, self.config.dropout)
             preliminary = self.label_loss(seen.preliminary, targets)
         weight = self.config.preliminary_weight
         return {"labels": loss.mean(), "preliminary": weight * preliminary}
@@ -160,10 +160,10 @@ class OrderFreeRNN(System):
         features = self.backbone(images)
         with full_precision(features.device):
             seen = self._seen(features)
-            found = beam_search(self.decoder, seen.scene)
+            found = beam_search(self.decoder, seen.encoded)
         maps = class_maps(seen.features, self.classifier.weight, self.classifier.bias)
         if self.config.decoder.attention == "soft":
-            looked = (found.logits[..., None] + found.looked).view_as(maps)
+            looked = (found.logits[..., None] + found.log_attention).view_as(maps)
             maps = torch.where(found.emitted[..., None, None], looked, maps)
         return Recognition(logits=found.logits, maps=maps, embedding=seen.embedding)
 
@@ -171,5 +171,5 @@ class OrderFreeRNN(System):
         features = widened(features)
         embedding = pooled(features, self.config.pooling)
         preliminary = class_logits(embedding, self.classifier.weight, self.classifier.bias)
-        scene = self.decoder.scene(features, embedding, preliminary.detach().sigmoid())
-        return _Seen(features, embedding, preliminary, scene)
+        encoded = self.decoder.encode(features, embedding, preliminary.detach().sigmoid())
+        return _Seen(features, embedding, preliminary, encoded)

@@ -13,7 +13,7 @@ from torch import Tensor
 from tagsight.config import SystemConfig, TrainConfig
 from tagsight.errors import DataError, settings_sentence
 from tagsight.labels.space import LabelSpace
-from tagsight.nn.backbones import weights_follow
+from tagsight.nn.backbones import skip_initial_weights
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def try_system(kind: type[System]) -> None:
     """
     side = TrainConfig().image_size
     # The random numbers of the caller are not used up.
-    with weights_follow(), torch.random.fork_rng(devices=[]), _tried(kind):
+    with skip_initial_weights(), torch.random.fork_rng(devices=[]), _tried(kind):
         torch.manual_seed(0)
         images, targets = torch.rand(2, 3, side, side), torch.tensor([[1, 0], [0, 1]])
         labels = LabelSpace.from_targets(("first", "second"), targets, torch.randn(2, 300))

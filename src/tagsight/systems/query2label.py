@@ -31,9 +31,9 @@ from tagsight.nn.label_attention import (
     AttentionLayer,
     LabelHead,
     as_cells,
-    before_norm,
     evidence,
     position_code,
+    through_norm,
 )
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
-    from tagsight.nn.label_attention import Look
+    from tagsight.nn.label_attention import AttentionTrace
     from tagsight.nn.views import Images
 
 
@@ -176,7 +176,7 @@ class Query2Label(System):
         states, looks = self._decoded(features)
         logits = self._logits(states)
         with full_precision(features.device):
-            directions = before_norm(self.norm, self.head.weight, states)
+            directions = through_norm(self.norm, self.head.weight, states)
         shares = evidence(self.layers, looks, directions, logits)
         return Recognition(
             logits=logits,
@@ -189,7 +189,9 @@ class Query2Label(System):
         states, _ = self._decoded(self.backbone(images), self.config.dropout)
         return {"labels": self.label_loss(self._logits(states), targets)}
 
-    def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, list[Look]]:
+    def _decoded(
+        self, features: Tensor, dropout: float = 0.0
+    ) -> tuple[Tensor, list[AttentionTrace]]:
         """The labels' states ``(B, L, D)`` behind the last layer, and what each layer saw."""
         # Through several layers, what half precision loses shows in the maps.
         with full_precision(features.device):

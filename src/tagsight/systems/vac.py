@@ -26,7 +26,7 @@ from tagsight.nn.consistency import (
     view_pairs,
     views_of,
 )
-from tagsight.nn.views import see
+from tagsight.nn.views import make_view
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridSystem
 from tagsight.systems.recipes import (
@@ -159,9 +159,9 @@ class VAC(GridSystem):
         consistency = self.config.consistency
         return possible_views(consistency) if consistency.weight else super().views
 
-    def see(self, images: Tensor, view: View) -> Tensor:
+    def make_view(self, images: Tensor, view: View) -> Tensor:
         scale = self.config.consistency.scale
-        return see(images, view, scale=scale, multiple=self.backbone.stride)
+        return make_view(images, view, scale=scale, multiple=self.backbone.stride)
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         consistency = self.config.consistency
