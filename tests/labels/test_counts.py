@@ -66,7 +66,7 @@ def test_counts_are_written_as_npz_only(tmp_path):
         ({"names": np.array(["cat", "dog", "a\x1b"])}, "without control characters"),
         ({"names": np.array(NAMES, dtype=object)}, "objects are never unpickled"),
         ({"counts": np.array([3.0, 1, 2])}, "expected integers in 'counts'"),
-        ({"counts": np.array([1, 1, 2])}, "no pair more often than either"),
+        ({"counts": np.array([1, 1, 2])}, "none larger for a pair than for either"),
         ({"counts": np.array([-3, 1, 2])}, "expected symmetric counts"),
         ({"cooccurrence": np.tri(3, dtype=int)}, "expected symmetric counts"),
         ({"cooccurrence": np.zeros((3, 2), dtype=int)}, r"got \(3,\) and \(3, 2\)"),

@@ -35,7 +35,7 @@ def test_names_come_with_commas_or_a_line_each(tmp_path):
         (",", "expected each label once, got none in ','"),
         (
             "no-such-file.txt",
-            "expected labels as coco, voc, nus, a file of a name a line, or names",
+            "expected labels as coco, voc, nus, a file with one name per line, or names",
         ),
         ("a\x1b,b", "without control characters"),
     ],
@@ -48,5 +48,5 @@ def test_names_that_are_none_are_refused(text: str, message: str):
 def test_a_file_of_other_bytes_is_refused(tmp_path):
     file = tmp_path / "labels.txt"
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="expected UTF-8 text with a label a line"):
+    with pytest.raises(DataError, match="expected UTF-8 text with one label per line"):
         named_labels(str(file))

@@ -76,7 +76,7 @@ def test_an_empty_label_space_knows_names_only():
         ),
         (
             {"photos": torch.zeros(2)},
-            r"how many photos each label is known in, shape \(3,\), got shape \(2,\)",
+            r"number of photos in which each label is known, shape \(3,\), got shape \(2,\)",
         ),
         (
             {"vectors": torch.zeros(2, 300)},

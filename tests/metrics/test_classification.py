@@ -411,7 +411,7 @@ def test_recall_over_precision_of_exact_top_3_is_predictions_per_present_label(
 
 @pytest.mark.parametrize("k", [0, 4])
 def test_top_k_of_fewer_labels_is_refused(k: int) -> None:
-    with pytest.raises(ValueError, match=rf"a k from 1 to the number of labels, 3, got {k}"):
+    with pytest.raises(ValueError, match=rf"a k from 1 to 3, the number of labels, got {k}"):
         top_k(torch.zeros(2, 3), k)
 
 
@@ -429,13 +429,13 @@ def test_predicted_and_targets_of_other_shapes_are_refused() -> None:
 
 
 def test_weights_of_other_photos_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected a weight for each photo, 3, got 2"):
+    with pytest.raises(ValueError, match="expected one weight for each of the 3 photos, got 2"):
         average_precision(torch.zeros(3, 1), torch.ones(3, 1), weights=torch.ones(2))
 
 
 def test_a_logit_that_is_not_a_number_is_refused() -> None:
     logits = torch.tensor([[1.0], [math.nan]])
-    with pytest.raises(ValueError, match="got nan for a known target: did training diverge"):
+    with pytest.raises(ValueError, match="got nan for a known target"):
         average_precision(logits, torch.tensor([[1], [0]]))
 
 

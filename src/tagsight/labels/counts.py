@@ -1,4 +1,4 @@
-"""Files of label counts: how often labels occur together, as ``.npz``."""
+"""Files of co-occurrence counts, as ``.npz``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,24 @@ MOST_LABELS = 20_000
 def write_counts(path: Path, labels: LabelSpace) -> None:
     """Write ``names``, ``counts`` and ``cooccurrence`` of ``L`` labels.
 
-    ``counts`` is ``(L,)``, photos with each label; ``cooccurrence`` is ``(L, L)``, photos with
-    both, and 0 on the diagonal. They are counts and no graph: what is an edge is decided later.
+    ``counts`` is ``(L,)``, the number of photos with each label; ``cooccurrence`` is ``(L, L)``,
+    the number with both, and 0 on the diagonal. The file holds no graph: edges are chosen later.
+
+    Args:
+        path: The file, which ends in ``.npz``.
+        labels: The labels, with their counts.
 
     Raises:
         DataError: If the path does not end in ``.npz``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> labels = LabelSpace.from_targets(["cat", "dog"], torch.tensor([[1, 1], [1, 0]]))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_counts(Path(folder) / "counts.npz", labels)
+        ...     read_counts(Path(folder) / "counts.npz").cooccurrence.tolist()
+        [[2, 1], [1, 1]]
     """
     together = labels.cooccurrence.clone().fill_diagonal_(0)
     write_arrays(
@@ -40,19 +53,22 @@ def write_counts(path: Path, labels: LabelSpace) -> None:
 
 
 def read_counts(path: Path) -> LabelSpace:
-    """Read a file of `write_counts`.
+    """Read a file that `write_counts` wrote.
+
+    Args:
+        path: The file.
 
     Returns:
-        The labels; in how many photos each is known (``photos``) the file does not say: 0.
+        The labels. Their ``photos`` are 0, because the file does not record them.
 
     Raises:
-        DataError: If the file is no such file, or its counts contradict each other.
+        DataError: If the file has another format, or its counts contradict each other.
     """
     with opened_arrays(path) as archive:
         if missing := sorted({"names", "counts", "cooccurrence"} - array_names(archive)):
             msg = (
-                f"{path}: expected arrays 'names', 'counts' and 'cooccurrence', as "
-                f"'tagsight graph --save' writes them, got none of the name {missing[0]!r}"
+                f"{path}: expected arrays 'names', 'counts' and 'cooccurrence', as in a saved "
+                f"label graph, got none of the name {missing[0]!r}"
             )
             raise DataError(msg)
         names = read_array(archive, "names", "U", path)
@@ -78,8 +94,8 @@ def _label_space(
     both = torch.from_numpy(together.astype(np.int64)).fill_diagonal_(0)
     if bool((both < 0).any() or (own < 0).any() or (both != both.T).any() or (both > own).any()):
         msg = (
-            f"{path}: expected symmetric counts of photos, no pair more often than either of its "
-            "labels, got others"
+            f"{path}: expected symmetric counts of photos, none larger for a pair than for either "
+            "of its labels, got others"
         )
         raise DataError(msg)
     try:

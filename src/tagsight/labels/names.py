@@ -1,4 +1,4 @@
-"""Labels named by the user: in a file, as words, or by the name of a data set."""
+"""Label names from user input: a file, a list, or the name of a data set."""
 
 from __future__ import annotations
 
@@ -47,18 +47,24 @@ LABEL_ORDERS: dict[str, tuple[str, ...]] = {
     "voc": _names(_VOC),
     "nus": _names(_NUS),
 }
-"""Labels of data sets of the literature, in alphabetical order."""
+"""Labels of well-known data sets, in alphabetical order."""
 
 
 def named_labels(text: str) -> tuple[str, ...]:
-    """Read names as a user gives them.
+    """Read label names from user input.
 
     Args:
-        text: A key of `LABEL_ORDERS`, a text file with a name a line, or names with commas between
-            them.
+        text: A key of `LABEL_ORDERS`, a text file with one name per line, or names separated by
+            commas.
 
     Raises:
-        DataError: If there are none, or one comes twice.
+        DataError: If there are no names, or one is repeated.
+
+    Example:
+        >>> named_labels("cat, dining table")
+        ('cat', 'dining table')
+        >>> len(named_labels("coco"))
+        80
     """
     if text in LABEL_ORDERS:
         return LABEL_ORDERS[text]
@@ -70,12 +76,12 @@ def named_labels(text: str) -> tuple[str, ...]:
         try:
             parts = content.decode("utf-8-sig").splitlines()
         except UnicodeDecodeError as error:
-            msg = f"{path}: expected UTF-8 text with a label a line, got {error.reason}"
+            msg = f"{path}: expected UTF-8 text with one label per line, got {error.reason}"
             raise DataError(msg) from error
     else:
         msg = (
-            f"expected labels as {', '.join(LABEL_ORDERS)}, a file of a name a line, or names with "
-            f"commas between them, got {text!r}"
+            f"expected labels as {', '.join(LABEL_ORDERS)}, a file with one name per line, or "
+            f"names separated by commas, got {text!r}"
         )
         raise DataError(msg)
     names = tuple(name for part in parts if (name := clean_name(part, "labels")))

@@ -1,4 +1,4 @@
-"""The labels of a task and what is known about them: names, word vectors, co-occurrence."""
+"""The labels of a task: names, word vectors and co-occurrence counts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LabelSpace:
-    """What a system may know about its ``L`` labels before it sees a photo.
+    """The prior knowledge of a system about its ``L`` labels.
 
     Args:
         names: The labels, in the order of every ``(B, L)`` tensor.
-        vectors: ``(L, E)`` float, word vectors, or None where no system needs them.
-        cooccurrence: ``(L, L)`` int, in how many training photos both labels are present; the
-            diagonal holds each label's own count.
-        photos: Training photos in which each label is known, ``(L,)`` int.
+        vectors: ``(L, E)`` float, word vectors, or None if no system needs them.
+        cooccurrence: ``(L, L)`` int, number of training photos with both labels; the diagonal holds
+            each label's own count.
+        photos: ``(L,)`` int, number of training photos in which each label is known.
 
     Raises:
-        ValueError: If names repeat or shapes disagree.
+        ValueError: If names repeat or shapes differ.
+
+    Example:
+        >>> targets = torch.tensor([[1, 1], [1, 0], [1, -1]])
+        >>> labels = LabelSpace.from_targets(["cat", "dog"], targets)
+        >>> labels.cooccurrence.tolist(), labels.frequency.tolist()
+        ([[3, 1], [1, 1]], [1.0, 0.5])
     """
 
     names: tuple[str, ...]
@@ -50,7 +56,7 @@ class LabelSpace:
             raise ValueError(msg)
         if self.photos.shape != (size,):
             msg = (
-                "expected how many photos each label is known in, "
+                "expected the number of photos in which each label is known, "
                 f"shape ({size},), got shape {tuple(self.photos.shape)}"
             )
             raise ValueError(msg)
@@ -68,11 +74,11 @@ class LabelSpace:
     def from_targets(
         cls, names: Sequence[str], targets: Tensor, vectors: Tensor | None = None
     ) -> Self:
-        """Count the labels of the training rows.
+        """Count labels and pairs of labels in the training rows.
 
         Args:
             names: The ``L`` labels.
-            targets: ``(N, L)`` int in {1, 0, -1}; unknown (-1) counts neither way.
+            targets: ``(N, L)`` int in {1, 0, -1}; unknown ones (-1) are ignored.
             vectors: ``(L, E)`` float, word vectors.
         """
         present = (targets == 1).double()
@@ -85,30 +91,30 @@ class LabelSpace:
 
     @property
     def frequency(self) -> Tensor:
-        """``(L,)`` float, in which share of the photos where it is known a label is present."""
+        """``(L,)`` float, fraction of the photos where a label is known in which it is present."""
         return self.cooccurrence.diagonal() / self.photos.clamp(min=1)
 
     @property
     def taught(self) -> Tensor:
-        """``(L,)`` bool, the labels that are known in any photo; all, if that is none of them."""
+        """``(L,)`` bool, labels that are known in some photo; all labels if there are none."""
         known = self.photos > 0
         return known if bool(known.any()) else torch.ones_like(known)
 
     @property
     def trained(self) -> Tensor:
-        """``(L,)`` bool, the labels that a training photo has; all, if that is none of them."""
+        """``(L,)`` bool, labels with a positive training photo; all labels if there are none."""
         found = self.cooccurrence.diagonal() > 0
         return found if bool(found.any()) else torch.ones_like(found)
 
     def extended(self, names: Sequence[str], vectors: Tensor | None) -> LabelSpace:
-        """These labels, and behind them others that no photo has taught.
+        """Append labels without training data.
 
         Args:
             names: The ``K`` new labels.
-            vectors: ``(K, E)`` float, their word vectors; None if these labels have none.
+            vectors: ``(K, E)`` float, their word vectors; None if the existing labels have none.
 
         Raises:
-            ValueError: If a name is here already or shapes disagree.
+            ValueError: If a name exists already or shapes differ.
         """
         size = len(self) + len(names)
         cooccurrence = self.cooccurrence.new_zeros(size, size)
@@ -122,7 +128,7 @@ class LabelSpace:
         )
 
     def permuted(self, order: Tensor) -> LabelSpace:
-        """The same labels in another order, a permutation ``(L,)`` of their indices."""
+        """Reorder the labels by a permutation ``(L,)`` of their indices."""
         return LabelSpace(
             names=tuple(self.names[i] for i in order.tolist()),
             vectors=None if self.vectors is None else self.vectors[order],
@@ -132,7 +138,16 @@ class LabelSpace:
 
 
 def empty_label_space(names: Sequence[str], vector_length: int = 0) -> LabelSpace:
-    """Labels of which nothing but the names is known."""
+    """Create labels with zero counts and zero word vectors.
+
+    Args:
+        names: The labels.
+        vector_length: Length ``E`` of a word vector; 0 for none.
+
+    Example:
+        >>> empty_label_space(["cat", "dog"], vector_length=300).vectors.shape
+        torch.Size([2, 300])
+    """
     size = len(names)
     return LabelSpace(
         names=tuple(names),

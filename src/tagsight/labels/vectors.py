@@ -1,4 +1,4 @@
-"""Word vectors of labels, from whatever is at hand: a file, an installed package, or the labels."""
+"""Word vectors of labels: from a file, an installed package, or co-occurrence counts."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
 
 _LENGTH = 300
-"""Numbers in a vector made from co-occurrence, as many as in the word vectors of the paper."""
+"""Length of a vector from co-occurrence, equal to that of the word vectors in the paper."""
 
 _NORM = 6.0
-"""Their Euclidean length, about that of GloVe's vectors of common nouns."""
+"""Euclidean norm of such a vector, about that of GloVe's vectors of common nouns."""
 
 _OWN_SHARE = 0.2
-"""Share of a label's vector, squared, that is its own even if another label is always with it."""
+"""Squared fraction of such a vector that is independent of all other labels."""
 
 
 class Vectors(NamedTuple):
-    """Word vectors and where they come from.
+    """Word vectors and their origin.
 
     Attributes:
         vectors: ``(L, E)`` float.
-        source: What was used, a sentence.
-        notes: Names that were split or read as others, and what stands in for missing words.
+        source: A sentence about their source.
+        notes: Sentences about names that were split or replaced, and about missing words.
     """
 
     vectors: Tensor
@@ -54,29 +54,38 @@ class Vectors(NamedTuple):
 def label_vectors(
     names: Sequence[str], *, source: Path | None = None, cooccurrence: Tensor | None
 ) -> Vectors:
-    """Find a word vector for each label.
+    r"""Find a word vector for each label.
 
-    From ``source`` if there is one, else from the package of the extra ``glove`` if it is
+    Vectors come from ``source`` if given, else from the package of the extra ``glove`` if
     installed, else from the labels' co-occurrence. A name of several words gets their mean. A name
-    without a known word gets random numbers made from the name, as long as the others.
-    The vector of a label depends neither on the order of the labels nor on chance.
+    without a known word gets a pseudo-random vector that is seeded by the name and has the median
+    norm of the others. A label's vector does not depend on the order of the labels.
 
     Args:
         names: The ``L`` labels; words may be joined by spaces, ``_``, ``-`` or capital letters.
-        source: A text file as GloVe's, or an ``.npz`` with ``names`` and ``vectors``.
+        source: A text file in GloVe's format, or an ``.npz`` with ``names`` and ``vectors``.
         cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal, or None
-            where nothing is known of photos.
+            if there are no photos.
 
     Raises:
-        FileNotFoundError: If there is no file ``source``.
-        DataError: If ``source`` is malformed or knows no label at all, or nothing is at hand.
+        FileNotFoundError: If the file ``source`` does not exist.
+        DataError: If ``source`` is malformed or contains no label, or there is no source at all.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "vectors.txt"
+        ...     _ = file.write_text("dining 2 0\ntable 0 4\n")
+        ...     label_vectors(["diningtable"], source=file, cooccurrence=None).vectors.tolist()
+        [[1.0, 2.0]]
     """
     if source is not None:
         words = read_word_vectors(source, wanted_words(names))
         if (found := _from_words(names, words, str(source))) is None:
             msg = (
                 f"expected word vectors of the labels in {source}, found none of "
-                f"{list(names[:5])!r}; give another file, or none to do without"
+                f"{list(names[:5])!r}; give another file as `vectors`, or none"
             )
             raise DataError(msg)
         return found
@@ -93,9 +102,9 @@ def label_vectors(
 def new_label_vectors(
     names: Sequence[str], trained: LabelSpace, *, source: Path | None = None
 ) -> Tensor:
-    """Find word vectors for labels that a model was not trained on, among the words it knows.
+    """Find word vectors for labels that a model was not trained on.
 
-    Nothing stands in for a word here: all that is known of such a label is what its name says.
+    Missing words are an error here, because the vector is all that is known about a new label.
 
     Args:
         names: The ``K`` new labels.
@@ -106,9 +115,9 @@ def new_label_vectors(
         ``(K, E)`` float.
 
     Raises:
-        FileNotFoundError: If there is no file ``source``.
-        DataError: If there are no word vectors, a new label has none, or those of the model's own
-            labels are others than it was trained with.
+        FileNotFoundError: If the file ``source`` does not exist.
+        DataError: If there are no word vectors, a new label has none, or the vectors of the model's
+            own labels differ from those of its training.
     """
     if trained.vectors is None:
         msg = "expected a model that was trained with word vectors, got one without"
@@ -118,15 +127,15 @@ def new_label_vectors(
     where = f"the package {PACKAGE}" if source is None else str(source)
     if words is None:
         msg = (
-            f"expected word vectors for {names[0]!r}, as the model's labels have them, got none: "
-            f"give their file with --vectors, or install {PACKAGE}"
+            f"expected word vectors for {names[0]!r}, as for the model's own labels, got none; "
+            f"give their file as `vectors`, or install {PACKAGE}"
         )
         raise DataError(msg)
     means = _means(names, _known(words))
     if missing := [name for name in names if name not in means]:
         msg = (
             f"expected a word vector for every new label, {where} has none for "
-            f"{', '.join(map(repr, missing))}: use other words for it, or another file"
+            f"{', '.join(map(repr, missing))}; rename the label, or give another file as `vectors`"
         )
         raise DataError(msg)
     _check_same_words(trained, _means(trained.names, _known(words)), where)
@@ -136,44 +145,49 @@ def new_label_vectors(
 def _check_same_words(
     trained: LabelSpace, means: Mapping[str, NDArray[np.floating]], where: str
 ) -> None:
-    """Refuse words that mean another vector than they did in training."""
+    """Refuse word vectors that differ from those of the training."""
     rows = {name: row for row, name in enumerate(trained.names) if name in means}
     assert trained.vectors is not None
     for name, row in rows.items():
         before, now = trained.vectors[row].cpu().numpy(), means[name].astype(np.float32)
         if before.shape != now.shape or not np.allclose(before, now, rtol=1e-3, atol=1e-5):
             msg = (
-                f"expected the word vectors that the model was trained with, those of {name!r} in "
-                f"{where} are others: give the file of its training with --vectors"
+                f"expected the word vectors of the model's training, got another one for {name!r} "
+                f"from {where}; give the file of the training as `vectors`"
             )
             raise DataError(msg)
     if not rows:
         msg = (
-            f"expected the word vectors that the model was trained with, {where} has none of its "
-            f"labels, such as {trained.names[0]!r}: give the file of its training with --vectors"
+            f"expected the word vectors of the model's training, {where} has none of its labels, "
+            f"such as {trained.names[0]!r}; give the file of the training as `vectors`"
         )
         raise DataError(msg)
 
 
 def cooccurrence_vectors(names: Sequence[str], cooccurrence: Tensor) -> Tensor:
-    """Make vectors whose angles tell how much labels share their photos.
+    """Compute vectors whose cosine similarity reflects how often labels co-occur.
 
-    Every name has a random direction of its own; the directions are mixed by the root of the
-    matrix of cosine similarities ``C_ij / sqrt(C_ii C_jj)``, so that the cosine of two vectors is
-    about the similarity of their labels. A label that is never with another keeps its own
-    direction, and labels that are always together stay apart.
+    Each name seeds a random direction. The directions are mixed by the square root of the matrix of
+    similarities ``C_ij / sqrt(C_ii C_jj)``, so that the cosine of two vectors approximates the
+    similarity of their labels. A label that never co-occurs keeps its direction; labels that always
+    co-occur stay distinct.
 
     Args:
         names: The ``L`` labels.
         cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
 
     Returns:
-        ``(L, 300)`` float, each of length 6, about that of GloVe's vectors.
+        ``(L, 300)`` float, each of norm 6, about that of GloVe's vectors.
+
+    Example:
+        >>> vectors = cooccurrence_vectors(["sun", "sea"], torch.tensor([[9, 6], [6, 9]]))
+        >>> vectors.shape, round(vectors.norm(dim=1)[0].item(), 4)
+        (torch.Size([2, 300]), 6.0)
     """
     counts = cooccurrence.diagonal().double().clamp(min=1)
     similarity = cooccurrence.double() / (counts[:, None] * counts).sqrt()
     similarity = ((1 - _OWN_SHARE) * similarity).fill_diagonal_(1)
-    # Unlike a truncated decomposition, the root leaves no sign or order of axes to choose.
+    # Unlike a truncated decomposition, the root is unique: it has no sign or order of axes.
     values, axes = torch.linalg.eigh(similarity)
     root = axes * values.clamp(min=0).sqrt() @ axes.T
     own = torch.from_numpy(np.stack([_direction(name, _LENGTH) for name in names]))
@@ -198,12 +212,12 @@ def _from_words(names: Sequence[str], words: WordVectors, where: str) -> Vectors
 
 
 def _known(words: WordVectors) -> WordVectors:
-    """Words whose vector says something."""
+    """Drop the words whose vector is zero."""
     return WordVectors({w: v for w, v in words.vectors.items() if v.any()}, words.ranks)
 
 
 def _means(names: Sequence[str], known: WordVectors) -> dict[str, NDArray[np.floating]]:
-    """The vector of each label that has one: the mean of its name's words."""
+    """Average the vectors of each label's words, for labels with a known word."""
     readings = zip(names, (read_name(name, known) for name in names), strict=True)
     return {
         name: np.mean([known.vectors[word] for word in reading.words], axis=0)
@@ -251,8 +265,8 @@ def _same_vectors(names: Sequence[str], rows: Sequence[NDArray[np.floating]]) ->
 
 
 def _direction(name: str, length: int) -> NDArray[np.float64]:
-    """A random direction that is always the same for a name."""
+    """Draw a random direction, seeded by the name."""
     seed = np.frombuffer(hashlib.sha256(name.encode(errors="replace")).digest(), dtype="<u4")
-    # RandomState, because NumPy promises never to change the numbers that it gives.
+    # RandomState, because NumPy guarantees that its numbers never change.
     direction = np.random.RandomState(seed).standard_normal(length)
     return direction / np.linalg.norm(direction)

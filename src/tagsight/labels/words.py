@@ -1,4 +1,4 @@
-"""Names of labels read as words that a file of word vectors knows."""
+"""Matching of label names to the words in a file of word vectors."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _SYNONYMS = (
     ("sci-fi", "sci fi", "science fiction"),
     ("tv monitor", "tv", "television", "tvmonitor"),
 )
-"""Names that stand for one another where a file lacks one; earlier ones are preferred."""
+"""Synonyms for words that a file lacks; earlier ones are preferred."""
 
 _PART = range(3, 40)
-"""Letters of a word in a compound."""
+"""Possible lengths of the parts of a compound, in letters."""
 
 _RAREST_PART = 1 << 16
-"""A compound is split only into words among the 65,536 that stand first in a file."""
+"""Rank limit for the parts of a compound: the first 65,536 words of a file."""
 
 
 class Reading(NamedTuple):
-    """The words whose mean is a name's vector.
+    """The words whose mean vector represents a name.
 
     Attributes:
-        words: Known words, or none.
-        missing: Words of the name for which nothing known stands.
+        words: Known words, possibly none.
+        missing: Words of the name without a known counterpart.
     """
 
     words: tuple[str, ...]
@@ -44,7 +44,15 @@ class Reading(NamedTuple):
 
 
 def wanted_words(names: Sequence[str]) -> set[str]:
-    """Everything that reading the names could ask for."""
+    """Collect all words that `read_name` may look up.
+
+    Args:
+        names: The labels.
+
+    Example:
+        >>> {"tv", "monitor"} <= wanted_words(["TVMonitor"])
+        True
+    """
     wanted: set[str] = set()
     for name in names:
         spaced = _spaced(name)
@@ -57,11 +65,23 @@ def wanted_words(names: Sequence[str]) -> set[str]:
 
 
 def read_name(name: str, known: WordVectors) -> Reading:
-    """Find the known words that stand for a name.
+    """Find the known words that represent a name.
 
-    In this order: the name as one entry, a synonym of several words, its words, the words joined to
-    one entry, those of its words that are known. An unknown word is split into two known ones
-    (``diningtable``) or replaced by a synonym.
+    The first match counts: the whole name as one entry, a synonym of several words, all of its
+    words, the words joined to one entry, the known ones among its words. An unknown word is split
+    into two known ones (``diningtable``) or replaced by a synonym.
+
+    Args:
+        name: A label.
+        known: The words of a file.
+
+    Example:
+        >>> import numpy as np
+        >>> from tagsight.labels.word_files import WordVectors
+        >>> ranks = {"dining": 1, "table": 2}
+        >>> known = WordVectors({word: np.ones(2) for word in ranks}, ranks)
+        >>> read_name("diningtable", known).words
+        ('dining', 'table')
     """
     spaced = _spaced(name)
     for phrase in (name.lower(), spaced):
@@ -108,7 +128,7 @@ def _synonym(name: str, known: WordVectors) -> tuple[str, ...]:
 
 
 def _spaced(name: str) -> str:
-    """The words of a name, in lower case, between single spaces."""
+    """Split a name into lower-case words, separated by single spaces."""
     name = re.sub(r"['\u2019]s\b", "", unicodedata.normalize("NFKC", name))
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return " ".join(re.split(r"[\W_]+", name)).strip().lower()

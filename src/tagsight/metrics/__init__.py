@@ -1,4 +1,4 @@
-"""Measures of quality: pure functions of targets and scores or maps.
+"""Metrics: pure functions of targets and scores or maps.
 
 May import config and errors.
 """

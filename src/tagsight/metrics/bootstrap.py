@@ -1,4 +1,4 @@
-"""How far a measured number can be trusted: intervals from resampled photos."""
+"""Bootstrap confidence intervals, from photos resampled with replacement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WEIGHTS_AT_ONCE = 10_000_000
 
 
 class Interval(NamedTuple):
-    """Where the true value lies, at the level that was asked for."""
+    """A confidence interval."""
 
     low: float
     high: float
@@ -31,22 +31,29 @@ def bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> Interval:
-    """Confidence interval of a statistic of photos, which are drawn anew with replacement.
+    """Compute a confidence interval of a statistic, with photos resampled with replacement.
 
-    The basic interval (Davison and Hinkley, Bootstrap Methods and their Application, 1997, Chapter
-    5): the estimate minus the quantiles of the resamples' error. A resample repeats photos, which
-    raises average precision much as a small split does; this interval corrects for it, the
-    percentile interval would count it twice. It always holds the estimate itself.
+    This is the basic interval (Davison and Hinkley, Bootstrap Methods and their Application, 1997,
+    Chapter 5): the estimate minus the quantiles of the resamples' errors. A resample repeats
+    photos, which biases average precision upwards, as a small split does. The basic interval
+    corrects for this bias; the percentile interval would count it twice. The interval always
+    contains the estimate.
 
     Args:
-        statistic: From ``(N,)`` int, indices of photos, to the number of interest.
+        statistic: Maps ``(N,)`` int, indices of photos, to a number.
         size: Number of photos ``N``.
-        seed: Decides the resamples.
-        resamples: Number of resamples; those in which the statistic is NaN are left out.
+        seed: Seed of the resamples.
+        resamples: Number of resamples; those in which the statistic is NaN are ignored.
         level: Probability that the interval covers the true value, in (0, 1).
 
     Raises:
         ValueError: If there is no photo, no resample, or the level is not in (0, 1).
+
+    Example:
+        >>> heights = torch.tensor([1.6, 1.7, 1.8, 1.9])
+        >>> low, high = bootstrap(lambda photos: heights[photos].mean().item(), 4, seed=0)
+        >>> low < 1.75 < high
+        True
     """
     _check(size, resamples, level)
     draws = [statistic(photos) for photos in _resampled(size, resamples, seed)]
@@ -56,20 +63,26 @@ def bootstrap(
 def bootstrap_map(
     logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 1000, level: float = 0.95
 ) -> Interval:
-    """Confidence interval of the mean average precision, within [0, 1].
+    """Compute a confidence interval of the mean average precision, within [0, 1].
 
-    The same as `bootstrap` of it, hundreds of times faster: a photo that is drawn twice counts
-    twice in one ranking. A label without a present target in a resample has no part in that one.
+    The result equals that of `bootstrap`, hundreds of times faster: a photo that is drawn twice
+    gets weight 2 in one ranking. In each resample, labels without a present target are left out.
 
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        seed: Decides the resamples.
+        seed: Seed of the resamples.
         resamples: Number of resamples.
         level: Probability that the interval covers the true value, in (0, 1).
 
     Raises:
         ValueError: As `bootstrap` and `tagsight.metrics.classification.average_precision`.
+
+    Example:
+        >>> logits = torch.tensor([[2.0], [1.0], [0.5], [-1.0]])
+        >>> low, high = bootstrap_map(logits, torch.tensor([[1], [0], [1], [0]]), seed=0)
+        >>> 0 <= low < high <= 1
+        True
     """
     _check(len(logits), resamples, level)
     draws = map_draws(logits, targets, seed=seed, resamples=resamples)
@@ -79,18 +92,24 @@ def bootstrap_map(
 
 
 def map_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 1000) -> Tensor:
-    """Mean average precision of every resample: ``(R,)`` float64, NaN without a present target.
+    """Compute the mean average precision of every resample: ``(R,)`` float64.
 
-    The same seed draws the same photos, whatever the logits: systems can be compared by pairs.
+    It is NaN in a resample without a present target. The same seed draws the same photos for all
+    logits, so that systems can be compared in pairs.
 
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        seed: Decides the resamples.
+        seed: Seed of the resamples.
         resamples: Their number ``R``.
 
     Raises:
         ValueError: As `tagsight.metrics.classification.average_precision`.
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0], [1.0], [-1.0]]), torch.tensor([[1], [1], [0]])
+        >>> map_draws(logits, targets, seed=0, resamples=5).shape
+        torch.Size([5])
     """
     size = len(logits)
     counts = [
@@ -106,16 +125,20 @@ def map_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 10
 
 
 def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Interval:
-    """Interval around an estimate, from the statistic in resamples; see `bootstrap`.
+    """Compute the basic interval from an estimate and its resamples; see `bootstrap`.
 
     Args:
         estimate: The statistic of the photos themselves.
-        draws: ``(R,)`` float, the statistic of each resample; NaN is left out.
+        draws: ``(R,)`` float, the statistic of each resample; NaN is ignored.
         level: Probability that the interval covers the true value, in (0, 1).
+
+    Example:
+        >>> basic_interval(0.5, torch.tensor([0.5, 0.5]).double())
+        Interval(low=0.5, high=0.5)
     """
     tail = (1 - level) / 2
     low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
-    # Where the bias is larger than the spread the corrected interval would not hold the estimate.
+    # If the bias exceeds the spread, the corrected interval would not contain the estimate.
     return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))
 
 

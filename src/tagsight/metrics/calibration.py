@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: of the labels scored 0.8, are eight in ten present?"""
+"""Calibration of scores: whether eight in ten of the labels scored 0.8 are present."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Reliability(NamedTuple):
-    """What became of the known (photo, label) pairs whose scores fall into each of ``n`` bins.
+    """A reliability diagram: the known (photo, label) pairs by score, in ``n`` bins.
 
     Attributes:
-        pairs: ``(n,)`` int, how many pairs.
+        pairs: ``(n,)`` int, number of pairs.
         score: ``(n,)`` float64, their mean score; NaN in an empty bin.
-        present: ``(n,)`` float64, the share of them that is present; NaN in an empty bin.
+        present: ``(n,)`` float64, fraction of them that is present; NaN in an empty bin.
     """
 
     pairs: Tensor
@@ -25,9 +25,9 @@ class Reliability(NamedTuple):
 
 
 def reliability(scores: Tensor, targets: Tensor, bins: int = 15) -> Reliability:
-    """Compare scores with the share of present targets, in bins of equal width.
+    """Compare scores with the fraction of present targets, in bins of equal width.
 
-    Bin ``i`` holds the scores in [i / bins, (i + 1) / bins), the last one also a score of 1.
+    Bin ``i`` holds the scores in [i / bins, (i + 1) / bins); the last bin includes 1.
 
     Args:
         scores: ``(N, L)`` float in [0, 1].
@@ -35,8 +35,13 @@ def reliability(scores: Tensor, targets: Tensor, bins: int = 15) -> Reliability:
         bins: Number of bins.
 
     Raises:
-        ValueError: If there is no bin, shapes disagree, or a score with a known target is not in
+        ValueError: If there is no bin, shapes differ, or a score with a known target is not in
             [0, 1].
+
+    Example:
+        >>> scores, targets = torch.tensor([[0.25, 0.75, 1.0]]), torch.tensor([[0, 1, -1]])
+        >>> reliability(scores, targets, bins=2).score.tolist()
+        [0.25, 0.75]
     """
     if bins < 1 or scores.shape != targets.shape:
         msg = (
@@ -47,7 +52,7 @@ def reliability(scores: Tensor, targets: Tensor, bins: int = 15) -> Reliability:
     known = targets >= 0
     score, present = scores[known].double(), (targets[known] == 1).double()
     if not bool(((score >= 0) & (score <= 1)).all()):
-        msg = "expected scores in [0, 1], got others: take the sigmoid of logits first"
+        msg = "expected scores in [0, 1], got other numbers; take the sigmoid of logits first"
         raise ValueError(msg)
     index = (score * bins).long().clamp(max=bins - 1)
     pairs, scored, found = (
@@ -58,16 +63,20 @@ def reliability(scores: Tensor, targets: Tensor, bins: int = 15) -> Reliability:
 
 
 def expected_calibration_error(scores: Tensor, targets: Tensor, bins: int = 15) -> float:
-    """Mean distance between score and share of present targets, bins weighted by their pairs.
+    """Compute the mean distance of scores from fractions of present targets, weighted by bin.
 
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017, Eq. 3, over all known (photo,
-    label) pairs at once and for the score of presence. Where most labels are absent from most
-    photos, low scores decide it: read it next to `reliability`. NaN if nothing is known.
+    label) pairs and for the score of presence. If most labels are absent from most photos, low
+    scores dominate it: read it together with `reliability`. NaN if no target is known.
 
     Args:
         scores: ``(N, L)`` float in [0, 1].
         targets: ``(N, L)`` int in {1, 0, -1}.
         bins: Number of bins, as in `reliability`.
+
+    Example:
+        >>> expected_calibration_error(torch.tensor([[0.75, 0.25]]), torch.tensor([[1, 0]]))
+        0.25
     """
     pairs, score, present = reliability(scores, targets, bins)
     distance = (score - present).abs().nan_to_num()

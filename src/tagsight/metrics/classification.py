@@ -1,7 +1,7 @@
-"""How good scores and decisions are: average precision, precision and recall, the top k.
+"""Metrics of scores and decisions: average precision, precision and recall, the top k.
 
 Pure functions over ``logits: (N, L)`` and ``targets: (N, L)`` in {1, 0, -1}. Unknown targets (-1)
-are left out of everything. Values are fractions; a quantity that is not defined is NaN.
+are ignored everywhere. Values are fractions; an undefined quantity is NaN.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Unknown = Literal["left_out", "absent"]
 
 
 class Conventions(NamedTuple):
-    """What precision and recall are where papers differ; figures compare only under equal ones.
+    """Conventions of precision and recall that differ between papers; compare equal ones only.
 
     Attributes:
-        never_predicted: Of a label that is never predicted the precision is ``zero`` (scikit-learn)
-            or ``one`` (SRN); or it counts as one ``wrong`` prediction (ML-GCN, CSRA), which makes
-            its precision 0 and besides lowers OP, whose denominator grows by 1.
-        unknown: Targets that are unknown, VOC's difficult objects among them, are ``left_out``
-            (CSRA), or are ``absent`` (ML-GCN), though average precision leaves them out.
+        never_predicted: Precision of a label that is never predicted: ``zero`` (scikit-learn) or
+            ``one`` (SRN); or it counts as one ``wrong`` prediction (ML-GCN, CSRA), which makes the
+            precision 0 and also lowers OP, whose denominator grows by 1.
+        unknown: Whether unknown targets, such as VOC's difficult objects, are ``left_out`` (CSRA),
+            or count as ``absent`` (ML-GCN); average precision always ignores them.
     """
 
     never_predicted: NeverPredicted = "zero"
@@ -48,30 +48,35 @@ def average_precision(
     variant: Variant = "non_interpolated",
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Average precision of each label: the mean, over its photos, of the precision at their rank.
+    """Compute the average precision of each label: the mean precision at the ranks of its photos.
 
-    Ranks are of logits, not of scores: the sigmoid would make ties of large logits.
+    Pass logits rather than scores: the sigmoid rounds large logits to ties.
 
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        ties: ``group`` takes photos of one logit together, whatever their order (scikit-learn);
-            ``order`` ranks them as they come (a stable sort), as in ML-GCN's released code.
+        ties: ``group`` gives photos of equal logits one rank (scikit-learn); ``order`` ranks them
+            in the order of the rows (a stable sort), as ML-GCN's released code does.
         variant: ``non_interpolated``; ``voc2010`` raises each precision to the best at the same or
             a higher recall (PASCAL VOC since 2010; SRN, SSGRL, Query2Label); ``voc2007`` is the
             mean of that over recalls of at least 0, 0.1, ..., 1.
-        weights: ``(N,)`` or ``(N, R)`` int, how often each photo counts, once or in ``R`` ways.
+        weights: ``(N,)`` or ``(N, R)`` int, multiplicity of each photo, in one or ``R`` samples.
 
     Returns:
-        ``(L,)`` float64 in [0, 1], ``(L, R)`` for ``R`` weightings. NaN for a label without a
-        present target, and for one without an absent target: it would be 1 whatever the logits.
+        ``(L,)`` float64 in [0, 1], or ``(L, R)``. NaN for a label without a present target, and for
+        one without an absent target, which would be 1 for any logits.
 
     Raises:
-        ValueError: If shapes disagree or a logit with a known target is NaN.
+        ValueError: If shapes differ or a logit with a known target is NaN.
+
+    Example:
+        >>> logits = torch.tensor([[3.0], [2.0], [1.0]])
+        >>> average_precision(logits, torch.tensor([[1], [0], [1]])).tolist()  # (1/1 + 2/3) / 2
+        [0.8333333333333333]
     """
     _check_shapes("logits", logits, targets)
     if weights is not None and len(weights) != len(logits):
-        msg = f"expected a weight for each photo, {len(logits)}, got {len(weights)}"
+        msg = f"expected one weight for each of the {len(logits)} photos, got {len(weights)}"
         raise ValueError(msg)
     keys = _ranking_keys(logits, targets)
     if ties == "order":
@@ -88,7 +93,15 @@ def average_precision(
 
 
 def mean_average_precision(ap: Tensor) -> tuple[float, int]:
-    """The mean over the labels that have an average precision, and how many they are."""
+    """Average over the labels whose average precision is defined, and count these labels.
+
+    Args:
+        ap: ``(L,)`` float, NaN where undefined.
+
+    Example:
+        >>> mean_average_precision(torch.tensor([0.5, 1.0, torch.nan]))
+        (0.75, 2)
+    """
     defined = ap[~ap.isnan()]
     return defined.mean().item(), len(defined)
 
@@ -102,7 +115,7 @@ class Rates(NamedTuple):
 
 
 class LabelRates(NamedTuple):
-    """Precision, recall and F1 of each label, ``(L,)`` float64; NaN where not defined."""
+    """Precision, recall and F1 of each label, ``(L,)`` float64; NaN where undefined."""
 
     precision: Tensor
     recall: Tensor
@@ -111,15 +124,15 @@ class LabelRates(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """Precision and recall of decisions, per label and averaged both ways.
+    """Precision and recall of decisions: of each label, averaged over labels, and overall.
 
     Args:
-        per_label: Of each label. Precision is not defined without a present target or a prediction,
-            recall and F1 not without a present target.
-        per_class: CP and CR, the means of the labels' precisions and of their recalls where
-            defined, and CF1, the harmonic mean of the two (ML-GCN and most tables).
+        per_label: Of each label. Precision is undefined without a present target and a prediction,
+            recall and F1 without a present target.
+        per_class: CP and CR, the means of the labels' precision and recall where defined, and CF1,
+            the harmonic mean of the two (ML-GCN and most tables).
         mean_f1: The other CF1: the mean of the labels' F1 where defined (SRN, VAC).
-        overall: OP, OR and OF1, all decisions counted together.
+        overall: OP, OR and OF1, over all decisions together.
         labels_counted: Number of labels with a present target.
     """
 
@@ -130,7 +143,7 @@ class Quality:
     labels_counted: int
 
     def as_dict(self) -> dict[str, float]:
-        """The averages by the names of the literature, as fractions."""
+        """Return the averages under their names in the literature, as fractions."""
         cp, cr, cf1 = self.per_class
         op, or_, of1 = self.overall
         values = (cp, cr, cf1, self.mean_f1, op, or_, of1)
@@ -144,18 +157,23 @@ def precision_recall(
     never_predicted: NeverPredicted = "zero",
     unknown: Unknown = "left_out",
 ) -> Quality:
-    """Measure decisions about known targets.
+    """Measure precision and recall of decisions.
 
     Args:
         predicted: ``(N, L)`` bool.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        never_predicted: Precision of a present label that is never predicted, and of no predictions
-            at all, as `Conventions` says; with ``wrong`` also labels count that are never present.
-            F1 is 0 in any case.
-        unknown: What becomes of unknown targets, as `Conventions` says.
+        never_predicted: Precision of a label that is present and never predicted, and of no
+            predictions at all, as in `Conventions`. With ``wrong``, labels that are never present
+            count too. F1 is 0 in any case.
+        unknown: Treatment of unknown targets, as in `Conventions`.
 
     Raises:
-        ValueError: If shapes disagree.
+        ValueError: If shapes differ.
+
+    Example:
+        >>> predicted = torch.tensor([[True, False], [True, True]])
+        >>> precision_recall(predicted, torch.tensor([[1, 0], [0, 1]])).overall.precision
+        0.6666666666666666
     """
     _check_shapes("predicted", predicted, targets)
     if unknown == "absent":
@@ -192,23 +210,27 @@ def top_k(
     rule: Literal["exact", "thresholded"] = "exact",
     threshold_logit: float = 0.0,
 ) -> Tensor:
-    """Predict each photo's ``k`` labels of the highest logits; of equal logits the first label.
+    """Predict the ``k`` labels with the highest logits for each photo; of equal ones, the first.
 
     Args:
         logits: ``(N, L)`` float.
-        k: How many.
+        k: Number of labels.
         rule: ``exact`` predicts k labels for every photo (Gong et al. 2014; NUS-WIDE tables);
             ``thresholded`` drops those below the threshold (ML-GCN; COCO tables).
-        threshold_logit: Lowest logit that ``thresholded`` keeps; 0 is a score of 0.5.
+        threshold_logit: Minimum logit for ``thresholded``; 0 is a score of 0.5.
 
     Returns:
         ``(N, L)`` bool.
 
     Raises:
         ValueError: If there are fewer than k labels.
+
+    Example:
+        >>> top_k(torch.tensor([[2.0, -1.0, 0.5]]), 2).tolist()
+        [[True, False, True]]
     """
     if not 1 <= k <= logits.shape[1]:
-        msg = f"expected a k from 1 to the number of labels, {logits.shape[1]}, got {k!r}"
+        msg = f"expected a k from 1 to {logits.shape[1]}, the number of labels, got {k!r}"
         raise ValueError(msg)
     best = logits.argsort(dim=1, descending=True, stable=True)[:, :k]
     chosen = torch.zeros_like(logits, dtype=torch.bool).scatter(1, best, value=True)
@@ -216,25 +238,33 @@ def top_k(
 
 
 def precision_at_k(relevant: Tensor) -> Tensor:
-    """How many of the photos that a search gives are relevant: ``(N, k) -> (N,)``.
+    """Compute the fraction of relevant photos among the first ``k``: ``(N, k) -> (N,)``.
 
     Args:
         relevant: ``(N, k)`` bool, the nearest first.
+
+    Example:
+        >>> precision_at_k(torch.tensor([[True, False, True, False]])).tolist()
+        [0.5]
     """
     return relevant.double().mean(1)
 
 
 def average_precision_at_k(relevant: Tensor, existing: Tensor) -> Tensor:
-    """Average precision of the first ``k`` photos that a search gives: ``(N, k) -> (N,)``.
+    """Compute the average precision of the first ``k`` photos of a search: ``(N, k) -> (N,)``.
 
-    ``sum_i P(i) rel(i) / min(k, R)``, so that 1 is what the best order of all photos would have.
-    Papers on hashing divide by the number of relevant photos among the first ``k`` instead, which
-    does not mind those that are missing.
+    ``sum_i P(i) rel(i) / min(k, R)``, which is 1 for a perfect ranking. Papers on hashing divide by
+    the number of relevant photos among the first ``k`` instead, which does not penalise misses.
 
     Args:
         relevant: ``(N, k)`` bool, the nearest first.
-        existing: ``(N,)`` int, ``R``: how many relevant photos there are. Where there is none the
-            value is NaN.
+        existing: ``(N,)`` int, the number ``R`` of relevant photos in the collection; the value is
+            NaN if it is 0.
+
+    Example:
+        >>> relevant = torch.tensor([[True, False, False, True]])
+        >>> average_precision_at_k(relevant, torch.tensor([2])).item()  # (1/1 + 2/4) / 2
+        0.75
     """
     size = relevant.shape[1]
     precision = relevant.cumsum(1) / torch.arange(1, size + 1, device=relevant.device)
@@ -256,13 +286,13 @@ def _harmonic_mean(first: float, second: float) -> float:
 
 
 def _ranking_keys(logits: Tensor, targets: Tensor) -> Keys:
-    """``(L, N)``, the best photo's lowest; unknown is NaN, which NumPy sorts behind infinity."""
+    """Negate and transpose the logits to ``(L, N)``; unknown is NaN, which sorts after infinity."""
     unknown = targets.T < 0
     # NumPy has no bfloat16, and sorts float32 faster than float64.
     exact = logits if logits.dtype == torch.float64 else logits.float()
     keys = exact.detach().T.neg().masked_fill(unknown, torch.nan).contiguous()
     if int(keys.isnan().sum()) > int(unknown.sum()):
-        msg = "expected logits that are numbers, got nan for a known target: did training diverge?"
+        msg = "expected logits that are numbers, got nan for a known target; did training diverge?"
         raise ValueError(msg)
     return keys.cpu().numpy()
 
@@ -278,15 +308,15 @@ def _stable_ranks(keys: Keys) -> Keys:
 def _hits_and_ranks(
     keys: Keys, present: NDArray[np.bool_], weights: Tensor | None
 ) -> tuple[Counts, Counts]:
-    """At each distinct key of a positive: how many positives, and how many photos, come no later.
+    """Count the positives, and all photos, up to each distinct key of a positive.
 
-    A label's average precision depends on nothing else, and its positives are few: sorting bare
-    keys and looking these up is several times faster than finding the order of the photos.
+    A label's average precision depends on these counts alone, and its positives are few. Sorting
+    the keys and looking these up is several times faster than an argsort of the photos.
     """
     cuts, counts = np.unique(keys[present], return_counts=True)
     if weights is None:
         return counts.cumsum(), np.searchsorted(np.sort(keys), cuts, side="right")
-    # Photos behind the last cut, the unknown among them, fall into a last step that is dropped.
+    # Photos after the last cut, including unknown ones, fall into a last step that is discarded.
     steps = torch.from_numpy(np.searchsorted(cuts, keys))
     empty = weights.new_zeros(len(cuts) + 1, *weights.shape[1:])
     here = torch.from_numpy(present)
@@ -296,7 +326,7 @@ def _hits_and_ranks(
 
 
 def _area(hits: Counts, ranks: Counts, variant: Variant) -> NDArray[np.float64]:
-    """Area under precision over recall, from counts ``(G,)`` or ``(G, R)`` at ``G`` cuts."""
+    """Integrate precision over recall, from counts ``(G,)`` or ``(G, R)`` at ``G`` cuts."""
     if not len(hits):
         return np.full(hits.shape[1:], np.nan)
     total = hits[-1]
@@ -304,7 +334,7 @@ def _area(hits: Counts, ranks: Counts, variant: Variant) -> NDArray[np.float64]:
     if variant != "non_interpolated":
         precision = np.maximum.accumulate(precision[::-1])[::-1]
     if variant == "voc2007":
-        # In whole numbers, since 3 * 0.1 > 3 / 10 in floating point.
+        # In integers, because 3 * 0.1 > 3 / 10 in floating point.
         firsts = np.stack([(10 * hits >= tenth * total).argmax(0) for tenth in range(11)])
         area = np.take_along_axis(precision, firsts, axis=0).mean(0)
     else:

@@ -1,9 +1,9 @@
-"""Whether maps point at what they claim: the pointing game, energy in boxes, consistency.
+"""Metrics of evidence maps: the pointing game, energy in boxes, consistency.
 
 A pair is one label of one photo, with its map and the boxes of its objects. Boxes are fractions of
-the photo's width and height, ``(left, top, right, bottom)`` in [0, 1]: a photo is resized to a
-square whatever its shape, so these fit a map of any grid. What sticks out of the photo is cut off,
-and overlapping boxes count once. Everything is computed in float64.
+the photo's width and height, ``(left, top, right, bottom)`` in [0, 1]. Photos are resized to
+squares whatever their shape, so fractions fit maps of any grid. Boxes are clipped to the photo, and
+where they overlap, the area counts once. Everything is computed in float64.
 """
 
 from __future__ import annotations
@@ -16,29 +16,34 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ROUNDING = 1e-6
-"""What single precision makes of a number, relative to it: maps that vary less are flat."""
+"""Relative rounding error of single precision; maps that vary less count as flat."""
 
 
 def pointing_hits(maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
-    """Whether the highest point of each map lies in a box of its label: the pointing game.
+    """Play the pointing game: test whether the maximum of each map lies in a box of its label.
 
-    Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016. The highest point
-    is the centre of the highest cell: there a bilinear enlargement has its maximum, whatever its
-    size. Cells that are equally high share the hit, so that a flat map hits by chance only and
-    mirroring changes nothing.
+    Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016. The maximum is taken
+    at the centre of the highest cell, where bilinear interpolation to any size has its maximum too.
+    Equally high cells share the hit, so that a flat map hits by chance only and mirroring does not
+    change the result.
 
     Args:
         maps: ``(P, h, w)`` float, the map of each pair.
         boxes: ``(P, n, 4)`` float, boxes of each pair; a box without area is padding.
-        tolerance: How far outside a box still counts, as a fraction of the photo's width and
-            height. The published game allows 15 pixels, about 0.03 of a photo of 500. None by
-            default: give the same to `pointing_chance`.
+        tolerance: Margin around a box that still counts, as a fraction of the photo's width and
+            height. The published game allows 15 pixels, about 0.03 of a photo of 500 pixels. Use
+            the same value in `pointing_chance`.
 
     Returns:
         ``(P,)`` float64 in [0, 1], 1 for a hit.
 
     Raises:
-        ValueError: If the shapes do not fit, or the boxes are not fractions.
+        ValueError: If the shapes do not match, or the boxes are not fractions.
+
+    Example:
+        >>> maps = torch.tensor([[[0.0, 1.0], [0.0, 0.0]]])  # highest at the top right
+        >>> pointing_hits(maps, torch.tensor([[[0.5, 0.0, 1.0, 0.5]]])).tolist()
+        [1.0]
     """
     _check_pairs(maps, boxes)
     left, top, right, bottom = _enlarged(boxes, tolerance).unbind(-1)
@@ -50,7 +55,7 @@ def pointing_hits(maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0) -> Ten
 
 
 def pointing_chance(boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
-    """The share of pointing hits of a map that knows nothing: the area of the union of the boxes.
+    """Compute the hit rate of a random point: the area of the union of the boxes.
 
     Args:
         boxes: ``(P, n, 4)`` float; a box without area is padding.
@@ -58,16 +63,20 @@ def pointing_chance(boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
 
     Returns:
         ``(P,)`` float64 in [0, 1].
+
+    Example:
+        >>> pointing_chance(torch.tensor([[[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.25]]])).tolist()
+        [0.25]
     """
     return box_coverage(_enlarged(boxes, tolerance), (1, 1))[:, 0, 0]
 
 
 def energy_in_boxes(maps: Tensor, boxes: Tensor) -> Tensor:
-    """The share of each map's positive part that lies within its boxes.
+    """Compute the fraction of each map's positive part that lies within its boxes.
 
-    Wang et al., Score-CAM, CVPR Workshops 2020, the energy-based pointing game. Each cell
-    is taken as constant over the area of the photo that it covers and cut exactly where a box cuts
-    it, so that shares add up; of a uniform map the boxes hold just their area.
+    Wang et al., Score-CAM, CVPR Workshops 2020, the energy-based pointing game. Maps are taken as
+    constant over each cell, and cells are cut exactly where a box cuts them, so that fractions add
+    up. For a uniform map the result is the area of the boxes.
 
     Args:
         maps: ``(P, h, w)`` float, the map of each pair.
@@ -77,7 +86,12 @@ def energy_in_boxes(maps: Tensor, boxes: Tensor) -> Tensor:
         ``(P,)`` float64 in [0, 1]; 0 for a map without a positive value.
 
     Raises:
-        ValueError: If the shapes do not fit, or the boxes are not fractions.
+        ValueError: If the shapes do not match, or the boxes are not fractions.
+
+    Example:
+        >>> maps = torch.tensor([[[1.0, 3.0]]])
+        >>> energy_in_boxes(maps, torch.tensor([[[0.0, 0.0, 0.5, 1.0]]])).tolist()
+        [0.25]
     """
     _check_pairs(maps, boxes)
     energy = maps.double().clamp(min=0)
@@ -87,7 +101,7 @@ def energy_in_boxes(maps: Tensor, boxes: Tensor) -> Tensor:
 
 
 def box_coverage(boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
-    """The share of each cell of a grid that the union of the boxes covers, exactly.
+    """Compute the exact fraction of each cell that the union of the boxes covers.
 
     Args:
         boxes: ``(P, n, 4)`` float; a box without area is padding.
@@ -95,6 +109,10 @@ def box_coverage(boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
 
     Returns:
         ``(P, h, w)`` float64 in [0, 1].
+
+    Example:
+        >>> box_coverage(torch.tensor([[[0.0, 0.25, 0.75, 0.75]]]), (1, 2)).tolist()
+        [[[0.5, 0.25]]]
     """
     _check_boxes(boxes)
     left, top, right, bottom = boxes.double().unbind(-1)
@@ -104,13 +122,13 @@ def box_coverage(boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
 
 
 class LabelMeans(NamedTuple):
-    """Values of pairs, averaged.
+    """Means of values of pairs.
 
     Attributes:
-        per_label: ``(L,)`` float64, the mean of each label's pairs; NaN for a label without a pair.
+        per_label: ``(L,)`` float64, the mean over each label's pairs; NaN without a pair.
         pairs: ``(L,)`` int, number of pairs of each label.
-        mean: The mean over the labels that have a pair.
-        overall: The mean over the pairs.
+        mean: The mean over the labels with a pair.
+        overall: The mean over all pairs.
     """
 
     per_label: Tensor
@@ -120,12 +138,17 @@ class LabelMeans(NamedTuple):
 
 
 def mean_by_label(values: Tensor, labels: Tensor, size: int) -> LabelMeans:
-    """Average the values of pairs within and over labels.
+    """Average the values of pairs within each label and over labels.
 
     Args:
         values: ``(P,)`` float.
         labels: ``(P,)`` int in [0, L), the label of each pair.
         size: Number of labels ``L``.
+
+    Example:
+        >>> means = mean_by_label(torch.tensor([1.0, 0.0, 1.0]), torch.tensor([0, 0, 1]), 2)
+        >>> means.per_label.tolist(), means.mean
+        ([0.5, 1.0], 0.75)
     """
     values = values.double()
     pairs = torch.bincount(labels, minlength=size)
@@ -134,23 +157,27 @@ def mean_by_label(values: Tensor, labels: Tensor, size: int) -> LabelMeans:
 
 
 def consistency_error(maps: Tensor, others: Tensor) -> Tensor:
-    """How far the maps of a transformed photo, brought back, are from those of the photo itself.
+    """Measure the distance between the maps of photos and those of their transformed views.
 
-    The mean squared difference relative to the variance of a label's map over its cells, averaged
-    over labels: 0 for an equivariant network, about 2 for maps that have nothing to do with each
-    other but their means. What is the same in all cells, such as a bias, makes no difference.
+    It is the mean squared difference over the variance of a label's map over its cells, averaged
+    over labels: 0 for an equivariant network, about 2 for independent maps of equal means. A
+    constant added to all cells, such as a bias, does not change it.
 
     Args:
         maps: ``(B, L, h, w)`` float, the maps of the photos.
         others: ``(B, L, h, w)`` float, the maps of their transformed views in the same frame.
 
     Returns:
-        ``(B,)`` float64, at least 0, without gradient; nan for a photo whose maps are the same in
-        all cells, as in a grid of one, while those of its view are others: nothing is relative to
-        no variance.
+        ``(B,)`` float64, at least 0, without gradient. NaN for a photo whose maps have no variance,
+        as in a grid of one cell, unless the maps of its view are equal.
 
     Raises:
-        ValueError: If the shapes disagree.
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> maps = torch.tensor([[[[0.0, 2.0]]]])
+        >>> consistency_error(maps, maps).item(), consistency_error(maps, maps.flip(-1)).item()
+        (0.0, 4.0)
     """
     if maps.shape != others.shape:
         msg = (
@@ -176,7 +203,7 @@ def _check_pairs(maps: Tensor, boxes: Tensor) -> None:
 
 
 def _check_boxes(boxes: Tensor) -> None:
-    # Annotators' boxes may stick out of the photo; far outside there are only pixels.
+    # Annotators' boxes may extend beyond the photo a little; larger numbers must be pixels.
     as_fractions = ((boxes >= -1) & (boxes <= 2)).all(-1)
     wrong = boxes[~(as_fractions & (boxes[..., :2] <= boxes[..., 2:]).all(-1))]
     if len(wrong):
@@ -201,11 +228,11 @@ def _centres_inside(starts: Tensor, ends: Tensor, cells: int) -> Tensor:
 
 
 def _strips(starts: Tensor, ends: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """Cut an axis wherever a box or a cell begins or ends, into ``S`` strips.
+    """Cut an axis into ``S`` strips, at every start and end of a box or a cell.
 
     Returns:
-        ``(P, n, S)`` bool, whether a box holds a strip, and ``(P, cells, S)`` float64, the share of
-        a cell's extent that a strip makes up.
+        ``(P, n, S)`` bool, whether a box contains a strip, and ``(P, cells, S)`` float64, the
+        fraction of a cell that a strip covers.
     """
     lines = torch.linspace(0, 1, cells + 1, dtype=starts.dtype, device=starts.device)
     cuts = torch.cat([starts, ends, lines.expand(len(starts), -1)], dim=1).sort(dim=1).values
@@ -216,5 +243,5 @@ def _strips(starts: Tensor, ends: Tensor, cells: int) -> tuple[Tensor, Tensor]:
 
 
 def _in_any_box(rows: Tensor, columns: Tensor) -> Tensor:
-    """Where both axes are in one box: ``(P, n, R), (P, n, C) -> (P, R, C)`` bool."""
+    """Find where both axes are in the same box: ``(P, n, R), (P, n, C) -> (P, R, C)`` bool."""
     return (rows.mT.float() @ columns.float()) > 0

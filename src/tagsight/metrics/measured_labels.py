@@ -1,4 +1,4 @@
-"""Which labels a mean average precision rests on, which stay out of it, and which are rare."""
+"""Labels that a mean average precision covers, labels it leaves out and why, and rare labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FEW = 20
-"""A label that fewer photos of a split have is measured too roughly to be relied on."""
+"""Minimum number of positive photos in a split for a reliable measurement of a label."""
 
 REASONS = {
     "without_training_photo": "no training photo has",
@@ -20,19 +20,25 @@ REASONS = {
     "without_positive": "none of these photos has",
     "without_negative": "all of these photos have",
 }
-"""Why a label stays out of mAP: under its name in reports, what a sentence says."""
+"""Reasons for leaving a label out of mAP: the key in reports, and its words in a sentence."""
 
 
 def left_out_labels(names: Sequence[str], targets: Tensor, trained: Tensor) -> dict[str, list[str]]:
-    """Name the labels that stay out of mAP, each under the first of ``REASONS`` that holds.
+    """List the labels that are left out of mAP, each under the first of ``REASONS`` that applies.
 
     Args:
         names: The ``L`` labels.
-        targets: ``(N, L)`` int in {1, 0, -1}, of the photos that are measured.
-        trained: ``(L,)`` bool, the labels that a training photo has.
+        targets: ``(N, L)`` int in {1, 0, -1}, of the evaluated photos.
+        trained: ``(L,)`` bool, labels with a positive training photo.
 
     Returns:
-        The names by the reason; reasons without a label are left out.
+        The names by reason; reasons without a label are omitted.
+
+    Example:
+        >>> import torch
+        >>> targets, trained = torch.tensor([[1, 1], [0, 1]]), torch.tensor([True, True])
+        >>> left_out_labels(["cat", "dog"], targets, trained)
+        {'without_negative': ['dog']}
     """
     present, absent = (targets == 1).any(0), (targets == 0).any(0)
     masks = (~trained, ~(present | absent), ~present, ~absent)
@@ -45,25 +51,46 @@ def left_out_labels(names: Sequence[str], targets: Tensor, trained: Tensor) -> d
 
 
 def counted_targets(targets: Tensor, trained: Tensor) -> Tensor:
-    """Make targets unknown where the label has no training photo: ``(N, L), (L,) -> (N, L)``."""
+    """Make targets unknown if the label has no training photo: ``(N, L), (L,) -> (N, L)``.
+
+    Args:
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        trained: ``(L,)`` bool, labels with a positive training photo.
+
+    Example:
+        >>> import torch
+        >>> counted_targets(torch.tensor([[1, 1]]), torch.tensor([True, False])).tolist()
+        [[1, -1]]
+    """
     return targets.masked_fill(~trained.to(targets.device), -1)
 
 
 def rare_labels(names: Sequence[str], targets: Tensor) -> dict[str, int]:
-    """Give the labels that some photos have, but fewer than ``FEW``, with how many they are."""
+    """Count the positive photos of the labels that have some, but fewer than ``FEW``.
+
+    Args:
+        names: The ``L`` labels.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+
+    Example:
+        >>> import torch
+        >>> rare_labels(["cat", "dog"], torch.tensor([[1, 1]] * 19 + [[1, 0]]))
+        {'dog': 19}
+    """
     counts = (targets == 1).sum(0).tolist()
     return {name: count for name, count in zip(names, counts, strict=True) if 0 < count < FEW}
 
 
 def rare_sentence(rare: Mapping[str, int], split: str) -> str:
-    """Say which labels few photos have.
+    """Write a sentence about the labels with few positive photos.
 
     Args:
-        rare: As `rare_labels` gives them.
-        split: Which photos these are.
+        rare: The result of `rare_labels`.
+        split: Name of the split.
 
-    >>> rare_sentence({"otter": 3, "owl": 11}, "val")
-    'fewer than 20 photos of val have these labels, which is little to go by: otter 3, owl 11'
+    Example:
+        >>> rare_sentence({"otter": 3, "owl": 11}, "val")
+        'fewer than 20 photos of val have these labels, which is little to go by: otter 3, owl 11'
     """
     counts = [f"{name} {count}" for name, count in sorted(rare.items(), key=lambda one: one[1])]
     more = len(counts) - MOST_NAMED
@@ -76,16 +103,17 @@ def rare_sentence(rare: Mapping[str, int], split: str) -> str:
 def label_remark(
     name: str, positives: int, left_out: Mapping[str, Sequence[str]], split: str
 ) -> str:
-    """Say in a few words what keeps the average precision of a label from meaning much.
+    """Explain in a few words why a label's average precision is missing or unreliable, if it is.
 
     Args:
         name: The label.
-        positives: Photos of the split that have it.
-        left_out: As `left_out_labels` gives them.
-        split: Which photos are measured.
+        positives: Number of positive photos in the split.
+        left_out: The result of `left_out_labels`.
+        split: Name of the split.
 
-    >>> label_remark("owl", 3, {}, "test"), label_remark("dog", 90, {}, "test")
-    ('3 test photos', '')
+    Example:
+        >>> label_remark("owl", 3, {}, "test"), label_remark("dog", 90, {}, "test")
+        ('3 test photos', '')
     """
     words = {
         "without_training_photo": "no training photo",
@@ -100,13 +128,14 @@ def label_remark(
 
 
 def mean_over(report: Mapping[str, Any]) -> str:
-    """Write how many labels a mean rests on.
+    """Write how many labels a mean covers.
 
     Args:
-        report: With ``labels_counted`` and ``labels``.
+        report: A report with ``labels_counted`` and ``labels``.
 
-    >>> mean_over({"labels_counted": 12, "labels": 13})
-    'over 12 of 13 labels'
+    Example:
+        >>> mean_over({"labels_counted": 12, "labels": 13})
+        'over 12 of 13 labels'
     """
     counted, labels = report["labels_counted"], report["labels"]
     return (
@@ -117,10 +146,14 @@ def mean_over(report: Mapping[str, Any]) -> str:
 
 
 def left_out_sentences(left_out: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Say which labels stay out of mAP, and why.
+    """Write a sentence for each reason why labels are left out of mAP.
 
-    >>> list(left_out_sentences({"without_training_photo": ["otter"]}))
-    ["not in mAP, as no training photo has it: 'otter'"]
+    Args:
+        left_out: The result of `left_out_labels`.
+
+    Example:
+        >>> list(left_out_sentences({"without_training_photo": ["otter"]}))
+        ["not in mAP, as no training photo has it: 'otter'"]
     """
     for reason, names in left_out.items():
         yield f"not in mAP, as {REASONS[reason]} {agreeing(len(names), 'it')}: {named(names)}"

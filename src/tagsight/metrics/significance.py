@@ -1,8 +1,8 @@
-"""Whether one system is better than another: differences on the same resampled photos.
+"""Significance of differences between systems, by a paired bootstrap over photos.
 
-A paired bootstrap over photos (Davison and Hinkley, Bootstrap Methods and their Application, 1997,
-Chapter 4): what makes a photo hard is the same for both systems and falls out of the difference.
-It says what other photos would change, not what other seeds would.
+Davison and Hinkley, Bootstrap Methods and their Application, 1997, Chapter 4. Both systems are
+measured on the same resamples, so that the difficulty of a photo cancels in the difference. The
+test covers variation over photos, not over training seeds.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 
 class Estimate(NamedTuple):
-    """A number that was measured on photos, and on resamples of them.
+    """A statistic of photos and of their resamples.
 
     Attributes:
-        value: On the photos themselves.
-        draws: ``(R,)`` float64, on each resample.
+        value: The statistic of the photos.
+        draws: ``(R,)`` float64, the statistic of each resample.
+
+    Example:
+        >>> Estimate(0.5, torch.tensor([0.5, 0.5]).double()).interval
+        Interval(low=0.5, high=0.5)
     """
 
     value: float
@@ -32,17 +36,17 @@ class Estimate(NamedTuple):
 
     @property
     def interval(self) -> Interval:
-        """The 95 % interval of the value."""
+        """The 95 % confidence interval."""
         return basic_interval(self.value, self.draws)
 
 
 class Difference(NamedTuple):
-    """How much two estimates differ.
+    """The difference of two estimates.
 
     Attributes:
         value: The first minus the second.
-        interval: 95 % interval of it.
-        p: Two-sided p-value of there being no difference, in (0, 1].
+        interval: Its 95 % confidence interval.
+        p: Two-sided p-value under the hypothesis of no difference, in (0, 1].
     """
 
     value: float
@@ -53,8 +57,16 @@ class Difference(NamedTuple):
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
     """Average estimates on the same resamples, such as those of one system's seeds.
 
+    Args:
+        estimates: At least one.
+
     Raises:
         ValueError: If there are none.
+
+    Example:
+        >>> one, other = (Estimate(v, torch.full((3,), v)) for v in (1.0, 2.0))
+        >>> mean_estimate([one, other]).value
+        1.5
     """
     if not estimates:
         msg = "expected at least one estimate to average, got none"
@@ -64,14 +76,24 @@ def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def paired_difference(first: Estimate, second: Estimate) -> Difference:
-    """Compare two estimates that were made on the same resamples.
+    """Compare two estimates on the same resamples.
 
-    The resamples' differences, around the one that was measured, are what chance does to it. The
-    p-value is the share of them, the measured one among them, that are at least as far from their
-    centre as that is from zero; it is never 0.
+    The spread of the resamples' differences around the measured difference is the effect of chance.
+    The p-value is the fraction of resamples, the photos themselves included, whose difference
+    deviates from the measured one by at least the measured one's distance from zero. It is never 0.
+
+    Args:
+        first: An estimate.
+        second: Another, with the same seed and number of resamples.
 
     Raises:
         ValueError: If the numbers of resamples differ.
+
+    Example:
+        >>> first = Estimate(2.0, torch.tensor([2.0, 3.0, 0.0, 5.0]).double())
+        >>> second = Estimate(0.0, torch.zeros(4).double())
+        >>> paired_difference(first, second).p  # errors 0, 1, 2, 3: two of four reach 2
+        0.6
     """
     if first.draws.shape != second.draws.shape:
         msg = (
@@ -86,13 +108,17 @@ def paired_difference(first: Estimate, second: Estimate) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Raise p-values of several comparisons so that the chance of any false finding is theirs.
+    """Adjust p-values of several comparisons to control the family-wise error rate.
 
     Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979: the smallest of ``m`` is
-    multiplied by ``m``, the next by ``m - 1``, and none is below one before it.
+    multiplied by ``m``, the next by ``m - 1``, and so on; none falls below a smaller one's result.
 
-    >>> holm([0.01, 0.5, 0.02])
-    [0.03, 0.5, 0.04]
+    Args:
+        p_values: In any order.
+
+    Example:
+        >>> holm([0.01, 0.5, 0.02])
+        [0.03, 0.5, 0.04]
     """
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted = [1.0] * len(p_values)
