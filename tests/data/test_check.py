@@ -107,7 +107,7 @@ def test_one_percent_may_be_bad_or_five_where_that_is_more(photos: int, most: in
         return len(without_problems(rows(paths), Check(problems, {})))
 
     assert left(most) == photos - most
-    with pytest.raises(DataError, match=r"to be unusable|a photo that can be used"):
+    with pytest.raises(DataError, match=r"to be unusable|a usable photo"):
         left(most + 1)
 
 
@@ -118,5 +118,5 @@ def test_the_shared_photos_are_sound(shared_data) -> None:
 
 def test_a_collection_without_any_photo_that_opens_is_refused_however_many_may_be_bad(tmp_path):
     photos = [tmp_path / "gone.jpg", tmp_path / "lost.jpg"]
-    with pytest.raises(DataError, match=r"expected a photo that can be used, .* of 2, .*gone\.jpg"):
+    with pytest.raises(DataError, match=r"expected a usable photo, .* of 2, .*gone\.jpg"):
         without_problems(rows(photos), check_photos(photos, workers=1), max_bad=1)

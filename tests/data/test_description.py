@@ -86,8 +86,8 @@ def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary()
     seen = describe(rows, Check(problems, dict.fromkeys(paths[40:], b"1")))
     lines = seen.lines(most=3)
     assert sum("does not exist" in line for line in lines) == 3
-    assert "37 more photos that cannot be used; --json lists them all" in lines
-    assert "97 more labels in no training photo; --json lists them all" in lines
+    assert "37 more photos that cannot be used; as_dict() lists them all" in lines
+    assert "97 more labels in no training photo; as_dict() lists them all" in lines
     assert f"the same photo 60 times: {', '.join(map(str, paths[40:43]))} and 57 more" in lines
     assert len(seen.as_dict()["problems"]) == 40
     assert len(seen.as_dict()["duplicates"][0]) == 60

@@ -106,7 +106,7 @@ def test_parts_of_different_files_are_never_joined(host, tmp_path, change):
 def test_a_part_longer_than_the_servers_file_is_given_up(host, tmp_path):
     broken_off(host, tmp_path)
     host.minds_if_range, host.content = False, b"short"
-    with pytest.raises(DataError, match="got fewer; what was here is of another file"):
+    with pytest.raises(DataError, match="got fewer; the partial file belonged to another"):
         fetch(remote(host), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -185,5 +185,5 @@ def test_redirections_are_followed(host, tmp_path):
 
 def test_an_encrypted_address_never_leads_to_a_plain_one():
     asked = Request("https://example.org/a.tar")
-    with pytest.raises(UnreachableError, match="to stay encrypted, got sent to http:"):
+    with pytest.raises(UnreachableError, match="to stay encrypted, got redirected to http:"):
         _NoDowngrade().redirect_request(asked, None, 302, "", {}, "http://example.org/a.tar")

@@ -134,5 +134,5 @@ def test_a_file_larger_than_the_budget_is_not_read(tmp_path) -> None:
     file = tmp_path / "huge.png"
     with file.open("wb") as opened:
         opened.truncate(2**31)
-    with pytest.raises(TooLargeError, match=r"huge.png: .* \(--max-photo-memory\), got a file of"):
+    with pytest.raises(TooLargeError, match=r"huge.png: .* \(`max_photo_memory`\), got a file of"):
         open_photo(file)

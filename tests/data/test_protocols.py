@@ -113,7 +113,7 @@ def test_what_a_protocol_decides_the_user_may_not_say_otherwise(tmp_path) -> Non
     source = write_coco(tmp_path, PHOTOS).source
     same = read_protocol(source, "coco2014", labels_only=True, meaning={"unlabelled": "drop"})
     assert len(same) == 4
-    with pytest.raises(DataError, match=r"--unlabelled drop, which the protocol 'coco2014' dec"):
+    with pytest.raises(DataError, match=r"`unlabelled=drop`, which the protocol 'coco2014' dec"):
         read_protocol(source, "coco2014", labels_only=True, meaning={"unlabelled": "keep"})
 
 

@@ -59,7 +59,7 @@ def test_a_protocol_that_nobody_named_is_found_by_an_exact_count() -> None:
     first, verdict, advice = comparison.lines()
     assert first.startswith("looks like voc2007: VOC 2007")
     assert verdict.startswith("  counts as published")
-    assert advice == "  to read it so: --protocol voc2007"
+    assert advice == "  to read it by this protocol: `protocol=voc2007`"
     (comparison,) = compare(voc("ttee"))
     assert "  other counts than published" in list(comparison.lines())[1]
     assert compare(voc("tte")) == ()

@@ -190,7 +190,7 @@ def test_the_same_content_in_two_official_splits_stays_in_the_later_one(caplog) 
         completed = complete_splits(annotations, hashes, seed=0)
     assert [path.name for path in completed.paths] == ["002.jpg", "004.jpg", "005.jpg", "006.jpg"]
     assert completed.splits == ("test", "val", "train", "train")
-    assert "3 photos also lie in a later split" in caplog.text
+    assert "3 photos are also in a later split" in caplog.text
     assert leaked(completed, hashes) == []
 
 

@@ -91,7 +91,7 @@ def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
 def test_too_many_photos_that_do_not_open_end_it_before_anything_is_written(collection, tmp_path):
     for path in collection.paths[3:9]:
         path.write_bytes(b"no photo")
-    with pytest.raises(DataError, match=r"at most 1 %, or 5, of 44 photos .*--max-bad.* got 6"):
+    with pytest.raises(DataError, match=r"at most 1 %, or 5, of 44 photos .*max_bad.* got 6"):
         prepared(collection, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -1,4 +1,4 @@
-"""``tagsight data``: what was understood of a collection."""
+"""``tagsight data``: how a collection was read, and its counts."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def data(
     split_file: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Read labels, open every photo, and print what was understood.
+    """Read labels, open every photo, and print a summary.
 
-    Counts are compared with published ones if a protocol is named, or fits.
+    Counts are compared with published ones if a protocol is given, or if the data resemble one.
 
     Args:
         data: Labels: a file or a folder of a known format.
-        labels_only: Open no photo; none needs to be there.
-        split_file: CSV file to write the split to, as training does; its hash is told.
-        json: File for the same as JSON; without a name it goes to standard output.
+        labels_only: Open no photo; the photos may be missing.
+        split_file: CSV file to write the split to, as training does; its hash is printed.
+        json: File to write the summary to as JSON; without a name, standard output.
     """
     print_info(f"reading {data}")
 
@@ -56,7 +56,7 @@ def data(
             )
     description = describe(annotations, check)
     if json != STANDARD_OUTPUT:
-        print_result(description.lines())
+        print_result(description.lines(all_in="--json lists them all"))
     if json is not None:
         write_json(description.as_dict(), json)
 
@@ -66,6 +66,6 @@ def _record(annotations: Annotations, file: Path) -> None:
     from tagsight.errors import DataError
 
     if annotations.splits is None:
-        msg = "expected data with a split to write, got none; a protocol may draw one (--protocol)"
+        msg = "expected data with a split to write, got none; a --protocol may draw one"
         raise DataError(msg)
     print_info(f"{file}: SHA-256 {write_split(file, annotations)}")

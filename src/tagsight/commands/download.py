@@ -1,4 +1,4 @@
-"""``tagsight download``: collections that papers measure on, from their publishers."""
+"""``tagsight download``: collections that papers evaluate on, from their publishers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ def download(
 ) -> None:
     """Fetch a collection from its publisher, verify it and unpack it.
 
-    What was fetched is kept: after a broken connection the same command goes on, and a complete
-    collection is found. Where there is no network, it is said what to put where.
+    Files that were fetched are kept: after a broken connection the same command resumes, and a
+    complete collection is not fetched again. Without a network, the command prints which files to
+    put where.
 
     Args:
-        collection: PASCAL VOC 2007, COCO 2014 or MIRFLICKR-25K; NUS-WIDE may not be distributed,
-            and it is said how to come by it.
+        collection: PASCAL VOC 2007, COCO 2014 or MIRFLICKR-25K; for NUS-WIDE, which may not be
+            distributed, the command prints how to obtain it.
         out: Folder for archives and photos.
     """
     from tagsight.data.collections import DOWNLOADS, NOT_DISTRIBUTED, by_hand

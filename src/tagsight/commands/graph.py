@@ -25,15 +25,14 @@ def graph(
     out: Path | None = None,
     save: Path | None = None,
 ) -> None:
-    """Print and draw the label graph of the training photos, or of all where none are marked so.
+    """Print and draw the label graph of the training photos, or of all if there is no split.
 
     Args:
         data: Labels: a file or a folder of a known format; or counts, an .npz that --save wrote.
-        epsilon: Conditional probability below which an edge is noise.
-        delta: Share of a label's new state that comes from its neighbours.
-        out: Picture of the graph, a PNG file.
-        save: File for the counts that the graph is made of, an .npz with 'names', 'counts' and
-            'cooccurrence'.
+        epsilon: Conditional probability below which an edge is dropped as noise.
+        delta: Weight of a label's neighbours in its new state, in [0, 1].
+        out: PNG file to draw the graph to.
+        save: File to write the counts to, an .npz with 'names', 'counts' and 'cooccurrence'.
     """
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"

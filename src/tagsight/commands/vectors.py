@@ -23,17 +23,17 @@ def vectors(
     labels: str | None = None,
     reading: Reading = Reading(),
 ) -> None:
-    """Write a word vector for each label, to be looked at, changed, and given to --vectors.
+    """Write a word vector for each label, to inspect, edit, and use with --vectors.
 
-    They come from --from FILE, else from the extra 'glove', else from how often the labels of DATA
-    occur together.
+    They come from --from FILE, else from the extra 'glove', else from the co-occurrence of the
+    labels of DATA.
 
     Args:
         data: Labels of photos, or an .npz of counts that 'tagsight graph --save' wrote.
         out: The file to write, an .npz with 'names' and 'vectors'.
         source: Word vectors: GloVe's text, or an .npz of names and vectors.
-        labels: The labels in place of DATA: coco, voc, nus, a file of a name a line, or names with
-            commas between them.
+        labels: Labels instead of DATA: coco, voc, nus, a file with a name per line, or names
+            separated by commas.
     """
     print_info("looking for word vectors")
 

@@ -1,4 +1,4 @@
-"""What a label file says: which labels are present in which photos."""
+"""Annotations: which labels are present in which photos."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 
 from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "val", "test")
 
+LARGEST_TABLE = 4 * 2**30
+"""Most targets of one source, a byte each."""
+
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """The labels of ``N`` photos. The photos themselves stay on disk.
+    """Labels of ``N`` photos; the photos stay on disk.
 
     Args:
         names: The ``L`` labels; surrounding and repeated white space is removed.
@@ -33,14 +37,23 @@ class Annotations:
         targets: ``(N, L)`` int8, 1 present, 0 absent, -1 unknown.
         splits: ``train``, ``val`` or ``test`` for each row, or None if the source has no split.
         format: Name of the reader.
-        root: Folder that photos are named relative to, where names must not depend on the
-            machine; by default the deepest folder that holds all photos. Subsets keep it.
-        protocol: Name of the protocol (`tagsight.data.protocols`) that the rows were read by.
-        left_out: Labels of the source that these rows do without.
-        unmatched: Labels of the source that the model which they are matched to does not know.
+        root: Folder that relative names start from, so that names do not depend on the machine; by
+            default the deepest folder that holds all photos. Subsets keep it.
+        protocol: Name of the protocol (`tagsight.data.protocols`) that was used for reading.
+        left_out: Labels of the source that were removed by `without_labels`.
+        unmatched: Labels of the source that were dropped by `matched_to`.
 
     Raises:
-        DataError: If shapes disagree, a name is empty or repeated, or a value is none of the above.
+        DataError: If shapes disagree, a name is empty or repeated, or a value is not valid.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> paths = (Path("photos/a.jpg"), Path("photos/b.jpg"))
+        >>> targets = torch.tensor([[1, 0], [-1, 1]])
+        >>> rows = Annotations(("dog", "sky"), paths, targets, ("train", "test"), "csv-columns")
+        >>> len(rows), rows.split_sizes, rows.relative_names
+        (2, {'train': 1, 'test': 1}, ('a.jpg', 'b.jpg'))
     """
 
     names: tuple[str, ...]
@@ -112,7 +125,7 @@ class Annotations:
         return {split: counts[split] for split in SPLITS if counts[split]}
 
     def rows(self, split: str) -> Annotations:
-        """The rows of one split.
+        """Return the rows of one split.
 
         Raises:
             DataError: If there are none.
@@ -125,7 +138,7 @@ class Annotations:
         return self.select(indices)
 
     def labelled(self) -> Annotations:
-        """The rows in which a label is known to be present.
+        """Return the rows in which a label is known to be present.
 
         Raises:
             DataError: If there are none.
@@ -137,7 +150,7 @@ class Annotations:
         return self.select(rows)
 
     def select(self, indices: Sequence[int] | Tensor) -> Annotations:
-        """Some rows, in the order of their indices."""
+        """Return some rows, in the order of their indices."""
         chosen = torch.as_tensor(indices, dtype=torch.long)
         rows = chosen.tolist()
         return replace(
@@ -148,18 +161,27 @@ class Annotations:
         )
 
     def with_splits(self, splits: Sequence[str]) -> Annotations:
-        """The same rows, divided anew."""
+        """Return the same rows with other splits."""
         return replace(self, splits=tuple(splits))
 
     def matched_to(self, names: Sequence[str]) -> Annotations:
-        """The same rows with the labels of a model, matched by name.
+        """Return the same rows with the labels of a model, matched by name.
 
         Args:
-            names: The model's labels. Those that are missing here become unknown; labels that
-                are not among them are dropped, and stay in ``unmatched``.
+            names: The model's labels. Targets of labels that are missing here become unknown;
+                labels that are not among ``names`` are dropped and listed in ``unmatched``.
 
         Raises:
             DataError: If no label is in common.
+
+        Example:
+            >>> import torch
+            >>> from pathlib import Path
+            >>> targets = torch.tensor([[1, 0]])
+            >>> rows = Annotations(("dog", "sky"), (Path("a.jpg"),), targets, None, "any")
+            >>> matched = rows.matched_to(["cat", "dog"])
+            >>> matched.targets.tolist(), matched.unmatched
+            ([[-1, 1]], ('sky',))
         """
         columns = {name: column for column, name in enumerate(self.names)}
         wanted = [clean_name(name) for name in names]
@@ -167,7 +189,7 @@ class Annotations:
         if not pairs:
             msg = (
                 f"expected labels of the model, such as {wanted[:3]!r}, "
-                f"got only others, such as {list(self.names[:3])!r}"
+                f"got others, such as {list(self.names[:3])!r}"
             )
             raise DataError(msg)
         targets = self.targets.new_full((len(self), len(wanted)), -1)
@@ -178,13 +200,13 @@ class Annotations:
         return replace(self, names=tuple(wanted), targets=targets, unmatched=unmatched)
 
     def without_labels(self, names: Sequence[str]) -> Annotations:
-        """The same rows without some labels.
+        """Return the same rows without some labels.
 
         Args:
-            names: The labels to leave out.
+            names: The labels to remove.
 
         Raises:
-            DataError: If one of them is not here, or no label is left.
+            DataError: If one of them does not exist, or no label is left.
         """
         dropped = {clean_name(name) for name in names}
         if unknown := sorted(dropped - set(self.names)):
@@ -203,7 +225,7 @@ class Annotations:
 
     @property
     def relative_names(self) -> tuple[str, ...]:
-        """Each photo's path below ``root``, with forward slashes: the same on every machine."""
+        """Path of each photo below ``root``, with forward slashes: equal on every machine."""
         if self.root is None:
             return ()
         root = self.root.absolute()
@@ -212,10 +234,32 @@ class Annotations:
         return tuple(f"{below[path.parent]}/{path.name}".removeprefix("./") for path in self.paths)
 
     def hash(self) -> str:
-        """Hexadecimal SHA-256 of names, relative paths, targets and splits, in their order."""
+        """Return the hexadecimal SHA-256 of names, relative paths, targets and splits."""
         table = hashlib.sha256(self.targets.contiguous().numpy().tobytes()).hexdigest()
         content = [self.names, self.relative_names, table, self.splits]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def target_table(photos: int, labels: int, *, value: int, source: Path | str) -> Tensor:
+    """Create a ``(photos, labels)`` int8 table of targets, filled with one value.
+
+    Raises:
+        DataError: If it would be empty or unreasonably large.
+    """
+    if not photos or not labels:
+        msg = (
+            f"expected photos and labels in {source}, got "
+            f"{amount(photos, 'photo')} and {amount(labels, 'label')}"
+        )
+        raise DataError(msg)
+    if photos * labels > LARGEST_TABLE:
+        msg = (
+            f"expected at most {LARGEST_TABLE:,} targets in {source}, got "
+            f"{amount(photos, 'photo')} with {amount(labels, 'label')}; "
+            "are these labels, or free text?"
+        )
+        raise DataError(msg)
+    return torch.full((photos, labels), value, dtype=torch.int8)
 
 
 def clean_name(text: str, where: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Archives that other people made: unpacked inside a folder, within bounds."""
+"""Safe unpacking of tar and zip archives: inside a folder, within bounds."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 MOST_MEMBERS = 500_000
 MOST_BYTES = 64 * 2**30
-"""Of everything in an archive, unpacked."""
+"""Bytes of all members of an archive, unpacked."""
 
 LARGEST_HEADER = 2**20
-"""Bytes of what a tar may say about one member, such as a long name."""
+"""Bytes of the headers of one member of a tar, such as a long name."""
 
 MOST_SHARED = 100
-"""Things that a tar may say about all of its members."""
+"""Global headers of a tar, which `tarfile` copies into every member."""
 
 _UNREADABLE = (EOFError, NotImplementedError, RuntimeError, tarfile.TarError, zipfile.BadZipFile)
 
 
 class BoundedReads:
-    """A tar whose headers are no longer than they may be, whatever they say of their length.
+    """Wrap an open tar so that no header is read that claims an excessive length.
 
-    Contents are read in pieces that are far shorter.
+    Contents are read in far smaller pieces.
 
     Args:
-        file: The tar, open.
-        name: Of it, for the error.
+        file: The open tar.
+        name: Its path, for the error.
     """
 
     def __init__(self, file: IO[bytes], name: Path) -> None:
@@ -46,10 +46,10 @@ class BoundedReads:
         self._file = file
 
     def read(self, size: int) -> bytes:
-        """Read at most so many bytes.
+        """Read up to ``size`` bytes.
 
         Raises:
-            DataError: If these are more than `LARGEST_HEADER`.
+            DataError: If ``size`` exceeds `LARGEST_HEADER`.
         """
         if size > LARGEST_HEADER:
             msg = f"{self.name}: expected headers of at most {LARGEST_HEADER:,} bytes, got {size:,}"
@@ -58,10 +58,10 @@ class BoundedReads:
 
 
 def require_few_shared(opened: tarfile.TarFile, archive: Path) -> None:
-    """See that a tar says little about all of its members, each of which is told it anew.
+    """Refuse a tar with many global headers, as each member would hold a copy of them.
 
     Raises:
-        DataError: If it says more than `MOST_SHARED` things.
+        DataError: If there are more than `MOST_SHARED`.
     """
     if len(opened.pax_headers) > MOST_SHARED:
         msg = f"{archive}: expected at most {MOST_SHARED} headers for all members, got more"
@@ -74,16 +74,16 @@ def unpack(
     """Unpack files and folders of a tar or zip archive.
 
     Links, devices, absolute names and names that lead out of the folder are refused. Owners and
-    permissions are not taken over.
+    permissions are ignored.
 
     Args:
         archive: The archive.
-        folder: Where its content goes; nothing in it is written over.
-        progress: Called with the number of members done, and of all if that is known.
+        folder: The target folder; no file in it is overwritten.
+        progress: Called with the number of members done, and their total if it is known.
 
     Raises:
-        DataError: If it is no archive, is damaged, holds more than `MOST_MEMBERS` or `MOST_BYTES`,
-            or something that is refused.
+        DataError: If it is no archive, is damaged, exceeds `MOST_MEMBERS` or `MOST_BYTES`, or has
+            a member that is refused.
     """
     told = progress or (lambda _done, _total: None)
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def unpack(
         msg = f"{archive}: expected every file once, got {error.filename} more than once"
         raise DataError(msg) from error
     except (*_UNREADABLE, OSError, zlib.error) as error:
-        # A place before the beginning, to which a damaged archive points.
+        # Damaged archives make the decoder seek before the beginning, which is EINVAL.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         msg = f"{archive}: expected a sound tar or zip archive, got: {error}"

@@ -1,4 +1,4 @@
-"""Where the objects of a photo are, for measuring evidence."""
+"""Boxes of the objects in photos, for measuring evidence."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.data.formats.coco_json import read_instances
+from tagsight.data.formats.coco import read_instances
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ MOST_PIXELS = 10**9
 
 
 class PhotoBoxes(NamedTuple):
-    """The objects of one photo.
+    """Boxes of one photo.
 
     Attributes:
-        size: ``(width, height)`` of the photo that the boxes are drawn in, pixels.
+        size: ``(width, height)`` of the photo that the boxes refer to, in pixels.
         boxes: For each label with objects, ``(n, 4)`` float, left, top, right, bottom in pixels.
     """
 
@@ -34,28 +34,28 @@ class PhotoBoxes(NamedTuple):
 
 @dataclass(frozen=True)
 class Boxes:
-    """The objects of a collection.
+    """Boxes of a collection.
 
     Attributes:
-        names: Labels that have been drawn; a photo without boxes of one of them does not show it.
-        photos: What is known of each photo, by its path below the folder of the photos.
+        names: Labels with boxes; a photo without a box of one of them does not show it.
+        photos: The boxes of each photo, by its path below the folder of the photos.
     """
 
     names: tuple[str, ...]
     photos: Mapping[str, PhotoBoxes]
 
     def of(self, path: Path) -> PhotoBoxes | None:
-        """The boxes of a photo, found by the longest end of its path that is known."""
+        """Return the boxes of a photo, found by the longest known suffix of its path."""
         parts = path.parts
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
         return next((self.photos[end] for end in ends if end in self.photos), None)
 
 
 def read_boxes(file: Path) -> Boxes:
-    """Read the boxes of a COCO file; boxes without area are left out.
+    """Read the boxes of a COCO file; boxes without area are skipped.
 
     Raises:
-        DataError: If the file cannot be understood, naming the key.
+        DataError: If the file cannot be understood; the message names the key.
     """
     photos, names, objects = read_instances(file)
     corners: dict[tuple[int | str, str], list[list[float]]] = {}

@@ -1,4 +1,4 @@
-"""Photos are decoded once before a long run, so that nothing surprises it hours later."""
+"""A check of all photos before a long run: each is decoded once."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 LARGEST_FILE = 2**30
 """Bytes of a photo's file, which is held in memory while it is checked."""
 
-
 MAX_BAD, MAX_BAD_FEW = 0.01, 5
-"""Photos that may be unusable: this fraction, or this many where that is more."""
+"""Photos that may be unusable by default: this fraction, or this number if it is more."""
 
 
 class Problem(NamedTuple):
-    """A photo that cannot be used, and why."""
+    """A photo that cannot be used, and the reason."""
 
     path: Path
     reason: str
@@ -38,11 +37,11 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Check:
-    """What is known of photos after each has been decoded once.
+    """Result of a check of photos.
 
     Attributes:
         problems: Photos that are missing, too large or damaged.
-        hashes: 16 bytes of BLAKE2b of the file, for every photo that is sound.
+        hashes: 16 bytes of BLAKE2b of the file, for every usable photo.
     """
 
     problems: tuple[Problem, ...]
@@ -61,10 +60,15 @@ def check_photos(
 
     Args:
         paths: The photos.
-        workers: Number of threads; one photo each is in memory.
+        workers: Number of threads; each holds one photo in memory.
         progress: Called in this thread after each photo with the number done and the total.
         max_pixels: As for `open_photo`.
         max_memory: As for `open_photo`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> check_photos([Path("missing.jpg")], workers=1).problems[0].reason
+        'does not exist'
     """
 
     def examine(path: Path) -> bytes | str:
@@ -86,27 +90,27 @@ def check_photos(
 def without_problems(
     annotations: Annotations, check: Check, *, max_bad: float | None = None
 ) -> Annotations:
-    """Leave out the rows whose photos cannot be used.
+    """Drop the rows whose photos cannot be used.
 
     Args:
         annotations: The rows.
-        check: What `check_photos` found.
-        max_bad: Largest fraction of the rows that may be left out; by default 0.01, or 5 rows
-            where that is more.
+        check: Result of `check_photos`.
+        max_bad: Largest fraction of the rows that may be dropped; by default 0.01, or 5 rows if
+            that is more.
 
     Raises:
-        DataError: If more are bad, or all, with the first few.
+        DataError: If more are unusable, or all; the message lists the first few.
     """
     reasons = dict(check.problems)
     bad = [path for path in annotations.paths if path in reasons]
     if bad and len(bad) == len(annotations):
-        msg = f"expected a photo that can be used, got none of {len(bad):,}, {_first(bad, reasons)}"
+        msg = f"expected a usable photo, got none of {len(bad):,}, {_first(bad, reasons)}"
         raise DataError(msg)
     if len(bad) > _most_bad(len(annotations), max_bad):
         allowed = "1 %, or 5," if max_bad is None else f"{max_bad:.3g}"
         msg = (
             f"expected at most {allowed} of {amount(len(annotations), 'photo')} to be unusable "
-            f"(--max-bad), got {len(bad):,}, {_first(bad, reasons)}"
+            f"(`max_bad`), got {len(bad):,}, {_first(bad, reasons)}"
         )
         raise DataError(msg)
     return annotations.select(

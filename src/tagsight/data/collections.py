@@ -1,4 +1,4 @@
-"""DOWNLOADS: collections that papers measure on, from those who publish them."""
+"""Downloads of the collections that papers evaluate on, from their publishers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Following: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int
 
 
 class Part(NamedTuple):
-    """A folder that is there as a whole or not at all.
+    """A folder that a download completes or does not create at all.
 
     Attributes:
-        folder: Its path below the folder that the user names.
-        counted: A pattern of files in it.
-        files: How many there are when it is complete.
+        folder: Its path below the user's folder.
+        counted: Pattern of the files to count in it.
+        files: Number of such files in the complete folder.
     """
 
     folder: str
@@ -38,9 +38,9 @@ class Archive(NamedTuple):
     """An archive of a collection.
 
     Attributes:
-        remote: Where it is.
-        into: Folder below the user's that it is unpacked into.
-        gives: The parts that it fills, by their folders.
+        remote: Its address.
+        into: Folder below the user's folder to unpack it into.
+        gives: Folders of the parts that it contains.
     """
 
     remote: Remote
@@ -52,10 +52,10 @@ class Download(NamedTuple):
     """A collection that can be downloaded.
 
     Attributes:
-        description: What it is, and under which terms.
-        archives: What is fetched.
-        parts: What is there afterwards.
-        source: What ``tagsight train`` reads, below the user's folder.
+        description: Its size and terms of use, in one sentence.
+        archives: The files to fetch.
+        parts: The folders they are unpacked to.
+        source: Labels to train on, below the user's folder.
     """
 
     description: str
@@ -65,7 +65,7 @@ class Download(NamedTuple):
 
 
 _VOC = "https://thor.robots.ox.ac.uk/pascal/VOC/voc2007/"
-# The collection's own host has no certificate of its own name; this is the same store.
+# The certificate of the collection's own host names another; this is the same store.
 _COCO = "https://s3.amazonaws.com/images.cocodataset.org/"
 _MIRFLICKR = "https://press.liacs.nl/mirflickr/mirflickr25k.v3b/"
 
@@ -159,23 +159,22 @@ NOT_DISTRIBUTED: dict[str, tuple[str, ...]] = {
 
 
 def download(name: str, out: Path, following: Following) -> list[str]:
-    """Fetch what is missing of a collection, verify it and unpack it.
+    """Fetch the missing parts of a collection, verify and unpack them.
 
-    The archives stay where they are, so that nothing is fetched a second time; those that a user
-    has put there are taken.
+    The archives are kept, so that nothing is fetched twice; archives that the user has put into
+    the folder are used.
 
     Args:
         name: A key of `DOWNLOADS`.
-        out: The user's folder; archives go into it, and the parts below it.
-        following: Shows how far a piece of work is, for as long as its block lasts.
+        out: The user's folder; archives are written into it, and the parts below it.
+        following: Makes a context manager that shows the progress of one step.
 
     Returns:
-        Sentences on what was verified and where it is.
+        Sentences that say what was verified and where it is.
 
     Raises:
         UnreachableError: If a host cannot be reached.
-        DataError: If an archive is not what it should be, a part is there incomplete, or the disk
-            is too small.
+        DataError: If an archive is damaged, a part exists but is incomplete, or the disk is full.
     """
     wanted = DOWNLOADS[name]
     missing = [part for part in wanted.parts if not is_complete(part, out)]
@@ -200,16 +199,16 @@ def download(name: str, out: Path, following: Following) -> list[str]:
 
 
 def is_complete(part: Part, out: Path) -> bool:
-    """Whether a part has all its files."""
+    """Return whether a part has all its files."""
     found = sum(1 for _ in (out / part.folder).glob(part.counted))
     return found >= part.files
 
 
 def by_hand(name: str, out: Path) -> list[str]:
-    """What to fetch by other means, and where to put it, in lines of text."""
+    """Say in lines of text which files to fetch by other means, and where to put them."""
     wanted = DOWNLOADS[name]
     return [
-        f"To do it by hand, put these files into {out} and run the same command again:",
+        f"To do it by hand, put these files into {out} and start the download again:",
         *(f"  {archive.remote.url} ({_facts(archive.remote)})" for archive in wanted.archives),
         "or unpack them so that these folders are there:",
         *(f"  {out / part.folder}" for part in wanted.parts),
@@ -228,7 +227,7 @@ def _verified(remote: Remote) -> str:
 
 
 def _require_room(archives: Sequence[Archive], out: Path) -> None:
-    """Photos are hardly smaller in an archive: what is to come is needed twice."""
+    """Require free space for archives and their content, which is about as large."""
     sizes = {archive.remote.name: archive.remote.size or 0 for archive in archives}
     to_come = sum(size for file, size in sizes.items() if not (out / file).exists())
     needed = to_come + sum(sizes.values())
@@ -241,7 +240,7 @@ def _require_room(archives: Sequence[Archive], out: Path) -> None:
 def _fill(
     missing: Sequence[Part], archives: Sequence[Archive], out: Path, following: Following
 ) -> None:
-    """Unpack beside the place, and move what is complete into it."""
+    """Unpack into a temporary folder, and move complete parts to their place."""
     with tempfile.TemporaryDirectory(prefix=".unpacking.", dir=out) as name:
         beside = Path(name)
         for archive in archives:
@@ -262,7 +261,7 @@ def _fill(
 
 
 def _without_folder_of_same_name(folder: Path) -> None:
-    """Archives of loose files come with a folder around them or without."""
+    """Remove the folder around loose files that some archives have."""
     inner = folder / folder.name
     if inner.is_dir():
         for entry in list(inner.iterdir()):

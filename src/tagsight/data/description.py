@@ -1,4 +1,4 @@
-"""What was understood of a collection, and what is odd about it."""
+"""Summary of a collection: its counts, and warnings about it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Pair(NamedTuple):
         second: Another label.
         together: Photos with both.
         second_given_first: Share of the photos with the first label that have the second.
-        first_given_second: The other way round.
+        first_given_second: Share of the photos with the second label that have the first.
     """
 
     first: str
@@ -40,22 +40,22 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Description:
-    """A collection in plain values.
+    """Summary of a collection in plain values.
 
     Attributes:
         format: Name of the reader.
         comparisons: Its counts beside published ones.
-        checked: Whether the photos were opened; else there are no problems and no duplicates.
+        checked: Whether the photos were opened; otherwise problems and duplicates are empty.
         photos: Number of rows.
         labels: Number of labels.
         labels_per_photo: Mean number of labels that are present.
-        splits: Rows of each split; empty without splits.
-        counts: For each label, photos in which it is present: ``all``, and in each split.
+        splits: Number of rows of each split; empty without splits.
+        counts: For each label, number of photos in which it is present: ``all``, and each split.
         pairs: The pairs that occur together most, the most frequent first.
-        unlabelled: Photos in which no label is present.
-        unknown: Targets that are unknown.
+        unlabelled: Number of photos in which no label is present.
+        unknown: Number of unknown targets.
         without_positive: Labels that no training photo has.
-        inseparable: Pairs of which no photo has only one.
+        inseparable: Pairs of labels that only occur together.
         problems: Photos that cannot be used.
         duplicates: Groups of photos with equal content.
     """
@@ -77,7 +77,7 @@ class Description:
     duplicates: tuple[tuple[Path, ...], ...]
 
     def as_dict(self) -> dict[str, object]:
-        """Values that JSON knows."""
+        """Return the summary as values for JSON."""
         return asdict(self) | {
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "pairs": [pair._asdict() for pair in self.pairs],
@@ -85,11 +85,12 @@ class Description:
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
         }
 
-    def lines(self, most: int = 10) -> list[str]:
-        """Text for a terminal, without marks of any kind.
+    def lines(self, most: int = 10, *, all_in: str = "as_dict() lists them all") -> list[str]:
+        """Return the summary as lines of plain text.
 
         Args:
-            most: Warnings of a kind to give in full.
+            most: Number of warnings of a kind to list.
+            all_in: Says where all warnings are listed.
         """
         splits = ", ".join(f"{size:,} {split}" for split, size in self.splits.items())
         width = max(map(len, self.counts))
@@ -109,7 +110,7 @@ class Description:
                 for name, count in self.counts.items()
             ),
             *self._pair_lines(),
-            *self._warnings(most),
+            *self._warnings(most, all_in),
         ]
 
     def _photo_line(self) -> str:
@@ -128,7 +129,7 @@ class Description:
         ]
         return ["", "most often together", *lines] if lines else []
 
-    def _warnings(self, most: int) -> list[str]:
+    def _warnings(self, most: int, all_in: str) -> list[str]:
         kinds = {
             "labels in no training photo": [
                 f"{name!r} is in no training photo" for name in self.without_positive
@@ -147,19 +148,29 @@ class Description:
         for kind, warnings in kinds.items():
             lines += warnings[:most]
             if len(warnings) > most:
-                lines.append(f"{len(warnings) - most:,} more {kind}; --json lists them all")
+                lines.append(f"{len(warnings) - most:,} more {kind}; {all_in}")
         return ["", *lines] if lines else []
 
 
 def describe(
     annotations: Annotations, check: Check | None = None, *, most: int = 10
 ) -> Description:
-    """Count what a collection has.
+    """Summarise a collection.
 
     Args:
         annotations: The rows.
-        check: What `check_photos` found, for problems and duplicates; None if nobody looked.
+        check: Result of `check_photos`, for problems and duplicates; None to leave them out.
         most: Number of pairs to list.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = (Path("a.jpg"), Path("b.jpg"))
+        >>> rows = Annotations(("dog", "sky"), paths, torch.tensor([[1, 1], [0, -1]]), None, "any")
+        >>> found = describe(rows)
+        >>> found.labels_per_photo, found.unlabelled, found.unknown, found.inseparable
+        (1.0, 1, 1, (('dog', 'sky'),))
     """
     present = annotations.targets == 1
     number = {split: index for index, split in enumerate(annotations.split_sizes)}

@@ -1,4 +1,4 @@
-"""Files from the web: bounded, verified, and resumed where they broke off."""
+"""Downloads of files: bounded in size, verified, and resumed after a broken connection."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ BLOCK = 2**20
 PATIENCE = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
-AGAIN = "what was here is of another file and removed: try again"
+AGAIN = "the partial file belonged to another one and was removed: try again"
 LARGEST_UNKNOWN = 2**30
-"""Bytes of a file whose size the server states and nobody else."""
+"""Bytes of a file whose size only the server states."""
 
 
 class _ShorterError(Exception):
-    """The server's file ends before the place that was asked for."""
+    """The server's file is shorter than the requested offset."""
 
 
 class UnreachableError(DataError):
-    """A host that does not answer, or not with the file."""
+    """The host does not answer, or answers with something else."""
 
 
 class Remote(NamedTuple):
@@ -43,8 +43,8 @@ class Remote(NamedTuple):
 
     Attributes:
         url: Its address.
-        size: Bytes, or None where they are not known: then the server is asked.
-        md5: Hexadecimal MD5 where its publisher states one.
+        size: Bytes, or None to ask the server.
+        md5: Hexadecimal MD5 if its publisher states one.
     """
 
     url: str
@@ -53,32 +53,32 @@ class Remote(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the file is called there."""
+        """Last part of the address."""
         return Path(urlsplit(self.url).path).name
 
 
 def fetch(
     remote: Remote, folder: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Bring a file into a folder, or find it there.
+    """Download a file into a folder, unless it is already there.
 
-    Until it is whole and verified it is called ``<name>.part``. If the connection breaks, the rest
-    is asked for as long as something arrives each time, and otherwise at the next call. The server
-    is asked whether the file is still the same; if it has changed, or the server knows no parts,
-    it comes from the beginning.
+    Until it is complete and verified, it is named ``<name>.part``. If the connection breaks, the
+    rest is requested again as long as each attempt brings some bytes, and otherwise by the next
+    call. The request names the version of the partial file; if the server's file has changed, or
+    the server does not support partial requests, the download starts from the beginning.
 
     Args:
         remote: The file.
-        folder: Where it goes.
-        progress: Called with the bytes that have come in this call, and how many it needs.
+        folder: The target folder.
+        progress: Called with the bytes received in this call, and the number it needs.
 
     Returns:
         The file's path.
 
     Raises:
-        UnreachableError: If the host cannot be reached, or the transfer breaks off; what has come
-            is kept.
-        DataError: If what came, or what lies there, is not the file.
+        UnreachableError: If the host cannot be reached, or the transfer breaks off; the partial
+            file is kept.
+        DataError: If the received or the existing file is not the expected one.
     """
     target = folder / remote.name
     if target.exists():
@@ -109,7 +109,7 @@ def fetch(
 
 
 class _Part:
-    """What has come of a file, and by what the server would know the same file again."""
+    """A partial file, and the validator (RFC 9110) that identifies its version to the server."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
@@ -137,7 +137,7 @@ class _Part:
 
 
 class _NoDowngrade(HTTPRedirectHandler):
-    """Follow redirections, but never from an encrypted connection to a plain one."""
+    """Follow redirections, but never from https to http."""
 
     def redirect_request(
         self,
@@ -149,7 +149,7 @@ class _NoDowngrade(HTTPRedirectHandler):
         newurl: str,
     ) -> Request | None:
         if req.type == "https" and urlsplit(newurl).scheme != "https":
-            failure = f"expected {req.full_url} to stay encrypted, got sent to {newurl}"
+            failure = f"expected {req.full_url} to stay encrypted, got redirected to {newurl}"
             raise UnreachableError(failure)
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]  # typeshed names the other class of headers
 
@@ -179,12 +179,12 @@ def _transfer(url: str, size: int, part: _Part, progress: Callable[[int, int], N
 
 @contextmanager
 def _answer(request: Request) -> Iterator[HTTPResponse]:
-    """Open an address; whatever the network does to us becomes one sentence."""
+    """Open an address; every network failure becomes an `UnreachableError`."""
     trouble = f"{urlsplit(request.full_url).hostname} cannot be reached"
     try:
         opener = build_opener(_NoDowngrade)
         with cast("HTTPResponse", opener.open(request, timeout=PATIENCE)) as response:
-            trouble = f"{request.full_url} broke off, and the same command goes on from there"
+            trouble = f"{request.full_url} broke off, and another call resumes it"
             yield response
     except HTTPError as error:
         with error:
@@ -200,7 +200,7 @@ def _answer(request: Request) -> Iterator[HTTPResponse]:
 
 
 def _continues(response: HTTPResponse, part: _Part, size: int, validator: str) -> bool:
-    """Whether an answer is the rest of the file whose beginning is here, or the whole file."""
+    """Return whether a response continues the partial file; otherwise it is the whole file."""
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         return False
     expected = f"bytes {part.size}-{size - 1}/{size}"

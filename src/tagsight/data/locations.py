@@ -1,4 +1,4 @@
-"""DATA_PLACES: where the collections of the paper lie below one folder, and how to come by them."""
+"""Places of the paper's collections below one folder, and how to obtain them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class DataPlace(NamedTuple):
-    """A collection below the user's folder.
+    """Paths of a collection below the user's folder.
 
     Attributes:
-        source: What is read: a file or folder.
-        obtain: How to come by it; ``{root}`` stands for the user's folder.
-        protocol: How the literature reads it, a key of `PROTOCOLS`, or None for its own splits.
-        images: Folder of the photos, where it is not the usual one.
+        source: File or folder of the labels.
+        obtain: How to obtain it; ``{root}`` stands for the user's folder.
+        protocol: A key of `PROTOCOLS`, or None for the collection's own splits.
+        images: Folder of the photos, if it is not the default of the format.
         boxes: File of boxes, if there is one.
     """
 
@@ -69,13 +69,13 @@ DATA_PLACES: dict[str, DataPlace] = {
 
 
 class Collection(NamedTuple):
-    """A collection that was found.
+    """A collection that was read.
 
     Attributes:
-        name: A key of `DATA_PLACES`, or what a file of the user's own is called.
+        name: A key of `DATA_PLACES`, or the stem of the user's file.
         annotations: Its rows.
         boxes: Boxes of its objects, if it has any.
-        arguments: What the other commands are given to read it.
+        arguments: Command-line arguments with which other commands read it.
     """
 
     name: str
@@ -85,14 +85,14 @@ class Collection(NamedTuple):
 
 
 def read_collection(name: str, root: Path) -> Collection:
-    """Read a collection of `DATA_PLACES` below a folder, or labels of one's own.
+    """Read a collection of `DATA_PLACES` below a folder, or the user's own labels.
 
     Args:
         name: A key of `DATA_PLACES`, or a file or folder of a known format.
         root: The folder.
 
     Raises:
-        DataError: If it is not there, with what to obtain and where to put it; if it is unknown.
+        DataError: If it is unknown or missing; the message says how to obtain it.
     """
     if name not in DATA_PLACES:
         return _own(Path(name))

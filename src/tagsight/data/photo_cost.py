@@ -1,7 +1,7 @@
-"""What decoding a photo takes, told from its header: memory and work, before they are spent.
+"""Cost of decoding a photo, memory and work, predicted from its header.
 
-The figures are those of Pillow and of the libraries behind it, as ``benchmarks/photo_budget.py``
-measures them for each format and mode: none is more than 1.5 times what is told here.
+The constants describe Pillow and the libraries it uses. ``benchmarks/photo_budget.py`` measures
+each format and mode: memory is at most 1.5 times the prediction.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 
 MAX_WORK = 3_200_000_000
-"""Passes over a pixel that decoding a photo may take: 16 over each of 200 million."""
+"""Most work of decoding a photo, in passes over one pixel: 16 for each of 200 million."""
 
 OVERHEAD = 24 * 2**20
-"""Bytes that any photo takes: tables of decoders, strips that are being converted."""
+"""Bytes that any photo takes: decoder tables, strips during conversion."""
 
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
-"""Bytes that Pillow keeps for a pixel of a mode; of every other, RGB as well, it is four."""
+"""Bytes per pixel that Pillow uses for a mode; four for all others, RGB included."""
 
 IN_PYTHON = 500
-"""Passes that decoding a sample in Python is worth."""
+"""Work of decoding one sample in Python, in passes."""
 
 WORDS = 2**20 // 2 * 48
-"""Bytes of the shortest words in a part of a text that is decoded at a time, of 1 MiB."""
+"""Bytes of the Python strings that 1 MiB of the shortest words is split into."""
 
 A_STRIP = 2000
-"""Passes that a strip or tile of a TIFF is worth, besides those over its pixels."""
+"""Work of a strip or tile of a TIFF besides that of its pixels, in passes."""
 
 
 class Cost(NamedTuple):
-    """What decoding a photo takes.
+    """Cost of decoding a photo.
 
     Attributes:
-        memory: Bytes at the peak, over those that the process has without it.
-        work: Passes over a pixel.
+        memory: Bytes at the peak, in addition to those of the process without it.
+        work: Number of passes over a pixel.
     """
 
     memory: int
@@ -53,12 +53,12 @@ class Cost(NamedTuple):
 
 
 class Loading(NamedTuple):
-    """What a decoder takes besides the pixels that it gives and the file.
+    """Cost of a decoder besides its output pixels and the file.
 
     Attributes:
-        work: Passes over a pixel.
-        peak: Bytes while it works.
-        kept: Bytes that it keeps then.
+        work: Number of passes over a pixel.
+        peak: Bytes while it decodes.
+        kept: Bytes that it keeps afterwards.
     """
 
     work: int
@@ -69,13 +69,13 @@ class Loading(NamedTuple):
 def decoding_cost(
     photo: Image.Image, whole: tuple[int, int], file_size: int, *, turned: bool
 ) -> Cost:
-    """Predict what an opened photo takes until it is upright RGB.
+    """Predict the cost of turning an opened photo into upright RGB.
 
     Args:
-        photo: Opened, and reduced if it is decoded smaller than it is.
-        whole: Width and height in pixels before that.
+        photo: Opened, with `draft` applied if it is decoded at a reduced size.
+        whole: Width and height in pixels before the reduction.
         file_size: Bytes of its file.
-        turned: Whether it has to be turned by its orientation.
+        turned: Whether its orientation requires a rotation or reflection.
     """
     loading = _loading(photo, prod(whole), file_size)
     pixels = prod(photo.size)
@@ -85,12 +85,17 @@ def decoding_cost(
 
 
 def pixel_bytes(mode: str) -> int:
-    """Bytes that Pillow keeps for a pixel."""
+    """Return the bytes per pixel that Pillow uses for a mode.
+
+    Example:
+        >>> pixel_bytes("L"), pixel_bytes("RGB")
+        (1, 4)
+    """
     return PIXEL_BYTES.get(mode, 4)
 
 
 def _converting(photo: Image.Image, *, turned: bool) -> int:
-    """Most bytes a pixel that `tagsight.data.srgb.upright_rgb` holds at a time."""
+    """Return the peak bytes per pixel of `tagsight.data.srgb.upright_rgb`."""
     own = pixel_bytes(photo.mode)
     steps = [own]
     if is_deep(photo.mode):
@@ -115,43 +120,43 @@ def _is_loaded(photo: ImageFile.ImageFile) -> bool:
 
 
 def _jpeg(photo: ImageFile.ImageFile, pixels: int, _: int) -> Loading:
-    """One of several scans is held in coefficients, all of it, and gone over in each scan."""
+    """With several scans, all coefficients are kept, and each scan passes over them."""
     layers: list[tuple[int, int, int, int]] = getattr(photo, "layer", [])
     scans = count_scans(photo, len(layers), progressive="progressive" in photo.info)
     if scans <= 1 or not layers:
         return Loading(pixels)
-    # The one with the most samples has one for each pixel.
+    # The component with the highest sampling has one sample per pixel.
     samples = [across * down for _, across, down, _ in layers]
     return Loading(scans * pixels, 2 * pixels * sum(samples) / max(1, *samples))
 
 
 def _webp(photo: ImageFile.ImageFile, pixels: int, file_size: int) -> Loading:
-    """Two canvases, of which nothing is freed, a frame and a copy of it; and the file again."""
+    """Two canvases, which are kept, a frame and its copy, and a copy of the file."""
     del photo
     return Loading(pixels, 12 * pixels + file_size, 8 * pixels + file_size)
 
 
 def _avif(photo: ImageFile.ImageFile, pixels: int, file_size: int) -> Loading:
-    """Planes of up to 16 bits, and those that are handed over."""
+    """Planes of up to 16 bits, and the output planes."""
     colours = 3 if photo.mode == "L" else 10
     return Loading(pixels, colours * pixels + file_size, colours / 3 * pixels)
 
 
 def _heif(photo: ImageFile.ImageFile, pixels: int, file_size: int) -> Loading:
-    """Planes of the bits that it has, and those that are handed over."""
+    """Planes of the photo's bit depth, and the output planes."""
     depth = 1 if photo.info.get("bit_depth", 8) <= 8 else 2
     colours = 2.5 if photo.mode == "L" else 6
     return Loading(pixels, depth * colours * pixels + file_size)
 
 
 def _jpeg2000(photo: ImageFile.ImageFile, pixels: int, _: int) -> Loading:
-    """A tile in 32 bits, and as it is handed over."""
+    """A tile in 32 bits, and its output."""
     tile = largest_tile(photo)
     return Loading(pixels, 1.1 * tile.pixels * tile.samples * (4 + tile.depth))
 
 
 def _tiff(photo: ImageFile.ImageFile, pixels: int, _: int) -> Loading:
-    """A strip or tile, as its tags describe it; Pillow turns the photo by itself."""
+    """A strip or tile of the size in the tags; Pillow applies the orientation itself."""
     tags = getattr(photo, "tag_v2", {})
     turned = pixels * pixel_bytes(photo.mode) if tags.get(Base.Orientation, 1) != 1 else 0
     if photo.tile[0][0] != "libtiff":
@@ -162,18 +167,18 @@ def _tiff(photo: ImageFile.ImageFile, pixels: int, _: int) -> Loading:
     else:
         rows = min(tags.get(Base.RowsPerStrip, height), height)
     bits = max(tags.get(Base.BitsPerSample, (8,))) * tags.get(Base.SamplesPerPixel, 1)
-    # Colours that libtiff converts take four bytes besides.
+    # YCbCr is converted by libtiff, which takes four more bytes per pixel.
     strip = width * rows * (bits / 8 + (4 if tags.get(Base.PhotometricInterpretation) == 6 else 0))
     return Loading(pixels + A_STRIP * ceil(pixels / max(1, width * rows)), turned + strip)
 
 
 def _python(photo: ImageFile.ImageFile, pixels: int, file_size: int) -> Loading:
-    """Some kinds of PNM and BMP are decoded value by value into an array, which is copied."""
+    """Some kinds of PNM and BMP are decoded value by value in Python, into an array and a copy."""
     decoder = photo.tile[0][0]
     if decoder not in {"ppm", "ppm_plain", "bmp_rle"}:
         return Loading(pixels)
     samples = pixels * len(photo.getbands())
-    # Plain text is held twice, with and without comments, and words of a part of it.
+    # Plain text is kept with and without comments, and split into words block by block.
     text = file_size + WORDS if decoder == "ppm_plain" else 0
     return Loading(IN_PYTHON * samples, 2.25 * samples * (4 if photo.mode == "I" else 1) + text)
 
@@ -189,4 +194,4 @@ _READERS: dict[str, Callable[[ImageFile.ImageFile, int, int], Loading]] = {
     "PPM": _python,
     "BMP": _python,
 }
-"""What the decoders of formats take; that of the others is little."""
+"""Decoders with a considerable cost, by format."""

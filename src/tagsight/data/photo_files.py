@@ -1,4 +1,4 @@
-"""Photos found among files, in folders and in tars."""
+"""Search for photos in files, folders and tars."""
 
 from __future__ import annotations
 
@@ -19,24 +19,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OnProblem = Callable[[Path, str], object]
-"""Called with what is left out, and why."""
+"""Called with a path that is skipped, and the reason."""
 
 
 def find_photos(paths: Iterable[Path], *, on_problem: OnProblem | None = None) -> Iterator[Path]:
-    """The photos among files, in folders and in tars, a folder's entries in alphabetical order.
+    """Find the photos in files, folders and tars; entries of a folder in alphabetical order.
 
-    A file that is given is yielded whatever its name ends in; in folders and in tars that are
-    given `PHOTO_SUFFIXES` decide, and hidden files and folders are passed over. Each folder is
-    entered once, so that links make no circles.
+    A given file is yielded whatever its suffix; in folders and tars, files with a suffix of
+    `PHOTO_SUFFIXES` are, except in hidden folders or with hidden names. Each folder is entered
+    once, so that circular links do no harm.
 
     Args:
         paths: Files, folders and tars.
-        on_problem: Called with what cannot be examined, and why: links that lead nowhere or in a
-            circle, what one may not enter, folders that one may not list. The rest is found. By
-            default it is logged as a warning.
+        on_problem: Called with each path that cannot be examined, and the reason: broken or
+            circular links, and files and folders without permission. The search continues. By
+            default a warning is logged.
 
     Raises:
-        DataError: If a path does not exist, before anything is yielded, or a tar is not sound.
+        DataError: If a path does not exist, before anything is yielded, or a tar is damaged.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     for name in ("b.JPG", "a.png", "notes.md", ".hidden.png"):
+        ...         Path(folder, name).touch()
+        ...     print([photo.name for photo in find_photos([Path(folder)])])
+        ['a.png', 'b.JPG']
     """
     given = list(paths)
     for path in given:
@@ -47,7 +55,7 @@ def find_photos(paths: Iterable[Path], *, on_problem: OnProblem | None = None) -
 
 
 def _is_there(path: Path) -> bool:
-    """Whether there is something at a path, be it what cannot be examined."""
+    """Return whether a path exists, even if it cannot be examined."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -92,9 +100,9 @@ def _walk(folder: Path, entered: set[tuple[int, int]], on_problem: OnProblem) ->
 def _listed(
     folder: Path, entered: set[tuple[int, int]], on_problem: OnProblem
 ) -> Iterator[tuple[Path, bool]]:
-    """The photos and folders in a folder, and which of the two each is.
+    """Return the photos and folders in a folder, and whether each is a folder.
 
-    Of a folder with many photos nothing but their names is held.
+    Only file names are kept in memory.
     """
     names: list[str] = []
     folders: set[str] = set()
@@ -121,7 +129,7 @@ def _kind_of(entry: os.DirEntry[str], on_problem: OnProblem) -> Literal["photo",
         if entry.is_dir():
             return "folder"
         if not entry.is_file():
-            entry.stat()  # a link that leads nowhere is no error until then
+            entry.stat()  # raises for a broken link, for which the calls above return False
         elif Path(entry.name).suffix.lower() in PHOTO_SUFFIXES:
             return "photo"
     except OSError as error:

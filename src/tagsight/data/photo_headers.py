@@ -1,4 +1,4 @@
-"""Headers of photos that somebody made to be expensive, read before a decoder sees them."""
+"""Headers of photos, examined before a decoder runs: files may be made to be expensive."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from PIL import ImageFile
 
 MOST_READS = 2**18
-"""Pieces that a file is read in: one of millions of empty chunks is refused within a second."""
+"""Calls of read for one file: millions of empty chunks are refused within a second."""
 
 MOST_STRIPS = 2**17
-"""Strips or tiles of a TIFF; a photo with a strip for each line has some thousands."""
+"""Strips or tiles of a TIFF; a photo with a strip per line has some thousands."""
 
 MOST_SCANS = 100
-"""Of a JPEG; encoders write about ten."""
+"""Scans of a JPEG; encoders write about ten."""
 
 MOST_SEGMENTS = 100 * MOST_SCANS
-"""Of a JPEG behind its first scan, where there are tables and scans."""
+"""Segments of a JPEG after its first scan: tables and further scans."""
 
 _COMMENT = re.compile(rb"#[^\r\n]*")
 
 
 class Metered:
-    """A file that can be read so many times, for decoders that read headers piece by piece.
+    """Wrap a file and limit the calls of read, for decoders that read headers in small pieces.
 
     Args:
-        file: The file, of which everything else is passed on.
-        reads: How many times.
+        file: The file; all other attributes are those of the file.
+        reads: Number of calls.
     """
 
     def __init__(self, file: IO[bytes], reads: int = MOST_READS) -> None:
@@ -47,14 +47,14 @@ class Metered:
         self.tell = file.tell
 
     def unmetered(self) -> None:
-        """Let it be read as often as anybody likes, by decoders whose work is known."""
+        """Lift the limit, for decoders whose work is bounded otherwise."""
         self._left = inf
 
     def read(self, size: int = -1) -> bytes:
-        """Read as the file does.
+        """Read from the file.
 
         Raises:
-            TooLargeError: If that was too often.
+            TooLargeError: If there were too many calls.
         """
         self._left -= 1
         if self._left < 0:
@@ -67,16 +67,16 @@ class Metered:
 
 
 def prepared(file: IO[bytes]) -> IO[bytes]:
-    """Give a file that Pillow can open at a cost that its size bounds: in most cases the same.
+    """Return a file that Pillow opens at a cost proportional to its size: usually the file itself.
 
-    Of PNM in plain text Pillow takes comments out one by one, in time that grows with their square;
-    here they are taken out before.
+    Pillow removes comments from plain-text PNM one by one, in quadratic time; here they are removed
+    beforehand.
 
     Args:
-        file: Any photo, at its beginning; it is left there.
+        file: Any photo, at its beginning, where it is left.
 
     Raises:
-        TooLargeError: If it is a TIFF of too many strips.
+        TooLargeError: If it is a TIFF with too many strips.
     """
     start = file.read(16)
     file.seek(0)
@@ -88,7 +88,7 @@ def prepared(file: IO[bytes]) -> IO[bytes]:
 
 
 class _Layout(NamedTuple):
-    """How a TIFF writes places and numbers, where that of its directory is, and their counter."""
+    """Layout of a TIFF: type of offsets, position of the first one, type of the tag count."""
 
     number: str
     directory: int
@@ -106,13 +106,13 @@ _MOST_TAGS = 2**16
 
 
 def require_few_strips(file: IO[bytes]) -> None:
-    """Refuse a TIFF of too many strips or tiles: Pillow makes objects of each when it opens it.
+    """Refuse a TIFF with too many strips or tiles, as Pillow creates objects for each on opening.
 
     Args:
-        file: Any photo, at its beginning; it is left there.
+        file: Any photo, at its beginning, where it is left.
 
     Raises:
-        TooLargeError: If it is such.
+        TooLargeError: If there are more than `MOST_STRIPS`.
     """
     start = file.read(16)
     order, layout = _TIFF.get(start[:4], ("", None))
@@ -133,19 +133,19 @@ def _unpacked(layout: str, file: IO[bytes]) -> tuple[Any, ...]:
     return struct.unpack(layout, file.read(size).ljust(size, b"\0"))
 
 
-# In the pixels 0xFF is followed by zero, or by the marks of restarts.
+# Within pixel data, 0xFF is followed by 0 or by a restart marker (0xD0 to 0xD7).
 _SEGMENT = re.compile(rb"\xff+([\x02-\xcf\xd8-\xfe])")
 _START_OF_PHOTO, _END_OF_PHOTO, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 
 
 def count_scans(photo: ImageFile.ImageFile, components: int, *, progressive: bool) -> int:
-    """Count the passes that a JPEG's decoder makes over the whole photo.
+    """Count the scans of a JPEG: the decoder passes over the whole photo in each.
 
     Args:
-        photo: As Pillow has opened it.
-        components: Of its colours.
-        progressive: Whether it says that it comes in several scans. Others may do so as well; of
-            those in one scan, as most are, only the header is read.
+        photo: Opened by Pillow.
+        components: Number of colour components.
+        progressive: Whether it is a progressive JPEG. Others may have several scans too, but if the
+            first has all components, as in most, only the header is read.
 
     Raises:
         TooLargeError: If there are more than `MOST_SCANS`, or too many other segments.
@@ -162,9 +162,9 @@ def count_scans(photo: ImageFile.ImageFile, components: int, *, progressive: boo
 
 
 def _is_one_scan(file: IO[bytes], components: int, end: int) -> bool:
-    """Whether the header that ends there begins a scan of all components.
+    """Return whether the scan header that ends at ``end`` has all components.
 
-    If that of a scan of fewer does, its mark is found in what would be the components of this one.
+    The header of a scan with fewer components is shorter, so its marker appears later.
     """
     size = 8 + 2 * components
     file.seek(max(0, end - size))
@@ -174,7 +174,7 @@ def _is_one_scan(file: IO[bytes], components: int, end: int) -> bool:
 
 
 def _first_scan(file: IO[bytes]) -> int:
-    """Where the header of the first scan ends, or 0 if it is far behind."""
+    """Return the end of the first scan's header, or 0 if it is not in the first 64 KiB."""
     file.seek(0)
     content = file.read(2**16)
     for marker, at in _segments(content):
@@ -198,7 +198,7 @@ def _scans(file: IO[bytes]) -> int:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int]]:
-    """The markers of a JPEG, and where what belongs to them begins."""
+    """Yield the markers of a JPEG, and the position after each."""
     at = 2
     while found := _SEGMENT.search(content, at):
         marker, at = found[1][0], found.end()
@@ -208,12 +208,12 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
 
 
 class Tile(NamedTuple):
-    """What a decoder of JPEG 2000 holds at a time.
+    """Unit of decoding of JPEG 2000.
 
     Attributes:
-        pixels: Of the tile.
-        samples: Of a pixel.
-        depth: Bytes that a sample has when it is handed over; until then it is four.
+        pixels: Pixels of the tile.
+        samples: Samples per pixel.
+        depth: Bytes of a sample in the output; four during decoding.
     """
 
     pixels: int
@@ -225,7 +225,7 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 
 
 def largest_tile(photo: ImageFile.ImageFile) -> Tile:
-    """Find what a JPEG 2000 photo is decoded by; all of it, if its header does not tell."""
+    """Return the tile size of a JPEG 2000 photo; the whole photo if its header has none."""
     file = photo.fp
     assert file is not None
     here = file.tell()
@@ -240,7 +240,7 @@ def largest_tile(photo: ImageFile.ImageFile) -> Tile:
 
 
 def _seek_codestream(file: IO[bytes]) -> None:
-    """Go through the boxes of a file up to the one that holds the codestream."""
+    """Skip the boxes of a file up to the one with the codestream."""
     file.seek(0)
     start = file.read(4)
     file.seek(0)

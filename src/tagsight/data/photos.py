@@ -1,4 +1,4 @@
-"""Photos from disk: opened, and brought to upright sRGB whatever they were."""
+"""Photos from disk, decoded to upright sRGB whatever their format."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from PIL import ImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
-"""What is tried. Pillow knows more; of these it runs no other program (EPS would)."""
+"""Formats that are opened. Pillow knows more, and runs other programs for some (EPS)."""
 
 HEIF_SUFFIXES = frozenset({".heic", ".heif"})
-"""Photos of telephones, which need the extra ``heif``."""
+"""Photos of mobile phones, which need the extra ``heif``."""
 
 RAW_SUFFIXES = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
 )
-"""What cameras keep besides: the preview in it is taken, with the extra ``raw``. Without the extra
-such files are passed over in folders, as their JPEGs mostly lie beside them."""
+"""Raw files of cameras: their preview is decoded, with the extra ``raw``. Without it they are
+skipped in folders, as JPEG files are usually beside them."""
 
 PHOTO_SUFFIXES = (
     (RAW_SUFFIXES if find_spec("rawpy") else frozenset())
@@ -47,13 +47,13 @@ PHOTO_SUFFIXES = (
         | {".ppm", ".pgm", ".pbm", ".avif", ".jp2"}
     )
 )
-"""Endings, in lower case, by which photos are told from other files in a folder."""
+"""Suffixes, in lower case, of the files in a folder that are photos."""
 
 MAX_PIXELS = 200_000_000
 
 MARGIN = 2
-"""Least side that a photo is decoded to, relative to the side that it is warped to. A JPEG of 12
-megapixels is decoded in a fifth of the time; docs/performance.md has what this does to pixels."""
+"""Smallest side that a photo is decoded to, relative to the side it is resized to. Decoding a JPEG
+of 12 megapixels takes a fifth of the time; docs/performance.md measures the effect on pixels."""
 
 WHOLE_SIZE = "whole_size"
 
@@ -67,24 +67,33 @@ def open_photo(
 ) -> Image.Image:
     """Decode a photo to upright 8-bit sRGB.
 
-    The Exif orientation is applied, and an embedded colour profile is followed; of an animation the
-    first frame is taken; transparent parts become white; 16-bit and floating-point grey is scaled,
-    not clipped. What decoding takes is told from the header, and a photo that takes too much is
+    The Exif orientation and an embedded colour profile are applied; an animation gives its first
+    frame; transparent parts become white; 16-bit and floating-point grey is scaled, not clipped.
+    The cost of decoding is predicted from the header, and a photo that exceeds the limits is
     refused before it is decoded.
 
     Args:
-        source: A file, a member of a tar, the bytes of one, or a photo that Pillow has opened,
-            which is left as it is.
+        source: A file, a member of a tar, the bytes of one, or a photo opened by Pillow, which is
+            not changed.
         max_pixels: Most pixels to decode. Pillow's own limit, twice
             ``PIL.Image.MAX_IMAGE_PIXELS``, holds as well.
-        max_memory: Most bytes that decoding may take, all copies together; that the passes over
-            its pixels stay below `tagsight.data.photo_cost.MAX_WORK` bounds the time.
-        least_side: Pixels that width and height may be reduced to, where the decoder can do it by
-            halves, as that of JPEG can, in a fraction of the time; None decodes the whole photo.
+        max_memory: Most bytes that decoding may take, all copies together. Time is bounded by
+            `tagsight.data.photo_cost.MAX_WORK`.
+        least_side: Smallest width and height in pixels to reduce the photo to, if the decoder can
+            halve it while decoding, as for JPEG; None decodes the whole photo.
 
     Raises:
         TooLargeError: If the photo has more pixels, or takes more memory or work.
-        DataError: If it is truncated, or not readable at all.
+        DataError: If it is truncated or not readable.
+
+    Example:
+        >>> from io import BytesIO
+        >>> from PIL import Image
+        >>> file = BytesIO()
+        >>> Image.new("L", (640, 480)).save(file, "JPEG")
+        >>> photo = open_photo(file.getvalue(), least_side=200)
+        >>> photo.mode, photo.size, whole_size(photo)
+        ('RGB', (320, 240), (640, 480))
     """
     limits = _Limits(max_pixels, max_memory)
     with _named(source):
@@ -97,7 +106,7 @@ def open_photo(
 def photo_cost(
     source: Path | bytes | BinaryIO | Image.Image, *, least_side: int | None = None
 ) -> Cost:
-    """Predict what `open_photo` takes for a photo, from its header.
+    """Predict the cost of `open_photo` from the header of a photo.
 
     Raises:
         DataError: If the photo is not readable.
@@ -110,12 +119,12 @@ def photo_cost(
 
 
 def decoding_side(side: int) -> int:
-    """Least side in pixels that a photo has to be decoded to, to be warped to ``side``."""
+    """Return the smallest side in pixels to decode a photo to that is resized to ``side``."""
     return MARGIN * side
 
 
 def whole_size(photo: Image.Image) -> tuple[int, int]:
-    """Width and height in pixels of an opened photo, upright, before it was reduced."""
+    """Return width and height in pixels of a decoded, upright photo before it was reduced."""
     width, height = photo.info.get(WHOLE_SIZE, photo.size)
     return width, height
 
@@ -123,9 +132,14 @@ def whole_size(photo: Image.Image) -> tuple[int, int]:
 def as_square(photo: Image.Image, side: int) -> NDArray[np.uint8]:
     """Resize an upright RGB photo to a square: ``(side, side, 3)`` uint8; bilinear, antialiased.
 
-    Training, evaluation and use all do it here, whatever runs the network. First across and then
-    down, each rounded to whole levels: told to do both at once, Pillow 13 chooses the order by
-    the shape of the photo, and older ones do not.
+    Training, evaluation and inference all use this function. Width and height are resized one
+    after the other: for both at once, Pillow 13 chooses the order by the shape of the photo, and
+    older versions do not, so that results would differ.
+
+    Example:
+        >>> from PIL import Image
+        >>> as_square(Image.new("RGB", (640, 480)), 224).shape
+        (224, 224, 3)
     """
     across = photo.resize((side, photo.height), Image.Resampling.BILINEAR)
     return np.array(across.resize((side, side), Image.Resampling.BILINEAR))
@@ -134,10 +148,14 @@ def as_square(photo: Image.Image, side: int) -> NDArray[np.uint8]:
 def photo_defect(
     content: bytes, *, max_pixels: int = MAX_PIXELS, max_memory: int = MAX_PHOTO_MEMORY
 ) -> str | None:
-    """Why `open_photo` would refuse a file's content, or None if it would not.
+    """Return the reason why `open_photo` would refuse a file's content, or None.
 
-    JPEG is decoded to an eighth of its size: the decoder still reads every byte, so that a
-    truncation shows, in a fraction of the time.
+    JPEG is decoded to an eighth of its size, which is faster: the decoder still reads every byte
+    and detects a truncation.
+
+    Example:
+        >>> photo_defect(b"no photo")
+        'expected a photo, got a file of another kind'
     """
     limits = _Limits(max_pixels, max_memory)
     try:
@@ -154,7 +172,7 @@ class _Limits(NamedTuple):
 
 
 class _Opened(NamedTuple):
-    """A photo whose header is read, its size before it was reduced, and the bytes of its file."""
+    """A photo whose header is read, its size before reduction, and the size of its file."""
 
     photo: ImageFile.ImageFile
     whole: tuple[int, int]
@@ -172,7 +190,7 @@ def _opened(
             raise TooLargeError(_too_much_memory(f"a file of {size:,} bytes", limits))
         metered = Metered(prepared(file))
         with Image.open(cast("IO[bytes]", metered), formats=_formats()) as photo:
-            if photo.format == "PPM":  # read value by value
+            if photo.format == "PPM":  # its decoder reads value by value
                 metered.unmetered()
             whole = _of_size(photo, limits.pixels).size
             if least_side is not None:
@@ -201,7 +219,7 @@ def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
 
 
 def _preview(source: Path) -> bytes:
-    """The file of the preview in a raw photo, which says how it is turned."""
+    """Extract the preview of a raw photo, a file with its own orientation."""
     try:
         import rawpy
     except ImportError:
@@ -242,19 +260,19 @@ def _decoded(
     cost = _cost(photo, whole, file_size)
     _require_affordable(photo, cost, limits)
     photo.load()
-    # Asked after loading: Pillow turns a TIFF upright by itself, and takes the mark away.
+    # Read after loading: Pillow turns a TIFF upright by itself and removes the tag.
     orientation = _orientation(photo)
-    if orientation != 1:  # which may be written behind the pixels
+    if orientation != 1:  # the tag may follow the pixels, so that the first check missed it
         _require_affordable(photo, _cost(photo, whole, file_size), limits)
     upright = upright_rgb(photo, orientation, keep=keep)
-    # Without the mark, or the next reader would turn it again.
+    # Without the orientation, or the next reader would apply it again.
     width, height = whole
     upright.info = {WHOLE_SIZE: (height, width) if orientation in SIDEWAYS else (width, height)}
     return upright
 
 
 def _cost(photo: Image.Image, whole: tuple[int, int], file_size: int) -> Cost:
-    # Pillow loads a PNG to look for an orientation behind its pixels.
+    # For a PNG without Exif before its pixels, getexif() would decode the pixels.
     behind = photo.format == "PNG" and "exif" not in photo.info and getattr(photo, "tile", False)
     turned = not behind and _orientation(photo) != 1
     return decoding_cost(photo, whole, file_size, turned=turned)
@@ -276,21 +294,21 @@ def _require_affordable(photo: Image.Image, cost: Cost, limits: _Limits) -> None
 def _too_much_memory(got: str, limits: _Limits) -> str:
     return (
         f"expected a photo that takes at most {limits.memory:,} bytes of memory to decode "
-        f"(--max-photo-memory), got {got}"
+        f"(`max_photo_memory`), got {got}"
     )
 
 
 def _orientation(photo: Image.Image) -> int:
     try:
         return int(photo.getexif().get(ExifTags.Base.Orientation, 1))
-    # Broken metadata raise almost anything, and are no reason to refuse a photo.
+    # Broken metadata raise almost any exception, and are no reason to refuse a photo.
     except Exception:
         return 1
 
 
 @contextlib.contextmanager
 def _named(source: Path | bytes | BinaryIO | Image.Image) -> Iterator[None]:
-    """Give every error the photo's name."""
+    """Prefix every error with the photo's name."""
     try:
         with _reasons():
             yield
@@ -301,12 +319,12 @@ def _named(source: Path | bytes | BinaryIO | Image.Image) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _reasons() -> Iterator[None]:
-    """Make one sentence of whatever decoding raises."""
+    """Turn every exception of decoding into a `DataError` of one sentence."""
     try:
         yield
     except DataError:
         raise
-    # Malformed files make Pillow's decoders raise almost anything.
+    # Malformed files make Pillow's decoders raise almost any exception.
     except Exception as error:
         raise _kind(error)(_reason(error)) from error
 

@@ -1,4 +1,4 @@
-"""Protocols: how the literature reads a data set, and how many photos and labels it then counts."""
+"""Protocols: how the literature reads a data set, and the counts it publishes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Published(NamedTuple):
-    """What is published of a split.
+    """Published counts of a split.
 
     Attributes:
         photos: Number of photos.
@@ -29,19 +29,19 @@ class Published(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """A way to read a data set so that figures can be compared.
+    """A way to read a data set that makes results comparable.
 
     Attributes:
-        description: What it takes, in a sentence.
+        description: The data and splits it uses, in one sentence.
         format: Name of the reader.
-        meaning: What the reader is told; the user cannot tell it otherwise.
-        splits: What each split of the source counts as, or None to draw halves for training and
-            test. None is ever ``val``: it is taken out of ``train``, so that no test photo
-            selects an epoch.
+        meaning: Options of the reader, which the user cannot change.
+        splits: Maps each split of the source to ``train`` or ``test``; None draws random halves.
+            Photos for validation are taken out of ``train``, so that no test photo selects an
+            epoch.
         labels: Number of labels.
-        counts: What to expect of each split, or of ``all``.
-        source: Where the counts are from.
-        recalled: Whether they are from memory: not read again, and not counted in the files.
+        counts: Published counts of each split, or of ``all``.
+        source: Origin of the counts.
+        recalled: Whether they are from memory, neither looked up again nor counted in the files.
     """
 
     description: str
@@ -162,13 +162,13 @@ def read_protocol(
         name: A key of `PROTOCOLS`.
         images: As for `read_annotations`.
         labels_only: As for `read_annotations`.
-        split_seed: Draws the halves, where the protocol has no official split. It is not the seed
-            of a training: two runs with different seeds are to have the same test.
-        meaning: What else the user says of the labels.
+        split_seed: Seed of the random halves, if the protocol has no official split. It is
+            separate from the seed of training, so that all runs share one test split.
+        meaning: Further options of the reader.
 
     Raises:
-        DataError: If there is no such protocol, the user says what it says otherwise, or the
-            source is not of its kind.
+        DataError: If there is no such protocol, an option contradicts it, or the source is of
+            another format.
     """
     if name not in PROTOCOLS:
         msg = f"expected a protocol among {list(PROTOCOLS)}, got {name!r}"
@@ -177,7 +177,7 @@ def read_protocol(
     for key, value in protocol.meaning.items():
         if said.get(key, value) != value:
             msg = (
-                f"expected --{key} {value}, which the protocol {name!r} decides, "
+                f"expected `{key}={value}`, which the protocol {name!r} decides, "
                 f"got {said.get(key)!r}; leave out one of the two"
             )
             raise DataError(msg)
@@ -192,7 +192,7 @@ def read_protocol(
 
 
 def divided(annotations: Annotations, name: str, *, split_seed: int = 0) -> Annotations:
-    """Give rows the splits of a protocol.
+    """Assign the splits of a protocol.
 
     Args:
         annotations: Rows with the splits of their source.
@@ -200,7 +200,7 @@ def divided(annotations: Annotations, name: str, *, split_seed: int = 0) -> Anno
         split_seed: As for `read_protocol`.
 
     Raises:
-        DataError: If the source has no splits or others than the protocol knows.
+        DataError: If the source has no splits, or splits that the protocol does not use.
     """
     meant = PROTOCOLS[name].splits
     if meant is None:

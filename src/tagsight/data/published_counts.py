@@ -1,4 +1,4 @@
-"""What a collection counts beside what is published of it."""
+"""Counts of a collection beside the published ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Count(NamedTuple):
     Attributes:
         split: ``train``, ``test``, or ``all`` photos.
         quantity: ``photos``, ``labels`` or ``labels per photo``.
-        found: The collection's.
-        expected: The published one.
+        found: Count in the collection.
+        expected: The published count.
     """
 
     split: str
@@ -30,7 +30,7 @@ class Count(NamedTuple):
 
     @property
     def agrees(self) -> bool:
-        """Whether they are equal; means, which are published to two decimals, to those."""
+        """Whether they are equal, means to the two decimals that are published."""
         return abs(self.found - self.expected) <= 0.005 + 1e-9
 
     def __str__(self) -> str:
@@ -42,11 +42,11 @@ class Count(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """A collection beside a protocol.
+    """Comparison of a collection with a protocol.
 
     Attributes:
         protocol: A key of `PROTOCOLS`.
-        told: Whether the collection was read by this protocol; else it only looks like it.
+        told: Whether the collection was read by this protocol; otherwise it only resembles it.
         counts: Every published count.
     """
 
@@ -56,11 +56,11 @@ class Comparison(NamedTuple):
 
     @property
     def differences(self) -> tuple[Count, ...]:
-        """The counts that are not the published ones."""
+        """Counts that differ from the published ones."""
         return tuple(count for count in self.counts if not count.agrees)
 
     def as_dict(self) -> dict[str, object]:
-        """Values that JSON knows."""
+        """Return the comparison as values for JSON."""
         protocol = PROTOCOLS[self.protocol]
         return {
             "name": self.protocol,
@@ -72,22 +72,22 @@ class Comparison(NamedTuple):
         }
 
     def lines(self) -> Iterator[str]:
-        """Say it in lines of plain text."""
+        """Yield the comparison as lines of plain text."""
         protocol = PROTOCOLS[self.protocol]
         memory = ", from memory" if protocol.recalled else ""
         verdict = "other counts than published" if self.differences else "counts as published"
         yield f"{'protocol' if self.told else 'looks like'} {self.protocol}: {protocol.description}"
         yield f"  {verdict} ({protocol.source}{memory})"
         if not self.told:
-            yield f"  to read it so: --protocol {self.protocol}"
+            yield f"  to read it by this protocol: `protocol={self.protocol}`"
         yield from (f"  {difference}" for difference in self.differences)
 
 
 def compare(annotations: Annotations) -> tuple[Comparison, ...]:
-    """Compare rows with the protocol they were read by, or else with those that they look like.
+    """Compare rows with the protocol they were read by, or else with those they resemble.
 
-    Rows look like a protocol if they are of its format, have as many labels, and would have
-    exactly the published number of photos in one of its splits.
+    Rows resemble a protocol if they have its format, its number of labels, and exactly the
+    published number of photos in one of its splits.
     """
     if annotations.protocol is not None:
         counts = _counts(annotations, annotations.protocol)

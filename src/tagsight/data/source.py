@@ -1,4 +1,4 @@
-"""Files that other people wrote: bounded, and never a way out of the photos' folder."""
+"""Safe reading of files from others: sizes are bounded, paths stay in the photos' folder."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""Control characters, which a terminal would obey, halves of characters, which no file has, and two
-that are none, which XML does not have."""
+"""Control characters, which a terminal would obey, lone surrogates, which no file can store, and
+two noncharacters, which XML does not allow."""
 
 
 def require_file(path: Path, *, largest: int) -> Path:
-    """The path, if it is a regular file of a sensible size.
-
-    Args:
-        path: Any path.
-        largest: Bytes.
+    """Return a path if it is a regular, nonempty file of at most ``largest`` bytes.
 
     Raises:
-        DataError: If it is no file, is empty, or is too large.
+        DataError: If it is not.
     """
     if not path.is_file():
         state = "a folder or device" if path.exists() else "nothing"
@@ -41,10 +38,10 @@ def require_file(path: Path, *, largest: int) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a path is a file; what cannot be examined is none.
+    """Return whether a path is a file.
 
-    Such are links in a circle, names that are too long, and what lies in a folder that one may not
-    enter.
+    Paths that cannot be examined count as no file: circular links, names that are too long, and
+    entries of folders without permission.
     """
     try:
         return path.is_file()
@@ -53,7 +50,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a path is a folder; what cannot be examined is none."""
+    """Return whether a path is a folder; paths that cannot be examined count as none."""
     try:
         return path.is_dir()
     except OSError:
@@ -61,14 +58,18 @@ def is_folder(path: Path) -> bool:
 
 
 def photo_name(text: str, where: str) -> str:
-    """A photo's path below the folder of the photos, with forward slashes.
+    r"""Normalise a photo's path below the folder of the photos, with forward slashes.
 
     Args:
-        text: What the file says.
+        text: The path as written in the file.
         where: File and place in it, for the error.
 
     Raises:
         DataError: If it is empty, absolute, or leads out of the folder.
+
+    Example:
+        >>> photo_name(".\\2007\\a.jpg", "labels.csv:2")
+        '2007/a.jpg'
     """
     name = text.strip().replace("\\", "/")
     parts = [part for part in name.split("/") if part not in {"", "."}]
@@ -80,10 +81,10 @@ def photo_name(text: str, where: str) -> str:
 
 
 def check_labels(names: Sequence[str]) -> Sequence[str]:
-    """The labels of a model of others, if each is a name that a label file could have given.
+    """Return the labels of a model from others, if a label file could contain each of them.
 
     Raises:
-        DataError: If one is empty, comes twice, or has control characters or superfluous blanks.
+        DataError: If one is empty or repeated, or has control characters or superfluous blanks.
     """
     seen: set[str] = set()
     for name in names:
@@ -107,13 +108,13 @@ def photo_folder(
     source: Path | str,
     labels_only: bool = False,
 ) -> Path:
-    """The folder in which a source's photos lie.
+    """Find the folder of a source's photos.
 
     Args:
         names: Every photo's path below that folder.
-        candidates: Where they may lie, the likeliest first.
+        candidates: Folders to try, the likeliest first.
         source: The label file or folder, for the error.
-        labels_only: Give the likeliest folder if none of the photos exists.
+        labels_only: Return the likeliest folder if none of the photos exists.
 
     Raises:
         DataError: If none of the photos is in any of the folders, and they are needed.
@@ -133,7 +134,7 @@ def photo_folder(
 
 
 def find_folder(names: Sequence[str], candidates: Iterable[Path]) -> Path | None:
-    """The folder that has the most of the first photos, or else the first that has any, or None."""
+    """Return the folder with most of the first 20 photos, else the first with any, else None."""
     folders = [folder for folder in candidates if folder.is_dir()]
     found = [sum(is_file(folder / name) for name in names[:20]) for folder in folders]
     if any(found):

@@ -1,4 +1,4 @@
-"""Which photos train, which select, which test: stratified, recorded, and never in two places."""
+"""Splits: stratified, recorded in a file, and without the same photo in two of them."""
 
 from __future__ import annotations
 
@@ -42,23 +42,31 @@ def stratified_split(
     seed: int,
     groups: Sequence[Hashable] | None = None,
 ) -> tuple[str, ...]:
-    """Divide rows so that every label has its share in every split.
+    """Divide rows so that every split has its share of every label.
 
-    Iterative stratification, Sechidis, Tsoumakas and Vlahavas 2011: the rarest label goes first,
-    each of its rows to the split that lacks most of it, then to the one that lacks most rows.
-    Where even that is equal, the split that is named first has it; the rows come in random order.
+    Iterative stratification, Sechidis, Tsoumakas and Vlahavas 2011: the rarest label is divided
+    first. Each of its rows goes to the split that lacks most rows of the label, among equals to
+    the one that lacks most rows, and among equals again to the first one. The order of the rows is
+    random.
 
     Args:
         targets: ``(N, L)`` int in {1, 0, -1}; only present labels are balanced.
-        fractions: Each split's share of the rows; they add up to 1.
-        seed: Decides the order of the rows.
-        groups: What must not be separated: rows with equal values get the same split.
+        fractions: Share of the rows for each split; they add up to 1.
+        seed: Seed of the order of the rows.
+        groups: Rows with equal values get the same split; by default each row is alone.
 
     Returns:
         The split of each of the ``N`` rows.
 
     Raises:
         ValueError: If the fractions do not add up to 1.
+
+    Example:
+        >>> import torch
+        >>> targets = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 1]])
+        >>> splits = stratified_split(targets, fractions={"train": 0.5, "test": 0.5}, seed=0)
+        >>> sorted(splits[:2]), sorted(splits[2:])
+        (['test', 'train'], ['test', 'train'])
     """
     if min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         msg = f"expected fractions that add up to 1, got {dict(fractions)!r}"
@@ -70,7 +78,9 @@ def stratified_split(
     counts = torch.zeros(len(number), targets.shape[1], dtype=torch.long)
     counts.index_add_(0, group, (targets == 1).long())
     order = np.random.default_rng(seed).permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]  # large groups while there is room
+    order = order[
+        np.argsort(-sizes[order], kind="stable")
+    ]  # large groups first, while there is room
     shares = np.array(list(fractions.values()))
     places = _places(counts.numpy(), sizes, order, shares)
     names = list(fractions)
@@ -78,17 +88,21 @@ def stratified_split(
 
 
 def random_halves(names: Sequence[str], seed: int) -> tuple[str, ...]:
-    """Divide photos into ``train`` and ``test``, 5:5, by nothing but their names and a seed.
+    """Divide photos into ``train`` and ``test``, half each, by their names and a seed alone.
 
-    The photos go in the order of the SHA-256 of ``seed/name``: that is the same in every version
-    of every library, on every machine, whatever the order of the rows.
+    The photos are ordered by the SHA-256 of ``seed/name``, which is the same on every machine, with
+    every version of every library, and for every order of the rows.
 
     Args:
-        names: Each photo's own name.
-        seed: Decides what is drawn.
+        names: The name of each photo, without repetitions.
+        seed: Seed of the order.
 
     Returns:
         The split of each photo; of an odd number ``train`` has one more.
+
+    Example:
+        >>> random_halves(["a.jpg", "b.jpg", "c.jpg"], seed=0)
+        ('test', 'train', 'train')
     """
     order = sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
     train = frozenset(order[: (len(order) + 1) // 2])
@@ -98,21 +112,30 @@ def random_halves(names: Sequence[str], seed: int) -> tuple[str, ...]:
 def complete_splits(
     annotations: Annotations, hashes: Mapping[Path, bytes], seed: int, *, hold_out: bool = True
 ) -> Annotations:
-    """Keep the splits of the source where it has them; make those that training needs.
+    """Keep the splits of the source, and add those that training needs.
 
     Without splits, or with ``train`` alone, the rows are divided 70/15/15. With ``train`` and
-    ``test``, ``val`` is 15 % of ``train``; so it is with ``train`` alone if that is what a protocol
-    trains on, whose test is elsewhere. Everything else stays as it is: ``test`` may be absent, or
-    all there is. Rows that `leaked` finds are left out and logged.
+    ``test``, or with ``train`` alone under a protocol, ``val`` is 15 % of ``train``. All other
+    splits are kept; ``test`` may be missing, or the only one. Rows that `leaked` finds are dropped
+    and logged.
 
-    Where nothing is to be held out for validation, ``train`` stays whole, and rows without splits
-    are divided 85/15 into ``train`` and ``test``.
+    Without ``hold_out``, ``train`` is kept whole, and rows without splits are divided 85/15 into
+    ``train`` and ``test``.
 
     Args:
         annotations: The rows.
         hashes: Content hash of each photo; photos of equal content stay together.
-        seed: Decides what is drawn.
-        hold_out: Whether photos for validation are taken out of ``train`` if there are no others.
+        seed: Seed of the random choice.
+        hold_out: Whether to take photos for validation out of ``train`` if there are none.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = tuple(Path(f"{i}.jpg") for i in range(20))
+        >>> rows = Annotations(("dog",), paths, torch.ones(20, 1), None, "any")
+        >>> complete_splits(rows, {}, seed=0).split_sizes
+        {'train': 14, 'val': 3, 'test': 3}
     """
     found = set(annotations.split_sizes)
     if not found and not hold_out:
@@ -121,7 +144,7 @@ def complete_splits(
         return annotations.with_splits(_stratified(annotations, hashes, FRACTIONS, seed))
     if leaks := leaked(annotations, hashes):
         logger.warning(
-            "%d photos also lie in a later split and are left out of the earlier, the first is %s",
+            "%d photos are also in a later split and dropped from the earlier, the first is %s",
             len(leaks),
             annotations.paths[leaks[0]],
         )
@@ -138,7 +161,7 @@ def complete_splits(
 
 
 def leaked(annotations: Annotations, hashes: Mapping[Path, bytes]) -> list[int]:
-    """Rows whose photo, by content, also lies in a later split (``train`` < ``val`` < ``test``)."""
+    """Return rows whose photo, by content, is also in a later split (train < val < test)."""
     rank = {split: index for index, split in enumerate(SPLITS)}
     splits = annotations.splits or ()
     last: dict[Hashable, int] = {}
@@ -153,7 +176,7 @@ def leaked(annotations: Annotations, hashes: Mapping[Path, bytes]) -> list[int]:
 
 
 def write_split(path: Path, annotations: Annotations) -> str:
-    """Write what `split_record` makes of the splits.
+    """Write the record of the splits that `read_split` reads.
 
     Returns:
         Hexadecimal SHA-256 of the file: runs with equal hashes used the same split.
@@ -164,7 +187,7 @@ def write_split(path: Path, annotations: Annotations) -> str:
 
 
 def split_record(annotations: Annotations) -> bytes:
-    """Record the splits as lines ``photo,split``, photos named relative to the root."""
+    """Format the splits as lines ``photo,split``, with photos named relative to the root."""
     text = io.StringIO()
     photos = map(csv_cell, annotations.relative_names)
     lines = zip(photos, annotations.splits or (), strict=True)
@@ -173,7 +196,7 @@ def split_record(annotations: Annotations) -> bytes:
 
 
 def read_split(path: Path, annotations: Annotations) -> Annotations:
-    """Divide rows as recorded; rows that are not in the record are left out, as they were then.
+    """Divide rows as recorded; rows that are not in the record are dropped.
 
     Raises:
         DataError: If the record is malformed, or names photos that are not among the rows.
@@ -225,11 +248,11 @@ def _places(counts: Array, sizes: Array, order: Array, shares: Array) -> Array:
     places = np.full(len(sizes), -1)
     while (places < 0).any():
         units = order[places[order] < 0]
-        need = np.zeros(len(shares))  # of rows without labels, which come last
+        need = np.zeros(len(shares))  # rows without labels, which come last
         if left.any():
             label = int(np.where(left > 0, left, left.max() + 1).argmin())
             units = units[counts[units, label] > 0]
-            need = wanted[:, label]  # a view, which follows what is given
+            need = wanted[:, label]  # a view, which follows the updates of wanted
         for unit in units.tolist():
             place = -max(zip(need, room, ranks, strict=True))[2]
             places[unit] = place

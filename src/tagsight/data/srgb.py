@@ -1,4 +1,4 @@
-"""Decoded photos of any mode and colour space, made upright 8-bit sRGB in strips."""
+"""Conversion of decoded photos of any mode and colour space to upright 8-bit sRGB, in strips."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from PIL.ImageCms import ImageCmsTransform
 
 STRIP = 2**18
-"""Pixels that are converted at a time, so that what is made on the way is small."""
+"""Pixels that are converted at a time, so that intermediate images are small."""
 
 LARGEST_PROFILE = 2**22
-"""Bytes of a colour profile that is used; those of printers have one or two million."""
+"""Bytes of a colour profile; printer profiles have one or two million."""
 
 CLASSES = frozenset({b"scnr", b"mntr", b"prtr", b"spac"})
-"""Kinds of profiles that say what the colours of a photo are."""
+"""Classes of profiles that describe the colours of a photo."""
 
 SPACES = {
     b"RGB ": ("RGB", frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr"})),
     b"GRAY": ("L", frozenset({"1", "L", "LA"})),
     b"CMYK": ("CMYK", frozenset({"CMYK"})),
 }
-"""By the colour space of a profile: the mode it is applied to, and the modes that may become it. A
-grey photo under a profile for RGB is common: somebody took the colours out."""
+"""For the colour space of a profile: the mode it applies to, and the modes that are converted to
+that mode. Grey photos with an RGB profile are common: their colours were removed by editing."""
 
 SAME = 2
-"""Levels of 255 by which colours may differ that need not be converted."""
+"""Difference in levels, of 255, below which a conversion is skipped."""
 
-# ImageOps.exif_transpose also rewrites the metadata, and so fails where only they are broken.
+# ImageOps.exif_transpose also rewrites the metadata, and fails if those are broken.
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -49,12 +49,12 @@ SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
 class ToRgb(NamedTuple):
-    """How the pixels of a photo become sRGB.
+    """Conversion of a photo's pixels to sRGB.
 
     Attributes:
-        mode: What they are first.
-        transform: From there to sRGB; None if they are such already.
-        transparent: Whether they lie on white paper.
+        mode: Mode to convert to first.
+        transform: From that mode to sRGB; None if none is needed.
+        transparent: Whether to put the photo on a white background.
     """
 
     mode: str
@@ -63,17 +63,17 @@ class ToRgb(NamedTuple):
 
     @classmethod
     def of(cls, photo: Image.Image) -> ToRgb:
-        """Decide by a photo's mode and profile."""
+        """Choose the conversion by a photo's mode and profile."""
         profile, deep = photo.info.get("icc_profile"), is_deep(photo.mode)
         mode, transform = _transform(profile, "L" if deep else photo.mode)
         return cls(mode, transform, photo.has_transparency_data and not deep)
 
     def changes(self, photo: Image.Image) -> bool:
-        """Whether there is something to do."""
+        """Return whether the conversion changes a photo."""
         return photo.mode != "RGB" or self.transparent or self.transform is not None
 
     def __call__(self, strip: Image.Image) -> Image.Image:
-        """Convert some pixels."""
+        """Convert a strip."""
         alpha = None
         if self.transparent:
             strip = strip.convert("RGBA")
@@ -91,16 +91,22 @@ class ToRgb(NamedTuple):
 
 
 def upright_rgb(photo: Image.Image, orientation: int, *, keep: bool) -> Image.Image:
-    """Make a loaded photo upright 8-bit sRGB, with no metadata.
+    """Convert a loaded photo to upright 8-bit sRGB without metadata.
 
-    A profile that is embedded is followed by perceptual intent with black-point compensation;
-    without one, or with one that is broken or for another colour space, pixels are taken for sRGB.
+    An embedded profile is applied with perceptual intent and black-point compensation; without a
+    valid profile for its colour space, the photo is taken for sRGB.
 
     Args:
-        photo: Of any mode.
+        photo: A loaded photo of any mode.
         orientation: As in Exif, 1 to 8.
-        keep: Whether the photo must stay as it is. Otherwise its pixels are taken away or let go,
-            so that there are fewer copies.
+        keep: Whether to keep the photo intact. Otherwise its pixels are moved or freed, to save
+            memory.
+
+    Example:
+        >>> from PIL import Image
+        >>> upright = upright_rgb(Image.new("LA", (4, 3)), orientation=6, keep=True)
+        >>> upright.mode, upright.size
+        ('RGB', (3, 4))
     """
     to_rgb = ToRgb.of(photo)
     image = photo
@@ -118,35 +124,36 @@ def upright_rgb(photo: Image.Image, orientation: int, *, keep: bool) -> Image.Im
         _let_go(image, keep and image is photo)
         image = target
     elif image is photo:
-        # An image that is no file: its decoder and what that keeps can go.
+        # A plain image instead of the opened file, to free the decoder and its buffers.
         image = photo.copy() if keep else photo._new(photo.im)
     image.info = {}
     return image
 
 
 def is_deep(mode: str) -> bool:
-    """Whether pixels of a mode are grey with more than 8 bits."""
+    """Return whether a mode is grey with more than 8 bits."""
     return mode == "F" or mode.startswith("I")
 
 
 def strips(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
     """Divide an image into boxes of whole lines: left, top, right, bottom.
 
-    >>> [box[1::2] for box in strips((STRIP // 2, 3))]
-    [(0, 2), (2, 3)]
+    Example:
+        >>> [box[1::2] for box in strips((STRIP // 2, 3))]
+        [(0, 2), (2, 3)]
     """
     width, height = size
     lines = max(1, STRIP // width)
     return ((0, top, width, min(top + lines, height)) for top in range(0, height, lines))
 
 
-def _let_go(image: Image.Image, keep: bool) -> None:  # noqa: FBT001 - what it is about
+def _let_go(image: Image.Image, keep: bool) -> None:  # noqa: FBT001 - the meaning is plain
     if not keep:
         image.close()
 
 
 def _grey_8_bit(photo: Image.Image) -> Image.Image:
-    """Scale grey of more bits or of floats; what there is, is stretched if its range is unusual."""
+    """Scale deep or floating-point grey to 8 bits; stretch an unusual range of values."""
     black, most = np.inf, -np.inf
     for box in strips(photo.size):
         values = _values(photo.crop(box))
@@ -170,7 +177,7 @@ def _values(strip: Image.Image) -> NDArray[np.floating]:
 
 
 def _transform(profile: object, mode: str) -> tuple[str, ImageCmsTransform | None]:
-    """The mode that pixels are taken in, and the way from there to sRGB if it is one."""
+    """Return the mode to convert to first, and the transform from there to sRGB, if any."""
     if isinstance(profile, bytes) and 128 < len(profile) <= LARGEST_PROFILE:
         applied, modes = SPACES.get(profile[16:20], ("", frozenset()))
         if mode in modes and profile[12:16] in CLASSES:
@@ -181,7 +188,7 @@ def _transform(profile: object, mode: str) -> tuple[str, ImageCmsTransform | Non
 
 @lru_cache(maxsize=16)
 def _built(profile: bytes, mode: str) -> ImageCmsTransform | None:
-    """The transform of a profile, or None if it is broken or changes nothing to speak of."""
+    """Build the transform of a profile; None if it is broken or hardly changes colours."""
     from PIL import ImageCms
 
     try:
@@ -197,7 +204,7 @@ def _built(profile: bytes, mode: str) -> ImageCmsTransform | None:
             return transform
         probe = _probe(mode)
         seen = ImageCms.applyTransform(probe, transform) or probe
-    # What is wrong with a profile raises almost anything, and is no reason to refuse a photo.
+    # Broken profiles raise almost any exception, and are no reason to refuse a photo.
     except Exception:
         return None
     apart = np.asarray(seen, np.int16) - np.asarray(probe.convert("RGB"), np.int16)
@@ -205,7 +212,7 @@ def _built(profile: bytes, mode: str) -> ImageCmsTransform | None:
 
 
 def _probe(mode: str) -> Image.Image:
-    """Colours all over a space: 256 greys, or 17 levels a channel."""
+    """Make an image of colours all over a space: 256 greys, or 17 levels per channel."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     levels = np.linspace(0, 255, 17).round().astype(np.uint8)

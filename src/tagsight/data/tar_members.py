@@ -1,6 +1,6 @@
-"""Members of tar files, found by their headers and read where they lie: nothing is extracted.
+"""Random access to members of tar files: an index of their headers, and nothing is extracted.
 
-A member has the path of its tar and its own name below it, ``train-000.tar/000001.jpg``.
+The path of a member is that of its tar and its own name below it, ``train-000.tar/000001.jpg``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MOST_MEMBERS = 2_000_000
 LARGEST_TAR = 2**42
 LARGEST_MEMBER = 2**30
-"""Bytes of a member that is read, which are held in memory."""
+"""Bytes of a member, which is read into memory."""
 
 _COMPRESSION = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"\x28\xb5": "zstd"}
 
 
 class Span(NamedTuple):
-    """Where a member lies in its tar, in bytes."""
+    """Position of a member in its tar, in bytes."""
 
     offset: int
     size: int
@@ -44,22 +44,22 @@ _lock = Lock()
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a path is a file of a tar's name."""
+    """Return whether a path is a file that is named as a tar."""
     return path.suffix.lower() == SUFFIX and is_file(path)
 
 
 def members(tar: Path) -> Mapping[str, Span]:
-    """The files in a tar, in their order; its headers are read once, and again if it changes.
+    """Index the files in a tar, in their order; the index is kept until the tar changes.
 
     Args:
         tar: The file, not compressed.
 
     Returns:
-        Each member's place by its name, with forward slashes and without a leading ``./``.
+        Position of each member by its name, with forward slashes and without a leading ``./``.
 
     Raises:
-        DataError: If it is no sound tar, or holds links, devices, sparse files, names that lead
-            out of it or come twice, or more than `MOST_MEMBERS`.
+        DataError: If the tar is damaged, or has links, devices, sparse files, repeated names, names
+            that lead out of it, or more than `MOST_MEMBERS`.
     """
     state = _state(tar)
     known = _indices.get(tar)
@@ -72,7 +72,7 @@ def members(tar: Path) -> Mapping[str, Span]:
 
 
 def tar_of(path: Path) -> tuple[Path, str] | None:
-    """The tar that a path leads into and the name within, or None for paths of the disk."""
+    """Split a path into its tar and the name within, or return None for an ordinary path."""
     if SUFFIX not in str(path).lower():
         return None
     for parent in path.parents:
@@ -82,10 +82,10 @@ def tar_of(path: Path) -> tuple[Path, str] | None:
 
 
 def read_member(tar: Path, name: str) -> bytes:
-    """Read one member; any thread may ask.
+    """Read one member; safe to call from any thread.
 
     Raises:
-        DataError: If there is no such member, it is too large, or the tar has been cut short.
+        DataError: If there is no such member, it is too large, or the tar is truncated.
         OSError: If the tar cannot be read.
     """
     span = members(tar).get(name)
@@ -97,10 +97,10 @@ def read_member(tar: Path, name: str) -> bytes:
 
 
 def read_span(file: IO[bytes], span: Span) -> bytes:
-    """Read a member of a tar that is open.
+    """Read a member of an open tar.
 
     Raises:
-        DataError: If it is too large, or the tar has been cut short.
+        DataError: If it is too large, or the tar is truncated.
     """
     if span.size > LARGEST_MEMBER:
         msg = f"expected at most {LARGEST_MEMBER:,} bytes, got {span.size:,}"
@@ -119,23 +119,23 @@ def _state(tar: Path) -> tuple[int, int]:
 
 
 class _Headers(BoundedReads):
-    """A tar of which only headers are read: so many bytes at most between two members."""
+    """Wrap an open tar of which only headers are read; each member may have `LARGEST_HEADER`."""
 
     def __init__(self, file: IO[bytes], tar: Path) -> None:
         super().__init__(file, tar)
         self._left = LARGEST_HEADER
 
     def read(self, size: int) -> bytes:
-        """Read at most so many bytes.
+        """Read up to ``size`` bytes.
 
         Raises:
-            DataError: If these, or all since the last member, are more than `LARGEST_HEADER`.
+            DataError: If these, or all since the last member, exceed `LARGEST_HEADER`.
         """
         self._left -= size
         return super().read(max(size, LARGEST_HEADER - self._left) if self._left < 0 else size)
 
     def start_member(self) -> None:
-        """Let the next member have its own."""
+        """Reset the count for the next member."""
         self._left = LARGEST_HEADER
 
 
@@ -157,7 +157,7 @@ def _indexed(tar: Path) -> dict[str, Span]:
                         _add(found, member, tar, size)
                 file.seek(opened.offset)
                 _require_end(file.read(LARGEST_HEADER), tar)
-    # A header that says more about the next is read by a call within the call for that.
+    # Extension headers are read recursively, so that a long chain of them exhausts the stack.
     except (tarfile.TarError, EOFError, RecursionError, ValueError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
@@ -176,7 +176,7 @@ def _require_uncompressed(start: bytes, tar: Path) -> None:
 
 
 def _require_end(rest: bytes, tar: Path) -> None:
-    """A damaged header looks to `tarfile` like the end, and what follows it would be lost."""
+    """Require the end mark: `tarfile` stops at a damaged header as it does at the end."""
     if not rest or any(rest):
         msg = (
             f"{tar}: expected a sound tar, got a damaged header or no mark at its end: was it "

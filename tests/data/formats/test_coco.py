@@ -213,13 +213,13 @@ def test_what_is_no_coco_file_is_refused(write, text, message) -> None:
 
 
 def test_a_file_of_nothing_but_brackets_is_refused_before_it_is_parsed(write, monkeypatch) -> None:
-    monkeypatch.setattr("tagsight.data.formats.coco_json.MOST_ENTRIES", 1_000)
+    monkeypatch.setattr("tagsight.data.formats.coco.MOST_ENTRIES", 1_000)
     with pytest.raises(DataError, match="at most 1,000 objects and lists, got 1,002"):
         read_annotations(write('{"images": [' + "[]," * 999 + "[]]}"), format="coco")
 
 
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
-    from tagsight.data.formats.coco_json import read_instances
+    from tagsight.data.formats.coco import read_instances
 
     objects = [{"image_id": 7, "category_id": 1, "segmentation": [[0.0] * 1000]}]
     assert read_instances(write(content(annotations=objects))).objects == [

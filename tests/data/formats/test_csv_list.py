@@ -90,6 +90,6 @@ def test_lists_that_are_all_empty_are_refused(write) -> None:
 
 
 def test_free_text_instead_of_labels_does_not_fill_the_memory(write, monkeypatch) -> None:
-    monkeypatch.setattr("tagsight.data.targets.LARGEST_TABLE", 3)
+    monkeypatch.setattr("tagsight.data.annotations.LARGEST_TABLE", 3)
     with pytest.raises(DataError, match="2 photos with 2 labels; are these labels, or free text"):
         csv_list.read(write("image,labels\na.jpg,One day\nb.jpg,Another day\n"))

@@ -22,7 +22,7 @@ def test_the_user_chooses_the_topics(lists, topics, count) -> None:
 
 
 def test_unknown_topics_are_refused(lists) -> None:
-    with pytest.raises(DataError, match=r"expected topics to be one of .* got 'some'"):
+    with pytest.raises(DataError, match=r"expected `topics` to be one of .* got 'some'"):
         mirflickr.read(lists, topics="some")
 
 

@@ -153,7 +153,7 @@ def test_compressed_shards_are_refused_with_the_reason(tmp_path, ending):
 
 def test_another_folder_of_photos_makes_no_sense(tmp_path):
     write(tmp_path / "a.tar", {"1.jpg": b"", "1.txt": "cat"})
-    with pytest.raises(DataError, match=r"expected no --images for .*, whose photos are in the"):
+    with pytest.raises(DataError, match=r"expected no `images` for .*, whose photos are in the"):
         read_annotations(tmp_path, images=tmp_path)
 
 

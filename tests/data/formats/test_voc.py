@@ -95,7 +95,7 @@ def test_a_line_that_repeats_another_changes_nothing(write) -> None:
 
 
 def test_an_unknown_meaning_of_difficult_is_refused(write) -> None:
-    with pytest.raises(DataError, match=r"expected difficult to be one of .* got 'maybe'"):
+    with pytest.raises(DataError, match=r"expected `difficult` to be one of .* got 'maybe'"):
         voc.read(write({"cat_train": "p1 1\n"}), difficult="maybe")
 
 

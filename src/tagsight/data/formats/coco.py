@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 
-from tagsight.data.annotations import Annotations
-from tagsight.data.formats.coco_json import read_instances
-from tagsight.data.source import photo_folder
-from tagsight.data.targets import target_table
+from tagsight.data.annotations import Annotations, clean_name, target_table
+from tagsight.data.source import photo_folder, photo_name, require_file
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+MOST_NAMED = 3
+LARGEST_FILE = 2 * 2**30
+MOST_ENTRIES = 2**25
+"""Objects and lists in a file; the official training file has about four million."""
+
+Id: TypeAlias = int | str
+Fields: TypeAlias = dict[str, Any]
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
 KEY = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 
 
 def recognises(source: Path) -> bool:
-    """Whether a file begins as a JSON object with COCO's lists, or a folder holds such files."""
+    """Return whether a file begins as a COCO file, or a folder has such files."""
     if source.is_dir():
         return bool(_files_in(source))
     if not source.is_file():
@@ -34,17 +45,16 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
-    """Read the labels of a photo as the categories of its objects.
+    """Read the categories of a photo's objects as its labels.
 
-    The labels are put in alphabetical order: names decide it, never ids or positions. A photo
-    without objects has no label. A label that only another of the files knows is unknown.
+    The labels are sorted by name; ids and positions do not matter. A photo without objects has no
+    label. A label that only another of the files contains is unknown.
 
     Args:
         source: A file, or a folder with one file per split, ``instances_train*.json`` and so on.
-        images: Where the photos are, or the folders of the splits that hold them; by default they
-            are looked for beside the folder of the file, under ``train2017`` and the like, or
-            under ``images``.
-        labels_only: Whether it is no error that none of the photos exists.
+        images: Folder of the photos, or of one folder per split; by default ``train2017`` and the
+            like, or ``images``, beside the folder of the file.
+        labels_only: Accept that none of the photos exists.
 
     Raises:
         DataError: If a file cannot be understood, or none of the photos exists.
@@ -123,3 +133,171 @@ def _require_a_split_each(files: Sequence[Path]) -> None:
             f"got {names!r}; give a file instead of the folder"
         )
         raise DataError(msg)
+
+
+class Instances(NamedTuple):
+    """Content of a COCO file, with valid references.
+
+    Attributes:
+        photos: Fields of each photo by its id; ``file_name`` is unique and safe to append to a
+            folder.
+        names: Name of each category by its id; categories of equal names are one label.
+        objects: Fields of each object; ``image_id`` and ``category_id`` are keys of the above.
+    """
+
+    photos: dict[Id, Fields]
+    names: dict[Id, str]
+    objects: list[Fields]
+
+
+def read_instances(file: Path) -> Instances:
+    """Read and check a COCO file.
+
+    Merged files may have a photo or a category under several ids: these are united, with a
+    warning.
+
+    Raises:
+        DataError: If the file is no JSON, an entry lacks a key (which the message names), there is
+            no annotation at all, or photos of different sizes share a name.
+    """
+    content = _json(file)
+    photos = _by_id(file, content, "images")
+    for position, photo in enumerate(photos.values()):
+        where = f"{file}: images[{position}].file_name"
+        photo["file_name"] = photo_name(_typed(photo, "file_name", str, where), where)
+    categories = _by_id(file, content, "categories")
+    names: dict[Id, str] = {}
+    for position, (key, category) in enumerate(categories.items()):
+        where = f"{file}: categories[{position}].name"
+        names[key] = clean_name(_typed(category, "name", str, where), where)
+    objects = _entries(file, content, "annotations")
+    if not objects:
+        msg = (
+            f"{file}: expected annotations, got none, so that no photo would have a label; "
+            "tags of whole photos are lost in this format: export boxes, or a table of labels"
+        )
+        raise DataError(msg)
+    for position, entry in enumerate(objects):
+        _require_reference(file, position, entry, "image_id", photos)
+        _require_reference(file, position, entry, "category_id", names)
+    _warn_of_several_ids(file, "categories", "label", names)
+    return Instances(_merged(file, photos, objects), names, objects)
+
+
+def _merged(file: Path, photos: dict[Id, Fields], objects: list[Fields]) -> dict[Id, Fields]:
+    """Unite photos of equal file names, and reassign their objects."""
+    first: dict[str, Id] = {}
+    kept = {key: first.setdefault(photo["file_name"], key) for key, photo in photos.items()}
+    for key, other in kept.items():
+        if key != other and _size(photos[key]) != _size(photos[other]):
+            msg = (
+                f"{file}: expected images of one file_name to be one photo, got "
+                f"{photos[key]['file_name']!r} of different sizes under the ids {other!r} and "
+                f"{key!r}; give one of them another name"
+            )
+            raise DataError(msg)
+    _warn_of_several_ids(
+        file, "images", "photo", {key: photo["file_name"] for key, photo in photos.items()}
+    )
+    for entry in objects:
+        entry["image_id"] = kept[entry["image_id"]]
+    return {key: photos[key] for key in first.values()}
+
+
+def _size(photo: Fields) -> tuple[object, object]:
+    return photo.get("width"), photo.get("height")
+
+
+def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, str]) -> None:
+    ids: dict[str, list[Id]] = {}
+    for identity, name in names.items():
+        ids.setdefault(name, []).append(identity)
+    several = [f"{name!r} ({', '.join(map(repr, of))})" for name, of in ids.items() if len(of) > 1]
+    if several:
+        logger.warning(
+            "%s: %s under several ids of %r, united: %s%s",
+            file,
+            amount(len(several), thing),
+            key,
+            "; ".join(several[:MOST_NAMED]),
+            "; ..." if len(several) > MOST_NAMED else "",
+        )
+
+
+def _json(file: Path) -> Fields:
+    require_file(file, largest=LARGEST_FILE)
+    text = file.read_bytes()
+    # Each takes at least fifty bytes of memory, however short its text.
+    if (entries := text.count(b"{") + text.count(b"[")) > MOST_ENTRIES:
+        msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
+        raise DataError(msg)
+    try:
+        content = json.loads(text, object_hook=_without_outline)
+    except RecursionError:
+        msg = f"{file}: expected a COCO file, got JSON that is nested too deeply"
+        raise DataError(msg) from None
+    except ValueError as error:
+        msg = f"{file}: expected JSON, got: {error}"
+        raise DataError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{file}: expected an object with 'images' and 'annotations', got {_short(content)}"
+        raise DataError(msg)
+    return content
+
+
+def _without_outline(entry: Fields) -> Fields:
+    # Outlines make up most of an official file, and would fill most of the memory.
+    entry.pop("segmentation", None)
+    return entry
+
+
+def _entries(file: Path, content: Fields, key: str) -> list[Fields]:
+    entries = content.get(key)
+    if not isinstance(entries, list):
+        msg = f"{file}: expected a list under {key!r}, got {_short(entries)}"
+        raise DataError(msg)
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            msg = f"{file}: expected an object at {key}[{position}], got {_short(entry)}"
+            raise DataError(msg)
+    return entries
+
+
+def _by_id(file: Path, content: Fields, key: str) -> dict[Id, Fields]:
+    entries: dict[Id, Fields] = {}
+    for position, entry in enumerate(_entries(file, content, key)):
+        where = f"{file}: {key}[{position}].id"
+        identity = _typed(entry, "id", (int, str), where)
+        if identity in entries:
+            msg = f"{where}: expected each id once, got {identity!r} again"
+            raise DataError(msg)
+        entries[identity] = entry
+    if not entries:
+        msg = f"{file}: expected entries under {key!r}, got an empty list"
+        raise DataError(msg)
+    return entries
+
+
+def _typed(entry: Fields, key: str, kind: type | tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - plain-data border
+    value = entry.get(key)
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    expected = "text" if kind is str else "a whole number or text"
+    msg = f"{where}: expected {expected}, got {_short(value)}"
+    raise DataError(msg)
+
+
+def _require_reference(
+    file: Path, position: int, entry: Fields, key: str, known: dict[Id, Any]
+) -> None:
+    value = entry.get(key)
+    if not isinstance(value, int | str) or value not in known:
+        where = f"{file}: annotations[{position}].{key}"
+        target = "images" if key == "image_id" else "categories"
+        msg = f"{where}: expected an id of {target}, got {_short(value)}"
+        raise DataError(msg)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:76]}..."

@@ -6,10 +6,9 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from tagsight.data.annotations import clean_name
+from tagsight.data.annotations import clean_name, target_table
 from tagsight.data.formats.csv_columns import has_target_columns
 from tagsight.data.formats.csv_table import CsvTable, Labelled, header_of, located
-from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_content
 

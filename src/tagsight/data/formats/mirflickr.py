@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from tagsight.data.annotations import Annotations
+from tagsight.data.annotations import Annotations, target_table
 from tagsight.data.source import photo_folder, require_file
-from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,13 +20,13 @@ POTENTIAL = (
     *("lake", "male", "night", "people", "plant_life", "portrait", "river", "sea", "sky"),
     *("structures", "sunset", "transport", "tree", "water"),
 )
-"""Topics that a photo shows somewhere."""
+"""Topics that appear anywhere in a photo."""
 
 RELEVANT = (
     *("baby_r1", "bird_r1", "car_r1", "clouds_r1", "dog_r1", "female_r1", "flower_r1", "male_r1"),
     *("night_r1", "people_r1", "portrait_r1", "river_r1", "sea_r1", "tree_r1"),
 )
-"""Topics that a photo is about."""
+"""Topics that are the subject of a photo."""
 
 FOLDER = "mirflickr25k_annotations_v080"
 PHOTOS = 25_000
@@ -42,7 +41,7 @@ _NAMES_OF = {
 
 
 def recognises(source: Path) -> bool:
-    """Whether a folder has, or leads to, lists of most of the 38 topics."""
+    """Return whether a folder, or its usual subfolder, has lists of most of the 38 topics."""
     topics = _NAMES_OF["all"]
     folder = _annotation_folder(source)
     return 2 * sum((folder / f"{topic}.txt").is_file() for topic in topics) > len(topics)
@@ -55,24 +54,23 @@ def read(
     topics: Topics = "potential",
     labels_only: bool = False,
 ) -> Annotations:
-    """Read a topic as present in the photos that its list numbers, and as absent in all others.
+    """Read a topic as present in the photos that its list contains, and as absent in all others.
 
-    The labels are in alphabetical order, whatever the order of the files; other files in the
-    folder, such as the README, are passed over. There are always 25,000 rows, ``im1.jpg`` and so
-    on, and no split: none is official.
+    The labels are sorted alphabetically; other files in the folder, such as the README, are
+    ignored. There are always 25,000 rows, ``im1.jpg`` and so on, and no split, as there is no
+    official one.
 
     Args:
         source: ``mirflickr25k_annotations_v080``, or a folder that holds it.
         images: The photos' folder; by default ``mirflickr`` beside the folder of the lists.
-        topics: The 24 that a photo may show, the 14 that it is about, or all 38.
-        labels_only: Whether it is no error that none of the photos exists.
+        topics: The 24 ``potential`` topics, the 14 ``relevant`` ones, or ``all`` 38.
+        labels_only: Accept that none of the photos exists.
 
     Raises:
-        DataError: If a list is missing or a line is no photo's number, or none of the photos
-            exists.
+        DataError: If a list is missing, a line is no photo's number, or no photo exists.
     """
     if topics not in get_args(Topics):
-        msg = f"expected topics to be one of {get_args(Topics)}, got {topics!r}"
+        msg = f"expected `topics` to be one of {get_args(Topics)}, got {topics!r}"
         raise DataError(msg)
     lists, names = _annotation_folder(source), _NAMES_OF[topics]
     if not any((lists / f"{name}.txt").is_file() for name in names):

@@ -1,4 +1,4 @@
-"""NUS-WIDE: a file of 0 and 1 for each concept and split, a line for each photo of a list."""
+"""NUS-WIDE: a file of 0 and 1 for each concept and split, with a line for each photo."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.annotations import Annotations, clean_name, target_table
 from tagsight.data.source import find_folder, photo_folder, photo_name, require_file
-from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PARTS = {"train": "Train", "test": "Test"}
-"""How the files name the splits."""
+"""Names of the splits in file names."""
 
 LARGEST_FILE = 2**26
-"""Bytes of a list of photos or of one concept's marks."""
+"""Bytes of a list of photos or of the marks of one concept."""
 
 LARGEST_LIST_OF_CONCEPTS = 2**16
 
@@ -36,23 +35,22 @@ _MARKS = ("Groundtruth/TrainTestLabels", "TrainTestLabels")
 
 
 def recognises(source: Path) -> bool:
-    """Whether a folder has the list of concepts and a list of photos."""
+    """Return whether a folder has the list of concepts and a list of photos."""
     return _first(source, _CONCEPTS).is_file() and (source / "ImageList").is_dir()
 
 
 def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
     """Read the official files; a concept that is not marked in a photo is absent.
 
-    The labels are put in alphabetical order. White space between marks does not count, however
-    much there is: some copies have doubled spaces. The lists name photos with backslashes, below
-    a folder for the concept that they were searched by; photos that were gathered into one folder
-    are found there by the last part of that name.
+    The labels are sorted alphabetically. Any white space separates marks, as some copies have
+    double spaces. The lists name photos with backslashes, below a folder for the concept that
+    they were searched by; photos in a single folder are found by the last part of that name.
 
     Args:
         source: The folder with ``ConceptsList``, ``ImageList`` and ``Groundtruth``, as unpacked
             side by side.
         images: The photos' folder; by default ``Flickr``, ``images`` or the source itself.
-        labels_only: Whether it is no error that none of the photos exists.
+        labels_only: Accept that none of the photos exists.
 
     Raises:
         DataError: If a file is missing or cannot be understood, or none of the photos exists.
@@ -87,7 +85,7 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
 
 
 def _first(source: Path, places: Sequence[str]) -> Path:
-    """Where something lies, or would best lie."""
+    """Return the first place that exists, or else the first."""
     return next((source / p for p in places if (source / p).exists()), source / places[0])
 
 
@@ -132,7 +130,7 @@ def _read_marks(file: Path, photos: int) -> Tensor:
 def _located(
     names: Sequence[str], folders: Sequence[Path], source: Path, *, labels_only: bool
 ) -> tuple[Path, Sequence[str]]:
-    """The folder of the photos, and their names below it: the whole ones, or the last parts."""
+    """Find the folder of the photos, and their names below it: complete, or the last parts."""
     gathered = [name.rpartition("/")[2] for name in names]
     if find_folder(names, folders) is None and len(set(gathered)) == len(gathered):
         folder = find_folder(gathered, folders)

@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files of photos and their labels, read as if they were folders."""
+"""WebDataset shards: tar files of photos and labels, read like folders."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.annotations import Annotations, clean_name, target_table
 from tagsight.data.formats import csv_columns, csv_list
 from tagsight.data.formats.csv_table import SPLIT_NAMES, CsvTable
 from tagsight.data.photos import PHOTO_SUFFIXES
 from tagsight.data.source import is_file, is_folder
 from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
-from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,19 +24,19 @@ if TYPE_CHECKING:
     from tagsight.data.formats.csv_table import Labelled
 
 LARGEST_LABELS = 2**20
-"""Bytes of what one sample says of its labels."""
+"""Bytes of the label file of one sample."""
 
 LABEL_ENDINGS = ("json", "txt", "cls")
 MARKS = {1: 1, 0: 0, -1: -1, None: -1}
 SPLIT = re.compile(r"[a-z]+")
 
 
-class Said(NamedTuple):
-    """What a sample says of its labels.
+class SampleTargets(NamedTuple):
+    """Targets of one sample.
 
     Attributes:
-        marks: 1, 0 or -1 for labels that it names.
-        others: What labels are that it does not name.
+        marks: 1, 0 or -1 for the labels that its label file names.
+        others: Target of all other labels.
     """
 
     marks: dict[str, int]
@@ -53,22 +52,23 @@ class Sample(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Whether a path is a tar, or a folder with some, compressed ones included."""
+    """Return whether a path is a tar, or a folder with tars, compressed ones included."""
     return bool(_shards(source) or _compressed(source))
 
 
 def read(source: Path, *, images: Path | None = None) -> Annotations:
     """Read the labels of the photos in shards; nothing is extracted.
 
-    A sample is what has the same name up to the first dot. Its labels are in a ``.json`` with
-    ``labels``, a list, where what is not listed is absent, or a table of 1, 0 and null, where what
-    is not named is unknown; or in a ``.txt`` or ``.cls``, a list with a label a line, or with
-    semicolons. Where no sample has labels of its own, they are in a CSV beside the shards. The
-    labels are put in alphabetical order. The split is the word that a shard's name begins with.
+    Members with the same name up to the first dot are one sample. Its labels are in a ``.json``
+    file, as ``labels``: a list, where labels that are not listed are absent, or a table of 1, 0
+    and null, where labels that are not named are unknown; or in a ``.txt`` or ``.cls`` file, a
+    list separated by line breaks or semicolons. If no sample has labels of its own, they are in a
+    CSV file beside the shards. The labels are sorted alphabetically. The first word of a shard's
+    name is its split.
 
     Args:
-        source: A tar, or a folder with some.
-        images: None: the photos are in the shards.
+        source: A tar, or a folder with tars.
+        images: Must be None, as the photos are in the shards.
 
     Raises:
         DataError: If a shard or a sample cannot be understood.
@@ -77,7 +77,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     if not shards:
         raise DataError(_no_shards(source))
     if images is not None:
-        msg = f"expected no --images for {source}, whose photos are in the shards, got {images}"
+        msg = f"expected no `images` for {source}, whose photos are in the shards, got {images}"
         raise DataError(msg)
     if source.is_dir():
         _require_followed(source)
@@ -88,7 +88,9 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     folder = source if source.is_dir() else source.parent
     if not any(sample.labels for sample in samples):
         return _with_table(samples, folder)
-    said = [said for shard, group in groupby(samples, _shard) for said in _said(shard, group)]
+    said = [
+        one for shard, group in groupby(samples, _shard) for one in _sample_targets(shard, group)
+    ]
     names = sorted(set().union(*(one.marks for one in said)))
     targets = target_table(len(samples), len(names), value=0, source=source)
     targets += torch.tensor([one.others for one in said], dtype=torch.int8)[:, None]
@@ -117,7 +119,7 @@ def _shards(source: Path) -> list[Path]:
 
 
 def _require_followed(folder: Path) -> None:
-    """Refuse links that lead nowhere: the labels of such a shard would be missing unnoticed."""
+    """Refuse broken links, whose photos would be missing unnoticed."""
     for tar in folder.glob(f"*{SUFFIX}"):
         if tar.is_symlink() and not (is_file(tar) or is_folder(tar)):
             msg = f"expected a tar at {tar}, got a link that cannot be followed: remove it"
@@ -139,7 +141,7 @@ def _no_shards(source: Path) -> str:
 
 
 def _samples(shard: Path) -> Iterator[Sample]:
-    """The samples of a shard with a photo, in the order of their photos."""
+    """Yield the samples of a shard that have a photo, in the order of the photos."""
     photos: dict[str, str] = {}
     labels: dict[str, str] = {}
     for name in members(shard):
@@ -165,7 +167,7 @@ def _shard(sample: Sample) -> Path:
     return sample.shard
 
 
-def _said(shard: Path, samples: Iterable[Sample]) -> Iterator[Said]:
+def _sample_targets(shard: Path, samples: Iterable[Sample]) -> Iterator[SampleTargets]:
     spans = members(shard)
     with shard.open("rb") as file:
         for sample in samples:
@@ -183,14 +185,16 @@ def _said(shard: Path, samples: Iterable[Sample]) -> Iterator[Said]:
             yield _parsed(read_span(file, span), where)
 
 
-def _parsed(content: bytes, where: str) -> Said:
+def _parsed(content: bytes, where: str) -> SampleTargets:
     try:
         text = content.decode("utf-8-sig")
         if not where.lower().endswith(".json"):
             names = re.split(r"[;\n]", text)
-            return Said({name: 1 for part in names if (name := clean_name(part, where))}, 0)
+            return SampleTargets(
+                {name: 1 for part in names if (name := clean_name(part, where))}, 0
+            )
         value = json.loads(text)
-    # A number of thousands of digits is a ValueError of its own kind.
+    # JSON with a number of thousands of digits raises another ValueError than JSONDecodeError.
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
@@ -199,13 +203,15 @@ def _parsed(content: bytes, where: str) -> Said:
     return _of_json(value, where)
 
 
-def _of_json(value: Any, where: str) -> Said:  # noqa: ANN401 - whatever the file holds
+def _of_json(value: Any, where: str) -> SampleTargets:  # noqa: ANN401 - whatever the file holds
     if isinstance(value, dict):
         value = value.get("labels", value)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return Said({name: 1 for part in value if (name := clean_name(part, where))}, 0)
+        return SampleTargets({name: 1 for part in value if (name := clean_name(part, where))}, 0)
     if isinstance(value, dict) and all(_is_mark(mark) for mark in value.values()):
-        return Said({clean_name(name, where): MARKS[mark] for name, mark in value.items()}, -1)
+        return SampleTargets(
+            {clean_name(name, where): MARKS[mark] for name, mark in value.items()}, -1
+        )
     msg = (
         f"{where}: expected 'labels', a list of names or a table of 1, 0 and null by name, "
         f"got {str(value)[:60]!r}"
@@ -237,7 +243,7 @@ def _split_of(shard: Path) -> str | None:
 
 
 def _with_table(samples: list[Sample], folder: Path) -> Annotations:
-    """Take the labels from the CSV beside the shards; photos that it leaves out are left out."""
+    """Read the labels from the CSV file beside the shards; photos without a row are dropped."""
     table, source = _table(folder)
     place = _places(samples, table, source)
     shards = [samples[row] for row in place]
@@ -266,7 +272,7 @@ def _table(folder: Path) -> tuple[Labelled, Path]:
 
 
 def _places(samples: list[Sample], table: Labelled, source: Path) -> list[int]:
-    """The sample of each row: named by its member, or by shard and member."""
+    """Find the sample of each row, which names its member, or its shard and member."""
     place: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
         for name in (sample.photo, f"{sample.shard.name}/{sample.photo}"):

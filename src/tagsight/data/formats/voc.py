@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from tagsight.data.annotations import SPLITS, Annotations, clean_name
+from tagsight.data.annotations import SPLITS, Annotations, clean_name, target_table
 from tagsight.data.source import photo_folder, photo_name, require_file
-from tagsight.data.targets import target_table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ LARGEST_FILE = 2**26
 
 
 def recognises(source: Path) -> bool:
-    """Whether a folder is, or leads to, a folder of label lists ``<label>_<split>.txt``."""
+    """Return whether a folder is or contains a folder of lists ``<label>_<split>.txt``."""
     return bool(_main_folders(source))
 
 
@@ -35,23 +34,23 @@ def read(
     difficult: Difficult = "unknown",
     labels_only: bool = False,
 ) -> Annotations:
-    """Read 1 present, -1 absent, and 0, an object that is hard to see.
+    """Read 1 as present, -1 as absent, and 0 as an object that is hard to see.
 
-    The labels are put in alphabetical order. The lists of ``trainval`` are used, as ``train``,
-    only where there are neither ``train`` nor ``val``. A photo that a label's list leaves out has
-    an unknown target.
+    The labels are sorted alphabetically. Lists of ``trainval`` are used, as ``train``, only if
+    there are neither ``train`` nor ``val``. A target is unknown if the label's list lacks the
+    photo.
 
     Args:
         source: ``VOCdevkit``, ``VOC2012`` or the like, or its ``ImageSets/Main``.
         images: The photos' folder; by default ``JPEGImages``.
-        difficult: What 0 means.
-        labels_only: Whether it is no error that none of the photos exists.
+        difficult: Target for 0: ``unknown``, ``present`` or ``absent``.
+        labels_only: Accept that none of the photos exists.
 
     Raises:
         DataError: If a line cannot be understood, or none of the photos exists.
     """
     if difficult not in get_args(Difficult):
-        msg = f"expected difficult to be one of {get_args(Difficult)}, got {difficult!r}"
+        msg = f"expected `difficult` to be one of {get_args(Difficult)}, got {difficult!r}"
         raise DataError(msg)
     main = _main_folder(source)
     values = {"1": 1, "-1": 0, "0": {"unknown": -1, "present": 1, "absent": 0}[difficult]}
