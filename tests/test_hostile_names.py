@@ -43,7 +43,8 @@ from tagsight.runtime.escaping import csv_content, printable
 from tagsight.search.expression import LONGEST, Has, parse
 from tagsight.search.index import Hit
 from tagsight.search.page import results_page
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import create_app
+from tagsight.server.service import Service
 from tagsight.visualize.explanation import explain_photos
 from tagsight.visualize.graph_drawing import draw_graph
 from tagsight.visualize.graph_report import graph_report

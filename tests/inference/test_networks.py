@@ -178,7 +178,8 @@ sys.modules["torch"] = None
 from pathlib import Path
 from tagsight.inference.networks import open_network
 from tagsight.inference.recognizer import Recognizer
-from tagsight.server.app import Service, create_app
+from tagsight.server.app import create_app
+from tagsight.server.service import Service
 from fastapi.testclient import TestClient
 
 app = create_app(Service(Recognizer(open_network(Path({str(file)!r})))))

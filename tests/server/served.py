@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import socket
 import threading
@@ -13,16 +14,23 @@ from channels import channels_recognizer, corner
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from tagsight.data.photo_files import find_photos
 from tagsight.inference.recognizer import Recognizer
-from tagsight.server.app import Service, create_app
-from tagsight.server.connections import configured
+from tagsight.search.facts import Facts
+from tagsight.search.index import SearchIndex
+from tagsight.search.indexing import index_photos
+from tagsight.server.app import create_app
+from tagsight.server.connections import server_config
 from tagsight.server.limits import Limits
+from tagsight.server.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 LIMITS = Limits(body=200_000, photos=3, pixels=100_000, seconds=20, room=8)
 TOKEN = "correct horse battery staple"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def encoded(photo: Image.Image, kind: str = "PNG") -> bytes:
@@ -39,8 +47,19 @@ def recognizer() -> Recognizer:
     return Recognizer(model.network, batch_size=4, max_pixels=LIMITS.pixels)
 
 
+def index_of(folder: Path, photos: Path) -> SearchIndex:
+    model = recognizer()
+    index = SearchIndex.create(folder, Facts("model", "m", model.labels, (0.5,) * 3, 3))
+    index_photos(model, find_photos([photos]), index)
+    return index
+
+
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
     return [("photos", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
+
+
+def data_url(content: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode()
 
 
 def client_of(service: Service, **options: Any) -> TestClient:
@@ -49,11 +68,11 @@ def client_of(service: Service, **options: Any) -> TestClient:
 
 @contextmanager
 def listening(service: Service) -> Iterator[tuple[str, int]]:
-    """The address of a server at work, as `tagsight serve` runs it."""
+    """The address of a running server, configured as `tagsight serve` configures it."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
-    server = uvicorn.Server(configured(create_app(service), service.limits))
+    server = uvicorn.Server(server_config(create_app(service), service.limits))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -11,8 +11,8 @@ from channels import Channels, channels_recognizer
 from served import GREEN, RED
 
 from tagsight.errors import DataError
-from tagsight.server.batching import Batcher, BusyError
-from tagsight.server.decoding import Decoders
+from tagsight.server.batching import Batcher, QueueFullError
+from tagsight.server.decoding import DecoderPool
 from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Watched(Channels):
-    """Notes the sizes of its batches, and can be held up."""
+    """Records the sizes of its batches, and can be paused."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,13 +41,13 @@ class Watched(Channels):
 
 @asynccontextmanager
 async def batcher_of(recognizer: Recognizer, room: int) -> AsyncIterator[Batcher]:
-    decoders = Decoders(2, Limits(), freed=lambda size: None)
+    decoders = DecoderPool(2, Limits(), freed=lambda size: None)
     batcher = Batcher(recognizer, decoders, room)
     async with decoders.running(), batcher.running():
         yield batcher
 
 
-def test_photos_of_many_requests_go_through_the_network_together():
+def test_photos_of_several_requests_share_batches():
     system = Watched()
 
     async def requests() -> list[np.ndarray]:
@@ -70,7 +70,7 @@ def test_photos_of_many_requests_go_through_the_network_together():
         np.testing.assert_allclose(found, alone[i % 2], atol=1e-6)
 
 
-def test_a_bad_photo_spoils_its_own_request_alone():
+def test_a_bad_photo_fails_only_its_own_request():
     async def requests() -> list[object]:
         async with batcher_of(channels_recognizer(batch_size=8), room=64) as batcher:
             return await asyncio.gather(
@@ -85,7 +85,7 @@ def test_a_bad_photo_spoils_its_own_request_alone():
     assert third[0].labels[0].name == "green"
 
 
-def test_there_is_room_again_when_photos_are_done():
+def test_room_is_released_when_photos_are_done():
     system = Watched()
 
     async def requests() -> None:
@@ -94,7 +94,7 @@ def test_there_is_room_again_when_photos_are_done():
             held = asyncio.create_task(batcher.recognise([RED, RED]))
             await asyncio.sleep(0)
             assert batcher.waiting == 2
-            with pytest.raises(BusyError):
+            with pytest.raises(QueueFullError):
                 await batcher.recognise([GREEN])
             system.may_go_on.set()
             await held
@@ -104,7 +104,7 @@ def test_there_is_room_again_when_photos_are_done():
     asyncio.run(requests())
 
 
-def test_a_request_that_goes_away_leaves_no_work_behind():
+def test_a_cancelled_request_leaves_no_work():
     system = Watched()
 
     async def requests() -> None:

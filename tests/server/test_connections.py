@@ -1,5 +1,3 @@
-"""Connections of clients that do not get on with their requests, over a socket."""
-
 from __future__ import annotations
 
 import http.client
@@ -11,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from served import RED, TOKEN, files, listening, recognizer
+from served import RED, files, listening, recognizer
 
-from tagsight.server.app import Service
 from tagsight.server.limits import Limits
+from tagsight.server.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +30,7 @@ def address() -> Iterator[tuple[str, int]]:
 
 
 def until_closed(client: socket.socket) -> bytes:
-    """All that a server says until it closes the connection; it fails if that is never."""
+    """Receive until the server closes the connection, within 30 seconds."""
     client.settimeout(30)
     said = b""
     with suppress(ConnectionError):
@@ -43,17 +41,17 @@ def until_closed(client: socket.socket) -> bytes:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"G", b"GET / HTTP/1.1\r\n", GET[:-2], GET + GET[:-2], b"\r\n", POST[:-4]],
-    ids=["nothing", "method", "line", "header", "second header", "blank", "half a header"],
+    [b"", b"GET / HTTP/1.1\r\n", GET + GET[:-2], POST[:-4]],
+    ids=["nothing", "line", "second header", "half a header"],
 )
-def test_a_header_that_does_not_come_closes_the_connection(address: tuple[str, int], sent: bytes):
+def test_an_incomplete_header_closes_the_connection(address: tuple[str, int], sent: bytes):
     with socket.create_connection(address) as client:
         client.sendall(sent)
         said = until_closed(client)
     assert said.startswith(b"HTTP/1.1 200") if sent.startswith(GET) else not said
 
 
-def test_a_header_that_comes_byte_by_byte_is_cut_as_well(address: tuple[str, int]):
+def test_a_header_sent_byte_by_byte_closes_the_connection(address: tuple[str, int]):
     with socket.create_connection(address) as client:
         client.settimeout(0.05)
         started = time.monotonic()
@@ -69,7 +67,7 @@ def test_a_header_that_comes_byte_by_byte_is_cut_as_well(address: tuple[str, int
 @pytest.mark.parametrize(
     "before", [b"GET / HTTP/1.1\r\nX: ", b"GET /", CHUNKED + b"0\r\nX: ", CHUNKED + b"1;"]
 )
-def test_headers_and_trailers_are_not_held_without_end(address: tuple[str, int], before: bytes):
+def test_headers_and_trailers_have_a_limit(address: tuple[str, int], before: bytes):
     with socket.create_connection(address) as client:
         client.settimeout(30)
         with pytest.raises((ConnectionError, TimeoutError)) as raised:  # noqa: PT012 - any of them
@@ -79,7 +77,7 @@ def test_headers_and_trailers_are_not_held_without_end(address: tuple[str, int],
         assert not isinstance(raised.value, TimeoutError)
 
 
-def test_a_connection_is_kept_for_clients_that_get_on(address: tuple[str, int]):
+def test_a_connection_is_kept_for_further_requests(address: tuple[str, int]):
     client = http.client.HTTPConnection(*address)
     client.connect()
     kept = client.sock
@@ -92,8 +90,8 @@ def test_a_connection_is_kept_for_clients_that_get_on(address: tuple[str, int]):
     client.close()
 
 
-@pytest.mark.parametrize("path", ["/v1/predict", "/v1/tags?form=csv", "/v1/embed"])
-def test_a_body_that_does_not_come_is_told_so(address: tuple[str, int], path: str):
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/tags?form=csv"])
+def test_an_incomplete_body_is_refused(address: tuple[str, int], path: str):
     post = POST.replace(b"/v1/predict", path.encode())
     with socket.create_connection(address) as client:
         client.sendall(post + b'Content-Length: 100\r\n\r\n{"photos": [')
@@ -102,13 +100,13 @@ def test_a_body_that_does_not_come_is_told_so(address: tuple[str, int], path: st
     assert b"expected the whole body within 1 seconds" in said
 
 
-def test_what_comes_after_the_answer_does_not_keep_a_connection(address: tuple[str, int]):
+def test_a_body_that_nobody_reads_does_not_keep_a_connection(address: tuple[str, int]):
     with socket.create_connection(address) as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n")
         assert until_closed(client).startswith(b"HTTP/1.1 200")
 
 
-def test_slow_clients_keep_nobody_waiting():
+def test_slow_clients_do_not_block_others():
     limits = Limits(header_seconds=60, seconds=60)
     with listening(Service(recognizer(), limits=limits)) as address, ExitStack() as stack:
         for number in range(100):
@@ -120,7 +118,7 @@ def test_slow_clients_keep_nobody_waiting():
         assert httpx.post(url, files=files(RED), timeout=30).status_code == 200
 
 
-def test_a_client_that_goes_away_leaves_nothing_in_the_log(capfd: pytest.CaptureFixture[str]):
+def test_a_client_that_disconnects_leaves_nothing_in_the_log(capfd: pytest.CaptureFixture[str]):
     limits = Limits(seconds=20)
     body = POST + b"Content-Length: 100000\r\n\r\n" + b"a" * 1000
     whole = httpx.Request("POST", "http://localhost/v1/predict", files=files(RED))
@@ -142,14 +140,7 @@ def test_a_client_that_goes_away_leaves_nothing_in_the_log(capfd: pytest.Capture
     assert "rror" not in said
 
 
-def test_what_is_refused_is_answered_before_the_body(index):
-    service = Service(recognizer(), index, TOKEN, SHORT)
-    with listening(service) as address, socket.create_connection(address) as client:
-        client.sendall(POST + b"Content-Length: 60000000\r\n\r\n")
-        assert client.recv(2**16).startswith(b"HTTP/1.1 401")
-
-
-def test_half_sent_requests_do_not_hold_up_the_end():
+def test_incomplete_requests_do_not_delay_the_end():
     with ExitStack() as stack:
         with listening(Service(recognizer(), limits=SHORT)) as address:
             for sent in (b"GET", POST + b"Content-Length: 9\r\n\r\n"):

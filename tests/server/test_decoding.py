@@ -1,5 +1,3 @@
-"""Photos decoded in processes that can be ended: each costs its own photo."""
-
 from __future__ import annotations
 
 import asyncio
@@ -19,7 +17,7 @@ from served import GREEN, RED, encoded
 
 from tagsight.data.photos import open_photo, whole_size
 from tagsight.errors import DataError, TooLargeError, UnknownFormatError
-from tagsight.server.decoding import Decoder, Decoders
+from tagsight.server.decoding import Decoder, DecoderPool
 from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
@@ -29,18 +27,18 @@ needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs
 
 
 @asynccontextmanager
-async def decoders(count: int = 1, limits: Limits | None = None) -> AsyncIterator[Decoders]:
-    found = Decoders(count, limits or Limits(), freed=lambda size: None)
+async def decoders(count: int = 1, limits: Limits | None = None) -> AsyncIterator[DecoderPool]:
+    found = DecoderPool(count, limits or Limits(), freed=lambda size: None)
     async with found.running():
         yield found
 
 
-def as_it_is(photo: Image.Image) -> Image.Image:
+def unchanged(photo: Image.Image) -> Image.Image:
     return photo
 
 
 def processes() -> list[int]:
-    """The decoders that this process has started, and that have not ended."""
+    """The running decoders that this process has started."""
     listed = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, check=True
     )
@@ -49,21 +47,21 @@ def processes() -> list[int]:
     return [int(row[0]) for row in mine if b"decode_worker" in row[2]]
 
 
-async def at_work(pool: Decoders) -> None:
-    """Wait until a photo has been given to a process."""
+async def busy(pool: DecoderPool) -> None:
+    """Wait until every process has a photo."""
     while pool.free:
         await asyncio.sleep(0)
     await asyncio.sleep(0)
 
 
-def test_another_process_decodes_as_this_one_does(tmp_path: Path):
+def test_the_processes_decode_as_this_one_does(tmp_path: Path):
     save_rotated(corner("blue", (90, 40)), tmp_path / "turned.jpg")
     large = encoded(corner("green", (1200, 900)), "JPEG")
     sources = [RED, GREEN, large, tmp_path / "turned.jpg", encoded(corner().convert("LA"))]
 
     async def opened() -> list[Image.Image]:
         async with decoders(2) as pool:
-            return [await pool.open(source, as_it_is, least_side=64) for source in sources]
+            return [await pool.open(source, unchanged, least_side=64) for source in sources]
 
     for source, photo in zip(sources, asyncio.run(opened()), strict=True):
         here = open_photo(source, least_side=64)
@@ -71,7 +69,7 @@ def test_another_process_decodes_as_this_one_does(tmp_path: Path):
         assert whole_size(photo) == whole_size(here)
 
 
-def test_errors_are_the_same_as_well(tmp_path: Path):
+def test_the_processes_raise_the_same_errors(tmp_path: Path):
     limits = Limits(pixels=5000)
     large = encoded(corner("red", (80, 80)))
     sources = [b"", b"%PDF", RED[:60], large, tmp_path / "none.png", tmp_path]
@@ -81,7 +79,7 @@ def test_errors_are_the_same_as_well(tmp_path: Path):
             found = []
             for source in sources:
                 with pytest.raises(DataError) as raised:
-                    await pool.open(source, as_it_is, least_side=64)
+                    await pool.open(source, unchanged, least_side=64)
                 found.append(raised.value)
             return found
 
@@ -91,110 +89,108 @@ def test_errors_are_the_same_as_well(tmp_path: Path):
         assert (type(error), str(error)) == (type(here.value), str(here.value))
 
 
-def test_a_photo_is_reduced_to_what_it_is_for():
-    async def opened() -> Image.Image:
-        async with decoders() as pool:
-            source = encoded(corner("red", (640, 320)), "JPEG")
-            return await pool.open(source, as_it_is, least_side=80, fit=80)
+def test_a_photo_is_reduced_and_an_error_of_the_callback_is_passed_on():
+    def refuse(_: Image.Image) -> None:
+        msg = "expected something else"
+        raise UnknownFormatError(msg)
 
-    photo = asyncio.run(opened())
+    async def requests() -> Image.Image:
+        async with decoders() as pool:
+            with pytest.raises(UnknownFormatError, match="something else"):
+                await pool.open(RED, refuse, least_side=64)
+            source = encoded(corner("red", (640, 320)), "JPEG")
+            return await pool.open(source, unchanged, least_side=80, fit=80)
+
+    photo = asyncio.run(requests())
     assert photo.size == (80, 40)
     assert whole_size(photo) == (640, 320)
 
 
 @needs_signals
-def test_a_decoder_that_does_not_end_is_ended_and_replaced():
-    async def asked() -> tuple[int, int]:
+def test_a_decoder_that_hangs_is_killed_and_replaced():
+    async def requests() -> tuple[int, int]:
         async with decoders(limits=Limits(decoding=1)) as pool:
-            await pool.open(RED, as_it_is, least_side=64)
+            await pool.open(RED, unchanged, least_side=64)
             (stuck,) = processes()
             os.kill(stuck, signal.SIGSTOP)
             with pytest.raises(TooLargeError, match=r"decoded within 1 seconds"):
-                await pool.open(RED, as_it_is, least_side=64)
-            await pool.open(GREEN, as_it_is, least_side=64)
+                await pool.open(RED, unchanged, least_side=64)
+            await pool.open(GREEN, unchanged, least_side=64)
             return stuck, *processes()
 
-    stuck, other = asyncio.run(asked())
+    stuck, other = asyncio.run(requests())
     assert stuck != other
 
 
 @needs_signals
-def test_a_time_limit_holds_also_if_nobody_waits_any_more():
-    async def asked() -> None:
+def test_the_time_limit_holds_for_a_cancelled_request():
+    async def requests() -> None:
         async with decoders(limits=Limits(decoding=1)) as pool:
-            await pool.open(RED, as_it_is, least_side=64)
+            await pool.open(RED, unchanged, least_side=64)
             os.kill(processes()[0], signal.SIGSTOP)
-            waiting = asyncio.create_task(pool.open(RED, as_it_is, least_side=64))
-            await at_work(pool)
+            waiting = asyncio.create_task(pool.open(RED, unchanged, least_side=64))
+            await busy(pool)
             waiting.cancel()
-            assert (await pool.open(GREEN, as_it_is, least_side=64)).size == (64, 64)
+            assert (await pool.open(GREEN, unchanged, least_side=64)).size == (64, 64)
 
-    asyncio.run(asked())
+    asyncio.run(requests())
 
 
 @needs_signals
-def test_a_decoder_that_crashes_costs_its_own_photo():
-    async def asked() -> None:
+def test_a_decoder_that_crashes_fails_only_its_photo():
+    async def requests() -> None:
         async with decoders() as pool:
-            await pool.open(RED, as_it_is, least_side=64)
+            await pool.open(RED, unchanged, least_side=64)
             (crashing,) = processes()
             os.kill(crashing, signal.SIGSTOP)
-            waiting = asyncio.create_task(pool.open(RED, as_it_is, least_side=64))
-            await at_work(pool)
+            waiting = asyncio.create_task(pool.open(RED, unchanged, least_side=64))
+            await busy(pool)
             for signalled in (signal.SIGSEGV, signal.SIGCONT):
                 os.kill(crashing, signalled)
-            with pytest.raises(DataError, match="does not survive") as raised:
+            with pytest.raises(DataError, match="crashes its decoder") as raised:
                 await waiting
             assert type(raised.value) is DataError
-            assert (await pool.open(GREEN, as_it_is, least_side=64)).size == (64, 64)
+            assert (await pool.open(GREEN, unchanged, least_side=64)).size == (64, 64)
 
-    asyncio.run(asked())
+    asyncio.run(requests())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded by the system")
-def test_a_decoder_has_no_more_memory_than_it_is_given():
+def test_a_decoder_has_limited_memory():
     photo = encoded(Image.new("RGB", (6000, 6000)))
     decoder = Decoder(Limits(memory=32 * 2**20))
     decoder.start()
-    # It is told nothing of how much that is, and so begins.
-    asked = {"path": None, "max_pixels": 10**8, "max_memory": 2**40, "least_side": 64, "fit": None}
+    # The photo passes the check of its header, so that decoding starts.
+    request = {
+        "path": None,
+        "max_pixels": 10**8,
+        "max_memory": 2**40,
+        "least_side": 64,
+        "fit": None,
+    }
     with pytest.raises(TooLargeError, match="memory"):
-        decoder.open(asked, photo)
-    assert decoder.open(asked, GREEN).size == (64, 64)
+        decoder.open(request, photo)
+    assert decoder.open(request, GREEN).size == (64, 64)
     decoder.end()
 
 
 @needs_signals
 def test_no_decoder_outlives_the_server():
-    async def asked() -> int:
+    async def requests() -> int:
         async with decoders(2) as pool:
-            photos = [pool.open(RED, as_it_is, least_side=64) for _ in range(8)]
+            photos = [pool.open(RED, unchanged, least_side=64) for _ in range(8)]
             await asyncio.gather(*photos)
             for ended_by_terminals in (signal.SIGINT, signal.SIGTERM):
                 for process in processes():
                     os.kill(process, ended_by_terminals)
-            await asyncio.gather(*(pool.open(RED, as_it_is, least_side=64) for _ in range(8)))
+            await asyncio.gather(*(pool.open(RED, unchanged, least_side=64) for _ in range(8)))
             return len(processes())
 
-    assert asyncio.run(asked()) == 2
+    assert asyncio.run(requests()) == 2
     assert not processes()
 
 
-def test_what_decodes_needs_nothing_heavy():
+def test_a_decoder_imports_nothing_heavy():
     code = "import sys, tagsight.server.decode_worker; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "fastapi", "pydantic", "onnxruntime", "lancedb"} & set(done.stdout.split())
-
-
-def test_what_is_made_of_a_photo_may_fail_as_well():
-    def refuse(_: Image.Image) -> None:
-        msg = "expected something else"
-        raise UnknownFormatError(msg)
-
-    async def asked() -> None:
-        async with decoders() as pool:
-            with pytest.raises(UnknownFormatError, match="something else"):
-                await pool.open(RED, refuse, least_side=64)
-            assert (await pool.open(RED, as_it_is, least_side=64)).size == (64, 64)
-
-    asyncio.run(asked())

@@ -1,5 +1,3 @@
-"""The command and its process: who is let in, and how it ends."""
-
 from __future__ import annotations
 
 import signal
@@ -57,13 +55,13 @@ def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org"])
-def test_others_are_let_in_with_a_token_only(capsys, model: Path, host: str):
+@pytest.mark.parametrize("host", ["0.0.0.0", "example.org"])
+def test_other_machines_need_a_token(capsys, model: Path, host: str):
     text = complaint(capsys, str(model), "--host", host)
     assert f"expected --token-file to listen at {host}" in text
 
 
-def test_a_token_that_can_be_guessed_is_refused(capsys, model: Path, tmp_path: Path):
+def test_a_short_token_is_refused(capsys, model: Path, tmp_path: Path):
     (tmp_path / "token").write_text("1234")
     text = complaint(capsys, str(model), "--token-file", str(tmp_path / "token"))
     assert "expected a token of 16 to 4096 ASCII characters" in text
@@ -108,7 +106,7 @@ def server(model: Path, token_file: Path) -> Iterator[tuple[str, subprocess.Pope
         process.kill()
 
 
-def test_a_server_answers_and_ends_when_it_has_answered(server):
+def test_a_server_ends_after_its_last_response(server):
     url, process = server
     right = {"authorization": f"Bearer {TOKEN}"}
     assert httpx.post(f"{url}/v1/predict", files=files(RED)).status_code == 401

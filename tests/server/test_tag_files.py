@@ -1,5 +1,3 @@
-"""Reviewed labels as files: the same that tagging writes beside photos."""
-
 from __future__ import annotations
 
 import csv
@@ -9,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from served import client_of, recognizer
 
-from tagsight.server.app import Service
+from tagsight.server.service import Service
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.xmp import keywords
 
@@ -28,27 +26,27 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def asked(client: TestClient, form: str, *photos: tuple[str, list[Any]]) -> Any:
+def requested(client: TestClient, form: str, *photos: tuple[str, list[Any]]) -> Any:
     body = {"photos": [{"name": name, "labels": labels} for name, labels in photos]}
     return client.post(f"/v1/tags?form={form}", json=body)
 
 
-def test_an_xmp_sidecar_has_the_labels_and_who_found_them(client: TestClient):
-    answer = asked(client, "xmp", ("hund ü.jpg", LABELS))
+def test_an_xmp_sidecar_has_the_labels_and_the_model(client: TestClient):
+    answer = requested(client, "xmp", ("hund ü.jpg", LABELS))
     assert answer.status_code == 200
     assert keywords(answer.content) == ["dog", "<grass> & sky"]
     assert f"channels {'c' * 12}".encode() in answer.content
     assert "filename*=UTF-8''hund%20%C3%BC.jpg.xmp" in answer.headers["content-disposition"]
 
 
-def test_a_tag_file_is_one_line(client: TestClient):
-    answer = asked(client, "txt", ("a.b.jpg", LABELS))
+def test_a_tag_file_has_one_line(client: TestClient):
+    answer = requested(client, "txt", ("a.b.jpg", LABELS))
     assert tags_of(answer.content) == NAMES
     assert "filename*=UTF-8''a.b.txt" in answer.headers["content-disposition"]
 
 
 def test_a_table_has_all_photos(client: TestClient):
-    answer = asked(client, "csv", ("a.jpg", LABELS), ("b, c.jpg", []))
+    answer = requested(client, "csv", ("a.jpg", LABELS), ("b, c.jpg", []))
     rows = list(csv.reader(io.StringIO(answer.text)))
     assert rows == [["path", "labels"], ["a.jpg", ";".join(NAMES)], ["b, c.jpg", ""]]
 
@@ -64,13 +62,13 @@ def test_a_table_has_all_photos(client: TestClient):
         ("csv", [], "at least 1 item"),
     ],
 )
-def test_other_requests_are_refused_in_a_sentence(client, form: str, photos: list, reason: str):
-    answer = asked(client, form, *photos)
+def test_impossible_tag_files_are_refused(client, form: str, photos: list, reason: str):
+    answer = requested(client, form, *photos)
     assert answer.status_code == 422
     assert reason in answer.json()["error"]
 
 
-def test_names_cannot_break_out_of_the_header(client: TestClient):
-    answer = asked(client, "xmp", ('a"\r\nSet-Cookie: b\r\n.jpg', LABELS))
+def test_a_file_name_cannot_add_headers(client: TestClient):
+    answer = requested(client, "xmp", ('a"\r\nSet-Cookie: b\r\n.jpg', LABELS))
     assert "set-cookie" not in answer.headers
     assert "\n" not in answer.headers["content-disposition"]

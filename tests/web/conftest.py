@@ -18,9 +18,10 @@ from served import TOKEN, recognizer
 
 from tagsight.data.photo_files import find_photos
 from tagsight.inference.recognizer import Recognizer
-from tagsight.server.app import Service, create_app
-from tagsight.server.connections import configured
+from tagsight.server.app import create_app
+from tagsight.server.connections import server_config
 from tagsight.server.limits import Limits
+from tagsight.server.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +94,7 @@ def start() -> Iterator[Callable[..., Place]]:
         listener.bind(("127.0.0.1", 0))
         limits = Limits(body=300_000)
         app = create_app(Service(model or recognizer(), index, token, limits))
-        server = uvicorn.Server(configured(app, limits))
+        server = uvicorn.Server(server_config(app, limits))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         running.append((server, thread))

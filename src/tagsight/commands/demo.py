@@ -1,4 +1,4 @@
-"""``tagsight demo``: the whole journey on drawn photos."""
+"""``tagsight demo``: all steps on drawn photos."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tagsight.commands.output import print_info, print_result
 
 
 def demo(*, out: Path = Path("demo"), seed: int = 0, hardware: Hardware = Hardware()) -> None:
-    """Draw photos, train on them, measure, explain and sum up, in under five minutes.
+    """Draw photos, train, evaluate and explain, in under five minutes.
 
     Args:
-        out: Folder for photos, model, metrics and pictures.
-        seed: Decides the photos and everything random in training.
+        out: Folder for photos, models, metrics and heatmaps.
+        seed: Random seed of the photos and of training.
     """
     print_info(f"making {out}")
 

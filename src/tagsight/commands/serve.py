@@ -31,28 +31,28 @@ def serve(
     bridge: list[Literal["label-studio", "photoprism"]] | None = None,
     hardware: Hardware = Hardware(),
 ) -> int:
-    """Serve a model over HTTP: labels, evidence and embeddings of the photos that clients send.
+    """Serve a model over HTTP, with a web page.
 
-    Only this machine is let in, unless there is a token. Ctrl-C or SIGTERM ends it when what it has
-    accepted is answered.
+    Only this machine can connect unless there is a token. After Ctrl-C or SIGTERM the server
+    answers the requests it has accepted and ends.
 
     Args:
         model: The model folder, or a file that 'tagsight export' wrote.
-        index: Folder of an index, to be searched as well.
-        host: Address to listen at.
+        index: Folder of an index that clients can search.
+        host: Address to listen at; another than this machine's needs --token-file.
         port: Port to listen at.
-        allowed_host: Name by which clients reach this server, beside localhost and --host; may be
-            given for each. Requests for other hosts are refused, and so are those of other pages.
+        allowed_host: Further host name by which clients reach this server; can be repeated.
+            Requests for other hosts and from other web pages are refused.
         token_file: File with the token that clients must send, of at least 16 characters.
-        bridge: Another program whose requests are answered too; may be given for each.
+        bridge: Also follow the interface of this program; can be repeated.
     """
     with _extra():
         from tagsight.server.access import Hosts, is_loopback
     token = _token(token_file)
     if token is None and not is_loopback(host):
         msg = (
-            f"expected --token-file to listen at {host}, which others can reach, got none: "
-            "give one, or leave out --host to let in this machine alone"
+            f"expected --token-file to listen at {host}, which other machines can reach, got none: "
+            "give one, or leave out --host to admit this machine only"
         )
         raise DataError(msg)
     hosts = Hosts.listening_at(host, allowed_host or ())
@@ -61,8 +61,9 @@ def serve(
     with _extra():
         import uvicorn
 
-        from tagsight.server.app import Service, create_app
-        from tagsight.server.connections import configured
+        from tagsight.server.app import create_app
+        from tagsight.server.connections import server_config
+        from tagsight.server.service import Service
 
     from tagsight.inference.recognizer import Recognizer
     from tagsight.search.index import SearchIndex
@@ -74,14 +75,14 @@ def serve(
     )
     opened = SearchIndex.open(index) if index is not None else None
     if opened is not None and opened.facts.model != recognizer.info.model:
-        msg = f"expected an index of this model in {index}, got one of another"
+        msg = f"expected an index of this model in {index}, got one of another model"
         raise DataError(msg)
     service = Service(
         recognizer, opened, token, limits, tuple(bridge or ()), hosts, hardware.workers
     )
     place = f"[{host}]" if ":" in host else host
-    print_info(f"listening at http://{place}:{port}; what can be asked is at /openapi.json")
-    uvicorn.Server(configured(create_app(service), limits, host=host, port=port)).run()
+    print_info(f"listening at http://{place}:{port}; the interface is described at /openapi.json")
+    uvicorn.Server(server_config(create_app(service), limits, host=host, port=port)).run()
     return 0
 
 
@@ -90,7 +91,7 @@ def _extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        msg = "expected the extra 'serve' to answer over HTTP: pip install 'tagsight[serve]'"
+        msg = "expected the extra 'serve' for HTTP, got none: pip install 'tagsight[serve]'"
         raise DataError(msg) from error
 
 

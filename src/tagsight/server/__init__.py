@@ -1,4 +1,4 @@
-"""A model behind HTTP: it decodes uploads, calls the recogniser and encodes the answer.
+"""HTTP server: it decodes uploads, calls the recogniser and sends the results.
 
 May import visualize, tagging, search and what lies below them.
 """

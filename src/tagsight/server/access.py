@@ -1,4 +1,4 @@
-"""Who is let in: requests for our own names, from our own page, with the token."""
+"""Access control by host, origin and token, and security headers of responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
 from tagsight.errors import DataError
@@ -19,24 +19,32 @@ from tagsight.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/health"})
 OPEN_FOLDER = "/web/"
-"""What needs no token: the page and its parts, the state of the server, and its description."""
+"""Paths that need no token: the page and its files, the server's state and its description."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-EVERYWHERE = frozenset({"0.0.0.0", "::"})
+ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5})?)?", re.ASCII)
 
 
 class Authority(NamedTuple):
-    """A host and port as in a URL or the header ``Host``.
+    """A host and port, as in a URL or the header ``Host``.
 
     Attributes:
         host: Name in lower case without a final dot, or an IP address in its shortest form.
-        port: None if it is the default of the scheme.
+        port: None for the default port of the scheme.
     """
 
     host: str
@@ -44,10 +52,11 @@ class Authority(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read ``host``, ``host:port`` or ``[address]:port``; None if it is something else.
+        """Parse ``host``, ``host:port`` or ``[address]:port``; return None for anything else.
 
-        >>> Authority.parse("LocalHost.:8000"), Authority.parse("[0::1]")
-        (Authority(host='localhost', port=8000), Authority(host='::1', port=None))
+        Example:
+            >>> Authority.parse("LocalHost.:8000"), Authority.parse("[0::1]")
+            (Authority(host='localhost', port=8000), Authority(host='::1', port=None))
         """
         found = _AUTHORITY.fullmatch(text)
         if found is None:
@@ -59,20 +68,25 @@ class Authority(NamedTuple):
         return cls(host if address is None else str(address), port)
 
     def at(self, scheme: str) -> Self:
-        """The same with its port, also where that is the default of the scheme."""
+        """Return this authority with an explicit port."""
         return self._replace(port=self.port or DEFAULT_PORTS[scheme])
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """The hosts that requests may be for. ``localhost`` and loopback addresses always are.
+    """Host names that requests may use; ``localhost`` and loopback addresses always belong to them.
 
-    A page of somebody else can give its own name the address of this server (DNS rebinding), but
-    cannot make a browser send another name or an address in its place.
+    Checking the name prevents DNS rebinding: another page can map its own host name to the address
+    of this server, but cannot make a browser send a different name in the header ``Host``.
 
     Args:
-        names: Other names and addresses, as `Authority` has them.
-        any_address: Whether every IP address is ours, as for a server that listens at all.
+        names: Further names and addresses, in the form of `Authority`.
+        any_address: Accept every IP address, for a server that listens at all addresses.
+
+    Example:
+        >>> hosts = Hosts.listening_at("192.168.0.7", ["photos.example.org"])
+        >>> "photos.example.org" in hosts, "127.0.0.1" in hosts, "evil.example" in hosts
+        (True, True, False)
     """
 
     names: frozenset[str] = frozenset()
@@ -80,17 +94,17 @@ class Hosts:
 
     @classmethod
     def listening_at(cls, host: str, allowed: Iterable[str] = ()) -> Self:
-        """The hosts of a server.
+        """Collect the host names of a server.
 
         Args:
-            host: The name or address that it listens at.
-            allowed: Other names and addresses by which clients reach it, without port.
+            host: Name or address at which it listens.
+            allowed: Further names and addresses by which clients reach it, without port.
 
         Raises:
-            DataError: If one of them is no host.
+            DataError: If one of them is not a host.
         """
         names = {_host(name) for name in allowed}
-        return cls(frozenset(names | {_host(host)}), any_address=host in EVERYWHERE)
+        return cls(frozenset(names | {_host(host)}), any_address=host in ALL_ADDRESSES)
 
     def __contains__(self, host: str) -> bool:
         if host == "localhost" or host in self.names:
@@ -100,20 +114,25 @@ class Hosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine alone."""
+    """Return whether a host can be reached from this machine only.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+        (True, False)
+    """
     return host.strip("[]") in Hosts()
 
 
-class Access:
-    """Refuses requests before anything of their body is read.
+class AccessMiddleware:
+    """Refuses requests before their body is read.
 
-    400 without exactly one host; 403 for the host of another server, or from another origin than
-    our own page; 401 without the token. Requests that browsers do not make have no origin.
+    Status 400 without exactly one host; 403 for another host, or from another origin than the
+    server's own page; 401 without the token. Requests that are not from a browser have no origin.
 
     Args:
-        app: The application behind it.
-        hosts: Hosts that requests may be for.
-        token: What a client must say; None lets everybody in.
+        app: The wrapped ASGI application.
+        hosts: Host names that requests may use.
+        token: Secret that clients must send; None admits every client.
     """
 
     def __init__(self, app: ASGIApp, hosts: Hosts, token: str | None) -> None:
@@ -122,9 +141,9 @@ class Access:
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse, or let answer."""
-        answer = self._app if scope["type"] != "http" else self._refusal(scope) or self._app
-        await answer(scope, receive, send)
+        """Refuse the request or pass it on."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
@@ -135,13 +154,15 @@ class Access:
             return _refused(
                 403,
                 f"expected a host of this server, got {own.host!r}: if clients reach it by "
-                f"this name, start it with --allowed-host {own.host}",
+                "this name, start it with this allowed host",
             )
         if not self._is_own_page(scope, headers, own):
-            return _refused(403, "expected a request of this server's own page, got one of another")
+            return _refused(
+                403, "expected a request from this server's own page, got one from another"
+            )
         if self._token is None or is_open(scope["path"]):
             return None
-        if hmac.compare_digest(_secret(headers).encode(), self._token.encode()):
+        if hmac.compare_digest(_sent_token(headers).encode(), self._token.encode()):
             return None
         message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
         return _refused(401, message, {"WWW-Authenticate": "Bearer"})
@@ -158,25 +179,48 @@ class Access:
         found = Authority.parse(rest)
         if found is None or scheme not in DEFAULT_PORTS:
             return False
-        # A proxy may have put another host into the request than the page was asked from.
+        # Behind a proxy, ``Host`` may differ from the host from which the browser got the page.
         behind_proxy = found.port is None and found.host in self._hosts.names
         return behind_proxy or found.at(scheme) == own.at(scheme)
 
 
+class SecurityHeadersMiddleware:
+    """Adds `SECURITY_HEADERS` to responses that do not set them.
+
+    Args:
+        app: The wrapped ASGI application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and add the headers to its response."""
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, secured if scope["type"] == "http" else send)
+
+
 def is_open(path: str) -> bool:
-    """Whether a path is answered without the token."""
+    """Return whether a path needs no token."""
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
 def _is_link(scope: Scope, headers: Headers) -> bool:
-    """Whether a link of another page was followed to ours, which opens in its own window."""
+    """Return whether a user followed a link from another page to ours, in a window and no frame."""
     wanted = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     sent = all(headers.get(name) == value for name, value in wanted.items())
     return sent and scope["path"] == "/" and scope["method"] in {"GET", "HEAD"}
 
 
-def _secret(headers: Headers) -> str:
-    """What a client says: a token, or as some programs do it a password for any user."""
+def _sent_token(headers: Headers) -> str:
+    """Return the token that a client sends: as a bearer token, or as the password of any user."""
     kind, _, given = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return given.strip()
@@ -197,7 +241,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _host(name: str) -> str:
-    """A host that a user has given, as `Authority` has it."""
+    """Normalise a host that a user has given."""
     with contextlib.suppress(UnicodeError):
         name = name.encode("idna").decode()
     found = Authority.parse(f"[{name}]" if ":" in name and "[" not in name else name)

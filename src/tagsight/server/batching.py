@@ -1,4 +1,4 @@
-"""Photos of many requests recognised together."""
+"""Batches of photos from several requests."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
     from tagsight.inference.recognizer import Prepared, Recognizer
     from tagsight.inference.result import Result
-    from tagsight.server.decoding import Decoders
+    from tagsight.server.decoding import DecoderPool
 
 LINGER = 0.004
-"""Seconds that a photo waits for others to come along."""
+"""Seconds that a photo waits for others."""
 
 PATIENCE = 0.05
-"""Seconds that it waits for others that are being decoded."""
+"""Seconds that it waits for photos that are being decoded."""
 
 
-class BusyError(Exception):
-    """There is no room for more photos just now."""
+class QueueFullError(Exception):
+    """The queue has no room for the photos of a request."""
 
 
 class _Waiting(NamedTuple):
     photo: Prepared
-    answer: asyncio.Future[Result]
+    result: asyncio.Future[Result]
 
 
 class Batcher:
-    """Collects the photos of all requests into batches; threads take these through the network.
+    """Collects the photos of all requests into batches, which threads pass through the network.
 
     Args:
-        recognizer: The model. Its batch size is the most that is taken together.
+        recognizer: The model; its batch size is the largest batch.
         decoders: Processes that decode the photos.
-        room: Most photos that wait or are being recognised.
+        room: Maximum number of photos that are waiting or being recognised.
     """
 
-    def __init__(self, recognizer: Recognizer, decoders: Decoders, room: int) -> None:
+    def __init__(self, recognizer: Recognizer, decoders: DecoderPool, room: int) -> None:
         self._recognizer = recognizer
         self._decoders = decoders
         self._room = room
@@ -55,17 +55,17 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Photos that wait or are being recognised."""
+        """Number of photos that are waiting or being recognised."""
         return self._inside
 
     @property
     def decoded(self) -> int:
-        """Photos that wait for the network."""
+        """Number of decoded photos that wait for the network."""
         return self._queue.qsize()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work for as long as the block lasts; what was accepted before its end is finished."""
+        """Process batches while the block runs, and finish accepted requests at its end."""
         dispatcher = asyncio.create_task(self._dispatch())
         try:
             yield
@@ -75,17 +75,17 @@ class Batcher:
             self._pool.shutdown(cancel_futures=True)
 
     async def recognise(self, photos: Sequence[bytes]) -> list[Result]:
-        """Recognise photos, together with those of others.
+        """Recognise the photos of a request, in batches shared with other requests.
 
-        One request has no more photos decoded at once than there are processes, so that others have
-        their turn; when one of its photos cannot be read, its others are given up.
+        A request has at most as many photos in decoding as there are processes, so that others get
+        their turn. If one photo cannot be read, the rest of its request is cancelled.
 
         Raises:
-            BusyError: If there is no room.
-            DataError: If one of them cannot be read; it says which, if there are several.
+            QueueFullError: If there is no room.
+            DataError: If a photo cannot be read; it names the photo if there are several.
         """
         if self._inside + len(photos) > self._room:
-            raise BusyError
+            raise QueueFullError
         self._inside += len(photos)
         turn = asyncio.Semaphore(self._decoders.count)
         several = len(photos) > 1
@@ -111,9 +111,9 @@ class Batcher:
                 raise
             message = f"{name}: {error}"
             raise type(error)(message) from error
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Waiting(prepared, answer))
-        return await answer
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.put_nowait(_Waiting(prepared, result))
+        return await result
 
     async def _prepared(self, photo: bytes) -> Prepared:
         self._undecoded += 1
@@ -140,15 +140,15 @@ class Batcher:
             while len(batch) < self._recognizer.batch_size:
                 async with asyncio.timeout_at(started + (PATIENCE if self._undecoded else LINGER)):
                     batch.append(await self._queue.get())
-        return [one for one in batch if not one.answer.done()]
+        return [one for one in batch if not one.result.done()]
 
     def _deliver(self, batch: Sequence[_Waiting], done: asyncio.Future[list[Result]]) -> None:
         self._free.release()
         error = done.exception()
         for place, one in enumerate(batch):
-            if one.answer.done():
+            if one.result.done():
                 continue
             if error is not None:
-                one.answer.set_exception(error)
+                one.result.set_exception(error)
             else:
-                one.answer.set_result(done.result()[place])
+                one.result.set_result(done.result()[place])

@@ -1,46 +1,100 @@
-"""Photos within JSON, as programs of others send them: as ``data:`` URLs."""
+"""Photos and heatmaps within JSON, as ``data:`` URLs."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import io
 import re
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
+from tagsight.inference.heatmaps import overlay, strongest, transparent_overlay
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from PIL import Image
+
+    from tagsight.inference.result import Result
+
+HEATMAP_SIDE, OVERLAY_SIDE = 768, 192
+"""Longest sides of a heatmap with its photo, and of a transparent overlay, in pixels."""
+
+MOST_HEATMAPS, MOST_OVERLAYS = 8, 24
+"""Numbers of labels of a photo that get one, those with the highest scores."""
+
 _DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w-]+=[\w.-]+)*;base64,", re.ASCII)
 
 
-def photos_in(urls: Sequence[str], most: int) -> list[bytes]:
-    """The contents of photos. No address is fetched and no path is read, whatever is asked for.
+def decode_data_urls(urls: Sequence[str], most: int) -> list[bytes]:
+    """Decode the photos that a client sends as URLs; no other URL or path is opened.
 
     Args:
         urls: Each ``data:image/...;base64,...``.
-        most: Photos that are allowed.
+        most: Maximum number of photos.
 
     Raises:
-        HTTPException: 413 if there are too many, 422 if one is something else.
+        HTTPException: 413 if there are too many, 422 if one is no such URL.
+
+    Example:
+        >>> decode_data_urls(["data:image/png;base64,cGhvdG8="], 1)
+        [b'photo']
     """
     if len(urls) > most:
         raise HTTPException(413, f"expected at most {amount(most, 'photo')}, got {len(urls)}")
-    return [_content(url, place) for place, url in enumerate(urls, 1)]
+    return [_decoded(url, place) for place, url in enumerate(urls, 1)]
 
 
-def _content(url: str, place: int) -> bytes:
+def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
+    """Draw the evidence for the predicted labels over the photo, all on one scale.
+
+    Args:
+        photo: The photo, with sides of at most `HEATMAP_SIDE` pixels.
+        result: Its result, with at least one label.
+
+    Returns:
+        A PNG as a ``data:`` URL by label, for the `MOST_HEATMAPS` highest scores.
+    """
+    names = [label.name for label in result.labels[:MOST_HEATMAPS]]
+    maps = {name: result.map(name) for name in names}
+    top = max(strongest(evidence) for evidence in maps.values())
+    return {name: _encoded(overlay(photo, evidence, top)) for name, evidence in maps.items()}
+
+
+def overlay_urls(result: Result) -> dict[str, str]:
+    """Draw the evidence for the labels with the highest scores as transparent overlays.
+
+    Returns:
+        A PNG with transparency as a ``data:`` URL by label; all are on one scale.
+    """
+    shown = [label.name for label in result.ranked()[:MOST_OVERLAYS]]
+    top = max(strongest(result.map(name)) for name in shown)
+    longest = max(result.photo_size)
+    width, height = (max(1, round(OVERLAY_SIDE * side / longest)) for side in result.photo_size)
+    return {
+        name: _encoded(transparent_overlay(result.map(name), top, (width, height)))
+        for name in shown
+    }
+
+
+def _decoded(url: str, place: int) -> bytes:
     start = _DATA.match(url)
     if start is None:
         raise HTTPException(
             422,
             f"expected photo {place} within the request, as data:image/jpeg;base64,..., "
-            f"got {url[:60]!r}: this server fetches nothing",
+            f"got {url[:60]!r}: this server fetches no URLs",
         )
     try:
         return base64.b64decode(url[start.end() :], validate=True)
     except (binascii.Error, ValueError) as error:
         raise HTTPException(422, f"expected photo {place} as base64: {error}") from error
+
+
+def _encoded(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,8 +1,8 @@
-"""A process that decodes photos, one after another, and may be ended at any moment.
+"""A process that decodes photos one by one and can be killed at any moment.
 
-It is started by `tagsight.server.decoding` and reads requests from standard input until that is
-closed. Every message, either way, is a line of JSON and as many bytes as it says. The process has
-bounded memory and cannot write a file.
+`tagsight.server.decoding` starts it. It reads requests from standard input until that is closed.
+Every message, in both directions, is a line of JSON followed by the number of bytes given in it.
+The process has limited memory and cannot write files.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 STRIP = 2**20
-"""Bytes of pixels that are packed at a time."""
+"""Bytes of pixels that are converted at a time."""
 
 
 def main(memory: int) -> None:
-    """Decode until there is nothing more to decode.
+    """Decode photos until standard input ends.
 
     Args:
-        memory: Bytes that a photo's decoding may take, beside what the process has already.
+        memory: Bytes that decoding a photo may take, beyond the present size of the process.
     """
-    for ignored in (signal.SIGINT, signal.SIGTERM):  # it ends when the server has answered all
+    for ignored in (signal.SIGINT, signal.SIGTERM):  # the server ends it after the last response
         signal.signal(ignored, signal.SIG_IGN)
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    photo_defect(b"")  # the decoders are loaded before memory is bounded
-    _bound(memory)
+    requests, responses = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    photo_defect(b"")  # load the decoders before memory is limited
+    _limit(memory)
     _silence()
-    _answer(answers, {})
+    _respond(responses, {})
     for line in requests:
-        asked = json.loads(line)
-        content = requests.read(asked.pop("size"))
+        request = json.loads(line)
+        content = requests.read(request.pop("size"))
         try:
-            photo = _opened(content, **asked)
+            photo = _opened(content, **request)
         except DataError as error:
-            _answer(answers, {"error": type(error).__name__, "message": str(error)})
+            _respond(responses, {"error": type(error).__name__, "message": str(error)})
             continue
         width, height = photo.size
         facts = {"width": width, "height": height, "whole": whole_size(photo)}
-        _answer(answers, facts, width * height * 3, _strips(photo))
+        _respond(responses, facts, width * height * 3, _strips(photo))
 
 
 def _opened(content: bytes, path: str | None, fit: int | None, **limits: int) -> Image.Image:
@@ -59,30 +59,30 @@ def _opened(content: bytes, path: str | None, fit: int | None, **limits: int) ->
         if fit is not None:
             photo.thumbnail((fit, fit), Image.Resampling.LANCZOS)
     except MemoryError as error:
-        msg = "photo: expected one that is decoded within the memory for it, got a larger one"
+        msg = "photo: expected one that is decoded within its memory limit, got a larger one"
         raise TooLargeError(msg) from error
     return photo
 
 
 def _strips(photo: Image.Image) -> Iterator[bytes]:
-    """The pixels as bytes, of which there is never a second copy."""
+    """Yield the pixels as bytes in strips, to avoid a second copy of the photo."""
     width, height = photo.size
     rows = max(1, STRIP // (3 * width))
     for top in range(0, height, rows):
         yield photo.crop((0, top, width, min(top + rows, height))).tobytes()
 
 
-def _answer(
-    answers: BinaryIO, facts: dict[str, Any], size: int = 0, parts: Iterable[bytes] = ()
+def _respond(
+    responses: BinaryIO, facts: dict[str, Any], size: int = 0, parts: Iterable[bytes] = ()
 ) -> None:
-    answers.write(json.dumps({**facts, "size": size}).encode() + b"\n")
+    responses.write(json.dumps({**facts, "size": size}).encode() + b"\n")
     for part in parts:
-        answers.write(part)
-    answers.flush()
+        responses.write(part)
+    responses.flush()
 
 
-def _bound(memory: int) -> None:
-    """Bound memory and files, on systems that can."""
+def _limit(memory: int) -> None:
+    """Limit memory and file size, where the system supports it."""
     try:
         import resource
     except ImportError:  # on Windows
@@ -95,12 +95,12 @@ def _bound(memory: int) -> None:
     for kind, most in bounds.items():
         _, hard = resource.getrlimit(kind)
         within = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        with suppress(ValueError, OSError):  # macOS has some by name only
+        with suppress(ValueError, OSError):  # macOS defines some of them without supporting them
             resource.setrlimit(kind, (within, within))
 
 
 def _in_use() -> int:
-    """Bytes of address space that the process has."""
+    """Return the size of the address space in bytes."""
     with suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         return pages * os.sysconf("SC_PAGE_SIZE")
@@ -108,7 +108,7 @@ def _in_use() -> int:
 
 
 def _silence() -> None:
-    """Keep what decoders print from the answers and from the server's log."""
+    """Discard what decoders print, to keep it out of the messages and the server's log."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)

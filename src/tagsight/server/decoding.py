@@ -1,7 +1,7 @@
-"""Photos of clients, decoded in processes that can be ended.
+"""Decoding of clients' photos in separate processes, which can be killed.
 
-A decoder is a million lines of C that see what strangers send: one can run for minutes, take all
-memory, or crash. Here each costs its own photo.
+A decoder is a large C library that processes data from strangers: it can run for minutes, take all
+memory, or crash. In a separate process only the photo in question fails.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ ERRORS = {kind.__name__: kind for kind in (DataError, UnknownFormatError, TooLar
 LONGEST_LINE = 2**16
 
 ENVIRONMENT = {
-    # One photo, one thread: as many processes decode as there are processors.
+    # One thread per photo: there are as many processes as processors.
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    # Memory of a large photo goes back to the system with it.
+    # Return the memory of a large photo to the system at once.
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_THRESHOLD_": str(2**20),
     "MALLOC_TRIM_THRESHOLD_": str(2**22),
 }
 
 
-class Decoders:
-    """Processes that decode photos as `open_photo` does, started when they are first needed.
+class DecoderPool:
+    """Processes that decode photos as `open_photo` does, started when first needed.
 
     Args:
-        count: How many photos are decoded at once.
-        limits: Seconds, pixels and memory of each.
-        freed: Told the bytes of each photo, which are freed when it has been used.
-        begin: Called in each thread that makes something of photos, before its first.
+        count: Number of processes.
+        limits: Seconds, pixels and memory per photo.
+        freed: Called with the size in bytes of each photo, whose memory is soon freed.
+        begin: Called at the start of each thread that processes decoded photos.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class Decoders:
         self._all = [Decoder(limits) for _ in range(count)]
         self._free: asyncio.LifoQueue[Decoder] = asyncio.LifoQueue()
         self._threads = ThreadPoolExecutor(count, "tagsight-decode", initializer=begin)
-        self._at_work: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         for decoder in self._all:
             self._free.put_nowait(decoder)
 
     @property
     def count(self) -> int:
-        """How many photos are decoded at once."""
+        """Number of processes."""
         return len(self._all)
 
     @property
     def free(self) -> int:
-        """How many more could be decoded just now."""
+        """Number of idle processes."""
         return self._free.qsize()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work for as long as the block lasts; the processes end with it."""
+        """Decode photos while the block runs; the processes end with it."""
         try:
             yield
         finally:
@@ -97,19 +97,19 @@ class Decoders:
         least_side: int,
         fit: int | None = None,
     ) -> Outcome:
-        """Decode a photo and make something of it, in a thread.
+        """Decode a photo, then process it in a thread.
 
         Args:
             source: The photo's file or its content.
-            then: What is made of the photo, upright RGB as `open_photo` gives it.
-            least_side: Pixels that width and height may be reduced to, as for `open_photo`.
-            fit: Pixels that the longest side is reduced to, or None to leave the photo as it is.
+            then: Called with the photo, in upright RGB as from `open_photo`.
+            least_side: Pixels to which width and height may be reduced, as for `open_photo`.
+            fit: Pixels to which the longest side is reduced, or None for no limit.
 
         Raises:
-            DataError: As `open_photo` does; also if decoding takes too long or ends the process.
+            DataError: As from `open_photo`; also if decoding takes too long or ends the process.
         """
         decoder = await self._free.get()
-        asked = {
+        request = {
             "path": os.fspath(source) if isinstance(source, Path) else None,
             "max_pixels": self._limits.pixels,
             "max_memory": self._limits.memory,
@@ -117,17 +117,17 @@ class Decoders:
             "fit": fit,
         }
         content = source if isinstance(source, bytes) else b""
-        # A client that goes away takes its request with it, but not the time limit on its photo.
-        task = asyncio.create_task(self._opened(decoder, asked, content, then))
-        self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
-        task.add_done_callback(_looked_at)
+        # If the client disconnects, the time limit of its photo must still be enforced.
+        task = asyncio.create_task(self._opened(decoder, request, content, then))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_mark_seen)
         return await asyncio.shield(task)
 
     async def _opened(
         self,
         decoder: Decoder,
-        asked: dict[str, Any],
+        request: dict[str, Any],
         content: bytes,
         then: Callable[[Image.Image], Outcome],
     ) -> Outcome:
@@ -135,7 +135,7 @@ class Decoders:
         try:
             if not decoder.is_running():
                 await loop.run_in_executor(self._threads, decoder.start)
-            decoded = loop.run_in_executor(self._threads, decoder.open, asked, content)
+            decoded = loop.run_in_executor(self._threads, decoder.open, request, content)
             await asyncio.wait([decoded], timeout=seconds)
             if not decoded.done():
                 decoder.kill()
@@ -150,7 +150,7 @@ class Decoders:
 
 
 class Decoder:
-    """One of the processes. Its methods block, but for `kill`."""
+    """One decoding process; all its methods except `kill` block."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -158,11 +158,11 @@ class Decoder:
         self._killed = False
 
     def is_running(self) -> bool:
-        """Whether the process is there, and is to stay."""
+        """Return whether the process can be used."""
         return self._process is not None and self._process.poll() is None and not self._killed
 
     def start(self) -> None:
-        """Start the process, in place of the one that has ended or was killed."""
+        """Start the process, or a new one if it has ended."""
         self.end()
         self._killed = False
         paths = os.pathsep.join(path for path in sys.path if path)
@@ -180,19 +180,19 @@ class Decoder:
         )
         self._read(self._process.stdout)
 
-    def open(self, asked: dict[str, Any], content: bytes) -> Image.Image:
+    def open(self, request: dict[str, Any], content: bytes) -> Image.Image:
         """Decode a photo."""
         assert self._process is not None
-        requests, answers = self._process.stdin, self._process.stdout
-        assert requests is not None
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
         try:
-            requests.write(json.dumps({**asked, "size": len(content)}).encode() + b"\n")
-            requests.write(content)
-            requests.flush()
-            facts, pixels = self._read(answers)
+            stdin.write(json.dumps({**request, "size": len(content)}).encode() + b"\n")
+            stdin.write(content)
+            stdin.flush()
+            facts, pixels = self._read(stdout)
         except (OSError, ValueError) as error:
             self.kill()
-            msg = "photo: expected a readable photo, got one that its decoder does not survive"
+            msg = "photo: expected a readable photo, got one that crashes its decoder"
             raise DataError(msg) from error
         if "error" in facts:
             raise ERRORS[facts["error"]](facts["message"])
@@ -201,38 +201,38 @@ class Decoder:
         return photo
 
     def kill(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process."""
         self._killed = True
         if self._process is not None:
             self._process.kill()
 
     def end(self) -> None:
-        """Kill the process and wait until it has ended."""
+        """Kill the process and wait for its end."""
         self.kill()
         if self._process is not None:
             self._process.communicate()
             self._process = None
 
-    def _read(self, answers: IO[bytes] | None) -> tuple[dict[str, Any], bytearray]:
-        """Read a message; nothing of it is believed that a process could say wrongly.
+    def _read(self, stdout: IO[bytes] | None) -> tuple[dict[str, Any], bytearray]:
+        """Read a message and check its sizes, because the decoder may have been compromised.
 
         Raises:
-            ValueError: If the process has ended, or says something else.
+            ValueError: If the process has ended or the message is malformed.
         """
-        assert answers is not None
-        facts = json.loads(answers.readline(LONGEST_LINE))
+        assert stdout is not None
+        facts = json.loads(stdout.readline(LONGEST_LINE))
         size, width, height = (int(facts.get(name, 0)) for name in ("size", "width", "height"))
         if not 0 <= size == 3 * width * height <= 3 * self._limits.pixels:
             msg = f"expected the pixels of a photo, got {size} bytes"
             raise ValueError(msg)
         pixels = bytearray(size)
-        if answers.readinto(pixels) < size:  # type: ignore[attr-defined] # a buffered reader has it
+        if stdout.readinto(pixels) < size:  # type: ignore[attr-defined] # a buffered reader has it
             msg = "expected all pixels of a photo, got a part"
             raise ValueError(msg)
         return facts, pixels
 
 
-def _looked_at(task: asyncio.Task[Any]) -> None:
-    """Note that somebody has seen an error, also if the client has gone away meanwhile."""
+def _mark_seen(task: asyncio.Task[Any]) -> None:
+    """Retrieve an error, so that asyncio does not log it when the client has disconnected."""
     if not task.cancelled():
         task.exception()

@@ -1,8 +1,10 @@
-"""What a client may ask for, and how a request is kept within it."""
+"""Limits of requests in size, time and memory."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,6 @@ from starlette.formparsers import MultiPartParser
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORM = "multipart/form-data"
@@ -22,23 +22,23 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of requests, of the work that they cause, and of connections.
+    """Limits of requests, of the work that they cause, and of connections.
 
     Args:
         body: Bytes of a request's body.
-        bodies: Bytes of the bodies of all requests at work.
-        marks: Commas, quotes, brackets and escapes in a body that is no form: parsing JSON costs
-            time and memory by these.
+        bodies: Bytes of the bodies of all requests in progress.
+        marks: Commas, quotes, brackets and escapes in a body that is not a form; the time and
+            memory for parsing JSON grow with these.
         photos: Photos in a request.
-        pixels: Of a photo.
-        seconds: Until the whole body has come, and from then on until it is answered.
-        room: Photos of all requests that wait or are being recognised.
-        decoding: Seconds that the decoding of a photo may take.
-        memory: Bytes that it may take.
+        pixels: Pixels of a photo.
+        seconds: Seconds until the whole body has arrived, and from then on until the response.
+        room: Photos of all requests that are waiting or being recognised.
+        decoding: Seconds for decoding a photo.
+        memory: Bytes for decoding a photo.
         header: Bytes of a request's header.
-        header_seconds: From the opening of a connection, or the end of an answer, until the next
-            request's header has come.
-        exchange_seconds: From then on until the answer has gone out.
+        header_seconds: Seconds from the opening of a connection, or the end of a response, until
+            the next request's header has arrived.
+        exchange_seconds: Seconds from then on until the response has been sent.
     """
 
     body: int = 64 * 2**20
@@ -56,32 +56,32 @@ class Limits:
 
 
 class InMemoryForm(MultiPartParser):
-    """A form whose files never touch the disk; `Bounded` bounds them."""
+    """A form whose files stay in memory; `LimitsMiddleware` limits their size."""
 
     spool_max_size = 2**40
 
 
-class Bounded:
-    """Keeps the body and the answer of each request within the limits, on every route.
+class LimitsMiddleware:
+    """Enforces the limits of bodies and response times, on every route.
 
-    413 for a body that is too long, whatever it says of its length; 429 while the bodies of others
-    leave no room; 408 for one that does not come in time; 503 if there is no answer in time. When a
-    client goes away, the work for it ends.
+    Status 413 for a body that is too long, whatever length it declares; 429 while other bodies take
+    all the room; 408 for a body that does not arrive in time; 503 if there is no response in time.
+    When a client disconnects, its work is cancelled.
 
     Args:
-        app: The application behind it.
-        limits: Of requests.
-        freed: Told the bytes of each body when its request is done.
+        app: The wrapped ASGI application.
+        limits: The limits.
+        trimmer: Receives the size of each body when its request is done.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, freed: Callable[[int], None]) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, trimmer: MemoryTrimmer) -> None:
         self._app = app
         self._limits = limits
-        self._freed = freed
-        self._at_work = 0
+        self._trimmer = trimmer
+        self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or let answer."""
+        """Pass the request on within its limits."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -89,60 +89,96 @@ class Bounded:
         try:
             async with asyncio.timeout(self._limits.seconds) as clock:
                 body.clock = clock
-                await self._app(scope, body.receive, body.before(send))
+                await self._app(scope, body.receive, body.watching(send))
         except TimeoutError:
-            if not body.gone:
-                await self._late(whole=body.whole)(scope, receive, send)
+            if not body.disconnected:
+                await self._timed_out(whole=body.whole)(scope, receive, send)
         finally:
             body.close()
-            self._at_work -= body.size
-            self._freed(body.size)
+            self._in_progress -= body.size
+            self._trimmer(body.size)
 
     def refusal(self, size: int, new: int, marks: int) -> HTTPException | None:
-        """Take another part of a body, or say why not.
+        """Count another part of a body; return an error if it exceeds a limit.
 
         Args:
-            size: Bytes of the body, as far as they have come or were declared.
-            new: Bytes that have just come.
-            marks: Of the body so far.
+            size: Bytes of the body that have arrived or were declared.
+            new: Bytes that have just arrived.
+            marks: Marks of the body so far.
         """
-        self._at_work += new
+        self._in_progress += new
         if size > self._limits.body:
             return HTTPException(413, f"expected at most {self._limits.body:,} bytes, got more")
         if marks > self._limits.marks:
             message = f"expected JSON of at most {self._limits.marks:,} commas, quotes, brackets"
             return HTTPException(413, f"{message} and escapes, got more: send photos as a form")
-        if self._at_work > self._limits.bodies:
-            message = "expected room for another body, got none: come again"
+        if self._in_progress > self._limits.bodies:
+            message = "expected room for another body, got none: try again later"
             return HTTPException(429, message, RETRY_AFTER)
         return None
 
-    def answering_ends(self) -> float:
-        """When a request must be answered whose body has just come, on the loop's clock."""
+    def deadline(self) -> float:
+        """Return the time, on the loop's clock, by which a complete request needs a response."""
         return asyncio.get_running_loop().time() + self._limits.seconds
 
-    def _late(self, *, whole: bool) -> JSONResponse:
+    def _timed_out(self, *, whole: bool) -> JSONResponse:
         seconds = self._limits.seconds
         if whole:
-            message = f"expected an answer within {seconds:g} seconds, got none"
+            message = f"expected a result within {seconds:g} seconds, got none"
             return JSONResponse({"error": message}, 503, RETRY_AFTER)
         message = f"expected the whole body within {seconds:g} seconds, got a part"
         return JSONResponse({"error": message}, 408)
 
 
+class MemoryTrimmer:
+    """Returns freed memory to the operating system.
+
+    The C library keeps freed memory for the next batch (`Runtime.choose`), which suits the network
+    but not the memory of large requests. Trimming frees both, and the network gets its pages back
+    one by one, so it is done only after `ENOUGH_BYTES` and a pause of `QUIET_SECONDS`, or after
+    `MOST_SECONDS` without a pause.
+    """
+
+    ENOUGH_BYTES = 32 * 2**20
+    QUIET_SECONDS, MOST_SECONDS = 1.0, 10.0
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+        self._freed = 0
+        self._latest = 0.0
+        self._due: asyncio.TimerHandle | None = None
+
+    def __call__(self, size: int) -> None:
+        """Note that this many bytes are freed now or very soon."""
+        self._freed += size
+        if not size or self._libc is None or self._freed < self.ENOUGH_BYTES:
+            return
+        loop = asyncio.get_running_loop()
+        if self._due is None:
+            self._latest = loop.time() + self.MOST_SECONDS
+        else:
+            self._due.cancel()
+        self._due = loop.call_at(min(loop.time() + self.QUIET_SECONDS, self._latest), self._trim)
+
+    def _trim(self) -> None:
+        assert self._libc is not None
+        self._freed, self._due = 0, None
+        asyncio.get_running_loop().run_in_executor(None, self._libc.malloc_trim, 0)
+
+
 class _Body:
-    """A request's body on its way in, and what watches over its answer.
+    """A body that is being received, and the time limit of its response.
 
     Attributes:
-        size: Bytes that have come.
-        whole: Whether nothing more is to come.
-        gone: Whether the client has gone away before it was answered.
+        size: Bytes that have arrived.
+        whole: Whether all of it has arrived.
+        disconnected: Whether the client disconnected before the response.
     """
 
     clock: asyncio.Timeout
 
-    def __init__(self, bounds: Bounded, receive: Receive, headers: Headers) -> None:
-        self._bounds = bounds
+    def __init__(self, middleware: LimitsMiddleware, receive: Receive, headers: Headers) -> None:
+        self._middleware = middleware
         self._receive = receive
         declared = headers.get("content-length", "0")[:20]
         self._declared = int(declared) if declared.isdecimal() else 0
@@ -151,10 +187,10 @@ class _Body:
         self._watch: asyncio.Task[None] | None = None
         self.size = 0
         self.whole = not self._declared and "transfer-encoding" not in headers
-        self.gone = False
+        self.disconnected = False
 
     async def receive(self) -> Message:
-        """Pass on the next part of the body."""
+        """Receive the next part of the body."""
         if self._watch is not None:
             await asyncio.wait([self._watch])
             return {"type": "http.disconnect"}
@@ -167,35 +203,35 @@ class _Body:
             self._check(max(self.size, self._declared), part)
             if not message.get("more_body", False):
                 self.whole = True
-                self.clock.reschedule(self._bounds.answering_ends())
-                self._watch = asyncio.create_task(self._until_gone())
+                self.clock.reschedule(self._middleware.deadline())
+                self._watch = asyncio.create_task(self._until_disconnected())
         return message
 
-    def before(self, send: Send) -> Send:
-        """From the first byte of the answer on, the connection's own time limit holds."""
+    def watching(self, send: Send) -> Send:
+        """Wrap `send`: once the response begins, only the connection's own time limit applies."""
 
-        async def answering(message: Message) -> None:
+        async def sending(message: Message) -> None:
             self.close()
             if not self.clock.expired():
                 self.clock.reschedule(None)
             await send(message)
 
-        return answering
+        return sending
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching for a disconnect."""
         if self._watch is not None:
             self._watch.cancel()
 
     def _check(self, size: int, part: bytes) -> None:
         if not self._is_form:
             self._marks += sum(part.count(mark) for mark in b',"[{\\')
-        refusal = self._bounds.refusal(size, len(part), self._marks)
+        refusal = self._middleware.refusal(size, len(part), self._marks)
         if refusal is not None:
             raise refusal
 
-    async def _until_gone(self) -> None:
+    async def _until_disconnected(self) -> None:
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self.clock.expired():
-            self.gone = True
+            self.disconnected = True
             self.clock.reschedule(asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""What the server has done, in the words of Prometheus."""
+"""Metrics of the server, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-GONE = 499
-"""What is counted for a client that went away before it was answered."""
+DISCONNECTED = 499
+"""Status that is counted for a client that disconnected before its response."""
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class ServerMetrics:
-    """Counts of one server.
+    """Request counts and times of one server.
 
     Args:
-        waiting: Tells how many photos wait or are being recognised.
+        waiting: Returns the number of photos that are waiting or being recognised.
     """
 
     media_type = CONTENT_TYPE_LATEST
@@ -31,31 +31,33 @@ class ServerMetrics:
     def __init__(self, waiting: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
-            "tagsight_requests", "Answers", ["route", "status"], registry=self._registry
+            "tagsight_requests", "Responses", ["route", "status"], registry=self._registry
         )
         self.seconds = Histogram(
             "tagsight_request_seconds",
-            "Time to an answer",
+            "Time until the end of a response",
             ["route"],
             buckets=SECONDS,
             registry=self._registry,
         )
         gauge = Gauge(
-            "tagsight_photos_waiting", "Photos in the queue or at work", registry=self._registry
+            "tagsight_photos_waiting",
+            "Photos that are waiting or being recognised",
+            registry=self._registry,
         )
         gauge.set_function(waiting)
 
     def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
+        """Format all metrics for Prometheus."""
         return generate_latest(self._registry)
 
 
-class Counted:
-    """Counts and times the answers of an application.
+class MetricsMiddleware:
+    """Counts and times the requests of an application.
 
     Args:
-        app: Who answers.
-        metrics: What is counted into.
+        app: The wrapped ASGI application.
+        metrics: Receives the counts.
     """
 
     def __init__(self, app: ASGIApp, metrics: ServerMetrics) -> None:
@@ -63,25 +65,25 @@ class Counted:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let answer, and count it."""
+        """Pass the request on and count its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, started = GONE, time.perf_counter()
+        status, started = DISCONNECTED, time.perf_counter()
 
-        async def noted(message: Message) -> None:
+        async def noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, noting_status)
         except Exception:
             status = 500
             raise
         finally:
-            # By route and not by path: a client must not be able to invent names.
+            # By route and not by path, so that clients cannot invent metric names.
             route = getattr(scope.get("route"), "path", "none")
             self._metrics.requests.labels(route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - started)

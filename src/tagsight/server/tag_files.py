@@ -1,4 +1,4 @@
-"""Reviewed labels as files to be kept beside photos, such as ``tagsight tag`` writes them."""
+"""Route that turns reviewed labels into the files that ``tagsight tag`` writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_line, csv_list
-from tagsight.server.answers import ReviewedPhoto
+from tagsight.server.responses import ERROR_RESPONSES, ReviewedPhoto
 from tagsight.tagging.sidecars import text, xmp
 from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.journal import now
@@ -28,20 +28,19 @@ MOST_PHOTOS = 10_000
 
 
 class Reviewed(BaseModel):
-    """Photos and the labels that somebody has accepted for them."""
+    """Photos with the labels that a person has accepted."""
 
     model_config = ConfigDict(extra="forbid")
 
     photos: list[ReviewedPhoto] = Field(min_length=1, max_length=MOST_PHOTOS)
 
 
-def add_tag_files(app: FastAPI, model: str, refusals: dict[int | str, dict[str, Any]]) -> None:
-    """Answer reviewed labels as a file; nothing is kept here.
+def add_tag_files(app: FastAPI, model: str) -> None:
+    """Add the route of ``/v1/tags``; the server stores nothing.
 
     Args:
         app: Gets the route.
-        model: Who tags, for the record.
-        refusals: Answers of other kinds, for the description.
+        model: Recipe and digest of the model, recorded in sidecars.
     """
     described: dict[int | str, dict[str, Any]] = {
         200: {
@@ -49,7 +48,7 @@ def add_tag_files(app: FastAPI, model: str, refusals: dict[int | str, dict[str, 
             "content": {kind: {"schema": {"type": "string"}} for kind in KINDS.values()},
         }
     }
-    responses = {**refusals, **described}
+    responses = {**ERROR_RESPONSES, **described}
 
     @app.post(
         "/v1/tags",
@@ -59,9 +58,9 @@ def add_tag_files(app: FastAPI, model: str, refusals: dict[int | str, dict[str, 
     )
     def tags(
         reviewed: Reviewed,
-        form: Annotated[Form, Query(description="a sidecar of one photo, or a table of all")],
+        form: Annotated[Form, Query(description="a sidecar (xmp, txt) or a table (csv)")],
     ) -> Response:
-        """Labels as the file that belongs beside a photo, or as a table of several photos."""
+        """Get labels as the sidecar of a photo, or as a table of several photos."""
         content = _table(reviewed) if form == "csv" else _sidecar(reviewed, form, model)
         first = reviewed.photos[0].name
         name = "labels.csv" if form == "csv" else f"{first}.xmp" if form == "xmp" else _txt(first)
@@ -95,7 +94,7 @@ def _sidecar(reviewed: Reviewed, form: Form, model: str) -> bytes:
     except DataError as error:
         raise HTTPException(422, str(error)) from error
     if edit is None:
-        raise HTTPException(422, "expected labels that are more than white space, got none")
+        raise HTTPException(422, "expected labels that are not only white space, got none")
     return edit.content
 
 

@@ -23,15 +23,15 @@ JSON = "application/json"
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 )
-"""A red photo of one pixel, for the examples."""
+"""A red photo of one pixel, for the examples of the OpenAPI document."""
 
 
 class Upload(NamedTuple):
-    """A photo that was sent.
+    """A photo sent by a client.
 
     Attributes:
-        name: Its file's name, if the client said it; never used as a path.
-        content: The bytes of its file.
+        name: File name, if the client sent one; never used as a path.
+        content: Content of the file.
     """
 
     name: str | None
@@ -45,7 +45,7 @@ class _Photos(BaseModel):
 
 
 def request_body() -> dict[str, Any]:
-    """What the OpenAPI document says of a body with photos."""
+    """Describe a body with photos for the OpenAPI document."""
     form = {
         "type": "object",
         "required": ["photos"],
@@ -74,14 +74,14 @@ async def photos_of(request: Request, limits: Limits) -> list[Upload]:
     """Read the photos of a request.
 
     Raises:
-        HTTPException: 413 if there are too many, 415 if the body is of another kind, 422 if there
-            is none or the body is malformed.
+        HTTPException: 413 if there are too many, 415 if the content type is not supported, 422 if
+            there is none or the body is malformed.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
-        uploads = await _of_form(request, limits)
+        uploads = await _from_form(request, limits)
     elif kind == JSON:
-        uploads = _of_json(await request.body())
+        uploads = _from_json(await request.body())
     else:
         raise HTTPException(415, f"expected {FORM} or {JSON}, got {kind or 'no content type'}")
     if not uploads:
@@ -92,7 +92,7 @@ async def photos_of(request: Request, limits: Limits) -> list[Upload]:
     return uploads
 
 
-async def _of_form(request: Request, limits: Limits) -> list[Upload]:
+async def _from_form(request: Request, limits: Limits) -> list[Upload]:
     parser = InMemoryForm(
         request.headers, request.stream(), max_files=limits.photos + 1, max_fields=16
     )
@@ -116,11 +116,13 @@ async def _of_form(request: Request, limits: Limits) -> list[Upload]:
         await form.close()
 
 
-def _of_json(body: bytes) -> list[Upload]:
+def _from_json(body: bytes) -> list[Upload]:
     try:
         given = _Photos.model_validate_json(body)
     except ValidationError as error:
-        raise HTTPException(422, f"expected {{'photos': [base64, ...]}}: {_told(error)}") from error
+        raise HTTPException(
+            422, f"expected {{'photos': [base64, ...]}}: {_first_error(error)}"
+        ) from error
     uploads = []
     for place, text in enumerate(given.photos, 1):
         try:
@@ -131,7 +133,7 @@ def _of_json(body: bytes) -> list[Upload]:
     return uploads
 
 
-def _told(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
     return f"{place}: {first['msg']}" if place else str(first["msg"])

@@ -1,4 +1,4 @@
-"""The page for people: files that lie ready, and that ask the server for everything else."""
+"""The web page: static files, whose scripts request everything else from the server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KINDS = {
 FIRST = "index.html"
 
 HEADERS = {
-    # Photos that were chosen are shown from memory (blob:), evidence from within answers (data:).
+    # Chosen photos are shown from memory (blob:), evidence from responses (data:).
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
     "Cache-Control": "no-cache",
@@ -37,21 +37,21 @@ class _File:
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page at ``/`` and its parts below ``/web``; nothing else is read from the disk."""
-    parts = _parts()
+    """Serve the page at ``/`` and its files below ``/web``; nothing else is read from disk."""
+    parts = _load_files()
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        return _answer(request, parts[FIRST])
+        return _respond(request, parts[FIRST])
 
     @app.api_route("/web/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def part(request: Request, name: str) -> Response:
         if name not in parts:
-            raise HTTPException(404, "expected a part of the page, got something else")
-        return _answer(request, parts[name])
+            raise HTTPException(404, "expected a file of the page, got another path")
+        return _respond(request, parts[name])
 
 
-def _parts() -> dict[str, _File]:
+def _load_files() -> dict[str, _File]:
     found = {}
     for file in (files("tagsight.server") / "web").iterdir():
         kind = KINDS.get(f".{file.name.rpartition('.')[2]}")
@@ -62,7 +62,7 @@ def _parts() -> dict[str, _File]:
     return found
 
 
-def _answer(request: Request, file: _File) -> Response:
+def _respond(request: Request, file: _File) -> Response:
     headers = {**HEADERS, "ETag": file.tag}
     if request.headers.get("if-none-match") == file.tag:
         return Response(status_code=304, headers=headers)

@@ -1,7 +1,7 @@
-"""Label Studio's ML backend: suggestions for those who label photos.
+"""Label Studio's ML backend: it suggests labels to annotators.
 
-https://labelstud.io/guide/ml describes what is asked and answered. Only photos within a task are
-looked at (``data:`` URLs): Label Studio's own addresses would have to be fetched.
+https://labelstud.io/guide/ml describes the interface. Photos must be ``data:`` URLs within a task;
+Label Studio's own addresses would have to be fetched, which this server never does.
 """
 
 from __future__ import annotations
@@ -12,71 +12,70 @@ from xml.parsers import expat
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from tagsight.server.data_urls import photos_in
+from tagsight.server.data_urls import decode_data_urls
+from tagsight.server.responses import ERROR_RESPONSES
 from tagsight.tagging.sidecars.edit import same
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from fastapi import FastAPI
 
     from tagsight.inference.result import Result
-    from tagsight.server.app import Service
+    from tagsight.server.service import Recognise, Service
 
-    Refusals = dict[int | str, dict[str, Any]]
-    Recognise = Callable[[Sequence[bytes]], Awaitable[list[Result]]]
 
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="label" toName="image" '
 CONFIG += 'choice="multiple"><Choice value="dog"/><Choice value="cat"/></Choices></View>'
 """A labelling configuration, for the examples."""
 
 
-class _Asked(BaseModel):
+class _Request(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class SetupRequest(_Asked):
-    """A project that is connected."""
+class SetupRequest(_Request):
+    """A project to connect."""
 
     schema_: str = Field(
         "", alias="schema", max_length=100_000, description="its labelling configuration"
     )
 
 
-class Task(_Asked):
-    """Something to be labelled."""
+class Task(_Request):
+    """A task of a project."""
 
     data: dict[str, Any] = Field(examples=[{"image": "data:image/png;base64,..."}])
 
 
-class PredictRequest(_Asked):
-    """Tasks of a project."""
+class PredictRequest(_Request):
+    """Tasks to suggest labels for."""
 
     tasks: list[Task] = Field(min_length=1)
     label_config: str = Field(max_length=100_000, examples=[CONFIG])
 
 
 class State(BaseModel):
-    """Whether the backend works."""
+    """State of the backend."""
 
     status: Literal["UP"] = "UP"
     model_class: str = "tagsight"
 
 
 class Version(BaseModel):
-    """Who will answer."""
+    """Version of the model."""
 
     model_version: str
 
 
 class Choices(BaseModel):
-    """What is chosen."""
+    """Chosen labels."""
 
     choices: list[str]
 
 
 class Suggestion(BaseModel):
-    """What is suggested for one control of the labelling configuration."""
+    """Suggestion for one control of the labelling configuration."""
 
     from_name: str
     to_name: str
@@ -86,29 +85,29 @@ class Suggestion(BaseModel):
 
 
 class Prediction(BaseModel):
-    """What is suggested for a task."""
+    """Suggestions for a task."""
 
     result: list[Suggestion]
-    score: float = Field(ge=0, le=1, description="of the surest label that is suggested")
+    score: float = Field(ge=0, le=1, description="highest score of a suggested label")
     model_version: str
 
 
 class PredictAnswer(BaseModel):
-    """What is suggested for the tasks, in their order."""
+    """Suggestions for all tasks, in their order."""
 
     results: list[Prediction]
     model_version: str
 
 
 class Control(NamedTuple):
-    """A place in the labelling configuration where labels of photos are chosen.
+    """A ``Choices`` element of the labelling configuration.
 
     Attributes:
-        name: Of the control.
-        to_name: Of the picture that it is about.
-        field: Of a task's data in which that picture is.
-        several: Whether more than one may be chosen.
-        choices: As they are written there, by what is equal for people.
+        name: Name of the control.
+        to_name: Name of the image that it refers to.
+        field: Field of a task's data that contains that image.
+        several: Whether more than one choice is allowed.
+        choices: Choices as written there, by their normalised text.
     """
 
     name: str
@@ -118,53 +117,54 @@ class Control(NamedTuple):
     choices: dict[str, str]
 
 
-def add_label_studio(
-    app: FastAPI, service: Service, recognise: Recognise, refusals: Refusals
-) -> None:
-    """Answer Label Studio.
+def add_label_studio(app: FastAPI, service: Service, recognise: Recognise) -> None:
+    """Add the routes of Label Studio's ML backend.
 
     Args:
         app: Gets the routes.
-        service: What is served.
-        recognise: Takes the contents of photos.
-        refusals: Answers of other kinds, for the description.
+        service: The model and its limits.
+        recognise: Recognises the contents of photos.
     """
-    version = f"{service.recognizer.info.recipe} {service.digest}"
+    version = service.version
 
     @app.get("/health", tags=["label studio"])
     async def health() -> State:
-        """Whether the backend works."""
+        """Check that the backend responds."""
         return State()
 
-    @app.post("/setup", tags=["label studio"], responses=refusals)
-    async def setup(asked: SetupRequest) -> Version:
-        """Connect a project whose labels are the model's, or some of them."""
-        if asked.schema_:
-            suggested(controls(asked.schema_), service.recognizer.labels)
+    @app.post("/setup", tags=["label studio"], responses=ERROR_RESPONSES)
+    async def setup(request: SetupRequest) -> Version:
+        """Connect a project that shares labels with the model."""
+        if request.schema_:
+            matching_control(controls(request.schema_), service.recognizer.labels)
         return Version(model_version=version)
 
-    @app.post("/predict", tags=["label studio"], responses=refusals)
-    async def predict(asked: PredictRequest) -> PredictAnswer:
+    @app.post("/predict", tags=["label studio"], responses=ERROR_RESPONSES)
+    async def predict(request: PredictRequest) -> PredictAnswer:
         """Suggest labels for tasks."""
-        control = suggested(controls(asked.label_config), service.recognizer.labels)
-        urls = [_picture(task, control, place) for place, task in enumerate(asked.tasks, 1)]
-        results = await recognise(photos_in(urls, service.limits.photos))
+        control = matching_control(controls(request.label_config), service.recognizer.labels)
+        urls = [_image(task, control, place) for place, task in enumerate(request.tasks, 1)]
+        results = await recognise(decode_data_urls(urls, service.limits.photos))
         return PredictAnswer(
             results=[_prediction(result, control, version) for result in results],
             model_version=version,
         )
 
-    @app.post("/webhook", tags=["label studio"], responses=refusals)
+    @app.post("/webhook", tags=["label studio"], responses=ERROR_RESPONSES)
     async def webhook() -> State:
-        """Take note of an event; nothing is learned from it."""
+        """Accept an event; the model learns nothing from it."""
         return State()
 
 
 def controls(config: str) -> list[Control]:
-    """Read the choices about pictures in a labelling configuration.
+    """Parse the choices for images in a labelling configuration.
 
     Raises:
-        HTTPException: 422 if it is no XML, or declares a document type.
+        HTTPException: 422 if it is not XML, or declares a document type.
+
+    Example:
+        >>> [(control.name, control.field, control.several) for control in controls(CONFIG)]
+        [('label', 'image', True)]
     """
     fields: dict[str, str] = {}
     found: list[tuple[dict[str, str], dict[str, str]]] = []
@@ -185,7 +185,7 @@ def controls(config: str) -> list[Control]:
     parser.StartElementHandler = begin
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(config, True)  # noqa: FBT003 - its only way to say that this is all
+        parser.Parse(config, True)  # noqa: FBT003 - positional only
     except expat.ExpatError as error:
         raise HTTPException(422, f"expected a labelling configuration in XML: {error}") from error
     return [
@@ -201,8 +201,8 @@ def controls(config: str) -> list[Control]:
     ]
 
 
-def suggested(found: Sequence[Control], labels: Sequence[str]) -> Control:
-    """The control whose choices are labels of the model.
+def matching_control(found: Sequence[Control], labels: Sequence[str]) -> Control:
+    """Return the first control with a choice that is a label of the model.
 
     Raises:
         HTTPException: 422 if there is none.
@@ -213,19 +213,19 @@ def suggested(found: Sequence[Control], labels: Sequence[str]) -> Control:
             return control
     raise HTTPException(
         422,
-        "expected Choices about an Image, some of them labels of the model such as "
+        "expected Choices for an Image, some of them labels of the model such as "
         f"{', '.join(labels[:5])}, got none in the labelling configuration",
     )
 
 
-def _picture(task: Task, control: Control, place: int) -> str:
-    picture = task.data.get(control.field)
-    if not isinstance(picture, str):
-        got = "none" if picture is None else type(picture).__name__
+def _image(task: Task, control: Control, place: int) -> str:
+    image = task.data.get(control.field)
+    if not isinstance(image, str):
+        got = "none" if image is None else type(image).__name__
         raise HTTPException(
             422, f"expected a photo in the field {control.field!r} of task {place}, got {got}"
         )
-    return picture
+    return image
 
 
 def _prediction(result: Result, control: Control, version: str) -> Prediction:

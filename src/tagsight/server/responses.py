@@ -1,0 +1,249 @@
+"""Types of the responses, from which the OpenAPI document is made, and their construction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tagsight.checkpoint.decision import Strictness
+from tagsight.runtime.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagsight.checkpoint.decision import Decision
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.inference.result import Result
+    from tagsight.search.index import Hit
+
+STRICTNESSES: tuple[Strictness, ...] = get_args(Strictness)
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FoundLabel(_Response):
+    """A predicted label with its score."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "dog", "score": 0.93, "threshold": 0.41}]}
+    )
+
+    name: str
+    score: float = Field(ge=0, le=1)
+    threshold: float = Field(ge=0, le=1, description="score from which the label is predicted")
+    heatmap: str | None = Field(
+        None, description="the evidence over the photo, a PNG as a data: URL, if requested"
+    )
+
+
+class RecognisedPhoto(_Response):
+    """The labels of a photo."""
+
+    name: str | None = Field(None, description="the file name that was sent")
+    width: int = Field(description="of the upright photo, in pixels")
+    height: int
+    labels: list[FoundLabel] = Field(description="predicted labels, the highest score first")
+    scores: dict[str, float] = Field(description="of every label, the highest first")
+    decided: dict[Strictness, list[str]] = Field(
+        description="labels at each strictness; balanced has those in labels"
+    )
+    evidence: dict[str, str] | None = Field(
+        None,
+        description="for the 24 highest scores, a transparent overlay for the photo, a PNG as a "
+        "data: URL, if requested; all are on one scale",
+    )
+
+
+class Predictions(_Response):
+    """The labels of the photos of a request, in their order."""
+
+    model: str = Field(description="digest of the model", examples=["3f2a9c0d11ee"])
+    photos: list[RecognisedPhoto]
+
+
+class Embeddings(_Response):
+    """The embeddings of the photos of a request, in their order."""
+
+    model: str
+    embeddings: list[list[float]] = Field(description="a vector for each photo")
+
+
+class FoundPhoto(_Response):
+    """A photo of the index."""
+
+    id: str = Field(description="SHA-256 of its content, in hexadecimal")
+    path: str
+    likeness: float | None = Field(description="cosine to the query photo, if there is one")
+    labels: list[str]
+
+
+class SearchResults(_Response):
+    """Photos that a search has found, the best first."""
+
+    photos: list[FoundPhoto]
+
+
+class KnownLabel(_Response):
+    """A label of the model."""
+
+    name: str
+    threshold: float
+    thresholds: dict[Strictness, float] = Field(description="at each strictness; 1 means never")
+
+
+class LabelLink(_Response):
+    """An edge of the label graph, from which the classifier of the target is computed."""
+
+    source: str
+    target: str
+    weight: float = Field(description="probability of the target, given the source")
+
+
+class ModelFacts(_Response):
+    """The model of this server."""
+
+    model: str
+    system: str
+    recipe: str
+    image_size: int
+    labels: list[KnownLabel]
+    links: list[LabelLink] = Field(description="the label graph; empty for systems without one")
+    card: str = Field(description="the model card, in Markdown")
+    indexed: int | None = Field(description="number of indexed photos; null without an index")
+    tagsight: str
+
+
+class ReviewedLabel(_Response):
+    """A label that a person has accepted."""
+
+    name: str = Field(min_length=1, max_length=1000)
+    score: float = Field(ge=0, le=1)
+
+
+class ReviewedPhoto(_Response):
+    """A photo whose labels a person has reviewed."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"name": "dog.jpg", "labels": [{"name": "dog", "score": 0.93}]}]
+        },
+    )
+
+    name: str = Field(min_length=1, max_length=1000, description="of its file")
+    labels: list[ReviewedLabel] = Field(max_length=1000)
+
+
+class Problem(_Response):
+    """The reason why a request failed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "expected a photo, got a file of another kind"}]}
+    )
+
+    error: str
+
+
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": description}
+    for status, description in {
+        401: "The token is missing or wrong.",
+        403: "The request is for another host or from another origin.",
+        408: "The body did not arrive in time.",
+        413: "Too many bytes, pixels or photos, or too expensive to process.",
+        415: "Not a photo, or an unsupported content type.",
+        422: "Malformed, damaged or truncated.",
+        429: "The server is busy; Retry-After says when to try again.",
+        503: "No result in time.",
+    }.items()
+}
+
+
+def model_facts(recognizer: Recognizer, indexed: int | None) -> ModelFacts:
+    """Describe a model: labels, thresholds, label graph, model card.
+
+    Args:
+        recognizer: The model.
+        indexed: Number of photos in the index, or None without an index.
+    """
+    info, decision = recognizer.info, recognizer.decision
+    thresholds = {how: decision.at(how).thresholds.tolist() for how in STRICTNESSES}
+    return ModelFacts(
+        model=info.model[:12],
+        system=info.system,
+        recipe=info.recipe,
+        image_size=info.image_size,
+        labels=[
+            KnownLabel(
+                name=name,
+                threshold=float(decision.thresholds[place]),
+                thresholds={how: thresholds[how][place] for how in STRICTNESSES},
+            )
+            for place, name in enumerate(info.labels)
+        ],
+        links=[
+            LabelLink(
+                source=info.labels[link.source], target=info.labels[link.target], weight=link.weight
+            )
+            for link in info.links
+        ],
+        card=info.card,
+        indexed=indexed,
+        tagsight=__version__,
+    )
+
+
+def recognised_photo(
+    name: str | None,
+    result: Result,
+    decision: Decision,
+    heatmaps: dict[str, str],
+    evidence: dict[str, str] | None,
+) -> RecognisedPhoto:
+    """Describe the result of a photo.
+
+    Args:
+        name: File name that the client sent.
+        result: Scores and labels of the photo.
+        decision: The model's thresholds.
+        heatmaps: ``data:`` URLs by label, for those that have one.
+        evidence: ``data:`` URLs of overlays by label, if requested.
+    """
+    width, height = result.photo_size
+    places = {name: place for place, name in enumerate(result.names)}
+    ranked = result.ranked()
+    predicted = {how: decision.at(how).predicted(result.scores) for how in STRICTNESSES}
+    return RecognisedPhoto(
+        name=name,
+        width=width,
+        height=height,
+        labels=[
+            FoundLabel(
+                name=label.name,
+                score=label.score,
+                threshold=float(result.thresholds[places[label.name]]),
+                heatmap=heatmaps.get(label.name),
+            )
+            for label in result.labels
+        ],
+        scores={label.name: label.score for label in ranked},
+        decided={
+            how: [label.name for label in ranked if found[places[label.name]]]
+            for how, found in predicted.items()
+        },
+        evidence=evidence,
+    )
+
+
+def search_results(hits: Sequence[Hit]) -> SearchResults:
+    """Describe the photos that a search has found."""
+    photos = [
+        FoundPhoto(
+            id=hit.digest.hex(), path=str(hit.path), likeness=hit.likeness, labels=list(hit.labels)
+        )
+        for hit in hits
+    ]
+    return SearchResults(photos=photos)

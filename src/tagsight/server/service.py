@@ -1,0 +1,52 @@
+"""The settings of a server: its model, its index and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tagsight.server.access import Hosts
+from tagsight.server.limits import Limits
+
+if TYPE_CHECKING:
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.inference.result import Result
+    from tagsight.search.index import SearchIndex
+
+    Recognise = Callable[[Sequence[bytes]], Awaitable[list[Result]]]
+
+DEFAULT_LIMITS, DEFAULT_HOSTS = Limits(), Hosts()
+
+
+@dataclass(frozen=True)
+class Service:
+    """A model to serve, and who may use it.
+
+    Args:
+        recognizer: The model.
+        index: Photos to search in, or None.
+        token: Secret that every client must send; None admits every client.
+        limits: Limits of requests.
+        bridges: Names of other programs whose requests are accepted, of `BRIDGES`.
+        hosts: Host names that requests may use; by default those of this machine.
+        decoders: Number of decoding processes; by default one per processor, at most 16.
+    """
+
+    recognizer: Recognizer
+    index: SearchIndex | None = None
+    token: str | None = None
+    limits: Limits = DEFAULT_LIMITS
+    bridges: tuple[str, ...] = ()
+    hosts: Hosts = DEFAULT_HOSTS
+    decoders: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """First 12 characters of the model's digest, as sent in responses."""
+        return self.recognizer.info.model[:12]
+
+    @property
+    def version(self) -> str:
+        """Recipe and digest of the model."""
+        return f"{self.recognizer.info.recipe} {self.digest}"
