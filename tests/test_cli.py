@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 import tagsight.systems.catalogue
 from tagsight.cli import COMMANDS, DEBUG, main, with_standard_output
 from tagsight.errors import DataError
-from tagsight.systems.settings import DEFAULT_RECIPE
+from tagsight.systems.catalogue import DEFAULT_RECIPE
 
 TORCH_FREE = """
 import sys

@@ -65,14 +65,14 @@ def complaint(capsys, *arguments: str) -> str:
     return captured.err
 
 
-def test_systems_are_listed_a_line_each(capsys):
-    lines = result(capsys, "systems").splitlines()
-    assert [line.split()[0] for line in lines] == list(SYSTEMS)
-
-
-def test_recipes_are_listed_a_line_each(capsys):
-    lines = result(capsys, "recipes").splitlines()
-    assert [line.split()[0] for line in lines] == list(RECIPES)
+@pytest.mark.parametrize(
+    ("command", "names", "column"), [("systems", SYSTEMS, "paper"), ("recipes", RECIPES, "minutes")]
+)
+def test_systems_and_recipes_are_listed_in_aligned_columns(capsys, command, names, column):
+    head, *lines = result(capsys, command).splitlines()
+    assert sorted(line.split()[0] for line in lines) == sorted(names)
+    place = head.index(column)
+    assert all(line[place - 1] == " " != line[place] for line in lines)
 
 
 def test_a_recipe_is_written_as_a_file_that_training_reads(capsys, labels: Path, tmp_path):

@@ -4,8 +4,8 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from tagsight.errors import DataError, settings_sentence
-from tagsight.systems.catalogue import RECIPES, SYSTEMS
-from tagsight.systems.settings import DEFAULT_RECIPE, Change, changes_in, choose_recipe
+from tagsight.systems.catalogue import RECIPES
+from tagsight.systems.settings import Change, changes_in, choose_recipe
 from tagsight.systems.settings_file import read_settings, settings_text
 
 
@@ -13,25 +13,12 @@ def flags(**tables) -> list[Change]:
     return list(changes_in(tables, "--"))
 
 
-def test_the_default_recipe_exists():
-    assert DEFAULT_RECIPE in RECIPES
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_one_of_a_known_system_and_says_where_it_comes_from(name: str):
-    recipe = RECIPES[name]
-    assert recipe.name == name
-    assert type(recipe.settings) is SYSTEMS[recipe.system].Config
-    assert recipe.source
-    assert recipe.expectation
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_survives_being_written_as_toml_and_read(name: str, tmp_path):
+def test_every_recipe_survives_being_written_as_toml_and_read(tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text(settings_text(RECIPES[name]), encoding="utf-8")
-    recipe, changes = read_settings(path)
-    assert choose_recipe(recipe, changes) == RECIPES[name]
+    for name in RECIPES:
+        path.write_text(settings_text(RECIPES[name]), encoding="utf-8")
+        recipe, changes = read_settings(path)
+        assert choose_recipe(recipe, changes) == RECIPES[name]
 
 
 def test_a_written_recipe_explains_every_setting():

@@ -360,7 +360,8 @@ class RecipeOptions:
 
     def chosen(self) -> Recipe:
         """Apply file and flags to the recipe."""
-        from tagsight.systems.settings import DEFAULT_RECIPE, choose_recipe
+        from tagsight.systems.catalogue import DEFAULT_RECIPE
+        from tagsight.systems.settings import choose_recipe
         from tagsight.systems.settings_file import SettingsFile, read_settings
 
         file = read_settings(self.config) if self.config else SettingsFile(None, [])

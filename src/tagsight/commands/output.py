@@ -14,7 +14,7 @@ from tagsight.runtime.launch import launched
 from tagsight.runtime.progress import print_line, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 STANDARD_OUTPUT = Path("-")
 FAILED = 1
@@ -29,6 +29,16 @@ def print_result(lines: Iterable[str]) -> None:
     console = Console(quiet=launched().rank > 0)
     for line in lines:
         print_line(console, line)
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under a heading, their columns aligned to the left."""
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    print_result(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def print_info(text: str) -> None:

@@ -1,8 +1,8 @@
-"""``tagsight recipes``: settings that reproduce a result, a line each or one in full."""
+"""``tagsight recipes``: the recipes in a table, or one with all its settings."""
 
 from __future__ import annotations
 
-from tagsight.commands.output import print_result
+from tagsight.commands.output import print_info, print_result, print_table
 
 
 def recipes(name: str | None = None, /) -> None:
@@ -14,8 +14,23 @@ def recipes(name: str | None = None, /) -> None:
     if name is None:
         from tagsight.systems.catalogue import installed
 
-        print_result(
-            f"{one.name:20} {one.source}; {one.expectation}" for one in installed().recipes
+        print_table(
+            ("recipe", "system", "encoder", "pixels", "minutes", "when to use it"),
+            (
+                (
+                    one.name,
+                    one.system,
+                    one.encoder,
+                    str(one.pixels),
+                    "-" if one.minutes is None else f"{one.minutes:.1f}",
+                    one.use,
+                )
+                for one in installed().recipes
+            ),
+        )
+        print_info(
+            "minutes: training on 2,000 photos with two CPU cores, where we measured it; "
+            "sources and expected scores: docs/systems.md"
         )
         return
     from tagsight.systems.settings import known_recipe

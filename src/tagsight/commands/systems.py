@@ -1,12 +1,12 @@
-"""``tagsight systems``: what can be trained, a line each."""
+"""``tagsight systems``: the systems that can be trained, in a table."""
 
 from __future__ import annotations
 
-from tagsight.commands.output import print_result
+from tagsight.commands.output import print_table
 
 
 def systems() -> None:
     """List the systems: name, what it is, paper."""
     from tagsight.systems.catalogue import installed
 
-    print_result(f"{one.name:15} {one.summary} {one.paper}" for one in installed().systems)
+    print_table(("system", "what it is", "paper"), installed().systems)

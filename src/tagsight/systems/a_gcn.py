@@ -1,4 +1,4 @@
-"""Classifiers from a label graph that is learned instead of counted.
+"""Classifiers generated from a label graph that is learned.
 
 Li, Peng, Qiao and Peng. Learning Category Correlations for Multi-label Image Recognition with Graph
 Networks. 2019. https://arxiv.org/abs/1909.13005
@@ -17,7 +17,14 @@ from tagsight.nn.graph import label_bias
 from tagsight.nn.learned_graph import LearnedGraphClassifiers
 from tagsight.systems.base import Published, with_own_rate
 from tagsight.systems.grid import GridSystem
-from tagsight.systems.recipes import CPU_SMOOTHING, ML_GCN_PAPER, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import (
+    CPU_SMOOTHING,
+    ML_GCN_PAPER,
+    PAPER_USE,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,6 +52,8 @@ RECIPES = (
             label_smoothing=CPU_SMOOTHING,
             graph=LearnedGraphConfig(bias=True, lr_factor=0.1, similarity_lr_factor=0.4),
         ),
+        use="a label graph that is learned instead of counted",
+        minutes=2.4,
     ),
     Recipe(
         name="a-gcn-paper",
@@ -60,6 +69,7 @@ RECIPES = (
             "the module; the rest: as ml-gcn-paper"
         ),
         expectation=f"published: COCO mAP 83.1 at 448 pixels; {UNTRIED}",
+        use=PAPER_USE,
     ),
 )
 

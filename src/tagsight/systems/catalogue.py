@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tagsight.config import Recipe
 from tagsight.errors import DataError
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 GROUP = "tagsight.systems"
 """The entry points of other packages: ``name = "package.module:Class"``."""
+
+DEFAULT_RECIPE = "gcam-cpu"
+"""The recipe on every device: one that we have measured ourselves."""
 
 HOMES: dict[str, str] = {
     "resnet": "tagsight.systems.resnet:ResNet",
@@ -50,19 +53,35 @@ HOMES: dict[str, str] = {
 
 
 class ListedRecipe(NamedTuple):
-    """What a listing says of a recipe.
+    """A recipe's row in a listing.
 
     Attributes:
-        name: What ``--recipe`` calls it.
+        name: Its name.
         system: A key of `SYSTEMS`.
-        source: Where its settings come from.
-        expectation: What to expect of it.
+        encoder: The image encoder.
+        pixels: Side of the square that photos are resized to.
+        minutes: Of training, where they were measured (`Recipe.minutes`).
+        use: When to choose it.
     """
 
     name: str
     system: str
-    source: str
-    expectation: str
+    encoder: str
+    pixels: int
+    minutes: float | None
+    use: str
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """Take from a recipe what a listing shows."""
+        return cls(
+            recipe.name,
+            recipe.system,
+            recipe.settings.backbone.name,
+            recipe.training.image_size,
+            recipe.minutes,
+            recipe.use,
+        )
 
 
 class ListedSystem(NamedTuple):
@@ -108,9 +127,14 @@ def installed() -> Listing:
         systems = (*systems, ListedSystem(name, summary(kind), kind.paper))
         recipes = (
             *recipes,
-            *(ListedRecipe(r.name, name, r.source, r.expectation) for r in recipes_of(name)),
+            *(ListedRecipe.of(recipe) for recipe in recipes_of(name)),
         )
-    return Listing(systems, recipes)
+    return Listing(systems, tuple(sorted(recipes, key=_rank)))
+
+
+def _rank(recipe: ListedRecipe) -> tuple[bool, bool]:
+    """Sort the default first, then the recipes for CPUs, then those of papers."""
+    return recipe.name != DEFAULT_RECIPE, not recipe.name.endswith("-cpu")
 
 
 def summary(kind: type[System]) -> str:
@@ -236,6 +260,7 @@ def recipes_of(system: str | type[System]) -> tuple[Recipe, ...]:
             kind.Config(),
             source=f"the default settings of {kind.__name__}, trained as gcam-cpu is",
             expectation="not measured by us",
+            use="a system of your own",
         ),
     )
 

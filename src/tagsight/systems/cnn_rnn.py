@@ -1,4 +1,4 @@
-"""Labels said one after another, the frequent ones first, by a network that hears those before.
+"""An LSTM that predicts labels one after another, the frequent ones first.
 
 Wang, Yang, Mao, Huang, Huang and Xu. CNN-RNN: A Unified Framework for Multi-label Image
 Classification. CVPR 2016. https://arxiv.org/abs/1604.04573
@@ -24,7 +24,7 @@ from tagsight.nn.class_activation import pooled
 from tagsight.nn.sequence_decoder import SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +60,8 @@ RECIPES = (
     cpu_recipe(
         "cnn-rnn",
         CNNRNNConfig(decoder=SequenceConfig(hidden=256, activation="none"), dropout=0.1),
+        use="labels that depend on one another, predicted in a sequence",
+        minutes=2.0,
     ),
     Recipe(
         name="cnn-rnn-paper",
@@ -79,6 +81,7 @@ RECIPES = (
             "published: COCO mAP 61.2 at 224 pixels with VGG-16, which is MAP@10, a ranking of "
             f"labels; {UNTRIED}"
         ),
+        use=PAPER_USE,
     ),
 )
 

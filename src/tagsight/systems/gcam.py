@@ -1,4 +1,4 @@
-"""Classifiers from a label graph, and maps that follow the photo.
+"""Classifiers generated from a label graph, and maps that follow the photo.
 
 Wang, Xie, Liu and Fan. G-CAM: Graph Convolution Network Based Class Activation Mapping for
 Multi-label Image Recognition. ICMR 2021. https://doi.org/10.1145/3460426.3463620
@@ -33,6 +33,7 @@ from tagsight.systems.recipes import (
     CPU_GRAPH,
     CPU_SMOOTHING,
     GCAM_PAPER,
+    PAPER_USE,
     RESNET101,
     TRIED,
     UNTRIED,
@@ -75,6 +76,8 @@ RECIPES = (
         "gcam",
         GCAMConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH, consistency=CPU_CONSISTENCY),
         source=TRIED,
+        use="the default: related labels, and maps that point at the object",
+        minutes=4.4,
     ),
     Recipe(
         name="gcam-paper",
@@ -83,6 +86,7 @@ RECIPES = (
         training=GCAM_PAPER,
         source="G-CAM section 4.2; 60 epochs and bilinear alignment are ours",
         expectation=f"published: COCO mAP 84.1, plausible only at 448 pixels; {UNTRIED}",
+        use=PAPER_USE,
     ),
     Recipe(
         name="gcam-literal",
@@ -91,6 +95,7 @@ RECIPES = (
         training=GCAM_PAPER,
         source="G-CAM section 4.2, and VAC's released code where the paper is silent; 60 epochs",
         expectation=f"see docs/decisions/0003-what-makes-gcam-train.md; {UNTRIED}",
+        use="the paper as printed, which can fail to train; needs a GPU",
     ),
     Recipe(
         name="gcam-paper-448",
@@ -101,6 +106,7 @@ RECIPES = (
         training=GCAM_PAPER.model_copy(update={"image_size": 448}),
         source="G-CAM section 4.2 at the resolution of the systems it is compared with",
         expectation=f"published: COCO mAP 84.1; {UNTRIED}",
+        use="the paper at the resolution of its rivals; needs a GPU",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The labels of the nearest remembered photos: a system that trains nothing.
+"""Votes of the most similar training photos; nothing is trained.
 
 Gong, Jia, Leung, Toshev and Ioffe. Deep Convolutional Ranking for Multilabel Image Annotation.
 ICLR 2014. https://arxiv.org/abs/1312.4894 (its baseline, "visual feature + kNN"; the tables cite
@@ -30,7 +30,7 @@ from tagsight.nn.neighbours import nearest
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition
-from tagsight.systems.recipes import RESNET101, UNTRIED
+from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED
 from tagsight.systems.remembering import RememberingSystem
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ RECIPES = (
         training=ONCE,
         source="own trials; k is chosen on the validation photos",
         expectation="docs/results.md",
+        use="a first answer in seconds: nothing is trained",
+        minutes=0.1,
     ),
     Recipe(
         name="knn-paper",
@@ -87,6 +89,7 @@ RECIPES = (
             "published: NUS-WIDE top-3 CF1 24.3 and OF1 47.6 of hand-made features, of which mAP "
             f"is not known; {UNTRIED}"
         ),
+        use=PAPER_USE,
     ),
 )
 

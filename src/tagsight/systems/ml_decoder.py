@@ -1,4 +1,4 @@
-"""Fixed queries look at the feature grid once, and each answers for a group of labels.
+"""One decoder layer with fixed queries, which groups of labels share.
 
 Ridnik, Sharir, Ben-Cohen, Ben-Baruch and Noy. ML-Decoder: Scalable and Versatile Classification
 Head. WACV 2023. https://arxiv.org/abs/2111.12933
@@ -34,6 +34,7 @@ from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
+    PAPER_USE,
     RESNET101,
     UNTRIED,
     cpu_recipe,
@@ -90,6 +91,8 @@ RECIPES = (
             decoder=DecoderConfig(width=256, heads=8, hidden=512),
         ),
         CPU_DECODER_TRAINING,
+        use="many labels, which share the queries of a transformer",
+        minutes=2.0,
     ),
     Recipe(
         name="ml-decoder-paper",
@@ -110,6 +113,7 @@ RECIPES = (
             "published: COCO mAP 90.1 at 448 pixels with TResNet-L, none with ResNet-101; "
             f"{UNTRIED}"
         ),
+        use=PAPER_USE,
     ),
 )
 

@@ -20,6 +20,7 @@ from tagsight.systems.recipes import (
     CPU_GRAPH,
     CPU_SMOOTHING,
     ML_GCN_PAPER,
+    PAPER_USE,
     RESNET101,
     TRIED,
     UNTRIED,
@@ -44,7 +45,13 @@ class MLGCNConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("ml-gcn", MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH), source=TRIED),
+    cpu_recipe(
+        "ml-gcn",
+        MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
+        source=TRIED,
+        use="a counted label graph without consistent maps, to compare with gcam",
+        minutes=1.7,
+    ),
     Recipe(
         name="ml-gcn-paper",
         system="ml-gcn",
@@ -56,6 +63,7 @@ RECIPES = (
         training=ML_GCN_PAPER,
         source="ML-GCN's released code; 100 epochs and decay after 40 and 80: section 4.1",
         expectation=f"published: COCO mAP 83.0 at 448 pixels, VOC 2007 94.0; {UNTRIED}",
+        use=PAPER_USE,
     ),
 )
 

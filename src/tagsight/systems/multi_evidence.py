@@ -1,4 +1,4 @@
-"""Three streams, of the photo, of boxes and of cells, that teach one another: a reconstruction.
+"""Evidence from the whole photo, from boxes and from cells, combined.
 
 Ge, Yang and Yu. Multi-Evidence Filtering and Fusion for Multi-Label Classification, Object
 Detection and Semantic Segmentation Based on Weakly Supervised Learning. CVPR 2018.
@@ -25,7 +25,14 @@ from tagsight.nn.class_activation import class_logits, class_maps, pooled
 from tagsight.nn.regions import box_coverage, box_means, lattice_boxes
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, ML_GCN_PAPER, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import (
+    CPU_SMOOTHING,
+    ML_GCN_PAPER,
+    PAPER_USE,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
@@ -60,7 +67,12 @@ class MultiEvidenceConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("multi-evidence", MultiEvidenceConfig(label_smoothing=CPU_SMOOTHING)),
+    cpu_recipe(
+        "multi-evidence",
+        MultiEvidenceConfig(label_smoothing=CPU_SMOOTHING),
+        use="evidence in boxes as well as in maps",
+        minutes=4.4,
+    ),
     Recipe(
         name="multi-evidence-paper",
         system="multi-evidence",
@@ -74,6 +86,7 @@ RECIPES = (
             "published: COCO mAP not given, CF1 74.9 and OF1 78.4 at 448 pixels, of a pipeline "
             f"that this is not; 82 to 83 mAP would not surprise; {UNTRIED}"
         ),
+        use=PAPER_USE,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Labels said one after another, the most confident first, each with a look at the photo.
+"""An LSTM with attention that predicts labels in order of confidence.
 
 Chen, Chen, Yeh and Wang. Order-Free RNN with Visual Attention for Multi-Label Classification. AAAI
 2018. https://arxiv.org/abs/1707.05495
@@ -30,7 +30,7 @@ from tagsight.nn.class_activation import class_logits, class_maps, pooled
 from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import CPU_SMOOTHING, PAPER_USE, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
@@ -80,6 +80,8 @@ RECIPES = (
             decoder=OrderFreeDecoderConfig(hidden=256, embedding=128, attention_width=128),
             dropout=0.1,
         ),
+        use="labels predicted in a sequence, with attention",
+        minutes=2.1,
     ),
     Recipe(
         name="order-free-rnn-paper",
@@ -100,6 +102,7 @@ RECIPES = (
             "published: COCO mAP is not given (top-3 CF1 62.1, OF1 67.7 with ResNet-152); "
             f"{UNTRIED}"
         ),
+        use=PAPER_USE,
     ),
 )
 

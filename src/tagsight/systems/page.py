@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.systems.catalogue import HOMES, SYSTEMS, recipes_of, summary
+from tagsight.systems.catalogue import HOMES, SYSTEMS, ListedRecipe, recipes_of, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +38,7 @@ def listing_text() -> str:
     """What ``listing.json`` should say: all systems and recipes of this package, as JSON."""
     values = {
         "systems": [(name, summary(SYSTEMS[name]), SYSTEMS[name].paper) for name in HOMES],
-        "recipes": [
-            (recipe.name, recipe.system, recipe.source, recipe.expectation)
-            for name in HOMES
-            for recipe in recipes_of(name)
-        ],
+        "recipes": [ListedRecipe.of(recipe) for name in HOMES for recipe in recipes_of(name)],
     }
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 

@@ -1,4 +1,4 @@
-"""Each label's learned query looks at the feature grid, in layers of a transformer.
+"""A transformer decoder with a learned query for each label.
 
 Liu, Zhang, Yang, Su and Zhu. Query2Label: A Simple Transformer Way to Multi-Label Classification.
 2021. https://arxiv.org/abs/2107.10834
@@ -40,6 +40,7 @@ from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
+    PAPER_USE,
     RESNET101,
     UNTRIED,
     cpu_recipe,
@@ -94,6 +95,8 @@ RECIPES = (
             decoder=DecoderConfig(width=256, heads=4, hidden=512),
         ),
         CPU_DECODER_TRAINING,
+        use="a transformer with a query for each label",
+        minutes=2.7,
     ),
     Recipe(
         name="query2label-paper",
@@ -112,6 +115,7 @@ RECIPES = (
             "is left out"
         ),
         expectation=f"published: COCO mAP 84.9 at 448 pixels; {UNTRIED}",
+        use=PAPER_USE,
     ),
 )
 

@@ -54,6 +54,7 @@ GCAM_PAPER = TrainConfig(
 """G-CAM section 4.2, which does not say how many epochs."""
 
 UNTRIED = "not run by us: it takes a GPU"
+PAPER_USE = "the paper's settings, as far as they are known; needs a GPU"
 
 CPU_TRAINING = TrainConfig(
     image_size=224,
@@ -86,10 +87,13 @@ def cpu_recipe(
     system: str,
     settings: SystemConfig,
     training: TrainConfig = CPU_TRAINING,
+    *,
     source: str = SIZED,
     expectation: str = "docs/results.md",
+    use: str = "",
+    minutes: float | None = None,
 ) -> Recipe:
-    """Name the settings that a system is trained with on two cores in minutes."""
+    """Make the recipe ``SYSTEM-cpu``, which trains in minutes on two CPU cores."""
     return Recipe(
         name=f"{system}-cpu",
         system=system,
@@ -97,4 +101,6 @@ def cpu_recipe(
         training=training,
         source=source,
         expectation=expectation,
+        use=use,
+        minutes=minutes,
     )

@@ -1,4 +1,4 @@
-"""A linear classifier on a pooled feature grid: the baseline of every table.
+"""A linear classifier on pooled features: the baseline of every table.
 
 He, Zhang, Ren and Sun. Deep Residual Learning for Image Recognition. CVPR 2016.
 https://arxiv.org/abs/1512.03385 (the tables use ResNet-101; here the backbone is any encoder).
@@ -36,7 +36,13 @@ class ResNetConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("resnet", ResNetConfig(label_smoothing=CPU_SMOOTHING), source=TRIED),
+    cpu_recipe(
+        "resnet",
+        ResNetConfig(label_smoothing=CPU_SMOOTHING),
+        source=TRIED,
+        use="the baseline that others are compared with",
+        minutes=2.4,
+    ),
     *(
         Recipe(
             name=name,
@@ -48,6 +54,7 @@ RECIPES = (
             source="ML-GCN's README, ResNet-101 rows; loss, rates and crops: its released code for "
             "ML-GCN; ours: 50 epochs, decay after 30",
             expectation=f"published: COCO mAP {score} at 448 pixels; {UNTRIED}",
+            use=f"published baseline with {pooling} pooling; needs a GPU",
         )
         for name, pooling, score in (
             ("resnet101-gap", "average", 77.3),

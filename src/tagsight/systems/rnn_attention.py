@@ -1,4 +1,4 @@
-"""An LSTM looks at one region of the photo after another and says where to look next.
+"""An LSTM that attends to one region of the photo after another.
 
 Wang, Chen, Li, Xu and Lin. Multi-label Image Recognition by Recurrently Discovering Attentional
 Regions. ICCV 2017. https://arxiv.org/abs/1711.02816
@@ -24,7 +24,14 @@ from tagsight.nn.class_activation import class_maps, pooled
 from tagsight.nn.regions import box_coverage
 from tagsight.runtime.precision import full_precision
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, CPU_TRAINING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import (
+    CPU_SMOOTHING,
+    CPU_TRAINING,
+    PAPER_USE,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
@@ -112,6 +119,8 @@ RECIPES = (
             location=LocationConfig(weight=0.02),
         ),
         RECURRENT_TRAINING,
+        use="regions found one after another; needs more epochs than others",
+        minutes=3.2,
     ),
     Recipe(
         name="rnn-attention-paper",
@@ -135,6 +144,7 @@ RECIPES = (
             "published: COCO mAP not given, top 3 CF1 67.4 and OF1 72.0; VOC 2007 91.9 from "
             f"memory; VGG-16 at 512 and 640 pixels, several views; {UNTRIED}"
         ),
+        use=PAPER_USE,
     ),
 )
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from tagsight.config import Recipe
 
-DEFAULT_RECIPE = "gcam-cpu"
-"""On every device: a recipe that we have measured ourselves."""
-
 
 class Change(NamedTuple):
     """A setting that a user gives another value.
@@ -192,6 +189,8 @@ def _named_for(recipe: Recipe, base: Recipe, known: Iterable[Place]) -> Recipe:
             "name": f"{base.name}, changed",
             "source": f"{base.name} with {listed}",
             "expectation": "not known: the recipe was changed",
+            "use": "",
+            "minutes": None,
         }
     )
 

@@ -1,4 +1,4 @@
-"""A linear baseline, corrected by what the attention maps of all labels say together.
+"""A linear baseline corrected by the attention maps of all labels together.
 
 Zhu, Li, Ouyang, Yu and Wang. Learning Spatial Regularization with Image-level Supervisions for
 Multi-label Image Classification. CVPR 2017. https://arxiv.org/abs/1702.05891
@@ -22,7 +22,7 @@ from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import class_logits, pooled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import CPU_SMOOTHING, PAPER_USE, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -93,6 +93,8 @@ RECIPES = (
             regularisation_from=0.5,
             together_from=0.6,
         ),
+        use="attention maps of all labels that correct one another",
+        minutes=1.8,
     ),
     Recipe(
         name="srn-paper",
@@ -105,6 +107,7 @@ RECIPES = (
             "length are ours"
         ),
         expectation=f"published: COCO mAP 77.1 at 224 pixels; {UNTRIED}",
+        use=PAPER_USE,
     ),
 )
 

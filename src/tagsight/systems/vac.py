@@ -1,4 +1,4 @@
-"""A linear classifier whose maps must follow the photo when it is flipped and scaled.
+"""A linear classifier whose maps follow the photo when it is flipped or scaled.
 
 Guo, Zheng, Fan, Yu and Wang. Visual Attention Consistency Under Image Transforms for Multi-Label
 Image Classification. CVPR 2019 (VACIT in the G-CAM paper).
@@ -33,6 +33,7 @@ from tagsight.systems.recipes import (
     CPU_CONSISTENCY,
     CPU_SMOOTHING,
     GCAM_PAPER,
+    PAPER_USE,
     RESNET101,
     TRIED,
     UNTRIED,
@@ -78,7 +79,11 @@ VAC_PAPER = GCAM_PAPER.model_copy(
 
 RECIPES = (
     cpu_recipe(
-        "vac", VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY), source=TRIED
+        "vac",
+        VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY),
+        source=TRIED,
+        use="maps that follow the photo, without a label graph",
+        minutes=3.1,
     ),
     Recipe(
         name="vac-paper",
@@ -97,6 +102,7 @@ RECIPES = (
         source="VAC's released COCO code: sizes, batch of 24, 14 epochs, weights 1 : .6 : .6 : .8, "
         "and the steps that SGD takes of them at 1e-3 with decay 5e-4",
         expectation=f"published: COCO mAP 77.5 at 288 pixels; {UNTRIED}",
+        use=PAPER_USE,
     ),
 )
 

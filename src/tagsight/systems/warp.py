@@ -1,4 +1,4 @@
-"""Linear classifiers that learn to put the labels of a photo before all others.
+"""Linear classifiers trained to rank the labels of a photo first.
 
 Gong, Jia, Leung, Toshev and Ioffe. Deep Convolutional Ranking for Multilabel Image Annotation.
 ICLR 2014. https://arxiv.org/abs/1312.4894 (WARP is Weston, Bengio and Usunier's, IJCAI 2011).
@@ -17,7 +17,7 @@ from torch import nn
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.losses import ranking_loss
 from tagsight.systems.grid import GridSystem
-from tagsight.systems.recipes import RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +61,12 @@ class WARPConfig(SystemConfig):
 
 
 RECIPES = (
-    cpu_recipe("warp", WARPConfig(violators="mean")),
+    cpu_recipe(
+        "warp",
+        WARPConfig(violators="mean"),
+        use="ranking labels, where scores need not be probabilities",
+        minutes=1.7,
+    ),
     Recipe(
         name="warp-paper",
         system="warp",
@@ -85,6 +90,7 @@ RECIPES = (
         "256 pixels, sampled ranks; ours: the encoder, rates, decay, and epochs",
         expectation="published: no mAP; NUS-WIDE's best three labels CP 31.7, CR 35.6, OP 48.6, "
         f"OR 60.5 with another network; {UNTRIED}",
+        use=PAPER_USE,
     ),
 )
 
