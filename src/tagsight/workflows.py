@@ -30,8 +30,8 @@ from tagsight.runtime.amounts import amount
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.files import default_cache
 from tagsight.runtime.progress import TerminalLog
-from tagsight.systems.catalogue import recipes_of
-from tagsight.systems.settings import DEFAULT_RECIPE, changed, changes_of, known_recipe
+from tagsight.systems.catalogue import DEFAULT_RECIPE, recipes_of
+from tagsight.systems.settings import changed, changes_of, known_recipe
 from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare
 from tagsight.training.resume import is_unfinished

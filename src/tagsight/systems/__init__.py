@@ -1,4 +1,4 @@
-"""What every system is, one file a system, and the catalogue that finds them by name.
+"""Recognition systems, one file each, and the catalogue that finds them by name.
 
 May import nn and what lies below it.
 """

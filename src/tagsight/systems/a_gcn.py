@@ -3,9 +3,9 @@
 Li, Peng, Qiao and Peng. Learning Category Correlations for Multi-label Image Recognition with Graph
 Networks. 2019. https://arxiv.org/abs/1909.13005
 
-Maps: the feature grid weighed by each label's generated classifier, plus the bias if there is one,
-in logits. With the max pooling that the method uses they do not add up to the logit; with average
-pooling they do.
+Maps: class activation maps of the generated classifiers, plus the bias if there is one, in logits.
+With average pooling the mean of a label's map is its logit; with max pooling, which the method
+uses, it is not.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class AGCNConfig(SystemConfig):
     """A-GCN's settings."""
 
     pooling: Pooling = "max"
-    """From feature grid to embedding; the method builds on ML-GCN's ``max``."""
+    """Pooling of the feature grid; the method builds on ML-GCN's ``max``."""
 
     graph: LearnedGraphConfig = LearnedGraphConfig()
     """The learned label graph and the network over it."""
@@ -75,33 +75,32 @@ RECIPES = (
 
 
 class AGCN(GridSystem):
-    """ML-GCN's two graph convolutions over edges that two projections of the word vectors make.
+    """ML-GCN's two graph convolutions over edges computed from two projections of word vectors.
 
-    A second term, ``||A - I||_1``, keeps labels from mixing more than it pays.
+    A second loss term, ``||A - I||_1``, makes the edges sparse.
 
     Deviations:
-        The sum in that term has ``L^2`` entries, but the rows of ``A`` are normalised: where every
-        label is mixed with all others alike it is ``2 (L - 1)``, whatever the width of the
-        projections. The width decides where it starts. The published similarity, a dot product of
-        sigmoids over ``L`` (``graph.similarity = "dot"``), begins near ``width / (4 L)`` against
-        the 1 of a label itself: 3.2 for 80 labels at the width of 1024 of the code that we know, so
-        that all classifiers are nearly the same at first. In our trials that does not train in the
-        time that ML-GCN takes, whether its weight is 1 as in that code or 0.01. By default
-        similarities are therefore a softmax, which leaves a label half of itself at any width and
-        number of labels, and the weight is 0.01, which makes the term small beside the sum of the
-        label loss.
+        That term sums ``L^2`` entries, but the rows of ``A`` are normalised: if every label mixes
+        equally with all others, it is ``2 (L - 1)`` whatever the width of the projections. The
+        width determines the first value of the edges. With the published similarity, a dot product
+        of sigmoids divided by ``L`` (``graph.similarity = "dot"``), edges start near
+        ``width / (4 L)`` against 1 for the label itself. That is 3.2 for 80 labels and the known
+        code's width of 1024, so that all classifiers are nearly equal at first. In our trials this
+        does not train in the time that ML-GCN takes, with a weight of 1 as in that code or of 0.01.
+        The default similarity is therefore a softmax, which gives a label half of its own state at
+        any width and number of labels, and the default weight is 0.01, which keeps the term small
+        relative to the label loss.
 
-        ``a-gcn-paper``: similarity and weight are those of the code that we know, of another group.
-        For 80 labels the second term begins at 157.4, beside a mean label loss below 1, and is
-        meant so: it adds up 6,400 entries, and is flat where all labels are mixed alike. Its
-        gradient by the projections, the only weights that it moves, has a length of 0.036; the
-        label loss's by the same has 0.040. A label has 1.6 % of itself in the graph at first, and
-        99.5 % after 300 of the recipe's 256,500 steps, so that little is left of the graph; with a
-        weight of 0.01 it has 5 % then, and 28 % after 1,000 steps
-        (``benchmarks/trials/learned_graph.py``, COCO's word vectors, drawn features). That code
-        reads the table of word vectors in the order of its memory, which mixes the vectors of
-        different labels; here each label has its own. It decays once, after 30 of its 100 epochs,
-        and its batches are of 16; here after 40 and 80, and of 32.
+        ``a-gcn-paper``: similarity and weight are those of the known code, by another group. For 80
+        labels the second term starts at 157.4, against a mean label loss below 1. This is intended:
+        it sums 6,400 entries and is flat where all labels mix equally. Its gradient with respect to
+        the projections, the only weights it trains, has a norm of 0.036; that of the label loss has
+        0.040. A label's own share in the graph is 1.6 % at first and 99.5 % after 300 of the
+        recipe's 256,500 steps, so that little of the graph is left; with a weight of 0.01 it is 5 %
+        then, and 28 % after 1,000 steps (``benchmarks/trials/learned_graph.py``, COCO's word
+        vectors, drawn features). The known code reads the table of word vectors in memory order,
+        which mixes the vectors of different labels; here each label has its own. It decays once,
+        after 30 of its 100 epochs, with batches of 16; here after 40 and 80, with batches of 32.
     """
 
     Config: ClassVar[type[SystemConfig]] = AGCNConfig

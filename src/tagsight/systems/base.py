@@ -1,4 +1,4 @@
-"""What every system is: photos in, a `Recognition` out, and named losses to train by."""
+"""The interface of a system: from images to a `Recognition`, and the losses to train it by."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class ParameterGroup(TypedDict):
-    """Parameters with their own learning rate, as a torch optimiser takes them."""
+    """Parameters and their learning rate, as torch optimisers take them."""
 
     params: list[nn.Parameter]
     lr: float
 
 
 class Recognition(NamedTuple):
-    """What a system says about ``B`` images; never None, never normalised.
+    """Output of a system for ``B`` images; maps are raw, never normalised.
 
     Attributes:
         logits: ``(B, L)`` float; the sigmoid of a logit is the label's score.
@@ -43,13 +43,13 @@ class Recognition(NamedTuple):
 
 
 class Published(NamedTuple):
-    """A number in a paper, with what is needed to read it.
+    """A published result, with the conditions it was measured under.
 
     Attributes:
         data: Data set.
         score: mAP, in percent.
-        setting: Resolution in pixels, backbone, and how AP was computed where it is known.
-        source: Where it stands.
+        setting: Resolution in pixels, backbone, and the definition of AP where it is known.
+        source: Publication that states it.
     """
 
     data: str
@@ -59,35 +59,43 @@ class Published(NamedTuple):
 
 
 class System(nn.Module, ABC):
-    """A whole method: backbone, classifiers, losses.
+    """A recognition method: backbone, classifiers and losses. A subclass defines `forward`.
 
     Args:
         config: The settings, an instance of the class's own ``Config``.
-        labels: The labels to recognise and what is known about them.
+        labels: The labels to recognise, with counts and word vectors.
+
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.tensor([[1, 0], [1, 1]]))
+        >>> system = build_system(RECIPES["resnet-cpu"], labels).eval()
+        >>> system(torch.rand(1, 3, 64, 64)).logits.shape
+        torch.Size([1, 2])
     """
 
     Config: ClassVar[type[SystemConfig]] = SystemConfig
-    """Its settings."""
+    """Type of its settings; every field needs a default."""
     name: ClassVar[str] = ""
     """Key in `SYSTEMS` once registered; empty for the class's name with hyphens."""
     paper: ClassVar[str] = ""
-    """DOI or arXiv URL; empty for what is not published."""
+    """DOI or URL of the paper; empty if the method is not published."""
     published: ClassVar[tuple[Published, ...]] = ()
-    """What the authors, and those who compared with them, report."""
+    """Results that the authors or later papers report."""
     needs_vectors: ClassVar[bool] = False
-    """Whether the system reads ``labels.vectors``."""
+    """Whether it needs word vectors of the labels (``labels.vectors``)."""
     takes_new_labels: ClassVar[bool] = False
-    """Whether `with_labels` gives a system for labels that were never trained."""
+    """Whether `with_labels` can add labels without any training (zero-shot)."""
     label_parameters: ClassVar[frozenset[str]] = frozenset()
-    """Names of the parameters that have a row for each label."""
+    """Names of the parameters and buffers with one row per label."""
     staged: ClassVar[bool] = False
-    """Whether some parameters have no gradient at some time of the training."""
+    """Whether some parameters get no gradient in some part of the training."""
     remembers: ClassVar[bool] = False
-    """Whether it learns by remembering the training photos (`RememberingSystem`): no gradients."""
+    """Whether it stores the training photos instead of training weights (`RememberingSystem`)."""
     portable: ClassVar[bool] = True
-    """Whether it can be written as one graph of ONNX (`tagsight.inference.exporting`)."""
+    """Whether it can be exported to ONNX."""
     passes: ClassVar[int] = 1
-    """How often recognising runs the backbone."""
+    """How often `forward` runs the backbone."""
 
     def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
         super().__init__()
@@ -99,42 +107,42 @@ class System(nn.Module, ABC):
 
     @property
     def probabilities(self) -> bool:
-        """Whether the sigmoid of a logit is meant as a probability, as its settings say."""
+        """Whether the sigmoid of a logit estimates a probability (`SystemConfig.probabilities`)."""
         return self.config.probabilities
 
     @property
     def maps_add_up(self) -> bool:
-        """Whether a label's map averages to its logit: an exact account of the score."""
+        """Whether the mean of a label's map is exactly its logit."""
         return False
 
     @property
     def equivariant(self) -> bool:
-        """Whether maps and logits follow a flip or a turn if the backbone's features do."""
+        """Whether maps and logits commute with flips and quarter turns if the features do."""
         return True
 
     @property
     def views(self) -> Sequence[View]:
-        """The views of a photo that `losses` may look at."""
+        """The views of an image that `losses` may use."""
         return [ORIGINAL]
 
     def make_view(self, images: Tensor, view: View) -> Tensor:
-        """Make a view of images: ``(B, 3, H, W) -> (B, 3, H', W')``."""
+        """Transform images into a view: ``(B, 3, H, W) -> (B, 3, H', W')``."""
         return make_view(images, view, multiple=self.backbone.stride)
 
     def with_labels(self, labels: LabelSpace) -> Self:
-        """The same trained network for other labels, also for some that it was not trained on.
+        """Return a copy with the same weights for other labels, including untrained ones.
 
-        Labels of before, if they come with the same counts and vectors, are answered as before.
+        Logits and maps of the present labels do not change if their counts and vectors do not.
 
         Args:
-            labels: What to recognise; without photos where a label was not trained.
+            labels: The labels to recognise; an untrained one has no training photos.
 
         Raises:
             DataError: If the system has weights of its own for each label (`takes_new_labels`).
         """
         self.check_takes_new_labels()
         reference = next(self.parameters())
-        # Its first weights are overwritten: nobody's random numbers are used up.
+        # Initial weights are overwritten; drawing them must not change the caller's random state.
         with skip_initial_weights(), torch.random.fork_rng(devices=[]):
             system = type(self)(self.config, labels)
         system.to(reference.device, reference.dtype)
@@ -142,7 +150,7 @@ class System(nn.Module, ABC):
         return system.train(self.training)
 
     def check_takes_new_labels(self) -> None:
-        """Refuse what `with_labels` refuses.
+        """Check that `with_labels` is supported.
 
         Raises:
             DataError: If the system has weights of its own for each label (`takes_new_labels`).
@@ -159,18 +167,21 @@ class System(nn.Module, ABC):
         """Recognise images: ``(B, 3, H, W)`` float in [0, 1], or their frozen features."""
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
-        """Terms of the objective, by name, already weighted; their sum is minimised.
+        """Compute the weighted terms of the training objective, whose sum is minimised.
 
         Args:
             images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their `views`.
-            targets: ``(B, L)`` int in {1, 0, -1}; unknown (-1) has no part in any term.
-            progress: Fraction of the training that is done, in [0, 1], for terms that change.
+            targets: ``(B, L)`` int in {1, 0, -1}; unknown targets (-1) contribute to no term.
+            progress: Fraction of training that is done, in [0, 1], for scheduled terms.
+
+        Returns:
+            Scalar tensors by the name of the term.
         """
         del progress
         return {"labels": self.label_loss(self(images).logits, targets)}
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The loss of the labels as this system's settings choose, weight and reduce it (Eq. 9)."""
+        """Compute the label loss that the settings choose (G-CAM Eq. 9), a scalar."""
         config = self.config
         return label_loss(
             logits,
@@ -182,7 +193,12 @@ class System(nn.Module, ABC):
         )
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
-        """Trainable parameters with their learning rates, as a torch optimiser takes them."""
+        """Group the trainable parameters by learning rate, for a torch optimiser.
+
+        Args:
+            lr: Learning rate of the parameters outside the backbone.
+            backbone_factor: Learning rate of the backbone relative to ``lr``.
+        """
         backbone = {id(parameter) for parameter in self.backbone.parameters()}
         trainable = [p for p in self.parameters() if p.requires_grad]
         return [
@@ -194,12 +210,12 @@ class System(nn.Module, ABC):
 def with_own_rate(
     groups: Sequence[ParameterGroup], parameters: Iterable[nn.Parameter], lr: float
 ) -> list[ParameterGroup]:
-    """Give some parameters a learning rate of their own: a group before the others.
+    """Move parameters into a group of their own, placed first.
 
     Args:
-        groups: All parameters that are trained.
-        parameters: Those with their own rate; the ones among them that are in no group stay out.
-        lr: The rate.
+        groups: All trained parameters.
+        parameters: The parameters to move; those that are in no group are ignored.
+        lr: Learning rate of the new group.
     """
     own = list(parameters)
     known = set(map(id, own))

@@ -3,8 +3,8 @@
 Zhu and Wu. Residual Attention: A Simple but Effective Method for Multi-Label Recognition.
 ICCV 2021. https://arxiv.org/abs/2108.02456
 
-Maps: an exact account of the logit, in logits: a cell's score, more of it the more a head attends
-to the cell, summed over the heads. Their mean is the logit.
+Maps: each cell's score, increased by each head's attention to the cell and summed over heads, in
+logits. Their mean is exactly the logit.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class CSRAConfig(SystemConfig):
     """CSRA's settings."""
 
     heads: int = 1
-    """1, 2, 4, 6 or 8, each with classifiers and a temperature of its own; their logits add up."""
+    """1, 2, 4, 6 or 8 heads, each with its own classifiers and temperature; their logits add up."""
 
     attention: float = Field(0.1, ge=0)
-    """Lambda: how much the attended features count beside the average of all."""
+    """Lambda: weight of the attended features relative to the average of all cells."""
 
     @field_validator("heads")
     @classmethod
@@ -100,21 +100,21 @@ TEMPERATURES: dict[int, tuple[float, ...]] = {
     6: (1, 2, 3, 4, 5, math.inf),
     8: (1, 2, 3, 4, 5, 6, 7, math.inf),
 }
-"""Of each head, by their number; the released code has 99 for infinity and takes the maximum."""
+"""Temperatures by the number of heads; the released code writes 99 for the maximum."""
 
 
 class CSRA(System):
-    """Class-specific residual attention in one head or several.
+    """Class-specific residual attention with one or more heads.
 
     Deviations:
-        The embedding is made by ``pooling``, which has no part in the logits. Objects of VOC that
-        are difficult are absent in the released training (``--difficult absent``); here they are
-        unknown and have no part.
+        ``pooling`` affects the embedding only, not the logits. The released training counts
+        difficult objects of VOC as absent (``--difficult absent``); here they are unknown and left
+        out.
 
-        ``csra-paper``: 4 heads with a lambda of 0.5, as the README says of the 83.3 on COCO and of
-        its test; its command for training has 6. Of the ``n`` steps of the warm-up, two epochs, the
-        released code takes the first at a rate of 0 and the last at ``(n - 1) / n``; here they are
-        at ``1 / n`` and 1.
+        ``csra-paper``: 4 heads with a lambda of 0.5, as the README states for the 83.3 on COCO and
+        for its test command; its training command has 6. In the warm-up of two epochs, ``n`` steps,
+        the released rates rise from 0 to ``(n - 1) / n`` of the full rate; here from ``1 / n`` to
+        1.
     """
 
     Config: ClassVar[type[SystemConfig]] = CSRAConfig
@@ -143,7 +143,7 @@ class CSRA(System):
     def __init__(self, config: CSRAConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         self.temperatures = TEMPERATURES[config.heads]
-        # A row for each label, in it a classifier for each head.
+        # One row per label, with one classifier per head.
         shape = (len(labels), config.heads, self.backbone.channels)
         self.classifiers = nn.Parameter(torch.empty(shape))
         nn.init.uniform_(self.classifiers, -(shape[2] ** -0.5), shape[2] ** -0.5)
@@ -162,7 +162,7 @@ class CSRA(System):
         )
 
     def _maps(self, features: Tensor) -> Tensor:
-        """``(B, D, h, w) -> (B, L, h, w)``: base and attended scores of every cell."""
+        """Add the base and attended scores of every cell: ``(B, D, h, w) -> (B, L, h, w)``."""
         with full_precision(features.device):
             unit = F.normalize(self.classifiers, dim=2)
             scores = torch.einsum("bdhw,lkd->kblhw", features, unit)
@@ -175,17 +175,22 @@ class CSRA(System):
 
 
 def spatial_attention(scores: Tensor, temperature: float) -> Tensor:
-    """Share of each cell in a label's attention, the softmax of its scores.
+    """Compute a label's attention over the cells: the softmax of its scores.
 
-    At an infinite temperature the cells of the highest score share it, as they do the gradient of a
-    maximum.
+    At an infinite temperature the cells with the highest score share it equally, as a maximum
+    shares its gradient.
 
     Args:
         scores: ``(..., h, w)`` float.
-        temperature: What scores are multiplied by, above 0.
+        temperature: Factor of the scores, above 0.
 
     Returns:
         ``(..., h, w)`` float; its sum over the cells is 1.
+
+    Example:
+        >>> spatial_attention(torch.tensor([[0.0, 2.0], [2.0, 1.0]]), math.inf)
+        tensor([[0.0000, 0.5000],
+                [0.5000, 0.0000]])
     """
     flat = scores.flatten(-2)
     if temperature < math.inf:

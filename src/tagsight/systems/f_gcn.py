@@ -3,7 +3,7 @@
 Wang, Xie, Liu, Zhou and Li. Fast Graph Convolution Network Based Multi-label Image Recognition via
 Cross-modal Fusion. CIKM 2020. https://doi.org/10.1145/3340531.3411880
 
-Maps: the same fusion of every cell, in logits. Without a root or a length of one the logit is
+Maps: the fusion applied to every cell, in logits. Without root and normalisation the logit is
 linear in the features, so that with average pooling it is the mean of its map; with max pooling it
 is not.
 """
@@ -42,26 +42,25 @@ if TYPE_CHECKING:
 
 
 class FusionConfig(Settings):
-    """How a photo's features and a label's classifier become a logit (MFB)."""
+    """Fusion of image features and a label's classifier into a logit (MFB)."""
 
     width: int = Field(358, gt=0, le=8192)
     """Length ``J`` of both projections."""
 
     sums: int = Field(1, gt=0, le=8192)
-    """Into how many sums the ``J`` products of a label are taken; one sum is its logit."""
+    """Number of sums over the ``J`` products of a label; a single sum is its logit."""
 
     bias: bool = False
-    """Whether both projections add a bias, as in the code that we know."""
+    """Whether both projections have a bias, as in the known code."""
 
     signed_root: bool = False
     """Whether a sum ``s`` becomes ``sign(s) sqrt(|s|)``, as in MFB."""
 
     unit_length: bool = False
-    """Whether the sums of a label are divided by their length, as in MFB."""
+    """Whether the sums of a label are normalised to length 1, as in MFB."""
 
     freeze_projections: bool = False
-    """Whether both projections stay random, as in the code that we know, whose optimiser lacks
-    them."""
+    """Whether both projections stay random, as in the known code, whose optimiser lacks them."""
 
     @model_validator(mode="after")
     def _has_equal_sums(self) -> Self:
@@ -70,8 +69,8 @@ class FusionConfig(Settings):
             raise ValueError(msg)
         if self.unit_length and self.sums == 1:
             msg = (
-                "fusion.sums: expected more than 1 with fusion.unit_length, which leaves of one "
-                "sum nothing but its sign"
+                "fusion.sums: expected more than 1 with fusion.unit_length, which reduces a single "
+                "sum to its sign, got 1"
             )
             raise ValueError(msg)
         return self
@@ -81,10 +80,10 @@ class FGCNConfig(MLGCNConfig):
     """F-GCN's settings."""
 
     fusion: FusionConfig = FusionConfig()
-    """From features and classifiers to logits."""
+    """The fusion of features and classifiers."""
 
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of the products that each training step leaves out."""
+    """Fraction of the products that are dropped in training."""
 
 
 RECIPES = (
@@ -118,26 +117,26 @@ RECIPES = (
 
 
 SMALLEST = 1e-12
-"""What a sum's size is not allowed to fall below under a root, whose slope at 0 is infinite."""
+"""Added to a sum under the root, whose slope at 0 is infinite."""
 
 
 class FGCN(GridSystem):
-    """ML-GCN with multi-modal factorised bilinear pooling (MFB) in the place of its dot product.
+    """ML-GCN with multi-modal factorised bilinear pooling (MFB) instead of its dot product.
 
     With ``u = W_i x`` and ``v_l = W_c m_l`` the logit of a label is the sum of ``u * v_l``: the dot
     product of ``x`` with ``W_i^T W_c m_l``. With ``fusion.bias`` both projections add a bias.
 
     Deviations:
-        The code that we know fuses each photo with each label in a loop of Python; here it is one
-        product of matrices. With more sums than one a label it puts a linear
-        layer from the sums of all labels to all logits behind them, which depends on their order
-        and on their number; here a label weighs its own sums. MFB's root and length
-        (``fusion.signed_root``, ``fusion.unit_length``) are off, as in that code.
+        The known code fuses each photo with each label in a Python loop; here it is one matrix
+        product. With several sums per label it adds a linear layer from the sums of all labels to
+        all logits, which depends on the order and number of labels; here each label weights its own
+        sums. MFB's root and normalisation (``fusion.signed_root``, ``fusion.unit_length``) are off,
+        as in that code.
 
-        ``f-gcn-paper``: width of 358, one sum, dropout of 0.1 and biases are those of that code. It
-        leaves both projections out of the optimiser, so that they stay random; here they are
-        trained (``fusion.freeze_projections``). Its labels' graph is learned, as A-GCN's with the
-        same second term; here it is counted, as ML-GCN's.
+        ``f-gcn-paper``: the width of 358, one sum, dropout of 0.1 and the biases are those of that
+        code. It omits both projections from the optimiser, so that they stay random; here they are
+        trained (``fusion.freeze_projections``). Its label graph is learned with a second loss term,
+        as in A-GCN; here it is counted, as in ML-GCN.
     """
 
     Config: ClassVar[type[SystemConfig]] = FGCNConfig
@@ -203,7 +202,7 @@ class FGCN(GridSystem):
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)
         graph = self.config.graph
-        if graph.variant == "none":  # nothing has a rate of its own
+        if graph.variant == "none":  # free classifiers, which share the rate of the rest
             return groups
         return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)
 
@@ -212,7 +211,7 @@ class FGCN(GridSystem):
         return not (self.config.fusion.signed_root or self.config.fusion.unit_length)
 
     def _of_labels(self) -> tuple[Tensor, Tensor | None]:
-        """``(L, S, J / S)`` float, the projected classifiers by their sums; and the bias."""
+        """Project the classifiers: ``(L, S, J / S)`` float for ``S`` sums, and the bias."""
         classifiers = self.label_graph()
         with full_precision(classifiers.device):
             of_labels = self.of_label(classifiers).unflatten(1, (self.config.fusion.sums, -1))
@@ -228,7 +227,7 @@ class FGCN(GridSystem):
             return self._logits(torch.einsum("bsjhw,lsj->blhws", of_cells, of_labels), bias)
 
     def _logits(self, sums: Tensor, bias: Tensor | None) -> Tensor:
-        """From a label's sums to its logit: ``(B, L, h, w, S) -> (B, L, h, w)``."""
+        """Reduce the sums of a label to its logit: ``(B, L, h, w, S) -> (B, L, h, w)``."""
         if self.config.fusion.signed_root:
             sums = sums * (sums.abs() + SMALLEST).rsqrt()
         if self.config.fusion.unit_length:

@@ -3,8 +3,8 @@
 Wang, Xie, Liu and Fan. G-CAM: Graph Convolution Network Based Class Activation Mapping for
 Multi-label Image Recognition. ICMR 2021. https://doi.org/10.1145/3460426.3463620
 
-Maps: with average pooling each label's map (Eq. 10) is an exact account of its score: in logits,
-and its mean is the logit.
+Maps: class activation maps (Eq. 10), in logits. With average pooling the mean of a label's map is
+exactly its logit.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class GCAMConfig(MLGCNConfig):
     """From feature grid to embedding; section 3.1 pools by average."""
 
     consistency: ConsistencyConfig = ConsistencyConfig()
-    """How the maps of the views are held together."""
+    """The consistency loss between the maps of the views."""
 
 
 GCAM_SETTINGS = GCAMConfig(
@@ -69,7 +69,7 @@ GCAM_SETTINGS = GCAMConfig(
 LITERAL = ConsistencyConfig(
     weight=0.4, views="all", error="squared", alignment="nearest", scale=192 / 224
 )
-"""G-CAM's consistency with VAC's code where the paper is silent; it can fail outright."""
+"""The consistency loss of VAC's code, for all that the paper leaves open; training can fail."""
 
 RECIPES = (
     cpu_recipe(
@@ -112,49 +112,51 @@ RECIPES = (
 
 
 class GCAM(System):
-    """Class activation maps of classifiers that a graph over the labels generates.
+    """Class activation maps with classifiers that a graph over the labels generates.
 
-    Section 3: the feature grid ``F`` of a photo comes from the encoder (3.1), the classifiers ``M``
-    from the label graph (3.2, Eqs. 2-7); together they make the logits ``Y`` (Eq. 8) and the maps
-    ``Q`` (Eq. 10). Training minimises the label loss (Eq. 9) and the distance between the maps of
-    a photo and of its transformed views (Eqs. 11 and 12), weighed by lambda (Eq. 13).
+    Section 3: the encoder computes the feature grid ``F`` (3.1), the label graph the classifiers
+    ``M`` (3.2, Eqs. 2-7). Both give the logits ``Y`` (Eq. 8) and the maps ``Q`` (Eq. 10). Training
+    minimises the label loss (Eq. 9) and the distance between the maps of a photo and of its
+    transformed views (Eqs. 11 and 12), weighted by lambda (Eq. 13).
 
     Deviations:
-        The paper's equations cannot all be taken as printed; ``docs/notation.md`` has its symbols.
-        Where it is silent, its predecessors' code decides: ML-GCN's for the graph, VAC's for the
-        loss.
+        Some of the paper's equations cannot be used as printed; ``docs/notation.md`` lists its
+        symbols. Where it leaves a choice open, we follow the code of its predecessors: ML-GCN for
+        the graph, VAC for the loss.
 
-        Eqs. 3-5: Eq. 4 says ``P(o_i given o_j)`` and Eq. 5 compares the transposed ``P_ji`` with
-        epsilon. Here an edge goes from ``j`` to ``i`` where ``P(o_i given o_j) >= 0.4``, as in
+        Eqs. 3-5: Eq. 4 defines ``P(o_i given o_j)``, but Eq. 5 compares the transposed ``P_ji``
+        with epsilon. Here an edge leads from ``j`` to ``i`` if ``P(o_i given o_j) >= 0.4``, as in
         ML-GCN's code; ``graph.direction = "given_target"`` is the other reading.
 
         Eq. 6 sums over the ``C`` channels, without a summand. Here the neighbours of a label share
-        delta equally and the label keeps ``1 - delta``: 0.2 and 0.8, which are ML-GCN's 0.25 and 1
-        up to a factor that Eq. 2 removes.
+        delta equally and the label keeps ``1 - delta``: 0.2 and 0.8, which equal ML-GCN's 0.25 and
+        1 up to a factor that Eq. 2 removes.
 
-        Eq. 2 adds an identity to a matrix that has ``1 - delta`` on its diagonal already. Here it
-        is not added, as in ML-GCN's code (``graph.second_self_loop`` adds it).
+        Eq. 2 adds the identity to a matrix whose diagonal is ``1 - delta`` already. Here it is not
+        added, as in ML-GCN's code; ``graph.second_self_loop`` adds it.
 
-        Eq. 7 counts three layers and puts a ReLU behind each. Here there are two, a LeakyReLU of
-        slope 0.2 between them and nothing behind the second: over features that are never negative,
-        classifiers that are never negative would give every label a score of at least 0.5.
+        Eq. 7 has three layers, each followed by a ReLU. Here there are two, with a LeakyReLU of
+        slope 0.2 between them and no activation after the second: features are not negative, so
+        with classifiers that are not negative either, no score would be below 0.5.
 
-        Eq. 9 lacks its minus sign. It sums over the labels, the function of its footnote averages;
-        here it sums (``label_reduction``), over the known labels of a photo, averaged over photos
+        Eq. 9 lacks its minus sign. It sums over labels, while the function in its footnote
+        averages. Here it sums over the known labels (``label_reduction``) and averages over photos
         and views.
 
-        Eq. 12 is a norm that is not squared, over ``L H W``. VAC's code takes the mean squared
-        difference (``consistency.error = "squared"``; ``"norm"`` is as printed). ``gcam-cpu``
-        divides that by the variance of the maps (``"relative"``). Grids of 7 x 7 and 6 x 6 cells
-        are compared at the cells of the coarser one, not enlarged to 42 x 42 as in VAC's code
-        (``consistency.alignment``), which leaves a distance that no network can remove.
+        Eq. 12 is a norm, not squared, divided by ``L H W``. VAC's code uses the mean squared
+        difference (``consistency.error = "squared"``; ``"norm"`` is Eq. 12 as printed), and
+        ``gcam-cpu`` divides that by the variance of the maps (``"relative"``). Grids of 7 x 7 and
+        6 x 6 cells are compared on the coarser grid. VAC's code enlarges both to 42 x 42 by
+        repetition (``consistency.alignment = "nearest"``), which leaves a distance that no network
+        can remove.
 
-        Eq. 13 does not say whether the distance moves the classifiers. Here it does not
-        (``consistency.detach_classifiers``), as in VAC's code: smaller classifiers are its trivial
-        minimum.
+        Eq. 13 does not say whether its second term trains the classifiers. Here it does not
+        (``consistency.detach_classifiers``), as in VAC's code: the term has a trivial minimum at
+        classifiers of 0.
 
-        Section 4.3 calls G-CAM at lambda = 0 ML-GCN, whose code pools by maximum. Section 3.1 pools
-        by average, and so does this system, so that a map's mean is its logit; ``pooling`` chooses.
+        Section 4.3 identifies G-CAM at lambda = 0 with ML-GCN, whose code uses max pooling. Section
+        3.1 uses average pooling, as this system does by default (``pooling``), so that the mean of
+        a map is its logit.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
@@ -181,12 +183,12 @@ class GCAM(System):
 
     def __init__(self, config: GCAMConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
-        # `label_adjacency` is Eqs. 3-6 and 2, `GraphClassifiers` the layers of Eq. 7 over it.
+        # `label_adjacency` computes Eqs. 3-6 and 2, `GraphClassifiers` the layers of Eq. 7.
         self.label_graph = graph_classifiers(labels, self.backbone.channels, config.graph)
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        """M: ``(L, D)`` float, and ``(L,)`` float bias or None, which the paper does not have."""
+        """Compute M, ``(L, D)`` float, and the bias, ``(L,)`` or None, which the paper lacks."""
         return self.label_graph(), self.bias  # Eqs. 2-7
 
     def forward(self, images: Images) -> Recognition:
@@ -239,6 +241,6 @@ class GCAM(System):
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)
         graph = self.config.graph
-        if graph.variant == "none":  # nothing has a rate of its own
+        if graph.variant == "none":  # free classifiers, which share the rate of the rest
             return groups
         return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)

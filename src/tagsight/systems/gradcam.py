@@ -1,4 +1,4 @@
-"""Grad-CAM, to compare the evidence of systems by one rule.
+"""Grad-CAM, one kind of evidence that is defined for every system.
 
 Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra. Grad-CAM: Visual Explanations from Deep
 Networks via Gradient-based Localization. IJCV 2020. https://arxiv.org/abs/1610.02391
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def grad_cam(system: System, images: Tensor, labels: Sequence[int]) -> Tensor:
-    """Weigh the channels of the last feature grid by the mean gradient of a label's logit.
+    """Weight the channels of the backbone's feature grid by the mean gradient of a label's logit.
 
-    Eqs. 1 and 2, on the grid that the backbone gives. One backward pass a label, and none through
-    the backbone. For a linear classifier on average pooled features it is the rectified class
-    activation map, without the bias, over ``h w``. The system is left as it was found.
+    Eqs. 1 and 2. Takes one backward pass per label, none of them through the backbone. For a linear
+    classifier on average-pooled features the result is the rectified class activation map without
+    bias, divided by ``h w``. Modes, hooks and gradients of the system are left as they were.
 
     Args:
-        system: Recognises in evaluation mode, whatever mode it is in.
+        system: Run in evaluation mode, whatever its mode.
         images: ``(B, 3, H, W)`` float in [0, 1].
-        labels: Indices of the labels that are asked about, the same for every image.
+        labels: Indices of the labels, the same for every image.
 
     Returns:
         ``(B, len(labels), h, w)`` float, at least 0, without gradient.
@@ -47,14 +47,14 @@ def grad_cam(system: System, images: Tensor, labels: Sequence[int]) -> Tensor:
 
 
 def _label_map(features: Tensor, logits: Tensor) -> Tensor:
-    # The sum over photos: in evaluation mode none depends on another's features.
+    # The sum over images separates: in evaluation mode no logit depends on another image.
     (gradient,) = torch.autograd.grad(logits.sum(), features, retain_graph=True)
     weights = gradient.mean((-2, -1), keepdim=True)
     return F.relu((weights * features.detach()).sum(1))
 
 
 def _features_and_logits(system: System, images: Tensor) -> tuple[Tensor, Tensor]:
-    """What the backbone gives, as the leaf of the graph that leads to the logits."""
+    """Return the backbone's features as a leaf of the graph, and the logits."""
     owner = threading.get_ident()  # other threads may be using the system
     leaves: list[Tensor] = []
 

@@ -1,4 +1,4 @@
-"""Systems that weigh the cells of one feature grid by one classifier a label."""
+"""Systems with one classifier per label on the cells of one feature grid."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class GridSystem(System):
-    """Encoder, pooling, one classifier a label; what differs is where classifiers come from.
+    """Encoder, pooling and one linear classifier per label; a subclass defines `classifiers`.
 
-    With average pooling the logit of a label is the mean of its map, exactly.
+    With average pooling the logit of a label is exactly the mean of its map.
     """
 
     @abstractmethod
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        """``(L, D)`` float classifiers, and ``(L,)`` float bias or None."""
+        """Return classifiers, ``(L, D)`` float, and their bias, ``(L,)`` float or None."""
 
     @property
     def maps_add_up(self) -> bool:

@@ -78,7 +78,7 @@ class _Recipes(_Listing["Recipe"]):
         return len(RECIPES)
 
     def rows(self) -> list[tuple[str, str]]:
-        return [(one.name, one.expectation) for one in installed().recipes]
+        return [(one.name, one.use) for one in installed().recipes]
 
 
 def systems() -> Mapping[str, type[System]]:

@@ -3,9 +3,9 @@
 Chen, Wei, Wang and Guo. Multi-Label Image Recognition with Graph Convolutional Networks. CVPR 2019.
 https://arxiv.org/abs/1904.03582
 
-Maps: the feature grid weighed by each label's generated classifier, plus the bias if there is one,
-in logits. With the max pooling that the method uses they do not add up to the logit; with average
-pooling they do.
+Maps: class activation maps of the generated classifiers, plus the bias if there is one, in logits.
+With average pooling the mean of a label's map is its logit; with max pooling, which the method
+uses, it is not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class MLGCNConfig(SystemConfig):
     """ML-GCN's settings."""
 
     pooling: Pooling = "max"
-    """From feature grid to embedding; most of the gain over ResNet-101 comes from ``max``."""
+    """Pooling of the feature grid; most of the gain over ResNet-101 comes from ``max``."""
 
     graph: GraphConfig = GraphConfig()
     """The label graph and the network over it."""
@@ -69,25 +69,24 @@ RECIPES = (
 
 
 class MLGCN(GridSystem):
-    """Two graph convolutions turn the labels' word vectors into their classifiers.
+    """Two graph convolutions turn the word vectors of the labels into their classifiers.
 
     Eqs. 2-8 of the paper; the adjacency is fixed, the two layers are trained.
 
     Deviations:
-        The released code drives the graph's messages against the direction of the paper's Eq. 6
-        and normalises twice; ``graph.direction`` and ``graph.variant`` choose. Its max pooling is
-        wired to 14 x 14 cells; ours takes any grid. Targets marked difficult count as present in
-        its loss (``--difficult present``); here they are unknown and have no part.
-        ``graph.bias`` adds what neither paper nor code has: without it the classifiers must also
-        say how rare a label is. With ``graph.variant = "none"``, an ablation, the classifiers are
-        learned without a graph.
+        The released code propagates against the direction of the paper's Eq. 6 and normalises
+        twice; ``graph.direction`` and ``graph.variant`` choose. Its max pooling requires a grid of
+        14 x 14 cells; ours takes any. Its loss counts difficult targets as present
+        (``--difficult present``); here they are unknown and left out. ``graph.bias`` is in neither
+        paper nor code: without a bias the classifiers must also represent how rare a label is. The
+        ablation ``graph.variant = "none"`` learns the classifiers without a graph.
 
-        ``ml-gcn-paper``: rates of 0.1 and 0.01 (backbone) are the released ones; 100 epochs with a
-        decay by 10 after 40 and 80 are section 4.1's as we remember it. The code makes 20 epochs,
-        which end before its only decay, after 30. Batches are of 32 as in its README's commands (by
-        default 16). The backbone begins with ImageNet's weights; that of the released demos is
-        random, since they do not ask for weights. A crop whose side is within 2 pixels of 448 is
-        448 wide there, and as wide as it is here.
+        ``ml-gcn-paper``: learning rates of 0.1 and 0.01 (backbone) are the released ones; 100
+        epochs with a decay by 10 after 40 and 80 are from section 4.1, as recalled. The code runs
+        20 epochs, which end before its only decay, after 30. The batch size of 32 is that of its
+        README's commands (default 16). The backbone starts from ImageNet weights; in the released
+        demos it is random, since they do not request weights. The code enlarges a crop whose side
+        is within 2 pixels of 448 to 448; here it is not enlarged.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLGCNConfig
@@ -121,7 +120,7 @@ class MLGCN(GridSystem):
 
     def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
-        # Eqs. 2-8. Not `graph`: what `torch.export` makes of a system has one of its own.
+        # Eqs. 2-8. The name `graph` would collide with an attribute that `torch.export` adds.
         self.label_graph = graph_classifiers(labels, self.backbone.channels, config.graph)
         self.register_parameter("bias", label_bias(labels, config.graph))
 

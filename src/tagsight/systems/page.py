@@ -1,4 +1,4 @@
-"""What there is, as text: the listing that commands print, and the page ``docs/systems.md``."""
+"""The generated texts: ``listing.json``, which commands print, and the page ``docs/systems.md``."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ if TYPE_CHECKING:
 
 
 OF_PAPERS = """\
-The recipes that are named after papers follow released code where there is some: that of ML-GCN, \
-VAC, CSRA, ML-Decoder and Query2Label, and ports and relatives of others. What a recipe does \
-otherwise stands under *Deviations*; what all of them do otherwise is this:
+Recipes that are named after papers follow released code where it exists: that of ML-GCN, VAC, \
+CSRA, ML-Decoder and Query2Label, and ports of others. *Deviations* lists the differences of each \
+system and recipe. All recipes differ from the released code in three ways:
 
-- An epoch is of whole batches; photos that are left wait for the next. Of COCO's 82,081 photos \
-with a label that is 1 at batches of 16 or 32, and 41 at 56, which the code of ML-GCN, CSRA and \
-ML-Decoder takes as a smaller batch.
-- All released code compares its epochs on the test photos and reports the best. Here they train \
-on all photos for training, as it does, and the last epoch is kept; `rnn-attention-paper`, whose \
-scores only rank, holds photos out to fit thresholds, and the epoch is chosen on them.
+- An epoch consists of whole batches. The photos left over (of COCO's 82,081 with a label: 1 for \
+batches of 16 or 32, 41 for batches of 56) wait for the next epoch; the code of ML-GCN, CSRA and \
+ML-Decoder makes a smaller batch of them.
+- Released code selects the epoch with the best result on the test photos. Here the last epoch is \
+kept, and training uses all training photos as the released code does. The exception is \
+`rnn-attention-paper`: its scores only rank, so photos are held out to fit thresholds and to \
+select the epoch.
 - The code of ML-GCN, VAC and CSRA computes in float32, that of ML-Decoder and Query2Label in \
-float16 with a scaled loss. Here `--precision` says it, bfloat16 where the device has it; \
-poolings, classifiers and losses are in float32.\
+float16 with a scaled loss. Here `--precision` decides, and is bfloat16 where the device supports \
+it; pooling, classifiers and losses are in float32.\
 """
-"""What all recipes of papers have in common."""
+"""Deviations that all recipes of papers share."""
 
 
 def listing_text() -> str:
-    """What ``listing.json`` should say: all systems and recipes of this package, as JSON."""
+    """Write all systems and recipes of this package as JSON, for ``listing.json``."""
     values = {
         "systems": [(name, summary(SYSTEMS[name]), SYSTEMS[name].paper) for name in HOMES],
         "recipes": [ListedRecipe.of(recipe) for name in HOMES for recipe in recipes_of(name)],
@@ -44,12 +45,12 @@ def listing_text() -> str:
 
 
 def systems_page() -> str:
-    """The page on all systems, in Markdown."""
+    """Write the page of all systems in Markdown."""
     parts = [
         "# Systems",
-        "Written by `make docs` from the systems themselves; a test compares the two.",
-        "mAP is in percent. Published numbers differ in resolution, split and the kind of average "
-        "precision; what is known of each stands beside it.",
+        "Generated from the systems by `make docs`; a test keeps the two in step.",
+        "mAP is in percent. Published figures differ in resolution, split and definition of "
+        "average precision; each is listed with what is known of its conditions.",
         OF_PAPERS,
     ]
     for name in HOMES:
@@ -84,7 +85,7 @@ def _module_doc(system: type[System]) -> str:
 
 
 def _deviations(system: type[System]) -> Iterator[str]:
-    """Those of the method, then a list of those of its recipes."""
+    """Yield the deviations of the method, then those of its recipes as a list."""
     text = (inspect.getdoc(system) or "").partition("Deviations:")[2]
     method, *recipes = (_one_line(part) for part in text.strip().split("\n\n"))
     yield "Deviations: " + method

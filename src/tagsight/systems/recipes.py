@@ -1,4 +1,4 @@
-"""What the settings and recipes of several systems share."""
+"""Settings that the recipes of several systems share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tagsight.config import (
 RESNET101 = BackboneConfig(
     name="resnet101.tv_in1k", frozen_stages=0, freeze_depthwise=False, freeze_batch_norm=False
 )
-"""What every table since 2017 compares on: torchvision's first ImageNet weights."""
+"""The encoder of most published tables since 2017: torchvision's first ImageNet weights."""
 
 ML_GCN_PAPER = TrainConfig(
     image_size=448,
@@ -35,8 +35,8 @@ ML_GCN_PAPER = TrainConfig(
 )
 """ML-GCN's released code, with the schedule of its section 4.1; the code stops at 20 epochs.
 
-Its rates are for its label loss, a mean over labels (``label_reduction = "mean"``): of their sum
-the gradient is as many times as large as there are labels."""
+Its rates suit a mean over labels (``label_reduction = "mean"``); with a sum the gradient would be
+``L`` times as large."""
 
 GCAM_PAPER = TrainConfig(
     image_size=224,
@@ -68,11 +68,11 @@ CPU_TRAINING = TrainConfig(
     random_flip=True,
     average=0.98,
 )
-"""Without crops, so that what the frozen stages make of a photo can be kept."""
+"""Without crops, so that the output of the frozen stages can be cached."""
 
 CPU_DECODER_TRAINING = CPU_TRAINING.model_copy(update={"lr": 4e-4, "backbone_lr_factor": 1.0})
-"""For layers of attention, which come apart at the rate that suits a linear classifier; that of the
-backbone is the same."""
+"""For attention layers, which diverge at the rate that suits a linear classifier; the backbone
+keeps its rate."""
 
 CPU_SMOOTHING = 0.05
 CPU_GRAPH = GraphConfig(bias=True, lr_factor=0.1)

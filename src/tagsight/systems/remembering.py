@@ -1,7 +1,7 @@
-"""Systems that learn by remembering the training photos instead of by gradients.
+"""Systems that store the training photos instead of training weights.
 
-A run describes every training photo once and hands them over, lets the system choose its settings
-on the validation photos, and is done.
+A run computes the features of every training photo once, stores them, and lets the system choose
+its open settings on the validation photos.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 class RememberingSystem(System):
-    """A system without trained parameters, whose weights are the photos that it has seen.
+    """A system without trained parameters, whose state is the features of the training photos.
 
-    A new one remembers none, ``N = 0``, and can recognise all the same. A state of another number
-    of photos can be loaded.
+    A new one stores no photos (``N = 0``) and can be used all the same. Loading a state may change
+    the number of photos.
 
     Args:
         config: The settings.
         labels: The labels to recognise.
-        added: How many numbers are remembered of a photo besides its ``D`` features.
+        added: Numbers stored per photo besides its ``D`` features.
 
     Attributes:
-        remembered: ``(N, E)`` float, what is remembered of each photo; ``E`` is ``D + added``.
+        remembered: ``(N, E)`` float, the stored vector of each photo; ``E`` is ``D + added``.
         targets: ``(L, N)`` int8 in {1, 0, -1}.
     """
 
     remembers: ClassVar[bool] = True
     photo_dimensions: ClassVar[Mapping[str, int]] = {"remembered": 0, "targets": 1}
-    """In which dimension a buffer has a place for each remembered photo."""
+    """Dimension of each buffer that indexes the stored photos."""
     label_parameters: ClassVar[frozenset[str]] = frozenset({"targets"})
     remembered: Tensor
     targets: Tensor
@@ -55,12 +55,12 @@ class RememberingSystem(System):
         self.register_buffer("targets", torch.empty(len(labels), 0, dtype=torch.int8))
 
     def describe(self, images: Images) -> Tensor:
-        """Give what `remember`, `choose` and `recall` take of each photo: ``(B, D)`` float."""
+        """Compute the embeddings that `remember`, `choose` and `recall` take: ``(B, D)`` float."""
         return pooled(self.backbone(images), self.config.pooling)
 
     @abstractmethod
     def remember(self, embeddings: Tensor, targets: Tensor) -> None:
-        """Take the training photos in, in the place of those before.
+        """Store the training photos, replacing earlier ones.
 
         Args:
             embeddings: ``(N, D)`` float, as `describe` gives them.
@@ -71,33 +71,33 @@ class RememberingSystem(System):
     def choose(
         self, embeddings: Tensor, targets: Tensor, progress: Callable[[int], None] | None = None
     ) -> str:
-        """Choose the settings that are open on the validation photos; `config` has them then.
+        """Choose open settings on the validation photos and store them in `config`.
 
         Args:
             embeddings: ``(V, D)`` float, as `describe` gives them.
             targets: ``(V, L)`` int in {1, 0, -1}.
-            progress: May be called with how many of the remembered photos are compared so far.
+            progress: Called with the number of stored photos compared so far.
 
         Returns:
-            What was chosen and why, in words.
+            A sentence on what was chosen and why.
         """
 
     @abstractmethod
     def recall(self, embeddings: Tensor) -> Tensor:
-        """Give the logits that `forward` would: ``(V, D)`` float -> ``(V, L)`` float on the CPU."""
+        """Compute the logits that `forward` would: ``(V, D)`` -> ``(V, L)`` float on the CPU."""
 
     def check(self) -> None:
-        """See that what was loaded can have been remembered.
+        """Check the values of a loaded state.
 
         Raises:
-            DataError: If it cannot.
+            DataError: If they cannot be those of stored photos.
         """
         if not bool(((self.targets >= -1) & (self.targets <= 1)).all()):
-            msg = "expected remembered targets in {1, 0, -1}, got others: the model is of no use"
+            msg = "expected stored targets in {1, 0, -1}, got others; train the model again"
             raise DataError(msg)
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
-        """Switch between training and evaluation, but for the backbone, which is never trained."""
+        """Switch the mode of all but the backbone, which always stays in evaluation mode."""
         super().train(mode)
         self.backbone.eval()
         return self

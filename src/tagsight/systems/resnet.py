@@ -3,9 +3,8 @@
 He, Zhang, Ren and Sun. Deep Residual Learning for Image Recognition. CVPR 2016.
 https://arxiv.org/abs/1512.03385 (the tables use ResNet-101; here the backbone is any encoder).
 
-Maps: with average pooling the class activation map (Zhou et al., CVPR 2016) plus the bias in every
-cell, in logits; its mean is the logit. With max pooling the same weighted sum, which shows where
-the features lie but does not add up to the logit.
+Maps: class activation maps (Zhou et al., CVPR 2016) plus the bias in every cell, in logits. With
+average pooling the mean of a label's map is its logit; with max pooling it is not.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class ResNetConfig(SystemConfig):
-    """The baseline's settings: those that every system has."""
+    """The baseline's settings: only those that every system has."""
 
 
 RECIPES = (
@@ -68,13 +67,13 @@ class ResNet(GridSystem):
     """Independent linear classifiers trained with binary cross-entropy.
 
     Deviations:
-        The papers report average and max pooling under one name; here ``pooling`` says which.
+        Papers report average and max pooling under one name; here ``pooling`` distinguishes them.
 
-        ``resnet101-gap`` and ``resnet101-gmp``: ML-GCN's README has the scores of these rows, and
-        its repository no code for them. The mean over labels, rates of 0.1 and 0.01 (backbone),
-        decay of 1e-4 on all parameters, clipping at 10, crops and flips are those of its code for
-        ML-GCN, the batch of 32 that of its README's commands; 50 epochs with a decay by 10 after
-        30 are ours.
+        ``resnet101-gap`` and ``resnet101-gmp``: ML-GCN's README lists the scores of these rows, but
+        its repository has no code for them. The mean over labels, learning rates of 0.1 and 0.01
+        (backbone), decay of 1e-4 on all parameters, clipping at 10, crops and flips are those of
+        its code for ML-GCN; the batch size of 32 is that of its README's commands. 50 epochs with a
+        decay by 10 after 30 are ours.
     """
 
     Config: ClassVar[type[SystemConfig]] = ResNetConfig

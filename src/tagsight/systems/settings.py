@@ -1,4 +1,4 @@
-"""From a recipe's name and what a user changes of it to the recipe that is trained."""
+"""Recipes with changed settings, and messages that name the setting as the user wrote it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """A setting that a user gives another value.
+    """A changed setting.
 
     Attributes:
-        path: Of the setting, from ``system`` or ``training`` on.
-        value: A string is parsed as the setting's type asks; ``a,b`` is a list.
+        path: Path of the setting, from ``system`` or ``training`` on.
+        value: New value. A string is parsed by the setting's type; ``a,b`` is a list.
         spelled: The setting as the user wrote it, such as ``--system.graph.epsilon``.
     """
 
@@ -34,15 +34,16 @@ class Change(NamedTuple):
 
 
 def changes_in(values: Mapping[str, Any], prefix: str, path: Place = ()) -> Iterator[Change]:
-    """Find every setting in nested tables.
+    """Flatten nested tables into changes.
 
     Args:
-        values: Tables of settings and tables.
-        prefix: What the user wrote before the settings' names: ``--``, or a file's name.
-        path: Of the table that ``values`` is.
+        values: Settings and tables by name.
+        prefix: Prefix of the names as the user wrote them: ``--``, or a file's name.
+        path: Path of the table ``values``.
 
-    >>> next(changes_in({"system": {"pooling": "max"}}, "--"))
-    Change(path=('system', 'pooling'), value='max', spelled='--system.pooling')
+    Example:
+        >>> next(changes_in({"system": {"pooling": "max"}}, "--"))
+        Change(path=('system', 'pooling'), value='max', spelled='--system.pooling')
     """
     for name, value in values.items():
         here = (*path, name)
@@ -73,7 +74,7 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
 
     Args:
         name: A key of `RECIPES`.
-        changes: What is different from it.
+        changes: Changed settings; the last one of a setting counts.
 
     Raises:
         DataError: If a recipe or setting is unknown, or a value is out of its range.
@@ -143,7 +144,7 @@ def _unknown(change: Change, known: Sequence[Place], base: Recipe) -> str:
     hint = (
         f"did you mean {start}{nearest[0]}?"
         if nearest
-        else f"'tagsight recipes {base.name}' lists them"
+        else f"{base.name!r} in `tagsight.recipes()` lists them"
     )
     return f"{base.system} has no setting {change.spelled}; {hint}"
 

@@ -1,4 +1,4 @@
-"""Settings in a TOML file: what ``--config`` reads and ``tagsight recipes NAME`` writes."""
+"""Settings in a TOML file: read to train with, written from a recipe."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ LONGEST_LINE = 4_000
 
 
 class SettingsFile(NamedTuple):
-    """What a file says.
+    """Content of a settings file.
 
     Attributes:
-        recipe: The recipe that it changes, if it names one.
-        changes: Its settings.
+        recipe: Name of the recipe to change, if the file names one.
+        changes: The settings in the file.
     """
 
     recipe: str | None
@@ -33,10 +33,12 @@ class SettingsFile(NamedTuple):
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Read a TOML file: ``recipe = "..."``, if any, and the tables ``[system]``, ``[training]``.
+    """Read a TOML file with the tables ``[system]`` and ``[training]``, and maybe ``recipe``.
+
+    Names and values of settings are not checked here.
 
     Raises:
-        DataError: If it is not such a file; the settings' names are not yet looked at.
+        DataError: If it is not such a file.
     """
     values = read_toml(path)
     recipe = values.pop("recipe", None)
@@ -54,26 +56,26 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises:
-        DataError: If it is none, or larger than a file of settings can be.
+        DataError: If it is not TOML, or larger than any settings file.
     """
     if not path.is_file() or path.stat().st_size > LARGEST_FILE:
         msg = f"expected a TOML file of at most {LARGEST_FILE:,} bytes, got {path}"
         raise DataError(msg)
     try:
         text = path.read_text(encoding="utf-8")
-        # A name of a hundred thousand parts takes gigabytes.
+        # The parser takes gigabytes for a dotted name of a hundred thousand parts.
         if any(len(line) > LONGEST_LINE for line in text.splitlines()):
             msg = f"a line of more than {LONGEST_LINE:,} characters"
             raise ValueError(msg)
         return tomllib.loads(text)
-    # What is nested too deeply, and numbers of thousands of digits, have errors of their own.
+    # Deep nesting raises RecursionError; numbers of thousands of digits raise a plain ValueError.
     except (ValueError, RecursionError) as error:
         msg = f"{path}: expected TOML: {error}"
         raise DataError(msg) from error
 
 
 def settings_text(recipe: Recipe) -> str:
-    """Write a recipe as such a file, with the meaning of every setting."""
+    """Write a recipe as a settings file in which a comment explains every setting."""
     lines = [f"# {recipe.source}", f"# {recipe.expectation}", f"recipe = {_toml(recipe.name)}"]
     lines += _table("system", recipe.settings)
     lines += _table("training", recipe.training)
@@ -89,12 +91,12 @@ def _table(name: str, settings: Settings) -> Iterator[str]:
             below.append((f"{name}.{key}", value))
             continue
         yield f"# {' '.join((field.description or '').split())}"
-        # TOML has no word for none: such a setting is left out.
+        # TOML has no null: the setting stands in a comment.
         yield f"# {key} = " if value is None else f"{key} = {_toml(value)}"
     for table, value in below:
         yield from _table(table, value)
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401 - a string, number, bool or list of these
-    """JSON's strings, numbers, truth values and lists are TOML's too."""
+    """Write a value as JSON, which TOML shares for strings, numbers, booleans and lists."""
     return json.dumps(value)

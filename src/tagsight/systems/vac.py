@@ -4,8 +4,8 @@ Guo, Zheng, Fan, Yu and Wang. Visual Attention Consistency Under Image Transform
 Image Classification. CVPR 2019 (VACIT in the G-CAM paper).
 https://openaccess.thecvf.com/content_CVPR_2019/html/Guo_Visual_Attention_Consistency_Under_Image_Transforms_for_Multi-Label_Image_Classification_CVPR_2019_paper.html
 
-Maps: with average pooling the class activation map plus the bias in every cell, in logits; its mean
-is the logit.
+Maps: class activation maps plus the bias in every cell, in logits. With average pooling the mean of
+a label's map is its logit.
 """
 
 from __future__ import annotations
@@ -53,16 +53,15 @@ class VACConfig(SystemConfig):
     """VAC's settings."""
 
     consistency: ConsistencyConfig = ConsistencyConfig()
-    """How the maps of the views are held together."""
+    """The consistency loss between the maps of the views."""
 
 
 RELEASED_WEIGHTS = (1.0, 0.6, 0.8)
-"""Of the label loss, of the two distances under a flip and of the one between sizes, for COCO."""
+"""Weights for COCO of the label loss, the distances under a flip and the one between sizes."""
 
 SHARES = 1.0 + RELEASED_WEIGHTS[1]
-"""By how much all terms are larger in the released code than here, where the label loss and each
-distance under a flip share 1: SGD takes the same steps at as many times the rate, with as many
-times less decay."""
+"""Ratio of the released terms to ours, whose weights for labels and flips sum to 1. SGD takes the
+same steps with the learning rate multiplied, and the weight decay divided, by it."""
 
 VAC_PAPER = GCAM_PAPER.model_copy(
     update={
@@ -75,7 +74,7 @@ VAC_PAPER = GCAM_PAPER.model_copy(
         "decay_factor": 0.1,
     }
 )
-"""VAC's released code for COCO: 1e-3 and 5e-4 for terms that are `SHARES` times as large."""
+"""VAC's released code for COCO: 1e-3 and 5e-4, for terms that are `SHARES` times as large."""
 
 RECIPES = (
     cpu_recipe(
@@ -111,20 +110,20 @@ class VAC(GridSystem):
     """The baseline with the attention consistency loss.
 
     Deviations:
-        The label loss and the distances under a flip share a convex weight, as in G-CAM Eq. 13,
-        and ``consistency.scale_weight`` is for the distance between sizes. The released code keeps
-        the bias out of the maps; a constant cancels in the consistency loss, so the maps hold it
-        and add up to the logits. Its enlargement of two grids to their common multiple is
-        ``alignment = "nearest"``; the default resamples, since enlargement leaves an error that no
-        network can remove.
+        The weights of the label loss and of the distances under a flip sum to 1, as in G-CAM
+        Eq. 13; ``consistency.scale_weight`` weights the distance between sizes. The released code
+        leaves the bias out of the maps. It cancels in the consistency loss, so here the maps
+        include it and average to the logits. The code enlarges two grids to their common multiple
+        (``alignment = "nearest"``); the default resamples, since enlargement leaves an error that
+        no network can remove.
 
-        ``vac-paper``: the released weights for COCO, 1 for labels, 0.6 for flips at each size and
-        0.8 for sizes, are 0.625, 0.375 and 0.5 here. SGD takes the steps of theirs, at 1e-3 with a
-        decay of 5e-4, since its rate is 1.6e-3 and its decay 3.125e-4. The small view is made of
-        the large one's 288 pixels, with antialiasing; the code resizes the photo to each size with
-        Pillow's default, which was the nearest pixel until Pillow 7. It trains on all 82,783 photos
-        and tests on all 40,504, which is ``--protocol coco2014-all``. Its logarithm of a score is
-        not a number below a logit of -88; here it is.
+        ``vac-paper``: the released weights for COCO (1 for labels, 0.6 for flips at each size, 0.8
+        for sizes) become 0.625, 0.375 and 0.5. With a learning rate of 1.6e-3 and a decay of
+        3.125e-4, SGD takes the same steps as theirs at 1e-3 and 5e-4. The small view is resampled
+        from the 288 pixels of the large one, with antialiasing; the code resizes the photo to each
+        size by Pillow's default, the nearest pixel until Pillow 7. It trains on all 82,783 photos
+        and tests on all 40,504 (``--protocol coco2014-all``). Below a logit of -88 its logarithm of
+        a score is not finite; here it is.
     """
 
     Config: ClassVar[type[SystemConfig]] = VACConfig
