@@ -7,12 +7,11 @@ import pytest
 import timm
 import torch
 import torchvision
-from tagsight.nn.backbones import build_backbone, skip_initial_weights
-from tagsight.nn.encoder_weights import EMBEDDED
 from tiny import drawn, tiny_system
 from torch import nn
 
-from tagsight.nn.backbones import build_backbone
+from tagsight.nn.backbones import build_backbone, skip_initial_weights
+from tagsight.nn.encoder_weights import EMBEDDED
 from tagsight.nn.equivariance import transform_images
 from tagsight.systems.catalogue import RECIPES, SYSTEMS, parse_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
