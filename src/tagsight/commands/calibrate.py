@@ -1,4 +1,4 @@
-"""``tagsight calibrate``: fit the decision rule of a model again."""
+"""``tagsight calibrate``: refits the decision rule of a model."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def calibrate(
     reading: CheckedReading = CheckedReading(),
     hardware: Hardware = Hardware(),
 ) -> None:
-    """Fit each label's threshold and the temperature again and store them in the model folder.
+    """Refit the thresholds and the temperature and store them in the model folder.
 
     Args:
-        model: The model folder; its weights stay as they are.
-        data: Labels: a file or a folder of a known format; they are matched to the model's by name.
+        model: Model folder; its weights do not change.
+        data: Labels: a file or folder in a known format; matched to the model's labels by name.
         objective: f1, or precision>=p with p in (0, 1].
-        split: The photos to fit to; never those that the result is reported on.
+        split: Photos to fit on; never those that results are reported on.
     """
     print_info(f"loading {model}")
 

@@ -1,4 +1,4 @@
-"""``tagsight compare``: several systems by the same loop on the same split, in one table."""
+"""``tagsight compare``: trains and evaluates several systems in one table."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from tagsight.experiments.variants import Entry
 
 Budget = Annotated[float | None, Parameter(validator=Number(gt=0))]
-"""Minutes; no run is begun that is not expected to end within them."""
+"""Time limit in minutes; runs that are not expected to finish in time are not started."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ComparedRecipes:
-    """What is compared."""
+    """The systems to compare."""
 
     systems: str | None = None
-    """Systems by name, each by its recipe for a processor, and recipes, with commas between them;
-    by default all systems, or with --variants none."""
+    """Comma-separated systems and recipes; a system stands for its CPU recipe. By default all
+    systems, or none with --variants."""
 
     variants: Path | None = None
-    """A TOML file: for each variant a table with 'recipe' and what it changes."""
+    """TOML file with a table for each variant: its 'recipe' and the changed settings."""
 
     seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 3
-    """Runs of each, from seed 0 on."""
+    """Number of runs of each, with seeds 0, 1, ..."""
 
     epochs: int | None = None
-    """Passes over the training photos, for all."""
+    """Number of passes over the training photos, for all."""
 
     system: SettingsOption = None
     """A setting of all systems, as in --system.pooling max."""
@@ -52,7 +52,7 @@ class ComparedRecipes:
     """A setting of the training of all, as in --training.image_size 192."""
 
     def entries(self) -> list[Entry]:
-        """Look the recipes up and change them."""
+        """Return the chosen recipes with their changes."""
         from tagsight.experiments.variants import ALL, chosen_entries
 
         default = "" if self.variants else ALL
@@ -67,16 +67,16 @@ class ComparedRecipes:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Conditions:
-    """What all runs have in common."""
+    """Conditions shared by all runs."""
 
     boxes: Path | None = None
-    """COCO file of boxes, to measure whether the evidence points at the objects."""
+    """COCO file of boxes, to measure whether the evidence lies on the objects."""
 
     vectors: Path | None = None
-    """Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'."""
+    """Word vectors of the labels: a GloVe text file, or an .npz with 'names' and 'vectors'."""
 
     budget: Budget = None
-    """Minutes; no run is begun that is not expected to end within them."""
+    """Time limit in minutes; runs that are not expected to finish in time are not started."""
 
 
 def compare(
@@ -90,15 +90,15 @@ def compare(
     reading: CheckedReading = CheckedReading(),
     hardware: Hardware = Hardware(),
 ) -> int:
-    """Train, measure and report systems on one split, with error bars.
+    """Train and evaluate several systems on one split, and report them with error bars.
 
-    The same command goes on with what is not finished. Epochs are chosen on the validation split;
-    the test split is measured once, after the training. Without splits of its own a collection is
-    divided as by 'train', by --split-seed.
+    Running the command again continues unfinished runs. Epochs are chosen on the validation split;
+    the test split is evaluated once, after training. A collection without splits is divided as by
+    'train', with --split-seed.
 
     Args:
-        data: Labels: a file or a folder of a known format.
-        out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
+        data: Labels: a file or folder in a known format.
+        out: Folder for the runs, the results, the tables and the plot.
     """
     print_info(f"reading {data}")
     entries = compared.entries()  # before a photo is opened
@@ -136,7 +136,7 @@ def _ending(state: Progress, out: Path) -> int:
 
 
 def ending(state: Progress) -> int:
-    """Print what is missing, and return the command's exit code."""
+    """Print what is missing and return the exit code."""
     if state.interrupted:
         print_info("interrupted; the same command goes on from the last saved state")
         return INTERRUPTED

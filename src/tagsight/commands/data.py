@@ -30,7 +30,7 @@ def data(
     Counts are compared with published ones if a protocol is given, or if the data resemble one.
 
     Args:
-        data: Labels: a file or a folder of a known format.
+        data: Labels: a file or folder in a known format.
         labels_only: Open no photo; the photos may be missing.
         split_file: CSV file to write the split to, as training does; its hash is printed.
         json: File to write the summary to as JSON; without a name, standard output.

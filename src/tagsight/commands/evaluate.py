@@ -1,4 +1,4 @@
-"""``tagsight evaluate``: what a model is worth on labelled photos."""
+"""``tagsight evaluate``: measures a model on labelled photos."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ Split = Literal["train", "val", "test"]
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ExtraMeasures:
-    """What is measured besides scores and decisions, and by which conventions."""
+    """Additional measures, and the conventions of the standard ones."""
 
     boxes: Path | None = None
-    """COCO file of boxes, to measure whether the evidence points at the objects."""
+    """COCO file of boxes, to measure whether the evidence lies on the objects."""
 
     grad_cam: bool = False
-    """Measure the evidence of Grad-CAM instead of the system's own."""
+    """Measure the evidence of Grad-CAM instead of the system's own maps."""
 
     retrieval: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1000))] = None
-    """Search for each photo among the others, and measure how many of the first so many share a
-    label with it."""
+    """Also measure retrieval: the share of each photo's K nearest photos that share a label with
+    it."""
 
     image_size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
-    """Side of the square that photos are resized to, in pixels, where it is not to be that of the
-    training: a multiple of the encoder's stride."""
+    """Side of the square that photos are resized to, in pixels, a multiple of the encoder's stride;
+    by default that of the training."""
 
     never_predicted: Literal["zero", "one", "wrong"] = "zero"
-    """Precision of a label that is never predicted: zero, one (SRN's tables), or wrong, which
-    counts it as one wrong prediction, so that OP falls too (ML-GCN's and CSRA's tables)."""
+    """Precision of a label that is never predicted: zero, one (as in SRN's tables), or wrong: one
+    false positive, which also lowers OP (as in ML-GCN's and CSRA's tables)."""
 
     unknown: Literal["left-out", "absent"] = "left-out"
-    """What unknown targets such as VOC's difficult objects are in precision and recall: left out
-    (CSRA's tables), or absent, though not in mAP (ML-GCN's tables)."""
+    """How precision and recall treat unknown targets, such as VOC's difficult objects: left-out (as
+    in CSRA's tables), or absent (as in ML-GCN's tables). mAP always leaves them out."""
 
 
 def evaluate(
@@ -56,13 +56,13 @@ def evaluate(
     json: Path | None = None,
     hardware: Hardware = Hardware(),
 ) -> None:
-    """Measure a model on the photos of a split, or on all where the data have no split.
+    """Evaluate a model on a split of labelled photos, or on all photos of data without splits.
 
     Args:
-        model: The model folder.
-        data: Labels: a file or a folder of a known format; they are matched to the model's by name.
-        split: The photos to measure on.
-        json: File for the whole report; without a name it goes to standard output.
+        model: Model folder.
+        data: Labels: a file or folder in a known format; matched to the model's labels by name.
+        split: Photos to evaluate on.
+        json: File for the full report as JSON; without a name, standard output.
     """
     print_info(f"loading {model}")
 

@@ -1,4 +1,4 @@
-"""``tagsight explain``: pictures of where the scores of photos come from."""
+"""``tagsight explain``: draws the evidence for the labels of photos."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def explain(
     additions: NewLabels = NewLabels(),
     hardware: Hardware = Hardware(),
 ) -> int:
-    """Draw the evidence for each label found in photos, as heatmaps and as a contact sheet.
+    """Draw the evidence for the labels of photos, as heatmaps and contact sheets.
 
     The exit code is 1 if a photo could not be read.
 
     Args:
-        model: The model folder, or a file that 'tagsight export' wrote.
-        photos: Photos, folders of photos, and tars of photos.
+        model: Model folder, or a file written by 'tagsight export'.
+        photos: Photos, folders of photos, or tar files of photos.
         out: Folder for the pictures.
-        label: A label to be shown whether it is found or not; may be given several times.
-        grad_cam: Add Grad-CAM to the contact sheet, for comparison.
+        label: Label to show even below its threshold; may be repeated.
+        grad_cam: Also show Grad-CAM, for comparison.
     """
     print_info(f"loading {model}")
 

@@ -1,4 +1,4 @@
-"""``tagsight export``: a model as a file that runs without torch."""
+"""``tagsight export``: writes a model as a file that runs without torch."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Quantisation:
-    """Whether the file computes in whole numbers of 8 bits: smaller, faster, less exact."""
+    """8-bit quantisation: smaller and faster, but less exact."""
 
     int8: bool = False
-    """Let convolutions compute in 8 bits, with ranges learned from training photos."""
+    """Quantise convolutions to 8 bits, calibrated on training photos."""
 
     data: Path | None = None
-    """Labels of the photos that the model was trained on, for --int8: ranges are learned from the
-    training photos, what it costs is measured on the validation photos."""
+    """Labels the model was trained on, for --int8: training photos calibrate the ranges, validation
+    photos measure the loss of mAP."""
 
     max_map_drop: Annotated[float, Parameter(validator=Number(gte=0, lte=100))] = 0.5
-    """Most points of mAP on the validation photos that it may cost."""
+    """Largest loss of mAP on the validation photos to accept, in points."""
 
     reading: CheckedReading = CheckedReading()
     """How the labels are read."""
 
     def labels(self) -> Annotations | None:
-        """Read the labels, if they are needed.
+        """Read the labels for 8 bits, if there are any.
 
         Raises:
-            DataError: If there are labels without a use, or 8 bits without labels.
+            DataError: If only one of --int8 and --data is given.
         """
         if self.int8 and self.data is None:
             msg = "expected --data with the labels that the model was trained on with --int8"
@@ -66,17 +66,17 @@ def export(
     problems: Path | None = None,
     quantisation: Quantisation = Quantisation(),
 ) -> None:
-    """Write a model as a file that takes decoded photos of any size, and runs without torch.
+    """Write a model as a file that takes decoded photos of any size and runs without torch.
 
-    Before it is delivered the file is run, and compared with the model on photos of yours, alone
-    and in batches as they are tagged. Photos that cannot be read are listed.
+    The file is written only if it agrees with the model on your photos, one by one and in batches
+    as in tagging. Photos that cannot be read are listed.
 
     Args:
-        model: The model folder.
-        photos: Photos to compare on: files, folders and tars; the first 500 are taken.
-        out: The file; its name ends in .onnx, or in .xml for OpenVINO, whose weights lie beside it.
-        to: The form; by default the ending decides.
-        problems: File for a table of the photos that were left out, and why.
+        model: Model folder.
+        photos: Photos to compare on: files, folders or tar files; the first 500 are used.
+        out: Output file: .onnx, or .xml for OpenVINO, whose weights are written beside it.
+        to: Format; by default the extension decides.
+        problems: CSV file for the photos that were left out, with reasons.
     """
     _check_ending(out, to)
     print_info(f"loading {model}")

@@ -1,4 +1,4 @@
-"""What the library says of arguments, in the words of the command line."""
+"""Translates arguments in library messages into flags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FUNCTION = re.compile(r"(?<![^\s(])`tagsight\.(?P<name>[a-z_]+)\((?P<rest>[^`]*
 
 
 def as_flags(message: str) -> str:
-    """Translate the arguments and functions that a message names into flags and commands.
+    """Translate the arguments and functions named in a message into flags and commands.
 
     Errors of the library speak to Python users: an argument, an argument with its value, or a
     function of the package stands between backticks. Text quoted from a file or from the user

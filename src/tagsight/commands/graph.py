@@ -28,7 +28,7 @@ def graph(
     """Print and draw the label graph of the training photos, or of all if there is no split.
 
     Args:
-        data: Labels: a file or a folder of a known format; or counts, an .npz that --save wrote.
+        data: Labels: a file or folder in a known format; or counts, an .npz that --save wrote.
         epsilon: Conditional probability below which an edge is dropped as noise.
         delta: Weight of a label's neighbours in its new state, in [0, 1].
         out: PNG file to draw the graph to.

@@ -1,4 +1,4 @@
-"""``tagsight index``: a collection, to be searched."""
+"""``tagsight index``: indexes a collection for search."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ def index(
     problems: Path | None = None,
     hardware: Hardware = Hardware(),
 ) -> int:
-    """Make an index of photos, or bring one up to date.
+    """Create or update a search index of photos.
 
-    Photos that are known and have not changed are not opened; moved ones are found again by their
-    content, and those that are gone from the given folders are forgotten. The exit code is 1 if a
-    photo could not be read.
+    Unchanged photos are not opened again, moved photos are recognised by their content, and photos
+    deleted from the given folders are removed. The exit code is 1 if a photo could not be read.
 
     Args:
-        model: The model folder, or a file that 'tagsight export' wrote.
-        paths: Photos, folders of photos, and tars of photos.
-        out: Folder of the index.
-        problems: File for a table of the photos that were left out, and why.
+        model: Model folder, or a file written by 'tagsight export'.
+        paths: Photos, folders of photos, or tar files of photos.
+        out: Index folder.
+        problems: CSV file for the photos that were left out, with reasons.
     """
     print_info(f"loading {model}")
 

@@ -1,4 +1,4 @@
-"""A model on the command line: where it is, before anything is loaded."""
+"""Checks the model argument of a command before anything is loaded."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 EXPORTED = {".onnx", ".xml"}
-"""Endings of exported models."""
+"""File extensions of exported models."""
 
 
 def check_model(command: Callable[..., object], arguments: Mapping[str, object]) -> None:
-    """Refuse a model that is none, or that stands where a command expects photos or labels.
+    """Reject a missing model, and a model given in place of photos or labels.
 
     Args:
-        command: Of the command line; nothing is checked unless it takes a model first.
-        arguments: What it was given, by name.
+        command: The command; only those whose first argument is a model are checked.
+        arguments: Its arguments by name.
 
     Raises:
-        DataError: If there is no model; if it is not the first argument but a later one, with the
-            right order.
+        DataError: If there is no model. If a later argument is one, the message shows the right
+            order.
     """
     parameters = signature(command).parameters.values()
     first, *others = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_ONLY] or [""]

@@ -1,4 +1,4 @@
-"""Options that several commands share. Nothing here imports torch before a command runs."""
+"""Options shared by several commands. Nothing here imports torch before a command runs."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ START = Group("Initialisation and resuming", sort_key=3)
 MEMORY = Group("Memory and cache", sort_key=4)
 HARDWARE = Group("Hardware", sort_key=5)
 LITERATURE = Group("Data sets of the literature", sort_key=6)
-"""How the help of a command groups its options, those of the command itself before all others."""
+"""Groups of options in the help of a command; its own options come first."""
 
 
 def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN401 - dictionaries of these or lists
-    """Make tables of ``--system.graph.epsilon 0.3``; several values of a setting are a list.
+    """Convert ``--system.graph.epsilon 0.3`` to nested tables, and several values to a list.
 
     Args:
-        tokens: What cyclopts collected: lists of tokens in dictionaries by the parts of the name.
+        tokens: Lists of tokens in nested dictionaries, keyed by the parts of the name.
     """
     if not isinstance(tokens, dict):
         msg = "expected the name of a setting after a dot, as in --training.lr 0.001"
@@ -55,9 +55,9 @@ def _joined(tokens: list[Token]) -> str:
 
 
 def leads_somewhere(_kind: object, path: Path | None) -> None:
-    """Refuse a path of a photo that is neither on the disk nor in a tar there.
+    """Reject a photo path that is neither on disk nor in a tar file on disk.
 
-    One that cannot be examined, such as a link in a circle, is listed later like any other photo.
+    A path that cannot be examined, such as a symlink loop, is reported later with the photos.
     """
     if path is None:
         return
@@ -79,45 +79,44 @@ SettingsOption = Annotated[dict[str, Any] | None, Parameter(converter=nested_set
 @Parameter(name="*", group=LABELS)
 @dataclass(frozen=True)
 class Reading:
-    """How the labels of a collection are read."""
+    """Options for reading labels."""
 
     images: Path | None = None
-    """Folder of the photos, where it is not the usual one of the format."""
+    """Folder of the photos; by default the usual one of the format."""
 
     format: str | None = None
-    """Format of the labels; by default their content decides, and a wrong name lists them all."""
+    """Format of the labels; by default it is detected. An unknown name prints the valid ones."""
 
     difficult: Literal["present", "absent", "unknown"] | None = None
-    """What an object counts as that is hard to see, where a format marks such; by default unknown,
-    which has no part in anything."""
+    """How to treat objects marked difficult; by default unknown: excluded from loss and metrics."""
 
     topics: Annotated[
         Literal["potential", "relevant", "all"] | None, Parameter(group=LITERATURE)
     ] = None
-    """Which topics of MIRFLICKR-25K are labels; by default potential, which a photo may show."""
+    """Topics of MIRFLICKR-25K to use as labels; by default potential, those that may be shown."""
 
     unlabelled: Literal["keep", "drop"] | None = None
-    """What becomes of photos in which no label is known to be present; by default keep."""
+    """Whether to keep photos without any label known to be present; by default keep."""
 
     protocol: Annotated[str | None, Parameter(group=LITERATURE)] = None
-    """A way of the literature to read a data set; a wrong name lists them all."""
+    """Published protocol for reading a data set. An unknown name prints the valid ones."""
 
     split_seed: Annotated[int, Parameter(group=LITERATURE)] = 0
-    """Draws the split, where a protocol has no official one."""
+    """Seed of the split, where a protocol has no official one."""
 
     without_labels: str | None = None
-    """Labels to do without, with commas between them; their photos stay."""
+    """Comma-separated labels to leave out; their photos stay."""
 
     def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
         """Read the labels.
 
         Args:
             data: A file or folder.
-            labels_only: Whether it is no error that none of the photos exists.
+            labels_only: Accept that none of the photos exists.
 
         Raises:
-            DataError: As readers and protocols do, if format and protocol are given, or if there
-                is no such label to do without.
+            DataError: As readers and protocols do; if both format and protocol are given; or if a
+                label to leave out does not exist.
         """
         annotations = self._read(data, labels_only=labels_only)
         if self.without_labels is None:
@@ -156,11 +155,11 @@ class Reading:
 @Parameter(name="*", group=LABELS)
 @dataclass(frozen=True)
 class CheckedReading(Reading):
-    """How the labels of a collection are read whose photos are needed."""
+    """Options for reading labels and checking their photos."""
 
     max_bad: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
-    """Largest fraction of the photos that may be unusable; by default 0.01, or 5 photos where that
-    is more."""
+    """Largest fraction of unusable photos to accept; by default 0.01, or 5 photos if that is
+    more."""
 
 
 @Parameter(name="*", group=MEMORY)
@@ -169,19 +168,19 @@ class MemoryLimits:
     """Memory and cache limits."""
 
     photo_memory: Gibibytes = 2.0
-    """Memory for photos that are decoded once, in GiB."""
+    """Memory for decoded photos, in GiB."""
 
     cache: Path | None = None
-    """Folder for what frozen stages make of photos; by default one that all runs share."""
+    """Cache folder for features of frozen encoder stages; by default one shared by all runs."""
 
     cache_space: Gibibytes = 20.0
-    """Most that this folder may take on the disk, in GiB; 0 keeps nothing."""
+    """Maximum size of the cache folder, in GiB; 0 disables the cache."""
 
     accumulate: Annotated[int, Parameter(validator=Number(gte=1))] = 1
-    """Parts that the photos of a step are taken in, one after the other, to need less memory."""
+    """Number of parts to split each batch into, to save memory (gradient accumulation)."""
 
     def limits(self) -> _Limits:
-        """Give these as a runtime takes them: folder and bytes."""
+        """Convert to the units of a runtime: a folder and bytes."""
         from platformdirs import user_cache_path
 
         folder = self.cache or user_cache_path("tagsight")
@@ -206,26 +205,26 @@ class Initialisation:
     """Initialisation and resuming."""
 
     vectors: Path | None = None
-    """Word vectors of the labels, a GloVe text file or .npz with 'names' and 'vectors'."""
+    """Word vectors of the labels: a GloVe text file, or an .npz with 'names' and 'vectors'."""
 
     init: Path | None = None
-    """A model folder whose weights to start from; its labels are matched by name."""
+    """Model folder to take the initial weights from; labels are matched by name."""
 
     resume: bool = False
-    """Go on where the run in this folder was cut off, with the same data and settings."""
+    """Resume the interrupted run in this folder, with the same data and settings."""
 
     state_every: Annotated[float, Parameter(validator=Number(gte=0))] = 5.0
-    """Minutes from one saved state to the next, which is what a crash loses at most."""
+    """Minutes between saved states: the most that a crash can lose."""
 
     def start(self) -> Start:
-        """Give these as a run takes them."""
+        """Convert to the arguments of a run."""
         from tagsight.training.run import Start
 
         return Start(self.vectors, self.init, self.resume, 60 * self.state_every)
 
 
 def journal_file(file: Path | None) -> Path:
-    """The journal of sidecars: a file that is given, or the one for all runs of a user."""
+    """Return the journal file: the given one, or the user's own."""
     from platformdirs import user_data_path
 
     return file or user_data_path("tagsight") / "journal.sqlite"
@@ -234,20 +233,20 @@ def journal_file(file: Path | None) -> Path:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class NewLabels:
-    """Labels that the model was not trained on."""
+    """Labels the model was not trained on."""
 
     add_labels: str | None = None
-    """New labels, with commas between them, recognised by their words alone; systems that
-    'tagsight systems' calls zero-shot can do it."""
+    """Comma-separated new labels, recognised by their words alone; only for systems that
+    'tagsight systems' lists as zero-shot."""
 
     vectors: Path | None = None
-    """The word vectors that the model was trained with; by default those of the extra glove."""
+    """Word vectors the model was trained with; by default those of the extra glove."""
 
     def names(self) -> list[str] | None:
-        """Give the labels, or None if there are none to add.
+        """Return the labels, or None if there are none to add.
 
         Raises:
-            DataError: If vectors are for nothing.
+            DataError: If there are vectors but no labels to add.
         """
         from tagsight.errors import DataError
 
@@ -257,10 +256,10 @@ class NewLabels:
         return None if self.add_labels is None else self.add_labels.split(",")
 
     def added_to(self, recognizer: Recognizer) -> Recognizer:
-        """Give a recognizer that knows these as well.
+        """Return a recognizer that also knows these labels.
 
         Raises:
-            DataError: As `Recognizer.add_labels` does, or if vectors are for nothing.
+            DataError: As `Recognizer.add_labels` does, or if there are vectors but no labels.
         """
         names = self.names()
         return recognizer if names is None else recognizer.add_labels(names, vectors=self.vectors)
@@ -269,15 +268,15 @@ class NewLabels:
 @Parameter(name="*", group=HARDWARE)
 @dataclass(frozen=True)
 class PhotoBudget:
-    """What one photo may cost."""
+    """Memory limit of one photo."""
 
     max_photo_memory: Annotated[float, Parameter(validator=Number(gt=0, lte=2**20))] = 1.0
-    """Most memory that decoding one photo may take, in GiB, as its header tells; a photo that would
-    take more is left out."""
+    """Maximum memory to decode one photo, in GiB, estimated from its header; photos that need more
+    are left out."""
 
     @property
     def photo_bytes(self) -> int:
-        """The same in bytes."""
+        """The limit in bytes."""
         return round(self.max_photo_memory * 2**30)
 
 
@@ -287,30 +286,30 @@ class Hardware(PhotoBudget):
     """Hardware options; they do not affect results."""
 
     device: str = "auto"
-    """A device such as cpu or cuda; by default the CUDA GPU if there is one and torch runs the
-    model. Apple's mps and Intel's xpu are taken only if they are named, and compute in float32."""
+    """Device such as cpu or cuda; by default the CUDA GPU if there is one. Apple's mps and Intel's
+    xpu have to be named, and compute in float32."""
 
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the encoder; by default float32, in which a model says the same wherever it runs, and in
-    training the fastest that is safe on the device."""
+    """Precision of the encoder; by default float32, which gives equal results on every device, and
+    for training the fastest that is safe on the device."""
 
     workers: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
-    """Threads that decode photos; by default one for each processor, at most 16."""
+    """Threads that decode photos; by default one per processor, at most 16."""
 
     def network(self, model: Path) -> Network:
-        """Open a model folder or an exported file there."""
+        """Open a model folder or an exported file on this hardware."""
         from tagsight.inference.networks import open_network
 
         return open_network(model, self.device, self.precision, workers=self.workers)
 
     def recognizer(self, model: Path) -> Recognizer:
-        """Open a model folder or an exported file there, to recognise photos."""
+        """Open a model folder or an exported file as a recognizer on this hardware."""
         from tagsight.inference.recognizer import Recognizer
 
         return Recognizer(self.network(model), max_memory=self.photo_bytes)
 
     def runtime(self, memory: MemoryLimits | None = None) -> Runtime:
-        """Choose the device, and what is kept there to be fast; by default nothing."""
+        """Choose the device and the caches; by default there are none."""
         from tagsight.runtime.device import Runtime
 
         runtime = Runtime.choose(
@@ -322,12 +321,12 @@ class Hardware(PhotoBudget):
         return replace(runtime, max_photo_memory=self.photo_bytes)
 
     def exact(self) -> Self:
-        """The same for what a model says: in float32, unless a precision was asked for."""
+        """Return the same with float32 in place of the automatic precision."""
         return replace(self, precision="float32") if self.precision == "auto" else self
 
     @contextmanager
     def together(self, memory: MemoryLimits | None = None) -> Iterator[Runtime]:
-        """Choose as `runtime` does, and join the other processes if a launcher started several."""
+        """Choose as `runtime` does, and join the other processes of a launcher."""
         from tagsight.runtime.processes import joined
 
         runtime = self.runtime(memory)
@@ -338,19 +337,19 @@ class Hardware(PhotoBudget):
 @Parameter(name="*", group=RECIPE)
 @dataclass(frozen=True)
 class RecipeOptions:
-    """What is trained: a recipe, changed by a file, changed by flags."""
+    """The recipe, with changes from a file and from flags."""
 
     recipe: str | None = None
-    """A recipe that 'tagsight recipes' lists; by default gcam-cpu."""
+    """Name of a recipe or of a system ('tagsight recipes' lists them); by default gcam-cpu."""
 
     epochs: int | None = None
-    """Passes over the training photos."""
+    """Number of passes over the training photos."""
 
     seed: int | None = None
-    """Decides the split, if one has to be drawn, and everything random in training."""
+    """Seed of the split, if one has to be drawn, and of training."""
 
     config: Path | None = None
-    """A TOML file of settings; 'tagsight recipes NAME' writes one."""
+    """TOML file of settings, as 'tagsight recipes NAME' prints it."""
 
     system: SettingsOption = None
     """A setting of the system, as in --system.graph.epsilon 0.3."""
@@ -359,7 +358,7 @@ class RecipeOptions:
     """A setting of the training, as in --training.lr 0.001."""
 
     def chosen(self) -> Recipe:
-        """Apply file and flags to the recipe."""
+        """Return the recipe with the changes of file and flags."""
         from tagsight.systems.catalogue import DEFAULT_RECIPE
         from tagsight.systems.settings import choose_recipe
         from tagsight.systems.settings_file import SettingsFile, read_settings
@@ -372,7 +371,7 @@ class RecipeOptions:
 def setting_flags(
     system: dict[str, Any] | None, training: dict[str, Any] | None, **short: int | None
 ) -> list[Change]:
-    """Collect the changes that flags make; those of the training have short flags as well."""
+    """Collect the changes made by flags, including the short flags of training settings."""
     from tagsight.systems.settings import Change, changes_in
 
     return [

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT = Path("-")
 FAILED = 1
-"""What a command returns that could not do a part of its work."""
+"""Exit code of a command that could not do part of its work."""
 
 INTERRUPTED = 130
-"""What a command returns that Ctrl-C ended before its time, as shells expect it."""
+"""Exit code after Ctrl-C, as shells expect it."""
 
 
 def print_result(lines: Iterable[str]) -> None:
-    """Print results, a line each, unwrapped; of several processes the first does."""
+    """Print lines to standard output, unwrapped; only in the first of several processes."""
     console = Console(quiet=launched().rank > 0)
     for line in lines:
         print_line(console, line)
@@ -42,17 +42,17 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_info(text: str) -> None:
-    """Tell the user something that is no result; of several processes the first does."""
+    """Print a line to standard error; only in the first of several processes."""
     print_line(terminal(), text)
 
 
 def print_error(text: str) -> None:
-    """Tell the user what went wrong, whichever process this is."""
+    """Print a line to standard error, in any process."""
     print_line(Console(stderr=True), text)
 
 
 class Warnings(logging.Handler):
-    """Prints what is logged, a line each, as `print_error` does."""
+    """Prints log records as `print_error` does."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
@@ -60,14 +60,14 @@ class Warnings(logging.Handler):
 
 
 def print_traceback(error: BaseException) -> None:
-    """Print where an error comes from."""
+    """Print the traceback of an error."""
     for text in traceback.format_exception(error):
         for line in text.splitlines():
             print_error(line)
 
 
 def write_json(values: Mapping[str, object], path: Path) -> None:
-    """Write a report to a file, whole or not at all, or to standard output if that is ``-``."""
+    """Write JSON to a file atomically, or to standard output if the path is ``-``."""
     if launched().rank > 0:
         return
     text = json.dumps(values, indent=2)

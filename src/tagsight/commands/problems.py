@@ -1,4 +1,4 @@
-"""Photos that a command leaves out: all of them in a table, the first of them told."""
+"""Collects skipped photos; logs the first 20."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MOST_TOLD = 20
 
 
 class LeftOut:
-    """Photos that are left out, and why.
+    """Skipped photos and reasons.
 
     Args:
-        table: Where all of them are written, if anywhere.
+        table: CSV table to write all of them to, if any.
 
     Attributes:
-        count: How many there are.
+        count: Number of skipped photos.
     """
 
     def __init__(self, table: TextIO | None) -> None:
@@ -34,7 +34,7 @@ class LeftOut:
             self._table.write(csv_line(["photo", "problem"]))
 
     def append(self, photo: Path, reason: str) -> None:
-        """Add a photo, or what cannot be searched for any."""
+        """Add a photo, or a folder that cannot be searched."""
         self.count += 1
         if self.count <= MOST_TOLD:
             self._first.append(reason)
@@ -42,7 +42,7 @@ class LeftOut:
             self._table.write(csv_line([photo, reason]))
 
     def tell(self) -> None:
-        """Name the first of them on standard error."""
+        """Print the first of them to standard error."""
         for reason in self._first:
             print_info(f"left out: {reason}")
         if (more := self.count - len(self._first)) > 0:
@@ -51,7 +51,7 @@ class LeftOut:
 
 @contextmanager
 def listed(file: Path | None) -> Iterator[LeftOut]:
-    """Collect photos that are left out, for a file that appears when it is complete."""
+    """Collect skipped photos; the table appears when it is complete."""
     if file is None:
         yield LeftOut(None)
         return

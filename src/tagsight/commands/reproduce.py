@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Terms:
-    """On which data, by whose settings, and how often."""
+    """Data, settings and seeds of a reproduction."""
 
     data_root: Path = Path("data")
-    """Folder that the data sets lie in, as 'tagsight download --out' leaves them."""
+    """Folder of the data sets, as 'tagsight download --out' fills it."""
 
     dataset: str | None = None
-    """A data set by name, by default the paper's, or a file of labels; a wrong name lists all."""
+    """Name of a data set, or a labels file; by default the paper's data set."""
 
     profile: Literal["cpu", "paper-224", "paper-448"] = "cpu"
-    """Settings: those for minutes on a processor, or the published ones at a resolution."""
+    """Settings: quick ones for a CPU, or the published ones at a resolution."""
 
     seeds: Annotated[int, Parameter(validator=Number(gte=1))] = 1
-    """Runs of each, from seed 0 on."""
+    """Number of runs of each, with seeds 0, 1, ..."""
 
     epochs: int | None = None
-    """Passes over the training photos, for all."""
+    """Number of passes over the training photos, for all."""
 
     system: SettingsOption = None
     """A setting of all systems, as in --system.pooling max."""
@@ -67,15 +67,15 @@ def reproduce(
     memory: MemoryLimits = MemoryLimits(),
     hardware: Hardware = Hardware(),
 ) -> int:
-    """Run a table or figure of the G-CAM paper, and put what comes out beside what was published.
+    """Reproduce a table or figure of the G-CAM paper beside the published figures.
 
-    The same command goes on with what is not finished. All tables and figures on a data set share
-    their runs, so that none is made twice.
+    Running the command again continues unfinished runs. Tables and figures on the same data set
+    share their runs.
 
     Args:
         name: table1 to table4, or figure4 to figure9.
-        out: Folder of the runs and of what is written.
-        budget: Minutes; no run is begun that is not expected to end within them.
+        out: Folder for runs, tables and figures.
+        budget: Time limit in minutes; runs not expected to finish in time are not started.
     """
     started = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""``tagsight runs``: what was written into sidecars, run by run."""
+"""``tagsight runs``: lists the runs that wrote sidecars."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def runs(*, journal: Path | None = None) -> None:
-    """List the runs that have written sidecars, the last one first.
+    """List the runs that wrote sidecars, latest first.
 
     Args:
-        journal: File of the journal; by default the one for all your runs.
+        journal: Journal file; by default the one for all your runs.
     """
     from tagsight.tagging.sidecars.journal import Journal
 

@@ -1,4 +1,4 @@
-"""``tagsight search``: photos of an index by likeness, by labels, or by both."""
+"""``tagsight search``: finds photos by similarity, by labels, or by both."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class SearchQuery:
-    """What is looked for."""
+    """The search query."""
 
     like: PhotoPath | None = None
-    """A photo; the photos that are most like it come first."""
+    """Photo to search by; the most similar photos come first."""
 
     region: str | None = None
-    """Only this part of it: left, top, width and height in pixels, with commas between them."""
+    """Part of that photo to search by: left,top,width,height in pixels."""
 
     where: str | None = None
-    """Labels that photos must have, such as 'dog and not (person or cat >= 0.9)'."""
+    """Label expression that photos must match, such as 'dog and not (person or cat >= 0.9)'."""
 
     top: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 20
-    """How many photos at most."""
+    """Maximum number of photos."""
 
     exact: bool = False
-    """Compare all photos, also where the index is so large that a search skips most of them."""
+    """Compare all photos, instead of an approximate search in a large index."""
 
     def box(self) -> Region | None:
-        """The part of the photo.
+        """Parse the region.
 
         Raises:
             DataError: If it is not four numbers.
@@ -65,13 +65,13 @@ def search(
     model: Path | None = None,
     hardware: Hardware = Hardware(),
 ) -> None:
-    """Find photos that look like one, that have labels, or both.
+    """Find photos that are similar to a photo, match a label expression, or both.
 
     Args:
-        index: Folder of the index.
-        html: File for a page with the photos, that needs no other file.
-        json: File for the photos and their scores; without a name it goes to standard output.
-        model: The model, if it has moved since the index was made, or a file exported of it.
+        index: Index folder.
+        html: File for a self-contained HTML page with the photos.
+        json: File for photos and scores as JSON; without a name, standard output.
+        model: The model, if it was moved since the index was made, or an exported file of it.
     """
     from tagsight.search.collection import check_query
     from tagsight.search.collection import search as find

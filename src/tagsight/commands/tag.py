@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
@@ -28,23 +28,28 @@ if TYPE_CHECKING:
     from tagsight.tagging.tagging import Selection, Tagged, Tagger
 
 
-@Parameter(name="*")
+OUTPUT = Group("Output", sort_key=-3)
+SELECTION = Group("Labels and photos", sort_key=-2)
+SIDECARS = Group("Sidecars", sort_key=-1)
+
+
+@Parameter(name="*", group=OUTPUT)
 @dataclass(frozen=True)
 class Output:
-    """What is written."""
+    """Output format and files."""
 
     write: Literal["text", "csv", "json", "jsonl", "txt", "xmp"] = "text"
-    """Lines for people, a table, an array or one object a line; or sidecars beside the photos, of
-    comma-separated tags or in XMP."""
+    """Output format: text lines, a CSV table, a JSON array, JSON lines, or sidecars beside the
+    photos: txt (comma-separated tags) or xmp."""
 
     out: Path = STANDARD_OUTPUT
-    """File for all but sidecars; by default standard output."""
+    """Output file, unless sidecars are written; by default standard output."""
 
     all_scores: bool = False
-    """Give the score of every label as well."""
+    """Also write the score of every label."""
 
     problems: Path | None = None
-    """File for a table of the photos that were left out, and why."""
+    """CSV file for the photos that were left out, with reasons."""
 
     @property
     def beside(self) -> bool:
@@ -52,35 +57,35 @@ class Output:
         return self.write in {"txt", "xmp"}
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=SELECTION)
 @dataclass(frozen=True)
 class TagSelection:
-    """Which labels and which photos are taken."""
+    """Labels to write, and photos to tag."""
 
     strictness: Literal["more", "balanced", "sure"] = "balanced"
-    """How sure the model has to be: sure takes a label at three times the odds of its threshold,
-    more at a third of them."""
+    """How confident the model must be: sure requires three times the odds of a label's threshold,
+    more a third of them."""
 
     top: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
-    """Take so many labels of every photo, whatever their thresholds."""
+    """Write this many labels for every photo, regardless of thresholds."""
 
     only: str | None = None
-    """Labels to take, and no others, with commas between them."""
+    """Comma-separated labels to write; no others are written."""
 
     never: str | None = None
-    """Labels not to take, with commas between them."""
+    """Comma-separated labels never to write."""
 
     shard: str | None = None
-    """One of several parts of the photos, such as 2/8, for as many machines."""
+    """Part of the photos to tag, such as 2/8 on the second of eight machines."""
 
     def selection(self) -> Selection:
-        """Give these as tagging takes them."""
+        """Convert to the arguments of tagging."""
         from tagsight.tagging.tagging import Selection
 
         return Selection(self.top, _names(self.only), _names(self.never))
 
     def part(self) -> tuple[int, int] | None:
-        """Which part of how many.
+        """Return the part and the number of parts.
 
         Raises:
             DataError: If it is not of the form i/n.
@@ -94,42 +99,42 @@ class TagSelection:
         raise DataError(msg)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=SIDECARS)
 @dataclass(frozen=True)
 class Sidecars:
-    """How sidecars are written."""
+    """Options for sidecars."""
 
     dry_run: bool = False
-    """Say what would be added to sidecars, and write nothing."""
+    """Print what would be added to sidecars, without writing anything."""
 
     sidecar_dir: Path | None = None
-    """Folder for the sidecars, in folders as the photos are; by default beside the photos."""
+    """Folder for sidecars, with the subfolders of the photos; by default beside the photos."""
 
     sidecar_name: Literal["stem", "full"] | None = None
-    """Name of a sidecar: photo.xmp (stem), which Lightroom reads beside raw files, or
-    photo.jpg.xmp (full); by default full for XMP and stem for tag files."""
+    """Sidecar name: photo.xmp (stem), which Lightroom reads beside raw files, or photo.jpg.xmp
+    (full); by default full for xmp and stem for txt."""
 
     extension: str = ".txt"
-    """What the names of tag files end in, such as .caption."""
+    """File extension of txt sidecars, such as .caption."""
 
     separator: str = ", "
-    """What stands between two tags of a tag file; \\n is a new line."""
+    """Separator between the tags of a txt sidecar; \\n is a new line."""
 
     existing: Literal["append", "replace", "keep"] = "append"
-    """What becomes of a tag file that is there: tags are put behind its own, or in their place, or
-    it is left alone."""
+    """How to treat an existing txt sidecar: append tags to it, replace its tags, or keep it as it
+    is."""
 
     replace: list[str] | None = None
-    """A tag to write in the place of a label, as dog=canine or dog=animal/dog; may be repeated."""
+    """Tag to write instead of a label, as dog=canine or dog=animal/dog; may be repeated."""
 
     journal: Path | None = None
-    """File of the journal that 'tagsight undo' reads; by default one for all your runs."""
+    """Journal file, which 'tagsight undo' reads; by default one for all your runs."""
 
     def check(self, output: Output) -> None:
-        """Refuse what has no meaning for the form that is written.
+        """Reject options that do not apply to the output format.
 
         Raises:
-            DataError: If there is such.
+            DataError: If there is one.
         """
         meant = {"separator": {"txt"}, "extension": {"txt"}, "existing": {"txt"}}
         for option in fields(self):
@@ -153,16 +158,16 @@ class Sidecars:
     def writer(
         self, form: Literal["txt", "xmp"], model: str, given: list[Path], labels: Iterable[str]
     ) -> Iterator[Writer]:
-        """Open the journal, and give what writes sidecars.
+        """Open the journal and yield the writer of sidecars.
 
         Args:
-            form: Of the sidecars.
-            model: Who tags.
-            given: The photos and folders that are tagged.
-            labels: All that may be written.
+            form: Format of the sidecars.
+            model: Name of the model, for the journal.
+            given: Photos and folders given by the user.
+            labels: All labels that may be written.
 
         Raises:
-            DataError: If a label cannot be written, or there is no journal to write to.
+            DataError: If a label cannot be written, or the journal cannot be opened.
         """
         from tagsight.tagging.sidecars.journal import Journal
         from tagsight.tagging.sidecars.places import Places, ending_of
@@ -180,7 +185,7 @@ class Sidecars:
             yield Writer(manner, places, model, journal, dry_run=self.dry_run)
 
     def renamed(self) -> dict[str, str]:
-        """Tags by the labels whose place they take.
+        """Map labels to the tags that replace them.
 
         Raises:
             DataError: If one is not of the form label=tag.
@@ -205,17 +210,17 @@ def tag(
     hardware: Hardware = Hardware(),
     engine: Literal["plain", "ray"] = "plain",
 ) -> int:
-    """Tag photos and whole folders: a line each, or a sidecar. Photos are never written to.
+    """Tag photos and folders of photos: a line or a sidecar each. Photos are never modified.
 
-    What is written into sidecars is noted first: 'tagsight undo' takes it back. Tags that are there
-    stay, and one that you took out is not added again. Photos that cannot be read, and sidecars
-    that cannot be written, are listed; the exit code is then 1.
+    Changes to sidecars are recorded, and 'tagsight undo' reverts them. Existing tags stay, and a
+    tag that you removed is not added again. Photos that cannot be read and sidecars that cannot be
+    written are listed; the exit code is then 1.
 
     Args:
-        model: The model folder, or a file that 'tagsight export' wrote.
-        paths: Photos, folders of photos, and tars of photos.
-        engine: Who recognises: this process, or the processes of a Ray cluster, that of the
-            environment's RAY_ADDRESS or one that is started here for as long as it takes.
+        model: Model folder, or a file written by 'tagsight export'.
+        paths: Photos, folders of photos, or tar files of photos.
+        engine: Run in this process (plain), or in the processes of a Ray cluster: that of
+            RAY_ADDRESS in the environment, or one started here for the duration of the command.
     """
     sidecars.check(output)
     part = wanted.part()
@@ -251,7 +256,7 @@ def tag(
         match output.write:
             case "xmp" | "txt" as form:
                 with sidecars.writer(
-                    form, _who(model, recognizer), paths, selection.names(recognizer.labels)
+                    form, _model_name(model, recognizer), paths, selection.names(recognizer.labels)
                 ) as writer:
                     tagged = tag_sidecars(
                         tagger,
@@ -260,9 +265,9 @@ def tag(
                         selection,
                         on_photo=on_photo,
                         on_problem=lambda problem: left_out.append(*problem),
-                        on_change=_say_change if sidecars.dry_run else None,
+                        on_change=_print_change if sidecars.dry_run else None,
                     )
-                changed = _told_changes(tagged, writer)
+                changed = _changes(tagged, writer)
             case form:
                 tagged = tag_photos(
                     tagger,
@@ -293,16 +298,16 @@ def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, hardware: Ha
     return RayTagger(load, recognizer, workers=hardware.workers)
 
 
-def _who(model: Path, recognizer: Recognizer) -> str:
-    """A model as sidecars and journal call it: the end of its path, and what it is."""
+def _model_name(model: Path, recognizer: Recognizer) -> str:
+    """Return the name of the model in sidecars and journal: the end of its path, and its digest."""
     return f"{'/'.join(model.resolve().parts[-2:])} {recognizer.info.model[:12]}"
 
 
-def _say_change(outcome: Outcome) -> None:
+def _print_change(outcome: Outcome) -> None:
     print_result([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
 
 
-def _told_changes(tagged: Tagged, writer: Writer) -> str:
+def _changes(tagged: Tagged, writer: Writer) -> str:
     would = "would be changed" if writer.dry_run else "changed"
     back = f"; 'tagsight undo {writer.run}' takes it back" if writer.run is not None else ""
     return f"; {amount(tagged.changed, 'sidecar')} {would}{back}"

@@ -29,14 +29,13 @@ def train(
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
 
-    With --training.selection last nothing is held out of 'train' and the last epoch is kept.
-
-    Without splits of its own a collection is divided 70/15/15. Ctrl-C ends a run with the best
-    model so far; --resume goes on with a run that was cut off.
+    A collection without splits is divided 70/15/15. With --training.selection last no photos are
+    held out for validation and the last epoch is kept. Ctrl-C ends the run with the best model so
+    far; --resume continues it.
 
     Args:
-        data: Labels: a file or a folder of a known format.
-        out: The run folder; it gets the model, the log and the split.
+        data: Labels: a file or folder in a known format.
+        out: Run folder for the model, the log and the split.
     """
     begins = "going on with" if initialisation.resume else "beginning"
     print_info(f"{begins} {out}, reading {data}")

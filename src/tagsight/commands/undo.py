@@ -1,4 +1,4 @@
-"""``tagsight undo``: what a run has written into sidecars, taken back."""
+"""``tagsight undo``: reverts what a run wrote into sidecars."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
-    """Take back what a run of tagging added to sidecars, and nothing else.
+    """Revert what a tagging run added to sidecars, and nothing else.
 
-    A sidecar that nobody has changed since becomes what it was to the byte, and one that the run
-    made is removed; from others just the run's own tags are taken out. Nothing is touched outside
-    the folders that the run wrote to. A run that was taken back in part is tried again by number.
-    The exit code is 1 if a sidecar had to be left alone.
+    A sidecar not changed since the run is restored byte for byte, or removed if the run created it;
+    from other sidecars only the tags of the run are removed. Nothing outside the folders of the run
+    is touched. A partly reverted run can be reverted again by its number. The exit code is 1 if a
+    sidecar had to be left as it is.
 
     Args:
-        run: Its number, which 'tagsight runs' lists; by default the last that is not taken back.
-        journal: File of the journal; by default the one for all your runs.
+        run: Number of the run, as 'tagsight runs' lists it; by default the last one not reverted.
+        journal: Journal file; by default the one for all your runs.
     """
     from tagsight.tagging.sidecars.journal import Journal
     from tagsight.tagging.sidecars.writing import undo as taken_back
