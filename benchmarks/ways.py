@@ -8,7 +8,6 @@ real commands on six drawn photos. SOURCE is another checkout to measure, such a
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import io
 import subprocess
@@ -17,6 +16,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1]).resolve()
 SOURCE = ROOT / "src"
@@ -38,7 +38,7 @@ class Tracer:
         self.calls: list[str] = []
         self.files: set[str] = set()
 
-    def __call__(self, frame, event, _argument) -> None:
+    def __call__(self, frame: FrameType, event: str, _argument: object) -> None:
         file = frame.f_code.co_filename
         if event != "call" or not file.startswith(str(SOURCE)):
             return
@@ -49,7 +49,7 @@ class Tracer:
         if threading.current_thread() is not threading.main_thread():  # which waits for this one
             self._add(sys._current_frames()[threading.main_thread().ident])
 
-    def _add(self, frame) -> None:
+    def _add(self, frame: FrameType | None) -> None:
         while frame is not None:
             file = frame.f_code.co_filename
             if file.startswith(str(SOURCE)) and not frame.f_code.co_name.startswith("<"):
@@ -96,7 +96,9 @@ def main() -> None:
     print(f"lines of the package: {lines(package):,}, of the tests: {lines(ROOT / 'tests'):,}")
     started = time.perf_counter()
     environment = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/bin:/bin"}
-    code = "import sys, time; t = time.perf_counter(); import tagsight; print(time.perf_counter() - t)"
+    code = (
+        "import sys, time; t = time.perf_counter(); import tagsight; print(time.perf_counter() - t)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
@@ -121,7 +123,7 @@ def ways(folder: Path) -> None:
         told(name, traced(EQUATIONS[name], [*train, "--out", str(out)]))
     tagged = traced(EQUATIONS["tag to Eq. 10"], ["tag", str(run / "model"), str(folder / "photos")])
     told("tag to Eq. 10", tagged)
-    print(f"files of the package that tag runs through: {len(tagged.files)}")
+    print(f"files of the package with code that tag runs through: {len(tagged.files)}")
 
 
 def told(name: str, tracer: Tracer) -> None:
