@@ -162,7 +162,7 @@ HOSTILE_GRAPHS: dict[str, tuple[Callable[[onnx.ModelProto], None], str]] = {
     "a tensor of text": (_tensor_kind(TensorProto.STRING), "a tensor of the type 8"),
     "a tensor of no type": (_tensor_kind(99), "a tensor of the type 99"),
     "60,000 nodes": (_nodes, "more than 50,000 nodes"),
-    "a cycle": (_cycle, "expected a file that 'tagsight export' wrote, got"),
+    "a cycle": (_cycle, "expected a file exported by tagsight, got"),
     "expanded to 16 TB": (_expand, "Available memory|to run on photos"),
     "a sum of 16 TB": (_outer_sum, "Available memory|to run on photos"),
     "16 TB of one number": (_fill, "Available memory|to run on photos"),
@@ -291,7 +291,7 @@ HOSTILE_XML: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "an edge to nowhere": (
         lambda xml: xml.replace(b'to-layer="', b'to-layer="9', 1),
-        "expected a file that 'tagsight export' wrote",
+        "expected a file exported by tagsight",
     ),
 }
 """What is done to a sound description for OpenVINO, and what is said of it."""

@@ -237,10 +237,10 @@ def test_pictures_of_evidence_stay_in_their_folder_and_have_the_names(model, pho
 
 
 def test_many_labels_of_one_beginning_have_a_picture_each(tmp_path: Path):
-    from tagsight.visualize.explanation import _Names
+    from tagsight.visualize.explanation import _FileNames
 
     labels = ["x" * 100 + str(number) for number in range(2_000)]
-    files = _Names(tmp_path).of(Path("photo.jpg"), labels)
+    files = _FileNames(tmp_path).of(Path("photo.jpg"), labels)
     assert len(set(files)) == len(labels) + 1
     assert max(len(file.name) for file in files) < 255
 

@@ -25,8 +25,8 @@ from tiny import label_space, tiny_system
 from tagsight.errors import DataError
 from tagsight.inference.exporting import delivering, export_model
 from tagsight.inference.networks import open_network
+from tagsight.inference.networks.onnx_structure import Reader, varints
 from tagsight.inference.networks.openvino_file import weights_file
-from tagsight.inference.networks.protobuf import Reader, varints
 from tagsight.inference.networks.seal import check_seal
 
 ENDINGS = (".onnx", ".xml")

@@ -114,12 +114,12 @@ def test_other_files_are_refused(ending: str, tmp_path: Path):
     with pytest.raises(DataError, match=r"expected an exported model at .*, which does not exist"):
         open_network(file)
     file.write_bytes(b"no model at all")
-    with pytest.raises(DataError, match="expected a file that 'tagsight export' wrote, got"):
+    with pytest.raises(DataError, match="expected a file exported by tagsight, got"):
         open_network(file)
 
 
 def test_a_device_that_is_not_there_is_refused(file: Path):
-    with pytest.raises(DataError, match=r"expected a device that .* has here"):
+    with pytest.raises(DataError, match=r"expected a device of (ONNX Runtime|OpenVINO), "):
         open_network(file, device="abacus")
 
 

@@ -38,7 +38,7 @@ def rows(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Annota
 def test_a_file_in_8_bits_says_nearly_the_same(model, rows, ending: str, tmp_path: Path):
     file = tmp_path / f"m{ending}"
     done = export_quantized(
-        model, file, rows.paths[:4], calibration=rows.paths[:12], validation=rows, most=20
+        model, file, rows.paths[:4], calibration=rows.paths[:12], validation=rows, max_map_drop=20
     )
     assert done.before > 99
     assert done.photos == len(rows)
@@ -52,7 +52,7 @@ def test_a_file_in_8_bits_says_nearly_the_same(model, rows, ending: str, tmp_pat
 def test_convolutions_compute_in_8_bits(model, rows, tmp_path: Path):
     file = tmp_path / "m.onnx"
     export_quantized(
-        model, file, rows.paths[:1], calibration=rows.paths[:4], validation=rows, most=100
+        model, file, rows.paths[:1], calibration=rows.paths[:4], validation=rows, max_map_drop=100
     )
     nodes = onnx.load(file).graph.node
     made_by = {output: node.op_type for node in nodes for output in node.output}
@@ -66,9 +66,8 @@ def test_convolutions_compute_in_8_bits(model, rows, tmp_path: Path):
 def test_a_file_that_loses_too_much_is_not_delivered(model, rows, tmp_path: Path):
     file = tmp_path / "m.onnx"
     file.write_bytes(b"of yesterday")
-    with pytest.raises(DataError, match=r"expected an mAP at most -1 below that in float32"):
-        export_quantized(
-            model, file, rows.paths[:1], calibration=rows.paths[:4], validation=rows, most=-1
-        )
+    settings = {"calibration": rows.paths[:4], "validation": rows, "max_map_drop": -1}
+    with pytest.raises(DataError, match=r"expected an mAP at most -1 below .*`max_map_drop`"):
+        export_quantized(model, file, rows.paths[:1], **settings)
     assert file.read_bytes() == b"of yesterday"
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]

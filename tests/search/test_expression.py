@@ -57,7 +57,7 @@ def test_expressions_are_read_as_people_mean_them(text: str, expected: Expressio
         ("(dog", r"expected a '\)'"),
         ("dog)", r"before '\)'"),
         ("horse", "got 'horse'"),
-        ("dog >= 1.5", r"expected a score in \[0, 1\] behind '>=', got '1.5'"),
+        ("dog >= 1.5", r"expected a score in \[0, 1\] after '>=', got '1.5'"),
         ("dog >= nan", "got 'nan'"),
         ("dog >", "expected labels with and, or, not"),
         ("'dog", "expected labels with and, or, not"),

@@ -181,7 +181,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path):
     with pytest.raises(DataError, match="with other files"):
         SearchIndex.create(tmp_path, FACTS)
     with pytest.raises(
-        DataError, match=r"expected the folder of an index, got .*: 'tagsight index'"
+        DataError, match=r"expected the folder of an index, got .*: `tagsight.index\(\)`"
     ):
         SearchIndex.open(tmp_path)
 
@@ -191,7 +191,7 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path):
     [
         ({"version": 9, "colour": 1}, "of version 1, got 9: make it again"),
         *(
-            ({name: value}, "expected what 'tagsight index' writes")
+            ({name: value}, "expected the description of an index")
             for name, values in {
                 "version": ("1", None),
                 "folder": (5, None),
@@ -215,7 +215,7 @@ def test_edited_facts_are_refused(index: SearchIndex, changes: dict[str, object]
 @pytest.mark.parametrize("text", ["", "no json", "[]", "{}", "[" * 100_000, "\xff", "null"])
 def test_damaged_facts_are_refused(index: SearchIndex, text: str):
     (index.folder / "index.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError, match="expected what 'tagsight index' writes"):
+    with pytest.raises(DataError, match="expected the description of an index"):
         SearchIndex.open(index.folder)
 
 

@@ -40,9 +40,8 @@ def test_the_labels_of_a_photo_share_one_scale():
 
 
 @pytest.mark.parametrize(
-    "size", [(1, 1), (40, 30), (320, 240), (4000, 100), (90, 3000), (2500, 2500)], ids=str
+    ("size", "number"), [((1, 1), 1), ((4000, 100), 3), ((90, 3000), 24), ((320, 240), 24)], ids=str
 )
-@pytest.mark.parametrize("number", [1, 3, 24])
 def test_a_sheet_of_photos_of_any_shape_is_of_sensible_size(size: tuple[int, int], number: int):
     photo = Image.new("RGB", size, (128, 128, 128))
     width, height = sheet(photo, *(panel(f"label {i}") for i in range(number))).size
@@ -54,8 +53,7 @@ def test_a_sheet_of_photos_of_any_shape_is_of_sensible_size(size: tuple[int, int
     ("size", "expected"),
     [
         ((40, 30), (480, 360)),
-        ((800, 600), (800, 600)),
-        ((3200, 1600), (1600, 800)),
+        ((2000, 1000), (1600, 800)),
         ((100, 1000), (100, 1000)),
         ((3000, 1), (1600, 1)),
     ],
@@ -82,24 +80,21 @@ def test_score_and_threshold_stand_in_the_picture_to_scale():
     assert (bar[round(0.94 * width) :] == (222, 225, 230)).all()
 
 
-@pytest.mark.parametrize("found", [True, False])
-def test_a_label_that_is_not_found_looks_different(found: bool):
-    colours = colours_of(heatmap(GREY, panel(found=found), unit="", top=8))
-    assert ((66, 84, 110) in colours) == found
+def test_a_label_that_is_not_found_has_other_colours():
+    for found in (True, False):
+        colours = colours_of(heatmap(GREY, panel(found=found), unit="", top=8))
+        assert ((66, 84, 110) in colours) == found
 
 
-@pytest.mark.parametrize(
-    "name", ["a very long name " * 20, "größe 猫", "two\nlines\x1b[31m", " ", "w"]
-)
+@pytest.mark.parametrize("name", ["a very long name " * 20, "größe 猫", "two\nlines\x1b[31m", " "])
 def test_any_name_can_be_written(name: str):
     narrow = Image.new("RGB", (50, 400), (128, 128, 128))
     width, _ = heatmap(narrow, panel(name), unit="evidence in logits", top=8).size
     assert width == 230 + 40
 
 
-def test_labels_without_evidence_are_shown_without_colour():
-    colours = colours_of(sheet(GREY, panel("dog", -3), panel("cat", -1)))
-    assert (118, 118, 118) in colours
+def test_evidence_against_labels_has_no_colour():
+    assert (118, 118, 118) in colours_of(sheet(GREY, panel("dog", -3), panel("cat", -1)))
 
 
 def test_sections_have_their_own_scales():

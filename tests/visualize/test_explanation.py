@@ -31,30 +31,27 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_every_label_found_has_its_picture_beside_the_contact_sheet(tmp_path: Path, out: Path):
-    photo = saved(corner("red"), tmp_path / "boat.png")
-    (explanation,) = explained([photo], out)
-    assert explanation.shown == ("red",)
+@pytest.mark.parametrize(
+    ("colour", "brightness", "asked", "shown"),
+    [
+        ("red", 255, (), ("red",)),
+        ("red", 255, ("blue", "red"), ("red", "blue")),
+        ("blue", 20, (), ("blue",)),
+    ],
+    ids=["found", "asked for", "the best where none is found"],
+)
+def test_every_label_shown_has_a_picture_beside_the_contact_sheet(
+    tmp_path: Path, out: Path, colour: str, brightness: int, asked, shown
+):
+    photo = saved(corner(colour, brightness=brightness), tmp_path / "boat.png")
+    (explanation,) = explain_photos(channels_recognizer(), [str(photo)], str(out), labels=asked)
+    assert explanation.shown == shown
     assert explanation.sheet == out / "boat.png"
-    assert explanation.heatmaps == (out / "boat.red.png",)
-    assert names_in(out) == ["boat.png", "boat.red.png"]
+    assert explanation.heatmaps == tuple(out / f"boat.{name}.png" for name in shown)
+    assert names_in(out) == sorted(["boat.png", *(f"boat.{name}.png" for name in shown)])
     for path in (explanation.sheet, *explanation.heatmaps):
         with Image.open(path) as picture:
             picture.load()
-
-
-def test_a_label_asked_for_is_shown_below_its_threshold_too(tmp_path: Path, out: Path):
-    photo = saved(corner("red"), tmp_path / "boat.png")
-    (explanation,) = explained([photo], out, labels=["blue", "red"])
-    assert explanation.shown == ("red", "blue")
-    assert names_in(out) == ["boat.blue.png", "boat.png", "boat.red.png"]
-
-
-def test_where_nothing_is_found_the_best_label_is_shown(tmp_path: Path, out: Path):
-    photo = saved(corner("blue", brightness=20), tmp_path / "dark.png")
-    (explanation,) = explained([photo], out)
-    assert explanation.result.labels == []
-    assert explanation.shown == ("blue",)
 
 
 def test_an_unknown_label_is_answered_before_anything_is_drawn(tmp_path: Path, out: Path):
@@ -94,13 +91,6 @@ def test_a_picture_that_was_not_drawn_here_is_never_replaced(tmp_path: Path):
     assert text.read_text() == "not even a picture"
 
 
-def test_a_second_run_replaces_the_pictures_of_the_first(tmp_path: Path, out: Path):
-    photo = saved(corner("red"), tmp_path / "boat.jpg")
-    explained([photo], out)
-    explained([photo], out)
-    assert names_in(out) == ["boat.png", "boat.red.png"]
-
-
 def test_no_label_leads_out_of_the_folder(tmp_path: Path, out: Path):
     photo = saved(corner("red"), tmp_path / "boat.png")
     names = ("../../up", "a/b", "a\\b")
@@ -119,7 +109,7 @@ def test_names_of_any_length_are_cut_to_what_file_systems_take(tmp_path: Path, o
     assert all(path.exists() for path in explanation.heatmaps)
 
 
-def test_pictures_drawn_before_are_no_photos(tmp_path: Path):
+def test_pictures_drawn_before_are_replaced_and_not_taken_for_photos(tmp_path: Path):
     photo = saved(corner("red"), tmp_path / "boat.jpg")
     explained([photo], tmp_path)
     (explanation,) = explained(sorted(tmp_path.iterdir()), tmp_path)

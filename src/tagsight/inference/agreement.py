@@ -1,7 +1,7 @@
-"""Whether an exported file says what its model says: both recognise the same photos.
+"""Compare an exported file with its model on photos.
 
-They do it in every way in which a file is used: in the batches of `tagsight tag`, in one batch of
-more photos than there are labels, and photo by photo, each in its own size and in others.
+Both recognise the same photos in every way in which a file is used: in batches, in one batch of
+more photos than there are labels, and one by one at the photos' own sizes and others.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ if TYPE_CHECKING:
 OnProblem = Callable[[Path, str], object]
 
 LARGEST_BATCH = 2**24
-"""Pixels of the batch of more photos than labels, at most: 334 photos at 224 pixels, 83 at 448."""
+"""Most pixels of the batch of more photos than labels: 334 photos at 224 pixels, 83 at 448."""
 
-NEEDED = 512
-"""Bytes that a network may take for each of them: twice what ResNet-101 takes."""
+BYTES_PER_PIXEL = 512
+"""Memory that a network may take for a pixel: twice what ResNet-101 takes."""
 
 RESHAPED = 4
-"""Photos that are also compared turned, and cut to a strip."""
+"""Photos that are also compared rotated and cropped to a strip."""
 
 
 class Agreement(NamedTuple):
-    """How far an exported file and the model agree, over photos.
+    """Agreement of an exported file with its model.
 
     Attributes:
-        photos: How many were compared.
+        photos: Number of photos compared.
         scores: Largest difference of a score.
         maps: Largest difference of a map, relative to the largest value of the photo's maps.
-        embedding: Largest difference of an embedding, relative to its length.
-        decisions: Share of (photo, label) pairs that are decided alike.
-        astray: Largest distance from its threshold of a score of the model that is decided
-            otherwise; 0 if none is.
+        embedding: Largest difference of an embedding, relative to its norm.
+        decisions: Fraction of (photo, label) pairs with the same decision.
+        astray: Among pairs with different decisions, the largest distance of the model's score
+            from the threshold; 0 if there are none.
     """
 
     photos: int
@@ -71,13 +71,13 @@ def compare(
     *,
     on_problem: OnProblem | None = None,
 ) -> Agreement:
-    """Recognise photos by an exported file and by the model, and compare what they say.
+    """Recognise photos with an exported file and with the model, and compare the results.
 
     Args:
-        model: On the CPU; it computes in float32.
+        model: The model, on the CPU; it computes in float32.
         network: Runs the file.
         photos: Files.
-        on_problem: Called with a photo that cannot be read, which is left out, and why.
+        on_problem: Called with each photo that cannot be read and the reason; it is skipped.
 
     Raises:
         DataError: If no photo can be read.
@@ -85,20 +85,20 @@ def compare(
     reference = Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
     exported = Recognizer(network, decision=model.decision)
     differences = _Differences()
-    sound = _in_batches(reference, exported, photos, differences, on_problem)
-    if not sound:
+    readable = _compare_batches(reference, exported, photos, differences, on_problem)
+    if not readable:
         msg = "expected photos to compare the file with the model on, got none that can be read"
         raise DataError(msg)
-    batch = list(islice(cycle(sound), _large_batch(model)))
+    batch = list(islice(cycle(readable), _large_batch(model)))
     at_once = Recognizer(network, decision=model.decision, batch_size=len(batch))
-    _in_batches(reference, at_once, batch, differences)
-    for photo in _in_many_sizes(sound):
-        differences.add(_whole(exported, photo), reference(photo))
-    return differences.agreement(len(sound))
+    _compare_batches(reference, at_once, batch, differences)
+    for photo in _in_many_sizes(readable):
+        differences.add(_at_own_size(exported, photo), reference(photo))
+    return differences.agreement(len(readable))
 
 
-class _Said(NamedTuple):
-    """What was said of one photo; a `Result` has it all."""
+class _Outputs(NamedTuple):
+    """The part of a `Result` that is compared."""
 
     scores: NDArray[np.floating]
     predicted: NDArray[np.bool_]
@@ -111,56 +111,55 @@ class _Differences:
         self._scores = self._maps = self._embedding = self._astray = 0.0
         self._alike = self._decisions = 0
 
-    def add(self, said: Result | _Said, expected: Result) -> None:
-        """Compare two answers to one photo."""
-        length = np.linalg.norm(expected.embedding)
+    def add(self, got: Result | _Outputs, expected: Result) -> None:
+        """Compare two results for one photo."""
+        norm = np.linalg.norm(expected.embedding)
         highest = np.abs(expected.maps).max()
-        self._scores = max(self._scores, _apart(said.scores, expected.scores))
-        self._maps = max(self._maps, _apart(said.maps, expected.maps, highest))
-        self._embedding = max(self._embedding, _apart(said.embedding, expected.embedding, length))
-        alike = said.predicted == expected.predicted
+        self._scores = max(self._scores, _difference(got.scores, expected.scores))
+        self._maps = max(self._maps, _difference(got.maps, expected.maps, highest))
+        self._embedding = max(self._embedding, _difference(got.embedding, expected.embedding, norm))
+        alike = got.predicted == expected.predicted
         distance = np.abs(expected.scores - expected.thresholds)
         self._astray = max(self._astray, float(distance[~alike].max(initial=0)))
         self._alike += int(alike.sum())
         self._decisions += alike.size
 
     def agreement(self, photos: int) -> Agreement:
-        """What it comes to."""
         decisions = self._alike / self._decisions
         return Agreement(photos, self._scores, self._maps, self._embedding, decisions, self._astray)
 
 
-def _in_batches(
+def _compare_batches(
     reference: Recognizer,
     exported: Recognizer,
     photos: Iterable[Path],
     differences: _Differences,
     on_problem: OnProblem | None = None,
 ) -> list[Path]:
-    """Compare photos as `tagsight tag` takes them; give those that can be read."""
+    """Compare photos in batches; return those that can be read."""
 
     def left_out(photo: PhotoLike, error: DataError) -> None:
         if on_problem is not None:
             assert isinstance(photo, Path)
             on_problem(photo, str(error))
 
-    sound = []
+    readable = []
     given = list(photos)
-    answers = exported.recognize(given, on_error=_passed_over)
-    for expected, said in zip(reference.recognize(given, on_error=left_out), answers, strict=True):
+    results = exported.recognize(given, on_error=_ignored)
+    for expected, got in zip(reference.recognize(given, on_error=left_out), results, strict=True):
         assert expected.path is not None
-        differences.add(said, expected)
-        sound.append(expected.path)
-    return sound
+        differences.add(got, expected)
+        readable.append(expected.path)
+    return readable
 
 
 def _large_batch(model: LoadedModel) -> int:
-    pixels = min(LARGEST_BATCH, memory_limit() // NEEDED)
+    pixels = min(LARGEST_BATCH, memory_limit() // BYTES_PER_PIXEL)
     return min(len(model.labels) + 1, max(2, pixels // model.recipe.training.image_size**2))
 
 
 def _in_many_sizes(paths: Sequence[Path]) -> Iterator[Image.Image]:
-    """Every photo whole, and the first ones in other shapes as well."""
+    """Yield every photo, and the first ones in other shapes as well."""
     for place, path in enumerate(paths):
         photo = open_photo(path)
         yield photo
@@ -169,18 +168,18 @@ def _in_many_sizes(paths: Sequence[Path]) -> Iterator[Image.Image]:
             yield photo.crop((0, 0, photo.width, max(1, photo.height // 3)))
 
 
-def _whole(exported: Recognizer, photo: Image.Image) -> _Said:
-    """Let the file itself resize a photo, as a program without tagsight does."""
+def _at_own_size(exported: Recognizer, photo: Image.Image) -> _Outputs:
+    """Run the file on a photo that it resizes itself, as programs without tagsight let it do."""
     logits, maps, embedding = exported.network(np.asarray(photo)[None])
     scores = exported.decision.scores(logits[0])
-    return _Said(scores, exported.decision.predicted(scores), maps[0], embedding[0])
+    return _Outputs(scores, exported.decision.predicted(scores), maps[0], embedding[0])
 
 
-def _apart(
-    given: NDArray[np.floating], expected: NDArray[np.floating], scale: np.floating | float = 1.0
+def _difference(
+    got: NDArray[np.floating], expected: NDArray[np.floating], scale: np.floating | float = 1.0
 ) -> float:
-    return float(np.abs(given - expected).max() / (float(scale) or 1.0))
+    return float(np.abs(got - expected).max() / (float(scale) or 1.0))
 
 
-def _passed_over(*_: object) -> None:
-    """What cannot be read is told once, by the other."""
+def _ignored(*_: object) -> None:
+    """Ignore a photo that cannot be read: the reference has reported it."""

@@ -100,7 +100,7 @@ def export(  # noqa: PLR0913 - an option of the command each
             compared,
             calibration=learn.paths,
             validation=judge,
-            most=max_map_drop,
+            max_map_drop=max_map_drop,
             on_problem=on_problem,
         )
 

@@ -1,4 +1,4 @@
-"""A system as a graph that takes decoded photos and does all else itself."""
+"""A system and its preprocessing as one ONNX graph, from decoded photos to scores."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
 
 STEPS = 2**22
-"""Into how many parts Pillow divides a weight of 1."""
+"""Steps between 0 and 1 to which Pillow rounds a resampling weight."""
 
 COARSE = 2**12
-"""Into how many its first twelve bits do."""
+"""Steps between 0 and 1 of the upper twelve bits of a weight."""
 
 FOLDED = 2**32
-"""Bytes up to which a constant is computed once and for all."""
+"""Bytes up to which a constant expression is folded at export."""
 
 
 class GraphOutputs(NamedTuple):
-    """What the graph says of ``B`` photos, all float32.
+    """Outputs of the graph for ``B`` photos, all float32.
 
     Attributes:
-        probabilities: ``(B, L)`` in [0, 1], the sigmoid of the logits over the temperature.
+        probabilities: ``(B, L)`` in [0, 1], the sigmoid of logits / temperature.
         maps: ``(B, L, h, w)``, in logits.
-        embedding: ``(B, D)``.
-        logits: ``(B, L)``.
-        features: ``(B, D, h, w)``, of which embeddings are made.
+        embedding: ``(B, D)``, the pooled features.
+        logits: ``(B, L)``, before the temperature.
+        features: ``(B, D, h, w)``, the feature grid that embeddings are pooled from.
     """
 
     probabilities: Tensor
@@ -42,18 +42,18 @@ class GraphOutputs(NamedTuple):
 
 
 class ExportedGraph(nn.Module):
-    """All that lies between a decoded photo and its scores.
+    """Resizing, network and sigmoid in one module.
 
-    A photo is resized as `as_square` does it; one of the right size comes out as it is.
+    Photos are resized as `as_square` does it; a photo of the right size stays unchanged.
 
     Deviations:
-        Pillow's weights are whole numbers, here they are float32 rounded to them. In one of ten
-        thousand values of a resized photo it makes a difference of one level of 255.
+        Pillow's weights are integers; here they are float32, rounded to the same steps. One in ten
+        thousand values of a resized photo differs by one level of 255.
 
     Args:
-        system: In evaluation mode.
-        side: That photos are resized to, in pixels.
-        temperature: What logits are divided by.
+        system: The system, in evaluation mode.
+        side: Side of the square that photos are resized to, in pixels.
+        temperature: Divisor of the logits.
     """
 
     def __init__(self, system: System, side: int, temperature: float) -> None:
@@ -84,16 +84,21 @@ class ExportedGraph(nn.Module):
 
 
 def resize_weights(length: int, side: int) -> Tensor:
-    """What each pixel of a row gives to each of the resized row: ``(side, length)`` float32.
+    """Compute the weights that resample a row of pixels: ``(side, length)`` float32.
 
-    Bilinear and antialiased: the weight falls to nothing over one pixel, or over a resized one
-    where that is larger. As a matrix it is the same in every program that runs graphs; their own
-    resizing differs. Weights are rounded as Pillow's are: where what a pixel becomes lies half way
-    between two levels, as it often does in sizes of small common fractions, rounding decides.
+    Bilinear and antialiased: a weight falls linearly to 0 over one pixel of the photo or of the
+    resized photo, whichever is larger. As a matrix product, resizing is the same in every program
+    that runs the graph, whereas their own resize operators differ. Weights are rounded as Pillow
+    rounds them, since a pixel often lies exactly between two levels when sizes share a factor.
+
+    Example:
+        >>> resize_weights(4, 2)
+        tensor([[0.4286, 0.4286, 0.1429, 0.0000],
+                [0.0000, 0.1429, 0.4286, 0.4286]])
     """
     places = torch.arange(length, dtype=torch.float32)
     count = places[-1] + 1
-    # In units of 1 / (2 * side) of a pixel all of it is whole numbers, which float32 holds exactly.
+    # In units of 1 / (2 * side) of a pixel all of these are integers, which float32 holds exactly.
     centres = (2 * torch.arange(side, dtype=torch.float32) + 1) * count - side
     reach = 2 * count.clamp(min=side)
     weights = (reach - (2 * side * places - centres[:, None]).abs()).clamp(min=0)
@@ -101,16 +106,17 @@ def resize_weights(length: int, side: int) -> Tensor:
 
 
 def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has no public type
-    """Make an ONNX program of a graph, for any number of photos of any size.
+    """Translate a graph into an ONNX program for any number of photos of any size.
 
-    What depends on labels alone, such as classifiers that a label graph makes, becomes a constant.
+    Whatever depends on labels alone, such as classifiers generated from a label graph, becomes a
+    constant.
 
     Raises:
         DataError: If ONNX cannot express the system.
     """
     from onnxscript.optimizer import optimize_ir
 
-    # Two photos, so that no size is 1 and taken for a constant.
+    # Two photos: the exporter takes a size of 1 for a constant.
     photos = torch.zeros(2, graph.side + 32, graph.side + 64, 3, dtype=torch.uint8)
     sizes = {0: "photos", 1: "height", 2: "width"}
     free = ({axis: torch.export.Dim(name) for axis, name in sizes.items()},)
@@ -125,10 +131,10 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
                 output_names=list(OUTPUTS),
                 verbose=False,
             )
-        assert program is not None  # it is the way without dynamo that returns nothing
-        # By itself it folds small constants only.
+        assert program is not None  # only the exporter without dynamo returns None
+        # The exporter itself folds small constants only.
         optimize_ir(program.model, input_size_limit=FOLDED, output_size_limit=FOLDED)
-    # The exporter raises whatever its passes raise.
+    # The exporter's passes raise exceptions of any kind.
     except Exception as error:
         system = type(graph.system).__name__
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -138,10 +144,11 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
 
 
 def _whole_levels(weights: Tensor, pixels: Tensor) -> Tensor:
-    """``(S, N), (..., N, M) -> (..., S, M)``: the weighted sums, rounded half up, exactly.
+    """Compute weighted sums, rounded half up: ``(S, N), (..., N, M) -> (..., S, M)``.
 
-    A weight of 22 bits times a level of 8 is more than float32 holds; twelve bits of the weight are
-    not, nor are the ten others, whose sum is added to the fraction alone.
+    A weight of 22 bits times a level of 8 bits exceeds the 24 bits of float32. The products of the
+    upper 12 bits fit, and so do those of the lower 10, which are added to the fraction only; the
+    result is exact.
     """
     coarse = (weights * COARSE).floor() / COARSE
     sums = coarse @ pixels + 0.5

@@ -1,7 +1,7 @@
-"""A trained model as one file that runs without torch: ONNX, or OpenVINO's format.
+"""Export a trained model to a file that runs without torch: ONNX or OpenVINO.
 
-Names, thresholds and what was recorded of the model are in the file. Before it is delivered it is
-run, and compared with the model.
+The file holds the labels, thresholds and facts of the model as well. It is run and compared with
+the model before it replaces an existing file.
 """
 
 from __future__ import annotations
@@ -32,31 +32,34 @@ Form = Literal["onnx", "openvino"]
 ENDINGS: dict[Form, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
 TOLERANCE = 0.01
-"""Largest difference of a score, on any photo, with which a file in float32 is delivered."""
+"""Largest difference of a score on any photo with which a float32 file is kept."""
 
 
 def export_model(
     model: LoadedModel,
-    file: Path,
-    photos: Iterable[Path],
+    file: Path | str,
+    photos: Iterable[Path | str],
     *,
     on_problem: OnProblem | None = None,
 ) -> Agreement:
-    """Write a model in float32, if the file then says what the model says.
+    """Export a model in float32, if the file agrees with the model.
 
     Args:
-        model: On the CPU.
-        file: Replaced when all is well; its ending, one of `ENDINGS`, decides the form.
-        photos: What the two are compared on.
-        on_problem: Called with a photo that cannot be read, which is left out, and why.
+        model: The model, on the CPU.
+        file: File to write, ``.onnx`` or ``.xml`` (OpenVINO); an existing one is replaced only if
+            the new one agrees with the model.
+        photos: Photos to compare the file with the model on.
+        on_problem: Called with each photo that cannot be read and the reason; it is skipped.
 
     Raises:
-        DataError: If something to export with is not installed, the system cannot be exported, no
-            photo can be read, or the file differs by more than `TOLERANCE`.
+        DataError: If the file has another suffix, a package needed for export is missing, the
+            system cannot be exported, no photo can be read, or a score differs by more than
+            `TOLERANCE`.
     """
+    file = checked_suffix(file)
     with written_onnx(model) as graph, delivering(graph, file) as written:
         network = open_network(written, precision="float32")
-        agreement = compare(model, network, photos, on_problem=on_problem)
+        agreement = compare(model, network, map(Path, photos), on_problem=on_problem)
         if agreement.scores > TOLERANCE:
             msg = (
                 f"expected scores within {TOLERANCE} of the model's, got a difference of "
@@ -66,12 +69,30 @@ def export_model(
     return agreement
 
 
-@contextmanager
-def written_onnx(model: LoadedModel) -> Iterator[Path]:
-    """Give a temporary ONNX file of a model.
+def checked_suffix(file: Path | str) -> Path:
+    """Return the path of a file to write, if its suffix is that of a format.
 
     Raises:
-        DataError: If the system cannot be exported, or what exports is not installed.
+        DataError: If the suffix is another.
+
+    Example:
+        >>> checked_suffix("model.pt")
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected a file ending in .onnx or .xml, got 'model.pt'
+    """
+    file = Path(file)
+    if file.suffix.lower() not in ENDINGS.values():
+        msg = f"expected a file ending in {' or '.join(ENDINGS.values())}, got {str(file)!r}"
+        raise DataError(msg)
+    return file
+
+
+@contextmanager
+def written_onnx(model: LoadedModel) -> Iterator[Path]:
+    """Write a model to a temporary ONNX file, and yield its path.
+
+    Raises:
+        DataError: If the system cannot be exported, or a package needed for that is missing.
     """
     _check_installed()
     if not model.system.portable:
@@ -90,21 +111,21 @@ def written_onnx(model: LoadedModel) -> Iterator[Path]:
 
 @contextmanager
 def delivering(graph: Path, file: Path) -> Iterator[Path]:
-    """Give a file in the form that ``file`` asks for, which takes its place if the block succeeds.
+    """Yield a temporary file in the format of ``file``, and move it there if the block succeeds.
 
     Args:
-        graph: In ONNX.
-        file: Its ending is one of `ENDINGS`. With ``.xml`` the weights come to lie beside it.
+        graph: An ONNX file.
+        file: Its suffix is one of `ENDINGS`. With ``.xml`` the weights are written beside it.
 
     Raises:
-        DataError: If OpenVINO is asked for and not installed.
+        DataError: If OpenVINO is needed and not installed.
     """
     with TemporaryDirectory(prefix="tagsight-") as folder:
         written = Path(folder) / f"delivered{file.suffix.lower()}"
         if file.suffix.lower() == ENDINGS["openvino"]:
             _write_openvino(graph, written)
             yield written
-            # The weights first: the description names them by their digest.
+            # Weights first: a description is of no use without those that its digest names.
             _put(weights_file(written), weights_file(file))
         else:
             written = graph
@@ -120,11 +141,11 @@ def _write_openvino(graph: Path, file: Path) -> None:
         raise DataError(msg) from error
     import onnx
 
-    said = {one.key: one.value for one in onnx.load(graph).metadata_props}
+    metadata = {one.key: one.value for one in onnx.load(graph).metadata_props}
     model = ov.Core().read_model(graph)
     ov.save_model(model, file, compress_to_fp16=False)
-    # Its description is written once more, now that the weights can be named in it.
-    model.set_rt_info(said[KEY], [KEY])
+    # The digest of the weights, which it contains, is only known once they are written.
+    model.set_rt_info(metadata[KEY], [KEY])
     model.set_rt_info(weights_digest(file), [WEIGHTS_KEY])
     model.set_rt_info(UNSEALED, [SEAL_KEY])
     ov.save_model(model, file, compress_to_fp16=False)

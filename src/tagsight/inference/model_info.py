@@ -1,4 +1,4 @@
-"""What a model says of itself, whatever runs it: an exported file has it beside its graph."""
+"""Description of a model, whatever runs it; an exported file holds it beside its graph."""
 
 from __future__ import annotations
 
@@ -15,20 +15,25 @@ MOST_LINKS = 2_000
 
 
 class LabelLink(Settings):
-    """An edge of a label graph, which says what one label's classifier takes from another."""
+    """Directed edge of a label graph, along which one label's classifier informs another's.
+
+    Example:
+        >>> LabelLink(source=0, target=2, weight=0.8).target
+        2
+    """
 
     source: int = Field(ge=0)
-    """Index of the label that gives."""
+    """Index of the label that the edge starts from."""
 
     target: int = Field(ge=0)
-    """Index of the label that takes."""
+    """Index of the label that the edge leads to."""
 
     weight: float = Field(ge=0, le=1)
-    """The probability that the edge was made for."""
+    """Conditional probability that the edge stands for."""
 
 
 class ModelInfo(Settings):
-    """How to read a network's outputs, and where they come from."""
+    """Meaning of a network's outputs, and the origin of the model."""
 
     format: Literal[2] = 2
     """Version of this description."""
@@ -43,34 +48,34 @@ class ModelInfo(Settings):
     """A key of `tagsight.systems.SYSTEMS`."""
 
     recipe: str
-    """Name of the recipe that it was trained by."""
+    """Name of the recipe that the model was trained with."""
 
     labels: tuple[str, ...] = Field(min_length=1, max_length=MOST_LABELS)
     """Names, in the order of the outputs."""
 
     decision: dict[str, JsonValue]
-    """A `Decision`."""
+    """Thresholds and temperature, as `Decision.as_dict` gives them."""
 
     image_size: int = Field(gt=0, le=8192)
     """Side of the square that photos are warped to, in pixels."""
 
     embedding_size: int = Field(gt=0, le=2**20)
-    """Length of an embedding."""
+    """Dimension D of an embedding."""
 
     pooling: Pooling
-    """How an embedding is made of the feature grid."""
+    """How the feature grid is pooled to an embedding."""
 
     maps_add_up: bool
-    """Whether a label's map averages to its logit."""
+    """Whether the mean of a label's map is its logit."""
 
     probabilities: bool
-    """Whether scores are probabilities; otherwise they only rank."""
+    """Whether scores are probabilities; otherwise they only rank labels."""
 
     links: tuple[LabelLink, ...] = Field((), max_length=MOST_LINKS)
-    """The label graph's strongest edges, if the system has one that labels were counted for."""
+    """Strongest edges of the label graph, if the system has one counted on training photos."""
 
     facts: dict[str, JsonValue]
-    """What was recorded of the model: hashes of data and split, metrics."""
+    """Recorded facts: digests of data and split, metrics."""
 
     card: str
     """The model card, in Markdown."""
@@ -87,9 +92,9 @@ class ModelInfo(Settings):
         return self
 
     def fitted_decision(self) -> Decision:
-        """The thresholds and the temperature that were fitted with the model.
+        """Return the thresholds and the temperature that were fitted with the model.
 
         Raises:
-            DataError: If they are not of these labels, or out of their range.
+            DataError: If they belong to other labels or are out of range.
         """
         return Decision.from_dict(self.decision, self.labels)

@@ -1,7 +1,8 @@
-"""A graph in whole numbers of 8 bits, and what that costs."""
+"""Quantise an exported model to 8 bits, and measure the loss of mAP."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from tagsight.errors import DataError
 from tagsight.inference.agreement import compare
-from tagsight.inference.exporting import delivering, written_onnx
+from tagsight.inference.exporting import checked_suffix, delivering, written_onnx
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.exported import PHOTOS
 from tagsight.inference.networks.seal import seal
@@ -18,7 +19,6 @@ from tagsight.metrics.classification import average_precision, mean_average_prec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from tagsight.inference.networks.base import Network
 
 CALIBRATED = 256
-"""Training photos that the range of each layer's values is taken from, at most."""
+"""Most training photos that the range of each layer's activations is estimated on."""
 
 
 class Quantized(NamedTuple):
-    """What an export in 8 bits has come to.
+    """Outcome of an 8-bit export.
 
     Attributes:
-        agreement: Of the file and the model.
-        before: mAP of the graph in float32, in percent.
-        after: mAP of the file.
-        photos: That both were measured on.
+        agreement: Agreement of the file with the model.
+        before: mAP of the float32 graph, in percent.
+        after: mAP of the 8-bit file, in percent.
+        photos: Number of photos that both were measured on.
     """
 
     agreement: Agreement
@@ -49,30 +49,31 @@ class Quantized(NamedTuple):
 
 def export_quantized(
     model: LoadedModel,
-    file: Path,
-    photos: Iterable[Path],
+    file: Path | str,
+    photos: Iterable[Path | str],
     *,
     calibration: Sequence[Path],
     validation: Annotations,
-    most: float,
+    max_map_drop: float,
     on_problem: OnProblem | None = None,
 ) -> Quantized:
-    """Write a model whose convolutions compute in 8 bits, unless it loses too much by it.
+    """Export a model whose convolutions compute in 8 bits, unless its mAP drops too far.
 
-    Everything but convolutions stays in float32: a map still averages to its logit where it did.
+    Everything but convolutions stays in float32, so that the mean of a map still is the logit.
 
     Args:
-        model: On the CPU.
+        model: The model, on the CPU.
         file: As in `tagsight.inference.exporting.export_model`.
-        photos: What file and model are compared on.
-        calibration: Training photos, to learn the ranges of values from.
+        photos: Photos to compare the file with the model on.
+        calibration: Training photos that the ranges of activations are estimated on.
         validation: Labelled photos that mAP is measured on.
-        most: Allowed drop of mAP, in points of percent.
-        on_problem: Called with one of ``photos`` that cannot be read, and why.
+        max_map_drop: Allowed drop of mAP, in percentage points.
+        on_problem: Called with each of ``photos`` that cannot be read and the reason.
 
     Raises:
-        DataError: If the model cannot be exported, or the drop is larger.
+        DataError: If the model cannot be exported, or mAP drops by more.
     """
+    file = checked_suffix(file)
     with written_onnx(model) as graph:
         reference = open_network(graph)
         quantized = graph.with_name("quantized.onnx")
@@ -80,14 +81,14 @@ def export_quantized(
         with delivering(quantized, file) as written:
             network = open_network(written)
             before, after = (_map(each, validation) for each in (reference, network))
-            if before - after > most:
+            if before - after > max_map_drop:
                 msg = (
-                    f"expected an mAP at most {most:g} below that in float32, {before:.2f}, got "
-                    f"{after:.2f}: the file is not written; allow more with --max-map-drop, or "
-                    "export without --int8"
+                    f"expected an mAP at most {max_map_drop:g} below {before:.2f}, that in "
+                    f"float32, got {after:.2f}, so the file is not written; raise "
+                    "`max_map_drop`, or export without `int8`"
                 )
                 raise DataError(msg)
-            agreement = compare(model, network, photos, on_problem=on_problem)
+            agreement = compare(model, network, map(Path, photos), on_problem=on_problem)
     return Quantized(agreement, before, after, len(validation))
 
 
@@ -98,12 +99,12 @@ def _pixels(network: Network, photos: Sequence[Path]) -> Iterator[NDArray[np.uin
 
 
 def quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) -> None:
-    """Write a graph whose convolutions compute in 8 bits, but for the first, which sees pixels.
+    """Quantise all convolutions of a graph to 8 bits but the first, whose input is pixels.
 
     Args:
-        graph: In ONNX, in float32.
+        graph: ONNX file in float32.
         quantized: The file to write.
-        pixels: Photos ``(1, S, S, 3)`` uint8, to learn the ranges of values from.
+        pixels: Photos ``(1, S, S, 3)`` uint8 that the ranges of activations are estimated on.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
@@ -125,10 +126,10 @@ def quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) 
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
-        # The widest range of many photos would leave few steps for what is usual.
+        # The extremes of many photos would leave few of the 256 steps for common values.
         extra_options={"CalibMovingAverage": True},
     )
-    # ONNX Runtime names its own operators and others as possible, used or not.
+    # ONNX Runtime imports operator sets that the graph does not use; `check_onnx` refuses them.
     model = onnx.load(quantized)
     used = {node.domain for node in model.graph.node}
     for known in [one for one in model.opset_import if one.domain not in used]:

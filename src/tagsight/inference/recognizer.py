@@ -1,4 +1,4 @@
-"""Photos in, labels and evidence out: the one border between the world and the network."""
+"""Recognise photos: the one place where photos become tensors and outputs become results."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from tagsight.inference.run import Run
 
 PhotoLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
-"""A photo: its path, its file's bytes, a Pillow image, or an array (height, width, 3) uint8."""
+"""A photo: a path, the bytes of a file, a Pillow image, or an array (height, width, 3) uint8."""
 
 OnError = Callable[[PhotoLike, DataError], object]
 
 BATCH_SIZE = 16
-"""Photos per forward pass: the activations of more no longer fit into a processor's cache."""
+"""Photos per forward pass: the activations of more do not fit into the cache of a processor."""
 
 
 class Prepared(NamedTuple):
-    """A photo as the network takes it.
+    """A photo prepared for the network.
 
     Attributes:
-        path: Where the photo came from, or None if it was no file.
+        path: File of the photo, or None if it did not come from a file.
         pixels: ``(S, S, 3)`` uint8.
         size: Width and height of the photo in pixels, upright.
     """
@@ -52,14 +52,20 @@ class Prepared(NamedTuple):
 
 
 class Recognizer:
-    """A model at work. It keeps nothing between calls; threads may share it.
+    """Recognises photos with a model. It has no state; threads may share it.
 
     Args:
-        network: What runs the model.
-        decision: The thresholds to decide by; by default those that were fitted with the model.
+        network: Runs the model.
+        decision: Thresholds and temperature; by default those fitted with the model.
         batch_size: Photos per forward pass.
-        max_pixels: Most pixels of a photo; a larger one is not decoded.
+        max_pixels: Most pixels of a photo; a larger photo is not decoded.
         max_memory: Most bytes that decoding a photo may take.
+
+    Example:
+        >>> recognizer = Recognizer.load("runs/first/model")  # doctest: +SKIP
+        >>> recognizer("photo.jpg").labels  # doctest: +SKIP
+        [Label(name='dog', score=0.93), Label(name='person', score=0.71)]
+        >>> [result.labels for result in recognizer.recognize(["a.jpg", "b.jpg"])]  # doctest: +SKIP
     """
 
     def __init__(
@@ -88,15 +94,17 @@ class Recognizer:
         batch_size: int = BATCH_SIZE,
         max_pixels: int = MAX_PIXELS,
     ) -> Self:
-        """Open a model folder, which torch runs, or an exported file, which needs no torch.
+        """Open a model folder, or an exported file, which needs no torch.
 
         Args:
-            model: The folder, or an ``.onnx`` or ``.xml`` file of `tagsight export`.
-            device: A device of what runs it, or ``auto``: of a folder the GPU if there is one.
-            precision: Of the encoder; ``auto`` is float32, in which folder and file say the same.
-            workers: Threads that decode photos; by default one for each processor, at most 16.
+            model: A model folder, or an ``.onnx`` or ``.xml`` file.
+            device: Device such as ``cpu`` or ``cuda``; ``auto`` is the GPU for a folder, if there
+                is one, and the CPU for a file.
+            precision: Precision of the encoder; ``auto`` is float32, in which folder and file
+                agree.
+            workers: Threads that decode photos; by default one per processor, at most 16.
             batch_size: Photos per forward pass.
-            max_pixels: Most pixels of a photo; a larger one is not decoded.
+            max_pixels: Most pixels of a photo; a larger photo is not decoded.
 
         Raises:
             DataError: If the model or the device cannot be used.
@@ -106,35 +114,39 @@ class Recognizer:
 
     @property
     def info(self) -> ModelInfo:
-        """What the model says of itself."""
+        """Description of the model."""
         return self.network.info
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the labels that the model knows."""
+        """Names of the labels that the model knows."""
         return self.info.labels
 
     def at(self, strictness: Strictness) -> Self:
-        """A recognizer that wants more or less of a label (`Decision.at`); this one stays."""
+        """Return a recognizer with higher or lower thresholds (see `Decision.at`)."""
         return self._like_this(self.network, self.decision.at(strictness))
 
-    def add_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
-        """A recognizer of further labels, which the model was never trained on; this one stays.
+    def add_labels(self, names: Sequence[str], *, vectors: Path | str | None = None) -> Self:
+        """Return a recognizer that also knows labels the model was not trained on.
 
         Args:
-            names: The ``K`` new labels, which stand behind the others.
-            vectors: The file of word vectors that the model was trained with; by default those of
+            names: The ``K`` new labels, appended to the others.
+            vectors: File of the word vectors that the model was trained with; by default those of
                 the extra ``glove``.
 
         Raises:
-            DataError: As `new_labels.add_labels` does, first of all if the model's system
-                learns each label from photos; or if the model is an exported file.
+            DataError: As in `tagsight.checkpoint.new_labels.add_labels`, for example if the
+                system learns each label from photos; or if the model is an exported file.
         """
-        network = self.network.with_labels(names, vectors=vectors)
+        file = None if vectors is None else Path(vectors)
+        network = self.network.with_labels(names, vectors=file)
         return self._like_this(network, self.decision.extended(len(names)))
 
     def __call__(self, photo: PhotoLike) -> Result:
         """Recognise one photo.
+
+        Args:
+            photo: The photo; if it is not a file, the result keeps a reference to it.
 
         Raises:
             DataError: If the photo cannot be read.
@@ -145,18 +157,18 @@ class Recognizer:
     def recognize(
         self, photos: Iterable[PhotoLike], *, on_error: OnError | None = None
     ) -> Iterator[Result]:
-        """Recognise photos, in their order, as many as there may be.
+        """Recognise any number of photos, in order.
 
-        Batches are decoded and recognised side by side (`Network.pipeline`); what is held at any
-        time does not depend on the number of photos.
+        Batches are decoded and recognised in parallel (see `Network.pipeline`); memory does not
+        grow with the number of photos.
 
         Args:
-            photos: Drawn one by one.
-            on_error: Called with a photo that cannot be read, which is left out. Without it the
-                error is raised, after the results of the photos before.
+            photos: Photos, consumed lazily.
+            on_error: Called with each photo that cannot be read and the error; the photo is
+                skipped. Without it the error is raised, after the results of earlier photos.
 
         Raises:
-            DataError: If a photo cannot be read.
+            DataError: If a photo cannot be read and there is no ``on_error``.
         """
         if isinstance(photos, str | bytes | Path | Image.Image):
             msg = "expected several photos, got one: recognizer(photo) takes one, [photo] is a list"
@@ -166,12 +178,12 @@ class Recognizer:
         return _readable(chain.from_iterable(done), on_error)
 
     def answers(self, photos: Sequence[PhotoLike]) -> list[Result | DataError]:
-        """Recognise the photos of one batch in this thread; one that cannot be read is an error."""
+        """Recognise one batch in this thread, with an error in place of each unreadable photo."""
         outcomes = self._outcomes(self._prepared_batch(photos))
         return [one.error if isinstance(one, _Unreadable) else one for one in outcomes]
 
     def embed(self, photos: Iterable[PhotoLike]) -> Iterator[NDArray[np.float32]]:
-        """Describe photos, in their order, by the pooled features: ``(D,)`` float32 each.
+        """Compute the embeddings of photos, in order: ``(D,)`` float32 each.
 
         Raises:
             DataError: If a photo cannot be read.
@@ -179,7 +191,7 @@ class Recognizer:
         return (result.embedding for result in self.recognize(photos))
 
     def embed_region(self, photo: PhotoLike, region: Region) -> NDArray[np.float32]:
-        """Describe a part of a photo by the features there, pooled as those of whole photos are.
+        """Compute the embedding of a part of a photo (see `region_vector`).
 
         Args:
             photo: The photo.
@@ -189,14 +201,14 @@ class Recognizer:
             ``(D,)`` float32.
 
         Raises:
-            DataError: If the photo cannot be read, or the region has no part of it.
+            DataError: If the photo cannot be read, or the region lies outside it.
         """
         prepared = self._prepared(photo)
         (features,) = self.network.features(prepared.pixels[None])
         return region_vector(features, region, prepared.size, self.info.pooling)
 
     def pixels(self, photo: PhotoLike) -> NDArray[np.uint8]:
-        """Make a photo what the network sees: ``(S, S, 3)`` uint8.
+        """Return a photo as the network gets it: ``(S, S, 3)`` uint8.
 
         Raises:
             DataError: If the photo cannot be read.
@@ -204,11 +216,11 @@ class Recognizer:
         return self._prepared(photo).pixels
 
     def grad_cam(self, photo: PhotoLike, labels: Sequence[int]) -> NDArray[np.float32]:
-        """Explain a photo by Grad-CAM (`systems.gradcam`), to compare it with the model's maps.
+        """Compute Grad-CAM maps of a photo, to compare with the model's own maps.
 
         Args:
             photo: The photo.
-            labels: Indices of the labels that are asked about.
+            labels: Indices of labels.
 
         Returns:
             ``(len(labels), h, w)`` float32, at least 0.
@@ -221,26 +233,26 @@ class Recognizer:
 
     @property
     def least_side(self) -> int:
-        """Pixels that a photo's width and height may be reduced to when it is decoded."""
+        """Width and height in pixels to which decoding may reduce a photo."""
         return decoding_side(self.info.image_size)
 
     def prepare(self, photo: Image.Image, path: Path | None = None) -> Prepared:
-        """Prepare a photo for the network that `open_photo` has decoded.
+        """Prepare a photo that `open_photo` has decoded.
 
         Args:
-            photo: Of at least `least_side` pixels, or its own size if that is less.
-            path: Where it came from, if it was a file.
+            photo: The photo, reduced at most to `least_side`.
+            path: Its file, if it came from one.
         """
         return Prepared(path, as_square(photo, self.info.image_size), whole_size(photo))
 
     def results(self, batch: Sequence[Prepared]) -> list[Result]:
-        """Recognise the prepared photos of one batch."""
+        """Recognise one batch of prepared photos."""
         if not batch:
             return []
         logits, maps, embedding = self.network(np.stack([photo.pixels for photo in batch]))
         scores = self.decision.scores(logits)
         predicted = self.decision.predicted(scores)
-        # A row is copied: whoever keeps one result is not to keep its batch.
+        # Rows are copied: a view would keep the arrays of the whole batch in memory.
         return [
             Result(
                 path=photo.path,

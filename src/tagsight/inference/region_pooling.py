@@ -1,4 +1,4 @@
-"""A part of a photo, described by the features there."""
+"""Embeddings of parts of photos."""
 
 from __future__ import annotations
 
@@ -20,23 +20,30 @@ Region = tuple[float, float, float, float]
 def region_vector(
     features: NDArray[np.float32], region: Region, size: tuple[int, int], pooling: Pooling
 ) -> NDArray[np.float32]:
-    """Reduce a part of a feature grid to one vector: ``(D, h, w) -> (D,)``.
+    """Pool the features in a region to one vector: ``(D, h, w) -> (D,)``.
 
-    Over the whole photo it is its embedding. A cell that the region cuts counts by the part within
-    for a mean, and whole for a maximum.
+    The vector of the whole photo is its embedding. A cell that is partly in the region is weighted
+    by that part in a mean, and counts fully in a maximum.
 
     Args:
-        features: Constant over each cell of the grid, which covers the photo.
-        region: A part of the photo; what lies beyond the photo is cut off.
+        features: ``(D, h, w)`` float32, the feature grid, which covers the photo.
+        region: A part of the photo, cropped to the photo.
         size: Width and height of the photo in pixels.
-        pooling: How embeddings are made of grids.
+        pooling: How the model pools its feature grid.
 
     Raises:
-        DataError: If the region has no part of the photo.
+        DataError: If the region and the photo do not overlap.
+
+    Example:
+        >>> features = np.array([[[1, 3]]], dtype=np.float32)
+        >>> region_vector(features, (0, 0, 6, 4), size=(8, 4), pooling="average").round(3)
+        array([1.667], dtype=float32)
+        >>> region_vector(features, (0, 0, 6, 4), size=(8, 4), pooling="max")
+        array([3.], dtype=float32)
     """
     left, top, width, height = region
-    rows = _shares(top / size[1], (top + height) / size[1], features.shape[1])
-    columns = _shares(left / size[0], (left + width) / size[0], features.shape[2])
+    rows = _coverage(top / size[1], (top + height) / size[1], features.shape[1])
+    columns = _coverage(left / size[0], (left + width) / size[0], features.shape[2])
     coverage = rows[:, None] * columns
     if not (width > 0 and height > 0 and coverage.any()):
         msg = (
@@ -45,14 +52,14 @@ def region_vector(
         )
         raise DataError(msg)
     if pooling == "max":
-        most: NDArray[np.float32] = features[:, coverage > 0].max(1)
-        return most
+        maximum: NDArray[np.float32] = features[:, coverage > 0].max(1)
+        return maximum
     mean: NDArray[np.float32] = np.einsum("dhw,hw->d", features, coverage / coverage.sum())
     return mean
 
 
-def _shares(start: float, end: float, cells: int) -> NDArray[np.float32]:
-    """The share of each cell of an axis that lies between a start and an end: ``(cells,)``."""
-    lines = np.arange(cells + 1) / cells
-    within = np.minimum(end, lines[1:]) - np.maximum(start, lines[:-1])
+def _coverage(start: float, end: float, cells: int) -> NDArray[np.float32]:
+    """Fraction of each cell of an axis between ``start`` and ``end`` in [0, 1]: ``(cells,)``."""
+    edges = np.arange(cells + 1) / cells
+    within = np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1])
     return (within.clip(min=0) * cells).astype(np.float32)

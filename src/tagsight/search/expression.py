@@ -1,8 +1,8 @@
-"""Which labels a photo must have: ``dog and not (person or "dining table")``.
+"""Boolean expressions over labels: ``dog and not (person or "dining table")``.
 
-A label is a name that the index knows, in quotes or not; a quote within quotes is doubled.
-``dog >= 0.8`` asks for a score instead of the model's threshold. ``not`` binds before ``and``, and
-``and`` before ``or``.
+A label is a name in the index, with or without quotes; a quote within quotes is doubled. ``dog >=
+0.8`` compares the score with a number instead of the model's threshold. ``not`` binds more tightly
+than ``and``, and ``and`` more tightly than ``or``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST, DEEPEST = 10_000, 50
-"""Characters of an expression, and parentheses and negations within one another."""
+"""Most characters of an expression, and most nested parentheses and negations."""
 
 _TOKEN = re.compile(
     r"""\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|(>=|[()])|([^\s()"'>][^\s()">]*))"""
@@ -27,12 +27,12 @@ _WORDS = {"and", "or", "not"}
 
 @dataclass(frozen=True)
 class Has:
-    """A photo with a label: by its threshold, or from a score on.
+    """Matches photos with a label: those found by threshold, or with at least some score.
 
     Args:
-        label: Its place among the labels.
-        name: Its name.
-        score: In [0, 1], or None for the threshold.
+        label: Index of the label.
+        name: Name of the label.
+        score: Least score in [0, 1], or None for the model's threshold.
     """
 
     label: int
@@ -42,21 +42,21 @@ class Has:
 
 @dataclass(frozen=True)
 class Not:
-    """A photo that another expression does not hold for."""
+    """Matches photos that another expression does not match."""
 
     of: Expression
 
 
 @dataclass(frozen=True)
 class Both:
-    """A photo that all of several expressions hold for."""
+    """Matches photos that all of several expressions match."""
 
     of: tuple[Expression, ...]
 
 
 @dataclass(frozen=True)
 class Either:
-    """A photo that one of several expressions holds for."""
+    """Matches photos that at least one of several expressions matches."""
 
     of: tuple[Expression, ...]
 
@@ -65,14 +65,18 @@ Expression = Has | Not | Both | Either
 
 
 def parse(text: str, names: Sequence[str]) -> Expression:
-    """Read an expression.
+    """Parse an expression.
 
     Args:
-        text: What a person wrote.
+        text: The expression.
         names: The ``L`` labels of the index.
 
     Raises:
-        DataError: If it is malformed, or a label is none of these.
+        DataError: If the expression is malformed, or names a label that is not in the index.
+
+    Example:
+        >>> parse("not dog >= 0.8", ["cat", "dog"])
+        Not(of=Has(label=1, name='dog', score=0.8))
     """
     if len(text) > LONGEST:
         msg = f"expected an expression of at most {LONGEST:,} characters, got {len(text):,}"
@@ -86,7 +90,12 @@ def parse(text: str, names: Sequence[str]) -> Expression:
 
 
 def wanted(expression: Expression) -> frozenset[int]:
-    """The labels that a photo may be found for, to put the surest photos first."""
+    """Return the labels that are not negated; results are ranked by their scores.
+
+    Example:
+        >>> sorted(wanted(parse("dog and not cat", ["cat", "dog"])))
+        [1]
+    """
     match expression:
         case Has(label):
             return frozenset({label})
@@ -97,12 +106,17 @@ def wanted(expression: Expression) -> frozenset[int]:
 
 
 def condition(expression: Expression) -> str:
-    """The expression in the words of the database, over ``labels`` and ``scores``."""
+    """Translate an expression into SQL over the columns ``labels`` and ``scores``.
+
+    Example:
+        >>> condition(parse("dog and not cat >= 0.8", ["cat", "dog"]))
+        "(array_has(labels, 'dog')) AND (NOT (scores[1] >= 0.8))"
+    """
     match expression:
         case Has(_, name, None):
             return f"array_has(labels, {quoted(name)})"
         case Has(label, _, score):
-            return f"scores[{label + 1}] >= {score!r}"  # counted from 1 there
+            return f"scores[{label + 1}] >= {score!r}"  # SQL counts from 1
         case Not(of):
             return f"NOT ({condition(of)})"
         case Both(of):
@@ -112,7 +126,7 @@ def condition(expression: Expression) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as the database reads it."""
+    """Quote text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -142,6 +156,8 @@ def _tokens(text: str) -> list[_Token]:
 
 
 class _Parser:
+    """Recursive descent over tokens, with one method per level of precedence."""
+
     def __init__(self, tokens: list[_Token], names: Sequence[str]) -> None:
         self.rest = tokens
         self._names = names
@@ -190,7 +206,7 @@ class _Parser:
         text = self.rest.pop(0).text if self.rest else "nothing"
         if re.fullmatch(r"\d*\.?\d+", text) and float(text) <= 1:
             return float(text)
-        msg = f"expected a score in [0, 1] behind '>=', got {text!r}"
+        msg = f"expected a score in [0, 1] after '>=', got {text!r}"
         raise DataError(msg)
 
     def _found(self, name: str) -> int:

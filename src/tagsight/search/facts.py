@@ -1,4 +1,4 @@
-"""What an index says of itself, and what is said of one that is not sound."""
+"""Description of an index on disk, and errors of damaged indexes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 VERSION = 1
 FACTS = "index.json"
 LARGEST = 2**26
-"""Bytes of the file."""
+"""Most bytes of the file."""
 
 LONGEST = 2**16
-"""Numbers of an embedding."""
+"""Largest dimension of an embedding."""
 
 _PLACE = re.compile(r",? /\S+\.rs:\d+.*", re.DOTALL)
-"""Where in LanceDB's own source an error was raised."""
+"""Position in the source of LanceDB, which it appends to its errors."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """By what an index was made.
+    """Model that an index was made with.
 
     Args:
-        folder: Of the model.
-        model: Digest of its weights and settings.
-        names: Its ``L`` labels.
-        thresholds: Of each.
-        length: ``D`` of an embedding.
+        folder: Folder of the model.
+        model: Digest of the weights and settings.
+        names: The ``L`` labels.
+        thresholds: Threshold of each label.
+        length: Dimension ``D`` of embeddings.
     """
 
     folder: str
@@ -53,7 +53,7 @@ class _Versioned(BaseModel):
 
 
 class _Content(_Versioned):
-    """The file, whose version is known."""
+    """Content of the file in the current version."""
 
     model_config = ConfigDict(strict=True)
 
@@ -65,14 +65,14 @@ class _Content(_Versioned):
 
 
 def read_facts(folder: Path) -> Facts:
-    """Read what an index says of itself.
+    """Read the description of an index.
 
     Raises:
         DataError: If there is no index, or it is damaged or of another version.
     """
     file = folder / FACTS
     if not file.is_file():
-        msg = f"expected the folder of an index, got {folder}: 'tagsight index' makes one"
+        msg = f"expected the folder of an index, got {folder}: `tagsight.index()` makes one"
         raise DataError(msg)
     with file.open("rb") as opened:
         text = opened.read(LARGEST + 1)
@@ -84,7 +84,7 @@ def read_facts(folder: Path) -> Facts:
         if version == VERSION:
             return _facts(_Content.model_validate_json(text))
     except (ValidationError, DataError) as error:
-        msg = f"{file}: expected what 'tagsight index' writes, got something else"
+        msg = f"{file}: expected the description of an index, got something else"
         raise DataError(msg) from error
     msg = f"{file}: expected an index of version {VERSION}, got {version}: make it again"
     raise DataError(msg)
@@ -104,18 +104,18 @@ def _facts(content: _Content) -> Facts:
 
 
 @contextmanager
-def told(folder: Path) -> Iterator[None]:
-    """Say in a sentence what LanceDB raises of an index, which may be any kind of error.
+def lancedb_errors(folder: Path) -> Iterator[None]:
+    """Turn any error that LanceDB raises within the block into a `DataError`.
 
     Raises:
-        DataError: If the block raises anything but that.
+        DataError: If the block raises an error.
     """
     try:
         yield
     except (DataError, MemoryError):
         raise
     except BaseException as error:
-        # Rust's panics are no Exception, and of a type that cannot be imported.
+        # A panic in Rust is not an Exception, and its type cannot be imported.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         reason = _PLACE.sub("", str(error)).strip().partition("\n")[0]
@@ -128,9 +128,9 @@ def told(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what a panic of LanceDB prints by itself from the terminal; `told` says it in words.
+    """Discard what a panic in LanceDB writes to the terminal.
 
-    It holds for the whole process, so that nothing else should be at work.
+    This redirects standard error of the whole process, so no other thread should be running.
     """
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -1,8 +1,8 @@
-"""The index of a collection on disk: what each photo looks like, and which labels it has.
+"""Index of a collection on disk: embedding, labels and scores of each photo.
 
-A folder with ``index.json``, which says by which model it was made, and a LanceDB table
-(docs/decisions/0011-lancedb.md). The table has versions: what is being written appears all at once,
-and a crash leaves the version before.
+An index is a folder with ``index.json``, which describes the model, and a LanceDB table
+(docs/decisions/0011-lancedb.md). The table is versioned: a write is atomic, and a crash leaves the
+previous version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from tagsight.errors import DataError
 from tagsight.runtime.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
-from tagsight.search.facts import FACTS, VERSION, Facts, quiet, read_facts, told
+from tagsight.search.facts import FACTS, VERSION, Facts, lancedb_errors, quiet, read_facts
 from tagsight.search.structure import APPROXIMATE_FROM, HELD_FROM, REFINED, hold, reach
 
 if TYPE_CHECKING:
@@ -33,24 +33,24 @@ FOUND = ["path", "labels", "scores", "digest"]
 """Columns that a `Hit` is made of."""
 
 PART = 1_000
-"""Rows that are read or named at a time."""
+"""Rows that are read or deleted at a time."""
 
 TRIED, NEAREST = 50, 10
-"""Photos that the approximate search is tried on, and how many of their nearest it should find."""
+"""Photos to measure the recall of approximate search on, and neighbours of each that count."""
 
 ROUNDING = 1e-5
-"""By which two computations of one cosine may differ."""
+"""Largest difference between two computations of the same cosine."""
 
 
 class Entry(NamedTuple):
-    """A photo, as the index keeps it.
+    """A photo in an index.
 
     Attributes:
-        path: The file, absolute.
-        size: Of the file, in bytes.
-        modified: When, in nanoseconds, by its file system.
-        digest: SHA-256 of its content.
-        labels: Labels that it has by the model's thresholds.
+        path: Absolute path of the file.
+        size: Size of the file in bytes.
+        modified: Time of modification in nanoseconds.
+        digest: SHA-256 of the content.
+        labels: Labels found with the model's thresholds.
         scores: ``(L,)`` float32 in [0, 1].
         embedding: ``(D,)`` float32.
     """
@@ -65,7 +65,7 @@ class Entry(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What tells whether a photo has changed since it was indexed."""
+    """Properties that show whether a photo has changed since it was indexed."""
 
     size: int
     modified: int
@@ -73,14 +73,14 @@ class Known(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A photo that was found.
+    """A photo found by a search.
 
     Attributes:
         path: The file.
-        likeness: Cosine of its embedding and the query's, in [-1, 1]; None without a query.
-        labels: Its labels.
-        scores: ``(L,)`` float32, of all labels of the index.
-        digest: SHA-256 of its content.
+        likeness: Cosine similarity to the query in [-1, 1]; None without a query photo.
+        labels: Labels of the photo.
+        scores: ``(L,)`` float32 in [0, 1], of all labels of the index.
+        digest: SHA-256 of the content.
     """
 
     path: Path
@@ -91,17 +91,34 @@ class Hit(NamedTuple):
 
 
 class SearchIndex:
-    """An index that is open. Threads may search it together; one process writes at a time.
+    """An open index. Threads may search it in parallel; only one process may write at a time.
 
-    Use `create` or `open`. Its files may be damaged or those of somebody else, the disk full:
-    all that reads or writes raises a `DataError` then.
+    Use `create` or `open`. All methods raise `DataError` if the files of the index are damaged or
+    belong to another program, or the disk is full.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.search.expression import parse
+        >>> facts = Facts("model", "0" * 64, ("cat", "dog"), (0.5, 0.5), length=2)
+        >>> def entry(path, scores, embedding):
+        ...     labels = tuple(n for n, s in zip(facts.names, scores, strict=True) if s >= 0.5)
+        ...     vectors = (np.array(v, dtype=np.float32) for v in (scores, embedding))
+        ...     return Entry(path, 1, 1, path.encode(), labels, *vectors)
+        >>> with TemporaryDirectory() as folder:
+        ...     index = SearchIndex.create(folder, facts)
+        ...     index.put([entry("/a.jpg", (0.9, 0.1), (1, 0))])
+        ...     index.put([entry("/b.jpg", (0.2, 0.8), (3, 4))])
+        ...     (hit,) = index.like(np.array([0, 1], dtype=np.float32), count=1)
+        ...     dogs = index.having(parse("dog", facts.names), count=9)
+        >>> hit.path.name, round(hit.likeness, 3), [dog.path.name for dog in dogs]
+        ('b.jpg', 0.8, ['b.jpg'])
     """
 
     def __init__(self, folder: Path, facts: Facts, *, make: bool) -> None:
         lancedb = _lancedb()
         self.folder = folder
         self.facts = facts
-        with told(folder), quiet():
+        with lancedb_errors(folder), quiet():
             database, schema = lancedb.connect(folder), _schema(facts)
             if make:
                 self._table = database.create_table(TABLE, schema=schema, exist_ok=True)
@@ -112,21 +129,26 @@ class SearchIndex:
                 raise ValueError(msg)
 
     @classmethod
-    def create(cls, folder: Path, facts: Facts) -> SearchIndex:
+    def create(cls, folder: Path | str, facts: Facts) -> SearchIndex:
         """Open an index, or make an empty one.
 
+        Args:
+            folder: Folder of the index.
+            facts: Description of the model.
+
         Raises:
-            DataError: If there is one of another model, or the folder holds something else.
+            DataError: If the index was made with another model, or the folder has other files.
         """
+        folder = Path(folder)
         if (folder / FACTS).exists():
             known = read_facts(folder)
             if known.model != facts.model:
                 msg = (
-                    f"expected an index of this model in {folder}, got one of another: give "
-                    "another --out, or delete it"
+                    f"expected an index of this model in {folder}, got one of another: choose "
+                    "another `out`, or delete it"
                 )
                 raise DataError(msg)
-            # A crash may have come between the two, so that the table is made if there is none.
+            # A crash may have left an index without its table.
             return cls(folder, known, make=True)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             msg = f"expected an index or an empty folder for it, got {folder} with other files"
@@ -136,20 +158,21 @@ class SearchIndex:
         return cls(folder, facts, make=True)
 
     @classmethod
-    def open(cls, folder: Path) -> SearchIndex:
+    def open(cls, folder: Path | str) -> SearchIndex:
         """Open an index.
 
         Raises:
-            DataError: If there is none, or one that is damaged or of a later version.
+            DataError: If there is no index, or it is damaged or of another version.
         """
+        folder = Path(folder)
         return cls(folder, read_facts(folder), make=False)
 
     def __len__(self) -> int:
-        with told(self.folder):
+        with lancedb_errors(self.folder):
             return int(self._table.count_rows())
 
     def known(self, paths: Sequence[str]) -> dict[str, Known]:
-        """What is known of photos, by their paths; of those that are not indexed, nothing."""
+        """Return what the index knows of photos, by path; unknown photos are missing."""
         columns = ["path", "size", "modified", "digest"]
         found: dict[str, Known] = {}
         for row in self._rows(_one_of("path", paths), columns) if paths else ():
@@ -157,7 +180,7 @@ class SearchIndex:
         return found
 
     def with_content(self, digests: Sequence[bytes]) -> dict[bytes, list[str]]:
-        """The paths of photos by their content."""
+        """Return the paths of photos by the digest of their content."""
         found: dict[bytes, list[str]] = {}
         names = [f"X'{digest.hex()}'" for digest in digests]
         where = f"digest IN ({', '.join(names)})"
@@ -166,56 +189,56 @@ class SearchIndex:
         return found
 
     def put(self, entries: Sequence[Entry]) -> None:
-        """Add photos, or put them in the place of what the index had at their paths."""
+        """Add photos, or replace those with the same paths."""
         if not entries:
             return
-        with told(self.folder):
+        with lancedb_errors(self.folder):
             merge = self._table.merge_insert("path")
             merge.when_matched_update_all().when_not_matched_insert_all().execute(
                 _arrow(entries, self.facts)
             )
 
     def move(self, old: str, new: str, modified: int) -> None:
-        """Note that a photo lies elsewhere."""
+        """Update the path of a photo that has been moved."""
         values = {"path": new, "modified": modified}
-        with told(self.folder):
+        with lancedb_errors(self.folder):
             self._table.update(where=f"path = {quoted(old)}", values=values)
 
     def remove(self, paths: Sequence[str]) -> None:
-        """Forget photos."""
-        with told(self.folder):
+        """Remove photos."""
+        with lancedb_errors(self.folder):
             for start in range(0, len(paths), PART):
                 self._table.delete(_one_of("path", paths[start : start + PART]))
 
     def paths(self) -> Iterator[str]:
-        """The paths of all photos, as they come."""
+        """Yield the paths of all photos, in no particular order."""
         return (row["path"] for row in self._rows(None, ["path"]))
 
     def tidy(self) -> None:
-        """Bring together what many small writes have left, and let go of old versions."""
-        with told(self.folder):
+        """Compact the files that many small writes have left, and delete old versions."""
+        with lancedb_errors(self.folder):
             self._table.optimize()
 
     def speed_up(
         self, held_from: int = HELD_FROM, approximate_from: int = APPROXIMATE_FROM
     ) -> float | None:
-        """Make a structure that searches keep in memory, if there are many photos.
+        """Make a vector index that searches keep in memory, if there are many photos.
 
-        It holds the vectors, and searches stay exact; of very many photos it holds short forms,
-        whose nearest are compared exactly. Photos that come later are read from the table until
-        `tidy` takes them in. Where it is there, it is not made again.
+        It holds the vectors, so that searches stay exact. For very many photos it holds quantised
+        vectors instead; the nearest by these are compared exactly. Photos added later are read from
+        the table until `tidy` adds them to the vector index. An existing one is kept.
 
         Args:
-            held_from: Photos below which there is none.
-            approximate_from: Photos from which on it holds short forms.
+            held_from: Photos below which there is no vector index.
+            approximate_from: Photos from which it holds quantised vectors.
 
         Returns:
-            If it holds short forms, its recall: the share of the 10 nearest photos that it finds,
-            measured on 50 photos of the index.
+            The recall if vectors are quantised, or else None: the fraction of the 10 nearest photos
+            that a search finds, measured on 50 photos of the index.
         """
-        with told(self.folder):
+        with lancedb_errors(self.folder):
             held = hold(self._table, held_from, approximate_from)
-        if held != "short forms":
+        if held != "quantised vectors":
             return None
         tried = next(self._vectors())[:TRIED]
         least = reach(tried, self._vectors(), NEAREST) - ROUNDING
@@ -234,19 +257,19 @@ class SearchIndex:
         without: bytes | None = None,
         exact: bool = False,
     ) -> list[Hit]:
-        """Find the photos that are most like one.
+        """Find the photos most similar to a query.
 
         Args:
-            embedding: ``(D,)`` float, of the photo or of a part of it.
-            count: How many are wanted.
-            expression: What they must have.
-            without: Content that is not wanted, such as the photo's own.
-            exact: Whether all photos are compared, whatever structure there is.
+            embedding: ``(D,)`` float, of a photo or a region of it.
+            count: Most photos to return.
+            expression: Labels that the photos must have.
+            without: Digest of content to exclude, such as the query's own.
+            exact: Whether to compare all photos exactly, without quantised vectors.
         """
         conditions = [] if expression is None else [f"({condition(expression)})"]
         if without is not None:
             conditions.append(f"digest != X'{without.hex()}'")
-        with told(self.folder):
+        with lancedb_errors(self.folder):
             query = self._table.search(unit(embedding), vector_column_name="vector")
             query = query.distance_type("dot").limit(count)
             if conditions:
@@ -254,37 +277,37 @@ class SearchIndex:
             if exact:
                 query = query.bypass_vector_index()
             else:
-                query = query.nprobes(len(self)).refine_factor(REFINED)  # no part is left out
+                query = query.nprobes(len(self)).refine_factor(REFINED)  # search all partitions
             rows = query.select([*FOUND, "_distance"]).to_list()
             return [_hit(row, 1 - row["_distance"]) for row in rows]
 
     def having(self, expression: Expression, count: int) -> list[Hit]:
-        """Find the photos that an expression holds for, those with the highest scores first.
+        """Find the photos that match an expression, sorted by the sum of their scores.
 
         Args:
-            expression: What they must have.
-            count: How many are wanted.
+            expression: Labels that the photos must have.
+            count: Most photos to return.
         """
         labels = sorted(wanted(expression))
         rows = self._rows(condition(expression), FOUND)
 
-        def sureness(row: dict[str, Any]) -> tuple[float, str]:
+        def rank(row: dict[str, Any]) -> tuple[float, str]:
             return -sum(row["scores"][label] for label in labels), row["path"]
 
-        with told(self.folder):
-            return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=sureness)]
+        with lancedb_errors(self.folder):
+            return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=rank)]
 
     def _rows(self, where: str | None, columns: list[str]) -> Iterator[dict[str, Any]]:
         for batch in self._batches(where, columns):
             yield from batch.to_pylist()
 
     def _vectors(self) -> Iterator[NDArray[np.float32]]:
-        """All vectors, part by part."""
+        """Yield all vectors, in parts."""
         for batch in self._batches(None, ["vector"]):
             yield batch["vector"].flatten().to_numpy().reshape(-1, self.facts.length)
 
     def _batches(self, where: str | None, columns: list[str]) -> Iterator[Any]:
-        with told(self.folder):
+        with lancedb_errors(self.folder):
             query = self._table.search()
             if where is not None:
                 query = query.where(where)
@@ -292,7 +315,7 @@ class SearchIndex:
 
 
 def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    """An embedding of length 1, so that the product of two is their cosine."""
+    """Normalise an embedding to length 1, so that the dot product of two is their cosine."""
     length = float(np.linalg.norm(embedding))
     return (embedding / (length or 1.0)).astype(np.float32)
 
@@ -342,8 +365,8 @@ def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401
 
 
 def _lancedb() -> Any:  # noqa: ANN401 - it has no types
-    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of photos that are alike
-    os.environ.setdefault("RUST_BACKTRACE", "0")  # of its own places, which help nobody
+    os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of equal vectors
+    os.environ.setdefault("RUST_BACKTRACE", "0")
     try:
         import lancedb
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Photos into an index: new ones recognised, moved ones found again, deleted ones forgotten."""
+"""Bring an index up to date: recognise new photos, follow moved ones, remove deleted ones."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from tagsight.search.index import SearchIndex
 
 PART = 256
-"""Photos that are looked up and written at a time."""
+"""Photos that are looked up or written at a time."""
 
 
 @dataclass
 class Indexed:
-    """What came of a collection.
+    """Indexing summary.
 
     Args:
-        new: Photos that were recognised, also again because they have changed.
-        known: Photos that the index had.
-        moved: Photos that lie elsewhere now.
-        gone: Photos that are no more.
-        left_out: Photos that cannot be read.
-        interrupted: Whether somebody ended it before its time.
-        photos: In the index afterwards.
+        new: Photos that were recognised because they are new or have changed.
+        known: Photos that were in the index already.
+        moved: Photos whose path was updated.
+        gone: Photos that were removed because their files are gone.
+        left_out: Photos that could not be read.
+        interrupted: Whether Ctrl-C ended it early.
+        photos: Number of photos in the index afterwards.
     """
 
     new: int = 0
@@ -49,38 +49,38 @@ class Indexed:
 
 def index_photos(
     recognizer: Recognizer,
-    photos: Iterable[Path],
+    photos: Iterable[Path | str],
     index: SearchIndex,
     *,
     on_photo: Callable[[Path], object] | None = None,
     on_problem: Callable[[Path, str], object] | None = None,
 ) -> Indexed:
-    """Bring an index up to date with photos, in memory that their number leaves alone.
+    """Add photos to an index or update them; memory does not grow with their number.
 
-    A photo that has kept its path, size and time is not opened. Ctrl-C ends it between two parts;
-    what is done is kept, and the same once more goes on.
+    A photo is not opened if its path, size and time of modification are unchanged. Ctrl-C ends the
+    work early; what is done is kept, and a second call continues.
 
     Args:
-        recognizer: Of the index's model.
-        photos: As `find_photos` gives them, drawn one by one.
-        index: It is written to.
-        on_photo: Called with every photo that has been dealt with.
-        on_problem: Called with a photo that cannot be read, and why.
+        recognizer: Recognizer of the model that the index was made with.
+        photos: Photos, consumed lazily, for example from `find_photos`.
+        index: The index to update.
+        on_photo: Called with each photo when it is done.
+        on_problem: Called with each photo that cannot be read and the reason.
     """
     work = _Work(index, on_photo or _nothing, on_problem or _nothing)
     try:
-        work.recognise(recognizer, photos)
+        work.recognise(recognizer, map(Path, photos))
     except KeyboardInterrupt:
         work.done.interrupted = True
     return work.done
 
 
 def forget_missing(index: SearchIndex, below: Sequence[Path]) -> int:
-    """Forget the photos below folders that are not there any more; give their number.
+    """Remove photos from an index whose files are gone, and return their number.
 
     Args:
-        index: It is written to.
-        below: Folders, and photos, that were looked through.
+        index: The index to update.
+        below: Folders, and photos, to look at; other photos of the index stay.
     """
     files = tuple(str(path.absolute()) for path in below)
     folders = tuple(file.rstrip(os.sep) + os.sep for file in files)
@@ -104,13 +104,13 @@ class _Work:
         self._index = index
         self._on_photo = on_photo
         self._on_problem = on_problem
-        self._asked: dict[Path, Known] = {}  # of those that are being recognised
+        self._pending: dict[Path, Known] = {}  # photos that are being recognised
 
     def recognise(self, recognizer: Recognizer, photos: Iterable[Path]) -> None:
         entries: list[Entry] = []
         for result in recognizer.recognize(self._new(photos), on_error=self._left_out):
             assert result.path is not None
-            known = self._asked.pop(result.path)
+            known = self._pending.pop(result.path)
             entries.append(
                 Entry(
                     str(result.path),
@@ -133,7 +133,7 @@ class _Work:
 
     def _left_out(self, photo: PhotoLike, error: DataError) -> None:
         assert isinstance(photo, Path)
-        self._asked.pop(photo, None)
+        self._pending.pop(photo, None)
         self._problem(photo, str(error))
 
     def _problem(self, photo: Path, reason: str) -> None:
@@ -142,12 +142,12 @@ class _Work:
         self._on_photo(photo)
 
     def _new(self, photos: Iterable[Path]) -> Iterator[Path]:
-        """Those that must be recognised."""
+        """Yield photos that must be recognised."""
         for part in batched((photo.absolute() for photo in photos), PART):
             known = self._index.known([str(photo) for photo in part])
             changed = [photo for photo in part if not self._is_known(photo, known)]
-            self._move([photo for photo in changed if photo in self._asked])
-            yield from (photo for photo in changed if photo in self._asked)
+            self._move([photo for photo in changed if photo in self._pending])
+            yield from (photo for photo in changed if photo in self._pending)
 
     def _is_known(self, photo: Path, known: dict[str, Known]) -> bool:
         before = known.get(str(photo))
@@ -161,30 +161,30 @@ class _Work:
         except (OSError, DataError) as error:
             self._problem(photo, f"{photo}: {error}")
             return False
-        self._asked[photo] = Known(status.st_size, status.st_mtime_ns, content)
+        self._pending[photo] = Known(status.st_size, status.st_mtime_ns, content)
         return False
 
     def _move(self, photos: Sequence[Path]) -> None:
-        """Take from those to be recognised what the index has at a path without a file."""
-        places = self._index.with_content([self._asked[photo].digest for photo in photos])
+        """Update the path of photos whose content the index has at a path without a file."""
+        places = self._index.with_content([self._pending[photo].digest for photo in photos])
         for photo in photos:
-            here = places.get(self._asked[photo].digest, [])
+            here = places.get(self._pending[photo].digest, [])
             left = next((path for path in here if not _exists(Path(path))), None)
             if left is not None and str(photo) not in here:
                 here.remove(left)
-                self._index.move(left, str(photo), self._asked.pop(photo).modified)
+                self._index.move(left, str(photo), self._pending.pop(photo).modified)
                 self.done.moved += 1
                 self._on_photo(photo)
 
 
 def _file(photo: Path) -> Path:
-    """The file on the disk that a photo is, or is in."""
+    """Return the file of a photo, or the tar that it is in."""
     inside = tar_of(photo)
     return photo if inside is None else inside[0]
 
 
 def _exists(photo: Path) -> bool:
-    """Whether a photo is there, or may be, where nobody lets us look."""
+    """Return whether a photo exists, or may exist where we have no permission to look."""
     try:
         _file(photo).stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -195,7 +195,7 @@ def _exists(photo: Path) -> bool:
 
 
 def digest_of(photo: Path) -> bytes:
-    """SHA-256 of a photo's content."""
+    """Compute the SHA-256 of the content of a photo."""
     if inside := tar_of(photo):
         return hashlib.sha256(read_member(*inside)).digest()
     with photo.open("rb") as file:

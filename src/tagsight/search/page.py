@@ -1,9 +1,7 @@
-"""What a search has found, as a page that needs no other file."""
+"""Results of a search as a self-contained HTML page."""
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from tagsight.data.photos import open_photo, whole_size
 from tagsight.errors import DataError
+from tagsight.inference.notebook import data_url
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import printable
 
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from tagsight.inference.region_pooling import Region
     from tagsight.search.index import Hit
 
-    Region = tuple[float, float, float, float]
-
 SIDE, QUALITY = 320, 80
-"""Of the pictures on the page."""
+"""Longest side of the pictures in pixels, and the quality of their JPEGs."""
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -53,14 +51,19 @@ def results_page(
     region: Region | None = None,
     where: str | None = None,
 ) -> str:
-    """Show photos with their labels, small copies of them within the page.
+    """Show photos and their labels on a page that contains small copies of the photos.
 
     Args:
-        hits: What was found.
+        hits: Photos found.
         names: The ``L`` labels of the index.
-        like: The photo that was looked for.
-        region: The part of it, left, top, width and height in pixels.
-        where: The labels that were asked for.
+        like: Photo of the query.
+        region: Region of the query: left, top, width and height in pixels.
+        where: Expression of the query.
+
+    Example:
+        >>> page = results_page([], ["dog"], where="dog")
+        >>> "<h1>0 photos dog</h1>" in page
+        True
     """
     asked = [f"like {like.name}"] if like is not None else []
     asked += [where] if where else []
@@ -82,7 +85,7 @@ def _cards(hits: Sequence[Hit], names: Sequence[str]) -> Iterator[str]:
     for hit in hits:
         scores = {name: f"{hit.scores[places[name]]:.2f}" for name in hit.labels}
         spoken = ", ".join(f"{name} {score}" for name, score in scores.items())
-        # A name that turns the direction of text turns no other.
+        # <bdi>: a name may contain marks that change the direction of text.
         shown = ", ".join(f"<bdi>{escape(name)}</bdi> {score}" for name, score in scores.items())
         likeness = "" if hit.likeness is None else f"{hit.likeness:.3f} · "
         yield (
@@ -104,7 +107,5 @@ def _picture(path: Path, what: str, region: Region | None = None) -> str:
         x, y = photo.width / width, photo.height / height
         corners = (left * x, top * y, (left + across) * x, (top + down) * y)
         ImageDraw.Draw(photo).rectangle(corners, outline=(255, 210, 0), width=3)
-    file = io.BytesIO()
-    photo.save(file, "JPEG", quality=QUALITY)
-    data = base64.b64encode(file.getvalue()).decode()
-    return f'<img src="data:image/jpeg;base64,{data}" alt="{escape(what)}" loading="lazy">'
+    source = data_url(photo, quality=QUALITY)
+    return f'<img src="{source}" alt="{escape(what)}" loading="lazy">'

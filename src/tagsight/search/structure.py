@@ -1,4 +1,4 @@
-"""What searches keep in memory, so that they need not read the table of an index."""
+"""Vector index that searches keep in memory instead of reading the table."""
 
 from __future__ import annotations
 
@@ -12,36 +12,35 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Structure = Literal["none", "vectors", "short forms"]
+Structure = Literal["none", "vectors", "quantised vectors"]
 
 HELD_FROM = 5_000
-"""Photos from which on there is a structure; fewer are read from the table in no time."""
+"""Photos from which a vector index is made; the table of fewer is read fast enough."""
 
 APPROXIMATE_FROM = 50_000
-"""Photos from which on it has short forms of the vectors, so that a search no longer compares all
-photos exactly, unless it is asked to."""
+"""Photos from which the vector index holds quantised vectors, so that searches are approximate
+unless asked to be exact."""
 
 PART = 8_000
-"""Photos in a part of it; parts are gone through side by side."""
+"""Photos in a partition of the vector index; partitions are searched in parallel."""
 
 BITS = 4
-"""Of each number, in the short form of a vector."""
+"""Bits of each number of a quantised vector."""
 
 REFINED = 5
-"""So many times as many photos as are wanted are compared exactly, of those that are nearest by
-their short forms."""
+"""Candidates per photo wanted that are nearest by quantised vectors and then compared exactly."""
 
 
 def hold(table: Any, held_from: int, approximate_from: int) -> Structure:  # noqa: ANN401
-    """Make the structure that suits the size of a LanceDB table, if it is not there.
+    """Make the vector index that suits the size of a LanceDB table, unless it exists.
 
     Args:
-        table: With a column ``vector`` of vectors of length 1.
-        held_from: Rows below which there is none.
-        approximate_from: Rows from which on it has short forms.
+        table: A table with a column ``vector`` of unit vectors.
+        held_from: Rows below which there is no vector index.
+        approximate_from: Rows from which it holds quantised vectors.
 
     Returns:
-        What it has.
+        What the vector index holds.
     """
     count = int(table.count_rows())
     if count < held_from:
@@ -53,21 +52,26 @@ def hold(table: Any, held_from: int, approximate_from: int) -> Structure:  # noq
     config = IvfRq(**shape, num_bits=BITS) if short else IvfFlat(**shape)
     if type(config).__name__ not in {there.index_type for there in table.list_indices()}:
         table.create_index("vector", config=config)
-    return "short forms" if short else "vectors"
+    return "quantised vectors" if short else "vectors"
 
 
 def reach(
     queries: NDArray[np.float32], parts: Iterable[NDArray[np.float32]], count: int
 ) -> NDArray[np.float32]:
-    """How like a vector has to be to be among the nearest, exactly, in one passage through all.
+    """Compute the exact cosine of the ``count``-th nearest vector to each query, in one pass.
 
     Args:
-        queries: ``(Q, D)``, of length 1.
-        parts: ``(N, D)`` of length 1, part by part.
-        count: How many are the nearest.
+        queries: ``(Q, D)`` float32 unit vectors.
+        parts: ``(N, D)`` float32 unit vectors, in parts.
+        count: Rank of the neighbour, from 1.
 
     Returns:
-        ``(Q,)``: the cosine of the last of them, for each query.
+        ``(Q,)`` float32 in [-1, 1].
+
+    Example:
+        >>> vectors = np.eye(3, dtype=np.float32)
+        >>> reach(vectors[:1], [vectors[:2], vectors[2:]], count=2).tolist()
+        [0.0]
     """
     best = np.empty((len(queries), 0), dtype=np.float32)
     for vectors in parts:

@@ -1,4 +1,4 @@
-"""A collection tagged: lines, sidecars, several machines.
+"""Tagging of collections: lines, sidecar files, several machines.
 
 May import inference and what lies below it.
 """

@@ -1,7 +1,8 @@
-"""The labels of photos, recognised on the machines of a Ray cluster.
+"""Recognise photos on the machines of a Ray cluster.
 
-Workers decode and recognise; scores alone come back, in the order of the photos, and are decided
-and written here. Ray pickles what it sends between its own processes; photos and models are not.
+Workers decode and recognise photos. Only scores come back, in the order of the photos; thresholds
+are applied and files are written here. Ray pickles what it sends between its own processes, but
+neither photos nor models are among that.
 """
 
 from __future__ import annotations
@@ -29,18 +30,17 @@ if TYPE_CHECKING:
     Columns = dict[str, NDArray[Any]]
 
 PART = 128
-"""Paths that are handed over together; the cluster keeps them, and no more than it has room for in
-memory."""
+"""Paths in a block of the cluster's object store."""
 
 
 class RayTagger:
-    """A model at work on many machines, each with the same photos and the model at the same paths.
+    """Recognises photos on many machines, which have photos and model at the same paths.
 
     Args:
-        load: Makes the recognizer of a worker, once.
-        recognizer: The same here; its thresholds decide.
-        workers: Most processes that recognise; by default as many as the cluster has GPUs, or
-            processors if it has none.
+        load: Loads the recognizer of a worker; called once in each.
+        recognizer: The same recognizer on this machine, whose thresholds are used.
+        workers: Most worker processes; by default as many as the cluster has GPUs, or processors
+            if it has none.
 
     Raises:
         DataError: If Ray is not installed.
@@ -56,7 +56,7 @@ class RayTagger:
         try:
             import ray.data
         except ImportError as error:
-            msg = "expected the extra 'ray' for --engine ray: pip install 'tagsight[ray]'"
+            msg = "expected the extra 'ray' for `engine=ray`: pip install 'tagsight[ray]'"
             raise DataError(msg) from error
         del ray
         self.labels = recognizer.labels
@@ -68,14 +68,14 @@ class RayTagger:
     def recognize(
         self, photos: Iterable[Path], *, on_error: OnError | None = None
     ) -> Iterator[PhotoLabels]:
-        """Recognise photos, in their order, while a cluster is joined or a local one is started.
+        """Recognise photos, in order, on the cluster of ``RAY_ADDRESS`` or a local one.
 
         Args:
-            photos: Paths that lead to the same file on every machine.
+            photos: Paths that are valid on every machine.
             on_error: As in `Recognizer.recognize`.
 
         Raises:
-            DataError: If a photo cannot be read and nobody is to be told.
+            DataError: If a photo cannot be read and there is no ``on_error``.
         """
         with _joined() as ray:
             devices = ray.cluster_resources()
@@ -92,8 +92,8 @@ class RayTagger:
                 for part in answers.iter_batches(batch_size=None):
                     yield from self._decided(part, on_error)
             except ray.exceptions.RayError as error:
-                _, told, reason = str(error).rpartition(f"{DataError.__name__}: ")
-                if told:
+                _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
+                if found:
                     msg = f"expected the model on every machine of the cluster, got: {reason}"
                     raise DataError(msg) from error
                 raise
@@ -113,13 +113,13 @@ class RayTagger:
 
 
 def _worker(load: Callable[[], Recognizer]) -> type:
-    """The class whose objects recognise, each in a process of Ray's.
+    """Make the class whose instances run in the processes of Ray.
 
-    It takes no arguments: those would lie in the cluster's memory for as long as the work lasts.
+    Its constructor has no arguments, as those would stay in the object store until the end.
     """
 
     class Worker:
-        """Gives the scores of photos, or why there are none."""
+        """Computes the scores of photos, or the reason why there are none."""
 
         def __init__(self) -> None:
             self._recognizer = load()
@@ -146,7 +146,7 @@ def _table(paths: list[Path]) -> object:
 
 @contextmanager
 def _joined() -> Iterator[Any]:
-    """Join the cluster of ``RAY_ADDRESS``, or start one here; it is left, or ended, afterwards."""
+    """Connect to the cluster of ``RAY_ADDRESS`` or start a local one, and disconnect at the end."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -162,7 +162,7 @@ def _joined() -> Iterator[Any]:
         context.execution_options.preserve_order = True
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of few photos for many processors
+            warnings.simplefilter("ignore")  # Ray warns of fewer photos than processors
             yield ray
     finally:
         ray.shutdown()

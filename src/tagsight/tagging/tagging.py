@@ -1,4 +1,4 @@
-"""Tag a collection: a line for every photo as it comes, or a sidecar beside it."""
+"""Tag a collection: write one line per photo, or a sidecar file beside each."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 Form = Literal["text", "csv", "json", "jsonl"]
 
 DIGITS = 6
-"""Of scores in files; more would be noise."""
+"""Digits after the decimal point of scores in files."""
 
 
 class Tagger(Protocol):
-    """What says which labels photos have, here or elsewhere."""
+    """Recognises photos, here or on other machines."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels that it knows."""
+        """Labels of the model."""
 
     @property
     def batch_size(self) -> int:
-        """Photos that it takes together."""
+        """Photos per batch."""
 
     def recognize(
         self, photos: Iterable[Path], *, on_error: OnError | None = None
     ) -> Iterator[PhotoLabels]:
-        """Recognise photos, in their order, but for those that ``on_error`` is called with."""
+        """Recognise photos, in order, without those that ``on_error`` is called with."""
 
 
 class Problem(NamedTuple):
-    """A photo that was left out, and why."""
+    """A photo that was skipped, and the reason."""
 
     path: Path
     reason: str
@@ -56,13 +56,13 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Tagged:
-    """What came of a collection.
+    """Tagging summary.
 
     Args:
-        photos: How many were tagged.
-        left_out: How many could not be.
-        interrupted: Whether somebody ended it before its time.
-        changed: How many sidecars were changed, or in a dry run would be.
+        photos: Number of photos tagged.
+        left_out: Number of photos that could not be tagged.
+        interrupted: Whether Ctrl-C ended it early.
+        changed: Number of sidecars changed, or that a dry run would change.
     """
 
     photos: int
@@ -73,12 +73,19 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which labels of a photo are taken.
+    """Selection of labels.
 
     Args:
-        top: The best so many, whatever their scores, instead of those that reach their threshold.
-        only: Labels that are taken, and no others; empty for all.
-        never: Labels that are not taken.
+        top: Number of labels with the highest scores to select, instead of those found.
+        only: Labels that may be selected; empty for all.
+        never: Labels that may not be selected.
+
+    Example:
+        >>> Selection(never=frozenset({"cat"})).names(["cat", "dog"])
+        ['dog']
+        >>> Selection(only=frozenset({"dgo"})).check(["cat", "dog"])
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected labels of the model, such as ['cat', 'dog'], got 'dgo'
     """
 
     top: int | None = None
@@ -86,7 +93,7 @@ class Selection:
     never: frozenset[str] = frozenset()
 
     def check(self, names: Sequence[str]) -> None:
-        """Make sure that labels are meant that there are.
+        """Check that all labels named are labels of the model.
 
         Raises:
             DataError: If one is not among ``names``.
@@ -99,26 +106,26 @@ class Selection:
             raise DataError(msg)
 
     def names(self, names: Sequence[str]) -> list[str]:
-        """Those of a model's labels that may be taken."""
+        """Return the labels of a model that may be selected."""
         return [n for n in names if n not in self.never and (not self.only or n in self.only)]
 
     def labels(self, result: PhotoLabels) -> list[Label]:
-        """The labels of a photo, the best first."""
-        every = result.labels if self.top is None else result.ranked()
-        meant = set(self.names([label.name for label in every]))
-        return [label for label in every if label.name in meant][: self.top]
+        """Return the selected labels of a photo, sorted by score."""
+        candidates = result.labels if self.top is None else result.ranked()
+        allowed = set(self.names([label.name for label in candidates]))
+        return [label for label in candidates if label.name in allowed][: self.top]
 
 
 @dataclass(frozen=True)
 class Lines:
-    """How results are written.
+    """Format of lines.
 
     Args:
-        form: ``jsonl``: an object a line, with ``path``, ``labels`` and perhaps ``scores``;
-            ``json``: an array of these; ``csv``: columns ``path`` and ``labels``, these separated
-            by ``;``, and perhaps one column of scores per label; ``text``: for people.
-        selection: Which labels are taken.
-        all_scores: Whether the score of every label is given as well.
+        form: ``jsonl`` is one object per line with ``path``, ``labels`` and optionally ``scores``;
+            ``json`` is an array of these; ``csv`` has columns ``path``, ``labels`` (separated by
+            ``;``) and optionally the score of each label; ``text`` is for people.
+        selection: Labels to write.
+        all_scores: Whether to write the scores of all labels as well.
     """
 
     form: Form = "text"
@@ -126,7 +133,7 @@ class Lines:
     all_scores: bool = False
 
     def header(self, names: Sequence[str]) -> str:
-        """What comes before the first line."""
+        """Return the text before the first line."""
         if self.form == "json":
             return "["
         if self.form != "csv":
@@ -135,11 +142,11 @@ class Lines:
 
     @property
     def footer(self) -> str:
-        """What comes behind the last line."""
+        """Text after the last line."""
         return "\n]\n" if self.form == "json" else ""
 
     def line(self, result: PhotoLabels, *, first: bool = True) -> str:
-        """The line of one photo, with its end."""
+        """Format one photo, including the line break."""
         labels = self.selection.labels(result)
         scores = _scores(result) if self.all_scores else {}
         path = str(result.path)
@@ -155,31 +162,38 @@ class Lines:
 
 def tag_photos(
     tagger: Tagger,
-    photos: Iterable[Path],
-    out: Path | TextIO,
+    photos: Iterable[Path | str],
+    out: Path | str | TextIO,
     lines: Lines,
     *,
     on_photo: Callable[[Path], object] | None = None,
     on_problem: Callable[[Problem], object] | None = None,
 ) -> Tagged:
-    """Write a line for each of many photos, in memory that their number leaves alone.
+    """Write one line per photo; memory does not grow with the number of photos.
 
-    Ctrl-C ends it after a whole line; what is done is kept. A file appears under its name at the
-    end, and until then the one before stays.
+    Ctrl-C ends the work after a whole line, and the lines so far are kept. A file gets its name
+    only when it is complete; until then an existing one stays.
 
     Args:
-        tagger: The model at work, such as a `Recognizer`.
-        photos: As `find_photos` gives them, drawn one by one.
+        tagger: Recognises photos, such as a `Recognizer`.
+        photos: Photos, consumed lazily, for example from `find_photos`.
         out: A file, or a stream such as standard output.
-        lines: What is written.
-        on_photo: Called with every photo once it is done, tagged or not.
-        on_problem: Called with every photo that is left out.
+        lines: Format of the lines.
+        on_photo: Called with each photo when it is done, tagged or not.
+        on_problem: Called with each photo that is skipped.
 
     Raises:
-        DataError: If ``out`` is a folder, or a label is selected that the model does not know,
-            before anything is written.
+        DataError: If ``out`` is a folder or a selected label is unknown, before anything is
+            written.
+
+    Example:
+        >>> from tagsight import Recognizer, tag_photos
+        >>> recognizer = Recognizer.load("runs/first/model")  # doctest: +SKIP
+        >>> tag_photos(recognizer, ["dog.jpg"], "tags.jsonl", Lines("jsonl"))  # doctest: +SKIP
+        Tagged(photos=1, left_out=0, interrupted=False, changed=0)
     """
     lines.selection.check(tagger.labels)
+    out = Path(out) if isinstance(out, str) else out
     if isinstance(out, Path) and out.is_dir():
         msg = f"expected a file to write the labels to, got the folder {out}"
         raise DataError(msg)
@@ -188,7 +202,7 @@ def tag_photos(
     with _writing(out) as write:
         try:
             write(lines.header(tagger.labels))
-            for result in tagger.recognize(photos, on_error=left_out):
+            for result in tagger.recognize(map(Path, photos), on_error=left_out):
                 write(lines.line(result, first=tagged == 0))
                 tagged += 1
                 if on_photo is not None and result.path is not None:
@@ -201,7 +215,7 @@ def tag_photos(
 
 def tag_sidecars(
     tagger: Tagger,
-    photos: Iterable[Path],
+    photos: Iterable[Path | str],
     writer: Writer,
     selection: Selection,
     *,
@@ -209,27 +223,27 @@ def tag_sidecars(
     on_problem: Callable[[Problem], object] | None = None,
     on_change: Callable[[Outcome], object] | None = None,
 ) -> Tagged:
-    """Write the labels of photos into their sidecars, in memory that their number leaves alone.
+    """Write the labels of photos into their sidecars; memory does not grow with their number.
 
-    Ctrl-C ends it between two batches; what is done is kept, and the same once more goes on.
+    Ctrl-C ends the work between two batches; what is done is kept, and a second call continues.
 
     Args:
-        tagger: The model at work, such as a `Recognizer`.
-        photos: As `find_photos` gives them, drawn one by one.
-        writer: Where and how they are written.
-        selection: Which labels are taken.
-        on_photo: Called with every photo once it is done, tagged or not.
-        on_problem: Called with every photo that is left out, and every sidecar that is left alone.
-        on_change: Called with what became of every sidecar that changes, or in a dry run would.
+        tagger: Recognises photos, such as a `Recognizer`.
+        photos: Photos, consumed lazily, for example from `find_photos`.
+        writer: Writes the sidecars.
+        selection: Labels to write.
+        on_photo: Called with each photo when it is done, tagged or not.
+        on_problem: Called with each photo that is skipped, or whose sidecar is left unchanged.
+        on_change: Called for each sidecar that is changed, or that a dry run would change.
 
     Raises:
-        DataError: If a label is selected that the model does not know.
+        DataError: If a selected label is unknown.
     """
     selection.check(tagger.labels)
     left_out = _LeftOut(on_photo, on_problem)
     tagged, changed, interrupted = 0, 0, False
     try:
-        results = tagger.recognize(photos, on_error=left_out)
+        results = tagger.recognize(map(Path, photos), on_error=left_out)
         for batch in batched(results, tagger.batch_size):
             labels = [(_path(result), selection.labels(result)) for result in batch]
             for outcome in writer.write([(p, [Tag(*one) for one in found]) for p, found in labels]):
@@ -249,21 +263,27 @@ def tag_sidecars(
 
 
 def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:
-    """The photos of one of several parts, by their paths: the same whoever else works.
+    """Select one of several parts of a collection by a hash of the paths.
 
-    Photos of one name but for the ending, which may share a sidecar, are in one part.
+    The part of a photo depends on its path alone. Photos whose names differ in the suffix only,
+    and which may share a sidecar, are in the same part.
 
     Args:
-        photos: All of them.
-        part: From 1 to ``parts``.
-        parts: How many.
+        photos: All photos.
+        part: Number of the part, from 1 to ``parts``.
+        parts: Number of parts.
+
+    Example:
+        >>> photos = [Path(f"{i}.jpg") for i in range(4)]
+        >>> [[photo.name for photo in shard(photos, part, 2)] for part in (1, 2)]
+        [['1.jpg', '3.jpg'], ['0.jpg', '2.jpg']]
     """
     names = ((photo, os.fsencode(photo.with_suffix(""))) for photo in photos)
     return (photo for photo, name in names if zlib.crc32(name) % parts == part - 1)
 
 
 class _LeftOut:
-    """Counts and tells the photos that are left out; a recogniser calls it."""
+    """Counts and reports the photos that a recognizer skips."""
 
     def __init__(
         self,
@@ -293,7 +313,7 @@ def _path(result: PhotoLabels) -> Path:
 
 @contextmanager
 def _writing(out: Path | TextIO) -> Iterator[Callable[[str], object]]:
-    """A function that writes whole lines at once: an interruption falls between two."""
+    """Yield a function that writes each line in one call, so that Ctrl-C falls between lines."""
     if isinstance(out, Path):
         with replacing(out) as temporary, temporary.open("wb", buffering=0) as file:
             yield lambda line: file.write(line.encode("utf-8", "backslashreplace"))

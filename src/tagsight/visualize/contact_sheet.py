@@ -1,4 +1,4 @@
-"""Heatmaps with their captions, one by one and side by side on one scale."""
+"""Draw heatmaps with captions, one by one or side by side on one scale."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 SIDES = (480, 1600)
-"""The longest side of a single heatmap, in pixels; photos between keep their size."""
+"""Range of the longest side of a single heatmap, in pixels; photos within keep their size."""
 
 _PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (38, 42, 48), (112, 118, 127), (222, 225, 230)
 _SCORE = (66, 84, 110)
 _GREY = 118.0
-"""Brightness of a middle grey after paling, over which the colour bar shows the scale."""
+"""Brightness of a middle grey after paling, on which the colour bar is drawn."""
 
 _MARGIN, _GAP, _CAPTION, _NUMBERS, _BAR = 20, 20, 56, 25, 48
 _TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 24, 20, 14
@@ -29,16 +29,16 @@ _NARROWEST = 230
 """Width that a caption needs, in pixels."""
 _CELL_AREA, _LONGEST_CELL_SIDE = 340 * 255, 640
 _ASPECT = 1.6
-"""Of a contact sheet, where the number of labels leaves a choice."""
+"""Desired aspect ratio of a contact sheet."""
 
 
 class Section(NamedTuple):
     """Labels that share a scale.
 
     Attributes:
-        title: What the maps are.
-        unit: What the scale says.
-        panels: At least one.
+        title: Kind of maps.
+        unit: Caption of the scale.
+        panels: Labels, at least one.
     """
 
     title: str
@@ -47,18 +47,23 @@ class Section(NamedTuple):
 
     @property
     def top(self) -> float:
-        """The strongest evidence of the section: the end of its scale."""
+        """Strongest evidence of the section: the end of its scale."""
         return strongest(np.stack([panel.evidence for panel in self.panels]))
 
 
 def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image.Image:
-    """Draw one label's evidence on the photo, with score, threshold and scale.
+    """Draw the evidence for one label on the photo, with score, threshold and scale.
 
     Args:
-        photo: RGB, upright; its longest side is brought to 480 to 1,600 pixels.
+        photo: RGB, upright; it is resized so that its longest side has 480 to 1,600 pixels.
         panel: The label.
-        unit: What the scale says.
-        top: The end of the scale, that of all labels that are shown of this photo.
+        unit: Caption of the scale.
+        top: End of the scale, shared by all labels shown for this photo.
+
+    Example:
+        >>> dog = Panel("dog", 0.94, 0.41, found=True, evidence=np.ones((7, 7), np.float32))
+        >>> heatmap(Image.new("RGB", (640, 480)), dog, unit="evidence in logits", top=1.0).size
+        (680, 624)
     """
     longest = max(photo.size)
     scale = min(max(longest, SIDES[0]), SIDES[1]) / longest
@@ -72,12 +77,19 @@ def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image
 
 
 def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -> Image.Image:
-    """Put the photo and the evidence for its labels side by side, on one scale a section.
+    """Draw the photo and the evidence for its labels side by side, with one scale per section.
 
     Args:
         photo: RGB, upright.
-        title: Stands above it all.
-        sections: With the same labels in the same order, such as the maps of a system and Grad-CAM.
+        title: Title of the sheet.
+        sections: Sections with the same labels in the same order, for example the maps of a
+            system and Grad-CAM.
+
+    Example:
+        >>> dog = Panel("dog", 0.94, 0.41, found=True, evidence=np.ones((7, 7), np.float32))
+        >>> section = Section("maps", "evidence in logits", [dog])
+        >>> contact_sheet(Image.new("RGB", (640, 480)), "photo.jpg", [section]).size
+        (740, 467)
     """
     small = photo.resize(_cell_size(photo.size), Image.Resampling.LANCZOS)
     number = 1 + max(len(section.panels) for section in sections)
@@ -96,7 +108,7 @@ def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -
 
 
 class _Plan(NamedTuple):
-    """Where the panels of a section are: ``columns`` cells side by side, in pixels."""
+    """Layout of the panels of a section, with sizes in pixels."""
 
     cell: tuple[int, int]
     columns: int
@@ -147,7 +159,7 @@ def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def _cell_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Photos of any shape get the same area, unless they are very long."""
+    """Size of a photo on the sheet: the same area for all shapes but very long ones."""
     scale = math.sqrt(_CELL_AREA / (size[0] * size[1]))
     return _scaled(size, min(scale, _LONGEST_CELL_SIDE / max(size)))
 
@@ -165,7 +177,7 @@ def _draw_panel(
 
 
 def _draw_score(sheet: Image.Image, corner: tuple[int, int], width: int, panel: Panel) -> None:
-    """A bar as long as the score, with a mark at the threshold."""
+    """Draw a bar whose length is the score, with a mark at the threshold."""
     pen, (left, top) = ImageDraw.Draw(sheet), corner
     colour = _SCORE if panel.found else _FAINT
     pen.rectangle((left, top, left + width - 1, top + 4), fill=_LINE)

@@ -1,4 +1,4 @@
-"""Explain photos: for every label found, the picture of where its score comes from."""
+"""Explain photos: draw the evidence for each label found."""
 
 from __future__ import annotations
 
@@ -31,18 +31,17 @@ if TYPE_CHECKING:
     from tagsight.inference.run import Run
 
 MOST_PANELS = 24
-"""A contact sheet shows so many labels; each label has its own picture all the same."""
+"""Most labels on a contact sheet; every label has a heatmap of its own."""
 
 
 class Explanation(NamedTuple):
-    """What was drawn for one photo.
+    """Pictures drawn for one photo.
 
     Attributes:
-        result: What was recognised.
-        shown: Labels that have a picture: those found, those asked for, or, if there are none, the
-            one with the highest score.
-        sheet: The contact sheet.
-        heatmaps: One picture for each label shown.
+        result: Labels and evidence of the photo.
+        shown: Labels that are drawn (see `Result.shown`).
+        sheet: File of the contact sheet.
+        heatmaps: Files of the heatmaps, one for each label shown.
     """
 
     result: Result
@@ -53,37 +52,51 @@ class Explanation(NamedTuple):
 
 def explain_photos(
     recognizer: Recognizer,
-    photos: Iterable[Path],
-    out: Path,
+    photos: Iterable[Path | str],
+    out: Path | str,
     *,
     labels: Sequence[str] = (),
     with_grad_cam: bool = False,
     on_error: OnError | None = None,
 ) -> Iterator[Explanation]:
-    """Draw the evidence for the labels of photos, a photo at a time.
+    """Draw the evidence for the labels of photos, one photo at a time.
 
-    For ``dog.jpg`` there come ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
-    label, which is whole in the file's text ``Title``. A number is added where two photos would
-    share a name, or two labels. Of the files that are there
-    already, only pictures that tagsight drew are replaced; those are no photos to explain.
+    For ``dog.jpg`` it writes ``dog.png``, the contact sheet, and ``dog.<label>.png`` for each
+    label, whose full name is in the metadata of the file as ``Title``. Files get a number where
+    the names of photos or labels collide. Existing files are only replaced if they are pictures
+    drawn by tagsight, which are skipped as photos.
 
     Args:
         recognizer: The model.
         photos: Files.
         out: Folder for the pictures, created if needed.
-        labels: Asked for, to be shown also below their threshold.
+        labels: Labels to show even if their scores are below the thresholds.
         with_grad_cam: Whether the contact sheet shows Grad-CAM as well.
         on_error: As in `Recognizer.recognize`.
 
+    Returns:
+        The explanations, which are drawn as they are consumed.
+
     Raises:
         DataError: If a label is unknown, before anything is drawn, or a photo cannot be read.
+
+    Example:
+        >>> recognizer = Recognizer.load("runs/first/model")  # doctest: +SKIP
+        >>> for explanation in explain_photos(recognizer, ["dog.jpg"], "evidence"):
+        ...     print(explanation.sheet)  # doctest: +SKIP
+        evidence/dog.png
     """
     for name in labels:
         label_index(recognizer.labels, name)
+    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    names, folder = _Names(out), out.resolve()
-    # A folder of photos may be the folder of the pictures, or hold it.
-    given = (p for p in photos if p.parent.resolve() != folder or not _drawn_by_us(p))
+    names, folder = _FileNames(out), out.resolve()
+    # The photos may be in the folder of the pictures, or above it.
+    given = (
+        photo
+        for photo in map(Path, photos)
+        if photo.parent.resolve() != folder or not _drawn_by_us(photo)
+    )
     return (
         _explain(recognizer, result, names, labels, with_grad_cam=with_grad_cam)
         for result in recognizer.recognize(given, on_error=on_error)
@@ -136,15 +149,16 @@ def explain(
 
 
 def place(evidence: NDArray[np.float32]) -> str:
-    """Say where a map points: the area above half of its height, in words and percent.
+    """Describe where a map points: the centre and area of values above half the maximum.
 
     Args:
         evidence: ``(h, w)`` float.
 
-    >>> corner = np.zeros((7, 7), np.float32)
-    >>> corner[0, 0] = 1
-    >>> place(corner)
-    'upper left, 2 % of the photo'
+    Example:
+        >>> corner = np.zeros((7, 7), np.float32)
+        >>> corner[0, 0] = 1
+        >>> place(corner)
+        'upper left, 2 % of the photo'
     """
     fine = upsample(evidence, (90, 90))
     if fine.max() <= 0:
@@ -161,7 +175,7 @@ def place(evidence: NDArray[np.float32]) -> str:
 def _explain(
     recognizer: Recognizer,
     result: Result,
-    names: _Names,
+    names: _FileNames,
     asked: Sequence[str],
     *,
     with_grad_cam: bool,
@@ -209,20 +223,20 @@ def _save(picture: Image.Image, file: Path, label: str | None = None) -> None:
     signature = PngImagePlugin.PngInfo()
     signature.add_text("Software", "tagsight")
     if label is not None:
-        signature.add_itxt("Title", label)  # whole, whatever became of it in the file's name
+        signature.add_itxt("Title", label)  # the name of the file may be cut or changed
     with replacing(file) as temporary:
         picture.save(temporary, format="PNG", pnginfo=signature)
 
 
-class _Names:
-    """File names in a folder, each given once, whatever the file system thinks of case."""
+class _FileNames:
+    """Unique file names in a folder, also where the file system ignores case."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._given: set[str] = set()
 
     def of(self, photo: Path, labels: Sequence[str]) -> list[Path]:
-        """The files of a photo: its sheet, then one for each label."""
+        """Choose the files of a photo: its sheet, then one for each label."""
         stem = _cut(photo.stem, 120)
         for number in count(1):
             numbered = stem if number == 1 else f"{stem}-{number}"
@@ -237,7 +251,7 @@ class _Names:
         for label in labels:
             word = _cut(re.sub(r"[^\w\- ]", "_", unicodedata.normalize("NFC", label)), 60)
             number = taken[word.casefold()] = taken.get(word.casefold(), 0) + 1
-            # A full stop is in no word of a label.
+            # Unambiguous: the label itself contains no full stop any more.
             yield self.folder / f"{stem}.{word}{f'.{number}' if number > 1 else ''}.png"
 
     def _is_free(self, file: Path) -> bool:
@@ -247,7 +261,7 @@ class _Names:
 
 
 def _cut(name: str, most: int) -> str:
-    """The beginning of a name; file systems take some 255 bytes, and not all take any byte."""
+    """Cut a name and drop invalid bytes; most file systems take 255 bytes of valid text."""
     return name.encode("utf-8", "surrogateescape")[:most].decode("utf-8", "ignore") or "photo"
 
 

@@ -1,4 +1,4 @@
-"""What a label graph says: its edges, and what a user should know before training on it."""
+"""Report of a label graph: its edges, and warnings before training with it."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from tagsight.data.readers import Labels
 
 _FEW_PHOTOS = 10
-"""Fewer photos of the given label make a probability a guess."""
+"""Photos of the given label below which a conditional probability is unreliable."""
 
 
 class Edge(NamedTuple):
-    """A message's way from one label to another.
+    """Directed edge between two labels, along which messages are passed.
 
     Attributes:
         source: The label that sends.
         target: The label that receives.
-        probability: By which the edge is judged: of the target given the source, or the other way
-            round with ``direction="given_target"``.
-        photos: Training photos with both.
+        probability: Conditional probability of the target given the source, or of the source given
+            the target with ``direction="given_target"``.
+        photos: Number of training photos with both labels.
     """
 
     source: str
@@ -51,10 +51,10 @@ class GraphReport:
 
     Attributes:
         names: All labels.
-        edges: The most probable first.
+        edges: Edges sorted by probability, highest first.
         isolated: Labels without an edge in either direction.
-        always_together: Pairs of which no training photo shows only one.
-        warnings: Sentences.
+        always_together: Pairs of labels of which no training photo has only one.
+        warnings: Warnings, one sentence each.
     """
 
     names: tuple[str, ...]
@@ -64,7 +64,7 @@ class GraphReport:
     warnings: tuple[str, ...]
 
     def lines(self, most: int = 50) -> Iterator[str]:
-        """Say it in lines of plain text, with at most so many edges, labels or pairs of a kind."""
+        """Yield lines of plain text, with at most ``most`` edges, labels or pairs each."""
         yield _summary(self)
         arrows = [f"{edge.source} -> {edge.target}" for edge in self.edges[:most]]
         width = max(map(len, arrows), default=0)
@@ -121,7 +121,16 @@ def label_graph(
 
 
 def graph_report(labels: LabelSpace, config: GraphConfig) -> GraphReport:
-    """Describe the graph that the settings make of the labels (G-CAM Eqs. 3-6)."""
+    """Describe the graph that some settings build from counts of labels (G-CAM Eqs. 3-6).
+
+    Example:
+        >>> from tagsight import LabelSpace
+        >>> from tagsight.config import GraphConfig
+        >>> targets = torch.tensor([[1, 1], [1, 0], [1, 1]])
+        >>> labels = LabelSpace.from_targets(["person", "dog"], targets)
+        >>> next(graph_report(labels, GraphConfig()).lines())
+        '2 edges among 2 labels: 2 receive, 2 send, 0 isolated; dog receives most, from 1'
+    """
     names, counts = labels.names, labels.cooccurrence
     probability = edge_probability(counts, config)
     edges = [
@@ -159,38 +168,38 @@ def _warnings(labels: LabelSpace, config: GraphConfig, probability: Tensor) -> I
     if config.variant in {"identity", "none"}:
         yield f"variant {config.variant!r} uses none of the edges"
     if unseen := [labels.names[i] for i in (counts == 0).nonzero().flatten().tolist()]:
-        yield f"no training photo shows {_listed(unseen)}"
+        yield f"no training photo has {_listed(unseen)}"
     if not edges.any():
         yield _no_edge(labels, config)
         return
     if config.delta == 0:
-        yield "delta 0 gives neighbours no share: the edges change nothing"
+        yield "delta 0 gives neighbours no weight: the edges have no effect"
     if config.delta > 0.5:
         yield (
-            f"delta {config.delta:g} leaves a label less than its neighbours give: labels with the "
-            "same neighbours become alike"
+            f"delta {config.delta:g} gives neighbours more weight than the label itself: labels "
+            "with the same neighbours become similar"
         )
     possible = len(labels) * (len(labels) - 1)
     if edges.sum() > possible / 2 and len(labels) > 2:
         yield (
-            f"{int(edges.sum()):,} of {amount(possible, 'possible edge')} are there, most labels "
-            f"hear the same: choose epsilon above {config.epsilon:g}"
+            f"the graph has {int(edges.sum()):,} of {amount(possible, 'possible edge')}, so most "
+            f"labels receive the same messages: choose epsilon above {config.epsilon:g}"
         )
     given = counts if config.direction == "given_source" else counts[:, None]
     rare = int((edges & (given < _FEW_PHOTOS)).sum())
     if rare:
-        yield f"{amount(rare, 'edge')} of labels with fewer than {_FEW_PHOTOS} photos: a guess"
+        yield f"{amount(rare, 'edge')} of labels with fewer than {_FEW_PHOTOS} photos: unreliable"
 
 
 def _no_edge(labels: LabelSpace, config: GraphConfig) -> str:
     given = conditional_probability(labels.cooccurrence)
     largest = given.max().item()
     if largest == 0:
-        return "no two labels are together in a training photo: every label is on its own"
+        return "no training photo has two labels: the graph has no edges"
     target, source = divmod(int(torch.argmax(given)), len(labels))
     return (
-        f"epsilon {config.epsilon:g} leaves no edge, every label is on its own: the largest "
-        f"probability is {largest:.2f}, of {labels.names[target]} given {labels.names[source]}"
+        f"epsilon {config.epsilon:g} leaves no edges: the largest probability is {largest:.2f}, of "
+        f"{labels.names[target]} given {labels.names[source]}"
     )
 
 

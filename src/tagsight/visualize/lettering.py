@@ -1,4 +1,4 @@
-"""Text of others in pictures: any alphabet, any length, nothing that cannot be drawn."""
+"""Draw text from outside in pictures: any alphabet, any length, only printable characters."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "Arial Unicode.ttf")
-"""Looked for in the system only for text that the built-in font has no letters for."""
+"""Fonts of the system for text that is not ASCII, which the built-in font has no glyphs for."""
 
 
 def font(size: int, text: str = "") -> Font:
-    """A font for a text, ``size`` pixels high."""
+    """Return a font for a text, ``size`` pixels high."""
     return _font(size, plain=text.isascii())
 
 
 def drawable(text: str, most: int) -> str:
-    r"""Make a line of text that can be drawn, at most so many letters long.
+    r"""Turn text into a line that can be drawn, of at most ``most`` letters.
 
-    What has no shape of its own, such as marks that turn the direction of text, becomes a blank.
-    Letters that are as wide as high, such as Chinese ones, count twice.
+    Unprintable characters, such as those that change the direction of text, become spaces. Wide
+    letters, such as Chinese ones, count twice.
 
-    >>> drawable("dog\u202egod", 28), drawable("a" * 40, 8), drawable("\u200b", 8)
-    ('dog god', 'aaaaa...', '?')
+    Example:
+        >>> drawable("dog\u202egod", 28), drawable("a" * 40, 8), drawable("\u200b", 8)
+        ('dog god', 'aaaaa...', '?')
     """
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: most + 1])
     ends = list(accumulate(2 if east_asian_width(letter) in "WF" else 1 for letter in shown))
@@ -46,7 +47,7 @@ def write_line(
     colour: tuple[int, int, int],
     width: int,
 ) -> None:
-    """Write a line, shortened where it is longer than the width in pixels."""
+    """Write a line, cut if it is wider than ``width`` pixels."""
     text = drawable(text, 200)
     letters = font(size, text)
     shown = text

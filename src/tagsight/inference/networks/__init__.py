@@ -1,4 +1,4 @@
-"""What runs a trained model: torch, or without it ONNX Runtime or OpenVINO."""
+"""Networks that run a trained model with torch, ONNX Runtime or OpenVINO."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def open_network(
     *,
     workers: int | None = None,
 ) -> Network:
-    """Open a trained model, with what runs its kind: a folder, ``.onnx`` or OpenVINO's ``.xml``.
+    """Open a trained model: a model folder, an ``.onnx`` file or OpenVINO's ``.xml``.
 
     Args:
-        path: A model folder, or a file that `tagsight export` wrote.
-        device: A device of what runs it; ``auto`` is the best for folders, the CPU for files.
-        precision: Of the encoder; ``auto`` is float32, in which a model says the same whatever
-            runs it. In bfloat16 scores move by up to 0.12.
-        workers: Threads that decode photos; by default one for each processor, at most 16.
+        path: The model folder, or an exported file.
+        device: Device; ``auto`` is the fastest one for folders, the CPU for files.
+        precision: Precision of the encoder; ``auto`` is float32, in which a model gives the same
+            results whatever runs it. In bfloat16 scores differ by up to 0.12.
+        workers: Threads that decode photos; by default one per processor, at most 16.
 
     Raises:
-        DataError: If the model or the device cannot be used, or what runs it is not installed.
+        DataError: If the model or the device cannot be used, or its runtime is not installed.
     """
     if path.suffix.lower() in {".onnx", ".xml"} and not path.is_dir():
         if not path.is_file():

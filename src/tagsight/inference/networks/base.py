@@ -1,4 +1,4 @@
-"""What runs a trained model, as all of it that stands around a network sees it."""
+"""Interface of the networks, whatever runs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Outcome = TypeVar("Outcome")
 
 
 class Outputs(NamedTuple):
-    """What a network says of ``B`` photos, all float32.
+    """Outputs of a network for ``B`` photos, all float32.
 
     Attributes:
         logits: ``(B, L)``, before temperature and sigmoid.
@@ -33,14 +33,14 @@ class Outputs(NamedTuple):
 
 
 class Network(Protocol):
-    """A trained model at work. Threads may share it.
+    """A trained model that can be run. Threads may share it.
 
     Pixels are ``(B, S, S, 3)`` uint8, RGB, each photo as `as_square` makes it.
     """
 
     @property
     def info(self) -> ModelInfo:
-        """What the model says of itself."""
+        """Description of the model."""
 
     @property
     def place(self) -> Path | None:
@@ -50,21 +50,21 @@ class Network(Protocol):
         """Recognise warped photos."""
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Describe warped photos cell by cell: ``(B, D, h, w)``, which pooling makes embeddings."""
+        """Compute the feature grids that embeddings are pooled from: ``(B, D, h, w)``."""
 
     def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float32]:
-        """Explain warped photos by `tagsight.systems.gradcam`: ``(B, len(labels), h, w)``.
+        """Compute Grad-CAM maps (`tagsight.systems.gradcam`): ``(B, len(labels), h, w)``.
 
         Raises:
-            DataError: If whatever runs the model has no gradients.
+            DataError: If the network cannot compute gradients.
         """
 
     def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
-        """The same model with labels that it was never trained on (`new_labels.add_labels`).
+        """Return a network that also knows labels the model was not trained on.
 
         Raises:
-            DataError: As `new_labels.add_labels` does, or if the model is a graph that can
-                no longer be changed.
+            DataError: As in `tagsight.checkpoint.new_labels.add_labels`; or if the model is an
+                exported file.
         """
 
     def pipeline(
@@ -73,13 +73,13 @@ class Network(Protocol):
         forward: Callable[[Prepared], Outcome],
         batches: Iterable[Item],
     ) -> Iterator[Outcome]:
-        """Work batches off, in their order, some of them at once; an error comes in its place.
+        """Process batches in parallel and yield the outcomes in order; errors keep their place.
 
         Args:
-            prepare: Makes a batch ready, in a thread.
-            forward: Calls this network; several threads may be in it at once.
-            batches: Drawn in the consumer's thread, a bounded number ahead.
+            prepare: Prepares a batch, in a thread.
+            forward: Calls this network, from several threads at once.
+            batches: Consumed in the caller's thread, a bounded number ahead.
         """
 
     def lanes(self) -> tuple[int, Callable[[], object]]:
-        """How many threads take a batch of their own through the network, and how each begins."""
+        """Return the number of threads to call this network from, and how to initialise each."""

@@ -1,6 +1,6 @@
-"""A file that `tagsight export` wrote: what is the same whichever program runs it.
+"""Common parts of the networks that run exported files.
 
-Nothing here, nor in what it imports, needs torch.
+Neither this module nor its imports need torch.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     from tagsight.inference.networks.base import Item, Outcome, Prepared
 
 KEY = "tagsight"
-"""Under which a file keeps what it says of itself."""
+"""Key of the description in the metadata of a file."""
 
 PHOTOS = "photos"
 OUTPUTS = ("probabilities", "maps", "embedding", "logits", "features")
-"""Names of the graph's input and of its outputs, in their order."""
+"""Names of the input of the graph and of its outputs, in order."""
 
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
-"""Where Linux tells how much memory a container has."""
+"""File in which Linux gives the memory limit of a container."""
 
 LARGEST_DESCRIPTION = 2**23
-"""Characters of what a file says of itself; a label takes some two hundred."""
+"""Most characters of a description; a label takes about two hundred."""
 
 
 class Threads(NamedTuple):
-    """How the processors are shared.
+    """Division of the processors among batches.
 
     Attributes:
-        lanes: Batches that are taken through the network at once.
-        each: Processors that one batch gets.
+        lanes: Batches that run in parallel.
+        each: Processors for each of them.
     """
 
     lanes: int
@@ -52,25 +52,23 @@ class Threads(NamedTuple):
 
     @classmethod
     def choose(cls, workers: int | None) -> Self:
-        """A lane for every worker, as far as there are processors; by default all of them."""
+        """Choose one lane per worker, at most one per processor; by default up to 16."""
         processors = os.cpu_count() or 1
         lanes = min(workers or min(16, processors), processors)
         return cls(lanes, processors // lanes)
 
 
 class ExportedNetwork(ABC):
-    """A graph that takes decoded photos and does all else itself.
-
-    It also takes photos of any other size: ``(B, H, W, 3)`` uint8.
+    """Network whose graph takes decoded photos of any size, ``(B, H, W, 3)`` uint8.
 
     Args:
-        file: That it was read from.
-        info: What the file says of itself.
-        threads: That share the processors.
+        file: The exported file.
+        info: Description in the file.
+        threads: Division of the processors.
     """
 
     runs_on: ClassVar[str]
-    """The program that runs the file."""
+    """Name of the runtime."""
 
     def __init__(self, file: Path, info: ModelInfo, threads: Threads) -> None:
         self.file = file
@@ -86,18 +84,18 @@ class ExportedNetwork(ABC):
     def answers(
         self, photos: NDArray[np.uint8], outputs: Sequence[str]
     ) -> list[NDArray[np.float32]]:
-        """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`, whatever it gives."""
+        """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`, unchecked."""
 
     def run(self, photos: NDArray[np.uint8], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
         """Run the graph on photos ``(B, H, W, 3)`` for some of `OUTPUTS`.
 
         Raises:
-            DataError: If it cannot be run on them, or gives something else than the file says of
-                itself, or values that are not finite.
+            DataError: If it cannot run on them, an output does not fit the description, or a
+                value is not finite.
         """
         try:
             answers = self.answers(photos, outputs)
-        # Runtimes have errors of their own, which have no common name.
+        # The exceptions of the runtimes have no common base class.
         except Exception as error:
             msg = f"expected {self.file} to run on photos of the shape {photos.shape}: "
             raise DataError(msg + _reason(error)) from error
@@ -106,10 +104,10 @@ class ExportedNetwork(ABC):
         return answers
 
     def try_out(self) -> Self:
-        """See that the graph answers as the file says of itself, on a grey photo.
+        """Run the graph on a grey photo, to check its outputs.
 
         Raises:
-            DataError: As `run` does.
+            DataError: As in `run`.
         """
         self.run(
             np.full((1, self.info.image_size, self.info.image_size, 3), 128, np.uint8), OUTPUTS
@@ -141,12 +139,12 @@ class ExportedNetwork(ABC):
         return Outputs(*self.run(pixels, ("logits", "maps", "embedding")))
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Describe photos cell by cell: ``(B, D, h, w)`` float32."""
+        """Compute feature grids of photos: ``(B, D, h, w)`` float32."""
         (features,) = self.run(pixels, ("features",))
         return features
 
     def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NoReturn:
-        """Refuse: the graph has no gradients.
+        """Raise an error: the graph has no gradients.
 
         Raises:
             DataError: Always.
@@ -156,7 +154,7 @@ class ExportedNetwork(ABC):
         raise DataError(msg)
 
     def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> NoReturn:
-        """Refuse: the labels are folded into the graph.
+        """Raise an error: the labels are constants of the graph.
 
         Raises:
             DataError: Always.
@@ -171,30 +169,30 @@ class ExportedNetwork(ABC):
         forward: Callable[[Prepared], Outcome],
         batches: Iterable[Item],
     ) -> Iterator[Outcome]:
-        """Work batches off, in their order, each on a share of the processors."""
+        """Process batches in parallel, each on its share of the processors."""
         lanes = self.threads.lanes
         return ordered_map(
             lambda batch: forward(prepare(batch)), batches, workers=lanes, ahead=lanes + 1
         )
 
     def lanes(self) -> tuple[int, Callable[[], object]]:
-        """How many threads take a batch of their own through the network, and how each begins."""
+        """Return the number of threads to call this network from, and how to initialise each."""
         return self.threads.lanes, _nothing
 
 
-def described(file: Path, text: str | None, outputs: Iterable[str]) -> ModelInfo:
-    """Read what a file says of itself.
+def parse_description(file: Path, text: str | None, outputs: Iterable[str]) -> ModelInfo:
+    """Parse the description in a file.
 
     Args:
-        file: For the error.
-        text: JSON that was found in it under `KEY`, if there was any.
-        outputs: Of its graph.
+        file: The file, for errors.
+        text: JSON found in the file under `KEY`, if any.
+        outputs: Names of the outputs of the graph.
 
     Raises:
-        DataError: If it is no file of ours, or of another version.
+        DataError: If the file was not exported by this version of the package.
     """
     if text is None or len(text) > LARGEST_DESCRIPTION or set(OUTPUTS) - set(outputs):
-        msg = f"expected a file that this 'tagsight export' wrote, got another: {file}"
+        msg = f"expected a file exported by this version of tagsight, got another: {file}"
         raise DataError(msg)
     try:
         info = ModelInfo.model_validate_json(text)
@@ -209,26 +207,26 @@ def described(file: Path, text: str | None, outputs: Iterable[str]) -> ModelInfo
 
 
 def unreadable(file: Path, error: Exception) -> DataError:
-    """The error of a runtime that cannot open a file, in one sentence."""
-    return DataError(f"expected a file that 'tagsight export' wrote, got {file}: {_reason(error)}")
+    """Describe in one sentence why a runtime cannot open a file."""
+    return DataError(f"expected a file exported by tagsight, got {file}: {_reason(error)}")
 
 
 def memory_limit() -> int:
-    """How many bytes the values of a graph may take: half of the memory of machine or container."""
+    """Return half the memory of the machine or container, in bytes: the limit for activations."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):  # not every system tells it so
+    except (AttributeError, OSError, ValueError):  # not known on this system
         memory = 16 * 2**30
     try:
         container = int(CONTAINER_MEMORY.read_text(encoding="ascii"))
-    except (OSError, ValueError):  # none, or "max"
+    except (OSError, ValueError):  # no container, or no limit: "max"
         container = memory
     return min(memory, container) // 2
 
 
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1][-200:]  # what went wrong comes last, after where it did
+    return lines[-1][-200:]  # runtimes give the place first and the reason last
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""An ONNX file, run by ONNX Runtime."""
+"""Run an ONNX file with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tagsight.inference.networks.exported import (
     PHOTOS,
     ExportedNetwork,
     Threads,
-    described,
     memory_limit,
+    parse_description,
     unreadable,
 )
 from tagsight.inference.networks.onnx_structure import check_onnx
@@ -34,11 +34,11 @@ DEVICES = {
     "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
 }
 _FATAL = 4
-"""What ONNX Runtime is to write to the terminal: its errors are raised as well."""
+"""Severity from which ONNX Runtime logs: it raises its errors as well."""
 
 
 class OnnxNetwork(ExportedNetwork):
-    """A session of ONNX Runtime; each lane's batch runs in the thread that brings it."""
+    """Network of an ``.onnx`` file. Each batch runs in the thread that calls it."""
 
     runs_on: ClassVar[str] = "ONNX Runtime"
 
@@ -52,11 +52,11 @@ class OnnxNetwork(ExportedNetwork):
     def open(
         cls, file: Path, *, device: str = "auto", precision: str = "auto", workers: int | None
     ) -> Self:
-        """Read a file.
+        """Open a file.
 
         Raises:
-            DataError: If it is none that `tagsight export` wrote, has been changed since, ONNX
-                Runtime is not installed, or device or precision is none that it has.
+            DataError: If the file was not exported by tagsight or was changed since, ONNX Runtime
+                is not installed, or it does not have the device or precision.
         """
         try:
             import onnxruntime as ort
@@ -64,27 +64,27 @@ class OnnxNetwork(ExportedNetwork):
             msg = f"expected the extra 'onnx' to run {file}: pip install 'tagsight[onnx]'"
             raise DataError(msg) from error
         if precision not in {"auto", "float32"}:
-            msg = f"expected float32, in which ONNX Runtime runs {file}, got {precision}"
+            msg = f"expected `precision=float32` to run {file} with ONNX Runtime, got {precision!r}"
             raise DataError(msg)
         providers = DEVICES.get(device, [device])
         if providers[0] not in ort.get_available_providers():
-            msg = f"expected a device that ONNX Runtime has here, such as 'cpu', got {device!r}"
+            msg = f"expected a device of ONNX Runtime, such as 'cpu', got {device!r}"
             raise DataError(msg)
         check_onnx(file)
         check_seal(file)
         threads, options = Threads.choose(workers), _bounded_options()
         options.intra_op_num_threads = threads.each
         try:
-            # Otherwise it prints what it cannot open, and tries once more.
+            # With the fallback it would print the error and try again.
             session = ort.InferenceSession(
                 str(file), options, providers=providers, enable_fallback=0
             )
-            said = session.get_modelmeta().custom_metadata_map.get(KEY)
+            text = session.get_modelmeta().custom_metadata_map.get(KEY)
             outputs = [output.name for output in session.get_outputs()]
-        # Its errors are of a class of their own each, and have no common name.
+        # The exceptions of ONNX Runtime have no common base class.
         except Exception as error:
             raise unreadable(file, error) from error
-        info = described(file, said, outputs)
+        info = parse_description(file, text, outputs)
         return cls(file, info, threads, session)
 
     def answers(
@@ -96,7 +96,7 @@ class OnnxNetwork(ExportedNetwork):
 
 
 def _bounded_options() -> SessionOptions:
-    """Options of a session that takes its memory where there is no more than `memory_limit`."""
+    """Options of a session that allocates from the bounded memory of the process."""
     import onnxruntime as ort
 
     _share_bounded_memory()
@@ -109,7 +109,7 @@ def _bounded_options() -> SessionOptions:
 
 @functools.cache
 def _share_bounded_memory() -> None:
-    """Give all sessions of the process one bounded store of memory; there can be only one."""
+    """Register one allocator, bounded by `memory_limit`, for all sessions of the process."""
     import onnxruntime as ort
 
     place = ort.OrtMemoryInfo(

@@ -1,7 +1,9 @@
-"""What an ONNX file may hold, checked by its headers before a runtime opens it.
+"""Check the structure of an ONNX file before a runtime opens it.
 
-A graph is a program. One that `tagsight export` writes takes each step once, and has all of its
-weights within the file: no loops, branches, functions, libraries of operators or other files.
+A graph is a program. Graphs that we export run each node once and hold all weights: there are no
+loops, branches, functions, custom operators or external files. The check reads the protocol
+buffers itself, field by field in place, so that it needs neither the ``onnx`` package nor the
+memory and time to load the weights.
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ import numpy as np
 
 from tagsight.errors import DataError
 from tagsight.inference.networks.exported import LARGEST_DESCRIPTION
-from tagsight.inference.networks.protobuf import Reader, varints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from tagsight.inference.networks.protobuf import Field
-
 LARGEST_FILE = 2**31
-"""Bytes; protocol buffers end there."""
+"""Bytes, the limit of protocol buffers."""
 
 MOST_NODES = 50_000
 MOST_AXES = 16
+
+MOST_FIELDS = 1_000_000
+"""Most fields of a file; a network of a thousand layers has about 50,000."""
 
 _OPERATORS = """
 Abs Acos Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast CastLike Ceil Celu
@@ -43,21 +45,108 @@ Shape Sigmoid Sign Sin Size Slice Softmax Softplus Softsign SpaceToDepth Split S
 Sum Swish Tan Tanh ThresholdedRelu Tile TopK Transpose Trilu Unsqueeze Where Xor
 """
 OPERATORS = frozenset(_OPERATORS.split())
-"""ONNX's own, from tensors to tensors. What has a graph within itself is not among them."""
+"""Operators of ONNX from tensors to tensors, without those that contain graphs."""
 
 OWN_DOMAINS = frozenset({b"", b"ai.onnx"})
 
 ITEM_SIZES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
-"""Bytes of an element, by ONNX's number for its type: numbers and truth values."""
+"""Bytes of an element, by ONNX's number of the data type: numbers and Booleans."""
+
+
+_VARINT, _LONG, _BYTES, _SHORT = 0, 1, 2, 5
+_FIXED = {_LONG: 8, _SHORT: 4}
+
+
+class Field(NamedTuple):
+    """A field of a message.
+
+    Attributes:
+        number: Number of the field in the message.
+        value: Value of a varint; -1 for other types.
+        content: Bytes of text, a message, or a number of fixed length; empty for a varint.
+    """
+
+    number: int
+    value: int
+    content: memoryview
+
+
+class Reader:
+    """Reads messages of one file, up to `MOST_FIELDS` fields in all."""
+
+    def __init__(self) -> None:
+        self._left = MOST_FIELDS
+
+    def fields(self, message: memoryview) -> Iterator[Field]:
+        """Yield the fields of a message, in order.
+
+        Raises:
+            DataError: If it is malformed, or the file has more than `MOST_FIELDS`.
+        """
+        place, nothing = 0, message[:0]
+        while place < len(message):
+            self._left -= 1
+            if self._left < 0:
+                msg = f"more than {MOST_FIELDS:,} fields"
+                raise DataError(msg)
+            key, place = _varint(message, place)
+            number, kind = key >> 3, key & 7
+            if not 0 < number < 2**29:
+                msg = f"a field of the number {number}"
+                raise DataError(msg)
+            if kind == _VARINT:
+                value, place = _varint(message, place)
+                yield Field(number, value, nothing)
+                continue
+            size = _FIXED.get(kind, -1)
+            if kind == _BYTES:
+                size, place = _varint(message, place)
+            if not 0 <= size <= len(message) - place:
+                msg = "a field that is cut short"
+                raise DataError(msg)
+            yield Field(number, -1, message[place : place + size])
+            place += size
+
+
+def varints(content: memoryview) -> list[int]:
+    r"""Read the unsigned varints packed into one field.
+
+    Raises:
+        DataError: If the last one is cut short.
+
+    Example:
+        >>> varints(memoryview(b"\x00\x7f\x80\x01"))
+        [0, 127, 128]
+    """
+    found: list[int] = []
+    place = 0
+    while place < len(content):
+        value, place = _varint(content, place)
+        found.append(value)
+    return found
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(message):
+            break
+        byte = message[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & 0xFFFF_FFFF_FFFF_FFFF, place
+    msg = "a field that is cut short"
+    raise DataError(msg)
 
 
 class _Kind(NamedTuple):
-    """The fields that a message may have.
+    """Fields that a message may have.
 
     Attributes:
-        harmless: Fields that cannot do anything.
-        read: Fields that are looked at, and by what.
-        once: Fields of which a second would change the first.
+        harmless: Fields that need no check.
+        read: Fields that are messages, and the methods that check them.
+        once: Fields that may not be repeated, since a parser would merge the two.
     """
 
     harmless: frozenset[int]
@@ -66,12 +155,10 @@ class _Kind(NamedTuple):
 
 
 def check_onnx(file: Path) -> None:
-    """See that a file holds a graph such as `tagsight export` writes, and all of it.
-
-    Only headers are read: it takes neither the memory of the weights nor the time to load them.
+    """Check that a file holds a whole graph of the kind that we export, and nothing else.
 
     Raises:
-        DataError: If the file is malformed or holds anything else, naming it.
+        DataError: If the file is malformed or holds something else, which the message names.
     """
     size = file.stat().st_size
     if not 0 < size <= LARGEST_FILE:
@@ -82,12 +169,12 @@ def check_onnx(file: Path) -> None:
     try:
         _Check().model(memoryview(mapped))
     except DataError as error:
-        msg = f"expected a file that 'tagsight export' wrote, got {file}, which has {error}"
+        msg = f"expected a file exported by tagsight, got {file}, which has {error}"
         raise DataError(msg) from error
 
 
 class _Check:
-    """The check of one file: a method for each kind of message."""
+    """Check of one file, with a method for each kind of message."""
 
     def __init__(self) -> None:
         self._reader = Reader()
@@ -108,7 +195,7 @@ class _Check:
                 raise DataError(msg)
 
     def note(self, content: memoryview) -> None:
-        # Characters that JSON escapes take up to six bytes.
+        # JSON may escape a character in six bytes.
         if len(content) > 6 * LARGEST_DESCRIPTION:
             msg = f"a description of {len(content):,} bytes"
             raise DataError(msg)
@@ -157,7 +244,7 @@ class _Check:
             raise DataError(msg)
 
     def _fields(self, name: str, content: memoryview) -> Iterator[Field]:
-        """The fields of a message, each allowed; what is within them has been looked at."""
+        """Yield the fields of a message after checking them and the messages in them."""
         kind, seen = _KINDS[name], set[int]()
         for field in self._reader.fields(content):
             number = field.number
@@ -177,7 +264,7 @@ def _dimensions(content: memoryview) -> list[int]:
 
 
 def _elements(field: Field) -> int:
-    """How many elements a field of a tensor holds; they are not looked at."""
+    """Count the elements in a field of a tensor without decoding them."""
     if field.number in _FIXED_NUMBERS:
         return len(field.content) // _FIXED_NUMBERS[field.number]
     if field.number in _WHOLE_NUMBERS:

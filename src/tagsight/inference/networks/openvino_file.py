@@ -1,4 +1,4 @@
-"""An OpenVINO file, run by OpenVINO."""
+"""Run an OpenVINO file with OpenVINO."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tagsight.inference.networks.exported import (
     OUTPUTS,
     ExportedNetwork,
     Threads,
-    described,
     memory_limit,
+    parse_description,
     unreadable,
 )
 from tagsight.inference.networks.openvino_structure import check_openvino, peak_bytes
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from tagsight.inference.model_info import ModelInfo
 
 WEIGHTS_KEY = f"{KEY}_weights"
-"""Under which a description keeps the digest of its weights, which lie beside it."""
+"""Key of the digest of the weights, which are in a file beside the description."""
 
 DEVICES = {"auto": "CPU", "cpu": "CPU"}
 PRECISIONS = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
 class OpenvinoNetwork(ExportedNetwork):
-    """A model that OpenVINO has compiled for this machine; each thread has a request of its own."""
+    """Network of an ``.xml`` file, compiled for this machine. Each thread has its own request."""
 
     runs_on: ClassVar[str] = "OpenVINO"
 
@@ -50,12 +50,12 @@ class OpenvinoNetwork(ExportedNetwork):
     def open(
         cls, file: Path, *, device: str = "auto", precision: str = "auto", workers: int | None
     ) -> Self:
-        """Read a file and compile it.
+        """Open a file and compile it.
 
         Raises:
-            DataError: If it is none that `tagsight export` wrote, has been changed since, its
-                weights are missing or another's, OpenVINO is not installed, or it has no such
-                device.
+            DataError: If the file was not exported by tagsight or was changed since, its weights
+                are missing or belong to another file, OpenVINO is not installed, or it does not
+                have the device.
         """
         try:
             import openvino as ov
@@ -65,10 +65,7 @@ class OpenvinoNetwork(ExportedNetwork):
         core, threads = ov.Core(), Threads.choose(workers)
         place = DEVICES.get(device, device)
         if place not in core.available_devices:
-            msg = (
-                f"expected a device that OpenVINO has here, {core.available_devices}, "
-                f"got {device!r}"
-            )
+            msg = f"expected a device of OpenVINO, {core.available_devices}, got {device!r}"
             raise DataError(msg)
         options = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
@@ -79,15 +76,15 @@ class OpenvinoNetwork(ExportedNetwork):
         check_seal(file)
         try:
             model = core.read_model(file)
-            said = str(model.get_rt_info([KEY]).value) if model.has_rt_info([KEY]) else None
+            text = str(model.get_rt_info([KEY]).value) if model.has_rt_info([KEY]) else None
             names = [name for output in model.outputs for name in output.names]
-            info = described(file, said, names)
+            info = parse_description(file, text, names)
             _check_weights(file, str(model.get_rt_info([WEIGHTS_KEY]).value))
             _check_memory(file, model, info.image_size)
             compiled = core.compile_model(model, place, options)
         except DataError:
             raise
-        # OpenVINO raises RuntimeError for all that it finds, also for what it cannot parse.
+        # OpenVINO raises RuntimeError for everything, including files that it cannot parse.
         except RuntimeError as error:
             raise unreadable(file, error) from error
         return cls(file, info, threads, compiled)
@@ -98,7 +95,7 @@ class OpenvinoNetwork(ExportedNetwork):
         """Run the graph on photos ``(B, H, W, 3)`` for some of its outputs."""
         request = self._request()
         request.infer([photos])
-        # What a request gives is overwritten by its next run.
+        # The tensors of a request are overwritten by its next run.
         return [np.array(request.get_output_tensor(OUTPUTS.index(name)).data) for name in outputs]
 
     def _request(self) -> Any:  # noqa: ANN401 - imported late
@@ -108,12 +105,12 @@ class OpenvinoNetwork(ExportedNetwork):
 
 
 def weights_file(file: Path) -> Path:
-    """Where the weights of a description lie."""
+    """Return the path of the weights that belong to a description."""
     return file.with_suffix(".bin")
 
 
 def weights_digest(file: Path) -> str:
-    """Of the weights of a description: hexadecimal SHA-256."""
+    """Compute the hexadecimal SHA-256 of the weights that belong to a description."""
     with weights_file(file).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

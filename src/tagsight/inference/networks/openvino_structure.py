@@ -1,7 +1,7 @@
-"""What an OpenVINO file may hold, checked before OpenVINO opens it.
+"""Check the structure of an OpenVINO file before OpenVINO opens it.
 
-As with ONNX a graph is a program: of those that `tagsight export` writes each step is taken once,
-and all of the weights are in the ``.bin`` beside it.
+As with ONNX, a graph is a program. Graphs that we export run each operation once, and all weights
+are in the ``.bin`` file beside the description.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_FILE = 2**28
-"""Bytes of the description of a graph, the model's own included."""
+"""Most bytes of a description, including that of the model."""
 
 LARGEST_WEIGHTS = 2**40
 MOST_ELEMENTS = 1_000_000
@@ -40,7 +40,7 @@ SpaceToDepth Split Sqrt SquaredDifference Squeeze StridedSlice Subtract Swish Ta
 Transpose Unsqueeze VariadicSplit
 """
 OPERATIONS = frozenset(_OPERATIONS.split())
-"""OpenVINO's own, from tensors to tensors. What has a graph within itself is not among them."""
+"""Operations of OpenVINO from tensors to tensors, without those that contain graphs."""
 
 BITS = {
     **dict.fromkeys(("f64", "i64", "u64"), 64),
@@ -48,7 +48,7 @@ BITS = {
     **dict.fromkeys(("f16", "bf16", "i16", "u16"), 16),
     **dict.fromkeys(("i8", "u8", "boolean"), 8),
 }
-"""Of an element, by OpenVINO's name for its type."""
+"""Bits of an element, by OpenVINO's name of the data type."""
 
 _ELEMENTS = frozenset(
     {
@@ -59,22 +59,22 @@ _ELEMENTS = frozenset(
 
 
 def check_openvino(file: Path, weights: Path) -> None:
-    """See that a file describes a graph such as `tagsight export` writes, with all its weights.
+    """Check that a file describes a graph of the kind that we export, and that it has weights.
 
     Args:
         file: The description.
-        weights: What lies beside it.
+        weights: The file of weights beside it.
 
     Raises:
-        DataError: If it is malformed or holds anything else, or the weights are missing, no file,
-            or too short.
+        DataError: If the description is malformed or holds something else, or the weights are
+            missing, not a file, or too short.
     """
     if not 0 < (size := file.stat().st_size) <= LARGEST_FILE:
         msg = f"expected 1 to {LARGEST_FILE:,} bytes in {file}, got {size:,}"
         raise DataError(msg)
     there = weights.is_file()
     check = _Check(weights.stat().st_size if there else LARGEST_WEIGHTS)
-    # The encoding is ours to say: what is read here and what OpenVINO reads must not differ.
+    # A fixed encoding: what is checked here must be what OpenVINO reads.
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = check.start
     parser.EndElementHandler = check.end
@@ -86,7 +86,7 @@ def check_openvino(file: Path, weights: Path) -> None:
         with file.open("rb") as opened:
             parser.ParseFile(opened)
     except (DataError, expat.ExpatError) as error:
-        msg = f"expected a file that 'tagsight export' wrote, got {file}, which has {error}"
+        msg = f"expected a file exported by tagsight, got {file}, which has {error}"
         raise DataError(msg) from error
     if not there:
         msg = f"expected the weights of {file} beside it, got no file {weights}"
@@ -94,11 +94,11 @@ def check_openvino(file: Path, weights: Path) -> None:
 
 
 def peak_bytes(model: Any, shape: tuple[int, int, int, int]) -> int:  # noqa: ANN401 - imported late
-    """How much memory the values of a graph take at once, by OpenVINO's own shapes.
+    """Compute the peak memory of the values of a graph, from the shapes that OpenVINO infers.
 
     Args:
-        model: What OpenVINO has read, and not compiled. It is as before when this returns.
-        shape: Of the photos.
+        model: A model that OpenVINO has read but not compiled; it is left unchanged.
+        shape: Shape of the photos.
 
     Raises:
         RuntimeError: If the graph does not take such photos, or has shapes that depend on them.
@@ -132,7 +132,7 @@ def _bytes(output: Any) -> int:  # noqa: ANN401 - imported late
 
 
 class _Check:
-    """The check of one file: what its elements say, as they come."""
+    """Check of one file, element by element."""
 
     def __init__(self, weights: int) -> None:
         self._weights = weights
@@ -179,7 +179,7 @@ class _Check:
             self._refuse(f"the operation {version}::{self._layer[:80]!r:.90}")
 
     def _check_place(self, attributes: Mapping[str, str]) -> None:
-        """See that a constant is as long as its shape says, and lies within the weights."""
+        """Check that a constant has the size of its shape and lies within the weights."""
         bits = BITS.get(attributes.get("element_type", ""), 0)
         numbers = [attributes.get("offset", ""), attributes.get("size", "")]
         axes = [axis.strip() for axis in attributes.get("shape", "").split(",") if axis.strip()]

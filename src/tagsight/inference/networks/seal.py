@@ -1,4 +1,4 @@
-"""The digest that an exported file carries of itself: whether any byte has changed since."""
+"""Digest of an exported file within the file itself, to detect damage."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEAL_KEY = f"{KEY}_digest"
-"""Under which a file keeps its digest."""
+"""Key of the digest in the metadata of a file."""
 
 _BLANK = b"0" * 64
 UNSEALED = f"sha256:{_BLANK.decode()}"
-"""What an exporter writes under `SEAL_KEY`, for `seal` to fill in."""
+"""Placeholder that an exporter writes under `SEAL_KEY` and `seal` fills in."""
 
 _SEAL = re.compile(SEAL_KEY.encode() + rb".{1,16}?sha256:([0-9a-f]{64})", re.DOTALL)
 
 
 def seal(file: Path) -> None:
-    """Write a file's digest into it, over `UNSEALED` or an earlier digest.
+    """Write the digest of a file into it, over the placeholder or an earlier digest.
 
     Raises:
-        DataError: If the file has no place for it.
+        DataError: If the file has no place for the digest.
     """
     digest, place = _digest(file)
     with file.open("r+b") as opened:
@@ -36,12 +36,12 @@ def seal(file: Path) -> None:
 
 
 def check_seal(file: Path) -> None:
-    """See that a file is, to the byte, what was exported.
+    """Check that no byte of a file has changed since it was exported.
 
-    This finds damage. Who changes a file on purpose can write its digest anew.
+    This finds damage, not attacks: whoever changes a file can update the digest as well.
 
     Raises:
-        DataError: If it has no digest, or another.
+        DataError: If the file has no digest, or does not match it.
     """
     digest, place = _digest(file)
     with file.open("rb") as opened:
@@ -53,19 +53,19 @@ def check_seal(file: Path) -> None:
 
 
 def _digest(file: Path) -> tuple[bytes, int]:
-    """SHA-256 of a file whose own digest is blank, and where the digest is: hexadecimal."""
+    """Return the hexadecimal SHA-256 of a file with a blank digest, and the digest's position."""
     with file.open("rb") as opened:
         size = file.stat().st_size
         mapped = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         place = _SEAL.search(mapped)
         if place is None:
             msg = (
-                f"expected a file that this 'tagsight export' wrote, got {file} without a digest; "
-                "export the model again"
+                f"expected a file exported by this version of tagsight, got {file} without a "
+                "digest; export the model again"
             )
             raise DataError(msg)
         start, end = place.span(1)
-        place = None  # lets go of the map
+        place = None  # a match would keep the file mapped
         whole = hashlib.sha256()
         with memoryview(mapped) as content:
             for part in (content[:start], _BLANK, content[end:]):

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class TrainedNetwork:
-    """A system as it was trained.
+    """Network of a model folder.
 
     Args:
-        model: On the runtime's device.
-        runtime: Device, precision, and threads that decode.
+        model: The model, on the device of the runtime.
+        runtime: Device, precision, and threads that decode photos.
     """
 
     def __init__(self, model: LoadedModel, runtime: Runtime) -> None:
@@ -45,7 +45,7 @@ class TrainedNetwork:
 
     @cached_property
     def info(self) -> ModelInfo:
-        """What the model says of itself."""
+        """Description of the model."""
         return describe(self.model)
 
     @property
@@ -62,24 +62,24 @@ class TrainedNetwork:
 
     @torch.inference_mode()
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Describe warped photos cell by cell: ``(B, D, h, w)`` float32."""
+        """Compute feature grids of warped photos: ``(B, D, h, w)`` float32."""
         with self.runtime.autocast():
             features = widened(self.model.system.backbone(self._images(pixels)))
         found: NDArray[np.float32] = features.float().cpu().numpy()
         return found
 
     def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float32]:
-        """Explain warped photos by Grad-CAM: ``(B, len(labels), h, w)`` float32."""
+        """Compute Grad-CAM maps of warped photos: ``(B, len(labels), h, w)`` float32."""
         with self.runtime.autocast():
             maps = grad_cam(self.model.system, self._images(pixels), labels)
         found: NDArray[np.float32] = maps.float().cpu().numpy()
         return found
 
     def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
-        """The same model, which recognises further labels by what their words mean.
+        """Return a network that recognises further labels through their word vectors.
 
         Raises:
-            DataError: As `tagsight.checkpoint.new_labels.add_labels` does.
+            DataError: As in `tagsight.checkpoint.new_labels.add_labels`.
         """
         return type(self)(add_labels(self.model, names, vectors=vectors), self.runtime)
 
@@ -89,11 +89,11 @@ class TrainedNetwork:
         forward: Callable[[Prepared], Outcome],
         batches: Iterable[Item],
     ) -> Iterator[Outcome]:
-        """Work batches off as `tagsight.runtime.device.Runtime.pipeline` does."""
+        """Process batches as `tagsight.runtime.device.Runtime.pipeline` does."""
         return self.runtime.pipeline(prepare, forward, batches)
 
     def lanes(self) -> tuple[int, Callable[[], object]]:
-        """How many threads take a batch of their own through the network, and how each begins."""
+        """Return the number of threads to call this network from, and how to initialise each."""
         return self.runtime.lanes()
 
     def _images(self, pixels: NDArray[np.uint8]) -> Tensor:
@@ -101,7 +101,7 @@ class TrainedNetwork:
 
 
 def describe(model: LoadedModel) -> ModelInfo:
-    """What a model says of itself."""
+    """Describe a model."""
     system, recipe = model.system, model.recipe
     return ModelInfo(
         tagsight=__version__,
@@ -122,7 +122,7 @@ def describe(model: LoadedModel) -> ModelInfo:
 
 
 def _links(model: LoadedModel) -> tuple[LabelLink, ...]:
-    """The strongest edges of the graph that the classifiers were made by, the strongest first."""
+    """Return the strongest edges of the label graph, sorted by weight."""
     graph = getattr(model.system.config, "graph", None)
     if not isinstance(graph, GraphConfig) or graph.variant in {"identity", "none"}:
         return ()

@@ -1,1 +1,1 @@
-"""Tags in files beside photos, which other programs read; photos themselves are never written."""
+"""Tags in sidecar files, which other programs read; photos themselves are never written."""

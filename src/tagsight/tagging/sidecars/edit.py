@@ -1,4 +1,4 @@
-"""What is put into a sidecar, whatever its form."""
+"""Tags and edits of sidecars, whatever their format."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ Existing = Literal["append", "replace", "keep"]
 FORMS, EXISTING = get_args(Form), get_args(Existing)
 
 LARGEST = 2**24
-"""Bytes of a sidecar; real ones have some thousands."""
+"""Most bytes of a sidecar; real ones have some thousands."""
 
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-"""What XML cannot hold, and control characters, which no keyword has."""
+"""Characters that XML cannot hold, and control characters."""
 
 
 class Tag(NamedTuple):
-    """A label of a photo, with its score in [0, 1]; ``/`` in a name divides levels."""
+    """A label of a photo and its score in [0, 1]; ``/`` in the name separates levels."""
 
     name: str
     score: float
 
 
 class Stamp(NamedTuple):
-    """Who tags: the model, and the time in ISO 8601."""
+    """Origin of tags: the model, and the time in ISO 8601."""
 
     model: str
     date: str
 
 
 class Addition(NamedTuple):
-    """A value that was added, and the array that it was added to."""
+    """A value that was added, and the array it was added to."""
 
     place: str
     value: str
 
 
 class Edit(NamedTuple):
-    """A sidecar's new content.
+    """New content of a sidecar.
 
     Attributes:
-        content: All of it.
-        names: The labels that are new in it.
-        additions: What was added, to take just that out again.
+        content: The whole content.
+        names: Labels that are new in it.
+        additions: Values that were added, to be removed by undo.
     """
 
     content: bytes
@@ -57,25 +57,35 @@ class Edit(NamedTuple):
 
 
 def leaf(name: str) -> str:
-    """The last level of a label: ``dog`` of ``animal/dog``."""
+    """Return the last level of a label.
+
+    Example:
+        >>> leaf("animal/dog")
+        'dog'
+    """
     return name.rpartition("/")[2]
 
 
 def same(word: str) -> str:
-    """What is equal for words that a person takes for the same."""
+    """Normalise case and white space, so that words that people consider the same are equal.
+
+    Example:
+        >>> same(" Guide  dog") == same("guide dog")
+        True
+    """
     return " ".join(word.split()).casefold()
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse labels that no sidecar can hold.
+    """Check that sidecars can hold some labels.
 
     Raises:
-        DataError: If one is empty, or has control characters or halves of characters.
+        DataError: If one is empty, or has control characters or lone surrogates.
     """
     for name in names:
         if not leaf(name).strip() or _UNWRITABLE.search(name):
             msg = (
-                f"expected a label's name with words behind its last / and without control "
-                f"characters, got {name!r}: give another in its place with --replace"
+                "expected a label with words after its last / and without control characters, "
+                f"got {name!r}: write another in its place with `replace`"
             )
             raise DataError(msg)
