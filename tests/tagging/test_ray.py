@@ -11,6 +11,7 @@ from tiny import drawn, label_space, saved_photos, tiny_system
 from tagsight.inference.exporting import export_model
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

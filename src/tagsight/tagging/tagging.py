@@ -274,9 +274,9 @@ def shard(photos: Iterable[Path], part: int, parts: int) -> Iterator[Path]:
         parts: Number of parts.
 
     Example:
-        >>> photos = [Path(f"{i}.jpg") for i in range(4)]
+        >>> photos = [Path(f"{name}.jpg") for name in ("cat", "dog", "sea", "tree")]
         >>> [[photo.name for photo in shard(photos, part, 2)] for part in (1, 2)]
-        [['1.jpg', '3.jpg'], ['0.jpg', '2.jpg']]
+        [['cat.jpg', 'tree.jpg'], ['dog.jpg', 'sea.jpg']]
     """
     names = ((photo, os.fsencode(photo.with_suffix(""))) for photo in photos)
     return (photo for photo, name in names if zlib.crc32(name) % parts == part - 1)

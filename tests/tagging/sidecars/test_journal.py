@@ -81,24 +81,20 @@ def test_runs_are_listed_from_the_latest_on_and_changes_as_well(journal: Journal
     assert journal.changes(second) == numbers[::-1]
 
 
-def test_another_file_is_refused_and_stays(tmp_path: Path):
-    file = tmp_path / "journal.sqlite"
-    file.write_bytes(b"something else, for sure" * 100)
-    with pytest.raises(DataError, match="expected a journal that can be read and written, got"):
-        Journal(file)
-    assert file.read_bytes() == b"something else, for sure" * 100
-
-
-@pytest.mark.parametrize("version", [0, 1, 2])
-def test_the_database_of_another_program_is_refused_and_stays(tmp_path: Path, version: int):
-    file = tmp_path / "journal.sqlite"
-    with sqlite3.connect(file) as database:
-        database.execute("CREATE TABLE bookmarks (url TEXT)")
-        database.execute(f"PRAGMA user_version = {version}")
-    before = file.read_bytes()
-    with pytest.raises(DataError, match="expected a journal of tagsight, got another database"):
-        Journal(file)
-    assert file.read_bytes() == before
+def test_the_file_of_another_program_is_refused_and_stays(tmp_path: Path):
+    other, database = tmp_path / "other.sqlite", tmp_path / "bookmarks.sqlite"
+    other.write_bytes(b"something else, for sure" * 100)
+    with sqlite3.connect(database) as opened:
+        opened.execute("CREATE TABLE bookmarks (url TEXT)")
+        opened.execute("PRAGMA user_version = 2")
+    for file, message in {
+        other: "expected a journal that can be read and written, got",
+        database: "expected a journal of tagsight, got another database",
+    }.items():
+        before = file.read_bytes()
+        with pytest.raises(DataError, match=message):
+            Journal(file)
+        assert file.read_bytes() == before
 
 
 def test_a_journal_of_a_later_version_is_refused(journal: Journal):
@@ -108,29 +104,12 @@ def test_a_journal_of_a_later_version_is_refused(journal: Journal):
         Journal(journal.file)
 
 
-def folder(path: Path) -> Path:
-    path.mkdir()
-    return path
-
-
-def below_a_file(path: Path) -> Path:
-    path.write_bytes(b"")
-    return path / "journal.sqlite"
-
-
-def pipe(path: Path) -> Path:
-    os.mkfifo(path)
-    return path
-
-
-@pytest.mark.parametrize(
-    "place",
-    [folder, below_a_file, pipe, lambda _: Path("/proc/none/journal"), lambda _: Path("/dev/full")],
-    ids=["folder", "below a file", "pipe", "no such place", "device"],
-)
-def test_a_place_where_no_journal_can_be_is_told_in_a_sentence(tmp_path: Path, place):
-    with pytest.raises(DataError, match=r"expected a journal .* got.*; give another file with"):
-        Journal(place(tmp_path / "place"))
+@pytest.mark.parametrize("place", ["", "file/journal", "pipe", "/proc/none/journal", "/dev/full"])
+def test_a_place_where_no_journal_can_be_is_told_in_a_sentence(tmp_path: Path, place: str):
+    (tmp_path / "file").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"expected a journal .* got.*; choose another `journal`"):
+        Journal(tmp_path / place)
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_what_was_noted_stays(tmp_path: Path):
@@ -197,7 +176,7 @@ def test_a_change_that_somebody_has_edited_is_told_in_a_sentence(journal: Journa
     with sqlite3.connect(journal.file) as database:
         database.execute(f"UPDATE changes SET {damage}")
     assert journal.runs()[0].id == run
-    with pytest.raises(DataError, match="expected change 1 as it was noted, got it damaged"):
+    with pytest.raises(DataError, match="expected change 1 as it was recorded, got it damaged"):
         journal.change(number)
 
 
@@ -212,7 +191,7 @@ def test_a_run_that_somebody_has_edited_is_told_in_a_sentence(journal: Journal, 
     begin(journal)
     with sqlite3.connect(journal.file) as database:
         database.execute(f"UPDATE runs SET {damage}")
-    with pytest.raises(DataError, match="expected run 1 as it was noted, got it damaged"):
+    with pytest.raises(DataError, match="expected run 1 as it was recorded, got it damaged"):
         journal.runs()
 
 

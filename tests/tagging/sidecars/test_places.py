@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.places import RAW, Places, ending_of
+from tagsight.tagging.sidecars.places import Places, ending_of
 
 
 def places(folder: Path, suffix: str = ".xmp", naming: str | None = None) -> Places:
@@ -42,18 +42,16 @@ def test_an_ending_in_another_case_is_that_of_a_sidecar(tmp_path: Path, name: st
     assert places(tmp_path, ".txt").of(other).name == "b.TXT"
 
 
-@pytest.mark.parametrize("end", sorted(RAW))
+@pytest.mark.parametrize("end", [".nef", ".x3f"])
 def test_photo_xmp_belongs_to_the_raw_file_of_its_name(tmp_path: Path, end: str):
     raw, photo, _ = made(tmp_path, f"a{end.upper()}", "a.jpg", "a.xmp")
     assert places(tmp_path).of(raw).name == "a.xmp"
     assert places(tmp_path).of(photo).name == "a.jpg.xmp"
 
 
-@pytest.mark.parametrize("suffix", [".xmp", ".txt"])
-def test_a_raw_file_and_a_photo_of_one_name_share_a_sidecar(tmp_path: Path, suffix: str):
-    raw, photo = made(tmp_path, "a.NEF", "a.jpg")
-    shared = {places(tmp_path, suffix, "stem").of(path).name for path in (raw, photo)}
-    assert shared == {f"a{suffix}"}
+def test_a_raw_file_and_a_photo_of_one_name_share_a_sidecar(tmp_path: Path):
+    pair = made(tmp_path, "a.NEF", "a.jpg")
+    assert {places(tmp_path, ".txt", "stem").of(path).name for path in pair} == {"a.txt"}
 
 
 @pytest.mark.parametrize(
@@ -90,15 +88,9 @@ def test_members_of_a_tar_do_not_share_a_sidecar(tmp_path: Path):
         beside.of(tmp_path / "photos.tar/x/a.jpg")
 
 
-def test_endings_are_read_with_and_without_a_dot():
+def test_a_suffix_is_that_of_text_files_and_not_of_photos_or_folders():
     assert ending_of("caption") == ending_of(".caption") == ".caption"
     assert ending_of(".wd14.txt") == ".wd14.txt"
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", ".", "..", "/etc", "a/b", "jpg", ".JPG", ".x.png", "nef", "xmp", "a b", "\x1b", "tar"],
-)
-def test_an_ending_of_photos_or_of_other_folders_is_refused(text: str):
-    with pytest.raises(DataError, match="expected an ending such as"):
-        ending_of(text)
+    for text in ("", ".", "/etc", "a/b", ".JPG", "x.png", "nef", "xmp", "a b", "\x1b", "tar"):
+        with pytest.raises(DataError, match=r"expected a suffix such as .*`extension`"):
+            ending_of(text)

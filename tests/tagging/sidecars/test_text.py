@@ -63,25 +63,32 @@ def test_tags_come_behind_those_that_are_there(before: bytes | None, after: byte
     ("before", "after"),
     [(None, b"dog"), (b"red\n", b"dog\n"), (b"DOG", None), (b"dog, red", b"dog")],
 )
-def test_or_in_their_place(before: bytes | None, after: bytes | None):
+def test_tags_replace_those_that_are_there(before: bytes | None, after: bytes | None):
     assert added(before, "dog", existing="replace") == after
 
 
-def test_or_only_where_there_is_no_file():
+def test_an_existing_file_is_kept():
     assert added(b"red", "dog", existing="keep") is None
     assert added(None, "dog", existing="keep") == b"dog"
 
 
-@pytest.mark.parametrize("separator", [", ", ",", ";", " ", "\n"])
-def test_any_separator_is_read_and_written(separator: str):
-    content = added(separator.join(["red", "sky"]).encode(), "dog", separator=separator)
-    assert content == separator.join(["red", "sky", "dog"]).encode()
-    assert added(content, "dog", "sky", separator=separator) is None
-
-
-def test_a_label_that_is_declined_is_not_put_there():
+def test_a_declined_label_is_not_added():
     assert added(b"red", "dog", "cat", declined={"Dog"}) == b"red, cat"
     assert added(b"red", "dog", declined={"dog"}) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "separator", "after"),
+    [
+        (b"red,sky", ",", b"red,sky,dog"),
+        (b"red sky", " ", b"red sky dog"),
+        (b"red\r\nsky\r\n", "\n", b"red\r\nsky\r\ndog\r\n"),
+        (b"red\nsky", "\r\n", b"red\nsky\ndog"),
+    ],
+)
+def test_any_separator_is_read_and_written(before: bytes, separator: str, after: bytes):
+    assert added(before, "dog", separator=separator) == after
+    assert added(after, "dog", "sky", separator=separator) is None
 
 
 PIECES = [*'ab,.!? "\r\n\t_()\\', "。", "dog", "Dog ", "A dog sits.", ", "]
@@ -89,7 +96,7 @@ CONTENTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 SEPARATORS = st.sampled_from([", ", ",", ";", "; ", " | ", "\n", "\r\n", " ", "\t"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(CONTENTS, TAGS, SEPARATORS, st.sampled_from(["", "\ufeff"]))
 def test_taking_out_what_was_added_gives_every_byte_back(
     text: str, names: list[str], separator: str, mark: str
@@ -112,6 +119,7 @@ def test_taking_out_what_was_added_gives_every_byte_back(
     )
 
 
+@settings(max_examples=80, deadline=None)
 @given(CONTENTS, TAGS, TAGS, SEPARATORS)
 def test_what_was_replaced_comes_back_with_what_has_come_since(
     text: str, names: list[str], since: list[str], separator: str
@@ -134,10 +142,16 @@ def test_what_was_replaced_comes_back_with_what_has_come_since(
     assert {alike(word) for word in kept} - {alike(name) for name in names} <= words
 
 
-def test_what_a_person_wrote_like_ours_is_not_taken_out():
-    edit = add_tags(b"red", [Tag("guide dog", 0.9)])
+def test_only_what_we_added_is_removed():
+    edit = add_tags(b"red\n", [Tag("guide dog", 0.9)])
     assert edit is not None
-    assert remove_tags(b"red, Guide_Dog", edit.additions) == b"red, Guide_Dog"
+    for before, after in (
+        (b"red, guide dog, mine\n", b"red, mine\n"),
+        (b"red, mine\n", b"red, mine\n"),
+        (b"red, Guide_Dog", b"red, Guide_Dog"),
+        (b"guide dog", b""),
+    ):
+        assert remove_tags(before, edit.additions) == after
 
 
 @pytest.mark.parametrize(
@@ -149,7 +163,7 @@ def test_what_a_person_wrote_like_ours_is_not_taken_out():
         ("a \\[b\\]", "A_[b]"),
     ],
 )
-def test_programs_write_one_tag_differently(there: str, name: str):
+def test_spellings_of_other_programs_are_the_same_tag(there: str, name: str):
     assert added(there.encode(), name) is None
 
 
@@ -159,7 +173,6 @@ def test_programs_write_one_tag_differently(there: str, name: str):
         ("dog, small", ", "),
         ("dog,small", ","),
         ("guide dog", " "),
-        ("a | b", "|"),
         ("dog\nsmall", "\n"),
         ("A dog sits. It barks.", ", "),
         ("dog\x1b", ", "),
@@ -167,36 +180,17 @@ def test_programs_write_one_tag_differently(there: str, name: str):
         ("animal/", ", "),
     ],
 )
-def test_a_tag_that_would_not_be_read_back_is_refused(name: str, separator: str):
-    with pytest.raises(DataError, match=r"got .*--replace"):
+def test_a_tag_that_could_not_be_read_back_is_refused(name: str, separator: str):
+    with pytest.raises(DataError, match=r"got .*`replace`"):
         added(b"red", name, separator=separator)
 
 
-def test_a_file_that_could_not_be_read_again_is_not_written():
-    with pytest.raises(DataError, match="expected a line of tags, got a file of 1,048,5"):
-        added(b"a" * (2**20 - 2), "dog")
-
-
-def test_a_separator_is_read_as_it_is_typed():
-    assert [separator_of(text) for text in ("\\n", "\n", "\\r\\n", "\\t", " | ", ", ")] == [
-        *("\n", "\n", "\r\n", "\t", " | ", ", ")
-    ]
+def test_a_separator_is_parsed_with_its_escapes():
+    for text in ("\n", "\r\n", "\t", " | "):
+        assert separator_of(text) == separator_of(repr(text)[1:-1]) == text
     for text in ("", "and", "_", "\\x", "(", "\x00"):
-        with pytest.raises(DataError, match="expected punctuation"):
+        with pytest.raises(DataError, match=r"expected punctuation.*`separator`"):
             separator_of(text)
-
-
-def test_a_tag_a_line_has_the_ends_of_lines_that_are_there():
-    assert added(b"red\r\nsky\r\n", "dog", separator="\n") == b"red\r\nsky\r\ndog\r\n"
-    assert added(b"red\nsky", "dog", separator="\r\n") == b"red\nsky\ndog"
-
-
-def test_what_came_since_stays_when_ours_is_taken_out():
-    edit = add_tags(b"red\n", [Tag("dog", 0.9)])
-    assert edit is not None
-    assert remove_tags(b"red, dog, mine\n", edit.additions) == b"red, mine\n"
-    assert remove_tags(b"red, mine\n", edit.additions) == b"red, mine\n"
-    assert remove_tags(b"dog", edit.additions) == b""
 
 
 @pytest.mark.parametrize(
@@ -206,11 +200,12 @@ def test_what_came_since_stays_when_ours_is_taken_out():
         (b"caf\xe9", "expected tags in UTF-8"),
         (b"a\x00b", "expected one line of tags"),
         (b"a" * (2**20 + 1), "got a file of 1,048,577 bytes"),
+        (b"a" * (2**20 - 2), "expected a line of tags, got a file of 1,048,5"),
     ],
 )
-def test_a_text_of_another_kind_is_refused(content: bytes, message: str):
-    for existing in ("append", "replace"):
-        with pytest.raises(DataError, match=message):
-            added(content, "dog", existing=existing)
+def test_other_content_is_refused_and_never_written(content: bytes, message: str):
     with pytest.raises(DataError, match=message):
-        tags_of(content)
+        added(content, "dog")
+    if len(content) != 2**20 - 2:
+        with pytest.raises(DataError, match=message):
+            added(content, "dog", existing="replace")

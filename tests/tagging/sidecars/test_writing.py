@@ -78,22 +78,12 @@ def world(tmp_path: Path):
 @FORMS
 def test_a_second_run_changes_nothing_and_is_not_noted(world: World, form: str):
     photo = world.photo()
-    (outcome,) = world.write(photo, form=form)
-    assert outcome.added == ("dog", "cat")
+    outcome, twice = world.write(photo, photo, form=form)
+    assert (outcome.added, twice.added) == (("dog", "cat"), ())
     before = world.files()
     assert world.write(photo, form=form) == [Outcome(photo, outcome.sidecar)]
     assert world.files() == before
     assert len(list(world.journal.runs())) == 1
-
-
-@FORMS
-def test_a_photo_that_is_given_twice_is_written_once(world: World, form: str):
-    photo = world.photo()
-    outcomes = world.write(photo, photo, form=form)
-    assert [(outcome.added, outcome.problem) for outcome in outcomes] == [
-        (("dog", "cat"), ""),
-        ((), ""),
-    ]
 
 
 @FORMS
@@ -164,14 +154,6 @@ def test_files_that_are_kept_are_no_problem_whatever_they_are(world: World):
     assert (outcome.added, outcome.problem) == ((), "")
 
 
-def test_a_text_file_that_a_person_emptied_of_ours_stays_so(world: World):
-    photo = world.photo()
-    (world.photos / "a.txt").write_bytes(b"red")
-    world.write(photo, form="txt", names="dog")
-    (world.photos / "a.txt").write_bytes(b"red")
-    assert [o.added for o in world.write(photo, form="txt", names="dog")] == [()]
-
-
 def test_after_undo_tags_may_come_again(world: World):
     photo = world.photo()
     world.write(photo, form="txt", names="dog")
@@ -196,25 +178,6 @@ def test_files_that_are_no_sidecars_are_listed_and_left_alone(world: World):
     assert [bool(outcome.problem) for outcome in outcomes] == [False, True, True]
     assert (world.photos / "b.jpg.xmp").read_bytes() == b"<broken"
     assert not (world.photos / "elsewhere").exists()
-
-
-def test_photo_xmp_is_used_where_it_can_mean_one_photo_only(world: World):
-    alone, one, other = (world.photo(name) for name in ("a.jpg", "b.jpg", "b.png"))
-    (world.photos / "a.xmp").write_bytes(
-        b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"/>'
-    )
-    (world.photos / "b.xmp").write_bytes((world.photos / "a.xmp").read_bytes())
-    world.write(alone, one, other)
-    assert set(world.files()) == {
-        *("a.jpg", "b.jpg", "b.png", "a.xmp", "b.xmp"),
-        *("b.jpg.xmp", "b.png.xmp"),
-    }
-    assert keywords((world.photos / "a.xmp").read_bytes()) == ["dog", "cat"]
-
-
-def test_two_photos_do_not_share_a_text_file(world: World):
-    outcomes = world.write(world.photo("b.jpg"), world.photo("b.png"), form="txt")
-    assert all("others would have the same b.txt" in outcome.problem for outcome in outcomes)
 
 
 def test_another_folder_holds_sidecars_as_the_photos_lie(world: World, tmp_path: Path):
@@ -258,8 +221,10 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_rest_goes_on(world: Wor
     assert [o.added for o in world.write(*photos, form="txt")] == [("cat",), ()]
 
 
-@pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize(("form", "existing"), [("xmp", "append"), ("txt", "replace")])
+@pytest.mark.parametrize(
+    ("form", "existing", "together"),
+    [("xmp", "append", True), ("txt", "replace", True), ("txt", "replace", False)],
+)
 def test_a_pair_of_raw_and_jpeg_has_the_labels_of_both_in_one_sidecar(
     world: World, form: str, existing: str, together: bool
 ):
@@ -287,7 +252,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text(st.sampled_from("ab, .A\n"), max_size=10), CHANGES)
 def test_whatever_runs_do_no_word_of_a_person_is_lost(content: str, changes):
     """Runs that append and replace, what a person adds after each, and then undo of them all."""
@@ -329,9 +294,17 @@ def target(world: World, name: str, content: bytes) -> Path:
     return path
 
 
-@FORMS
-@pytest.mark.parametrize("name", ["victim{}", "photos/victim.conf", "photos/a.jpg", "photos/{}"])
-@pytest.mark.parametrize("delete", [True, False])
+@pytest.mark.parametrize(
+    ("form", "name", "delete"),
+    [
+        ("xmp", "victim{}", True),
+        ("txt", "victim{}", False),
+        ("txt", "photos/victim.conf", True),
+        ("xmp", "photos/a.jpg", False),
+        ("xmp", "photos/{}", True),
+        ("txt", "photos/{}", False),
+    ],
+)
 def test_an_edited_journal_makes_undo_write_nowhere_else(
     world: World, form: str, name: str, delete: bool
 ):
@@ -376,7 +349,7 @@ def test_undo_follows_no_link_that_has_come_since(world: World, form: str, tmp_p
     beside.symlink_to(tmp_path / "moved")
     contents = {path: path.read_bytes() for path in sidecars}
     assert [outcome.problem for outcome in world.undo()] == [
-        "expected a file where the run wrote it, got a link, which stays as it is"
+        "expected a file where the run wrote it, got a link, which is left unchanged"
     ] * 2
     assert {path: path.read_bytes() for path in sidecars} == contents
 
@@ -389,17 +362,15 @@ def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world: Wor
     assert set(world.files()) == {"a.jpg", "b.jpg", "a.jpg.xmp"}
 
 
-@pytest.mark.parametrize("form", ["xmp", "txt"])
-def test_a_huge_file_in_the_place_of_a_sidecar_is_not_read(world: World, form: str):
+def test_a_huge_file_in_the_place_of_a_sidecar_is_not_read(world: World):
     photo = world.photo()
-    place = world.photos / ("a.jpg.xmp" if form == "xmp" else "a.txt")
-    with place.open("wb") as file:
+    with (world.photos / "a.txt").open("wb") as file:
         file.truncate(2**40)  # takes no room
-    (outcome,) = world.write(photo, form=form)
+    (outcome,) = world.write(photo, form="txt")
     assert "expected a sidecar of at most 16,777,216 bytes" in outcome.problem
 
 
-PHOTOS, PART = 1_000, 16
+PHOTOS, PART = 500, 16
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -428,9 +399,10 @@ def tree(folder: Path) -> dict[Path, bytes]:
     }
 
 
+@pytest.mark.slow
 @FORMS
 def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path: Path, form: str):
-    """A thousand photos, some with sidecars of a person; killed again and again, then undone."""
+    """Many photos, some with sidecars of a person; killed again and again, then undone."""
     generator = random.Random(form)
     photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
     by_hand = b"mine\n" if form == "txt" else EMPTY

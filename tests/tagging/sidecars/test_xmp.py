@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagsight.errors import DataError
+from tagsight.tagging.sidecars import xmp_tree
 from tagsight.tagging.sidecars.edit import Addition, Stamp, Tag
 from tagsight.tagging.sidecars.xmp import (
     PROPERTIES,
@@ -120,20 +121,17 @@ def test_labels_come_behind_what_is_there_in_all_four_arrays(before: bytes | Non
         assert values(content, name)[-2:] == [cat, "a < b & c"]
 
 
-def test_microsofts_array_is_found_under_both_its_names():
-    content = added(None, "cat").replace(b'/photo/1.0"', b'/photo/1.0/"')
-    assert added(content, "dog").count(b"<MicrosoftPhoto:LastKeywordXMP") == 1
-
-
 def test_new_arrays_are_of_the_kinds_that_photo_managers_expect():
-    text = added(None, "cat").decode()
-    root = ElementTree.fromstring(text)
+    content = added(None, "cat")
+    root = ElementTree.fromstring(content)
     kinds = {
         name: next(iter(next(root.iter(f"{{{p.namespace}}}{name.partition(':')[2]}")))).tag
         for name, p in PROPERTIES.items()
     }
     assert kinds.pop("digiKam:TagsList") == RDF + "Seq"
     assert set(kinds.values()) == {RDF + "Bag"}
+    other = content.replace(b'/photo/1.0"', b'/photo/1.0/"')  # Microsoft's has two names
+    assert added(other, "dog").count(b"<MicrosoftPhoto:LastKeywordXMP") == 1
 
 
 def test_the_record_has_name_score_model_and_date():
@@ -148,7 +146,6 @@ def test_the_record_has_name_score_model_and_date():
 @pytest.mark.parametrize("name", ["darktable", "with mark", "with carriage returns"])
 def test_what_was_there_is_there_to_the_byte(name: str):
     before = SIDECARS[name]
-    assert before is not None
     edit = add_keywords(before, [Tag("cat", 0.9)], STAMP)
     assert edit is not None
     assert remove_keywords(edit.content, edit.additions) == before
@@ -156,15 +153,12 @@ def test_what_was_there_is_there_to_the_byte(name: str):
     assert [line for line in before.splitlines(keepends=True) if line not in lines] == []
 
 
-@pytest.mark.parametrize("name", ["one line", "empty RDF"])
-def test_an_empty_element_is_opened_and_nothing_else_changes(name: str):
-    before = SIDECARS[name]
-    assert before is not None
-    edit = add_keywords(before, [Tag("cat", 0.9)], STAMP)
-    assert edit is not None
+@pytest.mark.parametrize("before", [ONE_LINE, EMPTY_RDF])
+def test_an_empty_element_is_opened_and_nothing_else_changes(before: bytes):
+    content = added(before, "cat")
     head, _, tail = before.rpartition(b"/>")
-    assert edit.content.startswith(head + b">")
-    assert edit.content.endswith(tail)
+    assert content.startswith(head + b">")
+    assert content.endswith(tail)
 
 
 @every_sidecar
@@ -216,7 +210,7 @@ def test_a_label_that_is_declined_is_not_put_there():
     assert keywords(added(None, "cat", "dog", declined=("Cat",))) == ["dog"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(NAMES, min_size=1, max_size=4, unique_by=lambda name: name.casefold()))
 def test_any_name_is_read_back_as_it_is(names: list[str]):
     content = added(DARKTABLE, *names)
@@ -282,7 +276,7 @@ SUBJECTS = st.lists(st.sampled_from([b"sea", b"Dog", b"a &lt; b"]), max_size=3).
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(MARKUP, st.one_of(st.just(b""), SUBJECTS), MARKUP, st.sampled_from(["\n", "\r\n"]))
 def test_whatever_else_a_sidecar_has_stays_to_the_byte(
     before: bytes, subject: bytes, after: bytes, line: str
@@ -331,6 +325,7 @@ def test_what_is_no_xmp_is_refused(content: bytes, message: str):
         add_keywords(content, [Tag("cat", 0.9)], STAMP)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "inside",
     [
@@ -354,15 +349,16 @@ def test_the_largest_sidecar_is_edited_in_seconds(inside: bytes):
     assert time.process_time() - before < 5
 
 
-def test_a_sidecar_that_could_not_be_read_again_is_not_written():
-    full = EMPTY_RDF.replace(b"/>", b">" + b"<a/>" * 99_990 + b"</rdf:RDF>")
-    with pytest.raises(DataError, match="expected a sidecar of at most 100,000 tags"):
+def test_a_sidecar_that_could_not_be_read_again_is_not_written(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(xmp_tree, "MOST_TAGS", 60)
+    full = EMPTY_RDF.replace(b"/>", b">" + b"<a/>" * 50 + b"</rdf:RDF>")
+    with pytest.raises(DataError, match="expected a sidecar of at most 60 tags"):
         add_keywords(full, [Tag("cat", 0.9)], STAMP)
 
 
 @pytest.mark.parametrize("name", ["a\x01", "\ufffe", "\udcff", "animal/", "a\nb"])
 def test_a_name_that_xml_cannot_hold_is_refused(name: str):
-    with pytest.raises(DataError, match=r"expected a label's name .* got .*--replace"):
+    with pytest.raises(DataError, match=r"expected a label with words .* got .*`replace`"):
         add_keywords(None, [Tag(name, 0.9)], STAMP)
 
 

@@ -1,4 +1,4 @@
-"""What a journal says of runs and of changes of sidecars, checked, as others may have edited it."""
+"""Records of a journal, checked when they are read: somebody may have edited the file."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from tagsight.tagging.sidecars.edit import Edit
 
 MOST_ADDED = 10_000
-"""Labels that a change adds to a sidecar, and values."""
+"""Most labels, and most values, that a change adds to a sidecar."""
 
 Kind = TypeVar("Kind")
 
 
 class Run(NamedTuple):
-    """A run of tagging.
+    """A tagging run.
 
     Attributes:
-        id: Its number.
-        started: When, in ISO 8601.
-        model: Which model.
-        form: ``xmp`` or ``txt``.
-        ending: Of the names of its sidecars, such as ``.xmp``.
-        separator: Between two tags, in ``txt``.
-        existing: What became of the tags that were there, in ``txt``.
-        sidecars: How many it was about to change.
-        tags: How many tags it was about to add.
-        undone: When it was taken back, if it was.
+        id: Number of the run.
+        started: Start time in ISO 8601.
+        model: Name of the model.
+        form: Format of the sidecars, ``xmp`` or ``txt``.
+        ending: Suffix of the sidecars, such as ``.xmp``.
+        separator: Text between two tags, in ``txt``.
+        existing: Treatment of existing tags, in ``txt``.
+        sidecars: Number of sidecars that it planned to change.
+        tags: Number of tags that it planned to add.
+        undone: Time of the undo, or None.
     """
 
     id: int
@@ -53,12 +53,12 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """A change of a sidecar, as noted before it was made.
+    """A planned change of a sidecar.
 
     Args:
         sidecar: The file.
-        before: What was in it; None if there was no file.
-        edit: What is in it afterwards.
+        before: Content before; None if there was no file.
+        edit: Content after, and what is new in it.
     """
 
     sidecar: Path
@@ -67,17 +67,17 @@ class Change:
 
 
 class Noted(NamedTuple):
-    """What the journal keeps of a change.
+    """Record of a change in the journal.
 
     Attributes:
-        id: Its number.
+        id: Number of the change.
         sidecar: The file.
-        before: What was in it; None if there was no file.
-        before_digest: Of that.
-        after_digest: Of what was in it afterwards.
-        names: The labels that were added.
-        additions: What was added, value by value.
-        told: Whether it was noted as made.
+        before: Content before; None if there was no file.
+        before_digest: Digest of the content before.
+        after_digest: Digest of the content after.
+        names: Labels that were added.
+        additions: Values that were added.
+        confirmed: Whether the journal records that the sidecar was written.
     """
 
     id: int
@@ -87,15 +87,19 @@ class Noted(NamedTuple):
     after_digest: bytes
     names: tuple[str, ...]
     additions: tuple[Addition, ...]
-    told: bool
+    confirmed: bool
 
     def made(self, content: bytes | None) -> bool:
-        """Whether it was made; after a crash that is told by what is in the file now."""
-        return self.told or digest(content) != self.before_digest
+        """Return whether the sidecar was written, given its present content.
+
+        A crash between writing and confirming leaves the record unconfirmed. If the content still
+        is what it was before, the sidecar was not written; otherwise assume that it was.
+        """
+        return self.confirmed or digest(content) != self.before_digest
 
 
 def is_sound(run: Run) -> bool:
-    """Whether a run is one that a journal of ours notes."""
+    """Return whether the values of a run are such as a journal records."""
     texts = (run.started, run.model, run.form, run.ending, run.separator, run.existing)
     if not all(isinstance(text, str) for text in (*texts, run.undone or "")):
         return False
@@ -115,13 +119,13 @@ def noted_change(
     after_digest: object,
     names: object,
     additions: object,
-    told: object,
+    confirmed: object,
 ) -> Noted:
-    """Read what a journal says of a change.
+    """Parse the record of a change.
 
     Raises:
-        ValueError: If it is not what a journal of ours says, or a kind of error that Python's
-            readers of JSON and of packed bytes raise.
+        ValueError: If the values are not such as a journal records; or another exception of
+            Python's readers of JSON and compressed bytes.
     """
     added = json.loads(_of(str, names))
     pairs = [Addition(*pair) for pair in json.loads(_of(str, additions))]
@@ -138,7 +142,7 @@ def noted_change(
         and digest(content) == before_digest
     )
     if not sound:
-        msg = "expected what a journal says of a change"
+        msg = "expected the record of a change"
         raise ValueError(msg)
     return Noted(
         number,
@@ -148,7 +152,7 @@ def noted_change(
         _of(bytes, after_digest),
         tuple(added),
         tuple(pairs),
-        bool(told),
+        bool(confirmed),
     )
 
 
@@ -169,5 +173,5 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def digest(content: bytes | None) -> bytes | None:
-    """What tells one content from another; None where there is no file."""
+    """Compute the SHA-256 of a content; None where there is no file."""
     return None if content is None else hashlib.sha256(content).digest()

@@ -1,4 +1,19 @@
-"""What was written into sidecars: noted before it is done, so that it can be taken back."""
+"""Journal of changes to sidecars, which makes them reversible.
+
+It is a write-ahead log in SQLite. A change is recorded in three steps: first the journal gets a
+record with the content before and a digest of the content after; then the sidecar is replaced
+atomically; then the record is confirmed. The process may be killed between any two steps:
+
+- before the first, nothing has happened;
+- between the first and the second, the sidecar still has the content before, so that the change
+  counts as not made (`Noted.made`);
+- between the second and the third, the sidecar has another content, and undo finds it by its
+  record.
+
+So whatever is in a sidecar because of us, the journal knows it. Batches of records are one
+transaction, with ``synchronous = FULL``: the record is on the disk before the sidecar changes, also
+if the machine loses power.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +38,12 @@ if TYPE_CHECKING:
 
 VERSION = 2
 APPLICATION = 0x74736A6C
-"""Which program's database a file is, as its header says."""
+"""Application id in the header of the database."""
 
 PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
 
-OTHERWISE = "give another file with --journal"
+OTHERWISE = "choose another `journal`"
 
 _SCHEMA = """
 CREATE TABLE runs (
@@ -48,19 +63,32 @@ CREATE INDEX changes_of_run ON changes (run);
 
 
 class Journal:
-    """A journal on disk. Several processes may write, of different sidecars.
+    """A journal on disk. Several processes may write to it, about different sidecars.
 
-    It may come from somebody else, or have been changed by others: what it says is checked when it
-    is read, and unpacked within bounds.
+    The file may come from somebody else: its records are checked when they are read, and
+    decompressed up to a limit.
 
     Args:
-        file: Created with its folder.
+        file: The file, created with its folder if needed.
 
     Raises:
-        DataError: If the file is something else, or cannot be read and written; so do all methods.
+        DataError: If the file is something else, or cannot be read and written; all methods raise
+            it too.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.tagging.sidecars.changes import Change
+        >>> from tagsight.tagging.sidecars.edit import Edit
+        >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
+        ...     run = journal.begin("model", "txt", ending=".txt")
+        ...     change = Change(Path(folder) / "a.txt", b"red", Edit(b"red, dog", ("dog",), ()))
+        ...     journal.made(journal.note(run, [change]))
+        ...     [(run.sidecars, run.tags) for run in journal.runs()]
+        [(1, 1)]
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path | str) -> None:
+        file = Path(file)
         self.file = file
         with self._in_words():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +99,7 @@ class Journal:
         try:
             with self._in_words():
                 self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2 * LARGEST)
-                # What is noted is on the disk before a sidecar changes.
+                # FULL: a commit returns when the records are on the disk.
                 self._database.execute("PRAGMA synchronous = FULL")
                 with self._transaction():
                     self._create()
@@ -86,7 +114,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     def _create(self) -> None:
@@ -108,7 +136,7 @@ class Journal:
     def begin(
         self, model: str, form: str, *, ending: str, separator: str = ", ", existing: str = "append"
     ) -> int:
-        """Note a new run, and give its number."""
+        """Record a new run, and return its number."""
         ((number,),) = self._ask(
             "INSERT INTO runs (started, model, form, ending, separator, existing) "
             "VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
@@ -117,7 +145,7 @@ class Journal:
         return int(number)
 
     def note(self, run: int, changes: Sequence[Change]) -> list[int]:
-        """Note changes that are about to be made, and give their numbers."""
+        """Record changes before they are made, and return their numbers."""
         with self._transaction():
             return [self._insert(run, change) for change in changes]
 
@@ -142,15 +170,15 @@ class Journal:
         return int(number)
 
     def made(self, changes: Sequence[int]) -> None:
-        """Note that changes are made."""
+        """Confirm that changes were made."""
         self._mark("made", changes)
 
     def added(self, sidecar: Path, content: bytes | None) -> set[str]:
-        """The labels that runs have added to a sidecar and nobody has undone.
+        """Return the labels that runs have added to a sidecar, without those undone.
 
         Args:
             sidecar: The file.
-            content: What is in it now.
+            content: Its present content.
         """
         rows = self._ask(
             "SELECT id FROM changes WHERE sidecar = ? AND NOT undone", (os.fsencode(sidecar),)
@@ -159,12 +187,12 @@ class Journal:
         return {name for change in noted if change.made(content) for name in change.names}
 
     def changed(self, run: int, sidecar: Path) -> bool:
-        """Whether a run has noted a change of a sidecar before."""
+        """Return whether a run has recorded a change of a sidecar already."""
         values = (run, os.fsencode(sidecar))
         return bool(self._ask("SELECT 1 FROM changes WHERE run = ? AND sidecar = ?", values))
 
     def created(self, sidecar: Path) -> bool:
-        """Whether there was no such sidecar before the first change of it."""
+        """Return whether the first change of a sidecar created it."""
         rows = self._ask(
             "SELECT before_digest FROM changes WHERE sidecar = ? ORDER BY id LIMIT 1",
             (os.fsencode(sidecar),),
@@ -172,7 +200,7 @@ class Journal:
         return rows == [(None,)]
 
     def runs(self) -> list[Run]:
-        """All runs, the latest first."""
+        """Return all runs, the latest first."""
         rows = self._ask(
             "SELECT runs.id, started, model, form, ending, separator, existing, COUNT(changes.id), "
             "COALESCE(SUM(CASE WHEN json_valid(names) THEN json_array_length(names) END), 0), "
@@ -186,22 +214,25 @@ class Journal:
         return runs
 
     def places(self, run: int) -> set[Path]:
-        """The folders in which a run has written sidecars."""
+        """Return the folders in which a run has written sidecars."""
         rows = self._ask("SELECT folder FROM places WHERE run = ?", (run,))
         return {Path(os.fsdecode(folder)) for (folder,) in rows if isinstance(folder, bytes)}
 
     def changes(self, run: int) -> list[int]:
-        """The numbers of a run's changes that are not undone, the latest first."""
+        """Return the numbers of a run's changes that are not undone, the latest first.
+
+        In this order an undo passes through all contents that a sidecar had within the run.
+        """
         rows = self._ask(
             "SELECT id FROM changes WHERE run = ? AND NOT undone ORDER BY id DESC", (run,)
         )
         return [number for (number,) in rows]
 
     def change(self, number: int) -> Noted:
-        """What is noted of a change.
+        """Return the record of a change.
 
         Raises:
-            DataError: If it is damaged, as well.
+            DataError: If it is damaged.
         """
         rows = self._ask(
             "SELECT sidecar, before, before_digest, after_digest, names, additions, made "
@@ -214,7 +245,7 @@ class Journal:
             raise self._damaged(f"change {number}") from error
 
     def undone(self, changes: Sequence[int]) -> None:
-        """Note that changes are taken back."""
+        """Record that changes were undone."""
         self._mark("undone", changes)
 
     def _mark(self, column: str, changes: Sequence[int]) -> None:
@@ -223,7 +254,7 @@ class Journal:
                 self._ask(f"UPDATE changes SET {column} = 1 WHERE id = ?", (number,))
 
     def run_undone(self, run: int) -> None:
-        """Note that a run is taken back."""
+        """Record that a run was undone."""
         self._ask("UPDATE runs SET undone = ? WHERE id = ?", (now(), run))
 
     def _ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -231,10 +262,12 @@ class Journal:
             return self._database.execute(statement, values).fetchall()
 
     def _damaged(self, what: str) -> DataError:
-        return DataError(f"{self.file}: expected {what} as it was noted, got it damaged")
+        return DataError(f"{self.file}: expected {what} as it was recorded, got it damaged")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        # IMMEDIATE takes the write lock now: a transaction that reads first and then wants to
+        # write fails at once, without waiting, if another process has written in between.
         self._ask("BEGIN IMMEDIATE")
         try:
             yield
@@ -255,5 +288,5 @@ class Journal:
 
 
 def now() -> str:
-    """The time, in ISO 8601."""
+    """Return the time, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

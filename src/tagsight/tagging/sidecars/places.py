@@ -1,4 +1,4 @@
-"""Where the sidecar of a photo lies."""
+"""Find the sidecar of a photo."""
 
 from __future__ import annotations
 
@@ -24,64 +24,69 @@ RAW = RAW_SUFFIXES | frozenset(
     {".3fr", ".crw", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nrw", ".rwl"}
     | {".sr2", ".srf", ".x3f"}
 )
-"""What cameras keep besides, whether or not it can be read here."""
+"""Suffixes of raw files of cameras, whether or not they can be decoded here."""
 
 PHOTOS = PHOTO_SUFFIXES | HEIF_SUFFIXES | RAW
 ENDING = re.compile(r"\.?\w[\w-]*(\.\w[\w-]*)*")
 
 
 class _Listing(NamedTuple):
-    """How many photos there are of each name without its ending: raw files, and others."""
+    """Number of raw files, and of other photos, with each name without suffix."""
 
     raw: Counter[str]
     others: Counter[str]
 
 
 class Places:
-    """Beside each photo, or at the same place of another folder.
+    """Sidecars beside the photos, or in the same subfolders of another folder.
 
-    A name is that of the photo with the ending behind it, ``photo.jpg.xmp`` (``full``), or instead
-    of the photo's own ending, ``photo.xmp`` (``stem``). A sidecar ``photo.XMP`` that is there is
-    used; so is an XMP ``photo.xmp`` under either way of naming, by the photo that it belongs to: a
-    raw file if there is one of this name, or else the only photo of this name.
+    With ``full`` names the suffix is appended, ``photo.jpg.xmp``; with ``stem`` names it replaces
+    the photo's, ``photo.xmp``. An existing ``photo.XMP`` is used. An existing ``photo.xmp`` is used
+    with both kinds of names, for the photo it belongs to: the raw file of this name, or else the
+    only photo of this name.
 
-    A raw file and one other photo of the same name are one picture. They share ``photo.xmp`` where
-    sidecars are named so. Other photos of the same name have no place of that name.
+    A raw file and one other photo of the same name are one picture and share ``photo.xmp`` with
+    ``stem`` names. Other photos of the same name are refused, as they cannot share it.
 
     Args:
-        suffix: What the names of sidecars end in, such as ``.xmp``.
-        folder: For the sidecars, in folders as the photos are; by default beside the photos.
-        given: The photos and folders that are tagged, by which a photo's place there is told.
-        naming: ``full`` or ``stem``; by default ``full`` for XMP and ``stem`` for tag files.
+        suffix: Suffix of sidecars, such as ``.xmp``.
+        folder: Folder for the sidecars; by default they are beside the photos.
+        given: Photos and folders that are tagged; subfolders of ``folder`` are relative to them.
+        naming: ``full`` or ``stem``; by default ``full`` for XMP and ``stem`` for text.
+
+    Example:
+        >>> [Places(".txt", None, ["."], n).of(Path("a.jpg")).name for n in ("full", "stem")]
+        ['a.jpg.txt', 'a.txt']
     """
 
     def __init__(
         self,
         suffix: str,
-        folder: Path | None,
-        given: Iterable[Path],
+        folder: Path | str | None,
+        given: Iterable[Path | str],
         naming: Naming | None = None,
     ) -> None:
         self.suffix = suffix
-        self.folder = folder
+        self.folder = None if folder is None else Path(folder)
         self.naming = naming or ("full" if suffix == XMP else "stem")
-        roots = [path if is_folder(path) else path.parent for path in map(Path.absolute, given)]
+        paths = [Path(path).absolute() for path in given]
+        roots = [path if is_folder(path) else path.parent for path in paths]
         self._root = Path(os.path.commonpath(roots))
         self._listed: tuple[Path, _Listing] | None = None
         self._endings: tuple[Path, dict[str, str]] | None = None
 
     def of(self, photo: Path) -> Path:
-        """The sidecar of a photo, with the whole path of its folder.
+        """Return the sidecar of a photo, in a folder without links.
 
         Raises:
-            DataError: If there is no place for one, or two photos would share it.
+            DataError: If there cannot be one, or two photos would share it.
         """
         if self.folder is None and tar_of(photo) is not None:
-            msg = "expected a photo with room beside it, got one in a tar: give --sidecar-dir"
+            msg = "expected a photo in a folder, got one in a tar: give a `sidecar_dir`"
             raise DataError(msg)
         place = self._place(photo)
         if place.is_symlink() or (place.exists() and not place.is_file()):
-            msg = f"expected {place} to be a file, got a link or a folder, which stays as it is"
+            msg = f"expected {place} to be a file, got a link or a folder, which is left unchanged"
             raise DataError(msg)
         return place
 
@@ -100,7 +105,7 @@ class Places:
         return stem
 
     def _there(self, folder: Path, name: str) -> Path:
-        """A sidecar by the name before its ending, which may be written in another case."""
+        """Return the sidecar with a name before its suffix, which may be in another case."""
         usual = folder / (name + self.suffix)
         if usual.exists() or usual.is_symlink():
             return usual
@@ -109,7 +114,7 @@ class Places:
         return folder / self._endings[1].get(name, usual.name)
 
     def _written_otherwise(self, folder: Path) -> dict[str, str]:
-        """Names of files whose ending is ours in another case, by what is before it."""
+        """Find files with the suffix in another case, by their names without it."""
         if not folder.is_dir():
             return {}
         length, ending = len(self.suffix), self.suffix.lower()
@@ -117,18 +122,18 @@ class Places:
         return {name[:-length]: name for name in names if name[-length:].lower() == ending}
 
     def _owns(self, photo: Path) -> bool:
-        """Whether ``photo.xmp`` is this photo's alone, or that of a raw file which it is."""
+        """Return whether ``photo.xmp`` belongs to this photo alone, or to the raw file it is."""
         raw, others = self._of_same_name(photo)
         if photo.suffix.lower() in RAW:
             return raw == 1
         return raw == 0 and others <= 1
 
     def _pairs(self, photo: Path) -> bool:
-        """Whether a photo and a raw file of its name are one picture."""
+        """Return whether this photo and another file, one of them raw, are one picture."""
         return self._of_same_name(photo) == (1, 1)
 
     def _of_same_name(self, photo: Path) -> tuple[int, int]:
-        """How many raw files and other photos beside it have its name up to the ending."""
+        """Count raw files and other photos in its folder with its name without suffix."""
         inside = tar_of(photo)
         place, name = (photo.parent, photo.name) if inside is None else inside
         if self._listed is None or self._listed[0] != place:
@@ -144,15 +149,19 @@ class Places:
 
 
 def ending_of(text: str) -> str:
-    """The ending of tag files as it is typed, with a dot before it.
+    """Return the suffix of text sidecars that a user has typed, with a dot.
 
     Raises:
-        DataError: If it is none, or that of other files: photos are never written to.
+        DataError: If it is not a suffix, or that of other files: photos are never written to.
+
+    Example:
+        >>> ending_of("caption")
+        '.caption'
     """
     suffix = f".{text.removeprefix('.')}"
     last = PurePosixPath(f"photo{suffix}").suffix.lower()
     if not ENDING.fullmatch(text) or last in PHOTOS | {XMP, ".tar"}:
-        msg = f"expected an ending such as .txt or .caption as --extension, got {text!r}"
+        msg = f"expected a suffix such as .txt or .caption as `extension`, got {text!r}"
         raise DataError(msg)
     return suffix
 
@@ -167,6 +176,6 @@ def _counted(names: Iterable[str]) -> _Listing:
 
 
 def _divided(name: str) -> tuple[str, str]:
-    """What is before the ending of a name, and the ending in lower case."""
+    """Split a name into the part before the suffix, and the suffix in lower case."""
     path = PurePosixPath(name)
     return str(path.with_suffix("")), path.suffix.lower()

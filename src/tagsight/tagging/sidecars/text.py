@@ -1,4 +1,4 @@
-"""Tags in text files beside photos, on one line, as those who train image generators keep them."""
+"""Tags on one line of a text file beside the photo, as used to train image generators."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from tagsight.tagging.sidecars.edit import Existing, Tag
 
 LARGEST = 2**20
-"""Bytes of a tag file; a longer one is something else."""
+"""Most bytes of a tag file; a longer file is something else."""
 
 _MARK = "\ufeff"
-_ENDS = re.compile(r"[.!?…。！？][\"'”’»)\]」』]*(\s+|$)")  # noqa: RUF001 - as other scripts write them
-_ENDS_ALWAYS = re.compile(r"[。！？][\"'”’»)\]」』]*$")  # noqa: RUF001 - between them there are no blanks
+_ENDS = re.compile(r"[.!?…。！？][\"'”’»)\]」』]*(\s+|$)")  # noqa: RUF001 - punctuation of other scripts
+_ENDS_ALWAYS = re.compile(r"[。！？][\"'”’»)\]」』]*$")  # noqa: RUF001 - scripts without spaces
 _IN_TAGS = re.compile(r"[\w\\()\[\]{}]|(?![\t\r\n])[\x00-\x1f\x7f]")
 _BACKSLASHED = re.compile(r"\\([()\[\]{}])")
 
 
 class _Line(NamedTuple):
-    """The words of a file and what stands around them, so that nothing else need change.
+    """Words of a file and the text between them, which an edit leaves unchanged.
 
     Attributes:
-        gaps: Before the first word, between the words and behind the last: one more than words.
-        words: Tags and sentences, without white space around them.
+        gaps: Text before the first word, between words and after the last; one more than words.
+        words: Tags and sentences, without surrounding white space.
     """
 
     gaps: list[str]
     words: list[str]
 
     def content(self) -> bytes:
-        """All of the file."""
+        """Return the content of the file."""
         between = zip(self.gaps[1:], self.words, strict=True)
         return "".join([self.gaps[0], *(word + gap for gap, word in between)]).encode()
 
@@ -48,24 +48,29 @@ def add_tags(
     existing: Existing = "append",
     declined: Collection[str] = (),
 ) -> Edit | None:
-    """Put tags into a text file.
+    """Add tags to a text file.
 
-    They come behind the last word, before a separator or white space at the end; behind a sentence
-    after a blank instead of the separator.
+    They are inserted after the last word, before any separator or white space at the end. After a
+    sentence, a space stands in place of the separator.
 
     Args:
-        content: Of the file; None if there is none.
+        content: Content of the file; None if there is no file.
         tags: The labels.
-        separator: What stands between two tags.
-        existing: ``append`` puts tags that are not there behind those that are, ``replace`` takes
-            the place of all that is there, ``keep`` leaves a file that is there alone.
-        declined: Labels that are not put there.
+        separator: Text between two tags.
+        existing: ``append`` adds tags that are not in the file, ``replace`` replaces its content,
+            ``keep`` leaves an existing file unchanged.
+        declined: Labels that are not added.
 
     Returns:
-        The new content and what was added, or None if nothing changes.
+        The new content and what is new in it, or None if nothing changes.
 
     Raises:
-        DataError: If the content is no line of tags, or a tag could not be read back.
+        DataError: If the content is not a line of tags, or a tag could not be read back.
+
+    Example:
+        >>> from tagsight.tagging.sidecars.edit import Tag
+        >>> add_tags(b"red, Dog", [Tag("dog", 0.9), Tag("cat", 0.8)]).content
+        b'red, Dog, cat'
     """
     line = _parsed(content or b"", separator)
     if content is not None and existing == "keep":
@@ -86,15 +91,19 @@ def add_tags(
     else:
         _append(line, new, separator)
     edited = line.content()
-    _parsed(edited, separator)  # or it could not be read again, nor taken back
+    _parsed(edited, separator)  # refuse what could not be read back and undone
     return Edit(edited, tuple(new), tuple(Addition("", name) for name in new))
 
 
 def remove_tags(content: bytes, additions: Collection[Addition], *, separator: str = ", ") -> bytes:
-    """Take out what was added, and leave whatever else has come since.
+    """Remove tags that were added, and keep everything else.
 
     Raises:
-        DataError: If the content is no line of tags.
+        DataError: If the content is not a line of tags.
+
+    Example:
+        >>> remove_tags(b"red, dog, mine", [Addition("", "dog")])
+        b'red, mine'
     """
     line = _parsed(content, separator)
     for added in additions:
@@ -106,16 +115,20 @@ def remove_tags(content: bytes, additions: Collection[Addition], *, separator: s
 def restore_tags(
     before: bytes, content: bytes, additions: Collection[Addition], *, separator: str = ", "
 ) -> bytes:
-    """Give back a file whose tags were replaced, with what has come since behind its own.
+    """Restore content that was replaced, and append tags that were added since.
 
     Args:
-        before: What was replaced.
-        content: What is there now.
-        additions: What was put in its place and was not there before.
-        separator: What stands between two tags.
+        before: Content that was replaced.
+        content: Present content.
+        additions: Tags that replaced it and were not in it.
+        separator: Text between two tags.
 
     Raises:
-        DataError: If one of them is no line of tags.
+        DataError: If one of the contents is not a line of tags.
+
+    Example:
+        >>> restore_tags(b"red", b"dog, mine", [Addition("", "dog")])
+        b'red, mine'
     """
     line = _parsed(before, separator)
     known = {alike(word) for word in (*line.words, *(added.value for added in additions))}
@@ -125,29 +138,34 @@ def restore_tags(
 
 
 def tags_of(content: bytes, *, separator: str = ", ") -> list[str]:
-    """The tags of a file, in their order; a sentence is one of them.
+    """Return the tags of a file, in order; a sentence counts as one tag.
 
     Raises:
-        DataError: If the content is no line of tags.
+        DataError: If the content is not a line of tags.
+
+    Example:
+        >>> tags_of(b"A dog sits. guide dog, grass")
+        ['A dog sits.', 'guide dog', 'grass']
     """
     return _parsed(content, separator).words
 
 
 def separator_of(text: str) -> str:
-    r"""Read a separator as it is typed: ``\n``, ``\r\n`` and ``\t`` mean what they stand for.
-
-    >>> separator_of("\\n"), separator_of("; ")
-    ('\n', '; ')
+    r"""Parse a separator that a user has typed, with the escapes ``\n``, ``\r`` and ``\t``.
 
     Raises:
-        DataError: If it is nothing, or could be part of a tag.
+        DataError: If it is empty, or could be part of a tag.
+
+    Example:
+        >>> separator_of("\\n"), separator_of("; ")
+        ('\n', '; ')
     """
     separator = text
     for written, meant in {r"\r": "\r", r"\n": "\n", r"\t": "\t"}.items():
         separator = separator.replace(written, meant)
     if not separator or _IN_TAGS.search(separator):
         msg = (
-            "expected punctuation, white space or \\n between two tags as --separator, "
+            "expected punctuation, white space or \\n between two tags as `separator`, "
             f"got {text!r}"
         )
         raise DataError(msg)
@@ -155,38 +173,40 @@ def separator_of(text: str) -> str:
 
 
 def alike(word: str) -> str:
-    r"""What is equal for tags that programs write differently.
+    r"""Normalise a tag, so that different spellings of programs are equal.
 
-    >>> alike("Guide_dog  \\(small\\)") == alike("guide dog (small)")
-    True
+    Example:
+        >>> alike("Guide_dog  \\(small\\)") == alike("guide dog (small)")
+        True
     """
     return same(_BACKSLASHED.sub(r"\1", word).replace("_", " "))
 
 
 def check_tags(tags: Collection[str], separator: str) -> None:
-    """Refuse tags that would not be read back as they are.
+    """Check that tags can be read back from a file.
 
     Raises:
-        DataError: If there are such.
+        DataError: If one cannot.
     """
     check_names(tags)
     for tag in tags:
         if tags_of(tag.encode(), separator=separator) != [tag]:
             msg = (
-                f"expected tags that do not hold the separator {separator!r}, got {tag!r}: give "
-                f"another --separator, or another tag in its place with --replace {tag!r}=..."
+                f"expected tags without the separator {separator!r}, got {tag!r}: choose another "
+                "`separator`, or write another tag in its place with `replace`"
             )
             raise DataError(msg)
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a text is a sentence and no tag.
+    """Return whether a text is a sentence rather than a tag.
 
-    It ends as sentences do, and has three words or more, or two of which the first begins with a
-    capital letter.
+    A sentence ends with its punctuation, and has at least three words, or two of which the first
+    begins with a capital letter.
 
-    >>> is_sentence("a dog sits on the grass."), is_sentence("k-on!"), is_sentence("St. Bernard")
-    (True, False, False)
+    Example:
+        >>> [is_sentence(text) for text in ("a dog sits here.", "k-on!", "St. Bernard")]
+        [True, False, False]
     """
     if not _ENDS.match(text, len(text.rstrip("\"'”’»)]」』")) - 1):  # noqa: RUF001 - as above
         return False
@@ -223,12 +243,12 @@ def _parsed(content: bytes, separator: str) -> _Line:
 
 
 def _mark(separator: str) -> str:
-    """What tells two tags apart: the separator but for the blanks around it."""
+    """Return the separator without the spaces around it, which files may write differently."""
     return "\n" if "\n" in separator else separator.strip() or separator
 
 
 def _words(part: str) -> Iterator[tuple[str, str]]:
-    """What stands between two marks: sentences or a tag, each with the white space behind it."""
+    """Split the text between two separators into sentences and a tag, each with its white space."""
     start = len(part) - len(part.lstrip())
     yield "", part[:start]
     for end in _ENDS.finditer(part):
@@ -253,14 +273,14 @@ def _append(line: _Line, words: Sequence[str], separator: str) -> None:
 
 
 def _around(gap: str) -> list[str]:
-    """What stands before and behind the first word of a file without words."""
+    """Split the content of a file without words into what is before and after the first word."""
     rest = gap.removeprefix(_MARK)
     before = len(rest) - len(rest.lstrip()) if rest.strip() else 0
     return [gap[: len(gap) - len(rest)] + rest[:before], rest[before:]]
 
 
 def _remove(line: _Line, place: int) -> None:
-    """Take out a word, with what stands before it; behind a sentence with what comes after it."""
+    """Remove a word with the gap before it; after a sentence, with the gap after it."""
     del line.words[place]
     if not line.words:
         line.gaps[:] = ["".join(line.gaps)]

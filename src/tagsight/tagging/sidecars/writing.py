@@ -1,4 +1,4 @@
-"""Tags of many photos into their sidecars, and out of them again."""
+"""Write tags to the sidecars of many photos, and undo it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Manner:
-    """How tags are written.
+    """Format of sidecars.
 
     Args:
         form: ``xmp`` or ``txt``.
-        separator: Between two tags, in ``txt``.
-        existing: What becomes of a tag file that is there, in ``txt``.
-        renamed: Tags that are written in the place of labels.
+        separator: Text between two tags, in ``txt``.
+        existing: Treatment of an existing text file (see `text.add_tags`).
+        renamed: Tags to write in place of labels.
     """
 
     form: Form
@@ -40,10 +40,10 @@ class Manner:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, labels: Iterable[str]) -> None:
-        """Refuse labels that cannot be written.
+        """Check that labels can be written.
 
         Raises:
-            DataError: If there are such.
+            DataError: If one cannot.
         """
         names = [self.renamed.get(label, label) for label in labels]
         check_names(names)
@@ -52,13 +52,13 @@ class Manner:
 
 
 class Outcome(NamedTuple):
-    """What became of a photo's sidecar.
+    """Outcome for the sidecar of a photo.
 
     Attributes:
         photo: The photo.
-        sidecar: Its sidecar; None if it has no place.
-        added: The tags that were added, or in a dry run would be.
-        problem: Why the sidecar was left alone, if it was.
+        sidecar: Its sidecar; None if there cannot be one.
+        added: Tags that were added, or that a dry run would add.
+        problem: Reason why the sidecar was left unchanged, or empty.
     """
 
     photo: Path
@@ -68,14 +68,27 @@ class Outcome(NamedTuple):
 
 
 class Writer:
-    """Writes tags into sidecars.
+    """Writes tags to sidecars.
 
     Args:
-        manner: How.
-        places: Where.
-        model: Who tags, for the record.
-        journal: Where changes are noted first.
-        dry_run: Whether nothing is written, in the journal neither.
+        manner: Format of the sidecars.
+        places: Finds the sidecars.
+        model: Name of the model, for the record.
+        journal: Journal of changes.
+        dry_run: Whether to write nothing, not even to the journal.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
+        ...     places = Places(".txt", None, [folder])
+        ...     writer = Writer(Manner("txt"), places, "model", journal)
+        ...     (outcome,) = writer.write([(Path(folder) / "a.jpg", [Tag("dog", 0.9)])])
+        ...     written = outcome.sidecar.read_text()
+        ...     undone = [outcome.added for outcome in undo(journal, *journal.runs())]
+        >>> written, undone
+        ('dog', [('dog',)])
     """
 
     def __init__(
@@ -89,10 +102,10 @@ class Writer:
         self.run: int | None = None
 
     def write(self, tagged: Sequence[tuple[Path, Sequence[Tag]]]) -> list[Outcome]:
-        """Add tags to the sidecars of photos; nothing is noted for those that do not change.
+        """Add tags to the sidecars of photos; the journal records those that change.
 
         Args:
-            tagged: Photos and the labels of each. One that comes twice is written once.
+            tagged: Photos and the labels of each; photos that share a sidecar are merged.
         """
         together: dict[Path, list[Tag]] = {}
         places = [self._place(photo) for photo, _ in tagged]
@@ -109,12 +122,12 @@ class Writer:
                 outcomes.append(Outcome(photo, None, problem=place))
             elif place in problems:
                 outcomes.append(Outcome(photo, place, problem=problems[place]))
-            else:  # of several photos of one sidecar the first has what was added
+            else:  # of photos that share a sidecar, the first reports what was added
                 outcomes.append(Outcome(photo, place, added.pop(place, ())))
         return outcomes
 
     def _place(self, photo: Path) -> Path | str:
-        """A photo's sidecar, or why it has none."""
+        """Return the sidecar of a photo, or the reason why it has none."""
         try:
             return self.places.of(photo)
         except (DataError, OSError) as error:
@@ -123,7 +136,7 @@ class Writer:
     def _planned(
         self, tagged: Mapping[Path, Sequence[Tag]]
     ) -> tuple[list[Change], dict[Path, str]]:
-        """The changes of sidecars that must be made, and why others are left alone."""
+        """Plan the changes of sidecars; also return why others are left unchanged."""
         changes, problems = [], {}
         for sidecar, tags in tagged.items():
             try:
@@ -142,10 +155,10 @@ class Writer:
             return None
         added = self.journal.added(sidecar, before)
         tags = [Tag(manner.renamed.get(tag.name, tag.name), tag.score) for tag in tags]
-        # What we have added before and is there no more, somebody has taken out.
+        # A tag that we added and that is gone was removed by somebody: do not add it again.
         if manner.form == "xmp":
             return xmp.add_keywords(before, tags, self.stamp, declined=added)
-        # A second photo of one sidecar does not take the place of the first.
+        # A second photo that shares the sidecar must not replace the tags of the first.
         second = self.run is not None and self.journal.changed(self.run, sidecar)
         return text.add_tags(
             before,
@@ -161,7 +174,7 @@ class Writer:
         return {name for name in added if text.alike(name) not in known}
 
     def _made(self, changes: Sequence[Change]) -> dict[Path, str]:
-        """Note, make and note again; give the problems by sidecar."""
+        """Record, write and confirm changes (see `journal`); return problems by sidecar."""
         if self.run is None:
             manner = self.manner
             self.run = self.journal.begin(
@@ -177,7 +190,7 @@ class Writer:
         for number, change in zip(numbers, changes, strict=True):
             try:
                 if digest(content_of(change.sidecar)) != digest(change.before):
-                    msg = "expected nobody else to write this sidecar just now"
+                    msg = "expected the sidecar as it was read, got it changed in the meantime"
                     raise DataError(msg)
                 write_atomically(change.sidecar, change.edit.content)
                 made.append(number)
@@ -189,17 +202,17 @@ class Writer:
 
 
 def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
-    """Take back what a run added, a sidecar at a time.
+    """Undo a run, one sidecar at a time.
 
-    A sidecar that nobody has changed since becomes what it was, byte for byte; one that was not
-    there before is removed. From one that has changed since, just what the run added is taken out.
+    A sidecar that has not changed since is restored byte for byte, or deleted if the run created
+    it. From a sidecar that has changed since, only what the run added is removed.
 
     Args:
-        journal: Where the run is noted.
+        journal: Journal with the run.
         run: The run.
 
     Yields:
-        A sidecar, with the tags that were taken out, or why it was left alone.
+        The outcome for each sidecar, with the tags that were removed.
     """
     places = journal.places(run.id)
     for number in journal.changes(run.id):
@@ -218,19 +231,19 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
 
 
 def _check_place(sidecar: Path, run: Run, places: Collection[Path]) -> None:
-    """Refuse a path that the run cannot have written to.
+    """Check that the run can have written to a path; the journal may have been edited.
 
     Raises:
-        DataError: If it is not in a folder in which the run wrote, has another ending, or leads
-            elsewhere by a link.
+        DataError: If it is not in a folder that the run wrote to, has another suffix, or is or
+            goes through a link.
     """
     folder = sidecar.parent
     before_ending, ending = sidecar.name[: -len(run.ending)], sidecar.name[-len(run.ending) :]
     if folder not in places or not before_ending or ending.lower() != run.ending.lower():
         msg = f"expected a sidecar *{run.ending} in a folder that run {run.id} wrote to"
-        raise DataError(f"{msg}, got another file, which stays as it is")
+        raise DataError(f"{msg}, got another file, which is left unchanged")
     if sidecar.is_symlink() or folder.resolve() != folder:
-        msg = "expected a file where the run wrote it, got a link, which stays as it is"
+        msg = "expected a file where the run wrote it, got a link, which is left unchanged"
         raise DataError(msg)
 
 
@@ -255,10 +268,10 @@ def _taken_back(journal: Journal, change: Noted, run: Run) -> bool:
 
 
 def _check_form(content: bytes, run: Run) -> None:
-    """Refuse what no run of this form has read or written.
+    """Check that content is a sidecar in the format of the run.
 
     Raises:
-        DataError: If it is no such sidecar.
+        DataError: If it is not.
     """
     if run.form == "xmp":
         xmp.keywords(content)
@@ -275,10 +288,10 @@ def _without(content: bytes, change: Noted, run: Run) -> bytes:
 
 
 def content_of(sidecar: Path) -> bytes | None:
-    """All of a sidecar; None if there is none.
+    """Read a sidecar; None if there is no file.
 
     Raises:
-        DataError: If it is larger than any sidecar, or no file.
+        DataError: If it is too large, or not a file.
         OSError: If it cannot be read.
     """
     if sidecar.exists() and not sidecar.is_file():

@@ -1,9 +1,13 @@
-"""Keywords in XMP sidecars, put in and taken out without touching another byte.
+"""Add keywords to XMP sidecars and remove them, without touching any other byte.
 
-What photo managers read: ``dc:subject`` (the word itself), ``lr:hierarchicalSubject``,
-``digiKam:TagsList`` and ``MicrosoftPhoto:LastKeywordXMP`` (the whole path of a label such as
-``animal/dog``). A namespace of our own says of each keyword of ours which model found it, when, and
-with which score. XMP Specification Part 1 (ISO 16684-1); Metadata Working Group, Guidelines 2.0.
+Photo managers read ``dc:subject`` (the keyword itself), and ``lr:hierarchicalSubject``,
+``digiKam:TagsList`` and ``MicrosoftPhoto:LastKeywordXMP`` (the path of a keyword, such as
+``animal/dog``). Our own namespace records model, time and score of each keyword that we add. XMP
+Specification Part 1 (ISO 16684-1); Metadata Working Group, Guidelines 2.0.
+
+An edit is a list of replacements of byte ranges, which `xmp_tree` gives for each element. The file
+is never serialised anew: programs keep develop settings, masks and history in the same file, with
+their own prefixes, order, white space and comments, and a serialiser would change all of these.
 """
 
 from __future__ import annotations
@@ -25,13 +29,13 @@ if TYPE_CHECKING:
 
 
 class Property(NamedTuple):
-    """An array of a photo's keywords.
+    """A property that holds an array of keywords.
 
     Attributes:
-        namespace: Its URI.
-        container: The array that photo managers make, where there is none yet.
-        between: What stands between the levels of a label; None for the last level alone.
-        also: Another URI that some programs give it.
+        namespace: URI of its namespace.
+        container: Kind of array to create, as photo managers do.
+        between: Separator of the levels of a label; None for the last level alone.
+        also: Another URI that some programs use for the namespace.
     """
 
     namespace: str
@@ -56,7 +60,7 @@ PROPERTIES = {
 CONTAINERS = frozenset(RDF + kind for kind in ("Bag", "Seq", "Alt"))
 
 _NOTES = re.compile(rb"<[!?]")
-"""Comments and instructions, which somebody has put there."""
+"""Start of a comment or processing instruction."""
 
 _BLANK = b"""\
 <?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -73,22 +77,31 @@ _BLANK = b"""\
 def add_keywords(
     content: bytes | None, tags: Sequence[Tag], stamp: Stamp, *, declined: Collection[str] = ()
 ) -> Edit | None:
-    """Put keywords into a sidecar, behind those that are there.
+    """Append keywords to those of a sidecar.
 
-    A keyword that is there, whoever wrote it, stays as it is. One that our namespace knows and that
-    is there no more was taken out by somebody, and is not put back.
+    Existing keywords are left unchanged, whoever wrote them. A keyword that our record names but
+    that is gone was removed by somebody, and is not added again.
 
     Args:
-        content: Of the sidecar; None if there is none.
+        content: Content of the sidecar; None if there is no file.
         tags: The labels.
-        stamp: What is recorded of all of them.
-        declined: Further labels that are not put back.
+        stamp: Origin to record.
+        declined: Further labels that are not added.
 
     Returns:
-        The new content and what was added, or None if there is nothing to add.
+        The new content and what is new in it, or None if there is nothing to add.
 
     Raises:
-        DataError: If the content is no XMP that can be edited.
+        DataError: If the content is not XMP that can be edited.
+
+    Example:
+        >>> from tagsight.tagging.sidecars.edit import Stamp, Tag
+        >>> tags = [Tag("animal/dog", 0.9), Tag("grass", 0.8)]
+        >>> edit = add_keywords(None, tags, Stamp("model", "2026-11-25T08:00:00+00:00"))
+        >>> keywords(edit.content)
+        ['dog', 'grass']
+        >>> keywords(remove_keywords(edit.content, edit.additions))
+        []
     """
     packet = _Packet(_BLANK if content is None else content)
     there = {name: packet.values(name) for name in PROPERTIES}
@@ -112,12 +125,12 @@ def add_keywords(
         packet.add(name, list(items.values()))
         additions += [Addition(name, value) for value in items]
     edited = packet.edited()
-    check_size(edited)  # or it could not be read again, nor taken back
+    check_size(edited)  # refuse what could not be read back and undone
     return Edit(edited, tuple(tag.name for tag in new.values()), tuple(additions))
 
 
 def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
-    """Take out what was added, and leave whatever else has come since.
+    """Remove keywords that were added, and keep everything else.
 
     Raises:
         DataError: If the content is no XMP that can be edited.
@@ -129,21 +142,21 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
 
 
 def is_blank(content: bytes) -> bool:
-    """Whether nothing is there but what we begin a sidecar with."""
+    """Return whether a sidecar holds nothing but our template of an empty one."""
     return content.split() == _BLANK.split()
 
 
 def keywords(content: bytes) -> list[str]:
-    """The words of ``dc:subject``.
+    """Return the keywords in ``dc:subject``.
 
     Raises:
-        DataError: If the content is no XMP that can be edited.
+        DataError: If the content is not XMP that can be edited.
     """
     return _Packet(content).values(SUBJECT)
 
 
 def _keywords(there: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The words that a photo has: those alone, and the last of each path."""
+    """Yield the keywords of a photo: those in ``dc:subject``, and the last level of each path."""
     yield from there[SUBJECT]
     for name, values in there.items():
         if between := PROPERTIES[name].between if name != RECORD else None:
@@ -166,10 +179,13 @@ def _record(tag: Tag, stamp: Stamp) -> str:
 
 
 class _Packet:
-    """A sidecar that is read once, and what is to be changed in it.
+    """A parsed sidecar and the replacements to make in it.
+
+    All positions are those in the original content, so that replacements can be collected in any
+    order and made in one pass.
 
     Raises:
-        DataError: If it is no XMP that can be edited.
+        DataError: If the content is not XMP that can be edited.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -177,24 +193,26 @@ class _Packet:
         self._rdf = _rdf(parse(content))
         self._properties = {name: _property(self._rdf, name) for name in PROPERTIES}
         self._arrays = {name: _array(found, name) for name, found in self._properties.items()}
-        self._new: list[bytes] = []  # properties that were not there
-        self._changes: list[tuple[int, int, bytes]] = []  # from, to, and what takes its place
+        self._new: list[bytes] = []  # properties to create
+        self._changes: list[tuple[int, int, bytes]] = []  # start, end, replacement
 
     def values(self, name: str) -> list[str]:
-        """The items of an array."""
+        """Return the items of an array."""
         array = self._arrays[name]
         return [] if array is None else [_item_value(item, name) for item in array.children]
 
     def add(self, name: str, items: Sequence[str]) -> None:
-        """Put items behind those of an array, and make the array if there is none."""
+        """Append items to an array, which is created if needed."""
         found, array = self._properties[name], self._arrays[name]
         if not items:
             return
         if array is not None:
             texts = [_item(array.prefix, name, item) for item in items]
+            # Indent as the program did that wrote the array.
             space = _space_before(self._content, array.children[0]) if array.children else b""
             self._insert(array, b"".join(space + text for text in texts))
             return
+        # The file may bind RDF to any prefix; the one of its rdf:RDF is bound everywhere within.
         prefix, kind = self._rdf.prefix, PROPERTIES[name].container.encode()
         listed = [b"\n     " + _item(prefix, name, item) for item in items]
         within = b"\n    " + _element(prefix + kind, b"".join([*listed, b"\n    "])) + b"\n   "
@@ -205,7 +223,10 @@ class _Packet:
         self._new.append(b"\n   " + _element(declared, within))
 
     def remove(self, name: str, values: Sequence[str]) -> None:
-        """Take items out of an array, one for each value, and the array with its last one."""
+        """Remove one item of an array for each value, and the array with its last item.
+
+        Of equal items the first goes: it is the older one, and so is ours.
+        """
         found, array = self._properties[name], self._arrays[name]
         if found is None or array is None:
             return
@@ -216,6 +237,7 @@ class _Packet:
                 wanted[value] -= 1
                 leaving.append(item)
         whole = self._content[found.start : found.end]
+        # An array is removed whole, but not with a comment that somebody has put into it.
         if leaving and len(leaving) == len(array.children) and not _NOTES.search(whole):
             leaving = [found]
         for element in leaving:
@@ -223,7 +245,7 @@ class _Packet:
             self._changes.append((element.start - len(space), element.end, b""))
 
     def edited(self) -> bytes:
-        """The content with all changes made."""
+        """Return the content with all replacements made."""
         if self._new:
             lines, prefix = b"".join(self._new), self._rdf.prefix
             places = [child for child in self._rdf.children if child.name == RDF + "Description"]
@@ -239,8 +261,8 @@ class _Packet:
         return b"".join([*parts, self._content[place:]])
 
     def _insert(self, element: Element, text: bytes) -> None:
-        """Text behind the last child of an element."""
-        if element.end == element.opened:  # <empty/>
+        """Insert text after the last child of an element."""
+        if element.end == element.opened:  # open up <empty/>
             start = len(self._content[: element.end - 2].rstrip())
             text = b">" + text + b"</" + element.tag + b">"
             self._changes.append((start, element.end, text))
@@ -283,7 +305,7 @@ def _property(rdf: Element, name: str) -> Element | None:
 
 
 def _array(found: Element | None, name: str) -> Element | None:
-    """The array of a property; None if there is none, or nothing in the property."""
+    """Return the array of a property; None if the property is missing or empty."""
     if found is None or not (found.children or found.text.strip()):
         return None
     if len(found.children) != 1 or found.children[0].name not in CONTAINERS or found.text.strip():

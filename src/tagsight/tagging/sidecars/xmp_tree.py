@@ -1,4 +1,10 @@
-"""An XMP packet as elements that know where they lie in the file: to be edited in place."""
+"""Parse XMP into elements with byte positions, to edit the file in place.
+
+XML libraries drop what they consider insignificant: positions, prefixes, quotes, white space
+between attributes. Here expat checks that the file is well-formed and gives the position where each
+tag starts; a regular expression then finds the end of the start tag, which is unambiguous because
+the file is known to be well-formed up to there.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +23,37 @@ if TYPE_CHECKING:
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 MOST_TAGS = 100_000
-"""Tags and comments; photo managers write some hundreds, with drawn masks some thousands."""
+"""Most tags and comments; photo managers write hundreds, with drawn masks thousands."""
 
 MOST_ATTRIBUTES = 200_000
-"""Attributes of all elements together."""
+"""Most attributes of all elements together."""
 
 LONGEST_NAMESPACE = 256
-"""Characters of a namespace, which is part of the name of each of its elements and attributes."""
+"""Most characters of a namespace, which becomes part of the names of elements and attributes."""
 
 DEEPEST = 100
-"""Elements within one another."""
+"""Most nested elements."""
 
 _XML = "http://www.w3.org/XML/1998/namespace"
-# Possessive: neither goes back over what it has passed.
+# Possessive quantifiers never backtrack, so that matching takes linear time on any input.
 _TAG = re.compile(rb"<([^\s/>]++)(?:[^>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _ATTRIBUTE = re.compile(rb"=\s*+[\"']")
 
 
 @dataclass(slots=True)
 class Element:
-    """An element and its places in the file.
+    """An element and its byte positions in the file.
 
     Attributes:
         name: Namespace and local name, joined.
-        start: Of its ``<``.
-        opened: Behind the ``>`` of its start tag.
-        closing: Of the ``<`` of its end tag, ``end`` if it has none.
-        end: Behind all of it.
-        tag: Its name as it is written, such as ``rdf:li``.
-        attributes: Their names, as those of elements.
-        children: Elements within, in their order.
-        text: Within itself, without that of its children.
+        start: Position of the ``<`` of the start tag.
+        opened: Position after the ``>`` of the start tag.
+        closing: Position of the ``<`` of the end tag; ``end`` for an empty-element tag.
+        end: Position after the element.
+        tag: Name as written, such as ``rdf:li``.
+        attributes: Names of attributes, namespace and local name joined.
+        children: Child elements, in order.
+        text: Text of the element itself, without that of its children.
     """
 
     name: str
@@ -62,11 +68,12 @@ class Element:
 
     @property
     def prefix(self) -> bytes:
-        """``rdf:`` of ``rdf:li``, empty if there is none."""
+        """Prefix of the tag with its colon, such as ``rdf:``, or empty."""
         return self.tag[: self.tag.rfind(b":") + 1]
 
     def walk(self) -> Iterator[Element]:
-        """This element and all within."""
+        """Yield this element and all descendants, in document order."""
+        # A stack of its own: recursion would be limited by Python's.
         waiting = [self]
         while waiting:
             element = waiting.pop()
@@ -75,13 +82,18 @@ class Element:
 
 
 def parse(content: bytes) -> Element:
-    """Read XML into elements, in time and memory in proportion to its size.
+    """Parse XML into elements, in time and memory proportional to its size.
 
-    Entities and document types, which could make much of little, are refused.
+    Document types are refused: with entities, a small file could expand without limit.
 
     Raises:
-        DataError: If it is too large or deep, has too many elements or attributes, is not
-            well-formed, or not in UTF-8.
+        DataError: If the content is too large or too deeply nested, has too many elements or
+            attributes, is not well-formed, or is not in UTF-8.
+
+    Example:
+        >>> root = parse(b"<a><b>text</b></a>")
+        >>> [(child.name, child.start, child.end, child.text) for child in root.children]
+        [('b', 3, 14, 'text')]
     """
     check_size(content)
     builder = _Builder(content)
@@ -95,10 +107,10 @@ def parse(content: bytes) -> Element:
 
 
 def check_size(content: bytes) -> None:
-    """Bound the work before it begins: what is counted here is no less than what there is.
+    """Bound the work before parsing, with upper bounds of the numbers of tags and attributes.
 
     Raises:
-        DataError: If it is too large, or has too many tags or attributes.
+        DataError: If the content is too large, or has too many tags or attributes.
     """
     tags = content.count(b"<")
     attributes = sum(1 for _ in islice(_ATTRIBUTE.finditer(content), MOST_ATTRIBUTES + 1))
@@ -118,8 +130,9 @@ class _Builder:
         self._content = content
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
-        # Namespaces are looked up here and not by expat, which copies a long one without end.
-        # Of each open element: what is declared there and around it, the innermost first.
+        # Namespaces are resolved here, as expat would copy the URI into the name of every element
+        # and attribute, which takes quadratic time and memory for a long URI. There is one list
+        # per open element: its declarations and those around it, innermost first.
         self._namespaces: list[list[dict[str, str]]] = [[{"": "", "xml": _XML}]]
         self.parser = parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -146,7 +159,7 @@ class _Builder:
             msg = f"expected at most {DEEPEST} elements within one another, got more"
             raise DataError(msg)
         start = self.parser.CurrentByteIndex
-        # Well-formed up to here: a > within quotes belongs to a value.
+        # The tag is well-formed: a > within quotes is part of a value.
         found = _TAG.match(self._content, start)
         assert found is not None
         declared = {
@@ -168,7 +181,7 @@ class _Builder:
         self._texts.append([])
 
     def _whole(self, name: str) -> str:
-        """Namespace and local name, joined, as RDF does."""
+        """Join namespace and local name, as RDF does."""
         prefix, _, local = name.rpartition(":")
         if prefix == "xmlns":
             return name
