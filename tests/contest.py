@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +38,17 @@ def drawn_logits(skill: float, seed: int) -> Tensor:
     return skill * (TARGETS.float() - 0.5) + noise
 
 
+@cache
+def _measured(skill: float, seed: int) -> dict[str, Any]:
+    decision = Decision(np.full(len(COLOURS), 0.5))
+    return measure(drawn_logits(skill, seed), TARGETS, tuple(COLOURS), decision, seed=0)
+
+
 def a_result(
     name: str, seed: int = 0, skill: float = 1.0, *, evidence: bool = False, **changes: object
 ) -> Result:
     """A result with a true report of its logits."""
-    logits = drawn_logits(skill, seed)
-    decision = Decision(np.full(len(COLOURS), 0.5))
-    report: dict[str, Any] = measure(logits, TARGETS, tuple(COLOURS), decision, seed=0)
+    report = deepcopy(_measured(skill, seed))
     report |= {"photos_per_second": 100.0 + seed, "photos": PHOTOS}
     if evidence:
         report["evidence"] = {**EVIDENCE, "pointing": 70.0 + seed}
@@ -64,7 +70,7 @@ def a_result(
         "validation": {"mAP": 60.0},
         "report": report,
     }
-    return Result(Record.model_validate(values | changes), logits, TARGETS)
+    return Result(Record.model_validate(values | changes), drawn_logits(skill, seed), TARGETS)
 
 
 def a_failure(name: str, seed: int, message: str) -> Failure:

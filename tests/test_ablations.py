@@ -173,16 +173,22 @@ def test_every_ablation_of_the_page_has_its_property():
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_an_ablation_is_what_its_name_says(name: str):
     PROPERTIES[name](system_of(name))
-
-
-@pytest.mark.parametrize("name", PROPERTIES)
-def test_an_ablation_is_named_as_a_changed_recipe(name: str):
     recipe = recipe_of(name)
     assert recipe.name.endswith(", changed")
     assert recipe.source.startswith(f"{recipe.system}-cpu with system.")
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+LEARNING = (
+    "baseline with max pooling",
+    "ML-GCN without graph",
+    "G-CAM without consistency",
+    "G-CAM with the asymmetric loss",
+    "WARP as softmax",
+    "CSRA without attention",
+)
+
+
+@pytest.mark.parametrize("name", LEARNING)
 def test_an_ablation_learns_from_a_step(name: str):
     system, training = system_of(name), recipe_of(name).training
     images, targets = drawn(16)

@@ -23,11 +23,13 @@ from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.processes import Processes, joined
-from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:
     from tagsight.training.loop import Step
+
+TRAINED = {"gcam": "sgd", "multi-evidence": "adamw", "warp": "sgd", "knn": "adamw"}
+"""Systems, each with its optimiser."""
 
 ROWS = (1, 2, 3, 5, 8)
 """Numbers of photos to predict: fewer than processes, as many, and such that do not divide."""
@@ -52,26 +54,16 @@ def _read(folder: Path) -> Annotations:
 
 
 def train(folder: Path, runtime: Runtime) -> None:
-    """Train every system for three epochs with a schedule, an average, flips and all views."""
+    """Train systems for three epochs with a schedule, an average, flips and all views."""
     rows = collection(folder / "photos", runtime.processes)
-    for name in SYSTEMS:
-        recipe = tiny_recipe(
-            name, average=0.9, random_flip=True, schedule="one_cycle", clip_norm=1.0
-        )
-        for optimizer in ("sgd", "adamw"):
-            training = recipe.training.model_copy(update={"optimizer": optimizer, "lr": 0.003})
-            log = Diary()
-            outcome = train_run(
-                rows,
-                recipe.model_copy(update={"training": training}),
-                folder / name / optimizer,
-                runtime,
-                log=log,
-            )
-            if runtime.processes.is_first:
-                losses = torch.tensor([sum(step.losses.values()) for step in log.steps])
-                save_file({"losses": losses}, folder / name / optimizer / "losses.safetensors")
-                assert outcome.model.is_dir()
+    recipe = {"average": 0.9, "random_flip": True, "schedule": "one_cycle", "clip_norm": 1.0}
+    for name, optimizer in TRAINED.items():
+        made, log = tiny_recipe(name, optimizer=optimizer, lr=0.003, **recipe), Diary()
+        outcome = train_run(rows, made, folder / name, runtime, log=log)
+        if runtime.processes.is_first:
+            losses = torch.tensor([sum(step.losses.values()) for step in log.steps])
+            save_file({"losses": losses}, folder / name / "losses.safetensors")
+            assert outcome.model.is_dir()
 
 
 def predict_all(folder: Path, runtime: Runtime) -> None:

@@ -218,9 +218,3 @@ def test_the_system_is_left_without_gradients_or_hooks(rows, boxes, source: str)
     measured(rows, boxes, source=source, system=system)
     assert not system.training
     assert not system.backbone._forward_hooks
-
-
-def test_the_same_seed_draws_the_same_intervals(tmp_path):
-    rows = collection(tmp_path, [NAMES, NAMES, ("red",), ("blue",)])
-    where = boxes_of({"0.png": PLACES, "1.png": dict.fromkeys(NAMES, ELSEWHERE), "2.png": PLACES})
-    assert measured(rows, where, seed=3) == measured(rows, where, seed=3)

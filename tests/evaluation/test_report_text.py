@@ -145,6 +145,12 @@ def test_evidence_is_told_with_what_chance_would_give(report):
     assert energy == "energy in boxes 60.0 (55.0 to -), by chance 35.0; 1,500 labels of photos"
 
 
-def test_without_boxes_only_the_consistency_is_told(report):
+def test_without_boxes_only_the_consistency_is_told_and_retrieval_in_a_line(report):
     report["evidence"] = {"source": "maps", "consistency": {"flip": 2.0}}
     assert list(report_lines(report))[-1].startswith("evidence (maps)")
+    perfect = {"precision": 100.0, "precision_interval": [100.0, 100.0], "mAP": 100.0}
+    report["retrieval"] = perfect | {"k": 3, "chance": 21.05, "queries": 20}
+    assert list(report_lines(report))[-1] == (
+        "search: of the nearest 3 photos 100.0 (100.0 to 100.0) share a label with the query, by "
+        "chance 21.1; mAP of these 100.0; 20 queries"
+    )

@@ -79,11 +79,6 @@ def interrupting(monkeypatch, when: Callable[[Step], bool]) -> None:
     monkeypatch.setattr(RunLog, "step", step)
 
 
-def test_one_seed_of_all_systems_comes_before_the_next_seed():
-    assert names(RUNS) == [("resnet", 0), ("gcam", 0), ("resnet", 1), ("gcam", 1)]
-    assert [str(run) for run in RUNS[:1]] == ["resnet, seed 0"]
-
-
 def test_every_run_has_a_result_and_is_what_training_and_evaluating_give(finished, collection):
     shared, state = finished
     assert made(state) == names(RUNS)
@@ -99,15 +94,9 @@ def test_every_run_has_a_result_and_is_what_training_and_evaluating_give(finishe
         count = sum(parameter.numel() for parameter in model.system.parameters())
         assert result.record.parameters == count
         assert_close(result.targets, collection.rows("test").targets)
-
-
-def test_the_runs_are_run_folders_like_any(finished, collection):
-    shared, _ = finished
-    folder = shared.folder(RUNS[0])
-    rows, said = measured_rows(collection, folder / "model", "test")
-    assert len(rows) == TEST
-    assert "as recorded" in said
-    assert (folder / "run.jsonl").read_text().count('"step"') >= STEPS
+        rows, said = measured_rows(collection, shared.folder(run) / "model", "test")
+        assert (len(rows), "as recorded" in said) == (TEST, True)
+        assert (shared.folder(run) / "run.jsonl").read_text().count('"step"') >= STEPS
 
 
 def test_what_is_finished_is_not_run_again(finished, monkeypatch):
@@ -122,36 +111,32 @@ def test_what_is_finished_is_not_run_again(finished, monkeypatch):
     assert min(taken[:2]) > 0
 
 
-def test_the_test_photos_are_not_there_before_the_training_is_done(
+def test_test_photos_are_read_once_for_each_run_after_its_training(
     collection, tmp_path, monkeypatch
 ):
-    real, hidden = tagsight.experiments.run.train_run, []
+    train, store = tagsight.experiments.run.train_run, tagsight.experiments.run.PhotoStore
+    events: list[object] = []
 
     def without_test(rows: Annotations, *arguments: object, **named: object) -> object:
         paths = rows.rows("test").paths
         away = [path.rename(path.with_suffix(".away")) for path in paths]
         try:
-            return real(rows, *arguments, **named)
+            return train(rows, *arguments, **named)
         finally:
             for path, place in zip(paths, away, strict=True):
-                hidden.append(place.rename(path))
-
-    monkeypatch.setattr(tagsight.experiments.run, "train_run", without_test)
-    state = run_all(RUNS[:2], sharing(collection, tmp_path))
-    assert made(state) == names(RUNS[:2])
-    assert len(hidden) == 2 * TEST
-
-
-def test_the_test_photos_are_read_once_for_each_run(collection, tmp_path, monkeypatch):
-    real, read = tagsight.experiments.run.PhotoStore, []
+                place.rename(path)
 
     def counting(paths: tuple[Path, ...], *arguments: object, **named: object) -> object:
-        read.append(paths)
-        return real(paths, *arguments, **named)
+        events.append(paths)
+        return store(paths, *arguments, **named)
 
+    monkeypatch.setattr(tagsight.experiments.run, "train_run", without_test)
     monkeypatch.setattr(tagsight.experiments.run, "PhotoStore", counting)
-    run_all(RUNS[:2], sharing(collection, tmp_path))
-    assert read == [collection.rows("test").paths] * 2
+    shared = sharing(collection, tmp_path)
+    state = run_all(RUNS[:2], shared, report=lambda state: events.append(len(state.results)))
+    assert made(state) == names(RUNS[:2])
+    read = collection.rows("test").paths
+    assert events == [read, 1, read, 2], "each run is reported as soon as it is made"
 
 
 def test_without_a_test_split_the_validation_is_reported_and_named(collection, tmp_path):
@@ -219,25 +204,23 @@ def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
     assert "FloatingPointError" in file.read_text()
 
 
-@pytest.mark.parametrize(
-    ("error", "message"),
-    [
+def test_a_failure_is_one_sentence_and_the_run_is_tried_again(collection, tmp_path, monkeypatch):
+    shared = sharing(collection, tmp_path)
+    for error, message in (
         (MemoryError(), "the memory is full"),
         (DataError("no photos"), "no photos"),
         (KeyError("a defect"), "KeyError: 'a defect'"),
-    ],
-)
-def test_a_failure_is_one_sentence(collection, tmp_path, monkeypatch, error, message: str):
-    def fail(*_: object, **__: object) -> None:
-        raise error
+    ):
 
-    shared = sharing(collection, tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(tagsight.experiments.run, "train_run", fail)
-        (failure,) = run_all(RUNS[:1], shared).failures
-    assert message in failure.message
-    assert type(error).__name__ in (shared.folder(RUNS[0]) / FAILURE).read_text()
-    assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1]), "it is tried again"
+        def fail(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(tagsight.experiments.run, "train_run", fail)
+            (failure,) = run_all(RUNS[:1], shared).failures
+        assert message in failure.message
+        assert type(error).__name__ in (shared.folder(RUNS[0]) / FAILURE).read_text()
+    assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1])
     assert not (shared.folder(RUNS[0]) / FAILURE).exists()
 
 
@@ -250,13 +233,6 @@ def test_no_run_is_begun_that_would_not_end_within_the_budget(collection, tmp_pa
     # What a finished run took is more than an estimate.
     state = run_all(RUNS[2:3], shared, estimates={"resnet": 1000}, budget=60)
     assert ("resnet", 1) in made(state)
-
-
-def test_each_run_is_reported_as_soon_as_it_is_made(collection, tmp_path):
-    seen: list[int] = []
-    shared = sharing(collection, tmp_path)
-    run_all(RUNS[:2], shared, report=lambda state: seen.append(len(state.results)))
-    assert seen == [1, 2]
 
 
 def test_results_of_other_machines_are_taken_in(finished, collection, tmp_path):
@@ -285,23 +261,18 @@ def copied(finished: tuple[Shared, Progress], out: Path, **values: object) -> Pa
         ({"split_hash": "0" * 64}, "expected a result on this split, hash"),
         ({"split": "val"}, "expected a result on the split 'test', got 'val'"),
         ({"recipe": {}}, "expected the settings of gcam, but its recipe lacks system or settings"),
+        ({}, "expected the settings of gcam, but `training.epochs` is 2, was 7; delete"),
     ],
 )
 def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
     finished, collection, tmp_path, values: dict[str, object], message: str
 ):
     file = copied(finished, tmp_path, **values)
+    runs = RUNS if values else [Run("gcam", tiny_recipe("gcam", epochs=7))]
     with pytest.raises(DataError) as raised:
-        run_all(RUNS, sharing(collection, tmp_path))
+        run_all(runs, sharing(collection, tmp_path))
     assert str(raised.value).startswith(f"{file}: {message}")
     assert not (tmp_path / "runs").exists()
-
-
-def test_other_settings_under_the_same_name_are_named(finished, collection, tmp_path):
-    copied(finished, tmp_path)
-    other = Run("gcam", tiny_recipe("gcam", epochs=7))
-    with pytest.raises(DataError, match=r"gcam-0.json: .* `training.epochs` is 7, was 2; delete"):
-        known_results([other], sharing(collection, tmp_path))
 
 
 def test_a_model_of_somebody_else_is_not_written_over(finished, collection, tmp_path):

@@ -62,20 +62,11 @@ def test_without_anything_random_nothing_is_changed():
 
 
 @every_kind
-def test_a_photo_comes_out_as_a_square_of_bytes(kind: str):
-    change = augmentation(**KINDS[kind])
-    photo = source(change)
-    for row in range(5):
-        made = change(photo, epoch=0, row=row)
-        assert made.shape == (3, SIDE, SIDE)
-        assert made.dtype == torch.uint8
-
-
-@every_kind
 def test_the_same_seed_epoch_and_row_give_the_same_photo(kind: str):
     change = augmentation(**KINDS[kind])
     photo = source(change)
     first = change(photo, epoch=2, row=5)
+    assert (first.shape, first.dtype) == ((3, SIDE, SIDE), torch.uint8)
     assert torch.equal(augmentation(**KINDS[kind])(photo, epoch=2, row=5), first)
     others = [{"epoch": epoch, "row": row} for epoch in (2, 3) for row in range(6, 12)]
     assert any(not torch.equal(change(photo, **other), first) for other in others)
@@ -86,36 +77,19 @@ def test_the_same_seed_epoch_and_row_give_the_same_photo(kind: str):
 
 
 @every_kind
-def test_the_random_numbers_of_the_process_are_neither_read_nor_used_up(kind: str):
+def test_neither_the_process_nor_its_threads_nor_the_photo_are_touched(kind: str):
     """A transform that draws from elsewhere would make a run depend on its threads."""
     change = augmentation(**KINDS[kind])
     photo = source(change)
-    for row in range(20):
-        torch.manual_seed(1)
-        first = change(photo, epoch=0, row=row)
-        torch.manual_seed(2)
-        before = torch.get_rng_state()
-        assert torch.equal(change(photo, epoch=0, row=row), first)
-        assert torch.equal(torch.get_rng_state(), before)
-
-
-@every_kind
-def test_threads_do_not_disturb_one_another(kind: str):
-    change = augmentation(**KINDS[kind])
-    photo = source(change)
+    untouched = photo.clone()
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda row: change(photo, epoch=0, row=row), range(24)))
-    assert all(torch.equal(made[row], change(photo, epoch=0, row=row)) for row in range(0, 24, 3))
-
-
-@every_kind
-def test_a_photo_itself_is_never_changed(kind: str):
-    change = augmentation(**KINDS[kind])
-    photo = source(change)
-    before = photo.clone()
-    for row in range(5):
-        change(photo, epoch=0, row=row)
-    assert torch.equal(photo, before)
+        made = list(pool.map(lambda row: change(photo, epoch=0, row=row), range(20)))
+    for row in range(20):
+        torch.manual_seed(row)
+        before = torch.get_rng_state()
+        assert torch.equal(change(photo, epoch=0, row=row), made[row])
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(photo, untouched)
 
 
 def test_half_of_the_photos_are_mirrored_by_the_first_number_of_their_row():
@@ -128,8 +102,7 @@ def test_half_of_the_photos_are_mirrored_by_the_first_number_of_their_row():
     assert 70 < sum(flipped) < 130
 
 
-@pytest.mark.parametrize("aspect", [3.0, 4 / 3, 1.0, 0.5])
-@pytest.mark.parametrize("crop", [0.25, 0.7])
+@pytest.mark.parametrize(("crop", "aspect"), [(0.25, 4 / 3), (0.25, 0.5), (0.7, 3.0), (0.7, 1.0)])
 def test_a_crop_by_area_keeps_area_and_aspect_of_the_photo_itself(crop: float, aspect: float):
     """RandomResizedCrop: of a photo that is too long for the area it takes the middle, at 4:3."""
     change = augmentation(side=70, crop=crop)
@@ -177,8 +150,9 @@ def test_crops_of_ml_gcn_are_cut_from_the_photo_as_it_is():
     assert {1.0, 1.3, 0.8} <= aspects
 
 
-@pytest.mark.parametrize("crop", ["multi_scale", 0.05, 0.25, 0.7])
-@pytest.mark.parametrize("aspect", [0.3, 0.75, 1.0, 1.5])
+@pytest.mark.parametrize(
+    ("crop", "aspect"), [("multi_scale", 0.75), ("multi_scale", 1.5), (0.05, 1.0), (0.25, 0.3)]
+)
 def test_no_crop_of_a_photo_that_is_large_enough_is_enlarged(crop: float | str, aspect: float):
     change = augmentation(side=40, crop=crop)
     side = change.source_side

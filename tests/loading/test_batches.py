@@ -45,12 +45,6 @@ def same(first: list[Batch], second: list[Batch]) -> bool:
     )
 
 
-def test_a_photo_comes_at_the_side_that_is_asked_for(paths: list[Path]):
-    photo = PhotoStore(paths, 24, PLENTY)[3]
-    assert photo.shape == (3, 24, 24)
-    assert photo.dtype == torch.uint8
-
-
 def test_photos_that_fit_into_the_budget_are_decoded_once(paths: list[Path]):
     photos = PhotoStore(paths, SIDE, memory=4 * PHOTO_BYTES)
     before = [photos[row] for row in range(10)]
@@ -63,7 +57,7 @@ def test_photos_that_fit_into_the_budget_are_decoded_once(paths: list[Path]):
             photos[row]
 
 
-@pytest.mark.parametrize(("memory", "kept"), [(0, 0), (PHOTO_BYTES, 1), (4.9 * PHOTO_BYTES, 4)])
+@pytest.mark.parametrize(("memory", "kept"), [(0, 0), (4.9 * PHOTO_BYTES, 4)])
 def test_the_budget_holds_whatever_the_order_of_reading(
     paths: list[Path], memory: float, kept: int
 ):
@@ -119,27 +113,14 @@ def test_fewer_photos_than_a_batch_make_one_batch(batches: TrainingBatches):
 def test_every_epoch_has_another_order_and_other_crops(batches: TrainingBatches):
     first, second = list(batches(0)), list(batches(1))
     assert order(first) != order(second)
-    assert not same(first, second)
-
-
-def test_the_seed_decides_the_order(batches: TrainingBatches):
     other = replace(batches, augmentation=replace(batches.augmentation, seed=8))
-    assert order(list(other(0))) != order(list(batches(0)))
+    assert order(list(other(0))) != order(first)
+    assert not same(first, second)
 
 
 @pytest.mark.parametrize("workers", [1, 5])
 def test_the_number_of_threads_decides_nothing(batches: TrainingBatches, workers: int):
     assert same(list(replace(batches, workers=workers)(3)), list(batches(3)))
-
-
-def test_an_epoch_can_be_made_again(batches: TrainingBatches):
-    assert same(list(batches(2)), list(batches(2)))
-
-
-def test_an_epoch_can_be_left_early(batches: TrainingBatches):
-    made = batches(0)
-    next(made)
-    made.close()
 
 
 def test_an_unreadable_photo_is_named(batches: TrainingBatches):
@@ -148,7 +129,7 @@ def test_an_unreadable_photo_is_named(batches: TrainingBatches):
         list(replace(batches, size=10)(0))
 
 
-@pytest.mark.parametrize("size", [1, 4, 5, 64])
+@pytest.mark.parametrize("size", [4, 64])
 def test_evaluation_sees_every_photo_once_and_in_order(paths: list[Path], size: int):
     photos = PhotoStore(paths, SIDE, 0)
     made = list(evaluation_batches(photos, size, workers=3))
@@ -160,8 +141,7 @@ def test_an_empty_split_has_no_batches():
     assert list(evaluation_batches(PhotoStore([], SIDE, 0), 4, workers=2)) == []
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("count", "parts"), [(1, 2), (2, 1), (2, 2)])
 def test_processes_and_parts_share_every_step_without_loss_or_repetition(
     batches: TrainingBatches, count: int, parts: int
 ):

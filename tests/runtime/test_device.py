@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,13 +19,15 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def test_a_device_is_always_found():
-    runtime = Runtime.choose()
+    runtime = Runtime.choose(photo_memory=1000)
+    assert runtime.photo_memory == 1000
+    assert str(replace(runtime, precision="bfloat16")).endswith(" in bfloat16")
     assert runtime.device.type in {"cpu", "cuda"}
     assert runtime.precision in PRECISIONS
     assert 1 <= runtime.workers <= max(16, os.cpu_count() or 1)
 
 
-@pytest.mark.parametrize("device", ["tpu", "cuda:99", "hpu", "", "xla"])
+@pytest.mark.parametrize("device", ["tpu", "cuda:99", ""])
 def test_a_device_that_is_not_here_is_refused(device: str):
     with pytest.raises(DataError, match=f"a device of this machine .*, got '{device}'"):
         Runtime.choose(device)
@@ -47,25 +50,7 @@ def test_convolutions_run_in_the_chosen_precision(precision: str, dtype: torch.d
     assert features.dtype == dtype
 
 
-def test_images_come_as_floats_from_0_to_1_with_channels_last():
-    runtime = Runtime.choose("cpu")
-    batch = torch.arange(0, 240, 2, dtype=torch.uint8).reshape(2, 3, 4, 5)
-    images = on_device(batch, runtime)
-    assert_close(images, batch.float() / 255)
-    assert images.is_contiguous(memory_format=torch.channels_last)
-
-
-def test_workers_and_memory_can_be_set():
-    runtime = Runtime.choose("cpu", workers=5, photo_memory=1000)
-    assert (runtime.workers, runtime.photo_memory) == (5, 1000)
-
-
-def test_a_runtime_says_what_it_is():
-    assert str(Runtime.choose("cpu", "bfloat16")) == "cpu in bfloat16"
-
-
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-@pytest.mark.parametrize("name", ["resnet", "gcam"])
+@pytest.mark.parametrize(("name", "precision"), [("gcam", "bfloat16"), ("resnet", "float16")])
 def test_half_precision_is_close_to_full_precision(name: str, precision: str):
     """On the encoder that users run, in all that a recognition holds and in the losses."""
     system = tiny_system(name, backbone=BackboneConfig()).eval()
@@ -116,4 +101,5 @@ def test_a_batch_of_photos_has_its_channels_together(tmp_path):
     for row, photo in zip(batch, photos, strict=True):
         assert torch.equal(row, warp(photo, 32))
     images = on_device(batch, Runtime.choose("cpu"))
+    assert_close(images, batch.float() / 255)
     assert images.is_contiguous(memory_format=torch.channels_last)

@@ -1,33 +1,11 @@
 from __future__ import annotations
 
-import pytest
 import torch
 
 from tagsight.nn.class_activation import class_logits, class_maps, pooled
-from tagsight.runtime.precision import full_precision, widened
+from tagsight.runtime.precision import full_precision
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize(
-    ("dtype", "expected"),
-    [
-        (torch.bfloat16, torch.float32),
-        (torch.float16, torch.float32),
-        (torch.float32, torch.float32),
-        (torch.float64, torch.float64),
-    ],
-)
-def test_half_precision_is_widened_and_no_other(dtype: torch.dtype, expected: torch.dtype):
-    assert widened(torch.ones(2, dtype=dtype)).dtype == expected
-
-
-def test_a_full_precision_region_leaves_autocast_and_returns_to_it():
-    matrix = torch.eye(2)
-    with torch.autocast("cpu", torch.bfloat16):
-        with full_precision(CPU):
-            assert (matrix @ matrix).dtype == torch.float32
-        assert (matrix @ matrix).dtype == torch.bfloat16
 
 
 def test_a_full_precision_region_changes_nothing_outside_autocast():

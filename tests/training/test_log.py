@@ -7,6 +7,7 @@ import re
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from tagsight.runtime import progress as progress_module
 from tagsight.runtime.progress import progress
@@ -45,6 +46,19 @@ def test_every_step_is_a_line_of_json_with_every_named_term(tmp_path):
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", second["time"])
 
 
+def test_epochs_are_counted_from_1_and_lines_are_on_the_disk_at_once(tmp_path):
+    path = tmp_path / "run.jsonl"
+    for _ in range(2):  # a second run overwrites the file
+        with RunLog(path, 10, console()) as log:
+            log.step(step(4, ends_epoch=True))
+            log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
+            log.epoch(1, {"mAP": None, "labels_counted": 0, "labels": 1, "loss": math.nan})
+            first, second = [json.loads(line) for line in path.read_text().splitlines()][1:]
+    assert (first["kind"], first["epoch"], first["step"]) == ("epoch", 1, 4)
+    assert (first["mAP"], first["labels_counted"]) == (61.5, 12)
+    assert (second["mAP"], second["loss"]) == (None, None)
+
+
 def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
     path = tmp_path / "run.jsonl"
     with RunLog(path, 10, console()) as log:
@@ -64,14 +78,6 @@ def test_a_run_that_goes_on_keeps_the_lines_up_to_where_it_goes_on(tmp_path):
     assert [line["kind"] for line in lines] == ["note", "step", "step", "epoch", "step", "epoch"]
     assert lines[4]["losses"]["labels"] == 0.25
     assert "epoch 2: mAP 30.0 over 3 labels; best mAP 40.0" in said(out)
-
-
-def test_a_run_that_does_not_go_on_begins_its_file_anew(tmp_path):
-    path = tmp_path / "run.jsonl"
-    for _ in range(2):
-        with RunLog(path, 10, console()) as log:
-            log.note("begun")
-    assert len(path.read_text().splitlines()) == 1
 
 
 def test_the_time_left_of_a_run_that_goes_on_is_that_of_the_steps_left(impatient, monkeypatch):
@@ -98,55 +104,10 @@ def test_the_time_left_of_training_does_not_count_the_work_before_it(impatient, 
     assert re.match(r"training  2/4  0:\d\d left", after)
 
 
-def test_epochs_are_counted_from_1_and_carry_the_validation_metrics(tmp_path):
-    path = tmp_path / "run.jsonl"
-    with RunLog(path, 10, console()) as log:
-        log.step(step(4, ends_epoch=True))
-        log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
-    line = json.loads(path.read_text().splitlines()[-1])
-    assert line["kind"] == "epoch"
-    assert {key: line[key] for key in ("epoch", "step", "mAP", "labels_counted")} == {
-        "epoch": 1,
-        "step": 4,
-        "mAP": 61.5,
-        "labels_counted": 12,
-    }
-
-
-def test_a_metric_that_is_no_number_is_null_so_that_the_file_stays_json(tmp_path):
-    path = tmp_path / "run.jsonl"
-    with RunLog(path, 10, console()) as log:
-        log.epoch(0, {"mAP": None, "labels_counted": 0, "labels": 1, "loss": math.nan})
-    line = json.loads(path.read_text())
-    assert (line["mAP"], line["loss"]) == (None, None)
-
-
-def test_lines_are_on_the_disk_before_the_run_ends(tmp_path):
-    path = tmp_path / "run.jsonl"
-    with RunLog(path, 10, console()) as log:
-        log.note("word vectors from a file")
-        assert json.loads(path.read_text())["text"] == "word vectors from a file"
-
-
-def test_a_second_run_begins_the_file_anew(tmp_path):
-    path = tmp_path / "run.jsonl"
-    for _ in range(2):
-        with RunLog(path, 10, console()) as log:
-            log.step(step(1))
-    assert len(path.read_text().splitlines()) == 1
-
-
-def test_without_a_file_nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with RunLog(None, 10, console()) as log:
-        log.step(step(1))
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.usefixtures("impatient")
 def test_plain_lines_say_how_far_it_is_and_how_long_it_takes():
     screen = console()
-    with RunLog(None, 10, screen) as log:
+    with RunLog(None, 10, screen) as log:  # writes no file
         log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
         log.step(step(5))
     line = said(screen).splitlines()[-1]
@@ -161,31 +122,15 @@ def test_plain_lines_say_how_far_it_is_and_how_long_it_takes():
         assert part in line
 
 
-def test_short_work_says_nothing_where_there_is_no_terminal():
-    screen = console()
-    with progress("checking photos", 3, console=screen) as advance:
-        advance(3)
-    assert said(screen) == ""
-
-
-def test_notes_and_epochs_stay_on_a_terminal_and_the_bar_goes():
-    screen = console(terminal=True)
-    with RunLog(None, 10, screen) as log:
-        log.note("word vectors from a file")
-        log.step(step(5))
-        log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
-    text = said(screen)
-    assert "word vectors from a file" in text
-    assert "epoch 1: mAP 61.5 over 12 of 13 labels; best mAP 61.5" in text
-    assert "5/10" in text
-
-
-def test_the_words_beside_the_bar_fit_a_terminal_of_80_columns():
+def test_notes_and_epochs_stay_and_the_words_beside_the_bar_fit_80_columns():
     screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
     with RunLog(None, 1875, screen) as log:
+        log.note("[red]label[/red] :smile:")
         log.epoch(0, {"mAP": 61.5, "labels_counted": 12, "labels": 13})
         log.step(step(1240, epoch=9))
     text = said(screen)
+    assert "[red]label[/red] :smile:" in text
+    assert "epoch 1: mAP 61.5 over 12 of 13 labels; best mAP 61.5" in text
     for part in ("1,240/1,875", "left", "epoch 10", "loss 0.75", "mAP 61.5", "40 photos/s"):
         assert part in text
 
@@ -204,25 +149,27 @@ def test_the_terminal_is_given_back_when_the_work_fails():
 
 
 @pytest.mark.usefixtures("impatient")
-def test_work_of_unknown_length_counts_without_a_time_left():
+def test_work_of_unknown_length_counts_without_a_time_left_until_the_total_is_known():
     screen = console()
     with progress("tagging", console=screen) as advance:
         advance(1200)
-    assert said(screen).startswith("tagging  1,200")
-    assert "left" not in said(screen)
+        advance(1300, 2600)
+    first, second = said(screen).splitlines()
+    assert first == "tagging  1,200"
+    assert second.startswith("tagging  1,300/2,600  0:00 left")
 
 
-@pytest.mark.usefixtures("impatient")
-def test_the_total_may_be_known_later():
-    screen = console()
-    with progress("checking photos", console=screen) as advance:
-        advance(1, 4)
-    assert "1/4" in said(screen)
-
-
-@pytest.mark.usefixtures("impatient")
-def test_what_is_said_is_never_taken_for_markup():
-    screen = console()
-    with RunLog(None, 10, screen) as log:
-        log.note("[red]label[/red] :smile:")
-    assert "[red]label[/red] :smile:" in said(screen)
+@pytest.mark.parametrize("widgets", [False, True])
+def test_a_notebook_has_a_bar_if_ipywidgets_is_installed_else_lines(
+    impatient, monkeypatch, widgets: bool
+):
+    monkeypatch.setattr(progress_module, "find_spec", lambda _: object() if widgets else None)
+    shown = []
+    monkeypatch.setattr(Live, "refresh", lambda self: shown.append(self.console.is_jupyter))
+    screen = Console(file=io.StringIO(), force_jupyter=True)
+    lines = []
+    monkeypatch.setattr(progress_module, "print_line", lambda _, text: lines.append(text))
+    with progress("tagging", 4, console=screen) as advance:
+        advance(2)
+    assert bool(shown) == widgets
+    assert [line.startswith("tagging  2/4") for line in lines] == ([] if widgets else [True])

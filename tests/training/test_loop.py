@@ -69,9 +69,9 @@ def group_of(optimizer: Optimizer, parameter: nn.Parameter) -> dict[str, object]
     return group
 
 
-@pytest.mark.parametrize("name", ["resnet", "gcam"])
 @pytest.mark.parametrize(
-    ("optimizer", "lr", "left"), [("adamw", 0.06, 0.5), ("adam", 0.06, 0.5), ("sgd", 0.2, 0.8)]
+    ("name", "optimizer", "lr", "left"),
+    [("gcam", "adamw", 0.06, 0.5), ("resnet", "adam", 0.06, 0.5), ("gcam", "sgd", 0.2, 0.8)],
 )
 def test_the_loss_falls(
     batches: TrainingBatches, name: str, optimizer: str, lr: float, left: float
@@ -93,8 +93,13 @@ def test_the_embedded_encoder_learns_in_the_precision_of_the_machine(tmp_path: P
     assert losses[-1] < losses[0] / 2
 
 
-def test_a_step_says_where_it_is(batches: TrainingBatches):
-    steps = list(fit(tiny_system("vac"), batches, QUICK, CPU))
+def test_a_step_says_where_it_is_with_its_rate_and_the_loss_before_it(batches: TrainingBatches):
+    system = tiny_system("vac")
+    first = next(iter(batches(0)))
+    before = system.losses(on_device(first.images, CPU), first.targets, 0.0)["labels"].item()
+    steps = list(fit(system, batches, QUICK, CPU))
+    assert steps[0].losses["labels"] == pytest.approx(before)
+    assert [step.lr / QUICK.lr for step in steps] == pytest.approx(rates(QUICK, 6))
     assert [(step.epoch, step.number, step.ends_epoch) for step in steps] == [
         (0, 1, False),
         (0, 2, True),
@@ -105,19 +110,6 @@ def test_a_step_says_where_it_is(batches: TrainingBatches):
     ]
     assert all(step.losses.keys() == {"labels", "consistency"} for step in steps)
     assert all(step.photos_per_second > 0 for step in steps)
-
-
-def test_a_step_tells_the_rate_it_was_taken_with(batches: TrainingBatches):
-    steps = list(fit(tiny_system("resnet"), batches, QUICK, CPU))
-    assert [step.lr / QUICK.lr for step in steps] == pytest.approx(rates(QUICK, 6))
-
-
-def test_a_step_tells_the_loss_before_it(batches: TrainingBatches):
-    system = tiny_system("resnet")
-    first = next(iter(batches(0)))
-    expected = system.losses(on_device(first.images, CPU), first.targets)["labels"].item()
-    step = next(fit(system, batches, QUICK, CPU))
-    assert step.losses == pytest.approx({"labels": expected})
 
 
 def test_training_is_the_plain_loop_over_its_batches(batches: TrainingBatches):
@@ -187,17 +179,6 @@ def test_evaluating_between_steps_changes_nothing(batches: TrainingBatches):
     assert equal(*ends)
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_terms_and_advice(batches: TrainingBatches):
-    system = tiny_system("gcam")
-    with torch.no_grad():
-        system.backbone.network.cells.weight[0] = math.nan
-    with pytest.raises(
-        FloatingPointError,
-        match=r"not finite at step 1 \(labels nan, consistency nan; .* try a lower `training.lr`",
-    ):
-        list(fit(system, batches, QUICK, CPU))
-
-
 def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were(batches: TrainingBatches):
     """A rate far too high: some steps are taken, then none."""
     system = tiny_system("resnet")
@@ -249,8 +230,7 @@ def test_the_gradient_is_clipped_to_its_length(batches: TrainingBatches, precisi
     assert moved.item() == pytest.approx(0.01, rel=1e-2)
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@pytest.mark.parametrize(("precision", "clip_norm"), [("bfloat16", None), ("float16", 1.0)])
 def test_half_precision_takes_nearly_the_same_steps(
     batches: TrainingBatches, precision: str, clip_norm: float | None
 ):
@@ -274,34 +254,37 @@ def test_one_cycle_rises_to_the_peak_and_falls_to_nearly_0():
     assert course[-1] < 0.01
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 9, 19, 50])
-@pytest.mark.parametrize("warmup", [0, 0.05, 0.1, 0.2, 0.25, 0.5, 0.9999999])
-def test_one_cycle_is_defined_for_any_length(steps: int, warmup: float):
-    course = rates(TrainConfig(schedule="one_cycle", warmup=warmup), steps)
-    assert all(0 < rate <= 1 + 1e-9 for rate in course)
+@pytest.mark.parametrize("warmup", [0, 0.05, 0.1, 0.25, 0.9999999])
+def test_one_cycle_is_defined_for_any_length(warmup: float):
+    for steps in (1, 2, 3, 4, 9, 19, 50):
+        course = rates(TrainConfig(schedule="one_cycle", warmup=warmup), steps)
+        assert all(0 < rate <= 1 + 1e-9 for rate in course), steps
+    assert warmup or course[0] > 0.99
 
 
-def test_without_warmup_one_cycle_starts_at_the_peak():
-    assert rates(TrainConfig(schedule="one_cycle", warmup=0), steps=50)[0] > 0.99
-
-
-def test_a_step_schedule_decays_every_so_many_epochs():
-    config = TrainConfig(schedule="step", decay_every=2, decay_factor=0.5)
-    course = rates(config, steps=15, steps_per_epoch=3)
-    assert course == pytest.approx([1.0] * 6 + [0.5] * 6 + [0.25] * 3)
-
-
-def test_a_constant_schedule_is_constant():
-    assert rates(TrainConfig(schedule="constant"), steps=20) == pytest.approx([1.0] * 20)
-
-
-@pytest.mark.parametrize("schedule", ["constant", "step"])
-def test_the_rate_rises_linearly_over_the_epochs_of_warm_up(schedule: str):
-    config = TrainConfig(schedule=schedule, warmup_epochs=2, decay_every=4, decay_factor=0.1)
-    course = rates(config, steps=18, steps_per_epoch=3)
-    assert course[:6] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
-    assert course[6:12] == pytest.approx([1] * 6)
-    assert course[12:] == pytest.approx([0.1 if schedule == "step" else 1] * 6)
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"schedule": "constant"}, [1] * 18),
+        (
+            {"schedule": "step", "decay_every": 2, "decay_factor": 0.5},
+            [1] * 6 + [0.5] * 6 + [0.25] * 6,
+        ),
+        (
+            {"schedule": "constant", "warmup_epochs": 2},
+            [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6] + [1] * 13,
+        ),
+        (
+            {"schedule": "step", "warmup_epochs": 2, "decay_every": 4, "decay_factor": 0.1},
+            [1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6] + [1] * 7 + [0.1] * 6,
+        ),
+    ],
+)
+def test_the_rate_of_each_step_by_warm_up_and_decay(
+    settings: dict[str, object], expected: list[float]
+):
+    course = rates(TrainConfig.model_validate(settings), steps=18, steps_per_epoch=3)
+    assert course == pytest.approx(expected)
 
 
 def test_steps_after_a_warm_up_are_those_of_the_released_code_of_csra_but_for_its_first():
@@ -332,8 +315,7 @@ def test_one_cycle_moves_the_momentum_against_the_rate_if_it_is_asked_to(
     assert taken[-1][1] == pytest.approx(first, abs=1e-3)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize("decayed", ["all", "weights"])
+@pytest.mark.parametrize(("optimizer", "decayed"), [("sgd", "all"), ("adamw", "weights")])
 def test_weights_decay_and_biases_and_norms_if_they_are_meant_too(optimizer: str, decayed: str):
     system = tiny_system(
         "resnet", backbone=BackboneConfig(frozen_stages=0, freeze_batch_norm=False)
@@ -344,11 +326,7 @@ def test_weights_decay_and_biases_and_norms_if_they_are_meant_too(optimizer: str
         if parameter.requires_grad:
             meant = decayed == "all" or (name.endswith("weight") and parameter.ndim > 1)
             assert group_of(made, parameter)["weight_decay"] == (0.05 if meant else 0.0), name
-
-
-def test_sgd_has_momentum():
-    optimizer = build_optimizer(tiny_system("resnet"), TrainConfig(optimizer="sgd"))
-    assert all(group["momentum"] == 0.9 for group in optimizer.param_groups)
+    assert optimizer != "sgd" or all(group["momentum"] == 0.9 for group in made.param_groups)
 
 
 @pytest.mark.parametrize(("optimizer", "decoupled"), [("adam", False), ("adamw", True)])
@@ -372,7 +350,7 @@ def test_adam_adds_the_decay_to_the_gradient_and_adamw_takes_it_from_the_weights
             assert_close(parameter.detach(), expected, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str):
     system = tiny_system("gcam", backbone=BackboneConfig(), graph={"lr_factor": 3.0, "hidden": 8})
     config = TrainConfig(optimizer=optimizer, lr=1e-3, backbone_lr_factor=0.1)
@@ -388,7 +366,7 @@ def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str
         assert rate == pytest.approx(1e-4 if key in backbone else 3e-3)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_backbone_without_a_rate_stays_as_it_is(batches: TrainingBatches, optimizer: str):
     system = tiny_system("gcam")
     before = weights(system.backbone)
@@ -406,12 +384,3 @@ def test_a_system_whose_backbone_is_frozen_whole_can_be_trained(batches: Trainin
         weights(system.backbone), {k: before[f"backbone.{k}"] for k in weights(system.backbone)}
     )
     assert not torch.equal(system.classifier.weight, before["classifier.weight"])
-
-
-def test_average_precision_of_the_learned_photos_is_perfect(batches: TrainingBatches):
-    system = tiny_system("ml-gcn")
-    list(fit(system, batches, QUICK.model_copy(update={"epochs": 40}), CPU))
-    images, targets = drawn(16)
-    with torch.no_grad():
-        logits = system.eval()(images).logits
-    assert_close((logits > 0).long(), targets)

@@ -36,23 +36,18 @@ def prepared(collection: Annotations, out: Path, seed: int = 0, **options) -> Pr
     return prepare(collection, out, RUNTIME, seed=seed, **{"log": SILENT} | options)
 
 
-def test_rows_without_a_split_are_divided(undivided, tmp_path):
-    sizes = prepared(undivided, tmp_path / "run").annotations.split_sizes
+def test_rows_without_a_split_are_divided_by_the_seed_and_others_kept(
+    collection, undivided, tmp_path
+):
+    first, again, other = (prepared(undivided, tmp_path / "run", s).annotations for s in (0, 0, 1))
+    assert first.splits == again.splits != other.splits
+    sizes = first.split_sizes
     assert sum(sizes.values()) == len(undivided)
     assert sizes["train"] == pytest.approx(0.7 * len(undivided), abs=2)
     assert sizes["val"] == pytest.approx(sizes["test"], abs=2)
-
-
-def test_the_splits_of_the_source_are_kept(collection, tmp_path):
-    assert prepared(collection, tmp_path / "run").annotations.splits == SPLITS
-
-
-def test_the_seed_decides_the_split(undivided, tmp_path):
-    first, again, other = (
-        prepared(undivided, tmp_path / str(i), seed=seed).annotations.splits
-        for i, seed in enumerate((0, 0, 1))
-    )
-    assert first == again != other
+    kept = prepared(replace(collection, protocol="nus-wide-asl"), tmp_path / "run")
+    assert kept.annotations.splits == SPLITS
+    assert kept.facts["data"]["protocol"] == "nus-wide-asl"
 
 
 def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
@@ -68,11 +63,6 @@ def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
     assert data["photos"] == rows.split_sizes
     assert data["format"] == "csv-columns"
     assert "protocol" not in data
-
-
-def test_the_protocol_is_recorded(collection, tmp_path):
-    facts = prepared(replace(collection, protocol="nus-wide-asl"), tmp_path / "run").facts
-    assert facts["data"]["protocol"] == "nus-wide-asl"
 
 
 def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
