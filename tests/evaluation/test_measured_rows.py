@@ -14,42 +14,27 @@ SPLITS = ("train", "train", "val", "test")
 
 
 def collection(splits: tuple[str, ...] | None = None, folder: str = "photos") -> Annotations:
-    paths = tuple(Path(f"/{folder}/{i}.jpg") for i in range(4))
+    paths = tuple(Path(f"/photos/{folder}-{i}.jpg") for i in range(4))
     return Annotations(("a", "b"), paths, torch.eye(4, 2, dtype=torch.int8), splits, "test")
 
 
-@pytest.fixture
-def model(tmp_path) -> Path:
-    """A model folder beside the split that it was trained with."""
-    write_split(tmp_path / SPLIT_FILE, collection(SPLITS))
-    return tmp_path / "model"
-
-
-def test_the_recorded_split_is_used_where_the_data_have_none(model: Path):
-    rows, origin = measured_rows(collection(), model, "test")
-    assert [path.name for path in rows.paths] == ["3.jpg"]
-    assert origin == "split 'test' as recorded when the model was trained"
-
-
-def test_the_recorded_split_comes_before_that_of_the_data(model: Path):
-    rows, _ = measured_rows(collection(("test", "test", "test", "train")), model, "test")
-    assert [path.name for path in rows.paths] == ["3.jpg"]
-
-
-def test_a_record_of_other_photos_is_not_used(model: Path):
-    other = collection(("train", "test", "test", "test"))
-    renamed = tuple(path.with_name(f"new-{path.name}") for path in other.paths)
-    rows, origin = measured_rows(
-        Annotations(other.names, renamed, other.targets, other.splits, "test"), model, "test"
-    )
-    assert len(rows) == 3
-    assert origin == "split 'test' of the data"
-
-
-def test_data_without_any_split_are_measured_as_a_whole(tmp_path):
-    rows, origin = measured_rows(collection(), tmp_path / "model", "test")
-    assert len(rows) == 4
-    assert origin == "no split in the data: all photos are measured"
+@pytest.mark.parametrize(
+    ("recorded", "splits", "folder", "photos", "origin"),
+    [
+        (True, None, "photos", [3], "split 'test' as recorded when the model was trained"),
+        (True, ("test", "test", "test", "train"), "photos", [3], "split 'test' as recorded"),
+        (True, ("train", "test", "test", "test"), "other", [1, 2, 3], "split 'test' of the data"),
+        (False, None, "photos", [0, 1, 2, 3], "no split in the data: all photos are measured"),
+    ],
+)
+def test_the_recorded_split_comes_before_that_of_the_data_if_it_is_of_the_same_photos(
+    tmp_path, recorded: bool, splits, folder: str, photos: list[int], origin: str
+):
+    if recorded:
+        write_split(tmp_path / SPLIT_FILE, collection(SPLITS))
+    rows, said = measured_rows(collection(splits, folder), tmp_path / "model", "test")
+    assert [path.stem[-1] for path in rows.paths] == [str(photo) for photo in photos]
+    assert said.startswith(origin)
 
 
 def test_a_split_that_the_data_do_not_have_is_refused(tmp_path):

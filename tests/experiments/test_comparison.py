@@ -261,7 +261,7 @@ def copied(finished: tuple[Shared, Progress], out: Path, **values: object) -> Pa
         ({"split_hash": "0" * 64}, "expected a result on this split, hash"),
         ({"split": "val"}, "expected a result on the split 'test', got 'val'"),
         ({"recipe": {}}, "expected the settings of gcam, but its recipe lacks system or settings"),
-        ({}, "expected the settings of gcam, but `training.epochs` is 2, was 7; delete"),
+        ({}, "expected the settings of gcam, but `training.epochs` is 7, was 2; delete"),
     ],
 )
 def test_a_result_that_does_not_fit_is_named_before_anything_is_run(

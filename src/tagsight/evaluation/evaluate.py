@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 Report = dict[str, Any]
 """JSON values; every fraction in percent, as in the literature."""
 
-RESAMPLES = 1000
+RESAMPLES, RATE_RESAMPLES = 1000, 200
+"""Resamples of the mAP, and of precision and recall, for their intervals."""
+
 DIGITS = 4
 UNCALIBRATED: Report = {
     "expected_error": None,
@@ -291,7 +293,7 @@ def _quality(predicted: Tensor, targets: Tensor, seed: int, conventions: Convent
         return measured(predicted[photos], targets[photos]).overall.f1
 
     values = measured(predicted, targets).as_dict()
-    interval = bootstrap(of1, len(targets), seed=seed, resamples=200)
+    interval = bootstrap(of1, len(targets), seed=seed, resamples=RATE_RESAMPLES)
     return {key: percent(value) for key, value in values.items()} | {
         "OF1_interval": percent_interval(interval)
     }

@@ -1,4 +1,4 @@
-"""From photos to tensors: transforms, batches, cached features of frozen stages.
+"""Conversion of photos to tensors: transforms, batches, cached features of frozen stages.
 
 May import checkpoint and what lies below it.
 """

@@ -1,4 +1,4 @@
-"""From a photo's file to pixels, the same for training, evaluation and tagging."""
+"""Reading of photo files as pixels, the same for training, evaluation and tagging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a decoded photo to pixels: one preprocessing for training, evaluation, tagging and export.
+"""Resizing of decoded photos: one preprocessing for training, evaluation, tagging and export.
 
 A photo is resized to a square regardless of its aspect ratio (``warp``), as ML-GCN and its
 successors do in their tests. The backbone normalises. Random changes are in `augmentation`.
