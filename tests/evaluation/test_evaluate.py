@@ -39,15 +39,17 @@ def by_hand(**changes: Any) -> dict[str, Any]:
     return measure(**values | changes, seed=0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tagsight.evaluation.evaluate.RESAMPLES", 100)
+        patch.setattr("tagsight.evaluation.evaluate.RATE_RESAMPLES", 20)
+        yield
+
+
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     return by_hand()
-
-
-@pytest.fixture(autouse=True)
-def _few_resamples(monkeypatch):
-    monkeypatch.setattr("tagsight.evaluation.evaluate.RESAMPLES", 100)
-    monkeypatch.setattr("tagsight.evaluation.evaluate.RATE_RESAMPLES", 20)
 
 
 def random_split(photos: int = 200, labels: int = 5) -> tuple[Tensor, Tensor]:
