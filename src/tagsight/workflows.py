@@ -94,6 +94,15 @@ def train(  # noqa: PLR0913 - an option of the command each
         DataError: If labels, settings, system or folders cannot be used; what is wrong with a
             system is said before the first photo is opened.
         FloatingPointError: If the loss is no longer finite; the best model so far is kept.
+
+    Example:
+        >>> import tagsight as ts
+        >>> settings = {"training.image_size": 64, "graph.epsilon": 0.3}
+        >>> run = ts.train(
+        ...     "labels.csv", out="runs/second", epochs=1, settings=settings, progress=False
+        ... )
+        >>> run.model.labels, len(run.history)
+        (('dog', 'sky'), 1)
     """
     chosen = _chosen(recipe, system, epochs, seed, settings)
     folder, log = Path(out), TerminalLog(shown=progress)
@@ -173,6 +182,14 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
 
     Raises:
         DataError: If the model, the labels or an option cannot be used.
+
+    Example:
+        >>> import tagsight as ts
+        >>> report = ts.evaluate("runs/first/model", "labels.csv", split="val", progress=False)
+        >>> report["photos"], report["labels"]
+        (4, 2)
+        >>> 0 <= report["mAP"] <= 100
+        True
     """
     log, runtime = TerminalLog(shown=progress), runtime or Runtime.choose(precision="float32")
     loaded = opened_model(model, runtime)
@@ -234,6 +251,12 @@ def calibrate(
 
     Raises:
         DataError: If the model, the labels or the objective cannot be used.
+
+    Example:
+        >>> import tagsight as ts
+        >>> decision = ts.calibrate("runs/first/model", "labels.csv", progress=False)
+        >>> decision.thresholds.shape
+        (2,)
     """
     # A misspelt objective is refused here, before the network has run over all photos.
     fit_decision(torch.zeros(1, 1), torch.ones(1, 1), names=["any"], objective=objective)

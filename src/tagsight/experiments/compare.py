@@ -107,6 +107,19 @@ def compare(  # noqa: PLR0913 - an option of the command each
 
     Raises:
         DataError: If systems, settings, labels or what lies in ``out`` cannot be used.
+
+    Example:
+        >>> import tagsight as ts
+        >>> comparison = ts.compare(
+        ...     "labels.csv",
+        ...     out="runs/comparison",
+        ...     systems=["knn"],
+        ...     seeds=1,
+        ...     settings={"training.image_size": 64},
+        ...     progress=False,
+        ... )
+        >>> [row.name for row in comparison.summary.rows]
+        ['knn-cpu']
     """
     started = time.monotonic()
     changes = list(changes_of(settings or {}))

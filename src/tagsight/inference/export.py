@@ -72,6 +72,12 @@ def export(  # noqa: PLR0913 - an option of the command each
     Raises:
         DataError: If the system cannot be exported, an extra is not installed, or the file does
             not do what the model does; then nothing is written.
+
+    Example:
+        >>> import tagsight as ts
+        >>> ts.export("runs/first/model", "model.pt", ["photos"])
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected a file that ends in .onnx or .xml, got model.pt
     """
     file, log = Path(out), TerminalLog(shown=progress)
     if file.suffix.lower() not in ENDINGS.values():

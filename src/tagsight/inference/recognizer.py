@@ -320,6 +320,12 @@ def load(
 
     Raises:
         DataError: If the model or the device cannot be used.
+
+    Example:
+        >>> import tagsight as ts
+        >>> model = ts.load("runs/first/model")
+        >>> model("photos/dog.jpg").names
+        ('dog', 'sky')
     """
     if isinstance(model, Recognizer):
         return model

@@ -33,6 +33,14 @@ class Run:
         folder: The run folder, with ``model/``, ``run.jsonl`` and ``split.csv``.
         recipe: System and settings.
         outcome: The epoch that was kept, its validation, and the minutes of the run.
+
+    Example:
+        >>> from pathlib import Path
+        >>> run = Run.open(Path("runs/first"))
+        >>> [sorted(epoch)[:3] for epoch in run.history]
+        [['epoch', 'labels', 'labels_counted'], ['epoch', 'labels', 'labels_counted']]
+        >>> run.model("photos/dog.jpg").ranked()[0].name in {"dog", "sky"}
+        True
     """
 
     folder: Path

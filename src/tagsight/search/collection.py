@@ -51,6 +51,15 @@ def index(
     Raises:
         DataError: If the model cannot be used, or ``out`` holds the index of another model or
             something else.
+
+    Example:
+        >>> import tagsight as ts
+        >>> indexed = ts.index("runs/first/model", "photos", out="index", progress=False)
+        >>> indexed.photos
+        24
+        >>> hits = ts.search("index", like="photos/dog.jpg", top=3)
+        >>> [hit.path.suffix for hit in hits]
+        ['.jpg', '.jpg', '.jpg']
     """
     log, recognizer = TerminalLog(shown=progress), load(model)
     paths = [Path(photo) for photo in ([photos] if isinstance(photos, str | Path) else photos)]

@@ -125,6 +125,12 @@ def explain(
 
     Raises:
         DataError: If the model or a photo cannot be used, or a label is unknown.
+
+    Example:
+        >>> import tagsight as ts
+        >>> (shown,) = ts.explain("runs/first/model", "photos/dog.jpg", out="runs", labels=["dog"])
+        >>> shown.sheet.name, "dog" in shown.shown
+        ('dog.png', True)
     """
     paths = [Path(photo) for photo in ([photos] if isinstance(photos, str | Path) else photos)]
 

@@ -106,6 +106,12 @@ def label_graph(
 
     Raises:
         DataError: If the labels cannot be used.
+
+    Example:
+        >>> import tagsight as ts
+        >>> graph = ts.label_graph("labels.csv", epsilon=0.5)
+        >>> graph.names, [(edge.source, edge.target, edge.probability) for edge in graph.edges]
+        (('dog', 'sky'), [('dog', 'sky', 0.5), ('sky', 'dog', 0.5)])
     """
     if isinstance(labels, str | Path) and Path(labels).suffix.lower() == ".npz":
         known = read_counts(Path(labels))

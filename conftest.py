@@ -1,0 +1,68 @@
+"""What all tests share, those in docstrings too: a seed, caches of their own, and a small world."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from _pytest.doctest import DoctestItem
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _world_of_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run examples that name files where these are."""
+    if isinstance(request.node, DoctestItem):
+        dtest = request.node.dtest
+        code = "" if dtest is None else "".join(example.source for example in dtest.examples)
+        if re.search(r'"(photos|labels\.csv|runs|index)\b', code):
+            monkeypatch.chdir(request.getfixturevalue("world_of_examples"))
+
+
+@pytest.fixture(scope="session")
+def world_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make ``photos/``, ``labels.csv`` with the labels dog and sky, and a model."""
+    import tagsight as ts
+
+    world = tmp_path_factory.mktemp("world")
+    (world / "photos").mkdir()
+    random, lines = np.random.default_rng(0), ["image,split,dog,sky"]
+    for number in range(24):
+        dog, sky = number % 2, number // 2 % 2
+        pixels = random.integers(0, 60, (96, 128, 3), dtype=np.uint8)
+        pixels[:40, :, 2] += np.uint8(180 * sky)
+        pixels[56:, 32:96, 0] += np.uint8(180 * dog)
+        name = "dog.jpg" if number == 1 else f"{number:02}.jpg"
+        Image.fromarray(pixels).save(world / "photos" / name)
+        split = ("train", "train", "train", "train", "val", "test")[number // 4]
+        lines.append(f"photos/{name},{split},{dog},{sky}")
+    (world / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ts.train(
+        world / "labels.csv",
+        recipe="resnet",
+        out=world / "runs" / "first",
+        epochs=2,
+        settings={"training.image_size": 64},
+        progress=False,
+    )
+    return world
