@@ -31,14 +31,12 @@ WIDE = 50
 every_kind = pytest.mark.parametrize(
     "settings",
     [
-        {},
+        {"max_labels": 2},
         {"attention": "soft"},
         {"attention": "soft", "gate": False, "tie_embeddings": False, "preliminary": True},
-        {"max_labels": 2},
-        {"activation": "none", "mask_repeats": True},
     ],
 )
-every_beam = pytest.mark.parametrize("beam", [1, 2, 3, 7])
+every_beam = pytest.mark.parametrize("beam", [1, 3])
 
 
 def exhaustive(decoder: SequenceDecoder, encoded: EncodedImages) -> dict[tuple[int, ...], float]:
@@ -57,13 +55,6 @@ def _no_gradients() -> Iterator[None]:
 
 
 @every_kind
-def test_the_probabilities_of_all_paths_add_up_to_one(settings: dict):
-    decoder = tiny_decoder(**settings)
-    found = exhaustive(decoder, tiny_images(decoder, 1))
-    assert sum(map(math.exp, found.values())) == pytest.approx(1)
-
-
-@every_kind
 def test_with_beams_for_all_the_paths_are_those_of_an_exhaustive_search(settings: dict):
     decoder = tiny_decoder(beam=WIDE, **settings)
     encoded = tiny_images(decoder)
@@ -78,33 +69,6 @@ def test_with_beams_for_all_the_paths_are_those_of_an_exhaustive_search(settings
         ]
         log_p = torch.tensor([p for _, p in expected], dtype=torch.double)
         assert_close(found.log_p[photo][valid], log_p)
-
-
-@every_kind
-@every_beam
-def test_the_probability_of_a_path_is_the_product_of_its_steps(settings: dict, beam: int):
-    decoder = tiny_decoder(beam=beam, **settings)
-    encoded = tiny_images(decoder)
-    found = beam_search(decoder, encoded)
-    for photo, paths in enumerate(found.paths.tolist()):
-        for path, log_p in zip(paths, found.log_p[photo].tolist(), strict=True):
-            expected = path_log_p(decoder, only(encoded, photo), without_ends(path))
-            assert log_p == pytest.approx(expected)
-
-
-@every_kind
-def test_one_beam_is_greedy(settings: dict):
-    decoder = tiny_decoder(beam=1, **settings)
-    encoded = tiny_images(decoder)
-    found = beam_search(decoder, encoded)
-    for photo in range(3):
-        path: tuple[int, ...] = ()
-        while len(path) < decoder.longest:
-            *_, last = path_steps(decoder, only(encoded, photo), path, decoder.longest)
-            if (token := int(last.argmax())) == END:
-                break
-            path += (token,)
-        assert without_ends(found.paths[photo, 0].tolist()) == path
 
 
 def plain_search(
@@ -140,17 +104,6 @@ def test_a_path_that_falls_below_all_that_have_ended_stops(settings: dict, beam:
         assert found.log_p[photo].tolist() == pytest.approx([log_p for _, log_p in expected])
 
 
-@every_beam
-@pytest.mark.parametrize("end_token", [True, False])
-def test_no_path_says_a_label_twice(beam: int, end_token: bool):
-    decoder = tiny_decoder(beam=beam, end_token=end_token)
-    found = beam_search(decoder, tiny_images(decoder))
-    for path in found.paths[found.log_p > NEVER / 2].tolist():
-        labels = without_ends(path)
-        assert len(labels) == len(set(labels))
-        assert path == [*labels, *[END] * (len(path) - len(labels))]
-
-
 def test_without_the_mask_a_label_can_be_said_again():
     decoder = tiny_decoder(beam=1, mask_repeats=False, tie_embeddings=False, end_token=False)
     with torch.no_grad():
@@ -181,7 +134,7 @@ def test_a_score_is_the_probability_that_the_label_is_said(settings: dict):
         assert scores[photo, label].item() == pytest.approx(expected)
 
 
-@every_kind
+@pytest.mark.parametrize("settings", [{}, {"attention": "soft"}])
 @pytest.mark.parametrize("end_token", [True, False])
 def test_labels_that_can_be_said_again_count_once(settings: dict, end_token: bool):
     decoder = tiny_decoder(
@@ -218,16 +171,6 @@ def test_a_score_is_the_sum_over_the_prefixes_that_the_beams_hold(settings: dict
     scores = beam_search(decoder, encoded).logits.sigmoid()
     for photo in range(3):
         assert_close(scores[photo], plain_scores(decoder, only(encoded, photo)))
-
-
-@every_kind
-@every_beam
-def test_a_score_is_never_more_than_with_more_beams(settings: dict, beam: int):
-    decoder = tiny_decoder(beam=beam, **settings)
-    encoded = tiny_images(decoder)
-    few = beam_search(decoder, encoded).logits
-    decoder.config = decoder.config.model_copy(update={"beam": WIDE, "scoring": "marginal"})
-    assert (few <= beam_search(decoder, encoded).logits + 1e-9).all()
 
 
 @every_kind

@@ -64,13 +64,7 @@ def test_the_paper_compares_four_views():
     )
 
 
-TRANSFORMS = [
-    ("flip",),
-    ("scale",),
-    ("quarter_turn",),
-    ("flip", "quarter_turn"),
-    ("flip", "scale", "quarter_turn"),
-]
+TRANSFORMS = [("scale",), ("flip", "scale", "quarter_turn")]
 
 
 @pytest.mark.parametrize("views", ["all", "each", "one"])
@@ -79,16 +73,6 @@ def test_the_views_of_a_pair_differ_by_one_transform(transforms: tuple[str, ...]
     for first, second, _ in view_pairs(ConsistencyConfig(transforms=transforms, views=views)):
         assert len(first ^ second) == 1
         assert first | second <= set(transforms)
-
-
-@pytest.mark.parametrize("transforms", TRANSFORMS, ids="+".join)
-def test_the_sizes_count_once_however_many_arrangements_there_are(transforms: tuple[str, ...]):
-    weights: Counter[frozenset[str]] = Counter()
-    for first, second, weight in view_pairs(ConsistencyConfig(transforms=transforms)):
-        weights[first ^ second] += weight
-    sizes = 2 if "scale" in transforms else 1
-    expected = {frozenset({t}): 1 if t == "scale" else sizes for t in transforms}
-    assert weights == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("views", ["all", "each", "one"])
@@ -131,12 +115,9 @@ def test_what_is_done_to_a_view_is_undone_on_its_maps(view: frozenset[str]):
 
 @consistent
 @pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("shape", [(32, 32), (32, 48)], ids=["square", "wide"])
-def test_an_equivariant_network_has_no_consistency_loss(
-    name: str, error: str, shape: tuple[int, int]
-):
+def test_an_equivariant_network_has_no_consistency_loss(name: str, error: str):
     system = exact(name, transforms=("flip", "quarter_turn"), error=error)
-    loss = consistency(system, *batch(*shape))
+    loss = consistency(system, *batch(32, 48))
     assert_close(loss, torch.zeros_like(loss), atol=1e-12, rtol=0)
 
 
@@ -177,17 +158,6 @@ def test_a_network_that_knows_left_from_right_and_up_from_down_has_one(name: str
 
 
 @consistent
-def test_lambda_shares_the_objective_out(name: str):
-    """L = (1 - lambda) L_M + lambda L_A, Eq. 13."""
-    terms = []
-    for weight in (0.25, 0.75):
-        torch.manual_seed(0)
-        losses = exact(name, weight=weight, scale=0.75).losses(*batch())
-        terms.append((losses["labels"] / (1 - weight), losses["consistency"] / weight))
-    assert_close(*terms)
-
-
-@consistent
 def test_lambda_0_leaves_the_label_loss_of_the_photo_alone(name: str):
     system = exact(name, weight=0)
     images, targets = batch()
@@ -207,9 +177,7 @@ def test_the_label_loss_is_the_mean_over_all_views(name: str):
 
 
 @consistent
-@pytest.mark.parametrize(
-    ("progress", "share"), [(0.0, 0.0), (0.125, 0.25), (0.25, 0.5), (0.5, 1.0), (1.0, 1.0)]
-)
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 0.0), (0.125, 0.25), (0.5, 1.0)])
 def test_lambda_grows_over_the_ramp(name: str, progress: float, share: float):
     system = exact(name, weight=0.4, ramp=0.5, scale=0.75)
     images, targets = batch()
@@ -217,12 +185,6 @@ def test_lambda_grows_over_the_ramp(name: str, progress: float, share: float):
     losses = system.losses(images, targets, progress)
     assert_close(losses["consistency"], share * end["consistency"])
     assert_close(losses["labels"], (1 - 0.4 * share) / 0.6 * end["labels"])
-
-
-@consistent
-def test_without_a_ramp_lambda_is_whole_from_the_start(name: str):
-    system = exact(name, scale=0.75)
-    assert_close(system.losses(*batch(), 0.0), system.losses(*batch(), 1.0))
 
 
 @consistent
@@ -249,22 +211,12 @@ def test_views_of_one_size_share_a_pass_through_the_backbone(name: str):
 
 
 @consistent
-def test_one_view_a_step_costs_two_views(name: str):
-    system = tiny_system(name, consistency={"views": "one", "transforms": ("flip",)})
-    sizes: list[torch.Size] = []
-    system.backbone.register_forward_hook(lambda _, inputs, __: sizes.append(inputs[0].shape))
-    system.losses(*drawn(4))
-    assert sizes == [(8, 3, 32, 32)]
-
-
-@consistent
-@pytest.mark.parametrize("error", ERRORS)
-def test_the_distance_is_that_of_the_maps_in_the_photos_frame(name: str, error: str):
-    system = exact(name, transforms=("quarter_turn",), error=error)
+def test_the_distance_is_that_of_the_maps_in_the_photos_frame(name: str):
+    system = exact(name, transforms=("quarter_turn",), error="relative")
     # Another network for every row of the photo, so that a turn shows.
     system.backbone.network.pixels = torch.nn.Conv2d(3, 16, (3, 1), padding=(1, 0)).double()
     images, targets = batch(32, 48)
     maps, turned = system(images).maps, system(images.rot90(1, (-2, -1))).maps
-    expected = map_consistency(maps, turned.rot90(-1, (-2, -1)), error)
+    expected = map_consistency(maps, turned.rot90(-1, (-2, -1)), "relative")
     assert expected > 0
     assert_close(consistency(system, images, targets), expected)

@@ -20,7 +20,7 @@ def whole_numbers(rows: int, length: int, generator: torch.Generator) -> Tensor:
     return torch.randint(-1, 2, (rows, length), generator=generator).float()
 
 
-@pytest.fixture(params=[(32, 8), (64, 32), (2**13, 16)], ids=str)
+@pytest.fixture(params=[(32, 8), (2**13, 16)], ids=str)
 def _blocks(request, monkeypatch):
     block, chunk = request.param
     monkeypatch.setattr(tagsight.nn.neighbours, "BLOCK", block)
@@ -28,8 +28,7 @@ def _blocks(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("_blocks")
-@pytest.mark.parametrize("total", [1, 31, 64, 65, 1000])
-@pytest.mark.parametrize("count", [1, 5, 40])
+@pytest.mark.parametrize(("total", "count"), [(1, 5), (31, 1), (64, 1), (65, 40), (1000, 40)])
 def test_it_is_a_stable_sort_whatever_the_blocks(generator, total: int, count: int):
     queries, remembered = whole_numbers(7, 6, generator), whole_numbers(total, 6, generator)
     found = nearest(queries, remembered, count)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
@@ -46,9 +45,8 @@ def test_coverage_averages_to_the_area():
     assert_close(box_coverage(boxes, (3, 5)).mean((1, 2)), box_area(boxes))
 
 
-@pytest.mark.parametrize("grid", [(4, 4), (3, 7)])
-def test_means_over_boxes_against_a_photo_of_many_points(grid: tuple[int, int]):
-    features = torch.rand(2, 3, *grid, generator=torch.Generator().manual_seed(1)).double()
+def test_means_over_boxes_against_a_photo_of_many_points():
+    features = torch.rand(2, 3, 3, 7, generator=torch.Generator().manual_seed(1)).double()
     boxes = lattice_boxes(4).double()
     # As many points as make every cut fall between two of them.
     points = features.repeat_interleave(4, 2).repeat_interleave(4, 3)
@@ -59,14 +57,3 @@ def test_means_over_boxes_against_a_photo_of_many_points(grid: tuple[int, int]):
         rows = slice(round(top * height), round(bottom * height))
         columns = slice(round(left * width), round(right * width))
         assert_close(means[:, r], points[:, :, rows, columns].mean((2, 3)))
-
-
-def test_means_over_boxes_against_sums_of_an_integral_image():
-    features = torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(2)).double()
-    sums = torch.nn.functional.pad(features, (1, 0, 1, 0)).cumsum(2).cumsum(3)
-    boxes = lattice_boxes(4).double()
-    for r, (left, top, right, bottom) in enumerate((8 * boxes).long().tolist()):
-        total = sums[0, :, bottom, right] - sums[0, :, top, right]
-        total = total - sums[0, :, bottom, left] + sums[0, :, top, left]
-        mean = total / ((right - left) * (bottom - top))
-        assert_close(box_means(features, boxes)[0, r], mean)

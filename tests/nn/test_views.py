@@ -16,7 +16,7 @@ from tagsight.nn.views import (
 )
 
 SCALE, TURN = frozenset({"scale"}), frozenset({"quarter_turn"})
-EVERY = [a | b | c for a in (ORIGINAL, FLIP) for b in (ORIGINAL, SCALE) for c in (ORIGINAL, TURN)]
+EVERY = [ORIGINAL, FLIP | SCALE, TURN, FLIP | SCALE | TURN]
 
 
 @pytest.mark.parametrize("view", EVERY)
