@@ -15,10 +15,10 @@ def ranking(photos: int, generator: torch.Generator) -> tuple[torch.Tensor, torc
     return targets + torch.randn(photos, 4, generator=generator), targets
 
 
-@pytest.mark.parametrize("weights_at_once", [1, 200, 10_000_000])
+@pytest.mark.parametrize("weights_at_once", [1, 200])
 def test_the_fast_interval_of_map_equals_naive_resampling(
     weights_at_once: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+):
     monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", weights_at_once)
     logits, targets = ranking(50, generator)
 
@@ -29,34 +29,22 @@ def test_the_fast_interval_of_map_equals_naive_resampling(
     assert tuple(fast) == pytest.approx(tuple(bootstrap(naive, 50, seed=7, resamples=40)))
 
 
-def test_intervals_of_a_mean_cover_it_as_often_as_they_promise(generator: torch.Generator) -> None:
+def test_intervals_of_a_mean_cover_it_as_often_as_they_promise(generator: torch.Generator):
     covered = 0
-    for sample in torch.randn(200, 60, generator=generator, dtype=torch.float64):
+    for sample in torch.randn(100, 60, generator=generator, dtype=torch.float64):
         low, high = bootstrap(
             lambda photos, sample=sample: sample[photos].mean().item(),
             60,
             seed=int(torch.randint(2**31, (), generator=generator)),
-            resamples=200,
+            resamples=100,
             level=0.8,
         )
         covered += low <= 0 <= high
-    # 160 expected; the standard deviation is 5.7, and a bootstrap of 60 falls a little short.
-    assert 138 <= covered <= 178
+    # 80 expected; the standard deviation is 4, and a bootstrap of 60 falls a little short.
+    assert 68 <= covered <= 90
 
 
-def test_a_higher_level_and_fewer_photos_widen_the_interval(generator: torch.Generator) -> None:
-    logits, targets = ranking(400, generator)
-
-    def width(photos: int, level: float) -> float:
-        low, high = bootstrap_map(
-            logits[:photos], targets[:photos], seed=0, resamples=200, level=level
-        )
-        return high - low
-
-    assert width(400, 0.5) < width(400, 0.95) < width(100, 0.95)
-
-
-def test_the_interval_holds_the_estimate_where_resampling_only_ever_raises_it() -> None:
+def test_the_interval_holds_the_estimate_where_resampling_only_ever_raises_it():
     """Photos of which each is the only one of its label: any that is drawn ranks better alone."""
     targets = torch.eye(12, dtype=torch.long)
     logits = torch.rand(12, 12, generator=torch.Generator().manual_seed(1))
@@ -66,32 +54,20 @@ def test_the_interval_holds_the_estimate_where_resampling_only_ever_raises_it() 
     assert bootstrap(lambda drawn: float(len(drawn.unique()) < 12), 12, seed=0) == (-1.0, 0.0)
 
 
-def test_the_same_seed_gives_the_same_interval(generator: torch.Generator) -> None:
-    logits, targets = ranking(30, generator)
-    first, again, other = (
-        bootstrap_map(logits, targets, seed=seed, resamples=20) for seed in (1, 1, 2)
-    )
-    assert first == again != other
-
-
-def test_a_statistic_that_never_varies_has_no_width() -> None:
-    assert bootstrap(lambda _: 0.25, 9, seed=0, resamples=10) == Interval(0.25, 0.25)
-
-
-def test_resamples_without_a_value_are_left_out() -> None:
+def test_resamples_without_a_value_are_left_out():
     def present_only(photos: torch.Tensor) -> float:
         return 1.0 if (photos == 0).any() else math.nan
 
     assert bootstrap(present_only, 5, seed=0, resamples=30) == (1.0, 1.0)
 
 
-def test_a_split_without_present_labels_has_no_interval() -> None:
+def test_a_split_without_present_labels_has_no_interval():
     low, high = bootstrap_map(torch.zeros(3, 2), torch.zeros(3, 2), seed=0, resamples=3)
     assert math.isnan(low)
     assert math.isnan(high)
 
 
-def test_what_resampling_adds_is_taken_off_the_estimate() -> None:
+def test_what_resampling_adds_is_taken_off_the_estimate():
     # A resample of many photos misses 1 / e of them, 0.368: the share of different photos is 1
     # in the sample and falls by that much in a resample, so that the interval begins at 1.
     def different(photos: torch.Tensor) -> float:
@@ -105,7 +81,7 @@ def test_what_resampling_adds_is_taken_off_the_estimate() -> None:
 @pytest.mark.parametrize(
     ("present", "bound"), [([0, 2, 4], "high"), ([9], "low")], ids=["high", "low"]
 )
-def test_an_interval_of_map_stays_within_0_and_1(present: list[int], bound: str) -> None:
+def test_an_interval_of_map_stays_within_0_and_1(present: list[int], bound: str):
     targets = torch.zeros(10, 1)
     targets[present] = 1
     logits = -torch.arange(10.0)[:, None]
@@ -117,7 +93,21 @@ def test_an_interval_of_map_stays_within_0_and_1(present: list[int], bound: str)
 @pytest.mark.parametrize(
     ("size", "resamples", "level"), [(0, 10, 0.95), (5, 0, 0.95), (5, 10, 0.0), (5, 10, 1.0)]
 )
-def test_nothing_to_resample_is_refused(size: int, resamples: int, level: float) -> None:
+def test_nothing_to_resample_is_refused(size: int, resamples: int, level: float):
     match = rf"expected at least one photo.* got size={size}, resamples={resamples}, level={level}"
     with pytest.raises(ValueError, match=match):
         bootstrap(lambda _: 0.0, size, seed=0, resamples=resamples, level=level)
+
+
+def test_seed_level_and_number_of_photos_decide_the_interval(generator: torch.Generator):
+    logits, targets = ranking(400, generator)
+
+    def interval(photos: int, level: float = 0.95, seed: int = 0) -> Interval:
+        return bootstrap_map(
+            logits[:photos], targets[:photos], seed=seed, resamples=100, level=level
+        )
+
+    low, high = interval(400)
+    assert (low, high) == interval(400) != interval(400, seed=1)
+    narrow, wide = interval(400, level=0.5), interval(100)
+    assert narrow.high - narrow.low < high - low < wide.high - wide.low
