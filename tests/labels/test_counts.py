@@ -40,18 +40,6 @@ def test_counts_survive_and_their_diagonal_is_stored_apart(tmp_path):
             assert np.array_equal(stored[name], value)
 
 
-def test_counts_are_saved_whatever_becomes_an_edge(tmp_path):
-    labels = LabelSpace.from_targets(NAMES, TARGETS)
-    write_counts(tmp_path / "counts.npz", labels)
-    for epsilon in (0.1, 0.9):
-        found = read_counts(tmp_path / "counts.npz")
-        config = GraphConfig(epsilon=epsilon)
-        assert_close(
-            edge_probability(found.cooccurrence, config),
-            edge_probability(labels.cooccurrence, config),
-        )
-
-
 def test_counts_are_written_as_npz_only(tmp_path):
     with pytest.raises(DataError, match=r"expected a file that ends in \.npz, got .*counts.pkl"):
         write_counts(tmp_path / "counts.pkl", LabelSpace.from_targets(NAMES, TARGETS))
