@@ -5,11 +5,18 @@ from typing import TYPE_CHECKING
 import pytest
 from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, PHOTOS_INSIDE, Example
 
+from tagsight.data.formats import mirflickr
 from tagsight.data.readers import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def few_photos_of_mirflickr(request, monkeypatch) -> None:
+    if "shared_data" not in request.fixturenames:
+        monkeypatch.setattr(mirflickr, "PHOTOS", 50)
 
 
 def writer(format_: str, tmp_path: Path) -> Callable[..., Example]:
@@ -22,7 +29,6 @@ def writer(format_: str, tmp_path: Path) -> Callable[..., Example]:
 
 
 def with_photos(example: Example) -> Example:
-    """Write the photos, too, which for a reader need only exist."""
     if example.format not in PHOTOS_INSIDE:
         example.photos.mkdir(parents=True, exist_ok=True)
         for name in example.files[: len(PHOTOS)]:
@@ -32,13 +38,11 @@ def with_photos(example: Example) -> Example:
 
 @pytest.fixture(params=[name for name in READERS if name not in PHOTOS_INSIDE])
 def bare_example(request, tmp_path) -> Callable[..., Example]:
-    """Write the label files of each format in turn whose photos are files, without photos."""
     return writer(request.param, tmp_path)
 
 
 @pytest.fixture(params=[name for name in READERS if name not in PHOTOS_INSIDE | NUMBERED])
 def renamed_example(request, tmp_path) -> Callable[[Sequence[str]], Example]:
-    """Write the label files with other names of photos, in each format that has such."""
     return lambda photos: EXAMPLES[request.param](tmp_path, photos)
 
 
@@ -49,7 +53,6 @@ def example_of_files(bare_example) -> Example:
 
 @pytest.fixture(params=READERS)
 def write_example(request, tmp_path) -> Callable[..., Example]:
-    """Write each format in turn, with photos."""
     write = writer(request.param, tmp_path)
 
     def complete(folder: str = "data") -> Example:
@@ -59,5 +62,5 @@ def write_example(request, tmp_path) -> Callable[..., Example]:
 
 
 @pytest.fixture
-def example(write_example) -> Example:
+def complete_example(write_example) -> Example:
     return write_example()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tagsight.data.annotations import Annotations
+from tagsight.data.source import check_labels
 from tagsight.errors import DataError
 
 
@@ -18,14 +19,6 @@ def table(**changes) -> Annotations:
         "format": "test",
     }
     return Annotations(**(values | changes))
-
-
-def test_names_lose_white_space_that_nobody_sees() -> None:
-    assert table(names=(" cat ", "hot\u00a0 dog\n")).names == ("cat", "hot dog")
-
-
-def test_targets_are_kept_in_a_byte_each() -> None:
-    assert table(targets=torch.tensor([[1, 0], [-1, 1], [0, 0]])).targets.dtype == torch.int8
 
 
 @pytest.mark.parametrize(
@@ -52,6 +45,9 @@ def test_the_rows_of_a_split_keep_their_order() -> None:
     assert [path.name for path in train.paths] == ["a.jpg", "c.jpg"]
     assert train.targets.tolist() == [[1, 0], [0, 0]]
     assert train.splits == ("train", "train")
+    assert train.targets.dtype == torch.int8
+    assert table().relative_names == ("a.jpg", "sub/b.jpg", "c.jpg")
+    assert table().rows("val").relative_names == ("sub/b.jpg",)
 
 
 def test_a_split_that_is_not_there_is_named_with_those_that_are() -> None:
@@ -66,22 +62,34 @@ def test_rows_are_selected_in_the_order_asked_for() -> None:
         selected = table().select(indices)
         assert [path.name for path in selected.paths] == ["c.jpg", "a.jpg"]
         assert selected.targets.tolist() == [[0, 0], [1, 0]]
-    assert len(table().select([])) == 0
+    empty = table().select([])
+    assert (len(empty), empty.relative_names, empty.split_sizes) == (0, (), {})
 
 
 def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing() -> None:
-    matched = table().matched_to(["dog", "bird"])
-    assert matched.names == ("dog", "bird")
+    matched = table(names=(" cat ", "hot\u00a0 dog\n")).matched_to(["hot dog", "bird"])
+    assert matched.names == ("hot dog", "bird")
+    assert matched.unmatched == ("cat",)
     assert matched.targets.tolist() == [[0, -1], [1, -1], [0, -1]]
-
-
-def test_matching_to_the_same_labels_changes_nothing() -> None:
     assert table().matched_to(["cat", "dog"]).hash() == table().hash()
-
-
-def test_labels_that_have_nothing_in_common_with_a_model_are_refused() -> None:
     with pytest.raises(DataError, match=r"such as \['sun'\], .*such as \['cat', 'dog'\]"):
         table().matched_to(["sun"])
+
+
+def test_labels_are_left_out_by_name() -> None:
+    left = table().without_labels(["dog "])
+    assert (left.names, left.left_out) == (("cat",), ("dog",))
+    assert left.targets.tolist() == [[1], [-1], [0]]
+    with pytest.raises(DataError, match=r"such as \['cat', 'dog'\], got 'cow'"):
+        table().without_labels(["cow"])
+    with pytest.raises(DataError, match="at least one label to be left, got all 2"):
+        table().without_labels(["cat", "dog"])
+
+
+def test_photos_without_a_present_label_are_dropped_on_request() -> None:
+    assert [path.name for path in table().labelled().paths] == ["a.jpg", "b.jpg"]
+    with pytest.raises(DataError, match="photos with a label, got none among 1"):
+        table().select([2]).labelled()
 
 
 @pytest.mark.parametrize(
@@ -107,12 +115,10 @@ def test_the_hash_is_the_same_on_every_machine() -> None:
     assert table().hash() == expected
 
 
-def test_subsets_name_their_photos_as_the_whole_does() -> None:
-    assert table().relative_names == ("a.jpg", "sub/b.jpg", "c.jpg")
-    assert table().rows("val").relative_names == ("sub/b.jpg",)
-
-
-def test_a_table_may_be_empty_but_for_its_labels() -> None:
-    empty = table(paths=(), targets=torch.zeros(0, 2), splits=())
-    assert (len(empty), empty.relative_names, empty.split_sizes) == (0, (), {})
-    assert empty.hash() != table().hash()
+@pytest.mark.parametrize("names", [["cat", ""], ["cat", "hot  dog"], ["c\x1bat"], ["cat", "cat"]])
+def test_labels_of_foreign_models_that_no_file_could_have_given_are_refused(names) -> None:
+    assert check_labels(["cat", "hot dog"]) == ["cat", "hot dog"]
+    with pytest.raises(
+        DataError, match=r"labels without control characters|labels once, got 'cat'"
+    ):
+        check_labels(names)

@@ -42,10 +42,7 @@ def test_boxes_are_corners_in_pixels_by_photo_and_label(write) -> None:
     assert photo.size == (40, 30)
     torch.testing.assert_close(photo.boxes["dog"], torch.tensor([[1, 2, 4.5, 6], [0, 0, 10, 10]]))
     assert boxes.photos["b.jpg"].boxes == {}
-
-
-def test_a_box_without_area_is_left_out(write) -> None:
-    assert "cat" not in read_boxes(write(content())).photos["sub/a.jpg"].boxes
+    assert "cat" not in photo.boxes  # it has no area
 
 
 def test_the_boxes_of_a_path_are_found_by_its_end(write) -> None:
@@ -56,18 +53,20 @@ def test_the_boxes_of_a_path_are_found_by_its_end(write) -> None:
 
 
 @pytest.mark.parametrize(
-    "box",
-    [None, [1, 2, 3], [1, 2, -3, 4], [1, 2, "3", 4], [1, 2, float("nan"), 4], [1, 2, 10**400, 4]],
+    ("values", "message"),
+    [
+        *(
+            (content(box), r"annotations\[0\].bbox: expected \[left")
+            for box in (None, [1, 2, 3], [1, 2, -3, 4], [1, 2, "3", 4], [1, 2, float("nan"), 4])
+        ),
+        (content([1, 2, 10**400, 4]), r"annotations\[0\].bbox: expected \[left"),
+        (content(width=0), r"images\[0\]: expected 'width' and 'height' in pixels"),
+        (content(height="30"), r"images\[0\]: expected 'width' and 'height' in pixels"),
+    ],
 )
-def test_a_box_that_is_none_is_named_by_its_place(write, box) -> None:
-    with pytest.raises(DataError, match=r"boxes.json: annotations\[0\].bbox: expected \[left"):
-        read_boxes(write(content(box)))
-
-
-@pytest.mark.parametrize("size", [{"width": 0}, {"height": "30"}, {"width": None}])
-def test_a_photo_without_size_is_named_by_its_place(write, size) -> None:
-    with pytest.raises(DataError, match=r"images\[0\]: expected 'width' and 'height' in pixels"):
-        read_boxes(write(content(**size)))
+def test_careless_boxes_and_sizes_are_named_by_their_place(write, values, message) -> None:
+    with pytest.raises(DataError, match=f"boxes.json: {message}"):
+        read_boxes(write(values))
 
 
 def test_the_boxes_of_the_animals_lie_in_their_photos(shared_data) -> None:

@@ -16,7 +16,6 @@ A, B, C, D, E = (Path("/photos") / f"{name}.jpg" for name in "abcde")
 
 @pytest.fixture
 def annotations() -> Annotations:
-    """Sand and sea are always together; a boat is in val only; e.jpg has nothing."""
     targets = torch.tensor(
         [[0, 1, 1, 1], [0, 1, 1, 0], [0, 0, 0, 1], [1, 1, 1, -1], [0, 0, 0, 0]], dtype=torch.int8
     )
@@ -39,6 +38,8 @@ def test_a_collection_is_counted(annotations) -> None:
     assert (seen.unlabelled, seen.unknown) == (1, 1)
     assert (seen.problems, seen.duplicates) == ((), ())
     assert (seen.checked, seen.comparisons) == (False, ())
+    assert seen.without_positive == ("boat",)
+    assert seen.inseparable == (("sand", "sea"),)
 
 
 def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
@@ -50,12 +51,6 @@ def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
     assert len(describe(annotations, most=2).pairs) == 2
 
 
-def test_labels_that_cannot_be_learned_or_told_apart_are_named(annotations) -> None:
-    seen = describe(annotations)
-    assert seen.without_positive == ("boat",)
-    assert seen.inseparable == (("sand", "sea"),)
-
-
 def test_without_splits_all_rows_count_as_training(annotations) -> None:
     seen = describe(
         Annotations(annotations.names, annotations.paths, annotations.targets, None, "t")
@@ -64,18 +59,9 @@ def test_without_splits_all_rows_count_as_training(annotations) -> None:
     assert seen.without_positive == ()
     assert seen.counts["boat"] == {"all": 1}
     assert any("no split" in line for line in seen.lines())
-
-
-def test_problems_and_duplicates_come_from_the_check(annotations, check) -> None:
-    seen = describe(annotations, check)
-    assert seen.problems == check.problems
-    assert seen.duplicates == ((A, C),)
-
-
-def test_photos_that_nobody_opened_are_not_called_sound(annotations, check) -> None:
-    told = "the labels only: photos were not opened"
-    assert told in describe(annotations).lines()
-    assert told not in describe(annotations, check).lines()
+    alone = describe(Annotations(("cat", "dog"), (A, B), torch.eye(2), None, "t"))
+    assert alone.pairs == ()
+    assert not any("together" in line for line in alone.lines())
 
 
 def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary() -> None:
@@ -109,7 +95,10 @@ def test_the_dictionary_is_plain_json(annotations, check) -> None:
 
 
 def test_the_lines_tell_everything_once(annotations, check) -> None:
+    unopened = "the labels only: photos were not opened"
+    assert unopened in describe(annotations).lines()
     text = "\n".join(describe(annotations, check).lines())
+    assert unopened not in text
     for part in (
         "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
         "1 photo without a label, 1 unknown target",
@@ -121,10 +110,3 @@ def test_the_lines_tell_everything_once(annotations, check) -> None:
         "the same photo 2 times: /photos/a.jpg, /photos/c.jpg",
     ):
         assert text.count(part) == 1, part
-
-
-def test_a_collection_without_any_pair_has_no_such_lines() -> None:
-    targets = torch.tensor([[1, 0], [0, 1]])
-    seen = describe(Annotations(("cat", "dog"), (A, B), targets, None, "t"))
-    assert seen.pairs == ()
-    assert not any("together" in line for line in seen.lines())

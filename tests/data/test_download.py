@@ -40,21 +40,20 @@ def broken_off(host: Host, folder, after: int = 2**20) -> None:
     host.asked.clear()
 
 
-def test_a_file_arrives_whole_and_alone(host, tmp_path):
+def test_a_file_arrives_whole_and_alone_and_is_verified_and_not_fetched_again(host, tmp_path):
     path = fetch(remote(host), tmp_path / "new")
     assert path == tmp_path / "new" / "archive.tar"
     assert path.read_bytes() == CONTENT
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_file_that_is_there_is_verified_and_not_fetched(host, tmp_path):
-    fetch(remote(host), tmp_path)
     host.asked.clear()
-    fetch(remote(host), tmp_path)
+    fetch(remote(host), path.parent)
     assert host.asked == []
-    (tmp_path / "archive.tar").write_bytes(CONTENT[:-1] + b"x")
+    path.write_bytes(CONTENT[:-1] + b"x")
     with pytest.raises(DataError, match=r"expected the MD5 .* remove .*archive.tar to fetch"):
-        fetch(remote(host), tmp_path)
+        fetch(remote(host), path.parent)
+    path.write_bytes(b"short")
+    with pytest.raises(DataError, match=r"expected 3,145,735 bytes in .*, got 5; remove"):
+        fetch(remote(host), path.parent)
 
 
 def test_a_transfer_that_breaks_off_goes_on_by_itself(host, tmp_path):
@@ -64,30 +63,23 @@ def test_a_transfer_that_breaks_off_goes_on_by_itself(host, tmp_path):
     assert starts == [None, *(f"bytes={n * 2**20}-" for n in (1, 2, 3))]
 
 
-def test_what_broke_off_goes_on_at_the_next_call(host, tmp_path):
-    broken_off(host, tmp_path)
-    assert fetch(remote(host), tmp_path).read_bytes() == CONTENT
-    assert host.asked == [("GET", f"bytes={2**20}-")]
-
-
-def test_progress_counts_what_this_call_has_to_fetch(host, tmp_path):
+def test_another_call_resumes_and_counts_what_it_has_to_fetch(host, tmp_path):
     broken_off(host, tmp_path)
     told = []
-    fetch(remote(host), tmp_path, progress=lambda done, total: told.append((done, total)))
+    path = fetch(remote(host), tmp_path, progress=lambda done, total: told.append((done, total)))
+    assert path.read_bytes() == CONTENT
+    assert host.asked == [("GET", f"bytes={2**20}-")]
     left = len(CONTENT) - 2**20
     assert told[-1] == (left, left)
     assert [done for done, _ in told] == sorted({done for done, _ in told})
 
 
-def test_a_server_without_ranges_sends_the_file_from_its_beginning(host, tmp_path):
+@pytest.mark.parametrize("change", [{"knows_ranges": False}, {"tag": '"two"'}])
+def test_without_ranges_or_after_a_change_a_file_comes_from_its_beginning(host, tmp_path, change):
     broken_off(host, tmp_path)
-    host.knows_ranges = False
-    assert fetch(remote(host), tmp_path).read_bytes() == CONTENT
-
-
-def test_a_file_that_changed_meanwhile_comes_from_its_beginning(host, tmp_path):
-    broken_off(host, tmp_path)
-    host.content, host.tag = CONTENT[::-1], '"two"'
+    host.content = CONTENT[::-1]
+    for name, value in change.items():
+        setattr(host, name, value)
     wanted = remote(host, md5=hashlib.md5(host.content).hexdigest())
     assert fetch(wanted, tmp_path).read_bytes() == host.content
 
@@ -111,12 +103,6 @@ def test_a_part_longer_than_the_servers_file_is_given_up(host, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_part_of_unknown_origin_is_not_gone_on_with(host, tmp_path):
-    (tmp_path / "archive.tar.part").write_bytes(b"of something else")
-    assert fetch(remote(host), tmp_path).read_bytes() == CONTENT
-    assert host.asked == [("GET", None)]
-
-
 @pytest.mark.parametrize("mark", ["", "[]", '{"validator": 3}', '{"validator": "a\\r\\nb"}'])
 def test_a_damaged_mark_is_as_none(host, tmp_path, mark):
     broken_off(host, tmp_path)
@@ -133,33 +119,27 @@ def test_a_weak_tag_promises_nothing(host, tmp_path):
     assert host.asked == [("GET", None)]
 
 
-def test_a_wrong_checksum_leaves_nothing_behind(host, tmp_path):
-    with pytest.raises(DataError, match=f"expected the MD5 0+ of .*, got {MD5}; try again later"):
-        fetch(remote(host, md5="0" * 32), tmp_path)
+@pytest.mark.parametrize(
+    ("server", "wanted", "message"),
+    [
+        ({}, {"md5": "0" * 32}, f"expected the MD5 0+ of .*, got {MD5}; try again later"),
+        ({}, {"size": 5}, "expected 5 bytes, got 3145735: it is no longer the file"),
+        ({"stated": 0}, {"size": None}, "expected 1 to 1,073,741,824 bytes, got 0"),
+        ({"stated": 2**31}, {"size": None}, "expected 1 to 1,073,741,824 bytes, got 2147483648"),
+        ({"status": 404}, {}, "expected the file, got the answer 404"),
+    ],
+)
+def test_what_is_not_the_file_leaves_nothing_behind(host, tmp_path, server, wanted, message):
+    for name, value in server.items():
+        setattr(host, name, value)
+    with pytest.raises(DataError, match=message):
+        fetch(remote(host, **wanted), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_of_another_size_is_refused_before_it_comes(host, tmp_path):
-    with pytest.raises(DataError, match=r"expected 5 bytes, got 3145735: it is no longer the file"):
-        fetch(remote(host, size=5), tmp_path)
-
-
-def test_a_file_of_another_size_that_is_there_is_refused(host, tmp_path):
-    (tmp_path / "archive.tar").write_bytes(b"short")
-    with pytest.raises(DataError, match=r"expected 3,145,735 bytes in .*, got 5; remove"):
-        fetch(remote(host), tmp_path)
 
 
 def test_a_size_that_nobody_states_is_asked_of_the_server(host, tmp_path):
     assert fetch(remote(host, size=None), tmp_path).read_bytes() == CONTENT
     assert [method for method, _ in host.asked] == ["HEAD", "GET"]
-
-
-@pytest.mark.parametrize("stated", [0, 2**31])
-def test_a_size_without_sense_is_refused(host, tmp_path, stated):
-    host.stated = stated
-    with pytest.raises(DataError, match=f"expected 1 to 1,073,741,824 bytes, got {stated}"):
-        fetch(remote(host, size=None), tmp_path)
 
 
 @pytest.mark.parametrize("size", [5, None])
@@ -169,12 +149,6 @@ def test_a_closed_port_is_a_sentence(tmp_path, size):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/a.tar"
     with pytest.raises(UnreachableError, match=r"127.0.0.1 cannot be reached: .*refused"):
         fetch(Remote(url, size), tmp_path)
-
-
-def test_an_answer_that_is_no_file_is_a_sentence(host, tmp_path):
-    host.status = 404
-    with pytest.raises(UnreachableError, match="expected the file, got the answer 404"):
-        fetch(remote(host), tmp_path)
 
 
 def test_redirections_are_followed(host, tmp_path):

@@ -17,7 +17,6 @@ MIB = 2**20
 
 
 def decoded_in_a_process(folder: Path) -> dict[str, int]:
-    """The most bytes that decoding takes, by file, each over those that there were before."""
     script = """
 import ctypes, sys
 from pathlib import Path
@@ -53,6 +52,7 @@ DIFFERENT = (
 """One of each kind that takes memory in its own way; benchmarks/photo_budget.py has them all."""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the memory")
 def test_decoding_takes_at_most_half_more_memory_than_the_header_tells(tmp_path) -> None:
     predicted = {}
@@ -74,7 +74,7 @@ def test_decoding_takes_at_most_half_more_memory_than_the_header_tells(tmp_path)
     assert max(taken.values()) > 10 * MIB
 
 
-@pytest.mark.parametrize("name", ["JPEG RGB", "PNG RGBA", "GIF P", "BMP RGB", "PPM L"])
+@pytest.mark.parametrize("name", ["JPEG RGB", "PNG RGBA", "PPM L"])
 def test_the_header_is_enough_to_tell_the_cost(name) -> None:
     content = KINDS[name](200)
     start = content[: len(content) // 2]
@@ -122,17 +122,11 @@ def test_a_reduced_jpeg_costs_its_reduced_pixels_and_a_progressive_one_its_coeff
     assert whole.work == 10 * 1024**2 == 10 * small.work
 
 
-def test_photos_of_usual_cameras_are_far_within_the_budget() -> None:
+def test_usual_photos_are_within_the_budget_and_huge_files_are_not_read(tmp_path) -> None:
     photo = Image.new("RGB", (10_000, 8_000))
-    for exif in (b"", LYING):
-        cost = photo_cost(encoded(photo, "JPEG", exif=exif))
-        assert cost.memory < MAX_PHOTO_MEMORY
+    assert photo_cost(encoded(photo, "JPEG", exif=LYING)).memory < MAX_PHOTO_MEMORY
     assert photo_cost(photo).memory < MAX_PHOTO_MEMORY
-
-
-def test_a_file_larger_than_the_budget_is_not_read(tmp_path) -> None:
-    file = tmp_path / "huge.png"
-    with file.open("wb") as opened:
+    with (tmp_path / "huge.png").open("wb") as opened:
         opened.truncate(2**31)
     with pytest.raises(TooLargeError, match=r"huge.png: .* \(`max_photo_memory`\), got a file of"):
-        open_photo(file)
+        open_photo(tmp_path / "huge.png")

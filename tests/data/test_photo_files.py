@@ -126,8 +126,14 @@ posix = pytest.mark.skipif(os.name != "posix", reason="permissions and links of 
 
 
 @posix
-@pytest.mark.parametrize("name", ["latest", "m.jpg", "train.tar"])
-@pytest.mark.parametrize("spoil", BAD_ENTRIES, ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        *((spoil, "latest") for spoil in BAD_ENTRIES),
+        (nowhere, "m.jpg"),
+        (not_to_be_entered, "train.tar"),
+    ],
+)
 def test_an_entry_that_cannot_be_examined_is_told_and_the_rest_is_found(spoil, name) -> None:
     with nobody() as folder:
         tree(folder, "d/a.jpg", "d/z/z.jpg", "e.jpg")
@@ -142,7 +148,7 @@ def test_an_entry_that_cannot_be_examined_is_told_and_the_rest_is_found(spoil, n
 
 
 @posix
-@pytest.mark.parametrize("spoil", BAD_ENTRIES, ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize("spoil", [in_a_circle, not_to_be_listed])
 def test_what_is_given_and_cannot_be_examined_is_told_like_what_is_found(spoil) -> None:
     with nobody() as folder:
         tree(folder, "a.jpg", "z/z.jpg")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from photo_kinds import (
     IN_PYTHON,
-    KINDS,
     REFUSED,
     empty_chunks,
     encoded,
@@ -38,9 +37,14 @@ def test_a_photo_made_to_be_expensive_is_refused_before_it_is_decoded(name) -> N
         open_photo(content)
 
 
-@pytest.mark.parametrize("name", KINDS | IN_PYTHON)
+def test_work_is_limited_however_much_memory_may_be_taken() -> None:
+    with pytest.raises(TooLargeError, match="passes over a pixel to decode, got 1,500 over each"):
+        open_photo(REFUSED["PPM, plain"](), max_memory=2**40)
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
 def test_a_sound_photo_is_not_taken_for_an_expensive_one(name) -> None:
-    photo = open_photo((KINDS | IN_PYTHON)[name](40))
+    photo = open_photo(IN_PYTHON[name](40))
     assert (photo.mode, photo.size) == ("RGB", (40, 40))
 
 
@@ -53,7 +57,7 @@ def scans(content: bytes) -> int:
     return found
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_scans_are_those_that_are_there(mode) -> None:
     assert scans(saved("JPEG", mode, 64)) == 1
     content = saved("JPEG", mode, 64, progressive=True)
@@ -72,23 +76,18 @@ def test_scans_are_not_hidden_by_what_looks_like_the_end_or_like_a_thumbnail() -
     assert scans(long_head) == scans(content)
 
 
-def test_a_baseline_jpeg_in_several_scans_is_counted_as_such() -> None:
-    sound = saved("JPEG", "RGB", 64)
+@pytest.mark.parametrize(
+    ("mode", "feigned", "more"),
+    [("RGB", b"", 7), ("CMYK", b"\xff\xfe\0\x08" + b"\xff\xda\0\x0e\x04\x01", 2)],
+    ids=["plain", "feigned"],
+)
+def test_several_scans_of_a_baseline_jpeg_are_counted(mode, feigned, more) -> None:
+    sound = saved("JPEG", mode, 64)
     at = sound.index(b"\xff\xda")
     one = b"\xff\xda" + b"\0\x08\x01\x01\0\0\x3f\0" + b"\x7f"
-    split = sound[:at] + one * 7 + sound[at:]
+    split = sound[:at] + feigned + one * more + sound[at:]
     with Image.open(BytesIO(split)) as photo:
-        assert count_scans(photo, 3, progressive=False) == 8
-
-
-def test_a_scan_of_all_components_cannot_be_feigned_before_one_of_some() -> None:
-    sound = saved("JPEG", "CMYK", 64)
-    at = sound.index(b"\xff\xda")
-    one = b"\xff\xda" + b"\0\x08\x01\x01\0\0\x3f\0" + b"\x7f"
-    feigned = b"\xff\xfe\0\x08" + b"\xff\xda\0\x0e\x04\x01"
-    split = sound[:at] + feigned + one + one + sound[at:]
-    with Image.open(BytesIO(split)) as photo:
-        assert count_scans(photo, 4, progressive=False) == 3
+        assert count_scans(photo, len(photo.layer), progressive=False) == more + 1
 
 
 def test_of_several_pictures_in_a_file_the_scans_of_the_first_count() -> None:
@@ -109,13 +108,11 @@ def test_a_file_may_be_read_so_often_and_no_more() -> None:
         file.read(1)
     file.unmetered()
     assert file.read() == b"c"
-
-
-def test_a_large_photo_in_usual_chunks_is_read_far_less_often() -> None:
-    file = Metered(BytesIO(encoded(Image.effect_noise((1000, 1000), 90), "PNG")))
-    with Image.open(file) as photo:
+    usual = Metered(BytesIO(encoded(Image.effect_noise((1000, 1000), 90), "PNG")))
+    with Image.open(usual) as photo:
         photo.load()
-    assert MOST_READS - file._left < 1000
+    assert MOST_READS - usual._left < 1000
+    assert open_photo(empty_chunks(1000)).size == (8, 8)
 
 
 @pytest.mark.parametrize("count", [2**17, 2**17 + 1])
@@ -140,11 +137,11 @@ def test_big_tiffs_are_asked_as_well() -> None:
         require_few_strips(BytesIO(content[:cut][:16] + bytes(9)))
 
 
-@pytest.mark.parametrize("kind", ["P1", "P2", "P3"])
+@pytest.mark.parametrize("kind", ["P1", "P3"])
 def test_comments_in_plain_text_change_nothing_and_cost_little(kind) -> None:
     sound = pnm(kind, 8)
     head, _, rest = sound.partition(b" ")
-    filled = head + b"\n" + b"# one \r#\n" * 100_000 + rest + b" # last"
+    filled = head + b"\n" + b"# one \r#\n" * 30_000 + rest + b" # last"
     assert np.array_equal(np.asarray(open_photo(filled)), np.asarray(open_photo(sound)))
     other = BytesIO(pnm("P6", 8))
     assert prepared(other) is other
@@ -160,7 +157,3 @@ def test_the_tiles_of_a_jpeg_2000_are_those_of_its_codestream(tmp_path, ending) 
     Image.fromarray(pixels(100, 1)[..., 0].astype(np.uint16)).save(file)
     with Image.open(file) as photo:
         assert largest_tile(photo) == (100 * 100, 1, 2)
-
-
-def test_chunks_are_no_problem_until_there_are_very_many() -> None:
-    assert open_photo(empty_chunks(1000)).size == (8, 8)

@@ -53,7 +53,6 @@ def corner() -> Image.Image:
 
 
 def halves() -> Image.Image:
-    """Blue on the left, red on the right."""
     photo = Image.new("RGB", (64, 32), "red")
     photo.paste("blue", (0, 0, 32, 32))
     return photo
@@ -61,7 +60,6 @@ def halves() -> Image.Image:
 
 @pytest.fixture
 def heic(tmp_path: Path) -> Path:
-    """A photo of a telephone that was held upright: it lies on its side, with a mark."""
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.register_heif_opener()
     exif = Image.Exif()
@@ -71,7 +69,7 @@ def heic(tmp_path: Path) -> Path:
     return path
 
 
-def test_photos_of_telephones_are_read_upright(heic: Path) -> None:
+def test_photos_of_telephones_are_read_upright(heic: Path, monkeypatch) -> None:
     photo = open_photo(heic)
     assert photo.size == (32, 64)
     top, bottom = photo.getpixel((16, 8)), photo.getpixel((16, 56))
@@ -80,9 +78,6 @@ def test_photos_of_telephones_are_read_upright(heic: Path) -> None:
     np.testing.assert_allclose(top, (0, 0, 255), atol=6)
     np.testing.assert_allclose(bottom, (255, 0, 0), atol=6)
     assert list(find_photos([heic.parent])) == [heic]
-
-
-def test_without_the_extra_a_photo_of_a_telephone_says_what_it_needs(heic, monkeypatch) -> None:
     monkeypatch.setattr("tagsight.data.photos._formats", lambda: ["JPEG", "PNG"])
     with pytest.raises(DataError, match=r"IMG_0001.HEIC: expected the extra 'heif' for this kind"):
         open_photo(heic)
@@ -99,21 +94,16 @@ def test_of_a_raw_photo_the_preview_is_read_upright(tmp_path, orientation: int) 
     assert isinstance(first, tuple)
     np.testing.assert_allclose(first, (0, 0, 255), atol=12)
     assert list(find_photos([tmp_path])) == [path]
+    for content in (dng(None), b"II*\0 and no more"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"1.DNG: expected a readable photo, got: "):
+            open_photo(path)
 
 
-def test_a_raw_photo_without_a_preview_is_refused(tmp_path) -> None:
-    pytest.importorskip("rawpy")
-    path = tmp_path / "1.dng"
-    path.write_bytes(dng(None))
-    with pytest.raises(DataError, match=r"1.dng: expected a readable photo, got: "):
-        open_photo(path)
-    path.write_bytes(b"II*\0 and no more")
-    with pytest.raises(DataError, match=r"1.dng: expected a readable photo, got: "):
-        open_photo(path)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("kind", "orientation"),
+    [*(("PNG", orientation) for orientation in range(1, 9)), ("TIFF", 6), ("WEBP", 8)],
+)
 def test_every_orientation_ends_upright_and_only_once(kind, orientation) -> None:
     undo = {
         1: None,
@@ -161,10 +151,6 @@ def test_every_mode_becomes_rgb_on_white(photo, expected) -> None:
     assert colours(opened) == [expected]
 
 
-def test_lab_becomes_rgb() -> None:
-    assert colours(open_photo(Image.new("LAB", (1, 1), (255, 128, 128))))[0] >= (250, 250, 250)
-
-
 @pytest.mark.parametrize("adobe", [True, False])
 def test_cmyk_jpegs_have_their_colours(adobe) -> None:
     # Pillow writes the inverted values that Adobe uses, and a marker that says so.
@@ -182,28 +168,22 @@ def test_cmyk_jpegs_have_their_colours(adobe) -> None:
         assert blue < 15
 
 
-def test_the_transparent_colour_of_a_palette_becomes_white() -> None:
+def test_a_transparent_colour_becomes_white() -> None:
     palette = Image.new("P", (2, 1))
     palette.putpalette([255, 0, 0, 0, 0, 255])
     palette.putpixel((1, 0), 1)
     for kind in ("PNG", "GIF"):
         assert colours(open_photo(encoded(palette, kind, transparency=1))) == [RED, WHITE]
-
-
-def test_the_transparent_colour_of_a_png_becomes_white() -> None:
-    photo = encoded(corner(), "PNG", transparency=RED)
-    assert colours(open_photo(photo)) == [WHITE] * 6
+    assert colours(open_photo(encoded(corner(), "PNG", transparency=RED))) == [WHITE] * 6
 
 
 @pytest.mark.parametrize(
     ("photo", "kind"),
     [
         (grey([0, 257, 32896, 65535], np.uint16), "PNG"),
-        (grey([0, 257, 32896, 65535], np.uint16), "TIFF"),
         (grey([0, 257, 32896, 65535], np.int32), "TIFF"),
         (grey([0, 1 / 255, 128 / 255, 1], np.float32), "TIFF"),
         (grey([0, 1, 128, 255], np.float32), "TIFF"),
-        (grey([0, 257, 32896, 65535], np.float32), "TIFF"),
         (grey([-100, -99, 28, 155], np.float32), "TIFF"),
         (grey([-100, -99, 28, 155], np.int32), "TIFF"),
     ],
@@ -213,18 +193,19 @@ def test_deep_grey_is_scaled_and_not_clipped(photo, kind) -> None:
     assert values == [0, 1, 128, 255]
 
 
-def test_big_endian_deep_grey_is_scaled() -> None:
-    pgm = b"P5 2 1 65535\n" + struct.pack(">HH", 65535, 257)
-    assert colours(open_photo(pgm)) == [WHITE, (1, 1, 1)]
-
-
-def test_values_that_are_no_numbers_become_black() -> None:
-    photo = grey([np.nan, np.inf, -np.inf, 1.0], np.float32)
-    assert [red for red, _, _ in colours(open_photo(photo))] == [0, 0, 0, 255]
-
-
-def test_a_flat_deep_photo_of_no_usual_range_is_black() -> None:
-    assert colours(open_photo(grey([-5, -5], np.float32))) == [(0, 0, 0)] * 2
+@pytest.mark.parametrize(
+    ("photo", "values"),
+    [
+        (b"P5 2 1 65535\n" + struct.pack(">HH", 65535, 257), [255, 1]),
+        (grey([np.nan, np.inf, -np.inf, 1.0], np.float32), [0, 0, 0, 255]),
+        (grey([-5, -5], np.float32), [0, 0]),
+        (Image.new("LAB", (1, 1), (255, 128, 128)), [254]),
+    ],
+    ids=["big-endian", "no numbers", "flat", "lab"],
+)
+def test_odd_deep_grey_is_scaled(photo, values) -> None:
+    opened = [red for red, _, _ in colours(open_photo(photo))]
+    assert opened == values
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
@@ -254,8 +235,10 @@ def test_a_photo_that_was_given_opened_stays_as_it_is() -> None:
     assert colours(given_photo) == colours(corner())
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("kind", "share"),
+    [*((kind, 0.5) for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")), ("PNG", 0.9)],
+)
 def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share) -> None:
     content = encoded(noise(), kind)
     path = tmp_path / "photo"
@@ -267,7 +250,7 @@ def test_a_truncated_photo_is_refused_with_its_path(tmp_path, kind, share) -> No
 
 @pytest.mark.parametrize("progressive", [False, True])
 @given(cut=st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progressive, cut) -> None:
     content = encoded(noise(), "JPEG", quality=90, progressive=progressive)
     content = content[: int(cut * len(content))]
@@ -276,7 +259,7 @@ def test_a_jpeg_decoded_small_shows_every_truncation_that_decoding_shows(progres
 
 
 @given(content=st.binary(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind) -> None:
     sound = encoded(noise(8, 8), kind)
     damaged = sound[: len(sound) // 2] + content + sound[len(sound) // 2 + len(content) :]
@@ -287,26 +270,17 @@ def test_malicious_bytes_are_refused_or_opened_but_never_crash(content, kind) ->
             assert photo_defect(source, max_pixels=10_000)
 
 
-@pytest.mark.parametrize("side", [16_000, 60_000])
-def test_a_malicious_png_that_claims_huge_dimensions_is_refused_undecoded(side) -> None:
-    with pytest.raises(DataError, match="within Pillow's own limit"):
-        open_photo(png_that_claims(side, side), max_pixels=10**12)
-
-
-def test_the_limit_on_pixels_is_asked_before_decoding() -> None:
+def test_the_limits_on_pixels_hold_before_decoding() -> None:
+    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    for side in (16_000, 60_000):
+        with pytest.raises(DataError, match="within Pillow's own limit"):
+            open_photo(png_that_claims(side, side), max_pixels=10**12)
     content = png_that_claims(1000, 1000)
     with pytest.raises(DataError, match="expected 1 to 999,999 pixels, got 1,000 x 1,000"):
         open_photo(content, max_pixels=999_999)
     with pytest.raises(DataError, match="expected a readable photo"):
         open_photo(content, max_pixels=1_000_000)
-
-
-def test_opening_leaves_the_settings_of_pillow_alone() -> None:
-    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    open_photo(corner(), max_pixels=10)
-    assert photo_defect(png_that_claims(60_000, 60_000))
-    after = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    assert after == before
+    assert before == (Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import torch
 from tiny_collections import PHOTOS, write_coco, write_mirflickr, write_nus_wide, write_voc
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.formats import mirflickr
 from tagsight.data.protocols import PROTOCOLS, divided, read_protocol
 from tagsight.data.readers import READERS, read_annotations
 from tagsight.data.split import complete_splits
@@ -51,12 +50,6 @@ def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_d
     assert splits == {"a.jpg": "train", "b c.jpg": "train", "e.jpg": "train", "f.jpg": "test"}
     assert rows.protocol == "coco2014"
     assert len(read_protocol(source, "coco2014-all", labels_only=True)) == 5
-
-
-def test_train_and_val_of_voc_are_both_for_training(tmp_path) -> None:
-    source = write_voc(tmp_path, PHOTOS).source
-    rows = read_protocol(source, "voc2007", labels_only=True)
-    assert rows.split_sizes == {"train": 5}
 
 
 def test_coco_2014_is_read_as_it_is_unpacked(tmp_path) -> None:
@@ -103,27 +96,25 @@ def test_voc_2007_is_read_as_it_is_unpacked(tmp_path) -> None:
     assert rows.targets.tolist() == [[0], [-1], [1]]
 
 
-def test_what_a_protocol_leaves_open_the_user_may_say(tmp_path) -> None:
+def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path) -> None:
     source = write_voc(tmp_path, PHOTOS).source
     rows = read_protocol(source, "voc2007", labels_only=True, meaning={"difficult": "present"})
+    assert rows.split_sizes == {"train": 5}
     assert (rows.targets >= 0).all()
+    source = write_nus_wide(tmp_path / "nus", PHOTOS).source
+    rows = read_annotations(source, labels_only=True)
+    assert read_protocol(source, "nus-wide", labels_only=True).splits == rows.splits
+    assert len(read_protocol(source, "nus-wide-labelled", labels_only=True)) == 4
 
 
-def test_what_a_protocol_decides_the_user_may_not_say_otherwise(tmp_path) -> None:
+def test_contradictions_to_a_protocol_are_named(tmp_path) -> None:
     source = write_coco(tmp_path, PHOTOS).source
+    with pytest.raises(DataError, match=r"a protocol among \['voc2007', .*, got 'voc2008'"):
+        read_protocol(source, "voc2008")
     same = read_protocol(source, "coco2014", labels_only=True, meaning={"unlabelled": "drop"})
     assert len(same) == 4
     with pytest.raises(DataError, match=r"`unlabelled=drop`, which the protocol 'coco2014' dec"):
         read_protocol(source, "coco2014", labels_only=True, meaning={"unlabelled": "keep"})
-
-
-def test_an_unknown_protocol_is_named_with_the_known_ones(tmp_path) -> None:
-    with pytest.raises(DataError, match=r"a protocol among \['voc2007', .*, got 'voc2008'"):
-        read_protocol(tmp_path, "voc2008")
-
-
-def test_splits_that_a_protocol_does_not_know_are_named(tmp_path) -> None:
-    source = write_coco(tmp_path, PHOTOS).source
     folder = source / "annotations"
     (folder / "instances_val2017.json").rename(folder / "instances_test2017.json")
     with pytest.raises(DataError, match=r"the splits train, val, as .* got train, test"):
@@ -133,49 +124,12 @@ def test_splits_that_a_protocol_does_not_know_are_named(tmp_path) -> None:
         read_protocol(file, "coco2014", labels_only=True)
 
 
-def test_photos_of_no_label_at_all_are_nothing_to_train_on(tmp_path) -> None:
-    source = write_coco(tmp_path, PHOTOS).source
-    for file in source.rglob("*.json"):
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"annotations": []}))
-    with pytest.raises(DataError, match="expected annotations, got none"):
-        read_protocol(source, "coco2014", labels_only=True)
-
-
-def test_halves_are_drawn_once_for_all_runs_and_by_their_own_seed(tmp_path) -> None:
+def test_halves_depend_on_their_own_seed_and_not_on_the_folder_of_the_photos(tmp_path) -> None:
     source = write_mirflickr(tmp_path, PHOTOS).source
-    first, again, other = (
-        read_protocol(source, "mirflickr25k-all", labels_only=True, split_seed=seed)
-        for seed in (0, 0, 1)
-    )
-    assert first.split_sizes == {"train": 12_500, "test": 12_500}
-    assert first.splits == again.splits != other.splits
+    (tmp_path / "mine").mkdir()
 
+    def read(**options):
+        return read_protocol(source, "mirflickr25k-all", labels_only=True, **options)
 
-def test_halves_do_not_depend_on_the_folder_of_the_photos(tmp_path) -> None:
-    source = write_mirflickr(tmp_path, PHOTOS).source
-    (tmp_path / "photos" / "of" / "mine").mkdir(parents=True)
-    here = read_protocol(source, "mirflickr25k-all", labels_only=True)
-    there = read_protocol(
-        source, "mirflickr25k-all", labels_only=True, images=tmp_path / "photos" / "of" / "mine"
-    )
-    assert here.hash() == there.hash()
-
-
-def test_official_lists_stay_as_they_are(tmp_path) -> None:
-    source = write_nus_wide(tmp_path, PHOTOS).source
-    rows = read_annotations(source, labels_only=True)
-    assert read_protocol(source, "nus-wide", labels_only=True).splits == rows.splits
-    assert len(read_protocol(source, "nus-wide-labelled", labels_only=True)) == 4
-
-
-@pytest.mark.parametrize(
-    ("name", "labels_per_photo"), [("mirflickr25k", 3.78), ("mirflickr25k-38", 4.80)]
-)
-def test_the_protocols_of_mirflickr_count_what_the_annotations_hold(
-    shared_data, name, labels_per_photo
-) -> None:
-    rows = read_protocol(shared_data / "mirflickr25k", name, labels_only=True)
-    present = rows.targets == 1
-    assert rows.split_sizes == {"train": 12_291, "test": 12_290}
-    assert present.sum() / len(rows) == pytest.approx(labels_per_photo, abs=0.005)
-    assert mirflickr.PHOTOS - len(rows) == 419
+    assert read().split_sizes == {"train": 25, "test": 25}
+    assert read().hash() == read(images=tmp_path / "mine").hash() != read(split_seed=1).hash()

@@ -21,7 +21,6 @@ CLOSE = {
 
 
 def colours() -> np.ndarray:
-    """sRGB colours that all spaces have, ``(16, 48, 3)``, in cells that survive compression."""
     levels = np.array([70, 110, 150, 190], np.uint8)
     cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(4, 16, 3)
     return cube.repeat(16, axis=0).repeat(16, axis=1)
@@ -36,13 +35,14 @@ def under(space: Space, kind: str, **options: object) -> bytes:
     return encoded(photo, kind, icc_profile=space.profile(), **options)
 
 
-@pytest.mark.parametrize("kind", [*EXACT, *CLOSE])
-@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+@pytest.mark.parametrize(
+    ("space", "kind"),
+    [*((space, "PNG") for space in SPACES), *(("Adobe RGB", kind) for kind in [*EXACT, *CLOSE])],
+)
 def test_photos_under_a_profile_have_the_colours_of_the_srgb_original(space, kind) -> None:
-    options = (EXACT | CLOSE)[kind]
-    photo = open_photo(under(space, kind, **options))
+    photo = open_photo(under(SPACES[space], kind, **(EXACT | CLOSE)[kind]))
     assert apart(photo, colours()) <= (4 if kind in EXACT else 9)
-    ignored = Image.fromarray(space.encoded(colours()))
+    ignored = Image.fromarray(SPACES[space].encoded(colours()))
     assert apart(ignored, colours()) > 15  # or the profile would not show
 
 
@@ -115,7 +115,7 @@ def test_a_profile_that_cannot_be_followed_is_none_and_the_photo_is_read() -> No
 
 def test_damaged_profiles_never_spoil_a_photo() -> None:
     chance, sound = np.random.default_rng(0), bytearray(SPACES["Adobe RGB"].profile())
-    for _ in range(200):
+    for _ in range(80):
         profile = bytearray(sound)
         for place in chance.integers(0, len(sound), 8):
             profile[place] = chance.integers(256)
@@ -148,5 +148,5 @@ def test_what_is_converted_in_strips_is_what_is_converted_at_once(name, monkeypa
     monkeypatch.setattr(srgb, "STRIP", 7 * 40)
     assert len(list(strips((40, 40)))) == 6
     in_strips = open_photo(content)
-    assert in_strips.size == at_once.size
+    assert (at_once.mode, at_once.size, in_strips.size) == ("RGB", (40, 40), (40, 40))
     assert apart(in_strips, np.asarray(at_once)) == 0

@@ -33,12 +33,6 @@ def tar(tmp_path) -> Path:
     return write(tmp_path / "train-000.tar")
 
 
-def test_every_member_is_read_as_it_was_written(tar):
-    assert list(members(tar)) == list(CONTENTS)
-    for name, content in CONTENTS.items():
-        assert read_member(tar, name) == content
-
-
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
 def test_names_are_read_whatever_the_form_of_the_tar(tmp_path, form):
     names = ["./a.jpg", "deep/er/b c.jpg", "n" * 90 + ".jpg"]
@@ -54,11 +48,15 @@ def test_names_are_read_whatever_the_form_of_the_tar(tmp_path, form):
         assert read_member(path, name.removeprefix("./")) == name.encode()
 
 
-def test_threads_read_members_side_by_side(tar):
+def test_threads_read_members_side_by_side_and_close_the_tar(tar):
     names = list(CONTENTS) * 20
+    assert list(members(tar)) == list(CONTENTS)
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(lambda name: read_member(tar, name), names))
     assert read == [CONTENTS[name] for name in names]
+    handles = Path("/proc/self/fd")
+    targets = [handle.resolve() for handle in handles.iterdir()] if handles.is_dir() else []
+    assert tar not in targets
 
 
 def test_headers_are_read_once_and_again_if_the_tar_changes(tar, monkeypatch):
@@ -73,14 +71,6 @@ def test_headers_are_read_once_and_again_if_the_tar_changes(tar, monkeypatch):
     assert calls == [tar, tar]
 
 
-def test_reading_leaves_no_file_open(tar):
-    for name in CONTENTS:
-        read_member(tar, name)
-    handles = Path("/proc/self/fd")
-    targets = [handle.resolve() for handle in handles.iterdir()] if handles.is_dir() else []
-    assert tar not in targets
-
-
 def test_a_path_into_a_tar_is_told_from_paths_of_the_disk(tar, tmp_path):
     assert tar_of(tar / "deep" / "a.jpg") == (tar, "deep/a.jpg")
     folder = tmp_path / "folder.tar"
@@ -89,54 +79,55 @@ def test_a_path_into_a_tar_is_told_from_paths_of_the_disk(tar, tmp_path):
         assert tar_of(path) is None
 
 
-@pytest.mark.parametrize(
-    "name", ["../x.jpg", "/etc/x.jpg", "a/../../x.jpg", "..\\x.jpg", "C:\\x.jpg", "a\x1b[2J.jpg"]
-)
-def test_malicious_names_that_lead_out_of_the_tar_are_refused(tmp_path, name):
-    with pytest.raises(DataError, match="expected a photo's path inside the folder"):
-        members(write(tmp_path / "a.tar", {name: b"x"}))
-
-
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
-)
-def test_malicious_links_and_devices_are_refused(tmp_path, kind):
+def of_kind(kind: bytes) -> tarfile.TarInfo:
     member = tarfile.TarInfo("link.jpg")
     member.type, member.linkname = kind, "/etc/passwd"
-    with pytest.raises(DataError, match="expected files and folders, got a link or device: 'link"):
-        members(write(tmp_path / "a.tar", more=[member]))
+    return member
 
 
-def test_malicious_sparse_files_are_refused(tmp_path):
+def sparse() -> tarfile.TarInfo:
     member = tarfile.TarInfo("sparse.jpg")
     member.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "1000000000000"}
-    with pytest.raises(DataError, match=r"got a sparse file: 'sparse\.jpg'"):
-        members(write(tmp_path / "a.tar", more=[member]))
+    return member
 
 
-def test_a_size_beyond_the_end_of_the_file_is_refused(tmp_path):
-    member = tarfile.TarInfo("long.jpg")
-    member.size = 10**9
-    path = tmp_path / "a.tar"
-    path.write_bytes(member.tobuf() + bytes(2000))
-    with pytest.raises(DataError, match=r"to lie within the file|expected a sound tar"):
-        members(path)
+@pytest.mark.parametrize(
+    ("contents", "more", "message"),
+    [
+        ({"../x.jpg": b"x"}, [], "expected a photo's path inside the folder"),
+        ({"a.jpg": b"1", "./a.jpg": b"2"}, [], r"every file once, got 'a\.jpg' twice"),
+        ({str(number): b"" for number in range(20)}, [], "expected at most 19 members, got more"),
+        ({}, [of_kind(tarfile.SYMTYPE)], "files and folders, got a link or device: 'link"),
+        ({}, [of_kind(tarfile.LNKTYPE)], "files and folders, got a link or device: 'link"),
+        ({}, [of_kind(tarfile.CHRTYPE)], "files and folders, got a link or device: 'link"),
+        ({}, [sparse()], r"got a sparse file: 'sparse\.jpg'"),
+    ],
+)
+def test_members_that_are_no_photos_are_refused(tmp_path, monkeypatch, contents, more, message):
+    monkeypatch.setattr(tar_members, "MOST_MEMBERS", 19)
+    with pytest.raises(DataError, match=message):
+        members(write(tmp_path / "a.tar", contents, more=more))
 
 
-def test_a_malicious_header_of_endless_length_is_not_read(tmp_path):
-    member = tarfile.TarInfo("././@LongLink")
-    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 2**40
-    path = tmp_path / "a.tar"
-    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
-    with pytest.raises(
-        DataError, match=r"a\.tar: expected headers of at most 1,048,576 bytes, got 1,099,"
-    ):
-        members(path)
+def test_a_member_that_is_missing_too_large_or_cut_short_is_not_read(tar, monkeypatch):
+    with pytest.raises(DataError, match=r"does not exist in train-000\.tar"):
+        read_member(tar, "no.jpg")
+    monkeypatch.setattr(tar_members, "LARGEST_MEMBER", 5)
+    with pytest.raises(DataError, match="expected at most 5 bytes, got 10"):
+        read_member(tar, "000.jpg")
+    monkeypatch.undo()
+    with pytest.raises(DataError, match="expected 100 bytes in the tar, got 88"):
+        tar_members.read_span(io.BytesIO(bytes(600)), tar_members.Span(512, 100))
 
 
 def extended(kind: bytes, **words: str) -> bytes:
-    """A header about the member behind it, or about all of them."""
     return tarfile.TarInfo._create_pax_generic_header(words, kind, "utf-8")
+
+
+def of_length(kind: bytes, size: int) -> bytes:
+    member = tarfile.TarInfo("long.jpg")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +140,8 @@ def extended(kind: bytes, **words: str) -> bytes:
             "headers of at most 1,048,576 bytes",
         ),
         ([extended(tarfile.XHDTYPE, size="9" * 3_000)], "lie within the file"),
+        ([of_length(tarfile.REGTYPE, 10**9)], "to lie within the file|expected a sound tar"),
+        ([of_length(tarfile.GNUTYPE_LONGNAME, 2**40)], "of at most 1,048,576 bytes, got 1,099,"),
     ],
 )
 def test_headers_about_headers_end(tmp_path, parts, message):
@@ -160,18 +153,6 @@ def test_headers_about_headers_end(tmp_path, parts, message):
     assert len(str(caught.value)) < 500
 
 
-def test_members_that_come_twice_are_refused(tmp_path):
-    path = write(tmp_path / "a.tar", {"a.jpg": b"1", "./a.jpg": b"2"})
-    with pytest.raises(DataError, match=r"expected every file once, got 'a\.jpg' twice"):
-        members(path)
-
-
-def test_too_many_members_are_refused(tar, monkeypatch):
-    monkeypatch.setattr(tar_members, "MOST_MEMBERS", 19)
-    with pytest.raises(DataError, match="expected at most 19 members, got more"):
-        members(tar)
-
-
 def test_a_compressed_tar_is_refused_with_the_reason(tar, tmp_path):
     path = tmp_path / "packed.tar"
     path.write_bytes(gzip.compress(tar.read_bytes()))
@@ -179,7 +160,7 @@ def test_a_compressed_tar_is_refused_with_the_reason(tar, tmp_path):
         members(path)
 
 
-@pytest.mark.parametrize("start", [0, 100, 1024, 2560])
+@pytest.mark.parametrize("start", [0, 1024])
 def test_what_is_no_tar_is_refused(tar, start):
     content = bytearray(tar.read_bytes())
     content[start : start + 400] = b"x" * 400
@@ -188,7 +169,7 @@ def test_what_is_no_tar_is_refused(tar, start):
         members(tar)
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 20])
+@pytest.mark.parametrize("blocks", [1, 20])
 def test_a_tar_without_its_end_is_refused_lest_photos_be_lost(tmp_path, blocks):
     path = write(tmp_path / "a.tar", {"a.jpg": b"x" * 512, "b.jpg": b"y" * 512})
     path.write_bytes(path.read_bytes()[: 512 * 4])
@@ -198,24 +179,7 @@ def test_a_tar_without_its_end_is_refused_lest_photos_be_lost(tmp_path, blocks):
     assert list(members(path)) == ["a.jpg", "b.jpg"]
 
 
-def test_a_member_that_is_missing_is_named(tar):
-    with pytest.raises(DataError, match=r"does not exist in train-000\.tar"):
-        read_member(tar, "no.jpg")
-
-
-def test_a_member_of_no_sensible_size_is_not_read(tar, monkeypatch):
-    monkeypatch.setattr(tar_members, "LARGEST_MEMBER", 5)
-    with pytest.raises(DataError, match="expected at most 5 bytes, got 10"):
-        read_member(tar, "000.jpg")
-
-
-def test_a_tar_that_is_cut_short_after_it_was_indexed_gives_no_half_photo():
-    span = tar_members.Span(512, 100)
-    with pytest.raises(DataError, match="expected 100 bytes in the tar, got 88"):
-        tar_members.read_span(io.BytesIO(bytes(600)), span)
-
-
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     damage=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=5),
     form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),

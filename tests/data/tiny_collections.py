@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.formats.mirflickr import PHOTOS as PHOTOS_OF_MIRFLICKR
+from tagsight.data.formats import mirflickr
 from tagsight.data.formats.mirflickr import POTENTIAL, RELEVANT
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ def write_mirflickr(folder: Path, photos: Sequence[str]) -> Example:
     (lists / "README.txt").write_text("12 topics, or 24?\n")
     shown = {"bird": (1, 5), "food": (2, 5), "people": (1, 4)}
     for topic in (*POTENTIAL, *RELEVANT):
-        numbers = shown.get(topic, (PHOTOS_OF_MIRFLICKR,))
+        numbers = shown.get(topic, (mirflickr.PHOTOS,))
         (lists / f"{topic}.txt").write_text("".join(f"{number}\n" for number in numbers))
-    targets = [[0] * len(POTENTIAL) for _ in range(PHOTOS_OF_MIRFLICKR)]
+    targets = [[0] * len(POTENTIAL) for _ in range(mirflickr.PHOTOS)]
     for column, topic in enumerate(POTENTIAL):
-        for number in shown.get(topic, (PHOTOS_OF_MIRFLICKR,)):
+        for number in shown.get(topic, (mirflickr.PHOTOS,)):
             targets[number - 1][column] = 1
     return Example(
         "mirflickr",
@@ -105,7 +105,7 @@ def write_mirflickr(folder: Path, photos: Sequence[str]) -> Example:
         folder / "mirflickr",
         tuple(map(tuple, targets)),
         POTENTIAL,
-        tuple(f"im{number}.jpg" for number in range(1, PHOTOS_OF_MIRFLICKR + 1)),
+        tuple(f"im{number}.jpg" for number in range(1, mirflickr.PHOTOS + 1)),
         None,
     )
 

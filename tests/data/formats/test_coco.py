@@ -99,11 +99,10 @@ def test_a_photo_in_two_files_is_refused(write, tmp_path) -> None:
         coco.read(tmp_path, images=tmp_path / "images")
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
     write, tmp_path, caplog, seed: int
 ) -> None:
-    """Photos and categories are given several ids; each object refers to any of them."""
     draw = random.Random(seed)
     names, photos = ["ape", "bee", "cat"], ["a.jpg", "b.jpg"]
     ids = {name: draw.sample(range(100), draw.randint(1, 3)) for name in [*names, *photos]}
@@ -193,43 +192,28 @@ def test_malicious_or_careless_types_are_named_by_file_and_key(write, changes, m
         coco.read(write(content(**changes)))
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000, '{"images": [' + '{"a":' * 200_000])
-def test_malicious_nesting_is_refused(write, text) -> None:
-    with pytest.raises(DataError, match=r"instances_train2017.json: .* nested too deeply"):
-        coco.read(write(text))
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "expected JSON, got"),
+        ("[" * 200_000, r"instances_train2017.json: .* nested too deeply"),
+        ('{"images": [' + '{"a":' * 200_000, "nested too deeply"),
+        ('{"images": [' + "[]," * 399_999 + "[]]}", "at most 300,000 objects and lists, got 400"),
         ("[1]", "expected an object with 'images'"),
         ('{"images": ' + "9" * 5000 + "}", "expected JSON, got"),
     ],
 )
-def test_what_is_no_coco_file_is_refused(write, text, message) -> None:
+def test_what_is_no_coco_file_is_refused(write, monkeypatch, text, message) -> None:
+    monkeypatch.setattr(coco, "MOST_ENTRIES", 300_000)
     with pytest.raises(DataError, match=message):
         coco.read(write(text))
 
 
-def test_a_file_of_nothing_but_brackets_is_refused_before_it_is_parsed(write, monkeypatch) -> None:
-    monkeypatch.setattr("tagsight.data.formats.coco.MOST_ENTRIES", 1_000)
-    with pytest.raises(DataError, match="at most 1,000 objects and lists, got 1,002"):
-        read_annotations(write('{"images": [' + "[]," * 999 + "[]]}"), format="coco")
-
-
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
-    from tagsight.data.formats.coco import read_instances
-
     objects = [{"image_id": 7, "category_id": 1, "segmentation": [[0.0] * 1000]}]
-    assert read_instances(write(content(annotations=objects))).objects == [
+    assert coco.read_instances(write(content(annotations=objects))).objects == [
         {"image_id": 7, "category_id": 1}
     ]
-
-
-def test_the_labels_are_in_the_order_of_the_released_graph(shared_data) -> None:
-    graph = np.load(shared_data / "label-graphs" / "coco_cooccurrence.npz")
-    assert read_annotations(shared_data / "coco-256").names == tuple(graph["names"].tolist())
 
 
 def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:
@@ -241,5 +225,6 @@ def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -
     assert present.any(0).sum() == 76
     assert present.sum() / len(photos) == pytest.approx(2.9, abs=0.05)
     assert (~photos.rows("train").targets.eq(1).any(1)).sum() == 2
-    assert photos.names[:3] == ("airplane", "apple", "backpack")
+    graph = np.load(shared_data / "label-graphs" / "coco_cooccurrence.npz")
+    assert photos.names == tuple(graph["names"].tolist())
     assert all(path.is_file() for path in photos.paths)

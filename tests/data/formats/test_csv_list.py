@@ -44,7 +44,7 @@ def test_lists_are_understood_whatever_separates_them(write, content) -> None:
 
 @pytest.mark.parametrize("header", ["filepath,label,split_name", "filename,label,split"])
 def test_lists_are_understood_as_python_writes_them(write, header) -> None:
-    rows = """a.jpg,"['sea', ""dog's bowl""]",train\nb.jpg,[],val\nc.jpg,"[ 'sea' , ]",val\n"""
+    rows = """a.jpg,"['sea', ""dog's bowl""]",train\nb.jpg,,val\nc.jpg,"[ 'sea' , ]",val\n"""
     annotations = read_annotations(write(f"{header}\n{rows}"))
     assert annotations.format == "csv-list"
     assert annotations.names == ("dog's bowl", "sea")
@@ -62,34 +62,28 @@ def test_malicious_or_broken_lists_are_named_and_never_run(write, cell) -> None:
         csv_list.read(write(f"image,labels\na.jpg,['a']\nb.jpg,\"{quoted}\"\n"))
 
 
-def test_the_separator_is_logged(write, caplog) -> None:
+def test_the_separator_is_logged_and_a_second_one_is_part_of_a_name(write, caplog) -> None:
     with caplog.at_level(logging.INFO):
         csv_list.read(write("image,labels\na.jpg,dog|cat\n"))
     assert "labels are separated by '|'" in caplog.text
-
-
-def test_a_second_separator_is_part_of_a_name_and_a_warning(write, caplog) -> None:
     file = write('image,labels\na.jpg,"food, drink|sea"\nb.jpg,sea|sky\n')
     assert csv_list.read(file).names == ("food, drink", "sea", "sky")
     assert "separated by '|' (in 2 photos); ',' is then part of a name" in caplog.text
 
 
-def test_commas_that_are_not_quoted_are_explained(write) -> None:
-    with pytest.raises(DataError, match=r"labels.csv:2: expected 2 cells .* unquoted"):
-        read_annotations(write("image,labels\na.jpg,dog,cat\n"))
-
-
-def test_a_file_with_several_columns_is_no_list(write) -> None:
-    with pytest.raises(DataError, match=r"one column of labels .* got \['cat', 'dog'\]"):
-        csv_list.read(write("image,cat,dog\na.jpg,1,0\n"))
-
-
-def test_lists_that_are_all_empty_are_refused(write) -> None:
-    with pytest.raises(DataError, match="got 2 photos and 0 labels"):
-        csv_list.read(write("image,labels\na.jpg,\nb.jpg,\n"))
-
-
-def test_free_text_instead_of_labels_does_not_fill_the_memory(write, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("image,labels\na.jpg,dog,cat\n", r"labels.csv:2: expected 2 cells .* unquoted"),
+        ("image,cat,dog\na.jpg,1,0\n", r"one column of labels .* got \['cat', 'dog'\]"),
+        ("image,labels\na.jpg,\nb.jpg,\n", "got 2 photos and 0 labels"),
+        (
+            "image,labels\na.jpg,One\nb.jpg,Another\n",
+            "2 photos with 2 labels; are these labels, or",
+        ),
+    ],
+)
+def test_what_is_no_list_is_refused(write, monkeypatch, content, message) -> None:
     monkeypatch.setattr("tagsight.data.annotations.LARGEST_TABLE", 3)
-    with pytest.raises(DataError, match="2 photos with 2 labels; are these labels, or free text"):
-        csv_list.read(write("image,labels\na.jpg,One day\nb.jpg,Another day\n"))
+    with pytest.raises(DataError, match=message):
+        csv_list.read(write(content))
