@@ -2,29 +2,26 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-import uvicorn
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 
 from channels import corner
-from served import TOKEN, recognizer
+from served import TOKEN, index_of, listening, recognizer
 
-from tagsight.data.photo_files import find_photos
-from tagsight.inference.recognizer import Recognizer
-from tagsight.server.app import create_app
-from tagsight.server.connections import server_config
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tagsight.inference.recognizer import Recognizer
+    from tagsight.search.index import SearchIndex
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 SWITCHES = (
@@ -34,10 +31,10 @@ SWITCHES = (
 
 
 class Place(NamedTuple):
-    """A server at work.
+    """A running server.
 
     Attributes:
-        address: Of its page.
+        address: URL of its page.
         stop: Ends it.
     """
 
@@ -72,44 +69,23 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def indexed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from tagsight.search.facts import Facts
-    from tagsight.search.index import SearchIndex
-    from tagsight.search.indexing import index_photos
-
-    model = recognizer()
-    facts = Facts("model", "m", model.labels, (0.5,) * 3, 3)
-    index = SearchIndex.create(tmp_path_factory.mktemp("indexed") / "index", facts)
-    index_photos(model, find_photos([photos]), index)
-    return index
+def indexed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+    return index_of(tmp_path_factory.mktemp("indexed") / "index", photos)
 
 
 @pytest.fixture(scope="session")
 def start() -> Iterator[Callable[..., Place]]:
     """Start servers, which all end with the session."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+    with ExitStack() as session:
 
-    def started(model: Recognizer | None = None, index: Any = None, token: str | None = None):
-        listener = socket.socket()
-        listener.bind(("127.0.0.1", 0))
-        limits = Limits(body=300_000)
-        app = create_app(Service(model or recognizer(), index, token, limits))
-        server = uvicorn.Server(server_config(app, limits))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        running.append((server, thread))
+        def started(model: Recognizer | None = None, index: Any = None, token: str | None = None):
+            server = ExitStack()
+            session.callback(server.close)
+            service = Service(model or recognizer(), index, token, Limits(body=300_000))
+            host, port = server.enter_context(listening(service))
+            return Place(f"http://{host}:{port}", server.close)
 
-        def stop() -> None:
-            server.should_exit = True
-            thread.join()
-
-        host, port = listener.getsockname()
-        return Place(f"http://{host}:{port}", stop)
-
-    yield started
-    for server, thread in running:
-        server.should_exit = True
-        thread.join()
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +110,7 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Open an address in a window of its own; all that it asks for must be from there."""
+    """Open a URL in a new window; the page may load nothing from elsewhere."""
     windows: list[Any] = []
     troubles: list[str] = []
 
@@ -151,7 +127,7 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
             lambda request: (
                 None
                 if request.url.startswith((address, "blob:", "data:"))
-                else troubles.append(f"asked for {request.url}")
+                else troubles.append(f"requested {request.url}")
             ),
         )
         page.goto(address)

@@ -1,5 +1,3 @@
-"""The page in a real browser: what a person does with it, and that everyone can."""
-
 from __future__ import annotations
 
 import csv
@@ -42,7 +40,7 @@ def downloaded(page: Any, button: str) -> tuple[str, bytes]:
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
 
 
-def test_a_photo_gets_its_labels_with_scores_and_thresholds(visit, server, photos: Path):
+def test_a_photo_is_shown_with_labels_scores_and_thresholds(visit, server, photos: Path):
     page = visit(server.address)
     upload(page, photos / "red.png")
     assert found(page) == ["red"]
@@ -73,7 +71,7 @@ def test_photos_can_be_dropped_and_pasted(visit, server, photos: Path):
     assert found(page) == ["green"]
 
 
-def test_evidence_lies_over_the_photo_while_a_label_is_pointed_at(visit, server, photos: Path):
+def test_evidence_covers_the_photo_while_the_pointer_is_on_a_label(visit, server, photos: Path):
     page = visit(server.address)
     upload(page, photos / "red.png")
     veil = page.locator("#veil")
@@ -90,7 +88,7 @@ def test_evidence_lies_over_the_photo_while_a_label_is_pointed_at(visit, server,
     assert not veil.is_visible()
 
 
-def test_everything_goes_by_keyboard(visit, server, photos: Path):
+def test_everything_works_by_keyboard(visit, server, photos: Path):
     page = visit(server.address)
     upload(page, photos / "red.png")
     row(page, "red").locator(".name").focus()
@@ -108,9 +106,9 @@ def test_everything_goes_by_keyboard(visit, server, photos: Path):
     assert not page.locator("#photos").is_visible()
 
 
-def test_strictness_decides_how_much_is_kept(visit, server, tmp_path: Path):
+def test_strictness_decides_which_labels_are_kept(visit, server, tmp_path: Path):
     page = visit(server.address)
-    # 0.4 of the threshold's odds: found where a third of them will do.
+    # Its odds are 0.4 times those of the threshold; "Keep more" accepts a third.
     faint = tmp_path / "faint.png"
     corner("red", (160, 120), brightness=27).save(faint)
     upload(page, faint)
@@ -123,7 +121,7 @@ def test_strictness_decides_how_much_is_kept(visit, server, tmp_path: Path):
     assert kept == {"Keep more": True, "Balanced": False, "Be sure": False}
 
 
-def test_a_persons_word_is_what_is_downloaded(visit, server, photos: Path):
+def test_downloads_contain_the_reviewed_labels(visit, server, photos: Path):
     page = visit(server.address)
     upload(page, photos / "red.png", photos / "blue.png")
     row(page, "red").locator(".reject").click()
@@ -166,7 +164,9 @@ def test_photos_are_found_by_their_labels(visit, server):
     page.locator("#trouble-text").filter(has_text="purple").wait_for()
 
 
-def test_what_is_no_photo_is_said_and_the_rest_goes_on(visit, server, photos: Path, tmp_path: Path):
+def test_an_unusable_file_is_reported_and_others_are_recognised(
+    visit, server, photos: Path, tmp_path: Path
+):
     (tmp_path / "notes.jpg").write_text("no photo")
     (tmp_path / "large.jpg").write_bytes(bytes(400_000))
     page = visit(server.address)
@@ -180,12 +180,12 @@ def test_what_is_no_photo_is_said_and_the_rest_goes_on(visit, server, photos: Pa
     assert not page.locator("#trouble").is_visible()
 
 
-def test_a_server_that_is_gone_is_said(visit, start: Callable[..., Any], photos: Path):
+def test_a_stopped_server_is_reported(visit, start: Callable[..., Any], photos: Path):
     server = start()
     page = visit(server.address)
     server.stop()
     upload(page, photos / "red.png")
-    assert "does not answer" in page.locator("#trouble-text").inner_text()
+    assert "does not respond" in page.locator("#trouble-text").inner_text()
 
 
 def test_a_token_is_asked_for_until_it_is_right(chromium, guarded, photos: Path):
@@ -194,7 +194,7 @@ def test_a_token_is_asked_for_until_it_is_right(chromium, guarded, photos: Path)
     page.goto(guarded.address)
     page.fill("#token", "a wrong token of length")
     page.keyboard.press("Enter")
-    page.get_by_text("That was not the token").wait_for()
+    page.get_by_text("The token is wrong").wait_for()
     page.fill("#token", TOKEN)
     page.keyboard.press("Enter")
     page.locator("#model-line").filter(has_text="3 labels").wait_for()
@@ -211,7 +211,7 @@ def test_without_an_index_there_is_no_search_and_without_a_graph_none_is_drawn(v
     assert "uses no label graph" in page.locator("#graph-text").inner_text()
 
 
-def test_the_label_graph_is_drawn_and_told(visit, start: Callable[..., Any]):
+def test_the_label_graph_is_drawn_and_listed(visit, start: Callable[..., Any]):
     page = visit(start(gcam_recognizer()).address)
     page.click("#tab-graph")
     links = page.locator("#graph-rows tr").count()
@@ -229,7 +229,7 @@ def test_the_model_card_is_shown(visit, server):
     assert "```" not in card.inner_text()
 
 
-def test_labels_that_are_markup_are_shown_and_never_run(visit, start, photos: Path):
+def test_labels_that_are_markup_are_shown_as_text(visit, start, photos: Path):
     names = ("<img src=x onerror=alert(1)>", "a|b\\|c\\", "`code` [x](javascript:alert(1)) &lt;")
     page = visit(start(channels_recognizer(names=names, threshold=0.01)).address)
     dialogs: list[object] = []
@@ -245,7 +245,7 @@ def test_labels_that_are_markup_are_shown_and_never_run(visit, start, photos: Pa
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_nothing_sticks_out(visit, server, photos: Path, name: str):
+def test_every_view_fits_the_screen(visit, server, photos: Path, name: str):
     page = visit(server.address, SIZES[name])
     upload(page, photos / "red.png")
     for tab in TABS:
@@ -254,12 +254,11 @@ def test_nothing_sticks_out(visit, server, photos: Path, name: str):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everyone_can_use_it(visit, server, photos: Path, scheme: str):
+def test_every_view_is_accessible(visit, server, photos: Path, scheme: str):
     from axe_playwright_python.sync_playwright import Axe
 
     page = visit(server.address, SIZES["phone"], scheme)
     upload(page, photos / "red.png")
-    # The page lets no script in from elsewhere: the checker's own is run beside it.
     axe = Axe()
     for tab in TABS:
         page.click(f"#tab-{tab}")

@@ -1,4 +1,4 @@
-"""The whole journey on drawn photos: draw, train, measure, explain, sum up."""
+"""All steps on drawn photos: draw, train, evaluate, explain, summarise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PICTURES = 8
 
 
 class Measured(NamedTuple):
-    """A trained system and what it is worth on the test split."""
+    """A trained system and its report on the test split."""
 
     recipe: Recipe
     minutes: float
@@ -47,15 +47,15 @@ class Measured(NamedTuple):
 
 
 def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
-    """Go from nothing to a measured and explained model in a few minutes on two cores.
+    """Train, evaluate and explain a model in a few minutes on two cores.
 
-    Beside G-CAM the linear baseline is trained, on the same photos for the same number of epochs.
+    The linear baseline is trained as well, on the same photos for the same number of epochs.
 
     Args:
-        out: Gets ``photos/``, ``gcam/`` and ``resnet/`` (run folders), ``evidence/`` (pictures),
+        out: Folder for ``photos/``, ``gcam/`` and ``resnet/`` (runs), ``evidence/`` (heatmaps),
             ``metrics.json`` and ``summary.md``.
         runtime: Device, precision and threads.
-        seed: Decides the photos and everything random in training.
+        seed: Random seed of the photos and of training.
 
     Returns:
         The summary, line by line.
@@ -82,7 +82,7 @@ def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
 
 
 def demo_recipe(system: str, seed: int) -> Recipe:
-    """The CPU recipe of a system at the size and length of the demo."""
+    """Return the CPU recipe of a system, at the resolution and length of the demo."""
     recipe = RECIPES[f"{system}-cpu"]
     changes = {"image_size": IMAGE_SIZE, "epochs": EPOCHS, "seed": seed}
     return recipe.model_copy(
@@ -124,7 +124,7 @@ def _measured(
 def _explain(out: Path, test: Annotations, runtime: Runtime) -> None:
     model = load_model(out / "gcam" / "model", runtime.device)
     recognizer = Recognizer(TrainedNetwork(model, runtime), max_memory=runtime.max_photo_memory)
-    # Those that show the most labels have the most to explain.
+    # Photos with the most labels make the most informative heatmaps.
     busiest = (test.targets == 1).sum(1).argsort(descending=True, stable=True)
     chosen = [test.paths[row] for row in islice(busiest.tolist(), PICTURES)]
     with progress("drawing evidence", len(chosen)) as advance:
@@ -141,7 +141,7 @@ def _summary(
         "",
         f"{amount(len(annotations), 'drawn photo')} (seed {seed}), "
         f"{amount(len(annotations.names), 'label')}, "
-        f"{sizes['train']} to train on, {sizes['val']} to choose by, {sizes['test']} to measure; "
+        f"{sizes['train']} for training, {sizes['val']} for validation, {sizes['test']} for the test; "
         f"{IMAGE_SIZE} pixels, EfficientNet-Lite0 from ImageNet weights, {EPOCHS} epochs.",
         "",
         "| on the test photos, in percent | mAP | 95 % interval | CF1 | pointing | energy in box "
@@ -164,6 +164,6 @@ def _summary(
         f"| chance | {share:.1f} | | | {chance:.1f} | {chance:.1f} | |",
         "",
         "`resnet` is the linear baseline: the same backbone, photos and epochs. The model is in "
-        "`gcam/model`, the evidence pictures in `evidence`, every number in `metrics.json`.",
+        "`gcam/model`, the heatmaps in `evidence`, all numbers in `metrics.json`.",
         f"{minutes:.1f} minutes in all.",
     ]

@@ -1,8 +1,8 @@
-"""Draws the photos of `tagsight demo`: composed scenes of twelve labels with exact boxes.
+"""Generator of the demo's photos: scenes with twelve labels and exact boxes.
 
-`dependencies` decides which labels go together, `cast` what plays, `composition` where it is, and
-`visibility` what is seen of it; ``objects`` holds how things look, `terrain` and `light` what is
-around them. Everything follows from a seed and an index.
+`dependencies` draws the labels, `cast` chooses the objects, `composition` places them, and
+`visibility` computes their visible parts. ``objects`` draws objects; `terrain` and `light` draw
+their surroundings. A scene is determined by a seed and an index.
 """
 
 from __future__ import annotations

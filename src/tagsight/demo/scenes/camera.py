@@ -1,4 +1,4 @@
-"""From layers to a photo, with the faults of a camera."""
+"""Painting of the layers, and the imperfections of a camera."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tagsight.demo.scenes.composition import Layer
 
 BLOOM = 0.7
-"""Strength of the light that spreads around what shines."""
+"""Strength of the glow around light sources."""
 
 
 def painted(sky: Image.Image, layers: Iterable[Layer]) -> Image.Image:
-    """The layers over the sky, from back to front; RGB."""
+    """Paint the layers over the sky, from back to front; RGB."""
     picture = sky.copy()
     shining = Image.new("RGB", sky.size)
     for layer in layers:
@@ -35,7 +35,7 @@ def painted(sky: Image.Image, layers: Iterable[Layer]) -> Image.Image:
 
 
 def photographed(rng: Generator, picture: Image.Image) -> Image.Image:
-    """The picture a little blurred, darker in the corners, with a colour cast and noise; RGB."""
+    """Add blur, vignetting, a colour cast and noise; RGB."""
     if rng.random() < 0.6:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
     width, height = picture.size

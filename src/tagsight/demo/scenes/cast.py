@@ -1,4 +1,4 @@
-"""What plays in a scene: the lie of the land, and how many things of which kind."""
+"""Choice of the terrain and of the objects in a scene."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ COUNTS: dict[str, tuple[int, int]] = {
     "bird": (1, 4),
     "flower": (2, 8),
 }
-"""Fewest and most of a label where it is present."""
+"""Smallest and largest number of objects of a label that is present."""
 
 CLUTTER_COUNT = (1, 5)
 GRASS_COUNT = (0, 9)
 ON_LAND = frozenset({"house", "tree", "car", "person", "flower"})
 SHARE_WITH_ROAD = 0.75
-"""Of the scenes with a car."""
+"""Fraction of the scenes with a car that have a road."""
 
 
 class Thing(NamedTuple):
-    """Something to draw; clutter has no label."""
+    """An object to draw; clutter has no label."""
 
     label: str | None
     kind: Kind
 
 
 def lie_of_the_land(rng: Generator, labels: frozenset[str], size: tuple[int, int]) -> Ground:
-    """Decide where the horizon, the shore and the road are, and what grows.
+    """Choose the horizon, the shore, the road and the surface.
 
     Without a label that needs land, the sea may fill the photo to its lower edge.
     """
@@ -64,7 +64,7 @@ def lie_of_the_land(rng: Generator, labels: frozenset[str], size: tuple[int, int
 
 
 def choose_things(rng: Generator, labels: frozenset[str], ground: Ground) -> list[Thing]:
-    """Choose one or two looks for each label, how many of them there are, and the clutter."""
+    """Choose one or two looks for each label, the number of objects, and the clutter."""
     things = []
     for label, kinds in KINDS.items():
         if label in labels:

@@ -1,4 +1,4 @@
-"""Which labels go together: the light of a scene, then one label after another."""
+"""Random labels with dependencies: first the light of a scene, then one label after another."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ DEPENDENCIES: dict[str, dict[str, float]] = {
     "flower": {"night": 0.1, "sea": 0.12, "car": 0.12, "tree": 0.65, "": 0.4},
     "bird": {"night": 0.1, "sea": 0.6, "tree": 0.35, "": 0.25},
 }
-"""Probability of each label given what has been decided before it.
+"""Probability of each label given the light and the earlier labels.
 
-Labels are decided in this order. A row names a light and labels that must all be there; the first
-row that fits counts, and the empty one always fits. So a boat needs the sea, a star excludes the
-sun, and a car stands where houses are.
+Labels are drawn in this order. A row names a light and labels that must all be present; the first
+row that matches applies, and the empty row always matches. So a boat needs the sea, a star excludes
+the sun, and cars are more likely beside houses.
 """
 
 
 def draw_labels(rng: Generator) -> tuple[LightName, frozenset[str]]:
-    """Decide the light and the labels of one scene."""
+    """Draw the light and the labels of one scene."""
     names = list(LIGHTS)
     light = names[int(rng.choice(len(names), p=list(LIGHTS.values())))]
     facts: set[str] = {light}

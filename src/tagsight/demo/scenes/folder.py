@@ -1,4 +1,4 @@
-"""A folder of scenes: JPEGs, their labels and their boxes."""
+"""Write a folder of scenes: JPEGs, labels and boxes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 QUALITY = 90
 SPLITS = ("train",) * 14 + ("val",) * 3 + ("test",) * 3
-"""In turn, so that any number of scenes is split 70/15/15."""
+"""Splits in turn, so that any number of scenes is divided 70/15/15."""
 
 OURS = re.compile(r"scene-\d{5,}\.jpg")
 
 
 class Drawn(NamedTuple):
-    """What is known of a photo that has been written."""
+    """Facts of a photo that has been written."""
 
     file_name: str
     size: tuple[int, int]
@@ -46,17 +46,17 @@ def write_scenes(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Draw scenes into ``folder/images``, and write ``labels.csv`` and ``boxes.json`` beside them.
+    """Draw scenes into ``folder/images``, and write ``labels.csv`` and ``boxes.json`` beside it.
 
-    The labels are written last and scenes of an earlier call are removed first: a folder with
-    ``labels.csv`` in it is whole. The files depend on ``count`` and ``seed`` alone.
+    Scenes of an earlier call are removed first and the labels are written last, so that a folder
+    with ``labels.csv`` is complete. The files depend on ``count`` and ``seed`` only.
 
     Args:
-        folder: Is made if it does not exist; what else is in it is left alone.
+        folder: Is created if it does not exist; other files in it are kept.
         count: Number of scenes.
-        seed: Of the collection, at least 0.
+        seed: Seed of the collection, at least 0.
         workers: Number of processes. With more than one, a script must call this below
-            ``if __name__ == "__main__":``, as they start by importing it.
+            ``if __name__ == "__main__":``, because each process imports the script.
         progress: Called after each scene with the number done and the total.
 
     Returns:
@@ -96,7 +96,7 @@ def _scenes(images: Path, count: int, seed: int, workers: int) -> Iterator[Itera
     if workers <= 1:
         yield map(write, range(count))
         return
-    # Not forked: the threads of this process would not be there in the copies of it.
+    # Not fork, which would copy the process without its threads.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_alone)
     try:

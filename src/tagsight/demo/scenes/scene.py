@@ -1,4 +1,4 @@
-"""One scene: its labels, its photo, and the boxes of what is seen in it."""
+"""One scene: its labels, its photo, and the boxes of the visible parts."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIZES = ((320, 240), (320, 240), (240, 320), (288, 288), (336, 224), (300, 225))
-"""``(width, height)`` in pixels of the photos, if nothing else is asked for."""
+"""Default sizes of photos, ``(width, height)`` in pixels."""
 
 SHORTEST, LONGEST = 64, 1024
-"""Sides in pixels that can be asked for."""
+"""Allowed sides, in pixels."""
 
 
 class Scene(NamedTuple):
-    """A photo and what is in it.
+    """A photo with its labels and boxes.
 
     Attributes:
         photo: RGB.
-        labels: What is present.
-        boxes: For each of them, the left, top, right and bottom of what is seen of each instance,
-            in pixels; right and bottom are just outside.
+        labels: Labels that are present.
+        boxes: For each label, the left, top, right and bottom of the visible part of each object,
+            in pixels; right and bottom are exclusive.
     """
 
     photo: Image.Image
@@ -40,18 +40,22 @@ class Scene(NamedTuple):
 
 
 def draw_scene(seed: int, index: int, size: tuple[int, int] | None = None) -> Scene:
-    """Draw one scene, which depends on nothing but the arguments.
+    """Draw one scene, which depends on the arguments only.
 
-    A label that was decided on is not present if too little of it would be seen: it is then left
-    out of the photo.
+    An object of which too little would be visible is left out, and so is its label.
 
     Args:
-        seed: Of the collection, at least 0.
-        index: Of the scene in it, at least 0.
-        size: ``(width, height)`` in pixels, 64 to 1,024 each; by default one of several.
+        seed: Seed of the collection, at least 0.
+        index: Index of the scene in it, at least 0.
+        size: ``(width, height)`` in pixels, 64 to 1,024 each; by default one of `SIZES`.
 
     Raises:
-        ValueError: If an argument is outside of its range.
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> scene = draw_scene(0, 3, (96, 72))
+        >>> scene.photo.size, sorted(scene.labels)
+        ((96, 72), ['car', 'moon', 'star', 'tree'])
     """
     if min(seed, index) < 0:
         msg = f"expected a seed and an index of at least 0, got {seed} and {index}"
@@ -72,7 +76,7 @@ def draw_scene(seed: int, index: int, size: tuple[int, int] | None = None) -> Sc
 def compose_scene(
     rng: Generator, size: tuple[int, int]
 ) -> tuple[Image.Image, list[tuple[Layer, Mask]]]:
-    """The sky, and what is before it from back to front with what is seen of each."""
+    """Compose the sky and the layers in front of it, from back to front with visible parts."""
     name, labels = draw_labels(rng)
     light = draw_light(rng, name, labels)
     sky, layers = Composer(rng, labels, light, size).compose()

@@ -1,4 +1,4 @@
-"""What is seen of each layer where others stand before it."""
+"""Visible parts of layers that cover one another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 """``(height, width)`` bool, one for each pixel of the photo."""
 
 LEAST_SEEN = 0.25
-"""Share of a thing, with what is outside of the photo, that must be seen for it to be there."""
+"""Fraction of an object, including its part outside the photo, that must be visible."""
 
 LEAST_SIDE = 0.05
 """Of what is seen of a thing, its longer side as a share of the photo's shorter side."""

@@ -1,60 +1,60 @@
-// What is asked of the server. The token, if there is one, is kept until the tab is closed.
+// Requests to the server. The token, if there is one, is kept until the tab is closed.
 
 const KEY = "tagsight-token";
 let askForToken = async () => "";
 
-/** Say how a token is come by: a function that gives the promise of one. */
+/** Set the function that asks the user for a token and returns a promise of it. */
 export function onTokenNeeded(ask) {
   askForToken = ask;
 }
 
 /**
- * Ask the server.
- * @returns {Promise<Response>} An answer that is one; otherwise an Error with the server's sentence.
+ * Send a request, and repeat it when the server needs a token or is busy.
+ * @returns {Promise<Response>} A successful response; otherwise an Error with the server's message.
  */
 export async function ask(path, options = {}) {
   for (let tries = 0; ; tries += 1) {
-    const answer = await sent(path, options);
-    if (answer.ok) return answer;
-    if (answer.status === 401) {
+    const response = await send(path, options);
+    if (response.ok) return response;
+    if (response.status === 401) {
       sessionStorage.setItem(KEY, await askForToken(sessionStorage.getItem(KEY) !== null));
-    } else if (answer.status === 429 && tries < 30) {
-      await pause(1000 * Number(answer.headers.get("Retry-After") || 1));
+    } else if (response.status === 429 && tries < 30) {
+      await pause(1000 * Number(response.headers.get("Retry-After") || 1));
     } else {
-      throw new Error(await sentence(answer));
+      throw new Error(await message(response));
     }
   }
 }
 
 export const json = async (path, options) => (await ask(path, options)).json();
 
-/** The address of a picture that only those with the token may see. */
+/** Load a picture, which may need the token, and return a URL for it. */
 export async function picture(path) {
   return URL.createObjectURL(await (await ask(path)).blob());
 }
 
-/** A request with one photo. */
+/** Make a request with one photo. */
 export function withPhoto(file) {
   const body = new FormData();
   body.append("photos", file, file.name || "pasted.png");
   return { method: "POST", body };
 }
 
-async function sent(path, options) {
+async function send(path, options) {
   const token = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
   try {
     return await fetch(path, { ...options, headers });
   } catch {
-    throw new Error("The server does not answer. Is it still running?");
+    throw new Error("The server does not respond. Is it still running?");
   }
 }
 
-async function sentence(answer) {
+async function message(response) {
   try {
-    return (await answer.json()).error || `The server answered ${answer.status}.`;
+    return (await response.json()).error || `The server responded with status ${response.status}.`;
   } catch {
-    return `The server answered ${answer.status}.`;
+    return `The server responded with status ${response.status}.`;
   }
 }
 

@@ -1,4 +1,4 @@
-// The model card: the part of Markdown that our cards are written in, as elements.
+// Render the model card: the subset of Markdown that our cards use, as elements.
 
 import { element } from "./dom.js";
 
@@ -44,7 +44,7 @@ function table([head, , ...rows]) {
 const inline = (text) =>
   text.split(unescaped("`")).map((part, place) => (place % 2 ? element("code", {}, part) : plain(part)));
 
-/** A mark before which there is no backslash that is not one itself. */
+/** Match a mark that is not escaped by a backslash. */
 const unescaped = (mark) => new RegExp(`(?<=(?<!\\\\)(?:\\\\\\\\)*)${mark}`);
 
 const plain = (text) => text.replace(/\\([!-/:-@[-`{-~])/g, "$1");

@@ -1,12 +1,12 @@
-// Elements by id, and elements that are made. Text is only ever text: nothing is parsed as HTML.
+// Find and make elements. Text is always inserted as text and never parsed as HTML.
 
 export const byId = (id) => document.getElementById(id);
 
 /**
  * Make an element.
- * @param {string} name Of the element; an SVG one as "svg:path".
- * @param {Object} properties Attributes; functions are listeners, false and null leave one out.
- * @param {...(Node|string)} children Put into it.
+ * @param {string} name Name of the element; an SVG element as "svg:path".
+ * @param {Object} properties Attributes; functions are listeners, false and null omit an attribute.
+ * @param {...(Node|string)} children Its children.
  */
 export function element(name, properties = {}, ...children) {
   const [kind, tag] = name.includes(":") ? name.split(":") : ["html", name];

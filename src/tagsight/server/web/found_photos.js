@@ -1,9 +1,9 @@
-// Photos that a search has found, as a grid.
+// Search results as a grid of photos.
 
 import { picture } from "./api.js";
 import { element, percent } from "./dom.js";
 
-/** Show photos in the place of those that a list has; their pictures come one after another. */
+/** Replace the photos of a list; their thumbnails load one after another. */
 export function showPhotos(list, photos) {
   for (const shown of list.querySelectorAll("img")) URL.revokeObjectURL(shown.src);
   const pictures = photos.map(() => element("img", { alt: "", loading: "lazy" }));
@@ -12,14 +12,14 @@ export function showPhotos(list, photos) {
     try {
       pictures[place].src = await picture(`/v1/photos/${photo.id}`);
     } catch {
-      pictures[place].alt = "This photo is no longer where it was indexed.";
+      pictures[place].alt = "This photo is no longer at its indexed path.";
     }
   });
 }
 
 function entry(photo, shown) {
   const name = photo.path.split(/[\\/]/).pop();
-  const like = photo.likeness === null ? "" : ` · ${percent(Math.max(0, photo.likeness))} alike`;
+  const like = photo.likeness === null ? "" : ` · ${percent(Math.max(0, photo.likeness))} similar`;
   return element(
     "li",
     {},

@@ -1,4 +1,4 @@
-// The label graph: labels on a circle, linked ones near each other.
+// The label graph: labels on a circle, connected ones close together.
 
 import { byId, element, percent } from "./dom.js";
 
@@ -11,15 +11,15 @@ export function showGraph(model) {
   const text = byId("graph-text");
   byId("graph-table").hidden = !links.length;
   if (!links.length) {
-    text.textContent = `This model (${model.system}) uses no label graph: each label is recognised by itself.`;
+    text.textContent = `This model (${model.system}) uses no label graph: each label is recognised independently.`;
     return;
   }
   text.textContent =
-    "An arrow from one label to another says: where the first is, the second often is too, so that its classifier takes from the first one's. " +
-    "The thicker the arrow, the more often. Point at a label, or move to it with the tab key, to see its arrows alone.";
+    "An arrow from one label to another means that photos with the first often have the second, whose classifier is computed from both. " +
+    "A thicker arrow means a higher probability. Point at a label, or move to it with the tab key, to highlight its arrows.";
   const linked = new Set(links.flatMap((link) => [link.source, link.target]));
   const alone = model.labels.filter((label) => !linked.has(label.name)).length;
-  if (alone) text.textContent += ` ${alone} of ${model.labels.length} labels are linked with no other, and not drawn.`;
+  if (alone) text.textContent += ` ${alone} of ${model.labels.length} labels have no edge and are not drawn.`;
   byId("graph-picture").replaceChildren(drawn(links));
   byId("graph-rows").replaceChildren(
     ...links.map((link) =>
@@ -34,7 +34,7 @@ function drawn(links) {
   const svg = element("svg:svg", {
     viewBox: `0 0 ${SIZE} ${SIZE}`,
     role: "group",
-    "aria-label": `Label graph of ${names.length} labels and ${links.length} links`,
+    "aria-label": `Label graph of ${names.length} labels and ${links.length} edges`,
   });
   const edges = links
     .filter((link) => angle.has(link.source) && angle.has(link.target))
@@ -51,7 +51,7 @@ const arrow = () =>
     element("svg:path", { d: "M0 0 8 4 0 8z" }),
   );
 
-/** Labels in an order that puts each next to the one it is linked with most, of those left. */
+/** Order labels greedily: each is followed by the remaining label with the strongest edge. */
 function inCircle(links) {
   const left = new Set(links.flatMap((link) => [link.source, link.target]));
   const order = [];
@@ -97,7 +97,7 @@ function node(name, angle, links, edges, svg) {
       class: "one",
       tabindex: 0,
       role: "img",
-      "aria-label": given.length ? `${name}: often with ${given.join(", ")}` : `${name}: gives to no label`,
+      "aria-label": given.length ? `${name}: often with ${given.join(", ")}` : `${name}: no outgoing edge`,
       mouseenter: choose(true),
       mouseleave: choose(false),
       focus: choose(true),

@@ -1,4 +1,4 @@
-// The page begins: a token if the server asks for one, then the model, then its views.
+// Start of the page: get a token if the server needs one, then the model, then show the views.
 
 import { json, onTokenNeeded } from "./api.js";
 import { showCard } from "./card_view.js";
@@ -8,18 +8,18 @@ import { startPhotos } from "./photos_view.js";
 import { startSearch } from "./search_view.js";
 import { startTabs } from "./tabs.js";
 
-function tell(error) {
+function showError(error) {
   byId("trouble-text").textContent = error.message;
   byId("trouble").hidden = false;
 }
 
-const hush = () => {
+const hideError = () => {
   byId("trouble").hidden = true;
 };
 
 function askForToken(again) {
   const dialog = byId("token-dialog");
-  byId("token-text").textContent = again ? "That was not the token; try another one." : "It is kept until this tab is closed.";
+  byId("token-text").textContent = again ? "The token is wrong; try another one." : "The token is kept until this tab is closed.";
   byId("token").value = "";
   dialog.showModal();
   return new Promise((done) => {
@@ -29,18 +29,18 @@ function askForToken(again) {
 }
 
 async function start() {
-  byId("trouble-close").addEventListener("click", hush);
+  byId("trouble-close").addEventListener("click", hideError);
   onTokenNeeded(askForToken);
-  startTabs(hush);
+  startTabs(hideError);
   try {
     const model = await json("/v1/model");
     byId("model-line").textContent = `${model.recipe} · ${model.labels.length} labels`;
     showGraph(model);
     showCard(byId("card"), model.card);
-    startPhotos(model, tell);
-    if (model.indexed !== null) startSearch(model, tell);
+    startPhotos(model, showError);
+    if (model.indexed !== null) startSearch(model, showError);
   } catch (error) {
-    tell(error);
+    showError(error);
   }
 }
 

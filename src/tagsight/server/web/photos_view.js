@@ -1,4 +1,4 @@
-// Photos that were chosen: what the model finds in them, where, and what a person says of it.
+// Chosen photos: predicted labels, evidence, and the user's review.
 
 import { ask, json, withPhoto } from "./api.js";
 import { byId, element, percent } from "./dom.js";
@@ -49,7 +49,7 @@ class PhotosView {
     });
   }
 
-  /** Recognise files one after another, so that the first answer comes soon. */
+  /** Recognise files one after another, so that the first result appears soon. */
   async add(files) {
     const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), verdicts: new Map(), state: "busy" }));
     if (!added.length) return;
@@ -57,8 +57,8 @@ class PhotosView {
     this.choose(added[0]);
     for (const photo of added) {
       try {
-        const answer = await json("/v1/predict?evidence=true", withPhoto(photo.file));
-        Object.assign(photo, { answer: answer.photos[0], state: "done" });
+        const response = await json("/v1/predict?evidence=true", withPhoto(photo.file));
+        Object.assign(photo, { response: response.photos[0], state: "done" });
         byId("status").textContent = `${photo.file.name}: ${this.accepted(photo).map((label) => label.name).join(", ") || "no label found"}`;
       } catch (error) {
         photo.state = "failed";
@@ -76,7 +76,7 @@ class PhotosView {
     byId("similar").hidden = true;
     this.showStrip();
     this.show();
-    if (photo.answer && this.searched) this.findSimilar(photo);
+    if (photo.response && this.searched) this.findSimilar(photo);
   }
 
   showStrip() {
@@ -101,17 +101,17 @@ class PhotosView {
     );
   }
 
-  /** Show the photo's labels as they stand at the strictness that is chosen. */
+  /** Show the photo's labels at the chosen strictness. */
   show() {
     const photo = this.current;
     byId("welcome").hidden = photo !== null;
     byId("work").hidden = photo === null;
     if (photo === null) return;
-    this.light(null);
+    this.showEvidence(null);
     const done = photo.state === "done";
-    byId("found-title").textContent = { busy: "Looking …", failed: "This photo could not be read", done: "Labels" }[photo.state];
-    const found = done ? photo.answer.decided[this.strictness] : [];
-    const shown = done ? Object.keys(photo.answer.scores).filter((name) => name in photo.answer.evidence || found.includes(name)) : [];
+    byId("found-title").textContent = { busy: "Recognising …", failed: "This photo could not be read", done: "Labels" }[photo.state];
+    const found = done ? photo.response.decided[this.strictness] : [];
+    const shown = done ? Object.keys(photo.response.scores).filter((name) => name in photo.response.evidence || found.includes(name)) : [];
     byId("found").replaceChildren(...found.map((name) => this.row(photo, name)));
     if (done && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
     const below = shown.filter((name) => !found.includes(name));
@@ -121,16 +121,16 @@ class PhotosView {
   }
 
   row(photo, name) {
-    const score = photo.answer.scores[name];
+    const score = photo.response.scores[name];
     const threshold = this.thresholds.get(name)[this.strictness];
     const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", { class: "filled" }), element("span", { class: "threshold" }));
     meter.style.setProperty("--score", score);
     meter.style.setProperty("--threshold", threshold);
-    const light = () => this.light(name);
-    const dark = () => this.light(null);
+    const show = () => this.showEvidence(name);
+    const hide = () => this.showEvidence(null);
     const line = element(
       "button",
-      { class: "name", "aria-label": `${name}, ${percent(score)}, threshold ${percent(threshold)}: show the evidence`, focus: light, blur: dark, click: light },
+      { class: "name", "aria-label": `${name}, ${percent(score)}, threshold ${percent(threshold)}: show the evidence`, focus: show, blur: hide, click: show },
       element("span", { class: "line" }, element("span", {}, name), element("span", { class: "score", title: `Threshold ${percent(threshold)}` }, percent(score))),
       meter,
     );
@@ -139,14 +139,14 @@ class PhotosView {
     const judge = (verdict) => () => this.judge(photo, name, verdict);
     return element(
       "li",
-      { class: accepted ? "accepted" : said ? "rejected" : "open", mouseenter: light, mouseleave: dark },
+      { class: accepted ? "accepted" : said ? "rejected" : "open", mouseenter: show, mouseleave: hide },
       line,
       element("button", { class: "verdict accept", "aria-pressed": String(accepted), "aria-label": `Accept ${name}`, title: "Accept", click: judge(true) }, "✓"),
       element("button", { class: "verdict reject", "aria-pressed": String(said && !accepted), "aria-label": `Reject ${name}`, title: "Reject", click: judge(false) }, "✕"),
     );
   }
 
-  /** Take a person's word for a label; the same word again takes it back. */
+  /** Record a verdict on a label; the same verdict again removes it. */
   judge(photo, name, verdict) {
     if (photo.verdicts.get(name) === verdict) photo.verdicts.delete(name);
     else photo.verdicts.set(name, verdict);
@@ -157,19 +157,19 @@ class PhotosView {
   }
 
   accepts(photo, name) {
-    return photo.verdicts.get(name) ?? photo.answer.decided[this.strictness].includes(name);
+    return photo.verdicts.get(name) ?? photo.response.decided[this.strictness].includes(name);
   }
 
   accepted(photo) {
-    return Object.entries(photo.answer.scores)
+    return Object.entries(photo.response.scores)
       .filter(([name]) => this.accepts(photo, name))
       .map(([name, score]) => ({ name, score }));
   }
 
-  /** Lay a label's evidence over the photo; null takes it away. */
-  light(name) {
+  /** Show a label's evidence over the photo; null hides it. */
+  showEvidence(name) {
     const veil = byId("veil");
-    const evidence = name === null ? undefined : this.current.answer?.evidence[name];
+    const evidence = name === null ? undefined : this.current.response?.evidence[name];
     veil.hidden = evidence === undefined;
     if (evidence !== undefined) veil.src = evidence;
     veil.parentElement.classList.toggle("lit", evidence !== undefined);
@@ -188,9 +188,9 @@ class PhotosView {
     const photos = form === "csv" ? this.photos.filter((photo) => photo.state === "done") : [this.current];
     const body = JSON.stringify({ photos: photos.map((photo) => ({ name: photo.file.name, labels: this.accepted(photo) })) });
     try {
-      const answer = await ask(`/v1/tags?form=${form}`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
-      const [, name] = answer.headers.get("Content-Disposition").split("filename*=UTF-8''");
-      const url = URL.createObjectURL(await answer.blob());
+      const response = await ask(`/v1/tags?form=${form}`, { method: "POST", body, headers: { "Content-Type": "application/json" } });
+      const [, name] = response.headers.get("Content-Disposition").split("filename*=UTF-8''");
+      const url = URL.createObjectURL(await response.blob());
       element("a", { href: url, download: decodeURIComponent(name) }).click();
       setTimeout(() => URL.revokeObjectURL(url), 10000);
     } catch (error) {

@@ -1,4 +1,4 @@
-// Photos of the index by labels that they must have.
+// Search for photos of the index by a label expression.
 
 import { json } from "./api.js";
 import { byId } from "./dom.js";
@@ -10,8 +10,8 @@ export function startSearch(model, onTrouble) {
   const [first, second] = model.labels.map((label) => quoted(label.name));
   byId("tab-search").hidden = false;
   byId("search-hint").textContent =
-    `${model.indexed.toLocaleString("en")} photos. Write for instance: ${first}` +
-    (second ? `, or: ${first} and not ${second}` : "");
+    `${model.indexed.toLocaleString("en")} photos. Examples: ${first}` +
+    (second ? `; ${first} and not ${second}` : "");
   byId("search-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const status = byId("search-status");

@@ -1,4 +1,4 @@
-// Tabs as the ARIA practices describe them: arrows move, Home and End jump.
+// Tabs with the keyboard navigation of the ARIA practices: arrow keys, Home and End.
 
 export function startTabs(onShown) {
   const all = () => [...document.querySelectorAll('[role="tab"]')].filter((tab) => !tab.hidden);
