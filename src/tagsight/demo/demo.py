@@ -141,7 +141,8 @@ def _summary(
         "",
         f"{amount(len(annotations), 'drawn photo')} (seed {seed}), "
         f"{amount(len(annotations.names), 'label')}, "
-        f"{sizes['train']} for training, {sizes['val']} for validation, {sizes['test']} for the test; "
+        f"{sizes['train']} for training, {sizes['val']} for validation, "
+        f"{sizes['test']} for the test; "
         f"{IMAGE_SIZE} pixels, EfficientNet-Lite0 from ImageNet weights, {EPOCHS} epochs.",
         "",
         "| on the test photos, in percent | mAP | 95 % interval | CF1 | pointing | energy in box "
