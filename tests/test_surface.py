@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import io
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import tagsight
-from tagsight.cli import COMMANDS
+from tagsight.cli import COMMANDS, app
 
 ROOT = Path(tagsight.__file__).parent
 
@@ -55,6 +59,49 @@ def test_importing_the_package_imports_neither_torch_nor_a_system():
 def test_other_names_are_missing_as_usual():
     with pytest.raises(AttributeError, match="nothing"):
         _ = tagsight.nothing
+
+
+PRINTED_COMMANDS = ("tagsight ", "--ink", "--seed", "--recipe", "--out", "--images", "--protocol")
+"""Parts of command lines that are printed to be copied, and of style sheets."""
+
+
+def messages(path: Path) -> list[str]:
+    """The texts of a module but its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in documentation
+    ]
+
+
+def test_the_library_speaks_of_arguments_and_only_commands_of_flags():
+    wrong = [
+        (path.name, text)
+        for path in ROOT.rglob("*.py")
+        if path.relative_to(ROOT).parts[0] not in {"commands", "cli.py", "server", "demo"}
+        for text in messages(path)
+        if re.search(r"(?<![\w`-])--[a-z]", text) and not any(p in text for p in PRINTED_COMMANDS)
+    ]
+    assert not wrong
+
+
+def test_an_argument_that_a_message_names_is_a_flag_of_some_command():
+    named = {
+        found[1].replace("_", "-")
+        for path in ROOT.rglob("*.py")
+        if path.parent.name != "demo"  # writes Markdown
+        for text in messages(path)
+        for found in re.finditer(r"(?<![^\s(])`([a-z]\w*)(?:=[^`\s]+)?`(?![^\s.,;:)])", text)
+    }
+    buffer = io.StringIO()
+    for command in COMMANDS:
+        app.help_print([command.__name__], console=Console(file=buffer, width=1000))
+    flags = set(re.findall(r"--([a-z0-9-]+)", buffer.getvalue()))
+    assert not named - flags
 
 
 @pytest.mark.parametrize("command", COMMANDS)

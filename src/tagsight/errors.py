@@ -58,7 +58,7 @@ def user_message(error: Exception) -> str | None:
         )
     # Torch's own error, which must not be imported to be told from others.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "the memory is full; try a lower --training.batch_size or --training.image_size"
+        return "the memory is full; try a lower `training.batch_size` or `training.image_size`"
     from pydantic import ValidationError
 
     return settings_sentence(error) if isinstance(error, ValidationError) else None

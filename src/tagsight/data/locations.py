@@ -55,14 +55,14 @@ DATA_PLACES: dict[str, DataPlace] = {
     "voc-animals": DataPlace(
         "voc-animals/labels-12.csv",
         "it is the photos of VOC 2012 with an animal in them, with a table of image, split and a "
-        "column for each label; any labels of your own can be given as --dataset FILE",
+        "column for each label; any labels of your own can be given as `dataset=FILE`",
         images="voc-animals/VOCdevkit/VOC2012/JPEGImages",
         boxes="voc-animals/boxes.json",
     ),
     "movie-posters": DataPlace(
         "movie-posters/labels.csv",
         "it is posters of films with a table of image, split and a column for each genre; any "
-        "labels of your own can be given as --dataset FILE",
+        "labels of your own can be given as `dataset=FILE`",
         images="movie-posters/images",
     ),
 }

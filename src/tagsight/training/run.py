@@ -104,7 +104,9 @@ def train_run(
     origin = origin_of(recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest)
     state = run.open(origin, resume=start.resume)
     labels = _label_space(train_rows, recipe, start.vectors, log)
-    system = _system(labels, recipe, runtime, log, init=None if state else start.init)
+    system = build_system(recipe, labels).to(runtime.device)
+    if start.init is not None and state is None:
+        log.note(start_from(load_model(start.init, runtime.device), system, labels.names))
     try:
         with _photos(system, recipe, train_rows, val_rows, runtime, hashes, log) as photos:
             train_photos, val_photos = photos
@@ -190,15 +192,6 @@ def _label_space(
     for note in found.notes:
         log.note(note)
     return replace(labels, vectors=found.vectors)
-
-
-def _system(
-    labels: LabelSpace, recipe: Recipe, runtime: Runtime, log: Log, *, init: Path | None
-) -> System:
-    system = build_system(recipe, labels).to(runtime.device)
-    if init is not None:
-        log.note(start_from(load_model(init, runtime.device), system, labels.names))
-    return system
 
 
 @contextmanager
