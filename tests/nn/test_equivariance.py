@@ -119,3 +119,8 @@ def test_flips_mirror_left_and_right_and_turns_go_counter_clockwise(
     photo = torch.tensor([[[[1, 2, 3], [4, 5, 6]]]])
     assert transform_images(photo, transform)[0, 0].tolist() == expected
     assert undo_on_maps(photo, "scale") is photo
+
+
+def test_grids_meet_at_the_one_with_fewer_cells_in_all():
+    met = on_one_grid(images(4, 12), images(6, 6), "bilinear")
+    assert [maps.shape[-2:] for maps in met] == [(6, 6)] * 2

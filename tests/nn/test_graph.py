@@ -31,10 +31,13 @@ from tagsight.labels.space import LabelSpace
 from tagsight.nn.graph import (
     GraphClassifiers,
     GraphConvolution,
+    LearnedClassifiers,
     conditional_probability,
     correlation_matrix,
     edge_probability,
+    graph_classifiers,
     label_adjacency,
+    label_bias,
     normalised,
     prepared_vectors,
 )
@@ -229,8 +232,9 @@ def test_a_copy_keeps_its_own_classifiers():
 def test_conditional_probability_is_of_the_row_given_the_column():
     expected = matrix([0, 0.8, 0.25], [0.4, 0, 0], [0.1, 0, 0])
     assert_close(conditional_probability(COUNTS), expected)
-    unseen = torch.tensor([[3, 0], [0, 0]])
-    assert not conditional_probability(unseen).any()
+    unseen_and_once = torch.tensor([[3, 0, 1], [0, 0, 0], [1, 0, 1]])
+    found = conditional_probability(unseen_and_once)
+    assert_close(found, matrix([0, 0, 1], [0, 0, 0], [1 / 3, 0, 0]))
 
 
 # Only P(person given frisbee) = 0.8 reaches 0.5: row person, column frisbee. A probability of
@@ -390,3 +394,19 @@ def test_classifiers_are_computed_once_and_equal_in_training_and_under_autocast(
     assert_close(first, trained, rtol=0, atol=0)
     assert network() is first
     assert network.double()().dtype == torch.float64
+
+
+def test_without_a_graph_classifiers_are_independent_and_initialised_like_layers():
+    classifiers = graph_classifiers(label_space(), 400, GraphConfig(variant="none"))
+    assert isinstance(classifiers, LearnedClassifiers)
+    assert classifiers().shape == (3, 400)
+    assert 0.049 < classifiers().max() <= 0.05
+    assert -0.05 <= classifiers().min() < -0.049
+    assert isinstance(graph_classifiers(label_space(), 4, GraphConfig()), GraphClassifiers)
+
+
+def test_the_bias_starts_at_the_log_odds_of_each_frequency():
+    labels = label_space(torch.tensor([[20, 0, 5], [0, 0, 0], [5, 0, 5]]))
+    bias = label_bias(labels, GraphConfig(bias=True))
+    assert_close(bias.detach(), torch.tensor([0.999, 0.001, 0.25]).logit())
+    assert label_bias(labels, GraphConfig(bias=False)) is None

@@ -123,6 +123,8 @@ def test_label_loss_by_hand():
     assert label_loss(logits, targets).item() == pytest.approx((first + second) / 2)
     mean = label_loss(logits, targets, reduction="mean").item()
     assert mean == pytest.approx((first / 2 + second / 3) / 2)
+    one = label_loss(logits[:, :1], targets[:, :1], reduction="mean").item()
+    assert one == pytest.approx((math.log1p(math.exp(-2)) + math.log(2)) / 2)
 
 
 def test_the_mean_over_labels_is_the_function_in_the_papers_footnote(logits: Tensor):
