@@ -76,7 +76,7 @@ class Diary:
     @contextmanager
     def work(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
         done: list[int] = []
-        yield done.append
+        yield lambda count, _total=None: done.append(count)
         self.works.append((description, total, done))
 
     def step(self, step: Step) -> None:

@@ -65,12 +65,6 @@ def test_half_precision_is_close_to_full_precision(name: str, precision: str):
     assert_close(losses, expected, rtol=0.1, atol=0.01)
 
 
-def test_a_pipeline_works_batches_off_in_their_order():
-    runtime = Runtime.choose("cpu", workers=3)
-    done = runtime.pipeline(lambda batch: batch + 1, lambda prepared: 10 * prepared, range(7))
-    assert list(done) == [10, 20, 30, 40, 50, 60, 70]
-
-
 def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
     before = torch.get_num_threads()
     try:
@@ -85,13 +79,6 @@ def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
         assert torch.get_num_threads() == 6
     finally:
         torch.set_num_threads(before)
-
-
-def test_an_error_in_a_pipeline_comes_after_the_outcomes_before_it():
-    done = Runtime.choose("cpu", workers=2).pipeline(lambda item: 6 // item, int, [2, 1, 0, 3])
-    assert [next(done), next(done)] == [3, 6]
-    with pytest.raises(ZeroDivisionError):
-        next(done)
 
 
 def test_a_batch_of_photos_has_its_channels_together(tmp_path):

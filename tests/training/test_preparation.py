@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tiny_run import RUNTIME, SILENT, SPLITS, tiny_collection
+from tiny_run import RUNTIME, SILENT, SPLITS, Diary, tiny_collection
 
+from tagsight.data.check import Problem
 from tagsight.errors import DataError
-from tagsight.runtime.progress import TerminalLog
-from tagsight.training.preparation import Prepared, prepare
+from tagsight.training.preparation import Prepared, note_labels, note_problems, prepare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +67,10 @@ def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
 def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
     collection.paths[3].write_bytes(collection.paths[3].read_bytes()[:60])
     collection.paths[40].unlink()
-    rows, problems, _, facts = prepared(collection, tmp_path / "run", max_bad=0.05)
+    diary = Diary()
+    rows, problems, _, facts = prepared(collection, tmp_path / "run", max_bad=0.05, log=diary)
+    assert diary.works == [("checking photos", 44, list(range(1, 45)))]
+    assert diary.notes[1] == f"left out: {collection.paths[40]}: does not exist"
     left_out = [collection.paths[3], collection.paths[40]]
     assert [problem.path for problem in problems] == left_out
     assert problems[1].reason == "does not exist"
@@ -94,14 +96,16 @@ def test_copies_of_a_photo_never_lie_in_two_splits(undivided, tmp_path):
     assert len(set(rows.splits[:6])) == 1
 
 
-def test_every_photo_is_counted_as_it_is_checked(collection, tmp_path):
-    seen = []
-
-    class Counting(TerminalLog):
-        @contextmanager
-        def work(self, description, total):
-            assert (description, total) == ("checking photos", 44)
-            yield lambda done, of=None: seen.append((done, of))
-
-    prepared(collection, tmp_path / "run", log=Counting(shown=False))
-    assert seen == [(done, 44) for done in range(1, 45)]
+def test_photos_left_out_and_labels_of_few_photos_are_noted(collection):
+    diary = Diary()
+    note_problems([Problem(path, "is gone") for path in collection.paths[:12]], diary)
+    assert diary.notes[0] == f"left out: {collection.paths[0]}: is gone"
+    assert diary.notes[10:] == ["left out: 2 more; 'tagsight data --json' lists them"]
+    untrained = collection.targets.clone()
+    untrained[: SPLITS.index("val"), 0] = 0
+    diary = Diary()
+    note_labels(replace(collection, targets=untrained), diary)
+    name = collection.names[0]
+    assert f"val: not in mAP, as no training photo has it: '{name}'" in diary.notes
+    assert any(note.startswith("fewer than 20 ") for note in diary.notes)
+    note_labels(replace(collection, splits=("val",) * len(SPLITS)), Diary())

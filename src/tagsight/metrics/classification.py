@@ -76,7 +76,7 @@ def average_precision(
     """
     _check_shapes("logits", logits, targets)
     if weights is not None and len(weights) != len(logits):
-        msg = f"expected one weight for each of the {len(logits)} photos, got {len(weights)}"
+        msg = f"expected a weight for each photo, {len(logits)} in all, got {len(weights)}"
         raise ValueError(msg)
     keys = _ranking_keys(logits, targets)
     if ties == "order":
