@@ -352,7 +352,7 @@ ONES = torch.ones(3, 2)
         (lambda: average_precision(ONES, ONES[:, :1]), r"logits and targets of one shape \(N, L\)"),
         (lambda: average_precision(ONES[0], ONES[0]), r"logits and targets of one shape \(N, L\)"),
         (lambda: precision_recall(ONES > 0, ONES[:, :1]), r"predicted and targets .* \(3, 1\)"),
-        (lambda: average_precision(ONES, ONES, weights=ONES[:2]), "each of the 3 photos, got 2"),
+        (lambda: average_precision(ONES, ONES, weights=ONES[:2]), "each photo, 3 in all, got 2"),
         (lambda: average_precision(ONES * math.nan, ONES), "got nan for a known target"),
     ],
 )

@@ -19,9 +19,7 @@ from tagsight.runtime.escaping import CONTROLS, csv_cell, csv_content, csv_line,
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 HOSTILE = "a\x1b]0;x\x07\u202egpj\u2066\x9b31m\r\nleft out: nothing\x7f\udc80"
-BORDERS = st.text(
-    st.sampled_from(["a", "é", "犬", "7", "_", '"', ",", ";", *HOSTILE, *STARTS])
-)
+BORDERS = st.text(st.sampled_from(["a", "é", "犬", "7", "_", '"', ",", ";", *HOSTILE, *STARTS]))
 CELLS = st.text(st.sampled_from(["=", "+", "-", "@", "'", "1", ".", "e", "%", "a", " ", *STARTS]))
 
 
