@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from collection import TINY_OPTIONS, write_collection
 
+from tagsight.errors import DataError
+from tagsight.systems import catalogue
+from tagsight.systems.catalogue import SYSTEMS
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("dog", "frisbee", "person", "grass", "sky")
 RUN = """
@@ -76,8 +80,11 @@ def test_it_is_listed_trained_tagged_and_exported_and_missed_by_name(tmp_path):
     assert "its class is Direction in the module directions" in missed.stderr
 
 
-def test_what_is_no_system_is_refused_in_a_sentence(tmp_path):
-    package = write_package(tmp_path / "site", "Direction = 3\n")
-    done = tagsight("systems", cwd=tmp_path, package=package)
-    assert done.returncode == 2
-    assert "the entry point 'direction': expected a tagsight.System, got 3" in done.stderr
+def test_an_entry_point_that_is_no_system_is_refused_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(write_package(tmp_path / "site", "Direction = 3\n"))
+    catalogue._plug_ins.cache_clear()
+    try:
+        with pytest.raises(DataError, match=r"'direction': expected a subclass of .*, got 3"):
+            SYSTEMS["direction"]
+    finally:
+        catalogue._plug_ins.cache_clear()

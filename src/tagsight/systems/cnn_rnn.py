@@ -3,13 +3,13 @@
 Wang, Yang, Mao, Huang, Huang and Xu. CNN-RNN: A Unified Framework for Multi-label Image
 Classification. CVPR 2016. https://arxiv.org/abs/1604.04573
 
-Scores: a label's score is the probability that it is said, in any order; see
+Scores: a label's score is the probability that a sequence contains it, in any order; see
 `tagsight.nn.beam_search`.
 
-Maps: for each label the step at which it is most probably said first, behind the most probable
-prefix found. There the projection gets one cell's features in place of the pooled ones, and from
-the LSTM what it gets at that step; the label's score before the softmax is taken, less the mean
-score of all labels and the end, which the softmax does not feel. In logits of that step.
+Maps: for each label, the step at which it most probably appears first, after the most probable
+prefix. At that step the features of one cell replace the pooled features, while the LSTM's output
+stays. The map is the label's score before the softmax minus the mean score of all labels and the
+end token, to which the softmax is invariant. In logits of that step.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class CNNRNNConfig(SystemConfig):
     """CNN-RNN's settings."""
 
     decoder: SequenceConfig = SequenceConfig()
-    """How labels are said one after another."""
+    """The decoder that predicts labels one after another."""
 
     dropout: float = Field(0.5, ge=0, lt=1)
-    """Share of a projection's numbers that is left out while training."""
+    """Fraction of the projection's units that are dropped in training."""
 
 
 CNN_RNN_PAPER = TrainConfig(
@@ -54,7 +54,7 @@ CNN_RNN_PAPER = TrainConfig(
     weight_decay=1e-4,
     schedule="constant",
 )
-"""CNN-RNN's rate, momentum and decay as remembered; it does not say how many epochs."""
+"""CNN-RNN's rate, momentum and decay as recalled; it does not state the number of epochs."""
 
 RECIPES = (
     cpu_recipe(
@@ -87,18 +87,18 @@ RECIPES = (
 
 
 class CNNRNN(System):
-    """An LSTM over the labels said so far; the photo meets its output, and never enters it.
+    """An LSTM over the labels predicted so far; image features are added to its output.
 
-    ``label_reduction``, ``label_weights`` and ``label_smoothing`` speak of binary cross-entropy and
-    have no part in a sequence's.
+    ``label_reduction``, ``label_weights`` and ``label_smoothing`` apply to binary cross-entropy and
+    have no effect on the loss of a sequence.
 
     Deviations:
-        The paper was not re-read: widths, rates and the ReLU behind the projection are from memory,
-        and settings. Its score of a label is the probability of the best path to it
-        (``decoder.scoring="best"``), which falls with every label said before; ours adds the paths
-        up. Labels of equal counts, for which it gives no order, come by confidence. It trains the
-        LSTM before the encoder; here they train together, and the encoder's frozen stages are
-        settings. Its "mAP" of 61.2 on COCO ranks the labels of a photo (MAP@10); it is not the mean
+        The paper was not re-read: widths, rates and the ReLU after the projection are recalled, and
+        are settings. Its score of a label is the probability of the best path to it
+        (``decoder.scoring="best"``), which decreases with every preceding label; ours sums over
+        paths. It does not order labels of equal counts; here confidence does. It trains the LSTM
+        before the encoder; here both train together, and the frozen stages of the encoder are a
+        setting. Its "mAP" of 61.2 on COCO ranks the labels of a photo (MAP@10); it is not the mean
         over labels that tables call mAP.
     """
 

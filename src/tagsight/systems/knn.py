@@ -6,11 +6,11 @@ Chua et al., NUS-WIDE, CIVR 2009). With ``weighting = "ml-knn"``: Zhang and Zhou
 Learning Approach to Multi-label Learning. Pattern Recognition 40(7), 2007.
 https://doi.org/10.1016/j.patcog.2006.12.019
 
-Maps: how much more alike a cell is, on average, to those neighbours of the photo that have the
-label than to those that do not, over sigma: the log-odds that their means alone would give. Alike
-is the inner product over the lengths of the pooled features, or minus half the squared distance.
-Where no neighbour has the label, or all have it, all remembered photos stand in for them. The maps
-do not add up to the logit, which counts votes.
+Maps: the mean similarity of a cell to the neighbours with the label minus that to the neighbours
+without it, divided by sigma: the log-odds that these means alone would give. Similarity is the
+inner product divided by the lengths of the pooled features, or minus half the squared distance. If
+no neighbour has the label, or all have it, all stored photos replace them. The mean of a map is not
+the logit, which counts votes.
 """
 
 from __future__ import annotations
@@ -44,26 +44,26 @@ Count = Annotated[int, Field(ge=1, le=1000)]
 
 
 class KNNConfig(SystemConfig):
-    """Settings of nearest neighbours. Nothing is trained, so those of losses play no part."""
+    """Settings of nearest neighbours; nothing is trained, so settings of losses have no effect."""
 
     k: Count | None = None
-    """Neighbours that vote; without it the best of ``candidates`` on the validation photos."""
+    """Number of voting neighbours; None takes the best of ``candidates`` on validation photos."""
 
     candidates: tuple[Count, ...] = Field((10, 20, 50, 100, 200), min_length=1)
-    """What ``k`` is chosen from, as far as there are more training photos."""
+    """Candidates for ``k``; those not below the number of training photos are skipped."""
 
     weighting: Literal["uniform", "distance", "ml-knn"] = "distance"
-    """One vote each, ``exp(-d / sigma)`` votes, or ML-KNN's estimate from the number of votes."""
+    """One vote each, votes of ``exp(-d / sigma)``, or ML-KNN's estimate from the vote count."""
 
     metric: Literal["cosine", "euclidean"] = "cosine"
-    """Distance ``d`` of pooled features: 1 minus the cosine, or the length of the difference."""
+    """Distance ``d`` of pooled features: 1 minus the cosine, or the Euclidean distance."""
 
     sigma: float = Field(0.1, gt=0)
-    """Distance over which a vote loses 63 %, in the metric's unit; it also scales the maps."""
+    """Distance at which a vote falls to 37 %, in the metric's unit; also the unit of the maps."""
 
 
 ONCE = TrainConfig(image_size=224, epochs=1, batch_size=64)
-"""Photos are seen once, whole; what else there is to training plays no part."""
+"""Each photo is encoded once, uncropped; other settings of training have no effect."""
 
 RECIPES = (
     Recipe(
@@ -96,19 +96,19 @@ RECIPES = (
 
 DEFAULT_K = 50
 BATCH = 64
-"""Photos that are recalled together."""
+"""Queries that are compared with the stored photos at a time."""
 FARTHEST = 20.0
-"""Largest log-odds, either way, of the vote that every photo gets besides its neighbours'."""
+"""Bound of the log-odds of the tie-breaking vote, so that its share is never exactly 0 or 1."""
 LEANING = 5e-4
-"""How much of what tells equals apart an estimate by ML-KNN gets: at most 0.01 in its log-odds."""
+"""Weight of the tie-breaker in ML-KNN's log-odds, which it changes by at most 0.01."""
 
 
 class Neighbours(NamedTuple):
     """The neighbours of ``B`` photos, the nearest first.
 
     Attributes:
-        found: ``(B, K, E)`` float, what is remembered of them.
-        weights: ``(B, K)`` float, their votes; they add up to ``K``.
+        found: ``(B, K, E)`` float, their stored vectors.
+        weights: ``(B, K)`` float, their votes, which sum to ``K``.
         targets: ``(L, B, K)`` int8 in {1, 0, -1}.
     """
 
@@ -117,17 +117,17 @@ class Neighbours(NamedTuple):
     targets: Tensor
 
     def first(self, k: int) -> Neighbours:
-        """Only the ``k`` nearest."""
+        """Keep the ``k`` nearest, with votes that sum to ``k``."""
         weights = self.weights[:, :k]
         scaled = weights * (weights.shape[1] / weights.sum(1, keepdim=True))
         return Neighbours(self.found[:, :k], scaled, self.targets[..., :k])
 
     def votes(self, target: int) -> Tensor:
-        """Add up the votes of those whose target is this: ``(B, L)`` float."""
+        """Sum the votes of neighbours with this target: ``(B, L)`` float."""
         return torch.einsum("lbk,bk->bl", self._are(target), self.weights)
 
     def shares(self, target: int) -> Tensor:
-        """The weights of those whose target is this, of a sum of 1 or all 0: ``(L, B, K)``."""
+        """Normalise the votes of neighbours with this target to 1, or 0 if none: ``(L, B, K)``."""
         weights = self._are(target) * self.weights
         return weights / weights.sum(2, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
 
@@ -138,28 +138,28 @@ class Neighbours(NamedTuple):
 class KNN(RememberingSystem):
     """The share of a photo's neighbours that have a label, as log-odds.
 
-    With votes ``v`` for a label and ``a`` against it, which add up to k if all is known, a logit is
-    ``log((v + q) / (a + 1 - q))``. One more vote than there are neighbours, divided by ``q`` in
-    (0, 1), keeps it finite and decides among photos with the same votes, of which there are many:
-    its log-odds are those of the label's frequency, plus how much more alike the photo is to all
-    remembered photos with the label than to those without it, over sigma. It never turns over what
-    whole votes say. Neighbours of whom a label is not known have no vote on it.
+    With ``v`` votes for a label and ``a`` against it (``v + a = k`` if all targets are known), the
+    logit is ``log((v + q) / (a + 1 - q))``. The one extra vote, split by ``q`` in (0, 1), keeps the
+    logit finite and orders photos with equal votes, of which there are many. The log-odds of ``q``
+    are those of the label's frequency, plus the difference of the photo's mean similarity to all
+    stored photos with and without the label, divided by sigma. A difference of a whole vote always
+    outweighs it. Neighbours whose target is unknown do not vote.
 
-    ML-KNN's logit is ``log P(H1) P(C | H1) / P(H0) P(C | H0)`` (its Eqs. 2, 5 and 6 with s = 1), of
-    the number ``C`` of neighbours with the label, counted over the training photos themselves. Of
-    neighbours that are not all known ``C`` is the share of the known, in k-ths. Before `choose` has
-    counted it is the label's frequency.
+    ML-KNN's logit is ``log P(H1) P(C | H1) / P(H0) P(C | H0)`` (its Eqs. 2, 5 and 6 with s = 1),
+    where ``C`` is the number of neighbours with the label; the probabilities are counted over the
+    training photos. If some targets are unknown, ``C`` is the share among the known ones, rounded
+    to k-ths. Until `choose` has counted, the logit is that of the label's frequency.
 
     Deviations:
-        The published row uses six hand-made features; here they are the pooled features of the
-        backbone, which is not trained. It says neither how votes are weighed nor what k is. A photo
-        is never its own neighbour while training photos are counted, but its duplicate may be.
+        The published row uses six hand-made features; here it is the pooled features of the
+        backbone, which is not trained. It states neither the weights of votes nor k. When training
+        photos are counted, a photo is not its own neighbour, but a duplicate of it may be.
     """
 
     Config: ClassVar[type[SystemConfig]] = KNNConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1312.4894"
     published: ClassVar[tuple[Published, ...]] = ()
-    portable: ClassVar[bool] = False  # its search ranks the bits of numbers
+    portable: ClassVar[bool] = False  # the search sorts bit patterns, which ONNX cannot express
     label_parameters: ClassVar[frozenset[str]] = frozenset({"targets", "means", "agreement"})
     config: KNNConfig
     means: Tensor
@@ -178,7 +178,7 @@ class KNN(RememberingSystem):
 
     @property
     def k(self) -> int:
-        """Neighbours that vote, if so many photos are remembered."""
+        """Number of neighbours that vote, if enough photos are stored."""
         return self.config.k or DEFAULT_K
 
     def forward(self, images: Images) -> Recognition:
@@ -230,7 +230,7 @@ class KNN(RememberingSystem):
     def check(self) -> None:
         super().check()
         if self.agreement is not None and bool((self.agreement < 0).any()):
-            msg = "expected counts of photos of at least 0, got others: the model is of no use"
+            msg = "expected counts of photos of at least 0, got others; train the model again"
             raise DataError(msg)
 
     def _candidates(self) -> list[int]:
@@ -240,18 +240,23 @@ class KNN(RememberingSystem):
         return fitting or [DEFAULT_K]
 
     def _keys(self, embeddings: Tensor) -> Tensor:
-        """What is remembered: inner products with queries are cosines, or say how far they are."""
+        """Map embeddings to stored vectors, so that one inner product ranks by either metric.
+
+        The nearest photo by Euclidean distance has the highest ``q x - |x|^2 / 2``: one number
+        more per vector turns that into an inner product, and the search into a matrix product.
+        """
         if self.config.metric == "cosine":
             return F.normalize(embeddings)
         return torch.cat([embeddings, -embeddings.square().sum(1, keepdim=True) / 2], 1)
 
     def _queries(self, embeddings: Tensor) -> Tensor:
+        """Map embeddings to the vectors whose inner products with `_keys` rank photos."""
         if self.config.metric == "cosine":
             return F.normalize(embeddings)
         return torch.cat([embeddings, torch.ones_like(embeddings[:, :1])], 1)
 
     def _cells(self, features: Tensor, embeddings: Tensor) -> Tensor:
-        """Cells as queries, of which those of the whole photo are the mean: ``(B, E, h, w)``."""
+        """Map cells to vectors whose mean is the query of the photo: ``(B, E, h, w)``."""
         if self.config.metric == "cosine":
             lengths = embeddings.norm(dim=1).clamp(min=1e-12)
             return features / lengths[:, None, None, None]
@@ -259,7 +264,7 @@ class KNN(RememberingSystem):
 
     @property
     def _unit(self) -> float:
-        """Difference of inner products that are log-odds of 1."""
+        """Difference of inner products that corresponds to log-odds of 1."""
         return self.config.sigma if self.config.metric == "cosine" else self.config.sigma**2
 
     def _neighbours(self, queries: Tensor, k: int) -> Neighbours:
@@ -269,16 +274,19 @@ class KNN(RememberingSystem):
         return Neighbours(found, self._weights(queries, products), self.targets[:, rows])
 
     def _weights(self, queries: Tensor, products: Tensor) -> Tensor:
-        """How much each neighbour's vote counts: ``(B, K)``, in all ``K``."""
+        """Compute the neighbours' votes, which sum to ``K``: ``(B, K)``."""
         if self.config.weighting != "distance":
             return torch.ones_like(products)
-        nearness = products - 1
+        nearness = products - 1  # minus the cosine distance
         if self.config.metric == "euclidean":
+            # |q - x|^2 = |q|^2 - 2 (q x - |x|^2 / 2), which rounding can make negative.
             squares = queries[:, :-1].square().sum(1, keepdim=True) - 2 * products
             nearness = -squares.clamp(min=1e-12).sqrt()
+        # exp(-d / sigma), scaled: a softmax cannot underflow to 0 for every neighbour.
         return products.shape[1] * (nearness / self.config.sigma).softmax(1)
 
     def _logits(self, queries: Tensor, neighbours: Neighbours, agreement: Tensor | None) -> Tensor:
+        # Mean inner products over photos are inner products with mean vectors: no loop over photos.
         contrast = (self.means[:, 1] - self.means[:, 0]) / self._unit
         odds = (self.prior + queries @ contrast.T).clamp(-FARTHEST, FARTHEST)
         present, absent = neighbours.votes(1), neighbours.votes(0)
@@ -287,9 +295,9 @@ class KNN(RememberingSystem):
         return (present + odds.sigmoid()).log() - (absent + (-odds).sigmoid()).log()
 
     def _estimates(self, present: Tensor, absent: Tensor, agreement: Tensor) -> Tensor:
-        """ML-KNN's posterior as log-odds: ``(B, L)``."""
+        """Compute ML-KNN's posterior as log-odds: ``(B, L)``."""
         k = agreement.shape[2] - 1
-        ways = agreement.to(present.dtype) + 1
+        ways = agreement.to(present.dtype) + 1  # Laplace smoothing, s = 1
         chances = (ways / ways.sum(2, keepdim=True)).log()
         gains = (chances[:, 1] - chances[:, 0]).gather(1, _in_kths(present, absent, k).T).T
         return self.prior + torch.where(present + absent > 0, gains, 0)
@@ -306,7 +314,7 @@ class KNN(RememberingSystem):
         return (present - absent) / self._unit
 
     def _means(self) -> Tensor:
-        """Of all photos without and with each label, or of all if there are none: ``(L, 2, E)``."""
+        """Average the photos without and with each label, or all if none: ``(L, 2, E)``."""
         known = torch.stack([self.targets == 0, self.targets == 1], 1).to(self.remembered.dtype)
         counts = known.sum(2, keepdim=True)
         means = known @ self.remembered / counts.clamp(min=1)
@@ -326,11 +334,15 @@ class KNN(RememberingSystem):
     def _agreements(
         self, ks: Sequence[int], progress: Callable[[int], None] | None = None
     ) -> dict[int, Tensor]:
-        """Count, over the remembered photos, how many of their neighbours have a label.
+        """Count the stored photos by how many of their neighbours have a label.
+
+        One search for the largest ``k`` serves all, since the nearest ``k`` are its first ones.
+        Each case (label, target of the photo, neighbours with the label) gets a number of its own,
+        so that ``bincount`` counts a whole batch at once.
 
         Returns:
-            For each number of neighbours ``(L, 2, k + 1)`` int: by label, by whether the photo has
-            it, and by how many of its neighbours do.
+            For each ``k``, ``(L, 2, k + 1)`` int: photos by label, by whether they have it, and by
+            the number of their neighbours that do.
         """
         size = len(self.targets)
         label = torch.arange(size, device=self.targets.device)[:, None]
@@ -353,6 +365,6 @@ class KNN(RememberingSystem):
 
 
 def _in_kths(present: Tensor, absent: Tensor, k: int) -> Tensor:
-    """Round the share of the known that is present to ``k``-ths: whole numbers, int in [0, k]."""
+    """Round the share of present among known neighbours to ``k``-ths: int in [0, k]."""
     present, known = present.long(), (present + absent).long()
     return (2 * k * present + known) // (2 * known).clamp(min=1)

@@ -3,10 +3,10 @@
 Ridnik, Sharir, Ben-Cohen, Ben-Baruch and Noy. ML-Decoder: Scalable and Versatile Classification
 Head. WACV 2023. https://arxiv.org/abs/2111.12933
 
-Maps: what each cell adds to the logit, in logits, exactly, with the layer's gates held at what
-they were: the attention weights, the scale of its norms, which hidden units were on. The rest,
-which belongs to no cell (the query's own part and the biases), stands in every cell; a map averages
-to its logit. So it says how much a cell spoke for or against the label; attention alone does not.
+Maps: the exact contribution of each cell to the logit, in logits, with the layer linearised at its
+input: attention weights, scales of the norms and active hidden units are kept fixed. What belongs
+to no cell (the query's own part and the biases) is added to every cell, so that the mean of a map
+is its logit. Unlike attention, a map shows how much a cell counts for or against the label.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class MLDecoderConfig(SystemConfig):
     """ML-Decoder's settings."""
 
     decoder: DecoderConfig = DecoderConfig()
-    """The size of its one layer."""
+    """Size of the decoder layer."""
 
     groups: int = Field(100, gt=0)
-    """How many queries at most; of more labels, several in a row share one."""
+    """Maximum number of queries; with more labels, several consecutive ones share a query."""
 
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of the decoder's numbers that training leaves out at random."""
+    """Fraction of the decoder's units that are dropped in training."""
 
 
 RELEASED_BATCH = 56
@@ -80,8 +80,8 @@ ML_DECODER_PAPER = TrainConfig(
     selection="last",
     average=0.9997,
 )
-"""ML-Decoder's released code. Its L2 penalty of 1e-4 stands beside a sum over the batch, ours
-beside the mean."""
+"""ML-Decoder's released code. Its L2 penalty of 1e-4 belongs to a loss summed over the batch, ours
+to the mean."""
 
 RECIPES = (
     cpu_recipe(
@@ -119,31 +119,31 @@ RECIPES = (
 
 
 class MLDecoder(System):
-    """A decoder layer without self-attention, and a fully connected layer for each group.
+    """A decoder layer without self-attention, followed by one linear classifier per label.
 
     Deviations:
-        Keys have no bias, which would change nothing. The random queries are those of their names,
-        a label's or a group's, so that they go with the labels. With more labels than ``groups``
-        it depends on the order of the labels which of them share a query, as in the released code.
-        Word vectors as queries, its form for labels that training never showed, are not here.
-        Attention begins with numbers within ``(3 / width)^0.5`` and biases within ``width^-0.5``;
-        the released within ``(1.5 / width)^0.5`` (queries, keys, values), ``width^-0.5`` (the layer
-        behind them) and biases of 0. The last layer begins within ``width^-0.5``; the released is
+        Keys have no bias, which would have no effect. The random queries are seeded by the name of
+        the label or group, so that they follow the labels. With more labels than ``groups`` the
+        order of labels determines which of them share a query, as in the released code. Word
+        vectors as queries, the paper's variant for untrained labels, are not implemented. Attention
+        is initialised within ``(3 / width)^0.5``, its biases within ``width^-0.5``; the released
+        code within ``(1.5 / width)^0.5`` (queries, keys, values) and ``width^-0.5`` (output layer),
+        with biases of 0. The last layer is initialised within ``width^-0.5``; the released one is
         normal with a variance of ``2 / (width + groups)``.
 
-        ``ml-decoder-paper``: the encoder is ResNet-101 with ImageNet's weights, and photos are
-        normalised as for those; the published numbers are of TResNet, pretrained together with the
-        decoder, which takes pixels in [0, 1]. The released loss is also the sum over a batch, 56
-        times ours. Adam's steps do not tell, but for its L2 penalty, which is 1e-4 / 56 here for
-        that reason, and its epsilon of 1e-8, which counts 56 times as much. The released loss of a
-        present label stays at 18.4 below a logit of -18.4, without a slope; here it goes on, and
-        the slope is -1. RandAugment is two of torchvision's operations, each at a random strength
-        and with a probability of a half; the released package can also invert, and cut out a small
-        square. Cutout's square is 224 pixels wide and the released 225. The average has a decay of
-        ``(1 + n) / (10 + n)`` after ``n`` steps until that is 0.9997, for 29,990 of 58,600 steps on
-        COCO, where the released has 0.9997 from the first; and the batch norm's statistics are as
-        they are instead of an average. The average is what is used; the released code reports the
-        better of both and keeps the weights as they are.
+        ``ml-decoder-paper``: the encoder is ResNet-101 with ImageNet weights and their
+        normalisation; the published figures are for TResNet, which is pretrained together with the
+        decoder and takes pixels in [0, 1]. The released loss is also summed over the batch, 56
+        times ours. Adam is invariant to that factor except for its L2 penalty, which is therefore
+        1e-4 / 56 here, and its epsilon of 1e-8, which counts 56 times as much. The released loss of
+        a present label is constant at 18.4 below a logit of -18.4; here it continues with a slope
+        of -1. RandAugment applies two of torchvision's operations, each at a random magnitude and
+        with a probability of one half; the released package can also invert, and cut out a small
+        square. The square of Cutout is 224 pixels wide; the released one is 225. The decay of the
+        average is ``(1 + n) / (10 + n)`` after ``n`` steps until it reaches 0.9997, for 29,990 of
+        58,600 steps on COCO; the released decay is 0.9997 from the start. Statistics of batch norm
+        are not averaged. The averaged weights are used; the released code reports the better of
+        both and keeps the weights without averaging.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLDecoderConfig
@@ -200,10 +200,10 @@ class MLDecoder(System):
 
 
 def fixed_queries(names: Sequence[str], width: int) -> Tensor:
-    """Draw the query of each name, always the same: ``(K, D)`` float."""
+    """Draw a query for each name, seeded by the name: ``(K, D)`` float."""
     rows = []
     for name in names:
-        # Its own generator: the random numbers of the run are not used up.
+        # A generator of its own leaves the random state of the run unchanged.
         generator = torch.Generator().manual_seed(crc32(name.encode()))
         rows.append(torch.randn(width, generator=generator))
     return torch.stack(rows)

@@ -51,47 +51,47 @@ class MLZSLConfig(SystemConfig):
     """ML-ZSL's settings."""
 
     relations: Literal["cooccurrence", "wordnet"] = "cooccurrence"
-    """Counts and word vectors, or ``wordnet`` (the paper), which has to be installed."""
+    """Co-occurrence and word vectors, or ``wordnet`` (the paper), which must be installed."""
 
     positive: float = Field(0.4, ge=0, le=1)
-    """Least probability of a label given another, for a positive edge by ``cooccurrence``."""
+    """Minimum probability of a label given another for a positive edge by ``cooccurrence``."""
 
     negative: float = Field(0.5, ge=0)
-    """How often labels meet, relative to chance, below which an edge is negative."""
+    """Co-occurrence relative to chance below which an edge is negative."""
 
     similar: float = Field(0.3, ge=-1, le=1)
-    """Least cosine of the word vectors of labels that are similar."""
+    """Minimum cosine of the word vectors of similar labels."""
 
     wup_positive: float = Field(0.7, ge=0, le=1)
-    """Least similarity in WordNet (Wu and Palmer) for a positive edge."""
+    """Minimum similarity in WordNet (Wu and Palmer) for a positive edge."""
 
     wup_negative: float = Field(0.4, ge=0, le=1)
     """Similarity in WordNet below which an edge is negative."""
 
     messages: Literal["mean", "sum"] = "mean"
-    """Whether a label takes the mean over its neighbours in a relation, or their sum."""
+    """Whether messages of the neighbours in a relation are averaged or summed."""
 
     centred: bool = True
-    """Whether the word vectors lose what those of the trained labels share."""
+    """Whether the mean word vector of the trained labels is subtracted."""
 
     normalised: bool = True
-    """Whether a photo's features get mean 0 and variance 1 over their numbers. Without it, features
-    that are never negative drive all states into saturation, where nothing is learned."""
+    """Whether the features of an image are normalised to mean 0 and variance 1. Without it,
+    features that are never negative saturate all states, and nothing is learned."""
 
     steps: int = Field(5, ge=1, le=50)
-    """``T``: how often states travel along the edges."""
+    """``T``, the number of propagation steps."""
 
     state: int = Field(32, gt=0, le=1024)
     """Length of a label's state."""
 
     hidden: int = Field(128, gt=0, le=4096)
-    """Width between photo and word vector, and a label's first state."""
+    """Width of the layer that joins image features and word vectors into a label's first state."""
 
     edge_hidden: int = Field(32, gt=0, le=1024)
-    """Width of the networks that weigh the relations."""
+    """Width of the networks that weight the relations."""
 
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of that hidden layer that each training step leaves out."""
+    """Fraction of the units of ``hidden`` that are dropped in training."""
 
     @model_validator(mode="after")
     def _has_near_above_far(self) -> Self:
@@ -114,10 +114,10 @@ ML_ZSL_PAPER = TrainConfig(
     weight_decay=0.0,
     schedule="constant",
 )
-"""Adam at 1e-3 over features that stay as they are; how long is ours."""
+"""Adam at 1e-3 over fixed features; the number of epochs is ours."""
 
 SLOW_BACKBONE = CPU_TRAINING.model_copy(update={"lr": 1e-3, "backbone_lr_factor": 0.05})
-"""States learn slowly, and until they do their gradients spoil a backbone that goes faster."""
+"""States learn slowly, and their early gradients harm a backbone that learns faster."""
 
 RECIPES = (
     cpu_recipe(
@@ -154,22 +154,21 @@ RECIPES = (
 
 
 class MLZSL(System):
-    """A gated graph network over one state a label, begun from the photo and the label's word.
+    """A gated graph network with one state per label, initialised from image and word vector.
 
-    A label is known by its word vector and its edges alone, so that the trained network takes
-    labels that no photo has taught. What depends on labels alone is computed once
-    (`KnowledgeGraph`).
+    A label is defined by its word vector and its edges only, so that a trained network accepts
+    labels without training photos. `KnowledgeGraph` computes once what depends on labels only.
 
     Deviations:
-        There is no released code; widths and where dropout stands are ours. The paper's edges come
-        from WordNet (``relations = "wordnet"``); by default they are counted in the training
-        photos, and the third relation is the likeness of two word vectors, which also joins labels
-        that have no photos. Labels without training photos receive from others and send nothing, so
-        that to add labels changes no other label's answer. The neighbours of a relation are
-        averaged (``messages = "sum"`` adds them up), and word vectors lose what the trained labels'
-        share and get one length (``centred``); so do the photo's features (``normalised``). States
-        have 32 numbers instead of 5. The backbone is trained along with all else unless its
-        learning rate is 0; the paper keeps features on the disk.
+        There is no released code; widths and the place of dropout are ours. The paper's edges come
+        from WordNet (``relations = "wordnet"``). By default they are counted in the training
+        photos, and the third relation is the similarity of two word vectors, which also connects
+        labels without photos. Labels without training photos receive messages but send none, so
+        that adding labels does not change the others. The messages of a relation are averaged
+        (``messages = "sum"`` sums them), word vectors are centred and normalised (``centred``), and
+        image features are normalised (``normalised``). States have 32 numbers instead of 5. The
+        backbone is trained with the rest unless its learning rate is 0; the paper uses stored
+        features.
     """
 
     Config: ClassVar[type[SystemConfig]] = MLZSLConfig
@@ -212,7 +211,7 @@ class MLZSL(System):
         return {"labels": torch.stack(terms).sum()}
 
     def _steps(self, embedding: Tensor, *, dropout: float = 0.0) -> Iterator[Tensor]:
-        """Logits after each of the ``T`` steps: ``(N, D) -> (N, L)``."""
+        """Compute the logits after each of the ``T`` steps: ``(N, D) -> (N, L)``."""
         if self.config.normalised:
             embedding = F.layer_norm(embedding, embedding.shape[-1:])
         with full_precision(embedding.device):
@@ -228,7 +227,7 @@ class MLZSL(System):
 
 
 def _vectors(config: MLZSLConfig, labels: LabelSpace) -> Tensor:
-    """``(L, E)`` float, each number about 1 large."""
+    """Scale the word vectors so that their numbers are of order 1: ``(L, E)`` float."""
     if labels.vectors is None:
         msg = f"expected word vectors of the {amount(len(labels), 'label')}, got none"
         raise ValueError(msg)

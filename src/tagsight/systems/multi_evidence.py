@@ -4,10 +4,10 @@ Ge, Yang and Yu. Multi-Evidence Filtering and Fusion for Multi-Label Classificat
 Detection and Semantic Segmentation Based on Weakly Supervised Learning. CVPR 2018.
 https://arxiv.org/abs/1802.09129
 
-Maps: each cell has the log-odds of the mean of three scores for it: of the photo's classifier
-there (the class activation map), of the cell's own classifier, and of the boxes that cover it, as
-far as they do. In logits. With max pooling no cell is above the logit, which it reaches where all
-three are sure of the same cell; maps do not add up to it.
+Maps: the log-odds of the mean of three scores per cell: that of the photo's classifier there (the
+class activation map), that of the cell classifier, and that of the boxes covering the cell,
+weighted by coverage. In logits. With max pooling no cell exceeds the logit, which a cell reaches if
+all three are certain of it; the mean of a map is not the logit.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ class MultiEvidenceConfig(SystemConfig):
     """Multi-Evidence's settings."""
 
     pooling: Pooling = "max"
-    """From feature grid to the embedding that the stream of the whole photo classifies."""
+    """Pooling of the feature grid for the classifier of the whole photo."""
 
     lattice: int = Field(4, ge=1, le=8)
-    """Parts of each side of the photo; boxes have their sides on such lines: 100 boxes for 4."""
+    """Divisions of each side of the photo; box edges lie on these lines, 100 boxes for 4."""
 
     hidden: int = Field(256, gt=0, le=8192)
-    """Length of the description of a box."""
+    """Length of the feature vector of a box."""
 
     agreement: float = Field(0.5, ge=0, lt=1)
     """Overlap (IoU) above which two boxes agree."""
 
     evidence_from: float = Field(0.4, ge=0, le=1)
-    """Fraction of the training after which evidence is looked for and trained on."""
+    """Fraction of the training after which evidence is mined and trained on."""
 
     box_weight: float = Field(0.5, ge=0)
-    """Weight of the cross-entropy of the boxes that are kept."""
+    """Weight of the cross-entropy of the selected boxes."""
 
     cell_weight: float = Field(0.5, ge=0)
-    """Weight of the cross-entropy of cells, over labels a sum or a mean as ``label_reduction``."""
+    """Weight of the cross-entropy of cells, reduced over labels by ``label_reduction``."""
 
 
 RECIPES = (
@@ -92,19 +92,19 @@ RECIPES = (
 
 
 SMALLEST = 1e-6
-"""Probability that is told from 0, and from 1."""
+"""Smallest distance of a probability from 0 and 1."""
 
 
 class Streams(NamedTuple):
-    """What the streams say of ``B`` photos with ``R`` boxes each.
+    """Outputs of the three streams for ``B`` photos with ``R`` boxes each.
 
     Attributes:
         embedding: ``(B, D)`` float, the pooled features.
         whole: ``(B, L)`` float, logits of the whole photo.
-        heat: ``(B, L, h, w)`` float, the classifiers of ``whole`` on each cell: its maps.
-        descriptions: ``(B, R, F)`` float, the boxes' features.
-        named: ``(B, R, L)`` float, which label a box shows, before the softmax over labels.
-        shares: ``(B, R, L)`` float, logarithm of a box's part in the score of a label.
+        heat: ``(B, L, h, w)`` float, the class activation maps of ``whole``.
+        descriptions: ``(B, R, F)`` float, features of the boxes.
+        named: ``(B, R, L)`` float, logits of the label that a box shows.
+        shares: ``(B, R, L)`` float, logarithm of a box's share in the score of a label.
         cells: ``(B, L, h, w)`` float, logits of each cell.
     """
 
@@ -117,28 +117,27 @@ class Streams(NamedTuple):
     cells: Tensor
 
     def logits(self) -> list[Tensor]:
-        """Those of the photo, of its boxes and of its cells: three times ``(B, L)``."""
+        """Return the logits of the photo, its boxes and its cells, each ``(B, L)``."""
         return [self.whole, log_odds(self.shares.logsumexp(1)), self.cells.amax((-2, -1))]
 
 
 class MultiEvidence(System):
-    """A classifier of the photo, WSDDN on boxes, and a classifier of cells on what both find.
+    """A photo classifier, WSDDN on boxes, and a cell classifier trained on the evidence of both.
 
-    First the photo's classifier and the boxes learn from the labels alone. Then boxes on which both
-    agree are evidence; those that look most like their label teach the boxes' classifier, and with
-    the heat inside them the cells. The score is the mean of the three.
+    At first the photo classifier and the boxes are trained on the labels only. Later, boxes on
+    which both agree become evidence: those most typical of their label train the box classifier,
+    and the hot cells inside them the cell classifier. The score is the mean of the three.
 
     Deviations:
         A reconstruction from memory: no code is public, and the authors' pipeline trains several
-        networks one after another. Boxes are all those on a lattice, not proposals of a tool.
-        Evidence is looked for anew in every step, by the network as it is. A box is compared with
-        the heat's own best box, the one that overlaps most with the hot cells, as the mean heat
-        within is always highest in the smallest. Where the authors cluster the boxes of a label
-        over photos, their density is here how near (by cosine) a box is to its label's classifier,
-        compared with the median of the photo's own candidates: neighbours in other photos would
-        make a step depend on how it is divided among processes. There is no metric learning, no
-        saliency and no detector of its own. To the softmax over labels a logit of 0 is added for a
-        box that shows none.
+        networks in sequence. Boxes lie on a lattice; they are not proposals of another program.
+        Evidence is mined anew in every step, by the present network. Boxes are compared with the
+        box that overlaps most with the hot cells, since the mean heat within a box is always
+        highest for the smallest. The authors cluster the boxes of a label over photos; here the
+        density of a box is its cosine with the label's classifier, relative to the median of the
+        photo's candidates, since neighbours in other photos would make a step depend on its
+        division among processes. There is no metric learning, no saliency and no separate detector.
+        The softmax over labels has an additional logit of 0 for a box without a label.
     """
 
     Config: ClassVar[type[SystemConfig]] = MultiEvidenceConfig
@@ -159,7 +158,7 @@ class MultiEvidence(System):
         self.classifier = nn.Linear(channels, size)
         self.description = nn.Linear(channels, config.hidden)
         self.naming = nn.Linear(config.hidden, size)
-        # A bias would be the same for all boxes, and change nothing.
+        # No bias: the softmax over boxes is invariant to it.
         self.choosing = nn.Linear(config.hidden, size, bias=False)
         self.cell_classifier = nn.Linear(channels, size)
         self.register_buffer("boxes", lattice_boxes(config.lattice), persistent=False)
@@ -193,7 +192,7 @@ class MultiEvidence(System):
 
     @torch.no_grad()
     def _evidence(self, streams: Streams, hot: Tensor, targets: Tensor) -> Tensor:
-        """Which boxes show a label that is present, and look like it: ``(B, L, R)`` bool."""
+        """Select the boxes that show a present label and are typical of it: ``(B, L, R)`` bool."""
         agreed = agreeing(streams.shares, hot, self.boxes, self.config.agreement)
         looks = F.normalize(streams.descriptions, dim=-1)
         nearness = torch.einsum("brf,lf->blr", looks, F.normalize(self.naming.weight))
@@ -204,7 +203,7 @@ class MultiEvidence(System):
         with full_precision(features.device):
             embedding = pooled(features, self.config.pooling)
             classifiers = self.classifier.weight, self.classifier.bias
-            # A mean over a box and a linear layer may change places; there are fewer cells.
+            # A linear layer commutes with the mean over a box; there are fewer cells than boxes.
             described = class_maps(features, self.description.weight, self.description.bias)
             descriptions = F.relu(box_means(described, self.boxes))
             named = self.naming(descriptions)
@@ -220,17 +219,21 @@ class MultiEvidence(System):
 
 
 def box_shares(named: Tensor, chosen: Tensor) -> Tensor:
-    """What each box adds to the score of each label, as a logarithm.
+    """Compute the share of each box in the score of each label, as a logarithm.
 
-    WSDDN (Bilen and Vedaldi, CVPR 2016): a softmax over labels times a softmax over boxes, here
-    with a logit of 0 for no label in the former. Over boxes they add up to a score below 1.
+    WSDDN (Bilen and Vedaldi, CVPR 2016): the product of a softmax over labels, which here has an
+    additional logit of 0 for no label, and a softmax over boxes. The sum over boxes is below 1.
 
     Args:
-        named: ``(B, R, L)`` float, which label a box shows.
-        chosen: ``(B, R, L)`` float, which box shows a label.
+        named: ``(B, R, L)`` float, logits of the label that a box shows.
+        chosen: ``(B, R, L)`` float, logits of the box that shows a label.
 
     Returns:
         ``(B, R, L)`` float, at most 0.
+
+    Example:
+        >>> box_shares(torch.zeros(1, 2, 1), torch.zeros(1, 2, 1)).exp().sum(1)
+        tensor([[0.5000]])
     """
     return _with_nothing(named).log_softmax(-1)[..., 1:] + chosen.log_softmax(1)
 
@@ -240,22 +243,27 @@ def _with_nothing(named: Tensor) -> Tensor:
 
 
 def log_odds(log_scores: Tensor) -> Tensor:
-    """The logits of scores that are given by their logarithms; bounded where a score is 1."""
+    """Convert logarithms of scores to logits, bounded for scores of 1."""
     return log_scores - (-log_scores.expm1()).clamp(min=SMALLEST).log()
 
 
 def mean_of_scores(logits: list[Tensor]) -> Tensor:
-    """The logits of the mean of scores, each given by its logits; exact for any."""
+    """Compute the logits of the mean of scores from their logits, without rounding at extremes.
+
+    Example:
+        >>> mean_of_scores([torch.tensor([0.0]), torch.tensor([100.0])]).sigmoid()
+        tensor([0.7500])
+    """
     stacked = torch.stack(logits)
     present, absent = F.logsigmoid(stacked), F.logsigmoid(-stacked)
     return present.logsumexp(0) - absent.logsumexp(0)
 
 
 def covered_by_boxes(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
-    """The scores of the boxes that cover a cell, as far as they do.
+    """Sum the scores of the boxes that cover a cell, weighted by coverage.
 
     Args:
-        scores: ``(B, R, L)`` float, what each box adds to the score of each label.
+        scores: ``(B, R, L)`` float, share of each box in the score of each label.
         boxes: ``(R, 4)`` float.
         grid: Height and width of the grid, in cells.
 
@@ -266,20 +274,24 @@ def covered_by_boxes(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torc
 
 
 def hot_cells(heat: Tensor) -> Tensor:
-    """Cells at least half way from the lowest to the highest of their map: ``(B, L, h, w)`` bool.
+    """Find cells above the middle of their map's range: ``(B, L, h, w)`` bool.
 
-    A fraction of the highest, as is usual, would depend on where 0 is.
+    The usual fraction of the maximum would depend on the offset of the map.
+
+    Example:
+        >>> hot_cells(torch.tensor([[[[-3.0, -1.0, 0.0]]]]))
+        tensor([[[[False,  True,  True]]]])
     """
     middle = (heat.amin((-2, -1), keepdim=True) + heat.amax((-2, -1), keepdim=True)) / 2
     return heat >= middle
 
 
 def agreeing(shares: Tensor, hot: Tensor, boxes: Tensor, agreement: float) -> Tensor:
-    """Boxes that overlap with the boxes' own best and with the best for the heat.
+    """Find boxes that overlap with both the box of the highest share and the best box for the heat.
 
     Args:
-        shares: ``(B, R, L)`` float, increasing with what a box adds to the score of a label.
-        hot: ``(B, L, h, w)`` bool, where the heat is; the best box for it overlaps most with it.
+        shares: ``(B, R, L)`` float, increasing with a box's share in the score of a label.
+        hot: ``(B, L, h, w)`` bool, hot cells; the best box overlaps most with them.
         boxes: ``(R, 4)`` float.
         agreement: Overlap (IoU) above which boxes agree.
 
@@ -295,10 +307,10 @@ def agreeing(shares: Tensor, hot: Tensor, boxes: Tensor, agreement: float) -> Te
 
 
 def typical(nearness: Tensor, candidates: Tensor) -> Tensor:
-    """Candidates at least as near to their label as the median of theirs: ``(B, L, R)`` bool.
+    """Select candidates at least as typical of their label as the median: ``(B, L, R)`` bool.
 
     Args:
-        nearness: ``(B, L, R)`` float, higher for boxes that look more like their label.
+        nearness: ``(B, L, R)`` float, higher for boxes that are more typical of the label.
         candidates: ``(B, L, R)`` bool.
     """
     median = nearness.masked_fill(~candidates, torch.nan).nanmedian(-1, keepdim=True).values
@@ -306,7 +318,7 @@ def typical(nearness: Tensor, candidates: Tensor) -> Tensor:
 
 
 def within(kept: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
-    """Cells of which some kept box covers more than half.
+    """Find cells that some kept box covers by more than half.
 
     Args:
         kept: ``(B, L, R)`` bool.
@@ -321,12 +333,12 @@ def within(kept: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> T
 
 
 def box_loss(named: Tensor, kept: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of kept boxes, each with its one label, averaged over them, then over photos.
+    """Compute the cross-entropy of kept boxes, averaged over the boxes, then over photos.
 
     Args:
-        named: ``(B, R, L)`` float, which label a box shows.
-        kept: ``(B, L, R)`` bool; a box that is kept for two labels counts for each.
-        targets: ``(B, L)`` int in {1, 0, -1}; no box is taught that it does not show an unknown.
+        named: ``(B, R, L)`` float, logits of the label that a box shows.
+        kept: ``(B, L, R)`` bool; a box kept for two labels counts for each.
+        targets: ``(B, L)`` int in {1, 0, -1}; unknown labels are excluded from the softmax.
     """
     possible = named.masked_fill((targets < 0)[:, None], torch.finfo(named.dtype).min)
     losses = -_with_nothing(possible).log_softmax(-1)[..., 1:].mT
@@ -336,16 +348,15 @@ def box_loss(named: Tensor, kept: Tensor, targets: Tensor) -> Tensor:
 def cell_loss(
     cells: Tensor, shown: Tensor, targets: Tensor, reduction: Reduction = "sum"
 ) -> Tensor:
-    """Cross-entropy of cells: those that show a present label, and all for an absent label.
+    """Compute the cross-entropy of cells with evidence of a present label and all of absent labels.
 
-    Other cells of present labels have no part. Averaged over the cells of a label, then over
-    photos.
+    Other cells of present labels are ignored. Averaged over the cells of a label, then over photos.
 
     Args:
         cells: ``(B, L, h, w)`` float, logits.
-        shown: ``(B, L, h, w)`` bool, where evidence of present labels is.
+        shown: ``(B, L, h, w)`` bool, cells with evidence of present labels.
         targets: ``(B, L)`` int in {1, 0, -1}.
-        reduction: ``sum`` over a photo's labels, or their ``mean`` over those that are known.
+        reduction: ``sum`` or ``mean`` over the known labels of a photo.
     """
     counted = shown | (targets == 0)[..., None, None]
     wanted = shown.to(cells.dtype)

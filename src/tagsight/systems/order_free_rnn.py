@@ -3,17 +3,16 @@
 Chen, Chen, Yeh and Wang. Order-Free RNN with Visual Attention for Multi-Label Classification. AAAI
 2018. https://arxiv.org/abs/1707.05495
 
-With ``decoder.order`` at ``mla`` or ``pla`` it is taught as in Yazici et al., Orderless Recurrent
-Models for Multi-label Classification, CVPR 2020, https://arxiv.org/abs/1911.09996
+With ``decoder.order`` set to ``mla`` or ``pla`` it is trained as in Yazici et al., Orderless
+Recurrent Models for Multi-label Classification, CVPR 2020, https://arxiv.org/abs/1911.09996
 
-Scores: a label's score is the probability that it is said, in any order; see
+Scores: a label's score is the probability that a sequence contains it, in any order; see
 `tagsight.nn.beam_search`.
 
-Maps: of a label that the beams say, where the network looks at the step at which it is most
-probably said first: the label's logit plus the logarithm of the attention relative to an even look.
-In logits; the mean of a map's exponential is the exponential of the logit. Of a label that they do
-not say, for which no look is meant, the class activation map of the preliminary classifier, in its
-logits, with its bias in every cell.
+Maps: for a label in the beams, the attention at the step at which it most probably appears first:
+the label's logit plus the logarithm of the attention relative to uniform attention. In logits; the
+mean of the exponential of a map is the exponential of the logit. For a label in no beam, the class
+activation map of the preliminary classifier plus its bias, in that classifier's logits.
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ class OrderFreeRNNConfig(SystemConfig):
     """Order-Free RNN's settings."""
 
     decoder: OrderFreeDecoderConfig = OrderFreeDecoderConfig()
-    """How labels are said one after another."""
+    """The decoder that predicts labels one after another."""
 
     preliminary_weight: float = Field(1.0, gt=0)
     """Weight of the preliminary classifier's loss; the decoder's has 1."""
 
     dropout: float = Field(0.5, ge=0, lt=1)
-    """Share of a projection's numbers that is left out while training."""
+    """Fraction of the projection's units that are dropped in training."""
 
 
 ORDER_FREE_PAPER = TrainConfig(
@@ -70,7 +69,7 @@ ORDER_FREE_PAPER = TrainConfig(
     weight_decay=1e-4,
     schedule="constant",
 )
-"""Ours: of the paper's training nothing is remembered but that it has two stages."""
+"""Ours: of the paper's training only its two stages are recalled."""
 
 RECIPES = (
     cpu_recipe(
@@ -115,17 +114,18 @@ class _Seen(NamedTuple):
 
 
 class OrderFreeRNN(System):
-    """A preliminary classifier, attention, and an LSTM that is taught in an order of its own.
+    """A preliminary classifier, attention, and an LSTM that orders labels by confidence.
 
     Deviations:
-        There is no released code, and the paper was not re-read: widths and rates are from memory,
-        and settings. Each step's labels compete in a softmax with an end, as in CNN-RNN and
-        Yazici et al., where the paper's steps are scores of their own with a threshold to stop at;
-        so that a path has a probability, and 0.5 its meaning. The preliminary classifier is trained
-        along with the rest, not before it, and by its own loss alone: the decoder reads its
-        probabilities and does not move them. The LSTM begins from the pooled photo, and the gate on
-        what is seen is there, as in the code of Yazici et al. A free path that is taught an
-        alignment goes on with its most probable label where it would have ended.
+        There is no released code, and the paper was not re-read: widths and rates are recalled, and
+        are settings. At each step the labels and an end token share a softmax, as in CNN-RNN and
+        Yazici et al.; the paper's steps have independent scores and a threshold to stop at. With a
+        softmax a path has a probability, and a score of 0.5 its meaning. The preliminary classifier
+        is trained together with the rest, not before it, and by its own loss only: no gradient
+        flows from the decoder into its probabilities. The first state of the LSTM is computed from
+        the pooled features, and attended features are gated, as in the code of Yazici et al. In
+        training by alignment, a sampled path that would end early continues with its most probable
+        label.
     """
 
     Config: ClassVar[type[SystemConfig]] = OrderFreeRNNConfig

@@ -3,11 +3,11 @@
 Liu, Zhang, Yang, Su and Zhu. Query2Label: A Simple Transformer Way to Multi-Label Classification.
 2021. https://arxiv.org/abs/2107.10834
 
-Maps: what each cell of the encoder's grid adds to the logit through all decoder layers, in logits,
-exactly, with the layers' gates held at what they were: the attention weights, the scale of all
-norms, which hidden units were on. The rest, which belongs to no cell, stands in every cell; a map
-averages to its logit. In the encoder cells look at one another: a cell also speaks for what it saw
-elsewhere.
+Maps: the exact contribution of each cell of the encoder's grid to the logit through all decoder
+layers, in logits, with the layers linearised at their input: attention weights, scales of the norms
+and active hidden units are kept fixed. What belongs to no cell is added to every cell, so that the
+mean of a map is its logit. The encoder mixes cells by self-attention, so that a cell may also carry
+evidence from elsewhere.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ class Query2LabelConfig(SystemConfig):
     """Query2Label's settings."""
 
     decoder: DecoderConfig = DecoderConfig(width=2048, heads=4, hidden=8192)
-    """The size of its layers; at the backbone's own width the features are taken as they are."""
+    """Size of the layers; features are not projected if the width is that of the backbone."""
 
     encoder_layers: int = Field(1, ge=0, le=12)
-    """Layers in which cells look at one another."""
+    """Number of layers of self-attention between cells."""
 
     decoder_layers: int = Field(2, ge=1, le=12)
-    """Layers in which labels look at cells."""
+    """Number of layers in which labels attend to cells."""
 
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of the layers' numbers that training leaves out at random."""
+    """Fraction of the layers' units that are dropped in training."""
 
 
 QUERY2LABEL_PAPER = TrainConfig(
@@ -121,23 +121,22 @@ RECIPES = (
 
 
 class Query2Label(System):
-    """A transformer whose decoder is asked for each label.
+    """A transformer whose decoder has one query per label.
 
     Deviations:
-        Keys have no bias, which would change nothing. Labels do not look at one another, as the
-        released code has it unless it is told otherwise; here it cannot be.
+        Keys have no bias, which would have no effect. There is no self-attention between labels;
+        in the released code it is optional and off by default.
 
-        ``query2label-paper``: the released loss is ``1000 / L`` times ours, 12.5 for COCO; AdamW's
-        steps do not tell, but for its epsilon of 1e-8. It stays at 11.5 without a slope below a
-        logit of -11.5 for a present label and above 11.5 for an absent one; here it goes on. The
-        batch of 128 is that of the README's command for two processes, of that for one it is 64.
-        The released run ends when nothing was better for 8 of its 80 epochs; this one does not. Its
-        command asks for a Cutout of half the side, which is lost on the way: the hole has a side of
-        -1, which Pillow refuses to draw today; here it is half the side, as it is meant.
-        RandAugment is as for ``ml-decoder-paper``. It trains on all 82,783 photos and tests on all
-        40,504, which is ``--protocol coco2014-all``. The average begins as for
-        ``ml-decoder-paper``, and is what is used; the released code keeps the better of it and of
-        the weights as they are.
+        ``query2label-paper``: the released loss is ``1000 / L`` times ours, 12.5 for COCO, to which
+        AdamW is invariant except for its epsilon of 1e-8. It is constant at 11.5 below a logit of
+        -11.5 for a present label and above 11.5 for an absent one; here it continues. The batch
+        size of 128 is that of the README's command for two processes; the one for a single process
+        has 64. The released run stops after 8 of 80 epochs without improvement; this one does not.
+        Its command requests a Cutout of half the side, but a defect turns that into a side of -1,
+        which Pillow now refuses to draw; here it is half the side, as intended. RandAugment and the
+        start of the average are as for ``ml-decoder-paper``. The code trains on all 82,783 photos
+        and tests on all 40,504 (``--protocol coco2014-all``). The averaged weights are used; the
+        released code keeps the better of both.
     """
 
     Config: ClassVar[type[SystemConfig]] = Query2LabelConfig
@@ -173,7 +172,7 @@ class Query2Label(System):
 
     @property
     def equivariant(self) -> bool:
-        return False  # it knows where in the photo a cell is
+        return False  # positions are encoded
 
     def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)
@@ -196,8 +195,8 @@ class Query2Label(System):
     def _decoded(
         self, features: Tensor, dropout: float = 0.0
     ) -> tuple[Tensor, list[AttentionTrace]]:
-        """The labels' states ``(B, L, D)`` behind the last layer, and what each layer saw."""
-        # Through several layers, what half precision loses shows in the maps.
+        """Compute the labels' last states, ``(B, L, D)``, and the trace of each layer."""
+        # Rounding to half precision in several layers would be visible in the maps.
         with full_precision(features.device):
             cells = self.projection(as_cells(widened(features)))
             place = position_code(features.shape[-2:], cells.shape[-1], like=cells)
@@ -217,9 +216,10 @@ class Query2Label(System):
 
 
 def started(layer: AttentionLayer) -> AttentionLayer:
-    """Draw a layer's first weights as the released code does: Xavier's, attention without biases.
+    """Initialise a layer as the released code does: Xavier, attention without biases.
 
-    It has queries, keys and values as one matrix, three times as high, for which they are smaller.
+    The released code draws queries, keys and values as one matrix of three times the rows, which
+    makes their weights smaller by a factor of ``0.5^0.5``.
     """
     attention = layer.attention
     for part in (attention.queries, attention.keys, attention.values):

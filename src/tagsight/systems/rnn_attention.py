@@ -3,10 +3,9 @@
 Wang, Chen, Li, Xu and Lin. Multi-label Image Recognition by Recurrently Discovering Attentional
 Regions. ICCV 2017. https://arxiv.org/abs/1711.02816
 
-Maps: every cell has the lowest score that any region gives the label, and a share of what the best
-region says more than that: as large as what all regions that look at the cell say more, together.
-In logits; the mean of a map is the logit. Within a part that the same regions look at a map does
-not tell one place from another.
+Maps: the label's lowest region score in every cell, plus a share of the difference to the highest,
+in proportion to the scores of the regions that cover the cell. In logits; the mean of a map is the
+logit. A map is constant where the same regions cover the photo.
 """
 
 from __future__ import annotations
@@ -40,57 +39,57 @@ if TYPE_CHECKING:
 
 
 class LocationConfig(Settings):
-    """What the places of the regions are held to: ``L_S + lambda1 L_A + lambda2 L_P``."""
+    """The loss on the location of regions: ``L_S + lambda1 L_A + lambda2 L_P``."""
 
     weight: float = Field(0.1, ge=0)
-    """Gamma: weight of the whole term, which is a sum over the regions."""
+    """Gamma: weight of the whole term, which is summed over regions."""
 
     largest_scale: float = Field(0.5, gt=0)
-    """Alpha of L_S: side of a region, as a fraction of the photo's, that costs nothing yet."""
+    """Alpha of L_S: largest side of a region without a penalty, as a fraction of the photo's."""
 
     smallest_scale: float = Field(0.1, ge=0)
-    """Beta of L_P: scale below which a region costs something; it also keeps scales positive."""
+    """Beta of L_P: scale below which a region is penalised, which keeps scales positive."""
 
     anchor_weight: float = Field(0.01, ge=0)
-    """Lambda1, of L_A: how strongly regions are drawn to their anchors."""
+    """Lambda1: weight of L_A, the distance of regions from their anchors."""
 
     positive_weight: float = Field(0.1, ge=0)
-    """Lambda2, of L_P."""
+    """Lambda2: weight of L_P."""
 
 
 class RNNAttentionConfig(SystemConfig):
     """RNN-Attention's settings."""
 
     objective: Literal["bce", "softmax_mse"] = "bce"
-    """``softmax_mse`` as published: shares of labels, so that scores only rank a photo's labels."""
+    """``softmax_mse`` as published predicts shares of labels, which only rank a photo's labels."""
 
     regions: int = Field(5, ge=1, le=32)
-    """``K``, how many regions are looked at after the whole photo."""
+    """``K``, the number of regions after the whole photo."""
 
     channels: int = Field(256, gt=0, le=8192)
-    """Channels of the grid that regions are cut from."""
+    """Channels of the grid that regions are sampled from."""
 
     region_side: int = Field(6, ge=2, le=64, multiple_of=2)
-    """Points of a region along each side; a maximum over 2 x 2 halves them."""
+    """Sampling points of a region per side, before a 2 x 2 max pooling."""
 
     hidden: int = Field(512, gt=0, le=8192)
-    """Width of a region's description, of the LSTM and of the layer behind it."""
+    """Width of a region's features, of the LSTM and of the layer after it."""
 
     first_scale: float = Field(1.0, gt=0, le=1)
-    """Side of every region before training, as a fraction of the photo's."""
+    """Initial side of every region, as a fraction of the photo's."""
 
     translation: Literal["tanh", "free"] = "tanh"
-    """Whether ``tanh`` keeps a region's centre on the photo."""
+    """``tanh`` keeps the centre of a region on the photo."""
 
     anchors: Literal["penalty", "offset"] = "penalty"
-    """Whether the anchors draw regions by L_A, or are added to where the network puts them."""
+    """Whether anchors attract regions by L_A, or are offsets of the predicted centres."""
 
     location: LocationConfig = LocationConfig()
-    """What the places of the regions are held to."""
+    """The loss on the location of regions."""
 
     @property
     def probabilities(self) -> bool:
-        """Only with ``bce``: shares of labels cannot say that none is there."""
+        """True with ``bce`` only: shares of labels cannot express that no label is present."""
         return self.objective == "bce"
 
 
@@ -107,7 +106,7 @@ RNN_ATTENTION_PAPER = TrainConfig(
 """As in the port by James-Yip."""
 
 RECURRENT_TRAINING = CPU_TRAINING.model_copy(update={"lr": 2.5e-4, "backbone_lr_factor": 0.8})
-"""At the rate of linear classifiers the regions run into a corner and the LSTM learns nothing."""
+"""At the rate of linear classifiers the regions collapse into a corner; the LSTM does not train."""
 
 RECIPES = (
     cpu_recipe(
@@ -150,13 +149,13 @@ RECIPES = (
 
 
 SMALLEST = 1e-6
-"""Share of the photo; where the regions that count have less on it, all of the photo counts."""
+"""Fraction of the photo; regions that cover less of it count as covering all of it."""
 
 TINY = 1e-30
 
 
 class Look(NamedTuple):
-    """What the regions of ``B`` photos say.
+    """Scores and locations of the regions of ``B`` photos.
 
     Attributes:
         scores: ``(B, K, L)`` float, logits.
@@ -169,27 +168,27 @@ class Look(NamedTuple):
 
 
 class RNNAttention(System):
-    """Regions found by a spatial transformer and an LSTM; the best of them decides a label.
+    """Regions located by a spatial transformer and an LSTM; a label takes its best region's score.
 
-    Points of a region are the centres of its parts, with the photo from -1 to 1
-    (``align_corners=False``), so that a transform is a box; outside the photo its edge goes on.
+    The sampling points of a region are the centres of its parts, with the photo from -1 to 1
+    (``align_corners=False``), so that a transform is a box. Outside the photo its border repeats.
 
     Deviations:
-        ResNet or another encoder instead of VGG-16, its grid projected to the 512 channels of
-        VGG's (``channels``), and one layer from a region to its description instead of fc6 and fc7,
-        as in the port that is public (the authors' code is not), but with a ReLU behind it. The
-        scores are trained by binary cross-entropy unless ``objective`` says ``softmax_mse``: shares
-        of labels in a photo cannot say that none is there, nor that a photo has more labels than
-        another. With ``softmax_mse`` unknown labels have no share, photos without a present label
-        no part; weights and smoothing of labels are not for it. ``tanh`` keeps centres on the photo
-        unless ``translation`` says ``free``. One view of a photo, no crops. Outside the photo the
-        port has 0. Its last four anchors are those at (.5, .5), (.5, -.5), (-.5, .5), (-.5, -.5) in
-        this order; here they go round.
+        The encoder is not VGG-16; its grid is projected to VGG's 512 channels (``channels``), and
+        one layer computes the features of a region instead of fc6 and fc7, as in the public port
+        (the authors' code is not public), but followed by a ReLU. Scores are trained by binary
+        cross-entropy unless ``objective`` is ``softmax_mse``: shares of labels cannot express that
+        none is present, nor that one photo has more labels than another. With ``softmax_mse``
+        unknown labels have no share, photos without a present label are ignored, and weights and
+        smoothing of labels have no effect. ``tanh`` keeps centres on the photo unless
+        ``translation`` is ``free``. A photo has one view, without crops. The port pads the photo
+        with 0. Its last four anchors are (.5, .5), (.5, -.5), (-.5, .5), (-.5, -.5) in this order;
+        here they are in circular order.
 
-        ``rnn-attention-paper``: the port adds up both terms of the loss over the 16 photos of a
-        batch too, which Adam without decay does not tell. Its VGG-16 is frozen; here ResNet-101 is
-        trained. It trains on COCO 2017, calls a label present whose share is at least 0.1 among
-        the ten best, and keeps the epoch with the best CF1 and OF1 on the test photos.
+        ``rnn-attention-paper``: the port also sums both loss terms over the 16 photos of a batch,
+        to which Adam without decay is invariant. Its VGG-16 is frozen; here ResNet-101 is trained.
+        It trains on COCO 2017, predicts those of the ten best labels whose share is at least 0.1,
+        and keeps the epoch with the best CF1 and OF1 on the test photos.
     """
 
     Config: ClassVar[type[SystemConfig]] = RNNAttentionConfig
@@ -217,7 +216,7 @@ class RNNAttention(System):
         self.classifier = nn.Linear(width, len(labels))
         self.localiser = nn.Linear(width, 4)
         for layer in (self.projection, self.description, self.thought):
-            # Torch's own start lets what tells photos apart fade to a hundredth on its way.
+            # With torch's defaults the differences between photos shrink to a hundredth on the way.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
         nn.init.zeros_(self.localiser.weight)
@@ -246,11 +245,11 @@ class RNNAttention(System):
         )
 
     def regions(self, images: Images) -> Tensor:
-        """Where the regions are, in the order in which they are looked at.
+        """Locate the regions, in their order.
 
         Returns:
-            ``(B, K, 4)`` float, left, top, right and bottom as fractions of the photo, cut off at
-            its edges.
+            ``(B, K, 4)`` float, left, top, right and bottom as fractions of the photo, clipped to
+            it.
         """
         return boxes_of(self._look(self.backbone(images)).transforms)
 
@@ -273,7 +272,7 @@ class RNNAttention(System):
         return share_loss(logits, targets, mean=self.config.label_reduction == "mean")
 
     def _look(self, features: Tensor) -> Look:
-        """Look at the whole photo, then at one region after another."""
+        """Process the whole photo, then one region after another."""
         with full_precision(features.device):
             grid = F.relu(class_maps(features, self.projection.weight, self.projection.bias))
             transform = self.whole.expand(grid.shape[0], 4)
@@ -303,9 +302,14 @@ class RNNAttention(System):
 
 
 def anchors(regions: int) -> Tensor:
-    """Where regions are drawn to: ``(K, 2)``, the centre, then evenly on a circle around it.
+    """Place the anchors of the regions: ``(K, 2)``, the centre, then evenly on a circle around it.
 
-    Its radius is half the root of 2: of five regions four are in the middle of a quadrant each.
+    The radius is ``sqrt(0.5)``, so that four of five anchors are the centres of the quadrants.
+
+    Example:
+        >>> anchors(5)[:2]
+        tensor([[0.0000, 0.0000],
+                [0.5000, 0.5000]])
     """
     angles = torch.arange(regions - 1) * (2 * math.pi / max(regions - 1, 1)) + math.pi / 4
     circle = math.sqrt(0.5) * torch.stack([angles.cos(), angles.sin()], 1)
@@ -313,7 +317,7 @@ def anchors(regions: int) -> Tensor:
 
 
 def sampled(features: Tensor, transforms: Tensor, side: int) -> Tensor:
-    """A region of each photo on a grid of its own: ``(B, D, h, w), (B, 4) -> (B, D, side, side)``.
+    """Sample one region per photo: ``(B, D, h, w), (B, 4) -> (B, D, side, side)``.
 
     The spatial transformer without rotation and shear: bilinear at ``scale * point + translation``.
     """
@@ -326,13 +330,18 @@ def sampled(features: Tensor, transforms: Tensor, side: int) -> Tensor:
 
 
 def boxes_of(transforms: Tensor) -> Tensor:
-    """The boxes that transforms cut out of the photo: ``(..., 4) -> (..., 4)`` in [0, 1]."""
+    """Convert transforms to boxes, clipped to the photo: ``(..., 4) -> (..., 4)`` in [0, 1].
+
+    Example:
+        >>> boxes_of(torch.tensor([0.5, 0.5, 0.0, 0.0]))
+        tensor([0.2500, 0.2500, 0.7500, 0.7500])
+    """
     scale, centre = transforms[..., :2].abs(), transforms[..., 2:]
     return ((torch.cat([centre - scale, centre + scale], -1) + 1) / 2).clamp(0, 1)
 
 
 def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
-    """Spread the highest score of each label over the regions that speak for it.
+    """Distribute the highest score of each label over the regions that support it.
 
     Args:
         scores: ``(B, K, L)`` float, logits.
@@ -351,9 +360,9 @@ def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Siz
 
 
 def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -> Tensor:
-    """What places of regions cost: ``L_S + lambda1 L_A + lambda2 L_P``.
+    """Compute the loss on the location of regions: ``L_S + lambda1 L_A + lambda2 L_P``.
 
-    Added up over the regions of a photo, averaged over photos.
+    Summed over the regions of a photo, averaged over photos.
 
     Args:
         transforms: ``(B, K, 4)`` float, scales and translations.
@@ -369,14 +378,14 @@ def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -
 
 
 def share_loss(logits: Tensor, targets: Tensor, *, mean: bool = False) -> Tensor:
-    """Squared error between the softmax over labels and equal shares of those that are present.
+    """Compute the squared error between the softmax over labels and equal shares of present labels.
 
-    Averaged over photos; 0 for a photo without a label that is known to be present.
+    Averaged over photos; 0 for a photo without a present label.
 
     Args:
         logits: ``(B, L)`` float.
         targets: ``(B, L)`` int in {1, 0, -1}; an unknown label has no share.
-        mean: Whether to average over a photo's known labels instead of adding up.
+        mean: Whether to average over the known labels of a photo instead of summing.
     """
     known, present = targets >= 0, targets == 1
     shares = logits.masked_fill(~known, torch.finfo(logits.dtype).min).softmax(1)

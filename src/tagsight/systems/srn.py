@@ -3,9 +3,9 @@
 Zhu, Li, Ouyang, Yu and Wang. Learning Spatial Regularization with Image-level Supervisions for
 Multi-label Image Classification. CVPR 2017. https://arxiv.org/abs/1702.05891
 
-Maps: attention times confidence, times the number of cells, in logits: an exact account of the
-attention's own logit, which a loss of its own holds to the targets, and which the answer is not
-made of. Their cells are those of the stage before the last, half as wide as the last grid's.
+Maps: attention times confidence times the number of cells, in logits. Their mean is exactly the
+attention's own logit, which has a loss of its own and is not part of the prediction. The cells are
+those of the stage before the last, half as wide as those of the last grid.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ class SRNConfig(SystemConfig):
     """SRN's settings."""
 
     channels: int = Field(512, gt=0, le=8192)
-    """Width of the layers that attend, and of those that regularise before the full kernels."""
+    """Width of the attention layers, and of the regularisation before its full-size kernels."""
 
     kernels: int = Field(4, gt=0, le=64)
-    """Full-size kernels on each channel of the regularisation."""
+    """Full-size kernels per channel of the regularisation."""
 
     grid: int = Field(14, gt=0, le=64)
-    """Side of the full-size kernels, in cells; attention of another grid is resized to it."""
+    """Side of the full-size kernels, in cells; attention on another grid is resized to it."""
 
     alpha: float = Field(0.5, ge=0, le=1)
-    """Share of the main network in the logits; the regularisation has the rest."""
+    """Weight of the main network in the logits; the regularisation has the rest."""
 
     attention_from: float = Field(0.25, ge=0, le=1)
-    """Fraction of the training from which attention is trained, and the main network is not."""
+    """Fraction of the training from which only the attention is trained."""
 
     regularisation_from: float = Field(0.5, ge=0, le=1)
-    """Fraction from which the regularisation alone is trained."""
+    """Fraction from which only the regularisation is trained."""
 
     together_from: float = Field(0.75, ge=0, le=1)
     """Fraction from which everything is trained."""
@@ -61,8 +61,8 @@ class SRNConfig(SystemConfig):
         stages = (self.attention_from, self.regularisation_from, self.together_from)
         if list(stages) != sorted(stages):
             msg = (
-                "attention_from, regularisation_from, together_from: expected fractions that do "
-                f"not fall, got {stages}"
+                "attention_from, regularisation_from, together_from: expected fractions in "
+                f"ascending order, got {stages}"
             )
             raise ValueError(msg)
         return self
@@ -116,11 +116,11 @@ Stage = Literal["main", "attention", "regularisation", "together"]
 
 
 class Attended(NamedTuple):
-    """What the attention says of ``B`` images.
+    """Attention and confidence maps of ``B`` images.
 
     Attributes:
-        attention: ``(B, L, h, w)`` float, each label's shares of the cells; they sum to 1.
-        confidence: ``(B, L, h, w)`` float, what a cell says of the label, in logits.
+        attention: ``(B, L, h, w)`` float, each label's weights of the cells, which sum to 1.
+        confidence: ``(B, L, h, w)`` float, logits of the label in each cell.
     """
 
     attention: Tensor
@@ -128,13 +128,13 @@ class Attended(NamedTuple):
 
     @property
     def maps(self) -> Tensor:
-        """``(B, L, h, w)`` float; the mean of a map is the attention's logit."""
+        """``(B, L, h, w)`` float; the mean of a map is its logit in `logits`."""
         cells = self.attention.shape[-2] * self.attention.shape[-1]
         return self.attention * self.confidence * cells
 
     @property
     def logits(self) -> Tensor:
-        """``(B, L)`` float: confidence, averaged by attention."""
+        """``(B, L)`` float, the confidence averaged by attention."""
         return (self.attention * self.confidence).sum((-2, -1))
 
 
@@ -142,14 +142,14 @@ class SRN(System):
     """ResNet with a spatial regularisation net, trained in four stages.
 
     Deviations:
-        The last layer of the attention has no bias, which the softmax would take away. Attention
-        is multiplied by its number of cells before the regularisation, whose first layer could
-        undo it: so its scale does not depend on the grid. A grid that is not ``grid`` wide is
-        resized to it; published is 14 alone. Of an encoder that has no grid of half the last one's
-        stride, or has it within its frozen stages, the last grid is attended to. The authors end a
-        stage when it learns no more; here fractions of the training do. While the main network
-        rests, batch norm that is trained goes on averaging. The convolutions before the softmax
-        over cells have no bias, of which it would take nearly all away.
+        The last layer of the attention has no bias, to which the softmax is invariant. Attention is
+        multiplied by the number of cells before the regularisation, whose first layer could undo
+        it, so that its scale does not depend on the grid. Attention on a grid of another side than
+        ``grid`` is resized; the paper has 14 only. If an encoder has no grid of half the last
+        stride, or has it within its frozen stages, attention uses the last grid. The authors end a
+        stage at a plateau; here stages end at fractions of the training. While the main network is
+        not trained, its trainable batch norm keeps updating its statistics. The convolution before
+        the last one has no bias either, since the softmax over cells would cancel almost all of it.
     """
 
     Config: ClassVar[type[SystemConfig]] = SRNConfig
@@ -194,7 +194,7 @@ class SRN(System):
 
     @property
     def equivariant(self) -> bool:
-        return False  # full-size kernels know where in the photo a cell is
+        return False  # full-size kernels depend on the position of a cell
 
     def forward(self, images: Images) -> Recognition:
         middle, last = self.backbone.grids(images)
@@ -207,7 +207,7 @@ class SRN(System):
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         stage = self.stage(progress)
-        # What rests is computed without a graph: its parameters get no gradient at all.
+        # Parts that are not trained run without a graph, so that their gradients stay None.
         with _learning(stage in {"main", "together"}):
             middle, last = self.backbone.grids(images)
         if stage == "main":
@@ -225,7 +225,7 @@ class SRN(System):
         }
 
     def stage(self, progress: float) -> Stage:
-        """What is trained at a fraction of the training."""
+        """Name the stage at a fraction of the training."""
         if progress < self.config.attention_from:
             return "main"
         if progress < self.config.regularisation_from:
@@ -248,26 +248,25 @@ class SRN(System):
 
 
 class Regularisation(nn.Module):
-    """From the attention of all labels to their logits.
+    """Compute logits from the attention maps of all labels.
 
-    Two layers cell by cell, kernels of the size of the whole grid on each channel, and a linear
-    classifier.
+    Two 1 x 1 layers, kernels of the size of the whole grid per channel, and a linear classifier.
 
     Args:
         config: Widths and the grid.
-        labels: ``L``.
+        labels: Number of labels ``L``.
     """
 
     def __init__(self, config: SRNConfig, labels: int) -> None:
         super().__init__()
         self.grid = config.grid
         width = config.channels
-        # A row for each label, where a convolution would have a column.
+        # One row per label, where the weight of a convolution has one column.
         self.mixing = nn.Parameter(torch.empty(labels, width))
         nn.init.uniform_(self.mixing, -(labels**-0.5), labels**-0.5)
         self.mixing_bias = nn.Parameter(torch.zeros(width))
         self.second = nn.Conv2d(width, width, 1)
-        # A product for each channel; as a grouped convolution it takes many times as long on CPUs.
+        # One product per channel: a grouped convolution is many times slower on CPUs.
         self.full_size = nn.Parameter(torch.empty(width, config.kernels, config.grid, config.grid))
         nn.init.uniform_(self.full_size, -1 / config.grid, 1 / config.grid)
         self.full_size_bias = nn.Parameter(torch.zeros(width * config.kernels))
@@ -289,5 +288,5 @@ class Regularisation(nn.Module):
 
 
 def _learning(learns: bool) -> AbstractContextManager[object]:  # noqa: FBT001
-    """Compute with a graph only where something in it learns."""
+    """Disable gradients for parts that are not trained."""
     return nullcontext() if learns else torch.no_grad()

@@ -3,8 +3,8 @@
 Gong, Jia, Leung, Toshev and Ioffe. Deep Convolutional Ranking for Multilabel Image Annotation.
 ICLR 2014. https://arxiv.org/abs/1312.4894 (WARP is Weston, Bengio and Usunier's, IJCAI 2011).
 
-Maps: as of the linear baseline, in the unit of the ranking scores, whose zero means nothing: maps
-of one photo can be compared with each other. With average pooling a map's mean is the score.
+Maps: class activation maps plus the bias, in ranking scores, which have no meaningful zero: only
+maps of the same photo can be compared. With average pooling the mean of a label's map is its score.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class WARPConfig(SystemConfig):
     """WARP's settings."""
 
     ranking: Literal["exact", "sampled", "softmax", "hinge"] = "exact"
-    """WARP with counted or with ``sampled`` ranks, or the paper's rivals ``softmax``, ``hinge``."""
+    """WARP with exact or ``sampled`` ranks, or the paper's baselines ``softmax`` and ``hinge``."""
 
     violators: Literal["sum", "mean"] = "sum"
-    """Whether ``exact`` adds up a label's violators, as the equation, or averages, as sampling."""
+    """Whether ``exact`` sums over violators, as in the equation, or averages, as sampling does."""
 
     trials: int | None = Field(None, ge=1)
-    """Most absent labels that ``sampled`` draws for a present one; none draws all."""
+    """Maximum number of absent labels that ``sampled`` draws per present one; None draws all."""
 
     label_reduction: Literal["sum", "mean"] = "sum"
     """Whether the loss of a photo is the sum over its present labels or their mean."""
 
     @property
     def probabilities(self) -> bool:
-        """No: the order of labels is all that is trained."""
+        """False: training only orders labels."""
         return False
 
     @model_validator(mode="after")
@@ -55,7 +55,9 @@ class WARPConfig(SystemConfig):
             "label_smoothing": self.label_smoothing != 0,
         }
         if named := [name for name, given in unused.items() if given]:
-            msg = f"{named[0]}: has no meaning for WARP, whose loss is on the order of the labels"
+            msg = (
+                f"{named[0]}: expected the default for WARP, whose loss depends on label order only"
+            )
             raise ValueError(msg)
         return self
 
@@ -99,13 +101,13 @@ class WARP(GridSystem):
     """The linear baseline with a loss on the order of a photo's labels.
 
     Deviations:
-        The paper's network is like AlexNet and has dropout; here it is any encoder. Ranks are
-        counted and not estimated from samples unless ``ranking`` says so. Sampling stands for the
-        mean over the violators of a label and not, as the paper's equation, for their sum:
-        ``violators`` chooses for counted ranks. The paper estimates a rank by the number of all
-        other labels over the number of trials, here it is the number of absent ones. It reports no
-        mAP, only the best three labels on NUS-WIDE: CP 31.7, CR 35.6, OP 48.6, OR 60.5. Scores are
-        no probabilities: decisions are made at thresholds fitted on the validation split.
+        The paper's network resembles AlexNet and has dropout; here it is any encoder. Ranks are
+        exact unless ``ranking`` is ``sampled``. Sampling estimates the mean over the violators of a
+        label, while the paper's equation sums them; ``violators`` chooses for exact ranks. The
+        paper estimates a rank as the number of all other labels divided by the number of trials;
+        here it is the number of absent labels. It reports no mAP, only the best three labels on
+        NUS-WIDE: CP 31.7, CR 35.6, OP 48.6, OR 60.5. Scores are not probabilities: decisions use
+        thresholds fitted on the validation split.
     """
 
     Config: ClassVar[type[SystemConfig]] = WARPConfig
@@ -122,7 +124,7 @@ class WARP(GridSystem):
         return self.classifier.weight, self.classifier.bias
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """How far absent labels come before present ones, as the settings say."""
+        """Compute the ranking loss that the settings choose."""
         config = self.config
         return ranking_loss(
             logits,
