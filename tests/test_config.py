@@ -29,20 +29,17 @@ SETTINGS = [
     *(system.Config for system in SYSTEMS.values()),
 ]
 
-every_type = pytest.mark.parametrize("settings", SETTINGS, ids=lambda kind: kind.__name__)
 
-
-@every_type
-def test_every_setting_has_a_sentence(settings: type[BaseModel]):
-    for name, field in settings.model_fields.items():
-        assert field.description, f"{settings.__name__}.{name}"
-        assert field.description.rstrip().endswith("."), f"{settings.__name__}.{name}"
-
-
-@every_type
-def test_an_unknown_setting_is_refused_by_its_name(settings: type[BaseModel]):
-    with pytest.raises(ValidationError, match=r"learning_rat\n.*Extra inputs are not permitted"):
-        settings.model_validate({"learning_rat": 1})
+def test_every_setting_has_a_sentence_a_default_that_survives_json_and_no_other_name():
+    for settings in SETTINGS:
+        for name, field in settings.model_fields.items():
+            assert (field.description or "").rstrip().endswith("."), f"{settings.__name__}.{name}"
+        with pytest.raises(
+            ValidationError, match=r"learning_rat\n.*Extra inputs are not permitted"
+        ):
+            settings.model_validate({"learning_rat": 1})
+        if settings is not Recipe:
+            assert settings.model_validate_json(settings().model_dump_json()) == settings()
 
 
 def test_settings_are_values():
@@ -53,39 +50,23 @@ def test_settings_are_values():
     assert hash(config) == hash(TrainConfig(lr=0.1))
 
 
-@pytest.mark.parametrize("settings", [k for k in SETTINGS if k is not Recipe])
-def test_defaults_survive_json(settings: type[BaseModel]):
-    assert settings.model_validate_json(settings().model_dump_json()) == settings()
-
-
 @pytest.mark.parametrize(
     ("settings", "values"),
     [
         (BackboneConfig, {"frozen_stages": -1}),
-        (BackboneConfig, {"weights": "clip"}),
         (GraphConfig, {"epsilon": 1.1}),
-        (GraphConfig, {"delta": 1.1}),
         (GraphConfig, {"lr_factor": 0}),
-        (ConsistencyConfig, {"weight": 1.5}),
         (ConsistencyConfig, {"scale": 1}),
-        (ConsistencyConfig, {"transforms": ["rotate"]}),
         (SystemConfig, {"pooling": "sum"}),
-        (SystemConfig, {"loss": "focal"}),
         (AsymmetricConfig, {"gamma_positive": -1}),
-        (AsymmetricConfig, {"margin": 1}),
         (TrainConfig, {"image_size": 31}),
         (TrainConfig, {"epochs": 0}),
         (TrainConfig, {"lr": 0}),
         (TrainConfig, {"crop": 0}),
-        (TrainConfig, {"crop": "ten"}),
         (TrainConfig, {"cutout": 1.5}),
-        (TrainConfig, {"optimizer": "lion"}),
-        (TrainConfig, {"warmup_epochs": -1}),
         (RandAugmentConfig, {"operations": -1}),
         (RandAugmentConfig, {"magnitude": 10}),
-        (RandAugmentConfig, {"probability": 0}),
         (TrainConfig, {"average": 1}),
-        (TrainConfig, {"seed": -1}),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_its_setting(

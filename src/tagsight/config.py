@@ -1,8 +1,8 @@
-"""The settings that decide a result.
+"""Settings that determine the result of a training.
 
-Everything that two comparable runs must agree on is a field of one of these types, with its default
-and a sentence on what it does. What only describes the machine (device, workers, output folder) is
-an argument of the command instead. This module imports no torch: a usage error answers at once.
+Everything that comparable runs must agree on is a field of one of these types, with a default and a
+description. Whatever depends on the machine (device, workers, output folder) is an argument of
+functions and commands instead. This module does not import torch, so that usage errors are fast.
 """
 
 from __future__ import annotations
@@ -18,49 +18,54 @@ Crop = Annotated[float, Field(gt=0, le=1)] | Literal["multi_scale"]
 
 
 class Settings(BaseModel):
-    """Settings are values: frozen, complete, and strict about names they do not know."""
+    """Base of all settings: immutable, with defaults, and without unknown names.
+
+    Example:
+        >>> GraphConfig(epsilon=0.3).model_copy(update={"delta": 0.5}).delta
+        0.5
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class BackboneConfig(Settings):
-    """The image encoder, and how much of it is trained."""
+    """The image encoder, and the part of it that is trained."""
 
     name: str = "efficientnet_lite0"
-    """``efficientnet_lite0``, whose weights come with the package, or any name of timm's."""
+    """``efficientnet_lite0``, whose weights come with the package, or any model of timm."""
 
     weights: Literal["imagenet", "none"] = "imagenet"
-    """``none`` starts from random numbers: only for tests and for proving that it is a bad idea."""
+    """Initial weights; ``none`` is random initialisation, for tests and ablations."""
 
     normalization: Literal["pretrained", "none"] = "pretrained"
-    """``pretrained`` subtracts the mean and divides by the standard deviation of each channel that
-    the encoder's weights were trained with (of ImageNet, mostly); ``none`` takes values in [0, 1]
-    as they are, as CSRA does, and ASL and TResNet, whose weights in timm ask for nothing else."""
+    """``pretrained`` normalises each channel by the mean and standard deviation that the weights
+    were trained with (mostly those of ImageNet); ``none`` keeps values in [0, 1], as CSRA does, and
+    as the weights of ASL and TResNet require."""
 
     frozen_stages: int = Field(4, ge=0)
-    """How many stages, from the photo on, keep their weights; the stem freezes with the first."""
+    """Number of first stages that keep their weights; the stem is frozen with the first."""
 
     freeze_depthwise: bool = True
-    """Whether depthwise convolutions keep their weights; a CPU is slow at their gradient."""
+    """Whether depthwise convolutions keep their weights; CPUs are slow at their gradient."""
 
     freeze_batch_norm: bool = True
-    """Whether batch norm keeps the running statistics and weights it came with."""
+    """Whether batch norm keeps its pretrained statistics and weights."""
 
 
 class GraphLayersConfig(Settings):
-    """The network over a label graph (G-CAM Eq. 7), wherever its edges come from."""
+    """The graph network (G-CAM Eq. 7), for counted and learned label graphs."""
 
     hidden: int = Field(1024, gt=0, le=8192)
     """Width of the layer between word vectors and classifiers."""
 
     activation: Literal["leaky_relu", "relu"] = "leaky_relu"
-    """What stands between the two layers; nothing stands after the second."""
+    """Activation between the two layers; the second has none."""
 
     vectors: Literal["raw", "unit", "centred"] = "centred"
-    """Word vectors as they are, at length 1, or without what all of the labels' share."""
+    """Word vectors ``raw``, normalised to ``unit`` length, or ``centred`` at their mean."""
 
     bias: bool = False
-    """Whether a label has a bias too, at first the log-odds of its frequency; papers have none."""
+    """Whether labels have a bias, initially the log-odds of their frequency; papers have none."""
 
     lr_factor: float = Field(1.0, gt=0)
     """Learning rate of the graph network relative to the run's."""
@@ -70,66 +75,67 @@ class GraphConfig(GraphLayersConfig):
     """The correlation matrix of labels (G-CAM Eqs. 3-6) and the network over it (Eq. 7)."""
 
     epsilon: float = Field(0.4, ge=0, le=1)
-    """Conditional probability below which an edge is noise (Eq. 5)."""
+    """Conditional probability below which an edge is removed (Eq. 5)."""
 
     delta: float = Field(0.2, ge=0, le=1)
-    """Share of a label's new state that comes from its neighbours (Eq. 6); 1 leaves it nothing."""
+    """Weight of the neighbours in a label's new state (Eq. 6); 1 ignores its own state."""
 
     direction: Literal["given_source", "given_target"] = "given_source"
-    """What makes an edge from ``j`` to ``i``: ``P(i given j)`` as released, or ``P(j given i)``."""
+    """Probability that defines an edge from ``j`` to ``i``: ``P(i given j)`` as released, or
+    ``P(j given i)``."""
 
     variant: Literal["paper", "released", "identity", "none"] = "paper"
-    """``released`` is as ML-GCN's code; ablations: ``identity`` has no edges, ``none`` no graph."""
+    """``released`` is ML-GCN's code; ablations: ``identity`` has no edges, ``none`` no graph."""
 
     second_self_loop: bool = False
-    """Whether to add Eq. 2's identity to the ``1 - delta`` that is there already."""
+    """Whether to add the identity of Eq. 2 to the ``1 - delta`` on the diagonal."""
 
 
 class LearnedGraphConfig(GraphLayersConfig):
-    """A label graph that is learned with all else, and the network over it (A-GCN)."""
+    """A learned label graph and the network over it (A-GCN)."""
 
     similarity: Similarity = "softmax"
-    """How two projected word vectors make an edge; ``dot``, the published one, grows with width."""
+    """Similarity of two projected word vectors; ``dot``, the published one, grows with width."""
 
     width: int = Field(1024, gt=0, le=8192)
     """Length of the projections. With ``dot``, edges start near ``width / (4 L)``."""
 
     sparsity: float = Field(0.01, ge=0)
-    """Weight of ``||A - I||_1``: a sum over ``L^2`` entries, at first about ``2 (L - 1)``."""
+    """Weight of ``||A - I||_1``, a sum over ``L^2`` entries that starts near ``2 (L - 1)``."""
 
     similarity_lr_factor: float = Field(4.0, gt=0)
     """Learning rate of the projections relative to the run's."""
 
 
 class ConsistencyConfig(Settings):
-    """How the maps of a photo's views are held together (G-CAM Eqs. 11-13)."""
+    """The consistency loss between the maps of a photo's views (G-CAM Eqs. 11-13)."""
 
     weight: float = Field(0.4, ge=0, le=1)
-    """Lambda of Eq. 13: the share of the consistency loss; the label loss has the rest."""
+    """Lambda of Eq. 13: weight of the consistency loss; the label loss has the rest."""
 
     ramp: float = Field(0.0, ge=0, le=1)
     """Fraction of the training over which lambda grows from 0 to ``weight``."""
 
     transforms: tuple[Transform, ...] = ("flip", "scale")
-    """What makes the views."""
+    """Transforms that make the views."""
 
     views: Literal["all", "each", "one"] = "all"
-    """``all`` combinations (the paper: four), one for ``each`` transform, or ``one`` at random."""
+    """``all`` combinations (four in the paper), one for ``each`` transform, or a random ``one``."""
 
     scale: float = Field(192 / 224, gt=0, lt=1)
     """Side of the small view relative to the large one."""
 
     scale_weight: float = Field(1.0, ge=0)
-    """What the distance between two sizes counts, beside 1 for a view and its flip or turn."""
+    """Weight of the distance between two sizes; that of a view and its flip or turn is 1."""
 
     error: Literal["squared", "norm", "relative"] = "squared"
-    """``squared`` as released, the ``norm`` of Eq. 12, or ``relative`` to the maps' variance."""
+    """``squared`` error as released, ``norm`` of Eq. 12, or ``relative`` to the maps' variance."""
 
     alignment: Literal["bilinear", "nearest"] = "bilinear"
-    """How maps of two sizes meet; ``nearest``, as released, never lets them agree."""
+    """Resampling of maps of two sizes; with ``nearest``, as released, they can never agree."""
 
     detach_classifiers: bool = True
-    """Whether the consistency loss leaves the classifiers alone; shrinking them is a way out."""
+    """Whether the consistency loss does not train the classifiers, which it would shrink to 0."""
 
     @model_validator(mode="after")
     def _has_transforms(self) -> Self:
@@ -146,32 +152,32 @@ class ConsistencyConfig(Settings):
 
 
 class AsymmetricConfig(Settings):
-    """The asymmetric loss: easy labels count less, and absent ones less than present ones."""
+    """The asymmetric loss, which weights easy labels less, and absent less than present ones."""
 
     gamma_positive: float = Field(0.0, ge=0)
-    """Power by which a present label counts less the higher its score."""
+    """Exponent that reduces the weight of present labels with high scores."""
 
     gamma_negative: float = Field(4.0, ge=0)
-    """Power by which an absent label counts less the lower its score."""
+    """Exponent that reduces the weight of absent labels with low scores."""
 
     margin: float = Field(0.05, ge=0, lt=1)
-    """Score up to which an absent label counts nothing."""
+    """Score up to which absent labels have no loss."""
 
     detach_weight: bool = True
-    """Whether these weights have no gradient of their own, as in the released training script."""
+    """Whether no gradient flows through these weights, as in the released training script."""
 
 
 class DecoderConfig(Settings):
-    """The size of layers in which labels look at the cells of a feature grid."""
+    """Size of layers in which labels attend to the cells of a feature grid."""
 
     width: int = Field(768, gt=0, le=8192, multiple_of=4)
     """Length of the vectors of labels and cells."""
 
     heads: int = Field(8, gt=0)
-    """Into how many parts attention cuts them; a divisor of ``width``."""
+    """Number of attention heads, a divisor of ``width``."""
 
     hidden: int = Field(2048, gt=0, le=32768)
-    """Units between the two linear layers that follow attention."""
+    """Units between the two linear layers after the attention."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> Self:
@@ -185,98 +191,99 @@ class DecoderConfig(Settings):
 
 
 class SystemConfig(Settings):
-    """What every system has."""
+    """Settings that every system has."""
 
     backbone: BackboneConfig = BackboneConfig()
     """The image encoder."""
 
     pooling: Pooling = "average"
-    """From feature grid to embedding. With ``average`` a map averages exactly to its logit."""
+    """Pooling of the feature grid. With ``average`` the mean of a map is exactly its logit."""
 
     loss: Literal["binary", "asymmetric"] = "binary"
     """Label loss: binary cross-entropy (Eq. 9), or the asymmetric loss, for many absent labels."""
 
     asymmetric: AsymmetricConfig = AsymmetricConfig()
-    """The asymmetric loss, where ``loss`` chooses it."""
+    """The asymmetric loss, if ``loss`` selects it."""
 
     label_reduction: Literal["sum", "mean"] = "sum"
-    """Whether the label loss of a photo is the sum over labels (Eq. 9) or their mean."""
+    """Whether the label loss of a photo is a sum over labels (Eq. 9) or their mean."""
 
     label_weights: Literal["none", "vac"] = "none"
-    """``vac``: present counts ``exp(1 - r)``, absent ``exp(r)``; ``r`` is the share of photos."""
+    """``vac`` weights present labels by ``exp(1 - r)``, absent ones by ``exp(r)``, where ``r`` is
+    the share of photos with the label."""
 
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    """Score that an absent label is trained towards, and one minus that of a present label."""
+    """Target score of absent labels; that of present labels is 1 minus it."""
 
     @property
     def probabilities(self) -> bool:
-        """Whether the sigmoid of a logit is meant as a probability.
+        """Whether the sigmoid of a logit estimates a probability.
 
-        Otherwise logits only rank photos, and nothing is decided at 0.5.
+        Otherwise logits only rank photos, and a score of 0.5 has no meaning.
         """
         return True
 
     @model_validator(mode="after")
     def _smooths_what_can_be_smoothed(self) -> Self:
-        # Absent labels of low scores count next to nothing, so that the little presence which
-        # smoothing gives them would win: they would be trained towards scores of about 0.4.
+        # Absent labels with low scores have almost no weight, so that the small presence which
+        # smoothing gives them would dominate: their scores would be trained towards about 0.4.
         if self.loss == "asymmetric" and self.label_smoothing:
             msg = (
-                "label_smoothing: expected 0 with the asymmetric loss, which lets go of labels "
-                f"that are certain enough, got {self.label_smoothing}"
+                "label_smoothing: expected 0 with the asymmetric loss, which ignores labels with "
+                f"confident scores, got {self.label_smoothing}"
             )
             raise ValueError(msg)
         return self
 
 
 class RandAugmentConfig(Settings):
-    """RandAugment (Cubuk et al., 2020): random changes of a training photo.
+    """RandAugment (Cubuk et al., 2020): random augmentation of training photos.
 
-    An operation is one of shears, shifts, a turn, brightness, colour, contrast, sharpness,
-    posterising, solarising, stretching and equalising of the levels, or nothing. The defaults are
-    those of the package that ASL, ML-Decoder and Query2Label train with, two operations; it has
-    inverting and a small cutout where torchvision, which makes them here, has nothing.
+    The operations are torchvision's: shears, translations, rotation, brightness, colour, contrast,
+    sharpness, posterise, solarise, autocontrast, equalise and identity. The defaults, with two
+    operations, are those of the package used by ASL, ML-Decoder and Query2Label, which has
+    inversion and a small cutout instead of identity.
     """
 
     operations: int = Field(0, ge=0, le=16)
-    """How many operations are drawn for a photo, one after another; 0 changes nothing."""
+    """Number of operations per photo, applied in sequence; 0 disables augmentation."""
 
     probability: float = Field(0.5, gt=0, le=1)
-    """With which each of them is done."""
+    """Probability of each operation."""
 
     magnitude: int | None = Field(None, ge=1, le=9)
-    """How strong they are; at 9 shears are by 0.3, shifts by 0.45 of the side, turns by 30 degrees.
-    Without a number each operation has a random one."""
+    """Strength of the operations; at 9 shears are by 0.3, translations by 0.45 of the side,
+    rotations by 30 degrees. None draws the strength of each operation."""
 
 
 class TrainConfig(Settings):
-    """How a system is trained, whichever it is."""
+    """Settings of training, the same for all systems."""
 
     image_size: int = Field(224, ge=32, le=2048, multiple_of=32)
-    """Side of the square that every photo is resized to, in pixels: whole cells of the grid."""
+    """Side of the square that photos are resized to, in pixels."""
 
     epochs: int = Field(10, ge=1)
     """Passes over the training photos."""
 
     batch_size: int = Field(32, ge=1)
-    """Photos per step, over all processes; a photo counts once however many views it has."""
+    """Photos per step over all processes; the views of a photo count once."""
 
     optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
-    """``sgd`` has momentum 0.9. ``sgd`` and ``adam`` add the weight decay to the gradient, as an L2
-    penalty, which ``adam`` then rescales with it; ``adamw`` takes it from the weights instead."""
+    """``sgd`` has a momentum of 0.9. ``sgd`` and ``adam`` add the weight decay to the gradient, as
+    an L2 penalty; ``adamw`` subtracts it from the weights."""
 
     lr: float = Field(1e-3, gt=0)
-    """Highest learning rate, of the new layers."""
+    """Maximum learning rate, that of the new layers."""
 
     backbone_lr_factor: float = Field(1.0, ge=0)
     """Learning rate of the backbone relative to ``lr``."""
 
     weight_decay: float = Field(0.01, ge=0)
-    """Share of a parameter that decays, per step and unit of learning rate."""
+    """Weight decay, per step and unit of learning rate."""
 
     decayed_parameters: Literal["all", "weights"] = "weights"
-    """What ``weight_decay`` is for: ``all`` parameters, or ``weights`` alone, those of two or more
-    dimensions, so that biases and the factors of norms do not decay."""
+    """Parameters that decay: ``all``, or only ``weights`` of two or more dimensions, without biases
+    and norms."""
 
     schedule: Literal["constant", "step", "one_cycle"] = "one_cycle"
     """``step`` decays every ``decay_every`` epochs; ``one_cycle`` rises, then falls to 0."""
@@ -291,40 +298,39 @@ class TrainConfig(Settings):
     """Fraction of the training over which ``one_cycle`` rises."""
 
     warmup_epochs: float = Field(0.0, ge=0)
-    """Epochs over which ``constant`` and ``step`` rise linearly to ``lr``; of ``n`` steps the first
-    is taken at ``lr / n``. Decays are counted from the beginning, not from the end of the rise."""
+    """Epochs over which ``constant`` and ``step`` rise linearly to ``lr``, from ``lr / n`` at the
+    first of ``n`` steps. Decays are counted from the start of training."""
 
     cycle_momentum: bool = False
-    """Whether ``one_cycle`` lowers the momentum (of Adam: beta 1) from 0.95 to 0.85 while the rate
-    rises, and raises it again; otherwise it is 0.9."""
+    """Whether ``one_cycle`` moves the momentum (Adam's beta 1) from 0.95 to 0.85 and back, against
+    the learning rate; otherwise it is 0.9."""
 
     clip_norm: float | None = Field(None, gt=0)
-    """Largest length of the gradient, if any."""
+    """Maximum norm of the gradient; None does not clip."""
 
     crop: Crop = 1.0
-    """Random rectangle of a photo that is resized to the square. A number is the least share of the
-    photo's area that it has, at an aspect of 3:4 to 4:3 (``RandomResizedCrop``); 1 shows the whole
-    photo. ``multi_scale``: 0.5 to 1 of the shorter side at one of 13 places, as ML-GCN."""
+    """Random crop of a photo, resized to the square. A number is the minimum share of the area, at
+    an aspect ratio of 3:4 to 4:3 (``RandomResizedCrop``); 1 uses the whole photo. ``multi_scale``
+    crops 0.5 to 1 of the shorter side at one of 13 places, as ML-GCN."""
 
     cutout: float = Field(0.0, ge=0, le=1)
-    """Side of a square of one colour that covers part of a photo, relative to the photo's side."""
+    """Side of a square that is erased from a photo, as a fraction of the photo's side."""
 
     rand_augment: RandAugmentConfig = RandAugmentConfig()
-    """Random changes of colours and geometry."""
+    """Random changes of colour and geometry."""
 
     random_flip: bool = False
-    """Whether half of the photos are mirrored before the views are made."""
+    """Whether half of the photos are mirrored, before views are made."""
 
     selection: Literal["best", "last"] = "best"
-    """Which epoch is kept: the ``best`` on the validation photos, or the ``last`` without any
-    selection. With ``last`` no photos are taken out of ``train`` for validation; if there are none
-    otherwise, thresholds are 0.5."""
+    """The epoch that is kept: the ``best`` on the validation photos, or the ``last``. With ``last``
+    no photos are held out of ``train``; without other validation photos, thresholds are 0.5."""
 
     average: float = Field(0.0, ge=0, lt=1)
-    """Decay per step of the exponential moving average of the weights; 0 keeps none."""
+    """Decay per step of an exponential moving average of the weights; 0 disables it."""
 
     seed: int = Field(0, ge=0)
-    """Decides the first weights, the order of the photos, the crops and the views."""
+    """Seed of initial weights, order of photos, crops and views."""
 
     @model_validator(mode="after")
     def _has_one_rise(self) -> Self:
@@ -349,34 +355,44 @@ class TrainConfig(Settings):
         return self
 
     def steps_per_epoch(self, photos: int) -> int:
-        """Count the batches of an epoch; photos that fill none wait, unless there are no others."""
+        """Count the batches of an epoch; incomplete batches are dropped, except an only one.
+
+        Example:
+            >>> TrainConfig(batch_size=32).steps_per_epoch(100)
+            3
+        """
         return max(1, photos // self.batch_size)
 
     def steps(self, photos: int) -> int:
-        """Count the steps of a run over so many training photos."""
+        """Count the steps of a run over this number of training photos.
+
+        Example:
+            >>> TrainConfig(batch_size=32, epochs=2).steps(100)
+            6
+        """
         return self.epochs * self.steps_per_epoch(photos)
 
 
 class Recipe(Settings):
-    """A system with all its settings, and where they come from."""
+    """A system with all its settings and their source."""
 
     name: str
-    """What ``--recipe`` calls it."""
+    """Name of the recipe."""
 
     system: str
-    """A key of ``tagsight.systems.SYSTEMS``."""
+    """Name of the system, a key of ``SYSTEMS``."""
 
     settings: SerializeAsAny[SystemConfig]
     """The system's own settings."""
 
     training: TrainConfig
-    """How it is trained."""
+    """Settings of training."""
 
     source: str
-    """Where the settings come from: a paper and its section, released code, or our own trials."""
+    """Source of the settings: a paper and section, released code, or our own trials."""
 
     expectation: str
-    """What to expect of it: score, data, resolution and time, with their origin."""
+    """Expected score, with data, resolution and source."""
 
     use: str = ""
     """When to choose it, in a few words."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from channels import channels_model
 from tiny import tiny_system
@@ -32,33 +31,32 @@ def card(pooling: str = "average", name: str = "resnet") -> str:
     return model_card(system, LABELS, decision, recipe, FACTS)
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "# channels: which of 2 labels are in a photo, and where",
-        "| cat | 0.250 | 30 | 34 |",
-        "| a\\|b | 1.000 | 4, fewer than 20 | 35 |",
-        "| not in mAP, as no training photo has it | dog |",
-        "| labels that fewer than 20 of these photos have | cat 3 |",
-        "- seconds: 12.35",
-        "- resolution: photos warped to 32 x 32 pixels",
-        "- system: channels (https://arxiv.org/abs/1512.03385)",
-        "| photos | train 35, val 9 |",
-        "| split file hash | c0ffee |",
-        "| mAP | 61.23 |",
-        "The model was chosen on this split, so a test split will give less.",
-        "- Labels with few training photos: a\\|b (4).",
-    ],
-)
-def test_the_card_says(line: str):
-    assert line in card().splitlines()
+LINES = [
+    "# channels: which of 2 labels are in a photo, and where",
+    "| cat | 0.250 | 30 | 34 |",
+    "| a\\|b | 1.000 | 4, fewer than 20 | 35 |",
+    "| not in mAP, as no training photo has it | dog |",
+    "| labels that fewer than 20 of these photos have | cat 3 |",
+    "- seconds: 12.35",
+    "- resolution: photos resized to 32 x 32 pixels",
+    "- system: channels (https://arxiv.org/abs/1512.03385)",
+    "| photos | train 35, val 9 |",
+    "| split file hash | c0ffee |",
+    "| mAP | 61.23 |",
+    "The model was selected on this split, so a test split will give less.",
+    "- Labels with few training photos: a\\|b (4).",
+]
+
+
+def test_the_card_says_what_the_model_is_how_it_was_trained_and_what_it_is_worth():
+    assert not set(LINES) - set(card().splitlines())
 
 
 def test_the_card_of_a_system_that_remembers_speaks_of_no_training():
     system = tiny_system("knn", labels=LABELS)
     recipe = channels_model().recipe.model_copy(update={"settings": system.config})
     text = model_card(system, LABELS, Decision(np.full(2, 0.5), 1.0), recipe, FACTS)
-    assert "- nothing is trained: the model remembers the training photos" in text
+    assert "- nothing is trained: the model stores features of the training photos" in text
     assert "batches of" not in text
 
 
@@ -68,5 +66,5 @@ def test_the_card_says_whether_maps_add_up():
 
 
 def test_the_card_says_where_scores_only_rank():
-    assert "no probabilities" not in card()
-    assert "Scores are no probabilities" in card(name="warp")
+    assert "not probabilities" not in card()
+    assert "Scores are not probabilities" in card(name="warp")

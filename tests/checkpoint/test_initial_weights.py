@@ -53,7 +53,7 @@ def test_label_parameters_are_just_those_with_a_row_for_each_label(name: str):
     ].label_parameters & few.keys()
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", ["gcam", "knn"])
 def test_the_same_labels_get_the_same_weights(name: str):
     trained, system = model(name), tiny_system(name)
     with torch.no_grad():
@@ -68,8 +68,7 @@ def test_the_same_labels_get_the_same_weights(name: str):
     assert said == "backbone and 5 of 5 labels start from a model"
 
 
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(("name", "bias"), [*((name, True) for name in SYSTEMS), ("gcam", False)])
 def test_labels_are_matched_by_name_and_new_ones_stay_as_they_were(name: str, bias: bool):
     graph = {"graph": {"hidden": 32, "bias": bias}}
     settings = graph if "graph" in SYSTEMS[name].Config.model_fields else {}

@@ -83,7 +83,7 @@ def test_a_changed_recipe_says_so_but_another_seed_is_the_same_recipe():
         ),
         ({"system": {"epsilon": "1"}}, r"did you mean --system.graph.epsilon\?"),
         ({"system": {"lr": "1"}}, r"did you mean --training.lr\?"),
-        ({"system": {"qqqqqqqqqqqq": "1"}}, "'gcam-paper' in `tagsight.recipes()` lists them"),
+        ({"system": {"qqqqqqqqqqqq": "1"}}, r"'gcam-paper' in `tagsight.recipes\(\)` lists them"),
         (
             {"system": {"graph": "1"}},
             "--system.graph: expected one of its settings, such as --system.graph.hidden",

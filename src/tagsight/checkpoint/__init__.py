@@ -1,4 +1,4 @@
-"""What a trained model is on disk: weights, settings, card, decision and thresholds.
+"""Model folders: weights, settings, card, decision rule and thresholds of trained systems.
 
 May import systems and what lies below it.
 """

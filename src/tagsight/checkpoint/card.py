@@ -1,4 +1,4 @@
-"""The README of a model folder: what the model is, what it is worth, and what it is not."""
+"""The README of a model folder: training, measured quality and limits of the model."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ _HEADINGS = {
     "validation": "Measured on the validation split, in percent",
 }
 _NOTES = {
-    "best": "The model was chosen on this split, so a test split will give less.\n",
-    "last": "No epoch was chosen on this split; thresholds and temperature were fitted to it.\n",
+    "best": "The model was selected on this split, so a test split will give less.\n",
+    "last": "No epoch was selected on this split; thresholds and temperature were fitted to it.\n",
 }
 _INPUT = {
-    "pretrained": "values normalised as for the backbone's first weights",
+    "pretrained": "values normalised as for the backbone's initial weights",
     "none": "values in [0, 1], not normalised",
 }
 _ONLY_RANKS = (
-    "- Scores are no probabilities: this system learns which photos and labels come first, so that "
-    "0.5 means nothing, 'all' in an evaluation is decided by the thresholds, and there is no "
-    "calibration error."
+    "- Scores are not probabilities: this system only learns to rank, so that 0.5 has no meaning, "
+    "'all' in an evaluation uses the thresholds, and there is no calibration error."
 )
 
 
@@ -46,11 +45,11 @@ def model_card(
     """Write the card of a model, in Markdown.
 
     Args:
-        system: As built from ``recipe`` and ``labels``.
-        labels: With the counts over the training photos.
+        system: The trained system.
+        labels: Its labels, with their counts over the training photos.
         decision: Thresholds and temperature.
-        recipe: How the system was trained.
-        facts: Plain values, or one level of groups of them, under names that say what they are.
+        recipe: The recipe it was trained with.
+        facts: Plain values by name, or one level of groups of them.
     """
     sections = {
         "What it recognises": _label_table(labels, decision),
@@ -79,7 +78,7 @@ def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
         "A label is reported where its score, the sigmoid of its logit divided by the temperature "
         f"{decision.temperature:.3f}, reaches its threshold; a threshold of 1 means never.",
         "",
-        "| label | threshold | training photos with it | of so many where it is known |",
+        "| label | threshold | training photos with it | training photos where it is known |",
         "| --- | --- | --- | --- |",
         *(
             f"| {text(name)} | {t:.3f} | {_count(count)} | {known} |"
@@ -98,14 +97,18 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- system: {recipe.system} ({system.paper})",
         f"- recipe: {text(recipe.name)}; its source: {text(recipe.source)}",
         f"- expectation stated by the recipe: {text(recipe.expectation)}",
-        f"- backbone: {backbone.name}, first weights: {backbone.weights}",
-        f"- resolution: photos warped to {training.image_size} x {training.image_size} pixels",
+        f"- backbone: {backbone.name}, initial weights: {backbone.weights}",
+        f"- resolution: photos resized to {training.image_size} x {training.image_size} pixels",
         f"- input: {_INPUT[backbone.normalization]}",
-        "- nothing is trained: the model remembers the training photos"
+        "- nothing is trained: the model stores features of the training photos"
         if system.remembers
         else f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
         f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
-        *(["- no selection: the last epoch is kept"] if training.selection == "last" else []),
+        *(
+            ["- no selection of an epoch: the last one is kept"]
+            if training.selection == "last"
+            else []
+        ),
         *(
             f"- {text(_words(name))}: {text(_shown(value))}"
             for name, value in facts.items()
@@ -130,7 +133,7 @@ def _groups(recipe: Recipe, facts: Mapping[str, object]) -> dict[str, list[str]]
 
 
 def _rows(group: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """A table's rows; labels that stay out of a mean have one for each reason."""
+    """Yield a table's rows; labels excluded from a mean have one row per reason."""
     for key, value in group.items():
         if key == "left_out" and isinstance(value, dict):
             for reason, names in value.items():
@@ -156,11 +159,11 @@ def _limits(
     counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
     rare = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
     return [
-        "- It knows no other labels; on photos unlike the training photos its scores mean little.",
-        f"- What is small in a photo of {recipe.training.image_size} pixels is easily missed.",
-        f"- Scores are to be compared with the thresholds; {_fitting(recipe, facts)}",
+        "- It knows no other labels; scores of photos unlike the training photos are unreliable.",
+        f"- Objects that are small at {recipe.training.image_size} pixels are easily missed.",
+        f"- Compare scores with the thresholds; {_fitting(recipe, facts)}",
         *([] if system.probabilities else [_ONLY_RANKS]),
-        "- A map shows what the score comes from, which need not be the object: "
+        "- A map shows where the score comes from, which need not be the object: "
         + (
             "its mean is the label's logit, exactly."
             if system.maps_add_up
@@ -172,10 +175,10 @@ def _limits(
 
 def _fitting(recipe: Recipe, facts: Mapping[str, object]) -> str:
     if "calibration" in facts:
-        return "these and the temperature were fitted in the calibration that is recorded above."
+        return "these and the temperature were fitted in the calibration recorded above."
     if recipe.training.selection == "last" and "validation" not in facts:
         return (
-            "there were no photos to fit these and the temperature to: they are 0.5 and 1, and "
+            "there were no photos to fit these and the temperature to: they are 0.5 and 1; "
             "'tagsight calibrate' fits them to photos that the model has not seen."
         )
     return "these and the temperature were fitted on the validation split."

@@ -1,4 +1,4 @@
-"""The files of a model folder: which they are, where they are, and what ``config.json`` says."""
+"""The files of a model folder, and the content of ``config.json``."""
 
 from __future__ import annotations
 
@@ -22,63 +22,63 @@ if TYPE_CHECKING:
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 FORMAT = 1
-"""Raised whenever an older tagsight would misread what this one writes."""
+"""Increased whenever older versions of tagsight would misread a new folder."""
 
 LARGEST_CONFIG = 2**23
-"""Bytes: a label with its name, threshold and metrics takes some hundred."""
+"""Bytes; a label with its name, threshold and metrics takes a few hundred."""
 
 _PICKLES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"})
-"""Endings of files that others keep weights in, by ``pickle``."""
+"""Suffixes of weight files that use ``pickle``."""
 
 
 class Preprocessing(Settings):
-    """From a photo to the system's input."""
+    """Preprocessing of photos."""
 
     image_size: int
     """Side of the square, in pixels."""
 
     resize: Literal["warp"] = "warp"
-    """Of the whole photo, whatever its aspect: `tagsight.loading.transforms.warp`."""
+    """Resizes the whole photo to the square, without keeping its aspect ratio."""
 
 
 class ModelConfig(Settings):
-    """All of a model that is not a tensor: the content of ``config.json``."""
+    """Content of ``config.json``: all of a model that is not a tensor."""
 
     format: Literal[1] = 1
-    """Version of this description."""
+    """Version of this format."""
 
     tagsight: str
-    """Version of the package that wrote it."""
+    """Version of the package that wrote the folder."""
 
     labels: tuple[str, ...]
-    """Names, in the order of the system's outputs."""
+    """Names of the labels, in the order of the outputs."""
 
     recipe: dict[str, JsonValue]
-    """A `Recipe`, which its system understands."""
+    """The `Recipe` of the system, as plain values."""
 
     system_class: str = Field("", max_length=1000)
-    """Module and class of the system, to say what is missing where they are; never imported."""
+    """Module and class of the system, for messages; never imported."""
 
     decision: dict[str, JsonValue]
-    """A `Decision`."""
+    """The `Decision`, as plain values."""
 
     preprocessing: Preprocessing
-    """What is done to a photo."""
+    """How photos are preprocessed."""
 
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """Digest of the weights file."""
+    """SHA-256 of the weights file, hexadecimal."""
 
     facts: dict[str, JsonValue]
-    """Where the model comes from and what it is worth."""
+    """Recorded data, split and metrics."""
 
     _labels_are_names = field_validator("labels")(check_labels)
 
 
 def check_replaceable(folder: Path) -> None:
-    """See that a model written here replaces a model or nothing.
+    """Check that a model written here would replace a model or nothing.
 
     Raises:
-        DataError: If something else is there.
+        DataError: If the folder holds anything else.
     """
     if folder.exists() and not folder.is_dir():
         msg = f"expected a folder for the model, got the file {folder}"
@@ -86,16 +86,16 @@ def check_replaceable(folder: Path) -> None:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / CONFIG).is_file():
         msg = (
             f"expected a model folder, an empty one or none at {folder}, "
-            "got a folder with other files; choose another place for the model"
+            "got a folder with other files; choose another `out`"
         )
         raise DataError(msg)
 
 
 def model_folder(path: Path) -> Path:
-    """Where the files of a model are.
+    """Locate the files of a model.
 
     Raises:
-        DataError: If they are not all there; pickles are refused by name.
+        DataError: If a file is missing; the message names pickles.
     """
     folder = surviving_folder(path)
     if not folder.exists():
@@ -115,17 +115,17 @@ def model_folder(path: Path) -> Path:
 
 
 def _file_for_folder(file: Path) -> DataError:
-    """The error for a file in the place of a model folder; its name alone says what it is.
+    """Explain why a file is not a model folder, judging by its name.
 
-    What it begins with does not: a safetensors file begins with the length of its header, which may
-    be any bytes, also those that a pickle begins with.
+    Its first bytes cannot tell: a safetensors file begins with the length of its header, which may
+    equal the first bytes of a pickle.
     """
     if (described := file.with_suffix(".xml")).is_file() and file.suffix.lower() == ".bin":
         return DataError(f"expected a model, got the weights {file}; did you mean {described}?")
     if file.suffix.lower() in _PICKLES:
         msg = (
             f"refusing to load a pickle, which may run any code: {file}; "
-            "expected a model folder as 'tagsight train' writes it"
+            "expected a model folder as `tagsight.train()` writes it"
         )
         return DataError(msg)
     return DataError(f"expected a model folder, got the file {file}; did you mean {file.parent}?")
@@ -133,7 +133,7 @@ def _file_for_folder(file: Path) -> DataError:
 
 @contextmanager
 def about(file: Path) -> Iterator[None]:
-    """Make errors within the block say which file they are about, as `DataError`."""
+    """Raise errors of the block as `DataError` that name the file."""
     try:
         yield
     except ValidationError as error:
@@ -148,7 +148,7 @@ def read_config(file: Path) -> ModelConfig:
     """Read ``config.json``.
 
     Raises:
-        DataError: If it is too large, no JSON, of a later format, or not as expected.
+        DataError: If it is too large, not JSON, of a newer format, or malformed.
     """
     if (size := file.stat().st_size) > LARGEST_CONFIG:
         msg = f"expected at most {LARGEST_CONFIG:,} bytes in {file}, got {size:,}"
@@ -168,7 +168,7 @@ def read_config(file: Path) -> ModelConfig:
 
 
 def check_preprocessing(preprocessing: Preprocessing, recipe: Recipe) -> None:
-    """See that the model is used as it was trained.
+    """Check that preprocessing and recipe agree.
 
     Raises:
         DataError: If the image sizes differ.

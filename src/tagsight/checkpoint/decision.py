@@ -1,4 +1,4 @@
-"""The decision rule: from a label's logit to its score, and from its score to yes or no."""
+"""The decision rule: from a label's logit to its score, and from the score to a prediction."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ if TYPE_CHECKING:
 
 Strictness = Literal["more", "balanced", "sure"]
 ODDS: dict[Strictness, float] = {"more": 1 / 3, "balanced": 1.0, "sure": 3.0}
-"""By how much the odds of a label must be higher than those of its threshold."""
+"""Factor of the odds of a threshold."""
 
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """Which labels a photo has, by their logits.
+    """Thresholds and temperature, which turn logits into scores and predicted labels.
 
-    Everything happens in NumPy and in float64, so that every device and runtime decides alike.
+    Computed with NumPy in float64, so that all devices and runtimes decide alike.
 
     Args:
-        thresholds: ``(L,)`` float in [0, 1], the score from which on a label is predicted; 1 means
-            never.
-        temperature: What logits are divided by, above 0.
+        thresholds: ``(L,)`` float in [0, 1], the lowest score at which a label is predicted; 1
+            means never.
+        temperature: Divisor of the logits, above 0.
 
     Raises:
         DataError: If a value is out of its range or not finite.
+
+    Example:
+        >>> decision = Decision(np.array([0.5, 0.9]), temperature=2.0)
+        >>> scores = decision.scores([0.0, 2.0])
+        >>> scores.round(2).tolist(), decision.predicted(scores).tolist()
+        ([0.5, 0.73], [True, False])
     """
 
     thresholds: NDArray[np.float64]
@@ -56,15 +62,17 @@ class Decision:
 
     @classmethod
     def default(cls, size: int) -> Self:
-        """What applies to ``size`` labels before anything is fitted: a score of 0.5, logit 0."""
+        """Make the decision for ``size`` labels before fitting: thresholds of 0.5."""
         return cls(np.full(size, 0.5))
 
     def at(self, strictness: Strictness) -> Self:
-        """A decision that wants more or less of a label than this one, by its odds.
+        """Multiply the odds of all thresholds: by 3 for ``sure``, by 1/3 for ``more``.
 
-        With ``sure`` a label needs three times the odds of its threshold, with ``more`` a third of
-        them will do: of a threshold of 0.5 it makes 0.75 and 0.25. Labels that are never predicted
-        are not.
+        A threshold of 0.5 becomes 0.75 or 0.25. Labels that are never predicted stay so.
+
+        Example:
+            >>> Decision.default(1).at("sure").thresholds
+            array([0.75])
         """
         factor = ODDS[strictness]
         odds = factor * self.thresholds
@@ -72,9 +80,9 @@ class Decision:
         return replace(self, thresholds=np.where(self.thresholds < 1, thresholds, 1.0))
 
     def extended(self, count: int) -> Self:
-        """This decision with ``count`` more labels behind, of which there is nothing to fit to.
+        """Append ``count`` labels without data to fit thresholds to.
 
-        Their threshold is the median of those of the labels that may be predicted, 0.5 if there are
+        Their threshold is the median over the labels that may be predicted, or 0.5 if there are
         none.
         """
         usable = self.thresholds[self.thresholds < 1]
@@ -82,15 +90,15 @@ class Decision:
         return replace(self, thresholds=np.append(self.thresholds, [middle] * count))
 
     def scores(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Scores ``(..., L)`` float64 in [0, 1], ranked as the logits ``(..., L)`` are."""
+        """Convert logits ``(..., L)`` to scores ``(..., L)``, float64 in [0, 1]."""
         return sigmoid(np.asarray(logits, np.float64) / self.temperature)
 
     def predicted(self, scores: ArrayLike) -> NDArray[np.bool_]:
-        """Decide by the scores: ``(..., L)`` float to ``(..., L)`` bool."""
+        """Predict labels from scores: ``(..., L)`` float to ``(..., L)`` bool."""
         return (np.asarray(scores, np.float64) >= self.thresholds) & (self.thresholds < 1)
 
     def as_dict(self, names: Sequence[str]) -> dict[str, object]:
-        """As plain data, each of the ``L`` thresholds under its label's name."""
+        """Convert to plain data, with each of the ``L`` thresholds under its label's name."""
         thresholds = dict(zip(names, self.thresholds.tolist(), strict=True))
         return {"temperature": self.temperature, "thresholds": thresholds}
 
@@ -99,7 +107,7 @@ class Decision:
         """Read what `as_dict` wrote, for the labels in this order.
 
         Raises:
-            DataError: If anything is missing, superfluous, not a number or out of its range.
+            DataError: If a value is missing, unexpected, not a number or out of its range.
         """
         match data:
             case {"temperature": temperature, "thresholds": Mapping() as thresholds}:
@@ -119,5 +127,5 @@ class Decision:
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From log-odds to probabilities, to full precision also of the smallest."""
+    """Convert log-odds to probabilities, precise also for the smallest."""
     return np.exp(-np.logaddexp(0, -values))

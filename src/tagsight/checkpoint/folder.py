@@ -1,9 +1,9 @@
-"""The model folder: weights, settings and decision rule of a trained system, and nothing unpickled.
+"""Model folders: weights, settings and decision rule of a trained system, without pickles.
 
 ``model.safetensors`` holds the state of the system and, under ``labels.``, the tensors of its
-`LabelSpace`; ``config.json`` all that is not a tensor; ``README.md`` says it to people. The three
-are written together or not at all, and ``config.json`` knows the digest of the weights, so that
-files of two models are not taken for one.
+`LabelSpace`; ``config.json`` holds all that is not a tensor; ``README.md`` is the model card. The
+three are written atomically, and ``config.json`` has the digest of the weights, so that files of
+different models cannot be mixed.
 """
 
 from __future__ import annotations
@@ -53,26 +53,26 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
 
 LONGEST_VECTOR = 2**14
-"""Of a word; GloVe's are 300 long."""
+"""Maximum length of a word vector; GloVe's have 300 numbers."""
 
 LARGEST_SIDE = 2048
-"""Of photos as a system may see them, in pixels."""
+"""Maximum side of resized photos, in pixels."""
 
 _LABELS = "labels."
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedModel:
-    """What a model folder holds.
+    """A model read from its folder.
 
     Args:
-        system: In evaluation mode, on the device that was asked for.
-        labels: What the system was built with.
+        system: The system in evaluation mode, on the requested device.
+        labels: The labels it was built for.
         decision: Thresholds and temperature.
-        recipe: How it was trained.
-        facts: What else was recorded: hashes of data and split, metrics.
-        digest: Of the weights, hexadecimal SHA-256.
-        folder: Where it was read, if it was.
+        recipe: The recipe it was trained with.
+        facts: Other records: hashes of data and split, metrics.
+        digest: SHA-256 of the weights, hexadecimal.
+        folder: The folder it was read from, if any.
     """
 
     system: System
@@ -84,17 +84,17 @@ class LoadedModel:
     folder: Path | None = None
 
     def to(self, device: torch.device) -> LoadedModel:
-        """The same model on a device."""
+        """Move the system to a device and return the model."""
         return replace(self, system=self.system.to(device))
 
     def at(self, image_size: int) -> LoadedModel:
-        """The same model, which sees photos at another size than in training.
+        """Return the model with another image size than in training.
 
         Args:
             image_size: Side of the square that photos are resized to, in pixels.
 
         Raises:
-            DataError: If it is not a multiple of the encoder's stride, or too large.
+            DataError: If the size is not a multiple of the encoder's stride, or too large.
         """
         stride = self.system.backbone.stride
         if image_size % stride or not 0 < image_size <= LARGEST_SIDE:
@@ -115,25 +115,35 @@ def save_model(
     recipe: Recipe,
     facts: Mapping[str, object],
 ) -> None:
-    """Write a model folder, in the place of the one that may be there.
+    """Write a model folder, replacing an earlier one.
 
-    A crash at any moment leaves a complete folder, the new one or the one before. Other files in
-    the folder stay.
+    After a crash at any moment the folder is complete: either the new or the old model. Other files
+    in the folder are kept.
 
     Args:
         folder: Created with its parents.
-        system: As built from ``recipe`` and ``labels``, trained.
-        labels: What the system was built with.
+        system: The trained system, as built from ``recipe`` and ``labels``.
+        labels: The labels it was built for.
         decision: Thresholds and temperature for the labels.
-        recipe: How the system was trained.
+        recipe: The recipe it was trained with.
         facts: Plain values under names such as ``data`` and ``validation``; numbers that are not
-            finite are recorded as null.
+            finite are stored as null.
 
     Raises:
-        DataError: If something else than a model folder is there.
+        DataError: If the folder holds something other than a model.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.tensor([[1, 0], [0, 1]]))
+        >>> system, folder = build_system(RECIPES["resnet-cpu"], labels), Path(mkdtemp()) / "model"
+        >>> save_model(folder, system, labels, Decision.default(2), RECIPES["resnet-cpu"], {})
+        >>> load_model(folder).labels.names
+        ('dog', 'sky')
     """
     check_replaceable(folder)
-    # Numbers that JSON does not have become null rather than the end of a training.
+    # NaN and infinity, which JSON lacks, become null: a strict encoder would end the training here.
     plain = json.loads(json.dumps(facts), parse_constant=lambda _: None)
     with replacing_folder(folder) as new:
         save_file(_tensors(system, labels), new / WEIGHTS)
@@ -157,11 +167,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     """Read a model folder; nothing in it can run code.
 
     Args:
-        folder: As `save_model` wrote it.
-        device: Where the system is to be.
+        folder: A folder that `save_model` wrote.
+        device: The device of the system.
 
     Raises:
-        DataError: If the folder is none, incomplete, damaged, changed, or of a later format.
+        DataError: If it is not a model folder, incomplete, damaged, modified or of a newer format.
     """
     folder = model_folder(folder)
     config_file, weights_file = folder / CONFIG, folder / WEIGHTS
@@ -175,7 +185,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
     with about(weights_file), _opened(weights_file) as stored:
         labels = _label_space(stored, config.labels)
         _check_encoder(stored, recipe.settings.backbone.name, encoder)
-    # Its first weights are random and overwritten: nobody's random numbers are used up.
+    # Initial weights are overwritten; drawing them must not change the caller's random state.
     with about(folder), skip_initial_weights(), torch.random.fork_rng(devices=[]):
         system = build_system(recipe, labels)
     with about(weights_file), _opened(weights_file) as stored:
@@ -198,10 +208,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
 
 
 def model_digest(folder: Path) -> str:
-    """Name a model by its weights: hexadecimal SHA-256.
+    """Compute the SHA-256 of a model's weights, hexadecimal.
 
     Raises:
-        DataError: If the folder is no model's.
+        DataError: If it is not a model folder.
     """
     return _digest(model_folder(folder) / WEIGHTS)
 
@@ -229,7 +239,7 @@ def _opened(file: Path) -> Iterator[safe_open]:
 
 
 def _check_installed(config: ModelConfig) -> None:
-    """Refuse the model of a system that is neither installed nor registered here."""
+    """Refuse a model whose system is neither installed nor registered here."""
     name, (module, _, kind) = config.recipe.get("system"), config.system_class.partition(":")
     ours = module.partition(".")[0] == "tagsight"
     if kind and not ours and isinstance(name, str) and name not in SYSTEMS:
@@ -265,9 +275,9 @@ def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str)
 
 
 def _check_encoder(stored: safe_open, name: str, needed: int) -> None:
-    """See that the encoder is not far larger than the file, before it takes the memory."""
+    """Check that the encoder is not far larger than the file, before memory is allocated."""
     there = sum(math.prod(shape) for shape in _shapes(stored).values())
-    # Folded batch norm makes it smaller than it was, by far less than half.
+    # Folding batch norm removes far less than half of an encoder's numbers.
     if needed > 2 * there:
         msg = (
             f"does not fit the system in {CONFIG}: expected some {needed:,} numbers of the encoder "
@@ -277,7 +287,7 @@ def _check_encoder(stored: safe_open, name: str, needed: int) -> None:
 
 
 def _check_shapes(stored: safe_open, system: System) -> None:
-    """Compare what is stored with what the settings describe, before any of it is read."""
+    """Compare the stored shapes with those of the system, before any tensor is read."""
     found = {n: shape for n, shape in _shapes(stored).items() if not n.startswith(_LABELS)}
     expected = {name: list(tensor.shape) for name, tensor in system.state_dict().items()}
     if isinstance(system, RememberingSystem):
@@ -296,7 +306,7 @@ def _check_shapes(stored: safe_open, system: System) -> None:
 def _remembered_shapes(
     found: Mapping[str, list[int]], system: RememberingSystem
 ) -> dict[str, list[int]]:
-    """What it has of as many photos as the first of its tensors is of, which the file holds."""
+    """Compute the shapes for the number of photos that the file's first such tensor has."""
     shapes = {name: list(getattr(system, name).shape) for name in system.photo_dimensions}
     first, dimension = next(iter(system.photo_dimensions.items()))
     if len(found.get(first, [])) == len(shapes[first]):
@@ -316,13 +326,13 @@ def _check_values(found: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> N
             msg = f"expected {name!r} of {state[name].dtype}, got {tensor.dtype}"
             raise DataError(msg)
         if not bool(tensor.isfinite().all()):
-            msg = f"expected finite weights, got others in {name!r}: the model is of no use"
+            msg = f"expected finite weights, got others in {name!r}; train the model again"
             raise DataError(msg)
 
 
 def _check_digest(file: Path, expected: str) -> None:
     if _digest(file) != expected:
-        msg = f"changed since {CONFIG} was written, or of another model; copy the folder again"
+        msg = f"modified since {CONFIG} was written, or of another model; copy the folder again"
         raise DataError(msg)
 
 

@@ -1,4 +1,4 @@
-"""A new run from a model's weights, its labels matched by name."""
+"""Initialisation from a trained model, with labels matched by name."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 def start_from(model: LoadedModel, system: System, names: Sequence[str]) -> str:
     """Copy a model's weights into a new system.
 
-    A parameter with a row for each label gets the rows of the labels that the model knows; the
-    rows of the others stay as they are, and those of the model's other labels are not used. What
-    is known of the labels themselves, graph and word vectors, is the new system's own. Of a model
-    of another system, or of one that remembers photos, the backbone is taken, and nothing else.
+    In parameters with one row per label, labels are matched by name: rows of labels that the model
+    does not have keep their initial values, and rows of its other labels are not used. Label graph
+    and word vectors are not copied. From a model of another system, or of one that stores photos,
+    only the backbone is copied.
 
     Args:
-        model: Where the weights come from.
+        model: Source of the weights.
         system: Changed in place.
-        names: The system's ``L`` labels.
+        names: The ``L`` labels of the system.
 
     Returns:
-        What was taken, in words.
+        A sentence on what was copied.
 
     Raises:
         DataError: If the backbones differ, or a tensor has another shape.

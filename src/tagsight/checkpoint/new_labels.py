@@ -1,4 +1,4 @@
-"""Labels that a model was never trained on, known by their words alone (zero-shot)."""
+"""New labels for a trained model, defined by their word vectors only (zero-shot)."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 def add_labels(
     model: LoadedModel, names: Sequence[str], *, vectors: Path | None = None
 ) -> LoadedModel:
-    """The same model, which recognises further labels by what their words mean.
+    """Return the model with further labels, recognised by their word vectors.
 
-    It answers its own labels as before. With no photo to fit to, a new label's threshold is the
-    median of the others', and its scores are to be trusted for their order alone.
+    Results for its own labels do not change. Without photos to fit to, the threshold of a new label
+    is the median of the others, and its scores are reliable for ranking only.
 
     Args:
-        model: Of a system that takes labels it was not trained on (`System.takes_new_labels`).
-        names: The ``K`` new labels, which stand behind the others.
-        vectors: The file of word vectors that the model was trained with; by default those of the
-            extra ``glove``.
+        model: A model of a system that supports untrained labels (`System.takes_new_labels`).
+        names: The ``K`` new labels, appended to the others.
+        vectors: The word vectors that the model was trained with; by default those of the extra
+            ``glove``.
 
     Raises:
-        FileNotFoundError: If there is no file ``vectors``.
-        DataError: If the system takes no new labels, a name is empty, repeated or known already, or
-            `new_label_vectors` does not find what it needs.
+        FileNotFoundError: If the file ``vectors`` does not exist.
+        DataError: If the system does not support new labels, a name is empty, repeated or known
+            already, or `new_label_vectors` does not find the vectors.
     """
     new = [clean_name(name) for name in names]
     _check_names(new, model.labels.names)

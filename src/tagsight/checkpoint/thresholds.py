@@ -1,4 +1,4 @@
-"""Thresholds and temperature, fitted to what a system says of the validation split."""
+"""Thresholds and temperature, fitted to the logits of the validation split."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    # From hits, predictions and positives to a value to be maximised; below 0 is not allowed.
+    # Maps hits, predictions and positives to a value to maximise; negative values are excluded.
     Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 FEWEST_EXAMPLES = 5
-"""Present targets that a label needs for a threshold of its own, and predictions that a precision
-needs to be believed."""
+"""Minimum number of present targets for a threshold of a label's own, and of predictions for a
+reliable precision."""
 LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.01, 0.99
-"""No threshold is fitted outside."""
+"""Range of fitted thresholds."""
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 10.0
-"""No temperature is fitted outside: logits without error would ask for 0, random ones for more."""
+"""Range of fitted temperatures: perfect logits would lead to 0, random ones to infinity."""
 FARTHEST = 4.0
-"""What the temperature makes of the largest logit that is no log-odds: a score of 0.982, so that
-every threshold between two scores is one that may be fitted."""
+"""Largest logit after the temperature if logits are not log-odds: a score of 0.982, which keeps
+every threshold between two scores within the fitted range."""
 
 
 def fit_decision(
@@ -43,26 +43,32 @@ def fit_decision(
     """Fit temperature and thresholds on the validation split.
 
     The temperature in [0.2, 10] is the one with the least binary cross-entropy of the known targets
-    (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, Sec. 4.2). It comes first, and
-    never changes a ranking. Of logits that only rank no temperature makes probabilities: theirs
-    puts all known ones into [-4, 4], where scores keep apart.
+    (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, Sec. 4.2). It is fitted first
+    and never changes a ranking. Logits that only rank have no such temperature: theirs scales all
+    known logits into [-4, 4], where scores stay distinct.
 
-    A threshold lies midway between the lowest score that it predicts and the highest that it does
-    not, within [0.01, 0.99]; of equally good ones the highest. A label with fewer than 5 present
-    targets gets the threshold that is best for the decisions on all labels together.
+    A threshold lies midway between the lowest score it predicts and the highest it does not, within
+    [0.01, 0.99]; ties go to the highest threshold. A label with fewer than 5 present targets gets
+    the threshold that is best for the decisions on all labels together.
 
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        names: The ``L`` labels, for the messages.
-        objective: ``f1`` makes each label's F1 highest; ``precision>=0.9`` takes the lowest
-            threshold with that precision in at least 5 predictions, and 1 (never predicted) for a
-            label that does not reach it.
+        names: The ``L`` labels, for messages.
+        objective: ``f1`` maximises the F1 of each label; ``precision>=0.9`` takes the lowest
+            threshold with that precision in at least 5 predictions, or 1 (never predicted) if
+            there is none.
         probabilities: Whether the system's logits are log-odds (`System.probabilities`).
 
     Raises:
         DataError: If the objective is neither, or no target is known.
         ValueError: If shapes disagree, or a logit with a known target is not finite.
+
+    Example:
+        >>> logits = torch.linspace(-3, 3, 12)[:, None]
+        >>> decision = fit_decision(logits, (logits > 1).long(), names=["dog"])
+        >>> decision.predicted(decision.scores(logits)).sum()
+        np.int64(4)
     """
     value = _parsed(objective)
     _check(logits, targets, names)
@@ -89,17 +95,21 @@ def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
         )
         raise ValueError(msg)
     if not bool((targets >= 0).any()):
-        msg = "expected known targets to fit the decision to, got none: has the split any labels?"
+        msg = (
+            "expected known targets to fit the decision to, got none; check the labels of the split"
+        )
         raise DataError(msg)
     diverged = (~logits.isfinite() & (targets >= 0)).any(0)
     if bool(diverged.any()):
         name = names[int(diverged.nonzero()[0])]
-        msg = f"expected finite logits, got others for the label {name!r}: did training diverge?"
+        msg = (
+            f"expected finite logits, got others for the label {name!r}; try a lower `training.lr`"
+        )
         raise ValueError(msg)
 
 
 def _temperature(logits: Tensor, targets: Tensor) -> float:
-    # The loss is convex in the inverse of the temperature: its slope rises through 0 once.
+    # The loss is convex in the inverse temperature, so that bisection finds the zero of its slope.
     low, high = -math.log(HIGHEST_TEMPERATURE), -math.log(LOWEST_TEMPERATURE)
     for _ in range(40):
         middle = (low + high) / 2
@@ -136,7 +146,7 @@ def _reach_at_precision(least: float) -> Objective:
 
 
 def _best_thresholds(scores: Tensor, targets: Tensor, value: Objective) -> Tensor:
-    """``(L,)`` float64 from ``(N, L)``: compares all N + 1 ways to cut each label's ranking."""
+    """Compare all N + 1 cuts of each label's ranking: ``(N, L) -> (L,)`` float64."""
     none, unknown = scores.new_zeros(1, scores.shape[1]), -1.0
     ranked, order = scores.where(targets >= 0, unknown).sort(dim=0, descending=True)
     hits = torch.cat([none, (targets == 1).gather(0, order).cumsum(0)])
