@@ -364,12 +364,7 @@ class TrainConfig(Settings):
         return max(1, photos // self.batch_size)
 
     def steps(self, photos: int) -> int:
-        """Count the steps of a run over this number of training photos.
-
-        Example:
-            >>> TrainConfig(batch_size=32, epochs=2).steps(100)
-            6
-        """
+        """Count the steps of a run over this number of training photos."""
         return self.epochs * self.steps_per_epoch(photos)
 
 
@@ -398,5 +393,4 @@ class Recipe(Settings):
     """When to choose it, in a few words."""
 
     minutes: float | None = None
-    """Minutes of training on 2,000 photos with two CPU cores, where it was measured: the faster of
-    the runs in ``docs/results/voc-animals``."""
+    """Minutes of training on 2,000 photos with two CPU cores (fastest recorded run)."""

@@ -6,7 +6,7 @@ from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
 from tagsight.nn.beam_search import beam_search
-from tagsight.systems.catalogue import RECIPES, SYSTEMS
+from tagsight.systems.catalogue import SYSTEMS
 
 
 def test_it_is_taught_frequent_labels_first_by_tied_embeddings_without_attention():
@@ -54,7 +54,7 @@ def test_dropout_falls_on_the_loss_alone():
     assert one != other
 
 
-@pytest.mark.parametrize("order", ["rare", "confidence", "mla", "pla"])
+@pytest.mark.parametrize("order", ["rare", "pla"])
 def test_permuting_the_labels_changes_no_loss(order: str):
     moved = torch.tensor([3, 0, 4, 1, 2])
     settings = {"hidden": 32, "embedding": 16, "order": order}
@@ -71,10 +71,3 @@ def test_permuting_the_labels_changes_no_loss(order: str):
         permuted.losses(images.double(), targets[:, moved]),
         system.losses(images.double(), targets),
     )
-
-
-def test_the_paper_scores_a_label_by_its_best_path():
-    settings = RECIPES["cnn-rnn-paper"].settings
-    assert settings.decoder.scoring == "best"
-    assert settings.decoder.order == "frequent"
-    assert settings.decoder.tie_embeddings

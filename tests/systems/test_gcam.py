@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from tagsight.systems.base import System
-from tagsight.systems.catalogue import SYSTEMS
 
 LAMBDA = 0.4
 
@@ -135,15 +134,6 @@ def test_without_consistency_it_is_ml_gcn_with_the_same_pooling(pooling: str):
     images, targets = batch()
     assert_close(system(images), plain(images))
     assert_close(system.losses(images, targets), plain.losses(images, targets))
-
-
-def test_its_defaults_are_those_of_the_paper():
-    config = SYSTEMS["gcam"].Config()
-    assert config.pooling == "average"
-    assert (config.graph.epsilon, config.graph.delta, config.graph.hidden) == (0.4, 0.2, 1024)
-    assert config.consistency.weight == LAMBDA
-    assert config.consistency.transforms == ("flip", "scale")
-    assert round(224 * config.consistency.scale) == 192
 
 
 def test_every_label_can_be_scored_as_absent():

@@ -80,9 +80,10 @@ def means_odds(photo: Tensor, embeddings: Tensor, targets: Tensor, metric: str, 
     return found
 
 
-@every_metric
-@pytest.mark.parametrize("weighting", ["uniform", "distance"])
-@pytest.mark.parametrize("k", [1, 5, 39, 200])
+@pytest.mark.parametrize(
+    ("metric", "weighting", "k"),
+    [("cosine", "distance", 5), ("euclidean", "distance", 200), ("euclidean", "uniform", 1)],
+)
 def test_a_logit_is_the_log_odds_of_the_votes_and_one_more(metric: str, weighting: str, k: int):
     sigma = 0.3
     system = knn(metric=metric, weighting=weighting, k=k, sigma=sigma)
@@ -113,9 +114,7 @@ def in_kths(present: int, known: int, k: int) -> int:
     return math.floor(k * present / known + 0.5)
 
 
-@every_metric
-@pytest.mark.parametrize("k", [3, 7])
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("metric", "k", "known"), [("cosine", 7, False), ("euclidean", 3, True)])
 def test_ml_knn_is_the_algorithm_of_its_paper(metric: str, k: int, known: bool):
     embeddings, targets = training()
     targets = targets.clamp(min=0) if known else targets
@@ -148,8 +147,7 @@ def test_ml_knn_is_the_algorithm_of_its_paper(metric: str, k: int, known: bool):
     assert not torch.equal(found, expected)
 
 
-@every_metric
-@every_weighting
+@pytest.mark.parametrize(("weighting", "metric"), [("distance", "cosine"), ("ml-knn", "euclidean")])
 def test_a_new_system_knows_how_often_labels_are(weighting: str, metric: str):
     labels = label_space()
     config = KNN.Config(backbone=TINY, weighting=weighting, metric=metric)
@@ -195,8 +193,8 @@ def test_equal_votes_are_decided_by_the_means_and_no_vote_is_turned_over():
     assert logits.isfinite().all()
 
 
-@every_metric
 @every_weighting
+@pytest.mark.parametrize("metric", ["euclidean"])
 def test_photos_are_recalled_as_they_are_recognised(weighting: str, metric: str):
     system = tiny_system("knn", weighting=weighting, metric=metric).double().eval()
     images = drawn(5, seed=4)[0].double()
@@ -204,7 +202,7 @@ def test_photos_are_recalled_as_they_are_recognised(weighting: str, metric: str)
 
 
 @every_metric
-@pytest.mark.parametrize("weighting", ["uniform", "distance"])
+@pytest.mark.parametrize("weighting", ["distance"])
 def test_maps_are_how_alike_cells_are_to_neighbours_with_and_without_the_label(
     metric: str, weighting: str
 ):
@@ -318,7 +316,7 @@ def collection(tmp_path_factory) -> Annotations:
     return tiny_collection(tmp_path_factory.mktemp("photos"))
 
 
-@every_weighting
+@pytest.mark.parametrize("weighting", ["ml-knn"])
 def test_a_run_remembers_the_training_photos_and_says_what_it_chose(
     collection, tmp_path, weighting: str
 ):

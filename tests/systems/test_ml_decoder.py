@@ -9,7 +9,7 @@ from tiny import drawn, label_space, tiny_system
 from torch.testing import assert_close
 
 from tagsight.labels.space import LabelSpace, empty_label_space
-from tagsight.systems.ml_decoder import MLDecoderConfig, fixed_queries
+from tagsight.systems.ml_decoder import fixed_queries
 
 
 def seven() -> LabelSpace:
@@ -93,9 +93,3 @@ def test_dropout_is_for_training_alone():
     losses = [system.losses(images, targets)["labels"] for _ in range(2)]
     assert losses[0] != losses[1]
     assert all(starmap(torch.equal, zip(system(images), system(images), strict=True)))
-
-
-def test_its_settings_are_the_released_ones():
-    config = MLDecoderConfig()
-    decoder = config.decoder
-    assert (decoder.width, decoder.heads, decoder.hidden, config.groups) == (768, 8, 2048, 100)

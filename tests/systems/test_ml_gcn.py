@@ -9,7 +9,6 @@ from torch.testing import assert_close
 
 from tagsight.config import TrainConfig
 from tagsight.labels.space import LabelSpace
-from tagsight.systems.catalogue import SYSTEMS
 from tagsight.training.loop import build_optimizer
 
 with_graph = pytest.mark.parametrize("name", ["ml-gcn", "gcam"])
@@ -46,10 +45,6 @@ def test_a_photo_moves_the_classifiers_of_labels_that_it_does_not_show():
     system.losses(images, known)["labels"].backward()
     optimizer.step()
     assert not torch.equal(system.label_graph()[1], before)
-
-
-def test_it_pools_by_maximum_as_published():
-    assert SYSTEMS["ml-gcn"].Config().pooling == "max"
 
 
 @with_graph

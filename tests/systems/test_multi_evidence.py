@@ -129,35 +129,6 @@ FOUR = lattice_boxes(2)
 """Of halves: 9 boxes, from a quarter of the photo to all of it."""
 
 
-def index_of(*box: float) -> int:
-    return FOUR.tolist().index(list(box))
-
-
-def test_boxes_agree_where_scores_and_heat_have_the_same_best():
-    hot = torch.tensor([[True, True], [False, False]])[None, None]
-    shares = torch.zeros(1, 9, 1)
-    shares[0, index_of(0, 0, 1, 0.5)] = 1
-    agreed = agreeing(shares, hot, FOUR, 0.5)[0, 0]
-    # The upper half is the best of both; only itself overlaps with it by more than half.
-    assert agreed.nonzero().flatten().tolist() == [index_of(0, 0, 1, 0.5)]
-    larger = agreeing(shares, hot, FOUR, 0.49)[0, 0]
-    assert set(larger.nonzero().flatten().tolist()) == {
-        index_of(0, 0, 1, 0.5),
-        index_of(0, 0, 1, 1),
-        index_of(0, 0, 0.5, 0.5),
-        index_of(0.5, 0, 1, 0.5),
-    }
-
-
-def test_boxes_do_not_agree_where_scores_and_heat_are_apart():
-    hot = torch.tensor([[True, False], [False, False]])[None, None]
-    shares = torch.zeros(1, 9, 1)
-    shares[0, index_of(0.5, 0.5, 1, 1)] = 1
-    # All of the photo overlaps with both by a quarter.
-    assert agreeing(shares, hot, FOUR, 0.2).nonzero()[:, 2].tolist() == [index_of(0, 0, 1, 1)]
-    assert not agreeing(shares, hot, FOUR, 0.25).any()
-
-
 def test_agreement_against_a_loop():
     shares, heat = values(3, 9, 4), values(3, 4, 4, 4)
     hot = hot_cells(heat)
@@ -236,14 +207,6 @@ def test_evidence_is_of_present_labels_only():
     assert kept.shape == (8, LABELS, 100)
     assert not kept[targets != 1].any()
     assert kept.any()
-
-
-def test_evidence_of_a_photo_does_not_depend_on_the_others():
-    system, (images, targets) = exact(agreement=0.2), photos(4)
-    streams, alone = system._streams(images), system._streams(images[1:2])
-    together = system._evidence(streams, hot_cells(streams.heat), targets)
-    single = system._evidence(alone, hot_cells(alone.heat), targets[1:2])
-    assert torch.equal(together[1:2], single)
 
 
 def test_evidence_is_found_and_trained_on_from_its_time_on():

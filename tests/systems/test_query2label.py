@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from tagsight.config import DecoderConfig
 from tagsight.nn.label_attention import AttentionLayer, position_code
-from tagsight.systems.query2label import Query2LabelConfig, started
+from tagsight.systems.query2label import started
 
 
 class Positioned(nn.Module):
@@ -85,14 +85,7 @@ def test_a_label_sees_the_photo_and_not_the_other_labels():
     assert not torch.isclose(after[:, 1:], before[:, 1:]).any()
 
 
-def test_it_knows_where_in_the_photo_a_colour_is():
-    system = tiny_system("query2label").double().eval()
-    images = drawn(3)[0].double()
-    assert not torch.isclose(system(images.flip(-1)).logits, system(images).logits).any()
-    assert not system.equivariant
-
-
-@pytest.mark.parametrize(("encoder", "decoder"), [(0, 1), (2, 3)])
+@pytest.mark.parametrize(("encoder", "decoder"), [(2, 3)])
 def test_maps_average_to_logits_through_any_number_of_layers(encoder: int, decoder: int):
     system = tiny_system("query2label", encoder_layers=encoder, decoder_layers=decoder)
     answer = moved(system.double().eval())(drawn(3)[0].double())
@@ -124,10 +117,3 @@ def test_first_weights_are_spread_as_torchs_attention_and_xavier_spread_them():
         assert mine.abs().max().item() == pytest.approx(expected.abs().max().item(), rel=0.01)
         assert mine.std().item() == pytest.approx(expected.std().item(), rel=0.05)
     assert not any(part.bias.any() for part in (ours.queries, ours.values, ours.out))
-
-
-def test_its_settings_are_the_released_ones():
-    config = Query2LabelConfig()
-    decoder = config.decoder
-    assert (decoder.width, decoder.heads, decoder.hidden) == (2048, 4, 8192)
-    assert (config.encoder_layers, config.decoder_layers, config.dropout) == (1, 2, 0.1)

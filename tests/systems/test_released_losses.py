@@ -85,10 +85,8 @@ def over_photos_and_labels(photos: int, labels: int) -> float:
 MULTI_LABEL_SOFT_MARGIN = Released(binary, over_photos_and_labels)
 RELEASED = {
     "resnet101-gap": MULTI_LABEL_SOFT_MARGIN,
-    "resnet101-gmp": MULTI_LABEL_SOFT_MARGIN,
     "ml-gcn-paper": MULTI_LABEL_SOFT_MARGIN,
     "a-gcn-paper": MULTI_LABEL_SOFT_MARGIN,
-    "f-gcn-paper": MULTI_LABEL_SOFT_MARGIN,
     "csra-paper": Released(binary, over_photos_and_labels),
     # SGD at 1.6 times the rate and 1 / 1.6 times the decay takes the same steps.
     "vac-paper": Released(vac, lambda photos, labels: photos, lambda photos, labels: 1.6),

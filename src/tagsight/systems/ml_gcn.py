@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tagsight.config import GraphConfig, Pooling, Recipe, SystemConfig
 from tagsight.nn.graph import graph_classifiers, label_bias
-from tagsight.systems.base import Published, with_own_rate
+from tagsight.systems.base import Published, with_graph_rate
 from tagsight.systems.grid import GridSystem
 from tagsight.systems.recipes import (
     CPU_GRAPH,
@@ -129,7 +129,4 @@ class MLGCN(GridSystem):
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)
-        graph = self.config.graph
-        if graph.variant == "none":  # nothing has a rate of its own
-            return groups
-        return with_own_rate(groups, self.label_graph.parameters(), lr * graph.lr_factor)
+        return with_graph_rate(groups, self.label_graph, self.config.graph, lr)

@@ -18,14 +18,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from tagsight.config import (
-    AsymmetricConfig,
-    DecoderConfig,
-    RandAugmentConfig,
-    Recipe,
-    SystemConfig,
-    TrainConfig,
-)
+from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.label_attention import (
     AttentionLayer,
@@ -40,6 +33,7 @@ from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
     CPU_DECODER_TRAINING,
     CPU_SMOOTHING,
+    DECODER_PAPER,
     PAPER_USE,
     RESNET101,
     UNTRIED,
@@ -71,20 +65,14 @@ class Query2LabelConfig(SystemConfig):
     """Fraction of the layers' units that are dropped in training."""
 
 
-QUERY2LABEL_PAPER = TrainConfig(
-    image_size=448,
-    epochs=80,
-    batch_size=128,
-    optimizer="adamw",
-    decayed_parameters="all",
-    lr=1e-4,
-    weight_decay=1e-2,
-    schedule="one_cycle",
-    cycle_momentum=True,
-    cutout=0.5,
-    rand_augment=RandAugmentConfig(operations=2),
-    selection="last",
-    average=0.9997,
+QUERY2LABEL_PAPER = DECODER_PAPER.model_copy(
+    update={
+        "epochs": 80,
+        "batch_size": 128,
+        "optimizer": "adamw",
+        "decayed_parameters": "all",
+        "weight_decay": 1e-2,
+    }
 )
 
 RECIPES = (

@@ -6,6 +6,7 @@ from tagsight.config import (
     BackboneConfig,
     ConsistencyConfig,
     GraphConfig,
+    RandAugmentConfig,
     Recipe,
     SystemConfig,
     TrainConfig,
@@ -37,6 +38,18 @@ ML_GCN_PAPER = TrainConfig(
 
 Its rates suit a mean over labels (``label_reduction = "mean"``); with a sum the gradient would be
 ``L`` times as large."""
+
+DECODER_PAPER = TrainConfig(
+    image_size=448,
+    lr=1e-4,
+    schedule="one_cycle",
+    cycle_momentum=True,
+    cutout=0.5,
+    rand_augment=RandAugmentConfig(operations=2),
+    selection="last",
+    average=0.9997,
+)
+"""The training that the released code of ML-Decoder and Query2Label has in common."""
 
 GCAM_PAPER = TrainConfig(
     image_size=224,
