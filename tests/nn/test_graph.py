@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from torch.testing import assert_close
 
 from tagsight.config import GraphConfig
@@ -43,6 +44,7 @@ from tagsight.nn.graph import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from random import Random
 
@@ -133,53 +135,26 @@ def test_an_isolated_label_depends_on_its_own_vector_alone():
     assert gradient[[PERSON, FRISBEE]].abs().sum() == 0
 
 
-def change_in_place(network: GraphClassifiers):
-    with torch.no_grad():
-        network.second.weight[0, 0] += 1
-
-
-def load_weights(network: GraphClassifiers):
-    state = {name: value + 1 for name, value in network.state_dict().items()}
-    network.load_state_dict(state)
-
-
-def replace_memory(network: GraphClassifiers):
-    network.first.weight.data = network.first.weight.data * 2
-
-
-def replace_parameter(network: GraphClassifiers):
-    network.first.weight = torch.nn.Parameter(network.first.weight.detach() * 2)
-
-
 def take_a_step(network: GraphClassifiers):
     with torch.enable_grad():
         network().sum().backward()
     torch.optim.AdamW(network.parameters(), lr=1.0).step()
 
 
-def change_the_graph(network: GraphClassifiers):
-    network.adjacency.fill_(1)
+CHANGES = {
+    "in place": lambda n: n.second.weight[0, 0].add_(1),
+    "loaded": lambda n: n.load_state_dict({k: v + 1 for k, v in n.state_dict().items()}),
+    "other memory": lambda n: setattr(n.first.weight, "data", n.first.weight.data * 2),
+    "other parameter": lambda n: setattr(n.first, "weight", nn.Parameter(n.first.weight * 2)),
+    "a step": take_a_step,
+    "the graph": lambda n: n.adjacency.fill_(1),
+    "unseen, then evaluated": lambda n: (n.first.weight.data.mul_(2), n.eval()),
+}
 
 
-def write_unseen_then_evaluate(network: GraphClassifiers):
-    network.first.weight.data.mul_(2)
-    network.eval()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        change_in_place,
-        load_weights,
-        replace_memory,
-        replace_parameter,
-        take_a_step,
-        change_the_graph,
-        write_unseen_then_evaluate,
-    ],
-)
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @torch.no_grad()
-def test_kept_classifiers_are_never_stale(change: object):
+def test_kept_classifiers_are_never_stale(change: Callable[[GraphClassifiers], object]):
     network = classifiers_of_three().eval()
     before = network()
     change(network)
