@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from collection import TINY_OPTIONS, write_collection
@@ -14,6 +16,7 @@ from collection import TINY_OPTIONS, write_collection
 from tagsight.errors import DataError
 from tagsight.systems import catalogue
 from tagsight.systems.catalogue import SYSTEMS
+import tagsight
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("dog", "frisbee", "person", "grass", "sky")
@@ -33,55 +36,70 @@ def example() -> str:
     return block
 
 
-def write_package(folder: Path, module: str) -> Path:
-    """A package as an installer leaves it."""
-    facts = folder / "directions-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (folder / "directions.py").write_text(module, encoding="utf-8")
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: directions\nVersion: 1.0\n")
-    points = "[tagsight.systems]\ndirection = directions:Direction\n"
-    (facts / "entry_points.txt").write_text(points)
-    return folder
+def written_wheel(folder: Path, module: str) -> Path:
+    """A package with one system and its entry point, as its author would publish it."""
+    facts = "directions-1.0.dist-info"
+    files = {
+        "directions.py": module,
+        f"{facts}/METADATA": "Metadata-Version: 2.1\nName: directions\nVersion: 1.0\n",
+        f"{facts}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{facts}/entry_points.txt": "[tagsight.systems]\ndirection = directions:Direction\n",
+    }
+    record = "".join(f"{name},,\n" for name in (*files, f"{facts}/RECORD"))
+    folder.mkdir(exist_ok=True)
+    with ZipFile(folder / "directions-1.0-py3-none-any.whl", "w") as wheel:
+        for name, text in {**files, f"{facts}/RECORD": record}.items():
+            wheel.writestr(name, text)
+    return Path(wheel.filename or "")
 
 
-def tagsight(*arguments: str, cwd: Path, package: Path | None) -> subprocess.CompletedProcess[str]:
-    here = [str(package)] if package else []
-    paths = os.pathsep.join([*here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-c", RUN, str(ROOT / "tests"), *arguments]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class Environment:
+    """A virtual environment that has what this one has, tagsight included."""
+
+    def __init__(self, folder: Path) -> None:
+        venv.create(folder)
+        self.python = folder / "bin" / "python"
+        (site,) = folder.glob("lib/python*/site-packages")
+        here = [sysconfig.get_path("purelib"), str(Path(tagsight.__file__).parents[1])]
+        (site / "here.pth").write_text("\n".join(here) + "\n")
+
+    def pip(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def tagsight(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        command = [str(self.python), "-c", RUN, str(ROOT / "tests"), *arguments]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
 def test_it_is_listed_trained_tagged_and_exported_and_missed_by_name(tmp_path):
-    package = write_package(tmp_path / "site", example())
+    environment = Environment(tmp_path / "environment")
+    environment.pip("install", "--no-index", str(written_wheel(tmp_path / "dist", example())))
     labels = write_collection(tmp_path / "photos", names=NAMES)
     photo = str(tmp_path / "photos" / "000.png")
     train = ("train", str(labels), "--recipe", "direction-cpu", "--out", "run", *TINY_OPTIONS)
     for arguments, expected in (
-        (("systems",), "direction       Linear classifiers of length one"),
+        (("systems",), "direction "),
         (("recipes",), "direction-cpu"),
         (train, "mAP"),
         (("tag", "run/model", photo), "000.png"),
         (("export", "run/model", photo, "--out", "model.onnx"), "model.onnx"),
         (("tag", "model.onnx", photo), "000.png"),
     ):
-        done = tagsight(*arguments, cwd=tmp_path, package=package)
+        done = environment.tagsight(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert expected in done.stdout
-    missed = tagsight("tag", "run/model", photo, cwd=tmp_path, package=None)
+    environment.pip("uninstall", "--yes", "directions")
+    missed = environment.tagsight("tag", "run/model", photo, cwd=tmp_path)
     assert missed.returncode == 2
     assert "its class is Direction in the module directions" in missed.stderr
 
 
 def test_an_entry_point_that_is_no_system_is_refused_by_its_name(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(write_package(tmp_path / "site", "Direction = 3\n"))
+    with ZipFile(written_wheel(tmp_path / "dist", "Direction = 3")) as wheel:
+        wheel.extractall(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
     catalogue._plug_ins.cache_clear()
     try:
         with pytest.raises(DataError, match=r"'direction': expected a subclass of .*, got 3"):
