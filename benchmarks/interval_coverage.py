@@ -11,7 +11,7 @@ import torch
 from table import HEADER, row
 
 from tagsight.metrics.bootstrap import bootstrap_map
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 
 LABELS, TRIALS, RESAMPLES = 20, 300, 200
 PRESENT = torch.linspace(0.02, 0.3, LABELS)
@@ -25,7 +25,7 @@ def draw(photos: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.T
 
 
 def mean_ap(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    return mean_average_precision(average_precision(logits, targets))[0]
+    return mean_over_labels(average_precision(logits, targets))[0]
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from table import HEADER, alternated, row
 from torchmetrics.classification import MultilabelAveragePrecision
 
 from tagsight.metrics.bootstrap import bootstrap_map
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 
 PHOTOS, LABELS = 40_000, 80
 RESAMPLED, RESAMPLES = 5_000, 200
@@ -26,7 +26,7 @@ def main() -> None:
     logits = torch.randn(PHOTOS, LABELS, generator=generator) + 2.0 * targets
 
     def ours() -> float:
-        return mean_average_precision(average_precision(logits, targets))[0]
+        return mean_over_labels(average_precision(logits, targets))[0]
 
     def scikit_learn() -> float:
         return float(average_precision_score(targets.numpy(), logits.numpy(), average="macro"))

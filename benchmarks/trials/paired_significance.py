@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 
 from tagsight.metrics.bootstrap import map_draws
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.significance import Estimate, paired_difference
 
 LABELS, TRIALS, RESAMPLES = 20, 300, 300
@@ -45,7 +45,7 @@ def difference(photos: int, worse: float, generator: torch.Generator) -> tuple[f
 
 
 def estimate(logits: torch.Tensor, targets: torch.Tensor) -> Estimate:
-    value, _ = mean_average_precision(average_precision(logits, targets))
+    value, _ = mean_over_labels(average_precision(logits, targets))
     return Estimate(value, map_draws(logits, targets, seed=0, resamples=RESAMPLES))
 
 

@@ -7,7 +7,7 @@ import torch
 
 from tagsight.metrics import bootstrap as module
 from tagsight.metrics.bootstrap import Interval, bootstrap, bootstrap_map
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 
 
 def ranking(photos: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,7 +23,7 @@ def test_the_fast_interval_of_map_equals_naive_resampling(
     logits, targets = ranking(50, generator)
 
     def naive(photos: torch.Tensor) -> float:
-        return mean_average_precision(average_precision(logits[photos], targets[photos]))[0]
+        return mean_over_labels(average_precision(logits[photos], targets[photos]))[0]
 
     fast = bootstrap_map(logits, targets, seed=7, resamples=40)
     assert tuple(fast) == pytest.approx(tuple(bootstrap(naive, 50, seed=7, resamples=40)))
@@ -48,7 +48,7 @@ def test_the_interval_holds_the_estimate_where_resampling_only_ever_raises_it():
     """Photos of which each is the only one of its label: any that is drawn ranks better alone."""
     targets = torch.eye(12, dtype=torch.long)
     logits = torch.rand(12, 12, generator=torch.Generator().manual_seed(1))
-    estimate, _ = mean_average_precision(average_precision(logits, targets))
+    estimate, _ = mean_over_labels(average_precision(logits, targets))
     low, high = bootstrap_map(logits, targets, seed=0, resamples=300)
     assert low <= estimate <= high
     assert bootstrap(lambda drawn: float(len(drawn.unique()) < 12), 12, seed=0) == (-1.0, 0.0)

@@ -13,6 +13,7 @@ from tagsight.metrics.classification import (
     average_precision,
     average_precision_at_k,
     mean_average_precision,
+    mean_over_labels,
     precision_at_k,
     precision_recall,
     top_k,
@@ -271,14 +272,14 @@ def test_the_mean_is_over_labels_with_a_present_and_an_absent_photo():
     logits = torch.tensor([[2.0, 1.0, 1.0, 2.0, 1.0], [1.0, 1.0, 1.0, 1.0, 2.0]])
     # Label 0: rank 1, AP 1. Label 3: rank 2, AP 1/2. Labels 1 and 2 have no present photo, label 4
     # has no absent one.
-    assert mean_average_precision(average_precision(logits, targets)) == (0.75, 2)
+    assert mean_over_labels(average_precision(logits, targets)) == (0.75, 2)
     ones = torch.ones(2, 2, dtype=torch.long)
     weighted = average_precision(logits, targets, weights=ones)
     assert weighted.isnan().any(1).tolist() == [False, True, True, False, True]
     for photos in (0, 2):
         empty = average_precision(torch.zeros(photos, 2), torch.zeros(photos, 2))
         assert empty.isnan().all()
-        mean, counted = mean_average_precision(empty)
+        mean, counted = mean_over_labels(empty)
         assert math.isnan(mean)
         assert counted == 0
 
@@ -359,3 +360,14 @@ ONES = torch.ones(3, 2)
 def test_bad_arguments_are_refused(call: Callable[[], object], message: str):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_map_takes_lists_arrays_and_tensors_and_refuses_what_is_swapped() -> None:
+    targets = torch.tensor([[1, 0], [0, 1], [1, -1], [0, 0]])
+    scores = torch.rand(4, 2, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    expected = mean_over_labels(average_precision(scores, targets))[0]
+    for given in ((targets, scores), (targets.numpy(), scores.numpy())):
+        assert mean_average_precision(*given) == expected
+    assert mean_average_precision(targets.tolist(), scores.tolist()) == expected
+    with pytest.raises(ValueError, match="expected targets of 1, 0 and -1, followed by scores"):
+        mean_average_precision(scores, targets)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tagsight.metrics.bootstrap import bootstrap_map, map_draws
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.significance import Estimate, holm, mean_estimate, paired_difference
 
 PHOTOS, LABELS = 120, 4
@@ -16,7 +16,7 @@ def targets(generator: torch.Generator) -> torch.Tensor:
 
 
 def estimate(logits: torch.Tensor, targets: torch.Tensor, seed: int = 0) -> Estimate:
-    value, _ = mean_average_precision(average_precision(logits, targets))
+    value, _ = mean_over_labels(average_precision(logits, targets))
     return Estimate(value, map_draws(logits, targets, seed=seed, resamples=200))
 
 

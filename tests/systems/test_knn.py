@@ -15,7 +15,7 @@ from tagsight.errors import DataError
 from tagsight.evaluation.predictions import forward_photos, predict
 from tagsight.labels.space import LabelSpace
 from tagsight.loading.batches import PhotoStore
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.systems.gradcam import grad_cam
 from tagsight.systems.knn import KNN
 from tagsight.training.run import Start, train_run
@@ -266,7 +266,7 @@ def test_k_is_the_best_candidate_on_the_validation_photos_and_the_smaller_of_equ
     photos, targets = training(50, seed=2)
     said = system.choose(photos, targets)
     scores = {
-        k: mean_average_precision(
+        k: mean_over_labels(
             average_precision(knn(k=k, weighting="uniform").recall(photos), targets)
         )[0]
         for k in (2, 11, 30)
@@ -342,7 +342,7 @@ def test_a_run_remembers_the_training_photos_and_says_what_it_chose(
     assert model.recipe.settings.k in {10, 20}
     assert diary.notes[-1].startswith(f"k = {model.recipe.settings.k} of {TRAIN} remembered photos")
     logits, _ = predict(model.system, PhotoStore(judge.paths, SIDE, 0), RUNTIME)
-    mean, _ = mean_average_precision(average_precision(logits, judge.targets))
+    mean, _ = mean_over_labels(average_precision(logits, judge.targets))
     assert 100 * mean == pytest.approx(outcome.validation["mAP"])
     assert not (tmp_path / "resume").exists()
 

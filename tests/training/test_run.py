@@ -17,7 +17,7 @@ from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import evaluate
 from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import rare_labels
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.resnet import ResNet
@@ -79,7 +79,7 @@ def test_the_model_folder_holds_the_best_epoch_with_its_map_and_thresholds(colle
     assert not outcome.interrupted
     model, rows = load_model(outcome.model), collection.rows("val")
     logits = validation_logits(model, collection)
-    recomputed, counted = mean_average_precision(average_precision(logits, rows.targets))
+    recomputed, counted = mean_over_labels(average_precision(logits, rows.targets))
     assert 100 * recomputed == pytest.approx(outcome.validation["mAP"])
     assert counted == outcome.validation["labels_counted"] == len(rows.names)
     expected = fit_decision(logits, rows.targets, names=rows.names)
@@ -210,7 +210,7 @@ def test_the_moving_average_forgets_the_first_weights_quickly_and_is_validated(
     assert any(not torch.allclose(expected[name], second[name]) for name in second)
     logits = validation_logits(load_model(average.model), collection)
     ap = average_precision(logits, collection.rows("val").targets)
-    assert 100 * mean_average_precision(ap)[0] == pytest.approx(average.validation["mAP"])
+    assert 100 * mean_over_labels(ap)[0] == pytest.approx(average.validation["mAP"])
 
 
 def test_ctrl_c_leaves_the_best_model_so_far(collection, tmp_path):
@@ -337,6 +337,6 @@ def test_a_label_without_a_training_photo_does_not_choose_the_epoch(collection, 
     outcome = run(with_targets(collection, "train", untrained), tmp_path)
     logits = validation_logits(load_model(outcome.model), collection)
     ap = average_precision(logits, collection.rows("val").targets)[1:]
-    others, counted = mean_average_precision(ap)
+    others, counted = mean_over_labels(ap)
     assert 100 * others == pytest.approx(outcome.validation["mAP"])
     assert outcome.validation["labels_counted"] == counted

@@ -16,7 +16,7 @@ from tagsight.metrics.classification import (
     Conventions,
     Quality,
     average_precision,
-    mean_average_precision,
+    mean_over_labels,
     precision_recall,
     top_k,
 )
@@ -164,7 +164,7 @@ def measure(
     trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
     ap = average_precision(logits, targets)
     counted = counted_targets(targets, trained)
-    mean, labels_counted = mean_average_precision(ap.where(trained, torch.nan))
+    mean, labels_counted = mean_over_labels(ap.where(trained, torch.nan))
     predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
     most_likely = top_k(logits, min(3, len(names)), rule="exact")
     taken = logits >= 0 if probabilities else predicted
@@ -228,7 +228,7 @@ def measure_new_labels(
 
 def _of_labels(logits: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
     best = top_k(logits, min(3, logits.shape[1]), rule="exact")
-    mean, counted = mean_average_precision(average_precision(logits, targets))
+    mean, counted = mean_over_labels(average_precision(logits, targets))
     present, known = (targets == 1).sum(0), (targets >= 0).sum(0)
     counts = present > 0
     chance = (present[counts] / known[counts]).mean().item()
@@ -259,7 +259,7 @@ def _variants(logits: Tensor, targets: Tensor) -> Report:
         "voc2007": average_precision(logits, targets, variant="voc2007"),
         "voc2010": average_precision(logits, targets, variant="voc2010"),
     }
-    return {name: percent(mean_average_precision(ap)[0]) for name, ap in variants.items()}
+    return {name: percent(mean_over_labels(ap)[0]) for name, ap in variants.items()}
 
 
 def _per_label(

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from tagsight.config import Settings
 from tagsight.errors import DataError, settings_sentence
 from tagsight.metrics.bootstrap import map_draws
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import REASONS, counted_targets
 from tagsight.metrics.significance import Estimate
 from tagsight.runtime.arrays import opened_arrays, read_array, write_arrays
@@ -138,7 +138,7 @@ class Result:
     @cached_property
     def estimate(self) -> Estimate:
         """The mAP as a fraction, and its value for every resample of the photos."""
-        value, _ = mean_average_precision(average_precision(self.logits, self.counted))
+        value, _ = mean_over_labels(average_precision(self.logits, self.counted))
         draws = map_draws(self.logits, self.counted, seed=RESAMPLE_SEED, resamples=RESAMPLES)
         return Estimate(value, draws)
 
@@ -261,7 +261,7 @@ def _record(file: Path) -> Record:
 
 def _agrees(result: Result, recorded: float | None) -> bool:
     try:
-        value, _ = mean_average_precision(average_precision(result.logits, result.counted))
+        value, _ = mean_over_labels(average_precision(result.logits, result.counted))
     except ValueError:  # logits that are not finite
         return False
     return recorded is None or abs(100 * value - recorded) < TOLERANCE

@@ -15,7 +15,7 @@ from tagsight.inference.networks import open_network
 from tagsight.inference.networks.exported import PHOTOS
 from tagsight.inference.networks.seal import seal
 from tagsight.inference.recognizer import Recognizer
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -141,4 +141,4 @@ def quantize(graph: Path, quantized: Path, pixels: Iterator[NDArray[np.uint8]]) 
 def _map(network: Network, rows: Annotations) -> float:
     logits = [result.logits for result in Recognizer(network).recognize(rows.paths)]
     ap = average_precision(torch.from_numpy(np.stack(logits)), rows.targets)
-    return 100 * mean_average_precision(ap)[0]
+    return 100 * mean_over_labels(ap)[0]

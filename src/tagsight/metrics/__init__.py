@@ -2,3 +2,34 @@
 
 May import config and errors.
 """
+
+from tagsight.metrics.bootstrap import bootstrap_map
+from tagsight.metrics.calibration import expected_calibration_error, reliability
+from tagsight.metrics.classification import (
+    Conventions,
+    average_precision,
+    mean_average_precision,
+    mean_over_labels,
+    precision_recall,
+    top_k,
+)
+from tagsight.metrics.localization import consistency_error, energy_in_boxes, pointing_hits
+from tagsight.metrics.significance import holm, mean_estimate, paired_difference
+
+__all__ = [
+    "Conventions",
+    "average_precision",
+    "bootstrap_map",
+    "consistency_error",
+    "energy_in_boxes",
+    "expected_calibration_error",
+    "holm",
+    "mean_average_precision",
+    "mean_estimate",
+    "mean_over_labels",
+    "paired_difference",
+    "pointing_hits",
+    "precision_recall",
+    "reliability",
+    "top_k",
+]

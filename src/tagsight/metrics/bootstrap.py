@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def bootstrap_map(
     """
     _check(len(logits), resamples, level)
     draws = map_draws(logits, targets, seed=seed, resamples=resamples)
-    estimate, _ = mean_average_precision(average_precision(logits, targets))
+    estimate, _ = mean_over_labels(average_precision(logits, targets))
     low, high = basic_interval(estimate, draws, level)
     return Interval(max(low, 0.0), min(high, 1.0))
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
     Keys = NDArray[np.floating]
@@ -92,14 +92,40 @@ def average_precision(
     return torch.from_numpy(np.stack(areas)).where(others > 0, torch.nan)
 
 
-def mean_average_precision(ap: Tensor) -> tuple[float, int]:
+def mean_average_precision(targets: ArrayLike | Tensor, scores: ArrayLike | Tensor) -> float:
+    """Compute mAP: the mean of the labels' average precision, as a fraction.
+
+    Labels without a present or without an absent target are left out.
+
+    Args:
+        targets: ``(N, L)`` of 1, 0 and -1: present, absent and unknown.
+        scores: ``(N, L)`` float, scores or logits; higher is more likely.
+
+    Returns:
+        mAP in [0, 1], or NaN if no label can be ranked.
+
+    Raises:
+        ValueError: If shapes differ, or targets are anything but 1, 0 and -1.
+
+    Example:
+        >>> mean_average_precision([[1, 0], [0, 1], [1, 1]], [[0.9, 0.2], [0.8, 0.6], [0.3, 0.7]])
+        0.9166666666666666
+    """
+    known, ranked = torch.as_tensor(targets), torch.as_tensor(scores)
+    if not bool(torch.isin(known, torch.tensor([-1, 0, 1], dtype=known.dtype)).all()):
+        msg = "expected targets of 1, 0 and -1, followed by scores, got other targets"
+        raise ValueError(msg)
+    return mean_over_labels(average_precision(ranked.double(), known))[0]
+
+
+def mean_over_labels(ap: Tensor) -> tuple[float, int]:
     """Average over the labels whose average precision is defined, and count these labels.
 
     Args:
         ap: ``(L,)`` float, NaN where undefined.
 
     Example:
-        >>> mean_average_precision(torch.tensor([0.5, 1.0, torch.nan]))
+        >>> mean_over_labels(torch.tensor([0.5, 1.0, torch.nan]))
         (0.75, 2)
     """
     defined = ap[~ap.isnan()]

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.errors import DataError
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.neighbours import nearest
 from tagsight.runtime.amounts import amount
@@ -212,8 +212,7 @@ class KNN(RememberingSystem):
             agreements = self._agreements(candidates, progress)
         logits = self._recalled(embeddings, candidates, agreements)
         scores = {
-            k: 100 * mean_average_precision(average_precision(logits[k], targets))[0]
-            for k in candidates
+            k: 100 * mean_over_labels(average_precision(logits[k], targets))[0] for k in candidates
         }
         best = max(candidates, key=lambda k: scores[k])
         self.config = self.config.model_copy(update={"k": best})

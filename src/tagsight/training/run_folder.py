@@ -10,7 +10,7 @@ from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.errors import DataError
-from tagsight.metrics.classification import average_precision, mean_average_precision
+from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
 from tagsight.training.resume import load_state, origin_changes, remove_states, save_state
 
@@ -258,6 +258,6 @@ def _validation_metrics(
         )
         raise FloatingPointError(msg)
     targets = counted_targets(val_rows.targets, labels.trained)
-    mean, counted = mean_average_precision(average_precision(logits, targets))
+    mean, counted = mean_over_labels(average_precision(logits, targets))
     score = 100 * mean if counted else None
     return {"mAP": score, "labels_counted": counted, "labels": len(labels)}
