@@ -366,8 +366,8 @@ def test_map_takes_lists_arrays_and_tensors_and_refuses_what_is_swapped() -> Non
     targets = torch.tensor([[1, 0], [0, 1], [1, -1], [0, 0]])
     scores = torch.rand(4, 2, dtype=torch.double, generator=torch.Generator().manual_seed(0))
     expected = mean_over_labels(average_precision(scores, targets))[0]
-    for given in ((targets, scores), (targets.numpy(), scores.numpy())):
-        assert mean_average_precision(*given) == expected
+    for pair in ((targets, scores), (targets.numpy(), scores.numpy())):
+        assert mean_average_precision(*pair) == expected
     assert mean_average_precision(targets.tolist(), scores.tolist()) == expected
     with pytest.raises(ValueError, match="expected targets of 1, 0 and -1, followed by scores"):
         mean_average_precision(scores, targets)

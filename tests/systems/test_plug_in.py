@@ -13,10 +13,10 @@ from zipfile import ZipFile
 import pytest
 from collection import TINY_OPTIONS, write_collection
 
+import tagsight
 from tagsight.errors import DataError
 from tagsight.systems import catalogue
 from tagsight.systems.catalogue import SYSTEMS
-import tagsight
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("dog", "frisbee", "person", "grass", "sky")
