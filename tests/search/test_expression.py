@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagsight.errors import DataError
@@ -26,7 +26,6 @@ DOG, CAT, TABLE = (Has(i, NAMES[i]) for i in range(3))
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("dog", DOG),
         (" DOG ", DOG),
         ("dining table", TABLE),
         ("'dining table'", TABLE),
@@ -71,6 +70,7 @@ def test_others_are_refused(text: str, message: str):
         parse(text, NAMES)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reader(text: str):
     with contextlib.suppress(DataError):

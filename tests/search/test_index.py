@@ -79,21 +79,13 @@ def test_expressions_hold_for_just_the_photos_that_are_found(index: SearchIndex,
     assert {str(hit.path) for hit in index.like(query, 100, expression=expression)} == expected
 
 
-def test_the_surest_photos_come_first(index: SearchIndex):
+def test_photos_with_the_highest_scores_come_first(index: SearchIndex):
     entries = [entry(i) for i in range(60)]
     index.put(entries)
     hits = index.having(parse("dog and cat", NAMES), 5)
     sums = [float(hit.scores[0] + hit.scores[1]) for hit in hits]
-    assert sums == sorted(sums, reverse=True)
-    both = [e for e in entries if {"dog", "cat"} <= set(e.labels)]
-    assert sums[0] == pytest.approx(max(float(e.scores[:2].sum()) for e in both))
-
-
-def test_a_photo_is_there_once_however_often_it_is_put(index: SearchIndex):
-    index.put([entry(1), entry(2)])
-    index.put([entry(2, size=7), entry(3)])
-    assert len(index) == 3
-    assert index.known([entry(2).path])[entry(2).path].size == 7
+    both = [float(e.scores[:2].sum()) for e in entries if {"dog", "cat"} <= set(e.labels)]
+    assert sums == pytest.approx(sorted(both, reverse=True)[:5])
 
 
 def cloud(count: int) -> NDArray[np.float32]:
@@ -112,7 +104,7 @@ def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index: Sear
     assert index.speed_up(held_from=500) is None
     assert list(index.folder.glob("*/_indices/*"))
     some = parse("dog and not cat", NAMES)
-    for query in vectors[:20]:
+    for query in vectors[:5]:
         for expression in (None, some):
             quick = index.like(query, 5, expression=expression)
             exact = index.like(query, 5, expression=expression, exact=True)
@@ -144,15 +136,19 @@ def test_of_photos_that_are_alike_it_does_not_matter_which_are_found(index: Sear
     assert index.speed_up(held_from=0, approximate_from=0) == 1
 
 
-def test_photos_are_moved_and_forgotten(index: SearchIndex):
+def test_photos_are_replaced_moved_and_removed(index: SearchIndex):
     index.put([entry(i) for i in range(3)])
+    index.put([entry(2, size=7)])
     index.move(entry(0).path, "/else/where's.jpg", 5)
     index.remove([entry(1).path, "/photos/not there.jpg"])
     assert set(index.paths()) == {"/else/where's.jpg", entry(2).path}
     assert index.known(["/else/where's.jpg"])["/else/where's.jpg"].modified == 5
+    assert index.known([entry(2).path])[entry(2).path].size == 7
     assert index.with_content([entry(0).digest]) == {entry(0).digest: ["/else/where's.jpg"]}
     index.tidy()
-    assert len(index) == 2
+    again = SearchIndex.open(str(index.folder))
+    assert len(again) == 2
+    assert again.facts == FACTS
 
 
 def test_what_is_the_query_itself_can_be_left_out(index: SearchIndex):
@@ -162,28 +158,40 @@ def test_what_is_the_query_itself_can_be_left_out(index: SearchIndex):
     assert index.like(query, 1, without=entry(1).digest)[0].path != Path(entry(1).path)
 
 
-def test_another_process_sees_what_is_written(index: SearchIndex):
-    index.put([entry(1)])
-    again = SearchIndex.open(index.folder)
-    assert len(again) == 1
-    assert again.facts == FACTS
+def other_model(folder: Path) -> Path:
+    SearchIndex.create(folder, Facts("model", "other", NAMES, (0.5,) * 3, 8))
+    return folder
 
 
-def test_an_index_of_another_model_is_refused_and_stays(index: SearchIndex):
-    index.put([entry(1)])
-    with pytest.raises(DataError, match=r"expected an index of this model in .*, got one of anoth"):
-        SearchIndex.create(index.folder, Facts("model", "other", NAMES, (0.5,) * 3, 8))
-    assert len(SearchIndex.open(index.folder)) == 1
+def other_files(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(b"")
+    return folder
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path: Path):
-    (tmp_path / "photo.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match="with other files"):
-        SearchIndex.create(tmp_path, FACTS)
-    with pytest.raises(
-        DataError, match=r"expected the folder of an index, got .*: `tagsight.index\(\)`"
-    ):
-        SearchIndex.open(tmp_path)
+def a_file(folder: Path) -> Path:
+    folder.write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "use", "message"),
+    [
+        (other_model, SearchIndex.create, "expected an index of this model in .*another `out`"),
+        (other_files, SearchIndex.create, "expected an index or an empty folder .* other files"),
+        (other_files, SearchIndex.open, r"expected the folder of an index.*`tagsight.index\(\)`"),
+        (a_file, SearchIndex.create, "expected an index or an empty folder"),
+        (a_file, SearchIndex.open, "expected the folder of an index"),
+    ],
+)
+def test_a_place_of_something_else_is_refused_and_stays(
+    tmp_path: Path, make: Callable[[Path], Path], use: Callable[..., SearchIndex], message: str
+):
+    place = make(tmp_path / "place")
+    before = sorted(place.rglob("*"))
+    with pytest.raises(DataError, match=message):
+        use(place, FACTS) if use == SearchIndex.create else use(place)
+    assert sorted(place.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -193,12 +201,11 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path):
         *(
             ({name: value}, "expected the description of an index")
             for name, values in {
-                "version": ("1", None),
-                "folder": (5, None),
-                "model": (5,),
-                "names": ("dog", [], [1, 2, 3], ["dog"], ["a", "a", "b"], ["a\x1b", "b", "c"]),
-                "thresholds": ([0.5], ["a", "b", "c"], 0.5),
-                "length": (0, -1, 10**12, 8.5, "8", True),
+                "version": (None,),
+                "folder": (5,),
+                "names": ("dog", [1, 2, 3], ["dog"], ["a", "a", "b"], ["a\x1b", "b", "c"]),
+                "thresholds": ([0.5], ["a", "b", "c"]),
+                "length": (0, 10**12, 8.5),
             }.items()
             for value in values
         ),
@@ -212,7 +219,7 @@ def test_edited_facts_are_refused(index: SearchIndex, changes: dict[str, object]
         SearchIndex.open(index.folder)
 
 
-@pytest.mark.parametrize("text", ["", "no json", "[]", "{}", "[" * 100_000, "\xff", "null"])
+@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "\xff"])
 def test_damaged_facts_are_refused(index: SearchIndex, text: str):
     (index.folder / "index.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match="expected the description of an index"):
@@ -232,9 +239,10 @@ def with_noise(file: Path) -> None:
     file.write_bytes(content.tobytes())
 
 
-def folder_instead(file: Path) -> None:
+def gone(file: Path) -> None:
     file.unlink()
-    file.mkdir()
+    if file.name < "8":  # names are random
+        file.mkdir()
 
 
 def used(folder: Path) -> None:
@@ -256,27 +264,23 @@ def used(folder: Path) -> None:
             assert "\n" not in told
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, cut, with_noise, folder_instead])
+@pytest.mark.parametrize("damage", [cut, with_noise, gone])
 def test_whatever_file_of_an_index_is_damaged_nothing_but_a_sentence_comes(
     index: SearchIndex, tmp_path: Path, damage: Callable[[Path], None]
 ):
     index.put([entry(i) for i in range(20)])
     index.put([entry(i) for i in range(20, 40)])
     index.tidy()
-    files = [path for path in index.folder.rglob("*") if path.is_file()]
-    assert len(files) >= 8
-    for number, file in enumerate(files):
+    paths = list(index.folder.rglob("*"))
+    assert len(paths) >= 8
+    for number, path in enumerate(paths):
         copy = tmp_path / f"copy{number}"
         shutil.copytree(index.folder, copy)
-        damage(copy / file.relative_to(index.folder))
-        used(copy)
-    for number, folder in enumerate(path for path in index.folder.rglob("*") if path.is_dir()):
-        copy = tmp_path / f"without{number}"
-        shutil.copytree(index.folder, copy)
-        place = copy / folder.relative_to(index.folder)
-        shutil.rmtree(place)
-        if damage is not Path.unlink:
-            place.write_bytes(b"")
+        place = copy / path.relative_to(index.folder)
+        if path.is_file():
+            damage(place)
+        elif damage is gone:
+            shutil.rmtree(place)
         used(copy)
 
 
@@ -299,13 +303,7 @@ def test_an_index_without_its_table_is_not_taken_for_an_empty_one(index: SearchI
     assert len(SearchIndex.create(index.folder, FACTS)) == 0
 
 
-def test_a_file_in_the_place_of_an_index_is_refused(tmp_path: Path):
-    (tmp_path / "index").write_bytes(b"")
-    for use in (SearchIndex.open, lambda folder: SearchIndex.create(folder, FACTS)):
-        with pytest.raises(DataError, match=r"expected .* index"):
-            use(tmp_path / "index")
-
-
+@pytest.mark.slow
 def test_a_full_disk_is_told_in_a_sentence_and_the_version_before_stays(index: SearchIndex):
     """Files may not grow beyond 20 kB: LanceDB meets what it meets on a full disk."""
     index.put([entry(1)])
