@@ -57,7 +57,7 @@ def test_a_table_has_all_photos(client: TestClient):
         ("xmp", [("a.jpg", LABELS), ("b.jpg", LABELS)], "expected one photo with labels"),
         ("txt", [("a.jpg", [])], "expected one photo with labels for a sidecar, got no label"),
         ("xmp", [("", LABELS)], "at least 1 character"),
-        ("txt", [("a.jpg", [{"name": " ", "score": 0.5}])], "expected a label's name with words"),
+        ("txt", [("a.jpg", [{"name": " ", "score": 0.5}])], "expected a label with words"),
         ("xmp", [("a.jpg", [{"name": "dog", "score": 7}])], "less than or equal to 1"),
         ("doc", [("a.jpg", LABELS)], "'xmp', 'txt' or 'csv'"),
         ("csv", [], "at least 1 item"),
