@@ -415,8 +415,10 @@ def _mutants(original: str, most: int) -> tuple[int, list[Mutant]]:
     for place in sorted(found, key=lambda it: hashlib.sha256(it.encode()).digest()):
         function, node, fault = found[place]
         source = module.deep_replace(node, fault).code
-        if len(taken) < most and source != original and _compiles(source):
+        if source != original and _compiles(source):
             taken.append(Mutant(place, function, source))
+        if len(taken) == most:
+            break
     return len(found), taken
 
 
