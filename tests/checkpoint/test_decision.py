@@ -73,3 +73,38 @@ def test_a_damaged_decision_is_refused(data: object, message: str) -> None:
 def test_thresholds_of_another_shape_are_refused() -> None:
     with pytest.raises(DataError, match=r"expected one threshold per label, got shape \(2, 2\)"):
         Decision(np.full((2, 2), 0.5))
+
+
+def test_a_decision_holds_a_copy_of_its_thresholds_that_nobody_can_change() -> None:
+    thresholds = np.array([0.25, 0.5], np.float32)
+    decision = Decision(thresholds)
+    thresholds[:] = 1
+    assert decision.thresholds.tolist() == [0.25, 0.5]
+    assert decision.thresholds.dtype == np.float64
+    with pytest.raises(ValueError, match="read-only"):
+        decision.thresholds[0] = 0.75
+
+
+def test_without_a_temperature_odds_of_3_are_a_score_of_three_quarters() -> None:
+    scores = Decision(np.array([0.5])).scores(np.array([[math.log(3)]], np.float32))
+    assert scores.dtype == np.float64
+    assert scores.item() == pytest.approx(0.75, rel=1e-6)
+
+
+@pytest.mark.parametrize(("usable", "median"), [([0.2, 0.4], 0.3), ([], 0.5)])
+def test_further_labels_have_the_median_threshold_of_those_that_may_be_predicted(usable, median):
+    decision = Decision(np.array([*usable, 1.0]), 2.0).extended(2)
+    assert decision.thresholds.tolist() == pytest.approx([*usable, 1.0, median, median])
+    assert decision.temperature == 2
+
+
+def test_a_decision_is_read_back_by_names_in_any_order():
+    written = Decision(np.array([0.25, 1.0]), 1.7).as_dict(["cat", "dog"])
+    assert written == {"temperature": 1.7, "thresholds": {"cat": 0.25, "dog": 1.0}}
+    read = Decision.from_dict(written, ["dog", "cat"])
+    assert (read.thresholds.tolist(), read.temperature) == ([1.0, 0.25], 1.7)
+
+
+def test_names_that_are_no_texts_are_refused_like_others() -> None:
+    with pytest.raises(DataError, match=r"each label, \['a', 1\] differ"):
+        Decision.from_dict({"temperature": 1, "thresholds": {"a": 0.5, 1: 0.5}}, [])

@@ -200,3 +200,19 @@ def test_a_record_of_something_else_is_refused(tmp_path, content, message) -> No
     (tmp_path / "split.csv").write_text(content)
     with pytest.raises(DataError, match=message):
         read_split(tmp_path / "split.csv", rows([None] * 2))
+
+
+@pytest.mark.parametrize(
+    ("given_split", "hold_out"), [(None, True), (None, False), ("train", True)]
+)
+def test_the_seed_decides_every_split_that_is_made(given_split, hold_out) -> None:
+    annotations = replace(rows([given_split] * 40), protocol="coco2014" if given_split else None)
+    first, again, other = (
+        complete_splits(annotations, {}, seed, hold_out=hold_out).splits for seed in (3, 3, 4)
+    )
+    assert first == again != other
+
+
+def test_a_fraction_may_be_0() -> None:
+    splits = stratified_split(torch.ones(8, 1), fractions={"train": 1.0, "val": 0.0}, seed=0)
+    assert splits == ("train",) * 8

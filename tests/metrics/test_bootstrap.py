@@ -111,3 +111,25 @@ def test_seed_level_and_number_of_photos_decide_the_interval(generator: torch.Ge
     assert (low, high) == interval(400) != interval(400, seed=1)
     narrow, wide = interval(400, level=0.5), interval(100)
     assert narrow.high - narrow.low < high - low < wide.high - wide.low
+
+
+def test_one_photo_and_one_resample_are_enough() -> None:
+    assert bootstrap(lambda _: 0.5, 1, seed=0, resamples=1) == (0.5, 0.5)
+
+
+def test_there_are_1000_resamples_and_the_level_is_95_percent() -> None:
+    logits, targets = torch.arange(4.0)[:, None], torch.tensor([[0], [1], [0], [1]])
+    assert module.map_draws(logits, targets, seed=0).shape == (1000,)
+    said = {"seed": 0, "resamples": 1000, "level": 0.95}
+    assert bootstrap_map(logits, targets, seed=0) == bootstrap_map(logits, targets, **said)
+    drawn: list[torch.Tensor] = []
+
+    def mean(photos: torch.Tensor) -> float:
+        drawn.append(photos)
+        return photos.double().mean().item()
+
+    interval = bootstrap(mean, 30, seed=0)
+    assert len(drawn) == 1001
+    assert interval == bootstrap(mean, 30, **said)
+    # Of 0 to 40 the quantiles of 2.5 % and 97.5 % are 1 and 39, mirrored at the estimate.
+    assert module.basic_interval(15.0, torch.arange(41.0).double()) == pytest.approx((-9, 29))

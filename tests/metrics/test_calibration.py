@@ -61,3 +61,17 @@ def test_bad_scores_shapes_and_bins_are_refused(
 ):
     with pytest.raises(ValueError, match=message):
         reliability(torch.full((3, 2), score), torch.ones(shape), bins)
+
+
+def test_there_are_15_bins_and_the_last_of_them_may_be_empty(generator: torch.Generator) -> None:
+    scores = torch.rand(200, 3, generator=generator)
+    targets = torch.randint(2, (200, 3), generator=generator)
+    assert reliability(scores / 2, targets).pairs.shape == (15,)
+    error = expected_calibration_error(scores, targets)
+    assert error == expected_calibration_error(scores, targets, bins=15)
+    assert error != expected_calibration_error(scores, targets, bins=16)
+
+
+def test_a_single_bin_holds_all_pairs() -> None:
+    table = reliability(torch.tensor([[0.0, 1.0]]), torch.tensor([[1, 1]]), bins=1)
+    assert (table.pairs.tolist(), table.score.tolist(), table.present.tolist()) == ([2], [0.5], [1])

@@ -215,3 +215,29 @@ def test_bad_maps_and_boxes_are_refused(
 ):
     with pytest.raises(ValueError, match=message):
         measure(maps, boxes)
+
+
+def test_a_box_may_stick_out_by_one_photo_on_each_side() -> None:
+    assert pointing_chance(torch.tensor([[[-1.0, -1.0, 2.0, 2.0]]])).item() == 1
+
+
+def test_the_box_that_is_wrong_is_named_among_others() -> None:
+    boxes = torch.tensor([[[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 2.5, 1.0]]])
+    with pytest.raises(ValueError, match=r"got \[0.0, 0.0, 2.5, 1.0\]"):
+        pointing_chance(boxes)
+
+
+def test_variance_counts_from_where_single_precision_tells_values_apart() -> None:
+    # Relative to their size of 1000 the maps vary by 1e-4, and by 1e-7.
+    unit = torch.tensor([-1.0, 1.0]).double().view(1, 1, 1, 2)
+    maps = 1000 + 0.1 * unit
+    assert consistency_error(maps, maps + 0.1).item() == pytest.approx(1, rel=1e-6)
+    flat = 1000 + 1e-4 * unit
+    assert consistency_error(flat, flat + 1e-4).item() == 0
+    assert consistency_error(flat, flat + 0.1).isnan().item()
+
+
+def test_energy_of_the_faintest_map_counts() -> None:
+    maps = 1e-6 * torch.tensor([[[1.0, 3.0]]])
+    left = torch.tensor([[[0.0, 0.0, 0.5, 1.0]]])
+    assert energy_in_boxes(maps, left).item() == pytest.approx(0.25)

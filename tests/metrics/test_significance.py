@@ -98,3 +98,9 @@ def test_holm_raises_p_values_by_hand():
     assert holm([0.9, 0.01, 0.04, 0.03]) == pytest.approx([0.9, 0.04, 0.09, 0.09])
     assert holm([0.6, 0.7]) == [1, 1]
     assert holm([]) == []
+
+
+def test_the_mean_of_one_estimate_is_that_estimate():
+    mean = mean_estimate([Estimate(0.5, torch.tensor([1.0, 2.0, 4.0]))])
+    assert mean.value == 0.5
+    assert mean.draws.tolist() == [1, 2, 4]

@@ -121,6 +121,25 @@ def test_flips_mirror_left_and_right_and_turns_go_counter_clockwise(
     assert undo_on_maps(photo, "scale") is photo
 
 
-def test_grids_meet_at_the_one_with_fewer_cells_in_all():
-    met = on_one_grid(images(4, 12), images(6, 6), "bilinear")
-    assert [maps.shape[-2:] for maps in met] == [(6, 6)] * 2
+def test_a_side_is_rounded_to_its_multiple_before_it_is_held_below_the_large_side():
+    # Half of 320 is 5 cells of 32; half of 96 would be a cell and a half, of which 2 are left.
+    for side, expected in ((320, 160), (96, 64), (40, 32)):
+        small = transform_images(images(side, side), "scale", scale=0.5, multiple=32)
+        assert small.shape[-1] == expected
+
+
+def test_a_small_view_averages_all_pixels_that_it_covers():
+    """A triangle as wide as two cells of the small view weighs their pixels 1, 3, 3, 1."""
+    photo = torch.zeros(1, 3, 8, 8, dtype=torch.double)
+    photo[..., 3] = 1
+    small = transform_images(photo, "scale", scale=0.5)
+    expected = torch.tensor([0, 3, 1, 0], dtype=torch.double) / 8
+    assert_close(small, expected.expand(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize(("many", "few"), [((4, 9), (6, 5)), ((9, 4), (5, 6))])
+def test_of_two_grids_the_one_of_fewer_cells_is_the_coarser(
+    many: tuple[int, int], few: tuple[int, int]
+):
+    for maps in on_one_grid(images(*many), images(*few), "bilinear"):
+        assert maps.shape[-2:] == few

@@ -365,3 +365,18 @@ def test_equal_maps_have_no_distance_and_no_gradient(maps: Tensor, error: str, f
     distance.backward()
     assert distance == 0
     assert not one.grad.any()
+
+
+def test_the_mean_over_one_label_is_its_own_loss():
+    logits = torch.tensor([[2.0, -1.0, 5.0]], dtype=torch.double)
+    targets = torch.tensor([[1, -1, -1]])
+    loss = label_loss(logits, targets, reduction="mean")
+    assert loss.item() == pytest.approx(math.log1p(math.exp(-2)))
+    # The absent label at 1.5 is half a unit too near to the present one at 2.
+    targets, logits = torch.tensor([[1, 0]]), torch.tensor([[2.0, 1.5]])
+    assert ranking_loss(logits, targets, reduction="mean").item() == pytest.approx(0.5)
+
+
+def test_a_relative_error_knows_maps_of_a_hundredth(maps: Tensor):
+    once, small = (map_consistency(k * maps[0], k * maps[1], "relative") for k in (1, 0.01))
+    assert_close(small, once)

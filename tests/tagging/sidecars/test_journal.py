@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,87 @@ def test_a_journal_that_is_cut_short_raises_nothing_but_sentences(journal: Journ
             opened.runs()
             for number in opened.changes(run):
                 opened.change(number)
+
+
+def test_a_run_is_told_with_its_settings_and_its_times(tmp_path: Path):
+    began = datetime.now(UTC).replace(microsecond=0)
+    with Journal(tmp_path / "of" / "two" / "levels" / "journal.sqlite") as journal:
+        by_default = begin(journal)
+        run = journal.begin("b", "txt", ending=".text", separator="; ", existing="replace")
+        journal.note(by_default, [change(None, b"dog, cat", "dog", "cat"), change(None, b"", "a")])
+        journal.run_undone(by_default)
+        latest, first = journal.runs()
+    assert latest[2:] == ("b", "txt", ".text", "; ", "replace", 0, 0, None)
+    assert first[:1] + first[2:9] == (by_default, "model", "txt", ".txt", ", ", "append", 2, 3)
+    assert (latest.id, first.id) == (run, by_default)
+    assert first.undone is not None
+    for time in (latest.started, first.started, first.undone):
+        assert len(time) == len("2026-11-25T08:00:00+00:00")
+        assert began <= datetime.fromisoformat(time) <= datetime.now(UTC)
+
+
+def test_changes_belong_to_their_run_and_their_sidecar(journal: Journal):
+    first, second = begin(journal), begin(journal)
+    other = Path("/photos/other/2.txt")
+    (made,) = journal.note(first, [change(None, b"dog", "dog")])
+    there, again = journal.note(
+        second, [Change(other, b"red", Edit(b"", (), ())), change(b"dog", b"dog, cat", "cat")]
+    )
+    journal.note(first, [Change(other, None, Edit(b"", (), ()))])
+    assert (journal.created(SIDECAR), journal.created(other)) == (True, False)
+    assert not journal.created(Path("/photos/3.txt"))
+    assert journal.places(second) == {SIDECAR.parent, other.parent}
+    assert journal.changed(second, other)
+    assert journal.changed(first, SIDECAR)
+    assert not journal.changed(second, Path("/photos/3.txt"))
+    journal.undone([made])
+    assert journal.changes(second) == [again, there]
+    assert journal.change(again).id == again
+    assert not journal.change(again).confirmed
+    journal.made([again])
+    assert journal.change(again).confirmed
+    assert not journal.change(there).confirmed
+    assert journal.added(SIDECAR, b"") == {"cat"}
+
+
+def test_a_run_has_changed_only_what_it_has_recorded(journal: Journal):
+    first, second = begin(journal), begin(journal)
+    journal.note(second, [change(None, b"dog", "dog")])
+    assert not journal.changed(first, SIDECAR)
+    assert journal.changes(first) == []
+    assert journal.places(first) == set()
+
+
+def test_records_are_made_together_or_not_at_all(journal: Journal):
+    run = begin(journal)
+    unwritable = Change(SIDECAR, None, Edit(b"", (object(),), ()))
+    with pytest.raises(TypeError):
+        journal.note(run, [change(None, b"dog", "dog"), unwritable])
+    assert journal.changes(run) == []
+    assert len(journal.note(run, [change(None, b"dog", "dog")])) == 1
+
+
+def test_a_journal_is_known_by_its_header_and_writes_through_to_the_disk(journal: Journal):
+    with sqlite3.connect(journal.file) as database:
+        assert database.execute("PRAGMA application_id").fetchone() == (0x74736A6C,)
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    assert journal._database.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert journal._database.getlimit(sqlite3.SQLITE_LIMIT_LENGTH) == 2 * LARGEST
+
+
+def test_a_closed_journal_says_so_in_a_sentence(journal: Journal):
+    with journal as same:
+        assert same is journal
+    with pytest.raises(DataError, match="got: Cannot operate on a closed database"):
+        journal.runs()
+
+
+def test_a_record_that_is_not_there_is_told_as_damaged(journal: Journal):
+    with pytest.raises(DataError, match="expected change 7 as it was recorded"):
+        journal.change(7)
+
+
+def test_what_the_system_says_is_told_in_its_words(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match="got: File exists; choose another `journal`"):
+        Journal(tmp_path / "file" / "journal")

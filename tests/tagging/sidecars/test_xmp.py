@@ -375,3 +375,43 @@ def test_exiftool_finds_nothing_wrong(before: bytes | None, tmp_path: Path):
     ).stdout
     assert "Validate                        : OK" in told, told
     assert "animal/cat" in told
+
+
+def test_a_new_sidecar_is_these_bytes():
+    def array(name: str, namespace: str, kind: str, item: str) -> str:
+        declared = f'{name} xmlns:{name.partition(":")[0]}="{namespace}"'
+        return f"   <{declared}>\n    <rdf:{kind}>\n     {item}\n    </rdf:{kind}>\n   </{name}>\n"
+
+    record = (
+        '<rdf:li xmlns:tagsight="urn:tagsight:xmp:1.0/" rdf:parseType="Resource">'
+        "<tagsight:Name>animal/cat</tagsight:Name><tagsight:Score>0.9000</tagsight:Score>"
+        "<tagsight:Model>first 1a2b</tagsight:Model>"
+        "<tagsight:Date>2026-11-25T08:00:00+00:00</tagsight:Date></rdf:li>"
+    )
+    expected = (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+        ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">\n'
+        '  <rdf:Description rdf:about="">\n'
+        + array("dc:subject", "http://purl.org/dc/elements/1.1/", "Bag", "<rdf:li>cat</rdf:li>")
+        + array(
+            "lr:hierarchicalSubject",
+            *("http://ns.adobe.com/lightroom/1.0/", "Bag", "<rdf:li>animal|cat</rdf:li>"),
+        )
+        + array(
+            "digiKam:TagsList",
+            *("http://www.digikam.org/ns/1.0/", "Seq", "<rdf:li>animal/cat</rdf:li>"),
+        )
+        + array(
+            "MicrosoftPhoto:LastKeywordXMP",
+            *("http://ns.microsoft.com/photo/1.0", "Bag", "<rdf:li>animal/cat</rdf:li>"),
+        )
+        + array("tagsight:Labels", "urn:tagsight:xmp:1.0/", "Bag", record)
+        + '  </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n<?xpacket end="w"?>\n'
+    )
+    edit = add_keywords(None, [Tag("animal/cat", 0.9)], STAMP)
+    assert edit is not None
+    assert edit.content.decode() == expected
+    assert edit.names == ("animal/cat",)
+    values = ("cat", "animal|cat", "animal/cat", "animal/cat", "animal/cat")
+    assert edit.additions == tuple(map(Addition, PROPERTIES, values))
