@@ -66,6 +66,8 @@ def test_the_second_term_is_the_sum_of_all_differences_from_the_identity(how: st
     difference = transcribed_adjacency(system.label_graph, how) - np.eye(5)
     terms = system.losses(*drawn(3))
     assert set(terms) == {"labels", "sparsity"}
+    without = tiny_system("a-gcn", graph=graph(how, sparsity=0))
+    assert set(without.losses(*drawn(3))) == {"labels"}
     assert terms["sparsity"].item() == pytest.approx(0.5 * np.abs(difference).sum(), rel=1e-5)
 
 

@@ -203,6 +203,7 @@ def test_a_photo_without_a_present_label_has_no_part_in_shares(targets: list[int
 def test_shares_of_labels_are_learned():
     torch.manual_seed(0)
     system = tiny_system("rnn-attention", objective="softmax_mse", hidden=64)
+    assert not system.probabilities
     images, targets = drawn(16)
     optimizer = torch.optim.Adam(system.parameters(), lr=0.005)
     first = system.losses(images, targets)["labels"].item()
