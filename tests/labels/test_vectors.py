@@ -220,7 +220,7 @@ def test_names_of_voc_are_found_among_those_of_coco(shared_data: Path):
 @pytest.mark.parametrize(
     ("content", "name", "expected"),
     [
-        (gzip.compress(b"dog 1 2\n"), "dog", [1, 2]),
+        (gzip.compress(b"dog 1 2\n", mtime=0), "dog", [1, 2]),
         (b"2 3\ndog 1 2 3 \ncat 4 5 6 \n", "cat", [4, 5, 6]),  # with its counts
         (b"at 1 2\n. . . 3 4\nat me@example.com 5 6\ndog 7 8\n\n", "dog", [7, 8]),
         (b"at 1 2\n. . . 3 4\nat me@example.com 5 6\ndog 7 8\n\n", "at", [1, 2]),
@@ -258,8 +258,8 @@ LONG = 2**16 * b"1"
         (b"emu 1 2\n", ", found none of ['dog']; give another"),
         (b"\x80\x04]\x94.", ": expected word vectors, got a pickle"),
         (gzip.compress(bytes(1 << 20)), ":1: expected at most 65536 bytes in a line, got more"),
-        (gzip.compress(b"dog 1 2\n")[:6], ": expected readable word vectors, got an error"),
-        (gzip.compress(b"dog 1 2\n")[:-9], ": expected readable word vectors, got an error"),
+        (gzip.compress(b"dog 1 2\n", mtime=0)[:6], ": expected readable word vectors, got an error"),
+        (gzip.compress(b"dog 1 2\n", mtime=0)[:-9], ": expected readable word vectors, got an error"),
         (b"PK\x03\x04 and nothing more", f": {NOT_NPZ}"),
         ({"names": ["dog"]}, ": expected arrays 'names' (or 'words') and 'vectors', got ['names"),
         ({"vectors": np.ones((2, 3))}, "got shapes (1,) and (2, 3)"),
