@@ -25,6 +25,7 @@ from .search.collection import search as search
 from .systems.base import Recognition as Recognition
 from .systems.base import System as System
 from .systems.catalogue import build_system as build_system
+from .systems.catalogue import register as register
 from .systems.listings import recipes as recipes
 from .systems.listings import systems as systems
 from .tagging.tagging import tag_photos as tag_photos
