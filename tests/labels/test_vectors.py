@@ -258,8 +258,14 @@ LONG = 2**16 * b"1"
         (b"emu 1 2\n", ", found none of ['dog']; give another"),
         (b"\x80\x04]\x94.", ": expected word vectors, got a pickle"),
         (gzip.compress(bytes(1 << 20)), ":1: expected at most 65536 bytes in a line, got more"),
-        (gzip.compress(b"dog 1 2\n", mtime=0)[:6], ": expected readable word vectors, got an error"),
-        (gzip.compress(b"dog 1 2\n", mtime=0)[:-9], ": expected readable word vectors, got an error"),
+        (
+            gzip.compress(b"dog 1 2\n", mtime=0)[:6],
+            ": expected readable word vectors, got an error",
+        ),
+        (
+            gzip.compress(b"dog 1 2\n", mtime=0)[:-9],
+            ": expected readable word vectors, got an error",
+        ),
         (b"PK\x03\x04 and nothing more", f": {NOT_NPZ}"),
         ({"names": ["dog"]}, ": expected arrays 'names' (or 'words') and 'vectors', got ['names"),
         ({"vectors": np.ones((2, 3))}, "got shapes (1,) and (2, 3)"),

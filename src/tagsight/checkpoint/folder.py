@@ -246,8 +246,8 @@ def _check_installed(config: ModelConfig) -> None:
         where = "a script or notebook" if module == "__main__" else f"the module {module}"
         msg = (
             f"expected the system {name!r} to be installed, by a package with an entry point of "
-            f"this name in the group {GROUP!r}, or registered in this process, got neither; its "
-            f"class is {kind} in {where}"
+            f"this name in the group {GROUP!r}, or registered with tagsight.register, got neither; "
+            f"its class is {kind} in {where}"
         )
         raise DataError(msg)
 
