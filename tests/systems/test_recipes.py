@@ -24,7 +24,7 @@ OF_PAPERS = [name for name in RECIPES if not name.endswith("-cpu")]
 BATCHES = 3
 
 
-BACKBONES = {recipe.settings.backbone for recipe in RECIPES.values()}
+BACKBONES = list(dict.fromkeys(recipe.settings.backbone for recipe in RECIPES.values()))
 
 
 def rates(recipe: Recipe) -> list[float]:
