@@ -264,10 +264,14 @@ def _record(session: pytest.Session, early: _Entering) -> Record | None:
         with _Entering(Path(early.file)) as watched:
             # Without a next test all fixtures are made anew: each test enters their functions.
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        if session.testsfailed:  # perhaps only as it took too long under watch
+            session.testsfailed = 0
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.testsfailed:
+                return None
         seconds = time.process_time() - started
         entered[item.nodeid] = Entered(frozenset(watched.functions), seconds)
-    early_functions = frozenset(early.functions)
-    return None if session.testsfailed else Record(entered, early_functions, list(_imported()))
+    return Record(entered, frozenset(early.functions), list(_imported()))
 
 
 class _Plugin(Generic[T]):
