@@ -126,6 +126,7 @@ def test_a_side_is_rounded_to_its_multiple_before_it_is_held_below_the_large_sid
     for side, expected in ((320, 160), (96, 64), (40, 32)):
         small = transform_images(images(side, side), "scale", scale=0.5, multiple=32)
         assert small.shape[-1] == expected
+    assert transform_images(images(6, 6), "scale", scale=0.5).shape[-1] == 3
 
 
 def test_a_small_view_averages_all_pixels_that_it_covers():
