@@ -415,3 +415,22 @@ def test_a_new_sidecar_is_these_bytes():
     assert edit.names == ("animal/cat",)
     values = ("cat", "animal|cat", "animal/cat", "animal/cat", "animal/cat")
     assert edit.additions == tuple(map(Addition, PROPERTIES, values))
+
+
+def test_a_description_is_made_where_there_is_none():
+    text = added(EMPTY_RDF, "cat").decode()
+    assert '#">\n  <rdf:Description rdf:about="">\n   <dc:subject xmlns:dc=' in text
+    assert text.endswith("\n   </tagsight:Labels>\n  </rdf:Description></rdf:RDF>")
+
+
+def test_later_records_are_like_the_first():
+    records = added(added(None, "cat"), "dog").decode().split("<rdf:li ")[1:]
+    assert [record.count('rdf:parseType="Resource"><tagsight:Name>') for record in records] == [
+        1,
+        1,
+    ]
+
+
+def test_keywords_may_be_alternatives():
+    content = added(DARKTABLE.replace(b"rdf:Seq>", b"rdf:Alt>"), "cat")
+    assert values(content, "dc:subject") == ["holiday", "Dog", "cat"]
