@@ -7,15 +7,9 @@ import zlib
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags, Image
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from numpy.typing import NDArray
 
 with suppress(ImportError):
     import pillow_heif
@@ -25,17 +19,17 @@ with suppress(ImportError):
 Image.init()
 
 
-def lying() -> bytes:
-    """What a camera writes that was held upright."""
+def exif_of(orientation: int) -> bytes:
     exif = Image.Exif()
-    exif[ExifTags.Base.Orientation] = 6
+    exif[ExifTags.Base.Orientation] = orientation
     return exif.tobytes()
 
 
-LYING = lying()
+LYING = exif_of(6)
+"""What a camera writes that was held upright."""
 
 
-def pixels(side: int, bands: int = 3) -> NDArray[np.uint8]:
+def pixels(side: int, bands: int = 3) -> np.ndarray:
     """Shades and some noise, as ``(side, side, bands)``."""
     down, across = np.mgrid[:side, :side] / side
     shades = np.stack([100 * across + 20 * band * down + 40 for band in range(bands)], axis=-1)
@@ -45,10 +39,9 @@ def pixels(side: int, bands: int = 3) -> NDArray[np.uint8]:
 
 def drawn(mode: str, side: int) -> Image.Image:
     """A photo of a mode."""
-    grey = pixels(side, 1)[..., 0]
-    if mode in {"I;16", "I", "F"}:
-        kind = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
-        return Image.fromarray(grey.astype(kind) * 257)
+    deep = {"I;16": np.uint16, "I": np.int32, "F": np.float32}
+    if mode in deep:
+        return Image.fromarray(pixels(side, 1)[..., 0].astype(deep[mode]) * 257)
     if mode == "P":
         return Image.fromarray(pixels(side)).quantize(64)
     if mode in {"LA", "RGBA"}:
@@ -66,14 +59,12 @@ def saved(kind: str, mode: str, side: int, **options: object) -> bytes:
     return encoded(drawn(mode, side), kind, **options)
 
 
-def animated(kind: str, side: int) -> bytes:
+def animated(kind: str, side: int, **options: object) -> bytes:
     frames = [Image.new("RGB", (side, side), colour) for colour in ("red", "blue", "green")]
-    return encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
 
 
-def png(
-    side: int, depth: int, colour: int, lines: Iterable[bytes], *, interlaced: int = 0
-) -> bytes:
+def png(side: int, depth: int, colour: int, lines, *, interlaced: int = 0) -> bytes:
     """A PNG of such lines, each with its filter before it."""
     packed = zlib.compressobj(1)
     data = b"".join(packed.compress(line) for line in lines) + packed.flush()
@@ -121,50 +112,35 @@ def run_length_bmp(side: int, lines: bytes) -> bytes:
     return head + bytes(range(256)) * 4 + lines
 
 
-def tiff(tags: dict[int, tuple[str, tuple[int, ...]]], data: bytes) -> bytes:
-    """A TIFF of one directory behind its data, which lies from byte 8 on; kinds are H and L."""
-    behind, entries = b"", b""
+def tiff(side: int, bits: tuple[int, ...], data: bytes, tags: dict[int, object]) -> bytes:
+    """A TIFF of packed data, which lies from byte 8 on, with one directory behind it."""
+    colours = 2 if len(bits) == 3 else 1
+    tags = {256: side, 257: side, 258: bits, 259: 8, 262: colours, 277: len(bits)} | tags
     at = 8 + len(data) + len(data) % 2
     end = at + 2 + 12 * len(tags) + 4
-    for tag, (kind, values) in sorted(tags.items()):
-        packed = struct.pack(f"<{len(values)}{kind}", *values)
-        if len(packed) > 4:
-            place, behind = end + len(behind), behind + packed + b"\0" * (len(packed) % 2)
-            packed = struct.pack("<L", place)
-        entries += struct.pack("<HHL", tag, {"H": 3, "L": 4}[kind], len(values))
-        entries += packed.ljust(4, b"\0")
-    head = b"II*\0" + struct.pack("<L", at) + data + b"\0" * (len(data) % 2)
+    behind = entries = b""
+    for tag, value in sorted(tags.items()):
+        values = value if isinstance(value, tuple) else (value,)
+        packed = struct.pack(f"<{len(values)}L", *values)
+        entries += struct.pack("<HHL", tag, 4, len(values))
+        entries += packed if len(values) == 1 else struct.pack("<L", end + len(behind))
+        behind += packed if len(values) > 1 else b""
+    head = (b"II*\0" + struct.pack("<L", at) + data).ljust(at, b"\0")
     return head + struct.pack("<H", len(tags)) + entries + bytes(4) + behind
-
-
-def tiff_tags(
-    width: int, height: int, bits: tuple[int, ...], colours: int, compression: int
-) -> dict[int, tuple[str, tuple[int, ...]]]:
-    return {
-        256: ("L", (width,)),
-        257: ("L", (height,)),
-        258: ("H", bits),
-        259: ("H", (compression,)),
-        262: ("H", (colours,)),
-        277: ("H", (len(bits),)),
-    }
 
 
 def tiled_tiff(side: int, tile: int) -> bytes:
     """A TIFF in RGB of tiles, all of the same content."""
     data = zlib.compress(np.resize(pixels(min(tile, 512)), (tile, tile, 3)).tobytes(), 1)
     count = (-(-side // tile)) ** 2
-    tags = tiff_tags(side, side, (8, 8, 8), 2, 8)
-    tags |= {322: ("L", (tile,)), 323: ("L", (tile,))}
-    tags |= {324: ("L", (8,) * count), 325: ("L", (len(data),) * count)}
-    return tiff(tags, data)
+    tags = {322: tile, 323: tile, 324: (8,) * count, 325: (len(data),) * count}
+    return tiff(side, (8, 8, 8), data, tags)
 
 
 def deep_tiff(side: int) -> bytes:
     """A TIFF in RGB of 16 bits, packed in one strip."""
     data = zlib.compress((pixels(side).astype("<u2") * 257).tobytes(), 1)
-    tags = tiff_tags(side, side, (16, 16, 16), 2, 8)
-    return tiff(tags | {273: ("L", (8,)), 278: ("L", (side,)), 279: ("L", (len(data),))}, data)
+    return tiff(side, (16, 16, 16), data, {273: 8, 278: side, 279: len(data)})
 
 
 def many_scans(side: int, scans: int) -> bytes:
@@ -186,56 +162,54 @@ _MODES = {
     "JPEG2000": ("L", "LA", "RGB", "RGBA", "I;16"),
     "HEIF": ("L", "RGB", "RGBA"),
 }
-_FAST: dict[str, dict[str, object]] = {"AVIF": {"speed": 10}, "PNG": {"compress_level": 1}}
+_FAST = {"AVIF": {"speed": 10}, "PNG": {"compress_level": 1}}
+_SPECIAL = {
+    "JPEG 4:4:4": ("JPEG", "RGB", {"subsampling": 0}),
+    "JPEG progressive 4:4:4": ("JPEG", "RGB", {"progressive": True, "subsampling": 0}),
+    "PNG P transparent": ("PNG", "P", {"transparency": 0}),
+    "WEBP lossless": ("WEBP", "RGB", {"lossless": True, "method": 0}),
+    "WEBP RGBA lossless": ("WEBP", "RGBA", {"lossless": True, "method": 0}),
+    "GIF transparent": ("GIF", "P", {"transparency": 0}),
+    "TIFF jpeg": ("TIFF", "RGB", {"compression": "jpeg"}),
+    "TIFF YCbCr jpeg": ("TIFF", "YCbCr", {"compression": "jpeg"}),
+    "TIFF F turned": ("TIFF", "F", {"exif": LYING}),
+    "AVIF 4:4:4": ("AVIF", "RGB", {"subsampling": "4:4:4", "speed": 10}),
+    "JPEG2000 tiles": ("JPEG2000", "RGB", {"tile_size": (256, 256)}),
+    "JPEG2000 lossy": ("JPEG2000", "RGB", {"irreversible": True, "quality_layers": [20]}),
+}
+_SPECIAL |= {f"JPEG progressive {m}": ("JPEG", m, {"progressive": True}) for m in _MODES["JPEG"]}
+_SPECIAL |= {
+    f"{kind} turned": (kind, "RGB", {"exif": LYING} | _FAST.get(kind, {}))
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")
+}
+_SPECIAL |= {
+    f"TIFF {mode} {packed}": ("TIFF", mode, {"compression": packed})
+    for mode in ("L", "RGB", "CMYK", "I;16", "F")
+    for packed in ("tiff_lzw", "tiff_adobe_deflate")
+}
 
-KINDS: dict[str, Callable[[int], bytes]] = {
+KINDS = {
     f"{kind} {mode}": partial(saved, kind, mode, **_FAST.get(kind, {}))
     for kind, modes in _MODES.items()
     for mode in modes
     if kind in Image.SAVE
-} | {
-    "JPEG 4:4:4": partial(saved, "JPEG", "RGB", subsampling=0),
-    "JPEG turned": partial(saved, "JPEG", "RGB", exif=LYING),
-    **{
-        f"JPEG progressive {mode}": partial(saved, "JPEG", mode, progressive=True)
-        for mode in ("L", "RGB", "CMYK")
-    },
-    "JPEG progressive 4:4:4": partial(saved, "JPEG", "RGB", progressive=True, subsampling=0),
-    "PNG turned": partial(saved, "PNG", "RGB", exif=LYING),
-    "PNG P transparent": partial(saved, "PNG", "P", transparency=0),
+}
+KINDS |= {
+    name: partial(saved, kind, mode, **options)
+    for name, (kind, mode, options) in _SPECIAL.items()
+    if kind in Image.SAVE
+}
+KINDS |= {f"{kind} animated": partial(animated, kind) for kind in ("PNG", "WEBP", "GIF")}
+KINDS |= {
     "PNG interlaced": interlaced_png,
     "PNG RGB of 16 bits": partial(deep_png, colour=2, bands=3),
-    "PNG animated": partial(animated, "PNG"),
-    "WEBP lossless": partial(saved, "WEBP", "RGB", lossless=True, method=0),
-    "WEBP RGBA lossless": partial(saved, "WEBP", "RGBA", lossless=True, method=0),
-    "WEBP turned": partial(saved, "WEBP", "RGB", exif=LYING),
-    "WEBP animated": partial(animated, "WEBP"),
-    "GIF transparent": partial(saved, "GIF", "P", transparency=0),
-    "GIF animated": partial(animated, "GIF"),
-    **{
-        f"TIFF {mode} {packed}": partial(saved, "TIFF", mode, compression=packed)
-        for mode in ("L", "RGB", "CMYK", "I;16", "F")
-        for packed in ("tiff_lzw", "tiff_adobe_deflate")
-    },
-    "TIFF jpeg": partial(saved, "TIFF", "RGB", compression="jpeg"),
-    "TIFF YCbCr jpeg": partial(saved, "TIFF", "YCbCr", compression="jpeg"),
-    "TIFF turned": partial(saved, "TIFF", "RGB", exif=LYING),
-    "TIFF F turned": partial(saved, "TIFF", "F", exif=LYING),
     "TIFF tiles": partial(tiled_tiff, tile=256),
     "TIFF one tile": lambda side: tiled_tiff(side, -(-side // 16) * 16),
     "TIFF RGB of 16 bits, one strip": deep_tiff,
-    "AVIF 4:4:4": partial(saved, "AVIF", "RGB", subsampling="4:4:4", speed=10),
-    "AVIF turned": partial(saved, "AVIF", "RGB", exif=LYING, speed=10),
-    "JPEG2000 tiles": partial(saved, "JPEG2000", "RGB", tile_size=(256, 256)),
-    "JPEG2000 lossy": partial(saved, "JPEG2000", "RGB", irreversible=True, quality_layers=[20]),
 }
 """Photos by format and mode, of so many pixels across and down."""
 
-if "HEIF" in Image.SAVE:
-    KINDS["HEIF turned"] = partial(saved, "HEIF", "RGB", exif=LYING)
-
-IN_PYTHON: dict[str, Callable[[int], bytes]] = {
-    **{f"{kind}": partial(pnm, kind) for kind in ("P1", "P2", "P3")},
+IN_PYTHON = {kind: partial(pnm, kind) for kind in ("P1", "P2", "P3")} | {
     "P5 of 9 values": partial(pnm, "P5", largest=9),
     "P6 of 1000 values": partial(pnm, "P6", largest=1000),
     "BMP run lengths": lambda side: run_length_bmp(side, b"\x01\x05\0\0" * side + b"\0\1"),
@@ -245,9 +219,8 @@ IN_PYTHON: dict[str, Callable[[int], bytes]] = {
 
 def float_tiff(side: int) -> bytes:
     data = zlib.compress(bytes(4 * side), 9)
-    tags = tiff_tags(side, side, (32,), 1, 8) | {339: ("H", (3,)), 278: ("L", (1,))}
-    tags |= {273: ("L", (8,) * side), 279: ("L", (len(data),) * side)}
-    return tiff(tags, data)
+    tags = {339: 3, 278: 1, 273: (8,) * side, 279: (len(data),) * side}
+    return tiff(side, (32,), data, tags)
 
 
 def flat_png(side: int) -> bytes:
@@ -255,15 +228,15 @@ def flat_png(side: int) -> bytes:
     return png(side, 16, 0, (line for _ in range(side)))
 
 
-def flat(kind: str, side: int, **options: object) -> bytes:
-    return encoded(Image.new("RGB", (side, side), "red"), kind, **options)
+def flat(kind: str, side: int, mode: str = "RGB", **options: object) -> bytes:
+    return encoded(Image.new(mode, (side, side), "red" if mode == "RGB" else 0), kind, **options)
 
 
-EXPENSIVE: dict[str, Callable[[int], bytes]] = {
+EXPENSIVE = {
     "TIFF F, flat": float_tiff,
     "PNG of 16 bits, flat": flat_png,
     "GIF, flat": partial(flat, "GIF"),
-    "PNG P, flat": lambda side: encoded(Image.new("P", (side, side)), "PNG"),
+    "PNG P, flat": partial(flat, "PNG", mode="P"),
     "WEBP lossless, flat": partial(flat, "WEBP", lossless=True, method=0),
     "JPEG2000, flat": partial(flat, "JPEG2000"),
     "JPEG progressive, flat": partial(flat, "JPEG", progressive=True, subsampling=0),
@@ -271,35 +244,28 @@ EXPENSIVE: dict[str, Callable[[int], bytes]] = {
 """Photos of a few bytes a thousand pixels."""
 
 
-def empty_chunks(count: int) -> bytes:
+def empty_chunks(count: int, kind: bytes = b"teSt") -> bytes:
     sound = flat_png(8)
-    return sound[:33] + png_chunk(b"teSt", b"") * count + sound[33:]
-
-
-def empty_segments(count: int) -> bytes:
-    sound = flat("JPEG", 8)
-    return sound[:2] + b"\xff\xe5\0\2" * count + sound[2:]
+    return sound[:33] + png_chunk(kind, b"") * count + sound[33:]
 
 
 def many_strips(count: int) -> bytes:
-    tags = tiff_tags(8, 8, (8,), 1, 1) | {278: ("L", (1,))}
-    return tiff(tags | {273: ("L", (8,) * count), 279: ("L", (8,) * count)}, bytes(64))
+    tags = {259: 1, 278: 1, 273: (8,) * count, 279: (8,) * count}
+    return tiff(8, (8,), bytes(64), tags)
 
 
-REFUSED: dict[str, Callable[[], bytes]] = {
+_TILE = {322: 2**15, 323: 2**15, 324: 8, 325: 8}
+_COMMENT = b"!\xfe" + b"\1a" * 2**18 + b"\0,"
+REFUSED = {
     "JPEG of 3,000 scans": partial(many_scans, 2000, 3000),
     "PNG of empty chunks": partial(empty_chunks, 2**17),
-    "PNG of empty pixels": lambda: flat_png(8)[:33] + png_chunk(b"IDAT", b"") * 2**17,
-    "JPEG of empty segments": partial(empty_segments, 2**17),
+    "PNG of empty pixels": partial(empty_chunks, 2**17, b"IDAT"),
+    "JPEG of empty segments": lambda: flat("JPEG", 8).replace(
+        b"\xff\xd8", b"\xff\xd8" + b"\xff\xe5\0\2" * 2**17, 1
+    ),
     "TIFF of many strips": partial(many_strips, 2**20),
-    "TIFF of a large tile": lambda: tiff(
-        tiff_tags(8, 8, (8, 8, 8), 2, 8)
-        | {322: ("L", (2**15,)), 323: ("L", (2**15,)), 324: ("L", (8,)), 325: ("L", (8,))},
-        bytes(64),
-    ),
-    "GIF of comments": lambda: flat("GIF", 8)[:-1].replace(
-        b",", b"!\xfe" + b"\1a" * 2**18 + b"\0,", 1
-    ),
+    "TIFF of a large tile": partial(tiff, 8, (8, 8, 8), bytes(64), _TILE),
+    "GIF of comments": lambda: flat("GIF", 8)[:-1].replace(b",", _COMMENT, 1),
     "PPM, plain": lambda: b"P3 13000 13000 255 " + b"1 " * 2**20,
     "PPM of a comment": lambda: b"P5 #" + b"a" * 2**19 + b"\n8 8 255 " + bytes(64),
     "BMP of ends of lines": lambda: run_length_bmp(13000, b"\0\0" * 13000),

@@ -9,88 +9,86 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tiny_collections import EXAMPLES, PHOTOS
+from tiny_collections import EXAMPLES, PHOTOS, PHOTOS_INSIDE
 
 from tagsight.data.readers import READERS, read_annotations
 from tagsight.data.source import photo_name
 from tagsight.errors import DataError
 
 
+def test_names_targets_splits_and_photos_survive(complete_example) -> None:
+    source, files = complete_example.source, complete_example.files
+    fitting = [name for name, reader in READERS.items() if reader.recognises(source)]
+    rows = read_annotations(str(source))
+    assert fitting == [rows.format] == [complete_example.format]
+    assert rows.names == complete_example.names
+    splits = complete_example.splits or [None] * len(files)
+    assert {
+        path: (target, split)
+        for path, target, split in zip(
+            rows.paths, rows.targets.tolist(), rows.splits or [None] * len(files), strict=True
+        )
+    } == {
+        complete_example.path_of(file): (list(target), split)
+        for file, target, split in zip(files, complete_example.targets, splits, strict=True)
+    }
+
+
 def test_links_in_a_circle_beside_the_labels_change_nothing(complete_example) -> None:
     before = read_annotations(complete_example.source)
-    folders = {complete_example.photos, *(file.parent for file in complete_example.label_files)}
-    for folder in folders:
+    for folder in {
+        complete_example.photos,
+        *(file.parent for file in complete_example.label_files),
+    }:
         for name in ("latest", "0.jpg", "notes.txt", "old.tar.gz"):
             if folder.is_dir():
                 (folder / name).symlink_to(name)
     after = read_annotations(complete_example.source)
-    assert after.paths == before.paths
-    assert after.targets.equal(before.targets)
+    assert (after.paths, after.hash()) == (before.paths, before.hash())
 
 
-def test_names_targets_splits_and_photos_survive(complete_example) -> None:
-    fitting = [
-        name for name, reader in READERS.items() if reader.recognises(complete_example.source)
-    ]
-    assert fitting == [complete_example.format]
-    annotations = read_annotations(str(complete_example.source))
-    rows = dict(zip(annotations.paths, annotations.targets.tolist(), strict=True))
-    written = dict(zip(complete_example.files, map(list, complete_example.targets), strict=True))
-    assert annotations.format == complete_example.format
-    assert annotations.names == complete_example.names
-    assert rows == {complete_example.path_of(name): row for name, row in written.items()}
-    if complete_example.splits is None:
-        assert annotations.splits is None
-    else:
-        splits = dict(zip((p.name for p in annotations.paths), annotations.splits, strict=True))
-        assert splits == dict(zip(complete_example.files, complete_example.splits, strict=True))
-
-
-def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(write_example) -> None:
-    example = write_example()
-    labelled = {file for file, row in zip(example.files, example.targets, strict=True) if 1 in row}
-    for unlabelled, expected in (("keep", set(example.files)), ("drop", labelled)):
-        rows = read_annotations(example.source, labels_only=True, unlabelled=unlabelled)
+def test_photos_without_a_label_are_kept_or_dropped_as_the_user_says(complete_example) -> None:
+    rows = zip(complete_example.files, complete_example.targets, strict=True)
+    labelled = {file for file, row in rows if 1 in row}
+    for unlabelled, expected in (("keep", set(complete_example.files)), ("drop", labelled)):
+        rows = read_annotations(complete_example.source, labels_only=True, unlabelled=unlabelled)
         assert {path.name for path in rows.paths} == expected
-    assert labelled < set(example.files)
 
 
 def test_photos_are_found_in_another_folder_when_told_and_may_be_missing(
-    example_of_files, tmp_path
+    complete_example, tmp_path
 ) -> None:
-    example = example_of_files
-    complete = read_annotations(example.source)
-    (tmp_path / "elsewhere").mkdir()
-    for name in (example.files[0], example.files[4]):
-        (example.photos / name).rename(tmp_path / "elsewhere" / name)
-    assert read_annotations(example.source).paths == complete.paths
-    annotations = read_annotations(example.source, images=str(tmp_path / "elsewhere"))
-    assert {path.parent for path in annotations.paths} == {tmp_path / "elsewhere"}
-    assert annotations.targets.equal(complete.targets)
+    if complete_example.format in PHOTOS_INSIDE:
+        return
+    complete = read_annotations(complete_example.source)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in (complete_example.files[0], complete_example.files[4]):
+        (complete_example.photos / name).rename(elsewhere / name)
+    assert read_annotations(complete_example.source).paths == complete.paths
+    rows = read_annotations(complete_example.source, images=str(elsewhere))
+    assert {path.parent for path in rows.paths} == {elsewhere}
+    assert rows.targets.equal(complete.targets)
 
 
-def test_the_hash_does_not_tell_where_the_data_lie(write_example, tmp_path) -> None:
-    example = write_example()
+def test_the_hash_does_not_tell_where_the_data_lie(complete_example, tmp_path) -> None:
+    source = complete_example.source
     shutil.copytree(tmp_path / "data", tmp_path / "copy" / "deeper")
-    copy = tmp_path / "copy" / "deeper" / example.source.relative_to(tmp_path / "data")
-    assert read_annotations(copy).hash() == read_annotations(example.source).hash()
+    copy = tmp_path / "copy" / "deeper" / source.relative_to(tmp_path / "data")
+    assert read_annotations(copy).hash() == read_annotations(source).hash()
 
 
 def test_photos_that_are_all_missing_are_named_with_the_folders_tried(bare_example) -> None:
-    example = bare_example()
-    with pytest.raises(
-        DataError, match=r"found none of .*; give their folder as `images`"
-    ) as caught:
-        read_annotations(example.source)
-    assert str(example.photos) in str(caught.value)
-    assert read_annotations(example.source, labels_only=True).names == example.names
+    message = rf"found none of .*{bare_example.photos}.*; give their folder as `images`"
+    with pytest.raises(DataError, match=message):
+        read_annotations(bare_example.source)
+    assert read_annotations(bare_example.source, labels_only=True).names == bare_example.names
 
 
 @pytest.mark.parametrize("name", ["../x.jpg", "a\x1b[2J.jpg", "x" * 5000 + ".jpg"])
 def test_malicious_paths_are_refused_or_missing(renamed_example, name) -> None:
-    example = renamed_example([name, *PHOTOS[1:]])
     with pytest.raises(DataError, match=r"inside the folder of the photos|found none"):
-        read_annotations(example.source)
+        read_annotations(renamed_example([name, *PHOTOS[1:]]).source)
 
 
 @pytest.mark.parametrize(
@@ -109,11 +107,10 @@ def test_a_source_of_another_kind_is_refused(tmp_path, format_) -> None:
     assert set(inspect.signature(reader.read).parameters) == {"source", "images", *reader.options}
     file = tmp_path / "note.md"
     file.write_text("Nothing of the kind.\n")
-    for source in (file, tmp_path):
+    for source in (file, tmp_path, tmp_path / "nothing"):
         assert not reader.recognises(source)
         with pytest.raises(DataError):
             reader.read(source)
-    assert not reader.recognises(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("format_", READERS)
@@ -141,8 +138,6 @@ def test_what_fits_no_format_is_shown_beside_what_every_format_expects(tmp_path)
     assert "\n" not in told  # a line break would be escaped on the terminal
     places = [told.index(f"; {name}: ") for name in READERS]
     assert places == sorted(places)
-    assert "expected a header with a column 'image'" in told[places[0] : places[1]]
-    assert "expected JSON" in told[places[2] :]
 
 
 @pytest.mark.parametrize(
@@ -172,5 +167,5 @@ def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path) -> None:
     (tmp_path / "labels.csv").write_text(f"image,cat,dog\n{rows}")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "40.jpg").touch()
-    annotations = read_annotations(tmp_path / "labels.csv")
-    assert annotations.paths[0] == tmp_path / "images" / "0.jpg"
+    rows = read_annotations(tmp_path / "labels.csv")
+    assert rows.paths[0] == tmp_path / "images" / "0.jpg"

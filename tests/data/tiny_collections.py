@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tarfile
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tagsight.data.formats import mirflickr
 from tagsight.data.formats.mirflickr import POTENTIAL, RELEVANT
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 NAMES = ("bird", "dining table", "person")
 TARGETS = ((1, 0, 1), (0, 1, 0), (0, 0, 0), (-1, 0, 1), (1, 1, -1))
+UNKNOWN_AS_ABSENT = tuple(tuple(max(value, 0) for value in row) for row in TARGETS)
+PRESENT = [[name for name, value in zip(NAMES, row, strict=True) if value == 1] for row in TARGETS]
 SPLITS = ("train", "train", "val", "train", "val")
+ROWS = {"train": (0, 1, 3), "val": (2, 4)}
 PHOTOS = ("a.jpg", "b c.jpg", "d.jpg", "e.jpg", "f.jpg")
 
 
@@ -27,7 +26,7 @@ class Example(NamedTuple):
     format: str
     source: Path
     photos: Path
-    targets: tuple[tuple[int, ...], ...]
+    targets: tuple[tuple[int, ...], ...] = UNKNOWN_AS_ABSENT
     names: tuple[str, ...] = NAMES
     files: tuple[str, ...] = PHOTOS
     splits: tuple[str, ...] | None = SPLITS
@@ -44,114 +43,114 @@ class Example(NamedTuple):
         return self.photos / f"{SPLITS[PHOTOS.index(photo)]}-000.tar" / photo
 
 
-def write_csv_columns(folder: Path, photos: Sequence[str]) -> Example:
+def write_csv_columns(folder: Path, photos) -> Example:
     rows = zip(photos, SPLITS, *zip(*TARGETS, strict=True), strict=True)
-    _write_csv(folder / "labels.csv", ["image", "split", *NAMES], rows)
-    return Example("csv-columns", folder / "labels.csv", folder, TARGETS)
+    file = _write_csv(folder, ["image", "split", *NAMES], rows)
+    return Example("csv-columns", file, folder, TARGETS)
 
 
-def write_csv_list(folder: Path, photos: Sequence[str]) -> Example:
-    rows = zip(photos, map(";".join, _present()), SPLITS, strict=True)
-    _write_csv(folder / "labels.csv", ["image", "labels", "split"], rows)
-    return Example("csv-list", folder / "labels.csv", folder / "images", _unknown_as_absent())
+def write_csv_list(folder: Path, photos) -> Example:
+    rows = zip(photos, map(";".join, PRESENT), SPLITS, strict=True)
+    file = _write_csv(folder, ["image", "labels", "split"], rows)
+    return Example("csv-list", file, folder / "images")
 
 
-def write_coco(folder: Path, photos: Sequence[str]) -> Example:
+def _write_csv(folder: Path, header, rows) -> Path:
+    file = folder / "labels.csv"
+    file.write_text("".join(",".join(map(str, row)) + "\n" for row in (header, *rows)))
+    return file
+
+
+def write_coco(folder: Path, photos) -> Example:
     ids = {name: 90 - 7 * index for index, name in enumerate(NAMES)}
-    for split in ("train", "val"):
-        rows = [row for row, of in enumerate(SPLITS) if of == split]
-        objects = [(row, name) for row in rows for name in 2 * _present()[row]]
+    (folder / "annotations").mkdir()
+    for split, rows in ROWS.items():
+        objects = [(row, ids[name]) for row in rows for name in 2 * PRESENT[row]]
         content = {
             "images": [{"id": row, "file_name": photos[row]} for row in rows],
             "categories": [{"id": number, "name": name} for name, number in ids.items()],
             "annotations": [
-                {"id": index, "image_id": row, "category_id": ids[name], "bbox": [0, 0, 1, 1]}
-                for index, (row, name) in enumerate(objects)
+                {"id": index, "image_id": row, "category_id": number, "bbox": [0, 0, 1, 1]}
+                for index, (row, number) in enumerate(objects)
             ],
         }
         file = folder / "annotations" / f"instances_{split}2017.json"
-        file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(content))
-    return Example("coco", folder, folder / "images", _unknown_as_absent())
+    return Example("coco", folder, folder / "images")
 
 
-def write_voc(folder: Path, photos: Sequence[str]) -> Example:
+def write_voc(folder: Path, photos) -> Example:
     main = folder / "VOC2012" / "ImageSets" / "Main"
     main.mkdir(parents=True)
     marks = {1: " 1", 0: "-1", -1: " 0"}
     for column, name in enumerate(NAMES):
-        for split in ("train", "val"):
-            rows = [row for row, of in enumerate(SPLITS) if of == split]
+        for split, rows in ROWS.items():
             lines = [f"{Path(photos[r]).with_suffix('')} {marks[TARGETS[r][column]]}" for r in rows]
             (main / f"{name}_{split}.txt").write_text("\n".join(lines) + "\n")
     return Example("voc", folder, folder / "VOC2012" / "JPEGImages", TARGETS)
 
 
-def write_mirflickr(folder: Path, photos: Sequence[str]) -> Example:
+def write_mirflickr(folder: Path, _photos=None) -> Example:
     lists = folder / "mirflickr25k_annotations_v080"
     lists.mkdir()
     (lists / "README.txt").write_text("12 topics, or 24?\n")
-    shown = {"bird": (1, 5), "food": (2, 5), "people": (1, 4)}
-    for topic in (*POTENTIAL, *RELEVANT):
-        numbers = shown.get(topic, (mirflickr.PHOTOS,))
-        (lists / f"{topic}.txt").write_text("".join(f"{number}\n" for number in numbers))
-    targets = [[0] * len(POTENTIAL) for _ in range(mirflickr.PHOTOS)]
-    for column, topic in enumerate(POTENTIAL):
-        for number in shown.get(topic, (mirflickr.PHOTOS,)):
-            targets[number - 1][column] = 1
-    return Example(
-        "mirflickr",
-        folder,
-        folder / "mirflickr",
-        tuple(map(tuple, targets)),
-        POTENTIAL,
-        tuple(f"im{number}.jpg" for number in range(1, mirflickr.PHOTOS + 1)),
-        None,
-    )
+    numbers = range(1, mirflickr.PHOTOS + 1)
+    shown = dict.fromkeys((*POTENTIAL, *RELEVANT), (mirflickr.PHOTOS,))
+    shown |= {"bird": (1, 5), "food": (2, 5), "people": (1, 4)}
+    for topic, photos in shown.items():
+        (lists / f"{topic}.txt").write_text("".join(f"{number}\n" for number in photos))
+    targets = tuple(tuple(int(n in shown[topic]) for topic in POTENTIAL) for n in numbers)
+    files = tuple(f"im{number}.jpg" for number in numbers)
+    return Example("mirflickr", folder, folder / "mirflickr", targets, POTENTIAL, files, None)
 
 
-def write_nus_wide(folder: Path, photos: Sequence[str]) -> Example:
+def write_nus_wide(folder: Path, photos) -> Example:
     marks = folder / "Groundtruth" / "TrainTestLabels"
     for place in (marks, folder / "ImageList", folder / "ConceptsList"):
         place.mkdir(parents=True)
     (folder / "ConceptsList" / "Concepts81.txt").write_text("\n".join(reversed(NAMES)) + "\n")
-    splits = tuple("test" if split == "val" else split for split in SPLITS)
-    for split, part in (("train", "Train"), ("test", "Test")):
-        rows = [row for row, of in enumerate(splits) if of == split]
+    for part, rows in zip(("Train", "Test"), ROWS.values(), strict=True):
         lines = "".join(f"{photos[row]}\n" for row in rows)
         (folder / "ImageList" / f"{part}Imagelist.txt").write_text(lines)
         for column, name in enumerate(NAMES):
-            values = "".join(f"{_unknown_as_absent()[row][column]} \n" for row in rows)
+            values = "".join(f"{UNKNOWN_AS_ABSENT[row][column]} \n" for row in rows)
             (marks / f"Labels_{name}_{part}.txt").write_text(values)
-    return Example(
-        "nus-wide", folder, folder / "Flickr", _unknown_as_absent(), NAMES, PHOTOS, splits
-    )
+    splits = tuple("test" if split == "val" else split for split in SPLITS)
+    return Example("nus-wide", folder, folder / "Flickr", splits=splits)
 
 
-def write_shards(folder: Path, photos: Sequence[str]) -> Example:
+def write_shards(folder: Path, photos) -> Example:
     values = {1: 1, 0: 0, -1: None}
-    for split in ("train", "val"):
-        with tarfile.open(folder / f"{split}-000.tar", "w") as shard:
-            for photo, of, row in zip(photos, SPLITS, TARGETS, strict=True):
-                if of == split:
-                    labels = {n: values[v] for n, v in zip(NAMES, row, strict=True)}
-                    add_member(shard, photo, b"a photo")
-                    sidecar = Path(photo).with_suffix(".json").as_posix()
-                    add_member(shard, sidecar, json.dumps({"labels": labels}).encode())
+    for split, rows in ROWS.items():
+        contents = {}
+        for row in rows:
+            labels = {n: values[v] for n, v in zip(NAMES, TARGETS[row], strict=True)}
+            contents[photos[row]] = b"a photo"
+            contents[Path(photos[row]).with_suffix(".json").as_posix()] = json.dumps(labels)
+        write_shard(folder / f"{split}-000.tar", contents)
     return Example("shards", folder, folder, TARGETS)
 
 
-def add_member(shard: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Put a file into a tar."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    shard.addfile(member, BytesIO(content))
+def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Path:
+    """Write a tar of contents by name, bytes or text, and of more members."""
+    with tarfile.open(path, "w", format=form) as tar:
+        for name, content in contents.items():
+            data = content.encode() if isinstance(content, str) else content
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, BytesIO(data))
+        for member in more:
+            tar.addfile(member)
+    return path
 
 
 PHOTOS_INSIDE = {"shards"}
 """Formats whose photos are no files of their own."""
 
-EXAMPLES: dict[str, Callable[[Path, Sequence[str]], Example]] = {
+NUMBERED = {"mirflickr"}
+"""Formats in which the files give no names of photos."""
+
+EXAMPLES = {
     "csv-columns": write_csv_columns,
     "csv-list": write_csv_list,
     "coco": write_coco,
@@ -160,21 +159,3 @@ EXAMPLES: dict[str, Callable[[Path, Sequence[str]], Example]] = {
     "nus-wide": write_nus_wide,
     "shards": write_shards,
 }
-
-NUMBERED = frozenset({"mirflickr"})
-"""Formats in which the files give no names of photos."""
-
-
-def _present() -> list[list[str]]:
-    return [[name for name, value in zip(NAMES, row, strict=True) if value == 1] for row in TARGETS]
-
-
-def _unknown_as_absent() -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(max(value, 0) for value in row) for row in TARGETS)
-
-
-def _write_csv(file: Path, header: Sequence[str], rows) -> None:
-    with file.open("w", newline="") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(header)
-        writer.writerows(rows)
