@@ -6,15 +6,12 @@ The mathematics is that of the standards, in NumPy, so that what reads profiles 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 D50 = np.array([0.9642, 1.0, 0.8249])
-D65 = (0.3127, 0.3290)
+D65 = np.array([0.3127, 1, 1 - 0.3127 - 0.3290]) / [0.3290, 1, 0.3290]
 SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -22,44 +19,38 @@ BRADFORD = np.array(
 
 
 class Space(NamedTuple):
-    """A space of colours: chromaticities of its primaries and of white, and its gamma."""
+    """A space of colours under D65: chromaticities of its primaries, and its gamma."""
 
     primaries: tuple[tuple[float, float], ...]
-    white: tuple[float, float]
     gamma: float
 
-    def to_xyz(self) -> NDArray[np.float64]:
+    def to_xyz(self) -> np.ndarray:
         """``(3, 3)``: linear values to XYZ, adapted to the white of profiles."""
-        columns = np.array([_xyz(place) for place in self.primaries]).T
-        white = _xyz(self.white)
-        linear = columns * np.linalg.solve(columns, white)
-        scale = (BRADFORD @ D50) / (BRADFORD @ white)
+        columns = np.array([(x / y, 1, (1 - x - y) / y) for x, y in self.primaries]).T
+        linear = columns * np.linalg.solve(columns, D65)
+        scale = (BRADFORD @ D50) / (BRADFORD @ D65)
         return np.linalg.inv(BRADFORD) @ np.diag(scale) @ BRADFORD @ linear
 
-    def encoded(self, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def encoded(self, colours: np.ndarray) -> np.ndarray:
         """What sRGB colours are in this space, ``(..., 3)``; those outside are cut."""
-        there = np.linalg.inv(self.to_xyz()) @ Space(SRGB, D65, 1).to_xyz()
-        linear = (_linear(colours / 255) @ there.T).clip(0, 1)
-        return (255 * linear ** (1 / self.gamma)).round().astype(np.uint8)
+        there = np.linalg.inv(self.to_xyz()) @ Space(SRGB, 1).to_xyz()
+        values = colours / 255
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        return (255 * (linear @ there.T).clip(0, 1) ** (1 / self.gamma)).round().astype(np.uint8)
 
     def profile(self) -> bytes:
         """Its profile, of which lcms and we know no more than is written here."""
         columns = zip((b"rXYZ", b"gXYZ", b"bXYZ"), self.to_xyz().T, strict=True)
         tags = {name: b"XYZ \0\0\0\0" + _fixed(*column) for name, column in columns}
         curve = b"para" + bytes(8) + _fixed(self.gamma)
-        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
-        return profile_of(b"RGB ", b"mntr", tags)
+        return profile_of(
+            b"RGB ", b"mntr", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+        )
 
 
-ADOBE_RGB = Space(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), D65, 563 / 256)
-DISPLAY_P3 = Space(((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), D65, 2.2)
-PROPHOTO = Space(((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), (0.3457, 0.3585), 1.8)
-SWAPPED = Space((SRGB[2], SRGB[1], SRGB[0]), D65, 2.2)
 SPACES = {
-    "Adobe RGB": ADOBE_RGB,
-    "Display P3": DISPLAY_P3,
-    "ProPhoto": PROPHOTO,
-    "red and blue swapped": SWAPPED,
+    "Adobe RGB": Space(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256),
+    "red and blue swapped": Space(SRGB[::-1], 2.2),
 }
 
 
@@ -68,9 +59,11 @@ def grey_profile(gamma: float) -> bytes:
     return profile_of(b"GRAY", b"mntr", {b"kTRC": b"para" + bytes(8) + _fixed(gamma)})
 
 
-def seen_grey(values: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
+def seen_grey(values: np.ndarray, gamma: float) -> np.ndarray:
     """What grey under such a profile is in sRGB."""
-    return (255 * _bent((values / 255) ** gamma)).round().astype(np.uint8)
+    light = (values / 255) ** gamma
+    seen = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (255 * seen).round().astype(np.uint8)
 
 
 def ink_profile() -> bytes:
@@ -78,21 +71,18 @@ def ink_profile() -> bytes:
 
     Nothing else tells that it was followed. Its table has two steps an ink, in Lab.
     """
-    colours = []
+    table = b""
     for place in range(16):
         cyan, magenta, yellow, black = (place >> shift & 1 for shift in (3, 2, 1, 0))
         light = 0 if black else 255 - 50 * (cyan + magenta + yellow)
-        colours.append((light, 128 + 60 * (cyan - magenta), 128 + 60 * (magenta - yellow)))
-    table = b"".join(bytes(colour) for colour in colours)
-    identity = _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+        table += bytes((light, 128 + 60 * (cyan - magenta), 128 + 60 * (magenta - yellow)))
+    head = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     straight = bytes(range(256))
-    head = b"mft1\0\0\0\0" + bytes((4, 3, 2, 0)) + identity
     return profile_of(b"CMYK", b"prtr", {b"A2B0": head + straight * 4 + table + straight * 3})
 
 
 def profile_of(space: bytes, kind: bytes, tags: dict[bytes, bytes]) -> bytes:
     """Put a profile together."""
-    connection = b"Lab " if space == b"CMYK" else b"XYZ "
     said = b"desc" + bytes(4) + struct.pack(">L", 6) + b"drawn\0" + bytes(78)
     tags = {b"desc": said, b"wtpt": b"XYZ \0\0\0\0" + _fixed(*D50), **tags}
     behind, table = b"", struct.pack(">L", len(tags))
@@ -100,6 +90,7 @@ def profile_of(space: bytes, kind: bytes, tags: dict[bytes, bytes]) -> bytes:
     for name, content in tags.items():
         table += name + struct.pack(">LL", start + len(behind), len(content))
         behind += content + b"\0" * (-len(content) % 4)
+    connection = b"Lab " if space == b"CMYK" else b"XYZ "
     size = start + len(behind)
     head = struct.pack(">L4sL4s4s4s", size, bytes(4), 0x02400000, kind, space, connection)
     head += bytes(12) + b"acsp" + bytes(28) + _fixed(*D50)
@@ -108,16 +99,3 @@ def profile_of(space: bytes, kind: bytes, tags: dict[bytes, bytes]) -> bytes:
 
 def _fixed(*values: float) -> bytes:
     return struct.pack(f">{len(values)}l", *(round(65536 * value) for value in values))
-
-
-def _xyz(place: tuple[float, float]) -> NDArray[np.float64]:
-    x, y = place
-    return np.array([x / y, 1, (1 - x - y) / y])
-
-
-def _linear(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def _bent(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, LYING, drawn, encoded, saved
+from photo_kinds import EXPENSIVE, IN_PYTHON, KINDS, LYING, encoded, saved
 from PIL import Image
 
 from tagsight.data.photo_cost import OVERHEAD
@@ -14,6 +14,12 @@ from tagsight.errors import TooLargeError
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 MIB = 2**20
+DIFFERENT = (
+    *("JPEG RGB", "JPEG progressive 4:4:4", "PNG RGBA", "PNG I;16", "WEBP lossless", "GIF P"),
+    *("TIFF F turned", "TIFF RGB of 16 bits, one strip", "AVIF RGBA", "JPEG2000 lossy", "HEIF RGB"),
+    *("JPEG turned", "PNG P transparent", "P5 of 9 values", "BMP run lengths"),
+)
+"""One of each kind that takes memory in its own way; benchmarks/photo_budget.py has them all."""
 
 
 def decoded_in_a_process(folder: Path) -> dict[str, int]:
@@ -44,24 +50,14 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
     return {name: int(taken) for taken, name in lines}
 
 
-DIFFERENT = (
-    *("JPEG RGB", "JPEG progressive 4:4:4", "PNG RGBA", "PNG I;16", "WEBP lossless", "GIF P"),
-    *("TIFF F turned", "TIFF RGB of 16 bits, one strip", "AVIF RGBA", "JPEG2000 lossy", "HEIF RGB"),
-    *("JPEG turned", "PNG P transparent", "P5 of 9 values", "BMP run lengths"),
-)
-"""One of each kind that takes memory in its own way; benchmarks/photo_budget.py has them all."""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux tells the memory")
 def test_decoding_takes_at_most_half_more_memory_than_the_header_tells(tmp_path) -> None:
     predicted = {}
-    for name in DIFFERENT:
-        if name not in KINDS | IN_PYTHON:  # without an extra
-            continue
+    for name in {*DIFFERENT} & {*KINDS, *IN_PYTHON}:  # those of extras may not be there
         file = tmp_path / name
         file.write_bytes((KINDS | IN_PYTHON)[name](300 if name in IN_PYTHON else 800))
-        predicted[file.name] = photo_cost(file).memory
+        predicted[name] = photo_cost(file).memory
     taken = decoded_in_a_process(tmp_path)
     assert taken.keys() == predicted.keys()
     # Stricter than the promise: what every photo takes is not counted on.
@@ -102,11 +98,10 @@ def test_turning_a_photo_costs_a_copy(kind) -> None:
 
 
 def test_an_orientation_behind_the_pixels_of_a_png_is_paid_for_as_well() -> None:
-    content = encoded(drawn("RGB", 64), "PNG", exif=LYING)
+    content = saved("PNG", "RGB", 64, exif=LYING)
     at = content.index(b"eXIf") - 4
-    length = 12 + int.from_bytes(content[at : at + 4], "big")
-    assert at > 0
-    moved = content[:at] + content[at + length : -12] + content[at : at + length] + content[-12:]
+    end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+    moved = content[:at] + content[end:-12] + content[at:end] + content[-12:]
     least = photo_cost(moved).memory
     with pytest.raises(TooLargeError):
         open_photo(moved, max_memory=least)
@@ -114,18 +109,17 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_paid_for_as_well() -> None
 
 
 def test_a_reduced_jpeg_costs_its_reduced_pixels_and_a_progressive_one_its_coefficients() -> None:
-    baseline, progressive = (saved("JPEG", "RGB", 1024, progressive=many) for many in (False, True))
-    small = photo_cost(baseline, least_side=128)
-    assert small.memory == OVERHEAD + len(baseline) + 4 * 128**2
-    whole = photo_cost(progressive, least_side=128)
-    assert whole.memory == OVERHEAD + len(progressive) + 4 * 128**2 + 3 * 1024**2
-    assert whole.work == 10 * 1024**2 == 10 * small.work
+    for progressive, more, passes in ((False, 0, 1), (True, 3 * 1024**2, 10)):
+        content = saved("JPEG", "RGB", 1024, progressive=progressive)
+        cost = photo_cost(content, least_side=128)
+        assert cost.memory == OVERHEAD + len(content) + 4 * 128**2 + more
+        assert cost.work == passes * 1024**2
 
 
 def test_usual_photos_are_within_the_budget_and_huge_files_are_not_read(tmp_path) -> None:
     photo = Image.new("RGB", (10_000, 8_000))
-    assert photo_cost(encoded(photo, "JPEG", exif=LYING)).memory < MAX_PHOTO_MEMORY
-    assert photo_cost(photo).memory < MAX_PHOTO_MEMORY
+    for source in (photo, encoded(photo, "JPEG", exif=LYING)):
+        assert photo_cost(source).memory < MAX_PHOTO_MEMORY
     with (tmp_path / "huge.png").open("wb") as opened:
         opened.truncate(2**31)
     with pytest.raises(TooLargeError, match=r"huge.png: .* \(`max_photo_memory`\), got a file of"):

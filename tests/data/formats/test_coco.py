@@ -36,23 +36,22 @@ def write(tmp_path):
 
 
 def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
-    annotations = coco.read(write())
-    assert annotations.names == ("ape", "zebra")
-    assert annotations.targets.tolist() == [[0, 1], [0, 0]]
+    rows = coco.read(write())
+    assert (rows.names, rows.targets.tolist()) == (("ape", "zebra"), [[0, 1], [0, 0]])
 
 
 @pytest.mark.parametrize(
-    "photos", ["train2017", "images/train2017", "images", "annotations/..", "."]
+    ("photos", "images"),
+    [
+        *((place, None) for place in ("train2017", "images/train2017", "images", ".")),
+        *((place, "elsewhere") for place in ("elsewhere", "elsewhere/train2017")),
+    ],
 )
-def test_photos_are_found_in_the_usual_folders(write, tmp_path, photos) -> None:
-    annotations = coco.read(write(photos=photos))
-    assert annotations.paths[0].samefile(tmp_path / photos / "a.jpg")
-
-
-@pytest.mark.parametrize("photos", ["elsewhere", "elsewhere/train2017"])
-def test_photos_are_found_in_the_folder_given_or_below_it(write, tmp_path, photos) -> None:
-    annotations = coco.read(write(photos=photos), images=tmp_path / "elsewhere")
-    assert annotations.paths[0] == tmp_path / photos / "a.jpg"
+def test_photos_are_found_in_the_usual_folders_or_in_the_one_given(
+    write, tmp_path, photos, images
+) -> None:
+    rows = coco.read(write(photos=photos), images=images and tmp_path / images)
+    assert rows.paths[0].samefile(tmp_path / photos / "a.jpg")
 
 
 @pytest.mark.parametrize(
@@ -68,81 +67,66 @@ def test_photos_are_found_in_the_folder_given_or_below_it(write, tmp_path, photo
     ],
 )
 def test_the_name_of_a_file_tells_its_split(write, name, split) -> None:
-    annotations = coco.read(write(name=name, photos="images"))
-    assert annotations.splits == ((split, split) if split else None)
+    assert coco.read(write(name=name, photos="images")).splits == (split and (split, split))
 
 
 def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> None:
     write()
-    write(
-        content(categories=[{"id": 1, "name": "ape"}, {"id": 2, "name": "cow"}]),
-        name="annotations/instances_val2017.json",
-        photos="val2017",
-    )
-    annotations = coco.read(tmp_path)
-    assert annotations.names == ("ape", "cow", "zebra")
-    assert annotations.splits == ("train", "train", "val", "val")
-    assert annotations.targets.tolist() == [[0, -1, 1], [0, -1, 0], [1, 0, -1], [0, 0, -1]]
+    other = content(categories=[{"id": 1, "name": "ape"}, {"id": 2, "name": "cow"}])
+    write(other, name="annotations/instances_val2017.json", photos="val2017")
+    rows = coco.read(tmp_path)
+    assert rows.names == ("ape", "cow", "zebra")
+    assert rows.splits == ("train", "train", "val", "val")
+    assert rows.targets.tolist() == [[0, -1, 1], [0, -1, 0], [1, 0, -1], [0, 0, -1]]
 
 
-def test_files_whose_splits_are_not_plain_are_refused(write, tmp_path) -> None:
-    write()
-    write(name="annotations/instances_train2014.json")
-    with pytest.raises(DataError, match=r"one file for each of train, val and test .*2014.*2017"):
-        coco.read(tmp_path)
-
-
-def test_a_photo_in_two_files_is_refused(write, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("instances_train2014.json", r"one file for each of train, val and test .*2014.*2017"),
+        ("instances_val2017.json", r"each photo in one file .*a.jpg in several"),
+    ],
+)
+def test_files_that_contradict_one_another_are_refused(write, tmp_path, name, message) -> None:
     write(photos="images")
-    write(name="annotations/instances_val2017.json", photos="images")
-    with pytest.raises(DataError, match=r"each photo in one file .*a.jpg in several"):
+    write(name=f"annotations/{name}", photos="images")
+    with pytest.raises(DataError, match=message):
         coco.read(tmp_path, images=tmp_path / "images")
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
-    write, tmp_path, caplog, seed: int
+    write, caplog, seed: int
 ) -> None:
     draw = random.Random(seed)
     names, photos = ["ape", "bee", "cat"], ["a.jpg", "b.jpg"]
-    ids = {name: draw.sample(range(100), draw.randint(1, 3)) for name in [*names, *photos]}
+    ids = {}
+    for group in (names, photos):  # ids are unique within a list
+        numbers = draw.sample(range(100), 9)
+        ids |= {name: [numbers.pop() for _ in range(draw.randint(1, 3))] for name in group}
     labels = [(draw.choice(photos), draw.choice(names)) for _ in range(6)]
-    boxes = [[draw.randrange(20), 0, 5, 5] for _ in labels]
 
     def entries(kind: str, of: list[str]) -> list[dict[str, object]]:
-        listed = [{"id": f"{one}", kind: name} for name in of for one in ids[name]]
-        return [entry | {"width": 64, "height": 48} for entry in draw.sample(listed, len(listed))]
+        size = {"width": 64, "height": 48}
+        listed = [{"id": f"{one}", kind: name} | size for name in of for one in ids[name]]
+        return draw.sample(listed, len(listed))
 
-    # Ids are unique within a list: of two names that drew the same number one goes without.
-    taken: set[int] = set()
-    for group in (names, photos):
-        taken.clear()
-        for name in group:
-            ids[name] = [one for one in ids[name] if one not in taken] or [100 + len(taken)]
-            taken.update(ids[name])
-    merged = {
-        "images": entries("file_name", photos),
-        "categories": entries("name", names),
-        "annotations": [
-            {
-                "image_id": f"{draw.choice(ids[photo])}",
-                "category_id": f"{draw.choice(ids[name])}",
-                "bbox": box,
-            }
-            for (photo, name), box in zip(labels, boxes, strict=True)
-        ],
-    }
-    file = write(merged)
+    objects = [
+        {"image_id": f"{draw.choice(ids[photo])}", "category_id": f"{draw.choice(ids[name])}"}
+        for photo, name in labels
+    ]
+    file = write(
+        {
+            "images": entries("file_name", photos),
+            "categories": entries("name", names),
+            "annotations": [one | {"bbox": [draw.randrange(20), 0, 5, 5]} for one in objects],
+        }
+    )
     read = coco.read(file)
-    found = {
-        (path.name, name)
-        for path, row in zip(read.paths, read.targets.tolist(), strict=True)
-        for name, target in zip(read.names, row, strict=True)
-        if target == 1
-    }
     assert read.names == tuple(names)
-    assert sorted(path.name for path in read.paths) == photos
-    assert found == set(labels)
+    assert {
+        path.name: row for path, row in zip(read.paths, read.targets.tolist(), strict=True)
+    } == {photo: [int((photo, name) in labels) for name in names] for photo in photos}
     for key, group in (("images", photos), ("categories", names)):
         told = [record for record in caplog.messages if f"several ids of {key!r}" in record]
         assert bool(told) == any(len(ids[name]) > 1 for name in group)
@@ -151,45 +135,43 @@ def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
     assert sum(len(of) for photo in drawn.photos.values() for of in photo.boxes.values()) == 6
 
 
+A = {"id": 7, "file_name": "a.jpg"}
+TALL, WIDE = {"width": 48, "height": 64}, {"width": 64, "height": 48}
+
+
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("key", "value", "message"),
     [
-        ({"images": None}, "a list under 'images', got None"),
-        ({"images": []}, "entries under 'images', got an empty list"),
-        ({"images": {"id": 1}}, "a list under 'images', got {'id': 1}"),
-        ({"images": ["a.jpg"]}, r"an object at images\[0\], got 'a.jpg'"),
-        ({"images": [{"file_name": "a.jpg"}]}, r"images\[0\].id: expected a whole .* got None"),
-        ({"images": [{"id": [1], "file_name": "a.jpg"}]}, r"images\[0\].id: .* got \[1\]"),
-        ({"images": [{"id": True, "file_name": "a.jpg"}]}, r"images\[0\].id: .* got True"),
-        ({"images": [{"id": 1, "file_name": 5}]}, r"images\[0\].file_name: expected text, got 5"),
-        ({"images": 2 * [{"id": 1, "file_name": "a.jpg"}]}, r"images\[1\].id: .* got 1 again"),
+        ("images", None, "a list under 'images', got None"),
+        ("images", [], "entries under 'images', got an empty list"),
+        ("images", {"id": 1}, "a list under 'images', got {'id': 1}"),
+        ("images", ["a.jpg"], r"an object at images\[0\], got 'a.jpg'"),
+        ("images", [{"file_name": "a.jpg"}], r"images\[0\].id: expected a whole .* got None"),
+        ("images", [A | {"id": [1]}], r"images\[0\].id: .* got \[1\]"),
+        ("images", [A | {"id": True}], r"images\[0\].id: .* got True"),
+        ("images", [A | {"file_name": 5}], r"images\[0\].file_name: expected text, got 5"),
+        ("images", [A, A], r"images\[1\].id: .* got 7 again"),
+        ("images", [A | TALL, A | WIDE | {"id": 3}], "'a.jpg' of different sizes .* ids 7 and 3"),
+        ("images", [A | {"file_name": "\ud800"}], r"images\[0\].file_name"),
+        ("categories", [{"id": 1}], r"categories\[0\].name: expected text, got None"),
+        ("categories", [{"id": 1, "name": "d\x1bog"}], "without control characters"),
+        ("annotations", [], "expected annotations, got none"),
+        ("annotations", [5], r"an object at annotations\[0\], got 5"),
         (
-            {
-                "images": [
-                    {"id": 7, "file_name": "a.jpg", "width": 64, "height": 48},
-                    {"id": 3, "file_name": "./a.jpg", "width": 48, "height": 64},
-                ]
-            },
-            "'a.jpg' of different sizes under the ids 7 and 3",
-        ),
-        ({"images": [{"id": 7, "file_name": "\ud800"}]}, r"images\[0\].file_name"),
-        ({"categories": [{"id": 1}]}, r"categories\[0\].name: expected text, got None"),
-        ({"categories": [{"id": 1, "name": "d\x1bog"}]}, "without control characters"),
-        ({"annotations": []}, "expected annotations, got none"),
-        ({"annotations": [5]}, r"an object at annotations\[0\], got 5"),
-        (
-            {"annotations": [{"image_id": 9, "category_id": 1}]},
+            "annotations",
+            [{"image_id": 9, "category_id": 1}],
             r"annotations\[0\].image_id: expected an id of images, got 9",
         ),
         (
-            {"annotations": [{"image_id": 7, "category_id": {}}]},
+            "annotations",
+            [{"image_id": 7, "category_id": {}}],
             r"annotations\[0\].category_id: expected an id of categories, got {}",
         ),
     ],
 )
-def test_malicious_or_careless_types_are_named_by_file_and_key(write, changes, message) -> None:
+def test_malicious_or_careless_types_are_named_by_file_and_key(write, key, value, message) -> None:
     with pytest.raises(DataError, match=rf"instances_train2017.json: .*{message}"):
-        coco.read(write(content(**changes)))
+        coco.read(write(content(**{key: value})))
 
 
 @pytest.mark.parametrize(
@@ -210,19 +192,16 @@ def test_what_is_no_coco_file_is_refused(write, monkeypatch, text, message) -> N
 
 
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
-    objects = [{"image_id": 7, "category_id": 1, "segmentation": [[0.0] * 1000]}]
-    assert coco.read_instances(write(content(annotations=objects))).objects == [
-        {"image_id": 7, "category_id": 1}
-    ]
+    one = {"image_id": 7, "category_id": 1}
+    file = write(content(annotations=[one | {"segmentation": [[0.0] * 1000]}]))
+    assert coco.read_instances(file).objects == [one]
 
 
 def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:
     photos = read_annotations(shared_data / "coco-256")
     present = photos.targets == 1
-    assert photos.format == "coco"
-    assert photos.split_sizes == {"train": 128, "val": 128}
-    assert present.shape[1] == 80
-    assert present.any(0).sum() == 76
+    assert (photos.format, photos.split_sizes) == ("coco", {"train": 128, "val": 128})
+    assert (present.shape[1], present.any(0).sum()) == (80, 76)
     assert present.sum() / len(photos) == pytest.approx(2.9, abs=0.05)
     assert (~photos.rows("train").targets.eq(1).any(1)).sum() == 2
     graph = np.load(shared_data / "label-graphs" / "coco_cooccurrence.npz")

@@ -5,15 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from tagsight.data.annotations import Annotations
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 PHOTOS = ["a.jpg", "sub/b.jpg", "c.jpg"]
 LISTS = [["dog", "cat"], [], ["dog"]]
-TARGETS = [[1, 1], [0, 0], [0, 1]]
 
 
 @pytest.fixture
@@ -38,13 +35,10 @@ def photos(tmp_path):
     ],
 )
 def test_one_column_holds_lists_or_text_with_separators(photos, labels):
-    frame = pd.DataFrame({"path": PHOTOS, "tags": labels})
-    rows = read_annotations(frame, images=photos)
-    assert rows.names == ("cat", "dog")
-    assert rows.targets.tolist() == TARGETS
+    rows = read_annotations(pd.DataFrame({"path": PHOTOS, "tags": labels}), images=photos)
+    assert (rows.format, rows.names, rows.splits) == ("dataframe", ("cat", "dog"), None)
+    assert rows.targets.tolist() == [[1, 1], [0, 0], [0, 1]]
     assert rows.relative_names == tuple(PHOTOS)
-    assert rows.splits is None
-    assert rows.format == "dataframe"
 
 
 @pytest.mark.parametrize(
@@ -62,8 +56,7 @@ def test_one_column_holds_lists_or_text_with_separators(photos, labels):
 def test_a_column_for_each_label_holds_targets(photos, values, targets):
     frame = pd.DataFrame({"zebra": values, "image": PHOTOS, "ape": [0, 1, 0]}, index=[7, 7, 7])
     rows = read_annotations(frame, images=photos)
-    assert rows.names == ("zebra", "ape")
-    assert rows.targets[:, 0].tolist() == targets
+    assert (rows.names, rows.targets[:, 0].tolist()) == (("zebra", "ape"), targets)
     alone = read_annotations(frame.drop(columns="ape"), images=str(photos))
     assert alone.names == ("zebra",)
 
@@ -75,27 +68,27 @@ def test_a_frame_means_what_its_csv_file_means(photos):
     file = read_annotations(str(photos / "labels.csv"))
     rows = read_annotations(frame, images=photos)
     assert rows.splits == file.splits == ("train", "val", "test")
-    assert (rows.names, rows.paths, rows.root) == (file.names, file.paths, file.root)
-    assert rows.hash() == file.hash()
+    assert (rows.paths, rows.root, rows.hash()) == (file.paths, file.root, file.hash())
 
 
-def test_relative_paths_start_from_the_current_folder(photos, monkeypatch):
-    monkeypatch.chdir(photos)
-    rows = read_annotations(pd.DataFrame({"image": map(Path, PHOTOS), "labels": LISTS}))
-    assert rows.paths == tuple(photos / photo for photo in PHOTOS)
-
-
-def test_absolute_paths_need_no_folder(photos):
-    paths = [photos / photo for photo in PHOTOS]
+def test_relative_paths_start_from_the_current_folder_and_absolute_ones_need_none(
+    photos, monkeypatch
+):
+    paths = tuple(photos / photo for photo in PHOTOS)
     rows = read_annotations(pd.DataFrame({"image": paths, "labels": LISTS}))
-    assert rows.paths == tuple(paths)
-    assert rows.root == photos
+    assert (rows.paths, rows.root) == (paths, photos)
+    monkeypatch.chdir(photos)
+    frame = pd.DataFrame({"image": map(Path, PHOTOS), "labels": LISTS})
+    assert read_annotations(frame).paths == paths
 
 
 def test_annotations_pass_through(photos):
     rows = read_annotations(pd.DataFrame({"image": PHOTOS, "labels": LISTS}), images=photos)
     assert read_annotations(rows) is rows
     assert read_annotations(rows, unlabelled="drop").paths == (rows.paths[0], rows.paths[2])
+    for arguments in ({"images": "."}, {"format": "csv-list"}):
+        with pytest.raises(DataError, match="neither `images` nor `format` with Annotations"):
+            read_annotations(rows, **arguments)
 
 
 def test_the_format_can_be_chosen(photos):
@@ -104,44 +97,33 @@ def test_the_format_can_be_chosen(photos):
     assert read_annotations(frame, images=photos, format="csv-list").names == ("0", "1")
 
 
-def frame_of(**columns: object) -> pd.DataFrame:
-    return pd.DataFrame({"image": ["a.jpg", "b.jpg"]} | columns)
+TWO = {"image": ["a.jpg", "b.jpg"]}
 
 
 @pytest.mark.parametrize(
-    ("labels", "arguments", "message"),
+    ("columns", "message"),
     [
-        (pd.DataFrame({"name": ["a.jpg"]}), {}, r"the DataFrame: expected .* 'image' .*\['name'\]"),
-        (frame_of(), {}, "the DataFrame: expected one column of labels"),
-        (frame_of(cat=[1, 0], dog=[0, 2]), {}, "the DataFrame, row 1: .*column 'dog', got '2'"),
-        (frame_of(cat=[1, 0], dog=["x"] * 2), {}, "DataFrame, row 0: .*'dog', got 'x'; a list of"),
-        (frame_of(labels=[["x"], [3]]), {}, "DataFrame, row 1: expected a list of .*, got 3 in it"),
-        (frame_of(labels=["x", "y"], split=["train", None]), {}, "row 1: expected the split .*''"),
-        (pd.DataFrame({"image": ["../a.jpg"], "labels": ["x"]}), {}, "row 0: .* inside the folder"),
-        (pd.DataFrame({"image": ["/a\x1b"], "labels": ["x"]}), {}, "row 0: .* inside the folder"),
-        (pd.DataFrame({"image": [None], "labels": ["x"]}), {}, "row 0: expected a photo's path"),
-        (pd.DataFrame({"image": ["a"] * 2, "labels": ["x", "y"]}), {}, "row 1: .* row 0 differs"),
-        (
-            frame_of(labels=["x", "y"]),
-            {},
-            "the photos of the DataFrame, found none of 2: .*`images`",
-        ),
-        (
-            frame_of(labels=["x", "y"]),
-            {"format": "coco"},
-            "`format` to be 'csv-columns' or .*'coco'",
-        ),
-        (["a.jpg"], {}, "labels as a path, a pandas DataFrame or Annotations, got a list"),
+        ({"name": ["a.jpg"]}, r"the DataFrame: expected .* 'image' .*\['name'\]"),
+        (TWO, "the DataFrame: expected one column of labels"),
+        (TWO | {"cat": [1, 0], "dog": [0, 2]}, "DataFrame, row 1: .*column 'dog', got '2'"),
+        (TWO | {"cat": [1, 0], "dog": ["x", "x"]}, "DataFrame, row 0: .*'dog', got 'x'; a list of"),
+        (TWO | {"labels": [["x"], [3]]}, "DataFrame, row 1: expected a list of .*, got 3 in it"),
+        (TWO | {"labels": ["x", "y"], "split": ["train", None]}, "row 1: expected the split .*''"),
+        ({"image": ["../a.jpg"], "labels": ["x"]}, "row 0: .* inside the folder"),
+        ({"image": ["/a\x1b"], "labels": ["x"]}, "row 0: .* inside the folder"),
+        ({"image": [None], "labels": ["x"]}, "row 0: expected a photo's path"),
+        ({"image": ["a", "a"], "labels": ["x", "y"]}, "row 1: .* row 0 differs"),
+        (TWO | {"labels": ["x", "y"]}, "photos of the DataFrame, found none of 2: .*`images`"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, labels, arguments, message):
+def test_what_is_wrong_is_named(tmp_path, columns, message):
     with pytest.raises(DataError, match=message) as caught:
-        read_annotations(labels, images=tmp_path, **arguments)
+        read_annotations(pd.DataFrame(columns), images=tmp_path)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("arguments", [{"images": "."}, {"format": "csv-list"}])
-def test_annotations_are_not_read_again(arguments):
-    rows = Annotations(("x",), (Path("a.jpg"),), torch.ones(1, 1), None, "csv-list")
-    with pytest.raises(DataError, match="neither `images` nor `format` with Annotations"):
-        read_annotations(rows, **arguments)
+def test_other_formats_and_kinds_of_labels_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"`format` to be 'csv-columns' or .*'coco'"):
+        read_annotations(pd.DataFrame(TWO), images=tmp_path, format="coco")
+    with pytest.raises(DataError, match="a path, a pandas DataFrame or Annotations, got a list"):
+        read_annotations(["a.jpg"], images=tmp_path)

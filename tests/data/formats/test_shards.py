@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
-from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 import webdataset
 from collection import TINY_OPTIONS, write_collection
 from PIL import Image
-from tiny_collections import add_member
+from tiny_collections import write_shard as write
 
 from tagsight.cli import main
 from tagsight.data.check import check_photos
@@ -27,17 +25,10 @@ def jpeg(shade: int) -> bytes:
     return file.getvalue()
 
 
-def write(path: Path, contents: dict[str, bytes | str]) -> Path:
-    with tarfile.open(path, "w") as shard:
-        for name, content in contents.items():
-            add_member(shard, name, content.encode() if isinstance(content, str) else content)
-    return path
-
-
 def read_one(folder: Path, labels: str, ending: str = "json"):
     write(folder / "a.tar", {"1.jpg": jpeg(1), f"1.{ending}": labels, "2.jpg": b"", "2.txt": "owl"})
-    annotations = read_annotations(folder)
-    return dict(zip(annotations.names, annotations.targets[0].tolist(), strict=True))
+    rows = read_annotations(folder)
+    return dict(zip(rows.names, rows.targets[0].tolist(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -88,9 +79,9 @@ def test_labels_that_cannot_be_understood_are_refused_with_their_member(
 def test_a_sample_is_what_has_one_name_up_to_the_first_dot(tmp_path):
     contents = {"x/1.jpg": b"", "y/1.jpg": b"", "x/1.json": '["cat"]', "y/1.json": '["dog"]'}
     others = {"x/1.seg.png": b"", "x/1.left.json": "{", "readme.md": b"", ".hidden.jpg": b""}
-    annotations = read_annotations(write(tmp_path / "a.tar", contents | others))
-    assert annotations.relative_names == ("a.tar/x/1.jpg", "a.tar/y/1.jpg")
-    assert annotations.targets.tolist() == [[1, 0], [0, 1]]
+    rows = read_annotations(write(tmp_path / "a.tar", contents | others))
+    assert rows.relative_names == ("a.tar/x/1.jpg", "a.tar/y/1.jpg")
+    assert rows.targets.tolist() == [[1, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -104,20 +95,18 @@ def test_a_sample_is_what_has_one_name_up_to_the_first_dot(tmp_path):
     ],
 )
 def test_samples_that_are_none_are_refused(tmp_path, contents, message):
-    write(tmp_path / "a.tar", contents)
     with pytest.raises(DataError, match=message):
-        read_annotations(tmp_path)
+        read_annotations(write(tmp_path / "a.tar", contents).parent)
 
 
 def test_the_split_is_the_word_that_a_shard_begins_with(tmp_path):
     for name in ("train-000", "training_1", "val-0", "validation.2", "test000"):
         write(tmp_path / f"{name}.tar", {f"{name[:3]}.jpg": b"", f"{name[:3]}.txt": "cat"})
-    splits = read_annotations(tmp_path).splits
-    assert splits == ("test", "train", "train", "val", "val")
-    write(tmp_path / "trainer-0.tar", {"x.jpg": b"", "x.txt": "cat"})
+    assert read_annotations(tmp_path).splits == ("test", "train", "train", "val", "val")
+    other = write(tmp_path / "trainer-0.tar", {"x.jpg": b"", "x.txt": "cat"})
     with pytest.raises(DataError, match=r"got 'trainer-0\.tar' among others that do"):
         read_annotations(tmp_path)
-    assert read_annotations(tmp_path / "trainer-0.tar").splits is None
+    assert read_annotations(other).splits is None
 
 
 @pytest.mark.parametrize("table", ["image,cat,dog\n{},1,\n", "image,labels\n{},cat\n"])
@@ -125,10 +114,9 @@ def test_the_split_is_the_word_that_a_shard_begins_with(tmp_path):
 def test_labels_may_be_in_a_csv_beside_the_shards(tmp_path, table, name):
     write(tmp_path / "train-0.tar", {"x/1.jpg": b"", "x/2.jpg": b""})
     (tmp_path / "labels.csv").write_text(table.format(name))
-    annotations = read_annotations(tmp_path)
-    assert annotations.relative_names == ("train-0.tar/x/1.jpg",)
-    assert annotations.targets[0, 0] == 1
-    assert annotations.splits == ("train",)
+    rows = read_annotations(tmp_path)
+    assert rows.relative_names == ("train-0.tar/x/1.jpg",)
+    assert (rows.targets[0, 0], rows.splits) == (1, ("train",))
 
 
 @pytest.mark.parametrize(("name", "found"), [("1.jpg", 2), ("3.jpg", 0)])
@@ -136,9 +124,7 @@ def test_a_row_of_the_csv_is_one_photo_of_one_shard(tmp_path, name, found):
     for shard in ("a.tar", "b.tar"):
         write(tmp_path / shard, {"1.jpg": b""})
     (tmp_path / "labels.csv").write_text(f"image,cat\n{name},1\n")
-    with pytest.raises(
-        DataError, match=rf"expected '{name}' to be one photo .*, got {found}; name"
-    ):
+    with pytest.raises(DataError, match=rf"'{name}' to be one photo .*, got {found}; name"):
         read_annotations(tmp_path)
 
 
@@ -161,16 +147,14 @@ def test_shards_that_cannot_be_read_are_refused_with_the_reason(tmp_path):
 def test_the_check_finds_the_bad_photos_of_a_shard(tmp_path):
     photos = {"1.jpg": jpeg(1), "2.jpg": jpeg(2)[:-30], "3.jpg": jpeg(1)}
     shard = write(tmp_path / "a.tar", photos)
-    paths = [shard / name for name in (*photos, "4.jpg")]
-    check = check_photos(paths, workers=2)
+    file = tmp_path / "same.jpg"
+    file.write_bytes(photos["1.jpg"])
+    check = check_photos([file, *(shard / name for name in (*photos, "4.jpg"))], workers=2)
     assert {path.name: reason[:12] for path, reason in check.problems} == {
         "2.jpg": "expected a r",
         "4.jpg": "does not exi",
     }
-    assert check.hashes[paths[0]] == check.hashes[paths[2]]
-    file = tmp_path / "same.jpg"
-    file.write_bytes(photos["1.jpg"])
-    assert check_photos([file], workers=1).hashes[file] == check.hashes[paths[0]]
+    assert check.hashes[shard / "1.jpg"] == check.hashes[shard / "3.jpg"] == check.hashes[file]
 
 
 def test_photos_in_shards_are_found_like_those_in_folders(tmp_path):
@@ -178,64 +162,30 @@ def test_photos_in_shards_are_found_like_those_in_folders(tmp_path):
     assert list(find_photos([shard])) == [shard / "1.jpg", shard / "x" / "2.PNG"]
     assert list(find_photos([shard / "1.jpg"])) == [shard / "1.jpg"]
     assert open_photo(shard / "1.jpg").size == (16, 12)
-    with pytest.raises(
-        DataError, match=r"a\.tar/x/2\.PNG: expected a photo, got a file of another"
-    ):
+    with pytest.raises(DataError, match=r"a\.tar/x/2\.PNG: expected a photo, got a file of"):
         open_photo(shard / "x" / "2.PNG")
 
 
-@pytest.fixture(scope="module")
-def collection() -> list[tuple[str, bytes, list[str]]]:
-    names = ["cat", "dining table", "dog"]
-    random = np.random.default_rng(0)
-    return [
-        (f"{row:06}", jpeg(row), [name for name in names if random.random() < 0.5])
-        for row in range(20)
-    ]
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_photos_are_those_that_webdataset_writes_and_reads(tmp_path, collection):
-    pattern = str(tmp_path / "train-%03d.tar")
-    with webdataset.ShardWriter(pattern, maxcount=7, verbose=0) as writer:
-        for key, photo, labels in collection:
-            writer.write({"__key__": key, "jpg": photo, "json": {"labels": labels}})
+def test_photos_are_those_that_webdataset_writes_and_reads(tmp_path):
+    names, random = ["cat", "dining table", "dog"], np.random.default_rng(0)
+    with webdataset.ShardWriter(str(tmp_path / "train-%03d.tar"), maxcount=7, verbose=0) as writer:
+        for row in range(20):
+            labels = [name for name in names if random.random() < 0.5]
+            writer.write({"__key__": f"{row:06}", "jpg": jpeg(row), "json": {"labels": labels}})
     shards = sorted(map(str, tmp_path.glob("*.tar")))
     theirs = {
         sample["__key__"]: (sample["jpg"], json.loads(sample["json"])["labels"])
         for sample in webdataset.WebDataset(shards, shardshuffle=False)
     }
-    annotations = read_annotations(tmp_path)
-    assert len({path.parent for path in annotations.paths}) == len(shards) == 3
-    assert annotations.split_sizes == {"train": 20}
-    assert [path.stem for path in annotations.paths] == list(theirs)
-    for path, row in zip(annotations.paths, annotations.targets.tolist(), strict=True):
+    rows = read_annotations(tmp_path)
+    assert len({path.parent for path in rows.paths}) == len(shards) == 3
+    assert rows.split_sizes == {"train": 20}
+    assert [path.stem for path in rows.paths] == list(theirs)
+    for path, row in zip(rows.paths, rows.targets.tolist(), strict=True):
         photo, labels = theirs[path.stem]
-        assert [n for n, t in zip(annotations.names, row, strict=True) if t] == labels
+        assert [n for n, t in zip(rows.names, row, strict=True) if t] == labels
         assert np.array_equal(np.asarray(open_photo(path)), np.asarray(open_photo(photo)))
-
-
-def test_posters_in_shards_are_the_posters_of_the_csv(shared_data, tmp_path):
-    posters = read_annotations(shared_data / "movie-posters" / "labels.csv").select(range(60))
-    for row, path in enumerate(posters.paths):
-        present = [n for n, t in zip(posters.names, posters.targets[row], strict=True) if t == 1]
-        shard = tmp_path / f"{posters.splits[row]}-{row % 3}.tar"
-        with tarfile.open(shard, "a") as tar:
-            add_member(tar, path.name, path.read_bytes())
-            table = {name: int(name in present) for name in posters.names}
-            add_member(tar, f"{path.stem}.json", json.dumps({"labels": table}).encode())
-    found = read_annotations(tmp_path)
-    assert Counter(p.name for p in found.paths) == Counter(p.name for p in posters.paths)
-    assert max(Counter(found.paths).values()) == 1
-    place = {path.name: row for row, path in enumerate(posters.paths)}
-    order = [place[path.name] for path in found.paths]
-    assert found.names == posters.names
-    assert found.targets.tolist() == posters.targets[order].tolist()
-    assert found.splits == tuple(posters.splits[row] for row in order)
-    assert check_photos(found.paths, workers=2).problems == ()
-    for path, row in list(zip(found.paths, order, strict=True))[::10]:
-        ours, theirs = open_photo(path), open_photo(posters.paths[row])
-        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
 
 
 @pytest.mark.slow
