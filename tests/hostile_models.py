@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+import onnx.parser
 from onnx import TensorProto, helper
 
 from tagsight.inference.networks.openvino_file import weights_file
 from tagsight.inference.networks.seal import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 BIG = 2_000_000
@@ -67,35 +69,22 @@ def _tile(model: onnx.ModelProto) -> None:
     with_zeros_of(model, add_node(model, "Tile", [ones, add_constant(model, [BIG, BIG])]))
 
 
-def _body(inputs: list[onnx.ValueInfoProto], name: str) -> onnx.GraphProto:
-    outputs = [
-        helper.make_tensor_value_info("again", TensorProto.BOOL, []),
-        helper.make_tensor_value_info("state_out", TensorProto.FLOAT, None),
-    ]
-    nodes = [
-        helper.make_node("Identity", ["go_on"], ["again"]),
-        helper.make_node("Identity", ["state"], ["state_out"]),
-    ]
-    return helper.make_graph(nodes, name, inputs, outputs)
+LOOP = """for_ever (int64 number, bool go_on, float[] state) => (bool again, float[] state_out) {
+    again = Identity(go_on)
+    state_out = Identity(state)
+}"""
+BRANCH = "branch () => (float x) { x = Constant <value_float = 1.0> () }"
 
 
 def _loop(model: onnx.ModelProto) -> None:
-    inputs = [
-        helper.make_tensor_value_info("number", TensorProto.INT64, []),
-        helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-        helper.make_tensor_value_info("state", TensorProto.FLOAT, None),
-    ]
     most, go_on = add_constant(model, 2**62), add_constant(model, values=True, kind="bool")
     state = add_constant(model, [1], "float32")
-    with_zeros_of(
-        model, add_node(model, "Loop", [most, go_on, state], body=_body(inputs, "for ever"))
-    )
+    body = onnx.parser.parse_graph(LOOP)
+    with_zeros_of(model, add_node(model, "Loop", [most, go_on, state], body=body))
 
 
 def _branch(model: onnx.ModelProto) -> None:
-    value = helper.make_node("Constant", [], ["x"], value_float=1.0)
-    output = helper.make_tensor_value_info("x", TensorProto.FLOAT, [])
-    body = helper.make_graph([value], "branch", [], [output])
+    body = onnx.parser.parse_graph(BRANCH)
     go_on = add_constant(model, values=True, kind="bool")
     with_zeros_of(model, add_node(model, "If", [go_on], then_branch=body, else_branch=body))
 
@@ -111,31 +100,19 @@ def _own_domain(model: onnx.ModelProto) -> None:
     model.graph.node[0].domain = "evil.example"
 
 
-def _external(place: str) -> Callable[[onnx.ModelProto], None]:
-    def change(model: onnx.ModelProto) -> None:
-        tensor = model.graph.initializer[0]
-        tensor.ClearField("raw_data")
-        tensor.data_location = TensorProto.EXTERNAL
-        entry = tensor.external_data.add()
-        entry.key, entry.value = "location", place
-
-    return change
+def _elsewhere(place: str, model: onnx.ModelProto) -> None:
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
 
 
-def _dimensions(*sizes: int) -> Callable[[onnx.ModelProto], None]:
-    def change(model: onnx.ModelProto) -> None:
-        tensor = model.graph.initializer[0]
-        del tensor.dims[:]
-        tensor.dims.extend(sizes)
-
-    return change
+def _sized(sizes: list[int], model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].dims[:] = sizes
 
 
-def _tensor_kind(kind: int) -> Callable[[onnx.ModelProto], None]:
-    def change(model: onnx.ModelProto) -> None:
-        model.graph.initializer[0].data_type = kind
-
-    return change
+def _typed(kind: int, model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].data_type = kind
 
 
 def _cycle(model: onnx.ModelProto) -> None:
@@ -144,50 +121,46 @@ def _cycle(model: onnx.ModelProto) -> None:
 
 
 def _nodes(model: onnx.ModelProto) -> None:
-    for number in range(60_000):
-        model.graph.node.append(helper.make_node("Abs", ["photos"], [f"n{number}"]))
+    nodes = [helper.make_node("Abs", ["photos"], [f"n{number}"]) for number in range(60_000)]
+    model.graph.node.extend(nodes)
 
 
+OUTSIDE, WITHIN = "a tensor that is in another file", "a graph within, such as a loop or a branch"
+MEMORY = "Available memory|to run on photos"
 HOSTILE_GRAPHS: dict[str, tuple[Callable[[onnx.ModelProto], None], str]] = {
-    "data outside": (_external("../../etc/passwd"), "a tensor that is in another file"),
-    "data of the system": (_external("/etc/passwd"), "a tensor that is in another file"),
-    "data beside": (_external("beside.bin"), "a tensor that is in another file"),
-    "a loop for ever": (_loop, "a graph within, such as a loop or a branch"),
-    "a branch": (_branch, "a graph within, such as a loop or a branch"),
+    "data outside": (partial(_elsewhere, "../../etc/passwd"), OUTSIDE),
+    "data of the system": (partial(_elsewhere, "/etc/passwd"), OUTSIDE),
+    "data beside": (partial(_elsewhere, "beside.bin"), OUTSIDE),
+    "a loop for ever": (_loop, WITHIN),
+    "a branch": (_branch, WITHIN),
     "a function": (_function, "functions"),
     "operators of a library": (_own_domain, "the operator 'evil.example::|operators of b'evil"),
-    "10 GB declared": (_dimensions(50_000, 50_000), "with more or fewer elements"),
-    "a negative size": (_dimensions(-1), "a tensor of the type"),
-    "sizes that overflow": (_dimensions(2**32, 2**32), "with more or fewer elements"),
-    "a tensor of text": (_tensor_kind(TensorProto.STRING), "a tensor of the type 8"),
-    "a tensor of no type": (_tensor_kind(99), "a tensor of the type 99"),
+    "10 GB declared": (partial(_sized, [50_000, 50_000]), "with more or fewer elements"),
+    "a negative size": (partial(_sized, [-1]), "a tensor of the type"),
+    "sizes that overflow": (partial(_sized, [2**32, 2**32]), "with more or fewer elements"),
+    "a tensor of text": (partial(_typed, TensorProto.STRING), "a tensor of the type 8"),
+    "a tensor of no type": (partial(_typed, 99), "a tensor of the type 99"),
     "60,000 nodes": (_nodes, "more than 50,000 nodes"),
     "a cycle": (_cycle, "expected a file exported by tagsight, got"),
-    "expanded to 16 TB": (_expand, "Available memory|to run on photos"),
-    "a sum of 16 TB": (_outer_sum, "Available memory|to run on photos"),
-    "16 TB of one number": (_fill, "Available memory|to run on photos"),
-    "tiled to 16 TB": (_tile, "Available memory|to run on photos"),
+    "expanded to 16 TB": (_expand, MEMORY),
+    "a sum of 16 TB": (_outer_sum, MEMORY),
+    "16 TB of one number": (_fill, MEMORY),
+    "tiled to 16 TB": (_tile, MEMORY),
 }
 """What is done to a sound graph, and what is said of it."""
 
 
-def _label(name: str) -> Callable[[dict[str, Any]], None]:
-    def change(said: dict[str, Any]) -> None:
-        thresholds = said["decision"]["thresholds"]
-        thresholds[name] = thresholds.pop(said["labels"][0], 0.5)
-        said["labels"][0] = name
-
-    return change
+def _label(name: str, said: dict[str, Any]) -> None:
+    thresholds = said["decision"]["thresholds"]
+    thresholds[name] = thresholds.pop(said["labels"][0], 0.5)
+    said["labels"][0] = name
 
 
-def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
-    def change(said: dict[str, Any]) -> None:
-        *parents, last = path.split(".")
-        for parent in parents:
-            said = said[parent]
-        said[last] = value
-
-    return change
+def _set(path: str, value: object, said: dict[str, Any]) -> None:
+    *parents, last = path.split(".")
+    for parent in parents:
+        said = said[parent]
+    said[last] = value
 
 
 def _another_label(said: dict[str, Any]) -> None:
@@ -195,35 +168,25 @@ def _another_label(said: dict[str, Any]) -> None:
     said["decision"]["thresholds"]["one more"] = 0.5
 
 
-def _many_labels(said: dict[str, Any]) -> None:
-    said["labels"] = [f"label {number}" for number in range(300_000)]
-
-
-def _nested(said: dict[str, Any]) -> None:
-    deep: list[Any] = []
-    for _ in range(900):
-        deep = [deep]
-    said["facts"] = {"deep": deep}
-
-
+DEEP = json.loads("[" * 900 + "]" * 900)
+NOWHERE = [{"source": 0, "target": 99, "weight": 0.5}]
+MANY = [f"label {number}" for number in range(300_000)]
+RED = "decision.thresholds.red"
 HOSTILE_DESCRIPTIONS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
-    "a label of control characters": (_label("cat\x1b[2J"), "control characters"),
-    "a label with an odd half": (_label("\\ud800"), "surrogate|control characters|Invalid JSON"),
-    "an empty label": (_label(""), "labels"),
-    "a label twice": (_label("green"), "labels|threshold"),
-    "300,000 labels": (_many_labels, "threshold"),
+    "a label of control characters": (partial(_label, "cat\x1b[2J"), "control characters"),
+    "an odd half": (partial(_label, "\\ud800"), "surrogate|control characters|Invalid JSON"),
+    "an empty label": (partial(_label, ""), "labels"),
+    "a label twice": (partial(_label, "green"), "labels|threshold"),
+    "300,000 labels": (partial(_set, "labels", MANY), "threshold"),
     "a label too many": (_another_label, "expected probabilities of 6 labels"),
-    "a threshold of 2": (_set("decision.thresholds.red", 2), r"thresholds in \[0, 1\]"),
-    "a threshold that is no number": (_set("decision.thresholds.red", "NaN"), "are numbers"),
-    "a temperature of 0": (_set("decision.temperature", 0), "temperature above 0"),
-    "an image of 10 million pixels a side": (_set("image_size", 10**7), "image_size"),
-    "an image of no size": (_set("image_size", 0), "image_size"),
-    "an embedding of another length": (_set("embedding_size", 3), "features of length 3"),
-    "a link to nowhere": (
-        _set("links", [{"source": 0, "target": 99, "weight": 0.5}]),
-        "links",
-    ),
-    "facts in 900 lists": (_nested, "recursion|depth"),
+    "a threshold of 2": (partial(_set, RED, 2), r"thresholds in \[0, 1\]"),
+    "a threshold that is no number": (partial(_set, RED, "NaN"), "are numbers"),
+    "a temperature of 0": (partial(_set, "decision.temperature", 0), "temperature above 0"),
+    "an image of 10 million pixels a side": (partial(_set, "image_size", 10**7), "image_size"),
+    "an image of no size": (partial(_set, "image_size", 0), "image_size"),
+    "another length": (partial(_set, "embedding_size", 3), "features of length 3"),
+    "a link to nowhere": (partial(_set, "links", NOWHERE), "links"),
+    "facts in 900 lists": (partial(_set, "facts", {"deep": DEEP}), "recursion|depth"),
 }
 """What is done to what a sound file says of itself, and what is said of that."""
 
@@ -251,46 +214,32 @@ def changed_description(sound: Path, place: Path, change: Callable[[dict[str, An
 
 
 _BOMB = b'<!DOCTYPE n [<!ENTITY a "' + b"x" * 1000 + b'"><!ENTITY b "' + b"&a;" * 1000 + b'">]>'
-
+_GRAPH = b'<body><layers><layer id="0"/></layers></body><input>'
 HOSTILE_XML: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "entities": (lambda xml: xml.replace(b"<net", _BOMB + b"<net", 1), "a document type"),
+    "entities": (partial(re.sub, b"<net", _BOMB + b"<net", count=1), "a document type"),
     "another encoding": (
-        lambda xml: xml.replace(b'"1.0"', b'"1.0" encoding="utf-16"', 1),
+        partial(re.sub, b'"1.0"', b'"1.0" encoding="utf-16"', count=1),
         "encoding|not well-formed",
     ),
-    "a loop": (lambda xml: xml.replace(b'type="ReLU"', b'type="Loop"'), "the operation"),
-    "an operation of a library": (
-        lambda xml: xml.replace(b'version="opset1"', b'version="extension"'),
-        "the operation",
-    ),
-    "a graph within": (
-        lambda xml: xml.replace(
-            b"<input>", b'<body><layers><layer id="0"/></layers></body><input>'
-        ),
-        "the element 'body'",
-    ),
-    "weights behind the end": (
-        lambda xml: re.sub(rb'offset="\d+"', b'offset="99999999999"', xml),
-        "a constant of",
-    ),
-    "weights before the beginning": (
-        lambda xml: re.sub(rb'offset="\d+"', b'offset="-8"', xml),
-        "a constant {",
-    ),
+    "a loop": (partial(re.sub, b'type="ReLU"', b'type="Loop"'), "the operation"),
+    "a library": (partial(re.sub, b'="opset1"', b'="extension"'), "the operation"),
+    "a graph within": (partial(re.sub, b"<input>", _GRAPH), "the element 'body'"),
+    "behind the end": (partial(re.sub, rb'offset="\d+"', b'offset="99999999999"'), "a constant of"),
+    "before the beginning": (partial(re.sub, rb'offset="\d+"', b'offset="-8"'), "a constant {"),
     "a constant larger than it is": (
-        lambda xml: re.sub(rb'shape="1" offset', b'shape="1000000, 1000000" offset', xml, count=1),
+        partial(re.sub, rb'shape="1" offset', b'shape="1000000, 1000000" offset', count=1),
         "a constant of",
     ),
     "a million elements": (
-        lambda xml: xml.replace(b"<rt_info>", b"<rt_info>" + b"<a b='1'/>" * 600_000, 1),
+        partial(re.sub, b"<rt_info>", b"<rt_info>" + b"<a b='1'/>" * 600_000, count=1),
         "more than 1,000,000 elements",
     ),
     "elements within one another": (
-        lambda xml: xml.replace(b"<rt_info>", b"<rt_info>" + b"<a>" * 100_000, 1),
+        partial(re.sub, b"<rt_info>", b"<rt_info>" + b"<a>" * 100_000, count=1),
         "within one another",
     ),
     "an edge to nowhere": (
-        lambda xml: xml.replace(b'to-layer="', b'to-layer="9', 1),
+        partial(re.sub, b'to-layer="', b'to-layer="9', count=1),
         "expected a file exported by tagsight",
     ),
 }

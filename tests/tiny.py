@@ -7,6 +7,7 @@ are built around it as around any other encoder.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,11 +48,8 @@ class TinyNetwork(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pretrained_cfg = {
-            "input_size": (3, 32, 32),
-            "mean": (0.5, 0.4, 0.3),
-            "std": (0.2, 0.3, 0.4),
-        }
+        means, deviations = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
+        self.pretrained_cfg = {"input_size": (3, 32, 32), "mean": means, "std": deviations}
         self.feature_info = [{"reduction": CELL}]
         self.pixels = nn.Conv2d(3, 16, 1)
         self.cells = nn.Conv2d(16, self.num_features, 1)
@@ -84,19 +82,13 @@ def tiny_staged(**_options: object) -> StagedNetwork:
     return StagedNetwork()
 
 
-class LongNamedNetwork(TinyNetwork):
-    """The same with one more tensor, whose name makes the header of its file longer."""
-
-    def __init__(self, letters: int) -> None:
-        super().__init__()
-        self.register_buffer("_" + letters * "n", torch.zeros(1))
-
-
 def long_named(letters: int) -> BackboneConfig:
-    """Settings of the network with a tensor whose name has so many letters, and one."""
+    """Settings of the network with one more tensor, whose name has so many letters, and one."""
 
-    def create(**_options: object) -> LongNamedNetwork:
-        return LongNamedNetwork(letters)
+    def create(**_options: object) -> TinyNetwork:
+        network = TinyNetwork()
+        network.register_buffer("_" + letters * "n", torch.zeros(1))
+        return network
 
     create.__name__ = f"tiny_with_{letters}_letters"
     if not is_model(create.__name__):
@@ -129,10 +121,8 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
 
     One that remembers has seen sixteen photos.
     """
-    system = SYSTEMS[name]
-    config = tiny_settings(name, **settings)
     labels = labels or label_space()
-    built = system(config, labels)
+    built = SYSTEMS[name](tiny_settings(name, **settings), labels)
     if isinstance(built, RememberingSystem):
         images, targets = drawn(16)
         names = list(COLOURS)
@@ -144,16 +134,11 @@ def tiny_system(name: str, labels: LabelSpace | None = None, **settings: object)
 def tiny_settings(name: str, **settings: object) -> SystemConfig:
     """Settings around the tiny network, as small as the system has them."""
     kind = SYSTEMS[name].Config
+    decoder = {"width": 32, "heads": 4, "hidden": 32, "embedding": 16, "attention_width": 16}
     defaults: dict[str, object] = {
         "graph": {"hidden": 32, "epsilon": 0.3, "width": 16},
         "consistency": {"scale": 0.75},
-        "decoder": {
-            "width": 32,
-            "heads": 4,
-            "hidden": 32,
-            "embedding": 16,
-            "attention_width": 16,
-        },
+        "decoder": decoder,
         "hidden": 64,
         "dropout": 0.0,
         "channels": 32,
@@ -189,9 +174,8 @@ def drawn(count: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
         for place, (label, colour) in zip(places, enumerate(COLOURS.values()), strict=False):
             if present[label]:
                 top, left = place // 4 * block, place % 4 * block
-                image[:, top : top + block, left : left + block] = torch.tensor(colour)[
-                    :, None, None
-                ]
+                square = image[:, top : top + block, left : left + block]
+                square[:] = torch.tensor(colour)[:, None, None]
     return images, targets
 
 
@@ -202,3 +186,9 @@ def saved_photos(folder: Path, images: Tensor) -> list[Path]:
         pixels = (image * 255).round().to(torch.uint8)
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(path)
     return paths
+
+
+if __name__ == "__main__":  # the command line, which knows the tiny network
+    from tagsight.cli import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from channels import channels_recognizer, corner
+from channels import Channels, channels_recognizer, corner
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -19,6 +19,7 @@ from tagsight.inference.recognizer import Recognizer
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
+from tagsight.server.access import SECURITY_HEADERS
 from tagsight.server.app import create_app
 from tagsight.server.connections import server_config
 from tagsight.server.limits import Limits
@@ -28,9 +29,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from torch import Tensor
+
+    from tagsight.systems.base import Recognition
+
 LIMITS = Limits(body=200_000, photos=3, pixels=100_000, seconds=20, room=8)
 TOKEN = "correct horse battery staple"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+class Watched(Channels):
+    """Records the sizes of its batches, and can be paused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def forward(self, images: Tensor) -> Recognition:
+        self.sizes.append(len(images))
+        self.may_go_on.wait(timeout=60)
+        return super().forward(images)
 
 
 def encoded(photo: Image.Image, kind: str = "PNG") -> bytes:
@@ -64,6 +84,10 @@ def data_url(content: bytes, kind: str = "png") -> str:
 
 def client_of(service: Service, **options: Any) -> TestClient:
     return TestClient(create_app(service), base_url="http://localhost", **options)
+
+
+def is_secured(response: Any) -> bool:
+    return {name: response.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
 
 
 @contextmanager

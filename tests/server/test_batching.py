@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from channels import Channels, channels_recognizer
-from served import GREEN, RED
+from channels import channels_recognizer
+from served import GREEN, RED, Watched
 
 from tagsight.errors import DataError
 from tagsight.server.batching import Batcher, QueueFullError
@@ -18,25 +17,7 @@ from tagsight.server.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from torch import Tensor
-
     from tagsight.inference.recognizer import Recognizer
-    from tagsight.systems.base import Recognition
-
-
-class Watched(Channels):
-    """Records the sizes of its batches, and can be paused."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes: list[int] = []
-        self.may_go_on = threading.Event()
-        self.may_go_on.set()
-
-    def forward(self, images: Tensor) -> Recognition:
-        self.sizes.append(len(images))
-        self.may_go_on.wait(timeout=30)
-        return super().forward(images)
 
 
 @asynccontextmanager

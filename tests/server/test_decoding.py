@@ -39,12 +39,9 @@ def unchanged(photo: Image.Image) -> Image.Image:
 
 def processes() -> list[int]:
     """The running decoders that this process has started."""
-    listed = subprocess.run(
-        ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="], capture_output=True, check=True
-    )
-    rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
-    mine = [row for row in rows if int(row[1]) == os.getpid()]
-    return [int(row[0]) for row in mine if b"decode_worker" in row[2]]
+    listed = subprocess.check_output(["ps", "-A", "-ww", "-o", "pid=,ppid=,args="])
+    rows = [line.split(maxsplit=2) for line in listed.splitlines()]
+    return [int(p) for p, of, words in rows if int(of) == os.getpid() and b"decode_worker" in words]
 
 
 async def busy(pool: DecoderPool) -> None:
@@ -54,68 +51,58 @@ async def busy(pool: DecoderPool) -> None:
     await asyncio.sleep(0)
 
 
-def test_the_processes_decode_as_this_one_does(tmp_path: Path):
+SCALED = {"least_side": 64}
+
+
+def test_the_processes_decode_as_this_one_does_and_reduce(tmp_path: Path):
     save_rotated(corner("blue", (90, 40)), tmp_path / "turned.jpg")
     large = encoded(corner("green", (1200, 900)), "JPEG")
     sources = [RED, GREEN, large, tmp_path / "turned.jpg", encoded(corner().convert("LA"))]
 
     async def opened() -> list[Image.Image]:
         async with decoders(2) as pool:
-            return [await pool.open(source, unchanged, least_side=64) for source in sources]
+            reduced = await pool.open(large, unchanged, least_side=80, fit=80)
+            return [*[await pool.open(source, unchanged, **SCALED) for source in sources], reduced]
 
-    for source, photo in zip(sources, asyncio.run(opened()), strict=True):
-        here = open_photo(source, least_side=64)
+    *photos, reduced = asyncio.run(opened())
+    for source, photo in zip(sources, photos, strict=True):
+        here = open_photo(source, **SCALED)
         np.testing.assert_array_equal(photo, here)
         assert whole_size(photo) == whole_size(here)
+    assert (reduced.size, whole_size(reduced)) == ((80, 60), (1200, 900))
 
 
 def test_the_processes_raise_the_same_errors(tmp_path: Path):
-    limits = Limits(pixels=5000)
+    def refuse(_: Image.Image) -> None:
+        raise UnknownFormatError("expected something else")
+
+    async def errors(*sources: bytes | Path) -> list[BaseException]:
+        async with decoders(limits=Limits(pixels=5000)) as pool:
+            opened = [pool.open(source, unchanged, **SCALED) for source in sources]
+            return await asyncio.gather(
+                *opened, pool.open(RED, refuse, **SCALED), return_exceptions=True
+            )
+
     large = encoded(corner("red", (80, 80)))
     sources = [b"", b"%PDF", RED[:60], large, tmp_path / "none.png", tmp_path]
-
-    async def errors() -> list[DataError]:
-        async with decoders(limits=limits) as pool:
-            found = []
-            for source in sources:
-                with pytest.raises(DataError) as raised:
-                    await pool.open(source, unchanged, least_side=64)
-                found.append(raised.value)
-            return found
-
-    for source, error in zip(sources, asyncio.run(errors()), strict=True):
+    *found, refused = asyncio.run(errors(*sources))
+    assert (type(refused), str(refused)) == (UnknownFormatError, "expected something else")
+    for source, error in zip(sources, found, strict=True):
         with pytest.raises(DataError) as here:
-            open_photo(source, max_pixels=5000, least_side=64)
+            open_photo(source, max_pixels=5000, **SCALED)
         assert (type(error), str(error)) == (type(here.value), str(here.value))
-
-
-def test_a_photo_is_reduced_and_an_error_of_the_callback_is_passed_on():
-    def refuse(_: Image.Image) -> None:
-        msg = "expected something else"
-        raise UnknownFormatError(msg)
-
-    async def requests() -> Image.Image:
-        async with decoders() as pool:
-            with pytest.raises(UnknownFormatError, match="something else"):
-                await pool.open(RED, refuse, least_side=64)
-            source = encoded(corner("red", (640, 320)), "JPEG")
-            return await pool.open(source, unchanged, least_side=80, fit=80)
-
-    photo = asyncio.run(requests())
-    assert photo.size == (80, 40)
-    assert whole_size(photo) == (640, 320)
 
 
 @needs_signals
 def test_a_decoder_that_hangs_is_killed_and_replaced():
     async def requests() -> tuple[int, int]:
         async with decoders(limits=Limits(decoding=1)) as pool:
-            await pool.open(RED, unchanged, least_side=64)
+            await pool.open(RED, unchanged, **SCALED)
             (stuck,) = processes()
             os.kill(stuck, signal.SIGSTOP)
             with pytest.raises(TooLargeError, match=r"decoded within 1 seconds"):
-                await pool.open(RED, unchanged, least_side=64)
-            await pool.open(GREEN, unchanged, least_side=64)
+                await pool.open(RED, unchanged, **SCALED)
+            await pool.open(GREEN, unchanged, **SCALED)
             return stuck, *processes()
 
     stuck, other = asyncio.run(requests())
@@ -126,12 +113,12 @@ def test_a_decoder_that_hangs_is_killed_and_replaced():
 def test_the_time_limit_holds_for_a_cancelled_request():
     async def requests() -> None:
         async with decoders(limits=Limits(decoding=1)) as pool:
-            await pool.open(RED, unchanged, least_side=64)
+            await pool.open(RED, unchanged, **SCALED)
             os.kill(processes()[0], signal.SIGSTOP)
-            waiting = asyncio.create_task(pool.open(RED, unchanged, least_side=64))
+            waiting = asyncio.create_task(pool.open(RED, unchanged, **SCALED))
             await busy(pool)
             waiting.cancel()
-            assert (await pool.open(GREEN, unchanged, least_side=64)).size == (64, 64)
+            assert (await pool.open(GREEN, unchanged, **SCALED)).size == (64, 64)
 
     asyncio.run(requests())
 
@@ -140,17 +127,17 @@ def test_the_time_limit_holds_for_a_cancelled_request():
 def test_a_decoder_that_crashes_fails_only_its_photo():
     async def requests() -> None:
         async with decoders() as pool:
-            await pool.open(RED, unchanged, least_side=64)
+            await pool.open(RED, unchanged, **SCALED)
             (crashing,) = processes()
             os.kill(crashing, signal.SIGSTOP)
-            waiting = asyncio.create_task(pool.open(RED, unchanged, least_side=64))
+            waiting = asyncio.create_task(pool.open(RED, unchanged, **SCALED))
             await busy(pool)
             for signalled in (signal.SIGSEGV, signal.SIGCONT):
                 os.kill(crashing, signalled)
             with pytest.raises(DataError, match="crashes its decoder") as raised:
                 await waiting
             assert type(raised.value) is DataError
-            assert (await pool.open(GREEN, unchanged, least_side=64)).size == (64, 64)
+            assert (await pool.open(GREEN, unchanged, **SCALED)).size == (64, 64)
 
     asyncio.run(requests())
 
@@ -161,13 +148,7 @@ def test_a_decoder_has_limited_memory():
     decoder = Decoder(Limits(memory=32 * 2**20))
     decoder.start()
     # The photo passes the check of its header, so that decoding starts.
-    request = {
-        "path": None,
-        "max_pixels": 10**8,
-        "max_memory": 2**40,
-        "least_side": 64,
-        "fit": None,
-    }
+    request = {"path": None, "max_pixels": 10**8, "max_memory": 2**40, "fit": None, **SCALED}
     with pytest.raises(TooLargeError, match="memory"):
         decoder.open(request, photo)
     assert decoder.open(request, GREEN).size == (64, 64)
@@ -178,12 +159,12 @@ def test_a_decoder_has_limited_memory():
 def test_no_decoder_outlives_the_server():
     async def requests() -> int:
         async with decoders(2) as pool:
-            photos = [pool.open(RED, unchanged, least_side=64) for _ in range(8)]
+            photos = [pool.open(RED, unchanged, **SCALED) for _ in range(8)]
             await asyncio.gather(*photos)
             for ended_by_terminals in (signal.SIGINT, signal.SIGTERM):
                 for process in processes():
                     os.kill(process, ended_by_terminals)
-            await asyncio.gather(*(pool.open(RED, unchanged, least_side=64) for _ in range(8)))
+            await asyncio.gather(*(pool.open(RED, unchanged, **SCALED) for _ in range(8)))
             return len(processes())
 
     assert asyncio.run(requests()) == 2
@@ -192,5 +173,5 @@ def test_no_decoder_outlives_the_server():
 
 def test_a_decoder_imports_nothing_heavy():
     code = "import sys, tagsight.server.decode_worker; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "fastapi", "pydantic", "onnxruntime", "lancedb"} & set(done.stdout.split())
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert not {"torch", "fastapi", "pydantic", "onnxruntime", "lancedb"} & set(loaded)

@@ -12,11 +12,13 @@ import httpx
 import pytest
 from channels import channels_model
 from served import RED, TOKEN, files
-from tiny import tiny_settings, tiny_system
+from tiny import label_space, tiny_system
+from tiny_run import tiny_recipe
 
 from tagsight.checkpoint.folder import save_model
 from tagsight.cli import main
-from tagsight.config import Recipe, TrainConfig
+from tagsight.search.facts import Facts
+from tagsight.search.index import SearchIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,22 +27,12 @@ TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tiny import label_space
-
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("served") / "model"
-    recipe = Recipe(
-        name="tiny",
-        system="resnet",
-        settings=tiny_settings("resnet"),
-        training=TrainConfig(image_size=32, epochs=1, batch_size=8),
-        source="a test",
-        expectation="none",
-    )
     system, labels = tiny_system("resnet"), label_space()
     decision = channels_model(system, names=labels.names).decision
-    save_model(folder, system, labels, decision, recipe, {})
-    return folder
+    save_model(folder, system, labels, decision, tiny_recipe("resnet"), {})
+    return str(folder)
 
 
 @pytest.fixture
@@ -50,49 +42,29 @@ def token_file(tmp_path: Path) -> Path:
     return file
 
 
-def complaint(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert main(["serve", *arguments]) == 2
-    return capsys.readouterr().err
+def test_a_server_for_others_needs_a_long_token_and_an_index_of_its_model(
+    capsys, model: str, token_file: Path, tmp_path: Path
+):
+    def refused(*options: str) -> str:
+        assert main(["serve", model, *options]) == 2
+        return capsys.readouterr().err
 
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "example.org"])
-def test_other_machines_need_a_token(capsys, model: Path, host: str):
-    text = complaint(capsys, str(model), "--host", host)
-    assert f"expected --token-file to listen at {host}" in text
-
-
-def test_a_short_token_is_refused(capsys, model: Path, tmp_path: Path):
-    (tmp_path / "token").write_text("1234")
-    text = complaint(capsys, str(model), "--token-file", str(tmp_path / "token"))
-    assert "expected a token of 16 to 4096 ASCII characters" in text
-
-
-def test_an_index_of_another_model_is_refused(capsys, model: Path, tmp_path: Path):
-    pytest.importorskip("lancedb")
-    from tagsight.search.facts import Facts
-    from tagsight.search.index import SearchIndex
-
+    for host in ("0.0.0.0", "example.org"):
+        assert f"expected --token-file to listen at {host}" in refused("--host", host)
+    token_file.write_text("1234")
+    told = refused("--token-file", str(token_file))
+    assert "expected a token of 16 to 4096 ASCII characters" in told
     SearchIndex.create(tmp_path / "index", Facts("m", "another", ("a",), (0.5,), 4))
-    text = complaint(capsys, str(model), "--index", str(tmp_path / "index"))
-    assert "expected an index of this model" in text
-
-
-SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-import tiny
-from tagsight.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
+    assert "expected an index of this model" in refused("--index", str(tmp_path / "index"))
 
 
 @pytest.fixture
-def server(model: Path, token_file: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(model: str, token_file: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["serve", str(model), "--port", str(port), "--token-file", str(token_file)]
-    with subprocess.Popen([sys.executable, "-c", SCRIPT, str(TESTS), *command]) as process:
+    command = ["serve", model, "--port", str(port), "--token-file", str(token_file)]
+    with subprocess.Popen([sys.executable, TESTS / "tiny.py", *command]) as process:
         url = f"http://127.0.0.1:{port}"
         transport = httpx.HTTPTransport(retries=10)  # with growing pauses, until it listens
         with httpx.Client(transport=transport, timeout=60) as client:
@@ -120,8 +92,7 @@ def test_a_server_ends_after_its_last_response(server):
     asking = [threading.Thread(target=ask) for _ in range(4)]
     for thread in asking:
         thread.start()
-    for thread in asking[:1]:
-        thread.join()
+    asking[0].join()
     process.send_signal(signal.SIGTERM)
     for thread in asking[1:]:
         thread.join()

@@ -20,6 +20,10 @@ LABELS = [{"name": "animal/dog", "score": 0.93}, {"name": "<grass> & sky", "scor
 NAMES = [label["name"] for label in LABELS]
 
 
+def labelled(name: str, score: float = 0.5) -> list[dict[str, Any]]:
+    return [{"name": name, "score": score}]
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     with client_of(Service(recognizer())) as client:
@@ -31,21 +35,14 @@ def requested(client: TestClient, form: str, *photos: tuple[str, list[Any]]) -> 
     return client.post(f"/v1/tags?form={form}", json=body)
 
 
-def test_an_xmp_sidecar_has_the_labels_and_the_model(client: TestClient):
+def test_a_sidecar_has_the_labels_and_the_model_and_a_table_all_photos(client: TestClient):
     answer = requested(client, "xmp", ("hund ü.jpg", LABELS))
-    assert answer.status_code == 200
     assert keywords(answer.content) == ["dog", "<grass> & sky"]
     assert f"channels {'c' * 12}".encode() in answer.content
     assert "filename*=UTF-8''hund%20%C3%BC.jpg.xmp" in answer.headers["content-disposition"]
-
-
-def test_a_tag_file_has_one_line(client: TestClient):
     answer = requested(client, "txt", ("a.b.jpg", LABELS))
     assert tags_of(answer.content) == NAMES
     assert "filename*=UTF-8''a.b.txt" in answer.headers["content-disposition"]
-
-
-def test_a_table_has_all_photos(client: TestClient):
     answer = requested(client, "csv", ("a.jpg", LABELS), ("b, c.jpg", []))
     rows = list(csv.reader(io.StringIO(answer.text)))
     assert rows == [["path", "labels"], ["a.jpg", ";".join(NAMES)], ["b, c.jpg", ""]]
@@ -57,8 +54,9 @@ def test_a_table_has_all_photos(client: TestClient):
         ("xmp", [("a.jpg", LABELS), ("b.jpg", LABELS)], "expected one photo with labels"),
         ("txt", [("a.jpg", [])], "expected one photo with labels for a sidecar, got no label"),
         ("xmp", [("", LABELS)], "at least 1 character"),
-        ("txt", [("a.jpg", [{"name": " ", "score": 0.5}])], "expected a label with words"),
-        ("xmp", [("a.jpg", [{"name": "dog", "score": 7}])], "less than or equal to 1"),
+        ("txt", [("a.jpg", labelled(" "))], "without control characters, got ' '"),
+        ("txt", [("a.jpg", labelled("a, b"))], "without the separator ', ', got 'a, b'"),
+        ("xmp", [("a.jpg", labelled("dog", 7))], "less than or equal to 1"),
         ("doc", [("a.jpg", LABELS)], "'xmp', 'txt' or 'csv'"),
         ("csv", [], "at least 1 item"),
     ],
@@ -67,6 +65,7 @@ def test_impossible_tag_files_are_refused(client, form: str, photos: list, reaso
     answer = requested(client, form, *photos)
     assert answer.status_code == 422
     assert reason in answer.json()["error"]
+    assert "`" not in answer.json()["error"]  # no argument that clients do not have
 
 
 def test_a_file_name_cannot_add_headers(client: TestClient):

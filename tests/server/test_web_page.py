@@ -34,15 +34,16 @@ def test_the_page_needs_no_token_and_loads_only_from_this_server(client: TestCli
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'self'; img-src 'self' blob: data:;")
-    assert "unsafe" not in policy
-    assert "https:" not in policy
+    assert not re.search("unsafe|https:", policy)
     assert page.headers["x-content-type-options"] == "nosniff"
     assert "'none'" in client.get("/v1/model").headers["content-security-policy"]
     head = client.head("/")
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_files_of_the_page_are_served_and_refer_only_to_one_another(client: TestClient):
+def test_just_the_files_of_the_page_are_served_and_refer_to_one_another(
+    client: TestClient,
+):
     names = {file.name for file in WEB.iterdir()}
     assert len(names) > 8
     for name in names:
@@ -56,8 +57,5 @@ def test_files_of_the_page_are_served_and_refer_only_to_one_another(client: Test
         addresses = set(re.findall(r"https?://[^\s\"'<]+", served.text))
         assert addresses <= {"http://www.w3.org/2000/svg"}
         assert not re.search(UNSAFE, served.text), name
-
-
-@pytest.mark.parametrize("name", ["nothing.js", "..%2Fapp.py", "%2E%2E/app.py", "app.py"])
-def test_no_other_file_is_served(client: TestClient, name: str):
-    assert client.get(f"/web/{name}").status_code == 404
+    for name in ("nothing.js", "..%2Fapp.py", "%2E%2E/app.py", "app.py"):
+        assert client.get(f"/web/{name}").status_code == 404

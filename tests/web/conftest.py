@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "server"))
 
 from channels import corner
-from served import TOKEN, index_of, listening, recognizer
+from served import index_of, listening, recognizer
 
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
@@ -43,21 +44,15 @@ class Place(NamedTuple):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    reason = None
     if CHROMIUM is None:
         reason = "there is no Chromium: 'make test-browser' installs one"
-    elif not _installed("playwright"):
+    elif find_spec("playwright") is None:
         reason = "the extra 'browser' is not installed: 'make test-browser' installs it"
-    if reason is not None:
-        for item in items:
-            if Path(item.path).parent == Path(__file__).parent:
-                item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def _installed(package: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(package) is not None
+    else:
+        return
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
@@ -94,11 +89,6 @@ def server(start: Callable[..., Place], indexed: Any) -> Place:
 
 
 @pytest.fixture(scope="session")
-def guarded(start: Callable[..., Place]) -> Place:
-    return start(token=TOKEN)
-
-
-@pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
@@ -113,23 +103,15 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     """Open a URL in a new window; the page may load nothing from elsewhere."""
     windows: list[Any] = []
     troubles: list[str] = []
+    requested: list[tuple[str, str]] = []
 
     def visited(address: str, size: tuple[int, int] = (1280, 800), scheme: str = "light") -> Any:
-        width, height = size
-        window = chromium.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
-        )
+        viewport = {"width": size[0], "height": size[1]}
+        window = chromium.new_context(viewport=viewport, color_scheme=scheme)
         windows.append(window)
         page = window.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((address, "blob:", "data:"))
-                else troubles.append(f"requested {request.url}")
-            ),
-        )
+        page.on("request", lambda request: requested.append((address, request.url)))
         page.goto(address)
         page.locator("#model-line").filter(has_text="labels").wait_for(state="attached")
         return page
@@ -138,3 +120,4 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     for window in windows:
         window.close()
     assert not troubles
+    assert not [url for of, url in requested if not url.startswith((of, "blob:", "data:"))]

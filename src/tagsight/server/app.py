@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -198,4 +199,10 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(DataError)
     async def unusable(_: Request, error: DataError) -> JSONResponse:
         statuses = {TooLargeError: 413, UnknownFormatError: 415}
-        return problem(statuses.get(type(error), 422), str(error))
+        return problem(statuses.get(type(error), 422), _for_clients(str(error)))
+
+
+def _for_clients(message: str) -> str:
+    """Leave out the arguments that a library message names or advises; clients have none."""
+    message = re.sub(r" \(`\w+`\)", "", message)
+    return re.sub(r": [^:'\"]*`\w+`[^:'\"]*$", "", message)

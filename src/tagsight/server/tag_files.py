@@ -9,7 +9,6 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_line, csv_list
 from tagsight.server.responses import ERROR_RESPONSES, ReviewedPhoto
@@ -86,13 +85,10 @@ def _sidecar(reviewed: Reviewed, form: Form, model: str) -> bytes:
         raise HTTPException(422, f"expected one photo with labels for a sidecar, got {got}")
     tags = [Tag(label.name, label.score) for label in photo.labels]
     edit: Edit | None
-    try:
-        if form == "xmp":
-            edit = xmp.add_keywords(None, tags, Stamp(model, now()))
-        else:
-            edit = text.add_tags(None, tags)
-    except DataError as error:
-        raise HTTPException(422, str(error)) from error
+    if form == "xmp":
+        edit = xmp.add_keywords(None, tags, Stamp(model, now()))
+    else:
+        edit = text.add_tags(None, tags)
     if edit is None:
         raise HTTPException(422, "expected labels that are not only white space, got none")
     return edit.content
