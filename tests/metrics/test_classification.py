@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from tagsight.metrics.classification import (
+    Conventions,
     average_precision,
     average_precision_at_k,
     mean_average_precision,
@@ -209,10 +210,15 @@ def test_labels_without_a_present_photo_count_only_by_their_false_alarms():
     assert quality.labels_counted == 1
 
 
+def test_without_other_conventions_those_of_scikit_learn_hold():
+    assert Conventions() == ("zero", "left_out")
+
+
 def test_of_tied_labels_top_k_takes_the_first():
     logits = torch.zeros(1, 500)
     logits[0, 400] = 1
     assert top_k(logits, 3)[0].nonzero()[:, 0].tolist() == [0, 1, 400]
+    assert top_k(logits, 1)[0].nonzero()[:, 0].tolist() == [400]
 
 
 def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(
