@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from tagsight.data.annotations import Annotations
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +21,11 @@ def shared_data() -> Path:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Annotations:
+    """Photos for whole runs, which no test may change."""
+    from tiny_run import tiny_collection
+
+    return tiny_collection(tmp_path_factory.mktemp("photos"))

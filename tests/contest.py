@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from tiny import COLOURS
+from tiny_run import RUNTIME, SILENT
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.evaluation.evaluate import measure
-from tagsight.experiments.comparison import Failure
+from tagsight.experiments.comparison import Failure, Progress
 from tagsight.experiments.results import Record, Result
-from tagsight.experiments.run import Run
+from tagsight.experiments.run import Run, Shared
+from tagsight.experiments.summary import Summary, summarise
 from tagsight.systems.catalogue import RECIPES
+from tagsight.training.preparation import prepare
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
+
+    from tagsight.data.annotations import Annotations
 
 PHOTOS = 60
 TARGETS = (
@@ -77,3 +84,13 @@ def a_failure(name: str, seed: int, message: str) -> Failure:
     recipe = RECIPES["vac-cpu"]
     training = recipe.training.model_copy(update={"seed": seed})
     return Failure(Run(name, recipe.model_copy(update={"training": training})), message)
+
+
+def summary_of(*results: Result, **more: Any) -> Summary:
+    return summarise(Progress(results, **more))
+
+
+def sharing(collection: Annotations, out: Path, **more: Any) -> Shared:
+    """What the runs of a comparison share."""
+    prepared = prepare(collection, out, RUNTIME, seed=0, log=SILENT)
+    return Shared(out, prepared, RUNTIME, **more)

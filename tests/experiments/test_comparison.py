@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from collection import write_boxes, write_collection
-from tiny_run import RUNTIME, SILENT, TEST, TRAIN, tiny_collection, tiny_recipe
+from contest import sharing
+from tiny_run import RUNTIME, TEST, TRAIN, tiny_recipe
 from torch.testing import assert_close
 
 import tagsight.experiments.comparison
@@ -26,18 +26,10 @@ from tagsight.experiments.comparison import (
     run_all,
     unfinished,
 )
-from tagsight.experiments.run import Run, Shared
+from tagsight.experiments.run import Run
 from tagsight.experiments.variants import Entry
 from tagsight.training.log import RunLog
-from tagsight.training.preparation import prepare
 from tagsight.training.run import Start
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tagsight.data.annotations import Annotations
-    from tagsight.training.loop import Step
 
 ENTRIES = [Entry(system, tiny_recipe(system, epochs=2)) for system in ("resnet", "gcam")]
 RUNS = plan(ENTRIES, 2)
@@ -45,33 +37,31 @@ STEPS = 2 * TRAIN // 8
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory) -> Annotations:
-    return tiny_collection(tmp_path_factory.mktemp("photos"))
-
-
-def sharing(collection: Annotations, out: Path, start: Start = Start()) -> Shared:
-    return Shared(out, prepare(collection, out, RUNTIME, seed=0, log=SILENT), RUNTIME, start=start)
-
-
-@pytest.fixture(scope="module")
-def finished(collection, tmp_path_factory) -> tuple[Shared, Progress]:
+def finished(collection, tmp_path_factory):
     shared = sharing(collection, tmp_path_factory.mktemp("comparison"))
     return shared, run_all(RUNS, shared)
 
 
-def names(runs: list[Run] | tuple[Run, ...]) -> list[tuple[str, int]]:
+def names(runs) -> list[tuple[str, int]]:
     return [(run.name, run.seed) for run in runs]
 
 
 def made(state: Progress) -> list[tuple[str, int]]:
-    return [(result.record.name, result.record.seed) for result in state.results]
+    return names(result.record for result in state.results)
 
 
-def interrupting(monkeypatch, when: Callable[[Step], bool]) -> None:
+def failing(error: BaseException):
+    def fail(*_, **__) -> None:
+        raise error
+
+    return fail
+
+
+def interrupting(monkeypatch, when) -> None:
     """Let Ctrl-C come after a step."""
     real = RunLog.step
 
-    def step(self: RunLog, step: Step) -> None:
+    def step(self: RunLog, step) -> None:
         real(self, step)
         if when(step):
             raise KeyboardInterrupt
@@ -91,8 +81,7 @@ def test_every_run_has_a_result_and_is_what_training_and_evaluating_give(finishe
         assert found == json.loads(json.dumps(expected))
         assert result.record.validation.items() <= model.facts["validation"].items()
         assert result.record.epoch == model.facts["validation"]["epoch"]
-        count = sum(parameter.numel() for parameter in model.system.parameters())
-        assert result.record.parameters == count
+        assert result.record.parameters == sum(p.numel() for p in model.system.parameters())
         assert_close(result.targets, collection.rows("test").targets)
         rows, said = measured_rows(collection, shared.folder(run) / "model", "test")
         assert (len(rows), "as recorded" in said) == (TEST, True)
@@ -106,18 +95,18 @@ def test_what_is_finished_is_not_run_again(finished, monkeypatch):
     # In the order of the files' names.
     assert sorted(made(again)) == sorted(made(state))
     assert unfinished(RUNS, again.results) == []
-    taken = [minutes_taken(again.results, name) for name in ("resnet", "gcam", "vac")]
-    assert taken[2] is None
-    assert min(taken[:2]) > 0
+    resnet, gcam, vac = (minutes_taken(again.results, name) for name in ("resnet", "gcam", "vac"))
+    assert min(resnet, gcam) > 0
+    assert vac is None
 
 
 def test_test_photos_are_read_once_for_each_run_after_its_training(
     collection, tmp_path, monkeypatch
 ):
     train, store = tagsight.experiments.run.train_run, tagsight.experiments.run.PhotoStore
-    events: list[object] = []
+    events = []
 
-    def without_test(rows: Annotations, *arguments: object, **named: object) -> object:
+    def without_test(rows, *arguments, **named):
         paths = rows.rows("test").paths
         away = [path.rename(path.with_suffix(".away")) for path in paths]
         try:
@@ -126,7 +115,7 @@ def test_test_photos_are_read_once_for_each_run_after_its_training(
             for path, place in zip(paths, away, strict=True):
                 place.rename(path)
 
-    def counting(paths: tuple[Path, ...], *arguments: object, **named: object) -> object:
+    def counting(paths, *arguments, **named):
         events.append(paths)
         return store(paths, *arguments, **named)
 
@@ -150,7 +139,7 @@ def test_without_a_test_split_the_validation_is_reported_and_named(collection, t
 def test_after_ctrl_c_a_comparison_goes_on_and_ends_as_if_nothing_had_happened(
     finished, collection, tmp_path
 ):
-    shared = sharing(collection, tmp_path, Start(state_every=0))
+    shared = sharing(collection, tmp_path, start=Start(state_every=0))
     with pytest.MonkeyPatch.context() as patch:
         # In the second epoch of the second run.
         seen = []
@@ -160,7 +149,7 @@ def test_after_ctrl_c_a_comparison_goes_on_and_ends_as_if_nothing_had_happened(
     assert made(state) == names(RUNS[:1])
     assert names(state.left_out) == names(RUNS[1:])
 
-    steps: list[int] = []
+    steps = []
     with pytest.MonkeyPatch.context() as patch:
         interrupting(patch, lambda step: bool(steps.append(step.number)))
         state = run_all(RUNS, shared)
@@ -174,12 +163,8 @@ def test_after_ctrl_c_a_comparison_goes_on_and_ends_as_if_nothing_had_happened(
 
 def test_what_is_trained_and_not_measured_is_not_trained_again(collection, tmp_path, monkeypatch):
     shared = sharing(collection, tmp_path)
-
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tagsight.experiments.run, "predict", interrupted)
+    with monkeypatch.context() as patch:
+        patch.setattr(tagsight.experiments.run, "predict", failing(KeyboardInterrupt()))
         assert run_all(RUNS[:1], shared).interrupted
     monkeypatch.setattr(tagsight.experiments.run, "train_run", None)
     assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1])
@@ -191,8 +176,7 @@ def test_what_is_trained_and_not_measured_is_not_trained_again(collection, tmp_p
 
 def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
     diverging = Entry("diverging", tiny_recipe("resnet", epochs=2, optimizer="sgd", lr=1e30))
-    told: list[str] = []
-    shared = sharing(collection, tmp_path)
+    told, shared = [], sharing(collection, tmp_path)
     runs = plan([diverging, *ENTRIES[:1]], 1)
     state = run_all(runs, shared, tell=told.append)
     (failure,) = state.failures
@@ -200,28 +184,24 @@ def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
     assert failure.run.name == "diverging"
     assert "not finite" in failure.message
     assert f"diverging, seed 0 failed: {failure.message}" in told
-    file = shared.folder(runs[0]) / FAILURE
-    assert "FloatingPointError" in file.read_text()
+    assert "FloatingPointError" in (shared.folder(runs[0]) / FAILURE).read_text()
 
 
 def test_a_failure_is_one_sentence_and_the_run_is_tried_again(collection, tmp_path, monkeypatch):
     shared = sharing(collection, tmp_path)
+    file = shared.folder(RUNS[0]) / FAILURE
     for error, message in (
         (MemoryError(), "the memory is full"),
         (DataError("no photos"), "no photos"),
         (KeyError("a defect"), "KeyError: 'a defect'"),
     ):
-
-        def fail(*_: object, error: Exception = error, **__: object) -> None:
-            raise error
-
         with monkeypatch.context() as patch:
-            patch.setattr(tagsight.experiments.run, "train_run", fail)
+            patch.setattr(tagsight.experiments.run, "train_run", failing(error))
             (failure,) = run_all(RUNS[:1], shared).failures
         assert message in failure.message
-        assert type(error).__name__ in (shared.folder(RUNS[0]) / FAILURE).read_text()
+        assert type(error).__name__ in file.read_text()
     assert made(run_all(RUNS[:1], shared)) == names(RUNS[:1])
-    assert not (shared.folder(RUNS[0]) / FAILURE).exists()
+    assert not file.exists()
 
 
 def test_no_run_is_begun_that_would_not_end_within_the_budget(collection, tmp_path):
@@ -240,18 +220,8 @@ def test_results_of_other_machines_are_taken_in(finished, collection, tmp_path):
     shared.results.mkdir(parents=True)
     for file in finished[0].results.glob("gcam-*"):
         (shared.results / file.name).write_bytes(file.read_bytes())
-    assert [result.record.name for result in known_results(RUNS, shared)] == ["gcam", "gcam"]
-    assert [result.record.name for result in known_results(RUNS[:1], shared)] == ["gcam", "gcam"]
-
-
-def copied(finished: tuple[Shared, Progress], out: Path, **values: object) -> Path:
-    """A result in another comparison's folder, with changes."""
-    source = finished[0].results / "gcam-0.json"
-    target = out / "results" / source.name
-    target.parent.mkdir(parents=True)
-    target.with_suffix(".npz").write_bytes(source.with_suffix(".npz").read_bytes())
-    target.write_text(json.dumps({**json.loads(source.read_text()), **values}))
-    return target
+    for runs in (RUNS, RUNS[:1]):
+        assert [result.record.name for result in known_results(runs, shared)] == ["gcam", "gcam"]
 
 
 @pytest.mark.parametrize(
@@ -265,9 +235,13 @@ def copied(finished: tuple[Shared, Progress], out: Path, **values: object) -> Pa
     ],
 )
 def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
-    finished, collection, tmp_path, values: dict[str, object], message: str
+    finished, collection, tmp_path, values, message: str
 ):
-    file = copied(finished, tmp_path, **values)
+    source = finished[0].results / "gcam-0.json"
+    file = tmp_path / "results" / source.name
+    file.parent.mkdir(parents=True)
+    file.with_suffix(".npz").write_bytes(source.with_suffix(".npz").read_bytes())
+    file.write_text(json.dumps({**json.loads(source.read_text()), **values}))
     runs = RUNS if values else [Run("gcam", tiny_recipe("gcam", epochs=7))]
     with pytest.raises(DataError) as raised:
         run_all(runs, sharing(collection, tmp_path))
@@ -275,7 +249,7 @@ def test_a_result_that_does_not_fit_is_named_before_anything_is_run(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_model_of_somebody_else_is_not_written_over(finished, collection, tmp_path):
+def test_a_model_of_somebody_else_is_not_written_over(collection, tmp_path):
     shared = sharing(collection, tmp_path)
     (shared.folder(RUNS[0]) / "model").mkdir(parents=True)
     (failure,) = run_all(RUNS[:1], shared).failures

@@ -5,12 +5,10 @@ import io
 import re
 
 import pytest
-from contest import a_failure, a_result
+from contest import a_failure, a_result, summary_of
 
-from tagsight.experiments.comparison import Progress
 from tagsight.experiments.comparison_tables import DECISIONS, comma_separated, tables, write_tables
 from tagsight.experiments.results import RATES
-from tagsight.experiments.summary import Summary, summarise
 from tagsight.experiments.tables import escaped, latex, markdown
 
 RESULTS = [
@@ -21,12 +19,11 @@ RESULTS = [
 
 
 @pytest.fixture
-def summary() -> Summary:
-    failures = (a_failure("broken", 0, "too large & 50 % over"),)
-    return summarise(Progress(tuple(RESULTS), failures))
+def summary():
+    return summary_of(*RESULTS, failures=(a_failure("broken", 0, "too large & 50 % over"),))
 
 
-def page(summary: Summary) -> str:
+def page(summary) -> str:
     shown = tables(summary)
     return markdown(shown[0].title, shown, summary.notes)
 
@@ -44,18 +41,16 @@ def spread(text: str) -> tuple[float, float]:
     return float(mean), float(deviation)
 
 
-def test_the_main_table_parses_back_to_the_numbers_of_the_results(summary: Summary):
+def test_the_main_table_parses_back_to_the_numbers_of_the_results(summary):
     head, _, *rows = [cells(line) for line in page(summary).splitlines() if line[:1] == "|"]
     found = dict(zip(head, rows[0], strict=True))
     first, second = metric("good_one", "mAP")
     assert rows[0][0] == "good_one"
-    mean, deviation = spread(found["mAP"])
-    assert mean == pytest.approx((first + second) / 2, abs=0.05)
-    assert deviation == pytest.approx(abs(first - second) / 2**0.5, abs=0.05)
+    expected = ((first + second) / 2, abs(first - second) / 2**0.5)
+    assert spread(found["mAP"]) == pytest.approx(expected, abs=0.05)
     assert spread(found["pointing"]) == (70.5, 0.7)
-    assert found["difference"] == "best"
-    assert found["parameters"] == "1.23 M"
-    assert (found["minutes"], found["photos/s"]) == ("2.5", "100")
+    told = [found[name] for name in ("difference", "parameters", "minutes", "photos/s")]
+    assert told == ["best", "1.23 M", "2.5", "100"]
     other = dict(zip(head, rows[1], strict=True))
     value = float(other["difference"].split()[0])
     lower = sum(metric("poor", "mAP")) / 2 - (first + second) / 2
@@ -63,7 +58,7 @@ def test_the_main_table_parses_back_to_the_numbers_of_the_results(summary: Summa
     assert 0 < float(other["p"]) < 0.05
 
 
-def test_the_table_of_decisions_has_every_rate_by_every_rule(summary: Summary):
+def test_the_table_of_decisions_has_every_rate_by_every_rule(summary):
     decisions = tables(summary)[1]
     assert decisions.head[2:] == RATES
     assert len(decisions.rows) == len(DECISIONS) * 2
@@ -74,7 +69,7 @@ def test_the_table_of_decisions_has_every_rate_by_every_rule(summary: Summary):
             assert spread(text)[0] == pytest.approx(sum(values) / 2, abs=0.0501)
 
 
-def test_the_csv_has_the_numbers_of_the_results(summary: Summary):
+def test_the_csv_has_the_numbers_of_the_results(summary):
     rows = list(csv.DictReader(io.StringIO(comma_separated(summary))))
     assert [row["name"] for row in rows] == ["good_one", "poor", "broken"]
     for row in rows[:2]:
@@ -88,7 +83,7 @@ def test_the_csv_has_the_numbers_of_the_results(summary: Summary):
     assert float(rows[0]["mAP_low"]) < float(rows[0]["mAP"]) < float(rows[0]["mAP_high"])
 
 
-def test_a_system_that_failed_has_its_row_and_its_sentence(summary: Summary):
+def test_a_system_that_failed_has_its_row_and_its_sentence(summary):
     text = page(summary)
     assert re.search(r"^\| broken \| 0 \| failed \|", text, re.MULTILINE)
     assert r"- Failed: broken, seed 0: too large \& 50 % over" in text
@@ -97,11 +92,11 @@ def test_a_system_that_failed_has_its_row_and_its_sentence(summary: Summary):
 
 
 def test_a_seed_that_failed_is_told_beside_those_that_did_not():
-    summary = summarise(Progress((RESULTS[0],), (a_failure("good_one", 1, "no"),)))
+    summary = summary_of(RESULTS[0], failures=(a_failure("good_one", 1, "no"),))
     assert tables(summary)[0].rows[0][1] == "1, 1 failed"
 
 
-def test_latex_has_nothing_that_it_would_not_print(summary: Summary):
+def test_latex_has_nothing_that_it_would_not_print(summary):
     text = latex(tables(summary), summary.notes)
     assert r"good\_one" in text
     assert r"too large \& 50 \% over" in text
@@ -111,21 +106,18 @@ def test_latex_has_nothing_that_it_would_not_print(summary: Summary):
     columns = [len(table.head) for table in tables(summary) for _ in range(1 + len(table.rows))]
     assert [1 + len(re.findall(r"(?<!\\)&", row)) for row in rows] == columns
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
-
-
-def test_special_characters_are_escaped():
     assert escaped("a_b & {x} $#% 1 ± 2") == r"a\_b \& \{x\} \$\#\% 1 $\pm$ 2"
     assert escaped("\\~^") == r"\textbackslash{}\textasciitilde{}\textasciicircum{}"
 
 
-def test_tables_are_written_without_evidence_and_without_any_result(summary: Summary, tmp_path):
+def test_tables_are_written_without_evidence_and_without_any_result(summary, tmp_path):
     write_tables(tmp_path, summary)
     assert {path.name for path in tmp_path.iterdir()} == {"table.md", "table.csv", "table.tex"}
     assert (tmp_path / "table.md").read_text() == page(summary)
-    plain = summarise(Progress((a_result("a"),)))
+    plain = summary_of(a_result("a"))
     assert [table.title for table in tables(plain)] == ["Comparison", "Precision, recall and F1"]
     assert "pointing" not in page(plain)
-    failed = summarise(Progress((), (a_failure("broken", 0, "no"),)))
+    failed = summary_of(failures=(a_failure("broken", 0, "no"),))
     assert [table.title for table in tables(failed)] == ["Comparison"]
     assert "broken" in comma_separated(failed)
     assert "broken" in latex(tables(failed), failed.notes)

@@ -1,37 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
-from tiny_run import RUNTIME, SILENT, TEST, TRAIN, VAL, tiny_collection, tiny_recipe
+from contest import sharing
+from tiny_run import RUNTIME, SILENT, TEST, TRAIN, VAL, tiny_recipe
 
 import tagsight.experiments.estimate
 from tagsight.experiments.estimate import minutes_of
 from tagsight.experiments.run import Run, Shared
 from tagsight.training.preparation import prepare
 
-if TYPE_CHECKING:
-    from tagsight.data.annotations import Annotations
-
-
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory) -> Annotations:
-    return tiny_collection(tmp_path_factory.mktemp("photos"))
-
-
-def sharing(collection: Annotations, out) -> Shared:
-    return Shared(out, prepare(collection, out, RUNTIME, seed=0, log=SILENT), RUNTIME)
-
 
 def test_a_longer_training_is_expected_to_take_longer_without_the_test_photos(collection, tmp_path):
     shared = sharing(collection, tmp_path)
-    gone = tuple(
-        path.with_name("gone.png") if split == "test" else path
-        for path, split in zip(collection.paths, collection.splits, strict=True)
-    )
-    prepared = shared.prepared._replace(annotations=replace(collection, paths=gone))
-    shared = replace(shared, prepared=prepared)
+    kept = collection.paths[:-TEST]
+    rows = replace(collection, paths=(*kept, *[tmp_path / "gone.png"] * TEST))
+    shared = replace(shared, prepared=shared.prepared._replace(annotations=rows))
     short, long = (
         minutes_of(Run("gcam", tiny_recipe(epochs=epochs)), shared) for epochs in (1, 1000)
     )
@@ -48,15 +33,16 @@ def test_a_run_without_validation_photos_can_be_tried(collection, tmp_path):
     assert minutes_of(run, Shared(tmp_path, prepared, RUNTIME)) > 0
 
 
-def test_of_a_run_that_cannot_be_tried_nothing_is_known(collection, tmp_path):
-    run = Run("gcam", tiny_recipe("resnet", optimizer="sgd", lr=1e30))
-    assert minutes_of(run, sharing(collection, tmp_path)) is None
+def test_of_a_run_that_cannot_be_tried_nothing_is_known_and_ctrl_c_ends_a_trial(
+    collection, tmp_path, monkeypatch
+):
+    shared = sharing(collection, tmp_path)
+    diverging = tiny_recipe("resnet", optimizer="sgd", lr=1e30)
+    assert minutes_of(Run("resnet", diverging), shared) is None
 
-
-def test_ctrl_c_ends_a_trial(collection, tmp_path, monkeypatch):
-    def interrupted(*_: object, **__: object) -> None:
+    def interrupted(*_, **__) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tagsight.experiments.estimate.Stopwatch, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        minutes_of(Run("gcam", tiny_recipe()), sharing(collection, tmp_path))
+        minutes_of(Run("gcam", tiny_recipe()), shared)

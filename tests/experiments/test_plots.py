@@ -3,21 +3,17 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
-from contest import a_failure, a_result
+from contest import a_failure, a_result, summary_of
 
-from tagsight.experiments.comparison import Progress
 from tagsight.experiments.plots import can_plot, write_plot
-from tagsight.experiments.summary import summarise
 
 
 @pytest.mark.parametrize("evidence", [True, False])
 def test_the_plot_names_every_row_and_what_its_axes_are(tmp_path, evidence):
-    results = [
-        a_result(name, seed, evidence=evidence) for name in ("gcam-cpu", "b") for seed in (0, 1)
-    ]
-    failures = (a_failure("broken", 0, "no"),)
+    rows = [("gcam-cpu", 0), ("gcam-cpu", 1), ("b", 0), ("b", 1)]
+    results = [a_result(*row, evidence=evidence) for row in rows]
     file = tmp_path / "plot.svg"
-    write_plot(file, summarise(Progress(tuple(results), failures)))
+    write_plot(file, summary_of(*results, failures=(a_failure("broken", 0, "no"),)))
     texts = {"".join(node.itertext()).strip() for node in ElementTree.parse(file).iter()}
     assert {"gcam-cpu", "b"} <= texts
     assert "broken" not in texts
@@ -26,7 +22,7 @@ def test_the_plot_names_every_row_and_what_its_axes_are(tmp_path, evidence):
 
 
 def test_the_same_comparison_is_the_same_file(tmp_path):
-    summary = summarise(Progress((a_result("a"),)))
+    summary = summary_of(a_result("a"))
     for name in ("1.svg", "2.svg"):
         write_plot(tmp_path / name, summary)
     assert (tmp_path / "1.svg").read_bytes() == (tmp_path / "2.svg").read_bytes()

@@ -4,14 +4,7 @@ import math
 
 import pytest
 
-from tagsight.experiments.published_tables import (
-    ABLATION,
-    ALL,
-    COCO,
-    FLICKR25K,
-    NUS_WIDE,
-    TOP3,
-)
+from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
 
 TABLES = {"mirflickr25k": FLICKR25K, "coco2014": COCO, "nus-wide": NUS_WIDE}
 every_table = pytest.mark.parametrize("name", TABLES)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,31 +13,21 @@ from tagsight.metrics.bootstrap import bootstrap_map
 from tagsight.metrics.classification import precision_recall
 from tagsight.runtime.arrays import write_arrays
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture
-def file(tmp_path) -> Path:
+def file(tmp_path):
     return write_result(tmp_path, a_result("gcam-cpu", 1, evidence=True))
 
 
-def change(file: Path, **values: object) -> None:
-    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
-
-
-def test_a_result_is_read_as_it_was_written(file: Path):
-    written, read = a_result("gcam-cpu", 1, evidence=True), read_result(file)
+def test_results_of_a_folder_are_read_as_they_were_written(file):
     assert file.name == "gcam-cpu-1.json"
-    assert read.record == written.record
+    written = a_result("gcam-cpu", 1, evidence=True)
+    write_result(file.parent, a_result("gcam-cpu", 0))
+    other, read = read_results(file.parent)
+    assert (read.record, read.metrics) == (written.record, written.metrics)
     assert torch.equal(read.logits, written.logits)
     assert torch.equal(read.targets, written.targets)
-    assert read.metrics == written.metrics
-
-
-def test_all_results_of_a_folder_are_read(file: Path):
-    write_result(file.parent, a_result("gcam-cpu", 0))
-    assert [result.record.seed for result in read_results(file.parent)] == [0, 1]
+    assert other.record.seed == 0
     assert read_results(file.parent / "none") == []
 
 
@@ -66,38 +55,30 @@ def test_the_estimate_is_the_map_of_the_report_with_its_interval():
         ({"seed": 4}, "expected the file name gcam-cpu-4.json"),
         ({"report": {}}, "expected a report of tagsight's evaluation, got one without 'mAP'"),
         ({"report": {"mAP": 3, "all": 4}}, "got one without all"),
+        (None, "got no JSON"),
+        ({"nonsense": 10**6 * "x"}, "expected a result of at most 100000 bytes"),
     ],
 )
-def test_a_file_that_is_no_result_is_named(file: Path, values: dict[str, object], message: str):
-    change(file, **values)
+def test_a_file_that_is_no_result_is_named(file, values, message: str, monkeypatch):
+    monkeypatch.setattr("tagsight.experiments.results.LARGEST_RECORD", 100_000)
+    written = json.loads(file.read_text())
+    file.write_text("{" if values is None else json.dumps({**written, **values}))
     with pytest.raises(DataError) as raised:
         read_result(file)
     assert message in str(raised.value)
     assert str(file) in str(raised.value)
 
 
-def test_text_and_giants_are_no_results(file: Path, monkeypatch):
-    file.write_text("{")
-    with pytest.raises(DataError, match="got no JSON"):
-        read_result(file)
-    monkeypatch.setattr("tagsight.experiments.results.LARGEST_RECORD", 0)
-    with pytest.raises(DataError, match="expected a result of at most 0 bytes"):
-        read_result(file)
-
-
-def test_logits_of_another_run_are_recognised(file: Path):
+def test_logits_of_another_run_and_such_that_are_no_numbers_are_recognised(file):
+    arrays = file.with_suffix(".npz")
     other = write_result(file.parent, a_result("gcam-cpu", 0))
-    other.with_suffix(".npz").replace(file.with_suffix(".npz"))
+    other.with_suffix(".npz").replace(arrays)
     with pytest.raises(DataError, match=r"of the same run in .*; copy both files again"):
         read_result(file)
-    file.with_suffix(".npz").unlink()
-    with pytest.raises(DataError, match=r"beside it in gcam-cpu-1\.npz, which does not exist"):
-        read_result(file)
-
-
-def test_logits_that_are_not_numbers_are_recognised(file: Path):
     targets = np.ones((3, 5), dtype=np.int8)
-    logits = np.full((3, 5), np.nan, dtype=np.float32)
-    write_arrays(file.with_suffix(".npz"), logits=logits, targets=targets)
+    write_arrays(arrays, logits=np.full((3, 5), np.nan, dtype=np.float32), targets=targets)
     with pytest.raises(DataError, match="expected logits of the same run"):
+        read_result(file)
+    arrays.unlink()
+    with pytest.raises(DataError, match=r"beside it in gcam-cpu-1\.npz, which does not exist"):
         read_result(file)

@@ -1,36 +1,27 @@
 from __future__ import annotations
 
 import pytest
-from contest import a_failure, a_result
+from contest import a_failure, a_result, summary_of
 
-from tagsight.experiments.comparison import Progress
-from tagsight.experiments.summary import Summary, summarise
 from tagsight.metrics.significance import holm, mean_estimate, paired_difference
 from tagsight.systems.catalogue import RECIPES
 
 
-def of(*results, **more) -> Summary:
-    return summarise(Progress(tuple(results), **more))
-
-
 def test_rows_go_from_the_highest_map_to_the_failed():
-    summary = of(
-        a_result("poor", skill=0.2),
-        a_result("good", skill=3),
-        failures=(a_failure("broken", 0, "no"),),
-    )
+    results = a_result("poor", skill=0.2), a_result("good", skill=3)
+    summary = summary_of(*results, failures=(a_failure("broken", 0, "no"),))
     assert [row.name for row in summary.rows] == ["good", "poor", "broken"]
 
 
 def test_a_row_has_mean_and_standard_deviation_over_its_seeds():
     results = [a_result("one", seed) for seed in (1, 0)]
-    (row,) = of(*results).rows
+    (row,) = summary_of(*results).rows
     first, second = (result.metrics["mAP"] for result in results)
     assert row.seeds == (0, 1)
     assert row.mean("mAP") == pytest.approx((first + second) / 2)
     assert row.deviation("mAP") == pytest.approx(abs(first - second) / 2**0.5)
     assert row.interval[0] < row.mean("mAP") < row.interval[1]
-    assert of(results[0]).rows[0].deviation("mAP") is None
+    assert summary_of(results[0]).rows[0].deviation("mAP") is None
 
 
 def test_rows_are_compared_with_the_best_by_their_seeds_means():
@@ -38,7 +29,7 @@ def test_rows_are_compared_with_the_best_by_their_seeds_means():
         name: [a_result(name, seed + 10 * place, skill) for seed in (0, 1)]
         for place, (name, skill) in enumerate({"good": 3, "fair": 2, "poor": 0.5}.items())
     }
-    rows = of(*(result for group in groups.values() for result in group)).rows
+    rows = summary_of(*(result for group in groups.values() for result in group)).rows
     means = {name: mean_estimate([r.estimate for r in group]) for name, group in groups.items()}
     expected = [paired_difference(means[name], means["good"]) for name in ("fair", "poor")]
     assert rows[0].difference is None
@@ -47,46 +38,43 @@ def test_rows_are_compared_with_the_best_by_their_seeds_means():
     assert rows[2].p < 0.05
 
 
-def test_the_notes_say_where_the_numbers_were_chosen_and_measured():
-    assert any(
-        n.startswith("Selected on val, reported on test: 60 p") for n in of(a_result("a")).notes
+def test_the_notes_say_where_the_numbers_were_chosen_and_measured_and_what_differs():
+    alone, on_val, same, notes = (
+        "\n".join(summary_of(*results).notes)
+        for results in (
+            [a_result("a")],
+            [a_result("a", split="val")],
+            [a_result("a"), a_result("b", 1)],
+            [a_result("a"), a_result("b", 1, image_size=64)],
+        )
     )
-    on_val = of(a_result("a", split="val")).notes
-    assert any(note.startswith("Selected and reported on val, so that") for note in on_val)
-
-
-def test_what_differs_between_rows_is_said_with_their_names():
-    notes = of(a_result("a"), a_result("b", 1, image_size=64)).notes
-    assert (
-        "Images of 32 (a); 64 (b) pixels." in notes or "Images of 64 (b); 32 (a) pixels." in notes
-    )
-    assert "Images of 32 pixels." in of(a_result("a"), a_result("b", 1)).notes
+    assert "Selected on val, reported on test: 60 p" in alone
+    assert "Selected and reported on val, so that" in on_val
+    assert "Images of 32 pixels." in same
+    assert "Images of 32 (a); 64 (b) pixels." in notes or "of 64 (b); 32 (a) pixels." in notes
 
 
 def test_what_was_changed_of_a_recipe_is_said_once_for_all():
     recipe = RECIPES["gcam-cpu"].model_dump(mode="json")
     changed = recipe | {"name": "gcam-cpu, changed", "source": "gcam-cpu with training.epochs = 3"}
-    both = of(a_result("a", recipe=changed), a_result("b", 1, recipe=changed)).notes
+    both = summary_of(a_result("a", recipe=changed), a_result("b", 1, recipe=changed)).notes
     assert "Changes to the recipes: training.epochs = 3." in both
-    one = of(a_result("a", recipe=changed), a_result("b", 1, recipe=recipe)).notes
+    one = summary_of(a_result("a", recipe=changed), a_result("b", 1, recipe=recipe)).notes
     assert any("training.epochs = 3 (a)" in note and "none (b)" in note for note in one)
-    assert not any("Changes" in note for note in of(a_result("a")).notes)
+    assert not any("Changes" in note for note in summary_of(a_result("a")).notes)
 
 
 def test_scores_that_are_no_probabilities_are_noted():
     plain = a_result("a")
     ranked = a_result("a", report={**plain.record.report, "all_rule": "fitted thresholds"})
-    assert any("all labels are by fitted thresholds" in note for note in of(ranked).notes)
-    assert not any("no probabilities" in note for note in of(plain).notes)
+    assert any("all labels are by fitted thresholds" in note for note in summary_of(ranked).notes)
+    assert not any("no probabilities" in note for note in summary_of(plain).notes)
 
 
 def test_what_failed_or_was_not_run_is_said():
     failure = a_failure("broken", 2, "the memory\nis full")
-    notes = of(a_result("a"), failures=(failure,), left_out=(failure.run,)).notes
+    notes = summary_of(a_result("a"), failures=(failure,), left_out=(failure.run,)).notes
     assert "Failed: broken, seed 2: the memory is full" in notes
     assert "Not run: broken, seed 2." in notes
-
-
-def test_nothing_measured_is_no_error():
-    assert of().rows == ()
-    assert of(failures=(a_failure("broken", 0, "no"),)).notes == ("Failed: broken, seed 0: no",)
+    assert summary_of().rows == ()
+    assert summary_of(failures=(failure,)).notes[0].startswith("Failed: broken, seed 2")

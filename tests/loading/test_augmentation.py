@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from tagsight.config import RandAugmentConfig
 from tagsight.loading.augmentation import Augmentation, MultiScaleCrop
@@ -28,21 +27,21 @@ def augmentation(side: int = SIDE, seed: int = 3, **changes: Any) -> Augmentatio
     return Augmentation(**{"side": side, "crop": 1.0, "flip": False, "seed": seed} | changes)
 
 
-def place_photo(width: int = SIDE, height: int = SIDE) -> Tensor:
+def place_photo(width: int = SIDE, height: int = SIDE):
     """A photo whose first two channels tell column and row of each pixel, out of 256."""
     columns = torch.linspace(0, 255, width).round().expand(height, width)
     rows = torch.linspace(0, 255, height).round()[:, None].expand(height, width)
     return torch.stack([columns, rows, torch.full_like(rows, 128)]).to(torch.uint8)
 
 
-def source(augmentation: Augmentation, aspect: float = 4 / 3) -> Tensor:
+def source(augmentation: Augmentation, aspect: float = 4 / 3):
     side = augmentation.source_side
     if augmentation.takes_squares:
         return place_photo(side, side)
     return place_photo(round(side * aspect), side)
 
 
-def shown(augmentation: Augmentation, photo: Tensor, row: int) -> tuple[float, float, float, float]:
+def shown(augmentation: Augmentation, photo, row: int) -> tuple[float, float, float, float]:
     """Left, top, width and height of what is shown, read off the place photo, in its pixels."""
     columns, rows, _ = augmentation(photo, epoch=0, row=row).double()
     height, width = photo.shape[-2:]
@@ -81,14 +80,13 @@ def test_neither_the_process_nor_its_threads_nor_the_photo_are_touched(kind: str
     """A transform that draws from elsewhere would make a run depend on its threads."""
     change = augmentation(**KINDS[kind])
     photo = source(change)
-    untouched = photo.clone()
+    untouched, before = photo.clone(), torch.get_rng_state()
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda row: change(photo, epoch=0, row=row), range(20)))
+    assert torch.equal(torch.get_rng_state(), before)
     for row in range(20):
         torch.manual_seed(row)
-        before = torch.get_rng_state()
         assert torch.equal(change(photo, epoch=0, row=row), made[row])
-        assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(photo, untouched)
 
 
@@ -163,12 +161,11 @@ def test_no_crop_of_a_photo_that_is_large_enough_is_enlarged(crop: float | str, 
         assert min(wide, tall) > 40 * 0.95
 
 
-def test_a_photo_smaller_than_a_crop_is_enlarged():
-    for size in ((1, 1), (3, 2), (200, 5)):
-        for crop in ("multi_scale", 0.5):
-            change = augmentation(crop=crop)
-            made = change(place_photo(*size), epoch=0, row=0)
-            assert made.shape == (3, SIDE, SIDE)
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (200, 5)])
+def test_a_photo_smaller_than_a_crop_is_enlarged(size):
+    for crop in ("multi_scale", 0.5):
+        made = augmentation(crop=crop)(place_photo(*size), epoch=0, row=0)
+        assert made.shape == (3, SIDE, SIDE)
 
 
 def test_cutout_covers_a_square_of_one_colour_that_the_edges_may_cut_off():
@@ -192,30 +189,23 @@ def test_cutout_covers_a_square_of_one_colour_that_the_edges_may_cut_off():
     assert len(colours) > 190
 
 
-def test_rand_augment_does_as_many_operations_as_often_as_it_is_told():
+def test_rand_augment_does_as_many_operations_as_often_and_as_strongly_as_it_is_told():
+    def mean(change, **config) -> float:
+        made = augmentation(side=24, rand_augment=RandAugmentConfig(**config))
+        return np.mean([change(made(photo, epoch=0, row=row), photo) for row in range(300)])
+
+    def differs(made, photo) -> bool:
+        return not torch.equal(made, photo)
+
+    def distance(made, photo) -> float:
+        return (made.float() - photo.float()).abs().mean().item()
+
     photo = torch.randint(0, 256, (3, 24, 24), dtype=torch.uint8)
-    changed = {}
-    for name, config in {
-        "default": RandAugmentConfig(operations=1),
-        "always": RandAugmentConfig(operations=1, probability=1.0),
-        "twice": RandAugmentConfig(operations=2),
-    }.items():
-        change = augmentation(side=24, rand_augment=config)
-        made = [change(photo, epoch=0, row=row) for row in range(300)]
-        changed[name] = np.mean([not torch.equal(photo, one) for one in made])
+    share = mean(differs, operations=1, probability=1.0)
     # One operation in fourteen is none, and noise has the full range of levels already.
-    share = changed["always"]
     assert 0.75 < share < 0.95
-    assert changed["default"] == pytest.approx(share / 2, abs=0.1)
-    assert changed["twice"] == pytest.approx(1 - (1 - share / 2) ** 2, abs=0.1)
-
-
-def test_rand_augment_changes_more_with_a_larger_magnitude():
+    assert mean(differs, operations=1) == pytest.approx(share / 2, abs=0.1)
+    assert mean(differs, operations=2) == pytest.approx(1 - (1 - share / 2) ** 2, abs=0.1)
     photo = place_photo(24, 24)
-    distances = []
-    for magnitude in (1, 5, 9):
-        config = RandAugmentConfig(operations=1, probability=1.0, magnitude=magnitude)
-        change = augmentation(side=24, rand_augment=config)
-        made = torch.stack([change(photo, epoch=0, row=row) for row in range(150)])
-        distances.append((made.float() - photo.float()).abs().mean().item())
-    assert distances == sorted(distances)
+    levels = [mean(distance, operations=1, probability=1.0, magnitude=m) for m in (1, 5, 9)]
+    assert levels == sorted(levels)

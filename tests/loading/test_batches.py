@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,21 +12,18 @@ from tagsight.loading.augmentation import Augmentation
 from tagsight.loading.batches import Batch, PhotoStore, TrainingBatches, evaluation_batches
 from tagsight.runtime.processes import Processes
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SIDE = 16
 PHOTO_BYTES = 3 * SIDE * SIDE
 PLENTY = 10**9
 
 
 @pytest.fixture
-def paths(tmp_path: Path) -> list[Path]:
+def paths(tmp_path):
     return saved_photos(tmp_path, drawn(10, SIDE)[0])
 
 
 @pytest.fixture
-def batches(paths: list[Path]) -> TrainingBatches:
+def batches(paths) -> TrainingBatches:
     targets = torch.arange(10)[:, None].expand(10, 2)  # each photo's own number
     augmentation = Augmentation(SIDE, crop=0.5, flip=True, seed=7)
     photos = PhotoStore(paths, augmentation.source_side, PLENTY, square=False)
@@ -39,13 +35,12 @@ def order(made: list[Batch]) -> list[int]:
 
 
 def same(first: list[Batch], second: list[Batch]) -> bool:
-    pairs = list(zip(first, second, strict=True))
-    return all(torch.equal(one.images, other.images) for one, other in pairs) and all(
-        torch.equal(one.targets, other.targets) for one, other in pairs
+    return order(first) == order(second) and all(
+        torch.equal(one.images, other.images) for one, other in zip(first, second, strict=True)
     )
 
 
-def test_photos_that_fit_into_the_budget_are_decoded_once(paths: list[Path]):
+def test_photos_that_fit_into_the_budget_are_decoded_once(paths):
     photos = PhotoStore(paths, SIDE, memory=4 * PHOTO_BYTES)
     before = [photos[row] for row in range(10)]
     for path in paths:
@@ -58,9 +53,7 @@ def test_photos_that_fit_into_the_budget_are_decoded_once(paths: list[Path]):
 
 
 @pytest.mark.parametrize(("memory", "kept"), [(0, 0), (4.9 * PHOTO_BYTES, 4)])
-def test_the_budget_holds_whatever_the_order_of_reading(
-    paths: list[Path], memory: float, kept: int
-):
+def test_the_budget_holds_whatever_the_order_of_reading(paths, memory: float, kept: int):
     photos = PhotoStore(paths, SIDE, int(memory))
     list(evaluation_batches(photos, 3, workers=8))
     for row in (9, 2, 5, 0, 9, 1, 3, 4):
@@ -68,14 +61,7 @@ def test_the_budget_holds_whatever_the_order_of_reading(
     assert len(photos._kept) == kept
 
 
-def test_a_kept_photo_is_the_one_on_disk(paths: list[Path]):
-    kept, fresh = PhotoStore(paths, SIDE, PLENTY), PhotoStore(paths, SIDE, 0)
-    for row in range(10):
-        assert torch.equal(kept[row], fresh[row])
-        assert torch.equal(kept[row], fresh[row])
-
-
-def test_a_batch_holds_photos_with_their_targets(batches: TrainingBatches):
+def test_a_batch_holds_photos_with_their_targets(batches):
     plain = replace(batches, augmentation=Augmentation(SIDE, crop=1, flip=False, seed=7))
     plain = replace(plain, photos=PhotoStore(batches.photos.paths, SIDE, PLENTY))
     for images, targets, *_ in plain(0):
@@ -85,7 +71,7 @@ def test_a_batch_holds_photos_with_their_targets(batches: TrainingBatches):
             assert torch.equal(image, plain.photos[target[0]])
 
 
-def test_photos_that_are_cropped_keep_their_aspect_and_count_by_their_own_size(tmp_path: Path):
+def test_photos_that_are_cropped_keep_their_aspect_and_count_by_their_own_size(tmp_path):
     paths = [tmp_path / f"{width}.png" for width in (20, 40, 80)]
     for path, width in zip(paths, (20, 40, 80), strict=True):
         Image.new("RGB", (width, 40)).save(path)
@@ -94,23 +80,16 @@ def test_photos_that_are_cropped_keep_their_aspect_and_count_by_their_own_size(t
     assert sorted(photos._kept) == [1, 2]
 
 
-def test_an_epoch_has_only_whole_batches_and_no_photo_twice(batches: TrainingBatches):
-    made = list(batches(0))
-    assert len(made) == len(batches) == 2
-    assert len(set(order(made))) == 8
-
-
-def test_photos_that_waited_come_in_other_epochs(batches: TrainingBatches):
-    assert {row for epoch in range(6) for row in order(list(batches(epoch)))} == set(range(10))
-
-
-def test_fewer_photos_than_a_batch_make_one_batch(batches: TrainingBatches):
+def test_an_epoch_has_whole_batches_no_photo_twice_and_left_ones_come_in_other_epochs(batches):
+    made = [list(batches(epoch)) for epoch in range(6)]
+    assert {len(epoch) for epoch in made} == {len(batches)} == {2}
+    assert {len(set(order(epoch))) for epoch in made} == {8}
+    assert {row for epoch in made for row in order(epoch)} == set(range(10))
     few = replace(batches, size=64)
-    assert len(few) == 1
-    assert [len(batch.images) for batch in few(0)] == [10]
+    assert [len(batch.images) for batch in few(0)] == [10] * len(few) == [10]
 
 
-def test_every_epoch_has_another_order_and_other_crops(batches: TrainingBatches):
+def test_every_epoch_has_another_order_and_other_crops(batches):
     first, second = list(batches(0)), list(batches(1))
     assert order(first) != order(second)
     other = replace(batches, augmentation=replace(batches.augmentation, seed=8))
@@ -119,39 +98,35 @@ def test_every_epoch_has_another_order_and_other_crops(batches: TrainingBatches)
 
 
 @pytest.mark.parametrize("workers", [1, 5])
-def test_the_number_of_threads_decides_nothing(batches: TrainingBatches, workers: int):
+def test_the_number_of_threads_decides_nothing(batches, workers: int):
     assert same(list(replace(batches, workers=workers)(3)), list(batches(3)))
 
 
-def test_an_unreadable_photo_is_named(batches: TrainingBatches):
+def test_an_unreadable_photo_is_named(batches):
     batches.photos.paths[4].write_bytes(b"no photo")
     with pytest.raises(DataError, match=r"004\.png"):
         list(replace(batches, size=10)(0))
 
 
 @pytest.mark.parametrize("size", [4, 64])
-def test_evaluation_sees_every_photo_once_and_in_order(paths: list[Path], size: int):
+def test_evaluation_sees_every_photo_once_and_in_order(paths, size: int):
     photos = PhotoStore(paths, SIDE, 0)
     made = list(evaluation_batches(photos, size, workers=3))
     assert {len(images) for images in made[:-1]} <= {size}
     assert torch.equal(torch.cat(made), torch.stack([photos[row] for row in range(10)]))
-
-
-def test_an_empty_split_has_no_batches():
-    assert list(evaluation_batches(PhotoStore([], SIDE, 0), 4, workers=2)) == []
+    assert list(evaluation_batches(PhotoStore([], SIDE, 0), size, workers=2)) == []
 
 
 @pytest.mark.parametrize(("count", "parts"), [(1, 2), (2, 1), (2, 2)])
 def test_processes_and_parts_share_every_step_without_loss_or_repetition(
-    batches: TrainingBatches, count: int, parts: int
+    batches, count: int, parts: int
 ):
-    shared = [
-        list(replace(batches, processes=Processes(rank, count), parts=parts)(2))
-        for rank in range(count)
+    several = [
+        replace(batches, processes=Processes(rank, count), parts=parts) for rank in range(count)
     ]
-    assert all(
-        [batch.ends_step for batch in share] == [False, True] * 2 or parts == 1 for share in shared
-    )
+    shared = [list(share(2)) for share in several]
+    for share in shared:
+        assert parts == 1 or [batch.ends_step for batch in share] == [False, True] * 2
     steps = [
         [batch for share in shared for batch in share[step * parts : (step + 1) * parts]]
         for step in range(len(batches))
@@ -161,6 +136,6 @@ def test_processes_and_parts_share_every_step_without_loss_or_repetition(
     assert all(sum(batch.share for batch in step) == pytest.approx(1) for step in steps)
 
 
-def test_an_epoch_can_be_begun_after_its_first_steps(batches: TrainingBatches):
+def test_an_epoch_can_be_begun_after_its_first_steps(batches):
     assert same(list(batches(1, start=1)), list(batches(1))[1:])
     assert list(batches(1, start=2)) == []

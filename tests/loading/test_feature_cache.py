@@ -3,14 +3,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PHOTOS = [bytes([i]) * 16 for i in range(40)]
 GRID = 5000
@@ -20,13 +16,13 @@ def content(photo: bytes, view: str) -> bytes:
     return (photo + view.encode() * GRID)[:GRID]
 
 
-def filled(file: Path, photos: list[bytes] = PHOTOS, view: str = "32") -> FeatureCache:
+def filled(file) -> FeatureCache:
     cache = FeatureCache(file)
-    cache.write((photo, view, content(photo, view)) for photo in photos)
+    cache.write((photo, "32", content(photo, "32")) for photo in PHOTOS)
     return cache
 
 
-def aged(folder: Path, name: str, size: int, age: int) -> Path:
+def aged(folder, name: str, size: int, age: int):
     file = folder / f"{name}{SUFFIX}"
     file.write_bytes(bytes(size))
     os.utime(file, (10**9 - age, 10**9 - age))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from tagsight.loading.preprocessing import warped
 from tagsight.loading.transforms import warp
 
 
-def save_smooth_photo(path: Path, width: int, height: int, **options: object) -> Path:
+def save_smooth_photo(path, width: int, height: int, **options):
     """A photo of soft shades: red grows to the right, green downwards."""
     columns = np.linspace(0, 255, width)[None].repeat(height, 0)
     rows = np.linspace(0, 255, height)[:, None].repeat(width, 1)

@@ -12,9 +12,8 @@ THINGS = (
     "photos|labels|sidecars|tags|queries|edges|files|vectors|processes|epochs|cells|entries|lines|"
     "tensors|targets|seeds|runs|problems|elements"
 )
-COUNTED_BY_HAND = re.compile(
-    rf"{{(?:len\([^}}]*|(?![A-Z_]+:)[^}}]*:,)}} (?:[a-z-]+ )?(?:{THINGS})\b"
-)
+COUNT = r"{(?:len\([^}]*|(?![A-Z_]+:)[^}]*:,)}"
+COUNTED_BY_HAND = re.compile(rf"{COUNT} (?:[a-z-]+ )?(?:{THINGS})\b")
 PACKAGE = Path(tagsight.__file__).parent
 
 

@@ -71,7 +71,7 @@ def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
         torch.set_num_threads(6)
         runtime = Runtime.choose("cpu", workers=3)
         shares = runtime.pipeline(lambda _: torch.get_num_threads(), int, range(5))
-        assert list(shares) == [2, 2, 2, 2, 2]
+        assert list(shares) == [2] * 5
         assert torch.get_num_threads() == 6
         left_early = runtime.pipeline(lambda _: torch.get_num_threads(), int, range(100))
         assert next(iter(left_early)) == 2
@@ -83,10 +83,10 @@ def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
 
 def test_a_batch_of_photos_has_its_channels_together(tmp_path):
     photos = [Image.effect_noise((50 + place, 40), 60).convert("RGB") for place in range(3)]
-    batch = stacked_pixels([warp(photo, 32) for photo in photos])
-    assert batch.is_contiguous(memory_format=torch.channels_last)
-    for row, photo in zip(batch, photos, strict=True):
-        assert torch.equal(row, warp(photo, 32))
+    warped = [warp(photo, 32) for photo in photos]
+    batch = stacked_pixels(warped)
     images = on_device(batch, Runtime.choose("cpu"))
+    assert torch.equal(batch, torch.stack(warped))
     assert_close(images, batch.float() / 255)
-    assert images.is_contiguous(memory_format=torch.channels_last)
+    for made in (batch, images):
+        assert made.is_contiguous(memory_format=torch.channels_last)

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tagsight.runtime.threads import ordered_map
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
-
-def test_results_come_in_the_order_of_the_items_whoever_finishes_first() -> None:
+def test_results_come_in_the_order_of_the_items_whoever_finishes_first():
     second_is_done = threading.Event()
 
-    def work(item: int) -> int:
+    def work(item):
         if item == 0:
             assert second_is_done.wait(10)
         if item == 1:
@@ -26,10 +22,10 @@ def test_results_come_in_the_order_of_the_items_whoever_finishes_first() -> None
 
 
 @pytest.mark.parametrize("ahead", [1, 3, 7])
-def test_no_more_items_are_drawn_than_taken_and_ahead(ahead: int) -> None:
+def test_no_more_items_are_drawn_than_taken_and_ahead(ahead: int):
     drawn = 0
 
-    def items() -> Iterator[int]:
+    def items():
         nonlocal drawn
         while drawn < 20:
             drawn += 1
@@ -41,25 +37,25 @@ def test_no_more_items_are_drawn_than_taken_and_ahead(ahead: int) -> None:
     assert drawn == 20
 
 
-def failing_items() -> Iterator[int]:
+def failing_items():
     yield 3
     yield 2
     raise ZeroDivisionError
 
 
 @pytest.mark.parametrize("items", [[3, 2, 0, 1], failing_items()])
-def test_an_exception_is_raised_after_the_results_before_it(items: Iterable[int]) -> None:
+def test_an_exception_is_raised_after_the_results_before_it(items):
     results = ordered_map(lambda item: 6 // item, items, workers=2, ahead=4)
     assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest() -> None:
-    begun: list[int] = []
+def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest():
+    begun = []
     go_on = threading.Event()
 
-    def work(item: int) -> int:
+    def work(item):
         begun.append(item)
         if item:
             assert go_on.wait(10)
@@ -69,12 +65,11 @@ def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest() -> None:
     next(results)
     threading.Timer(0.05, go_on.set).start()
     results.close()
-    finished = len(begun)
-    assert finished <= 2
+    assert len(begun) <= 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tagsight")]
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(0, 1), (1, 0)])
-def test_numbers_that_allow_no_work_are_refused_at_once(workers: int, ahead: int) -> None:
+def test_numbers_that_allow_no_work_are_refused_at_once(workers: int, ahead: int):
     with pytest.raises(ValueError, match="at least one worker and one item ahead"):
         ordered_map(str, [], workers=workers, ahead=ahead)

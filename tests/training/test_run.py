@@ -1,13 +1,9 @@
-from __future__ import annotations
-
-import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
-from tiny_run import RUNTIME, SIDE, TEST, TRAIN, VAL, Diary, tiny_collection, tiny_recipe
+from tiny_run import RUNTIME, SIDE, TEST, TRAIN, VAL, Diary, tiny_recipe
 from torch.testing import assert_close
 
 import tagsight.training.run_folder
@@ -21,53 +17,44 @@ from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import rare_labels
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.resnet import ResNet
-from tagsight.training.log import RunLog
 from tagsight.training.run import Start, train_run
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from tagsight.checkpoint.folder import LoadedModel
-    from tagsight.data.annotations import Annotations
-    from tagsight.training.run import Outcome
 
 STEPS = TRAIN // 8
 
 
-@pytest.fixture(scope="module")
-def collection(tmp_path_factory) -> Annotations:
-    return tiny_collection(tmp_path_factory.mktemp("photos"))
+def run(collection, out, log=None, system="gcam", *, start=Start(), facts=None, **training):
+    recipe, log = tiny_recipe(system, **training), log or Diary()
+    return train_run(collection, recipe, out, RUNTIME, log=log, start=start, facts=facts)
 
 
 @pytest.fixture(scope="module")
-def trained(collection, tmp_path_factory) -> tuple[Outcome, Diary]:
-    """A run with flips, crops and all defaults."""
+def trained(collection, tmp_path_factory):
+    """A run with all defaults."""
     diary = Diary()
     return run(collection, tmp_path_factory.mktemp("run"), diary), diary
 
 
-def run(
-    collection: Annotations, out: Path, log: Diary | None = None, system: str = "gcam", **training
-) -> Outcome:
-    recipe = tiny_recipe(system, **training)
-    return train_run(collection, recipe, out, RUNTIME, log=log or Diary())
+def assert_same_weights(outcome, other) -> None:
+    first, second = (load_model(made.model).system.state_dict() for made in (outcome, other))
+    assert_close(first, second, rtol=0, atol=0)
 
 
-def weights(folder: Path) -> dict[str, Tensor]:
-    return load_model(folder).system.state_dict()
+def validated(model, collection):
+    """Average precision and decision of the validation photos."""
+    rows = collection.rows("val")
+    logits = predict(model.system, PhotoStore(rows.paths, SIDE, 0), RUNTIME).logits
+    decision = fit_decision(logits, rows.targets, names=rows.names)
+    return average_precision(logits, rows.targets), decision
 
 
-def validation_logits(model: LoadedModel, collection: Annotations) -> Tensor:
-    photos = PhotoStore(collection.rows("val").paths, SIDE, 0)
-    return predict(model.system, photos, RUNTIME).logits
-
-
-def with_targets(collection: Annotations, split: str, targets: Tensor) -> Annotations:
+def with_targets(collection, split: str, targets):
     rows = torch.tensor([of == split for of in collection.splits or ()])
     changed = torch.where(rows[:, None], targets.long(), collection.targets.long())
     return replace(collection, targets=changed)
+
+
+def without(split: str, rows):
+    return rows.select([i for i, of in enumerate(rows.splits) if of != split])
 
 
 def test_the_model_folder_holds_the_best_epoch_with_its_map_and_thresholds(collection, trained):
@@ -77,31 +64,26 @@ def test_the_model_folder_holds_the_best_epoch_with_its_map_and_thresholds(colle
     assert outcome.validation == diary.epochs[outcome.epoch]
     assert outcome.minutes > 0
     assert not outcome.interrupted
-    model, rows = load_model(outcome.model), collection.rows("val")
-    logits = validation_logits(model, collection)
-    recomputed, counted = mean_over_labels(average_precision(logits, rows.targets))
+    model = load_model(outcome.model)
+    ap, expected = validated(model, collection)
+    recomputed, counted = mean_over_labels(ap)
     assert 100 * recomputed == pytest.approx(outcome.validation["mAP"])
-    assert counted == outcome.validation["labels_counted"] == len(rows.names)
-    expected = fit_decision(logits, rows.targets, names=rows.names)
+    assert counted == outcome.validation["labels_counted"] == len(collection.names)
     np.testing.assert_allclose(model.decision.thresholds, expected.thresholds)
     assert model.decision.temperature == pytest.approx(expected.temperature)
 
 
-def test_the_model_folder_says_where_the_model_comes_from(collection, trained, tmp_path):
-    model, rows = load_model(trained[0].model), collection.rows("val")
-    assert model.recipe == tiny_recipe()
+def test_the_model_folder_says_where_the_model_comes_from(collection, tmp_path):
+    facts, rows = {"data": {"hash": "0123"}}, collection.rows("val")
+    outcome = run(collection, tmp_path, epochs=1, facts=facts)
+    model = load_model(outcome.model)
+    assert model.recipe == tiny_recipe(epochs=1)
     assert model.labels.names == collection.names
     present = (collection.rows("train").targets == 1).long()
     assert_close(model.labels.cooccurrence, present.T @ present)
-    assert model.facts["validation"] == {
-        **trained[0].validation,
-        "epoch": trained[0].epoch + 1,
-        "left_out": {},
-        "few": rare_labels(rows.names, rows.targets),
-    }
-    facts, recipe = {"data": {"hash": "0123"}}, tiny_recipe(epochs=1)
-    outcome = train_run(collection, recipe, tmp_path, RUNTIME, log=Diary(), facts=facts)
-    assert load_model(outcome.model).facts["data"] == facts["data"]
+    few = rare_labels(rows.names, rows.targets)
+    of_epoch = {**outcome.validation, "epoch": 1, "left_out": {}, "few": few}
+    assert (model.facts["data"], model.facts["validation"]) == (facts["data"], of_epoch)
 
 
 def test_without_selection_the_last_epoch_is_kept_whatever_the_validation_says(
@@ -113,12 +95,11 @@ def test_without_selection_the_last_epoch_is_kept_whatever_the_validation_says(
     assert outcome.epoch == 2 != best.epoch  # a rate at which the last is not the best
     assert outcome.validation == diary.epochs[-1]
     model = load_model(outcome.model)
-    logits = validation_logits(model, collection)
-    fitted = fit_decision(logits, collection.rows("val").targets, names=collection.names)
+    _, fitted = validated(model, collection)
     np.testing.assert_allclose(model.decision.thresholds, fitted.thresholds)
     card = (outcome.model / "README.md").read_text()
-    assert "- no selection: the last epoch is kept" in card
-    assert "No epoch was chosen on this split" in card
+    assert "- no selection of an epoch" in card
+    assert "No epoch was selected on this split" in card
 
 
 def test_all_photos_can_be_trained_on_and_thresholds_are_then_0_5(collection, tmp_path):
@@ -138,10 +119,6 @@ def test_all_photos_can_be_trained_on_and_thresholds_are_then_0_5(collection, tm
     assert (report["selection"], report["thresholds_fitted"]) == ("last", False)
 
 
-def without(split: str, rows: Annotations) -> Annotations:
-    return rows.select([i for i, of in enumerate(rows.splits) if of != split])
-
-
 @pytest.mark.parametrize(
     ("system", "settings", "unlabelled", "message"),
     [
@@ -154,7 +131,7 @@ def without(split: str, rows: Annotations) -> Annotations:
     ],
 )
 def test_a_run_that_needs_validation_photos_with_labels_refuses_to_start_without(
-    collection, tmp_path, system: str, settings: dict[str, object], unlabelled, message: str
+    collection, tmp_path, system, settings, unlabelled, message
 ):
     recipe = tiny_recipe(system, selection="best" if system == "gcam" else "last")
     recipe = recipe.model_copy(update={"settings": recipe.settings.model_copy(update=settings)})
@@ -180,8 +157,7 @@ def test_an_early_epoch_is_kept_if_the_validation_photos_contradict_the_training
     outcome = run(contrary, tmp_path, diary, epochs=5, lr=0.02)
     assert diary.epochs[-1]["mAP"] < outcome.validation["mAP"]
     assert outcome.epoch < 4
-    best_only = run(contrary, tmp_path / "again", epochs=outcome.epoch + 1, lr=0.02)
-    assert_close(weights(outcome.model), weights(best_only.model), rtol=0, atol=0)
+    assert_same_weights(outcome, run(contrary, tmp_path / "2", epochs=outcome.epoch + 1, lr=0.02))
 
 
 def test_test_rows_are_not_read(collection, trained, tmp_path):
@@ -192,7 +168,7 @@ def test_test_rows_are_not_read(collection, trained, tmp_path):
     assert sum(not path.exists() for path in gone) == TEST
     inverted = with_targets(collection, "test", 1 - collection.targets)
     outcome = run(replace(inverted, paths=gone), tmp_path)
-    assert_close(weights(outcome.model), weights(trained[0].model), rtol=0, atol=0)
+    assert_same_weights(outcome, trained[0])
     assert outcome.validation == trained[0].validation
 
 
@@ -200,16 +176,19 @@ def test_the_moving_average_forgets_the_first_weights_quickly_and_is_validated(
     collection, tmp_path
 ):
     # A step an epoch. The first is taken over whole, the second counts 1 - 2 / 11 instead of 0.1.
-    one_step = run(collection, tmp_path / "1", epochs=1, batch_size=TRAIN)
-    two_steps = run(collection, tmp_path / "2", epochs=2, batch_size=TRAIN)
-    average = run(collection, tmp_path / "3", epochs=2, batch_size=TRAIN, average=0.9)
+    settings = ({"epochs": 1}, {"epochs": 2}, {"epochs": 2, "average": 0.9})
+    one_step, two_steps, average = (
+        run(collection, tmp_path / str(i), batch_size=TRAIN, **changes)
+        for i, changes in enumerate(settings)
+    )
     assert (two_steps.epoch, average.epoch) == (1, 1)
-    first, second = weights(one_step.model), weights(two_steps.model)
+    first, second, averaged = (
+        load_model(outcome.model).system.state_dict() for outcome in (one_step, two_steps, average)
+    )
     expected = {name: first[name].lerp(second[name], 9 / 11) for name in first}
-    assert_close(weights(average.model), expected)
+    assert_close(averaged, expected)
     assert any(not torch.allclose(expected[name], second[name]) for name in second)
-    logits = validation_logits(load_model(average.model), collection)
-    ap = average_precision(logits, collection.rows("val").targets)
+    ap, _ = validated(load_model(average.model), collection)
     assert 100 * mean_over_labels(ap)[0] == pytest.approx(average.validation["mAP"])
 
 
@@ -217,9 +196,8 @@ def test_ctrl_c_leaves_the_best_model_so_far(collection, tmp_path):
     outcome = run(collection, tmp_path / "1", Diary(interrupt_at=STEPS + 1), epochs=50)
     whole = run(collection, tmp_path / "2", epochs=1)
     assert outcome.interrupted
-    assert outcome.epoch == 0
-    assert outcome.validation == whole.validation
-    assert_close(weights(outcome.model), weights(whole.model), rtol=0, atol=0)
+    assert (outcome.epoch, outcome.validation) == (0, whole.validation)
+    assert_same_weights(outcome, whole)
 
 
 def test_ctrl_c_before_the_first_validation_is_passed_on(collection, tmp_path):
@@ -228,31 +206,25 @@ def test_ctrl_c_before_the_first_validation_is_passed_on(collection, tmp_path):
     assert not (tmp_path / "run" / "model").exists()
 
 
-@pytest.fixture
-def ctrl_c_while_saving(monkeypatch):
-    """Press Ctrl-C when the so-manieth better model is about to be written."""
+def test_ctrl_c_while_a_model_is_written_leaves_the_one_before(collection, tmp_path, monkeypatch):
+    save = tagsight.training.run_folder.save_model
 
-    def arm(number: int) -> None:
-        saved, save = [], tagsight.training.run_folder.save_model
+    def interrupt_save(number: int) -> None:
+        """Press Ctrl-C when the so-manieth better model is about to be written."""
+        saved = []
 
-        def save_or_interrupt(folder: Path, *values: object) -> None:
-            saved.append(folder)
+        def save_or_interrupt(*values) -> None:
+            saved.append(values)
             if len(saved) == number:
                 raise KeyboardInterrupt
-            save(folder, *values)
+            save(*values)
 
         monkeypatch.setattr(tagsight.training.run_folder, "save_model", save_or_interrupt)
 
-    return arm
-
-
-def test_ctrl_c_while_a_model_is_written_leaves_the_one_before(
-    collection, tmp_path, ctrl_c_while_saving
-):
-    ctrl_c_while_saving(1)
+    interrupt_save(1)
     with pytest.raises(KeyboardInterrupt):
         run(collection, tmp_path / "first")
-    ctrl_c_while_saving(2)
+    interrupt_save(2)
     diary = Diary()
     outcome = run(collection, tmp_path / "second", diary, epochs=50)
     assert outcome.interrupted
@@ -279,7 +251,7 @@ def test_numbers_that_are_not_finite_stop_the_run_before_a_model_is_saved(
 class Diverging(ResNet):
     """Well until half of the training is done."""
 
-    def losses(self, images: Tensor, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
+    def losses(self, images, targets, progress=1.0):
         terms = super().losses(images, targets, progress)
         return terms if progress < 0.5 else {"labels": terms["labels"] * torch.nan}
 
@@ -293,30 +265,12 @@ def test_a_run_that_diverges_later_keeps_its_last_good_model(collection, tmp_pat
     assert diary.notes == [f"the model of epoch 1 is kept in {tmp_path / 'model'}"]
 
 
-def test_the_log_has_every_step_with_its_terms_and_every_epoch(collection, tmp_path):
-    file = tmp_path / "run.jsonl"
-    with RunLog(file, 2 * STEPS) as log:
-        train_run(collection, tiny_recipe(epochs=2), tmp_path, RUNTIME, log=log)
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    steps = [line for line in lines if line["kind"] == "step"]
-    assert [(s["epoch"], s["step"]) for s in steps] == [
-        (1 + step // STEPS, 1 + step) for step in range(2 * STEPS)
-    ]
-    assert all(s["losses"].keys() == {"labels", "consistency"} for s in steps)
-    assert all(s["lr"] == pytest.approx(0.01) and s["photos_per_second"] > 0 for s in steps)
-    epochs = [line for line in lines if line["kind"] == "epoch"]
-    assert [(e["epoch"], e["step"]) for e in epochs] == [(1, STEPS), (2, 2 * STEPS)]
-    assert all(0 <= e["mAP"] <= 100 for e in epochs)
-
-
 def test_word_vectors_are_looked_for_only_if_the_system_reads_them(collection, tmp_path):
     vectors = tmp_path / "vectors.txt"
-    rows = (f"{name} {i} 1 {i * i}\n" for i, name in enumerate(collection.names))
-    vectors.write_text("".join(rows))
+    vectors.write_text("".join(f"{name} {len(name)} 1 2\n" for name in collection.names))
     for system, shape in (("gcam", (len(collection.names), 3)), ("resnet", None)):
-        diary, recipe = Diary(), tiny_recipe(system, epochs=1)
-        start = Start(vectors=vectors if shape else None)
-        outcome = train_run(collection, recipe, tmp_path / system, RUNTIME, log=diary, start=start)
+        diary, start = Diary(), Start(vectors=vectors if shape else None)
+        outcome = run(collection, tmp_path / system, diary, system, start=start, epochs=1)
         assert [str(vectors) in note for note in diary.notes] == ([True] if shape else [])
         found = load_model(outcome.model).labels.vectors
         assert (found if found is None else found.shape) == shape
@@ -335,8 +289,7 @@ def test_a_label_without_a_training_photo_does_not_choose_the_epoch(collection, 
     targets = collection.targets.long()
     untrained = torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], 1)
     outcome = run(with_targets(collection, "train", untrained), tmp_path)
-    logits = validation_logits(load_model(outcome.model), collection)
-    ap = average_precision(logits, collection.rows("val").targets)[1:]
-    others, counted = mean_over_labels(ap)
+    ap, _ = validated(load_model(outcome.model), collection)
+    others, counted = mean_over_labels(ap[1:])
     assert 100 * others == pytest.approx(outcome.validation["mAP"])
     assert outcome.validation["labels_counted"] == counted
