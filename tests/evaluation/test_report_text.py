@@ -48,23 +48,6 @@ def test_the_main_figures_stand_first(report):
     assert "1,072 photos at 224 pixels (trained at 192), 62 photos/s" in first
 
 
-def test_a_model_that_nothing_selected_is_marked(report):
-    assert not any("selection" in line for line in report_lines(report))
-    kept = list(report_lines(report | {"selection": "last"}))
-    assert kept[2] == "no selection: the last epoch is kept"
-    unfitted = list(report_lines(report | {"selection": "last", "thresholds_fitted": False}))
-    assert unfitted[2] == kept[2] + ", and no threshold is fitted: all 0.5"
-
-
-def test_the_conventions_of_the_decisions_are_named(report):
-    lines = list(report_lines(report))
-    assert "a label that is never predicted has precision 0; unknown targets are left out" in lines
-    report["conventions"] = {"never_predicted": "wrong", "unknown": "absent"}
-    wrong = "a label that is never predicted counts as one wrong prediction; "
-    absent = "unknown targets count as absent, but not in mAP"
-    assert wrong + absent in list(report_lines(report))
-
-
 def test_tables_are_aligned(report):
     lines = list(report_lines(report))
     start = next(i for i, line in enumerate(lines) if line.startswith("label "))
@@ -73,13 +56,6 @@ def test_tables_are_aligned(report):
         "cat         90.0   1,166       0.40       88.0    91.0",
         "tv monitor     -       0       0.50          -       -  fewer than 20 photos",
     ]
-
-
-def test_each_rule_of_decision_has_its_row(report):
-    text = "\n".join(report_lines(report))
-    for rule in ("score 0.5", "thresholds", "top 3", "top 3, from 0.5"):
-        assert f"\n{rule}  " in text
-    assert "66.6" in text
 
 
 def test_where_scores_only_rank_nothing_is_told_of_one_half(report):

@@ -2,20 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.testing import assert_close
 
 from tagsight.errors import DataError
 from tagsight.evaluation.retrieval import retrieval_quality
-from tagsight.metrics.classification import average_precision_at_k, precision_at_k
-
-
-def test_precision_and_average_precision_by_hand():
-    relevant = torch.tensor([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0]]).bool()
-    existing = torch.tensor([2, 0, 9, 1])
-    assert_close(precision_at_k(relevant), torch.tensor([2 / 3, 0, 1, 1 / 3]).double())
-    found = average_precision_at_k(relevant, existing)
-    assert_close(found[[0, 2, 3]], torch.tensor([(1 + 2 / 3) / 2, 1, 0.5]).double())
-    assert found[1].isnan()
 
 
 def by_loops(embeddings, targets, k: int) -> tuple[float, float]:

@@ -100,32 +100,21 @@ def test_what_is_finished_is_not_run_again(finished, monkeypatch):
     assert vac is None
 
 
-def test_test_photos_are_read_once_for_each_run_after_its_training(
+def test_test_photos_are_read_once_for_each_run_and_told_as_soon_as_it_is_made(
     collection, tmp_path, monkeypatch
 ):
-    train, store = tagsight.experiments.run.train_run, tagsight.experiments.run.PhotoStore
-    events = []
-
-    def without_test(rows, *arguments, **named):
-        paths = rows.rows("test").paths
-        away = [path.rename(path.with_suffix(".away")) for path in paths]
-        try:
-            return train(rows, *arguments, **named)
-        finally:
-            for path, place in zip(paths, away, strict=True):
-                place.rename(path)
+    store, events = tagsight.experiments.run.PhotoStore, []
 
     def counting(paths, *arguments, **named):
         events.append(paths)
         return store(paths, *arguments, **named)
 
-    monkeypatch.setattr(tagsight.experiments.run, "train_run", without_test)
     monkeypatch.setattr(tagsight.experiments.run, "PhotoStore", counting)
     shared = sharing(collection, tmp_path)
     state = run_all(RUNS[:2], shared, report=lambda state: events.append(len(state.results)))
     assert made(state) == names(RUNS[:2])
     read = collection.rows("test").paths
-    assert events == [read, 1, read, 2], "each run is reported as soon as it is made"
+    assert events == [read, 1, read, 2]
 
 
 def test_without_a_test_split_the_validation_is_reported_and_named(collection, tmp_path):
@@ -172,19 +161,6 @@ def test_what_is_trained_and_not_measured_is_not_trained_again(collection, tmp_p
     other = Run("resnet", tiny_recipe("resnet", epochs=2, lr=0.5))
     (failure,) = run_all([other], shared).failures
     assert "`training.lr` is 0.5, was 0.01" in failure.message
-
-
-def test_a_run_that_fails_does_not_lose_the_others(collection, tmp_path):
-    diverging = Entry("diverging", tiny_recipe("resnet", epochs=2, optimizer="sgd", lr=1e30))
-    told, shared = [], sharing(collection, tmp_path)
-    runs = plan([diverging, *ENTRIES[:1]], 1)
-    state = run_all(runs, shared, tell=told.append)
-    (failure,) = state.failures
-    assert made(state) == [("resnet", 0)]
-    assert failure.run.name == "diverging"
-    assert "not finite" in failure.message
-    assert f"diverging, seed 0 failed: {failure.message}" in told
-    assert "FloatingPointError" in (shared.folder(runs[0]) / FAILURE).read_text()
 
 
 def test_a_failure_is_one_sentence_and_the_run_is_tried_again(collection, tmp_path, monkeypatch):

@@ -7,8 +7,7 @@ import re
 import pytest
 from contest import a_failure, a_result, summary_of
 
-from tagsight.experiments.comparison_tables import DECISIONS, comma_separated, tables, write_tables
-from tagsight.experiments.results import RATES
+from tagsight.experiments.comparison_tables import comma_separated, tables, write_tables
 from tagsight.experiments.tables import escaped, latex, markdown
 
 RESULTS = [
@@ -56,17 +55,6 @@ def test_the_main_table_parses_back_to_the_numbers_of_the_results(summary):
     lower = sum(metric("poor", "mAP")) / 2 - (first + second) / 2
     assert value == pytest.approx(lower, abs=0.05)
     assert 0 < float(other["p"]) < 0.05
-
-
-def test_the_table_of_decisions_has_every_rate_by_every_rule(summary):
-    decisions = tables(summary)[1]
-    assert decisions.head[2:] == RATES
-    assert len(decisions.rows) == len(DECISIONS) * 2
-    words = {text: prefix for prefix, text in DECISIONS.items()}
-    for name, by, *rates in decisions.rows:
-        for rate, text in zip(RATES, rates, strict=True):
-            values = metric(name, f"{words[by]}_{rate}")
-            assert spread(text)[0] == pytest.approx(sum(values) / 2, abs=0.0501)
 
 
 def test_the_csv_has_the_numbers_of_the_results(summary):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from statistics import harmonic_mean
+
 import pytest
 
 from tagsight.data.locations import DATA_PLACES
 from tagsight.errors import DataError
 from tagsight.experiments.paper import EXPERIMENTS, experiment_of, recipe_of
-from tagsight.experiments.published_tables import COCO, FLICKR25K, NUS_WIDE
+from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
+
+TABLES = {"mirflickr25k": FLICKR25K, "coco2014": COCO, "nus-wide": NUS_WIDE}
 
 
 @pytest.mark.parametrize(
@@ -32,24 +36,26 @@ def test_the_experiments_are_those_of_the_paper_on_known_data_sets_without_repet
         assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize(
-    ("name", "rows"), [("table1", FLICKR25K), ("table2", COCO), ("table3", NUS_WIDE)]
-)
-def test_a_table_has_the_published_rows_in_their_order(name: str, rows):
-    variants = [(variant.name, variant.system) for variant in EXPERIMENTS[name].variants]
-    assert variants == [(row.method, row.system) for row in rows]
+@pytest.mark.parametrize(("number", "name"), [*enumerate(TABLES, 1)])
+def test_a_table_has_the_published_rows_complete_and_as_the_ablation_has_them(number, name):
+    rows = TABLES[name]
+    variants = EXPERIMENTS[f"table{number}"].variants
+    assert [(v.name, v.system) for v in variants] == [(row.method, row.system) for row in rows]
+    assert {(len(row.all_labels), len(row.top3)) for row in rows} == {(len(ALL), len(TOP3))}
+    by_system = {row.system: row.all_labels[0] for row in rows}
+    assert ABLATION[name] == (by_system["vac"], by_system["ml-gcn"], by_system["gcam"])
 
 
-@pytest.mark.parametrize(
-    ("name", "ends", "marked"),
-    [("figure6", (0.1, 1), {1}), ("figure7", (0, 1), {0, 1}), ("figure8", (0, 1), {0, 1})],
-)
-def test_a_sweep_covers_its_range_and_marks_what_is_degenerate(name, ends, marked):
-    variants = EXPERIMENTS[name].variants
-    values = [float(variant.name) for variant in variants]
-    assert (values[0], values[-1]) == ends
-    assert values == sorted(values)
-    assert {float(v.name) for v in variants if v.note.startswith("degenerate")} == marked
+@pytest.mark.parametrize("name", TABLES)
+def test_published_f1_is_a_harmonic_mean_where_it_is_said_to_be(name: str):
+    for row in TABLES[name]:
+        _, *of_classes = row.all_labels[:4]
+        for *rates, f1 in (of_classes, row.all_labels[-3:], row.top3[-3:]):
+            if None in (f1, *rates):
+                continue
+            # One cell, G-CAM's on FLICKR25K, is a hair outside of what rounding allows.
+            near = abs(f1 - harmonic_mean(rates)) < 0.12
+            assert near == (rates != of_classes[:2] or row.class_f1 == "harmonic"), row.method
 
 
 def test_an_unknown_table_is_refused_with_the_names_of_those_there_are():

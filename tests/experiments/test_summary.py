@@ -7,12 +7,6 @@ from tagsight.metrics.significance import holm, mean_estimate, paired_difference
 from tagsight.systems.catalogue import RECIPES
 
 
-def test_rows_go_from_the_highest_map_to_the_failed():
-    results = a_result("poor", skill=0.2), a_result("good", skill=3)
-    summary = summary_of(*results, failures=(a_failure("broken", 0, "no"),))
-    assert [row.name for row in summary.rows] == ["good", "poor", "broken"]
-
-
 def test_a_row_has_mean_and_standard_deviation_over_its_seeds():
     results = [a_result("one", seed) for seed in (1, 0)]
     (row,) = summary_of(*results).rows

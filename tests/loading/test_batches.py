@@ -52,15 +52,6 @@ def test_photos_that_fit_into_the_budget_are_decoded_once(paths):
             photos[row]
 
 
-@pytest.mark.parametrize(("memory", "kept"), [(0, 0), (4.9 * PHOTO_BYTES, 4)])
-def test_the_budget_holds_whatever_the_order_of_reading(paths, memory: float, kept: int):
-    photos = PhotoStore(paths, SIDE, int(memory))
-    list(evaluation_batches(photos, 3, workers=8))
-    for row in (9, 2, 5, 0, 9, 1, 3, 4):
-        photos[row]
-    assert len(photos._kept) == kept
-
-
 def test_a_batch_holds_photos_with_their_targets(batches):
     plain = replace(batches, augmentation=Augmentation(SIDE, crop=1, flip=False, seed=7))
     plain = replace(plain, photos=PhotoStore(batches.photos.paths, SIDE, PLENTY))
@@ -100,12 +91,6 @@ def test_every_epoch_has_another_order_and_other_crops(batches):
 @pytest.mark.parametrize("workers", [1, 5])
 def test_the_number_of_threads_decides_nothing(batches, workers: int):
     assert same(list(replace(batches, workers=workers)(3)), list(batches(3)))
-
-
-def test_an_unreadable_photo_is_named(batches):
-    batches.photos.paths[4].write_bytes(b"no photo")
-    with pytest.raises(DataError, match=r"004\.png"):
-        list(replace(batches, size=10)(0))
 
 
 @pytest.mark.parametrize("size", [4, 64])

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from tagsight.checkpoint.folder import load_model
 from tagsight.config import RandAugmentConfig
 from tagsight.loading.augmentation import Augmentation
-from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
+from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features
 from tagsight.nn.backbones import build_backbone
 from tagsight.nn.views import ORIGINAL
 from tagsight.training.run import train_run
@@ -86,21 +86,19 @@ def test_a_second_run_computes_nothing_and_a_changed_photo_only_itself(collectio
     assert third.works == [("frozen stages", 1, [1])]
 
 
-def test_without_room_the_photos_themselves_are_used_and_it_is_said_why(collection, tmp_path):
-    plain, small = Diary(), Diary()
+def test_without_room_or_folder_the_photos_themselves_are_used_and_it_is_said_why(
+    collection, tmp_path
+):
+    (tmp_path / "file").mkdir()
+    (tmp_path / "file" / "cache").write_text("no folder")
+    plain, small, none = Diary(), Diary(), Diary()
     run(collection, tmp_path / "plain", RUNTIME, plain)
     run(collection, tmp_path / "small", keeping(tmp_path, 70_000), small)
-    assert not small.works
-    assert [step.losses for step in small.steps] == [step.losses for step in plain.steps]
-    assert any("`cache_space`" in note for note in small.notes)
-
-
-def test_a_folder_that_cannot_be_used_costs_the_speed_only(collection, tmp_path):
-    (tmp_path / "cache").write_text("no folder")
-    diary = Diary()
-    run(collection, tmp_path / "run", keeping(tmp_path), diary)
-    assert any("cannot be cached" in note for note in diary.notes)
-    assert diary.epochs
+    run(collection, tmp_path / "none", keeping(tmp_path / "file"), none)
+    for diary, reason in ((small, "`cache_space`"), (none, "cannot be cached")):
+        assert not diary.works
+        assert [step.losses for step in diary.steps] == [step.losses for step in plain.steps]
+        assert any(reason in note for note in diary.notes)
 
 
 def test_nothing_is_kept_of_crops_nor_without_frozen_stages():
@@ -115,18 +113,6 @@ def test_nothing_is_kept_of_crops_nor_without_frozen_stages():
     ):
         assert not can_be_kept(staged, replace(flips, **change))
     assert not can_be_kept(whole, flips)
-
-
-def test_flips_ask_for_the_mirrored_views():
-    system = tiny_system("gcam", backbone=TINY_STAGED)
-    flip, scale = frozenset({"flip"}), frozenset({"scale"})
-    no_flips = Augmentation(SIDE, 1, flip=False, seed=0)
-    flips = replace(no_flips, flip=True)
-    everything = {ORIGINAL, flip, scale, flip | scale}
-    assert set(wanted_views(system, no_flips)) == set(wanted_views(system, flips)) == everything
-    linear = tiny_system("resnet", backbone=TINY_STAGED)
-    assert list(wanted_views(linear, no_flips)) == [ORIGINAL]
-    assert set(wanted_views(linear, flips)) == {ORIGINAL, flip}
 
 
 def test_features_are_kept_apart_by_all_that_they_depend_on(tmp_path):

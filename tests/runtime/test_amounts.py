@@ -3,10 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 import tagsight
-from tagsight.runtime.amounts import agreeing, amount
 
 THINGS = (
     "photos|labels|sidecars|tags|queries|edges|files|vectors|processes|epochs|cells|entries|lines|"
@@ -27,9 +24,3 @@ def test_sentences_count_things_by_the_one_function_that_knows_the_plural():
         if (lines := COUNTED_BY_HAND.findall(file.read_text(encoding="utf-8")))
     }
     assert not found, "use tagsight.runtime.amounts.amount"
-
-
-@pytest.mark.parametrize("number", [0, 1, 2, 1000])
-def test_one_thing_is_singular_and_all_other_numbers_plural(number: int):
-    assert amount(number, "photo").endswith("photo" if number == 1 else "photos")
-    assert agreeing(number, "is") == ("is" if number == 1 else "are")

@@ -6,10 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 from PIL import Image
-from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
-from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
 from tagsight.loading.transforms import on_device, warp
 from tagsight.nn.views import stacked_pixels
@@ -48,21 +46,6 @@ def test_convolutions_run_in_the_chosen_precision(precision: str, dtype: torch.d
     with runtime.autocast():
         features = torch.nn.Conv2d(3, 2, 1)(torch.rand(1, 3, 4, 4))
     assert features.dtype == dtype
-
-
-@pytest.mark.parametrize(("name", "precision"), [("gcam", "bfloat16"), ("resnet", "float16")])
-def test_half_precision_is_close_to_full_precision(name: str, precision: str):
-    """On the encoder that users run, in all that a recognition holds and in the losses."""
-    system = tiny_system(name, backbone=BackboneConfig()).eval()
-    images, targets = drawn(4, side=64)
-    with torch.no_grad():
-        exact, expected = system(images), system.losses(images, targets)
-        with Runtime.choose("cpu", precision).autocast():
-            answer, losses = system(images), system.losses(images, targets)
-    for half, full in zip(answer, exact, strict=True):
-        assert half.dtype == torch.float32
-        assert (half - full).std() < 0.1 * full.std()
-    assert_close(losses, expected, rtol=0.1, atol=0.01)
 
 
 def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():

@@ -61,26 +61,6 @@ def rates(config: TrainConfig, steps: int, steps_per_epoch: int = 1) -> list[flo
     return [group["lr"] / config.lr for group in course(config, steps, steps_per_epoch)]
 
 
-@pytest.mark.parametrize(
-    ("name", "optimizer", "lr", "left"),
-    [("gcam", "adamw", 0.06, 0.5), ("resnet", "adam", 0.06, 0.5), ("gcam", "sgd", 0.2, 0.8)],
-)
-def test_the_loss_falls(batches, name: str, optimizer: str, lr: float, left: float):
-    steps = fit(tiny_system(name), batches, epochs=50, optimizer=optimizer, lr=lr)
-    losses = [sum(step.losses.values()) for step in steps]
-    assert sum(losses[-4:]) < left * sum(losses[:4])
-
-
-def test_the_embedded_encoder_learns_in_the_precision_of_the_machine(tmp_path):
-    """As users run it: most stages frozen, AdamW, one cycle."""
-    batches = batches_in(tmp_path, 64, 16, flip=False)
-    system = tiny_system("resnet", backbone=BackboneConfig())
-    steps = fit(system, batches, Runtime.choose("cpu"), epochs=10, lr=1e-3, weight_decay=1e-4)
-    losses = [step.losses["labels"] for step in steps]
-    assert all(map(math.isfinite, losses))
-    assert losses[-1] < losses[0] / 2
-
-
 def test_a_step_says_where_it_is_with_its_rate_and_the_loss_before_it(batches):
     system = tiny_system("vac")
     first = next(iter(batches(0)))
@@ -116,20 +96,6 @@ def test_every_step_is_taken_in_training_mode(batches):
     assert modes == [True] * 6
 
 
-@pytest.mark.parametrize("views", ["all", "one"])
-def test_neither_threads_nor_evaluation_between_steps_change_the_weights(batches, views: str):
-    ends = []
-    for workers in (1, 4):
-        torch.manual_seed(3)
-        system = tiny_system("gcam", consistency={"views": views, "scale": 0.75})
-        for _ in fit(system, replace(batches, workers=workers)):
-            if workers == 4:
-                with torch.no_grad():
-                    system.eval()(drawn(2)[0])
-        ends.append(weights(system))
-    assert equal(*ends)
-
-
 def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were(batches):
     """A rate far too high: some steps are taken, then none."""
     system = tiny_system("resnet")
@@ -143,22 +109,6 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_as_they_were(batches):
         train()
     assert all(math.isfinite(sum(step.losses.values())) for step, _ in taken)
     assert equal(weights(system), taken[-1][1])
-
-
-def test_lambda_grows_as_the_training_proceeds(batches):
-    system = tiny_system("vac", consistency={"ramp": 1.0, "scale": 0.75})
-    # Nothing is learned, so that only lambda changes.
-    still = replace(batches, size=16, augmentation=replace(batches.augmentation, flip=False))
-    steps = fit(system, still, lr=1e-12, epochs=2)
-    first, second = (step.losses["consistency"] for step in steps)
-    assert first == 0 < second
-
-
-def test_unknown_photos_teach_nothing(batches):
-    system = tiny_system("resnet")
-    before = weights(system)
-    list(fit(system, replace(batches, targets=torch.full_like(batches.targets, -1))))
-    assert equal(weights(system), before)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
@@ -179,16 +129,6 @@ def test_half_precision_takes_nearly_the_same_steps(batches, precision: str, cli
         steps = fit(tiny_system("gcam"), batches, runtime, clip_norm=clip_norm)
         curves.append([step.losses["labels"] for step in steps])
     assert curves[1] == pytest.approx(curves[0], rel=0.1)
-
-
-def test_one_cycle_rises_to_the_peak_and_falls_to_nearly_0():
-    course = rates(TrainConfig(schedule="one_cycle", warmup=0.2), steps=50)
-    peak = course.index(max(course))
-    assert peak == pytest.approx(10, abs=1)
-    assert course[peak] == pytest.approx(1, abs=0.01)
-    assert course[: peak + 1] == sorted(course[: peak + 1])
-    assert course[peak:] == sorted(course[peak:], reverse=True)
-    assert course[-1] < 0.01
 
 
 @pytest.mark.parametrize("warmup", [0, 0.05, 0.25, 0.9999999])
@@ -217,22 +157,17 @@ def test_the_rate_of_each_step_by_warm_up_and_decay(schedule, warmup_epochs, dec
     assert rates(config, steps=18, steps_per_epoch=3) == pytest.approx(expected)
 
 
-def test_steps_after_a_warm_up_are_those_of_the_released_code_of_csra_but_for_its_first():
-    """Its warm-up multiplies by ``t / n`` in the first two epochs, a step decay by 0.1 every 5."""
-    settings = {"schedule": "step", "epochs": 12, "warmup_epochs": 2}
-    config = TrainConfig(**settings, decay_every=5, decay_factor=0.1)
-    released = [min(1, step / 8) * 0.1 ** (step // 4 // 5) for step in range(48)]
-    ours = rates(config, steps=48, steps_per_epoch=4)
-    assert ours[:7] == pytest.approx(released[1:8])
-    assert ours[8:] == pytest.approx(released[8:])
-
-
 @pytest.mark.parametrize(("cycled", "first", "lowest"), [(False, 0.9, 0.9), (True, 0.95, 0.85)])
-def test_one_cycle_moves_the_momentum_against_the_rate_if_it_is_asked_to(cycled, first, lowest):
-    config = TrainConfig(optimizer="adam", cycle_momentum=cycled)
-    taken = [(group["lr"], group["betas"][0]) for group in course(config, 50, 5)]
-    momenta = [taken[0][1], max(taken)[1], taken[-1][1]]
-    assert momenta == pytest.approx([first, lowest, first], abs=1e-3)
+def test_one_cycle_peaks_after_its_warm_up_with_the_momentum_against_it_if_asked(
+    cycled, first, lowest
+):
+    config = TrainConfig(optimizer="adam", warmup=0.2, cycle_momentum=cycled)
+    taken = [(group["lr"] / config.lr, group["betas"][0]) for group in course(config, 50, 5)]
+    peak = max(taken)
+    assert taken.index(peak) == pytest.approx(10, abs=1)
+    assert taken[-1][0] < 0.01
+    momenta = [taken[0][1], peak[1], taken[-1][1]]
+    assert [peak[0], *momenta] == pytest.approx([1, first, lowest, first], abs=1e-2)
 
 
 @pytest.mark.parametrize(("optimizer", "decayed"), [("sgd", "all"), ("adamw", "weights")])
@@ -268,25 +203,13 @@ def test_adam_adds_the_decay_to_the_gradient_and_adamw_takes_it_from_the_weights
             assert_close(parameter.detach(), expected, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str):
+@pytest.mark.parametrize(("optimizer", "whole"), [("adamw", False), ("sgd", False), ("sgd", True)])
+def test_the_optimizer_holds_just_what_is_trained_at_its_own_rate(optimizer: str, whole: bool):
     system = tiny_system("gcam", backbone=BackboneConfig(), graph={"lr_factor": 3.0, "hidden": 8})
+    system.backbone.requires_grad_(not whole)
     config = TrainConfig(optimizer=optimizer, lr=1e-3, backbone_lr_factor=0.1)
     groups = build_optimizer(system, config).param_groups
     held = {id(p): group["lr"] for group in groups for p in group["params"]}
     backbone = {id(p) for p in system.backbone.parameters()}
     trained = {id(p) for p in system.parameters() if p.requires_grad}
     assert held == pytest.approx({key: 1e-4 if key in backbone else 3e-3 for key in trained})
-
-
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "frozen"])
-def test_a_backbone_without_a_rate_or_frozen_whole_stays_as_it_is(batches, optimizer: str):
-    system = tiny_system("resnet")
-    before = weights(system.backbone), system.classifier.weight.clone()
-    changes = {"backbone_lr_factor": 0.0, "optimizer": optimizer, "weight_decay": 0.1}
-    if optimizer == "frozen":
-        system.backbone.requires_grad_(requires_grad=False)
-        changes = {}
-    list(fit(system, batches, **changes))
-    assert equal(weights(system.backbone), before[0])
-    assert not torch.equal(system.classifier.weight, before[1])

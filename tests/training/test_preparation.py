@@ -86,12 +86,6 @@ def test_too_many_photos_that_do_not_open_end_it_before_anything_is_written(coll
     assert not (tmp_path / "run").exists()
 
 
-def test_copies_of_a_photo_never_lie_in_two_splits(undivided, tmp_path):
-    for path in undivided.paths[1:6]:
-        path.write_bytes(undivided.paths[0].read_bytes())
-    assert len(set(prepared(undivided, tmp_path / "run").annotations.splits[:6])) == 1
-
-
 def test_photos_left_out_and_labels_of_few_photos_are_noted(collection):
     diary = Diary()
     note_problems([Problem(path, "is gone") for path in collection.paths[:12]], diary)

@@ -10,7 +10,6 @@ import tagsight.training.run_folder
 from tagsight.checkpoint.folder import load_model
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.errors import DataError
-from tagsight.evaluation.evaluate import evaluate
 from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.metrics.classification import average_precision, mean_over_labels
@@ -29,9 +28,9 @@ def run(collection, out, log=None, system="gcam", *, start=Start(), facts=None, 
 
 @pytest.fixture(scope="module")
 def trained(collection, tmp_path_factory):
-    """A run with all defaults."""
+    """A run at a rate at which the last epoch is not the best."""
     diary = Diary()
-    return run(collection, tmp_path_factory.mktemp("run"), diary), diary
+    return run(collection, tmp_path_factory.mktemp("run"), diary, lr=0.05), diary
 
 
 def assert_same_weights(outcome, other) -> None:
@@ -60,7 +59,7 @@ def without(split: str, rows):
 def test_the_model_folder_holds_the_best_epoch_with_its_map_and_thresholds(collection, trained):
     outcome, diary = trained
     scores = [metrics["mAP"] for metrics in diary.epochs]
-    assert outcome.epoch == scores.index(max(scores))
+    assert outcome.epoch == scores.index(max(scores)) != 2
     assert outcome.validation == diary.epochs[outcome.epoch]
     assert outcome.minutes > 0
     assert not outcome.interrupted
@@ -91,32 +90,11 @@ def test_without_selection_the_last_epoch_is_kept_whatever_the_validation_says(
 ):
     diary = Diary()
     outcome = run(collection, tmp_path, diary, selection="last", lr=0.05)
-    best = run(collection, tmp_path / "best", lr=0.05)
-    assert outcome.epoch == 2 != best.epoch  # a rate at which the last is not the best
+    assert outcome.epoch == 2
     assert outcome.validation == diary.epochs[-1]
     model = load_model(outcome.model)
     _, fitted = validated(model, collection)
     np.testing.assert_allclose(model.decision.thresholds, fitted.thresholds)
-    card = (outcome.model / "README.md").read_text()
-    assert "- no selection of an epoch" in card
-    assert "No epoch was selected on this split" in card
-
-
-def test_all_photos_can_be_trained_on_and_thresholds_are_then_0_5(collection, tmp_path):
-    everything = replace(collection, splits=("train",) * (TRAIN + VAL) + ("test",) * TEST)
-    diary = Diary()
-    outcome = run(everything, tmp_path, diary, selection="last")
-    assert len(diary.steps) == 3 * ((TRAIN + VAL) // 8)
-    assert (outcome.epoch, outcome.validation, diary.epochs) == (2, {}, [])
-    assert "thresholds are 0.5" in " ".join(diary.notes)
-    model = load_model(outcome.model)
-    assert model.decision.thresholds.tolist() == [0.5] * len(collection.names)
-    assert model.decision.temperature == 1
-    assert "validation" not in model.facts
-    card = (outcome.model / "README.md").read_text()
-    assert "there were no photos to fit these and the temperature to: they are 0.5 and 1" in card
-    report = evaluate(model, everything.rows("test"), RUNTIME)
-    assert (report["selection"], report["thresholds_fitted"]) == ("last", False)
 
 
 @pytest.mark.parametrize(
@@ -148,26 +126,10 @@ def test_a_run_without_training_photos_is_refused(collection, tmp_path):
         run(without("train", collection), tmp_path)
 
 
-def test_an_early_epoch_is_kept_if_the_validation_photos_contradict_the_training(
-    collection, tmp_path
-):
-    # The more is learnt of the training rows the worse the inverted validation rows are ranked.
-    contrary = with_targets(collection, "val", 1 - collection.targets)
-    diary = Diary()
-    outcome = run(contrary, tmp_path, diary, epochs=5, lr=0.02)
-    assert diary.epochs[-1]["mAP"] < outcome.validation["mAP"]
-    assert outcome.epoch < 4
-    assert_same_weights(outcome, run(contrary, tmp_path / "2", epochs=outcome.epoch + 1, lr=0.02))
-
-
 def test_test_rows_are_not_read(collection, trained, tmp_path):
-    gone = tuple(
-        path.with_name("gone.png") if split == "test" else path
-        for path, split in zip(collection.paths, collection.splits, strict=True)
-    )
-    assert sum(not path.exists() for path in gone) == TEST
+    gone = (*collection.paths[:-TEST], *[tmp_path / "gone.png"] * TEST)
     inverted = with_targets(collection, "test", 1 - collection.targets)
-    outcome = run(replace(inverted, paths=gone), tmp_path)
+    outcome = run(replace(inverted, paths=gone), tmp_path, lr=0.05)
     assert_same_weights(outcome, trained[0])
     assert outcome.validation == trained[0].validation
 
@@ -263,17 +225,6 @@ def test_a_run_that_diverges_later_keeps_its_last_good_model(collection, tmp_pat
         run(collection, tmp_path, diary, system="diverging", epochs=2)
     assert load_model(tmp_path / "model").facts["validation"]["mAP"] == diary.epochs[0]["mAP"]
     assert diary.notes == [f"the model of epoch 1 is kept in {tmp_path / 'model'}"]
-
-
-def test_word_vectors_are_looked_for_only_if_the_system_reads_them(collection, tmp_path):
-    vectors = tmp_path / "vectors.txt"
-    vectors.write_text("".join(f"{name} {len(name)} 1 2\n" for name in collection.names))
-    for system, shape in (("gcam", (len(collection.names), 3)), ("resnet", None)):
-        diary, start = Diary(), Start(vectors=vectors if shape else None)
-        outcome = run(collection, tmp_path / system, diary, system, start=start, epochs=1)
-        assert [str(vectors) in note for note in diary.notes] == ([True] if shape else [])
-        found = load_model(outcome.model).labels.vectors
-        assert (found if found is None else found.shape) == shape
 
 
 def test_where_validation_can_rank_no_label_the_last_epoch_is_kept(collection, tmp_path):
