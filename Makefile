@@ -63,7 +63,7 @@ bench: $(BENCH)
 
 # MODULES are some of those in the script; all of them take about half an hour.
 mutation: $(MUTATION)
-	$(RUN) benchmarks/mutation.py $(MODULES)
+	$(RUN) benchmarks/mutation/run.py $(MODULES)
 
 docs: $(DEV)
 	$(RUN) -m tagsight.systems.page

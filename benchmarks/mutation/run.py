@@ -1,26 +1,19 @@
 """Share of the mutants of a module that its tests notice: how well the tests protect the code.
 
-Run as ``python benchmarks/mutation.py [MODULE ...]``. A mutant is the module with one small fault,
-made by an operator of mutmut: another operator or number, an argument left out or None, a condition
-forced. It is killed if a test or doctest fails, or takes far longer than it should.
+Run as ``python benchmarks/mutation/run.py [MODULE ...]``. A mutant is the module with one of the
+small faults of ``faults.py``. It is killed if a test or doctest fails, or takes far longer than
+without the fault.
 
 A first run records which function each test enters. A fault in a function then runs in a fork of a
 process that has collected the tests, and only the tests that enter the function, the quickest
 first; its code takes the place of the function's. A fault outside functions needs a fork that
 imports the package anew. Of a module with more than ``--most`` mutants, those are taken whose hash
 is smallest: the same ones as long as their lines stay the same.
-
-Not mutated, as no test should notice: annotations and type aliases, decorators, docstrings, texts
-of errors and log lines, ``len`` and ``isinstance``; ``strict`` of ``zip``; ``device``, since tests
-have only one; arguments that repeat a default, ``align_corners=False`` and ``mode="nearest"``; the
-sign of axis -2, which of four axes is 2. The case of strings is not changed either: a string is
-replaced as a whole.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -30,11 +23,9 @@ import resource
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import CodeType, FrameType, FunctionType
@@ -43,14 +34,12 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
 
-import libcst as cst
 import pytest
-from libcst import matchers as m
-from mutmut.mutation.mutators import mutation_operators, operator_string
+from faults import Mutant, mutants
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "tagsight"
 PATIENCE = 5
 """How many times as long a test may take with a fault, in processor time; and 2 s besides."""
@@ -74,21 +63,6 @@ TESTS = {
     "tagging/sidecars/journal": ["tagging/sidecars/test_journal.py"],
 }
 """The modules, and the tests of each besides its own doctests."""
-
-
-class Mutant(NamedTuple):
-    """A faulty version of a module.
-
-    Attributes:
-        place: The original and its fault.
-        function: Qualified name of the function whose code it changes; None if it is outside
-            functions or in a signature.
-        source: The whole module.
-    """
-
-    place: str
-    function: str | None
-    source: str
 
 
 class Entered(NamedTuple):
@@ -135,7 +109,7 @@ def measure(module: str, most: int) -> None:
     """Print a line of the table for one module, and below it the mutants that survived."""
     started = time.monotonic()
     original = (SOURCE / f"{module}.py").read_text(encoding="utf-8")
-    found, taken = _mutants(original, most)
+    found, taken = mutants(original, most)
     tests = Tests(module, original)
     survivors = [mutant.place for mutant, killed in tests.judge(taken) if not killed]
     killed = len(taken) - len(survivors)
@@ -388,119 +362,6 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         del fullname
         return self.code
-
-
-def _mutants(original: str, most: int) -> tuple[int, list[Mutant]]:
-    """Number of the faults of a module, and the mutants that are taken of them."""
-    module = cst.parse_module(original)
-    visitor = _Faults()
-    module.visit(visitor)
-    places: Counter[str] = Counter()
-    found = {}
-    for where, function, node, fault in visitor.faults:
-        place = f"{where}: {_code(node)}  ->  {_code(fault)}"
-        places[place] += 1
-        if places[place] > 1:
-            place += f" ({places[place]})"
-        found[place] = function, node, fault
-    taken: list[Mutant] = []
-    for place in sorted(found, key=lambda it: hashlib.sha256(it.encode()).digest()):
-        function, node, fault = found[place]
-        source = module.deep_replace(node, fault).code
-        if source != original and _compiles(source):
-            taken.append(Mutant(place, function, source))
-        if len(taken) == most:
-            break
-    return len(found), taken
-
-
-def _compiles(source: str) -> bool:
-    try:
-        compile(source, "mutant", "exec")
-    except SyntaxError:
-        return False
-    return True
-
-
-def _code(node: cst.CSTNode) -> str:
-    return " ".join(cst.Module([]).code_for_node(node).split())
-
-
-_ERROR_TEXT = m.Assign(targets=[m.AssignTarget(m.Name("msg"))])
-_LOG_LINE = m.Call(func=m.Attribute(value=m.Name("logger")))
-_LITERAL = m.Subscript(value=m.Name("Literal"))
-_TYPES = m.Assign(value=_LITERAL) | m.AnnAssign(annotation=m.Annotation(m.Name("TypeAlias")))
-_UNTOLD = m.Arg(keyword=m.Name("strict") | m.Name("device") | m.Name("align_corners")) | m.Arg(
-    keyword=m.Name("mode"), value=m.SimpleString('"nearest"')
-)
-_AXIS = m.UnaryOperation(operator=m.Minus(), expression=m.Integer("2"))
-_LEFT_OUT = (
-    m.Annotation()
-    | m.Decorator()
-    | m.Import()
-    | m.ImportFrom()
-    | m.Raise()
-    | _ERROR_TEXT
-    | _LOG_LINE
-    | _TYPES
-    | _UNTOLD
-    | m.Call(func=m.Name("len") | m.Name("isinstance") | m.Name("TypeVar"))
-    | m.If(test=m.Name("TYPE_CHECKING"))
-)
-
-
-class _Faults(cst.CSTVisitor):
-    """Collects nodes and their faulty versions, with the function around them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.faults: list[tuple[str, str | None, cst.CSTNode, cst.CSTNode]] = []
-        self._around: list[cst.FunctionDef | cst.ClassDef | cst.Parameters] = []
-
-    def on_visit(self, node: cst.CSTNode) -> bool:
-        if m.matches(node, _LEFT_OUT) or _is_docstring(node):
-            return False
-        for kind, operator in mutation_operators:
-            if isinstance(node, kind):
-                faults = list(operator(node))
-                if operator is operator_string:
-                    faults = faults[:1]
-                where, function = self._place()
-                self.faults += [
-                    (where, function, node, fault)
-                    for fault in faults
-                    if not _without_untold(node, fault) and not m.matches(node, _AXIS)
-                ]
-        if isinstance(node, cst.FunctionDef | cst.ClassDef | cst.Parameters):
-            self._around.append(node)
-        return True
-
-    def on_leave(self, original_node: cst.CSTNode) -> None:
-        if self._around and self._around[-1] is original_node:
-            self._around.pop()
-
-    def _place(self) -> tuple[str, str | None]:
-        """Name of the outermost function or class here, and of the function whose code it is."""
-        names: list[str] = []
-        for node, inner in pairwise([*self._around, None]):
-            if not isinstance(node, cst.Parameters):
-                names.append(node.name.value)
-            if isinstance(node, cst.FunctionDef):
-                name = ".".join(names)
-                return name, None if isinstance(inner, cst.Parameters) else name
-        return ".".join(names) or "module", None
-
-
-def _is_docstring(node: cst.CSTNode) -> bool:
-    return m.matches(node, m.Expr(m.SimpleString() | m.ConcatenatedString()))
-
-
-def _without_untold(node: cst.CSTNode, fault: cst.CSTNode) -> bool:
-    """Whether nothing but an argument that is not mutated is gone or None."""
-    if not (isinstance(node, cst.Call) and isinstance(fault, cst.Call)):
-        return False
-    gone = [argument for argument in node.args if argument not in fault.args]
-    return len(gone) == 1 and m.matches(gone[0], _UNTOLD)
 
 
 if __name__ == "__main__":
