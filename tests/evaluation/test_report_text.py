@@ -48,6 +48,16 @@ def test_the_main_figures_stand_first(report):
     assert "1,072 photos at 224 pixels (trained at 192), 62 photos/s" in first
 
 
+def test_what_was_not_selected_and_how_unknown_targets_count_is_named(report):
+    lines = list(report_lines(report))
+    assert "a label that is never predicted has precision 0; unknown targets are left out" in lines
+    assert not any("selection" in line for line in lines)
+    report |= {"conventions": {"never_predicted": "wrong", "unknown": "absent"}}
+    lines = list(report_lines(report | {"selection": "last", "thresholds_fitted": False}))
+    assert lines[2].endswith("the last epoch is kept, and no threshold is fitted: all 0.5")
+    assert any(line.endswith("count as absent, but not in mAP") for line in lines)
+
+
 def test_tables_are_aligned(report):
     lines = list(report_lines(report))
     start = next(i for i, line in enumerate(lines) if line.startswith("label "))

@@ -93,6 +93,12 @@ def test_the_number_of_threads_decides_nothing(batches, workers: int):
     assert same(list(replace(batches, workers=workers)(3)), list(batches(3)))
 
 
+def test_an_unreadable_photo_is_named(batches):
+    batches.photos.paths[4].write_bytes(b"no photo")
+    with pytest.raises(DataError, match=r"004\.png"):
+        list(replace(batches, size=10)(0))
+
+
 @pytest.mark.parametrize("size", [4, 64])
 def test_evaluation_sees_every_photo_once_and_in_order(paths, size: int):
     photos = PhotoStore(paths, SIDE, 0)
