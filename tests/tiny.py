@@ -179,6 +179,30 @@ def drawn(count: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
     return images, targets
 
 
+def exact_photos(count: int, side: int = 32, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Drawn photos in double precision."""
+    images, targets = drawn(count, side, seed)
+    return images.double(), targets
+
+
+def rates(system: System, *parameters: nn.Parameter) -> set[float]:
+    """Learning rates of parameters in a run with 1e-3, the backbone's a tenth of it."""
+    groups = system.parameter_groups(1e-3, 0.1)
+    return {g["lr"] for g in groups for p in g["params"] for q in parameters if p is q}
+
+
+def loss_left(system: System, lr: float, steps: int = 80) -> float:
+    """The share of the label loss of 16 photos that training on them leaves."""
+    images, targets = drawn(16)
+    optimizer = torch.optim.Adam(system.parameters(), lr=lr)
+    first = system.losses(images, targets)["labels"].item()
+    for _ in range(steps):
+        optimizer.zero_grad()
+        torch.stack(list(system.losses(images, targets).values())).sum().backward()
+        optimizer.step()
+    return system.losses(images, targets)["labels"].item() / first
+
+
 def saved_photos(folder: Path, images: Tensor) -> list[Path]:
     """Write photos as PNG files, in their order."""
     paths = [folder / f"{i:03}.png" for i in range(len(images))]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -21,14 +19,14 @@ GOOD = {
     "counts": np.array([3, 1, 2]),
     "cooccurrence": np.array([[0, 1, 2], [1, 0, 0], [2, 0, 0]]),
 }
+NONE = {
+    "names": np.array([], dtype="U1"),
+    "counts": np.zeros(0, int),
+    "cooccurrence": np.zeros((0, 0), int),
+}
 
 
-def npz(path: Path, **arrays) -> Path:
-    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
-    return path
-
-
-def test_counts_survive_and_their_diagonal_is_stored_apart(tmp_path):
+def test_counts_survive_as_npz_and_their_diagonal_is_stored_apart(tmp_path):
     labels = LabelSpace.from_targets(NAMES, TARGETS)
     write_counts(tmp_path / "counts.npz", labels)
     found = read_counts(tmp_path / "counts.npz")
@@ -36,18 +34,15 @@ def test_counts_survive_and_their_diagonal_is_stored_apart(tmp_path):
     assert_close(found.cooccurrence, labels.cooccurrence)
     with np.load(tmp_path / "counts.npz", allow_pickle=False) as stored:
         assert set(stored) == set(GOOD)
-        for name, value in GOOD.items():
-            assert np.array_equal(stored[name], value)
-
-
-def test_counts_are_written_as_npz_only(tmp_path):
+        assert all(np.array_equal(stored[name], value) for name, value in GOOD.items())
     with pytest.raises(DataError, match=r"expected a file that ends in \.npz, got .*counts.pkl"):
-        write_counts(tmp_path / "counts.pkl", LabelSpace.from_targets(NAMES, TARGETS))
+        write_counts(tmp_path / "counts.pkl", labels)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (NONE, "expected 1 to 20,000 labels, got 0"),
         ({"counts": None}, "got none of the name 'counts'"),
         ({"names": np.array(["cat", "dog"])}, "expected counts of all labels"),
         ({"names": np.array(["cat", "dog", "cat"])}, "expected each label once"),
@@ -61,33 +56,28 @@ def test_counts_are_written_as_npz_only(tmp_path):
     ],
 )
 def test_counts_that_make_no_sense_are_refused(tmp_path, changes, message):
+    arrays = {name: value for name, value in (GOOD | changes).items() if value is not None}
+    np.savez(tmp_path / "counts.npz", **arrays)
     with pytest.raises(DataError, match=message):
-        read_counts(npz(tmp_path / "counts.npz", **(GOOD | changes)))
+        read_counts(tmp_path / "counts.npz")
 
 
-def test_counts_of_no_labels_or_too_many_are_refused(tmp_path, monkeypatch):
-    none = {"names": np.array([], dtype="U1"), "counts": np.zeros(0, int)}
-    file = npz(tmp_path / "none.npz", **none, cooccurrence=np.zeros((0, 0), int))
-    with pytest.raises(DataError, match="expected 1 to 20,000 labels, got 0"):
+def test_files_of_too_many_labels_or_another_kind_are_refused(tmp_path, monkeypatch):
+    file = tmp_path / "counts.npz"
+    file.write_text("no archive")
+    with pytest.raises(DataError, match=r"expected an \.npz file, got one that cannot be read"):
         read_counts(file)
     monkeypatch.setattr("tagsight.labels.counts.MOST_LABELS", 2)
+    np.savez(file, **GOOD)
     with pytest.raises(DataError, match="expected 1 to 2 labels, got 3"):
-        read_counts(npz(tmp_path / "counts.npz", **GOOD))
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "counts.npz").write_text("no archive")
-    with pytest.raises(DataError, match=r"expected an \.npz file, got one that cannot be read"):
-        read_counts(tmp_path / "counts.npz")
+        read_counts(file)
 
 
 @pytest.mark.parametrize(
     ("task", "label", "photos", "edges"),
     [("coco", "person", 45_174, 111), ("voc", "person", 2_008, 6)],
 )
-def test_the_released_counts_say_what_is_known_of_them(
-    shared_data: Path, task: str, label: str, photos: int, edges: int
-):
+def test_the_released_counts_say_what_is_known_of_them(shared_data, task, label, photos, edges):
     found = read_counts(shared_data / "label-graphs" / f"{task}_cooccurrence.npz")
     assert found.names == LABEL_ORDERS[task]
     place = found.names.index(label)

@@ -13,34 +13,22 @@ TARGETS = torch.tensor([[1, 1, 0], [1, 0, 1], [1, -1, 1], [0, 1, 0]])
 VECTORS = torch.arange(6.0).reshape(3, 2)
 
 
-def pets() -> LabelSpace:
+def pets():
     return LabelSpace.from_targets(["cat", "dog", "sofa"], TARGETS, VECTORS)
 
 
-def test_labels_are_counted_by_hand():
+def test_labels_are_counted_by_hand_where_they_are_known():
     expected = torch.tensor([[3, 1, 2], [1, 2, 0], [2, 0, 2]])
     assert torch.equal(pets().cooccurrence, expected)
-
-
-def test_a_label_is_counted_only_in_photos_where_it_is_known():
     assert pets().photos.tolist() == [4, 3, 4]
     assert_close(pets().frequency, torch.tensor([3 / 4, 2 / 3, 2 / 4]))
-
-
-def test_an_unknown_target_counts_like_a_photo_that_is_not_there():
-    without = LabelSpace.from_targets(["dog"], TARGETS[[0, 1, 3], 1:2])
-    assert torch.equal(pets().cooccurrence[1:2, 1:2], without.cooccurrence)
-    assert torch.equal(pets().photos[1:2], without.photos)
+    unknown = LabelSpace.from_targets(["cat"], torch.full((3, 1), -1))
+    assert unknown.frequency.tolist() == [0.0]
 
 
 def test_labels_without_photos_are_not_taught_unless_nothing_is_known():
     assert pets().extended(["rug"], torch.zeros(1, 2)).taught.tolist() == [True] * 3 + [False]
     assert empty_label_space(["cat", "dog"]).taught.all()
-
-
-def test_a_label_that_is_known_in_no_photo_has_frequency_0():
-    space = LabelSpace.from_targets(["cat"], torch.full((3, 1), -1))
-    assert space.frequency.tolist() == [0.0]
 
 
 def test_permuting_labels_is_counting_them_in_another_order():
@@ -50,16 +38,12 @@ def test_permuting_labels_is_counting_them_in_another_order():
     assert permuted.names == expected.names
     for field in ("vectors", "cooccurrence", "photos", "frequency"):
         assert torch.equal(getattr(permuted, field), getattr(expected, field))
-
-
-def test_labels_without_vectors_can_be_permuted():
-    assert replace(pets(), vectors=None).permuted(torch.tensor([1, 0, 2])).vectors is None
+    assert replace(pets(), vectors=None).permuted(order).vectors is None
 
 
 def test_an_empty_label_space_knows_names_only():
     space = empty_label_space(["cat", "dog"], vector_length=3)
     assert space.names == ("cat", "dog")
-    assert space.vectors is not None
     assert space.vectors.shape == (2, 3)
     assert not any(t.any() for t in (space.vectors, space.cooccurrence, space.photos))
     assert empty_label_space(["cat"]).vectors is None
@@ -72,20 +56,14 @@ def test_an_empty_label_space_knows_names_only():
         ({"names": ("cat", "dog", "cat")}, r"expected each label once, got \['cat'\]"),
         (
             {"cooccurrence": torch.zeros(2, 2)},
-            r"co-occurrence counts of the labels, shape \(3, 3\), got shape \(2, 2\)",
+            r"counts of the labels, shape \(3, 3\), got shape \(2, 2\)",
         ),
-        (
-            {"photos": torch.zeros(2)},
-            r"number of photos in which each label is known, shape \(3,\), got shape \(2,\)",
-        ),
-        (
-            {"vectors": torch.zeros(2, 300)},
-            r"word vector for each label, shape \(3, E\), got shape \(2, 300\)",
-        ),
+        ({"photos": torch.zeros(2)}, r"label is known, shape \(3,\), got shape \(2,\)"),
+        ({"vectors": torch.zeros(2, 300)}, r"each label, shape \(3, E\), got shape \(2, 300\)"),
         ({"vectors": torch.zeros(3)}, r"shape \(3, E\), got shape \(3,\)"),
     ],
     ids=["none", "twice", "counts", "photos", "vectors", "flat"],
 )
-def test_what_does_not_fit_the_labels_is_refused(changes: dict[str, object], message: str):
+def test_what_does_not_fit_the_labels_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         replace(pets(), **changes)

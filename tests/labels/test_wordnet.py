@@ -11,21 +11,18 @@ from tagsight.labels.wordnet import installed_wordnet, wordnet_relations
 class Synset:
     """A meaning in a tree; how near two are is how deep their common root lies."""
 
-    def __init__(self, word: str, wider: Synset | None = None) -> None:
-        self.word = word
-        self.wider = wider
+    def __init__(self, word, wider=None):
+        self.word, self.wider = word, wider
 
-    def hypernyms(self) -> list[Synset]:
+    def hypernyms(self):
         return [] if self.wider is None else [self.wider]
 
-    def path(self) -> list[Synset]:
+    def path(self):
         return [self, *(self.wider.path() if self.wider else [])]
 
-    def wup_similarity(self, other: Synset) -> float:
-        shared = [one for one in self.path() if one in other.path()]
-        if not shared:
-            return 0.0
-        return 2 * len(shared[0].path()) / (len(self.path()) + len(other.path()))
+    def wup_similarity(self, other):
+        shared = next(one for one in self.path() if one in other.path())
+        return 2 * len(shared.path()) / (len(self.path()) + len(other.path()))
 
 
 THING = Synset("thing")
@@ -36,7 +33,7 @@ MEANINGS = {one.word: one for one in (THING, ANIMAL, DOG, CAT, TABLE)}
 
 
 class Tree:
-    def synsets(self, lemma: str, pos: str) -> list[Synset]:
+    def synsets(self, lemma, pos):
         assert pos == "n"
         return [MEANINGS[lemma]] if lemma in MEANINGS else []
 

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import torch
-from tiny import drawn, label_space, tiny_system
+from tiny import exact_photos, label_space, tiny_system
 from torch.testing import assert_close
 
 
 def test_logits_are_a_transcription_of_the_steps():
     """h_0 = tanh(F_I(x, w)), T gated updates, p = F_O(h_T, h_0)."""
     system = tiny_system("ml-zsl").double().eval()
-    images = drawn(2)[0].double()
-    recognition = system(images)
+    recognition = system(exact_photos(2)[0])
     words, matrix = system.knowledge()
     deviations, means = torch.std_mean(recognition.embedding, 1, correction=0, keepdim=True)
     normalised = (recognition.embedding - means) / (deviations**2 + 1e-5).sqrt()
@@ -25,23 +24,16 @@ def test_logits_are_a_transcription_of_the_steps():
 
 def test_the_loss_weighs_the_steps_the_later_the_more():
     system = tiny_system("ml-zsl").double()
-    images, targets = drawn(4)
-    images = images.double()
-    embedding = system(images).embedding
-    every = list(system._steps(embedding))
-    steps = system.config.steps
+    images, targets = exact_photos(4)
+    every, steps = list(system._steps(system(images).embedding)), system.config.steps
     assert len(every) == steps
-    expected = sum(
-        system.label_loss(logits, targets) / (steps - step) for step, logits in enumerate(every)
-    )
+    expected = sum(system.label_loss(x, targets) / (steps - step) for step, x in enumerate(every))
     assert_close(system.losses(images, targets)["labels"], expected)
 
 
 def test_a_new_label_with_the_word_of_an_old_one_is_scored_by_the_same_word():
-    system = tiny_system("ml-zsl").eval()
     space = label_space()
-    assert space.vectors is not None
-    twin = system.with_labels(space.extended(["crimson"], space.vectors[:1]))
-    assert twin(drawn(3)[0]).logits.shape == (3, 6)
+    twin = tiny_system("ml-zsl").with_labels(space.extended(["crimson"], space.vectors[:1])).eval()
+    assert twin(exact_photos(3)[0].float()).logits.shape == (3, 6)
     words, _ = twin.knowledge()
     assert_close(words[5], words[0])

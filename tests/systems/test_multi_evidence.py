@@ -4,14 +4,12 @@ import math
 
 import pytest
 import torch
-from tiny import drawn, label_space, tiny_system
-from torch import Tensor
+from tiny import drawn, exact_photos, label_space, tiny_system
 from torch.testing import assert_close
 from torchvision.ops import box_iou
 
 from tagsight.nn.regions import lattice_boxes
 from tagsight.systems.multi_evidence import (
-    MultiEvidence,
     agreeing,
     box_loss,
     box_shares,
@@ -25,20 +23,15 @@ from tagsight.systems.multi_evidence import (
 )
 
 LABELS = len(label_space())
+FOUR = lattice_boxes(2)
+"""Of halves: 9 boxes, from a quarter of the photo to all of it."""
 
 
-def exact(**settings: object) -> MultiEvidence:
-    system = tiny_system("multi-evidence", **settings).double()
-    assert isinstance(system, MultiEvidence)
-    return system
+def exact(**settings):
+    return tiny_system("multi-evidence", **settings).double()
 
 
-def photos(count: int) -> tuple[Tensor, Tensor]:
-    images, targets = drawn(count)
-    return images.double(), targets
-
-
-def values(*shape: int) -> Tensor:
+def values(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape))).double()
 
 
@@ -56,14 +49,11 @@ def test_what_boxes_add_to_scores_against_a_loop():
                 assert shares[photo, box, label].item() == pytest.approx(name * choice)
 
 
-def test_scores_of_boxes_stay_below_1():
-    shares = box_shares(20 * values(3, 50, 4), 20 * values(3, 50, 4).flip(1))
-    scores = shares.logsumexp(1).exp()
-    assert scores.max() <= 1
-    assert log_odds(shares.logsumexp(1)).isfinite().all()
-
-
-def test_log_odds_of_scores_and_of_1():
+def test_scores_of_boxes_stay_below_1_and_log_odds_finite():
+    named = 20 * values(3, 50, 4)
+    scores = box_shares(named, named.flip(1)).logsumexp(1)
+    assert scores.max() <= 0
+    assert log_odds(scores).isfinite().all()
     scores = torch.tensor([1e-9, 0.2, 0.5, 0.999]).double()
     assert_close(log_odds(scores.log()), scores.logit())
     assert log_odds(torch.zeros(1).double()).item() == pytest.approx(math.log(1e6))
@@ -77,15 +67,15 @@ def test_logits_of_a_mean_are_those_of_the_mean_of_sigmoids():
     assert_close(mean_of_scores([far, far]), far)
 
 
-def test_logits_are_the_mean_of_three_streams_in_loops():
+def test_logits_are_the_mean_of_three_streams_in_loops_and_above_every_cell():
     system = exact().eval()
-    images = photos(2)[0]
+    images, _ = exact_photos(6)
     grid = system.backbone(images)
     height, width = grid.shape[-2:]
-    logits = system(images).logits
+    logits, maps, _ = system(images)
+    assert (maps.amax((-2, -1)) <= logits + 1e-9).all()
     for photo in range(2):
         cells = grid[photo].flatten(1).T
-        heat = cells @ system.classifier.weight.T + system.classifier.bias
         own = cells @ system.cell_classifier.weight.T + system.cell_classifier.bias
         whole = cells.amax(0) @ system.classifier.weight.T + system.classifier.bias
         named, chosen = [], []
@@ -101,13 +91,6 @@ def test_logits_are_the_mean_of_three_streams_in_loops():
         boxes = (names * torch.stack(chosen).softmax(0)).sum(0)
         expected = (whole.sigmoid() + boxes + own.amax(0).sigmoid()) / 3
         assert_close(logits[photo].sigmoid(), expected)
-        assert heat.shape == (height * width, LABELS)
-
-
-def test_no_cell_is_above_the_logit():
-    system = exact().eval()
-    logits, maps, _ = system(photos(6)[0])
-    assert (maps.amax((-2, -1)) <= logits + 1e-9).all()
 
 
 def test_boxes_cover_cells_by_hand():
@@ -120,13 +103,8 @@ def test_boxes_cover_cells_by_hand():
 
 def test_hot_cells_reach_half_way_from_lowest_to_highest():
     heat = torch.tensor([[-4.0, -2.0, -1.9], [0.0, -3.0, -2.5]])[None, None]
-    expected = [[False, True, True], [True, False, False]]
-    assert hot_cells(heat)[0, 0].tolist() == expected
+    assert hot_cells(heat)[0, 0].tolist() == [[False, True, True], [True, False, False]]
     assert torch.equal(hot_cells(3 * heat + 7), hot_cells(heat))
-
-
-FOUR = lattice_boxes(2)
-"""Of halves: 9 boxes, from a quarter of the photo to all of it."""
 
 
 def test_agreement_against_a_loop():
@@ -146,18 +124,18 @@ def test_agreement_against_a_loop():
             assert torch.equal(agreed[photo, label], near[best[0]] & near[best[1]])
 
 
-def test_candidates_as_typical_as_their_median_are_kept():
-    nearness = torch.tensor([0.9, 0.1, 0.5, 0.7, 0.3])
-    candidates = torch.tensor([True, True, True, False, True])
-    kept = typical(nearness.view(1, 1, 5), candidates.view(1, 1, 5))
-    # Of 0.9, 0.1, 0.5 and 0.3 the lower median is 0.3.
-    assert kept.flatten().tolist() == [True, False, True, False, True]
-
-
-def test_of_no_candidates_none_is_kept_and_of_one_that_one():
-    nearness = torch.tensor([[0.2, 0.1], [0.4, 0.6]])[None]
-    candidates = torch.tensor([[False, False], [True, False]])[None]
-    assert typical(nearness, candidates)[0].tolist() == [[False, False], [True, False]]
+@pytest.mark.parametrize(
+    ("nearness", "candidates", "kept"),
+    [
+        # Of 0.9, 0.1, 0.5 and 0.3 the lower median is 0.3.
+        ([0.9, 0.1, 0.5, 0.7, 0.3], [1, 1, 1, 0, 1], [1, 0, 1, 0, 1]),
+        ([0.2, 0.1], [0, 0], [0, 0]),
+        ([0.4, 0.6], [1, 0], [1, 0]),
+    ],
+)
+def test_candidates_as_typical_as_their_median_are_kept(nearness, candidates, kept):
+    found = typical(torch.tensor([[nearness]]), torch.tensor([[candidates]]).bool())
+    assert found.int().tolist() == [[kept]]
 
 
 def test_cells_are_within_boxes_that_cover_more_than_half_of_them():
@@ -200,7 +178,7 @@ def test_the_loss_of_cells_by_hand():
 
 
 def test_evidence_is_of_present_labels_only():
-    system, (images, targets) = exact(agreement=0.2), photos(8)
+    system, (images, targets) = exact(agreement=0.2), exact_photos(8)
     targets[:, 1] = -1
     streams = system._streams(images)
     kept = system._evidence(streams, hot_cells(streams.heat), targets)
@@ -210,29 +188,22 @@ def test_evidence_is_of_present_labels_only():
 
 
 def test_evidence_is_found_and_trained_on_from_its_time_on():
-    system, (images, targets) = exact(evidence_from=0.5), photos(4)
+    system, (images, targets) = exact(evidence_from=0.5), exact_photos(4)
     early, late = (system.losses(images, targets, progress) for progress in (0.49, 0.5))
-    assert list(early) == ["labels"]
-    assert list(late) == ["labels", "boxes", "cells"]
-    sum(early.values()).backward()
+    assert [list(early), list(late)] == [["labels"], ["labels", "boxes", "cells"]]
+    streams = [system.label_loss(x, targets) for x in system._streams(images).logits()]
+    assert_close(late["labels"], torch.stack(streams).mean())
+    assert_close(early["labels"], torch.stack(streams[:2]).mean())
+    early["labels"].backward()
     untaught = [name for name, p in system.named_parameters() if p.grad is None]
     assert untaught == ["cell_classifier.weight", "cell_classifier.bias"]
-    sum(late.values()).backward()
-    assert all(p.grad is not None for p in system.parameters())
 
 
-def test_the_label_loss_is_the_mean_of_the_streams():
-    system, (images, targets) = exact(), photos(4)
-    streams = [system.label_loss(x, targets) for x in system._streams(images).logits()]
-    assert_close(system.losses(images, targets, 1.0)["labels"], torch.stack(streams).mean())
-    early = system.losses(images, targets, 0.0)["labels"]
-    assert_close(early, torch.stack(streams[:2]).mean())
-
-
-def test_the_box_loss_moves_the_boxes_and_the_cell_loss_the_cells():
-    system, (images, targets) = exact(agreement=0.2), photos(6)
-    for term, name in (("boxes", "naming.weight"), ("cells", "cell_classifier.weight")):
-        system.zero_grad()
-        system.losses(images, targets)[term].backward()
-        assert system.get_parameter(name).grad.any()
-        assert system.get_parameter("classifier.weight").grad is None
+@pytest.mark.parametrize(
+    ("term", "moved"), [("boxes", "naming.weight"), ("cells", "cell_classifier.weight")]
+)
+def test_the_box_loss_moves_the_boxes_and_the_cell_loss_the_cells(term, moved):
+    system = tiny_system("multi-evidence", agreement=0.2)
+    system.losses(*drawn(6))[term].backward()
+    assert system.get_parameter(moved).grad.any()
+    assert system.get_parameter("classifier.weight").grad is None

@@ -29,14 +29,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def example() -> str:
-    """The system of the how-to."""
-    page = (ROOT / "docs" / "how-to" / "add-a-system.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return block
-
-
-def written_wheel(folder: Path, module: str) -> Path:
+def written_wheel(folder, module):
     """A package with one system and its entry point, as its author would publish it."""
     facts = "directions-1.0.dist-info"
     files = {
@@ -45,29 +38,30 @@ def written_wheel(folder: Path, module: str) -> Path:
         f"{facts}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{facts}/entry_points.txt": "[tagsight.systems]\ndirection = directions:Direction\n",
     }
-    record = "".join(f"{name},,\n" for name in (*files, f"{facts}/RECORD"))
-    folder.mkdir(exist_ok=True)
-    with ZipFile(folder / "directions-1.0-py3-none-any.whl", "w") as wheel:
-        for name, text in {**files, f"{facts}/RECORD": record}.items():
+    record = f"{facts}/RECORD"
+    files[record] = "".join(f"{name},,\n" for name in (*files, record))
+    path = folder / "directions-1.0-py3-none-any.whl"
+    with ZipFile(path, "w") as wheel:
+        for name, text in files.items():
             wheel.writestr(name, text)
-    return Path(wheel.filename or "")
+    return path
 
 
 class Environment:
     """A virtual environment that has what this one has, tagsight included."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder):
         venv.create(folder)
         self.python = folder / "bin" / "python"
         (site,) = folder.glob("lib/python*/site-packages")
         here = [sysconfig.get_path("purelib"), str(Path(tagsight.__file__).parents[1])]
         (site / "here.pth").write_text("\n".join(here) + "\n")
 
-    def pip(self, *arguments: str) -> None:
+    def pip(self, *arguments):
         command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]
         subprocess.run(command, check=True, capture_output=True)
 
-    def tagsight(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    def tagsight(self, *arguments, cwd):
         command = [str(self.python), "-c", RUN, str(ROOT / "tests"), *arguments]
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
@@ -75,7 +69,9 @@ class Environment:
 @pytest.mark.slow
 def test_it_is_listed_trained_tagged_and_exported_and_missed_by_name(tmp_path):
     environment = Environment(tmp_path / "environment")
-    environment.pip("install", "--no-index", str(written_wheel(tmp_path / "dist", example())))
+    page = (ROOT / "docs" / "how-to" / "add-a-system.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    environment.pip("install", "--no-index", str(written_wheel(tmp_path, example)))
     labels = write_collection(tmp_path / "photos", names=NAMES)
     photo = str(tmp_path / "photos" / "000.png")
     train = ("train", str(labels), "--recipe", "direction-cpu", "--out", "run", *TINY_OPTIONS)
@@ -97,7 +93,7 @@ def test_it_is_listed_trained_tagged_and_exported_and_missed_by_name(tmp_path):
 
 
 def test_an_entry_point_that_is_no_system_is_refused_by_its_name(tmp_path, monkeypatch):
-    with ZipFile(written_wheel(tmp_path / "dist", "Direction = 3")) as wheel:
+    with ZipFile(written_wheel(tmp_path, "Direction = 3")) as wheel:
         wheel.extractall(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
     catalogue._plug_ins.cache_clear()

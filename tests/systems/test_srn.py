@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import drawn, tiny_system
-from torch import nn
+from tiny import drawn, exact_photos, tiny_system
 from torch.testing import assert_close
 
 from tagsight.config import BackboneConfig
@@ -13,8 +12,7 @@ from tagsight.nn.class_activation import class_maps
 from tagsight.systems.gradcam import grad_cam
 from tagsight.systems.srn import Attended, Regularisation, SRNConfig
 
-STAGES = ["main", "attention", "regularisation", "together"]
-TRAINED = {
+STAGES = {
     "main": {"backbone", "classifier"},
     "attention": {"attend", "confidence"},
     "regularisation": {"regularise"},
@@ -22,15 +20,15 @@ TRAINED = {
 }
 
 
-def array(parameter: nn.Parameter) -> np.ndarray:
+def array(parameter):
     return parameter.detach().numpy()
 
 
-def rectified(numbers: np.ndarray) -> np.ndarray:
+def rectified(numbers):
     return np.maximum(numbers, 0)
 
 
-def shared(maps: np.ndarray) -> np.ndarray:
+def shared(maps):
     """Softmax over the cells of each label's map."""
     shares = np.exp(maps - maps.max((-2, -1), keepdims=True))
     return shares / shares.sum((-2, -1), keepdims=True)
@@ -38,7 +36,7 @@ def shared(maps: np.ndarray) -> np.ndarray:
 
 def test_logits_and_maps_are_a_transcription_in_numpy():
     system = tiny_system("srn").double().eval()
-    images = drawn(3)[0].double()
+    images, _ = exact_photos(3)
     features = system.backbone(images).detach()
     x = features.numpy()
     first, third = system.attend[0], system.attend[4]
@@ -66,54 +64,38 @@ def test_logits_and_maps_are_a_transcription_in_numpy():
     assert_close(answer.embedding, features.mean((-2, -1)))
 
 
-def test_a_map_averages_to_the_logit_of_its_attention():
-    generator = torch.Generator().manual_seed(3)
-    scores, confidence = torch.randn(2, 3, 5, 4, 6, generator=generator, dtype=torch.double)
-    attention = scores.flatten(2).softmax(-1).view_as(scores)
-    attended = Attended(attention, confidence)
-    assert_close(attended.maps.mean((-2, -1)), attended.logits)
-
-
 def test_attention_of_another_grid_is_resized_and_keeps_its_scale():
     net = Regularisation(SRNConfig(channels=8, grid=4), labels=3)
     even = [Attended(torch.full((1, 3, n, n), 1 / n**2), torch.zeros(1, 3, n, n)) for n in (4, 6)]
     assert_close(net(even[0]), net(even[1]))
 
 
-def test_a_quarter_of_the_training_is_for_each_stage():
-    system = tiny_system("srn")
-    found = [system.stage(progress) for progress in (0, 0.24, 0.25, 0.5, 0.75, 1)]
-    assert found == ["main", "main", "attention", "regularisation", "together", "together"]
-
-
-def test_what_rests_in_a_stage_gets_no_gradient():
-    for place, stage in enumerate(STAGES):
-        system = tiny_system("srn")
-        terms = system.losses(*drawn(4), progress=place / 4)
-        torch.stack(list(terms.values())).sum().backward()
-        got = {name.split(".")[0] for name, p in system.named_parameters() if p.grad is not None}
-        assert got == TRAINED[stage]
-
-
-def test_each_stage_has_a_loss_of_its_own():
-    system = tiny_system("srn").eval()
+@pytest.mark.parametrize("stage", STAGES)
+def test_each_stage_has_a_loss_of_its_own_and_what_rests_gets_no_gradient(stage):
+    system, progress = tiny_system("srn").eval(), list(STAGES).index(stage) / 4
     images, targets = drawn(4)
     middle, last = system.backbone.grids(images)
     attended = system._attended(middle)
+    assert_close(attended.maps.mean((-2, -1)), attended.logits)
     by_hand = {
         "main": {"labels": system.classifier(last.mean((-2, -1)))},
         "attention": {"labels": attended.logits},
         "regularisation": {"labels": system.regularise(attended)},
         "together": {"labels": system(images).logits, "attention": attended.logits},
     }
-    for i, stage in enumerate(STAGES):
-        expected = {k: system.label_loss(logits, targets) for k, logits in by_hand[stage].items()}
-        assert_close(system.losses(images, targets, progress=i / 4), expected)
+    expected = {k: system.label_loss(logits, targets) for k, logits in by_hand[stage].items()}
+    terms = system.losses(images, targets, progress)
+    assert_close(terms, expected)
+    sum(terms.values()).backward()
+    got = {name.split(".")[0] for name, p in system.named_parameters() if p.grad is not None}
+    assert got == STAGES[stage]
 
 
-def test_stages_can_be_left_out():
-    system = tiny_system("srn", attention_from=0, regularisation_from=0, together_from=0)
-    assert system.stage(0.0) == "together"
+def test_a_quarter_of_the_training_is_for_each_stage_unless_some_are_left_out():
+    found = [tiny_system("srn").stage(progress) for progress in (0, 0.24, 0.25, 0.5, 0.75, 1)]
+    assert found == ["main", "main", "attention", "regularisation", "together", "together"]
+    short = tiny_system("srn", attention_from=0, regularisation_from=0, together_from=0)
+    assert short.stage(0.0) == "together"
     with pytest.raises(ValueError, match=r"fractions in ascending order, got \(0\.5, 0\.4, 0\.9\)"):
         SRNConfig(attention_from=0.5, regularisation_from=0.4, together_from=0.9)
 

@@ -16,33 +16,26 @@ from tagsight.systems.warp import WARPConfig
 from tagsight.training.run import train_run
 
 
-def test_it_is_the_linear_baseline_with_another_loss():
-    system, baseline = tiny_system("warp"), tiny_system("resnet")
+@pytest.mark.parametrize(
+    ("settings", "renamed"),
+    [
+        ({}, {}),
+        ({"ranking": "hinge"}, {}),
+        ({"ranking": "softmax"}, {}),
+        ({"ranking": "sampled", "trials": 2}, {}),
+        ({"violators": "mean"}, {}),
+        ({"label_reduction": "mean"}, {"reduction": "mean"}),
+    ],
+)
+def test_it_is_the_linear_baseline_with_the_ranking_loss_of_its_settings(settings, renamed):
+    system, baseline = tiny_system("warp", **settings), tiny_system("resnet")
     system.load_state_dict(baseline.state_dict())
     images, targets = drawn(4)
     assert_close(system(images), baseline(images))
-    logits = system(images).logits
-    assert_close(system.losses(images, targets), {"labels": ranking_loss(logits, targets)})
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"ranking": "hinge"},
-        {"ranking": "softmax"},
-        {"ranking": "sampled", "trials": 2},
-        {"violators": "mean"},
-        {"label_reduction": "mean"},
-    ],
-)
-def test_its_settings_choose_the_loss(settings: dict[str, object]):
-    system = tiny_system("warp", **settings)
-    images, targets = drawn(4)
-    renamed = {"reduction" if k == "label_reduction" else k: v for k, v in settings.items()}
     torch.manual_seed(0)
-    expected = ranking_loss(system(images).logits, targets, **renamed)
+    expected = ranking_loss(baseline(images).logits, targets, **(renamed or settings))
     torch.manual_seed(0)
-    assert_close(system.losses(images, targets)["labels"], expected)
+    assert_close(system.losses(images, targets), {"labels": expected})
 
 
 def test_exact_ranks_are_the_default_and_need_no_random_numbers():
@@ -57,7 +50,7 @@ def test_exact_ranks_are_the_default_and_need_no_random_numbers():
     ("setting", "value"),
     [("loss", "asymmetric"), ("label_weights", "vac"), ("label_smoothing", 0.1)],
 )
-def test_settings_of_losses_that_it_has_not_are_refused(setting: str, value: object):
+def test_settings_of_losses_that_it_has_not_are_refused(setting, value):
     with pytest.raises(ValueError, match=f"{setting}: expected the default for WARP"):
         WARPConfig.model_validate({setting: value})
 
