@@ -180,16 +180,6 @@ def test_a_name_always_has_the_same_direction():
     assert direction == pytest.approx([0.061915075, -0.272782133, -0.960081471], abs=1e-8)
 
 
-@pytest.mark.parametrize("task", ["coco", "nuswide"])
-def test_released_vectors_are_found_under_their_own_names(shared_data, task):
-    path = shared_data / "label-graphs" / f"{task}_glove300.npz"
-    with np.load(path, allow_pickle=False) as stored:
-        names, vectors = stored["names"].tolist(), stored["vectors"]
-    found = from_file(path, *names)
-    assert_close(found.vectors, torch.from_numpy(vectors))
-    assert found.notes == ()
-
-
 def test_names_of_voc_are_found_among_those_of_coco(shared_data):
     folder = shared_data / "label-graphs"
     with np.load(folder / "voc_glove300.npz", allow_pickle=False) as stored:

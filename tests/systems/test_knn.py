@@ -145,19 +145,6 @@ def test_a_new_system_knows_how_often_labels_are(weighting, metric):
     assert not recognition.maps.any()
 
 
-def test_what_is_unknown_of_a_neighbour_gives_no_vote():
-    system, (embeddings, targets), photo = knn(weighting="uniform"), training(), photos_of(1)
-    near, odds = neighbours(photo[0], embeddings, 5, "cosine"), []
-    for known in ([1, -1, 0, 1, -1], [1, 0, 1, -1, -1]):
-        targets[near] = torch.tensor(known)[:, None]
-        system.remember(embeddings, targets)
-        system.means.zero_()
-        odds.append(system.recall(photo))
-    q = system.prior.sigmoid()
-    assert_close(odds[0], ((2 + q) / (1 + 1 - q)).log()[None], rtol=1e-5, atol=1e-6)
-    assert_close(odds[0], odds[1])
-
-
 def test_equal_votes_are_decided_by_the_means_and_no_vote_is_turned_over():
     system = knn(weighting="uniform", k=5, sigma=1e-3)  # means that say all they can
     embeddings, targets = training()
@@ -222,6 +209,7 @@ def test_maps_and_logits_are_finite_where_all_photos_say_the_same(target):
     images, targets = drawn(16)
     system.remember(system.describe(images), torch.full_like(targets, target))
     assert all(part.isfinite().all() for part in system(images))
+    assert not any(module.training for module in system.train().backbone.modules())
 
 
 def test_k_is_the_best_candidate_on_the_validation_photos_and_the_smaller_of_equals():
@@ -245,13 +233,6 @@ def test_few_photos_all_vote(count):
     system.choose(*training(6, seed=3))
     assert system.k == 50
     assert system.recall(photos_of(3)).isfinite().all()
-
-
-def test_the_backbone_is_never_trained():
-    system = tiny_system("knn").train()
-    assert system.training
-    assert not any(module.training for module in system.backbone.modules())
-    assert not any(parameter.requires_grad for parameter in system.parameters())
 
 
 @every_metric
@@ -310,12 +291,3 @@ def test_an_interrupted_run_begins_anew(collection, tmp_path):
     train_run(collection, recipe, tmp_path / "whole", RUNTIME, log=Diary())
     one, other = (tmp_path / run / "model" / "model.safetensors" for run in ("run", "whole"))
     assert one.read_bytes() == other.read_bytes()
-
-
-def test_photos_are_remembered_as_a_finetuned_backbone_sees_them(collection, tmp_path):
-    tuned = train_run(collection, tiny_recipe("resnet"), tmp_path / "1", RUNTIME, log=Diary())
-    recipe, diary, start = tiny_recipe("knn"), Diary(), Start(init=tuned.model)
-    outcome = train_run(collection, recipe, tmp_path / "2", RUNTIME, log=diary, start=start)
-    assert "the backbone starts from a model of resnet" in diary.notes
-    first, then = (load_model(one.model).system.backbone for one in (tuned, outcome))
-    assert_close(then.state_dict(), first.state_dict())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import torch
-from tiny import exact_photos, label_space, tiny_system
+from tiny import exact_photos, tiny_system
 from torch.testing import assert_close
 
 
@@ -29,11 +29,3 @@ def test_the_loss_weighs_the_steps_the_later_the_more():
     assert len(every) == steps
     expected = sum(system.label_loss(x, targets) / (steps - step) for step, x in enumerate(every))
     assert_close(system.losses(images, targets)["labels"], expected)
-
-
-def test_a_new_label_with_the_word_of_an_old_one_is_scored_by_the_same_word():
-    space = label_space()
-    twin = tiny_system("ml-zsl").with_labels(space.extended(["crimson"], space.vectors[:1])).eval()
-    assert twin(exact_photos(3)[0].float()).logits.shape == (3, 6)
-    words, _ = twin.knowledge()
-    assert_close(words[5], words[0])

@@ -9,18 +9,7 @@ from torch.testing import assert_close
 from torchvision.ops import box_iou
 
 from tagsight.nn.regions import lattice_boxes
-from tagsight.systems.multi_evidence import (
-    agreeing,
-    box_loss,
-    box_shares,
-    cell_loss,
-    covered_by_boxes,
-    hot_cells,
-    log_odds,
-    mean_of_scores,
-    typical,
-    within,
-)
+from tagsight.systems import multi_evidence as me
 
 LABELS = len(label_space())
 FOUR = lattice_boxes(2)
@@ -35,36 +24,22 @@ def values(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape))).double()
 
 
-def test_what_boxes_add_to_scores_against_a_loop():
-    """Softmax over labels and nothing, times softmax over boxes."""
-    named, chosen = values(2, 6, 3), values(2, 6, 3).flip(0)
-    shares = box_shares(named, chosen).exp()
-    for photo in range(2):
-        for box in range(6):
-            for label in range(3):
-                labels = 1 + sum(math.exp(x) for x in named[photo, box].tolist())
-                boxes = sum(math.exp(x) for x in chosen[photo, :, label].tolist())
-                name = math.exp(named[photo, box, label]) / labels
-                choice = math.exp(chosen[photo, box, label]) / boxes
-                assert shares[photo, box, label].item() == pytest.approx(name * choice)
-
-
 def test_scores_of_boxes_stay_below_1_and_log_odds_finite():
     named = 20 * values(3, 50, 4)
-    scores = box_shares(named, named.flip(1)).logsumexp(1)
+    scores = me.box_shares(named, named.flip(1)).logsumexp(1)
     assert scores.max() <= 0
-    assert log_odds(scores).isfinite().all()
+    assert me.log_odds(scores).isfinite().all()
     scores = torch.tensor([1e-9, 0.2, 0.5, 0.999]).double()
-    assert_close(log_odds(scores.log()), scores.logit())
-    assert log_odds(torch.zeros(1).double()).item() == pytest.approx(math.log(1e6))
+    assert_close(me.log_odds(scores.log()), scores.logit())
+    assert me.log_odds(torch.zeros(1).double()).item() == pytest.approx(math.log(1e6))
 
 
 def test_logits_of_a_mean_are_those_of_the_mean_of_sigmoids():
     logits = [values(4, 3), 3 * values(4, 3), values(4, 3) - 2]
     expected = (sum(x.sigmoid() for x in logits) / 3).logit()
-    assert_close(mean_of_scores(logits), expected)
+    assert_close(me.mean_of_scores(logits), expected)
     far = torch.tensor([-200.0, 200.0])
-    assert_close(mean_of_scores([far, far]), far)
+    assert_close(me.mean_of_scores([far, far]), far)
 
 
 def test_logits_are_the_mean_of_three_streams_in_loops_and_above_every_cell():
@@ -98,19 +73,19 @@ def test_boxes_cover_cells_by_hand():
     boxes = torch.tensor([[0.0, 0, 0.5, 1], [0, 0, 1, 1]])
     scores = torch.tensor([0.4, 0.2]).view(1, 2, 1)
     expected = torch.tensor([0.6, 0.2]).view(1, 1, 1, 2)
-    assert_close(covered_by_boxes(scores, boxes, (1, 2)), expected)
+    assert_close(me.covered_by_boxes(scores, boxes, (1, 2)), expected)
 
 
 def test_hot_cells_reach_half_way_from_lowest_to_highest():
     heat = torch.tensor([[-4.0, -2.0, -1.9], [0.0, -3.0, -2.5]])[None, None]
-    assert hot_cells(heat)[0, 0].tolist() == [[False, True, True], [True, False, False]]
-    assert torch.equal(hot_cells(3 * heat + 7), hot_cells(heat))
+    assert me.hot_cells(heat)[0, 0].tolist() == [[False, True, True], [True, False, False]]
+    assert torch.equal(me.hot_cells(3 * heat + 7), me.hot_cells(heat))
 
 
 def test_agreement_against_a_loop():
     shares, heat = values(3, 9, 4), values(3, 4, 4, 4)
-    hot = hot_cells(heat)
-    agreed = agreeing(shares, hot, FOUR, 0.4)
+    hot = me.hot_cells(heat)
+    agreed = me.agreeing(shares, hot, FOUR, 0.4)
     near = box_iou(FOUR, FOUR) > 0.4
     for photo in range(3):
         for label in range(4):
@@ -134,14 +109,14 @@ def test_agreement_against_a_loop():
     ],
 )
 def test_candidates_as_typical_as_their_median_are_kept(nearness, candidates, kept):
-    found = typical(torch.tensor([[nearness]]), torch.tensor([[candidates]]).bool())
+    found = me.typical(torch.tensor([[nearness]]), torch.tensor([[candidates]]).bool())
     assert found.int().tolist() == [[kept]]
 
 
 def test_cells_are_within_boxes_that_cover_more_than_half_of_them():
     boxes = torch.tensor([[0.0, 0, 0.6, 1], [0, 0, 1, 0.25]])
     kept = torch.tensor([[[True, False], [False, True], [False, False]]])
-    found = within(kept, boxes, (2, 2))[0].tolist()
+    found = me.within(kept, boxes, (2, 2))[0].tolist()
     nowhere = [[False, False], [False, False]]
     assert found == [[[True, False], [True, False]], nowhere, nowhere]
 
@@ -152,8 +127,8 @@ def test_the_loss_of_boxes_by_hand():
     kept = torch.tensor([[[True, False], [True, True]]])  # label by box
     targets = torch.tensor([[1, 1]])
     expected = -(math.log(3 / 5) + math.log(1 / 5) + math.log(2 / 4)) / 3
-    assert box_loss(named, kept, targets).item() == pytest.approx(expected)
-    both = box_loss(named.repeat(2, 1, 1), torch.cat([kept, ~kept & kept]), targets.repeat(2, 1))
+    assert me.box_loss(named, kept, targets).item() == pytest.approx(expected)
+    both = me.box_loss(named.repeat(2, 1, 1), torch.cat([kept, ~kept & kept]), targets.repeat(2, 1))
     assert both.item() == pytest.approx(expected / 2)
 
 
@@ -161,7 +136,7 @@ def test_no_box_is_taught_that_it_does_not_show_an_unknown_label():
     named = values(1, 2, 3).requires_grad_()
     kept = torch.zeros(1, 3, 2, dtype=torch.bool)
     kept[0, 0, 1] = True
-    box_loss(named, kept, torch.tensor([[1, -1, 0]])).backward()
+    me.box_loss(named, kept, torch.tensor([[1, -1, 0]])).backward()
     assert (named.grad[..., 1] == 0).all()
     assert (named.grad[0, 1, [0, 2]] != 0).all()
 
@@ -172,8 +147,8 @@ def test_the_loss_of_cells_by_hand():
     targets = torch.tensor([[1, 0, -1]])
     present = math.log(1 + math.exp(-2))  # of one cell; the other has no part
     absent = (math.log(1 + math.exp(1)) + math.log(1 + math.exp(-1))) / 2
-    assert cell_loss(cells, shown, targets).item() == pytest.approx(present + absent)
-    mean = cell_loss(cells, shown, targets, "mean").item()
+    assert me.cell_loss(cells, shown, targets).item() == pytest.approx(present + absent)
+    mean = me.cell_loss(cells, shown, targets, "mean").item()
     assert mean == pytest.approx((present + absent) / 2)  # of the two labels that are known
 
 
@@ -181,7 +156,7 @@ def test_evidence_is_of_present_labels_only():
     system, (images, targets) = exact(agreement=0.2), exact_photos(8)
     targets[:, 1] = -1
     streams = system._streams(images)
-    kept = system._evidence(streams, hot_cells(streams.heat), targets)
+    kept = system._evidence(streams, me.hot_cells(streams.heat), targets)
     assert kept.shape == (8, LABELS, 100)
     assert not kept[targets != 1].any()
     assert kept.any()

@@ -6,18 +6,10 @@ from itertools import product
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import drawn, exact_photos, loss_left, tiny_system
+from tiny import drawn, exact_photos, tiny_system
 from torch.testing import assert_close
 
-from tagsight.systems.rnn_attention import (
-    LocationConfig,
-    anchors,
-    boxes_of,
-    location_loss,
-    region_maps,
-    sampled,
-    share_loss,
-)
+from tagsight.systems import rnn_attention as rnn
 
 
 def wandering(**settings):
@@ -46,7 +38,7 @@ def bilinear(grid, x, y):
 def test_a_region_is_sampled_point_by_point():
     features = values(2, 3, 4, 6)
     transforms = torch.tensor([[0.5, 0.25, 0.3, -0.4], [1.3, -0.6, -0.5, 0.1]]).double()
-    region = sampled(features, transforms, 4)
+    region = rnn.sampled(features, transforms, 4)
     for photo, (sx, sy, tx, ty) in enumerate(transforms.tolist()):
         for i, j in product(range(4), range(4)):
             x, y = sx * ((2 * j + 1) / 4 - 1) + tx, sy * ((2 * i + 1) / 4 - 1) + ty
@@ -64,33 +56,7 @@ def test_a_region_is_sampled_point_by_point():
     ],
 )
 def test_boxes_of_transforms_by_hand(transform, box):
-    assert boxes_of(torch.tensor([transform])).tolist() == [pytest.approx(box)]
-
-
-def test_a_box_is_where_its_region_was_sampled():
-    """Of a grid that holds its own places, the points of a region lie around the box's centre."""
-    across = torch.linspace(0.05, 0.95, 10).expand(10, 10)
-    features = torch.stack([across, across.T])[None].double()
-    transforms = torch.tensor([[0.4, 0.3, 0.2, -0.1]]).double()
-    left, top, right, bottom = boxes_of(transforms)[0].tolist()
-    means = sampled(features, transforms, 10).mean((2, 3))[0]
-    assert_close(means, torch.tensor([(left + right) / 2, (top + bottom) / 2]).double())
-
-
-def test_anchors_are_the_centre_and_the_middle_of_each_quadrant():
-    expected = [[0, 0], [0.5, 0.5], [-0.5, 0.5], [-0.5, -0.5], [0.5, -0.5]]
-    assert_close(anchors(5), torch.tensor(expected), atol=1e-6, rtol=0)
-    assert anchors(1).tolist() == [[0, 0]]
-
-
-def test_what_places_cost_by_hand():
-    config = LocationConfig(anchor_weight=0.01, positive_weight=0.1)
-    transforms = torch.tensor([[[0.7, 0.4, 0.0, 0.0], [-0.6, 0.05, 0.1, 0.5]]])
-    middle = torch.tensor([[0.0, 0.0], [0.5, 0.5]])
-    # Scales above 0.5: 0.2 and 0.1; centre of the second 0.4 astray; scales below 0.1: 0.7, 0.05.
-    large, astray, small = 0.2**2 + 0.1**2, 0.4**2 / 2, 0.7 + 0.05
-    expected = large + 0.01 * astray + 0.1 * small
-    assert location_loss(transforms, middle, config).item() == pytest.approx(expected)
+    assert rnn.boxes_of(torch.tensor([transform])).tolist() == [pytest.approx(box)]
 
 
 @pytest.mark.parametrize(("how", "drawn_to"), [("offset", False), ("penalty", True)])
@@ -105,17 +71,8 @@ def test_an_offset_puts_regions_on_their_anchors_before_training():
     system = tiny_system("rnn-attention", anchors="offset", first_scale=0.25, translation="free")
     boxes = system.regions(drawn(2)[0])
     centres = (boxes[..., :2] + boxes[..., 2:]) - 1
-    assert_close(centres, anchors(5).expand(2, 5, 2))
+    assert_close(centres, rnn.anchors(5).expand(2, 5, 2))
     assert_close(boxes[..., 2:] - boxes[..., :2], torch.full((2, 5, 2), 0.25))
-
-
-def test_regions_are_boxes_on_the_photo_and_differ_from_photo_to_photo():
-    boxes = wandering().regions(exact_photos(4)[0])
-    assert boxes.shape == (4, 5, 4)
-    assert boxes.min() >= 0
-    assert boxes.max() <= 1
-    assert (boxes[..., 2:] >= boxes[..., :2]).all()
-    assert (boxes.std(0) > 0.01).any()
 
 
 def test_a_logit_is_the_highest_score_of_any_region_after_the_first_look():
@@ -126,7 +83,7 @@ def test_a_logit_is_the_highest_score_of_any_region_after_the_first_look():
     grid = F.relu(torch.einsum("bdhw,cd->bchw", features, weight) + bias[:, None, None])
     transform, state, scores = system.whole.expand(3, 4), None, []
     for _ in range(6):
-        region = F.max_pool2d(sampled(grid, transform, 6), 2)
+        region = F.max_pool2d(rnn.sampled(grid, transform, 6), 2)
         state = system.memory(F.relu(system.description(region.flatten(1))), state)
         thought = F.relu(system.thought(state[0]))
         scores.append(system.classifier(thought))
@@ -142,13 +99,13 @@ def test_a_map_is_spread_over_the_regions_by_hand():
     boxes = torch.tensor([[0.0, 0, 0.5, 1], [0.75, 0, 1, 1], [0, 0, 1, 1]])[None]
     left, right = 1 + 2 * 2 / 1.25, 1 + 2 * 1 / 1.25
     expected = torch.tensor([left, left, 1, right]).view(1, 1, 1, 4)
-    assert_close(region_maps(scores, boxes, (1, 4)), expected)
+    assert_close(rnn.region_maps(scores, boxes, (1, 4)), expected)
 
 
 def test_a_region_outside_the_photo_counts_as_all_of_it():
     scores = torch.tensor([2.0, 0.0]).view(1, 2, 1)
     boxes = torch.tensor([[1.0, 0.2, 1, 0.7], [0, 0, 0.5, 0.5]])[None]
-    assert_close(region_maps(scores, boxes, (2, 2)), torch.full((1, 1, 2, 2), 2.0))
+    assert_close(rnn.region_maps(scores, boxes, (2, 2)), torch.full((1, 1, 2, 2), 2.0))
 
 
 def test_the_published_objective_compares_shares_of_labels():
@@ -157,26 +114,20 @@ def test_the_published_objective_compares_shares_of_labels():
     targets = torch.tensor([[1, 0, 1], [0, 0, 0]])
     expected = (1 / 8 - 1 / 2) ** 2 + (2 / 8) ** 2 + (5 / 8 - 1 / 2) ** 2
     # The second photo has no label and no part; the mean is over both.
-    assert share_loss(logits, targets).item() == pytest.approx(expected / 2)
-    assert share_loss(logits, targets, mean=True).item() == pytest.approx(expected / 6)
+    assert rnn.share_loss(logits, targets).item() == pytest.approx(expected / 2)
+    assert not tiny_system("rnn-attention", objective="softmax_mse").probabilities
+    assert rnn.share_loss(logits, targets, mean=True).item() == pytest.approx(expected / 6)
 
 
 def test_an_unknown_label_and_a_photo_without_a_present_one_have_no_share():
     logits, known = values(4, 5).requires_grad_(), [0, 1, 3, 4]
     targets = torch.tensor([[1, 0, -1, 0, 1]] * 3 + [[0, 0, -1, 0, 0]])
-    loss = share_loss(logits, targets)
-    assert_close(loss, share_loss(logits[:, known], targets[:, known]))
-    assert_close(loss, share_loss(logits[:3], targets[:3]) * 3 / 4)
+    loss = rnn.share_loss(logits, targets)
+    assert_close(loss, rnn.share_loss(logits[:, known], targets[:, known]))
+    assert_close(loss, rnn.share_loss(logits[:3], targets[:3]) * 3 / 4)
     loss.backward()
     assert not logits.grad[:, 2].any()
     assert not logits.grad[3].any()
-
-
-def test_shares_of_labels_are_learned():
-    torch.manual_seed(0)
-    system = tiny_system("rnn-attention", objective="softmax_mse", hidden=64)
-    assert not system.probabilities
-    assert loss_left(system, 0.005, steps=60) < 1 / 3
 
 
 @pytest.mark.parametrize(("translation", "farthest"), [("free", 9.0), ("tanh", 1.0)])

@@ -57,52 +57,30 @@ def test_a_changed_recipe_says_so_but_another_seed_is_the_same_recipe():
     assert changed.expectation == "not known: the recipe was changed"
 
 
-def setting(name, value):
-    table = value
-    for part in reversed(name.split(".")):
-        table = {part: table}
-    return flags(**table)
+CHANGED = [
+    (
+        "system.consistency.wieght",
+        "1",
+        r"no setting {}; did you mean --system.consistency.weight\?",
+    ),
+    ("system.epsilon", "1", r"no setting {}; did you mean --system.graph.epsilon\?"),
+    ("system.lr", "1", r"did you mean --training.lr\?"),
+    ("system.qqqqqqqqqqqq", "1", r"'gcam-paper' in `tagsight.recipes\(\)` lists them"),
+    ("system.graph", "1", "{}: expected one of its settings, such as --system.graph.hidden"),
+    ("training.lr", "fast", "{}: expected a valid number, unable to parse .*, got 'fast'"),
+    ("training.lr", "0", "{}: expected a value greater than 0, got '0'"),
+    ("training.crop", "0", "^{}: expected a value greater than 0 or 'multi_scale', got '0'$"),
+    ("training.optimizer", "lion", "{}: expected 'sgd', 'adam' or 'adamw', got 'lion'"),
+    ("system.consistency.transforms", "flip,turn", "{}: expected 'flip', .* or .*, got 'turn'"),
+    ("system.consistency.transforms", "", "consistency.transforms: expected at least one"),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        (
-            "system.consistency.wieght",
-            "1",
-            r"no setting --system.consistency.wieght; did you mean --system.consistency.weight\?",
-        ),
-        ("system.epsilon", "1", r"did you mean --system.graph.epsilon\?"),
-        ("system.lr", "1", r"did you mean --training.lr\?"),
-        ("system.qqqqqqqqqqqq", "1", r"'gcam-paper' in `tagsight.recipes\(\)` lists them"),
-        ("system.graph", "1", "expected one of its settings, such as --system.graph.hidden"),
-        (
-            "training.lr",
-            "fast",
-            "lr: expected a valid number, unable to parse string as a number, got 'fast'",
-        ),
-        ("training.lr", "0", "--training.lr: expected a value greater than 0, got '0'"),
-        (
-            "training.crop",
-            "0",
-            "^--training.crop: expected a value greater than 0 or 'multi_scale', got '0'$",
-        ),
-        (
-            "training.optimizer",
-            "lion",
-            "--training.optimizer: expected 'sgd', 'adam' or 'adamw', got 'lion'",
-        ),
-        (
-            "system.consistency.transforms",
-            "flip,turn",
-            "transforms: expected 'flip', 'scale' or 'quarter_turn', got 'turn'",
-        ),
-        ("system.consistency.transforms", "", "consistency.transforms: expected at least one"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value", "message"), CHANGED)
 def test_a_wrong_setting_is_named_as_the_user_wrote_it(name, value, message):
-    with pytest.raises(DataError, match=message):
-        choose_recipe("gcam-paper", setting(name, value))
+    change = Change(tuple(name.split(".")), value, f"--{name}")
+    with pytest.raises(DataError, match=message.format(f"--{name}")):
+        choose_recipe("gcam-paper", [change])
 
 
 def test_a_wrong_setting_of_a_file_is_named_with_the_file_and_a_short_flag_as_it_is(tmp_path):

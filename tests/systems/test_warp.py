@@ -38,14 +38,6 @@ def test_it_is_the_linear_baseline_with_the_ranking_loss_of_its_settings(setting
     assert_close(system.losses(images, targets), {"labels": expected})
 
 
-def test_exact_ranks_are_the_default_and_need_no_random_numbers():
-    assert WARPConfig().ranking == "exact"
-    system = tiny_system("warp")
-    before = torch.get_rng_state()
-    system.losses(*drawn(4))
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("loss", "asymmetric"), ("label_weights", "vac"), ("label_smoothing", 0.1)],
