@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from timm.models import is_model, register_model
+from timm.models import register_model
 from torch import Tensor, nn
 
 from tagsight.config import BackboneConfig
@@ -80,20 +80,6 @@ class StagedNetwork(TinyNetwork):
 @register_model
 def tiny_staged(**_options: object) -> StagedNetwork:
     return StagedNetwork()
-
-
-def long_named(letters: int) -> BackboneConfig:
-    """Settings of the network with one more tensor, whose name has so many letters, and one."""
-
-    def create(**_options: object) -> TinyNetwork:
-        network = TinyNetwork()
-        network.register_buffer("_" + letters * "n", torch.zeros(1))
-        return network
-
-    create.__name__ = f"tiny_with_{letters}_letters"
-    if not is_model(create.__name__):
-        register_model(create)
-    return TINY.model_copy(update={"name": create.__name__})
 
 
 TINY = BackboneConfig(
