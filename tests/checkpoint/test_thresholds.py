@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -30,11 +29,11 @@ def scored(decision: Decision, logits: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(decision.scores(logits))
 
 
-def decided(decision: Decision, scores: torch.Tensor) -> torch.Tensor:
-    return torch.from_numpy(decision.predicted(scores))
+def predicted(decision: Decision, logits: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(decision.predicted(decision.scores(logits)))
 
 
-def test_the_fitted_temperature_has_the_least_cross_entropy(generator: torch.Generator) -> None:
+def test_the_fitted_temperature_has_the_least_cross_entropy(generator):
     logits, targets = validation(generator)
     logits, known = logits * 4, targets >= 0
     fitted = fit_decision(logits, targets, names=NAMES).temperature
@@ -47,9 +46,7 @@ def test_the_fitted_temperature_has_the_least_cross_entropy(generator: torch.Gen
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 4.0])
-def test_the_temperature_that_made_the_logits_is_found(
-    factor: float, generator: torch.Generator
-) -> None:
+def test_the_temperature_that_made_the_logits_is_found(factor, generator):
     honest = torch.randn(4000, 4, generator=generator)
     targets = (torch.rand(4000, 4, generator=generator) < honest.sigmoid()).long()
     temperature = fit_decision(honest * factor, targets, names=NAMES).temperature
@@ -65,18 +62,16 @@ def test_the_temperature_that_made_the_logits_is_found(
         (column(0, 0, 0), [1, 0, 0], 10.0),
     ],
 )
-def test_the_temperature_is_bounded(
-    logits: torch.Tensor, targets: list[int], temperature: float
-) -> None:
+def test_the_temperature_is_bounded(logits, targets, temperature):
     fitted = fit_decision(logits, torch.tensor(targets)[:, None], names=["cat"])
     assert fitted.temperature == pytest.approx(temperature)
 
 
-def test_thresholds_have_the_best_f1_of_all_thresholds(generator: torch.Generator) -> None:
+def test_thresholds_have_the_best_f1_of_all_thresholds(generator):
     logits, targets = validation(generator)
     decision = fit_decision(logits, targets, names=NAMES)
     scores = scored(decision, logits)
-    best = precision_recall(decided(decision, scores), targets).per_label.f1
+    best = precision_recall(predicted(decision, logits), targets).per_label.f1
     tried = torch.stack(
         [
             precision_recall(scores >= threshold, targets).per_label.f1
@@ -86,34 +81,37 @@ def test_thresholds_have_the_best_f1_of_all_thresholds(generator: torch.Generato
     assert (best >= tried.amax(0)).all()
 
 
-def test_a_threshold_lies_midway_between_the_scores_it_separates() -> None:
+def test_a_threshold_lies_midway_between_the_scores_it_separates():
     logits, targets = column(4, 3, 2.5, 2, 1, -1, -2, -3), column(1, 1, 1, 1, 1, 0, 0, 0)
     decision = fit_decision(logits, targets, names=["cat"])
     scores = scored(decision, logits)
     assert decision.thresholds.item() == pytest.approx((scores[4] + scores[5]).item() / 2)
 
 
-def test_tied_scores_are_never_separated() -> None:
-    # A cut after the first two photos of the tie would have F1 = 1, but cannot be made: the three
-    # clear photos have 6 / 8, all eleven 10 / 16.
-    logits, targets = column(*[2] * 3, *[0] * 8, -1), column(*[1] * 5, *[0] * 7)
-    decision = fit_decision(logits, targets, names=["cat"])
-    assert decided(decision, scored(decision, logits)).sum() == 3
-
-
-def test_of_equally_good_thresholds_the_highest_is_taken() -> None:
-    # F1 = 2 hits / (predictions + 6 present): 6 / 9 for the first 3, 8 / 12 for the first 6 photos,
-    # and less with the fifth (10 / 17) or the sixth present one (12 / 21).
-    targets = column(1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1)
-    logits = torch.linspace(2, -2, 15)[:, None]
-    decision = fit_decision(logits, targets, names=["cat"])
-    assert decided(decision, scored(decision, logits)).sum() == 3
+@pytest.mark.parametrize(
+    ("logits", "targets", "objective", "predictions"),
+    [
+        # A cut after the first two photos of the tie would have F1 = 1, but cannot be made: the
+        # three clear photos have 6 / 8, all eleven 10 / 16.
+        (column(*[2] * 3, *[0] * 8, -1), column(*[1] * 5, *[0] * 7), "f1", 3),
+        # Of equally good thresholds the highest: F1 = 2 hits / (predictions + 6 present) is 6 / 9
+        # for the first 3, 8 / 12 for the first 6 photos, and less with the fifth (10 / 17) or the
+        # sixth present one (12 / 21).
+        (column(*range(15, 0, -1)), column(1, 1, 1, 0, 0, 1, *[0] * 4, 1, 0, 0, 0, 1), "f1", 3),
+        # The best photo of all is absent, and only every other one is present.
+        (column(*range(20)), column(*[1, 0] * 10), "precision >= 0.9", 0),
+        # Without a present photo, nothing of what was seen is predicted.
+        (column(-2, -1, 1), column(0, 0, 0), "f1", 0),
+    ],
+)
+def test_a_threshold_predicts_so_many(logits, targets, objective, predictions):
+    decision = fit_decision(logits, targets, names=["cat"], objective=objective)
+    assert predicted(decision, logits).sum() == predictions
+    assert predicted(decision, column(99)).item() == (objective == "f1")
 
 
 @pytest.mark.parametrize("anything", [-50.0, 50.0, math.nan])
-def test_logits_of_unknown_targets_change_nothing(
-    anything: float, generator: torch.Generator
-) -> None:
+def test_logits_of_unknown_targets_change_nothing(anything, generator):
     logits, targets = validation(generator)
     altered = logits.masked_fill(targets < 0, anything)
     fitted, again = (fit_decision(each, targets, names=NAMES) for each in (logits, altered))
@@ -121,7 +119,7 @@ def test_logits_of_unknown_targets_change_nothing(
 
 
 @pytest.mark.parametrize("objective", ["f1", "precision>=0.8"])
-def test_permuting_labels_permutes_thresholds(objective: str, generator: torch.Generator) -> None:
+def test_permuting_labels_permutes_thresholds(objective, generator):
     logits, targets = validation(generator)
     order = torch.tensor([2, 0, 3, 1])
     fitted = fit_decision(logits, targets, names=NAMES, objective=objective)
@@ -129,7 +127,7 @@ def test_permuting_labels_permutes_thresholds(objective: str, generator: torch.G
     np.testing.assert_allclose(permuted.thresholds, fitted.thresholds[order])
 
 
-def test_a_rare_label_gets_the_threshold_of_all_labels_together(generator: torch.Generator) -> None:
+def test_a_rare_label_gets_the_threshold_of_all_labels_together(generator):
     logits, targets = validation(generator)
     targets[:, 1] = 0
     targets[:4, 1], targets[:, 3] = 1, -1
@@ -148,13 +146,11 @@ def test_a_rare_label_gets_the_threshold_of_all_labels_together(generator: torch
 
 
 @pytest.mark.parametrize("least", [0.6, 0.75, 0.9])
-def test_precision_is_reached_with_as_many_predictions_as_possible(
-    least: float, generator: torch.Generator
-) -> None:
+def test_precision_is_reached_with_as_many_predictions_as_possible(least, generator):
     logits, targets = validation(generator, photos=200)
     decision = fit_decision(logits, targets, names=NAMES, objective=f"precision>={least}")
-    scores = scored(decision, logits)
-    quality = precision_recall(decided(decision, scores), targets, never_predicted="one").per_label
+    scores, chosen = scored(decision, logits), predicted(decision, logits)
+    quality = precision_recall(chosen, targets, never_predicted="one").per_label
     assert (quality.precision >= least).all()
     for threshold in torch.linspace(0.01, 0.99, 500).double():
         tried = precision_recall(scores >= threshold, targets).per_label
@@ -162,22 +158,12 @@ def test_precision_is_reached_with_as_many_predictions_as_possible(
         assert (quality.recall >= tried.recall.where(allowed, 0)).all()
 
 
-def test_a_label_that_does_not_reach_the_precision_is_never_predicted() -> None:
-    logits = torch.arange(20.0)[:, None] - 10
-    # The best photo of all is absent, and only every other one is present.
-    targets = (torch.arange(20) % 2 == 0).long()[:, None]
-    decision = fit_decision(logits, targets, names=["cat"], objective="precision >= 0.9")
-    assert decision.thresholds.tolist() == [1.0]
-    assert not decided(decision, scored(decision, logits)).any()
-
-
-def test_a_precision_of_fewer_than_five_predictions_is_not_believed() -> None:
+def test_a_precision_of_fewer_than_five_predictions_is_not_believed():
     logits, targets = column(9, 8, 7, 6, 1, 0, 0, 0), column(1, 1, 1, 1, 0, 0, 0, 1)
     decision = fit_decision(logits, targets, names=["cat"], objective="precision>=0.9")
     assert decision.thresholds.tolist() == [1.0]
     at_least_four_of_five = fit_decision(logits, targets, names=["cat"], objective="precision>=.8")
-    predicted = decided(at_least_four_of_five, scored(at_least_four_of_five, logits))
-    assert predicted.sum() == 5
+    assert predicted(at_least_four_of_five, logits).sum() == 5
 
 
 @pytest.mark.parametrize(
@@ -190,9 +176,7 @@ def test_a_precision_of_fewer_than_five_predictions_is_not_believed() -> None:
         (8.0, 7.0, 25),
     ],
 )
-def test_no_threshold_is_fitted_to_extreme_scores(
-    present: float, absent: float, predictions: int, generator: torch.Generator
-) -> None:
+def test_no_threshold_is_fitted_to_extreme_scores(present, absent, predictions, generator):
     # Labels of honest scores keep the temperature at 1.
     logits = torch.randn(4000, 3, generator=generator)
     targets = (torch.rand(4000, 3, generator=generator) < logits.sigmoid()).long()
@@ -200,56 +184,11 @@ def test_no_threshold_is_fitted_to_extreme_scores(
     logits[:20, 0], targets[:20, 0], targets[20:25, 0] = present, 1, 0
     decision = fit_decision(logits, targets, names=["cat", "dog", "cow"])
     assert decision.thresholds[0].item() == pytest.approx(0.5, abs=0.01)
-    assert decided(decision, scored(decision, logits))[:25, 0].sum() == predictions
-
-
-def test_labels_without_a_present_photo_are_predicted_above_all_that_was_seen() -> None:
-    logits = column(-2, -1, 1)
-    decision = fit_decision(logits, torch.zeros(3, 1), names=["cat"])
-    higher = scored(decision, torch.tensor([[1.0], [9.0]]))
-    assert decided(decision, higher).tolist() == [[False], [True]]
-
-
-@pytest.mark.parametrize("objective", ["f2", "precision>=0", "precision>1.5"])
-def test_other_objectives_are_refused(objective: str) -> None:
-    match = rf"expected the objective 'f1' or 'precision>=p' with p in \(0, 1\], got '{objective}'"
-    with pytest.raises(DataError, match=match):
-        fit_decision(torch.zeros(2, 1), torch.zeros(2, 1), names=["cat"], objective=objective)
-
-
-def test_a_split_without_known_targets_is_refused() -> None:
-    with pytest.raises(DataError, match="expected known targets to fit the decision to, got none"):
-        fit_decision(torch.zeros(2, 1), torch.full((2, 1), -1), names=["cat"])
-
-
-@pytest.mark.parametrize("logit", [math.nan, math.inf])
-def test_a_logit_that_is_not_finite_is_refused_with_its_label(logit: float) -> None:
-    logits = torch.tensor([[0.0, 0.0], [0.0, logit]])
-    with pytest.raises(ValueError, match="finite logits, got others for the label 'dog'"):
-        fit_decision(logits, torch.ones(2, 2), names=["cat", "dog"])
-
-
-@pytest.mark.parametrize("shape", [(2, 1)])
-def test_targets_of_other_labels_are_refused(shape: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match=r"targets of all labels, shape \(N, 2\), got \(2, 2\)"):
-        fit_decision(torch.zeros(2, 2), torch.zeros(shape), names=["cat", "dog"])
-
-
-def test_a_decision_survives_json_in_any_order_of_labels(generator: torch.Generator) -> None:
-    logits, targets = validation(generator)
-    decision = fit_decision(logits, targets, names=NAMES)
-    stored = json.loads(json.dumps(decision.as_dict(NAMES)))
-    again = Decision.from_dict(stored, NAMES)
-    assert again.temperature == decision.temperature
-    assert np.array_equal(again.thresholds, decision.thresholds)
-    reordered = Decision.from_dict(stored, NAMES[::-1])
-    assert np.array_equal(reordered.thresholds, decision.thresholds[::-1])
+    assert predicted(decision, logits)[:25, 0].sum() == predictions
 
 
 @pytest.mark.parametrize("unit", [1e-3, 1.0, 500.0])
-def test_scores_that_only_rank_fill_the_range_whatever_their_unit(
-    unit: float, generator: torch.Generator
-) -> None:
+def test_scores_that_only_rank_fill_the_range_whatever_their_unit(unit, generator):
     logits, targets = validation(generator)
     logits = logits.where(targets >= 0, 1e6)
     known = targets >= 0
@@ -261,19 +200,38 @@ def test_scores_that_only_rank_fill_the_range_whatever_their_unit(
     assert scores[known].unique().numel() == logits[known].unique().numel()
     assert torch.equal(average_precision(scores, targets), average_precision(logits, targets))
     once = fit_decision(logits, targets, names=NAMES, probabilities=False)
-    assert torch.equal(decided(decision, scores), decided(once, scored(once, logits)))
+    assert torch.equal(predicted(decision, unit * logits), predicted(once, logits))
 
 
-def test_thresholds_of_scores_that_only_rank_find_labels_far_from_logit_0(
-    generator: torch.Generator,
-) -> None:
+def test_thresholds_of_scores_that_only_rank_find_labels_far_from_logit_0(generator):
     targets = torch.randint(0, 2, (80, 4), generator=generator)
     logits = 50.0 + 3 * targets + 0.1 * torch.rand(80, 4, generator=generator).double()
     decision = fit_decision(logits, targets, names=NAMES, probabilities=False)
-    assert torch.equal(decided(decision, scored(decision, logits)), targets == 1)
+    assert torch.equal(predicted(decision, logits), targets == 1)
 
 
-def test_scores_without_a_spread_have_a_temperature_all_the_same() -> None:
-    logits, targets = column(0, 0, 0), column(1, 0, 1)
-    decision = fit_decision(logits, targets, names=["cat"], probabilities=False)
+def test_scores_without_a_spread_have_a_temperature_all_the_same():
+    decision = fit_decision(column(0, 0, 0), column(1, 0, 1), names=["cat"], probabilities=False)
     assert decision.temperature == 1
+
+
+ONE, TWO = torch.zeros(2, 1), torch.zeros(2, 2)
+DOG = torch.tensor([[0.0, 0.0], [0.0, math.inf]])
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets", "objective", "error", "message"),
+    [
+        (ONE, ONE, "f2", DataError, r"'f1' or 'precision>=p' with p in \(0, 1\], got 'f2'"),
+        (ONE, ONE, "precision>=0", DataError, "got 'precision>=0'"),
+        (ONE, ONE, "precision>1.5", DataError, "got 'precision>1.5'"),
+        (ONE, ONE - 1, "f1", DataError, "expected known targets to fit the decision to, got none"),
+        (DOG, TWO + 1, "f1", ValueError, "finite logits, got others for the label 'dog'"),
+        (DOG.nan_to_num(math.nan, math.nan), TWO, "f1", ValueError, "for the label 'dog'"),
+        (TWO, ONE, "f1", ValueError, r"of all labels, shape \(N, 2\), got \(2, 2\)"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(logits, targets, objective, error, message):
+    names = ["cat", "dog"][: logits.shape[1]]
+    with pytest.raises(error, match=message):
+        fit_decision(logits, targets, names=names, objective=objective)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -27,7 +25,7 @@ class Shown(nn.Module):
         return Recognition(seen.flatten(1), seen[:, :, None, None], seen.flatten(1))
 
 
-def test_resizing_in_the_graph_is_that_of_the_training(tmp_path: Path):
+def test_resizing_in_the_graph_is_that_of_the_training(tmp_path):
     noise = torch.rand(3, 211, 173, generator=torch.Generator().manual_seed(0))
     wide, narrow = tmp_path / "wide.png", tmp_path / "narrow.png"
     corner("red", (200, 90)).save(wide)
@@ -48,7 +46,7 @@ def test_a_photo_of_the_right_size_stays_as_it_is():
 
 
 @pytest.mark.parametrize("length", [1, 2, 31, 33, 500])
-def test_resizing_keeps_what_is_even(length: int):
+def test_resizing_keeps_what_is_even(length):
     weights = resize_weights(length, 32)
     assert (weights >= 0).all()
     torch.testing.assert_close(weights.sum(1), torch.ones(32))

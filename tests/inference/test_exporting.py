@@ -65,18 +65,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / "wide.png", folder / "narrow.png", *saved_photos(folder, drawn(6)[0])]
 
 
-def test_a_system_that_is_not_a_graph_is_refused(photos: list[Path], tmp_path: Path):
+def test_a_system_that_is_not_a_graph_is_refused(photos, tmp_path):
     with pytest.raises(DataError, match="expected a system that ONNX can express, got KNN"):
         export_model(model_of("knn"), tmp_path / "m.onnx", photos)
 
 
-def test_a_file_of_another_kind_is_refused(photos: list[Path], tmp_path: Path):
+def test_a_file_of_another_kind_is_refused(photos, tmp_path):
     with pytest.raises(DataError, match=r"expected a file ending in .onnx or .xml, got '.*m.pt'"):
         export_model(model_of("resnet"), tmp_path / "m.pt", photos)
 
 
 @pytest.mark.parametrize("form", ENDINGS)
-def test_every_system_agrees_with_its_file(exported: Exported, form: str, photos: list[Path]):
+def test_every_system_agrees_with_its_file(exported, form, photos):
     network = open_network(exported.files[form], precision="float32")
     agreement = compare(exported.model, network, photos)
     assert agreement.photos == len(photos)
@@ -94,12 +94,12 @@ def test_every_system_agrees_with_its_file(exported: Exported, form: str, photos
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_what_depends_on_labels_alone_is_a_constant(exported: Exported):
+def test_what_depends_on_labels_alone_is_a_constant(exported):
     constants = {one.name for one in onnx.load(exported.files["onnx"]).graph.initializer}
     assert not [name for name in constants if "label_graph" in name]
 
 
-def test_a_photo_that_cannot_be_read_is_reported_and_skipped(photos: list[Path], tmp_path: Path):
+def test_a_photo_that_cannot_be_read_is_reported_and_skipped(photos, tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no photo")
     problems: list[tuple[Path, str]] = []
@@ -116,7 +116,7 @@ def test_a_photo_that_cannot_be_read_is_reported_and_skipped(photos: list[Path],
         compare(model, open_network(file), [bad])
 
 
-def test_input_that_is_not_normalised_stays_so_in_folder_and_file(photos, tmp_path: Path):
+def test_input_that_is_not_normalised_stays_so_in_folder_and_file(photos, tmp_path):
     plain = TINY.model_copy(update={"normalization": "none"})
     model = channels_model(tiny_system("resnet", backbone=plain), names=label_space().names)
     change = {"system": "resnet", "settings": model.system.config}
@@ -130,7 +130,7 @@ def test_input_that_is_not_normalised_stays_so_in_folder_and_file(photos, tmp_pa
     assert "- input: values in [0, 1], not normalised" in (folder / "README.md").read_text()
 
 
-def test_a_file_takes_any_batch_and_size_and_describes_itself(photos, tmp_path: Path):
+def test_a_file_takes_any_batch_and_size_and_describes_itself(photos, tmp_path):
     model = model_of("gcam")
     export_model(model, str(tmp_path / "m.onnx"), map(str, photos))
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
@@ -152,7 +152,7 @@ def test_a_file_takes_any_batch_and_size_and_describes_itself(photos, tmp_path: 
     assert info.card.startswith("# channels: which of 5 labels")
 
 
-def test_a_file_that_disagrees_is_not_delivered(photos, tmp_path: Path, monkeypatch):
+def test_a_file_that_disagrees_is_not_delivered(photos, tmp_path, monkeypatch):
     file = tmp_path / "m.onnx"
     file.write_bytes(b"of yesterday")
     real = ExportedGraph.forward

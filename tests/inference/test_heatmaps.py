@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +35,7 @@ def test_colours_grow_lighter_with_evidence_in_even_steps():
 
 
 @pytest.mark.parametrize("size", [(300, 40), (41, 500), (3, 3)])
-def test_a_map_is_enlarged_bilinearly_between_the_centres_of_its_cells(size: tuple[int, int]):
+def test_a_map_is_enlarged_bilinearly_between_the_centres_of_its_cells(size):
     evidence = torch.randn(7, 7)
     width, height = size
     expected = F.interpolate(
@@ -71,9 +70,7 @@ def test_the_strongest_evidence_gets_the_last_colour_and_less_gets_less():
 
 
 @pytest.mark.parametrize("size", [(96, 32), (32, 96)])
-def test_the_heatmap_of_a_rotated_photo_lies_where_the_colour_is(
-    tmp_path: Path, size: tuple[int, int]
-):
+def test_the_heatmap_of_a_rotated_photo_lies_where_the_colour_is(tmp_path, size):
     path = tmp_path / "rotated.png"
     save_rotated(corner("red", size), path)
     evidence = channels_recognizer()(path).map("red")

@@ -79,7 +79,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_hostile_file_is_refused_in_a_sentence(name: str, sound, tmp_path: Path):
+def test_a_hostile_file_is_refused_in_a_sentence(name, sound, tmp_path):
     changed, ending, change, message = CASES[name]
     file = changed(sound[ending], tmp_path / f"m{ending}", change)
     with pytest.raises(DataError, match=message) as caught:
@@ -87,7 +87,7 @@ def test_a_hostile_file_is_refused_in_a_sentence(name: str, sound, tmp_path: Pat
     assert len(str(caught.value)) < 1500
 
 
-def test_a_small_file_that_needs_16_terabytes_is_refused_by_openvino_too(sound, tmp_path: Path):
+def test_a_small_file_that_needs_16_terabytes_is_refused_by_openvino_too(sound, tmp_path):
     change, _ = HOSTILE_GRAPHS["a sum of 16 TB"]
     graph = changed_graph(sound[".onnx"], tmp_path / "m.onnx", change)
     with delivering(graph, tmp_path / "m.xml"):
@@ -119,7 +119,7 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_damaged_file_is_refused_or_as_it_was(ending: str, sound, tmp_path: Path):
+def test_a_damaged_file_is_refused_or_as_it_was(ending, sound, tmp_path):
     chance = random.Random(1)
     content, file = sound[ending].read_bytes(), tmp_path / f"m{ending}"
     if ending == ".xml":
@@ -141,7 +141,7 @@ def test_a_damaged_file_is_refused_or_as_it_was(ending: str, sound, tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_file_that_is_damaged_and_sealed_anew_ends_nothing(ending: str, sound, tmp_path: Path):
+def test_a_file_that_is_damaged_and_sealed_anew_ends_nothing(ending, sound, tmp_path):
     chance = random.Random(2)
     content = sound[ending].read_bytes()
     files = [tmp_path / f"{number}{ending}" for number in range(DAMAGED)]
@@ -163,7 +163,7 @@ def test_a_file_that_is_damaged_and_sealed_anew_ends_nothing(ending: str, sound,
     assert not done.stderr
 
 
-def test_weights_that_are_missing_cut_short_changed_or_no_file_are_refused(sound, tmp_path: Path):
+def test_weights_that_are_missing_cut_short_changed_or_no_file_are_refused(sound, tmp_path):
     file = shutil.copy(sound[".xml"], tmp_path / "m.xml")
     with pytest.raises(DataError, match=r"expected the weights of .*m.xml beside it, got no file"):
         open_network(file)

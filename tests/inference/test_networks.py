@@ -97,7 +97,7 @@ def test_answers_stay_when_the_next_ones_come(exported, photos):
     assert not np.array_equal(first, second)
 
 
-def test_what_a_file_cannot_do_is_said_in_a_sentence(exported, file: Path, photos):
+def test_what_a_file_cannot_do_is_said_in_a_sentence(exported, file, photos):
     with pytest.raises(DataError, match=r"expected a model folder for Grad-CAM, got .*model"):
         exported.grad_cam(photos[0], [0])
     with pytest.raises(DataError, match=r"expected a model folder to add the labels \['violet'\]"):
@@ -110,7 +110,7 @@ def test_what_a_file_cannot_do_is_said_in_a_sentence(exported, file: Path, photo
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_other_files_are_refused(ending: str, tmp_path: Path):
+def test_other_files_are_refused(ending, tmp_path):
     file = tmp_path / f"m{ending}"
     with pytest.raises(DataError, match=r"expected an exported model at .*, which does not exist"):
         open_network(file)
@@ -127,7 +127,7 @@ def run_without_torch(commands: list[list[str]], expected: int = 0) -> subproces
 
 
 @pytest.mark.slow
-def test_torch_is_never_imported(file: Path, photos: list[Path], tmp_path: Path):
+def test_torch_is_never_imported(file, photos, tmp_path):
     given, index = str(photos[0].parent), str(tmp_path / "index")
     done = run_without_torch(
         [
@@ -150,7 +150,7 @@ def test_torch_is_never_imported(file: Path, photos: list[Path], tmp_path: Path)
     assert (tmp_path / "evidence" / "wide.png").is_file()
 
 
-def test_without_torch_a_model_folder_is_refused_in_a_sentence(model, tmp_path: Path):
+def test_without_torch_a_model_folder_is_refused_in_a_sentence(model, tmp_path):
     recipe = model.recipe.model_copy(update={"system": "gcam", "settings": model.system.config})
     save_model(tmp_path / "model", model.system, model.labels, model.decision, recipe, {})
     done = run_without_torch([["tag", str(tmp_path / "model"), str(tmp_path)]], expected=2)
@@ -160,7 +160,7 @@ def test_without_torch_a_model_folder_is_refused_in_a_sentence(model, tmp_path: 
 
 
 @pytest.mark.slow
-def test_a_server_of_a_file_needs_no_torch(file: Path):
+def test_a_server_of_a_file_needs_no_torch(file):
     code = f"""
 import sys
 sys.modules["torch"] = None

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
@@ -35,7 +33,7 @@ def rows(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Annota
 
 
 @pytest.mark.parametrize("ending", [".onnx", ".xml"])
-def test_a_file_in_8_bits_says_nearly_the_same(model, rows, ending: str, tmp_path: Path):
+def test_a_file_in_8_bits_says_nearly_the_same(model, rows, ending, tmp_path):
     file = tmp_path / f"m{ending}"
     done = export_quantized(
         model, file, rows.paths[:4], calibration=rows.paths[:12], validation=rows, max_map_drop=20
@@ -49,7 +47,7 @@ def test_a_file_in_8_bits_says_nearly_the_same(model, rows, ending: str, tmp_pat
         np.testing.assert_allclose(result.maps.mean((1, 2)), result.logits, atol=1e-4)
 
 
-def test_convolutions_compute_in_8_bits(model, rows, tmp_path: Path):
+def test_convolutions_compute_in_8_bits(model, rows, tmp_path):
     file = tmp_path / "m.onnx"
     export_quantized(
         model, file, rows.paths[:1], calibration=rows.paths[:4], validation=rows, max_map_drop=100
@@ -63,7 +61,7 @@ def test_convolutions_compute_in_8_bits(model, rows, tmp_path: Path):
         assert {made_by[name] for name in node.input[:2]} == {"DequantizeLinear"}
 
 
-def test_a_file_that_loses_too_much_is_not_delivered(model, rows, tmp_path: Path):
+def test_a_file_that_loses_too_much_is_not_delivered(model, rows, tmp_path):
     file = tmp_path / "m.onnx"
     file.write_bytes(b"of yesterday")
     settings = {"calibration": rows.paths[:4], "validation": rows, "max_map_drop": -1}

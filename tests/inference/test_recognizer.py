@@ -30,7 +30,7 @@ def tiny_recognizer(name: str, **settings: object) -> Recognizer:
     return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
 
 
-def test_a_photo_is_the_same_however_it_is_given(tmp_path: Path):
+def test_a_photo_is_the_same_however_it_is_given(tmp_path):
     path = tmp_path / "photo.png"
     photo = Image.fromarray(noise(1)[0])
     photo.save(path)
@@ -60,7 +60,7 @@ def test_maps_are_raw_and_average_to_the_logits():
     np.testing.assert_allclose(result.map("red")[4:], -2, atol=1e-5)
 
 
-def test_a_rotated_photo_is_recognised_upright(tmp_path: Path):
+def test_a_rotated_photo_is_recognised_upright(tmp_path):
     photo = corner("red", (64, 32))
     save_rotated(photo, tmp_path / "rotated.png")
     recognizer = channels_recognizer()
@@ -112,7 +112,7 @@ def test_a_result_does_not_keep_its_batch_alive():
         assert array.base is None
 
 
-def test_a_photo_that_cannot_be_read_raises_after_the_results_before_it(tmp_path: Path):
+def test_a_photo_that_cannot_be_read_raises_after_the_results_before_it(tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no photo")
     results = channels_recognizer(batch_size=4).recognize([corner(), corner(), bad, corner()])
@@ -121,7 +121,7 @@ def test_a_photo_that_cannot_be_read_raises_after_the_results_before_it(tmp_path
         next(results)
 
 
-def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path: Path):
+def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no photo")
     reported: list[tuple[object, str]] = []
@@ -157,7 +157,7 @@ def test_an_error_of_the_source_comes_after_the_results_before_it():
         (3, TypeError, "expected a photo as path, bytes, Pillow image or array"),
     ],
 )
-def test_what_is_no_photo_or_too_large_is_refused(photo: object, error: type, message: str):
+def test_what_is_no_photo_or_too_large_is_refused(photo, error, message):
     recognizer = channels_recognizer()
     recognizer.max_pixels = 64 * 64
     with pytest.raises(error, match=message):
@@ -165,7 +165,7 @@ def test_what_is_no_photo_or_too_large_is_refused(photo: object, error: type, me
 
 
 @pytest.mark.parametrize("one", ["photo.jpg", b"bytes", Path("photo.jpg")])
-def test_one_photo_is_not_taken_for_several(one: object):
+def test_one_photo_is_not_taken_for_several(one):
     with pytest.raises(TypeError, match="expected several photos, got one"):
         channels_recognizer().recognize(one)
 
@@ -191,7 +191,7 @@ def test_threads_may_share_a_recognizer():
 @pytest.mark.parametrize(
     ("name", "pooling"), [("resnet", "average"), ("gcam", "max"), ("knn", "average")]
 )
-def test_the_whole_photo_as_a_region_is_the_photo(name: str, pooling: str):
+def test_the_whole_photo_as_a_region_is_the_photo(name, pooling):
     recognizer = tiny_recognizer(name, pooling=pooling)
     (photo,) = noise(1)
     whole = recognizer.embed_region(photo, (0, 0, 40, 40))
@@ -209,7 +209,7 @@ def test_a_region_is_what_is_in_it():
 
 
 @pytest.mark.parametrize("region", [(0, 0, 0, 9), (40, 0, 5, 5), (0, 0, -3, 4), (5, 60, 9, 9)])
-def test_a_region_has_a_part_of_the_photo(region: tuple[float, float, float, float]):
+def test_a_region_has_a_part_of_the_photo(region):
     recognizer = tiny_recognizer("resnet")
     with pytest.raises(
         DataError, match="expected a region left, top, width, height within 40 x 40"
@@ -227,7 +227,7 @@ def test_pixels_and_embedding_are_those_of_the_network():
     assert (blue[..., 0] == 0).all()
 
 
-def test_a_model_folder_is_all_that_is_needed(tmp_path: Path):
+def test_a_model_folder_is_all_that_is_needed(tmp_path):
     labels = label_space()
     model = channels_model(tiny_system("resnet"), names=labels.names)
     recipe = model.recipe.model_copy(update={"system": "resnet", "settings": model.system.config})

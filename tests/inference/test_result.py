@@ -13,19 +13,19 @@ def result() -> Result:
     return channels_recognizer()(corner("green"))
 
 
-def test_labels_are_those_found_and_ranked_are_all(result: Result):
+def test_labels_are_those_found_and_ranked_are_all(result):
     assert [label.name for label in result.labels] == ["green"]
     # Red and blue have the same score: they keep their order.
     assert [label.name for label in result.ranked()] == ["green", "red", "blue"]
     assert result.labels == result.ranked()[:1]
 
 
-def test_a_map_is_found_by_its_name(result: Result):
+def test_a_map_is_found_by_its_name(result):
     np.testing.assert_array_equal(result.map("blue"), result.maps[2])
 
 
 @pytest.mark.parametrize("name", ["Gren", "GREEN", "greene"])
-def test_an_unknown_label_is_answered_with_those_that_come_near(result: Result, name: str):
+def test_an_unknown_label_is_answered_with_those_that_come_near(result, name):
     with pytest.raises(DataError, match=rf"expected a label of the model, got '{name}'.*'green'"):
         result.map(name)
 

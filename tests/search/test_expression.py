@@ -10,7 +10,6 @@ from tagsight.errors import DataError
 from tagsight.search.expression import (
     Both,
     Either,
-    Expression,
     Has,
     Not,
     condition,
@@ -41,7 +40,7 @@ DOG, CAT, TABLE = (Has(i, NAMES[i]) for i in range(3))
         ("Dog AND Cat OR dog", Either((Both((DOG, CAT)), DOG))),
     ],
 )
-def test_expressions_are_read_as_people_mean_them(text: str, expected: Expression):
+def test_expressions_are_read_as_people_mean_them(text, expected):
     assert parse(text, NAMES) == expected
 
 
@@ -65,14 +64,14 @@ def test_expressions_are_read_as_people_mean_them(text: str, expected: Expressio
         ("dog or " * 2000 + "dog", "at most 10,000 characters"),
     ],
 )
-def test_others_are_refused(text: str, message: str):
+def test_others_are_refused(text, message):
     with pytest.raises(DataError, match=message):
         parse(text, NAMES)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=60))
-def test_no_text_breaks_the_reader(text: str):
+def test_no_text_breaks_the_reader(text):
     with contextlib.suppress(DataError):
         parse(text, NAMES)
 

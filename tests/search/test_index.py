@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,7 @@ def index(tmp_path: Path) -> SearchIndex:
     return SearchIndex.create(tmp_path / "index", FACTS)
 
 
-def test_the_nearest_are_those_of_the_highest_cosine(index: SearchIndex):
+def test_the_nearest_are_those_of_the_highest_cosine(index):
     entries = [entry(i) for i in range(200)]
     index.put(entries)
     query = np.random.default_rng(1000).standard_normal(8).astype(np.float32)
@@ -59,7 +58,7 @@ def test_the_nearest_are_those_of_the_highest_cosine(index: SearchIndex):
 @pytest.mark.parametrize(
     "text", ["dog", "dog and not cat", "it's or (cat and not dog)", "cat >= 0.8", "not dog >= 0.3"]
 )
-def test_expressions_hold_for_just_the_photos_that_are_found(index: SearchIndex, text: str):
+def test_expressions_hold_for_just_the_photos_that_are_found(index, text):
     entries = [entry(i) for i in range(60)]
     index.put(entries)
     holds = {
@@ -79,7 +78,7 @@ def test_expressions_hold_for_just_the_photos_that_are_found(index: SearchIndex,
     assert {str(hit.path) for hit in index.like(query, 100, expression=expression)} == expected
 
 
-def test_photos_with_the_highest_scores_come_first(index: SearchIndex):
+def test_photos_with_the_highest_scores_come_first(index):
     entries = [entry(i) for i in range(60)]
     index.put(entries)
     hits = index.having(parse("dog and cat", NAMES), 5)
@@ -96,7 +95,7 @@ def cloud(count: int) -> NDArray[np.float32]:
     return (centres[generator.integers(0, 20, count)] + spread).astype(np.float32)
 
 
-def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index: SearchIndex):
+def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index):
     vectors = cloud(500)
     index.put([entry(i, embedding=row) for i, row in enumerate(vectors)])
     assert index.speed_up(held_from=501) is None
@@ -115,7 +114,7 @@ def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index: Sear
     assert index.speed_up(held_from=500, approximate_from=501) is not None
 
 
-def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(index: SearchIndex):
+def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(index):
     vectors = cloud(2000)
     index.put([entry(i, embedding=row) for i, row in enumerate(vectors)])
     recall = index.speed_up(approximate_from=2000, held_from=1000)
@@ -130,13 +129,13 @@ def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(ind
     assert Path(late.path) in {hit.path for hit in index.like(query, 2)}
 
 
-def test_of_photos_that_are_alike_it_does_not_matter_which_are_found(index: SearchIndex):
+def test_of_photos_that_are_alike_it_does_not_matter_which_are_found(index):
     vectors = cloud(20)
     index.put([entry(i, embedding=vectors[i % 20]) for i in range(1000)])
     assert index.speed_up(held_from=0, approximate_from=0) == 1
 
 
-def test_photos_are_replaced_moved_and_removed(index: SearchIndex):
+def test_photos_are_replaced_moved_and_removed(index):
     index.put([entry(i) for i in range(3)])
     index.put([entry(2, size=7)])
     index.move(entry(0).path, "/else/where's.jpg", 5)
@@ -151,7 +150,7 @@ def test_photos_are_replaced_moved_and_removed(index: SearchIndex):
     assert again.facts == FACTS
 
 
-def test_what_is_the_query_itself_can_be_left_out(index: SearchIndex):
+def test_what_is_the_query_itself_can_be_left_out(index):
     index.put([entry(i) for i in range(3)])
     query = entry(1).embedding
     assert index.like(query, 1)[0].path == Path(entry(1).path)
@@ -184,9 +183,7 @@ def a_file(folder: Path) -> Path:
         (a_file, SearchIndex.open, "expected the folder of an index"),
     ],
 )
-def test_a_place_of_something_else_is_refused_and_stays(
-    tmp_path: Path, make: Callable[[Path], Path], use: Callable[..., SearchIndex], message: str
-):
+def test_a_place_of_something_else_is_refused_and_stays(tmp_path, make, use, message):
     place = make(tmp_path / "place")
     before = sorted(place.rglob("*"))
     with pytest.raises(DataError, match=message):
@@ -212,7 +209,7 @@ def test_a_place_of_something_else_is_refused_and_stays(
         ({"length": 9}, "a table of other columns than those of index.json"),
     ],
 )
-def test_edited_facts_are_refused(index: SearchIndex, changes: dict[str, object], message: str):
+def test_edited_facts_are_refused(index, changes, message):
     file = index.folder / "index.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
     with pytest.raises(DataError, match=message):
@@ -220,7 +217,7 @@ def test_edited_facts_are_refused(index: SearchIndex, changes: dict[str, object]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "\xff"])
-def test_damaged_facts_are_refused(index: SearchIndex, text: str):
+def test_damaged_facts_are_refused(index, text):
     (index.folder / "index.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match="expected the description of an index"):
         SearchIndex.open(index.folder)
@@ -265,9 +262,7 @@ def used(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, with_noise, gone])
-def test_whatever_file_of_an_index_is_damaged_nothing_but_a_sentence_comes(
-    index: SearchIndex, tmp_path: Path, damage: Callable[[Path], None]
-):
+def test_whatever_file_of_an_index_is_damaged_nothing_but_a_sentence_comes(index, tmp_path, damage):
     index.put([entry(i) for i in range(20)])
     index.put([entry(i) for i in range(20, 40)])
     index.tidy()
@@ -284,7 +279,7 @@ def test_whatever_file_of_an_index_is_damaged_nothing_but_a_sentence_comes(
         used(copy)
 
 
-def test_the_table_of_another_program_is_refused_and_stays(index: SearchIndex):
+def test_the_table_of_another_program_is_refused_and_stays(index):
     import lancedb
     import pyarrow as pa
 
@@ -296,7 +291,7 @@ def test_the_table_of_another_program_is_refused_and_stays(index: SearchIndex):
     assert lancedb.connect(index.folder).open_table("photos").count_rows() == 2
 
 
-def test_an_index_without_its_table_is_not_taken_for_an_empty_one(index: SearchIndex):
+def test_an_index_without_its_table_is_not_taken_for_an_empty_one(index):
     shutil.rmtree(index.folder / "photos.lance")
     with pytest.raises(DataError, match="got: Table 'photos' was not found; if it is damaged"):
         SearchIndex.open(index.folder)
@@ -304,7 +299,7 @@ def test_an_index_without_its_table_is_not_taken_for_an_empty_one(index: SearchI
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_told_in_a_sentence_and_the_version_before_stays(index: SearchIndex):
+def test_a_full_disk_is_told_in_a_sentence_and_the_version_before_stays(index):
     """Files may not grow beyond 20 kB: LanceDB meets what it meets on a full disk."""
     index.put([entry(1)])
     script = (

@@ -44,7 +44,7 @@ def names(index: SearchIndex) -> set[str]:
     return {Path(path).name for path in index.paths()}
 
 
-def test_photos_are_indexed_once(photos: Path, index: SearchIndex):
+def test_photos_are_indexed_once(photos, index):
     done: list[Path] = []
     problems: list[str] = []
     first = indexed(
@@ -57,7 +57,7 @@ def test_photos_are_indexed_once(photos: Path, index: SearchIndex):
     assert names(index) == {"0.png", "1.png", "2.png", "3.png"}
 
 
-def test_the_index_has_what_the_recogniser_says(photos: Path, index: SearchIndex):
+def test_the_index_has_what_the_recogniser_says(photos, index):
     indexed(index, photos)
     result = channels_recognizer()(photos / "1.png")
     (hit,) = index.like(result.embedding, 1)
@@ -67,7 +67,7 @@ def test_the_index_has_what_the_recogniser_says(photos: Path, index: SearchIndex
     np.testing.assert_allclose(hit.scores, result.scores, atol=1e-6)
 
 
-def test_changed_moved_and_copied_photos_are_told_apart(photos: Path, index: SearchIndex):
+def test_changed_moved_and_copied_photos_are_told_apart(photos, index):
     indexed(index, photos)
     corner("blue", brightness=90).save(photos / "0.png")
     assert indexed(index, photos) == Indexed(new=1, known=3, left_out=1)
@@ -79,7 +79,7 @@ def test_changed_moved_and_copied_photos_are_told_apart(photos: Path, index: Sea
 
 
 def test_deleted_photos_are_forgotten_just_below_the_folders_that_were_looked_through(
-    photos: Path, index: SearchIndex, tmp_path: Path
+    photos, index, tmp_path
 ):
     other = tmp_path / "photos of others"
     other.mkdir()
@@ -114,7 +114,7 @@ index_photos(channels_recognizer(batch_size=2), find_photos([Path(sys.argv[1])])
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos: Path, index: SearchIndex):
+def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos, index):
     (photos / "4.jpg").unlink()
     arguments = [str(photos), str(index.folder), str(Path(__file__).parents[1])]
     killed = subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=False)
@@ -124,7 +124,7 @@ def test_a_killed_run_leaves_an_index_that_the_next_one_completes(photos: Path, 
     assert indexed(again, photos) == Indexed(new=2, known=2)
 
 
-def test_photos_that_nobody_lets_us_look_at_are_not_forgotten(photos: Path, index: SearchIndex):
+def test_photos_that_nobody_lets_us_look_at_are_not_forgotten(photos, index):
     indexed(index, photos)
     (photos / "deep").rename(photos.parent / "elsewhere")
     (photos / "deep").symlink_to("deep")  # a path through it cannot be examined

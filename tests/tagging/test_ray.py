@@ -35,7 +35,7 @@ def tag(world: Path, *options: str) -> str:
     return done.stderr
 
 
-def test_a_cluster_writes_the_lines_that_one_process_writes(world: Path):
+def test_a_cluster_writes_the_lines_that_one_process_writes(world):
     written = {}
     for engine in ("plain", "ray"):
         lines, problems = world / f"{engine}.jsonl", world / f"{engine}.csv"
@@ -47,7 +47,7 @@ def test_a_cluster_writes_the_lines_that_one_process_writes(world: Path):
     assert written["ray"][0].count(b"\n") == 5
 
 
-def test_a_cluster_tags_sidecars_that_can_be_taken_back(world: Path):
+def test_a_cluster_tags_sidecars_that_can_be_taken_back(world):
     journal = ["--journal", str(world / "journal.sqlite")]
     tag(world, "--write", "txt", "--top", "1", "--engine", "ray", "--workers", "1", *journal)
     assert len(list((world / "photos").glob("*.txt"))) == 5

@@ -47,7 +47,7 @@ def lines_of(photos: Path, lines: Lines, **options: object) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_json_has_an_object_for_every_photo(photos: Path):
+def test_json_has_an_object_for_every_photo(photos):
     lines = [json.loads(line) for line in lines_of(photos, Lines("jsonl"))]
     assert [Path(one["path"]).name for one in lines] == ["1.png", "2.jpg", "3.png", "5.png"]
     assert [one["labels"] for one in lines] == [
@@ -62,7 +62,7 @@ def test_json_has_an_object_for_every_photo(photos: Path):
     assert first["scores"] == {"red": 0.999665, "green": 0.119203, "blue": 0.119203}
 
 
-def test_an_array_of_no_photos_is_valid(tmp_path: Path):
+def test_an_array_of_no_photos_is_valid(tmp_path):
     out = tmp_path / "tags.json"
     tag_photos(channels_recognizer(), iter(()), str(out), Lines("json"))
     assert json.loads(out.read_text()) == []
@@ -78,17 +78,17 @@ def test_an_array_of_no_photos_is_valid(tmp_path: Path):
         (Selection(top=1, only=frozenset({"green", "blue"})), ["green"]),
     ],
 )
-def test_labels_are_selected_and_sorted_by_score(photos: Path, selection: Selection, expected):
+def test_labels_are_selected_and_sorted_by_score(photos, selection, expected):
     line = lines_of(photos, Lines("jsonl", selection), threshold=0.1)[0]
     assert [label["name"] for label in json.loads(line)["labels"]] == expected
 
 
-def test_top_takes_labels_below_their_thresholds(photos: Path):
+def test_top_takes_labels_below_their_thresholds(photos):
     line = lines_of(photos, Lines("jsonl", Selection(top=1, never=frozenset({"red"}))))[0]
     assert [label["name"] for label in json.loads(line)["labels"]] == ["green"]
 
 
-def test_shards_have_each_photo_once_and_stay_the_same(photos: Path):
+def test_shards_have_each_photo_once_and_stay_the_same(photos):
     every = [Path(f"/photos/{i}.jpg") for i in range(1000)]
     parts = [list(shard(every, part, 4)) for part in range(1, 5)]
     assert sorted(path for part in parts for path in part) == sorted(every)
@@ -99,7 +99,7 @@ def test_shards_have_each_photo_once_and_stay_the_same(photos: Path):
     assert list(shard(every[500:], 2, 4)) == [path for path in parts[1] if path in every[500:]]
 
 
-def test_csv_can_be_read_back(photos: Path):
+def test_csv_can_be_read_back(photos):
     table = list(csv.reader(lines_of(photos, Lines("csv"), threshold=0.1)))
     assert table[:2] == [["path", "labels"], [str(photos / "1.png"), "red;green;blue"]]
     assert len(table) == 5
@@ -109,7 +109,7 @@ def test_csv_can_be_read_back(photos: Path):
     assert scored[2]["labels"] == ""
 
 
-def test_text_has_labels_below_their_threshold_in_brackets(photos: Path):
+def test_text_has_labels_below_their_threshold_in_brackets(photos):
     lines = lines_of(photos, Lines())
     assert lines[0] == f"{photos / '1.png'}: red 1.00"
     assert lines[2] == f"{photos / '3.png'}: no label found"
@@ -119,7 +119,7 @@ def test_text_has_labels_below_their_threshold_in_brackets(photos: Path):
     assert two == expected.removesuffix(", (blue 0.12)")
 
 
-def test_every_photo_is_reported_once_and_unreadable_ones_as_problems(photos: Path):
+def test_every_photo_is_reported_once_and_unreadable_ones_as_problems(photos):
     done: list[str] = []
     problems: list[Problem] = []
     tagged = tag_photos(
@@ -137,7 +137,7 @@ def test_every_photo_is_reported_once_and_unreadable_ones_as_problems(photos: Pa
     assert "expected a photo" in reason
 
 
-def test_a_label_that_the_model_does_not_know_leaves_the_file_alone(photos: Path, tmp_path: Path):
+def test_a_label_that_the_model_does_not_know_leaves_the_file_alone(photos, tmp_path):
     out = tmp_path / "tags.jsonl"
     out.write_text("of yesterday")
     lines = Lines("jsonl", Selection(never=frozenset({"mauve"})))
@@ -146,12 +146,12 @@ def test_a_label_that_the_model_does_not_know_leaves_the_file_alone(photos: Path
     assert out.read_text() == "of yesterday"
 
 
-def test_a_folder_is_not_taken_for_a_file(photos: Path):
+def test_a_folder_is_not_taken_for_a_file(photos):
     with pytest.raises(DataError, match="expected a file to write the labels to, got the folder"):
         tag_photos(channels_recognizer(), find_photos([photos]), photos, Lines("jsonl"))
 
 
-def test_a_file_appears_when_it_is_complete(photos: Path, tmp_path: Path):
+def test_a_file_appears_when_it_is_complete(photos, tmp_path):
     out = tmp_path / "out" / "tags.jsonl"
     seen: list[bool] = []
     tag_photos(
@@ -176,7 +176,7 @@ def _ctrl_c_is_heard() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "text"])
-def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos: Path, tmp_path: Path, form: str):
+def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos, tmp_path, form):
     out = tmp_path / "tags"
     done: list[Path] = []
 
@@ -204,7 +204,7 @@ def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos: Path, tmp_path: Path
         assert [json.loads(line)["path"] for line in lines] == [str(path) for path in done]
 
 
-def test_an_error_leaves_the_file_of_yesterday(photos: Path, tmp_path: Path):
+def test_an_error_leaves_the_file_of_yesterday(photos, tmp_path):
     out = tmp_path / "tags.jsonl"
     out.write_text("of yesterday")
 
@@ -220,7 +220,7 @@ def test_an_error_leaves_the_file_of_yesterday(photos: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("form", "to_file"), [("json", True), ("jsonl", False), ("csv", True), ("text", False)]
 )
-def test_any_file_name_can_be_written(tmp_path: Path, form: str, to_file: bool):
+def test_any_file_name_can_be_written(tmp_path, form, to_file):
     folder = tmp_path / "photos"
     folder.mkdir()
     name = b'caf\xe9 "a",\xc3\xbc\n\x1b[31m.png'.decode("utf-8", "surrogateescape")
@@ -259,7 +259,7 @@ def write_sidecars(photos: Path, journal: Journal, **callbacks: object) -> tuple
     return tagged, writer
 
 
-def test_sidecars_have_the_labels_of_their_photos(photos: Path, journal: Journal):
+def test_sidecars_have_the_labels_of_their_photos(photos, journal):
     changes: list[Outcome] = []
     problems: list[Problem] = []
     tagged, writer = write_sidecars(
@@ -273,9 +273,7 @@ def test_sidecars_have_the_labels_of_their_photos(photos: Path, journal: Journal
     assert writer.run is not None
 
 
-def test_a_photo_without_a_label_gets_no_sidecar_and_a_second_run_changes_none(
-    photos: Path, journal: Journal
-):
+def test_a_photo_without_a_label_gets_no_sidecar_and_a_second_run_changes_none(photos, journal):
     write_sidecars(photos, journal)
     assert not (photos / "3.txt").exists()
     tagged, writer = write_sidecars(photos, journal)
@@ -283,9 +281,7 @@ def test_a_photo_without_a_label_gets_no_sidecar_and_a_second_run_changes_none(
 
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
-def test_ctrl_c_between_sidecars_keeps_what_is_done_and_the_next_run_goes_on(
-    photos: Path, journal: Journal
-):
+def test_ctrl_c_between_sidecars_keeps_what_is_done_and_the_next_run_goes_on(photos, journal):
     def press_ctrl_c(_: Outcome) -> None:
         signal.raise_signal(signal.SIGINT)
 

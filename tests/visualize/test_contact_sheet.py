@@ -42,7 +42,7 @@ def test_the_labels_of_a_photo_share_one_scale():
 @pytest.mark.parametrize(
     ("size", "number"), [((1, 1), 1), ((4000, 100), 3), ((90, 3000), 24), ((320, 240), 24)], ids=str
 )
-def test_a_sheet_of_photos_of_any_shape_is_of_sensible_size(size: tuple[int, int], number: int):
+def test_a_sheet_of_photos_of_any_shape_is_of_sensible_size(size, number):
     photo = Image.new("RGB", size, (128, 128, 128))
     width, height = sheet(photo, *(panel(f"label {i}") for i in range(number))).size
     assert 270 <= width <= 4000
@@ -59,7 +59,7 @@ def test_a_sheet_of_photos_of_any_shape_is_of_sensible_size(size: tuple[int, int
     ],
     ids=str,
 )
-def test_a_heatmap_keeps_the_shape_of_the_photo(size: tuple[int, int], expected: tuple[int, int]):
+def test_a_heatmap_keeps_the_shape_of_the_photo(size, expected):
     photo = Image.new("RGB", size, (128, 128, 128))
     pixels = np.asarray(heatmap(photo, panel(value=8), unit="", top=8))
     rows, columns = np.nonzero((pixels == coloured(1)).all(-1))
@@ -87,7 +87,7 @@ def test_a_label_that_is_not_found_has_other_colours():
 
 
 @pytest.mark.parametrize("name", ["a very long name " * 20, "größe 猫", "two\nlines\x1b[31m", " "])
-def test_any_name_can_be_written(name: str):
+def test_any_name_can_be_written(name):
     narrow = Image.new("RGB", (50, 400), (128, 128, 128))
     width, _ = heatmap(narrow, panel(name), unit="evidence in logits", top=8).size
     assert width == 230 + 40

@@ -41,7 +41,7 @@ def names_in(folder: Path) -> list[str]:
     ids=["found", "asked for", "the best where none is found"],
 )
 def test_every_label_shown_has_a_picture_beside_the_contact_sheet(
-    tmp_path: Path, out: Path, colour: str, brightness: int, asked, shown
+    tmp_path, out, colour, brightness, asked, shown
 ):
     photo = saved(corner(colour, brightness=brightness), tmp_path / "boat.png")
     (explanation,) = explain_photos(channels_recognizer(), [str(photo)], str(out), labels=asked)
@@ -54,14 +54,14 @@ def test_every_label_shown_has_a_picture_beside_the_contact_sheet(
             picture.load()
 
 
-def test_an_unknown_label_is_answered_before_anything_is_drawn(tmp_path: Path, out: Path):
+def test_an_unknown_label_is_answered_before_anything_is_drawn(tmp_path, out):
     photo = saved(corner("red"), tmp_path / "boat.png")
     with pytest.raises(DataError, match="got 'bleu'; did you mean 'blue'"):
         explain_photos(channels_recognizer(), [photo], out, labels=["bleu"])
     assert not out.exists()
 
 
-def test_photos_of_one_name_do_not_share_their_pictures(tmp_path: Path, out: Path):
+def test_photos_of_one_name_do_not_share_their_pictures(tmp_path, out):
     photos = [
         saved(corner("red"), tmp_path / "a" / "boat.png"),
         saved(corner("green"), tmp_path / "b" / "boat.jpg"),
@@ -79,7 +79,7 @@ def test_photos_of_one_name_do_not_share_their_pictures(tmp_path: Path, out: Pat
     ]
 
 
-def test_a_picture_that_was_not_drawn_here_is_never_replaced(tmp_path: Path):
+def test_a_picture_that_was_not_drawn_here_is_never_replaced(tmp_path):
     photo = saved(corner("red"), tmp_path / "boat.png")
     foreign = saved(corner("green"), tmp_path / "boat-2.red.png")
     text = tmp_path / "boat-3.png"
@@ -91,7 +91,7 @@ def test_a_picture_that_was_not_drawn_here_is_never_replaced(tmp_path: Path):
     assert text.read_text() == "not even a picture"
 
 
-def test_no_label_leads_out_of_the_folder(tmp_path: Path, out: Path):
+def test_no_label_leads_out_of_the_folder(tmp_path, out):
     photo = saved(corner("red"), tmp_path / "boat.png")
     names = ("../../up", "a/b", "a\\b")
     recognizer = channels_recognizer(names=names)
@@ -100,7 +100,7 @@ def test_no_label_leads_out_of_the_folder(tmp_path: Path, out: Path):
     assert names_in(out) == ["boat.______up.png", "boat.a_b.2.png", "boat.a_b.png", "boat.png"]
 
 
-def test_names_of_any_length_are_cut_to_what_file_systems_take(tmp_path: Path, out: Path):
+def test_names_of_any_length_are_cut_to_what_file_systems_take(tmp_path, out):
     photo = saved(corner("red"), tmp_path / ("x" * 240 + ".png"))
     names = ("größe" * 60, "大" * 200, "b" * 300)
     (explanation,) = explain_photos(channels_recognizer(names=names), [photo], out, labels=names)
@@ -109,7 +109,7 @@ def test_names_of_any_length_are_cut_to_what_file_systems_take(tmp_path: Path, o
     assert all(path.exists() for path in explanation.heatmaps)
 
 
-def test_pictures_drawn_before_are_replaced_and_not_taken_for_photos(tmp_path: Path):
+def test_pictures_drawn_before_are_replaced_and_not_taken_for_photos(tmp_path):
     photo = saved(corner("red"), tmp_path / "boat.jpg")
     explained([photo], tmp_path)
     (explanation,) = explained(sorted(tmp_path.iterdir()), tmp_path)
@@ -117,7 +117,7 @@ def test_pictures_drawn_before_are_replaced_and_not_taken_for_photos(tmp_path: P
     assert names_in(tmp_path) == ["boat.jpg", "boat.png", "boat.red.png"]
 
 
-def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path: Path, out: Path):
+def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path, out):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no photo")
     reported: list[object] = []
@@ -130,7 +130,7 @@ def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path: 
     assert reported == [bad]
 
 
-def test_grad_cam_stands_below_the_maps_on_the_sheet(tmp_path: Path, out: Path):
+def test_grad_cam_stands_below_the_maps_on_the_sheet(tmp_path, out):
     photo = saved(corner("red"), tmp_path / "boat.png")
     (alone,) = explained([photo], out / "alone")
     (compared,) = explained([photo], out / "compared", with_grad_cam=True)
@@ -139,9 +139,7 @@ def test_grad_cam_stands_below_the_maps_on_the_sheet(tmp_path: Path, out: Path):
         assert both.height > 1.8 * own.height
 
 
-def test_a_sheet_shows_so_many_labels_and_all_have_their_picture(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_sheet_shows_so_many_labels_and_all_have_their_picture(tmp_path, out, monkeypatch):
     photo = saved(corner("red"), tmp_path / "boat.png")
     (one,) = explained([photo], out / "one")
     monkeypatch.setattr(tagsight.visualize.explanation, "MOST_PANELS", 1)
@@ -151,7 +149,7 @@ def test_a_sheet_shows_so_many_labels_and_all_have_their_picture(
         assert limited.size == sheet.size
 
 
-def test_the_picture_of_a_rotated_photo_is_right(tmp_path: Path, out: Path):
+def test_the_picture_of_a_rotated_photo_is_right(tmp_path, out):
     path = tmp_path / "rotated.png"
     save_rotated(corner("red", (640, 320)), path)
     (explanation,) = explained([path], out)
@@ -174,7 +172,7 @@ def test_the_picture_of_a_rotated_photo_is_right(tmp_path: Path, out: Path):
         ((slice(0, 0), slice(0, 0)), "nowhere"),
     ],
 )
-def test_a_place_is_told_in_words(cells: tuple[slice, slice], words: str):
+def test_a_place_is_told_in_words(cells, words):
     evidence = np.full((9, 9), -0.0, np.float32)
     evidence[cells] = 3
     assert place(evidence) == words

@@ -34,7 +34,7 @@ def circle_distance(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("size", "epsilon"), [(1, 0.4), (2, 0), (12, 0.4), (34, 0), (80, 1)])
-def test_any_graph_can_be_drawn_and_always_looks_the_same(size: int, epsilon: float) -> None:
+def test_any_graph_can_be_drawn_and_always_looks_the_same(size, epsilon):
     one, other = (draw_graph(label_space(size), GraphConfig(epsilon=epsilon)) for _ in range(2))
     assert one.mode == "RGB"
     assert 600 <= one.width <= 1400
@@ -43,14 +43,14 @@ def test_any_graph_can_be_drawn_and_always_looks_the_same(size: int, epsilon: fl
 
 
 @pytest.mark.parametrize("name", ["on and " * 100, " "], ids=["long", "blank"])
-def test_any_number_of_labels_with_any_names_fits(name: str) -> None:
+def test_any_number_of_labels_with_any_names_fits(name):
     names = [f"{name}{' ' * i}" for i in range(MOST_LABELS + 20)]
     labels = LabelSpace.from_targets(names, torch.eye(len(names), dtype=torch.int))
     assert max(draw_graph(labels, GraphConfig()).size) < 4000
 
 
 @pytest.mark.parametrize("direction", ["given_source", "given_target"])
-def test_the_arrow_points_at_the_label_that_receives(direction: str) -> None:
+def test_the_arrow_points_at_the_label_that_receives(direction):
     # Of two labels the first stands above, the second below; every photo with the second has the
     # first, and one in ten the other way round.
     labels = LabelSpace(("above", "below"), None, torch.tensor([[50, 5], [5, 5]]), torch.ones(2))
@@ -66,7 +66,7 @@ def test_the_arrow_points_at_the_label_that_receives(direction: str) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(weights)
-def test_everyone_has_one_place_and_the_isolated_come_last(weight: np.ndarray) -> None:
+def test_everyone_has_one_place_and_the_isolated_come_last(weight):
     weight = without_diagonal(weight)
     order = _circle_order(weight)
     assert sorted(order.tolist()) == list(range(len(weight)))
@@ -76,9 +76,7 @@ def test_everyone_has_one_place_and_the_isolated_come_last(weight: np.ndarray) -
 
 @settings(deadline=None, max_examples=40)
 @given(weights, st.data())
-def test_the_gain_of_a_swap_is_by_how_much_the_edges_shorten(
-    weight: np.ndarray, data: st.DataObject
-) -> None:
+def test_the_gain_of_a_swap_is_by_how_much_the_edges_shorten(weight, data):
     weight = without_diagonal(np.maximum(weight, weight.T))
     size = len(weight)
     distance = circle_distance(size)

@@ -11,7 +11,7 @@ from tagsight.labels.space import LabelSpace
 from tagsight.visualize.graph_report import Edge, graph_report
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 # person 10, frisbee 5, cat 4; person and frisbee together 4 times, person and cat once.
 COUNTS = torch.tensor([[10, 4, 1], [4, 5, 0], [1, 0, 4]])
@@ -22,7 +22,7 @@ def label_space(counts: torch.Tensor = COUNTS, *names: str) -> LabelSpace:
     return LabelSpace(names, None, counts, torch.full((len(counts),), 100))
 
 
-def test_edges_go_from_sender_to_receiver_and_turn_round_given_the_target() -> None:
+def test_edges_go_from_sender_to_receiver_and_turn_round_given_the_target():
     report = graph_report(label_space(), GraphConfig(epsilon=0.4))
     edges = Edge("frisbee", "person", 0.8, 4), Edge("person", "frisbee", 0.4, 4)
     assert report.edges == edges
@@ -30,7 +30,7 @@ def test_edges_go_from_sender_to_receiver_and_turn_round_given_the_target() -> N
     assert graph_report(label_space(), config).edges == (Edge("person", "frisbee", 0.8, 4),)
 
 
-def test_the_lines_have_edges_isolated_labels_and_warnings() -> None:
+def test_the_lines_have_edges_isolated_labels_and_warnings():
     assert list(graph_report(label_space(), GraphConfig()).lines()) == [
         "2 edges among 3 labels: 2 receive, 2 send, 1 isolated; frisbee receives most, from 1",
         "  frisbee -> person  0.80  4 photos with both",
@@ -42,7 +42,7 @@ def test_the_lines_have_edges_isolated_labels_and_warnings() -> None:
     assert lines[1:3] == ["  frisbee -> person  0.80  4 photos with both", "  and 3 more"]
 
 
-def test_labels_that_are_always_together_are_named_once() -> None:
+def test_labels_that_are_always_together_are_named_once():
     counts = torch.tensor([[7, 7, 3], [7, 7, 3], [3, 3, 9]])
     report = graph_report(label_space(counts, "salt", "pepper", "egg"), GraphConfig())
     assert report.always_together == (("salt", "pepper"),)
@@ -68,19 +68,17 @@ UNSEEN = torch.tensor([[0, 0, 0], [0, 0, 0], [0, 0, 20]])
         (UNSEEN, {}, "no training photo has person, frisbee"),
     ],
 )
-def test_settings_and_counts_that_defeat_the_graph_give_a_warning(
-    counts: torch.Tensor, settings: dict[str, object], parts: str
-) -> None:
+def test_settings_and_counts_that_defeat_the_graph_give_a_warning(counts, settings, parts):
     report = graph_report(label_space(counts), GraphConfig.model_validate(settings))
     assert any(all(part in line for part in parts.split("|")) for line in report.warnings)
     assert report.always_together == ()
 
 
-def test_a_sound_graph_has_no_warning() -> None:
+def test_a_sound_graph_has_no_warning():
     assert graph_report(label_space(COUNTS * 10), GraphConfig()).warnings == ()
 
 
-def test_the_known_graph_of_coco_is_told_right(shared_data: Path) -> None:
+def test_the_known_graph_of_coco_is_told_right(shared_data):
     path = shared_data / "label-graphs" / "coco_cooccurrence.npz"
     with np.load(path, allow_pickle=False) as stored:
         names = tuple(stored["names"].tolist())

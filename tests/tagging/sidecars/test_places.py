@@ -20,38 +20,26 @@ def made(folder: Path, *names: str) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "naming", "name"),
+    ("suffix", "naming", "there", "expected"),
     [
-        (".xmp", None, "a.jpg.xmp"),
-        (".xmp", "stem", "a.xmp"),
-        (".txt", None, "a.txt"),
-        (".txt", "full", "a.jpg.txt"),
+        (".xmp", None, "a.jpg", "a.jpg.xmp"),
+        (".xmp", "stem", "a.jpg", "a.xmp"),
+        (".txt", None, "a.jpg", "a.txt"),
+        (".txt", "full", "a.jpg", "a.jpg.txt"),
+        # An ending in another case is that of a sidecar.
+        *((".xmp", None, f"a.jpg {name}", name) for name in ("a.XMP", "a.Xmp", "a.jpg.XMP")),
+        (".txt", None, "b.png b.TXT", "b.TXT"),
+        # Photo.xmp belongs to the raw file of its name.
+        (".xmp", None, "a.NEF a.jpg a.xmp", "a.xmp a.jpg.xmp"),
+        (".xmp", None, "a.X3F a.jpg a.xmp", "a.xmp a.jpg.xmp"),
+        # A raw file and a photo of one name share a sidecar.
+        (".txt", "stem", "a.NEF a.jpg", "a.txt a.txt"),
     ],
 )
-def test_names_are_full_or_stems(tmp_path: Path, suffix: str, naming: str | None, name: str):
-    (photo,) = made(tmp_path, "a.jpg")
-    assert places(tmp_path, suffix, naming).of(photo).name == name
-
-
-@pytest.mark.parametrize("name", ["a.XMP", "a.Xmp", "a.jpg.XMP"])
-def test_an_ending_in_another_case_is_that_of_a_sidecar(tmp_path: Path, name: str):
-    photo, sidecar = made(tmp_path, "a.jpg", name)
-    assert places(tmp_path).of(photo) == sidecar
-    (tmp_path / "b.TXT").write_bytes(b"")
-    (other,) = made(tmp_path, "b.png")
-    assert places(tmp_path, ".txt").of(other).name == "b.TXT"
-
-
-@pytest.mark.parametrize("end", [".nef", ".x3f"])
-def test_photo_xmp_belongs_to_the_raw_file_of_its_name(tmp_path: Path, end: str):
-    raw, photo, _ = made(tmp_path, f"a{end.upper()}", "a.jpg", "a.xmp")
-    assert places(tmp_path).of(raw).name == "a.xmp"
-    assert places(tmp_path).of(photo).name == "a.jpg.xmp"
-
-
-def test_a_raw_file_and_a_photo_of_one_name_share_a_sidecar(tmp_path: Path):
-    pair = made(tmp_path, "a.NEF", "a.jpg")
-    assert {places(tmp_path, ".txt", "stem").of(path).name for path in pair} == {"a.txt"}
+def test_a_photo_has_its_sidecar(tmp_path, suffix, naming, there, expected):
+    paths, names = made(tmp_path, *there.split()), expected.split()
+    found = [places(tmp_path, suffix, naming).of(path).name for path in paths[: len(names)]]
+    assert found == names
 
 
 @pytest.mark.parametrize(
@@ -65,9 +53,7 @@ def test_a_raw_file_and_a_photo_of_one_name_share_a_sidecar(tmp_path: Path):
         (("a.jpg", "a.unknown"), ("a.jpg",)),
     ],
 )
-def test_different_photos_do_not_share_a_sidecar(
-    tmp_path: Path, names: tuple[str, ...], alone: tuple[str, ...]
-):
+def test_different_photos_do_not_share_a_sidecar(tmp_path, names, alone):
     found = places(tmp_path, ".xmp", "stem")
     for photo in made(tmp_path, *names):
         if photo.name in alone:
@@ -77,7 +63,7 @@ def test_different_photos_do_not_share_a_sidecar(
                 found.of(photo)
 
 
-def test_members_of_a_tar_do_not_share_a_sidecar(tmp_path: Path):
+def test_members_of_a_tar_do_not_share_a_sidecar(tmp_path):
     made(tmp_path, "photo")
     with tarfile.open(tmp_path / "photos.tar", "w") as tar:
         for name in ("x/a.jpg", "x/a.png", "y/a.jpg"):

@@ -55,40 +55,38 @@ def added(before: bytes | None, *names: str, **options: object) -> bytes | None:
         (b"Grass_, DOG", None),
     ],
 )
-def test_tags_come_behind_those_that_are_there(before: bytes | None, after: bytes | None):
+def test_tags_come_behind_those_that_are_there(before, after):
     assert added(before, "dog", "grass") == after
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [(None, b"dog"), (b"red\n", b"dog\n"), (b"DOG", None), (b"dog, red", b"dog")],
-)
-def test_tags_replace_those_that_are_there(before: bytes | None, after: bytes | None):
-    assert added(before, "dog", existing="replace") == after
-
-
-def test_an_existing_file_is_kept():
-    assert added(b"red", "dog", existing="keep") is None
-    assert added(None, "dog", existing="keep") == b"dog"
-
-
-def test_a_declined_label_is_not_added():
-    assert added(b"red", "dog", "cat", declined={"Dog"}) == b"red, cat"
-    assert added(b"red", "dog", declined={"dog"}) is None
+REPLACE, KEEP = {"existing": "replace"}, {"existing": "keep"}
 
 
 @pytest.mark.parametrize(
-    ("before", "separator", "after"),
+    ("before", "names", "options", "after"),
     [
-        (b"red,sky", ",", b"red,sky,dog"),
-        (b"red sky", " ", b"red sky dog"),
-        (b"red\r\nsky\r\n", "\n", b"red\r\nsky\r\ndog\r\n"),
-        (b"red\nsky", "\r\n", b"red\nsky\ndog"),
+        (None, "dog", REPLACE, b"dog"),
+        (b"red\n", "dog", REPLACE, b"dog\n"),
+        (b"DOG", "dog", REPLACE, None),
+        (b"dog, red", "dog", REPLACE, b"dog"),
+        (b"red", "dog", KEEP, None),
+        (None, "dog", KEEP, b"dog"),
+        (b"red", "dog|cat", {"declined": {"Dog"}}, b"red, cat"),
+        (b"red", "dog", {"declined": {"dog"}}, None),
+        (b"red,sky", "dog", {"separator": ","}, b"red,sky,dog"),
+        (b"red,sky,dog", "dog|sky", {"separator": ","}, None),
+        (b"red sky", "dog", {"separator": " "}, b"red sky dog"),
+        (b"red\r\nsky\r\n", "dog", {"separator": "\n"}, b"red\r\nsky\r\ndog\r\n"),
+        (b"red\nsky", "dog", {"separator": "\r\n"}, b"red\nsky\ndog"),
+        # Spellings of other programs are the same tag.
+        (b"guide_dog", "guide dog", {}, None),
+        (b"dog \\(small\\)", "dog (small)", {}, None),
+        (b"DOG  (small)", "dog \\(small\\)", {}, None),
+        (b"a \\[b\\]", "A_[b]", {}, None),
     ],
 )
-def test_any_separator_is_read_and_written(before: bytes, separator: str, after: bytes):
-    assert added(before, "dog", separator=separator) == after
-    assert added(after, "dog", "sky", separator=separator) is None
+def test_tags_come_as_the_options_say(before, names, options, after):
+    assert added(before, *names.split("|"), **options) == after
 
 
 PIECES = [*'ab,.!? "\r\n\t_()\\', "。", "dog", "Dog ", "A dog sits.", ", "]
@@ -98,9 +96,7 @@ SEPARATORS = st.sampled_from([", ", ",", ";", "; ", " | ", "\n", "\r\n", " ", "\
 
 @settings(max_examples=150, deadline=None)
 @given(CONTENTS, TAGS, SEPARATORS, st.sampled_from(["", "\ufeff"]))
-def test_taking_out_what_was_added_gives_every_byte_back(
-    text: str, names: list[str], separator: str, mark: str
-):
+def test_taking_out_what_was_added_gives_every_byte_back(text, names, separator, mark):
     before = (mark + text).encode()
     tags = [Tag(name, 0.5) for name in names]
     try:
@@ -121,9 +117,7 @@ def test_taking_out_what_was_added_gives_every_byte_back(
 
 @settings(max_examples=80, deadline=None)
 @given(CONTENTS, TAGS, TAGS, SEPARATORS)
-def test_what_was_replaced_comes_back_with_what_has_come_since(
-    text: str, names: list[str], since: list[str], separator: str
-):
+def test_what_was_replaced_comes_back_with_what_has_come_since(text, names, since, separator):
     before = text.encode()
     try:
         edit = add_tags(
@@ -154,37 +148,6 @@ def test_only_what_we_added_is_removed():
         assert remove_tags(before, edit.additions) == after
 
 
-@pytest.mark.parametrize(
-    ("there", "name"),
-    [
-        ("guide_dog", "guide dog"),
-        ("dog \\(small\\)", "dog (small)"),
-        ("DOG  (small)", "dog \\(small\\)"),
-        ("a \\[b\\]", "A_[b]"),
-    ],
-)
-def test_spellings_of_other_programs_are_the_same_tag(there: str, name: str):
-    assert added(there.encode(), name) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "separator"),
-    [
-        ("dog, small", ", "),
-        ("dog,small", ","),
-        ("guide dog", " "),
-        ("dog\nsmall", "\n"),
-        ("A dog sits. It barks.", ", "),
-        ("dog\x1b", ", "),
-        ("dog\udcff", ", "),
-        ("animal/", ", "),
-    ],
-)
-def test_a_tag_that_could_not_be_read_back_is_refused(name: str, separator: str):
-    with pytest.raises(DataError, match=r"got .*`replace`"):
-        added(b"red", name, separator=separator)
-
-
 def test_a_separator_is_parsed_with_its_escapes():
     for text in ("\n", "\r\n", "\t", " | "):
         assert separator_of(text) == separator_of(repr(text)[1:-1]) == text
@@ -194,18 +157,29 @@ def test_a_separator_is_parsed_with_its_escapes():
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "name", "separator", "message"),
     [
-        (b"first line\nsecond line\n", "expected one line of tags, got several"),
-        (b"caf\xe9", "expected tags in UTF-8"),
-        (b"a\x00b", "expected one line of tags"),
-        (b"a" * (2**20 + 1), "got a file of 1,048,577 bytes"),
-        (b"a" * (2**20 - 2), "expected a line of tags, got a file of 1,048,5"),
+        # A tag that could not be read back.
+        *(
+            (b"red", name, separator, "got .*`replace`")
+            for name, separator in (
+                *(("dog,small", ","), ("guide dog", " "), ("dog\nsmall", "\n")),
+                *((name, ", ") for name in ("dog, small", "A dog sits. It barks.", "dog\x1b")),
+                *((name, ", ") for name in ("dog\udcff", "animal/")),
+            )
+        ),
+        (b"first line\nsecond line\n", "dog", ", ", "expected one line of tags, got several"),
+        (b"caf\xe9", "dog", ", ", "expected tags in UTF-8"),
+        (b"a\x00b", "dog", ", ", "expected one line of tags"),
+        (b"a" * (2**20 + 1), "dog", ", ", "got a file of 1,048,577 bytes"),
     ],
 )
-def test_other_content_is_refused_and_never_written(content: bytes, message: str):
+@pytest.mark.parametrize("existing", ["append", "replace"])
+def test_what_is_no_line_of_tags_is_refused(content, name, separator, message, existing):
     with pytest.raises(DataError, match=message):
-        added(content, "dog")
-    if len(content) != 2**20 - 2:
-        with pytest.raises(DataError, match=message):
-            added(content, "dog", existing="replace")
+        added(content, name, separator=separator, existing=existing)
+
+
+def test_a_line_that_would_become_too_long_is_refused():
+    with pytest.raises(DataError, match="expected a line of tags, got a file of 1,048,5"):
+        added(b"a" * (2**20 - 2), "dog")
