@@ -165,19 +165,22 @@ def test_a_file_that_is_damaged_and_sealed_anew_ends_nothing(ending, sound, tmp_
 
 def test_weights_that_are_missing_cut_short_changed_or_no_file_are_refused(sound, tmp_path):
     file = shutil.copy(sound[".xml"], tmp_path / "m.xml")
-    with pytest.raises(DataError, match=r"expected the weights of .*m.xml beside it, got no file"):
-        open_network(file)
-    weights = weights_file(sound[".xml"]).read_bytes()
-    weights_file(file).write_bytes(weights[:-1])
-    with pytest.raises(DataError, match=r"a constant of .* bytes at"):
-        open_network(file)
-    weights_file(file).write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    with pytest.raises(DataError, match=r"expected the weights of .*m.xml beside it, got others"):
-        open_network(file)
-    weights_file(file).unlink()
-    weights_file(file).symlink_to("/dev/zero")
-    with pytest.raises(DataError, match=r"expected the weights of .*m.xml beside it, got no file"):
-        open_network(file)
+    beside, weights = weights_file(file), weights_file(sound[".xml"]).read_bytes()
+    for put, message in (
+        (lambda: None, r"expected the weights of .*m.xml beside it, got no file"),
+        (lambda: beside.write_bytes(weights[:-1]), r"a constant of .* bytes at"),
+        (
+            lambda: beside.write_bytes(weights[:-1] + bytes([weights[-1] ^ 1])),
+            r"expected the weights of .*m.xml beside it, got others",
+        ),
+        (
+            lambda: (beside.unlink(), beside.symlink_to("/dev/zero")),
+            r"expected the weights of .*m.xml beside it, got no file",
+        ),
+    ):
+        put()
+        with pytest.raises(DataError, match=message):
+            open_network(file)
 
 
 def test_what_reads_fields_finds_those_that_a_library_writes(sound):

@@ -51,22 +51,17 @@ def many(count: int, **options: object) -> Result:
     """A result with so many labels found."""
     names = tuple(f"label {i}" for i in range(count))
     scores = np.linspace(0.6, 0.9, count)
-    maps = np.ones((count, 2, 2), np.float32)
-    values = {"logits": scores, "embedding": scores, "photo_size": (60, 40)} | options
-    return Result(None, names, scores, np.full(count, 0.5), scores > 0.5, maps, **values)
+    values = {"maps": np.ones((count, 2, 2), np.float32), "photo_size": (60, 40)} | options
+    found = {"scores": scores, "predicted": scores > 0.5, "logits": scores, "embedding": scores}
+    return Result(None, names, thresholds=np.full(count, 0.5), **found, **values)
 
 
 @pytest.mark.parametrize("source", ["path", "bytes", "image", "array"])
 def test_a_result_shows_its_photo_and_the_evidence_for_its_labels(tmp_path, source):
     photo, path = corner("green", (800, 400)), tmp_path / "a <b>.png"
     photo.save(path)
-    given = {
-        "path": path,
-        "bytes": path.read_bytes(),
-        "image": photo,
-        "array": np.asarray(photo),
-    }[source]
-    shown = Shown(channels_recognizer()(given))
+    given = {"path": path, "bytes": path.read_bytes(), "image": photo, "array": np.asarray(photo)}
+    shown = Shown(channels_recognizer()(given[source]))
     assert set(shown.pictures) == {"the photo", "evidence for green"}
     assert shown.pictures["the photo"].size == (PHOTO_SIDE, PHOTO_SIDE // 2)
     overlay = np.asarray(shown.pictures["evidence for green"]).astype(int)
@@ -89,28 +84,16 @@ def test_a_rotated_photo_is_shown_upright(tmp_path):
 
 def test_maps_share_one_scale_which_is_shown():
     maps = np.stack([np.full((2, 2), value, np.float32) for value in (2, 8)])
-    scores = np.array([0.7, 0.9])
-    result = Result(
-        *(None, ("weak", "strong"), scores, np.full(2, 0.5), scores > 0.5, maps),
-        *(scores, scores, (60, 40)),
-    )
-    shown = Shown(result)
-    weak, strong = (
-        shown.pictures[f"evidence for {name}"].getpixel((9, 9)) for name in result.names
-    )
+    shown = Shown(many(2, maps=maps))
+    weak, strong = (shown.pictures[f"evidence for label {i}"].getpixel((9, 9)) for i in (0, 1))
     assert sum(strong) > sum(weak)
     assert "8, evidence in logits" in shown.text
 
 
-@pytest.mark.parametrize("photo", [None, b"no photo"])
-def test_without_the_photo_the_maps_are_shown_alone(photo):
-    assert set(Shown(many(2, photo=photo)).pictures) == {
-        "evidence for label 0",
-        "evidence for label 1",
-    }
-
-
-def test_a_photo_that_was_deleted_is_left_out(tmp_path):
+def test_without_the_photo_the_maps_are_shown_alone(tmp_path):
+    for photo in (None, b"no photo"):
+        shown = Shown(many(2, photo=photo))
+        assert set(shown.pictures) == {"evidence for label 0", "evidence for label 1"}
     path = tmp_path / "photo.png"
     corner("red").save(path)
     result = channels_recognizer()(path)
@@ -119,11 +102,13 @@ def test_a_photo_that_was_deleted_is_left_out(tmp_path):
 
 
 def test_where_nothing_is_found_the_best_label_is_shown():
+    assert repr(channels_recognizer()(corner("red"))) == "Result(red 1.00)"
     shown = Shown(channels_recognizer()(corner("blue", brightness=20)))
     assert set(shown.pictures) == {"the photo", "evidence for blue"}
     assert "below the threshold" in shown.text
-    nothing = Shown(channels_recognizer()(Image.new("RGB", (9, 9))))
-    assert "no evidence for any label" in nothing.text
+    nothing = channels_recognizer()(Image.new("RGB", (9, 9)))
+    assert "no evidence for any label" in Shown(nothing).text
+    assert repr(nothing) == "Result(no label found)"
 
 
 def test_of_many_labels_those_with_the_highest_scores_are_shown():
@@ -140,8 +125,3 @@ def test_names_are_text_and_never_markup(name):
     shown = Shown(channels_recognizer(names=names)(corner("red")))
     assert len(shown.pictures) == 2
     assert printable(name[:200]) in shown.text
-
-
-def test_a_result_is_printed_with_its_labels():
-    assert repr(channels_recognizer()(corner("red"))) == "Result(red 1.00)"
-    assert repr(channels_recognizer()(Image.new("RGB", (9, 9)))) == "Result(no label found)"

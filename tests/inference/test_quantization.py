@@ -23,9 +23,8 @@ def model() -> LoadedModel:
 @pytest.fixture(scope="module")
 def rows(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Annotations:
     """Photos, labelled with what the model says of them: its mAP is 100."""
-    folder = tmp_path_factory.mktemp("photos")
     images = drawn(24)[0]
-    paths = saved_photos(folder, images)
+    paths = saved_photos(tmp_path_factory.mktemp("photos"), images)
     with torch.no_grad():
         logits = model.system(images).logits
     targets = (logits > logits.median(0).values).to(torch.int8)

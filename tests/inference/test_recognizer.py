@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 import re
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,11 @@ import pytest
 import torch
 from channels import Channels, channels_model, channels_recognizer, corner, save_rotated
 from PIL import Image
-from tiny import drawn, label_space, saved_photos, tiny_system
+from tiny import label_space, tiny_system
 
-from tagsight.checkpoint.folder import save_model
 from tagsight.errors import DataError
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
-from tagsight.loading.transforms import as_float
 from tagsight.runtime.device import Runtime
 
 
@@ -70,13 +68,11 @@ def test_a_rotated_photo_is_recognised_upright(tmp_path):
 
 
 def test_a_photo_gets_the_same_result_alone_and_in_a_batch():
-    recognizer = tiny_recognizer("gcam")
-    photos = noise(5)
+    recognizer, photos = tiny_recognizer("gcam"), noise(5)
     for result, photo in zip(recognizer.recognize(photos), photos, strict=True):
         alone = recognizer(photo)
-        np.testing.assert_allclose(result.scores, alone.scores, atol=1e-6)
-        np.testing.assert_allclose(result.maps, alone.maps, atol=1e-5)
-        np.testing.assert_allclose(result.embedding, alone.embedding, atol=1e-5)
+        for part, most in (("scores", 1e-6), ("maps", 1e-5), ("embedding", 1e-5)):
+            np.testing.assert_allclose(getattr(result, part), getattr(alone, part), atol=most)
 
 
 def test_a_batch_takes_one_forward():
@@ -112,13 +108,22 @@ def test_a_result_does_not_keep_its_batch_alive():
         assert array.base is None
 
 
-def test_a_photo_that_cannot_be_read_raises_after_the_results_before_it(tmp_path):
+def test_an_error_comes_after_the_results_before_it(tmp_path):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no photo")
-    results = channels_recognizer(batch_size=4).recognize([corner(), corner(), bad, corner()])
-    assert next(results).labels == next(results).labels
-    with pytest.raises(DataError, match=re.escape(str(bad))):
-        next(results)
+
+    def broken():
+        yield corner()
+        raise RuntimeError("the disk is gone")
+
+    for photos, error, message in (
+        ([corner(), bad, corner()], DataError, re.escape(str(bad))),
+        (broken(), RuntimeError, "the disk is gone"),
+    ):
+        results = channels_recognizer(batch_size=4).recognize(photos)
+        assert next(results).labels[0].name == "red"
+        with pytest.raises(error, match=message):
+            next(results)
 
 
 def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path):
@@ -132,17 +137,6 @@ def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path):
     assert [result.labels[0].name for result in results] == ["red", "blue"]
     assert [source for source, _ in reported] == [bad, b"junk"]
     assert "expected a photo" in reported[0][1]
-
-
-def test_an_error_of_the_source_comes_after_the_results_before_it():
-    def photos():
-        yield corner()
-        raise RuntimeError("the disk is gone")
-
-    results = channels_recognizer().recognize(photos())
-    next(results)
-    with pytest.raises(RuntimeError, match="the disk is gone"):
-        next(results)
 
 
 @pytest.mark.parametrize(
@@ -162,30 +156,20 @@ def test_what_is_no_photo_or_too_large_is_refused(photo, error, message):
     recognizer.max_pixels = 64 * 64
     with pytest.raises(error, match=message):
         recognizer(photo)
-
-
-@pytest.mark.parametrize("one", ["photo.jpg", b"bytes", Path("photo.jpg")])
-def test_one_photo_is_not_taken_for_several(one):
-    with pytest.raises(TypeError, match="expected several photos, got one"):
-        channels_recognizer().recognize(one)
+    for one in ("photo.jpg", b"bytes", Path("photo.jpg")):
+        with pytest.raises(TypeError, match="expected several photos, got one"):
+            recognizer.recognize(one)
 
 
 def test_threads_may_share_a_recognizer():
-    recognizer = channels_recognizer(Channels(), batch_size=3)
-    photos = noise(12)
-    expected = [result.scores for result in recognizer.recognize(photos)]
-    got: dict[int, list[np.ndarray]] = {}
+    recognizer, photos = channels_recognizer(Channels(), batch_size=3), noise(12)
 
-    def work(name: int) -> None:
-        got[name] = [result.scores for result in recognizer.recognize(photos)]
+    def scores(_: int = 0) -> list[np.ndarray]:
+        return [result.scores for result in recognizer.recognize(photos)]
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for name in range(4):
-        np.testing.assert_array_equal(got[name], expected)
+    with ThreadPoolExecutor(4) as threads:
+        for got in threads.map(scores, range(4)):
+            np.testing.assert_array_equal(got, scores())
 
 
 @pytest.mark.parametrize(
@@ -210,11 +194,9 @@ def test_a_region_is_what_is_in_it():
 
 @pytest.mark.parametrize("region", [(0, 0, 0, 9), (40, 0, 5, 5), (0, 0, -3, 4), (5, 60, 9, 9)])
 def test_a_region_has_a_part_of_the_photo(region):
-    recognizer = tiny_recognizer("resnet")
-    with pytest.raises(
-        DataError, match="expected a region left, top, width, height within 40 x 40"
-    ):
-        recognizer.embed_region(noise(1)[0], region)
+    expected = "expected a region left, top, width, height within 40 x 40"
+    with pytest.raises(DataError, match=expected):
+        tiny_recognizer("resnet").embed_region(noise(1)[0], region)
 
 
 def test_pixels_and_embedding_are_those_of_the_network():
@@ -225,23 +207,6 @@ def test_pixels_and_embedding_are_those_of_the_network():
     assert red.shape == (32, 32, 3)
     assert (red[:15, :15, 0] == 255).all()
     assert (blue[..., 0] == 0).all()
-
-
-def test_a_model_folder_is_all_that_is_needed(tmp_path):
-    labels = label_space()
-    model = channels_model(tiny_system("resnet"), names=labels.names)
-    recipe = model.recipe.model_copy(update={"system": "resnet", "settings": model.system.config})
-    save_model(tmp_path / "model", model.system, labels, model.decision, recipe, {})
-    recognizer = Recognizer.load(str(tmp_path / "model"), device="cpu", precision="float32")
-    assert recognizer.labels == labels.names
-    paths = saved_photos(tmp_path, drawn(2)[0])
-    results = list(recognizer.recognize(paths))
-    assert [result.path for result in results] == paths
-    images = np.stack([recognizer.pixels(path) for path in paths])
-    expected = model.system(as_float(torch.from_numpy(images).permute(0, 3, 1, 2))).logits
-    np.testing.assert_allclose(
-        [result.logits for result in results], expected.detach().numpy(), atol=1e-5
-    )
 
 
 def test_a_device_that_is_not_there_is_named():

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from channels import channels_recognizer, corner
 
@@ -18,10 +17,6 @@ def test_labels_are_those_found_and_ranked_are_all(result):
     # Red and blue have the same score: they keep their order.
     assert [label.name for label in result.ranked()] == ["green", "red", "blue"]
     assert result.labels == result.ranked()[:1]
-
-
-def test_a_map_is_found_by_its_name(result):
-    np.testing.assert_array_equal(result.map("blue"), result.maps[2])
 
 
 @pytest.mark.parametrize("name", ["Gren", "GREEN", "greene"])

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from tagsight.errors import DataError
 from tagsight.search.expression import parse
 from tagsight.search.facts import Facts
 from tagsight.search.index import Entry, SearchIndex, unit
+from tagsight.search.structure import reach
 
-pytest.importorskip("lancedb")
+lancedb, pyarrow = pytest.importorskip("lancedb"), pytest.importorskip("pyarrow")
 
 NAMES = ("dog", "cat", "it's")
 FACTS = Facts("model", "m" * 64, NAMES, (0.5, 0.5, 0.5), 8)
@@ -55,27 +57,27 @@ def test_the_nearest_are_those_of_the_highest_cosine(index):
     np.testing.assert_allclose(hits[0].scores, entries[expected[0]].scores)
 
 
-@pytest.mark.parametrize(
-    "text", ["dog", "dog and not cat", "it's or (cat and not dog)", "cat >= 0.8", "not dog >= 0.3"]
-)
-def test_expressions_hold_for_just_the_photos_that_are_found(index, text):
+HOLDS = {
+    "dog": lambda e: "dog" in e.labels,
+    "dog and not cat": lambda e: "dog" in e.labels and "cat" not in e.labels,
+    "it's or (cat and not dog)": lambda e: (
+        "it's" in e.labels or ("cat" in e.labels and "dog" not in e.labels)
+    ),
+    "cat >= 0.8": lambda e: e.scores[1] >= np.float32(0.8),
+    "not dog >= 0.3": lambda e: not e.scores[0] >= np.float32(0.3),
+}
+
+
+def test_expressions_hold_for_just_the_photos_that_are_found(index):
     entries = [entry(i) for i in range(60)]
     index.put(entries)
-    holds = {
-        "dog": lambda e: "dog" in e.labels,
-        "dog and not cat": lambda e: "dog" in e.labels and "cat" not in e.labels,
-        "it's or (cat and not dog)": lambda e: (
-            "it's" in e.labels or ("cat" in e.labels and "dog" not in e.labels)
-        ),
-        "cat >= 0.8": lambda e: e.scores[1] >= np.float32(0.8),
-        "not dog >= 0.3": lambda e: not e.scores[0] >= np.float32(0.3),
-    }[text]
-    expected = {e.path for e in entries if holds(e)}
-    assert expected
-    expression = parse(text, NAMES)
-    assert {str(hit.path) for hit in index.having(expression, 100)} == expected
-    query = entries[0].embedding
-    assert {str(hit.path) for hit in index.like(query, 100, expression=expression)} == expected
+    for text, holds in HOLDS.items():
+        expected = {e.path for e in entries if holds(e)}
+        assert expected
+        expression = parse(text, NAMES)
+        found = index.having(expression, 100)
+        like = index.like(entries[0].embedding, 100, expression=expression)
+        assert {str(hit.path) for hit in found} == {str(hit.path) for hit in like} == expected
 
 
 def test_photos_with_the_highest_scores_come_first(index):
@@ -102,24 +104,16 @@ def test_an_index_of_many_photos_holds_their_vectors_and_stays_exact(index):
     assert not list(index.folder.glob("*/_indices/*"))
     assert index.speed_up(held_from=500) is None
     assert list(index.folder.glob("*/_indices/*"))
-    some = parse("dog and not cat", NAMES)
     for query in vectors[:5]:
-        for expression in (None, some):
-            quick = index.like(query, 5, expression=expression)
-            exact = index.like(query, 5, expression=expression, exact=True)
+        for expression in (None, parse("dog and not cat", NAMES)):
+            quick, exact = (index.like(query, 5, expression=expression, exact=e) for e in (0, 1))
             assert [hit.path for hit in quick] == [hit.path for hit in exact]
-    late = entry(5000, embedding=vectors[7])
-    index.put([late])
-    assert Path(late.path) in {hit.path for hit in index.like(vectors[7], 2)}
-    assert index.speed_up(held_from=500, approximate_from=501) is not None
 
 
 def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(index):
     vectors = cloud(2000)
     index.put([entry(i, embedding=row) for i, row in enumerate(vectors)])
-    recall = index.speed_up(approximate_from=2000, held_from=1000)
-    assert recall is not None
-    assert 0.9 < recall <= 1
+    assert 0.9 < index.speed_up(approximate_from=2000, held_from=1000) <= 1
     query = vectors[7]
     exact, quick = index.like(query, 5, exact=True), index.like(query, 5)
     assert exact[0].path == quick[0].path == Path(entry(7).path)
@@ -127,12 +121,17 @@ def test_an_index_of_very_many_photos_says_how_many_of_the_nearest_it_misses(ind
     late = entry(5000, embedding=query)
     index.put([late])
     assert Path(late.path) in {hit.path for hit in index.like(query, 2)}
-
-
-def test_of_photos_that_are_alike_it_does_not_matter_which_are_found(index):
-    vectors = cloud(20)
-    index.put([entry(i, embedding=vectors[i % 20]) for i in range(1000)])
+    # Of photos that are alike it does not matter which are found.
+    index.put([entry(i, embedding=vectors[i % 20]) for i in range(2000)])
     assert index.speed_up(held_from=0, approximate_from=0) == 1
+
+
+def test_how_like_the_nearest_are_does_not_depend_on_the_parts_they_come_in():
+    vectors = np.array([unit(row) for row in cloud(50)])
+    expected = np.sort(vectors[:3] @ vectors.T, axis=1)[:, -5]
+    for size in (2, 50):
+        parts = (vectors[start : start + size] for start in range(0, 50, size))
+        assert reach(vectors[:3], parts, 5) == pytest.approx(expected)
 
 
 def test_photos_are_replaced_moved_and_removed(index):
@@ -152,43 +151,59 @@ def test_photos_are_replaced_moved_and_removed(index):
 
 def test_what_is_the_query_itself_can_be_left_out(index):
     index.put([entry(i) for i in range(3)])
-    query = entry(1).embedding
-    assert index.like(query, 1)[0].path == Path(entry(1).path)
-    assert index.like(query, 1, without=entry(1).digest)[0].path != Path(entry(1).path)
+    found = index.like(entry(1).embedding, 1)
+    assert found[0].path == Path(entry(1).path)
+    assert index.like(entry(1).embedding, 1, without=entry(1).digest)[0].path != found[0].path
 
 
-def other_model(folder: Path) -> Path:
-    SearchIndex.create(folder, Facts("model", "other", NAMES, (0.5,) * 3, 8))
-    return folder
+def create(folder: Path) -> SearchIndex:
+    return SearchIndex.create(folder, FACTS)
 
 
-def other_files(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "photo.jpg").write_bytes(b"")
-    return folder
+def of_another_model(folder: Path) -> None:
+    SearchIndex.create(folder, replace(FACTS, model="other"))
 
 
-def a_file(folder: Path) -> Path:
-    folder.write_bytes(b"")
-    return folder
+def of_another_program(folder: Path) -> None:
+    create(folder)
+    shutil.rmtree(folder / "photos.lance")
+    lancedb.connect(folder).create_table("photos", data=pyarrow.table({"a": [1, 2]}))
+
+
+def without_table(folder: Path) -> None:
+    create(folder)
+    shutil.rmtree(folder / "photos.lance")
+
+
+OPEN = SearchIndex.open
 
 
 @pytest.mark.parametrize(
     ("make", "use", "message"),
     [
-        (other_model, SearchIndex.create, "expected an index of this model in .*another `out`"),
-        (other_files, SearchIndex.create, "expected an index or an empty folder .* other files"),
-        (other_files, SearchIndex.open, r"expected the folder of an index.*`tagsight.index\(\)`"),
-        (a_file, SearchIndex.create, "expected an index or an empty folder"),
-        (a_file, SearchIndex.open, "expected the folder of an index"),
+        (of_another_model, create, "expected an index of this model in .*another `out`"),
+        (Path.mkdir, OPEN, r"expected the folder of an index.*`tagsight.index\(\)`"),
+        (Path.touch, create, "expected an index or an empty folder"),
+        (Path.touch, OPEN, "expected the folder of an index"),
+        (of_another_program, OPEN, "expected an index that can be read and written, got"),
+        (of_another_program, create, "expected an index that can be read and written, got"),
+        (without_table, OPEN, "got: Table 'photos' was not found; if it is damaged"),
     ],
 )
 def test_a_place_of_something_else_is_refused_and_stays(tmp_path, make, use, message):
-    place = make(tmp_path / "place")
-    before = sorted(place.rglob("*"))
+    place = tmp_path / "place"
+    make(place)
+    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(DataError, match=message):
-        use(place, FACTS) if use == SearchIndex.create else use(place)
-    assert sorted(place.rglob("*")) == before
+        use(place)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(DataError, match=r"expected an index or an empty folder .* other files"):
+        create(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -207,19 +222,15 @@ def test_a_place_of_something_else_is_refused_and_stays(tmp_path, make, use, mes
             for value in values
         ),
         ({"length": 9}, "a table of other columns than those of index.json"),
+        *((text, "the description of an index") for text in ("", "[]", "[" * 100_000, "\xff")),
     ],
 )
 def test_edited_facts_are_refused(index, changes, message):
     file = index.folder / "index.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    if isinstance(changes, dict):
+        changes = json.dumps(json.loads(file.read_text()) | changes)
+    file.write_bytes(changes.encode("latin-1"))
     with pytest.raises(DataError, match=message):
-        SearchIndex.open(index.folder)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "\xff"])
-def test_damaged_facts_are_refused(index, text):
-    (index.folder / "index.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError, match="expected the description of an index"):
         SearchIndex.open(index.folder)
 
 
@@ -244,7 +255,7 @@ def gone(file: Path) -> None:
 
 def used(folder: Path) -> None:
     """Read an index, and then write to it."""
-    for way in (SearchIndex.open, lambda place: SearchIndex.create(place, FACTS)):
+    for way in (SearchIndex.open, create):
         try:
             index = way(folder)
             list(index.paths())
@@ -277,25 +288,6 @@ def test_whatever_file_of_an_index_is_damaged_nothing_but_a_sentence_comes(index
         elif damage is gone:
             shutil.rmtree(place)
         used(copy)
-
-
-def test_the_table_of_another_program_is_refused_and_stays(index):
-    import lancedb
-    import pyarrow as pa
-
-    shutil.rmtree(index.folder / "photos.lance")
-    lancedb.connect(index.folder).create_table("photos", data=pa.table({"a": [1, 2]}))
-    for use in (SearchIndex.open, lambda folder: SearchIndex.create(folder, FACTS)):
-        with pytest.raises(DataError, match="expected an index that can be read and written, got"):
-            use(index.folder)
-    assert lancedb.connect(index.folder).open_table("photos").count_rows() == 2
-
-
-def test_an_index_without_its_table_is_not_taken_for_an_empty_one(index):
-    shutil.rmtree(index.folder / "photos.lance")
-    with pytest.raises(DataError, match="got: Table 'photos' was not found; if it is damaged"):
-        SearchIndex.open(index.folder)
-    assert len(SearchIndex.create(index.folder, FACTS)) == 0
 
 
 @pytest.mark.slow

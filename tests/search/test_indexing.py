@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from channels import channels_recognizer, corner
 
+import tagsight
 from tagsight.data.photo_files import find_photos
+from tagsight.errors import DataError
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import Indexed, forget_missing, index_photos
@@ -57,14 +59,39 @@ def test_photos_are_indexed_once(photos, index):
     assert names(index) == {"0.png", "1.png", "2.png", "3.png"}
 
 
-def test_the_index_has_what_the_recogniser_says(photos, index):
-    indexed(index, photos)
-    result = channels_recognizer()(photos / "1.png")
-    (hit,) = index.like(result.embedding, 1)
-    assert hit.path == photos / "1.png"
+def test_the_functions_index_and_search_what_the_recogniser_says(photos, tmp_path):
+    recognizer, out = channels_recognizer(), tmp_path / "i"
+    assert tagsight.index(recognizer, photos, out=out, progress=False).photos == 4
+    result = recognizer(photos / "1.png")
+    (hit,) = SearchIndex.open(out).like(result.embedding, 1)
+    assert (hit.path, hit.labels) == (photos / "1.png", ("green",))
     assert hit.likeness == pytest.approx(1, abs=1e-5)
-    assert hit.labels == ("green",)
     np.testing.assert_allclose(hit.scores, result.scores, atol=1e-6)
+    found = tagsight.search(out, like=photos / "0.png", where="red", model=recognizer)
+    assert [hit.path.name for hit in found] == ["3.png"]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({}, "expected `like` with a photo, `where` with labels, or both, got neither"),
+        ({"where": "red", "region": (1, 2, 3, 4)}, "expected `like` with the photo that `region`"),
+        ({"where": "mauve"}, "expected a label of the index"),
+        ({"like": "a.png"}, "expected the model that made the index, got none at model: say with"),
+        (
+            {"like": "a.png", "model": channels_recognizer()},
+            "got another at None: say with",
+        ),
+    ],
+)
+def test_what_cannot_be_searched_for_is_refused(index, query, message):
+    with pytest.raises(DataError, match=message):
+        tagsight.search(index.folder, **query)
+
+
+def test_an_index_of_another_model_is_refused(photos, index):
+    with pytest.raises(DataError, match=r"expected an index of this model in .*another `out`"):
+        tagsight.index(channels_recognizer(), photos, out=index.folder, progress=False)
 
 
 def test_changed_moved_and_copied_photos_are_told_apart(photos, index):

@@ -41,14 +41,15 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def lines_of(photos: Path, lines: Lines, **options: object) -> list[str]:
+def lines_of(photos: Path, form: str = "jsonl", selection: Selection = Selection(), **options):
+    lines = Lines(form, selection, all_scores=options.pop("all_scores", False))
     out = io.StringIO()
     tag_photos(channels_recognizer(**options), find_photos([photos]), out, lines)
     return out.getvalue().splitlines()
 
 
 def test_json_has_an_object_for_every_photo(photos):
-    lines = [json.loads(line) for line in lines_of(photos, Lines("jsonl"))]
+    lines = [json.loads(line) for line in lines_of(photos)]
     assert [Path(one["path"]).name for one in lines] == ["1.png", "2.jpg", "3.png", "5.png"]
     assert [one["labels"] for one in lines] == [
         [{"name": "red", "score": 0.999665}],
@@ -57,35 +58,27 @@ def test_json_has_an_object_for_every_photo(photos):
         [{"name": "blue", "score": 0.999665}],
     ]
     assert all(one.keys() == {"path", "labels"} for one in lines)
-    assert json.loads("\n".join(lines_of(photos, Lines("json")))) == lines
-    first = json.loads(lines_of(photos, Lines("jsonl", all_scores=True))[0])
+    assert json.loads("\n".join(lines_of(photos, "json"))) == lines
+    first = json.loads(lines_of(photos, all_scores=True)[0])
     assert first["scores"] == {"red": 0.999665, "green": 0.119203, "blue": 0.119203}
-
-
-def test_an_array_of_no_photos_is_valid(tmp_path):
-    out = tmp_path / "tags.json"
-    tag_photos(channels_recognizer(), iter(()), str(out), Lines("json"))
-    assert json.loads(out.read_text()) == []
+    (photos / "none").mkdir()
+    assert json.loads("".join(lines_of(photos / "none", "json"))) == []
 
 
 @pytest.mark.parametrize(
-    ("selection", "expected"),
+    ("threshold", "selection", "expected"),
     [
-        (Selection(), ["red", "green", "blue"]),
-        (Selection(top=2), ["red", "green"]),
-        (Selection(top=2, never=frozenset({"red"})), ["green", "blue"]),
-        (Selection(only=frozenset({"red", "blue"})), ["red", "blue"]),
-        (Selection(top=1, only=frozenset({"green", "blue"})), ["green"]),
+        (0.1, Selection(), ["red", "green", "blue"]),
+        (0.1, Selection(top=2), ["red", "green"]),
+        (0.1, Selection(top=2, never=frozenset({"red"})), ["green", "blue"]),
+        (0.1, Selection(only=frozenset({"red", "blue"})), ["red", "blue"]),
+        (0.1, Selection(top=1, only=frozenset({"green", "blue"})), ["green"]),
+        (0.5, Selection(top=1, never=frozenset({"red"})), ["green"]),
     ],
 )
-def test_labels_are_selected_and_sorted_by_score(photos, selection, expected):
-    line = lines_of(photos, Lines("jsonl", selection), threshold=0.1)[0]
+def test_labels_are_selected_and_sorted_by_score(photos, threshold, selection, expected):
+    line = lines_of(photos, selection=selection, threshold=threshold)[0]
     assert [label["name"] for label in json.loads(line)["labels"]] == expected
-
-
-def test_top_takes_labels_below_their_thresholds(photos):
-    line = lines_of(photos, Lines("jsonl", Selection(top=1, never=frozenset({"red"}))))[0]
-    assert [label["name"] for label in json.loads(line)["labels"]] == ["green"]
 
 
 def test_shards_have_each_photo_once_and_stay_the_same(photos):
@@ -93,60 +86,63 @@ def test_shards_have_each_photo_once_and_stay_the_same(photos):
     parts = [list(shard(every, part, 4)) for part in range(1, 5)]
     assert sorted(path for part in parts for path in part) == sorted(every)
     assert all(150 < len(part) < 350 for part in parts)
-    assert [str(path.with_suffix(".nef")) for path in parts[2]] == [
-        str(path) for path in shard([path.with_suffix(".nef") for path in every], 3, 4)
-    ]
+    raw = [path.with_suffix(".nef") for path in every]
+    assert list(shard(raw, 3, 4)) == [path.with_suffix(".nef") for path in parts[2]]
     assert list(shard(every[500:], 2, 4)) == [path for path in parts[1] if path in every[500:]]
 
 
 def test_csv_can_be_read_back(photos):
-    table = list(csv.reader(lines_of(photos, Lines("csv"), threshold=0.1)))
+    table = list(csv.reader(lines_of(photos, "csv", threshold=0.1)))
     assert table[:2] == [["path", "labels"], [str(photos / "1.png"), "red;green;blue"]]
     assert len(table) == 5
-    scored = list(csv.DictReader(lines_of(photos, Lines("csv", all_scores=True))))
+    scored = list(csv.DictReader(lines_of(photos, "csv", all_scores=True)))
     assert list(scored[0]) == ["path", "labels", "red", "green", "blue"]
-    assert float(scored[0]["red"]) == 0.999665
-    assert scored[2]["labels"] == ""
+    assert (float(scored[0]["red"]), scored[2]["labels"]) == (0.999665, "")
 
 
 def test_text_has_labels_below_their_threshold_in_brackets(photos):
-    lines = lines_of(photos, Lines())
-    assert lines[0] == f"{photos / '1.png'}: red 1.00"
+    lines, first = lines_of(photos, "text"), photos / "1.png"
+    assert lines[0] == f"{first}: red 1.00"
     assert lines[2] == f"{photos / '3.png'}: no label found"
-    expected = f"{photos / '1.png'}: red 1.00, (green 0.12), (blue 0.12)"
-    assert lines_of(photos, Lines(all_scores=True))[0] == expected
-    two = lines_of(photos, Lines(selection=Selection(top=2)))[0]
-    assert two == expected.removesuffix(", (blue 0.12)")
+    every = lines_of(photos, "text", all_scores=True)[0]
+    assert every == f"{first}: red 1.00, (green 0.12), (blue 0.12)"
+    assert lines_of(photos, "text", Selection(top=2))[0] == f"{first}: red 1.00, (green 0.12)"
 
 
 def test_every_photo_is_reported_once_and_unreadable_ones_as_problems(photos):
     done: list[str] = []
     problems: list[Problem] = []
-    tagged = tag_photos(
-        channels_recognizer(batch_size=2),
-        find_photos([photos, photos / "1.png"]),
-        io.StringIO(),
-        Lines(),
-        on_photo=lambda path: done.append(path.name),
-        on_problem=problems.append,
+    given = find_photos([photos, photos / "1.png"])
+    recognizer, noted = channels_recognizer(batch_size=2), {"on_problem": problems.append}
+    noted["on_photo"] = lambda path: done.append(path.name)
+    assert tag_photos(recognizer, given, io.StringIO(), Lines(), **noted) == Tagged(
+        5, 1, interrupted=False
     )
-    assert tagged == Tagged(5, 1, interrupted=False)
     assert sorted(done) == ["1.png", "1.png", "2.jpg", "3.png", "4.jpg", "5.png"]
     ((path, reason),) = problems
     assert path == photos / "4.jpg"
     assert "expected a photo" in reason
 
 
-def test_a_label_that_the_model_does_not_know_leaves_the_file_alone(photos, tmp_path):
+def fail(_: Path) -> None:
+    raise RuntimeError("defect")
+
+
+@pytest.mark.parametrize(
+    ("never", "options", "error", "message"),
+    [
+        ({"mauve"}, {}, DataError, r"such as \['red', 'green', 'blue'\], got 'mauve'"),
+        ((), {"on_photo": fail}, RuntimeError, "defect"),
+    ],
+)
+def test_an_error_leaves_the_file_of_yesterday(photos, tmp_path, never, options, error, message):
     out = tmp_path / "tags.jsonl"
     out.write_text("of yesterday")
-    lines = Lines("jsonl", Selection(never=frozenset({"mauve"})))
-    with pytest.raises(DataError, match=r"such as \['red', 'green', 'blue'\], got 'mauve'"):
-        tag_photos(channels_recognizer(), find_photos([photos]), out, lines)
+    lines = Lines("jsonl", Selection(never=frozenset(never)))
+    with pytest.raises(error, match=message):
+        tag_photos(channels_recognizer(), find_photos([photos]), out, lines, **options)
     assert out.read_text() == "of yesterday"
-
-
-def test_a_folder_is_not_taken_for_a_file(photos):
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "tags.jsonl"]
     with pytest.raises(DataError, match="expected a file to write the labels to, got the folder"):
         tag_photos(channels_recognizer(), find_photos([photos]), photos, Lines("jsonl"))
 
@@ -154,13 +150,9 @@ def test_a_folder_is_not_taken_for_a_file(photos):
 def test_a_file_appears_when_it_is_complete(photos, tmp_path):
     out = tmp_path / "out" / "tags.jsonl"
     seen: list[bool] = []
-    tag_photos(
-        channels_recognizer(batch_size=1),
-        find_photos([photos]),
-        out,
-        Lines("jsonl"),
-        on_photo=lambda _: seen.append(out.exists()),
-    )
+    recognizer, given = channels_recognizer(batch_size=1), find_photos([photos])
+    notes = {"on_photo": lambda _: seen.append(out.exists())}
+    tag_photos(recognizer, given, out, Lines("jsonl"), **notes)
     assert not any(seen)
     assert len(out.read_text().splitlines()) == 4
     assert [path.name for path in out.parent.iterdir()] == ["tags.jsonl"]
@@ -185,36 +177,17 @@ def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos, tmp_path, form):
         if len(done) == 2:
             signal.raise_signal(signal.SIGINT)
 
-    tagged = tag_photos(
-        channels_recognizer(batch_size=1),
-        find_photos([photos]),
-        out,
-        Lines(form),
-        on_photo=press_ctrl_c,
-    )
-    assert tagged.interrupted
-    assert tagged.photos == 2
+    recognizer, given = channels_recognizer(batch_size=1), find_photos([photos])
+    tagged = tag_photos(recognizer, given, out, Lines(form), on_photo=press_ctrl_c)
+    assert (tagged.photos, tagged.interrupted) == (2, True)
+    text = out.read_text()
     if form == "json":
-        assert [one["path"] for one in json.loads(out.read_text())] == [str(p) for p in done]
+        assert [one["path"] for one in json.loads(text)] == [str(path) for path in done]
         return
-    lines = out.read_text().splitlines(keepends=True)
-    assert len(lines) == 2 + (form == "csv")
-    assert all(line.endswith("\n") for line in lines)
+    lines = text.splitlines()
+    assert (len(lines), text[-1]) == (2 + (form == "csv"), "\n")
     if form == "jsonl":
         assert [json.loads(line)["path"] for line in lines] == [str(path) for path in done]
-
-
-def test_an_error_leaves_the_file_of_yesterday(photos, tmp_path):
-    out = tmp_path / "tags.jsonl"
-    out.write_text("of yesterday")
-
-    def fail(_: Path) -> None:
-        raise RuntimeError("defect")
-
-    with pytest.raises(RuntimeError, match="defect"):
-        tag_photos(channels_recognizer(), find_photos([photos]), out, Lines("jsonl"), on_photo=fail)
-    assert out.read_text() == "of yesterday"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "tags.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -233,10 +206,9 @@ def test_any_file_name_can_be_written(tmp_path, form, to_file):
     out = tmp_path / "tags" if to_file else stream
     tag_photos(channels_recognizer(), find_photos([folder]), out, Lines(form))
     text = (out.read_bytes() if to_file else raw.getvalue()).decode()
-    if form == "json":
-        assert json.loads(text)[0]["path"] == str(folder / name)
-    if form == "jsonl":
-        assert json.loads(text)["path"] == str(folder / name)
+    if form.startswith("json"):
+        told = json.loads(text)
+        assert (told if form == "jsonl" else told[0])["path"] == str(folder / name)
     if form == "csv":
         _, row = csv.reader(io.StringIO(text))
         assert row[1] == "red"
@@ -259,34 +231,24 @@ def write_sidecars(photos: Path, journal: Journal, **callbacks: object) -> tuple
     return tagged, writer
 
 
-def test_sidecars_have_the_labels_of_their_photos(photos, journal):
+def test_sidecars_have_the_labels_of_their_photos_and_a_second_run_changes_none(photos, journal):
     changes: list[Outcome] = []
     problems: list[Problem] = []
-    tagged, writer = write_sidecars(
-        photos, journal, on_change=changes.append, on_problem=problems.append
-    )
+    noted = {"on_change": changes.append, "on_problem": problems.append}
+    tagged, writer = write_sidecars(photos, journal, **noted)
     found = {path.relative_to(photos): path.read_text() for path in photos.rglob("*.txt")}
     assert found == {Path("1.txt"): "red", Path("2.txt"): "green", Path("deep/5.txt"): "blue"}
     assert (tagged.photos, tagged.left_out, tagged.changed) == (4, 1, 3)
     assert [change.added for change in changes] == [("red",), ("green",), ("blue",)]
     assert [problem.path.name for problem in problems] == ["4.jpg"]
     assert writer.run is not None
-
-
-def test_a_photo_without_a_label_gets_no_sidecar_and_a_second_run_changes_none(photos, journal):
-    write_sidecars(photos, journal)
-    assert not (photos / "3.txt").exists()
     tagged, writer = write_sidecars(photos, journal)
     assert (tagged.photos, tagged.changed, writer.run) == (4, 0, None)
 
 
 @pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_between_sidecars_keeps_what_is_done_and_the_next_run_goes_on(photos, journal):
-    def press_ctrl_c(_: Outcome) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    tagged, _ = write_sidecars(photos, journal, on_change=press_ctrl_c)
-    assert tagged.interrupted
-    tagged, _ = write_sidecars(photos, journal)
-    assert not tagged.interrupted
+    pressing = {"on_change": lambda _: signal.raise_signal(signal.SIGINT)}
+    assert write_sidecars(photos, journal, **pressing)[0].interrupted
+    assert not write_sidecars(photos, journal)[0].interrupted
     assert {path.name for path in photos.rglob("*.txt")} == {"1.txt", "2.txt", "5.txt"}

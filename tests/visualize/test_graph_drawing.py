@@ -21,11 +21,11 @@ def without_diagonal(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
-def label_space(size: int) -> LabelSpace:
+def label_space(size: int, name: str = "label") -> LabelSpace:
     generator = torch.Generator().manual_seed(size)
     targets = (torch.rand(400, size, generator=generator) < 0.3).int()
     targets[:, size // 2] |= targets[:, 0]
-    return LabelSpace.from_targets([f"label {i}" for i in range(size)], targets)
+    return LabelSpace.from_targets([f"{name}{' ' * i}" for i in range(size)], targets)
 
 
 def circle_distance(size: int) -> np.ndarray:
@@ -44,9 +44,7 @@ def test_any_graph_can_be_drawn_and_always_looks_the_same(size, epsilon):
 
 @pytest.mark.parametrize("name", ["on and " * 100, " "], ids=["long", "blank"])
 def test_any_number_of_labels_with_any_names_fits(name):
-    names = [f"{name}{' ' * i}" for i in range(MOST_LABELS + 20)]
-    labels = LabelSpace.from_targets(names, torch.eye(len(names), dtype=torch.int))
-    assert max(draw_graph(labels, GraphConfig()).size) < 4000
+    assert max(draw_graph(label_space(MOST_LABELS + 20, name), GraphConfig()).size) < 4000
 
 
 @pytest.mark.parametrize("direction", ["given_source", "given_target"])
