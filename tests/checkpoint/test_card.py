@@ -24,11 +24,10 @@ FACTS = {
 }
 
 
-def card(pooling: str = "average", name: str = "resnet") -> str:
-    system = tiny_system(name, labels=LABELS, pooling=pooling)
+def card(name: str = "resnet", **settings: object) -> str:
+    system = tiny_system(name, labels=LABELS, **settings)
     recipe = channels_model().recipe.model_copy(update={"settings": system.config})
-    decision = Decision(np.array([0.25, 1.0]), 1.5)
-    return model_card(system, LABELS, decision, recipe, FACTS)
+    return model_card(system, LABELS, Decision(np.array([0.25, 1.0]), 1.5), recipe, FACTS)
 
 
 LINES = [
@@ -49,22 +48,11 @@ LINES = [
 
 
 def test_the_card_says_what_the_model_is_how_it_was_trained_and_what_it_is_worth():
-    assert not set(LINES) - set(card().splitlines())
-
-
-def test_the_card_of_a_system_that_remembers_speaks_of_no_training():
-    system = tiny_system("knn", labels=LABELS)
-    recipe = channels_model().recipe.model_copy(update={"settings": system.config})
-    text = model_card(system, LABELS, Decision(np.full(2, 0.5), 1.0), recipe, FACTS)
-    assert "- nothing is trained: the model stores features of the training photos" in text
-    assert "batches of" not in text
-
-
-def test_the_card_says_whether_maps_add_up():
-    assert "its mean is the label's logit, exactly" in card("average")
-    assert "its mean is not the label's logit" in card("max")
-
-
-def test_the_card_says_where_scores_only_rank():
-    assert "not probabilities" not in card()
-    assert "Scores are not probabilities" in card(name="warp")
+    average, remembered = card(), card("knn")
+    assert not set(LINES) - set(average.splitlines())
+    assert "its mean is the label's logit, exactly" in average
+    assert "its mean is not the label's logit" in card(pooling="max")
+    assert "not probabilities" not in average
+    assert "Scores are not probabilities" in card("warp")
+    assert "- nothing is trained: the model stores features of the training photos" in remembered
+    assert "batches of" not in remembered

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import TINY, drawn, label_space, tiny_system
+from tiny import drawn, label_space, tiny_system
+from tiny_run import tiny_recipe
 from torch.testing import assert_close
 
 import tagsight.checkpoint.folder
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import load_model, save_model
-from tagsight.config import BackboneConfig, Recipe, TrainConfig
+from tagsight.config import BackboneConfig, Recipe, SystemConfig
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.encoder_weights import EMBEDDED
@@ -29,21 +30,13 @@ DECISION = Decision(np.array([0.1, 0.2, 1 / 3, 0.4, 1.0]), 1.7)
 FACTS = {"data": {"hash": "ab12", "photos": {"train": 7}}, "validation": {"mAP": 71.5}}
 
 
-def recipe_of(system: str, **settings: object) -> Recipe:
-    return Recipe(
-        name="tiny",
-        system=system,
-        settings=SYSTEMS[system].Config.model_validate({"backbone": TINY} | settings),
-        training=TrainConfig(image_size=32),
-        source="tests",
-        expectation="none",
-    )
+def recipe_of(system: str, settings: SystemConfig) -> Recipe:
+    return tiny_recipe(system).model_copy(update={"settings": settings})
 
 
 def saved(folder: Path, name: str = "resnet", facts: object = FACTS) -> System:
     system = tiny_system(name)
-    recipe = recipe_of(name).model_copy(update={"settings": system.config})
-    save_model(folder, system, LABELS, DECISION, recipe, facts)
+    save_model(folder, system, LABELS, DECISION, recipe_of(name, system.config), facts)
     return system
 
 
@@ -108,7 +101,7 @@ def test_the_embedded_encoder_comes_back_without_its_imagenet_weights(
     tmp_path, monkeypatch, caplog
 ):
     labels = LabelSpace(LABELS.names, None, LABELS.cooccurrence, LABELS.photos)
-    recipe = recipe_of("resnet", backbone=BackboneConfig(name=EMBEDDED))
+    recipe = recipe_of("resnet", SystemConfig(backbone=BackboneConfig(name=EMBEDDED)))
     system = build_system(recipe, labels).eval()
     save_model(tmp_path, system, labels, DECISION, recipe, {})
     monkeypatch.setattr("tagsight.nn.encoder_weights._installed_weights", lambda _: 1 / 0)
@@ -259,7 +252,6 @@ def test_a_pickle_is_refused_unread(model, monkeypatch, name, writer, said):
     ("content", "said"),
     [
         (b"", "EOF"),
-        (b"\xff\xfe", "expected value"),
         (b'{"format": NaN}', "expected value"),
         (b"[" * 100_000, "recursion limit"),
         (b"[]", "with their 'format', got something else"),
@@ -287,7 +279,6 @@ HUGE = {"recipe__settings__backbone__name": "convnextv2_huge"}
         ({"recipe__settings__pooling": "sum"}, "pooling: expected 'average' or 'max', got 'sum'"),
         (SAME, "expected each of the labels once"),
         (TWO, r"expected 'labels.vectors' of all labels in config.json, \[2, 7\]"),
-        ({"recipe__settings__depth": 3}, "depth: Extra inputs are not permitted"),
         ({"recipe__training__image_size": 64}, "expected preprocessing.image_size to be 64"),
         ({"recipe__settings__backbone__name": "hf-hub:evil/model"}, "'hf-hub:evil/model'"),
         # Refused before it is made.
@@ -295,22 +286,12 @@ HUGE = {"recipe__settings__backbone__name": "convnextv2_huge"}
         ({"preprocessing__resize": "crop"}, "preprocessing.resize: expected 'warp', got 'crop'"),
         ({"decision__thresholds": {"red": 0.5}}, "expected one threshold for each label"),
         ({"decision__thresholds__red": 7}, r"expected thresholds in \[0, 1\]"),
-        ({"labels": "red"}, "labels: "),
-        ({"weights_sha256": "../x"}, "weights_sha256"),
-        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(model, changes, said):
     change_config(model, **changes)
     with pytest.raises(DataError, match=f"model(/config.json|/model.safetensors)?: .*{said}"):
         load_model(model)
-
-
-def test_a_network_of_absurd_size_is_refused_before_it_is_built(tmp_path):
-    saved(tmp_path / "model", "gcam")
-    change_config(tmp_path / "model", recipe__settings__graph__hidden=10**12)
-    with pytest.raises(DataError, match=r"graph\.hidden: expected a value less than or equal to"):
-        load_model(tmp_path / "model")
 
 
 def put(name: str, *shape: int, fill: float = 0, dtype: torch.dtype = torch.float32):

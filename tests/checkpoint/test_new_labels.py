@@ -9,7 +9,7 @@ import pytest
 import torch
 from packages import without_packages
 from tiny import COLOURS, drawn, label_space, tiny_settings, tiny_system
-from tiny_run import RUNTIME, tiny_recipe
+from tiny_run import tiny_recipe
 from torch.testing import assert_close
 
 from tagsight.checkpoint.decision import Decision
@@ -17,8 +17,6 @@ from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
 from tagsight.checkpoint.new_labels import add_labels
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import measure_new_labels
-from tagsight.inference.networks.trained import TrainedNetwork
-from tagsight.inference.recognizer import Recognizer
 
 THRESHOLDS = [0.2, 0.9, 0.4, 1.0, 0.3]
 VECTORS = label_space().vectors
@@ -63,15 +61,6 @@ def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind_also_from_
     again = load_model(tmp_path / "model")
     assert torch.equal(again.system(images).logits, many.logits)
     assert torch.equal(again.labels.taught, larger.labels.taught)
-
-
-def test_a_recognizer_with_new_labels_is_another_one(words):
-    recognizer = Recognizer(TrainedNetwork(trained(), RUNTIME))
-    more = recognizer.add_labels(["purple"], vectors=words)
-    photo = (255 * drawn(1)[0][0].permute(1, 2, 0)).byte().numpy()
-    assert recognizer.labels == tuple(COLOURS)
-    assert more(photo).names == (*COLOURS, "purple")
-    np.testing.assert_allclose(more(photo).scores[:5], recognizer(photo).scores, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
-from channels import channels_model, corner
-from tiny import TINY, drawn, label_space, saved_photos, tiny_system
+from channels import channels_model
+from tiny import TINY, drawn, label_space, tiny_system
 
 import tagsight
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
@@ -41,13 +40,8 @@ def model_of(name: str) -> LoadedModel:
     return channels_model(system, names=label_space().names, temperature=1.5)
 
 
-class Exported(NamedTuple):
-    model: LoadedModel
-    files: dict[str, Path]
-
-
 @pytest.fixture(scope="module", params=PORTABLE)
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(request, tmp_path_factory) -> tuple[LoadedModel, dict[str, Path]]:
     folder = tmp_path_factory.mktemp("exported")
     model = model_of(request.param)
     files = {form: folder / f"m{ending}" for form, ending in ENDINGS.items()}
@@ -55,15 +49,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         for file in files.values():
             with delivering(graph, file):
                 pass
-    return Exported(model, files)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("photos")
-    corner("red", (200, 90)).save(folder / "wide.png")
-    corner("blue", (20, 400)).save(folder / "narrow.png")
-    return [folder / "wide.png", folder / "narrow.png", *saved_photos(folder, drawn(6)[0])]
+    return model, files
 
 
 @pytest.mark.parametrize(
@@ -77,7 +63,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             "resnet",
             "m.onnx",
             {"photos": []},
-            "expected photos to compare the file with .* got none",
+            "expected photos to compare the file .* got none",
         ),
     ],
 )
@@ -89,17 +75,18 @@ def test_what_cannot_be_exported_is_refused(tmp_path, name, file, options, messa
 
 @pytest.mark.parametrize("form", ENDINGS)
 def test_every_system_agrees_with_its_file(exported, form, photos):
-    network = open_network(exported.files[form], precision="float32")
-    agreement = compare(exported.model, network, photos)
+    model, files = exported
+    network = open_network(files[form], precision="float32")
+    agreement = compare(model, network, photos)
     assert agreement.photos == len(photos)
     assert max(agreement.scores, agreement.embedding, agreement.astray) < 0.01
     assert agreement.maps < 0.02
     assert agreement.decisions > 0.97
     if form == "onnx":  # what depends on labels alone is a constant
-        constants = {one.name for one in onnx.load(exported.files["onnx"]).graph.initializer}
+        constants = {one.name for one in onnx.load(files["onnx"]).graph.initializer}
         assert not [name for name in constants if "label_graph" in name]
     # More photos than labels, as many and fewer: a runtime may take the one for the other.
-    trained = TrainedNetwork(exported.model, Runtime.choose("cpu", "float32"))
+    trained = TrainedNetwork(model, Runtime.choose("cpu", "float32"))
     pixels = (drawn(33)[0] * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
     for count in (1, LABELS, 33):
         expected = trained(pixels[:count])
@@ -108,18 +95,14 @@ def test_every_system_agrees_with_its_file(exported, form, photos):
 
 
 def test_a_photo_that_cannot_be_read_is_reported_and_skipped(photos, tmp_path):
-    bad = tmp_path / "bad.jpg"
+    bad, problems, model = tmp_path / "bad.jpg", {}, model_of("resnet")
     bad.write_bytes(b"no photo")
-    problems: list[tuple[Path, str]] = []
-    model, file = model_of("resnet"), tmp_path / "m.onnx"
-    assert export_model(
-        model, file, [bad, *photos], on_problem=lambda *problem: problems.append(problem)
-    ).photos == len(photos)
-    ((photo, reason),) = problems
-    assert photo == bad
-    assert "expected a photo" in reason
+    files = tmp_path / "m.onnx", [bad, *photos]
+    assert export_model(model, *files, on_problem=problems.__setitem__).photos == len(photos)
+    assert list(problems) == [bad]
+    assert "expected a photo" in problems[bad]
     with pytest.raises(DataError, match=r"expected photos .*, got none that can be read"):
-        compare(model, open_network(file), [bad])
+        compare(model, open_network(files[0]), [bad])
 
 
 def test_input_that_is_not_normalised_stays_so_in_folder_and_file(photos, tmp_path):
@@ -140,9 +123,8 @@ def test_a_file_takes_any_batch_and_size_and_describes_itself(photos, tmp_path):
     model = model_of("gcam")
     export_model(model, str(tmp_path / "m.onnx"), map(str, photos))
     session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
-    generator = np.random.default_rng(0)
     for count, height, width in ((1, 32, 32), (5, 77, 300), (3, 640, 20)):
-        batch = generator.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+        batch = np.random.default_rng(0).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
         scores, maps, embedding, logits, features = session.run(None, {"photos": batch})
         assert scores.shape == logits.shape == (count, 5)
         assert maps.shape[:2] == (count, 5)

@@ -7,11 +7,9 @@ import random
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from channels import channels_model, corner
 from hostile_models import (
     HOSTILE_DESCRIPTIONS,
     HOSTILE_GRAPHS,
@@ -20,10 +18,9 @@ from hostile_models import (
     changed_graph,
     changed_xml,
 )
-from tiny import label_space, tiny_system
 
 from tagsight.errors import DataError
-from tagsight.inference.exporting import delivering, export_model
+from tagsight.inference.exporting import delivering
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.onnx_structure import Reader, varints
 from tagsight.inference.networks.openvino_file import weights_file
@@ -57,18 +54,6 @@ for line in sys.stdin:
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 assert grown < 400 * 1024, grown
 """
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A model, exported in both forms."""
-    model = channels_model(tiny_system("gcam"), names=label_space().names)
-    folder = tmp_path_factory.mktemp("sound")
-    corner("red", (40, 30)).save(folder / "photo.png")
-    files = {ending: folder / f"model{ending}" for ending in ENDINGS}
-    for file in files.values():
-        export_model(model, file, [folder / "photo.png"])
-    return files
 
 
 CASES = {

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from channels import channels_model, corner
-from tiny import drawn, label_space, saved_photos, tiny_system
+from tiny import label_space
 
 import tagsight
-from tagsight.checkpoint.folder import LoadedModel, save_model
+from tagsight.checkpoint.folder import save_model
 from tagsight.errors import DataError
-from tagsight.inference.exporting import export_model
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
@@ -43,31 +41,13 @@ def without_torch(code: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def model() -> LoadedModel:
-    return channels_model(tiny_system("gcam"), names=label_space().names, temperature=1.5)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("exported")
-
-
-@pytest.fixture(scope="module")
-def photos(folder: Path) -> list[Path]:
-    corner("red", (200, 90)).save(folder / "wide.png")
-    return [folder / "wide.png", *saved_photos(folder, drawn(8)[0])]
-
-
-@pytest.fixture(scope="module")
-def trained(model: LoadedModel) -> Recognizer:
+def trained(model) -> Recognizer:
     return Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")), batch_size=4)
 
 
 @pytest.fixture(scope="module", params=ENDINGS)
-def file(request, model: LoadedModel, folder: Path, photos: list[Path]) -> Path:
-    file = folder / f"model{request.param}"
-    export_model(model, file, photos[:2])
-    return file
+def file(request, sound) -> Path:
+    return sound[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +124,7 @@ def test_without_torch_a_model_folder_is_refused_in_a_sentence(model, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_server_of_a_file_needs_no_torch(file):
+def test_a_server_of_a_file_needs_no_torch(file, photos):
     without_torch(f"""
 from pathlib import Path
 from tagsight.inference.networks import open_network
@@ -156,7 +136,7 @@ from fastapi.testclient import TestClient
 app = create_app(Service(Recognizer(open_network(Path({str(file)!r})))))
 with TestClient(app, base_url="http://localhost") as client:
     assert client.get("/v1/model").json()["system"] == "channels"
-    photo = Path({str(file.parent / "wide.png")!r}).read_bytes()
+    photo = Path({str(photos[0])!r}).read_bytes()
     answer = client.post("/v1/predict?heatmaps=true", files={{"photos": photo}})
     assert answer.status_code == 200, answer.text
     assert set(answer.json()["photos"][0]["scores"]) == {set(label_space().names)!r}

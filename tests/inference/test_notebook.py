@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from channels import channels_recognizer, corner, save_rotated
+from channels import channels_recognizer, corner
 from PIL import Image
 
 from tagsight.inference.notebook import MOST_PANELS, PANEL_SIDE, PHOTO_SIDE
@@ -72,14 +72,6 @@ def test_a_result_shows_its_photo_and_the_evidence_for_its_labels(tmp_path, sour
     assert ("a <b>.png" in shown.text) == (source == "path")
     assert "800 x 400 pixels" in shown.text
     assert "green 1.00 threshold 0.50" in shown.text
-
-
-def test_a_rotated_photo_is_shown_upright(tmp_path):
-    path = tmp_path / "rotated.png"
-    save_rotated(corner("red", (640, 320)), path)
-    picture = Shown(channels_recognizer()(path)).pictures["the photo"]
-    assert picture.size == (400, 200)
-    assert picture.getpixel((20, 20))[0] > 200
 
 
 def test_maps_share_one_scale_which_is_shown():

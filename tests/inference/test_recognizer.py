@@ -47,15 +47,11 @@ def test_logits_scores_and_labels_are_those_worked_out_by_hand():
     np.testing.assert_allclose(result.scores, 1 / (1 + np.exp([2.0, -8.0, 2.0])), atol=1e-6)
     assert [label.name for label in result.labels] == ["green", "red", "blue"]
     assert [label.name for label in channels_recognizer()(corner("green")).labels] == ["green"]
+    np.testing.assert_allclose(result.maps.mean((1, 2)), result.logits, atol=1e-5)
+    np.testing.assert_allclose(result.map("green")[:4, :4], 38, atol=1e-5)
+    np.testing.assert_allclose(result.map("green")[4:], -2, atol=1e-5)
     warm = channels_recognizer(temperature=2.0)(corner("red"))
     np.testing.assert_allclose(warm.scores, 1 / (1 + np.exp([-4.0, 1.0, 1.0])), atol=1e-6)
-
-
-def test_maps_are_raw_and_average_to_the_logits():
-    result = channels_recognizer()(corner("red", (32, 32)))
-    np.testing.assert_allclose(result.maps.mean((1, 2)), result.logits, atol=1e-5)
-    np.testing.assert_allclose(result.map("red")[:4, :4], 38, atol=1e-5)
-    np.testing.assert_allclose(result.map("red")[4:], -2, atol=1e-5)
 
 
 def test_a_rotated_photo_is_recognised_upright(tmp_path):
@@ -139,28 +135,6 @@ def test_a_photo_that_cannot_be_read_is_reported_and_the_rest_goes_on(tmp_path):
     assert "expected a photo" in reported[0][1]
 
 
-@pytest.mark.parametrize(
-    ("photo", "error", "message"),
-    [
-        (np.zeros((8, 8), np.uint8), DataError, r"an array \(height, width, 3\) of uint8"),
-        (np.zeros((8, 8, 4), np.uint8), DataError, "got .8, 8, 4. of uint8"),
-        (np.zeros((8, 8, 3), np.float32), DataError, "of float32"),
-        (np.zeros((0, 8, 3), np.uint8), DataError, "got .0, 8, 3."),
-        (Image.new("RGB", (64, 65)), DataError, "pixels, got 64 x 65"),
-        (np.zeros((65, 64, 3), np.uint8), DataError, "pixels, got 64 x 65"),
-        (3, TypeError, "expected a photo as path, bytes, Pillow image or array"),
-    ],
-)
-def test_what_is_no_photo_or_too_large_is_refused(photo, error, message):
-    recognizer = channels_recognizer()
-    recognizer.max_pixels = 64 * 64
-    with pytest.raises(error, match=message):
-        recognizer(photo)
-    for one in ("photo.jpg", b"bytes", Path("photo.jpg")):
-        with pytest.raises(TypeError, match="expected several photos, got one"):
-            recognizer.recognize(one)
-
-
 def test_threads_may_share_a_recognizer():
     recognizer, photos = channels_recognizer(Channels(), batch_size=3), noise(12)
 
@@ -212,3 +186,27 @@ def test_pixels_and_embedding_are_those_of_the_network():
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(DataError, match="got 'abacus'"):
         Recognizer.load("nowhere", device="abacus")
+
+
+PHOTO = (np.zeros((8, 8, 3), np.uint8), Image.new("RGB", (64, 65)))
+
+
+@pytest.mark.parametrize(
+    ("photo", "error", "message"),
+    [
+        (PHOTO[0][..., 0], DataError, r"an array \(height, width, 3\) of uint8"),
+        (PHOTO[0].astype(np.float32), DataError, "of float32"),
+        (PHOTO[0][:0], DataError, "got .0, 8, 3."),
+        (PHOTO[1], DataError, "pixels, got 64 x 65"),
+        (np.asarray(PHOTO[1]), DataError, "pixels, got 64 x 65"),
+        (3, TypeError, "expected a photo as path, bytes, Pillow image or array"),
+    ],
+)
+def test_what_is_no_photo_or_too_large_is_refused(photo, error, message):
+    recognizer = channels_recognizer()
+    recognizer.max_pixels = 64 * 64
+    with pytest.raises(error, match=message):
+        recognizer(photo)
+    for one in ("photo.jpg", b"bytes", Path("photo.jpg")):
+        with pytest.raises(TypeError, match="expected several photos, got one"):
+            recognizer.recognize(one)

@@ -76,13 +76,13 @@ def test_no_text_breaks_the_reader(text):
         parse(text, NAMES)
 
 
-def test_the_labels_to_be_found_are_those_that_are_not_denied():
-    assert wanted(parse("dog and not (cat or dining table)", NAMES)) == {0}
-    assert wanted(parse("dog or dining table", NAMES)) == {0, 2}
-    assert wanted(parse("not dog", NAMES)) == set()
-
-
-def test_the_database_is_asked_for_just_that():
+def test_the_labels_to_be_found_are_those_that_are_not_denied_and_the_database_is_asked_for():
+    for text, found in {
+        "dog and not (cat or dining table)": {0},
+        "dog or dining table": {0, 2},
+        "not dog": set(),
+    }.items():
+        assert wanted(parse(text, NAMES)) == found
     assert condition(parse("dog and not (cat or 'dining table' >= 0.5)", NAMES)) == (
         "(array_has(labels, 'dog')) AND (NOT ((array_has(labels, 'cat')) OR (scores[3] >= 0.5)))"
     )

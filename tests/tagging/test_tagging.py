@@ -91,15 +91,6 @@ def test_shards_have_each_photo_once_and_stay_the_same(photos):
     assert list(shard(every[500:], 2, 4)) == [path for path in parts[1] if path in every[500:]]
 
 
-def test_csv_can_be_read_back(photos):
-    table = list(csv.reader(lines_of(photos, "csv", threshold=0.1)))
-    assert table[:2] == [["path", "labels"], [str(photos / "1.png"), "red;green;blue"]]
-    assert len(table) == 5
-    scored = list(csv.DictReader(lines_of(photos, "csv", all_scores=True)))
-    assert list(scored[0]) == ["path", "labels", "red", "green", "blue"]
-    assert (float(scored[0]["red"]), scored[2]["labels"]) == (0.999665, "")
-
-
 def test_text_has_labels_below_their_threshold_in_brackets(photos):
     lines, first = lines_of(photos, "text"), photos / "1.png"
     assert lines[0] == f"{first}: red 1.00"
@@ -113,11 +104,10 @@ def test_every_photo_is_reported_once_and_unreadable_ones_as_problems(photos):
     done: list[str] = []
     problems: list[Problem] = []
     given = find_photos([photos, photos / "1.png"])
-    recognizer, noted = channels_recognizer(batch_size=2), {"on_problem": problems.append}
-    noted["on_photo"] = lambda path: done.append(path.name)
-    assert tag_photos(recognizer, given, io.StringIO(), Lines(), **noted) == Tagged(
-        5, 1, interrupted=False
-    )
+    notes = {"on_problem": problems.append, "on_photo": lambda path: done.append(path.name)}
+    recognizer = channels_recognizer(batch_size=2)
+    tagged = tag_photos(recognizer, given, io.StringIO(), Lines(), **notes)
+    assert tagged == Tagged(5, 1, interrupted=False)
     assert sorted(done) == ["1.png", "1.png", "2.jpg", "3.png", "4.jpg", "5.png"]
     ((path, reason),) = problems
     assert path == photos / "4.jpg"
@@ -145,17 +135,6 @@ def test_an_error_leaves_the_file_of_yesterday(photos, tmp_path, never, options,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "tags.jsonl"]
     with pytest.raises(DataError, match="expected a file to write the labels to, got the folder"):
         tag_photos(channels_recognizer(), find_photos([photos]), photos, Lines("jsonl"))
-
-
-def test_a_file_appears_when_it_is_complete(photos, tmp_path):
-    out = tmp_path / "out" / "tags.jsonl"
-    seen: list[bool] = []
-    recognizer, given = channels_recognizer(batch_size=1), find_photos([photos])
-    notes = {"on_photo": lambda _: seen.append(out.exists())}
-    tag_photos(recognizer, given, out, Lines("jsonl"), **notes)
-    assert not any(seen)
-    assert len(out.read_text().splitlines()) == 4
-    assert [path.name for path in out.parent.iterdir()] == ["tags.jsonl"]
 
 
 @pytest.fixture

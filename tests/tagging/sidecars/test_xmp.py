@@ -131,14 +131,6 @@ def test_what_was_there_is_there_to_the_byte(name):
     assert [line for line in before.splitlines(keepends=True) if line not in lines] == []
 
 
-@pytest.mark.parametrize("before", [ONE_LINE, EMPTY_RDF])
-def test_an_empty_element_is_opened_and_nothing_else_changes(before):
-    content = added(before, "cat")
-    head, _, tail = before.rpartition(b"/>")
-    assert content.startswith(head + b">")
-    assert content.endswith(tail)
-
-
 @every_sidecar
 def test_a_second_time_changes_nothing(before):
     assert unchanged(added(before, "cat", "animal/dog bird"), "cat", "animal/dog bird")
