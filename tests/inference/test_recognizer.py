@@ -41,7 +41,7 @@ def test_a_photo_is_the_same_however_it_is_given(tmp_path):
 
 
 def test_logits_scores_and_labels_are_those_worked_out_by_hand():
-    result = channels_recognizer(threshold=0.1)(corner("green"))
+    result = channels_recognizer(threshold=0.1)(corner("green", (32, 32)))
     # Green: 40 / 4 - 2 = 8; the others: -2.
     np.testing.assert_allclose(result.logits, [-2, 8, -2], atol=1e-5)
     np.testing.assert_allclose(result.scores, 1 / (1 + np.exp([2.0, -8.0, 2.0])), atol=1e-6)

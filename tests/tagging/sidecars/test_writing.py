@@ -309,12 +309,7 @@ def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world):
 
 PHOTOS, PART = 500, 16
 SCRIPT = """
-import sys
-from pathlib import Path
-from tagsight.tagging.sidecars.edit import Tag
-from tagsight.tagging.sidecars.journal import Journal
-from tagsight.tagging.sidecars.places import Places
-from tagsight.tagging.sidecars.writing import Manner, Writer
+from test_writing import *
 
 photos, journal, form, part = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 found = sorted(path for path in photos.rglob("*.jpg"))
@@ -340,7 +335,7 @@ def tree(folder: Path) -> dict[Path, bytes]:
 def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, form):
     """Many photos, some with sidecars of a person; killed again and again, then undone."""
     generator = random.Random(form)
-    photos, journal = tmp_path / "photos", tmp_path / "journal.sqlite"
+    photos, journal, here = tmp_path / "photos", tmp_path / "journal.sqlite", Path(__file__).parent
     by_hand, suffix = (b"mine\n", ".txt") if form == "txt" else (EMPTY, ".jpg.xmp")
     for i in range(PHOTOS):
         folder = photos / f"{i % 10}"
@@ -352,8 +347,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, fo
     arguments = [sys.executable, "-c", SCRIPT, str(photos), str(journal), form, str(PART)]
 
     for _ in range(12):
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
+        with subprocess.Popen(arguments, cwd=here, stdout=subprocess.PIPE) as process:
             process.stdout.readline()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=generator.uniform(0, 0.5))
@@ -361,10 +355,10 @@ def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, fo
         if process.returncode == 0:
             break
         check_whole(photos, before, form)
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, cwd=here, check=True, stdout=subprocess.DEVNULL)
     after = tree(photos)
     assert len(after) == 2 * PHOTOS
-    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, cwd=here, check=True, stdout=subprocess.DEVNULL)
     assert tree(photos) == after
 
     with Journal(journal) as opened:

@@ -62,15 +62,10 @@ def holding(element: bytes) -> bytes:
     return ONE_LINE.replace(b"/></r:RDF>", b">" + element + b"</r:Description></r:RDF>")
 
 
+INSIDE = (b"", b"\n  ", b"<!-- none -->", b"<r:Bag/>", b"<r:Seq></r:Seq>", b"<r:Bag>\n</r:Bag>")
 EMPTIES = (
     b"<dc:subject " + DC + b"/>",
-    *(
-        b"<dc:subject " + DC + b">" + inside + b"</dc:subject>"
-        for inside in (
-            *(b"", b"\n  ", b"<!-- none -->", b"<r:Bag/>", b"<r:Seq></r:Seq>"),
-            b"<r:Bag>\n</r:Bag>",
-        )
-    ),
+    *(b"<dc:subject " + DC + b">" + inside + b"</dc:subject>" for inside in INSIDE),
     b'<l:hierarchicalSubject xmlns:l="http://ns.adobe.com/lightroom/1.0/"/>',
 )
 SIDECARS = {
@@ -112,7 +107,7 @@ def values(content: bytes, name: str) -> list[str]:
 
 
 @every_sidecar
-def test_labels_come_behind_what_is_there_in_all_four_arrays(before):
+def test_labels_come_once_behind_what_is_there_in_all_four_arrays(before):
     content = added(before, "animal/cat", "a < b & c")
     for name, cat in {
         "dc:subject": "cat",
@@ -121,6 +116,7 @@ def test_labels_come_behind_what_is_there_in_all_four_arrays(before):
         "MicrosoftPhoto:LastKeywordXMP": "animal/cat",
     }.items():
         assert values(content, name)[-2:] == [cat, "a < b & c"]
+    assert unchanged(content, "animal/cat", "a < b & c")
 
 
 @pytest.mark.parametrize("name", ["darktable", "with mark", "with carriage returns"])
@@ -129,11 +125,6 @@ def test_what_was_there_is_there_to_the_byte(name):
     assert remove_keywords(edit.content, edit.additions) == before
     lines = edit.content.splitlines(keepends=True)
     assert [line for line in before.splitlines(keepends=True) if line not in lines] == []
-
-
-@every_sidecar
-def test_a_second_time_changes_nothing(before):
-    assert unchanged(added(before, "cat", "animal/dog bird"), "cat", "animal/dog bird")
 
 
 def test_a_keyword_of_a_person_is_not_doubled_and_not_recorded_as_ours():
@@ -175,11 +166,8 @@ def test_a_label_that_is_the_last_of_a_path_there_is_there(there):
 @settings(deadline=None, max_examples=30)
 @given(st.lists(NAMES, min_size=1, max_size=4, unique_by=lambda name: name.casefold()))
 def test_any_name_is_read_back_as_it_is(names):
-    content = added(DARKTABLE, *names)
-    ours = [name.rpartition("/")[2] for name in names]
-    there = {word.casefold() for word in ("holiday", "Dog")}
-    new = list(dict.fromkeys(name for name in ours if name.casefold() not in there))
-    assert {w.casefold() for w in keywords(content)} >= {w.casefold() for w in new}
+    there = {word.casefold() for word in keywords(added(DARKTABLE, *names))}
+    assert there >= {name.rpartition("/")[2].casefold() for name in names}
 
 
 def test_what_came_since_stays_when_ours_is_taken_out():
