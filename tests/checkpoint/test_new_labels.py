@@ -17,6 +17,7 @@ from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
 from tagsight.checkpoint.new_labels import add_labels
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import measure_new_labels
+from tagsight.inference.recognizer import Recognizer
 
 THRESHOLDS = [0.2, 0.9, 0.4, 1.0, 0.3]
 VECTORS = label_space().vectors
@@ -61,6 +62,18 @@ def test_a_model_answers_its_own_labels_as_before_and_new_ones_behind_also_from_
     again = load_model(tmp_path / "model")
     assert torch.equal(again.system(images).logits, many.logits)
     assert torch.equal(again.labels.taught, larger.labels.taught)
+
+
+def test_a_recognizer_with_new_labels_is_another_one(words, tmp_path):
+    model = trained()
+    parts = (model.system, model.labels, model.decision, model.recipe, model.facts)
+    save_model(tmp_path / "model", *parts)
+    recognizer = Recognizer.load(str(tmp_path / "model"), device="cpu", precision="float32")
+    more = recognizer.add_labels(["purple"], vectors=words)
+    photo = (255 * drawn(1)[0][0].permute(1, 2, 0)).byte().numpy()
+    assert recognizer.labels == tuple(COLOURS)
+    assert more(photo).names == (*COLOURS, "purple")
+    np.testing.assert_allclose(more(photo).scores[:5], recognizer(photo).scores, atol=1e-6)
 
 
 @pytest.mark.parametrize(

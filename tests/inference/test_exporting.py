@@ -153,6 +153,8 @@ def test_a_file_that_disagrees_is_not_delivered(photos, tmp_path, monkeypatch):
     model = model_of("resnet")
     with pytest.raises(DataError, match=r"within 0.01 of the model's, got a difference of 0\."):
         export_model(model, file, photos)
+    with pytest.raises(DataError, match=r"a file ending in .onnx or .xml, got '.*m.pt'"):
+        export_model(model, file.with_suffix(".pt"), photos)
     assert file.read_bytes() == b"of yesterday"
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
     with written_onnx(model) as graph:
