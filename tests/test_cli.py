@@ -43,7 +43,15 @@ assert not heavy, heavy
 
 
 ARGUMENTS = (
-    *("demo", "systems", "recipes", "download nus-wide --out data", "data labels.csv"),
+    *(
+        "demo",
+        "systems",
+        "recipes",
+        "encoders",
+        "encoders dinov3",
+        "download nus-wide --out data",
+        "data labels.csv",
+    ),
     *("graph labels.csv", "vectors labels.csv --out vectors.npz", "train labels.csv --out run"),
     *("evaluate model labels.csv", "calibrate model labels.csv", "compare labels.csv --out out"),
     *("reproduce figure8", "tag model photos", "runs", "undo", "explain model photos --out out"),

@@ -19,6 +19,7 @@ from .inference.result import Label as Label
 from .inference.result import Result as Result
 from .inference.run import Run as Run
 from .labels.space import LabelSpace as LabelSpace
+from .nn.encoder_list import encoders as encoders
 from .runtime.device import Runtime as Runtime
 from .search.collection import index as index
 from .search.collection import search as search

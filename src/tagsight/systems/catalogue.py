@@ -278,8 +278,22 @@ def system_class(name: str) -> type[System]:
 
 
 def build_system(recipe: Recipe, labels: LabelSpace) -> System:
-    """Make the system that a recipe describes for these labels."""
-    return system_class(recipe.system)(recipe.settings, labels)
+    """Make the system that a recipe describes for these labels.
+
+    Raises:
+        DataError: If its image size is not a multiple of its encoder's stride.
+    """
+    system = system_class(recipe.system)(recipe.settings, labels)
+    side, stride = recipe.training.image_size, system.backbone.stride
+    if side % stride:
+        below = side - side % stride
+        msg = (
+            f"expected a multiple of {stride} as `training.image_size`, the stride in pixels of "
+            f"{recipe.settings.backbone.name!r}, got {side}; the nearest are {below} and "
+            f"{below + stride}"
+        )
+        raise DataError(msg)
+    return system
 
 
 def parse_recipe(values: Mapping[str, object]) -> Recipe:

@@ -1,0 +1,164 @@
+"""The interface of an image encoder: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from tagsight.errors import DataError
+from tagsight.nn.folding import multiply_out
+from tagsight.nn.views import ORIGINAL, FrozenFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tagsight.config import BackboneConfig
+    from tagsight.nn.views import Images
+
+Channels: TypeAlias = tuple[float, float, float]
+"""One number each for red, green and blue."""
+
+
+class Backbone(nn.Module, ABC):
+    """An image encoder that normalises its input, split into frozen stages and trained ones.
+
+    A subclass knows one layout of features: `GridEncoder` or `TokenEncoder`.
+
+    Args:
+        whole: The timm model, which knows stride, channels and normalisation.
+        frozen: The frozen stages in order, possibly none.
+        trained: The trained stages.
+        config: Frozen layers and normalisation of the input.
+
+    Attributes:
+        channels: ``D`` of the feature grid.
+        stride: Side of a grid cell, in pixels.
+        middle_channels: ``D'`` of the grid of half that stride, which `grids` returns; ``D`` if
+            the last grid replaces it.
+        only_side: The only side of an image that the encoder accepts, in pixels; None if it
+            accepts any multiple of its stride.
+        frozen: The frozen stages in order, possibly none.
+        network: The trained stages.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        whole: Any,  # noqa: ANN401 (timm is untyped)
+        frozen: Sequence[nn.Module],
+        trained: nn.Module,
+        config: BackboneConfig,
+    ) -> None:
+        super().__init__()
+        self.frozen = nn.Sequential(*frozen).eval()
+        self.network: Any = trained
+        self.name = config.name
+        self.channels: int = whole.num_features
+        self.stride: int = whole.feature_info[-1]["reduction"]
+        self.middle_channels = self.channels
+        self.only_side: int | None = None
+        self.freeze_batch_norm = config.freeze_batch_norm
+        mean, std = _normalization(whole, config)
+        self.register_buffer("mean", _per_channel(mean), persistent=False)
+        self.register_buffer("std", _per_channel(std), persistent=False)
+        kept: list[nn.Module] = [self.frozen]
+        if config.freeze_depthwise:
+            kept += [module for module in trained.modules() if is_depthwise(module)]
+        if config.freeze_batch_norm:
+            kept += self._batch_norms()
+        for module in kept:
+            module.requires_grad_(requires_grad=False)
+        multiply_out(self)
+
+    def forward(self, images: Images) -> Tensor:
+        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
+
+        Of frozen features, the original view is encoded.
+        """
+        return self.from_frozen(self._started(images))
+
+    def grids(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Encode images once into two grids: ``(B, D', 2h, 2w)`` and ``(B, D, h, w)``.
+
+        The first comes from an earlier stage and has half the stride. If an encoder has no such
+        stage, or the stage is frozen, both results are the last grid.
+        """
+        last = self(images)
+        return last, last
+
+    def to_frozen(self, images: Tensor) -> Tensor:
+        """Apply the frozen stages: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, C, h', w')``.
+
+        Raises:
+            DataError: If the encoder does not accept images of this size.
+        """
+        height, width = images.shape[-2:]
+        if self.only_side is not None and {height, width} != {self.only_side}:
+            msg = (
+                f"expected images of {self.only_side} x {self.only_side} pixels, the only size "
+                f"that {self.name!r} encodes, got {width} x {height}; set "
+                f"`training.image_size={self.only_side}` without views of another scale, or choose "
+                "another encoder"
+            )
+            raise DataError(msg)
+        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return self._frozen_features(images)
+
+    @abstractmethod
+    def from_frozen(self, features: Tensor) -> Tensor:
+        """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
+        """Set the training mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        self.frozen.eval()
+        if self.freeze_batch_norm:
+            for module in self._batch_norms():
+                module.eval()
+        return self
+
+    @abstractmethod
+    def _frozen_features(self, images: Tensor) -> Tensor:
+        """Apply the frozen stages to normalised images."""
+
+    def _started(self, images: Images) -> Tensor:
+        """Look frozen features up, or compute them."""
+        if isinstance(images, FrozenFeatures):
+            return images.views[ORIGINAL]
+        return self.to_frozen(images)
+
+    def _batch_norms(self) -> Iterator[nn.Module]:
+        return (m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+
+
+def is_depthwise(module: nn.Module) -> bool:
+    """Return whether a layer is a convolution of each channel on its own."""
+    return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
+
+
+def too_many_stages(config: BackboneConfig, count: int) -> DataError:
+    """Word the refusal of more frozen stages than an encoder has.
+
+    Args:
+        config: Name of the encoder and its frozen stages.
+        count: Number of stages that can be frozen.
+    """
+    return DataError(
+        f"expected at most {count} as `system.backbone.frozen_stages`, the stages of "
+        f"{config.name!r} that can be frozen, got {config.frozen_stages}"
+    )
+
+
+def _normalization(network: Any, config: BackboneConfig) -> tuple[Channels, Channels]:  # noqa: ANN401 (timm is untyped)
+    if config.normalization == "none":
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    return network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
+
+
+def _per_channel(values: Channels) -> Tensor:
+    return torch.tensor(values).view(1, -1, 1, 1)

@@ -1,0 +1,165 @@
+"""Encoders whose stages pass a feature grid on: convolutional ones, and Swin and its relatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from tagsight.nn.encoder_base import Backbone, is_depthwise, too_many_stages
+from tagsight.runtime.precision import full_precision, widened
+
+if TYPE_CHECKING:
+    from tagsight.config import BackboneConfig
+    from tagsight.nn.views import Images
+
+CONTAINERS = frozenset({"blocks", "stages", "layers"})
+"""Names under which timm's models hold their stages in order."""
+
+
+class GridEncoder(Backbone):
+    """An encoder from pixels to a grid, stage by stage.
+
+    Args:
+        network: A timm model whose ``forward_features`` returns a grid; its frozen stages are
+            moved out of it.
+        config: Frozen stages, frozen layers and normalisation of the input.
+        channels_last: Whether its grids are ``(B, h, w, D)``, as Swin's are, instead of
+            ``(B, D, h, w)``.
+
+    Example:
+        >>> import torch
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone, skip_initial_weights
+        >>> with skip_initial_weights():
+        ...     backbone = build_backbone(BackboneConfig(name="test_resnet")).eval()
+        >>> backbone(torch.rand(1, 3, 64, 96)).shape
+        torch.Size([1, 96, 2, 3])
+    """
+
+    def __init__(
+        self,
+        network: Any,  # noqa: ANN401 (timm is untyped)
+        config: BackboneConfig,
+        *,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(network, _extract_frozen(network, config), network, config)
+        self.channels_last = channels_last
+        self._middle = _middle_grid(network, config)
+        if self._middle is not None:
+            self.middle_channels = network.feature_info[self._middle]["num_chs"]
+
+    def forward(self, images: Images, middle: list[Tensor] | None = None) -> Tensor:
+        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
+
+        Of frozen features, the original view is encoded. If ``middle`` is given, the grid of half
+        the stride is appended to it.
+        """
+        features = self._started(images)
+        if middle is None:
+            return self.from_frozen(features)
+        if self._middle is None:
+            middle.append(self.from_frozen(features))
+            return middle[0]
+        last, found = self.network.forward_intermediates(
+            self._as_network(features), indices=[self._middle]
+        )
+        middle += found  # timm's grids are channels first
+        return self._as_grid(last)
+
+    def grids(self, images: Images) -> tuple[Tensor, Tensor]:
+        """Encode images once into two grids (`Backbone.grids`)."""
+        middle: list[Tensor] = []
+        last = self(images, middle)
+        return middle[0], last
+
+    def from_frozen(self, features: Tensor) -> Tensor:
+        """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
+        return self._as_grid(self.network.forward_features(self._as_network(features)))
+
+    def _frozen_features(self, images: Tensor) -> Tensor:
+        features = self.frozen(images)
+        return self._as_grid(features) if len(self.frozen) else features
+
+    def _as_grid(self, features: Tensor) -> Tensor:
+        return features.movedim(-1, 1) if self.channels_last else features
+
+    def _as_network(self, features: Tensor) -> Tensor:
+        # Without frozen stages these are pixels, whose channels are first in every network.
+        return features.movedim(1, -1) if self.channels_last and len(self.frozen) else features
+
+
+class FullPrecision(nn.Module):
+    """A layer that computes in float32 or more, also under autocast, if its input needs a gradient.
+
+    Args:
+        layer: The layer to wrap.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Apply the layer."""
+        if not features.requires_grad:
+            return self.layer(features)
+        with full_precision(features.device):
+            return self.layer(widened(features))
+
+
+def widen_strided_depthwise(network: nn.Module) -> None:
+    """Keep strided depthwise convolutions in float32.
+
+    On CPUs their bfloat16 gradient uses a reference kernel that is about 50 times slower and takes
+    more time than the rest of a training step (benchmarks/depthwise_gradient.py).
+
+    Args:
+        network: Changed in place.
+    """
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if is_depthwise(child) and child.stride != (1, 1):
+                setattr(parent, name, FullPrecision(child))
+
+
+def _extract_frozen(network: nn.Module, config: BackboneConfig) -> list[nn.Module]:
+    """Move the first stages, and the layers before them, out of the network."""
+    if config.frozen_stages == 0:
+        return []
+    before, stages = _stages(network)
+    if config.frozen_stages > len(stages):
+        raise too_many_stages(config, len(stages))
+    frozen = []
+    for path in [*before, *stages[: config.frozen_stages]]:
+        parent, _, name = path.rpartition(".")
+        frozen.append(network.get_submodule(path))
+        setattr(network.get_submodule(parent), name, nn.Identity())
+    return frozen
+
+
+def _stages(network: nn.Module) -> tuple[list[str], list[str]]:
+    """List the paths of the layers before the stages, and of the stages that can be frozen."""
+    before: list[str] = []
+    stages: list[str] = []
+    for name, child in network.named_children():
+        if name in CONTAINERS:
+            stages += [f"{name}.{place}" for place, _ in child.named_children()]
+        elif name.startswith("layer") and name[5:].isdigit():
+            stages.append(name)
+        elif not stages:
+            before.append(name)
+    return before, stages
+
+
+def _middle_grid(network: Any, config: BackboneConfig) -> int | None:  # noqa: ANN401 (timm is untyped)
+    """Find the index of timm's grid of half the last stride; None if the encoder offers none."""
+    grids = network.feature_info
+    found = [i for i, grid in enumerate(grids) if grid["reduction"] * 2 == grids[-1]["reduction"]]
+    if not found or not hasattr(network, "forward_intermediates"):
+        return None
+    _, stages = _stages(network)
+    path = grids[found[-1]]["module"]
+    last = stages.index(path) + 1 if path in stages else 0
+    return found[-1] if config.frozen_stages <= last else None
