@@ -9,13 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
-
-WEIGHTS = ("imagenet", "embedded", "hub", "none")
-"""Sources of initial weights, besides files."""
-
-WEIGHTS_FILES = (".safetensors", ".pth", ".pt", ".bin")
-"""Suffixes of files of initial weights."""
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
 Transform = Literal["flip", "scale", "quarter_turn"]
 Pooling = Literal["average", "max"]
@@ -60,17 +54,6 @@ class BackboneConfig(Settings):
 
     freeze_batch_norm: bool = True
     """Whether batch norm keeps its pretrained statistics and weights."""
-
-    @field_validator("weights")
-    @classmethod
-    def _names_a_source(cls, weights: str) -> str:
-        if weights not in WEIGHTS and not weights.endswith(WEIGHTS_FILES):
-            msg = (
-                f"expected one of {', '.join(WEIGHTS)}, or a file ({', '.join(WEIGHTS_FILES)}), "
-                f"got {weights!r}"
-            )
-            raise ValueError(msg)
-        return weights
 
 
 class GraphLayersConfig(Settings):

@@ -119,10 +119,10 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
     torch.save(time.sleep, tmp_path / "code.pth")
     with pytest.raises(DataError, match=r"code\.pth, which cannot be read"):
         read("test_vit", tmp_path / "code.pth")
-    with pytest.raises(DataError, match=r"absent\.pth: no such file"):
+    with pytest.raises(DataError, match=r"absent\.pth': no such file"):
         read("test_vit", tmp_path / "absent.pth")
-    with pytest.raises(ValueError, match=r"expected one of imagenet, embedded.* got 'imagnet'"):
-        BackboneConfig(weights="imagnet")
+    with pytest.raises(DataError, match=r"expected imagenet, .* got 'imagnet': no such file"):
+        create_encoder(BackboneConfig(name="test_vit", weights="imagnet"))
     with pytest.raises(DataError, match=r"only efficientnet_lite0, .* have embedded weights"):
         create_encoder(BackboneConfig(name="test_vit", weights="embedded"))
 

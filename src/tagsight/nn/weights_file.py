@@ -118,7 +118,10 @@ def _classifiers(network: Any) -> Iterable[str]:  # noqa: ANN401 (timm is untype
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        msg = f"expected a file of weights as `system.backbone.weights`, got {path}: no such file"
+        msg = (
+            "expected imagenet, embedded, hub, none or a file of weights as "
+            f"`system.backbone.weights`, got {str(path)!r}: no such file"
+        )
         raise DataError(msg)
     try:
         return timm.models.load_state_dict(str(path), weights_only=True)
