@@ -264,8 +264,7 @@ class TrainConfig(Settings):
     """Settings of training, the same for all systems."""
 
     image_size: int = Field(224, ge=32, le=2048)
-    """Side of the square that photos are resized to, in pixels: a multiple of the encoder's stride,
-    which is 32 for most convolutional encoders, and 14 or 16 for vision transformers."""
+    """Side of the square photos are resized to, in pixels, a multiple of the encoder's stride."""
 
     epochs: int = Field(10, ge=1)
     """Passes over the training photos."""
