@@ -21,7 +21,17 @@ ROOT = Path(tagsight.__file__).parent
 
 def test_the_public_names_are_these():
     assert set(dir(tagsight)) == {
-        *("train", "evaluate", "calibrate", "compare", "load", "explain", "index", "search"),
+        *(
+            "train",
+            "encoders",
+            "evaluate",
+            "calibrate",
+            "compare",
+            "load",
+            "explain",
+            "index",
+            "search",
+        ),
         *("export", "label_graph", "metrics", "systems", "recipes", "read_annotations"),
         *("read_protocol", "tag_photos", "explain_photos", "overlay", "build_system", "register"),
         *("Annotations", "Comparison", "DataError", "Decision", "Label", "LabelSpace"),
