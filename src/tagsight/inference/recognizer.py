@@ -62,10 +62,12 @@ class Recognizer:
         max_memory: Most bytes that decoding a photo may take.
 
     Example:
-        >>> recognizer = Recognizer.load("runs/first/model")  # doctest: +SKIP
-        >>> recognizer("photo.jpg").labels  # doctest: +SKIP
-        [Label(name='dog', score=0.93), Label(name='person', score=0.71)]
-        >>> [result.labels for result in recognizer.recognize(["a.jpg", "b.jpg"])]  # doctest: +SKIP
+        >>> recognizer = Recognizer.load("runs/first/model")
+        >>> sorted(label.name for label in recognizer("photos/dog.jpg").ranked())
+        ['dog', 'sky']
+        >>> photos = ["photos/dog.jpg", "photos/00.jpg"]
+        >>> [result.path.name for result in recognizer.recognize(photos)]
+        ['dog.jpg', '00.jpg']
     """
 
     def __init__(

@@ -188,8 +188,8 @@ def tag_photos(
 
     Example:
         >>> from tagsight import Recognizer, tag_photos
-        >>> recognizer = Recognizer.load("runs/first/model")  # doctest: +SKIP
-        >>> tag_photos(recognizer, ["dog.jpg"], "tags.jsonl", Lines("jsonl"))  # doctest: +SKIP
+        >>> recognizer = Recognizer.load("runs/first/model")
+        >>> tag_photos(recognizer, ["photos/dog.jpg"], "runs/tags.jsonl", Lines("jsonl"))
         Tagged(photos=1, left_out=0, interrupted=False, changed=0)
     """
     lines.selection.check(tagger.labels)

@@ -81,10 +81,10 @@ def explain_photos(
         DataError: If a label is unknown, before anything is drawn, or a photo cannot be read.
 
     Example:
-        >>> recognizer = Recognizer.load("runs/first/model")  # doctest: +SKIP
-        >>> for explanation in explain_photos(recognizer, ["dog.jpg"], "evidence"):
-        ...     print(explanation.sheet)  # doctest: +SKIP
-        evidence/dog.png
+        >>> recognizer = load("runs/first/model")
+        >>> for explanation in explain_photos(recognizer, ["photos/dog.jpg"], "runs/evidence"):
+        ...     print(explanation.sheet)
+        runs/evidence/dog.png
     """
     for name in labels:
         label_index(recognizer.labels, name)
