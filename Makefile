@@ -39,15 +39,12 @@ check: $(DEV)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# A process for each processor, each with one thread: small networks gain nothing from more.
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile
-
 test: check
-	$(PYTEST) -m "not slow"
+	$(RUN) -m pytest -m "not slow"
 
 # Several processes, killed runs, and a step of the recipe of every paper.
 test-slow: $(DEV)
-	$(PYTEST) -m slow
+	$(RUN) -m pytest -m slow
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)

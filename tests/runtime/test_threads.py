@@ -63,7 +63,7 @@ def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest():
 
     results = ordered_map(work, range(100), workers=1, ahead=50)
     next(results)
-    threading.Timer(0.05, go_on.set).start()
+    threading.Timer(1.0, go_on.set).start()
     results.close()
     assert len(begun) <= 2
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tagsight")]
