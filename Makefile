@@ -39,12 +39,13 @@ check: $(DEV)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
+# Small networks gain nothing from more threads.
 test: check
-	$(RUN) -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow"
 
 # Several processes, killed runs, and a step of the recipe of every paper.
 test-slow: $(DEV)
-	$(RUN) -m pytest -m slow
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)
