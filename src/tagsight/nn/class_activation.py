@@ -74,3 +74,30 @@ def class_maps(features: Tensor, classifiers: Tensor, bias: Tensor | None = None
     with full_precision(features.device):
         maps = torch.einsum("bdhw,ld->blhw", widened(features), classifiers)
     return maps if bias is None else maps + bias[:, None, None]
+
+
+def best_cell(features: Tensor, classifiers: Tensor, weight: float) -> Tensor:
+    """Weigh the score of each label's best cell: ``(B, D, h, w), (L, D) -> (B, L)``.
+
+    Added to the logit, which is the mean over the cells, it is CSRA's residual attention with one
+    head at an infinite temperature (Zhu and Wu, ICCV 2021, Eqs. 5 and 6). A bias has no part in it,
+    so that it counts once.
+
+    **Maps.** The logit is ``mean(S) + weight * max(S)``. A map ``Q = S + weight * max(S)`` averages
+    to it, so `best_cell` is added to every cell of the map, like a bias. CSRA's own account,
+    ``S * (1 + weight * h * w)`` at the best cell, averages to it as well, but it draws one cell
+    hundreds of times as strong as its neighbours, and dims it where its score is negative.
+
+    Args:
+        features: ``(B, D, h, w)`` float.
+        classifiers: ``(L, D)`` float.
+        weight: Lambda, at least 0; of 0, nothing is computed.
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 2.0], [4.0, 1.0]]]])
+        >>> best_cell(features, torch.tensor([[1.0], [-1.0]]), 0.5).tolist()
+        [[2.0, -0.5]]
+    """
+    if not weight:
+        return features.new_zeros(())
+    return weight * class_maps(features, classifiers).amax((-2, -1))

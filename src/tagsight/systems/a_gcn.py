@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import LearnedGraphConfig, Pooling, Recipe, SystemConfig
+from tagsight.config import LearnedGraphConfig, Pooling, Recipe
 from tagsight.nn.graph import label_bias
 from tagsight.nn.learned_graph import LearnedGraphClassifiers
 from tagsight.systems.base import Published, with_own_rate
-from tagsight.systems.grid import GridSystem
+from tagsight.systems.grid import GridConfig, GridSystem
 from tagsight.systems.recipes import (
     CPU_SMOOTHING,
     ML_GCN_PAPER,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tagsight.systems.base import ParameterGroup
 
 
-class AGCNConfig(SystemConfig):
+class AGCNConfig(GridConfig):
     """A-GCN's settings."""
 
     pooling: Pooling = "max"

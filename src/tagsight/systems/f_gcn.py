@@ -85,6 +85,16 @@ class FGCNConfig(MLGCNConfig):
     dropout: float = Field(0.1, ge=0, lt=1)
     """Fraction of the products that are dropped in training."""
 
+    @model_validator(mode="after")
+    def _has_no_residual_attention(self) -> Self:
+        if self.residual_attention:
+            msg = (
+                "residual_attention: expected 0 for F-GCN, whose fusion is not linear, "
+                f"got {self.residual_attention:g}"
+            )
+            raise ValueError(msg)
+        return self
+
 
 RECIPES = (
     cpu_recipe(

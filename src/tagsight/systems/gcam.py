@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from tagsight.config import ConsistencyConfig, GraphConfig, Pooling, Recipe
-from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
 from tagsight.nn.consistency import (
     consistency_weight,
     maps_distance,
@@ -157,6 +157,10 @@ class GCAM(System):
         Section 4.3 identifies G-CAM at lambda = 0 with ML-GCN, whose code uses max pooling. Section
         3.1 uses average pooling, as this system does by default (``pooling``), so that the mean of
         a map is its logit.
+
+        Residual attention is not in the paper (``residual_attention``; the paper's recipes have 0).
+        A label's best cell counts once more, by CSRA's Eqs. 5 and 6, and the map still averages to
+        the logit (`best_cell`).
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
@@ -195,9 +199,10 @@ class GCAM(System):
         features = self.backbone(images)  # F, section 3.1
         classifiers, bias = self.classifiers()  # M
         embedding = pooled(features, self.config.pooling)  # D, section 3.1
+        best = best_cell(features, classifiers, self.config.residual_attention)  # ours
         return Recognition(
-            logits=class_logits(embedding, classifiers, bias),  # Y, Eq. 8
-            maps=class_maps(features, classifiers, bias),  # Q, Eq. 10
+            logits=class_logits(embedding, classifiers, bias) + best,  # Y, Eq. 8
+            maps=class_maps(features, classifiers, bias) + best[..., None, None],  # Q, Eq. 10
             embedding=embedding,
         )
 
@@ -211,6 +216,7 @@ class GCAM(System):
 
         logits = [
             class_logits(pooled(grid, self.config.pooling), classifiers, bias)  # Eq. 8
+            + best_cell(grid, classifiers, self.config.residual_attention)
             for grid in features.values()
         ]
         label_loss = torch.stack([self.label_loss(one, targets) for one in logits]).mean()  # Eq. 9

@@ -5,7 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from pydantic import Field
+
+from tagsight.config import SystemConfig
+from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
@@ -14,11 +17,22 @@ if TYPE_CHECKING:
     from tagsight.nn.views import Images
 
 
+class GridConfig(SystemConfig):
+    """Settings of systems with one classifier per label on the cells of a grid."""
+
+    residual_attention: float = Field(0.0, ge=0)
+    """Lambda of residual attention: weight of the score of a label's best cell, which is added to
+    the logit (CSRA with one head at an infinite temperature); 0 adds nothing."""
+
+
 class GridSystem(System):
     """Encoder, pooling and one linear classifier per label; a subclass defines `classifiers`.
 
-    With average pooling the logit of a label is exactly the mean of its map.
+    With average pooling the logit of a label is exactly the mean of its map, also with residual
+    attention.
     """
+
+    config: GridConfig
 
     @abstractmethod
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
@@ -32,8 +46,9 @@ class GridSystem(System):
         features = self.backbone(images)
         classifiers, bias = self.classifiers()
         embedding = pooled(features, self.config.pooling)
+        best = best_cell(features, classifiers, self.config.residual_attention)
         return Recognition(
-            logits=class_logits(embedding, classifiers, bias),
-            maps=class_maps(features, classifiers, bias),
+            logits=class_logits(embedding, classifiers, bias) + best,
+            maps=class_maps(features, classifiers, bias) + best[..., None, None],
             embedding=embedding,
         )

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import GraphConfig, Pooling, Recipe, SystemConfig
+from tagsight.config import GraphConfig, Pooling, Recipe
 from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.systems.base import Published, with_graph_rate
-from tagsight.systems.grid import GridSystem
+from tagsight.systems.grid import GridConfig, GridSystem
 from tagsight.systems.recipes import (
     CPU_GRAPH,
     CPU_SMOOTHING,
@@ -30,11 +30,12 @@ from tagsight.systems.recipes import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.systems.base import ParameterGroup
 
 
-class MLGCNConfig(SystemConfig):
+class MLGCNConfig(GridConfig):
     """ML-GCN's settings."""
 
     pooling: Pooling = "max"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from tagsight.config import Recipe, SystemConfig
+from tagsight.config import Recipe
 from tagsight.systems.base import Published
-from tagsight.systems.grid import GridSystem
+from tagsight.systems.grid import GridConfig, GridSystem
 from tagsight.systems.recipes import (
     CPU_SMOOTHING,
     ML_GCN_PAPER,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
 
 
-class ResNetConfig(SystemConfig):
+class ResNetConfig(GridConfig):
     """The baseline's settings: only those that every system has."""
 
 
@@ -113,7 +113,7 @@ class ResNet(GridSystem):
 
     label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
 
-    def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
+    def __init__(self, config: ResNetConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         self.classifier = nn.Linear(self.backbone.channels, len(labels))
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from tagsight.config import ConsistencyConfig, Recipe, SystemConfig
-from tagsight.nn.class_activation import class_logits, pooled
+from tagsight.config import ConsistencyConfig, Recipe
+from tagsight.nn.class_activation import best_cell, class_logits, pooled
 from tagsight.nn.consistency import (
     consistency_weight,
     maps_distance,
@@ -28,7 +28,7 @@ from tagsight.nn.consistency import (
 )
 from tagsight.nn.views import make_view
 from tagsight.systems.base import Published
-from tagsight.systems.grid import GridSystem
+from tagsight.systems.grid import GridConfig, GridSystem
 from tagsight.systems.recipes import (
     CPU_CONSISTENCY,
     CPU_SMOOTHING,
@@ -45,11 +45,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images, View
 
 
-class VACConfig(SystemConfig):
+class VACConfig(GridConfig):
     """VAC's settings."""
 
     consistency: ConsistencyConfig = ConsistencyConfig()
@@ -177,6 +178,7 @@ class VAC(GridSystem):
         classifiers, bias = self.classifiers()
         logits = [
             class_logits(pooled(grid, self.config.pooling), classifiers, bias)
+            + best_cell(grid, classifiers, self.config.residual_attention)
             for grid in features.values()
         ]
         labels = torch.stack([self.label_loss(one, targets) for one in logits]).mean()

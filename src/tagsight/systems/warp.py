@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from torch import nn
 
-from tagsight.config import Recipe, SystemConfig, TrainConfig
+from tagsight.config import Recipe, TrainConfig
 from tagsight.nn.losses import ranking_loss
-from tagsight.systems.grid import GridSystem
+from tagsight.systems.grid import GridConfig, GridSystem
 from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED, cpu_recipe
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tagsight.systems.base import Published
 
 
-class WARPConfig(SystemConfig):
+class WARPConfig(GridConfig):
     """WARP's settings."""
 
     ranking: Literal["exact", "sampled", "softmax", "hinge"] = "exact"
