@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -73,3 +75,13 @@ def test_a_batch_of_photos_has_its_channels_together(tmp_path):
     assert_close(images, batch.float() / 255)
     for made in (batch, images):
         assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/cpuinfo").exists() or platform.machine() != "x86_64",
+    reason="Linux on x86 tells what its processor can do",
+)
+def test_training_takes_bfloat16_by_default_only_where_the_processor_multiplies_in_it():
+    flags = Path("/proc/cpuinfo").read_text().split()
+    native = "avx512_bf16" in flags
+    assert Runtime.choose("cpu").precision == ("bfloat16" if native else "float32")

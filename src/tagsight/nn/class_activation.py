@@ -91,7 +91,7 @@ def best_cell(features: Tensor, classifiers: Tensor, weight: float) -> Tensor:
     Args:
         features: ``(B, D, h, w)`` float.
         classifiers: ``(L, D)`` float.
-        weight: Lambda, at least 0; of 0, nothing is computed.
+        weight: Lambda, at least 0; with 0 the result is ``(1, 1)``, a zero for all.
 
     Example:
         >>> features = torch.tensor([[[[1.0, 2.0], [4.0, 1.0]]]])
@@ -99,5 +99,5 @@ def best_cell(features: Tensor, classifiers: Tensor, weight: float) -> Tensor:
         [[2.0, -0.5]]
     """
     if not weight:
-        return features.new_zeros(())
+        return torch.zeros(1, 1, device=features.device)
     return weight * class_maps(features, classifiers).amax((-2, -1))
