@@ -39,13 +39,15 @@ check: $(DEV)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# Small networks gain nothing from more threads.
+# A process for each processor, each with one thread: small networks gain nothing from more.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist worksteal
+
 test: check
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 # Several processes, killed runs, and a step of the recipe of every paper.
 test-slow: $(DEV)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -m slow
+	$(PYTEST) -m slow
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,15 +136,6 @@ def test_an_error_leaves_the_file_of_yesterday(photos, tmp_path, never, options,
         tag_photos(channels_recognizer(), find_photos([photos]), photos, Lines("jsonl"))
 
 
-@pytest.fixture
-def _ctrl_c_is_heard() -> Iterator[None]:
-    """A shell starts its background jobs deaf to it, and so all that they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("_ctrl_c_is_heard")
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "text"])
 def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos, tmp_path, form):
     out = tmp_path / "tags"
@@ -154,7 +144,7 @@ def test_ctrl_c_leaves_a_valid_file_of_what_is_done(photos, tmp_path, form):
     def press_ctrl_c(path: Path) -> None:
         done.append(path)
         if len(done) == 2:
-            signal.raise_signal(signal.SIGINT)
+            raise KeyboardInterrupt
 
     recognizer, given = channels_recognizer(batch_size=1), find_photos([photos])
     tagged = tag_photos(recognizer, given, out, Lines(form), on_photo=press_ctrl_c)
@@ -225,9 +215,10 @@ def test_sidecars_have_the_labels_of_their_photos_and_a_second_run_changes_none(
     assert (tagged.photos, tagged.changed, writer.run) == (4, 0, None)
 
 
-@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_ctrl_c_between_sidecars_keeps_what_is_done_and_the_next_run_goes_on(photos, journal):
-    pressing = {"on_change": lambda _: signal.raise_signal(signal.SIGINT)}
-    assert write_sidecars(photos, journal, **pressing)[0].interrupted
+    def press_ctrl_c(_: Outcome) -> None:
+        raise KeyboardInterrupt
+
+    assert write_sidecars(photos, journal, on_change=press_ctrl_c)[0].interrupted
     assert not write_sidecars(photos, journal)[0].interrupted
     assert {path.name for path in photos.rglob("*.txt")} == {"1.txt", "2.txt", "5.txt"}
