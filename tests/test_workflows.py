@@ -53,6 +53,16 @@ def test_a_run_has_its_model_its_report_and_its_history(run, photos):
     assert run.summary() in repr(run)
 
 
+def test_a_run_says_what_is_trained_on_what_and_how_long_it_takes(photos, tmp_path, capsys):
+    default = {"name": "gcam-cpu", "minutes": 4000.0}
+    recipe = tiny_recipe("resnet", epochs=1).model_copy(update=default)
+    ts.train(photos, recipe=recipe, out=tmp_path / "run", runtime=RUNTIME)
+    begins = next(line for line in capsys.readouterr().err.splitlines() if "the default" in line)
+    size = photos.split_sizes["train"]
+    assert f"gcam-cpu, the default: resnet on {size} photos at 32 pixels, cpu in float32" in begins
+    assert begins.endswith(f"about {2 * size} minutes on two CPU cores")
+
+
 def test_a_run_shows_its_curves_in_a_notebook(run):
     html = run._repr_html_()
     assert html.count("<svg") == 2
@@ -119,6 +129,7 @@ def test_a_system_of_ones_own_is_trained_saved_and_loaded(photos, tmp_path):
         ({"recipe": "gcan-cpu"}, ["gcan-cpu", "did you mean 'gcam-cpu'"]),
         ({"settings": {"graph.epsilom": 0.3}}, ["did you mean system.graph.epsilon"]),
         ({"settings": {"graph.epsilon": 3}}, ["system.graph.epsilon", "less than or equal to 1"]),
+        ({"settings": ["epsilon"]}, ["expected settings as names and values", "['epsilon']"]),
         ({"settings": {"training.lr": "fast"}}, ["training.lr", "'fast'"]),
         ({"system": nn.Linear}, ["System", "Linear"]),
         ({"system": ts.System}, ["forward"]),

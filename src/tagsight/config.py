@@ -69,7 +69,7 @@ class GraphLayersConfig(Settings):
     """Word vectors ``raw``, normalised to ``unit`` length, or ``centred`` at their mean."""
 
     bias: bool = False
-    """Whether labels have a bias, initially the log-odds of their frequency; papers have none."""
+    """Whether labels have a bias, initially 0; papers have none."""
 
     lr_factor: float = Field(1.0, gt=0)
     """Learning rate of the graph network relative to the run's."""
@@ -372,6 +372,10 @@ class TrainConfig(Settings):
         return self.epochs * self.steps_per_epoch(photos)
 
 
+TIMED_PHOTOS = 2000
+"""Training photos that the minutes of a recipe are stated for."""
+
+
 class Recipe(Settings):
     """A system with all its settings and their source."""
 
@@ -397,4 +401,4 @@ class Recipe(Settings):
     """When to choose it, in a few words."""
 
     minutes: float | None = None
-    """Minutes of training on 2,000 photos with two CPU cores (fastest recorded run)."""
+    """Minutes of training on `TIMED_PHOTOS` with two CPU cores (fastest recorded run)."""

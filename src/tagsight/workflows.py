@@ -5,6 +5,7 @@ Each function does the work of the command of the same name, and the command cal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tagsight.checkpoint.config import model_folder
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.new_labels import add_labels
 from tagsight.checkpoint.thresholds import fit_decision
-from tagsight.config import Recipe
+from tagsight.config import TIMED_PHOTOS, Recipe
 from tagsight.data.boxes import read_boxes
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
@@ -38,7 +39,7 @@ from tagsight.training.resume import is_unfinished
 from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tagsight.checkpoint.decision import Decision
     from tagsight.data.readers import Labels
@@ -122,8 +123,9 @@ def train(  # noqa: PLR0913 - an option of the command each
         hold_out=chosen.training.selection == "best",
         log=log,
     )
-    log.note(f"{chosen.name}: {chosen.system} on {_place(runtime)}")
-    steps = chosen.training.steps(prepared.annotations.split_sizes.get("train", 0))
+    photos = prepared.annotations.split_sizes.get("train", 0)
+    log.note(_begins(chosen, photos, runtime))
+    steps = chosen.training.steps(photos)
     lines = folder / "run.jsonl" if runtime.processes.is_first else None
     with RunLog(lines, steps, log.console) as run_log:
         outcome = train_run(
@@ -293,6 +295,12 @@ def _chosen(
     seed: int,
     settings: Mapping[str, object] | None,
 ) -> Recipe:
+    if not isinstance(settings, Mapping | None):
+        msg = (
+            "expected settings as names and values, such as {'graph.epsilon': 0.3}, got "
+            f"{settings!r}"
+        )
+        raise DataError(msg)
     base = recipe if isinstance(recipe, Recipe) else known_recipe(recipe)
     if system is not None:
         base = _recipe_for(system, base)
@@ -333,6 +341,19 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
         msg = f"expected a new run folder, got {out} with a model in it; choose another `out`"
         raise DataError(msg)
     return False
+
+
+def _begins(recipe: Recipe, photos: int, runtime: Runtime) -> str:
+    """Say what is trained, on what, and how long it takes where that is known."""
+    named = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
+    text = (
+        f"{named}: {recipe.system} on {amount(photos, 'photo')} at {recipe.training.image_size} "
+        f"pixels, {_place(runtime)}"
+    )
+    if recipe.minutes is None:
+        return text
+    minutes = max(1, round(recipe.minutes * photos / TIMED_PHOTOS))
+    return f"{text}; about {amount(minutes, 'minute')} on two CPU cores"
 
 
 def _place(runtime: Runtime) -> str:
