@@ -18,6 +18,7 @@ from tagsight.nn.class_activation import class_maps
 from tagsight.systems import catalogue
 from tagsight.systems.base import Recognition, System
 from tagsight.systems.catalogue import RECIPES, SYSTEMS, installed, recipes_of, register
+from tagsight.systems.grid import GridSystem
 from tagsight.systems.own_system import check_system, try_system
 from tagsight.systems.recipes import cpu_recipe
 
@@ -100,6 +101,10 @@ def _nothing_registered(monkeypatch):
         (own("Undefined", (System,)), "define forward"),
         (own("f.<locals>.Local"), f"top level|<locals>|{__name__}"),
         (own("Settingless", Config=dict), ".Config|SystemConfig|dict"),
+        (
+            own("Gridless", (GridSystem,), Config=OwnConfig, classifiers=Own.forward),
+            "Gridless.Config|GridConfig|GridSystem reads|OwnConfig",
+        ),
         (own("Open", Config=config(width=int, height=int)), "default|Open.Config|width, height"),
         (own("Refusing", Config=RefusingConfig), ".Config|expected the impossible, got 2"),
         (own("Calling", Config=CallingConfig), ".Config|JSON"),

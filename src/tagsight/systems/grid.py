@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -32,6 +32,7 @@ class GridSystem(System):
     attention.
     """
 
+    Config: ClassVar[type[SystemConfig]] = GridConfig
     config: GridConfig
 
     @abstractmethod

@@ -87,6 +87,14 @@ def _check_config(kind: type[System]) -> None:
             f"got {config!r:.200}"
         )
         raise DataError(msg)
+    for base in kind.__mro__[1:]:
+        needed = getattr(base, "Config", None)
+        if isinstance(needed, type) and not issubclass(config, needed):
+            msg = (
+                f"expected {kind.__name__}.Config to be a subclass of {needed.__name__}, whose "
+                f"settings {base.__name__} reads, got {config.__name__}"
+            )
+            raise DataError(msg)
     if required := [name for name, field in config.model_fields.items() if field.is_required()]:
         msg = (
             f"expected a default for every setting of {kind.__name__}.Config, "
