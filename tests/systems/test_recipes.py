@@ -10,10 +10,12 @@ from tiny import tiny_system
 from tagsight.nn.backbones import build_backbone, skip_initial_weights
 from tagsight.nn.encoder_weights import EMBEDDED
 from tagsight.nn.equivariance import transform_images
-from tagsight.systems.catalogue import RECIPES, SYSTEMS, parse_recipe
+from tagsight.systems.catalogue import DEFAULT_RECIPE, RECIPES, SYSTEMS, parse_recipe
+from tagsight.systems.settings import known_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
 
-OF_PAPERS = [name for name in RECIPES if not name.endswith("-cpu")]
+OURS = [name for name in RECIPES if name.endswith(("-cpu", "-quick"))]
+OF_PAPERS = [name for name in RECIPES if name not in OURS]
 BACKBONES = list(dict.fromkeys(recipe.settings.backbone for recipe in RECIPES.values()))
 
 
@@ -44,7 +46,7 @@ def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_re
         assert parse_recipe(json.loads(recipe.model_dump_json())) == recipe
         if recipe.name not in OF_PAPERS:
             assert recipe.settings.backbone.name == EMBEDDED
-            assert recipe.training.image_size == 224
+            assert recipe.training.image_size == (224 if recipe.system == "knn" else 448)
 
 
 @pytest.mark.parametrize("name", OF_PAPERS)
@@ -60,6 +62,19 @@ def test_a_recipe_of_a_paper_trains_all_of_its_network_and_says_that_we_did_not_
     if recipe.training.selection == "last":  # then nothing may need validation photos
         assert recipe.settings.probabilities
         assert not SYSTEMS[recipe.system].remembers
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if name.endswith("-quick")])
+def test_a_quick_recipe_needs_each_photo_and_its_mirror_image_only(name):
+    quick, slow = RECIPES[name], RECIPES[name.replace("-quick", "-cpu")]
+    consistency = getattr(quick.settings, "consistency", None)
+    assert consistency is None or not consistency.weight
+    assert quick.settings.backbone.frozen_stages == 7
+    assert quick.training == slow.training
+
+
+def test_quick_stands_for_the_default_in_its_quick_form():
+    assert known_recipe("quick") == RECIPES[f"{RECIPES[DEFAULT_RECIPE].system}-quick"]
 
 
 @pytest.mark.parametrize(

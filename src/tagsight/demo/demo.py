@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tagsight.runtime.device import Runtime
 
 SCENES = 700
-IMAGE_SIZE = 192
+IMAGE_SIZE = 384
 EPOCHS = 12
 PICTURES = 8
 

@@ -24,6 +24,7 @@ from tagsight.systems.recipes import (
     RESNET101,
     UNTRIED,
     cpu_recipe,
+    quick_recipe,
 )
 
 if TYPE_CHECKING:
@@ -45,16 +46,17 @@ class AGCNConfig(GridConfig):
     """The learned label graph and the network over it."""
 
 
-RECIPES = (
-    cpu_recipe(
-        "a-gcn",
-        AGCNConfig(
-            label_smoothing=CPU_SMOOTHING,
-            graph=LearnedGraphConfig(bias=True, lr_factor=0.1, similarity_lr_factor=0.4),
-        ),
-        use="a label graph that is learned instead of counted",
-        minutes=2.4,
+CPU = cpu_recipe(
+    "a-gcn",
+    AGCNConfig(
+        label_smoothing=CPU_SMOOTHING,
+        graph=LearnedGraphConfig(bias=True, lr_factor=0.1, similarity_lr_factor=0.4),
     ),
+    use="a label graph that is learned instead of counted",
+)
+RECIPES = (
+    CPU,
+    quick_recipe(CPU),
     Recipe(
         name="a-gcn-paper",
         system="a-gcn",

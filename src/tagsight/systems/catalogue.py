@@ -29,6 +29,8 @@ GROUP = "tagsight.systems"
 
 DEFAULT_RECIPE = "gcam-cpu"
 """The recipe on every device: one that we have measured ourselves."""
+QUICK_RECIPE = "gcam-quick"
+"""The recipe that ``quick`` stands for."""
 
 HOMES: dict[str, str] = {
     "resnet": "tagsight.systems.resnet:ResNet",
@@ -132,9 +134,14 @@ def installed() -> Listing:
     return Listing(systems, tuple(sorted(recipes, key=_rank)))
 
 
-def _rank(recipe: ListedRecipe) -> tuple[bool, bool]:
-    """Sort the default first, then the recipes for CPUs, then those of papers."""
-    return recipe.name != DEFAULT_RECIPE, not recipe.name.endswith("-cpu")
+def _rank(recipe: ListedRecipe) -> tuple[bool, bool, bool]:
+    """Sort the default first, then the recipes for CPUs, the quick ones, and those of papers."""
+    name = recipe.name
+    return (
+        name != DEFAULT_RECIPE,
+        not name.endswith(("-cpu", "-quick")),
+        not name.endswith("-cpu"),
+    )
 
 
 def summary(kind: type[System]) -> str:

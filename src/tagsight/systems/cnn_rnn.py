@@ -59,9 +59,11 @@ CNN_RNN_PAPER = TrainConfig(
 RECIPES = (
     cpu_recipe(
         "cnn-rnn",
-        CNNRNNConfig(decoder=SequenceConfig(hidden=256, activation="none"), dropout=0.1),
+        CNNRNNConfig(
+            decoder=SequenceConfig(hidden=256, activation="none"),
+            dropout=0.1,
+        ),
         use="labels that depend on one another, predicted in a sequence",
-        minutes=2.0,
     ),
     Recipe(
         name="cnn-rnn-paper",

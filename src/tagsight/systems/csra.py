@@ -21,7 +21,14 @@ from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import pooled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, PAPER_USE, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import (
+    CPU_SMOOTHING,
+    PAPER_USE,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+    quick_recipe,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,13 +75,14 @@ CSRA_PAPER = TrainConfig(
 )
 """CSRA's released code for COCO."""
 
+CPU = cpu_recipe(
+    "csra",
+    CSRAConfig(label_smoothing=CPU_SMOOTHING),
+    use="attention for each label at the cost of the baseline",
+)
 RECIPES = (
-    cpu_recipe(
-        "csra",
-        CSRAConfig(label_smoothing=CPU_SMOOTHING),
-        use="attention for each label at the cost of the baseline",
-        minutes=1.6,
-    ),
+    CPU,
+    quick_recipe(CPU),
     Recipe(
         name="csra-paper",
         system="csra",

@@ -101,7 +101,6 @@ RECIPES = (
         "f-gcn",
         FGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
         use="a label graph fused with the image features",
-        minutes=1.7,
     ),
     Recipe(
         name="f-gcn-paper",

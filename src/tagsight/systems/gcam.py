@@ -29,15 +29,16 @@ from tagsight.nn.views import make_view
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
 from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
+    CHOSEN,
     CPU_CONSISTENCY,
     CPU_GRAPH,
     CPU_SMOOTHING,
     GCAM_PAPER,
     PAPER_USE,
     RESNET101,
-    TRIED,
     UNTRIED,
     cpu_recipe,
+    quick_recipe,
 )
 
 if TYPE_CHECKING:
@@ -71,14 +72,20 @@ LITERAL = ConsistencyConfig(
 )
 """The consistency loss of VAC's code, for all that the paper leaves open; training can fail."""
 
-RECIPES = (
-    cpu_recipe(
-        "gcam",
-        GCAMConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH, consistency=CPU_CONSISTENCY),
-        source=TRIED,
-        use="the default: related labels, and maps that point at the object",
-        minutes=4.4,
+CPU = cpu_recipe(
+    "gcam",
+    GCAMConfig(
+        label_smoothing=CPU_SMOOTHING,
+        residual_attention=0.5,
+        graph=CPU_GRAPH,
+        consistency=CPU_CONSISTENCY,
     ),
+    source=CHOSEN,
+    use="the default: related labels, and maps that point at the object",
+)
+RECIPES = (
+    CPU,
+    quick_recipe(CPU),
     Recipe(
         name="gcam-paper",
         system="gcam",

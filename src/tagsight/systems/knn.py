@@ -74,7 +74,6 @@ RECIPES = (
         source="own trials; k is chosen on the validation photos",
         expectation="docs/results.md",
         use="a first answer in seconds: nothing is trained",
-        minutes=0.1,
     ),
     Recipe(
         name="knn-paper",

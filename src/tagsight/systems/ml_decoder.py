@@ -80,7 +80,6 @@ RECIPES = (
         ),
         CPU_DECODER_TRAINING,
         use="many labels, which share the queries of a transformer",
-        minutes=2.0,
     ),
     Recipe(
         name="ml-decoder-paper",

@@ -25,6 +25,7 @@ from tagsight.systems.recipes import (
     TRIED,
     UNTRIED,
     cpu_recipe,
+    quick_recipe,
 )
 
 if TYPE_CHECKING:
@@ -45,14 +46,15 @@ class MLGCNConfig(GridConfig):
     """The label graph and the network over it."""
 
 
+CPU = cpu_recipe(
+    "ml-gcn",
+    MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
+    source=TRIED,
+    use="a counted label graph without consistent maps, to compare with gcam",
+)
 RECIPES = (
-    cpu_recipe(
-        "ml-gcn",
-        MLGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
-        source=TRIED,
-        use="a counted label graph without consistent maps, to compare with gcam",
-        minutes=1.7,
-    ),
+    CPU,
+    quick_recipe(CPU),
     Recipe(
         name="ml-gcn-paper",
         system="ml-gcn",

@@ -125,7 +125,6 @@ RECIPES = (
         MLZSLConfig(label_smoothing=CPU_SMOOTHING, hidden=512),
         SLOW_BACKBONE,
         use="labels that have no training photos",
-        minutes=1.9,
     ),
     Recipe(
         name="ml-zsl-paper",

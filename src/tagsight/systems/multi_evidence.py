@@ -71,7 +71,6 @@ RECIPES = (
         "multi-evidence",
         MultiEvidenceConfig(label_smoothing=CPU_SMOOTHING),
         use="evidence in boxes as well as in maps",
-        minutes=4.4,
     ),
     Recipe(
         name="multi-evidence-paper",

@@ -29,7 +29,13 @@ from tagsight.nn.class_activation import class_logits, class_maps, pooled
 from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, PAPER_USE, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import (
+    CPU_SMOOTHING,
+    PAPER_USE,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
@@ -80,7 +86,6 @@ RECIPES = (
             dropout=0.1,
         ),
         use="labels predicted in a sequence, with attention",
-        minutes=2.1,
     ),
     Recipe(
         name="order-free-rnn-paper",

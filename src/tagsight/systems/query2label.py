@@ -84,7 +84,6 @@ RECIPES = (
         ),
         CPU_DECODER_TRAINING,
         use="a transformer with a query for each label",
-        minutes=2.7,
     ),
     Recipe(
         name="query2label-paper",

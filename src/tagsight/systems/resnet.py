@@ -23,6 +23,7 @@ from tagsight.systems.recipes import (
     TRIED,
     UNTRIED,
     cpu_recipe,
+    quick_recipe,
 )
 
 if TYPE_CHECKING:
@@ -34,14 +35,15 @@ class ResNetConfig(GridConfig):
     """The baseline's settings: only those that every system has."""
 
 
+CPU = cpu_recipe(
+    "resnet",
+    ResNetConfig(label_smoothing=CPU_SMOOTHING),
+    source=TRIED,
+    use="the baseline that others are compared with",
+)
 RECIPES = (
-    cpu_recipe(
-        "resnet",
-        ResNetConfig(label_smoothing=CPU_SMOOTHING),
-        source=TRIED,
-        use="the baseline that others are compared with",
-        minutes=2.4,
-    ),
+    CPU,
+    quick_recipe(CPU),
     *(
         Recipe(
             name=name,

@@ -119,7 +119,6 @@ RECIPES = (
         ),
         RECURRENT_TRAINING,
         use="regions found one after another; needs more epochs than others",
-        minutes=3.2,
     ),
     Recipe(
         name="rnn-attention-paper",

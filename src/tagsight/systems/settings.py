@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tagsight.config import Settings, TrainConfig
 from tagsight.errors import DataError, Place, settings_sentence
-from tagsight.systems.catalogue import RECIPES, SYSTEMS, recipes_of
+from tagsight.systems.catalogue import QUICK_RECIPE, RECIPES, SYSTEMS, recipes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -110,6 +110,8 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
 def known_recipe(name: str) -> Recipe:
     """Look a recipe up; the name of a system is that of its first recipe, for a processor.
 
+    ``quick`` is the default's quick form.
+
     Raises:
         DataError: If there is none of that name.
     """
@@ -117,6 +119,8 @@ def known_recipe(name: str) -> Recipe:
         return RECIPES[name]
     if name in SYSTEMS:
         return recipes_of(name)[0]
+    if name == "quick":
+        return RECIPES[QUICK_RECIPE]
     nearest = get_close_matches(name, [*RECIPES, *SYSTEMS], n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(RECIPES)}"
     msg = f"expected the name of a recipe, got {name!r}; {hint}"

@@ -22,7 +22,14 @@ from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import class_logits, pooled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
-from tagsight.systems.recipes import CPU_SMOOTHING, PAPER_USE, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import (
+    CPU_BACKBONE,
+    CPU_SMOOTHING,
+    PAPER_USE,
+    RESNET101,
+    UNTRIED,
+    cpu_recipe,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -87,6 +94,9 @@ RECIPES = (
     cpu_recipe(
         "srn",
         SRNConfig(
+            backbone=CPU_BACKBONE.model_copy(
+                update={"frozen_stages": 5}
+            ),  # its finer grid is trained
             label_smoothing=CPU_SMOOTHING,
             channels=128,
             attention_from=0.4,
@@ -94,7 +104,6 @@ RECIPES = (
             together_from=0.6,
         ),
         use="attention maps of all labels that correct one another",
-        minutes=1.8,
     ),
     Recipe(
         name="srn-paper",

@@ -83,7 +83,6 @@ RECIPES = (
         VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY),
         source=TRIED,
         use="maps that follow the photo, without a label graph",
-        minutes=3.1,
     ),
     Recipe(
         name="vac-paper",

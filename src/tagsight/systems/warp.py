@@ -67,7 +67,6 @@ RECIPES = (
         "warp",
         WARPConfig(violators="mean"),
         use="ranking labels, where scores need not be probabilities",
-        minutes=1.7,
     ),
     Recipe(
         name="warp-paper",
