@@ -1,10 +1,13 @@
-"""What makes G-CAM train: one change at a time, from the literal method to the default.
+"""One change at a time: what makes G-CAM train, and what the default without a GPU is made of.
 
-    python benchmarks/trials/gcam_ingredients.py labels.csv --images photos --out runs/ingredients
+    python benchmarks/trials/variants.py ingredients labels.csv --images photos --out runs/made-of
+    python benchmarks/trials/variants.py default labels.csv --images photos --out runs/default
 
 Prints a table of validation mAP (the last epoch's, and the best) per variant, with the consistency
-term's first and last value. Small images and few epochs keep it affordable on two cores; figures
-are to be compared with each other only. A variant whose run folder exists is not run again.
+term's first and last value, and the minutes. ``ingredients`` goes from the literal method to the
+default at 128 pixels and 5 epochs; ``default`` has the resolution and length of its recipes.
+Compare figures of one table only. A variant whose run folder exists is not run again; --only names
+some of them.
 """
 
 from __future__ import annotations
@@ -34,7 +37,8 @@ LITERAL = {
 }
 AVERAGE = {"system.pooling": "average"}
 FAST = {GRAPH + "bias": False, GRAPH + "lr_factor": 1.0}
-VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
+Variants = dict[str, tuple[str, dict[str, object]]]
+INGREDIENTS: Variants = {
     "linear, average pooling": ("resnet-cpu", {}),
     "linear, no label smoothing": ("resnet-cpu", {"system.label_smoothing": 0.0}),
     "linear, depthwise weights trained": (
@@ -59,15 +63,35 @@ VARIANTS: dict[str, tuple[str, dict[str, object]]] = {
     "default, lambda 0.6": ("gcam-cpu", {VIEWS + "weight": 0.6}),
     "VAC by default": ("vac-cpu", {}),
 }
+SIZE, STAGES = "training.image_size", "system.backbone.frozen_stages"
+ATTENTION = "system.residual_attention"
+ALL_FROZEN, FLIPS = {STAGES: 7}, {VIEWS + "transforms": ["flip"]}
+NO_VIEWS = {VIEWS + "weight": 0.0}
+DEFAULT: Variants = {
+    "linear, all stages frozen": ("resnet-cpu", ALL_FROZEN),
+    "linear, all frozen, attention 0.5": ("resnet-cpu", ALL_FROZEN | {ATTENTION: 0.5}),
+    "linear, attention 0.5": ("resnet-cpu", {ATTENTION: 0.5}),
+    "linear, attention 1": ("resnet-cpu", {ATTENTION: 1.0}),
+    "linear, attention 0.5, 384 pixels": ("resnet-cpu", {ATTENTION: 0.5, SIZE: 384}),
+    "CSRA": ("csra-cpu", {}),
+    "graph, all frozen, attention 0.5": ("gcam-cpu", ALL_FROZEN | NO_VIEWS),
+    "the same, no edges": ("gcam-cpu", ALL_FROZEN | NO_VIEWS | {GRAPH + "variant": "identity"}),
+    "the same, with consistency under flips": ("gcam-cpu", ALL_FROZEN | FLIPS),
+    "G-CAM, consistency under flips": ("gcam-cpu", FLIPS),
+    "G-CAM by default": ("gcam-cpu", {}),
+}
+SETS = {"ingredients": INGREDIENTS, "default": DEFAULT}
+SHORT = {"training.image_size": 128, "training.epochs": 5, STAGES: 4, ATTENTION: 0.0}
+"""The recipes as they were when the ingredients were tried."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("variants", choices=SETS)
     parser.add_argument("data", type=Path)
     parser.add_argument("--images", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--image-size", type=int, default=128)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--only", nargs="+", metavar="VARIANT")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
 
@@ -76,16 +100,19 @@ def main() -> None:
     rows, _, hashes, facts = prepare(
         annotations, given.out, runtime, seed=given.seed, log=TerminalLog()
     )
-    common = {"image_size": given.image_size, "epochs": given.epochs, "seed": given.seed}
-    training = {f"training.{name}": value for name, value in common.items()}
+    common: dict[str, object] = {"training.seed": given.seed}
+    if given.variants == "ingredients":
+        common |= SHORT
     print("| variant | last mAP | best mAP | consistency, first and last step | minutes |")
     print("| --- | --- | --- | --- | --- |")
-    for number, (variant, (recipe, changes)) in enumerate(VARIANTS.items()):
+    for number, (variant, (recipe, changes)) in enumerate(SETS[given.variants].items()):
+        if given.only and variant not in given.only:
+            continue
         folder = given.out / f"{number:02}"
         if not (folder / "run.jsonl").exists():
             changed = [
                 Change(tuple(path.split(".")), value, path)
-                for path, value in (training | changes).items()
+                for path, value in (common | changes).items()
             ]
             chosen = choose_recipe(recipe, changed)
             steps = chosen.training.steps(rows.split_sizes["train"])
