@@ -372,10 +372,6 @@ class TrainConfig(Settings):
         return self.epochs * self.steps_per_epoch(photos)
 
 
-TIMED_PHOTOS = 2000
-"""Training photos that the minutes of a recipe are stated for."""
-
-
 class Recipe(Settings):
     """A system with all its settings and their source."""
 
@@ -401,4 +397,4 @@ class Recipe(Settings):
     """When to choose it, in a few words."""
 
     minutes: float | None = None
-    """Minutes of training on `TIMED_PHOTOS` with two CPU cores (fastest recorded run)."""
+    """Minutes of training on 2,000 photos with two CPU cores (fastest recorded run)."""

@@ -15,7 +15,7 @@ from tagsight.checkpoint.config import model_folder
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.new_labels import add_labels
 from tagsight.checkpoint.thresholds import fit_decision
-from tagsight.config import TIMED_PHOTOS, Recipe
+from tagsight.config import Recipe
 from tagsight.data.boxes import read_boxes
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
@@ -32,6 +32,7 @@ from tagsight.runtime.device import Runtime
 from tagsight.runtime.files import default_cache
 from tagsight.runtime.progress import TerminalLog
 from tagsight.systems.catalogue import DEFAULT_RECIPE, recipes_of
+from tagsight.systems.recipes import TIMED_PHOTOS
 from tagsight.systems.settings import changed, changes_of, known_recipe
 from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare

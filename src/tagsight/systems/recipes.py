@@ -66,6 +66,9 @@ GCAM_PAPER = TrainConfig(
 )
 """G-CAM section 4.2, which does not say how many epochs."""
 
+TIMED_PHOTOS = 2000
+"""Training photos that the minutes of a recipe are stated for (`Recipe.minutes`)."""
+
 UNTRIED = "not run by us: it takes a GPU"
 PAPER_USE = "the paper's settings, as far as they are known; needs a GPU"
 
