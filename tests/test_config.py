@@ -9,13 +9,12 @@ from pydantic import BaseModel, ValidationError
 from tagsight.config import (
     AsymmetricConfig,
     BackboneConfig,
-    ConsistencyConfig,
-    GraphConfig,
     RandAugmentConfig,
     Recipe,
     SystemConfig,
     TrainConfig,
 )
+from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.systems.catalogue import SYSTEMS
 
 SETTINGS = [

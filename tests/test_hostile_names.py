@@ -28,7 +28,6 @@ from tagsight.checkpoint.card import model_card
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import load_model, save_model
 from tagsight.cli import main
-from tagsight.config import GraphConfig
 from tagsight.data.annotations import clean_name
 from tagsight.errors import DataError
 from tagsight.experiments.comparison import Progress
@@ -39,6 +38,7 @@ from tagsight.experiments.tables import Table, latex, markdown
 from tagsight.inference.exporting import export_model
 from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.runtime.escaping import csv_content, printable
 from tagsight.search.expression import LONGEST, Has, parse
 from tagsight.search.index import Hit

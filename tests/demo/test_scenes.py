@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from tagsight.config import GraphConfig
 from tagsight.data.boxes import read_boxes
 from tagsight.data.readers import read_annotations
 from tagsight.demo.scenes import DEPENDENCIES, LABELS, Scene, draw_scene, write_scenes
@@ -20,6 +19,7 @@ from tagsight.demo.scenes.scene import SIZES, compose_scene
 from tagsight.demo.scenes.sketch import Sketch
 from tagsight.demo.scenes.visibility import seen_layers
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import edge_probability
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from tagsight.config import GraphConfig
 from tagsight.errors import DataError
 from tagsight.labels.counts import read_counts, write_counts
 from tagsight.labels.names import LABEL_ORDERS
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import edge_probability
 
 NAMES = ("cat", "dining table", "dog")

@@ -7,7 +7,7 @@ import torch
 from tiny import drawn, tiny_system
 from torch.testing import assert_close
 
-from tagsight.config import ConsistencyConfig
+from tagsight.nn.config import ConsistencyConfig
 from tagsight.nn.consistency import Pair, maps_in_photo_frame, view_pairs
 from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import ORIGINAL, make_view

@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.testing import assert_close
 
-from tagsight.config import GraphConfig
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import (
     GraphClassifiers,
     GraphConvolution,

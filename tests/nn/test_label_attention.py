@@ -9,7 +9,7 @@ from layer_norm import norm_by_hand
 from torch import nn
 from torch.testing import assert_close
 
-from tagsight.config import DecoderConfig
+from tagsight.nn.config import DecoderConfig
 from tagsight.nn.label_attention import (
     AttentionLayer,
     as_cells,

@@ -6,7 +6,7 @@ from tiny import exact_photos, tiny_system
 from torch import nn
 from torch.testing import assert_close
 
-from tagsight.config import DecoderConfig
+from tagsight.nn.config import DecoderConfig
 from tagsight.nn.label_attention import AttentionLayer, position_code
 from tagsight.systems.query2label import started
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tagsight.config import GraphConfig
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.visualize.graph_drawing import MOST_LABELS, _circle_order, _swap_gains, draw_graph
 
 weights = (

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tagsight.config import GraphConfig
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.visualize.graph_report import Edge, graph_report
 
 if TYPE_CHECKING:

@@ -39,8 +39,8 @@ def graph(
         raise DataError(msg)
     print_info(f"reading {data}")
 
-    from tagsight.config import GraphConfig
     from tagsight.labels.counts import write_counts
+    from tagsight.nn.config import GraphConfig
     from tagsight.runtime.files import replacing
     from tagsight.visualize.graph_drawing import draw_graph
     from tagsight.visualize.graph_report import graph_report

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.checkpoint.folder import LoadedModel
-    from tagsight.config import Transform
     from tagsight.data.annotations import Annotations
     from tagsight.data.boxes import Boxes
+    from tagsight.nn.config import Transform
     from tagsight.runtime.device import Runtime
 
 TRANSFORMS: tuple[Transform, ...] = ("flip", "scale", "quarter_turn")

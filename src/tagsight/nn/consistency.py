@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tagsight.config import ConsistencyConfig, Transform
+    from tagsight.nn.config import ConsistencyConfig, Transform
     from tagsight.nn.encoder_base import Backbone
     from tagsight.nn.views import Images
 
@@ -54,7 +54,7 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
         config: Which transforms there are, how they are combined, and the weight of ``scale``.
 
     Example:
-        >>> from tagsight.config import ConsistencyConfig
+        >>> from tagsight.nn.config import ConsistencyConfig
         >>> (pair,) = view_pairs(ConsistencyConfig(transforms=("flip",)))
         >>> sorted(pair.first), sorted(pair.second), pair.weight
         ([], ['flip'], 1.0)
@@ -144,7 +144,7 @@ def maps_distance(
         config: The alignment of grids of different sizes, and the kind of distance.
 
     Example:
-        >>> from tagsight.config import ConsistencyConfig
+        >>> from tagsight.nn.config import ConsistencyConfig
         >>> config = ConsistencyConfig(transforms=("flip",), error="squared")
         >>> (pair,) = view_pairs(config)
         >>> maps = {pair.first: torch.zeros(1, 1, 2, 2), pair.second: torch.full((1, 1, 2, 2), 3.0)}
@@ -166,7 +166,7 @@ def consistency_weight(config: ConsistencyConfig, progress: float) -> float:
         progress: Fraction of the training that is done, in [0, 1].
 
     Example:
-        >>> from tagsight.config import ConsistencyConfig
+        >>> from tagsight.nn.config import ConsistencyConfig
         >>> consistency_weight(ConsistencyConfig(weight=0.4, ramp=0.5), progress=0.25)
         0.2
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from tagsight.config import Transform
+    from tagsight.nn.config import Transform
 
 Alignment = Literal["bilinear", "nearest"]
 

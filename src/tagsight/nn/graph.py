@@ -17,8 +17,8 @@ from tagsight.nn.cached import LabelConstants
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from tagsight.config import GraphConfig, GraphLayersConfig
     from tagsight.labels.space import LabelSpace
+    from tagsight.nn.config import GraphConfig, GraphLayersConfig
 
 
 def conditional_probability(cooccurrence: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def edge_probability(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
         config: Epsilon and the direction of edges.
 
     Example:
-        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.nn.config import GraphConfig
         >>> counts = torch.tensor([[10, 4], [4, 5]])
         >>> edge_probability(counts, GraphConfig(epsilon=0.5)).tolist()
         [[0.0, 0.8], [0.0, 0.0]]
@@ -88,7 +88,7 @@ def correlation_matrix(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
         ``(L, L)`` double; row = target, column = source.
 
     Example:
-        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.nn.config import GraphConfig
         >>> config = GraphConfig(epsilon=0.5, delta=0.25)
         >>> correlation_matrix(torch.tensor([[10, 4], [4, 5]]), config).tolist()
         [[0.75, 0.25], [0.0, 0.75]]
@@ -133,7 +133,7 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
         ``(L, L)`` float of the default type; row = target, column = source.
 
     Example:
-        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.nn.config import GraphConfig
         >>> label_adjacency(torch.tensor([[10, 0], [0, 5]]), GraphConfig()).tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
@@ -304,7 +304,7 @@ def graph_classifiers(
         ValueError: If a graph is chosen and the labels have no word vectors.
 
     Example:
-        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.nn.config import GraphConfig
         >>> from tagsight.labels.space import empty_label_space
         >>> labels = empty_label_space(["cat", "dog"], vector_length=300)
         >>> graph_classifiers(labels, 8, GraphConfig())().shape

@@ -20,7 +20,7 @@ from tagsight.runtime.precision import full_precision, widened
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tagsight.config import DecoderConfig
+    from tagsight.nn.config import DecoderConfig
 
 
 class AttentionTrace(NamedTuple):
@@ -109,7 +109,7 @@ class AttentionLayer(nn.Module):
         config: Width, heads and hidden units.
 
     Example:
-        >>> from tagsight.config import DecoderConfig
+        >>> from tagsight.nn.config import DecoderConfig
         >>> layer = AttentionLayer(DecoderConfig(width=8, heads=2, hidden=16))
         >>> states, _ = layer(torch.rand(1, 3, 8), torch.rand(2, 5, 8))
         >>> states.shape

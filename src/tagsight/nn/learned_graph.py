@@ -12,8 +12,8 @@ from tagsight.nn.graph import LabelNetwork, normalised
 from tagsight.runtime.precision import full_precision
 
 if TYPE_CHECKING:
-    from tagsight.config import LearnedGraphConfig, Similarity
     from tagsight.labels.space import LabelSpace
+    from tagsight.nn.config import LearnedGraphConfig, Similarity
 
 
 def similarities(targets: Tensor, sources: Tensor, how: Similarity) -> Tensor:

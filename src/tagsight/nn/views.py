@@ -19,7 +19,7 @@ from tagsight.nn.equivariance import transform_images
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tagsight.config import Transform
+    from tagsight.nn.config import Transform
 
 View: TypeAlias = "frozenset[Transform]"
 ORIGINAL: View = frozenset()

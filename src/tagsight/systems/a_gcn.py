@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import LearnedGraphConfig, Pooling, Recipe
+from tagsight.config import Pooling, Recipe
+from tagsight.nn.config import LearnedGraphConfig
 from tagsight.nn.graph import label_bias
 from tagsight.nn.learned_graph import LearnedGraphClassifiers
 from tagsight.systems.base import Published, with_own_rate

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self, TypedDict
 import torch
 from torch import Tensor, nn
 
-from tagsight.config import GraphConfig, SystemConfig
+from tagsight.config import SystemConfig
 from tagsight.errors import DataError
 from tagsight.nn.backbones import build_backbone, skip_initial_weights
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.losses import label_loss, vac_label_weights
 from tagsight.nn.views import ORIGINAL, make_view
 

@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from tagsight.config import GraphConfig, Recipe, Settings
+from tagsight.config import Recipe, Settings
 from tagsight.nn.class_activation import class_maps, pooled
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Recognition, with_graph_rate

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from tagsight.config import ConsistencyConfig, GraphConfig, Pooling, Recipe
+from tagsight.config import Pooling, Recipe
 from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
+from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.nn.consistency import (
     consistency_weight,
     maps_distance,

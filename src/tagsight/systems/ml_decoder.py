@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import nn
 
-from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig
+from tagsight.config import AsymmetricConfig, Recipe, SystemConfig
 from tagsight.nn.class_activation import pooled
+from tagsight.nn.config import DecoderConfig
 from tagsight.nn.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System

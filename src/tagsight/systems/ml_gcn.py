@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from tagsight.config import GraphConfig, Pooling, Recipe
+from tagsight.config import Pooling, Recipe
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.systems.base import Published, with_graph_rate
 from tagsight.systems.grid import GridConfig, GridSystem

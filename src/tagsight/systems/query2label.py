@@ -18,8 +18,9 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from tagsight.config import AsymmetricConfig, DecoderConfig, Recipe, SystemConfig
+from tagsight.config import AsymmetricConfig, Recipe, SystemConfig
 from tagsight.nn.class_activation import pooled
+from tagsight.nn.config import DecoderConfig
 from tagsight.nn.label_attention import (
     AttentionLayer,
     LabelHead,

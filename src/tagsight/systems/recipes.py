@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from tagsight.config import (
     BackboneConfig,
-    ConsistencyConfig,
-    GraphConfig,
     RandAugmentConfig,
     Recipe,
     SystemConfig,
     TrainConfig,
 )
+from tagsight.nn.config import ConsistencyConfig, GraphConfig
 
 RESNET101 = BackboneConfig(
     name="resnet101.tv_in1k", frozen_stages=0, freeze_depthwise=False, freeze_batch_norm=False

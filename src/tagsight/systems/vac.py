@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
-from tagsight.config import ConsistencyConfig, Recipe
+from tagsight.config import Recipe
 from tagsight.nn.class_activation import best_cell, class_logits, pooled
+from tagsight.nn.config import ConsistencyConfig
 from tagsight.nn.consistency import (
     consistency_weight,
     maps_distance,

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tagsight.config import GraphConfig
     from tagsight.labels.space import LabelSpace
+    from tagsight.nn.config import GraphConfig
 
 MOST_LABELS = 200
 """Most labels drawn, the most frequent ones."""
@@ -75,7 +75,7 @@ def draw_graph(labels: LabelSpace, config: GraphConfig) -> Image.Image:
     Example:
         >>> import torch
         >>> from tagsight import LabelSpace
-        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.nn.config import GraphConfig
         >>> targets = torch.tensor([[1, 1], [1, 0], [1, 1]])
         >>> draw_graph(LabelSpace.from_targets(["person", "dog"], targets), GraphConfig()).height
         736

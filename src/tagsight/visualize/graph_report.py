@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.config import GraphConfig
 from tagsight.data.readers import read_annotations
 from tagsight.labels.counts import read_counts
 from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import conditional_probability, edge_probability
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import replacing
@@ -131,7 +131,7 @@ def graph_report(labels: LabelSpace, config: GraphConfig) -> GraphReport:
 
     Example:
         >>> from tagsight import LabelSpace
-        >>> from tagsight.config import GraphConfig
+        >>> from tagsight.nn.config import GraphConfig
         >>> targets = torch.tensor([[1, 1], [1, 0], [1, 1]])
         >>> labels = LabelSpace.from_targets(["person", "dog"], targets)
         >>> next(graph_report(labels, GraphConfig()).lines())

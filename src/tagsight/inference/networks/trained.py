@@ -9,10 +9,10 @@ import torch
 
 from tagsight.checkpoint.card import model_card
 from tagsight.checkpoint.new_labels import add_labels
-from tagsight.config import GraphConfig
 from tagsight.inference.model_info import MOST_LINKS, LabelLink, ModelInfo
 from tagsight.inference.networks.base import Outputs
 from tagsight.loading.transforms import on_device
+from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import edge_probability
 from tagsight.runtime.precision import widened
 from tagsight.runtime.version import __version__
