@@ -67,7 +67,7 @@ def test_a_result_shows_its_photo_and_the_evidence_for_its_labels(tmp_path, sour
     overlay = np.asarray(shown.pictures["evidence for green"]).astype(int)
     assert overlay.shape == (PANEL_SIDE // 2, PANEL_SIDE, 3)
     colourful = overlay.max(-1) - overlay.min(-1) > 50
-    assert colourful[:40, :80].all()
+    assert colourful[:40, :80].mean() > 0.9  # all but the mark
     assert not colourful[60:].any()
     assert ("a <b>.png" in shown.text) == (source == "path")
     assert "800 x 400 pixels" in shown.text

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from served import GREEN, LIMITS, RED, client_of, encoded, files, is_secured, recognizer
 
+from tagsight.data.photos import open_photo
+from tagsight.inference.heatmaps import colour_bar
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
+from tagsight.visualize.contact_sheet import heatmap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,13 +76,25 @@ def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client: Te
     target = "/v1/predict?heatmaps=true&evidence=true"
     (photo,) = client.post(target, files=files(RED)).json()["photos"]
     (label,) = photo["labels"]
-    assert picture(label["heatmap"]).size == (64, 64)
-    overlays = {n: np.asarray(picture(u).convert("RGBA")) for n, u in photo["evidence"].items()}
+    result = recognizer()(RED)
+    (panel,) = result.panels(["red"])
+    drawn = heatmap(open_photo(RED), panel, unit="evidence in logits", top=result.map("red").max())
+    assert picture(label["heatmap"]).convert("RGB") == drawn
+    evidence = photo["evidence"]
+    assert evidence["top"] == pytest.approx(result.maps.max())
+    assert picture(evidence["bar"]).convert("RGB") == colour_bar((256, 1))
+    overlays = {
+        name: (np.asarray(picture(one["picture"]).convert("RGBA"))[..., 3], one["peak"])
+        for name, one in evidence["overlays"].items()
+    }
     assert set(overlays) == {"red", "green", "blue"}
-    opacity = overlays["red"][..., 3]
-    assert opacity[:40, :40].min() > 200
-    assert not opacity[-40:, -40:].any()
-    assert not overlays["green"][..., 3].any()
+    opacity, (x, y) = overlays["red"]
+    assert opacity[:80, :80].min() > 180
+    assert not opacity[-80:, -80:].any()
+    assert opacity[int(192 * y), int(192 * x)] == opacity.max()
+    nothing, nowhere = overlays["green"]
+    assert not nothing.any()
+    assert nowhere is None
 
 
 def test_states_and_metrics_are_open_and_count_by_route(client: TestClient):

@@ -116,7 +116,7 @@ def test_the_picture_of_a_rotated_photo_is_right(tmp_path, out):
     with Image.open(explanation.heatmaps[0]) as picture:
         photo = np.asarray(picture.convert("RGB"), dtype=int)[76 : 76 + 320, 20 : 20 + 640]
     colour = photo.max(-1) - photo.min(-1)
-    assert (colour[:140, :280] > 60).all()
+    assert (colour[:140, :280] > 60).mean() > 0.95  # all but mark and name
     assert (colour[200:] == 0).all()
     assert (colour[:, 400:] == 0).all()
 

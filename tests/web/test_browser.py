@@ -75,14 +75,20 @@ def test_evidence_covers_the_photo_while_the_pointer_is_on_a_label(visit, server
     upload(page, photos / "red.png")
     veil = page.locator("#veil")
     assert not veil.is_visible()
+    assert page.locator("#marks").inner_text() == "red"
+    assert "evidence in logits" in page.locator("#scale").inner_text()
     row(page, "red").hover()
     veil.wait_for()
     assert page.locator("#caption").inner_text() == "Evidence for red"
     size, photo = veil.bounding_box(), page.locator("#photo").bounding_box()
     assert size == pytest.approx(photo, abs=1)
+    mark = page.locator(".mark").bounding_box()
+    assert size["x"] < mark["x"] < size["x"] + size["width"] / 2
+    assert size["y"] < mark["y"] < size["y"] + size["height"] / 2
     first = veil.get_attribute("src")
     row(page, "blue").hover()
     assert veil.get_attribute("src") != first
+    assert not page.locator(".mark").count(), "there is no evidence for blue"
     page.mouse.move(5, 5)
     assert not veil.is_visible()
 

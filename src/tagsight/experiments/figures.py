@@ -8,7 +8,7 @@ import numpy as np
 
 from tagsight.experiments.plots import INK, LONGEST_NAME, SEED, saved_figure, write_plot
 from tagsight.experiments.reproduction import curves_of, label_remarks, label_values
-from tagsight.visualize.lettering import drawable
+from tagsight.inference.lettering import drawable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

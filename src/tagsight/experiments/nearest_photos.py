@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from tagsight.data.photos import decoding_side, open_photo
-from tagsight.visualize.lettering import write_line
+from tagsight.inference.lettering import write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

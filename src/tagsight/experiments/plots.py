@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from tagsight.inference.lettering import drawable
 from tagsight.runtime.files import replacing
-from tagsight.visualize.lettering import drawable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

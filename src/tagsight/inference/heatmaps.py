@@ -1,23 +1,37 @@
 """Draw evidence maps over photos.
 
 Maps stay raw, in logits, until they are drawn. All maps drawn for one photo share one scale, from
-zero, where the photo shows through unchanged, to the strongest evidence among the labels shown.
-Evidence against a label is not drawn.
+zero, where the photo is as it was, to the strongest evidence among the labels shown. Evidence
+against a label is not drawn. Every picture of evidence is made of the layer that `evidence_layer`
+draws, whether in `explain`, in a notebook or on the page.
 """
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from tagsight.inference.colour_scale import colour_table, opacity_table
+from tagsight.inference.interpolation import upsample
+from tagsight.inference.marks import Mark, draw_marks
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-OPACITY = 0.85
-"""Opacity of the colour where evidence is strongest."""
+    from tagsight.inference.interpolation import Box
+
+FINEST = 1024
+"""Longest side in pixels at which a map is interpolated; a larger layer is an enlargement of it."""
+
+MOST_NAMES = 8
+"""Most labels that are named on a photo."""
+
+_GREY = 128
+"""Brightness of the middle grey on which the colour bar is drawn."""
 
 
 class Panel(NamedTuple):
@@ -51,116 +65,125 @@ def strongest(maps: NDArray[np.float32]) -> float:
     return max(0.0, float(maps.max(initial=0.0)))
 
 
-def upsample(evidence: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Resize a map to the size of a photo: ``(h, w) -> (height, width)``, bilinear.
-
-    The value of a cell stands at the centre of the cell; beyond the outermost centres the map is
-    constant.
+def peak(
+    evidence: NDArray[np.float32], size: tuple[int, int], box: Box | None = None
+) -> tuple[float, float] | None:
+    """Locate the strongest evidence: the centre of the highest cell, the first of equal ones.
 
     Args:
         evidence: ``(h, w)`` float.
         size: Width and height of the photo in pixels.
+        box: Where on the photo the map lies; by default on the whole photo.
+
+    Returns:
+        Its x and y in pixels, within the photo; None if no value is positive.
 
     Example:
-        >>> upsample(np.array([[0, 1]], dtype=np.float32), (4, 1)).tolist()
-        [[0.0, 0.25, 0.75, 1.0]]
+        >>> peak(np.array([[0, 2]], dtype=np.float32), (80, 40))
+        (60.0, 20.0)
     """
-    grid = Image.fromarray(np.ascontiguousarray(evidence, dtype=np.float32))
-    return np.asarray(grid.resize(size, Image.Resampling.BILINEAR))
+    if strongest(evidence) <= 0:
+        return None
+    row, column = np.unravel_index(evidence.argmax(), evidence.shape)
+    left, top, right, bottom = box or (0, 0, *size)
+    x = left + (right - left) * (float(column) + 0.5) / evidence.shape[1]
+    y = top + (bottom - top) * (float(row) + 0.5) / evidence.shape[0]
+    return min(max(x, 0.0), float(size[0])), min(max(y, 0.0), float(size[1]))
 
 
-def overlay(photo: Image.Image, evidence: NDArray[np.float32], top: float) -> Image.Image:
-    """Draw the evidence for one label on a photo, which is paled so that colour means evidence.
+def overlay(
+    photo: Image.Image,
+    evidence: NDArray[np.float32],
+    top: float,
+    *,
+    box: Box | None = None,
+    name: str = "",
+) -> Image.Image:
+    """Draw the evidence for one label on a photo, with a mark where it is strongest.
 
     Args:
         photo: RGB, upright.
-        evidence: ``(h, w)`` float, over the whole photo.
-        top: Value that gets the last colour; values of 0 or less get none.
+        evidence: ``(h, w)`` float.
+        top: Value that gets the last colour; values of 0 or less leave the photo as it is.
+        box: Where on the photo the map lies, left, top, right and bottom in pixels; by default on
+            the whole photo.
+        name: Name of the label, to be written beside the mark.
 
     Example:
-        >>> photo = Image.new("RGB", (8, 8), (128, 128, 128))
+        >>> photo = Image.new("RGB", (80, 80), (128, 128, 128))
         >>> picture = overlay(photo, np.array([[0, 2]], dtype=np.float32), top=2.0)
-        >>> picture.getpixel((0, 0)), picture.getpixel((7, 0))
-        ((118, 118, 118), (234, 225, 104))
+        >>> picture.getpixel((0, 0)), picture.getpixel((79, 79))
+        ((128, 128, 128), (223, 215, 108))
     """
-    share = np.clip(upsample(evidence, photo.size) / top, 0, 1) if top > 0 else np.float32(0)
-    paled = np.asarray(_paled(photo), dtype=np.float32)
-    share = np.broadcast_to(share, paled.shape[:2])
-    return Image.fromarray(blend(paled, share).round().astype(np.uint8))
+    picture = photo.copy()
+    layer = evidence_layer(evidence, top, photo.size, box).convert("RGBA")
+    picture.paste(layer, mask=layer)
+    place = peak(evidence, photo.size, box)
+    return picture if place is None else draw_marks(picture, [Mark(place, name)])
 
 
-def transparent_overlay(
-    evidence: NDArray[np.float32], top: float, size: tuple[int, int]
+def name_labels(photo: Image.Image, panels: Sequence[Panel]) -> Image.Image:
+    """Name the labels found on a photo, each where the evidence for it is strongest.
+
+    Args:
+        photo: RGB, upright.
+        panels: Labels of the photo; of those found, the 8 with the highest scores are named.
+
+    Example:
+        >>> dog = Panel("dog", 0.94, 0.41, found=True, evidence=np.ones((7, 7), np.float32))
+        >>> photo = Image.new("RGB", (320, 240))
+        >>> missed = dog._replace(name="cat", found=False)
+        >>> name_labels(photo, [dog]) == photo, name_labels(photo, [missed]) == photo
+        (False, True)
+    """
+    found = sorted((panel for panel in panels if panel.found), key=lambda panel: -panel.score)
+    places = [(peak(panel.evidence, photo.size), panel.name) for panel in found[:MOST_NAMES]]
+    return draw_marks(photo, [Mark(place, name) for place, name in places if place is not None])
+
+
+def evidence_layer(
+    evidence: NDArray[np.float32],
+    top: float,
+    size: tuple[int, int],
+    box: Box | None = None,
 ) -> Image.Image:
     """Draw the evidence for one label as a layer to put over a photo, transparent where it is 0.
 
     Args:
-        evidence: ``(h, w)`` float, over the whole photo.
+        evidence: ``(h, w)`` float.
         top: Value that gets the last colour; values of 0 or less are transparent.
-        size: Width and height of the layer in pixels; it is smooth, so a small one will do.
+        size: Width and height of the photo in pixels, or of a smaller layer for it.
+        box: Where on the photo the map lies; by default on the whole photo.
 
     Returns:
         An image with a palette of 256 colours, each with its own opacity.
     """
-    share = np.clip(upsample(evidence, size) / top, 0, 1) if top > 0 else np.zeros(size[::-1])
-    picture = Image.fromarray((share * 255).round().astype(np.uint8), "P")
-    picture.putpalette(colour_table().tobytes())
-    opacity = 255 * OPACITY * np.sqrt(np.linspace(0, 1, 256))
-    picture.info["transparency"] = opacity.round().astype(np.uint8).tobytes()
-    return picture
+    scale = min(1.0, FINEST / max(size))
+    width, height = (max(1, round(side * scale)) for side in size)
+    # The box of the smaller layer, whose sides are rounded.
+    across, down = width / size[0], height / size[1]
+    inner = box and (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    share = upsample(evidence, (width, height), inner) / top if top > 0 else np.zeros((1, 1))
+    steps = Image.fromarray((255 * np.clip(share, 0, 1)).round().astype(np.uint8))
+    layer = steps.resize(size, Image.Resampling.BILINEAR)
+    layer.putpalette(colour_table().tobytes())
+    layer.info["transparency"] = opacity_table().tobytes()
+    return layer
 
 
-def blend(paled: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blend the colours of the scale over pixels, with more opacity for stronger evidence.
+def colour_bar(size: tuple[int, int]) -> Image.Image:
+    """Draw the scale of evidence from zero to its top, left to right, as it is over middle grey.
 
     Args:
-        paled: ``(H, W, 3)`` float in [0, 255].
-        share: ``(H, W)`` float in [0, 1], evidence relative to the top of the scale.
+        size: Width and height in pixels.
+
+    Example:
+        >>> bar = colour_bar((256, 8))
+        >>> bar.getpixel((0, 0)), bar.getpixel((255, 7))
+        ((128, 128, 128), (223, 215, 108))
     """
-    colours = colour_table()[(share * 255).round().astype(np.uint8)].astype(np.float32)
-    opacity = OPACITY * np.sqrt(share)[..., None]
-    return paled + opacity * (colours - paled)
-
-
-@functools.cache
-def colour_table() -> NDArray[np.uint8]:
-    """Compute the colours from violet over red to light yellow: ``(256, 3)`` uint8 sRGB.
-
-    Lightness rises evenly in Oklab (Björn Ottosson, A perceptual color space for image processing,
-    2020), so that equal steps of evidence look equal, also without colour vision or in print. The
-    chroma is the largest that a screen shows, up to 0.2.
-    """
-    steps = np.linspace(0, 1, 256)
-    lightness = 0.35 + 0.6 * steps
-    hue = np.deg2rad(300 + 165 * steps)
-    chroma = np.linspace(0, 0.2, 101)[:, None]
-    candidates = _linear_rgb(lightness, chroma * np.cos(hue), chroma * np.sin(hue))
-    shown = np.all((candidates >= 0) & (candidates <= 1), axis=-1)
-    most = len(shown) - 1 - shown[::-1].argmax(0)
-    linear = candidates[most, np.arange(256)]
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return (255 * srgb).round().astype(np.uint8)
-
-
-def _linear_rgb(
-    lightness: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    cones = (
-        lightness + 0.3963377774 * a + 0.2158037573 * b,
-        lightness - 0.1055613458 * a - 0.0638541728 * b,
-        lightness - 0.0894841775 * a - 1.2914855480 * b,
-    )
-    long, medium, short = (cone**3 for cone in cones)
-    return np.stack(
-        [
-            4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
-            -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
-            -0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short,
-        ],
-        axis=-1,
-    )
-
-
-def _paled(photo: Image.Image) -> Image.Image:
-    grey = photo.convert("L").convert("RGB")
-    return Image.blend(grey, photo, 0.35).point(lambda value: 0.8 * value + 16)
+    steps = np.linspace(0, 1, size[0], dtype=np.float32)[None]
+    layer = evidence_layer(steps, 1.0, size).convert("RGBA")
+    bar = Image.new("RGB", size, (_GREY, _GREY, _GREY))
+    bar.paste(layer, mask=layer)
+    return bar

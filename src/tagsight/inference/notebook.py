@@ -13,7 +13,7 @@ from PIL import Image
 
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
-from tagsight.inference.heatmaps import blend, overlay, strongest
+from tagsight.inference.heatmaps import colour_bar, name_labels, overlay, strongest
 from tagsight.runtime.escaping import printable
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ PHOTO_SIDE, PANEL_SIDE, QUALITY = 400, 200, 85
 MOST_PANELS = 12
 """Labels that are shown, those with the highest scores."""
 
-_GREY = 118
-"""Brightness that stands for a photo which is not there; a middle grey after paling."""
+_GREY = 128
+"""Brightness that stands for a photo which is not there."""
 
 # Notebooks are light or dark: text and marks take the colour of the page, and only bars and
 # pictures have colours of their own. Styles are inline, as some viewers remove style sheets.
@@ -58,7 +58,7 @@ def result_html(
     opened = _opened(photo)
     background = opened or Image.new("RGB", size, (_GREY, _GREY, _GREY))
     small = background.resize(_scaled(size, PANEL_SIDE), Image.Resampling.LANCZOS)
-    left = "" if opened is None else _photo_figure(opened, photo, size)
+    left = "" if opened is None else _photo_figure(opened, photo, size, shown)
     figures = "".join(_panel_figure(small, panel, top) for panel in shown)
     more = len(panels) - len(shown)
     rest = f"<div style='{_FAINT}'>and {more:,} more</div>" if more else ""
@@ -94,11 +94,13 @@ def _opened(photo: Path | bytes | Image.Image | NDArray[np.uint8] | None) -> Ima
         return None
 
 
-def _photo_figure(opened: Image.Image, photo: object, size: tuple[int, int]) -> str:
+def _photo_figure(
+    opened: Image.Image, photo: object, size: tuple[int, int], panels: Sequence[Panel]
+) -> str:
     small = opened.resize(_scaled(size, PHOTO_SIDE), Image.Resampling.LANCZOS)
     name = f"<bdi>{escape(printable(photo.name))}</bdi>, " if isinstance(photo, Path) else ""
     return (
-        f"<figure style='margin:0'>{_img(small, 'the photo')}"
+        f"<figure style='margin:0'>{_img(name_labels(small, panels), 'the photo')}"
         f"<figcaption style='{_FAINT}'>{name}{size[0]} x {size[1]} pixels</figcaption>"
         "</figure>"
     )
@@ -122,9 +124,8 @@ def _scale(top: float) -> str:
     """Show which colours stand for which evidence."""
     if top <= 0:
         return f"<div style='{_FAINT}'>no evidence for any label</div>"
-    share = np.linspace(0, 1, 9, dtype=np.float32)[None]
-    colours = blend(np.full((1, 9, 3), _GREY, np.float32), share)[0].round().astype(int)
-    stops = ",".join(f"rgb({red},{green},{blue})" for red, green, blue in colours.tolist())
+    bar = np.asarray(colour_bar((9, 1)))[0]
+    stops = ",".join(f"rgb({red},{green},{blue})" for red, green, blue in bar.tolist())
     return (
         f"<div style='margin-top:10px'><span style='{_FAINT}'>0</span> "
         "<span style='display:inline-block;width:160px;height:10px;"

@@ -20,13 +20,14 @@ from tagsight.runtime.version import __version__
 from tagsight.server.access import AccessMiddleware, SecurityHeadersMiddleware
 from tagsight.server.batching import Batcher, QueueFullError
 from tagsight.server.bridges import BRIDGES
-from tagsight.server.data_urls import HEATMAP_SIDE, heatmap_urls, overlay_urls
+from tagsight.server.data_urls import HEATMAP_SIDE, draw_evidence, heatmap_urls
 from tagsight.server.decoding import DecoderPool
 from tagsight.server.limits import RETRY_AFTER, LimitsMiddleware, MemoryTrimmer
 from tagsight.server.metrics import DISCONNECTED, MetricsMiddleware, ServerMetrics
 from tagsight.server.responses import (
     ERROR_RESPONSES,
     Embeddings,
+    Evidence,
     ModelFacts,
     Predictions,
     Problem,
@@ -130,9 +131,9 @@ def _add_photo_routes(
         pictures: Sequence[dict[str, str]] = [{} for _ in results]
         if heatmaps:
             pictures = await _heatmaps(decoders, uploads, results)
-        overlays: Sequence[dict[str, str] | None] = [None for _ in results]
+        overlays: Sequence[Evidence | None] = [None for _ in results]
         if evidence:
-            overlays = await asyncio.to_thread(list, map(overlay_urls, results))
+            overlays = await asyncio.to_thread(list, map(draw_evidence, results))
         decision = service.recognizer.decision
         photos = [
             recognised_photo(upload.name, result, decision, drawn, overlay)

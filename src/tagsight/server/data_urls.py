@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
-from tagsight.inference.heatmaps import overlay, strongest, transparent_overlay
+from tagsight.inference.heatmaps import colour_bar, evidence_layer, peak, strongest
 from tagsight.runtime.amounts import amount
+from tagsight.server.responses import Evidence, Overlay
+from tagsight.visualize.contact_sheet import Section, heatmap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from tagsight.inference.result import Result
 
 HEATMAP_SIDE, OVERLAY_SIDE = 768, 192
-"""Longest sides of a heatmap with its photo, and of a transparent overlay, in pixels."""
+"""Longest sides of the photo of a heatmap, and of a transparent overlay, in pixels."""
+
+BAR_LENGTH = 256
+"""Width of the colour bar in pixels; a page draws it as large as it likes."""
 
 MOST_HEATMAPS, MOST_OVERLAYS = 8, 24
 """Numbers of labels of a photo that get one, those with the highest scores."""
@@ -49,7 +54,7 @@ def decode_data_urls(urls: Sequence[str], most: int) -> list[bytes]:
 
 
 def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
-    """Draw the evidence for the predicted labels over the photo, all on one scale.
+    """Draw the evidence for the predicted labels as `explain` does, all on one scale.
 
     Args:
         photo: The photo, with sides of at most `HEATMAP_SIDE` pixels.
@@ -59,25 +64,30 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
         A PNG as a ``data:`` URL by label, for the `MOST_HEATMAPS` highest scores.
     """
     names = [label.name for label in result.labels[:MOST_HEATMAPS]]
-    maps = {name: result.map(name) for name in names}
-    top = max(strongest(evidence) for evidence in maps.values())
-    return {name: _encoded(overlay(photo, evidence, top)) for name, evidence in maps.items()}
+    shown = Section("", "evidence in logits", result.panels(names))
+    return {
+        panel.name: _encoded(heatmap(photo, panel, unit=shown.unit, top=shown.top))
+        for panel in shown.panels
+    }
 
 
-def overlay_urls(result: Result) -> dict[str, str]:
-    """Draw the evidence for the labels with the highest scores as transparent overlays.
-
-    Returns:
-        A PNG with transparency as a ``data:`` URL by label; all are on one scale.
-    """
+def draw_evidence(result: Result) -> Evidence:
+    """Draw the evidence for the labels with the highest scores as transparent overlays."""
     shown = [label.name for label in result.ranked()[:MOST_OVERLAYS]]
-    top = max(strongest(result.map(name)) for name in shown)
     longest = max(result.photo_size)
     width, height = (max(1, round(OVERLAY_SIDE * side / longest)) for side in result.photo_size)
-    return {
-        name: _encoded(transparent_overlay(result.map(name), top, (width, height)))
-        for name in shown
-    }
+    top = max(strongest(result.map(name)) for name in shown)
+    return Evidence(
+        top=top,
+        bar=_encoded(colour_bar((BAR_LENGTH, 1))),
+        overlays={
+            name: Overlay(
+                picture=_encoded(evidence_layer(result.map(name), top, (width, height))),
+                peak=peak(result.map(name), (1, 1)),
+            )
+            for name in shown
+        },
+    )
 
 
 def _decoded(url: str, place: int) -> bytes:

@@ -35,8 +35,30 @@ class FoundLabel(_Response):
     score: float = Field(ge=0, le=1)
     threshold: float = Field(ge=0, le=1, description="score from which the label is predicted")
     heatmap: str | None = Field(
-        None, description="the evidence over the photo, a PNG as a data: URL, if requested"
+        None,
+        description="the photo with the evidence, its strongest place and a colour bar, a PNG as a "
+        "data: URL, if requested",
     )
+
+
+class Overlay(_Response):
+    """The evidence for a label."""
+
+    picture: str = Field(
+        description="a layer for the whole photo, transparent where there is no evidence: a PNG as "
+        "a data: URL"
+    )
+    peak: tuple[float, float] | None = Field(
+        description="where it is strongest, as fractions of width and height; null without evidence"
+    )
+
+
+class Evidence(_Response):
+    """Overlays for a photo, all on one scale."""
+
+    top: float = Field(ge=0, description="evidence with the last colour, in logits")
+    bar: str = Field(description="the colours from 0 to top, left to right, a PNG as a data: URL")
+    overlays: dict[str, Overlay] = Field(description="for the 24 labels with the highest scores")
 
 
 class RecognisedPhoto(_Response):
@@ -50,11 +72,7 @@ class RecognisedPhoto(_Response):
     decided: dict[Strictness, list[str]] = Field(
         description="labels at each strictness; balanced has those in labels"
     )
-    evidence: dict[str, str] | None = Field(
-        None,
-        description="for the 24 highest scores, a transparent overlay for the photo, a PNG as a "
-        "data: URL, if requested; all are on one scale",
-    )
+    evidence: Evidence | None = Field(None, description="overlays, if requested")
 
 
 class Predictions(_Response):
@@ -201,7 +219,7 @@ def recognised_photo(
     result: Result,
     decision: Decision,
     heatmaps: dict[str, str],
-    evidence: dict[str, str] | None,
+    evidence: Evidence | None,
 ) -> RecognisedPhoto:
     """Describe the result of a photo.
 
@@ -210,7 +228,7 @@ def recognised_photo(
         result: Scores and labels of the photo.
         decision: The model's thresholds.
         heatmaps: ``data:`` URLs by label, for those that have one.
-        evidence: ``data:`` URLs of overlays by label, if requested.
+        evidence: Overlays, if requested.
     """
     width, height = result.photo_size
     places = {name: place for place, name in enumerate(result.names)}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tagsight.inference.heatmaps import Panel, blend, overlay, strongest
-from tagsight.visualize.lettering import font, write_line
+from tagsight.inference.heatmaps import Panel, colour_bar, name_labels, overlay, strongest
+from tagsight.inference.lettering import font, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,6 @@ SIDES = (480, 1600)
 
 _PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (38, 42, 48), (112, 118, 127), (222, 225, 230)
 _SCORE = (66, 84, 110)
-_GREY = 118.0
-"""Brightness of a middle grey after paling, on which the colour bar is drawn."""
-
 _MARGIN, _GAP, _CAPTION, _NUMBERS, _BAR = 20, 20, 56, 25, 48
 _TITLE_SIZE, _NAME_SIZE, _TEXT_SIZE = 24, 20, 14
 _NARROWEST = 230
@@ -71,13 +68,16 @@ def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image
     width = max(photo.width, _NARROWEST)
     height = _MARGIN + _CAPTION + photo.height + _BAR + _MARGIN
     sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
-    _draw_panel(sheet, (_MARGIN, _MARGIN), width, overlay(photo, panel.evidence, top), panel)
+    picture = overlay(photo, panel.evidence, top, name=panel.name)
+    _draw_panel(sheet, (_MARGIN, _MARGIN), width, picture, panel)
     _draw_scale(sheet, (_MARGIN, height - _MARGIN - _BAR), width, unit, top)
     return sheet
 
 
 def contact_sheet(photo: Image.Image, title: str, sections: Sequence[Section]) -> Image.Image:
     """Draw the photo and the evidence for its labels side by side, with one scale per section.
+
+    On the photo the labels found are named where the evidence for them is strongest.
 
     Args:
         photo: RGB, upright.
@@ -145,7 +145,8 @@ def _draw_section(
     write_line(sheet, (_MARGIN, top), "photo", _NAME_SIZE, _FAINT, width)
     size = "{} x {} pixels".format(*photo_size)
     write_line(sheet, (_MARGIN, top + _NUMBERS), size, _TEXT_SIZE, _FAINT, width)
-    sheet.paste(photo, (_MARGIN + (width - photo.width) // 2, top + _CAPTION))
+    named = name_labels(photo, section.panels)
+    sheet.paste(named, (_MARGIN + (width - photo.width) // 2, top + _CAPTION))
     for i, panel in enumerate(section.panels, start=1):
         row, column = divmod(i, plan.columns)
         corner = _MARGIN + column * (width + _GAP), top + row * (plan.cell[1] + _GAP)
@@ -192,13 +193,12 @@ def _draw_scale(
 ) -> None:
     pen, (left, upper) = ImageDraw.Draw(sheet), corner
     length = min(300, width - 130)
-    share = np.broadcast_to(np.linspace(0, 1, length, dtype=np.float32), (12, length))
-    bar = blend(np.full((12, length, 3), _GREY, np.float32), share).round().astype(np.uint8)
-    sheet.paste(Image.fromarray(bar), (left, upper + 12))
-    digits = font(_TEXT_SIZE)
-    pen.text((left, upper + 28), "0", fill=_FAINT, font=digits)
-    if top > 0:
-        pen.text((left + length, upper + 28), f"{top:.3g}", fill=_FAINT, font=digits, anchor="ra")
+    sheet.paste(colour_bar((length, 12)), (left, upper + 12))
+    digits, ticks = font(_TEXT_SIZE), {0.0: "la", 0.5: "ma", 1.0: "ra"}
+    for share, anchor in ticks.items() if top > 0 else ():
+        x = left + share * (length - 1)
+        pen.line((x, upper + 12, x, upper + 27), fill=_FAINT)
+        pen.text((x, upper + 28), f"{share * top:.3g}", fill=_FAINT, font=digits, anchor=anchor)
     text = unit if top > 0 else "no evidence"
     place = left + length + 12, upper + 10
     write_line(sheet, place, text, _TEXT_SIZE, _FAINT, width - length - 12)

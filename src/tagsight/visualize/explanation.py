@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from tagsight.data.photo_files import find_photos
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
-from tagsight.inference.heatmaps import upsample
+from tagsight.inference.interpolation import upsample
 from tagsight.inference.recognizer import load
 from tagsight.inference.result import label_index
 from tagsight.runtime.amounts import amount

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tagsight.inference.lettering import drawable, font
 from tagsight.nn.graph import edge_probability
 from tagsight.runtime.amounts import amount
-from tagsight.visualize.lettering import drawable, font
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

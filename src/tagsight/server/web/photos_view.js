@@ -5,6 +5,7 @@ import { byId, element, percent } from "./dom.js";
 import { showPhotos } from "./found_photos.js";
 
 const SIMILAR = 12;
+const MOST_NAMES = 8;
 
 export function startPhotos(model, onTrouble) {
   new PhotosView(model, onTrouble);
@@ -109,9 +110,10 @@ class PhotosView {
     if (photo === null) return;
     this.showEvidence(null);
     const done = photo.state === "done";
+    this.showScale(photo.response?.evidence);
     byId("found-title").textContent = { busy: "Recognising …", failed: "This photo could not be read", done: "Labels" }[photo.state];
     const found = done ? photo.response.decided[this.strictness] : [];
-    const shown = done ? Object.keys(photo.response.scores).filter((name) => name in photo.response.evidence || found.includes(name)) : [];
+    const shown = done ? Object.keys(photo.response.scores).filter((name) => name in photo.response.evidence.overlays || found.includes(name)) : [];
     byId("found").replaceChildren(...found.map((name) => this.row(photo, name)));
     if (done && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
     const below = shown.filter((name) => !found.includes(name));
@@ -166,13 +168,23 @@ class PhotosView {
       .map(([name, score]) => ({ name, score }));
   }
 
-  /** Show a label's evidence over the photo; null hides it. */
+  /** Show which colours stand for which evidence, the same for all labels of a photo. */
+  showScale(evidence) {
+    byId("scale").hidden = !evidence?.top;
+    if (!evidence?.top) return;
+    byId("scale-bar").src = evidence.bar;
+    byId("scale-top").textContent = `${evidence.top.toPrecision(3)}, evidence in logits`;
+  }
+
+  /** Show a label's evidence over the photo; null shows where the labels found are. */
   showEvidence(name) {
+    const { evidence, decided } = this.current.response ?? {};
+    const overlay = name === null ? undefined : evidence?.overlays[name];
     const veil = byId("veil");
-    const evidence = name === null ? undefined : this.current.response?.evidence[name];
-    veil.hidden = evidence === undefined;
-    if (evidence !== undefined) veil.src = evidence;
-    veil.parentElement.classList.toggle("lit", evidence !== undefined);
+    veil.hidden = overlay === undefined;
+    if (overlay !== undefined) veil.src = overlay.picture;
+    const named = name === null ? (decided?.[this.strictness] ?? []) : [name];
+    byId("marks").replaceChildren(...marks(named, evidence?.overlays ?? {}));
     byId("caption").textContent = name === null ? this.current.file.name : `Evidence for ${name}`;
   }
 
@@ -209,4 +221,19 @@ class PhotosView {
     byId("similar").hidden = !photo.similar.length;
     showPhotos(byId("similar-photos"), photo.similar);
   }
+}
+
+/** Make a mark for each place where evidence is strongest, with the labels that share it. */
+function marks(names, overlays) {
+  const places = new Map();
+  for (const name of names.slice(0, MOST_NAMES)) {
+    const peak = overlays[name]?.peak;
+    if (peak) places.set(String(peak), { peak, names: [...(places.get(String(peak))?.names ?? []), name] });
+  }
+  return [...places.values()].map(({ peak: [x, y], names }) => {
+    const mark = element("span", { class: x < 0.5 ? "mark" : "mark mirrored" }, element("span", {}, names.join(", ")));
+    mark.style.setProperty("--x", x);
+    mark.style.setProperty("--y", y);
+    return mark;
+  });
 }

@@ -48,13 +48,24 @@ def write_line(
     width: int,
 ) -> None:
     """Write a line, cut if it is wider than ``width`` pixels."""
+    shown = shortened(text, size, width)
+    ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=font(size, shown))
+
+
+def shortened(text: str, size: int, width: float) -> str:
+    """Cut a line that would be wider than ``width`` pixels in letters of a size.
+
+    Example:
+        >>> shortened("dog", 14, 200), shortened("a dog that runs", 14, 60)
+        ('dog', 'a dog...')
+    """
     text = drawable(text, 200)
     letters = font(size, text)
     shown = text
     while letters.getlength(shown) > width and len(text) > 1:
         text = text[:-1]
         shown = text.rstrip() + "..."
-    ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=letters)
+    return shown
 
 
 @functools.cache
