@@ -21,6 +21,7 @@ from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 from tagsight.evaluation import evaluate as evaluation
 from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
+from tagsight.evaluation.faithfulness_report import measure_faithfulness
 from tagsight.evaluation.predictions import predict
 from tagsight.evaluation.retrieval import measure_retrieval
 from tagsight.inference.opening import measured_photos, opened_model
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.decision import Decision
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
+    from tagsight.evaluation.evidence_report import MapSource
     from tagsight.inference.opening import ModelLike, Split
     from tagsight.systems.base import System
 
@@ -150,6 +152,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     split: Split = "test",
     boxes: str | Path | None = None,
     grad_cam: bool = False,
+    faithfulness: int | None = None,
     retrieval: int | None = None,
     image_size: int | None = None,
     conventions: Conventions = Conventions(),
@@ -168,6 +171,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
         split: The photos to measure on: as recorded when the model was trained, else the data's.
         boxes: COCO file of boxes, to measure whether the evidence points at the objects.
         grad_cam: Whether the evidence of Grad-CAM is measured in place of the system's own.
+        faithfulness: Photos on which insertion, deletion and maps of randomised weights are
+            measured; each takes 84 forward passes a label.
         retrieval: Photos to search for each photo, to measure how many share a label with it.
         image_size: Side of the square that photos are resized to, in pixels; by default that of
             the training.
@@ -210,6 +215,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
             loaded, rows, runtime, conventions=conventions, progress=advance
         )
     report["trained_image_size"] = trained_at
+    source: MapSource = "grad-cam" if grad_cam else "maps"
     if runtime.processes.is_first:
         with log.work("measuring evidence", len(rows)) as advance:
             report["evidence"] = measure_evidence(
@@ -217,9 +223,14 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
                 rows,
                 runtime,
                 pairs=pairs,
-                source="grad-cam" if grad_cam else "maps",
+                source=source,
                 progress=advance,
             )
+        if faithfulness is not None:
+            with log.work("measuring faithfulness", min(faithfulness, len(rows))) as advance:
+                report["faithfulness"] = measure_faithfulness(
+                    loaded, rows, runtime, faithfulness, source=source, progress=advance
+                )
     if retrieval is not None:
         with log.work("searching", len(rows)) as advance:
             report["retrieval"] = measure_retrieval(

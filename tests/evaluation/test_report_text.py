@@ -98,3 +98,24 @@ def test_evidence_is_told_with_what_chance_would_give_and_retrieval_in_a_line(re
         "search: of the nearest 3 photos 100.0 (100.0 to 100.0) share a label with the query, by "
         "chance 21.1; mAP of these 100.0; 20 queries",
     ]
+
+
+def test_faithfulness_is_told_with_chance_and_what_is_better(report):
+    report["faithfulness"] = {
+        "source": "maps",
+        "photos": 100,
+        "pairs": 131,
+        "deletion": 12.5,
+        "deletion_interval": [10.0, 15.0],
+        "insertion": 70.0,
+        "insertion_interval": [65.0, 75.0],
+        "chance": {"deletion": 40.0, "insertion": 50.0},
+        "randomised": {"classifier": 0.1, "encoder 1/4": None},
+    }
+    assert list(report_lines(report))[-2:] == [
+        "faithfulness (maps): deletion 12.5 (10.0 to 15.0), by chance 40.0, lower is better; "
+        "insertion 70.0 (65.0 to 75.0), by chance 50.0, higher is better; "
+        "131 labels of 100 photos",
+        "rank correlation with maps of weights that are randomised down to: classifier 0.10, "
+        "encoder 1/4 -",
+    ]

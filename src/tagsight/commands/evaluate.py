@@ -27,6 +27,10 @@ class ExtraMeasures:
     grad_cam: bool = False
     """Measure the evidence of Grad-CAM instead of the system's own maps."""
 
+    faithfulness: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
+    """Also measure on N photos whether scores depend on what the evidence points at (insertion and
+    deletion) and the evidence on the weights; each takes 84 forward passes a label."""
+
     retrieval: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1000))] = None
     """Also measure retrieval: the share of each photo's K nearest photos that share a label with
     it."""
@@ -77,6 +81,7 @@ def evaluate(
             split=split,
             boxes=extra.boxes,
             grad_cam=extra.grad_cam,
+            faithfulness=extra.faithfulness,
             retrieval=extra.retrieval,
             image_size=extra.image_size,
             conventions=Conventions(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tagsight.data.boxes import Boxes
     from tagsight.nn.config import Transform
     from tagsight.runtime.device import Runtime
+    from tagsight.systems.base import System
 
 TRANSFORMS: tuple[Transform, ...] = ("flip", "scale", "quarter_turn")
 MapSource = Literal["maps", "grad-cam"]
@@ -84,7 +85,7 @@ def measure_evidence(
         memory=0,
         max_memory=runtime.max_photo_memory,
     )
-    maps_of = _map_source(model, runtime, source)
+    maps_of = map_source(model.system, len(model.labels), runtime, source)
     errors: list[Tensor] = []
     located: list[Tensor] = []
     start = 0
@@ -138,11 +139,18 @@ def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
     return Pairs(torch.tensor(photos), torch.tensor(labels), padded)
 
 
-def _map_source(
-    model: LoadedModel, runtime: Runtime, source: MapSource
+def map_source(
+    system: System, labels: int, runtime: Runtime, source: MapSource
 ) -> Callable[[Tensor], Tensor]:
-    """Return a function from images on the device to ``(B, L, h, w)`` float maps on the CPU."""
-    system = model.system.eval()
+    """Return a function from images on the device to ``(B, L, h, w)`` float maps on the CPU.
+
+    Args:
+        system: On the device; it is left in evaluation mode.
+        labels: Number of labels ``L``.
+        runtime: Device and precision.
+        source: The system's own maps, or Grad-CAM's.
+    """
+    system.eval()
 
     def own(images: Tensor) -> Tensor:
         with torch.no_grad(), runtime.autocast():
@@ -150,7 +158,7 @@ def _map_source(
 
     def from_gradients(images: Tensor) -> Tensor:
         with runtime.autocast():
-            return grad_cam(system, images, range(len(model.labels))).float().cpu()
+            return grad_cam(system, images, range(labels)).float().cpu()
 
     return own if source == "maps" else from_gradients
 
@@ -179,9 +187,9 @@ def _located(pairs: Pairs, located: Tensor, names: Sequence[str], seed: int) -> 
     energy = mean_by_label(energies, pairs.labels, size)
     return {
         "pointing": percent(pointing.mean),
-        "pointing_interval": _interval(hits, pairs, size, seed),
+        "pointing_interval": interval_over_photos(hits, *pairs[:2], size, seed),
         "energy_in_box": percent(energy.mean),
-        "energy_in_box_interval": _interval(energies, pairs, size, seed),
+        "energy_in_box_interval": interval_over_photos(energies, *pairs[:2], size, seed),
         "chance": percent(mean_by_label(chances, pairs.labels, size).mean),
         "pairs": len(hits),
         "per_label": {
@@ -196,13 +204,26 @@ def _located(pairs: Pairs, located: Tensor, names: Sequence[str], seed: int) -> 
     }
 
 
-def _interval(values: Tensor, pairs: Pairs, size: int, seed: int) -> list[float | None]:
-    """Bootstrap over photos: a drawn photo brings all of its pairs."""
-    photos, photo = pairs.photos.unique(return_inverse=True)
+def interval_over_photos(
+    values: Tensor, photos: Tensor, labels: Tensor, size: int, seed: int
+) -> list[float | None]:
+    """Bootstrap a mean over labels over photos: a drawn photo brings all of its pairs.
+
+    Args:
+        values: ``(P,)`` float, fractions.
+        photos: ``(P,)`` int, row of the photo of each pair.
+        labels: ``(P,)`` int, label of each pair.
+        size: Number of labels.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The 95 % interval in percent.
+    """
+    known, photo = photos.unique(return_inverse=True)
 
     def statistic(drawn: Tensor) -> float:
-        times = torch.bincount(drawn, minlength=len(photos))[photo]
+        times = torch.bincount(drawn, minlength=len(known))[photo]
         rows = torch.repeat_interleave(times)
-        return mean_by_label(values[rows], pairs.labels[rows], size).mean
+        return mean_by_label(values[rows], labels[rows], size).mean
 
-    return percent_interval(bootstrap(statistic, len(photos), seed=seed))
+    return percent_interval(bootstrap(statistic, len(known), seed=seed))

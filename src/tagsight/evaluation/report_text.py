@@ -26,8 +26,9 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Write a report as lines of text, values in percent.
 
     Args:
-        report: The report of `evaluate`; optionally with ``evidence`` from `measure_evidence` and
-            ``retrieval`` from `measure_retrieval`.
+        report: The report of `evaluate`; optionally with ``evidence`` from `measure_evidence`,
+            ``faithfulness`` from `measure_faithfulness` and ``retrieval`` from
+            `measure_retrieval`.
     """
     yield (
         f"{report['system']} ({report['recipe']}), {amount(report['photos'], 'photo')} at "
@@ -52,6 +53,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield _calibration_line(report["calibration"])
     if "evidence" in report:
         yield from _evidence_lines(report["evidence"])
+    if "faithfulness" in report:
+        yield from _faithfulness_lines(report["faithfulness"])
     if "retrieval" in report:
         yield _retrieval_line(report["retrieval"])
 
@@ -145,6 +148,22 @@ def _evidence_lines(evidence: Mapping[str, Any]) -> Iterator[str]:
                 f"by chance {_value(evidence['chance'])}; "
                 f"{amount(evidence['pairs'], 'label')} of photos"
             )
+
+
+def _faithfulness_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    areas = "; ".join(
+        f"{key} {_value(found[key])}{_interval(found[f'{key}_interval'])}, "
+        f"by chance {_value(found['chance'][key])}, {better} is better"
+        for key, better in (("deletion", "lower"), ("insertion", "higher"))
+    )
+    count = f"{amount(found['pairs'], 'label')} of {amount(found['photos'], 'photo')}"
+    yield f"faithfulness ({found['source']}): {areas}; {count}"
+    likeness = ", ".join(
+        f"{part} {'-' if value is None else f'{value:.2f}'}"
+        for part, value in found["randomised"].items()
+    )
+    if likeness:
+        yield f"rank correlation with maps of weights that are randomised down to: {likeness}"
 
 
 def _retrieval_line(found: Mapping[str, Any]) -> str:

@@ -13,11 +13,13 @@ from tagsight.metrics.classification import (
     precision_recall,
     top_k,
 )
+from tagsight.metrics.faithfulness import area_under_curve, rank_correlation, strongest_pixels
 from tagsight.metrics.localization import consistency_error, energy_in_boxes, pointing_hits
 from tagsight.metrics.significance import holm, mean_estimate, paired_difference
 
 __all__ = [
     "Conventions",
+    "area_under_curve",
     "average_precision",
     "bootstrap_map",
     "consistency_error",
@@ -30,6 +32,8 @@ __all__ = [
     "paired_difference",
     "pointing_hits",
     "precision_recall",
+    "rank_correlation",
     "reliability",
+    "strongest_pixels",
     "top_k",
 ]
