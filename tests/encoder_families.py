@@ -31,11 +31,11 @@ SHRUNK: dict[str, dict[str, object]] = {
 """Architectures of timm, and what makes them small."""
 
 
-def _registered(name: str, changes: dict[str, object]) -> str:
+def _registered(name: str, changes: dict[str, object], size: str = "small") -> str:
     def create(**options: object) -> object:
         return model_entrypoint(name)(**changes, **options)
 
-    create.__name__ = f"small_{name}"
+    create.__name__ = f"{size}_{name}"
     if not timm.is_model(create.__name__):
         register_model(create)
     return create.__name__
@@ -43,6 +43,9 @@ def _registered(name: str, changes: dict[str, object]) -> str:
 
 SMALL = {name: _registered(name, changes) for name, changes in SHRUNK.items()}
 """Names under which the settings know the small ones."""
+
+DEEP = _registered("vit_small_patch14_dinov2", {**VIT, "depth": 12}, "deep")
+"""As deep as the published ones."""
 
 TOKENS = (
     *(small for name, small in SMALL.items() if not name.startswith("swin")),

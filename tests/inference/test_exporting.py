@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import onnxruntime
 import pytest
 import torch
 from channels import channels_model
+from encoder_families import DEEP, SMALL
 from tiny import TINY, drawn, label_space, tiny_system
 
 import tagsight
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
+from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
-from tagsight.inference.agreement import compare
+from tagsight.inference.agreement import RESHAPED, compare
 from tagsight.inference.exported_graph import ExportedGraph, GraphOutputs
 from tagsight.inference.exporting import ENDINGS, delivering, export_model, written_onnx
 from tagsight.inference.model_info import ModelInfo
@@ -161,3 +164,53 @@ def test_a_file_that_disagrees_is_not_delivered(photos, tmp_path, monkeypatch):
         agreement = compare(model, open_network(graph), photos)
     assert agreement.scores > 0.01
     assert agreement.embedding > 0.1
+
+
+def test_the_model_recognises_each_photo_once_for_a_comparison(photos, sound, model):
+    seen: list[int] = []
+    watched = model.system.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    try:
+        compare(model, open_network(sound[".onnx"]), photos)
+    finally:
+        watched.remove()
+    assert sum(seen) == len(photos) + 2 * min(RESHAPED, len(photos))
+
+
+def encoder_model(name: str) -> LoadedModel:
+    """A baseline on an encoder with random weights, at five by five cells or its only size."""
+    torch.manual_seed(0)
+    backbone = BackboneConfig(name=name, weights="none", frozen_stages=1)
+    system = tiny_system("resnet", backbone=backbone)
+    side = system.backbone.only_side or 5 * system.backbone.stride
+    model = channels_model(system, names=label_space().names)
+    training = model.recipe.training.model_copy(update={"image_size": side})
+    return replace(model, recipe=model.recipe.model_copy(update={"training": training}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        SMALL["vit_small_patch14_dinov2"],  # a class token
+        SMALL["vit_small_patch14_reg4_dinov2"],  # registers too
+        SMALL["vit_small_patch16_dinov3"],  # rotary positions
+        SMALL["vit_small_patch16_rope_mixed_224"],  # others in each block
+        SMALL["vit_base_patch16_siglip_224"],  # patches alone
+        SMALL["swin_tiny_patch4_window7_224"],  # windows, channels last
+    ],
+)
+def test_encoders_of_tokens_agree_with_their_files(name, tmp_path, photos):
+    model = encoder_model(name)
+    with written_onnx(model) as graph:
+        for ending in ENDINGS.values():
+            with delivering(graph, tmp_path / f"m{ending}") as written:
+                agreement = compare(model, open_network(written, precision="float32"), photos)
+            assert max(agreement.scores, agreement.embedding) < 0.01, ending
+            assert agreement.maps < 0.02, ending
+
+
+@pytest.mark.slow
+def test_a_vision_transformer_of_twelve_blocks_is_exported(tmp_path):
+    """As deep as the published ones, in a small width and at a few cells."""
+    agreement = tagsight.export(encoder_model(DEEP), tmp_path / "m.onnx", progress=False)
+    assert agreement.scores < 0.01

@@ -73,7 +73,7 @@ def export(
 
     Args:
         model: Model folder.
-        photos: Photos to compare on: files, folders or tar files; the first 500 are used.
+        photos: Photos to compare on: files, folders or tar files; the first 100 are used.
         out: Output file: .onnx, or .xml for OpenVINO, whose weights are written beside it.
         to: Format; by default the extension decides.
         problems: CSV file for the photos that were left out, with reasons.

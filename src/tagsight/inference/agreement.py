@@ -7,7 +7,7 @@ more photos than there are labels, and one by one at the photos' own sizes and o
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,9 +20,10 @@ from tagsight.inference.networks.exported import memory_limit
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.runtime.device import Runtime
+from tagsight.runtime.progress import SILENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tagsight.inference.networks.base import Network
     from tagsight.inference.recognizer import PhotoLike
     from tagsight.inference.result import Result
+    from tagsight.runtime.progress import WorkLog
 
 OnProblem = Callable[[Path, str], object]
 
@@ -70,31 +72,54 @@ def compare(
     photos: Iterable[Path],
     *,
     on_problem: OnProblem | None = None,
+    log: WorkLog = SILENT,
 ) -> Agreement:
     """Recognise photos with an exported file and with the model, and compare the results.
+
+    The model recognises every photo once, as a large encoder takes most of the time.
 
     Args:
         model: The model, on the CPU; it computes in float32.
         network: Runs the file.
         photos: Files.
         on_problem: Called with each photo that cannot be read and the reason; it is skipped.
+        log: Receives the progress.
 
     Raises:
         DataError: If no photo can be read.
     """
     reference = Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
     exported = Recognizer(network, decision=model.decision)
-    differences = _Differences()
-    readable = _compare_batches(reference, exported, photos, differences, on_problem)
-    if not readable:
-        msg = "expected photos to compare the file with the model on, got none that can be read"
-        raise DataError(msg)
-    batch = list(islice(cycle(readable), _large_batch(model)))
-    at_once = Recognizer(network, decision=model.decision, batch_size=len(batch))
-    _compare_batches(reference, at_once, batch, differences)
-    for photo in _in_many_sizes(readable):
-        differences.add(_at_own_size(exported, photo), reference(photo))
-    return differences.agreement(len(readable))
+    differences, given, many = _Differences(), list(photos), _large_batch(model)
+    at_once = Recognizer(network, decision=model.decision, batch_size=many)
+
+    def left_out(photo: PhotoLike, error: DataError) -> None:
+        if on_problem is not None:
+            assert isinstance(photo, Path)
+            on_problem(photo, str(error))
+
+    with log.work("comparing", 3 * len(given) + many + 2 * RESHAPED) as advance:
+        done = count(1)
+        wanted = []
+        for result in reference.recognize(given, on_error=left_out):
+            wanted.append(result)
+            advance(next(done))
+        if not wanted:
+            msg = "expected photos to compare the file with the model on, got none that can be read"
+            raise DataError(msg)
+        for recognizer, number in ((exported, len(wanted)), (at_once, many)):
+            expected = list(islice(cycle(wanted), number))
+            for got, one in zip(recognizer.recognize(map(_path, expected)), expected, strict=True):
+                differences.add(got, one)
+                advance(next(done))
+        for place, one in enumerate(wanted):
+            photo = open_photo(_path(one))
+            differences.add(_at_own_size(exported, photo), one)
+            advance(next(done))
+            for shape in _other_shapes(photo) if place < RESHAPED else ():
+                differences.add(_at_own_size(exported, shape), reference(shape))
+                advance(next(done))
+    return differences.agreement(len(wanted))
 
 
 class _Outputs(NamedTuple):
@@ -129,43 +154,19 @@ class _Differences:
         return Agreement(photos, self._scores, self._maps, self._embedding, decisions, self._astray)
 
 
-def _compare_batches(
-    reference: Recognizer,
-    exported: Recognizer,
-    photos: Iterable[Path],
-    differences: _Differences,
-    on_problem: OnProblem | None = None,
-) -> list[Path]:
-    """Compare photos in batches; return those that can be read."""
-
-    def left_out(photo: PhotoLike, error: DataError) -> None:
-        if on_problem is not None:
-            assert isinstance(photo, Path)
-            on_problem(photo, str(error))
-
-    readable = []
-    given = list(photos)
-    results = exported.recognize(given, on_error=_ignored)
-    for expected, got in zip(reference.recognize(given, on_error=left_out), results, strict=True):
-        assert expected.path is not None
-        differences.add(got, expected)
-        readable.append(expected.path)
-    return readable
-
-
 def _large_batch(model: LoadedModel) -> int:
     pixels = min(LARGEST_BATCH, memory_limit() // BYTES_PER_PIXEL)
     return min(len(model.labels) + 1, max(2, pixels // model.recipe.training.image_size**2))
 
 
-def _in_many_sizes(paths: Sequence[Path]) -> Iterator[Image.Image]:
-    """Yield every photo, and the first ones in other shapes as well."""
-    for place, path in enumerate(paths):
-        photo = open_photo(path)
-        yield photo
-        if place < RESHAPED:
-            yield photo.transpose(Image.Transpose.ROTATE_90)
-            yield photo.crop((0, 0, photo.width, max(1, photo.height // 3)))
+def _path(result: Result) -> Path:
+    assert result.path is not None
+    return result.path
+
+
+def _other_shapes(photo: Image.Image) -> Iterator[Image.Image]:
+    yield photo.transpose(Image.Transpose.ROTATE_90)
+    yield photo.crop((0, 0, photo.width, max(1, photo.height // 3)))
 
 
 def _at_own_size(exported: Recognizer, photo: Image.Image) -> _Outputs:
@@ -179,7 +180,3 @@ def _difference(
     got: NDArray[np.floating], expected: NDArray[np.floating], scale: np.floating | float = 1.0
 ) -> float:
     return float(np.abs(got - expected).max() / (float(scale) or 1.0))
-
-
-def _ignored(*_: object) -> None:
-    """Ignore a photo that cannot be read: the reference has reported it."""

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tagsight.inference.agreement import Agreement
     from tagsight.inference.opening import ModelLike
 
-COMPARED = 500
+COMPARED = 100
 """Photos that the file is compared with the model on, at most."""
 
-DRAWN = 32
+DRAWN = 8
 """Pictures to compare on where no photos are given."""
 
 
@@ -55,8 +55,8 @@ def export(  # noqa: PLR0913 - an option of the command each
     Args:
         model: A model folder, a `Run`, or a model that was opened from a folder.
         out: The file; its name ends in ``.onnx``, or in ``.xml`` for OpenVINO.
-        photos: Photos to compare on: files, folders and tars, of which the first 500 are taken; by
-            default 32 random pictures.
+        photos: Photos to compare on: files, folders and tars, of which the first 100 are taken; by
+            default 8 random pictures.
         int8: Whether convolutions compute in 8 bits: smaller, faster, less exact.
         labels: With ``int8``, the labels that the model was trained on: ranges are learned from
             the training photos, the loss of mAP is measured on the validation photos.
@@ -94,7 +94,7 @@ def export(  # noqa: PLR0913 - an option of the command each
     with _compared(photos, on_problem) as compared:
         log.note(f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels")
         if labels is None:
-            return export_model(loaded, file, compared, on_problem=on_problem)
+            return export_model(loaded, file, compared, on_problem=on_problem, log=log)
         labelled = read_annotations(labels, images=images)
         learn, judge = (
             measured_photos(loaded, labelled, split, runtime, max_bad=max_bad, log=log)
@@ -108,6 +108,7 @@ def export(  # noqa: PLR0913 - an option of the command each
             validation=judge,
             max_map_drop=max_map_drop,
             on_problem=on_problem,
+            log=log,
         )
 
 

@@ -21,12 +21,14 @@ from tagsight.inference.networks.openvino_file import WEIGHTS_KEY, weights_diges
 from tagsight.inference.networks.seal import SEAL_KEY, UNSEALED, seal
 from tagsight.inference.networks.trained import describe
 from tagsight.runtime.files import replacing
+from tagsight.runtime.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tagsight.checkpoint.folder import LoadedModel
     from tagsight.inference.agreement import OnProblem
+    from tagsight.runtime.progress import WorkLog
 
 Form = Literal["onnx", "openvino"]
 ENDINGS: dict[Form, str] = {"onnx": ".onnx", "openvino": ".xml"}
@@ -41,6 +43,7 @@ def export_model(
     photos: Iterable[Path | str],
     *,
     on_problem: OnProblem | None = None,
+    log: WorkLog = SILENT,
 ) -> Agreement:
     """Export a model in float32, if the file agrees with the model.
 
@@ -50,6 +53,7 @@ def export_model(
             the new one agrees with the model.
         photos: Photos to compare the file with the model on.
         on_problem: Called with each photo that cannot be read and the reason; it is skipped.
+        log: Receives the progress.
 
     Raises:
         DataError: If the file has another suffix, a package needed for export is missing, the
@@ -59,7 +63,7 @@ def export_model(
     file = checked_suffix(file)
     with written_onnx(model) as graph, delivering(graph, file) as written:
         network = open_network(written, precision="float32")
-        agreement = compare(model, network, map(Path, photos), on_problem=on_problem)
+        agreement = compare(model, network, map(Path, photos), on_problem=on_problem, log=log)
         if agreement.scores > TOLERANCE:
             msg = (
                 f"expected scores within {TOLERANCE} of the model's, got a difference of "

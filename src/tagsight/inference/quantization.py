@@ -16,6 +16,7 @@ from tagsight.inference.networks.exported import PHOTOS
 from tagsight.inference.networks.seal import seal
 from tagsight.inference.recognizer import Recognizer
 from tagsight.metrics.classification import average_precision, mean_over_labels
+from tagsight.runtime.progress import SILENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.inference.agreement import Agreement, OnProblem
     from tagsight.inference.networks.base import Network
+    from tagsight.runtime.progress import WorkLog
 
 CALIBRATED = 256
 """Most training photos that the range of each layer's activations is estimated on."""
@@ -56,6 +58,7 @@ def export_quantized(
     validation: Annotations,
     max_map_drop: float,
     on_problem: OnProblem | None = None,
+    log: WorkLog = SILENT,
 ) -> Quantized:
     """Export a model whose convolutions compute in 8 bits, unless its mAP drops too far.
 
@@ -69,6 +72,7 @@ def export_quantized(
         validation: Labelled photos that mAP is measured on.
         max_map_drop: Allowed drop of mAP, in percentage points.
         on_problem: Called with each of ``photos`` that cannot be read and the reason.
+        log: Receives the progress of the comparison.
 
     Raises:
         DataError: If the model cannot be exported, or mAP drops by more.
@@ -88,7 +92,7 @@ def export_quantized(
                     "`max_map_drop`, or export without `int8`"
                 )
                 raise DataError(msg)
-            agreement = compare(model, network, map(Path, photos), on_problem=on_problem)
+            agreement = compare(model, network, map(Path, photos), on_problem=on_problem, log=log)
     return Quantized(agreement, before, after, len(validation))
 
 

@@ -186,3 +186,7 @@ class TerminalLog:
     def work(self, description: str, total: int) -> AbstractContextManager[Advance]:
         """Show the progress of a task during the block."""
         return progress(description, total, console=self.console)
+
+
+SILENT = TerminalLog(shown=False)
+"""Shows nothing."""
