@@ -79,6 +79,5 @@ SPLIT = {
     "small_xcit_nano_12_p16_224": 0,
     "gmixer_12_224": 0,
     "test_vit_relpos": 0,
-    "test_nfnet": 0,  # its forward_intermediates iterates over stages
 }
 """Families whose blocks cannot be frozen; the others are split after one."""

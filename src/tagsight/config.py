@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
 Pooling = Literal["average", "max"]
+FeatureGrid = Literal["last", "middle", "fused"]
 Crop = Annotated[float, Field(gt=0, le=1)] | Literal["multi_scale"]
 
 
@@ -24,6 +25,16 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class LowRankConfig(Settings):
+    """Low-rank updates (LoRA) of the attention of an encoder, instead of training all of it."""
+
+    rank: int = Field(0, ge=0, le=256)
+    """Rank of the update of each weight; 0 trains the weights themselves."""
+
+    alpha: float = Field(16.0, gt=0)
+    """Strength of the updates, which are scaled by ``alpha / rank``."""
 
 
 class BackboneConfig(Settings):
@@ -44,6 +55,14 @@ class BackboneConfig(Settings):
     were trained with (mostly those of ImageNet); ``none`` keeps values in [0, 1], as CSRA does, and
     as the weights of ASL and TResNet require."""
 
+    output_stride: Literal[32, 16, 8] = 32
+    """Pixels per cell of a convolutional encoder's last grid: 16 and 8 replace the strides of its
+    last stages by dilation, at more computation, with the same weights. 32 changes no encoder."""
+
+    grid: FeatureGrid = "last"
+    """Feature grid: the ``last`` one; the ``middle`` one, of half its stride, without the stages
+    after it; or both ``fused``, the last one enlarged and concatenated with the middle one."""
+
     frozen_stages: int = Field(4, ge=0)
     """Number of first stages that keep their weights; the stem is frozen with the first."""
 
@@ -52,6 +71,10 @@ class BackboneConfig(Settings):
 
     freeze_batch_norm: bool = True
     """Whether batch norm keeps its pretrained statistics and weights."""
+
+    lora: LowRankConfig = LowRankConfig()
+    """Low-rank updates of a transformer's attention, in the blocks that are not frozen; all other
+    weights of the encoder keep their values."""
 
 
 class AsymmetricConfig(Settings):
@@ -157,6 +180,10 @@ class TrainConfig(Settings):
 
     backbone_lr_factor: float = Field(1.0, ge=0)
     """Learning rate of the backbone relative to ``lr``."""
+
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Learning rate of each stage of the backbone, or block of a transformer, relative to that of
+    the next one. What follows the last block has the rate of the backbone."""
 
     weight_decay: float = Field(0.01, ge=0)
     """Weight decay, per step and unit of learning rate."""

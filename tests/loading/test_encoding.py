@@ -12,7 +12,7 @@ from tiny_run import RUNTIME, SIDE, TEST, TRAIN, VAL, Diary, tiny_recipe
 from torch.testing import assert_close
 
 from tagsight.checkpoint.folder import load_model
-from tagsight.config import RandAugmentConfig
+from tagsight.config import BackboneConfig, RandAugmentConfig
 from tagsight.loading.augmentation import Augmentation
 from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features
 from tagsight.nn.backbones import build_backbone
@@ -49,9 +49,9 @@ def keeping(folder, space: int = 2**30):
     return replace(RUNTIME, cache=folder / "cache", cache_space=space)
 
 
-def run(rows, out, runtime, log: Diary, name: str = "gcam"):
+def run(rows, out, runtime, log: Diary, name: str = "gcam", backbone=TINY_STAGED):
     recipe = tiny_recipe(name, random_flip=True)
-    settings = recipe.settings.model_copy(update={"backbone": TINY_STAGED})
+    settings = recipe.settings.model_copy(update={"backbone": backbone})
     recipe = recipe.model_copy(update={"settings": settings})
     return train_run(rows, recipe, out, runtime, log=log, hashes=hashes(rows))
 
@@ -70,6 +70,19 @@ def test_a_run_from_the_cache_is_the_run_from_the_photos(collection, tmp_path, n
     for one, other in zip(diaries[0].steps, diaries[1].steps, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=1e-4)
     assert_close(weights(kept), weights(plain), rtol=1e-3, atol=1e-4)
+
+
+def test_blocks_of_a_transformer_are_kept_with_their_class_token(collection, tmp_path):
+    """Also where the other blocks compute their features twice."""
+    transformer = BackboneConfig(name="test_vit", weights="none", frozen_stages=4)
+    diaries = Diary(), Diary()
+    plain = run(collection, tmp_path / "plain", RUNTIME, diaries[0], "resnet", transformer)
+    runtime = replace(keeping(tmp_path), checkpoint_gradients=True)
+    kept = run(collection, tmp_path / "kept", runtime, diaries[1], "resnet", transformer)
+    assert diaries[1].works[0][:2] == ("frozen stages", TRAIN + VAL)
+    for one, other in zip(diaries[0].steps, diaries[1].steps, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-3)
+    assert_close(weights(kept), weights(plain), rtol=1e-2, atol=1e-3)
 
 
 def test_a_second_run_computes_nothing_and_a_changed_photo_only_itself(collection, tmp_path):

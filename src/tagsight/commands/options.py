@@ -179,6 +179,10 @@ class MemoryLimits:
     accumulate: Annotated[int, Parameter(validator=Number(gte=1))] = 1
     """Number of parts to split each batch into, to save memory (gradient accumulation)."""
 
+    checkpoint_gradients: bool = False
+    """Compute the encoder's features again in the backward pass, to save memory; a step takes about
+    a third longer (gradient checkpointing)."""
+
     def limits(self) -> _Limits:
         """Convert to the units of a runtime: a folder and bytes."""
         from platformdirs import user_cache_path
@@ -189,6 +193,7 @@ class MemoryLimits:
             "cache": folder if self.cache_space else None,
             "cache_space": round(self.cache_space * 2**30),
             "accumulate": self.accumulate,
+            "checkpoint_gradients": self.checkpoint_gradients,
         }
 
 
@@ -197,6 +202,7 @@ class _Limits(TypedDict, total=False):
     cache: Path | None
     cache_space: int
     accumulate: int
+    checkpoint_gradients: bool
 
 
 @Parameter(name="*", group=START)

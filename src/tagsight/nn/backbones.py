@@ -15,6 +15,7 @@ from tagsight.errors import DataError
 from tagsight.nn.encoder_weights import EMBEDDED, create_encoder
 from tagsight.nn.folding import fold_norms
 from tagsight.nn.grid_encoder import GridEncoder, widen_strided_depthwise
+from tagsight.nn.low_rank import add_low_rank
 from tagsight.nn.token_encoder import TokenEncoder, encode_whole
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 
     Raises:
         DataError: If timm does not know the name, the encoder has no grid, its weights are not
-            available, or ``frozen_stages`` does not suit it.
+            available, or ``frozen_stages``, ``output_stride``, ``grid`` or ``lora`` do not suit it.
 
     Example:
         >>> from tagsight.config import BackboneConfig
@@ -75,6 +76,16 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         log.warning("the encoder %s starts from random weights, as its settings ask", config.name)
     network = create_encoder(config)
     tried = None if config.name == EMBEDDED else _tried(network, config.name)
+    backbone = _split(network, tried, config)
+    backbone.choose_grid(config.grid)
+    if config.lora.rank:
+        backbone.requires_grad_(requires_grad=False)
+        add_low_rank(backbone.network, config.lora, config.name)
+    return backbone
+
+
+def _split(network: Any, tried: Tried | None, config: BackboneConfig) -> Backbone:  # noqa: ANN401 (timm is untyped)
+    """Divide a network into frozen and trained stages, and check the result if it was tried."""
     if config.freeze_batch_norm:
         fold_norms(network)
     widen_strided_depthwise(network)
@@ -106,6 +117,9 @@ def encoder_size(config: BackboneConfig) -> int:
     """
     with torch.device("meta"):
         network = create_encoder(config.model_copy(update={"weights": "none"}))
+        if config.grid == "middle":  # which needs fewer stages
+            network = GridEncoder(network, config)
+            network.choose_grid("middle")
     return sum(tensor.numel() for tensor in network.state_dict().values())
 
 

@@ -15,11 +15,14 @@ from tagsight.nn.views import ORIGINAL, FrozenFeatures
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tagsight.config import BackboneConfig
+    from tagsight.config import BackboneConfig, FeatureGrid
     from tagsight.nn.views import Images
 
 Channels: TypeAlias = tuple[float, float, float]
 """One number each for red, green and blue."""
+
+CONTAINERS = frozenset({"blocks", "stages", "layers"})
+"""Names under which timm's models hold their stages in order."""
 
 
 class Backbone(nn.Module, ABC):
@@ -109,6 +112,52 @@ class Backbone(nn.Module, ABC):
         images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         return self._frozen_features(images)
 
+    def choose_grid(self, grid: FeatureGrid) -> None:
+        """Choose the feature grid that the encoder computes (`BackboneConfig.grid`).
+
+        Raises:
+            DataError: If it has no grid of half the stride after its frozen stages.
+        """
+        if grid != "last":
+            msg = (
+                f"expected `system.backbone.grid=last` for {self.name!r}, which has no grid of "
+                f"half the stride after its frozen stages, got {grid!r}"
+            )
+            raise DataError(msg)
+
+    def checkpoint_gradients(self) -> None:
+        """Recompute the features within trained stages in the backward pass, to save memory.
+
+        Raises:
+            DataError: If timm has no such option for this encoder.
+        """
+        try:
+            self.network.set_grad_checkpointing()
+        except (AssertionError, AttributeError) as error:
+            msg = (
+                f"expected `checkpoint_gradients=False` for {self.name!r}, whose trained stages "
+                "cannot be recomputed, got True"
+            )
+            raise DataError(msg) from error
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """List the trained parameters by stage or block, from the input to the output.
+
+        What precedes the stages is a layer, and so is what follows them.
+
+        Raises:
+            DataError: If the order of the encoder's stages is not known.
+        """
+        before, stages = stage_paths(self.network)
+        if not stages:
+            msg = f"expected `training.layer_decay=1` for {self.name!r}, whose stages have no order"
+            raise DataError(msg)
+        layers: list[list[nn.Parameter]] = [[] for _ in range(len(stages) + 2)]
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                layers[_layer(name.removeprefix("network."), before, stages)].append(parameter)
+        return [layer for layer in layers if layer]
+
     @abstractmethod
     def from_frozen(self, features: Tensor) -> Tensor:
         """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
@@ -136,6 +185,26 @@ class Backbone(nn.Module, ABC):
         return (m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
 
 
+def stage_paths(network: nn.Module) -> tuple[list[str], list[str]]:
+    """List the paths of the layers before a network's stages or blocks, and of those in order.
+
+    Example:
+        >>> import timm
+        >>> stage_paths(timm.create_model("test_convnext", num_classes=0))
+        (['stem'], ['stages.0', 'stages.1', 'stages.2', 'stages.3'])
+    """
+    before: list[str] = []
+    stages: list[str] = []
+    for name, child in network.named_children():
+        if name in CONTAINERS:
+            stages += [f"{name}.{place}" for place, _ in child.named_children()]
+        elif name.startswith("layer") and name[5:].isdigit():
+            stages.append(name)
+        elif not stages:
+            before.append(name)
+    return before, stages
+
+
 def is_depthwise(module: nn.Module) -> bool:
     """Return whether a layer is a convolution of each channel on its own."""
     return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
@@ -152,6 +221,16 @@ def too_many_stages(config: BackboneConfig, count: int) -> DataError:
         f"expected at most {count} as `system.backbone.frozen_stages`, the stages of "
         f"{config.name!r} that can be frozen, got {config.frozen_stages}"
     )
+
+
+def _layer(name: str, before: Sequence[str], stages: Sequence[str]) -> int:
+    """Return the place of a parameter: 0 before the stages, and the last one after them."""
+    for place, path in enumerate(stages, 1):
+        if name.startswith(f"{path}."):
+            return place
+    # Parameters of the network itself are tokens and position embeddings.
+    first = "." not in name or name.partition(".")[0] in before
+    return 0 if first else len(stages) + 1
 
 
 def _normalization(network: Any, config: BackboneConfig) -> tuple[Channels, Channels]:  # noqa: ANN401 (timm is untyped)

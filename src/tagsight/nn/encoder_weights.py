@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import timm
 import torch
@@ -89,8 +89,8 @@ def create_encoder(config: BackboneConfig) -> nn.Module:
     installed = INSTALLED.get(config.name)
     name = installed.architecture if installed else known_name(config.name)
     if config.weights == "hub" or (config.weights == "imagenet" and installed is None):
-        return _pretrained(name)
-    network = timm_model(name)
+        return _pretrained(name, config.output_stride)
+    network = timm_model(name, config.output_stride)
     if config.weights in {"embedded", "imagenet"}:
         if installed is None:
             msg = (
@@ -118,13 +118,19 @@ def known_name(name: str) -> str:
     raise DataError(msg)
 
 
-def timm_model(name: str, *, pretrained: bool = False) -> nn.Module:
+def timm_model(name: str, output_stride: int = 32, *, pretrained: bool = False) -> nn.Module:
     """Create a model without a classifier, for images of any size if it can resample positions.
 
     Args:
         name: A model of timm.
+        output_stride: Pixels per cell of the last grid; 32 leaves the model as it is.
         pretrained: Whether to read the weights from the hub.
+
+    Raises:
+        DataError: If the model cannot have this output stride.
     """
+    if output_stride != 32:
+        return _dilated(name, output_stride, pretrained=pretrained)
     try:
         return timm.create_model(name, num_classes=0, pretrained=pretrained, dynamic_img_size=True)
     except TypeError:  # most encoders have no such option, and need none
@@ -191,11 +197,31 @@ def _installed_weights(network: nn.Module, installed: Installed) -> dict[str, Te
     return dict(zip(network.state_dict(), tensors, strict=True))
 
 
-def _pretrained(name: str) -> nn.Module:
+def _dilated(name: str, output_stride: int, *, pretrained: bool) -> nn.Module:
+    try:
+        network: Any = timm.create_model(
+            name, num_classes=0, pretrained=pretrained, output_stride=output_stride
+        )
+        stride = network.feature_info[-1]["reduction"]
+        if stride == output_stride:
+            return network
+        reason = f"its cells have {stride} pixels"
+    except (AssertionError, NotImplementedError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or "timm refuses it"
+    msg = (
+        f"expected `system.backbone.output_stride=32` for {name!r}, whose strides cannot be "
+        f"replaced by dilation, got {output_stride}: {reason}"
+    )
+    raise DataError(msg)
+
+
+def _pretrained(name: str, output_stride: int) -> nn.Module:
     if (reason := missing_weights(name)) is not None:
         raise DataError(reason)
     try:
-        return timm_model(name, pretrained=True)
+        return timm_model(name, output_stride, pretrained=True)
+    except DataError:
+        raise
     except Exception as error:
         msg = f"the pretrained weights of {name!r} could not be loaded ({error}); {ADVICE}"
         raise DataError(msg) from error

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from tagsight.nn.encoder_base import Backbone, is_depthwise, too_many_stages
+from tagsight.nn.encoder_base import Backbone, is_depthwise, stage_paths, too_many_stages
 from tagsight.runtime.precision import full_precision, widened
 
 if TYPE_CHECKING:
-    from tagsight.config import BackboneConfig
+    from tagsight.config import BackboneConfig, FeatureGrid
     from tagsight.nn.views import Images
-
-CONTAINERS = frozenset({"blocks", "stages", "layers"})
-"""Names under which timm's models hold their stages in order."""
 
 
 class GridEncoder(Backbone):
@@ -46,6 +45,7 @@ class GridEncoder(Backbone):
     ) -> None:
         super().__init__(network, _extract_frozen(network, config), network, config)
         self.channels_last = channels_last
+        self.grid: FeatureGrid = "last"
         self._middle = _middle_grid(network, config)
         if self._middle is not None:
             self.middle_channels = network.feature_info[self._middle]["num_chs"]
@@ -59,14 +59,12 @@ class GridEncoder(Backbone):
         features = self._started(images)
         if middle is None:
             return self.from_frozen(features)
-        if self._middle is None:
+        if self._middle is None or self.grid != "last":
             middle.append(self.from_frozen(features))
             return middle[0]
-        last, found = self.network.forward_intermediates(
-            self._as_network(features), indices=[self._middle]
-        )
-        middle += found  # timm's grids are channels first
-        return self._as_grid(last)
+        found, last = self._middle_and_last(features)
+        middle.append(found)
+        return last
 
     def grids(self, images: Images) -> tuple[Tensor, Tensor]:
         """Encode images once into two grids (`Backbone.grids`)."""
@@ -76,7 +74,44 @@ class GridEncoder(Backbone):
 
     def from_frozen(self, features: Tensor) -> Tensor:
         """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
-        return self._as_grid(self.network.forward_features(self._as_network(features)))
+        if self.grid == "last":
+            return self._as_grid(self.network.forward_features(self._as_network(features)))
+        if self.grid == "middle":
+            (found,) = self.network.forward_intermediates(
+                self._as_network(features),
+                indices=[self._middle],
+                stop_early=True,
+                intermediates_only=True,
+            )
+            return found
+        middle, last = self._middle_and_last(features)
+        return torch.cat((interpolate(last, size=middle.shape[-2:], mode="bilinear"), middle), 1)
+
+    def choose_grid(self, grid: FeatureGrid) -> None:
+        """Choose the feature grid that the encoder computes (`Backbone.choose_grid`).
+
+        For the middle grid alone, the stages after it are removed. The fused grid has the channels
+        of both; each of its cells still is a cell of one grid, so that with average pooling a
+        label's map averages to its logit.
+        """
+        if grid == "last" or self._middle is None:
+            super().choose_grid(grid)
+            return
+        self.grid = grid
+        self.stride //= 2
+        if grid == "fused":
+            self.channels += self.middle_channels
+        else:
+            self.channels = self.middle_channels
+            if hasattr(self.network, "prune_intermediate_layers"):
+                self.network.prune_intermediate_layers([self._middle], prune_norm=True)
+        self.middle_channels = self.channels
+
+    def _middle_and_last(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        last, (middle,) = self.network.forward_intermediates(
+            self._as_network(features), indices=[self._middle]
+        )
+        return middle, self._as_grid(last)  # timm's intermediate grids are channels first
 
     def _frozen_features(self, images: Tensor) -> Tensor:
         features = self.frozen(images)
@@ -128,29 +163,16 @@ def _extract_frozen(network: nn.Module, config: BackboneConfig) -> list[nn.Modul
     """Move the first stages, and the layers before them, out of the network."""
     if config.frozen_stages == 0:
         return []
-    before, stages = _stages(network)
+    before, stages = stage_paths(network)
     if config.frozen_stages > len(stages):
         raise too_many_stages(config, len(stages))
     frozen = []
     for path in [*before, *stages[: config.frozen_stages]]:
         parent, _, name = path.rpartition(".")
         frozen.append(network.get_submodule(path))
-        setattr(network.get_submodule(parent), name, nn.Identity())
+        # Some networks iterate over the blocks of a stage: an empty sequence is an identity.
+        setattr(network.get_submodule(parent), name, nn.Sequential())
     return frozen
-
-
-def _stages(network: nn.Module) -> tuple[list[str], list[str]]:
-    """List the paths of the layers before the stages, and of the stages that can be frozen."""
-    before: list[str] = []
-    stages: list[str] = []
-    for name, child in network.named_children():
-        if name in CONTAINERS:
-            stages += [f"{name}.{place}" for place, _ in child.named_children()]
-        elif name.startswith("layer") and name[5:].isdigit():
-            stages.append(name)
-        elif not stages:
-            before.append(name)
-    return before, stages
 
 
 def _middle_grid(network: Any, config: BackboneConfig) -> int | None:  # noqa: ANN401 (timm is untyped)
@@ -159,7 +181,7 @@ def _middle_grid(network: Any, config: BackboneConfig) -> int | None:  # noqa: A
     found = [i for i, grid in enumerate(grids) if grid["reduction"] * 2 == grids[-1]["reduction"]]
     if not found or not hasattr(network, "forward_intermediates"):
         return None
-    _, stages = _stages(network)
+    _, stages = stage_paths(network)
     path = grids[found[-1]]["module"]
     last = stages.index(path) + 1 if path in stages else 0
     return found[-1] if config.frozen_stages <= last else None

@@ -9,6 +9,7 @@ from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from torch.utils.checkpoint import checkpoint
 
 from tagsight.errors import DataError
 from tagsight.nn.encoder_base import Backbone, too_many_stages
@@ -75,10 +76,13 @@ class TokenEncoder(Backbone):
         rope = getattr(stem, "rope", None)
         positions = None if rope is None else rope.get_embed(shape=tuple(size))
         for place, block in enumerate(self.network.blocks, self._first):
-            if positions is None:
-                tokens = block(tokens)
+            options = {}
+            if positions is not None:
+                options["rope"] = positions[place] if stem.rope_mixed else positions
+            if self.network.checkpoints:
+                tokens = checkpoint(block, tokens, use_reentrant=False, **options)
             else:
-                tokens = block(tokens, rope=positions[place] if stem.rope_mixed else positions)
+                tokens = block(tokens, **options)
         return self.network.norm(tokens)
 
 
@@ -124,12 +128,20 @@ class Blocks(nn.Module):
     Args:
         blocks: The last blocks.
         norm: The norm after them.
+
+    Attributes:
+        checkpoints: Whether features within a block are recomputed in the backward pass.
     """
 
     def __init__(self, blocks: nn.ModuleList | nn.Sequential, norm: nn.Module) -> None:
         super().__init__()
         self.blocks = blocks
         self.norm = norm
+        self.checkpoints = False
+
+    def set_grad_checkpointing(self) -> None:
+        """Recompute features within a block in the backward pass, as timm's models can."""
+        self.checkpoints = True
 
 
 def encode_whole(network: Any, images: Tensor) -> Tensor:  # noqa: ANN401 (timm is untyped)

@@ -48,6 +48,8 @@ class Runtime:
         cache_space: Budget of that folder, in bytes.
         accumulate: Batches into which a process divides its share of a training step, to save
             memory.
+        checkpoint_gradients: Whether the encoder's features are computed again in the backward
+            pass, to save memory.
         processes: The processes that train together.
         max_photo_memory: Bytes that decoding one photo may take, in each decoding thread.
 
@@ -63,6 +65,7 @@ class Runtime:
     cache: Path | None = None
     cache_space: int = 20 * 2**30
     accumulate: int = 1
+    checkpoint_gradients: bool = False
     processes: Processes = ALONE
     max_photo_memory: int = MAX_PHOTO_MEMORY
 
@@ -77,6 +80,7 @@ class Runtime:
         cache: Path | None = None,
         cache_space: int = 20 * 2**30,
         accumulate: int = 1,
+        checkpoint_gradients: bool = False,
     ) -> Self:
         """Choose the GPU if there is one, the fastest safe precision, and a thread per processor.
 
@@ -93,6 +97,8 @@ class Runtime:
             cache: Folder of cached features, or None to cache none.
             cache_space: Budget of that folder, in bytes.
             accumulate: Batches into which a process divides its share of a training step.
+            checkpoint_gradients: Whether the encoder's features are computed again in the backward
+                pass, to save memory.
 
         Raises:
             DataError: If this machine has no such device.
@@ -113,7 +119,16 @@ class Runtime:
             # By default cuDNN rounds the factors of convolutions to 10 bits (TF32).
             torch.backends.cudnn.allow_tf32 = False
         threads = workers or min(16, os.cpu_count() or 1)
-        return cls(place, chosen, threads, photo_memory, cache, cache_space, accumulate)
+        return cls(
+            place,
+            chosen,
+            threads,
+            photo_memory,
+            cache,
+            cache_space,
+            accumulate,
+            checkpoint_gradients,
+        )
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the autocast context in which the encoder runs in the chosen precision."""

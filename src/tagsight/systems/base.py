@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tagsight.labels.space import LabelSpace
+    from tagsight.nn.encoder_base import Backbone
     from tagsight.nn.views import Images, View
 
 
@@ -224,6 +225,41 @@ def with_graph_rate(
     if graph.variant == "none":
         return groups
     return with_own_rate(groups, network.parameters(), lr * graph.lr_factor)
+
+
+def with_layer_decay(
+    groups: Sequence[ParameterGroup], backbone: Backbone, decay: float
+) -> list[ParameterGroup]:
+    """Divide groups by layer of the backbone: the rate of each is that of the next times a factor.
+
+    Introduced for vision transformers by BEiT (Bao et al., ICLR 2022), after ELECTRA and XLNet.
+
+    Args:
+        groups: All trained parameters.
+        backbone: Knows the order of its layers.
+        decay: The factor, in (0, 1].
+
+    Raises:
+        DataError: If the order of the encoder's stages is not known.
+    """
+    if decay == 1:
+        return list(groups)
+    layers = backbone.layers()
+    factors = {
+        id(parameter): decay ** (len(layers) - 1 - place)
+        for place, layer in enumerate(layers)
+        for parameter in layer
+    }
+    divided: list[ParameterGroup] = []
+    for group in groups:
+        by_factor: dict[float, list[nn.Parameter]] = {}
+        for parameter in group["params"]:
+            by_factor.setdefault(factors.get(id(parameter), 1.0), []).append(parameter)
+        divided += [
+            {**group, "params": parameters, "lr": group["lr"] * factor}
+            for factor, parameters in by_factor.items()
+        ]
+    return divided
 
 
 def with_own_rate(

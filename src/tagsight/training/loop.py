@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tagsight.loading.transforms import on_device
 from tagsight.runtime.processes import accumulating
+from tagsight.systems.base import with_layer_decay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -208,6 +209,7 @@ def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
         config: Optimiser, learning rate and weight decay.
     """
     wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
+    wanted = with_layer_decay(wanted, system.backbone, config.layer_decay)
     groups: list[dict[str, Any]] = [{**group} for group in wanted if group["params"]]
     if config.decayed_parameters == "weights":
         decayed = [_subset(group, weights=True) for group in groups]

@@ -226,6 +226,8 @@ def _photos(
 def _training(
     system: System, photos: Photos, targets: Tensor, recipe: Recipe, runtime: Runtime
 ) -> Training:
+    if runtime.checkpoint_gradients:
+        system.backbone.checkpoint_gradients()
     batches = TrainingBatches(
         photos,
         targets,
