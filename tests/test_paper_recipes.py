@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
     from tagsight.config import Recipe
 
+LARGE = {"gcam-dinov2-b", "gcam-dinov3-b"}
+"""Minutes here, and the steps of their small siblings in another width."""
+
 OF_PAPERS = [
     name
     for name, recipe in RECIPES.items()
-    if not name.endswith("-cpu") and not SYSTEMS[recipe.system].remembers
+    if not name.endswith("-cpu") and not SYSTEMS[recipe.system].remembers and name not in LARGE
 ]
 
 

@@ -7,16 +7,18 @@ import timm
 import torch
 from tiny import tiny_system
 
-from tagsight.nn.backbones import build_backbone, skip_initial_weights
+from tagsight.nn.backbones import build_backbone, skip_initial_weights, try_encoder
 from tagsight.nn.encoder_weights import EMBEDDED
 from tagsight.nn.equivariance import transform_images
 from tagsight.systems.catalogue import DEFAULT_RECIPE, RECIPES, SYSTEMS, parse_recipe
+from tagsight.systems.gpu_recipes import TUNED
 from tagsight.systems.settings import known_recipe
 from tagsight.training.loop import build_optimizer, build_schedule
 
 OURS = [name for name in RECIPES if name.endswith(("-cpu", "-quick"))]
-OF_PAPERS = [name for name in RECIPES if name not in OURS]
-BACKBONES = list(dict.fromkeys(recipe.settings.backbone for recipe in RECIPES.values()))
+RECENT = {f"gcam-{tuned.short}": tuned for tuned in TUNED}
+OF_PAPERS = [name for name in RECIPES if name not in {*OURS, *RECENT}]
+BACKBONES = list(dict.fromkeys(RECIPES[name].settings.backbone for name in [*OURS, *OF_PAPERS]))
 
 
 def rates(recipe):
@@ -44,9 +46,23 @@ def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_re
     for recipe in RECIPES.values():
         assert type(recipe.settings) is SYSTEMS[recipe.system].Config
         assert parse_recipe(json.loads(recipe.model_dump_json())) == recipe
-        if recipe.name not in OF_PAPERS:
+        if recipe.name in OURS:
             assert recipe.settings.backbone.name == EMBEDDED
             assert recipe.training.image_size == (224 if recipe.system == "knn" else 448)
+
+
+@pytest.mark.parametrize("name", RECENT)
+def test_a_recipe_with_a_recent_encoder_names_its_weights_and_a_side_in_whole_cells(name):
+    recipe, tuned = RECIPES[name], RECENT[name]
+    backbone, training = recipe.settings.backbone, recipe.training
+    assert backbone.name == tuned.encoder
+    assert backbone.name in timm.list_pretrained()
+    with torch.device("meta"):  # takes no memory
+        network, _ = try_encoder(backbone.name)
+    assert training.image_size % network.feature_info[-1]["reduction"] == 0
+    assert training.lr * training.backbone_lr_factor == pytest.approx(tuned.rate)
+    assert (backbone.frozen_stages, backbone.freeze_batch_norm) == (0, False)
+    assert "not run by us" in recipe.expectation
 
 
 @pytest.mark.parametrize("name", OF_PAPERS)

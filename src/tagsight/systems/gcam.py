@@ -28,6 +28,7 @@ from tagsight.nn.consistency import (
 from tagsight.nn.graph import graph_classifiers, label_bias
 from tagsight.nn.views import make_view
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
+from tagsight.systems.gpu_recipes import gpu_recipes
 from tagsight.systems.ml_gcn import MLGCNConfig
 from tagsight.systems.recipes import (
     CHOSEN,
@@ -116,6 +117,7 @@ RECIPES = (
         expectation=f"published: COCO mAP 84.1; {UNTRIED}",
         use="the paper at the resolution of its rivals; needs a GPU",
     ),
+    *gpu_recipes(CPU),
 )
 
 
