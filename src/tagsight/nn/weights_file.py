@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import timm
 
 from tagsight.errors import DataError
+from tagsight.nn.tensor_file import read_tensor_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from torch import Tensor, nn
 
@@ -39,10 +40,9 @@ def read_weights(network: nn.Module, name: str, path: str) -> None:
     Raises:
         DataError: If the file cannot be read, or does not have all tensors of the network.
     """
+    heads = tuple(f"{head}." for head in _classifiers(network))
     tensors = _tensors(Path(path))
-    fit = _fit(network, tensors)
-    if not fit.complete:
-        fit = _fit(network, _translated(network, name, tensors))
+    fit = fitted(network, name, {n: t for n, t in tensors.items() if not n.startswith(heads)})
     if not fit.complete:
         msg = (
             f"expected the weights of {name!r} in {path}, got a file in which {fit.description}; "
@@ -54,14 +54,14 @@ def read_weights(network: nn.Module, name: str, path: str) -> None:
         log.warning("of %s the encoder %s does not use %s", path, name, _listed(fit.left_over))
 
 
-class _Fit(NamedTuple):
-    """How tensors fit a network.
+class Fit(NamedTuple):
+    """How tensors fit what is wanted.
 
     Attributes:
         tensors: Those that fit, by name.
-        missing: Names that the network has and the tensors do not.
-        reshaped: Names whose tensor has another shape than the network's, with both.
-        left_over: Names that the network does not have.
+        missing: Names that are needed and not there.
+        reshaped: Names whose tensor has another shape than the wanted one, with both.
+        left_over: Names that are not wanted.
     """
 
     tensors: dict[str, Tensor]
@@ -71,10 +71,12 @@ class _Fit(NamedTuple):
 
     @property
     def complete(self) -> bool:
+        """Whether all that is needed is there."""
         return not self.missing and not self.reshaped
 
     @property
     def description(self) -> str:
+        """The names that do not fit, as the end of a sentence."""
         parts = {
             "of another shape": self.reshaped,
             "missing": self.missing,
@@ -87,28 +89,51 @@ class _Fit(NamedTuple):
         )
 
 
-def _fit(network: nn.Module, tensors: Mapping[str, Tensor]) -> _Fit:
-    wanted = network.state_dict()
+def match(
+    tensors: Mapping[str, Tensor],
+    wanted: Mapping[str, tuple[int, ...]],
+    needed: Collection[str] | None = None,
+) -> Fit:
+    """Compare tensors with wanted names and shapes.
+
+    Args:
+        tensors: Tensors by name.
+        wanted: Shapes by name.
+        needed: Those of the wanted names that must be there; by default all.
+
+    Example:
+        >>> import torch
+        >>> match({"a": torch.ones(2), "b": torch.ones(3)}, {"a": (2,), "b": (2,), "c": ()})[1:]
+        (['c'], ['b (3,) instead of (2,)'], [])
+    """
+    reshaped = [
+        f"{name} {tuple(tensors[name].shape)} instead of {tuple(shape)}"
+        for name, shape in wanted.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    fitting = {name: tensor for name, tensor in tensors.items() if wanted.get(name) == tensor.shape}
+    missing = sorted(set(wanted if needed is None else needed) - tensors.keys())
+    return Fit(fitting, missing, reshaped, [name for name in tensors if name not in wanted])
+
+
+def fitted(network: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> Fit:
+    """Match tensors to an encoder, if need be translated as timm does for its releases.
+
+    Args:
+        network: A timm model without a classifier.
+        name: Its name.
+        tensors: Tensors by timm's names or those of the original project.
+    """
+    fit = _fit(network, tensors)
+    return fit if fit.complete else _fit(network, _translated(network, name, tensors))
+
+
+def _fit(network: nn.Module, tensors: Mapping[str, Tensor]) -> Fit:
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     learned = {name for name, _ in network.named_parameters()}
     # Other buffers follow from the architecture, and files may lack them.
     learned |= {name for name in wanted if name.endswith(("running_mean", "running_var"))}
-    reshaped = [
-        f"{name} {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in tensors and tensors[name].shape != wanted[name].shape
-    ]
-    fitting = {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name in wanted and tensor.shape == wanted[name].shape
-    }
-    classifiers = _classifiers(network)
-    left_over = [
-        name
-        for name in tensors
-        if name not in wanted and not any(name.startswith(f"{head}.") for head in classifiers)
-    ]
-    return _Fit(fitting, sorted(learned - tensors.keys()), reshaped, left_over)
+    return match(tensors, wanted, learned)
 
 
 def _classifiers(network: Any) -> Iterable[str]:  # noqa: ANN401 (timm is untyped)
@@ -123,18 +148,12 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             f"`system.backbone.weights`, got {str(path)!r}: no such file"
         )
         raise DataError(msg)
-    try:
-        return timm.models.load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # a damaged file raises errors of any kind
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = (
-            f"expected a file of tensors by name as `system.backbone.weights`, got {path}, which "
-            f"cannot be read: {reason:.120}"
-        )
-        raise DataError(msg) from error
+    return read_tensor_file(path).tensors
 
 
-def _translated(network: nn.Module, name: str, tensors: dict[str, Tensor]) -> Mapping[str, Tensor]:
+def _translated(
+    network: nn.Module, name: str, tensors: Mapping[str, Tensor]
+) -> Mapping[str, Tensor]:
     """Rename and resample tensors by the function that timm has for this encoder's releases."""
     module = import_module(timm.models.model_entrypoint(name).__module__)
     found = [getattr(module, known) for known in FILTERS if hasattr(module, known)]
