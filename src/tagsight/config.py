@@ -50,10 +50,10 @@ class BackboneConfig(Settings):
     of a ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file reads that file. ``none`` is random
     initialisation, for tests and ablations."""
 
-    normalization: Literal["pretrained", "none"] = "pretrained"
+    normalization: Literal["pretrained", "imagenet", "none"] = "pretrained"
     """``pretrained`` normalises each channel by the mean and standard deviation that the weights
-    were trained with (mostly those of ImageNet); ``none`` keeps values in [0, 1], as CSRA does, and
-    as the weights of ASL and TResNet require."""
+    were trained with (mostly those of ImageNet); ``imagenet`` by those of ImageNet in any case;
+    ``none`` keeps values in [0, 1], as CSRA does, and as the weights of ASL and TResNet require."""
 
     output_stride: Literal[32, 16, 8] = 32
     """Pixels per cell of a convolutional encoder's last grid: 16 and 8 replace the strides of its

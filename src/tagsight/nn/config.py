@@ -47,8 +47,10 @@ class GraphConfig(GraphLayersConfig):
     """Probability that defines an edge from ``j`` to ``i``: ``P(i given j)`` as released, or
     ``P(j given i)``."""
 
-    variant: Literal["paper", "released", "identity", "none"] = "paper"
-    """``released`` is ML-GCN's code; ablations: ``identity`` has no edges, ``none`` no graph."""
+    variant: Literal["paper", "released", "identity", "none", "stored"] = "paper"
+    """``released`` is ML-GCN's code; ablations: ``identity`` has no edges, ``none`` no graph.
+    ``stored`` is that of a converted checkpoint, which comes with the weights; before they are
+    read it has no edges."""
 
     second_self_loop: bool = False
     """Whether to add the identity of Eq. 2 to the ``1 - delta`` on the diagonal."""

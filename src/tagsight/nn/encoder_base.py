@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import torch
+from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from tagsight.errors import DataError
@@ -236,6 +237,8 @@ def _layer(name: str, before: Sequence[str], stages: Sequence[str]) -> int:
 def _normalization(network: Any, config: BackboneConfig) -> tuple[Channels, Channels]:  # noqa: ANN401 (timm is untyped)
     if config.normalization == "none":
         return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if config.normalization == "imagenet":
+        return IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
     return network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import timm
 import torch
 
+import tagsight.nn.further_encoders  # noqa: F401 - adds to timm's models
 from tagsight.errors import DataError
 from tagsight.nn.weights_file import read_weights
 

@@ -123,7 +123,8 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     ``paper`` is G-CAM Eqs. 2-6, without the identity of Eq. 2 unless ``second_self_loop`` is set.
     ``released`` is ML-GCN's code. It gives a label 1 and its neighbours ``delta / (1 - delta)``
     (0.25), which is Eq. 6 up to a factor that normalising removes, and normalises by column sums.
-    ``identity`` has no edges. With ``none`` a system does not use the matrix.
+    ``identity`` has no edges. With ``none`` a system does not use the matrix, and with ``stored``
+    weights replace it.
 
     Args:
         cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
@@ -139,7 +140,7 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     """
     dtype = torch.get_default_dtype()
     identity = torch.eye(len(cooccurrence), dtype=torch.double, device=cooccurrence.device)
-    if config.variant == "identity":
+    if config.variant in {"identity", "stored"}:
         return identity.to(dtype)
     correlation = correlation_matrix(cooccurrence, config)
     if config.second_self_loop:
@@ -242,7 +243,7 @@ class LabelNetwork(LabelConstants[Tensor]):
 
 
 class GraphClassifiers(LabelNetwork):
-    """Classifiers from a fixed graph, counted before training.
+    """Classifiers from a fixed graph, counted before training or stored with the weights.
 
     Args:
         labels: The labels, with word vectors.
@@ -261,7 +262,7 @@ class GraphClassifiers(LabelNetwork):
     def __init__(self, labels: LabelSpace, channels: int, config: GraphConfig) -> None:
         super().__init__(labels, channels, config)
         adjacency = label_adjacency(labels.cooccurrence, config)
-        self.register_buffer("adjacency", adjacency, persistent=False)
+        self.register_buffer("adjacency", adjacency, persistent=config.variant == "stored")
 
     def mixing(self) -> Tensor:
         """Return the adjacency, ``(L, L)`` float."""

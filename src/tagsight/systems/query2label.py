@@ -54,7 +54,10 @@ class Query2LabelConfig(SystemConfig):
     """Query2Label's settings."""
 
     decoder: DecoderConfig = DecoderConfig(width=2048, heads=4, hidden=8192)
-    """Size of the layers; features are not projected if the width is that of the backbone."""
+    """Size of the layers; features of another width are projected to it."""
+
+    projection: bool = False
+    """Whether features are projected even if the width is that of the backbone."""
 
     encoder_layers: int = Field(1, ge=0, le=12)
     """Number of layers of self-attention between cells."""
@@ -142,7 +145,8 @@ class Query2Label(System):
     def __init__(self, config: Query2LabelConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         width, channels = config.decoder.width, self.backbone.channels
-        self.projection = nn.Identity() if width == channels else nn.Linear(channels, width)
+        projected = config.projection or width != channels
+        self.projection = nn.Linear(channels, width) if projected else nn.Identity()
         self.queries = nn.Parameter(torch.randn(len(labels), width))
         self.encoder = nn.ModuleList(
             started(AttentionLayer(config.decoder)) for _ in range(config.encoder_layers)
