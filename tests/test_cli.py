@@ -53,6 +53,7 @@ ARGUMENTS = (
         "data labels.csv",
     ),
     *("graph labels.csv", "vectors labels.csv --out vectors.npz", "train labels.csv --out run"),
+    "convert model/model.safetensors --from csra --labels voc --out converted",
     *("evaluate model labels.csv", "calibrate model labels.csv", "compare labels.csv --out out"),
     *("reproduce figure8", "tag model photos", "runs", "undo", "explain model photos --out out"),
     *("index model photos --out index", "search index --where dog", "serve model"),

@@ -2,6 +2,7 @@
 from . import metrics as metrics
 from .checkpoint.decision import Decision as Decision
 from .checkpoint.folder import LoadedModel as LoadedModel
+from .checkpoint.released.convert import convert as convert
 from .config import Recipe as Recipe
 from .config import SystemConfig as SystemConfig
 from .config import TrainConfig as TrainConfig

@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from tagsight.commands.calibrate import calibrate
 from tagsight.commands.compare import compare
+from tagsight.commands.convert import convert
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
 from tagsight.commands.download import download
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Getting started": (demo, systems, recipes, encoders),
     "Data": (download, data, graph, vectors),
-    "Training": (train,),
+    "Training": (train, convert),
     "Evaluation": (evaluate, calibrate, compare, reproduce),
     "Use": (tag, runs, undo, explain, index, search),
     "Serving": (serve, export),

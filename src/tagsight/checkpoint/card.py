@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tagsight.checkpoint.decision import Decision
-    from tagsight.config import Recipe
+    from tagsight.config import Recipe, TrainConfig
     from tagsight.labels.space import LabelSpace
     from tagsight.systems.base import System
 
 _HEADINGS = {
     "data": "Training data",
+    "released": "The released checkpoint",
     "validation": "Measured on the validation split, in percent",
 }
 _NOTES = {
@@ -27,6 +28,7 @@ _NOTES = {
 }
 _INPUT = {
     "pretrained": "values normalised as for the backbone's initial weights",
+    "imagenet": "values normalised by the mean and standard deviation of ImageNet",
     "none": "values in [0, 1], not normalised",
 }
 _ONLY_RANKS = (
@@ -70,13 +72,22 @@ def _question(labels: LabelSpace) -> str:
 
 
 def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
-    counts = labels.cooccurrence.diagonal().tolist()
-    rows = zip(
-        labels.names, decision.thresholds.tolist(), counts, labels.photos.tolist(), strict=True
-    )
-    return [
+    thresholds, counts = decision.thresholds.tolist(), labels.cooccurrence.diagonal().tolist()
+    rule = (
         "A label is reported where its score, the sigmoid of its logit divided by the temperature "
-        f"{decision.temperature:.3f}, reaches its threshold; a threshold of 1 means never.",
+        f"{decision.temperature:.3f}, reaches its threshold; a threshold of 1 means never."
+    )
+    if not labels.photos.any():  # it was trained elsewhere
+        return [
+            rule,
+            "",
+            "| label | threshold |",
+            "| --- | --- |",
+            *(f"| {text(n)} | {t:.3f} |" for n, t in zip(labels.names, thresholds, strict=True)),
+        ]
+    rows = zip(labels.names, thresholds, counts, labels.photos.tolist(), strict=True)
+    return [
+        rule,
         "",
         "| label | threshold | training photos with it | training photos where it is known |",
         "| --- | --- | --- | --- |",
@@ -100,15 +111,7 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- backbone: {backbone.name}, initial weights: {backbone.weights}",
         f"- resolution: photos resized to {training.image_size} x {training.image_size} pixels",
         f"- input: {_INPUT[backbone.normalization]}",
-        "- nothing is trained: the model stores features of the training photos"
-        if system.remembers
-        else f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
-        f"{training.optimizer} at {training.lr:g}, seed {training.seed}",
-        *(
-            ["- no selection of an epoch: the last one is kept"]
-            if training.selection == "last"
-            else []
-        ),
+        *_steps(system, training, facts),
         *(
             f"- {text(_words(name))}: {text(_shown(value))}"
             for name, value in facts.items()
@@ -116,6 +119,19 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         ),
         "- every setting: `recipe` in config.json",
     ]
+
+
+def _steps(system: System, training: TrainConfig, facts: Mapping[str, object]) -> list[str]:
+    if "released" in facts:
+        return ["- not trained by tagsight: the weights are those of a released checkpoint"]
+    if system.remembers:
+        return ["- nothing is trained: the model stores features of the training photos"]
+    steps = (
+        f"- at most {amount(training.epochs, 'epoch')} of batches of {training.batch_size}, "
+        f"{training.optimizer} at {training.lr:g}, seed {training.seed}"
+    )
+    last = training.selection == "last"
+    return [steps, *(["- no selection of an epoch: the last one is kept"] if last else [])]
 
 
 def _groups(recipe: Recipe, facts: Mapping[str, object]) -> dict[str, list[str]]:
@@ -157,7 +173,8 @@ def _limits(
     system: System, labels: LabelSpace, recipe: Recipe, facts: Mapping[str, object]
 ) -> list[str]:
     counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
-    rare = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
+    few = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
+    rare = few if labels.photos.any() else []
     return [
         "- It knows no other labels; scores of photos unlike the training photos are unreliable.",
         f"- Objects that are small at {recipe.training.image_size} pixels are easily missed.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 from timm.models.tresnet import TResNet, checkpoint_filter_fn
@@ -29,7 +29,7 @@ default_cfgs = generate_default_cfgs(
 
 
 @register_model
-def tresnet_v2_xl(*, pretrained: bool = False, **options: object) -> nn.Module:
+def tresnet_v2_xl(*, pretrained: bool = False, **options: Any) -> nn.Module:  # noqa: ANN401 (timm is untyped)
     """Build the larger sibling of timm's ``tresnet_v2_l``, as ML-Decoder's code defines it.
 
     Args:
@@ -41,7 +41,7 @@ def tresnet_v2_xl(*, pretrained: bool = False, **options: object) -> nn.Module:
         >>> timm.create_model("tresnet_v2_xl", num_classes=0).num_features
         2048
     """
-    layers: dict[str, object] = {"layers": [3, 8, 34, 5], "v2": True}
+    layers: dict[str, Any] = {"layers": [3, 8, 34, 5], "v2": True}
     return build_model_with_cfg(
         TResNet,
         "tresnet_v2_xl",

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import timm
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LARGEST_FILE = 2**33
 """Bytes of a file, also after unpacking: a large encoder with the state of its optimiser."""
@@ -96,7 +96,9 @@ class _Nothing:
 
 
 def _restricted(path: Path) -> object:
-    ignored = [(_Nothing, name) for name in (*IGNORED, "argparse.Namespace")]
+    names = (*IGNORED, "argparse.Namespace")
+    ignored: list[Callable[..., Any] | tuple[Callable[..., Any], str]]
+    ignored = [(_Nothing, name) for name in names]
     try:
         with torch.serialization.safe_globals(ignored):
             return torch.load(path, map_location="cpu", weights_only=True)
