@@ -36,8 +36,8 @@ def colour_table() -> NDArray[np.uint8]:
 
 @functools.cache
 def opacity_table() -> NDArray[np.uint8]:
-    """Compute the opacity of each colour: ``(256,)`` uint8, from 0 to 255 times `OPACITY`."""
-    return (255 * OPACITY * np.linspace(0, 1, 256) ** 0.75).round().astype(np.uint8)
+    """Compute the opacity of each colour: ``(256,)`` uint8, in even steps up to `OPACITY`."""
+    return (255 * OPACITY * np.linspace(0, 1, 256)).round().astype(np.uint8)
 
 
 def _linear_rgb(
