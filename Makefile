@@ -53,9 +53,9 @@ test-slow: $(DEV)
 test-browser: $(BROWSER)
 	$(RUN) -m pytest tests/web
 
-# The pictures of the README, from photos that the package draws.
+# The pictures of the README; MODEL is the folder of the model that docs/pictures/README.md names.
 pictures: $(BROWSER)
-	$(RUN) docs/pictures/make.py
+	$(RUN) docs/pictures/make.py $(MODEL)
 
 # DATA is a labels file, for the benchmarks that need photos.
 bench: $(BENCH)

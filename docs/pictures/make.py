@@ -1,6 +1,7 @@
-"""Make the pictures of the README from the photos of ``make demo``, with Chromium.
+"""Make the pictures of the README from the photos beside this file, with Chromium.
 
-Run as ``make pictures``, or ``python docs/pictures/make.py DEMO`` with what `tagsight demo` wrote.
+Run as ``make pictures MODEL=FOLDER``, or ``python docs/pictures/make.py FOLDER``; README.md beside
+this file says how the model was trained.
 """
 
 from __future__ import annotations
@@ -23,42 +24,36 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 HERE = Path(__file__).parent
+PHOTOS = HERE / "photos"
+SHOWN = [PHOTOS / f"{name}.jpg" for name in ("together", "chelsea", "astronaut", "camera")]
+"""The photos on the page; of the first also the evidence is shown."""
+
 TAGSIGHT = [sys.executable, "-m", "tagsight"]
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 WIDE = {"width": 1280, "height": 800}
-SEARCHED = "bird and not car"
 
 
-def main(demo: Path) -> None:
+def main(model: Path) -> None:
     """Make all of them.
 
     Args:
-        demo: The folder that `tagsight demo` wrote.
+        model: The model folder.
     """
-    model, photos = demo / "gcam" / "model", demo / "photos"
-    explained = sorted(p for p in (demo / "evidence").glob("*.png") if "." not in p.stem)
-    shown = sorted((next(photos.rglob(f"{sheet.stem}.*")) for sheet in explained), key=upright)
     with TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        index = Path(temporary) / "index"
-        subprocess.run([*TAGSIGHT, "index", model, photos, "--out", index], check=True)
+        index, evidence = Path(temporary) / "index", Path(temporary) / "evidence"
+        subprocess.run([*TAGSIGHT, "index", model, PHOTOS, "--out", index], check=True)
+        subprocess.run([*TAGSIGHT, "explain", model, SHOWN[0], "--out", evidence], check=True)
+        with Image.open(evidence / f"{SHOWN[0].stem}.png") as sheet:
+            sheet.thumbnail((1280, 1280), Image.Resampling.LANCZOS)
+            sheet.save(HERE / "evidence.png", optimize=True)
         browser = playwright.chromium.launch(
             executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"), args=SWITCHES
         )
         with served(model, index) as address:
             page = browser.new_page(viewport=WIDE, color_scheme="light", reduced_motion="reduce")
             arrive(page, address)
-            picture_evidence(page, shown)
-            picture_search(page)
+            picture_page(page)
         browser.close()
-    with Image.open(explained[0]) as sheet:
-        sheet.thumbnail((1280, 1280), Image.Resampling.LANCZOS)
-        sheet.save(HERE / "evidence.png", optimize=True)
-
-
-def upright(photo: Path) -> float:
-    """How high a photo is for its width: the widest are shown first."""
-    with Image.open(photo) as opened:
-        return opened.height / opened.width
 
 
 @contextmanager
@@ -77,13 +72,13 @@ def served(model: Path, index: Path) -> Iterator[str]:
             server.terminate()
 
 
-def picture_evidence(page: Page, shown: list[Path]) -> None:
-    """Take the page with some photos, and the evidence for a label of the first of them."""
-    page.set_input_files("#file", [str(photo) for photo in shown])
-    page.locator(".strip .done").nth(len(shown) - 1).wait_for()
+def picture_page(page: Page) -> None:
+    """Take the page with the photos, and the evidence for a label of the first of them."""
+    page.set_input_files("#file", [str(photo) for photo in SHOWN])
+    page.locator(".strip .done").nth(len(SHOWN) - 1).wait_for()
     page.locator(".strip button").first.click()
     page.locator("#similar-photos img[src]").first.wait_for(state="attached")
-    page.locator("#found .name").nth(1).hover()
+    page.locator("#found .name").first.hover()
     page.locator("#veil").wait_for()
     page.screenshot(path=HERE / "page.png")
 
@@ -100,14 +95,5 @@ def arrive(page: Page, address: str) -> None:
     page.goto(address)
 
 
-def picture_search(page: Page) -> None:
-    """Take the page with what a search by labels has found."""
-    page.click("#tab-search")
-    page.fill("#where", SEARCHED)
-    page.keyboard.press("Enter")
-    page.locator("#search-photos img[src]").nth(11).wait_for()
-    page.screenshot(path=HERE / "search.png")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("demo"))
+    main(Path(sys.argv[1]))
