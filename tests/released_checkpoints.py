@@ -7,8 +7,11 @@ papers, from the tensors alone.
 from __future__ import annotations
 
 import math
+import pickle
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+import timm
 import torch
 import torch.nn.functional as F
 import torchvision
@@ -60,6 +63,13 @@ def grid(network: nn.Module, images: Tensor) -> Tensor:
 
 def encoder_state(network: nn.Module) -> dict[str, Tensor]:
     return {n: t for n, t in network.state_dict().items() if not n.startswith("fc.")}
+
+
+def pickled(matrix: np.ndarray) -> bytes:
+    """As NumPy 1 pickled the authors' file, which NumPy 2 does a little otherwise."""
+    content = pickle.dumps(matrix, protocol=3)
+    content = content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
+    return content.replace(b"\x89\x88\x87", b"K\x00K\x01\x87")  # False, True as 0, 1
 
 
 def ml_gcn(vectors: Tensor, depth: int = 18, hidden: int = 64) -> Checkpoint:
@@ -169,18 +179,59 @@ def sines(rows: int, columns: int, width: int) -> Tensor:
     return code
 
 
-def query2label(
-    width: int = 64, hidden: int = 32, heads: int = 4, depth: int = 18, *, projected: bool = True
-) -> Checkpoint:
-    """An encoder layer over cells, two decoder layers from labels to cells, classifiers."""
+class Encoder(NamedTuple):
+    """An encoder as a part of Query2Label, and its features of photos in [0, 1]."""
+
+    tensors: dict[str, Tensor]
+    features: Callable[[Tensor], Tensor]
+    channels: int
+
+
+def frozen_resnet(depth: int = 18) -> Encoder:
+    """With norms that do not count."""
     network = resnet(depth)
-    labels, channels = len(LABELS), network.fc.in_features
     tensors = {
         f"backbone.0.body.{name}": tensor
         for name, tensor in encoder_state(network).items()
-        if "num_batches" not in name  # frozen norms do not count
+        if "num_batches" not in name
     }
-    tensors["backbone.1.pe"] = sines(SIDE // 32, SIDE // 32, width)
+    return Encoder(
+        tensors, lambda images: grid(network, (images - MEAN) / STD), network.fc.in_features
+    )
+
+
+def swin(name: str = "swin_tiny_patch4_window7_224") -> Encoder:
+    """timm's network under the names of its authors, who count a merging to the stage before."""
+    network = timm.create_model(name, num_classes=0).eval()
+    tensors = {}
+    for key, tensor in network.state_dict().items():
+        parts = key.split(".")
+        if "downsample" in parts:
+            parts[1] = str(int(parts[1]) - 1)
+        tensors[".".join(["backbone", "0", *parts])] = tensor
+    index = "backbone.0.layers.0.blocks.0.attn.relative_position_index"
+    tensors[index] = torch.zeros(49, 49, dtype=torch.long)  # theirs are stored, and computed anew
+
+    def features(images: Tensor) -> Tensor:
+        return network.forward_features((images - MEAN) / STD).movedim(-1, 1)
+
+    return Encoder(tensors, features, network.num_features)
+
+
+def query2label(
+    encoder_part: Encoder | None = None,
+    *,
+    width: int = 64,
+    hidden: int = 32,
+    heads: int = 4,
+    projected: bool = True,
+    side: int = SIDE,
+) -> Checkpoint:
+    """An encoder layer over cells, two decoder layers from labels to cells, classifiers."""
+    part = encoder_part or frozen_resnet()
+    labels, channels = len(LABELS), part.channels
+    tensors = dict(part.tensors)
+    tensors["backbone.1.pe"] = sines(side // 32, side // 32, width)
     if projected:
         tensors["input_proj.weight"] = drawn(width, channels, 1, 1)
         tensors["input_proj.bias"] = drawn(width)
@@ -201,7 +252,7 @@ def query2label(
     layers = Layers(tensors, heads)
 
     def logits(images: Tensor) -> Tensor:
-        features = grid(network, (images - MEAN) / STD)
+        features = part.features(images)
         if projected:
             features = F.conv2d(features, tensors["input_proj.weight"], tensors["input_proj.bias"])
         cells = features.flatten(2).mT

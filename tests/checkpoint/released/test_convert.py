@@ -12,12 +12,15 @@ from released_checkpoints import (
     LABELS,
     SIDE,
     Checkpoint,
+    Encoder,
     TResNet,
     csra,
     drawn,
     ml_decoder,
     ml_gcn,
+    pickled,
     query2label,
+    swin,
 )
 from sklearn.metrics import average_precision_score
 from torch.testing import assert_close
@@ -157,6 +160,78 @@ def test_the_card_says_where_the_weights_are_from_and_nothing_of_photos(
     assert "not trained by tagsight" in card
     for trained_here in ("epochs", "training photos with it", "fewer than"):
         assert trained_here not in card
+
+
+def agree(model: LoadedModel, checkpoint: Checkpoint, side: int) -> None:
+    images = torch.rand(1, 3, side, side)
+    with torch.no_grad():
+        logits, expected = model.system(images).logits, checkpoint.logits(images)
+    assert_close(logits, expected, rtol=1e-3, atol=1e-3)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.slow
+def test_ml_gcn_of_coco_in_its_full_size_with_the_vectors_as_its_authors_store_them(
+    tmp_path: Path,
+):
+    vectors = drawn(80, 300, scale=0.4)
+    checkpoint = ml_gcn(vectors, depth=101, hidden=1024)
+    torch.save({"state_dict": checkpoint.tensors}, tmp_path / "coco_checkpoint.pth.tar")
+    (tmp_path / "coco_glove_word2vec.pkl").write_bytes(pickled(vectors.numpy()))
+    model = ts.convert(
+        tmp_path / "coco_checkpoint.pth.tar",
+        "ml-gcn",
+        labels="coco",
+        vectors=tmp_path / "coco_glove_word2vec.pkl",
+        out=tmp_path / "model",
+    )
+    assert model.recipe.settings.backbone.name == "resnet101.tv_in1k"
+    assert model.labels.names[:2] == ("airplane", "apple")
+    agree(model, checkpoint, 128)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("blocks", "name", "pixels"),
+    [((3, 4, 23, 3), "tresnet_v2_l", 448), ((3, 8, 34, 5), "tresnet_v2_xl", 640)],
+)
+def test_ml_decoder_of_coco_in_its_full_size(
+    blocks: tuple[int, ...], name: str, pixels: int, tmp_path: Path
+):
+    encoder = TResNet(blocks, 64, bottlenecks=True)
+    checkpoint = ml_decoder(encoder, 80, groups=80, width=768, hidden=2048)
+    torch.save({"model": checkpoint.tensors}, tmp_path / "a.pth")
+    model = ts.convert(tmp_path / "a.pth", "ml-decoder", labels="coco", out=tmp_path / "model")
+    backbone, training = model.recipe.settings.backbone, model.recipe.training
+    assert (backbone.name, training.image_size) == (name, pixels)
+    agree(model, checkpoint, 64)
+
+
+@pytest.mark.slow
+def test_query2label_with_tresnet_and_swin(tmp_path: Path):
+    tresnet = TResNet((4, 5, 18, 3), 76, bottlenecks=False)
+    named = {f"backbone.0.body.{name}": tensor for name, tensor in tresnet.tensors.items()}
+    for encoder, side, name, normalization in (
+        (Encoder(named, tresnet, tresnet.channels), 64, "tresnet_l", "none"),
+        (swin(), 224, "swin_tiny_patch4_window7_224", "imagenet"),
+    ):
+        checkpoint = query2label(encoder, side=side)
+        torch.save({"state_dict": checkpoint.tensors}, tmp_path / "a.pkl")
+        model = ts.convert(tmp_path / "a.pkl", "query2label", labels=LABELS, out=tmp_path / "model")
+        backbone, training = model.recipe.settings.backbone, model.recipe.training
+        found = (backbone.name, backbone.normalization, training.image_size)
+        assert found == (name, normalization, side)
+        agree(model, checkpoint, side)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("projected", [False, True])
+def test_query2label_whose_width_is_that_of_the_features(projected: bool, tmp_path: Path):
+    checkpoint = query2label(width=512, projected=projected)
+    torch.save({"state_dict": checkpoint.tensors}, tmp_path / "a.pkl")
+    model = ts.convert(tmp_path / "a.pkl", "query2label", labels=LABELS, out=tmp_path / "model")
+    assert model.recipe.settings.projection == projected
+    agree(model, checkpoint, SIDE)
 
 
 def changed(tensors: dict[str, Tensor], changes: dict[str, Tensor | None]) -> dict[str, Tensor]:

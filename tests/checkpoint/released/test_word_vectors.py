@@ -6,18 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from released_checkpoints import pickled
 
 from tagsight.checkpoint.released.word_vectors import released_vectors
 from tagsight.errors import DataError
 
 NAMES = ("dog", "dining table")
-
-
-def pickled(matrix: np.ndarray) -> bytes:
-    """As NumPy 1 pickled the authors' file, which NumPy 2 does a little otherwise."""
-    content = pickle.dumps(matrix, protocol=3)
-    content = content.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")
-    return content.replace(b"\x89\x88\x87", b"K\x00K\x01\x87")  # False, True as 0, 1
 
 
 def test_the_numbers_of_the_authors_pickle_are_read_without_unpickling_it(tmp_path: Path):
