@@ -14,7 +14,7 @@ from tiny import TINY, drawn, label_space, tiny_system
 
 import tagsight
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
-from tagsight.config import BackboneConfig
+from tagsight.config import BackboneConfig, LowRankConfig
 from tagsight.errors import DataError
 from tagsight.inference.agreement import RESHAPED, compare
 from tagsight.inference.exported_graph import ExportedGraph, GraphOutputs
@@ -22,6 +22,7 @@ from tagsight.inference.exporting import ENDINGS, delivering, export_model, writ
 from tagsight.inference.model_info import ModelInfo
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.nn.low_rank import LowRank
 from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import SYSTEMS
 
@@ -176,10 +177,11 @@ def test_the_model_recognises_each_photo_once_for_a_comparison(photos, sound, mo
     assert sum(seen) == len(photos) + 2 * min(RESHAPED, len(photos))
 
 
-def encoder_model(name: str) -> LoadedModel:
+def encoder_model(name: str, rank: int = 0) -> LoadedModel:
     """A baseline on an encoder with random weights, at five by five cells or its only size."""
     torch.manual_seed(0)
-    backbone = BackboneConfig(name=name, weights="none", frozen_stages=1)
+    lora = LowRankConfig(rank=rank)
+    backbone = BackboneConfig(name=name, weights="none", frozen_stages=1, lora=lora)
     system = tiny_system("resnet", backbone=backbone)
     side = system.backbone.only_side or 5 * system.backbone.stride
     model = channels_model(system, names=label_space().names)
@@ -207,6 +209,26 @@ def test_encoders_of_tokens_agree_with_their_files(name, tmp_path, photos):
                 agreement = compare(model, open_network(written, precision="float32"), photos)
             assert max(agreement.scores, agreement.embedding) < 0.01, ending
             assert agreement.maps < 0.02, ending
+
+
+@pytest.mark.slow
+def test_low_rank_updates_are_stored_in_a_folder_and_merged_in_a_file(tmp_path, photos):
+    model = encoder_model(SMALL["vit_small_patch14_dinov2"], rank=2)
+    updates = [module for module in model.system.modules() if isinstance(module, LowRank)]
+    assert updates
+    with torch.no_grad():
+        for update in updates:
+            update.up.normal_()
+    change = {"system": "resnet", "settings": model.system.config}
+    recipe = model.recipe.model_copy(update=change)
+    save_model(tmp_path / "model", model.system, model.labels, model.decision, recipe, {})
+    read = load_model(tmp_path / "model")
+    kept, expected = read.system.state_dict(), model.system.state_dict()
+    assert kept.keys() == expected.keys()
+    assert all(torch.equal(kept[key], expected[key]) for key in expected)
+    assert export_model(read, tmp_path / "m.onnx", photos).scores < 0.01
+    weights = onnx.load(tmp_path / "m.onnx").graph.initializer
+    assert not [one.name for one in weights if one.name.endswith((".up", ".down"))]
 
 
 @pytest.mark.slow
