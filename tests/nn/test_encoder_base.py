@@ -8,13 +8,22 @@ from tagsight.config import BackboneConfig
 from tagsight.systems.catalogue import SYSTEMS
 
 TRANSFORMER = BackboneConfig(name="test_vit", weights="none", frozen_stages=1)
+CONVOLUTIONAL = TRANSFORMER.model_copy(update={"name": "test_resnet"})
+ENCODERS = {
+    "transformer": TRANSFORMER,
+    "middle": CONVOLUTIONAL.model_copy(update={"grid": "middle"}),
+    "fused": CONVOLUTIONAL.model_copy(update={"grid": "fused"}),
+    "dilated": CONVOLUTIONAL.model_copy(update={"output_stride": 16}),
+}
+"""Encoders with cells of 16 pixels."""
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", [name for name in SYSTEMS if not SYSTEMS[name].remembers])
-def test_every_system_learns_on_a_vision_transformer(name: str):
+def test_every_system_learns_on_every_kind_of_grid(name: str, encoder: str):
     torch.manual_seed(0)
-    system = tiny_system(name, backbone=TRANSFORMER).train()
+    system = tiny_system(name, backbone=ENCODERS[encoder]).train()
     _, targets = drawn(4)
     images = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
     sum(system.losses(images, targets).values()).backward()
@@ -22,6 +31,7 @@ def test_every_system_learns_on_a_vision_transformer(name: str):
     assert learned
     assert all(p.grad.isfinite().all() for p in learned)
     recognition = system.eval()(images)
-    assert recognition.maps.shape[-2:] == (6, 6)
+    finer = name == "srn" and encoder == "dilated"  # its maps have the middle grid, half the stride
+    assert recognition.maps.shape[-2:] == ((12, 12) if finer else (6, 6))
     if system.maps_add_up:
         assert torch.allclose(recognition.maps.mean((-2, -1)), recognition.logits, atol=1e-4)
