@@ -19,11 +19,14 @@ from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.space import empty_label_space
+from tagsight.nn.padding import cells_on_photo, filled
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tagsight.config import Resize
 
 SIDE, CELLS = 32, 8
 NAMES = ("red", "green", "blue")
@@ -31,10 +34,13 @@ GAIN, AGAINST = 40.0, 2.0
 
 
 class Cells(nn.Module):
-    channels = 3
+    channels, stride = 3, SIDE // CELLS
 
     def forward(self, images: Tensor) -> Tensor:
-        return F.avg_pool2d(images, SIDE // CELLS)
+        return filled(F.avg_pool2d(images[:, :3], self.stride), self.on_photo(images))
+
+    def on_photo(self, images: Tensor) -> Tensor | None:
+        return cells_on_photo(images, self.stride)
 
 
 class Channels(System):
@@ -63,12 +69,13 @@ def channels_model(
     threshold: float = 0.5,
     temperature: float = 1.0,
     names: tuple[str, ...] = NAMES,
+    resize: Resize = "warp",
 ) -> LoadedModel:
     recipe = Recipe(
         name="channels",
         system="channels",
         settings=SystemConfig(),
-        training=TrainConfig(image_size=SIDE),
+        training=TrainConfig(image_size=SIDE, resize=resize),
         source="tests",
         expectation="exact",
     )

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tagsight.checkpoint.thresholds import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, fit_decision
+from tagsight.nn.equivariance import undo_on_maps
 from tagsight.nn.views import FrozenFeatures, mirrored, with_mirrored
 from tagsight.systems.base import System
 from tagsight.systems.catalogue import SYSTEMS, parse_recipe, system_class
@@ -25,6 +26,11 @@ every_system = pytest.mark.parametrize("name", SYSTEMS)
 zero_shot = pytest.mark.parametrize(
     "name", [name for name, system in SYSTEMS.items() if system.takes_new_labels]
 )
+takes_padding = pytest.mark.parametrize(
+    "name", [name for name, system in SYSTEMS.items() if system.takes_padding]
+)
+KNOW_THE_GRID = {"query2label"}
+"""Systems that encode the place of a cell on the grid."""
 every_pooling = pytest.mark.parametrize("pooling", ["average", "max"])
 LABELS = len(COLOURS)
 
@@ -36,6 +42,17 @@ def exact(name: str, **settings: object) -> System:
 def images_of(count: int = 3, height: int = 32, width: int = 32) -> Tensor:
     generator = torch.Generator().manual_seed(count)
     return torch.rand(count, 3, height, width, generator=generator, dtype=torch.double)
+
+
+def padded(images: Tensor, colour: float = 0.0) -> Tensor:
+    """Pad wide images to squares: ``(B, 3, H, W) -> (B, 4, W, W)``."""
+    count, _, height, width = images.shape
+    top = (width - height) // 2
+    square = torch.full((count, 4, width, width), colour, dtype=images.dtype)
+    square[:, 3] = 0
+    square[:, :3, top : top + height] = images
+    square[:, 3, top : top + height] = 1
+    return square
 
 
 def total(system: System, images: Tensor, targets: Tensor) -> Tensor:
@@ -98,6 +115,43 @@ def test_photos_of_a_batch_do_not_influence_one_another(name: str):
     assert_close(system.train()(images), system.eval()(images))
 
 
+@takes_padding
+@every_pooling
+def test_padding_is_as_if_it_were_not_there(name: str, pooling: str):
+    system, images = exact(name, pooling=pooling), images_of(2, 16, 32)
+    alone, seen = system(images), system(padded(images))
+    on_photo = seen.maps[..., 1:3, :]
+    if name not in KNOW_THE_GRID:
+        assert_close(seen.logits, alone.logits)
+        assert_close(seen.embedding, alone.embedding)
+        assert_close(on_photo, alone.maps)
+    assert_close(system(padded(images, colour=0.9)), seen)
+    means = on_photo.mean((-2, -1))
+    assert torch.allclose(means, seen.logits) == system.maps_add_up
+    assert_close(seen.maps[..., [0, 3], :], means[..., None, None].expand(-1, -1, 2, 4))
+    assert (seen.maps.amax((-2, -1)) <= on_photo.amax((-2, -1)) + 1e-9).all()
+
+
+@takes_padding
+def test_photos_without_padding_are_seen_the_same_with_and_without_opacity(name: str):
+    system, images = exact(name), images_of(2)
+    opaque = torch.cat([images, torch.ones_like(images[:, :1])], 1)
+    assert_close(system(opaque), system(images), rtol=0, atol=1e-12)
+
+
+@takes_padding
+def test_padding_moves_with_the_photo(name: str):
+    system, images = exact(name), padded(images_of(2, 16, 32))
+    for view in (frozenset({"flip"}), frozenset({"quarter_turn"})):
+        seen, moved = system(images), system(system.make_view(images, view))
+        back = moved.maps
+        for transform in view:
+            back = undo_on_maps(back, transform)
+        if system.equivariant:
+            assert_close(back, seen.maps)
+            assert_close(moved.logits, seen.logits)
+
+
 @every_system
 def test_frozen_features_train_as_the_photos_do(name: str):
     settings: dict[str, object] = {"backbone": TINY_STAGED}
@@ -105,13 +159,18 @@ def test_frozen_features_train_as_the_photos_do(name: str):
         turning = ("flip", "scale", "quarter_turn")
         settings["consistency"] = {"scale": 0.75, "transforms": turning}
     system, targets = exact(name, **settings), drawn(3)[1]
-    images = images_of()
     views = with_mirrored(system.views)
-    features = {view: system.backbone.to_frozen(system.make_view(images, view)) for view in views}
-    for kept, seen in ((features, images), (mirrored(features), images.flip(-1))):
-        frozen = FrozenFeatures(kept)
-        assert_close(system.losses(frozen, targets), system.losses(seen, targets))
-        assert_close(system(frozen), system(seen))
+    plain = images_of()
+    for images in (plain, padded(images_of(3, 20, 32))) if system.takes_padding else (plain,):
+        seen_as = {view: system.make_view(images, view) for view in views}
+        cells = {view: system.backbone.on_photo(one) for view, one in seen_as.items()}
+        features = FrozenFeatures(
+            {view: system.backbone.to_frozen(one) for view, one in seen_as.items()},
+            {view: found for view, found in cells.items() if found is not None},
+        )
+        for frozen, seen in ((features, images), (mirrored(features), images.flip(-1))):
+            assert_close(system.losses(frozen, targets), system.losses(seen, targets))
+            assert_close(system(frozen), system(seen))
 
 
 @zero_shot

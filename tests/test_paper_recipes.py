@@ -51,7 +51,7 @@ def test_a_recipe_of_a_paper_takes_a_finite_step_at_its_own_resolution(
     system = build_system(recipe, label_space())
     augmentation = augmentation_of(recipe)
     side, square = augmentation.source_side, augmentation.takes_squares
-    store = PhotoStore(photos, side, 0, square=square)
+    store = PhotoStore(photos, side, 0, resize="warp" if square else None)
     training = recipe.training
     batches = TrainingBatches(store, targets, augmentation, training.batch_size, workers=1)
     before = {key: value.detach().clone() for key, value in system.named_parameters()}

@@ -23,7 +23,7 @@ from torch import Tensor
 from tagsight import Recognizer
 from tagsight.data.photo_files import find_photos
 from tagsight.data.photos import open_photo
-from tagsight.loading.transforms import as_float, warp
+from tagsight.loading.transforms import as_float, squared
 
 SIDE, PIXELS, MARGINS = 224, 12_000_000, (1, 2, 4)
 
@@ -40,7 +40,7 @@ def camera_file(path: Path) -> bytes:
 def read(file: bytes, margin: int | None) -> tuple[Tensor, float]:
     started = time.perf_counter()
     least = None if margin is None else margin * SIDE
-    pixels = warp(open_photo(file, least_side=least), SIDE)
+    pixels = squared(open_photo(file, least_side=least), SIDE)
     return pixels, 1000 * (time.perf_counter() - started)
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 
 Pooling = Literal["average", "max"]
 FeatureGrid = Literal["last", "middle", "fused"]
+Resize = Literal["warp", "fit", "crop"]
 Crop = Annotated[float, Field(gt=0, le=1)] | Literal["multi_scale"]
 
 
@@ -164,6 +165,11 @@ class TrainConfig(Settings):
 
     image_size: int = Field(224, ge=32, le=2048)
     """Side of the square photos are resized to, in pixels, a multiple of the encoder's stride."""
+
+    resize: Resize = "warp"
+    """How a photo is made a square, always: ``warp`` changes its aspect ratio, as the literature;
+    ``fit`` keeps the whole photo and its aspect ratio, and leaves the padding out of pooling,
+    attention and maps; ``crop`` resizes the shorter side and sees the middle only."""
 
     epochs: int = Field(10, ge=1)
     """Passes over the training photos."""

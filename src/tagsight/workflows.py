@@ -26,7 +26,7 @@ from tagsight.evaluation.predictions import predict
 from tagsight.evaluation.retrieval import measure_retrieval
 from tagsight.inference.opening import measured_photos, opened_model
 from tagsight.inference.run import Run
-from tagsight.loading.batches import PhotoStore
+from tagsight.loading.batches import evaluation_photos
 from tagsight.metrics.classification import Conventions
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.device import Runtime
@@ -282,9 +282,7 @@ def calibrate(
     rows = measured_photos(
         loaded, read_annotations(labels, images=images), split, runtime, max_bad=max_bad, log=log
     )
-    photos = PhotoStore(
-        rows.paths, loaded.recipe.training.image_size, memory=0, max_memory=runtime.max_photo_memory
-    )
+    photos = evaluation_photos(rows.paths, loaded.recipe.training, runtime)
     with log.work("recognising", len(rows)) as advance:
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)
     decision = fit_decision(

@@ -37,7 +37,7 @@ LINES = [
     "| not in mAP, as no training photo has it | dog |",
     "| labels that fewer than 20 of these photos have | cat 3 |",
     "- seconds: 12.35",
-    "- resolution: photos resized to 32 x 32 pixels",
+    "- resolution: photos resized to 32 x 32 pixels, without keeping their aspect ratio",
     "- system: channels (https://arxiv.org/abs/1512.03385)",
     "| photos | train 35, val 9 |",
     "| split file hash | c0ffee |",

@@ -283,7 +283,10 @@ HUGE = {"recipe__settings__backbone__name": "convnextv2_huge"}
         ({"recipe__settings__backbone__name": "hf-hub:evil/model"}, "'hf-hub:evil/model'"),
         # Refused before it is made.
         (HUGE, r"some [6-9]\d\d,\d{3},\d{3} numbers of the encoder 'convnextv2_huge', got"),
-        ({"preprocessing__resize": "crop"}, "preprocessing.resize: expected 'warp', got 'crop'"),
+        (
+            {"preprocessing__resize": "crop"},
+            "expected preprocessing.resize to be warp as in recipe.training, got crop",
+        ),
         ({"decision__thresholds": {"red": 0.5}}, "expected one threshold for each label"),
         ({"decision__thresholds__red": 7}, r"expected thresholds in \[0, 1\]"),
     ],

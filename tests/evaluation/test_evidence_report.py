@@ -7,6 +7,7 @@ import pytest
 import torch
 from channels import NAMES, Channels, channels_model
 from PIL import Image
+from torch.testing import assert_close
 
 from tagsight.data.annotations import Annotations
 from tagsight.data.boxes import Boxes, PhotoBoxes
@@ -19,6 +20,7 @@ RUNTIME = Runtime(torch.device("cpu"), "float32")
 WIDTH, HEIGHT = 64, 48
 # Left, top, right and bottom in pixels, along the cells of the map.
 PLACES = {"red": (8, 6, 24, 18), "green": (40, 12, 56, 36), "blue": (16, 24, 32, 48)}
+CHANCE = 100 / 3 * sum((c - a) * (d - b) for a, b, c, d in PLACES.values()) / (WIDTH * HEIGHT)
 ELSEWHERE = (48.0, 36.0, 64.0, 48.0)
 
 
@@ -56,8 +58,16 @@ def boxes() -> Boxes:
     return boxes_of({"0.png": {"red": PLACES["red"]}, "1.png": second})
 
 
+class Flat(Channels):
+    """Sees the same everywhere."""
+
+    def forward(self, images: torch.Tensor) -> Recognition:
+        seen = super().forward(images)
+        return seen._replace(maps=torch.ones_like(seen.maps))
+
+
 def measured(rows: Annotations, boxes: Boxes | None, **options: Any) -> dict[str, Any]:
-    model = channels_model(options.pop("system", None))
+    model = channels_model(options.pop("system", None), resize=options.pop("resize", "warp"))
     pairs = find_pairs(rows, boxes) if boxes is not None else None
     return measure_evidence(model, rows, RUNTIME, pairs=pairs, **options)
 
@@ -68,9 +78,26 @@ def test_maps_that_show_just_the_objects_are_right_in_all(rows, boxes):
     assert report["pointing_interval"] == report["energy_in_box_interval"] == [100, 100]
     assert report["pairs"] == 3
     assert report["source"] == "maps"
-    boxed = [(c - a) * (d - b) for a, b, c, d in PLACES.values()]
-    assert report["chance"] == pytest.approx(100 * sum(boxed) / 3 / (WIDTH * HEIGHT), abs=1e-3)
+    assert report["chance"] == pytest.approx(CHANCE, abs=1e-3)
     json.dumps(report, allow_nan=False)
+
+
+def test_fitted_photos_are_measured_without_their_padding(rows, boxes):
+    report = measured(rows, boxes, resize="fit")
+    assert report["pointing"] == 100
+    assert report["energy_in_box"] > 80  # cells of 8 x 8 pixels are cut by the boxes
+    assert report["chance"] == pytest.approx(CHANCE, abs=1e-3)
+    flat = measured(rows, boxes, resize="fit", system=Flat())
+    assert flat["energy_in_box"] == pytest.approx(flat["chance"], abs=1e-3)
+
+
+def test_of_cropped_photos_only_what_is_seen_can_be_hit(rows):
+    unseen, half = (0.0, 0.0, 7.0, 48.0), (0.0, 0.0, 24.0, 48.0)
+    assert measured(rows, boxes_of({"0.png": {"red": unseen}}), resize="crop")["chance"] == 0
+    report = measured(rows, boxes_of({"0.png": {"red": half}}), resize="crop")
+    assert report["pointing"] == 100
+    assert report["energy_in_box"] > 90  # the edge of the box cuts a cell
+    assert report["chance"] == pytest.approx(100 * 16 / 48, abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +129,14 @@ def test_boxes_are_fractions_of_the_photo_and_padded_to_the_most(rows):
     two = PhotoBoxes((64, 48), {"green": torch.tensor([[0.0, 0.0, 32.0, 24.0], ELSEWHERE])})
     one = PhotoBoxes((64, 48), {"red": torch.tensor([[16.0, 12.0, 64.0, 48.0]])})
     pairs = find_pairs(rows, Boxes(NAMES, {"0.png": one, "1.png": two}))
-    assert pairs.boxes.tolist() == [
+    assert pairs.on_maps(32, "warp").boxes.tolist() == [
         [[0.25, 0.25, 1, 1], [0, 0, 0, 0]],
         [[0, 0, 0.5, 0.5], [0.75, 0.75, 1, 1]],
     ]
+    fitted = pairs.on_maps(32, "fit")  # 24 of 32 pixels down, after 4
+    assert_close(fitted.photos, torch.tensor([[0, 0.125, 1, 0.875]] * 2))
+    first = torch.tensor([[0.25, 0.3125, 1, 0.875], [0, 0.125, 0.5, 0.5]])
+    assert_close(fitted.boxes[:, 0], first)
 
 
 def test_the_interval_is_of_photos_with_all_their_labels(tmp_path):

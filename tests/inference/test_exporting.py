@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -26,6 +27,9 @@ from tagsight.nn.low_rank import LowRank
 from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import SYSTEMS
 
+if TYPE_CHECKING:
+    from tagsight.config import Resize
+
 QUICK = ("gcam", "query2label")
 PORTABLE = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
@@ -35,13 +39,21 @@ PORTABLE = [
 LABELS = len(label_space())
 
 
-def model_of(name: str) -> LoadedModel:
+NOT_SQUARE = [
+    pytest.param(name, resize, marks=() if name in QUICK else pytest.mark.slow)
+    for resize in ("fit", "crop")
+    for name, system in SYSTEMS.items()
+    if system.portable and (system.takes_padding or resize == "crop")
+]
+
+
+def model_of(name: str, resize: Resize = "warp") -> LoadedModel:
     """A model whose norms and biases are not where they start, as if it had been trained."""
     system, generator = tiny_system(name), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in system.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    return channels_model(system, names=label_space().names, temperature=1.5)
+    return channels_model(system, names=label_space().names, temperature=1.5, resize=resize)
 
 
 @pytest.fixture(scope="module", params=PORTABLE)
@@ -75,6 +87,18 @@ def test_what_cannot_be_exported_is_refused(tmp_path, name, file, options, messa
     with pytest.raises(DataError, match=message):
         tagsight.export(model_of(name), tmp_path / file, **options, progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "resize"), NOT_SQUARE)
+def test_a_file_fits_and_crops_photos_as_its_model_does(name, resize, photos, tmp_path):
+    model = model_of(name, resize)
+    with written_onnx(model) as graph:
+        for form, ending in ENDINGS.items():
+            with delivering(graph, tmp_path / f"m{ending}") as written:
+                network = open_network(written, precision="float32")
+                agreement = compare(model, network, photos)
+                assert agreement.decisions == 1, form
+                assert max(agreement.scores, agreement.maps, agreement.embedding) < 0.003, form
 
 
 @pytest.mark.parametrize("form", ENDINGS)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from channels import corner
+from channels import channels_recognizer, corner
 from PIL import Image
 
 from tagsight.inference.colour_scale import OPACITY, colour_table, opacity_table
@@ -20,12 +20,53 @@ from tagsight.inference.heatmaps import (
 from tagsight.inference.interpolation import upsample
 from tagsight.inference.marks import Mark, draw_marks
 
+NOT_SQUARE = [(128, 64), (64, 128), (96, 96)]
 EVIDENCE = np.array([[0.0, 1.0], [-2.0, 4.0]], dtype=np.float32)
 
 
 def luminance(colours: np.ndarray) -> np.ndarray:
     linear = (colours / 255.0) ** 2.2
     return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def strength(layer: Image.Image) -> np.ndarray:
+    return np.asarray(layer.convert("RGBA"))[..., 3] / 255
+
+
+@pytest.mark.parametrize("size", NOT_SQUARE)
+@pytest.mark.parametrize("resize", ["warp", "fit", "crop"])
+def test_evidence_is_drawn_where_it_was_seen_for_photos_of_any_shape(size, resize):
+    photo = Image.new("RGB", size)
+    middle = size[0] // 2, size[1] // 2
+    photo.paste((255, 0, 0), (middle[0] - 12, middle[1] - 12, middle[0] + 4, middle[1] + 4))
+    result = channels_recognizer(resize=resize)(photo)
+    (panel,) = result.panels(["red"])
+    layer = strength(evidence_layer(panel.evidence, 30.0, size, panel.frame.pixels(size)))
+    red = np.asarray(photo)[..., 0] > 0
+    assert layer[red].mean() > 5 * layer[~red].mean()
+    x, y = peak(panel.evidence, size, panel.frame.pixels(size))
+    assert red[int(y), int(x)]
+
+
+def test_what_was_cropped_off_shows_no_evidence():
+    photo = Image.new("RGB", (128, 64), (255, 0, 0))
+    (panel,) = channels_recognizer(resize="crop")(photo).panels(["red"])
+    layer = strength(
+        evidence_layer(panel.evidence, 30.0, photo.size, panel.frame.pixels((128, 64)))
+    )
+    assert layer[:, 32:96].min() > 0.5
+    assert layer[:, :32].max() == layer[:, 96:].max() == 0
+
+
+@pytest.mark.parametrize("size", [(64, 48), (48, 64), (33, 64)])
+def test_evidence_of_a_fitted_photo_reaches_its_edges_and_peaks_inside(size):
+    (panel,) = channels_recognizer(resize="fit")(Image.new("RGB", size, "red")).panels(["red"])
+    layer = strength(evidence_layer(panel.evidence, 30.0, size, panel.frame.pixels(size)))
+    assert layer.min() > 0.5
+    row, column = np.unravel_index(panel.evidence.argmax(), panel.evidence.shape)
+    rows, columns = panel.frame.cells(*panel.evidence.shape)
+    assert rows.start <= row < rows.stop
+    assert columns.start <= column < columns.stop
 
 
 def test_colours_grow_lighter_and_more_opaque_with_evidence_in_even_steps():

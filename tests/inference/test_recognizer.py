@@ -63,6 +63,35 @@ def test_a_rotated_photo_is_recognised_upright(tmp_path):
     np.testing.assert_array_equal(rotated.maps, upright.maps)
 
 
+def test_a_fitted_photo_is_the_whole_photo_and_its_padding_counts_for_nothing():
+    recognizer = channels_recognizer(resize="fit")
+    for size, turned in (((32, 16), False), ((16, 32), True)):
+        result = recognizer(corner("red", size))
+        assert result.frame == ((-0.5, 0, 1.5, 1) if turned else (0, -0.5, 1, 1.5))
+        np.testing.assert_allclose(result.logits, [8, -2, -2], atol=1e-5)
+        red = result.map("red").T if turned else result.map("red")
+        np.testing.assert_allclose(red[2:4, :4], 38, atol=1e-5)
+        np.testing.assert_allclose(red[4:6], -2, atol=1e-5)
+        np.testing.assert_allclose(red[[0, 1, 6, 7]], 8, atol=1e-5)
+
+
+def test_a_cropped_photo_is_the_middle_of_the_photo():
+    result = channels_recognizer(resize="crop")(corner("red", (64, 32)))
+    assert result.frame == (0.25, 0, 0.75, 1)
+    np.testing.assert_allclose(result.map("red")[:4, :4], 38, atol=1)
+    np.testing.assert_allclose(result.map("red")[:, 4:], -2, atol=1)
+
+
+def test_a_region_of_a_fitted_photo_is_described_where_it_lies():
+    recognizer = channels_recognizer(resize="fit")
+    photo = corner("red", (32, 16))
+    whole, red = (recognizer.embed_region(photo, (0, 0, w, h)) for w, h in ((32, 16), (16, 8)))
+    np.testing.assert_allclose(whole, recognizer(photo).embedding, atol=1e-6)
+    np.testing.assert_allclose(red, [1, 0, 0], atol=1e-6)
+    with pytest.raises(DataError, match="in the part that the model sees, got 0, 0, 4, 4"):
+        channels_recognizer(resize="crop").embed_region(photo, (0, 0, 4, 4))
+
+
 def test_a_photo_gets_the_same_result_alone_and_in_a_batch():
     recognizer, photos = tiny_recognizer("gcam"), noise(5)
     for result, photo in zip(recognizer.recognize(photos), photos, strict=True):

@@ -26,7 +26,7 @@ def paths(tmp_path):
 def batches(paths) -> TrainingBatches:
     targets = torch.arange(10)[:, None].expand(10, 2)  # each photo's own number
     augmentation = Augmentation(SIDE, crop=0.5, flip=True, seed=7)
-    photos = PhotoStore(paths, augmentation.source_side, PLENTY, square=False)
+    photos = PhotoStore(paths, augmentation.source_side, PLENTY, resize=None)
     return TrainingBatches(photos, targets, augmentation, size=4, workers=2)
 
 
@@ -66,7 +66,7 @@ def test_photos_that_are_cropped_keep_their_aspect_and_count_by_their_own_size(t
     paths = [tmp_path / f"{width}.png" for width in (20, 40, 80)]
     for path, width in zip(paths, (20, 40, 80), strict=True):
         Image.new("RGB", (width, 40)).save(path)
-    photos = PhotoStore(paths, 20, memory=3 * 20 * (20 + 40), square=False)
+    photos = PhotoStore(paths, 20, memory=3 * 20 * (20 + 40), resize=None)
     assert [photos[row].shape for row in (2, 1, 0)] == [(3, 20, 40), (3, 20, 20), (3, 40, 20)]
     assert sorted(photos._kept) == [1, 2]
 

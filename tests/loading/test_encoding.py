@@ -157,4 +157,4 @@ def test_a_killed_encoding_goes_on_where_it_stood(collection, tmp_path):
                 read = [kept[0][row] for row in range(count)]
         stores.append(read)
     for one, other in zip(*stores, strict=True):
-        assert_close(one, other, rtol=0, atol=0)
+        assert_close(one.views, other.views, rtol=0, atol=0)

@@ -7,8 +7,8 @@ from PIL import ExifTags, Image
 from torch.testing import assert_close
 
 from tagsight.data.photos import MARGIN, open_photo, whole_size
-from tagsight.loading.preprocessing import warped
-from tagsight.loading.transforms import warp
+from tagsight.loading.preprocessing import read_square
+from tagsight.loading.transforms import squared
 
 
 def save_smooth_photo(path, width: int, height: int, **options):
@@ -24,7 +24,7 @@ def save_smooth_photo(path, width: int, height: int, **options):
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
 def test_a_photo_decoded_at_a_reduced_size_looks_as_the_whole_one(tmp_path, name, side):
     path = save_smooth_photo(tmp_path / name, 1203, 801)
-    whole, reduced = warp(open_photo(path), side).float(), warped(path, side).float()
+    whole, reduced = squared(open_photo(path), side).float(), read_square(path, side).float()
     assert (whole - reduced).abs().max() <= 6
     assert_close(reduced.mean(), whole.mean(), rtol=0, atol=1)
 
@@ -39,7 +39,7 @@ def test_a_photo_is_never_decoded_below_the_margin(tmp_path):
 
 def test_a_photo_near_the_size_of_the_target_is_taken_whole(tmp_path):
     path = save_smooth_photo(tmp_path / "photo.jpg", 120, 90)
-    assert torch.equal(warped(path, 64), warp(open_photo(path), 64))
+    assert torch.equal(read_square(path, 64), squared(open_photo(path), 64))
 
 
 def test_a_reduced_photo_remembers_its_whole_size_upright(tmp_path):

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from tagsight.loading.transforms import shrunk, warp
+from tagsight.loading.transforms import shrunk, squared
 
 
 def painted(width: int, height: int) -> Image.Image:
@@ -21,7 +21,7 @@ def painted(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize("size", [(40, 20), (1, 1), (7, 300), (16, 16)])
 def test_any_photo_becomes_a_square_and_one_of_the_right_size_is_taken_as_it_is(size):
     photo = painted(*size)
-    warped = warp(photo, 16)
+    warped = squared(photo, 16)
     assert (warped.shape, warped.dtype) == ((3, 16, 16), torch.uint8)
     assert warped.movedim(0, -1).is_contiguous()
     if size == (16, 16):
@@ -29,7 +29,7 @@ def test_any_photo_becomes_a_square_and_one_of_the_right_size_is_taken_as_it_is(
 
 
 def test_left_stays_left_and_the_first_channel_is_red():
-    red, green, blue = warp(painted(64, 32), 8)[:, 4, [0, 1, 2, 5, 6, 7]]
+    red, green, blue = squared(painted(64, 32), 8)[:, 4, [0, 1, 2, 5, 6, 7]]
     assert red.tolist() == [255] * 3 + [0] * 3
     assert blue.tolist() == [0] * 3 + [255] * 3
     assert not green.any()
@@ -38,7 +38,7 @@ def test_left_stays_left_and_the_first_channel_is_red():
 def test_fine_detail_is_averaged_not_skipped():
     stripes = np.zeros((128, 128, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
-    inside = warp(Image.fromarray(stripes), 16)[..., 2:-2].float()
+    inside = squared(Image.fromarray(stripes), 16)[..., 2:-2].float()
     assert_close(inside, torch.full_like(inside, 127.5), rtol=0, atol=2)
 
 

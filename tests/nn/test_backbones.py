@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from tagsight.config import BackboneConfig
 from tagsight.data.photos import open_photo
 from tagsight.errors import DataError
-from tagsight.loading.transforms import as_float, warp
+from tagsight.loading.transforms import as_float, squared
 from tagsight.nn.backbones import build_backbone, skip_initial_weights
 from tagsight.nn.encoder_weights import EMBEDDED, INSTALLED, _installed_weights
 from tagsight.nn.grid_encoder import FullPrecision, GridEncoder
@@ -114,7 +114,7 @@ def test_the_embedded_encoder_tells_cats_from_dogs(shared_data):
     for animal, other, classes in (("cat", "dog", CATS), ("dog", "cat", DOGS)):
         shown = [row["image"] for row in rows if row[animal] == "1" and row[other] == "0"][:8]
         paths = [folder / "VOCdevkit" / "VOC2012" / "JPEGImages" / name for name in shown]
-        images = torch.stack([as_float(warp(open_photo(path), 224)) for path in paths])
+        images = torch.stack([as_float(squared(open_photo(path), 224)) for path in paths])
         with torch.no_grad():
             embedding = backbone(images).mean((-2, -1))
         best = (embedding @ released["_fc.weight"].T + released["_fc.bias"]).argmax(1)

@@ -43,26 +43,28 @@ def test_mirroring_needs_the_views_of_both():
 def test_mirroring_twice_gives_the_photo():
     pixels = torch.randint(256, (3, 4, 6), dtype=torch.uint8)
     assert torch.equal(mirrored(pixels), pixels.flip(-1))
-    features = {view: torch.rand(2, 2, 5) for view in with_mirrored([ORIGINAL, SCALE])}
-    assert mirrored(features)[SCALE] is features[SCALE | FLIP]
-    again = mirrored(mirrored(features))
-    assert again.keys() == features.keys()
-    assert all(again[view] is features[view] for view in features)
+    views = {view: torch.rand(2, 2, 5) for view in with_mirrored([ORIGINAL, SCALE])}
+    features = FrozenFeatures(views)
+    assert mirrored(features).views[SCALE] is views[SCALE | FLIP]
+    assert mirrored(mirrored(features)) == features
 
 
 def test_a_view_that_is_not_known_of_the_mirrored_photo_is_left_out():
-    assert mirrored({ORIGINAL: torch.rand(1, 1, 1), SCALE: torch.rand(1, 1, 1)}) == {}
+    alone = FrozenFeatures({ORIGINAL: torch.rand(1, 1, 1), SCALE: torch.rand(1, 1, 1)})
+    assert mirrored(alone).views == {}
 
 
 def test_a_batch_of_pixels_and_one_of_features_are_in_order():
     photos = [torch.full((3, 4, 4), value, dtype=torch.uint8) for value in (1, 2)]
     assert torch.equal(stacked(list(photos)), torch.stack(photos))
-    features = [{view: torch.rand(2, 3, 5) for view in (ORIGINAL, FLIP)} for _ in range(4)]
+    features = [
+        FrozenFeatures({view: torch.rand(2, 3, 5) for view in (ORIGINAL, FLIP)}) for _ in range(4)
+    ]
     batch = stacked(list(features))
     assert isinstance(batch, FrozenFeatures)
     for view in (ORIGINAL, FLIP):
         grid = batch.views[view]
         assert grid.shape == (4, 5, 2, 3)
         assert grid.is_contiguous(memory_format=torch.channels_last)
-        assert torch.equal(grid[2].movedim(0, -1), features[2][view])
+        assert torch.equal(grid[2].movedim(0, -1), features[2].views[view])
         assert torch.equal(batch.to(torch.device("cpu")).views[view], grid)

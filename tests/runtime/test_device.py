@@ -11,7 +11,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from tagsight.errors import DataError
-from tagsight.loading.transforms import on_device, warp
+from tagsight.loading.transforms import on_device, squared
 from tagsight.nn.views import stacked_pixels
 from tagsight.runtime.device import Runtime
 
@@ -68,7 +68,7 @@ def test_the_threads_of_a_pipeline_share_the_processors_and_give_them_back():
 
 def test_a_batch_of_photos_has_its_channels_together(tmp_path):
     photos = [Image.effect_noise((50 + place, 40), 60).convert("RGB") for place in range(3)]
-    warped = [warp(photo, 32) for photo in photos]
+    warped = [squared(photo, 32) for photo in photos]
     batch = stacked_pixels(warped)
     images = on_device(batch, Runtime.choose("cpu"))
     assert torch.equal(batch, torch.stack(warped))

@@ -31,6 +31,11 @@ _INPUT = {
     "imagenet": "values normalised by the mean and standard deviation of ImageNet",
     "none": "values in [0, 1], not normalised",
 }
+_RESIZED = {
+    "warp": "without keeping their aspect ratio",
+    "fit": "whole and padded",
+    "crop": "of which the model sees the middle of longer sides only",
+}
 _ONLY_RANKS = (
     "- Scores are not probabilities: this system only learns to rank, so that 0.5 has no meaning, "
     "'all' in an evaluation uses the thresholds, and there is no calibration error."
@@ -109,7 +114,8 @@ def _training(system: System, recipe: Recipe, facts: Mapping[str, object]) -> li
         f"- recipe: {text(recipe.name)}; its source: {text(recipe.source)}",
         f"- expectation stated by the recipe: {text(recipe.expectation)}",
         f"- backbone: {backbone.name}, initial weights: {backbone.weights}",
-        f"- resolution: photos resized to {training.image_size} x {training.image_size} pixels",
+        f"- resolution: photos resized to {training.image_size} x {training.image_size} pixels, "
+        f"{_RESIZED[training.resize]}",
         f"- input: {_INPUT[backbone.normalization]}",
         *_steps(system, training, facts),
         *(

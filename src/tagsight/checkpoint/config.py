@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_core import from_json
 
-from tagsight.config import Settings
+from tagsight.config import Resize, Settings
 from tagsight.data.source import check_labels
 from tagsight.errors import DataError, settings_sentence
 from tagsight.runtime.files import surviving_folder
@@ -37,8 +37,8 @@ class Preprocessing(Settings):
     image_size: int
     """Side of the square, in pixels."""
 
-    resize: Literal["warp"] = "warp"
-    """Resizes the whole photo to the square, without keeping its aspect ratio."""
+    resize: Resize = "warp"
+    """How a photo is made a square."""
 
 
 class ModelConfig(Settings):
@@ -171,11 +171,9 @@ def check_preprocessing(preprocessing: Preprocessing, recipe: Recipe) -> None:
     """Check that preprocessing and recipe agree.
 
     Raises:
-        DataError: If the image sizes differ.
+        DataError: If they differ.
     """
-    if preprocessing.image_size != recipe.training.image_size:
-        msg = (
-            f"expected preprocessing.image_size to be {recipe.training.image_size} as in "
-            f"recipe.training, got {preprocessing.image_size}"
-        )
-        raise DataError(msg)
+    for name, value in preprocessing:
+        if value != (wanted := getattr(recipe.training, name)):
+            msg = f"expected preprocessing.{name} to be {wanted} as in recipe.training, got {value}"
+            raise DataError(msg)

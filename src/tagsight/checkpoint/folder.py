@@ -153,7 +153,9 @@ def save_model(
             recipe=recipe.model_dump(mode="json"),
             system_class=f"{type(system).__module__}:{type(system).__qualname__}",
             decision=decision.as_dict(labels.names),
-            preprocessing=Preprocessing(image_size=recipe.training.image_size),
+            preprocessing=Preprocessing(
+                image_size=recipe.training.image_size, resize=recipe.training.resize
+            ),
             weights_sha256=_digest(new / WEIGHTS),
             facts=plain,
         )

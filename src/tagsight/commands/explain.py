@@ -53,11 +53,8 @@ def explain(
     )
     for result, shown, sheet, _ in explanations:
         print_result([f"{result.path} -> {sheet}"])
-        for name in shown:
-            index = result.index(name)
-            score, threshold = result.scores[index], result.thresholds[index]
-            sign = ">=" if result.predicted[index] else "<"
-            print_result(
-                [f"  {name} {score:.2f} {sign} {threshold:.2f}  {place(result.map(name))}"]
-            )
+        for panel in result.panels(shown):
+            sign = ">=" if panel.found else "<"
+            decided = f"{panel.name} {panel.score:.2f} {sign} {panel.threshold:.2f}"
+            print_result([f"  {decided}  {place(panel.evidence, panel.frame)}"])
     return FAILED if left_out else 0

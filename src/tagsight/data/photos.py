@@ -24,7 +24,6 @@ from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
     from PIL import ImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
@@ -127,22 +126,6 @@ def whole_size(photo: Image.Image) -> tuple[int, int]:
     """Return width and height in pixels of a decoded, upright photo before it was reduced."""
     width, height = photo.info.get(WHOLE_SIZE, photo.size)
     return width, height
-
-
-def as_square(photo: Image.Image, side: int) -> NDArray[np.uint8]:
-    """Resize an upright RGB photo to a square: ``(side, side, 3)`` uint8; bilinear, antialiased.
-
-    Training, evaluation and inference all use this function. Width and height are resized one
-    after the other: for both at once, Pillow 13 chooses the order by the shape of the photo, and
-    older versions do not, so that results would differ.
-
-    Example:
-        >>> from PIL import Image
-        >>> as_square(Image.new("RGB", (640, 480)), 224).shape
-        (224, 224, 3)
-    """
-    across = photo.resize((side, photo.height), Image.Resampling.BILINEAR)
-    return np.array(across.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def photo_defect(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tagsight.evaluation.predictions import Predictions, predict
-from tagsight.loading.batches import PhotoStore
+from tagsight.loading.batches import evaluation_photos
 from tagsight.metrics.bootstrap import bootstrap, bootstrap_map
 from tagsight.metrics.calibration import expected_calibration_error
 from tagsight.metrics.classification import (
@@ -72,11 +72,10 @@ def evaluate(
         thresholds if its scores are not probabilities (``all_rule``); ``all_at_thresholds``;
         ``top3`` by both rules; and their ``conventions``. ``calibration``. ``zero_shot``
         (`measure_new_labels`) if the model was trained on some of the labels only.
-        ``photos_per_second``. What was measured: split hash, resolution, weights, ``selection`` of
-        the epoch, and whether ``thresholds_fitted``.
+        ``photos_per_second``. What was measured: split hash, resolution, ``resize``, weights,
+        ``selection`` of the epoch, and whether ``thresholds_fitted``.
     """
-    side = model.recipe.training.image_size
-    photos = PhotoStore(annotations.paths, side, memory=0, max_memory=runtime.max_photo_memory)
+    photos = evaluation_photos(annotations.paths, model.recipe.training, runtime)
     predictions = predict(model.system, photos, runtime, progress=progress)
     return report_on(model, annotations, predictions, seed=seed, conventions=conventions)
 
@@ -120,6 +119,7 @@ def report_on(
         "unmatched": list(annotations.unmatched),
         "split_hash": annotations.hash(),
         "image_size": model.recipe.training.image_size,
+        "resize": model.recipe.training.resize,
         "system": model.recipe.system,
         "recipe": model.recipe.name,
         "weights": _weights(model),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
+from tagsight.data.resizing import frame_of
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import percent, percent_interval
-from tagsight.loading.batches import PhotoStore, evaluation_batches
+from tagsight.loading.batches import evaluation_batches, evaluation_photos
 from tagsight.loading.transforms import on_device
 from tagsight.metrics.bootstrap import bootstrap
 from tagsight.metrics.localization import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.checkpoint.folder import LoadedModel
+    from tagsight.config import Resize
     from tagsight.data.annotations import Annotations
     from tagsight.data.boxes import Boxes
     from tagsight.nn.config import Transform
@@ -44,13 +46,42 @@ class Pairs(NamedTuple):
     Attributes:
         photos: ``(P,)`` int, row of the photo.
         labels: ``(P,)`` int, index of the label.
-        boxes: ``(P, n, 4)`` float, corners of the boxes as fractions of the photo; padded with
-            boxes of no area.
+        boxes: ``(P, n, 4)`` float, corners of the boxes in pixels; padded with boxes of no area.
+        sizes: ``(P, 2)`` int, width and height of the photo in pixels.
     """
 
     photos: Tensor
     labels: Tensor
     boxes: Tensor
+    sizes: Tensor
+
+    def on_maps(self, side: int, resize: Resize) -> BoxesOnMaps:
+        """Convert the boxes to fractions of the maps.
+
+        Args:
+            side: Side of the square that photos are resized to, in pixels.
+            resize: How photos are made squares.
+        """
+        frames = torch.tensor([frame_of((w, h), side, resize) for w, h in self.sizes.tolist()])
+        corners, extents = frames[:, :2].repeat(1, 2), (frames[:, 2:] - frames[:, :2]).repeat(1, 2)
+        whole = torch.tensor([0.0, 0.0, 1.0, 1.0])
+        fractions = self.boxes / self.sizes.repeat(1, 2)[:, None]
+        return BoxesOnMaps(
+            ((fractions - corners[:, None]) / extents[:, None]).clamp(0, 1),
+            ((whole - corners) / extents).clamp(0, 1),
+        )
+
+
+class BoxesOnMaps(NamedTuple):
+    """Boxes of pairs as fractions of the pairs' maps.
+
+    Attributes:
+        boxes: ``(P, n, 4)`` float; what a map does not cover is cut off.
+        photos: ``(P, 4)`` float, the part of each map that is not padding.
+    """
+
+    boxes: Tensor
+    photos: Tensor
 
 
 def measure_evidence(
@@ -79,12 +110,9 @@ def measure_evidence(
         photos. With boxes also ``pointing`` and ``energy_in_box``, means over labels with 95 %
         intervals; ``chance``, the value of both for uniform maps; ``pairs``; and ``per_label``.
     """
-    photos = PhotoStore(
-        annotations.paths,
-        model.recipe.training.image_size,
-        memory=0,
-        max_memory=runtime.max_photo_memory,
-    )
+    training = model.recipe.training
+    photos = evaluation_photos(annotations.paths, training, runtime)
+    placed = None if pairs is None else pairs.on_maps(training.image_size, training.resize)
     maps_of = map_source(model.system, len(model.labels), runtime, source)
     errors: list[Tensor] = []
     located: list[Tensor] = []
@@ -93,10 +121,10 @@ def measure_evidence(
         images = on_device(batch, runtime)
         maps = maps_of(images)
         errors.append(_errors(maps_of, images, maps))
-        if pairs is not None:
+        if pairs is not None and placed is not None:
             here = (pairs.photos >= start) & (pairs.photos < start + len(batch))
             chosen = maps[pairs.photos[here] - start, pairs.labels[here]]
-            located.append(_locate(chosen, pairs.boxes[here]))
+            located.append(_locate(chosen, placed.boxes[here], placed.photos[here]))
         start += len(batch)
         if progress is not None:
             progress(start)
@@ -120,23 +148,23 @@ def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
     Raises:
         DataError: If no box matches, as with a wrong file.
     """
-    found: list[tuple[int, int, Tensor]] = []
+    found: list[tuple[int, int, Tensor, tuple[int, int]]] = []
     for photo, path in enumerate(annotations.paths):
         known = boxes.of(path)
         if known is None:
             continue
         for label, name in enumerate(annotations.names):
             if name in known.boxes and annotations.targets[photo, label] == 1:
-                found.append((photo, label, known.boxes[name] / torch.tensor(known.size * 2)))
+                found.append((photo, label, known.boxes[name], known.size))
     if not found:
         msg = (
             f"expected boxes of labels {list(annotations.names[:3])!r}... in photos such as "
             f"{annotations.paths[0].name!r}, the boxes file has none"
         )
         raise DataError(msg)
-    photos, labels, corners = zip(*found, strict=True)
+    photos, labels, corners, sizes = zip(*found, strict=True)
     padded = torch.nn.utils.rnn.pad_sequence(list(corners), batch_first=True)
-    return Pairs(torch.tensor(photos), torch.tensor(labels), padded)
+    return Pairs(torch.tensor(photos), torch.tensor(labels), padded, torch.tensor(sizes))
 
 
 def map_source(
@@ -174,9 +202,13 @@ def _errors(maps_of: Callable[[Tensor], Tensor], images: Tensor, maps: Tensor) -
     return torch.stack(errors, dim=1)
 
 
-def _locate(maps: Tensor, boxes: Tensor) -> Tensor:
+def _locate(maps: Tensor, boxes: Tensor, photos: Tensor) -> Tensor:
     """Compute hit, energy in box and chance for each map: ``(P, h, w) -> (P, 3)`` float64."""
-    values = pointing_hits(maps, boxes), energy_in_boxes(maps, boxes), pointing_chance(boxes)
+    values = (
+        pointing_hits(maps, boxes, within=photos),
+        energy_in_boxes(maps, boxes, within=photos),
+        pointing_chance(boxes, within=photos),
+    )
     return torch.stack(values, dim=1)
 
 

@@ -12,7 +12,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import DIGITS, percent
 from tagsight.evaluation.evidence_report import BATCH, interval_over_photos, map_source
-from tagsight.loading.batches import PhotoStore, evaluation_batches
+from tagsight.loading.batches import evaluation_batches, evaluation_photos
 from tagsight.loading.transforms import on_device
 from tagsight.metrics.faithfulness import area_under_curve, rank_correlation, strongest_pixels
 from tagsight.metrics.localization import mean_by_label
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.folder import LoadedModel
     from tagsight.data.annotations import Annotations
     from tagsight.evaluation.evidence_report import MapSource
+    from tagsight.loading.batches import PhotoStore
     from tagsight.runtime.device import Runtime
     from tagsight.systems.base import System
 
@@ -88,12 +89,7 @@ def measure_faithfulness(
         DataError: If no photo has a present label.
     """
     chosen = annotations.select(_drawn(annotations, photos, seed))
-    store = PhotoStore(
-        chosen.paths,
-        model.recipe.training.image_size,
-        memory=0,
-        max_memory=runtime.max_photo_memory,
-    )
+    store = evaluation_photos(chosen.paths, model.recipe.training, runtime)
     maps_of = map_source(model.system, len(model.labels), runtime, source)
     generator = torch.Generator().manual_seed(seed)
     maps: list[Tensor] = []
@@ -143,13 +139,19 @@ def _curves(
     maps: Tensor,
     generator: torch.Generator,
 ) -> Curves:
-    """Compute the areas of the labels of one image: ``(3, S, S)``, ``(P,)``, ``(P, h, w)``."""
+    """Compute the areas of the labels of one image: ``(C, S, S)``, ``(P,)``, ``(P, h, w)``.
+
+    Padding is neither removed nor added, and ranks last.
+    """
     fine = F.interpolate(maps[None].float(), image.shape[1:], mode="bilinear")[0]
-    shares = [step / STEPS for step in range(STEPS + 1)]
+    opacity = image[3:] if len(image) == 4 else torch.ones_like(image[:1])
+    fine = fine.masked_fill(opacity.cpu() == 0, -torch.inf)
+    shares = [step / STEPS * opacity.mean().item() for step in range(STEPS + 1)]
     masks = strongest_pixels(fine, shares, generator=generator).to(image.device)
-    plain = image.mean((1, 2), keepdim=True).expand_as(image)
+    mean = (image * opacity).sum((1, 2), keepdim=True) / opacity.sum()
     side = image.shape[-1]
     blurred = gaussian_blur(image, [_blur_width(side)] * 2, [BLUR * side] * 2)
+    plain, blurred = (torch.cat([one[:3], image[3:]]) for one in (mean.expand_as(image), blurred))
     areas: list[list[Tensor]] = [[], []]
     for place, label in enumerate(labels.tolist()):
         mask = masks[:, place, None]

@@ -18,6 +18,9 @@ NEVER_PREDICTED = {
     "one": "has precision 1",
     "wrong": "counts as one wrong prediction",
 }
+RESIZED = {"warp": "", "fit": ", fitted and padded", "crop": ", the middle of each photo"}
+"""The values of `TrainConfig.resize`, in words."""
+
 UNKNOWN = {"left_out": "are left out", "absent": "count as absent, but not in mAP"}
 """The values of `Conventions.unknown`, in words."""
 
@@ -62,7 +65,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 def _resolution(report: Mapping[str, Any]) -> str:
     size = report["image_size"]
     trained_at = report.get("trained_image_size", size)
-    return f"{size} pixels" if size == trained_at else f"{size} pixels (trained at {trained_at})"
+    pixels = f"{size} pixels" if size == trained_at else f"{size} pixels (trained at {trained_at})"
+    return pixels + RESIZED[report["resize"]]
 
 
 def _no_selection_line(report: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import percent, percent_interval
 from tagsight.evaluation.predictions import forward_photos
-from tagsight.loading.batches import PhotoStore
+from tagsight.loading.batches import evaluation_photos
 from tagsight.metrics.bootstrap import bootstrap
 from tagsight.metrics.classification import average_precision_at_k, precision_at_k
 from tagsight.nn.neighbours import nearest
@@ -55,12 +55,7 @@ def measure_retrieval(
     Raises:
         DataError: If there are not more than ``k`` photos.
     """
-    photos = PhotoStore(
-        annotations.paths,
-        model.recipe.training.image_size,
-        memory=0,
-        max_memory=runtime.max_photo_memory,
-    )
+    photos = evaluation_photos(annotations.paths, model.recipe.training, runtime)
     system = model.system
     embeddings = forward_photos(
         lambda images: system(images).embedding, system, photos, runtime, progress=progress

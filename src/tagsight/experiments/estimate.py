@@ -15,7 +15,7 @@ import torch
 
 from tagsight.checkpoint.folder import load_model
 from tagsight.evaluation.predictions import predict
-from tagsight.loading.batches import PhotoStore
+from tagsight.loading.batches import evaluation_photos
 from tagsight.training.run import train_run
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
             raise KeyboardInterrupt
         model = load_model(outcome.model, runtime.device)
     measured = val_rows if len(val_rows) else train_rows
-    photos = PhotoStore(
-        measured.paths, training.image_size, memory=0, max_memory=runtime.max_photo_memory
-    )
+    photos = evaluation_photos(measured.paths, training, runtime)
     rate = predict(model.system, photos, runtime).photos_per_second
     sizes = rows.split_sizes
     passes = 1 if shared.boxes is None else 1 + VIEWS_FOR_EVIDENCE

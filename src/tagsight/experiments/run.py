@@ -15,7 +15,7 @@ from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
 from tagsight.evaluation.measured_rows import SPLIT_FILE
 from tagsight.evaluation.predictions import predict
 from tagsight.experiments.results import Record, Result, read_result, write_result
-from tagsight.loading.batches import PhotoStore
+from tagsight.loading.batches import evaluation_photos
 from tagsight.runtime.files import write_atomically
 from tagsight.runtime.progress import progress
 from tagsight.runtime.version import __version__
@@ -121,12 +121,7 @@ def measured_run(run: Run, shared: Shared) -> Result:
     started = time.perf_counter()
     model = load_model(folder / "model", shared.runtime.device)
     rows = shared.annotations.rows(shared.split)
-    photos = PhotoStore(
-        rows.paths,
-        run.recipe.training.image_size,
-        memory=0,
-        max_memory=shared.runtime.max_photo_memory,
-    )
+    photos = evaluation_photos(rows.paths, run.recipe.training, shared.runtime)
     with progress("recognising", len(rows)) as advance:
         predictions = predict(model.system, photos, shared.runtime, progress=advance)
     report = report_on(model, rows, predictions)

@@ -11,6 +11,7 @@ from tagsight.errors import DataError
 from tagsight.inference.networks.exported import OUTPUTS, PHOTOS
 
 if TYPE_CHECKING:
+    from tagsight.config import Resize
     from tagsight.systems.base import System
 
 STEPS = 2**22
@@ -44,31 +45,36 @@ class GraphOutputs(NamedTuple):
 class ExportedGraph(nn.Module):
     """Resizing, network and sigmoid in one module.
 
-    Photos are resized as `as_square` does it; a photo of the right size stays unchanged.
+    Photos are resized as `as_square` does it; a photo of the right size stays unchanged, and so
+    does one that only lacks its padding.
 
     Deviations:
         Pillow's weights are integers; here they are float32, rounded to the same steps. One in ten
-        thousand values of a resized photo differs by one level of 255.
+        thousand values of a resized photo differs by one level of 255; of a cropped photo, whose
+        place Pillow rounds to float32, one in a hundred.
 
     Args:
         system: The system, in evaluation mode.
         side: Side of the square that photos are resized to, in pixels.
         temperature: Divisor of the logits.
+        resize: How photos are made squares.
     """
 
-    def __init__(self, system: System, side: int, temperature: float) -> None:
+    def __init__(
+        self, system: System, side: int, temperature: float, resize: Resize = "warp"
+    ) -> None:
         super().__init__()
         self.system = system
         self.side = side
         self.temperature = temperature
+        self.resize = resize
 
     def forward(self, photos: Tensor) -> GraphOutputs:
         """Recognise photos: ``(B, H, W, 3)`` uint8."""
         pixels = photos.permute(0, 3, 1, 2).to(torch.float32)
-        square = self._resized(pixels)
         grids: list[Tensor] = []
         watched = self.system.backbone.register_forward_hook(lambda _, __, grid: grids.append(grid))
-        recognition = self.system(square / 255)
+        recognition = self.system(self._resized(pixels))
         watched.remove()
         return GraphOutputs(
             (recognition.logits / self.temperature).sigmoid(),
@@ -79,17 +85,42 @@ class ExportedGraph(nn.Module):
         )
 
     def _resized(self, pixels: Tensor) -> Tensor:
-        across = _whole_levels(resize_weights(pixels.shape[3], self.side), pixels.mT).mT
-        return _whole_levels(resize_weights(pixels.shape[2], self.side), across)
+        """Resize photos: ``(B, 3, H, W)`` in [0, 255] -> ``(B, C, side, side)`` in [0, 1]."""
+        height, width = pixels.shape[2:]
+        rows = resize_weights(height, self.side, self._overhang(height, width))
+        columns = resize_weights(width, self.side, self._overhang(width, height))
+        square = _whole_levels(rows, _whole_levels(columns, pixels.mT).mT) / 255
+        if self.resize != "fit":
+            return square
+        opacity = rows.sum(1)[:, None] * columns.sum(1)
+        return torch.cat([square, opacity.round().expand(square.shape[0], 1, -1, -1)], 1)
+
+    def _overhang(self, length: int, other: int) -> Tensor | None:
+        """Compute the overhang of an axis (`overhangs`), an integer."""
+        if self.resize == "warp":
+            return None
+        own, across = _as_tensor(length), _as_tensor(other)
+        if self.resize == "crop":
+            shortest = torch.minimum(own, across)
+            return ((own - shortest) * self.side + shortest) // (2 * shortest)
+        longest = torch.maximum(own, across)
+        padding = ((longest - own) * self.side + longest) // (2 * longest)
+        return -padding.clamp(max=(self.side - 1) // 2)
 
 
-def resize_weights(length: int, side: int) -> Tensor:
+def resize_weights(length: int, side: int, overhang: Tensor | None = None) -> Tensor:
     """Compute the weights that resample a row of pixels: ``(side, length)`` float32.
 
     Bilinear and antialiased: a weight falls linearly to 0 over one pixel of the photo or of the
     resized photo, whichever is larger. As a matrix product, resizing is the same in every program
     that runs the graph, whereas their own resize operators differ. Weights are rounded as Pillow
     rounds them, since a pixel often lies exactly between two levels when sizes share a factor.
+
+    Args:
+        length: Pixels of the row.
+        side: Pixels of the resampled row, as far as it lies on the square.
+        overhang: Integer, pixels of the resampled row before and after the square; negative for
+            padding, whose weights are 0. By default none.
 
     Example:
         >>> resize_weights(4, 2)
@@ -98,11 +129,22 @@ def resize_weights(length: int, side: int) -> Tensor:
     """
     places = torch.arange(length, dtype=torch.float32)
     count = places[-1] + 1
-    # In units of 1 / (2 * side) of a pixel all of these are integers, which float32 holds exactly.
-    centres = (2 * torch.arange(side, dtype=torch.float32) + 1) * count - side
-    reach = 2 * count.clamp(min=side)
-    weights = (reach - (2 * side * places - centres[:, None]).abs()).clamp(min=0)
-    return (weights / weights.sum(1, keepdim=True) * STEPS + 0.5).floor() / STEPS
+    rows, resampled = torch.arange(side, dtype=torch.float32), torch.tensor(float(side))
+    if overhang is not None:
+        rows, resampled = rows + overhang, resampled + 2 * overhang
+    # In units of 1 / (2 * resampled) of a pixel all of these are integers, which float32 holds
+    # exactly.
+    centres = (2 * rows + 1) * count - resampled
+    reach = 2 * torch.maximum(count, resampled)
+    weights = (reach - (2 * resampled * places - centres[:, None]).abs()).clamp(min=0)
+    rounded = (weights / weights.sum(1, keepdim=True).clamp(min=1) * STEPS + 0.5).floor() / STEPS
+    if overhang is None:
+        return rounded
+    return rounded.where(((rows >= 0) & (rows < resampled))[:, None], 0)
+
+
+def _as_tensor(length: int) -> Tensor:
+    return torch.arange(length)[-1] + 1
 
 
 def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has no public type

@@ -103,7 +103,8 @@ def written_onnx(model: LoadedModel) -> Iterator[Path]:
         msg = f"expected a system that ONNX can express, got {type(model.system).__name__}"
         raise DataError(msg)
     side = model.recipe.training.image_size
-    program = onnx_program(ExportedGraph(model.system, side, model.decision.temperature).eval())
+    temperature, resize = model.decision.temperature, model.recipe.training.resize
+    program = onnx_program(ExportedGraph(model.system, side, temperature, resize).eval())
     program.model.metadata_props[KEY] = describe(model).model_dump_json()
     program.model.metadata_props[SEAL_KEY] = UNSEALED
     with TemporaryDirectory(prefix="tagsight-") as folder:

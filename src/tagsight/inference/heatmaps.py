@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from tagsight.data.resizing import WHOLE, Frame
 from tagsight.inference.colour_scale import colour_table, opacity_table
 from tagsight.inference.interpolation import upsample
 from tagsight.inference.marks import Mark, draw_marks
@@ -42,7 +43,8 @@ class Panel(NamedTuple):
         score: In [0, 1].
         threshold: In [0, 1]; the label is found if its score reaches it.
         found: Whether the label is found.
-        evidence: ``(h, w)`` float32, the map over the whole photo.
+        evidence: ``(h, w)`` float32, the map, continued over padding (`over_padding`).
+        frame: Where on the photo the map lies; by default on all of it.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Panel(NamedTuple):
     threshold: float
     found: bool
     evidence: NDArray[np.float32]
+    frame: Frame = WHOLE
 
 
 def strongest(maps: NDArray[np.float32]) -> float:
@@ -137,7 +140,10 @@ def name_labels(photo: Image.Image, panels: Sequence[Panel]) -> Image.Image:
         (False, True)
     """
     found = sorted((panel for panel in panels if panel.found), key=lambda panel: -panel.score)
-    places = [(peak(panel.evidence, photo.size), panel.name) for panel in found[:MOST_NAMES]]
+    places = [
+        (peak(panel.evidence, photo.size, panel.frame.pixels(photo.size)), panel.name)
+        for panel in found[:MOST_NAMES]
+    ]
     return draw_marks(photo, [Mark(place, name) for place, name in places if place is not None])
 
 

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tagsight.data.resizing import Frame
+
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of a photo, beyond whose edges it may reach."""
 
@@ -44,6 +46,33 @@ def upsample(
     enlarged[~row_inside] = 0
     enlarged[:, ~column_inside] = 0
     return enlarged
+
+
+def over_padding(maps: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
+    """Continue maps beyond the edges of the photo, where they have padding: ``(..., h, w)``.
+
+    A cell of padding gets the value of the nearest cell on the photo, less the smallest step, so
+    that it is drawn like that cell and is not mistaken for the peak.
+
+    Args:
+        maps: ``(..., h, w)`` float.
+        frame: Where on the photo the maps lie.
+
+    Example:
+        >>> from tagsight.data.resizing import Frame
+        >>> tall = np.array([[7], [1], [3], [7]], dtype=np.float32)
+        >>> over_padding(tall, Frame(0.0, -0.5, 1.0, 1.5)).round(3)[:, 0].tolist()
+        [1.0, 1.0, 3.0, 3.0]
+    """
+    rows, columns = frame.cells(*maps.shape[-2:])
+    photo = maps[..., rows, columns]
+    nearest = tuple(
+        np.clip(np.arange(cells) - axis.start, 0, axis.stop - axis.start - 1)
+        for cells, axis in zip(maps.shape[-2:], (rows, columns), strict=True)
+    )
+    continued = np.nextafter(photo[..., nearest[0][:, None], nearest[1]], np.float32(-np.inf))
+    continued[..., rows, columns] = photo
+    return continued
 
 
 def _cells_at(

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from tagsight.checkpoint.decision import Decision
-from tagsight.config import Pooling, Settings
+from tagsight.config import Pooling, Resize, Settings
 from tagsight.data.source import check_labels
 
 MOST_LABELS = 1_000_000
@@ -57,7 +57,10 @@ class ModelInfo(Settings):
     """Thresholds and temperature, as `Decision.as_dict` gives them."""
 
     image_size: int = Field(gt=0, le=8192)
-    """Side of the square that photos are warped to, in pixels."""
+    """Side of the square that photos are resized to, in pixels."""
+
+    resize: Resize = "warp"
+    """How a photo is made a square."""
 
     embedding_size: int = Field(gt=0, le=2**20)
     """Dimension D of an embedding."""

@@ -108,6 +108,7 @@ def _photo_figure(
 
 def _panel_figure(photo: Image.Image, panel: Panel, top: float) -> str:
     name = escape(printable(f"{panel.name:.200}"))
+    picture = overlay(photo, panel.evidence, top, box=panel.frame.pixels(photo.size))
     verdict = "threshold" if panel.found else "below the threshold"
     return (
         f"<figure style='margin:0;width:{PANEL_SIDE}px'>"
@@ -116,7 +117,7 @@ def _panel_figure(photo: Image.Image, panel: Panel, top: float) -> str:
         f"<div style='{_TRACK};position:relative;height:6px;margin:4px 0 6px'>"
         f"<div style='{_BAR};height:6px;width:{100 * panel.score:.1f}%'></div>"
         f"<div style='{_MARK};left:{99 * panel.threshold:.1f}%'></div></div></figcaption>"
-        f"{_img(overlay(photo, panel.evidence, top), f'evidence for {panel.name}')}</figure>"
+        f"{_img(picture, f'evidence for {panel.name}')}</figure>"
     )
 
 

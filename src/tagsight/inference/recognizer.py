@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagsight.data.photos import MAX_PIXELS, as_square, decoding_side, open_photo, whole_size
+from tagsight.data.photos import MAX_PIXELS, decoding_side, open_photo, whole_size
+from tagsight.data.resizing import Frame, as_square, frame_of
 from tagsight.errors import DataError
 from tagsight.inference.networks import Precision, open_network
 from tagsight.inference.region_pooling import Region, region_vector
@@ -42,13 +43,15 @@ class Prepared(NamedTuple):
 
     Attributes:
         path: File of the photo, or None if it did not come from a file.
-        pixels: ``(S, S, 3)`` uint8.
+        pixels: ``(S, S, 3)`` uint8; with padding ``(S, S, 4)``, as `as_square` makes it.
         size: Width and height of the photo in pixels, upright.
+        frame: Where the square lies on the photo.
     """
 
     path: Path | None
     pixels: NDArray[np.uint8]
     size: tuple[int, int]
+    frame: Frame
 
 
 class Recognizer:
@@ -207,10 +210,12 @@ class Recognizer:
         """
         prepared = self._prepared(photo)
         (features,) = self.network.features(prepared.pixels[None])
-        return region_vector(features, region, prepared.size, self.info.pooling)
+        return region_vector(
+            features, region, prepared.size, self.info.pooling, frame=prepared.frame
+        )
 
     def pixels(self, photo: PhotoLike) -> NDArray[np.uint8]:
-        """Return a photo as the network gets it: ``(S, S, 3)`` uint8.
+        """Return a photo as the network gets it: ``(S, S, 3)`` uint8, with padding ``(S, S, 4)``.
 
         Raises:
             DataError: If the photo cannot be read.
@@ -225,7 +230,7 @@ class Recognizer:
             labels: Indices of labels.
 
         Returns:
-            ``(len(labels), h, w)`` float32, at least 0.
+            ``(len(labels), h, w)`` float32, at least 0, where the own maps are (`Result.frame`).
 
         Raises:
             DataError: If the photo cannot be read, or the model is an exported file.
@@ -245,7 +250,9 @@ class Recognizer:
             photo: The photo, reduced at most to `least_side`.
             path: Its file, if it came from one.
         """
-        return Prepared(path, as_square(photo, self.info.image_size), whole_size(photo))
+        side, resize = self.info.image_size, self.info.resize
+        square = as_square(photo, side, resize)
+        return Prepared(path, square, whole_size(photo), frame_of(photo.size, side, resize))
 
     def results(self, batch: Sequence[Prepared]) -> list[Result]:
         """Recognise one batch of prepared photos."""
@@ -266,6 +273,7 @@ class Recognizer:
                 logits=logits[row].copy(),
                 embedding=embedding[row].copy(),
                 photo_size=photo.size,
+                frame=photo.frame,
             )
             for row, photo in enumerate(batch)
         ]

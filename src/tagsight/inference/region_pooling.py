@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tagsight.data.resizing import WHOLE, Frame
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +19,12 @@ Region = tuple[float, float, float, float]
 
 
 def region_vector(
-    features: NDArray[np.float32], region: Region, size: tuple[int, int], pooling: Pooling
+    features: NDArray[np.float32],
+    region: Region,
+    size: tuple[int, int],
+    pooling: Pooling,
+    *,
+    frame: Frame = WHOLE,
 ) -> NDArray[np.float32]:
     """Pool the features in a region to one vector: ``(D, h, w) -> (D,)``.
 
@@ -26,13 +32,14 @@ def region_vector(
     by that part in a mean, and counts fully in a maximum.
 
     Args:
-        features: ``(D, h, w)`` float32, the feature grid, which covers the photo.
+        features: ``(D, h, w)`` float32, the feature grid.
         region: A part of the photo, cropped to the photo.
         size: Width and height of the photo in pixels.
         pooling: How the model pools its feature grid.
+        frame: Where on the photo the grid lies, by default on all of it.
 
     Raises:
-        DataError: If the region and the photo do not overlap.
+        DataError: If the region and the part of the photo under the grid do not overlap.
 
     Example:
         >>> features = np.array([[[1, 3]]], dtype=np.float32)
@@ -42,12 +49,16 @@ def region_vector(
         array([3.], dtype=float32)
     """
     left, top, width, height = region
-    rows = _coverage(top / size[1], (top + height) / size[1], features.shape[1])
-    columns = _coverage(left / size[0], (left + width) / size[0], features.shape[2])
+    start = max(0, left / size[0]), max(0, top / size[1])
+    end = min(1, (left + width) / size[0]), min(1, (top + height) / size[1])
+    box = frame.within(*start, *end)
+    rows = _coverage(box.top, box.bottom, features.shape[1])
+    columns = _coverage(box.left, box.right, features.shape[2])
     coverage = rows[:, None] * columns
     if not (width > 0 and height > 0 and coverage.any()):
         msg = (
-            f"expected a region left, top, width, height within {size[0]} x {size[1]} pixels, "
+            f"expected a region left, top, width, height within {size[0]} x {size[1]} pixels"
+            f"{'' if frame == WHOLE else ', in the part that the model sees'}, "
             f"got {', '.join(f'{number:g}' for number in region)}"
         )
         raise DataError(msg)

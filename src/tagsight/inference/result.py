@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tagsight.data.resizing import WHOLE, Frame
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -92,10 +93,13 @@ class Result(PhotoLabels):
 
     Args:
         path: As in `PhotoLabels`, like names, scores, thresholds and predicted.
-        maps: ``(L, h, w)`` float32, evidence over the whole photo, in logits.
+        maps: ``(L, h, w)`` float32, evidence in logits, over the part of the photo that ``frame``
+            says. Cells of padding have the mean of a label's cells on the photo.
         logits: ``(L,)`` float32, before temperature and sigmoid.
         embedding: ``(D,)`` float32, the pooled features.
         photo_size: Width and height in pixels, upright.
+        frame: Where on the photo the maps lie, in fractions of its width and height; beyond the
+            photo's edges is padding.
         photo: The photo as it was given to `Recognizer.__call__`, if not as a file; for notebooks.
     """
 
@@ -103,6 +107,7 @@ class Result(PhotoLabels):
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
     photo_size: tuple[int, int]
+    frame: Frame = field(default=WHOLE, kw_only=True)
     photo: bytes | Image.Image | NDArray[np.uint8] | None = field(default=None, kw_only=True)
 
     def map(self, name: str) -> NDArray[np.float32]:
@@ -128,6 +133,7 @@ class Result(PhotoLabels):
             DataError: If the model has no such label.
         """
         from tagsight.inference.heatmaps import Panel
+        from tagsight.inference.interpolation import over_padding
 
         return [
             Panel(
@@ -135,7 +141,8 @@ class Result(PhotoLabels):
                 score=float(self.scores[i]),
                 threshold=float(self.thresholds[i]),
                 found=bool(self.predicted[i]),
-                evidence=self.maps[i],
+                evidence=over_padding(self.maps[i], self.frame),
+                frame=self.frame,
             )
             for i in map(self.index, names)
         ]

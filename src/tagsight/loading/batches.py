@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 import numpy as np
 
 from tagsight.errors import DataError
-from tagsight.loading.preprocessing import reduced, warped
+from tagsight.loading.preprocessing import read_reduced, read_square
 from tagsight.nn.views import stacked
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 from tagsight.runtime.processes import ALONE, share_of
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.config import Resize, TrainConfig
     from tagsight.loading.augmentation import Augmentation
     from tagsight.nn.views import Images, Photo
+    from tagsight.runtime.device import Runtime
     from tagsight.runtime.processes import Processes
 
 
@@ -32,7 +34,7 @@ class Batch(NamedTuple):
     """A batch of training photos: a whole step, or the part of it computed at once.
 
     Attributes:
-        images: ``(B, 3, S, S)`` uint8, or features of frozen stages.
+        images: ``(B, C, S, S)`` uint8, or features of frozen stages.
         targets: ``(B, L)`` int in {1, 0, -1}.
         share: Fraction of the step's photos, over all processes, in (0, 1].
         ends_step: Whether it is this process's last batch of the step.
@@ -59,8 +61,8 @@ class PhotoStore:
         paths: ``N`` photos.
         side: Side of the square that photos are resized to, in pixels.
         memory: Budget for the photos kept, in bytes.
-        square: If false, photos keep their aspect ratio, and ``side`` is the longest length of
-            their shorter side.
+        resize: How photos are made squares. If None, they keep their aspect ratio, and ``side`` is
+            the longest length of their shorter side.
         max_memory: Bytes that decoding one photo may take.
 
     Example:
@@ -80,12 +82,15 @@ class PhotoStore:
         side: int,
         memory: int,
         *,
-        square: bool = True,
+        resize: Resize | None = "warp",
         max_memory: int = MAX_PHOTO_MEMORY,
     ) -> None:
         self.paths = paths
         self.side = side
-        self._read = partial(warped if square else reduced, max_memory=max_memory)
+        if resize is None:
+            self._read = partial(read_reduced, max_memory=max_memory)
+        else:
+            self._read = partial(read_square, resize=resize, max_memory=max_memory)
         self._room = memory
         self._kept: dict[int, Tensor] = {}
         self._keeping = Lock()
@@ -94,7 +99,7 @@ class PhotoStore:
         return len(self.paths)
 
     def __getitem__(self, row: int) -> Tensor:
-        """Return one photo: ``(3, side, side)`` uint8, or ``(3, H, W)``."""
+        """Return one photo: ``(C, side, side)`` uint8, or ``(3, H, W)``."""
         kept = self._kept.get(row)
         if kept is not None:
             return kept
@@ -181,6 +186,26 @@ class TrainingBatches:
                     photos = stacked(list(islice(images, len(rows))))
                 ends = part == self.parts - 1
                 yield Batch(photos, self.targets[rows], len(rows) / len(step), ends)
+
+
+def evaluation_photos(
+    paths: Sequence[Path], training: TrainConfig, runtime: Runtime, *, memory: int = 0
+) -> PhotoStore:
+    """Open photos as a model of these settings sees them outside training.
+
+    Args:
+        paths: ``N`` photos.
+        training: The size of the square, and how photos are made squares.
+        runtime: Memory that decoding a photo may take.
+        memory: Budget for photos that are kept, in bytes.
+    """
+    return PhotoStore(
+        paths,
+        training.image_size,
+        memory,
+        resize=training.resize,
+        max_memory=runtime.max_photo_memory,
+    )
 
 
 @overload

@@ -20,9 +20,9 @@ import torchvision
 
 from tagsight.data.photos import MARGIN
 from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
-from tagsight.loading.preprocessing import warped
+from tagsight.loading.preprocessing import read_square
 from tagsight.loading.transforms import on_device
-from tagsight.nn.views import stacked_pixels, with_mirrored
+from tagsight.nn.views import FrozenFeatures, stacked_pixels, with_mirrored
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.config import Resize
     from tagsight.loading.augmentation import Augmentation
     from tagsight.nn.encoder_base import Backbone
     from tagsight.nn.views import View
@@ -47,19 +48,33 @@ class Grid(NamedTuple):
     """The layout of the features of one view of a photo.
 
     Attributes:
-        name: Key in the cache: the view's size in pixels and its transforms.
-        shape: ``(h, w, C)``.
+        name: Key in the cache: how photos are made squares, the view's size in pixels and its
+            transforms.
+        shape: ``(h', w', C)``.
         dtype: Data type of the features.
+        cells: ``(h, w, 1)`` of the cells on the photo; None if photos have no padding.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: torch.dtype
+    cells: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:
-        """Size in bytes."""
-        return prod(self.shape) * self.dtype.itemsize
+        """Size in bytes: the features, then a byte for each cell."""
+        return prod(self.shape) * self.dtype.itemsize + prod(self.cells or (0,))
+
+    def features(self, content: bytes) -> Tensor:
+        """Take the features out of the bytes of a photo: ``(h', w', C)``."""
+        taken = torch.frombuffer(bytearray(content), dtype=self.dtype, count=prod(self.shape))
+        return taken.view(self.shape)
+
+    def on_photo(self, content: bytes) -> Tensor:
+        """Take the cells on the photo out of the bytes of a photo: ``(h, w, 1)`` bool."""
+        start = prod(self.shape) * self.dtype.itemsize
+        cells = torch.frombuffer(bytearray(content[start:]), dtype=torch.bool)
+        return cells.view(self.cells or (0,))
 
 
 class FeatureStore:
@@ -82,13 +97,15 @@ class FeatureStore:
     def __len__(self) -> int:
         return len(self._photos)
 
-    def __getitem__(self, row: int) -> dict[View, Tensor]:
-        """Return one photo's features: ``(h, w, C)`` by view."""
+    def __getitem__(self, row: int) -> FrozenFeatures:
+        """Return one photo's features."""
         kept = self._cache.read(self._photos[row], self._names)
-        return {
-            view: torch.frombuffer(bytearray(content), dtype=grid.dtype).view(grid.shape)
-            for (view, grid), content in zip(self._grids.items(), kept, strict=True)
-        }
+        contents = dict(zip(self._grids, kept, strict=True))
+        grids = self._grids.items()
+        return FrozenFeatures(
+            {view: grid.features(contents[view]) for view, grid in grids},
+            {view: grid.on_photo(contents[view]) for view, grid in grids if grid.cells},
+        )
 
 
 @dataclass(frozen=True)
@@ -99,18 +116,27 @@ class Encoder:
         system: On the runtime's device, in any mode.
         side: Side of the photos, in pixels.
         runtime: Device, precision, threads.
+        resize: How photos are made squares.
     """
 
     system: System
     side: int
     runtime: Runtime
+    resize: Resize = "warp"
 
     def grids(self, views: Sequence[View]) -> dict[View, Grid]:
         """Determine the layout of the features of each view, by a forward pass of a black photo."""
-        empty = torch.zeros(1, 3, self.side, self.side, dtype=torch.uint8)
+        channels = 4 if self.resize == "fit" else 3
+        empty = torch.zeros(1, channels, self.side, self.side, dtype=torch.uint8)
+        found = self._features(empty, views)
         return {
-            view: Grid(self._name(view), tuple(grid.shape[1:]), grid.dtype)
-            for view, grid in self._features(empty, views).items()
+            view: Grid(
+                self._name(view),
+                tuple(features.shape[1:]),
+                features.dtype,
+                tuple(found.on_photo[view].shape[1:]) if found.on_photo else None,
+            )
+            for view, features in found.views.items()
         }
 
     def file(self, folder: Path) -> Path:
@@ -152,17 +178,20 @@ class Encoder:
 
         def prepare(batch: Sequence[bytes]) -> Tensor:
             most = self.runtime.max_photo_memory
-            images = [warped(paths[photo], self.side, max_memory=most) for photo in batch]
+            images = [
+                read_square(paths[photo], self.side, self.resize, max_memory=most)
+                for photo in batch
+            ]
             return stacked_pixels([*images, *images[:1] * (BATCH - len(batch))])
 
-        def forward(images: Tensor) -> dict[View, Tensor]:
+        def forward(images: Tensor) -> FrozenFeatures:
             return self._features(images, list(grids))
 
         done = 0
         encoded = self.runtime.pipeline(prepare, forward, batches)
         for batch, features in zip(batches, encoded, strict=True):
             cache.write(
-                (photo, grids[view].name, _bytes(features[view][place]))
+                (photo, grids[view].name, _content(features, view, place))
                 for place, photo in enumerate(batch)
                 for view in grids
             )
@@ -170,19 +199,20 @@ class Encoder:
             yield done
 
     @torch.no_grad()
-    def _features(self, photos: Tensor, views: Sequence[View]) -> dict[View, Tensor]:
-        """Compute features: ``(B, 3, S, S)`` uint8 -> ``(B, h, w, C)`` by view."""
-        images = on_device(photos, self.runtime)
+    def _features(self, photos: Tensor, views: Sequence[View]) -> FrozenFeatures:
+        """Compute features, channels last: ``(B, C, S, S)`` uint8 -> ``(B, h, w, C)`` by view."""
+        images, backbone = on_device(photos, self.runtime), self.system.backbone
+        seen = {view: self.system.make_view(images, view) for view in views}
+        cells = {view: backbone.on_photo(image) for view, image in seen.items()}
         with self.runtime.autocast():
-            return {
-                view: self.system.backbone.to_frozen(self.system.make_view(images, view)).movedim(
-                    1, -1
-                )
-                for view in views
-            }
+            return FrozenFeatures(
+                {view: backbone.to_frozen(image).movedim(1, -1) for view, image in seen.items()},
+                {view: found.movedim(1, -1) for view, found in cells.items() if found is not None},
+            )
 
     def _name(self, view: View) -> str:
-        return " ".join([str(self.side), *sorted(view), *self._scaled_side(view)])
+        squares = [] if self.resize == "warp" else [self.resize]
+        return " ".join([str(self.side), *squares, *sorted(view), *self._scaled_side(view)])
 
     def _scaled_side(self, view: View) -> list[str]:
         empty = torch.empty(1, 3, self.side, self.side)
@@ -291,6 +321,12 @@ def _fingerprint(backbone: Backbone) -> bytes:
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(_bytes(tensor))
     return digest.digest()
+
+
+def _content(features: FrozenFeatures, view: View, place: int) -> bytes:
+    cells = features.on_photo.get(view)
+    rest = b"" if cells is None else _bytes(cells[place])
+    return _bytes(features.views[view][place]) + rest
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.data.photos import decoding_side, open_photo
-from tagsight.loading.transforms import shrunk, warp
+from tagsight.loading.transforms import shrunk, squared
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
@@ -13,22 +13,28 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.config import Resize
 
-def warped(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -> Tensor:
-    """Read a photo and resize it to a square: ``(3, side, side)`` uint8.
+
+def read_square(
+    path: Path, side: int, resize: Resize = "warp", *, max_memory: int = MAX_PHOTO_MEMORY
+) -> Tensor:
+    """Read a photo and make it a square, as `squared` does: ``(C, side, side)`` uint8.
 
     Args:
         path: The photo.
         side: Side of the square, in pixels.
+        resize: How the photo is made a square.
         max_memory: Bytes that decoding it may take.
 
     Raises:
         DataError: If the photo cannot be read.
     """
-    return warp(open_photo(path, max_memory=max_memory, least_side=decoding_side(side)), side)
+    photo = open_photo(path, max_memory=max_memory, least_side=decoding_side(side))
+    return squared(photo, side, resize)
 
 
-def reduced(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -> Tensor:
+def read_reduced(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -> Tensor:
     """Read a photo and reduce it, keeping its aspect ratio: ``(3, H, W)`` uint8.
 
     Args:

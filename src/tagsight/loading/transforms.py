@@ -1,7 +1,7 @@
-"""Resizing of decoded photos: one preprocessing for training, evaluation, tagging and export.
+"""Decoded photos as tensors: one preprocessing for training, evaluation and tagging.
 
-A photo is resized to a square regardless of its aspect ratio (``warp``), as ML-GCN and its
-successors do in their tests. The backbone normalises. Random changes are in `augmentation`.
+`tagsight.data.resizing` makes photos square. The backbone normalises. Random changes are in
+`augmentation`.
 """
 
 from __future__ import annotations
@@ -13,32 +13,35 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from tagsight.data.photos import as_square
+from tagsight.data.resizing import as_square
 from tagsight.nn.views import FrozenFeatures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from tagsight.config import Resize
     from tagsight.nn.views import Images
     from tagsight.runtime.device import Runtime
 
 
-def warp(photo: Image.Image, side: int) -> Tensor:
-    """Resize a photo to a square: ``(3, side, side)`` uint8; bilinear, antialiased.
+def squared(photo: Image.Image, side: int, resize: Resize = "warp") -> Tensor:
+    """Resize a photo to a square: ``(3, side, side)`` uint8, or ``(4, side, side)`` with ``fit``.
 
-    The memory format is channels last, which the networks expect.
+    The fourth channel is 255 on the photo and 0 on the padding. The memory format is channels last,
+    which the networks expect.
 
     Args:
         photo: RGB photo.
         side: Side of the square, in pixels.
+        resize: How the photo is made a square.
 
     Example:
         >>> from PIL import Image
-        >>> warp(Image.new("RGB", (64, 48)), 32).shape
+        >>> squared(Image.new("RGB", (64, 48)), 32).shape
         torch.Size([3, 32, 32])
     """
-    return _channels_first(as_square(photo, side))
+    return _channels_first(as_square(photo, side, resize))
 
 
 def shrunk(photo: Image.Image, side: int) -> Tensor:
@@ -80,7 +83,7 @@ def on_device(batch: Images, runtime: Runtime) -> Images: ...
 
 
 def on_device(batch: Images, runtime: Runtime) -> Images:
-    """Move a batch to the device: ``(B, 3, H, W)`` uint8 -> float32 in [0, 1], channels last."""
+    """Move a batch to the device: ``(B, C, H, W)`` uint8 -> float32 in [0, 1], channels last."""
     if isinstance(batch, FrozenFeatures):
         return batch.to(runtime.device)
     pinned = batch.pin_memory() if runtime.device.type == "cuda" else batch

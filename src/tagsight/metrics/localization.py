@@ -1,9 +1,9 @@
 """Metrics of evidence maps: the pointing game, energy in boxes, consistency.
 
 A pair is one label of one photo, with its map and the boxes of its objects. Boxes are fractions of
-the photo's width and height, ``(left, top, right, bottom)`` in [0, 1]. Photos are resized to
-squares whatever their shape, so fractions fit maps of any grid. Boxes are clipped to the photo, and
-where they overlap, the area counts once. Everything is computed in float64.
+the map's width and height, ``(left, top, right, bottom)`` in [0, 1], so that they fit any grid.
+They are clipped to the map, and where they overlap, the area counts once. If a map has padding,
+``within`` says which part of it is the photo. Everything is computed in float64.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
+HALF = 0.4999
+"""Share of a cell on the photo from which it can be the maximum: half, less rounding."""
+
 ROUNDING = 1e-6
 """Relative rounding error of single precision; maps that vary less count as flat."""
 
 
-def pointing_hits(maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
+def pointing_hits(
+    maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0, within: Tensor | None = None
+) -> Tensor:
     """Play the pointing game: test whether the maximum of each map lies in a box of its label.
 
     Zhang et al., Top-down Neural Attention by Excitation Backprop, ECCV 2016. The maximum is taken
@@ -33,6 +38,8 @@ def pointing_hits(maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0) -> Ten
         tolerance: Margin around a box that still counts, as a fraction of the photo's width and
             height. The published game allows 15 pixels, about 0.03 of a photo of 500 pixels. Use
             the same value in `pointing_chance`.
+        within: ``(P, 4)`` float, the part of each map that is photo; the maximum is taken over
+            cells at least half of which lie there, by default over all.
 
     Returns:
         ``(P,)`` float64 in [0, 1], 1 for a hit.
@@ -50,16 +57,23 @@ def pointing_hits(maps: Tensor, boxes: Tensor, *, tolerance: float = 0.0) -> Ten
     rows = _centres_inside(top, bottom, maps.shape[-2])
     columns = _centres_inside(left, right, maps.shape[-1])
     inside = _in_any_box(rows, columns)
+    if within is not None:
+        shares = box_coverage(within[:, None], maps.shape[-2:])
+        counted = shares >= shares.amax((1, 2), keepdim=True).clamp(max=HALF)
+        maps = maps.masked_fill(~counted, -torch.inf)
     highest = maps == maps.amax((1, 2), keepdim=True)
     return (highest & inside).sum((1, 2)).double() / highest.sum((1, 2))
 
 
-def pointing_chance(boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
+def pointing_chance(
+    boxes: Tensor, *, tolerance: float = 0.0, within: Tensor | None = None
+) -> Tensor:
     """Compute the hit rate of a random point: the area of the union of the boxes.
 
     Args:
         boxes: ``(P, n, 4)`` float; a box without area is padding.
         tolerance: As in `pointing_hits`.
+        within: ``(P, 4)`` float, the part of each map that points are drawn from; by default all.
 
     Returns:
         ``(P,)`` float64 in [0, 1].
@@ -68,10 +82,11 @@ def pointing_chance(boxes: Tensor, *, tolerance: float = 0.0) -> Tensor:
         >>> pointing_chance(torch.tensor([[[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 0.5, 0.25]]])).tolist()
         [0.25]
     """
-    return box_coverage(_enlarged(boxes, tolerance), (1, 1))[:, 0, 0]
+    area = box_coverage(_enlarged(boxes, tolerance), (1, 1))[:, 0, 0]
+    return area if within is None else area / box_coverage(within[:, None], (1, 1))[:, 0, 0]
 
 
-def energy_in_boxes(maps: Tensor, boxes: Tensor) -> Tensor:
+def energy_in_boxes(maps: Tensor, boxes: Tensor, *, within: Tensor | None = None) -> Tensor:
     """Compute the fraction of each map's positive part that lies within its boxes.
 
     Wang et al., Score-CAM, CVPR Workshops 2020, the energy-based pointing game. Maps are taken as
@@ -81,6 +96,8 @@ def energy_in_boxes(maps: Tensor, boxes: Tensor) -> Tensor:
     Args:
         maps: ``(P, h, w)`` float, the map of each pair.
         boxes: ``(P, n, 4)`` float, boxes of each pair; a box without area is padding.
+        within: ``(P, 4)`` float, the part of each map that counts, around the boxes; by default all
+            of it.
 
     Returns:
         ``(P,)`` float64 in [0, 1]; 0 for a map without a positive value.
@@ -96,6 +113,8 @@ def energy_in_boxes(maps: Tensor, boxes: Tensor) -> Tensor:
     _check_pairs(maps, boxes)
     energy = maps.double().clamp(min=0)
     inside = (energy * box_coverage(boxes, maps.shape[-2:])).sum((1, 2))
+    if within is not None:
+        energy = energy * box_coverage(within[:, None], maps.shape[-2:])
     total = energy.sum((1, 2))
     return torch.where(total > 0, inside / total, 0.0)
 

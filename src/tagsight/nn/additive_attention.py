@@ -11,6 +11,8 @@ import math
 
 from torch import Tensor, nn
 
+from tagsight.nn.padding import excluded
+
 
 class AdditiveAttention(nn.Module):
     """Creates ``softmax(v^T tanh(W_f f_i + W_h h))`` over cells ``i``, and their weighted sum.
@@ -43,17 +45,29 @@ class AdditiveAttention(nn.Module):
         values = self.to_values(cells)
         return values, self.to_keys(values)
 
-    def forward(self, values: Tensor, keys: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, values: Tensor, keys: Tensor, hidden: Tensor, on_photo: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Attend to the cells: ``(B, n, A), (B, n, A), (B, K, R) -> (B, K, n), (B, K, A)``.
 
         The first result is the logarithm of the weights relative to uniform ones, ``1 / n`` each,
         so that it is positive where a cell gets more than its share. The second is the weighted sum
         of the values.
+
+        Args:
+            values: ``(B, n, A)`` float.
+            keys: ``(B, n, A)`` float.
+            hidden: ``(B, K, R)`` float, the queries.
+            on_photo: ``(B, n)`` bool, cells that get weight; by default all.
         """
         query = self.to_query(hidden)
         energy = self.to_energy((keys[:, None] + query[:, :, None]).tanh())[..., 0]
+        cells: Tensor | int = values.shape[1]
+        if on_photo is not None:
+            energy, cells = excluded(energy, on_photo[:, None]), on_photo.sum(1)[:, None, None]
         log_weights = energy.log_softmax(-1)
         result = log_weights.exp() @ values
         if self.to_gate is not None:
             result = result * self.to_gate(hidden).sigmoid()
-        return log_weights + math.log(values.shape[1]), result
+        uniform = math.log(cells) if isinstance(cells, int) else cells.to(energy.dtype).log()
+        return log_weights + uniform, result

@@ -13,6 +13,7 @@ import torch
 from tagsight.nn.class_activation import class_maps
 from tagsight.nn.equivariance import on_one_grid, undo_on_maps
 from tagsight.nn.losses import map_consistency
+from tagsight.nn.padding import filled
 from tagsight.nn.views import ORDER, ORIGINAL, FrozenFeatures, View
 
 if TYPE_CHECKING:
@@ -98,15 +99,17 @@ def view_features(system: ViewEncoder, images: Images, views: Sequence[View]) ->
     """
     backbone = system.backbone
     if isinstance(images, FrozenFeatures):
-        encode, seen = backbone.from_frozen, images.views
+        encode, seen, on_photo = backbone.from_frozen, images.views, images.on_photo
     else:
+        # The backbone itself fills the padding of images.
         encode, seen = backbone, {view: system.make_view(images, view) for view in views}
+        on_photo = {}
     grids: dict[View, Tensor] = {}
     for size in dict.fromkeys(seen[view].shape for view in views):
         group = [view for view in views if seen[view].shape == size]
         features = encode(torch.cat([seen[view] for view in group]))
         grids |= zip(group, features.chunk(len(group)), strict=True)
-    return {view: grids[view] for view in views}
+    return {view: filled(grids[view], on_photo.get(view)) for view in views}
 
 
 def maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:

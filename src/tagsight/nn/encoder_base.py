@@ -1,4 +1,4 @@
-"""The interface of an image encoder: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``."""
+"""The interface of an image encoder: ``(B, C, H, W)`` float in [0, 1] -> ``(B, D, h, w)``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tagsight.errors import DataError
 from tagsight.nn.folding import multiply_out
+from tagsight.nn.padding import cells_on_photo, filled
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
 
 if TYPE_CHECKING:
@@ -80,11 +81,21 @@ class Backbone(nn.Module, ABC):
         multiply_out(self)
 
     def forward(self, images: Images) -> Tensor:
-        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
+        """Encode images: ``(B, C, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
 
-        Of frozen features, the original view is encoded.
+        With a fourth channel, the opacity, cells of padding get the mean of the other cells
+        (`tagsight.nn.padding`). Of frozen features, the original view is encoded.
         """
-        return self.from_frozen(self._started(images))
+        return filled(self.from_frozen(self._started(images)), self.on_photo(images))
+
+    def on_photo(self, images: Images) -> Tensor | None:
+        """Find the cells of the grid that lie on the photo: ``(B, 1, h, w)`` bool; None if all do.
+
+        Of frozen features, those of the original view.
+        """
+        if isinstance(images, FrozenFeatures):
+            return images.on_photo.get(ORIGINAL)
+        return cells_on_photo(images, self.stride)
 
     def grids(self, images: Images) -> tuple[Tensor, Tensor]:
         """Encode images once into two grids: ``(B, D', 2h, 2w)`` and ``(B, D, h, w)``.
@@ -98,6 +109,8 @@ class Backbone(nn.Module, ABC):
     def to_frozen(self, images: Tensor) -> Tensor:
         """Apply the frozen stages: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, C, h', w')``.
 
+        With a fourth channel, padding has the mean colour of the pretraining, 0 once normalised.
+
         Raises:
             DataError: If the encoder does not accept images of this size.
         """
@@ -110,8 +123,10 @@ class Backbone(nn.Module, ABC):
                 "another encoder"
             )
             raise DataError(msg)
-        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return self._frozen_features(images)
+        normalised = (images[:, :3] - self.mean) / self.std
+        if images.shape[1] == 4:
+            normalised = normalised * images[:, 3:]
+        return self._frozen_features(normalised.contiguous(memory_format=torch.channels_last))
 
     def choose_grid(self, grid: FeatureGrid) -> None:
         """Choose the feature grid that the encoder computes (`BackboneConfig.grid`).

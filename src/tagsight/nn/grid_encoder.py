@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from tagsight.nn.encoder_base import Backbone, is_depthwise, stage_paths, too_many_stages
+from tagsight.nn.padding import filled, resized
 from tagsight.runtime.precision import full_precision, widened
 
 if TYPE_CHECKING:
@@ -51,20 +52,19 @@ class GridEncoder(Backbone):
             self.middle_channels = network.feature_info[self._middle]["num_chs"]
 
     def forward(self, images: Images, middle: list[Tensor] | None = None) -> Tensor:
-        """Encode images: ``(B, 3, H, W)`` float in [0, 1] -> ``(B, D, h, w)``.
+        """Encode images: ``(B, C, H, W)`` float in [0, 1] -> ``(B, D, h, w)`` (`Backbone.forward`).
 
-        Of frozen features, the original view is encoded. If ``middle`` is given, the grid of half
-        the stride is appended to it.
+        If ``middle`` is given, the grid of half the stride is appended to it.
         """
-        features = self._started(images)
         if middle is None:
-            return self.from_frozen(features)
+            return super().forward(images)
         if self._middle is None or self.grid != "last":
-            middle.append(self.from_frozen(features))
+            middle.append(super().forward(images))
             return middle[0]
-        found, last = self._middle_and_last(features)
-        middle.append(found)
-        return last
+        found, last = self._middle_and_last(self._started(images))
+        on_photo = self.on_photo(images)
+        middle.append(filled(found, resized(on_photo, found)))
+        return filled(last, on_photo)
 
     def grids(self, images: Images) -> tuple[Tensor, Tensor]:
         """Encode images once into two grids (`Backbone.grids`)."""

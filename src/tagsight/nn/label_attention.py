@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tagsight.nn.padding import excluded
 from tagsight.runtime.precision import full_precision, widened
 
 if TYPE_CHECKING:
@@ -79,11 +80,27 @@ class Attention(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
 
     def forward(
-        self, queries: Tensor, keys: Tensor, values: Tensor, dropout: float = 0.0
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        *,
+        dropout: float = 0.0,
+        on_photo: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Attend: ``(B, L, D), (B, N, D), (B, N, D) -> (B, L, D), (B, heads, L, N)``."""
+        """Attend: ``(B, L, D), (B, N, D), (B, N, D) -> (B, L, D), (B, heads, L, N)``.
+
+        Args:
+            queries: ``(B, L, D)`` float.
+            keys: ``(B, N, D)`` float.
+            values: ``(B, N, D)`` float.
+            dropout: Fraction of the weights that are dropped.
+            on_photo: ``(B, N)`` bool, keys that get weight; by default all.
+        """
         query, key = self._split(self.queries(queries)), self._split(self.keys(keys))
         scores = query @ key.mT * query.shape[-1] ** -0.5
+        if on_photo is not None:
+            scores = excluded(scores, on_photo[:, None, None])
         weights = scores.softmax(-1)
         result = dropped(weights, dropout) @ self._split(self.values(values))
         return self.out(result.transpose(1, 2).flatten(2)), weights
@@ -132,6 +149,7 @@ class AttentionLayer(nn.Module):
         position: Tensor | float = 0.0,
         cell_position: Tensor | float = 0.0,
         dropout: float = 0.0,
+        on_photo: Tensor | None = None,
     ) -> tuple[Tensor, AttentionTrace]:
         """Update the states: ``(B, L, D), (B, N, D) -> (B, L, D)``, with the trace of the layer.
 
@@ -141,8 +159,11 @@ class AttentionLayer(nn.Module):
             position: ``(L, D)`` float, added to the states as queries only.
             cell_position: ``(N, D)`` float, added to the cells as keys only.
             dropout: Fraction of the numbers that are dropped.
+            on_photo: ``(B, N)`` bool, cells that get attention; by default all.
         """
-        result, weights = self.attention(states + position, cells + cell_position, cells, dropout)
+        result, weights = self.attention(
+            states + position, cells + cell_position, cells, dropout=dropout, on_photo=on_photo
+        )
         attended = states + dropped(result, dropout)
         states = self.first_norm(attended)
         hidden = self.first(states)
@@ -201,18 +222,23 @@ class LabelHead(nn.Module):
 
 
 def evidence(
-    layers: nn.ModuleList, traces: list[AttentionTrace], classifiers: Tensor, logits: Tensor
+    layers: nn.ModuleList,
+    traces: list[AttentionTrace],
+    classifiers: Tensor,
+    logits: Tensor,
+    on_photo: Tensor | None = None,
 ) -> Tensor:
     """Decompose logits into contributions of the cells: ``(B, L, N)`` float.
 
     The part that belongs to no cell is added to every cell, so that the mean over the cells is the
-    logit.
+    logit. Cells of padding get the logit.
 
     Args:
         layers: The `AttentionLayer` s between cells and logits, in order.
         traces: The trace of each, with one state per label.
         classifiers: ``(L, D)`` or ``(B, L, D)`` float, applied to the last states.
         logits: ``(B, L)`` float.
+        on_photo: ``(B, N)`` bool, cells that are not padding; by default all.
     """
     with full_precision(logits.device):
         directions = classifiers.expand(logits.shape[0], -1, -1)
@@ -222,7 +248,10 @@ def evidence(
             added, directions = layer.contributions(directions, trace)
             total = total + added
         rest = logits - total.sum(-1)
-        return total * total.shape[-1] + rest[..., None]
+        if on_photo is None:
+            return total * total.shape[-1] + rest[..., None]
+        counted = on_photo.sum(1)[:, None, None]
+        return (total * counted + rest[..., None]).where(on_photo[:, None], logits[..., None])
 
 
 def as_cells(features: Tensor) -> Tensor:
@@ -236,6 +265,11 @@ def as_cells(features: Tensor) -> Tensor:
         torch.Size([2, 49, 8])
     """
     return features.flatten(2).mT
+
+
+def as_row(on_photo: Tensor | None) -> Tensor | None:
+    """Flatten the cells on the photo as `as_cells` does: ``(B, 1, h, w) -> (B, h * w)`` bool."""
+    return None if on_photo is None else on_photo.flatten(1)
 
 
 def position_code(grid: tuple[int, int] | torch.Size, length: int, like: Tensor) -> Tensor:

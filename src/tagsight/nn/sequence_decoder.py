@@ -89,6 +89,7 @@ class EncodedImages(NamedTuple):
         first_input: ``(B, E)`` float, the LSTM's input at the first step.
         hidden: ``(B, R)`` float, the LSTM's initial output.
         memory: ``(B, R)`` float, its initial cell state.
+        on_photo: ``(B, n)`` bool, cells that get attention; None for all.
     """
 
     cells: Tensor
@@ -97,6 +98,7 @@ class EncodedImages(NamedTuple):
     first_input: Tensor
     hidden: Tensor
     memory: Tensor
+    on_photo: Tensor | None
 
 
 class Step(NamedTuple):
@@ -174,7 +176,11 @@ class SequenceDecoder(nn.Module):
             self.to_state = nn.Linear(channels, 2 * hidden)
 
     def encode(
-        self, features: Tensor, embedding: Tensor, preliminary: Tensor | None = None
+        self,
+        features: Tensor,
+        embedding: Tensor,
+        preliminary: Tensor | None = None,
+        on_photo: Tensor | None = None,
     ) -> EncodedImages:
         """Encode the images.
 
@@ -182,6 +188,7 @@ class SequenceDecoder(nn.Module):
             features: ``(B, D, h, w)`` float.
             embedding: ``(B, D)`` float, the pooled features.
             preliminary: ``(B, L)`` float, preliminary probabilities of the labels, in [0, 1].
+            on_photo: ``(B, 1, h, w)`` bool, cells that are not padding; by default all.
         """
         cells = features.flatten(2).transpose(1, 2)
         keys = cells[..., :0]
@@ -199,7 +206,8 @@ class SequenceDecoder(nn.Module):
         if self.likely is not None and preliminary is not None:
             first_input = preliminary @ self.embeddings
             context = context + preliminary @ self.likely
-        return EncodedImages(cells, keys, context, first_input, hidden, memory)
+        seen = None if on_photo is None else on_photo.flatten(1)
+        return EncodedImages(cells, keys, context, first_input, hidden, memory, seen)
 
     def step(
         self,
@@ -299,7 +307,7 @@ class SequenceDecoder(nn.Module):
     def _attend(self, encoded: EncodedImages, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Attend to the cells: ``(B, K, R) -> (B, K, n), (B, K, A)``; without attention to none."""
         if self.attention is not None:
-            return self.attention(encoded.cells, encoded.keys, hidden)
+            return self.attention(encoded.cells, encoded.keys, hidden, encoded.on_photo)
         lead = hidden.shape[:2]
         return hidden.new_zeros(*lead, encoded.cells.shape[1]), hidden[..., :0]
 

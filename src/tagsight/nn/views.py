@@ -7,8 +7,7 @@ a batch of pixels (`make_view`), or looked up if the frozen stages encoded them 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from tagsight.nn.equivariance import transform_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tagsight.nn.config import Transform
 
@@ -30,10 +29,10 @@ ORDER: tuple[Transform, ...] = ("scale", "flip", "quarter_turn")
 
 
 def make_view(images: Tensor, view: View, *, scale: float = 6 / 7, multiple: int = 1) -> Tensor:
-    """Apply the transforms of a view to images: ``(B, 3, H, W) -> (B, 3, H', W')``.
+    """Apply the transforms of a view to images: ``(B, C, H, W) -> (B, C, H', W')``.
 
     Args:
-        images: ``(B, 3, H, W)`` float.
+        images: ``(B, C, H, W)`` float.
         view: Its transforms.
         scale: Side of the small view as a fraction of the large one, in (0, 1).
         multiple: Divisor of the sides of the small view, as in `transform_images`.
@@ -65,10 +64,13 @@ def with_mirrored(views: Iterable[View]) -> tuple[View, ...]:
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """The outputs of a backbone's frozen stages for a batch of photos, by view.
+    """The outputs of a backbone's frozen stages for photos, by view.
 
     Args:
-        views: ``(B, C, h, w)`` float by view; ``C`` is the width of the last frozen stage.
+        views: ``(B, C, h', w')`` float by view; ``C`` is the width of the last frozen stage. Of a
+            single photo ``(h', w', C)``.
+        on_photo: ``(B, 1, h, w)`` bool by view, the cells of the backbone's grid that are not
+            padding; of a single photo ``(h, w, 1)``. Empty if photos have no padding.
 
     Example:
         >>> features = FrozenFeatures({ORIGINAL: torch.rand(2, 112, 7, 7)})
@@ -77,23 +79,28 @@ class FrozenFeatures:
     """
 
     views: Mapping[View, Tensor]
+    on_photo: Mapping[View, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Self:
         """Move all views to a device."""
         pinned = device.type == "cuda"
-        return type(self)(
-            {
-                view: (features.pin_memory() if pinned else features).to(device, non_blocking=True)
-                for view, features in self.views.items()
-            }
-        )
+
+        def moved(tensor: Tensor) -> Tensor:
+            return (tensor.pin_memory() if pinned else tensor).to(device, non_blocking=True)
+
+        return self.each(lambda tensors: {view: moved(one) for view, one in tensors.items()})
+
+    def each(self, change: Callable[[Mapping[View, Tensor]], dict[View, Tensor]]) -> Self:
+        """Change features and cells in the same way."""
+        return type(self)(change(self.views), change(self.on_photo))
 
 
 Images: TypeAlias = Tensor | FrozenFeatures
-"""A training batch: pixels ``(B, 3, H, W)`` float in [0, 1], or their frozen features."""
+"""A training batch: pixels ``(B, 3, H, W)`` float in [0, 1], or their frozen features. A fourth
+channel is the opacity, 0 on padding (`tagsight.nn.padding`)."""
 
-Photo: TypeAlias = Tensor | Mapping[View, Tensor]
-"""One photo of a batch: pixels ``(3, H, W)`` uint8, or features ``(h, w, C)`` by view."""
+Photo: TypeAlias = Tensor | FrozenFeatures
+"""One photo of a batch: pixels ``(3, H, W)`` or ``(4, H, W)`` uint8, or its features by view."""
 
 
 def mirrored(photo: Photo) -> Photo:
@@ -108,19 +115,25 @@ def mirrored(photo: Photo) -> Photo:
     """
     if isinstance(photo, Tensor):
         return photo.flip(-1)
-    return {view: photo[view ^ FLIP] for view in photo if view ^ FLIP in photo}
+    return photo.each(
+        lambda tensors: {view: tensors[view ^ FLIP] for view in tensors if view ^ FLIP in tensors}
+    )
 
 
 def stacked_pixels(photos: Sequence[Tensor]) -> Tensor:
-    """Stack pixels, channels last: ``B`` times ``(3, H, W)`` -> ``(B, 3, H, W)``."""
+    """Stack pixels, channels last: ``B`` times ``(C, H, W)`` -> ``(B, C, H, W)``."""
     return torch.stack([photo.movedim(0, -1) for photo in photos]).movedim(-1, 1)
 
 
 def stacked(photos: list[Photo]) -> Images:
-    """Stack photos, channels last: ``(B, 3, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
+    """Stack photos, channels last: ``(B, C, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
     if isinstance(photos[0], Tensor):
         return stacked_pixels(cast("list[Tensor]", photos))
-    features = cast("list[Mapping[View, Tensor]]", photos)
-    return FrozenFeatures(
-        {view: torch.stack([one[view] for one in features]).movedim(-1, 1) for view in photos[0]}
-    )
+    frozen = cast("list[FrozenFeatures]", photos)
+
+    def joined(parts: list[Mapping[View, Tensor]]) -> dict[View, Tensor]:
+        return {
+            view: torch.stack([part[view] for part in parts]).movedim(-1, 1) for view in parts[0]
+        }
+
+    return FrozenFeatures(joined([p.views for p in frozen]), joined([p.on_photo for p in frozen]))

@@ -73,19 +73,20 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
 
 def draw_evidence(result: Result) -> Evidence:
     """Draw the evidence for the labels with the highest scores as transparent overlays."""
-    shown = [label.name for label in result.ranked()[:MOST_OVERLAYS]]
+    shown = result.panels([label.name for label in result.ranked()[:MOST_OVERLAYS]])
     longest = max(result.photo_size)
     width, height = (max(1, round(OVERLAY_SIDE * side / longest)) for side in result.photo_size)
-    top = max(strongest(result.map(name)) for name in shown)
+    size, top = (width, height), max(strongest(panel.evidence) for panel in shown)
+    layer, unit = result.frame.pixels(size), result.frame.pixels((1, 1))
     return Evidence(
         top=top,
         bar=_encoded(colour_bar((BAR_LENGTH, 1))),
         overlays={
-            name: Overlay(
-                picture=_encoded(evidence_layer(result.map(name), top, (width, height))),
-                peak=peak(result.map(name), (1, 1)),
+            panel.name: Overlay(
+                picture=_encoded(evidence_layer(panel.evidence, top, size, layer)),
+                peak=peak(panel.evidence, (1, 1), unit),
             )
-            for name in shown
+            for panel in shown
         },
     )
 

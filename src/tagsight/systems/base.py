@@ -96,6 +96,8 @@ class System(nn.Module, ABC):
     """Whether it stores the training photos instead of training weights (`RememberingSystem`)."""
     portable: ClassVar[bool] = True
     """Whether it can be exported to ONNX."""
+    takes_padding: ClassVar[bool] = True
+    """Whether it takes padded photos (``training.resize = "fit"``)."""
     passes: ClassVar[int] = 1
     """How often `forward` runs the backbone."""
 
@@ -128,7 +130,7 @@ class System(nn.Module, ABC):
         return [ORIGINAL]
 
     def make_view(self, images: Tensor, view: View) -> Tensor:
-        """Transform images into a view: ``(B, 3, H, W) -> (B, 3, H', W')``."""
+        """Transform images into a view: ``(B, C, H, W) -> (B, C, H', W')``."""
         return make_view(images, view, multiple=self.backbone.stride)
 
     def with_labels(self, labels: LabelSpace) -> Self:
@@ -166,13 +168,16 @@ class System(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Images) -> Recognition:
-        """Recognise images: ``(B, 3, H, W)`` float in [0, 1], or their frozen features."""
+        """Recognise images: ``(B, 3, H, W)`` float in [0, 1], or their frozen features.
+
+        A fourth channel is the opacity, 0 on padding (`tagsight.nn.padding`).
+        """
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         """Compute the weighted terms of the training objective, whose sum is minimised.
 
         Args:
-            images: ``(B, 3, H, W)`` float in [0, 1], or the frozen features of their `views`.
+            images: As for `forward`; frozen features are those of all `views`.
             targets: ``(B, L)`` int in {1, 0, -1}; unknown targets (-1) contribute to no term.
             progress: Fraction of training that is done, in [0, 1], for scheduled terms.
 

@@ -288,8 +288,10 @@ def build_system(recipe: Recipe, labels: LabelSpace) -> System:
     """Make the system that a recipe describes for these labels.
 
     Raises:
-        DataError: If its image size is not a multiple of its encoder's stride.
+        DataError: If its image size is not a multiple of its encoder's stride, or as
+            `check_recipe`.
     """
+    check_recipe(recipe)
     system = system_class(recipe.system)(recipe.settings, labels)
     side, stride = recipe.training.image_size, system.backbone.stride
     if side % stride:
@@ -301,6 +303,21 @@ def build_system(recipe: Recipe, labels: LabelSpace) -> System:
         )
         raise DataError(msg)
     return system
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check that the system of a recipe can be trained as its settings of training say.
+
+    Raises:
+        DataError: If it cannot.
+    """
+    kind = system_class(recipe.system)
+    if recipe.training.resize == "fit" and not kind.takes_padding:
+        msg = (
+            f"expected `training.resize` to be 'warp' or 'crop' for {recipe.system}, whose maps "
+            "depend on the whole square, got 'fit', which pads it"
+        )
+        raise DataError(msg)
 
 
 def parse_recipe(values: Mapping[str, object]) -> Recipe:

@@ -21,6 +21,7 @@ from pydantic import Field
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.beam_search import beam_search
 from tagsight.nn.class_activation import pooled
+from tagsight.nn.padding import filled
 from tagsight.nn.sequence_decoder import SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
@@ -130,21 +131,22 @@ class CNNRNN(System):
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         del progress
-        features = widened(self.backbone(images))
+        features, on_photo = widened(self.backbone(images)), self.backbone.on_photo(images)
         with full_precision(features.device):
-            encoded = self.decoder.encode(features, pooled(features, self.config.pooling))
+            embedding = pooled(features, self.config.pooling)
+            encoded = self.decoder.encode(features, embedding, on_photo=on_photo)
             loss = self.decoder.loss(encoded, targets, self.config.dropout)
         return {"labels": loss.mean()}
 
     def forward(self, images: Images) -> Recognition:
-        features = widened(self.backbone(images))
+        features, on_photo = widened(self.backbone(images)), self.backbone.on_photo(images)
         with full_precision(features.device):
             embedding = pooled(features, self.config.pooling)
-            encoded = self.decoder.encode(features, embedding)
+            encoded = self.decoder.encode(features, embedding, on_photo=on_photo)
             found = beam_search(self.decoder, encoded)
             evidence = self.decoder.cell_evidence(encoded, found.lstm_term)
         return Recognition(
             logits=found.logits,
-            maps=evidence.unflatten(-1, features.shape[-2:]),
+            maps=filled(evidence.unflatten(-1, features.shape[-2:]), on_photo),
             embedding=embedding,
         )

@@ -19,6 +19,7 @@ from torch import nn
 
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import pooled
+from tagsight.nn.padding import cell_count, excluded, filled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
@@ -161,28 +162,28 @@ class CSRA(System):
         return True
 
     def forward(self, images: Images) -> Recognition:
-        features = self.backbone(images)
-        maps = self._maps(widened(features))
+        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
+        maps = self._maps(widened(features), on_photo)
         return Recognition(
             logits=maps.mean((-2, -1)),
             maps=maps,
             embedding=pooled(features, self.config.pooling),
         )
 
-    def _maps(self, features: Tensor) -> Tensor:
+    def _maps(self, features: Tensor, on_photo: Tensor | None) -> Tensor:
         """Add the base and attended scores of every cell: ``(B, D, h, w) -> (B, L, h, w)``."""
         with full_precision(features.device):
             unit = F.normalize(self.classifiers, dim=2)
             scores = torch.einsum("bdhw,lkd->kblhw", features, unit)
-        cells = features.shape[-2] * features.shape[-1]
-        share = self.config.attention * cells
-        return sum(
-            score * (1 + share * spatial_attention(score, temperature))
+        share = self.config.attention * cell_count(features, on_photo)
+        maps: Tensor = sum(
+            score * (1 + share * spatial_attention(score, temperature, on_photo))
             for score, temperature in zip(scores, self.temperatures, strict=True)
         )
+        return filled(maps, on_photo)
 
 
-def spatial_attention(scores: Tensor, temperature: float) -> Tensor:
+def spatial_attention(scores: Tensor, temperature: float, on_photo: Tensor | None = None) -> Tensor:
     """Compute a label's attention over the cells: the softmax of its scores.
 
     At an infinite temperature the cells with the highest score share it equally, as a maximum
@@ -191,6 +192,7 @@ def spatial_attention(scores: Tensor, temperature: float) -> Tensor:
     Args:
         scores: ``(..., h, w)`` float.
         temperature: Factor of the scores, above 0.
+        on_photo: Bool, broadcast over ``scores``: cells that may get attention; by default all.
 
     Returns:
         ``(..., h, w)`` float; its sum over the cells is 1.
@@ -200,7 +202,7 @@ def spatial_attention(scores: Tensor, temperature: float) -> Tensor:
         tensor([[0.0000, 0.5000],
                 [0.5000, 0.0000]])
     """
-    flat = scores.flatten(-2)
+    flat = excluded(scores, on_photo).flatten(-2)
     if temperature < math.inf:
         return (temperature * flat).softmax(-1).view_as(scores)
     best = (flat == flat.amax(-1, keepdim=True)).to(scores.dtype)

@@ -21,6 +21,7 @@ from tagsight.config import Recipe, Settings
 from tagsight.nn.class_activation import class_maps, pooled
 from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import graph_classifiers, label_bias
+from tagsight.nn.padding import filled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Recognition, with_graph_rate
 from tagsight.systems.grid import GridSystem
@@ -194,7 +195,7 @@ class FGCN(GridSystem):
         embedding = pooled(features, self.config.pooling)
         return Recognition(
             logits=self._fused(embedding[..., None, None])[..., 0, 0],
-            maps=self._fused(features),
+            maps=filled(self._fused(features), self.backbone.on_photo(images)),
             embedding=embedding,
         )
 

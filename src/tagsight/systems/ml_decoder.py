@@ -22,7 +22,14 @@ from torch import nn
 from tagsight.config import AsymmetricConfig, Recipe, SystemConfig
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.config import DecoderConfig
-from tagsight.nn.label_attention import AttentionLayer, LabelHead, as_cells, dropped, evidence
+from tagsight.nn.label_attention import (
+    AttentionLayer,
+    LabelHead,
+    as_cells,
+    as_row,
+    dropped,
+    evidence,
+)
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
@@ -165,9 +172,10 @@ class MLDecoder(System):
         return True
 
     def forward(self, images: Images) -> Recognition:
-        features = self.backbone(images)
-        logits, look = self._decoded(features)
-        shares = evidence(self.layers, [look.select(self.groups)], self.head.weight, logits)
+        features, on_photo = self.backbone(images), as_row(self.backbone.on_photo(images))
+        logits, look = self._decoded(features, on_photo)
+        looks = [look.select(self.groups)]
+        shares = evidence(self.layers, looks, self.head.weight, logits, on_photo)
         return Recognition(
             logits=logits,
             maps=shares.unflatten(-1, features.shape[-2:]),
@@ -176,14 +184,17 @@ class MLDecoder(System):
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         del progress
-        logits, _ = self._decoded(self.backbone(images), self.config.dropout)
+        on_photo = as_row(self.backbone.on_photo(images))
+        logits, _ = self._decoded(self.backbone(images), on_photo, self.config.dropout)
         return {"labels": self.label_loss(logits, targets)}
 
-    def _decoded(self, features: Tensor, dropout: float = 0.0) -> tuple[Tensor, AttentionTrace]:
+    def _decoded(
+        self, features: Tensor, on_photo: Tensor | None, dropout: float = 0.0
+    ) -> tuple[Tensor, AttentionTrace]:
         with full_precision(features.device):
             cells = F.relu(self.projection(as_cells(widened(features))))
             queries = self.query_norm(self.queries + dropped(self.queries, dropout))
-            states, look = self.layers[0](queries[None], cells, dropout=dropout)
+            states, look = self.layers[0](queries[None], cells, dropout=dropout, on_photo=on_photo)
             return self.head(states[:, self.groups]), look
 
 

@@ -26,6 +26,7 @@ from tagsight.nn.knowledge_graph import (
     counted_relations,
     without_loops,
 )
+from tagsight.nn.padding import filled
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Recognition, System
@@ -197,7 +198,8 @@ class MLZSL(System):
         cells = features.flatten(2).transpose(1, 2)
         *_, of_cells = self._steps(cells.flatten(0, 1))
         of_cells = of_cells.unflatten(0, cells.shape[:2]).transpose(1, 2)
-        return Recognition(logits, of_cells.unflatten(2, features.shape[2:]), embedding)
+        maps = of_cells.unflatten(2, features.shape[2:])
+        return Recognition(logits, filled(maps, self.backbone.on_photo(images)), embedding)
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         del progress

@@ -148,6 +148,7 @@ class MultiEvidence(System):
         | {f"{name}.bias" for name in ("classifier", "naming", "cell_classifier")}
     )
     staged: ClassVar[bool] = True
+    takes_padding: ClassVar[bool] = False
     config: MultiEvidenceConfig
     boxes: Tensor
 

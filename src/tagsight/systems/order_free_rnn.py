@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.beam_search import beam_search
 from tagsight.nn.class_activation import class_logits, class_maps, pooled
+from tagsight.nn.padding import filled
 from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
@@ -156,28 +157,30 @@ class OrderFreeRNN(System):
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         del progress
-        features = self.backbone(images)
+        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
         with full_precision(features.device):
-            seen = self._seen(features)
+            seen = self._seen(features, on_photo)
             loss = self.decoder.loss(seen.encoded, targets, self.config.dropout)
             preliminary = self.label_loss(seen.preliminary, targets)
         weight = self.config.preliminary_weight
         return {"labels": loss.mean(), "preliminary": weight * preliminary}
 
     def forward(self, images: Images) -> Recognition:
-        features = self.backbone(images)
+        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
         with full_precision(features.device):
-            seen = self._seen(features)
+            seen = self._seen(features, on_photo)
             found = beam_search(self.decoder, seen.encoded)
         maps = class_maps(seen.features, self.classifier.weight, self.classifier.bias)
         if self.config.decoder.attention == "soft":
             looked = (found.logits[..., None] + found.log_attention).view_as(maps)
             maps = torch.where(found.emitted[..., None, None], looked, maps)
+        maps = filled(maps, on_photo)
         return Recognition(logits=found.logits, maps=maps, embedding=seen.embedding)
 
-    def _seen(self, features: Tensor) -> _Seen:
+    def _seen(self, features: Tensor, on_photo: Tensor | None) -> _Seen:
         features = widened(features)
         embedding = pooled(features, self.config.pooling)
         preliminary = class_logits(embedding, self.classifier.weight, self.classifier.bias)
-        encoded = self.decoder.encode(features, embedding, preliminary.detach().sigmoid())
+        probabilities = preliminary.detach().sigmoid()
+        encoded = self.decoder.encode(features, embedding, probabilities, on_photo)
         return _Seen(features, embedding, preliminary, encoded)

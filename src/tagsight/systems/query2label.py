@@ -25,6 +25,7 @@ from tagsight.nn.label_attention import (
     AttentionLayer,
     LabelHead,
     as_cells,
+    as_row,
     evidence,
     position_code,
     through_norm,
@@ -167,12 +168,12 @@ class Query2Label(System):
         return False  # positions are encoded
 
     def forward(self, images: Images) -> Recognition:
-        features = self.backbone(images)
-        states, looks = self._decoded(features)
+        features, on_photo = self.backbone(images), as_row(self.backbone.on_photo(images))
+        states, looks = self._decoded(features, on_photo)
         logits = self._logits(states)
         with full_precision(features.device):
             directions = through_norm(self.norm, self.head.weight, states)
-        shares = evidence(self.layers, looks, directions, logits)
+        shares = evidence(self.layers, looks, directions, logits, on_photo)
         return Recognition(
             logits=logits,
             maps=shares.unflatten(-1, features.shape[-2:]),
@@ -181,11 +182,12 @@ class Query2Label(System):
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         del progress
-        states, _ = self._decoded(self.backbone(images), self.config.dropout)
+        on_photo = as_row(self.backbone.on_photo(images))
+        states, _ = self._decoded(self.backbone(images), on_photo, self.config.dropout)
         return {"labels": self.label_loss(self._logits(states), targets)}
 
     def _decoded(
-        self, features: Tensor, dropout: float = 0.0
+        self, features: Tensor, on_photo: Tensor | None, dropout: float = 0.0
     ) -> tuple[Tensor, list[AttentionTrace]]:
         """Compute the labels' last states, ``(B, L, D)``, and the trace of each layer."""
         # Rounding to half precision in several layers would be visible in the maps.
@@ -193,11 +195,23 @@ class Query2Label(System):
             cells = self.projection(as_cells(widened(features)))
             place = position_code(features.shape[-2:], cells.shape[-1], like=cells)
             for layer in self.encoder:
-                cells, _ = layer(cells, cells, position=place, cell_position=place, dropout=dropout)
+                cells, _ = layer(
+                    cells,
+                    cells,
+                    position=place,
+                    cell_position=place,
+                    dropout=dropout,
+                    on_photo=on_photo,
+                )
             states, looks = torch.zeros_like(self.queries)[None], []
             for layer in self.layers:
                 states, look = layer(
-                    states, cells, position=self.queries, cell_position=place, dropout=dropout
+                    states,
+                    cells,
+                    position=self.queries,
+                    cell_position=place,
+                    dropout=dropout,
+                    on_photo=on_photo,
                 )
                 looks.append(look)
             return states, looks

@@ -201,6 +201,7 @@ class RNNAttention(System):
         ),
     )
     label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
+    takes_padding: ClassVar[bool] = False
     config: RNNAttentionConfig
     anchors: Tensor
     whole: Tensor

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tagsight.config import Settings, TrainConfig
 from tagsight.errors import DataError, Place, settings_sentence
-from tagsight.systems.catalogue import QUICK_RECIPE, RECIPES, SYSTEMS, recipes_of
+from tagsight.systems.catalogue import QUICK_RECIPE, RECIPES, SYSTEMS, check_recipe, recipes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,7 +88,8 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
     A recipe that differs from its base in more than its seed says so in its name.
 
     Raises:
-        DataError: If a setting is unknown, or a value is out of its range.
+        DataError: If a setting is unknown, a value is out of its range, or the system does not
+            take a setting of training (`check_recipe`).
     """
     kinds: dict[str, type[Settings]] = {
         "system": SYSTEMS[base.system].Config,
@@ -104,6 +105,7 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
         spelled[change.path] = change.spelled
     chosen = {table: _validated(kinds[table], table, values[table], spelled) for table in kinds}
     recipe = base.model_copy(update={"settings": chosen["system"], "training": chosen["training"]})
+    check_recipe(recipe)
     return _named_for(recipe, base, known)
 
 

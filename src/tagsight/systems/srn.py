@@ -185,6 +185,7 @@ class SRN(System):
         }
     )
     staged: ClassVar[bool] = True
+    takes_padding: ClassVar[bool] = False
     config: SRNConfig
 
     def __init__(self, config: SRNConfig, labels: LabelSpace) -> None:

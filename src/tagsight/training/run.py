@@ -15,7 +15,7 @@ from tagsight.evaluation.predictions import forward_photos, predict
 from tagsight.labels.space import LabelSpace
 from tagsight.labels.vectors import label_vectors
 from tagsight.loading.augmentation import Augmentation
-from tagsight.loading.batches import PhotoStore, TrainingBatches
+from tagsight.loading.batches import PhotoStore, TrainingBatches, evaluation_photos
 from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
 from tagsight.nn.views import ORIGINAL
 from tagsight.systems.catalogue import SYSTEMS, build_system
@@ -208,9 +208,12 @@ def _photos(
     augmentation = augmentation_of(recipe)
     side, square = augmentation.source_side, augmentation.takes_squares
     memory, most = runtime.photo_memory // 2, runtime.max_photo_memory
+    resize = recipe.training.resize
     pixels = (
-        PhotoStore(train_rows.paths, side, memory, square=square, max_memory=most),
-        PhotoStore(val_rows.paths, augmentation.side, memory, max_memory=most),
+        PhotoStore(
+            train_rows.paths, side, memory, resize=resize if square else None, max_memory=most
+        ),
+        evaluation_photos(val_rows.paths, recipe.training, runtime, memory=memory),
     )
     if not (hashes and runtime.cache and can_be_kept(system.backbone, augmentation)):
         yield pixels
@@ -219,7 +222,9 @@ def _photos(
         Rows(train_rows.paths, wanted_views(system, augmentation)),
         Rows(val_rows.paths, [ORIGINAL]),
     )
-    with kept_features(Encoder(system, augmentation.side, runtime), splits, hashes, log) as kept:
+    with kept_features(
+        Encoder(system, augmentation.side, runtime, recipe.training.resize), splits, hashes, log
+    ) as kept:
         yield pixels if kept is None else (kept[0], kept[1])
 
 

@@ -68,7 +68,8 @@ def heatmap(photo: Image.Image, panel: Panel, *, unit: str, top: float) -> Image
     width = max(photo.width, _NARROWEST)
     height = _MARGIN + _CAPTION + photo.height + _BAR + _MARGIN
     sheet = Image.new("RGB", (width + 2 * _MARGIN, height), _PAPER)
-    picture = overlay(photo, panel.evidence, top, name=panel.name)
+    box = panel.frame.pixels(photo.size)
+    picture = overlay(photo, panel.evidence, top, box=box, name=panel.name)
     _draw_panel(sheet, (_MARGIN, _MARGIN), width, picture, panel)
     _draw_scale(sheet, (_MARGIN, height - _MARGIN - _BAR), width, unit, top)
     return sheet
@@ -150,7 +151,8 @@ def _draw_section(
     for i, panel in enumerate(section.panels, start=1):
         row, column = divmod(i, plan.columns)
         corner = _MARGIN + column * (width + _GAP), top + row * (plan.cell[1] + _GAP)
-        _draw_panel(sheet, corner, width, overlay(photo, panel.evidence, strong), panel)
+        picture = overlay(photo, panel.evidence, strong, box=panel.frame.pixels(photo.size))
+        _draw_panel(sheet, corner, width, picture, panel)
     _draw_scale(sheet, (_MARGIN, top + plan.height), plan.width, section.unit, strong)
 
 

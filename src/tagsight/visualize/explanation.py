@@ -13,8 +13,9 @@ from PIL import Image, PngImagePlugin
 
 from tagsight.data.photo_files import find_photos
 from tagsight.data.photos import open_photo
+from tagsight.data.resizing import WHOLE, Frame
 from tagsight.errors import DataError
-from tagsight.inference.interpolation import upsample
+from tagsight.inference.interpolation import over_padding, upsample
 from tagsight.inference.recognizer import load
 from tagsight.inference.result import label_index
 from tagsight.runtime.amounts import amount
@@ -154,11 +155,12 @@ def explain(
     )
 
 
-def place(evidence: NDArray[np.float32]) -> str:
+def place(evidence: NDArray[np.float32], frame: Frame = WHOLE) -> str:
     """Describe where a map points: the centre and area of values above half the maximum.
 
     Args:
-        evidence: ``(h, w)`` float.
+        evidence: ``(h, w)`` float, continued over padding (`over_padding`).
+        frame: Where on the photo the map lies; by default on all of it.
 
     Example:
         >>> corner = np.zeros((7, 7), np.float32)
@@ -166,7 +168,7 @@ def place(evidence: NDArray[np.float32]) -> str:
         >>> place(corner)
         'upper left, 2 % of the photo'
     """
-    fine = upsample(evidence, (90, 90))
+    fine = upsample(evidence, (90, 90), frame.pixels((90, 90)))
     if fine.max() <= 0:
         return "nowhere"
     strong = fine >= fine.max() / 2
@@ -212,7 +214,9 @@ def _grad_cam_section(
 ) -> Section:
     maps = recognizer.grad_cam(photo, [result.index(name) for name in shown])
     pairs = zip(result.panels(shown), maps, strict=True)
-    panels = [panel._replace(evidence=evidence) for panel, evidence in pairs]
+    panels = [
+        panel._replace(evidence=over_padding(evidence, panel.frame)) for panel, evidence in pairs
+    ]
     return Section("Grad-CAM", "Grad-CAM, no unit", panels)
 
 

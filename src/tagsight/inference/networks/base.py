@@ -35,7 +35,8 @@ class Outputs(NamedTuple):
 class Network(Protocol):
     """A trained model that can be run. Threads may share it.
 
-    Pixels are ``(B, S, S, 3)`` uint8, RGB, each photo as `as_square` makes it.
+    Pixels are ``(B, S, S, 3)`` uint8, RGB, each photo as `as_square` makes it; with padding
+    ``(B, S, S, 4)``.
     """
 
     @property
@@ -47,7 +48,7 @@ class Network(Protocol):
         """The model folder or file that it was read from, if there is one."""
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Recognise warped photos."""
+        """Recognise photos."""
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the feature grids that embeddings are pooled from: ``(B, D, h, w)``."""

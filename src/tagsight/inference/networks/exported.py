@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
 import numpy as np
 from pydantic import ValidationError
 
+from tagsight.data.resizing import without_padding
 from tagsight.errors import DataError, settings_sentence
 from tagsight.inference.model_info import ModelInfo
 from tagsight.inference.networks.base import Outputs
@@ -136,12 +137,28 @@ class ExportedNetwork(ABC):
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Recognise photos."""
-        return Outputs(*self.run(pixels, ("logits", "maps", "embedding")))
+        return Outputs(*self._run_squares(pixels, ("logits", "maps", "embedding")))
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute feature grids of photos: ``(B, D, h, w)`` float32."""
-        (features,) = self.run(pixels, ("features",))
+        (features,) = self._run_squares(pixels, ("features",))
         return features
+
+    def _run_squares(
+        self, pixels: NDArray[np.uint8], outputs: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """Run the graph on squares; those of one shape without padding, which it adds, together."""
+        if pixels.shape[3] == 3:
+            return self.run(pixels, outputs)
+        photos = [without_padding(square) for square in pixels]
+        shapes = [photo.shape for photo in photos]
+        found: list[list[NDArray[np.float32]]] = [[] for _ in photos]
+        for shape in dict.fromkeys(shapes):
+            places = [place for place, own in enumerate(shapes) if own == shape]
+            answers = self.run(np.stack([photos[place] for place in places]), outputs)
+            for row, place in enumerate(places):
+                found[place] = [answer[row] for answer in answers]
+        return [np.stack(answers) for answers in zip(*found, strict=True)]
 
     def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NoReturn:
         """Raise an error: the graph has no gradients.

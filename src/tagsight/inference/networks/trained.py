@@ -55,21 +55,21 @@ class TrainedNetwork:
 
     @torch.inference_mode()
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Recognise warped photos."""
+        """Recognise photos."""
         with self.runtime.autocast():
             recognition = self.model.system(self._images(pixels))
         return Outputs(*(tensor.float().cpu().numpy() for tensor in recognition))
 
     @torch.inference_mode()
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Compute feature grids of warped photos: ``(B, D, h, w)`` float32."""
+        """Compute feature grids of photos: ``(B, D, h, w)`` float32."""
         with self.runtime.autocast():
             features = widened(self.model.system.backbone(self._images(pixels)))
         found: NDArray[np.float32] = features.float().cpu().numpy()
         return found
 
     def grad_cam(self, pixels: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float32]:
-        """Compute Grad-CAM maps of warped photos: ``(B, len(labels), h, w)`` float32."""
+        """Compute Grad-CAM maps of photos: ``(B, len(labels), h, w)`` float32."""
         with self.runtime.autocast():
             maps = grad_cam(self.model.system, self._images(pixels), labels)
         found: NDArray[np.float32] = maps.float().cpu().numpy()
@@ -111,6 +111,7 @@ def describe(model: LoadedModel) -> ModelInfo:
         labels=model.labels.names,
         decision=model.decision.as_dict(model.labels.names),
         image_size=recipe.training.image_size,
+        resize=recipe.training.resize,
         embedding_size=system.backbone.channels,
         pooling=system.config.pooling,
         maps_add_up=system.maps_add_up,
