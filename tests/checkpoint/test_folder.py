@@ -97,11 +97,13 @@ def test_a_model_comes_back_whatever_its_file_begins_with(model):
         assert_answers_as(system, load_model(model).system, drawn(2)[0])
 
 
+@pytest.mark.parametrize("grid", ["last", "middle"])
 def test_the_embedded_encoder_comes_back_without_its_imagenet_weights(
-    tmp_path, monkeypatch, caplog
+    tmp_path, monkeypatch, caplog, grid
 ):
     labels = LabelSpace(LABELS.names, None, LABELS.cooccurrence, LABELS.photos)
-    recipe = recipe_of("resnet", SystemConfig(backbone=BackboneConfig(name=EMBEDDED)))
+    backbone = BackboneConfig(name=EMBEDDED, grid=grid)
+    recipe = recipe_of("resnet", SYSTEMS["resnet"].Config(backbone=backbone))
     system = build_system(recipe, labels).eval()
     save_model(tmp_path, system, labels, DECISION, recipe, {})
     monkeypatch.setattr("tagsight.nn.encoder_weights._installed_weights", lambda _: 1 / 0)
