@@ -346,8 +346,8 @@ class RecipeOptions:
     """The recipe, with changes from a file and from flags."""
 
     recipe: str | None = None
-    """Name of a recipe or of a system ('tagsight recipes' lists them); by default gcam-cpu, and
-    quick trains heads only, in a fraction of the time."""
+    """Name of a recipe or of a system ('tagsight recipes' lists them); by default gcam-cpu.
+    'quick' trains heads only, in a fraction of the time."""
 
     epochs: int | None = None
     """Number of passes over the training photos."""
