@@ -120,6 +120,11 @@ class SystemConfig(Settings):
     """Target score of absent labels; that of present labels is 1 minus it."""
 
     @property
+    def takes_soft_targets(self) -> bool:
+        """Whether the loss takes targets between 0 and 1, as mixed photos have."""
+        return True
+
+    @property
     def probabilities(self) -> bool:
         """Whether the sigmoid of a logit estimates a probability.
 
@@ -231,6 +236,18 @@ class TrainConfig(Settings):
 
     rand_augment: RandAugmentConfig = RandAugmentConfig()
     """Random changes of colour and geometry."""
+
+    colour: float = Field(0.0, ge=0, le=1)
+    """Strength of a random change of colours: the largest relative change of brightness, contrast
+    and saturation, and four times that of the hue."""
+
+    mixup: float = Field(0.0, ge=0)
+    """Alpha of mixup: photos of a step are blended in pairs, as are their targets, the share of the
+    first drawn from ``Beta(alpha, alpha)``; 0 disables it."""
+
+    cutmix: float = Field(0.0, ge=0)
+    """Alpha of CutMix: a rectangle of a photo is replaced by that of another, targets by area;
+    0 disables it. If mixup is enabled as well, each step has one of the two at random."""
 
     random_flip: bool = False
     """Whether half of the photos are mirrored, before views are made."""

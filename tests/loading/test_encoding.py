@@ -15,6 +15,7 @@ from tagsight.checkpoint.folder import load_model
 from tagsight.config import BackboneConfig, RandAugmentConfig
 from tagsight.loading.augmentation import Augmentation
 from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features
+from tagsight.loading.mixing import Mixing
 from tagsight.nn.backbones import build_backbone
 from tagsight.nn.views import ORIGINAL
 from tagsight.training.run import train_run
@@ -123,6 +124,8 @@ def test_nothing_is_kept_of_crops_nor_without_frozen_stages():
         {"crop": 0.5},
         {"cutout": 0.5},
         {"rand_augment": RandAugmentConfig(operations=1)},
+        {"colour": 0.1},
+        {"mixing": Mixing(mixup=0.2)},
     ):
         assert not can_be_kept(staged, replace(flips, **change))
     assert not can_be_kept(whole, flips)

@@ -20,6 +20,7 @@ from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional
 
 from tagsight.config import RandAugmentConfig
+from tagsight.loading.mixing import UNMIXED, Mixing
 from tagsight.nn.views import mirrored
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ GREY = 128
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a training photo, in this order: flip, crop, cutout, RandAugment.
+    """Random changes of a training photo, in this order: flip, crop, colour, cutout, RandAugment.
+
+    They change the photo only, not its padding. Mixing, which is last, concerns the photos of a
+    step and is left to `TrainingBatches`.
 
     Args:
         side: Side of the result, in pixels.
@@ -46,6 +50,8 @@ class Augmentation:
         seed: Seed of the run.
         cutout: Side of the covered square relative to the photo's; 0 covers nothing.
         rand_augment: Random changes of colours and geometry.
+        colour: Strength of random changes of colours, as ``TrainConfig.colour``.
+        mixing: Random mixtures of the photos of a step.
 
     Example:
         >>> augmentation = Augmentation(side=8, crop=0.5, flip=True, seed=0)
@@ -61,6 +67,8 @@ class Augmentation:
     seed: int
     cutout: float = 0.0
     rand_augment: RandAugmentConfig = RandAugmentConfig()
+    colour: float = 0.0
+    mixing: Mixing = UNMIXED
 
     @property
     def takes_squares(self) -> bool:
@@ -76,11 +84,15 @@ class Augmentation:
 
     @property
     def only_flips(self) -> bool:
-        """Whether the result is always the photo or its mirror image."""
-        return self.crop == 1 and not self.cutout and not self.rand_augment.operations
+        """Whether what is trained on is always the photo or its mirror image."""
+        return self.crop == 1 and not self._changes_pixels and not self.mixing.mixes
+
+    @property
+    def _changes_pixels(self) -> bool:
+        return bool(self.colour or self.cutout or self.rand_augment.operations)
 
     def __call__(self, photo: Photo, *, epoch: int, row: int) -> Photo:
-        """Augment a photo: ``(3, H, W)`` uint8 -> ``(3, side, side)`` uint8.
+        """Augment a photo: ``(3, H, W)`` uint8 -> ``(3, side, side)`` uint8; padded ones likewise.
 
         Features of frozen stages can only be flipped, which selects those of the mirrored views.
 
@@ -92,11 +104,18 @@ class Augmentation:
         rng = np.random.default_rng((self.seed, epoch, row))
         if self.flip and rng.random() < 0.5:
             photo = mirrored(photo)
-        if self.only_flips:
+        if self.crop == 1 and not self._changes_pixels:
             return photo
         assert isinstance(photo, Tensor), "features are cached only if photos are not changed"
         with _FixedGenerator(torch.Generator().manual_seed(int(rng.integers(2**63)))):
-            changed: Tensor = self._transforms(photo)
+            return self._transforms(photo) if len(photo) == 3 else self._within_padding(photo)
+
+    def _within_padding(self, photo: Tensor) -> Tensor:
+        opaque = photo[3] > 0
+        rows, columns = opaque.any(1).nonzero()[:, 0], opaque.any(0).nonzero()[:, 0]
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        changed = photo.clone()
+        changed[:3, *part] = self._transforms(photo[:3, *part])
         return changed
 
     @cached_property
@@ -106,6 +125,8 @@ class Augmentation:
             steps.append(MultiScaleCrop(self.side))
         elif self.crop < 1:
             steps.append(v2.RandomResizedCrop(self.side, scale=(self.crop, 1.0), ratio=ASPECTS))
+        if self.colour:
+            steps.append(v2.ColorJitter(self.colour, self.colour, self.colour, self.colour / 4))
         if self.cutout:
             steps.append(Cutout(self.cutout))
         steps += [_random_operation(self.rand_augment)] * self.rand_augment.operations

@@ -9,8 +9,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
 
 import numpy as np
+from torch import Tensor
 
 from tagsight.errors import DataError
+from tagsight.loading.mixing import mixed_targets
 from tagsight.loading.preprocessing import read_reduced, read_square
 from tagsight.nn.views import stacked
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
@@ -18,13 +20,12 @@ from tagsight.runtime.processes import ALONE, share_of
 from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from torch import Tensor
 
     from tagsight.config import Resize, TrainConfig
     from tagsight.loading.augmentation import Augmentation
+    from tagsight.loading.mixing import Mix
     from tagsight.nn.views import Images, Photo
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.processes import Processes
@@ -35,7 +36,7 @@ class Batch(NamedTuple):
 
     Attributes:
         images: ``(B, C, S, S)`` uint8, or features of frozen stages.
-        targets: ``(B, L)`` int in {1, 0, -1}.
+        targets: ``(B, L)`` int in {1, 0, -1}; of mixed photos float, in [0, 1] where known.
         share: Fraction of the step's photos, over all processes, in (0, 1].
         ends_step: Whether it is this process's last batch of the step.
     """
@@ -171,21 +172,64 @@ class TrainingBatches:
         """
         order = np.random.default_rng((self.augmentation.seed, epoch)).permutation(len(self.photos))
         wanted = order[start * self.size : len(self) * self.size].tolist()
-        steps = [wanted[first : first + self.size] for first in range(0, len(wanted), self.size)]
-        shares = [[step[place] for place in self.processes.share(len(step))] for step in steps]
+        steps = [
+            self._step(epoch, number, wanted[first : first + self.size])
+            for number, first in enumerate(range(0, len(wanted), self.size), start)
+        ]
 
         def read(row: int) -> Photo:
             return self.augmentation(self.photos[row], epoch=epoch, row=row)
 
-        ahead = 2 * len(shares[0]) if shares else 1
-        images = ordered_map(read, chain.from_iterable(shares), workers=self.workers, ahead=ahead)
-        for step, share in zip(steps, shares, strict=True):
+        rows = chain.from_iterable(step.read for step in steps)
+        ahead = 2 * len(steps[0].read) if steps else 1
+        images = ordered_map(read, rows, workers=self.workers, ahead=ahead)
+        for step in steps:
+            with self.processes.own_share():
+                photos = dict(zip(step.read, islice(images, len(step.read)), strict=True))
             for part in range(self.parts):
-                rows = [share[place] for place in share_of(len(share), part, self.parts)]
-                with self.processes.own_share():
-                    photos = stacked(list(islice(images, len(rows))))
-                ends = part == self.parts - 1
-                yield Batch(photos, self.targets[rows], len(rows) / len(step), ends)
+                places = share_of(len(step.own), part, self.parts)
+                batch, targets = self._batch(step, photos, places)
+                yield Batch(batch, targets, len(places) / step.size, part == self.parts - 1)
+
+    def _step(self, epoch: int, number: int, rows: Sequence[int]) -> _Step:
+        """Choose what this process reads for a step, of which all processes know all rows."""
+        mix = self.augmentation.mixing.draw(epoch=epoch, step=number, photos=len(rows))
+        places = self.processes.share(len(rows))
+        own = [rows[place] for place in places]
+        partners = [] if mix is None else [rows[mix.partners[place]] for place in places]
+        return _Step(len(rows), own, partners, list(dict.fromkeys([*own, *partners])), mix)
+
+    def _batch(
+        self, step: _Step, photos: Mapping[int, Photo], places: Sequence[int]
+    ) -> tuple[Images, Tensor]:
+        own = [step.own[place] for place in places]
+        batch, targets = stacked([photos[row] for row in own]), self.targets[own]
+        if step.mix is None:
+            return batch, targets
+        partners = [step.partners[place] for place in places]
+        others = stacked([photos[row] for row in partners])
+        assert isinstance(batch, Tensor), "features are cached only if photos are not mixed"
+        assert isinstance(others, Tensor), "features are cached only if photos are not mixed"
+        batch, share = step.mix.photos(batch, others)
+        return batch, mixed_targets(targets, self.targets[partners], share)
+
+
+class _Step(NamedTuple):
+    """The part of a step that one process takes.
+
+    Attributes:
+        size: Photos of the step, over all processes.
+        own: Rows of this process's photos.
+        partners: Rows that they are mixed with; empty if photos are not mixed.
+        read: All of these rows, each once.
+        mix: The mixture of the step, if any.
+    """
+
+    size: int
+    own: Sequence[int]
+    partners: Sequence[int]
+    read: Sequence[int]
+    mix: Mix | None
 
 
 def evaluation_photos(

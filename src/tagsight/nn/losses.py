@@ -35,7 +35,8 @@ def label_loss(
 
     Args:
         logits: ``(B, L)`` float.
-        targets: ``(B, L)`` int in {1, 0, -1}.
+        targets: ``(B, L)`` int in {1, 0, -1}; or float, of mixed photos, in [0, 1] where known: a
+            target between 0 and 1 costs so much of a present label and the rest of an absent one.
         reduction: ``sum`` over a photo's labels (Eq. 9), or their ``mean`` (the function that the
             paper's footnote names).
         weights: ``(2, L)`` float, weights of absent and of present labels.
@@ -50,13 +51,16 @@ def label_loss(
         1.3863
     """
     logits = widened(logits)
-    if asymmetric is None:
-        wanted = targets.to(logits.dtype).clamp(smoothing, 1 - smoothing)
-        loss = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    else:
-        loss = asymmetric_cross_entropy(logits, targets, asymmetric)
-    if weights is not None:
-        loss = loss * torch.where(targets == 1, weights[1], weights[0])
+    costs = []
+    for target in (0.0, 1.0):
+        wanted = torch.full_like(logits, target)
+        if asymmetric is None:
+            wanted = wanted.clamp(smoothing, 1 - smoothing)
+            costs.append(F.binary_cross_entropy_with_logits(logits, wanted, reduction="none"))
+        else:
+            costs.append(asymmetric_cross_entropy(logits, wanted, asymmetric))
+    absent, present = costs if weights is None else (weights[0] * costs[0], weights[1] * costs[1])
+    loss = torch.lerp(absent, present, targets.to(logits.dtype).clamp(min=0))
     loss = (loss * (targets >= 0)).sum(1)
     if reduction == "mean":
         loss = loss / (targets >= 0).sum(1).clamp(min=1)

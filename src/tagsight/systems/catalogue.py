@@ -318,6 +318,13 @@ def check_recipe(recipe: Recipe) -> None:
             "depend on the whole square, got 'fit', which pads it"
         )
         raise DataError(msg)
+    mixing = [name for name in ("mixup", "cutmix") if getattr(recipe.training, name)]
+    if mixing and not recipe.settings.takes_soft_targets:
+        msg = (
+            f"expected `training.{mixing[0]}=0` for {recipe.system}, whose loss takes a label as "
+            f"present or absent and not in between, got {getattr(recipe.training, mixing[0]):g}"
+        )
+        raise DataError(msg)
 
 
 def parse_recipe(values: Mapping[str, object]) -> Recipe:

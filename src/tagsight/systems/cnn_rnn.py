@@ -44,6 +44,11 @@ class CNNRNNConfig(SystemConfig):
     dropout: float = Field(0.5, ge=0, lt=1)
     """Fraction of the projection's units that are dropped in training."""
 
+    @property
+    def takes_soft_targets(self) -> bool:
+        """False: a sequence has a label or not."""
+        return False
+
 
 CNN_RNN_PAPER = TrainConfig(
     image_size=224,

@@ -65,6 +65,11 @@ class MultiEvidenceConfig(SystemConfig):
     cell_weight: float = Field(0.5, ge=0)
     """Weight of the cross-entropy of cells, reduced over labels by ``label_reduction``."""
 
+    @property
+    def takes_soft_targets(self) -> bool:
+        """False: evidence is collected for present labels."""
+        return False
+
 
 RECIPES = (
     cpu_recipe(

@@ -66,6 +66,11 @@ class OrderFreeRNNConfig(SystemConfig):
     dropout: float = Field(0.5, ge=0, lt=1)
     """Fraction of the projection's units that are dropped in training."""
 
+    @property
+    def takes_soft_targets(self) -> bool:
+        """False: a sequence has a label or not."""
+        return False
+
 
 ORDER_FREE_PAPER = TrainConfig(
     image_size=448,

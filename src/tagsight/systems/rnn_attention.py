@@ -88,6 +88,11 @@ class RNNAttentionConfig(SystemConfig):
     """The loss on the location of regions."""
 
     @property
+    def takes_soft_targets(self) -> bool:
+        """True with ``bce`` only."""
+        return self.objective == "bce"
+
+    @property
     def probabilities(self) -> bool:
         """True with ``bce`` only: shares of labels cannot express that no label is present."""
         return self.objective == "bce"
@@ -248,8 +253,7 @@ class RNNAttention(System):
         """Locate the regions, in their order.
 
         Returns:
-            ``(B, K, 4)`` float, left, top, right and bottom as fractions of the photo, clipped to
-            it.
+            ``(B, K, 4)`` float in [0, 1], left, top, right and bottom as fractions of the photo.
         """
         return boxes_of(self._look(self.backbone(images)).transforms)
 

@@ -43,6 +43,11 @@ class WARPConfig(GridConfig):
     """Whether the loss of a photo is the sum over its present labels or their mean."""
 
     @property
+    def takes_soft_targets(self) -> bool:
+        """False: labels are ranked as present or absent."""
+        return False
+
+    @property
     def probabilities(self) -> bool:
         """False: training only orders labels."""
         return False

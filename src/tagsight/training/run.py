@@ -17,6 +17,7 @@ from tagsight.labels.vectors import label_vectors
 from tagsight.loading.augmentation import Augmentation
 from tagsight.loading.batches import PhotoStore, TrainingBatches, evaluation_photos
 from tagsight.loading.encoding import Encoder, Rows, can_be_kept, kept_features, wanted_views
+from tagsight.loading.mixing import Mixing
 from tagsight.nn.views import ORIGINAL
 from tagsight.systems.catalogue import SYSTEMS, build_system
 from tagsight.systems.remembering import RememberingSystem
@@ -155,6 +156,8 @@ def augmentation_of(recipe: Recipe) -> Augmentation:
         training.seed,
         training.cutout,
         training.rand_augment,
+        training.colour,
+        Mixing(training.mixup, training.cutmix, training.seed),
     )
 
 
