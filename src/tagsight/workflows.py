@@ -155,6 +155,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     faithfulness: int | None = None,
     retrieval: int | None = None,
     image_size: int | None = None,
+    views: Sequence[str | float] = (),
     conventions: Conventions = Conventions(),
     new_labels: Sequence[str] = (),
     vectors: str | Path | None = None,
@@ -176,6 +177,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
         retrieval: Photos to search for each photo, to measure how many share a label with it.
         image_size: Side of the square that photos are resized to, in pixels; by default that of
             the training.
+        views: ``flip``, and factors of the image size such as 1.25: logits are averaged over the
+            photo and these views of it, in all combinations. Evidence and retrieval have none.
         conventions: How precision and recall treat labels that are never predicted, and unknown
             targets.
         new_labels: Labels that the model was not trained on, recognised by their words.
@@ -212,7 +215,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     pairs = find_pairs(rows, known_boxes) if known_boxes is not None else None
     with log.work("recognising", len(rows)) as advance:
         report = evaluation.evaluate(
-            loaded, rows, runtime, conventions=conventions, progress=advance
+            loaded, rows, runtime, conventions=conventions, views=views, progress=advance
         )
     report["trained_image_size"] = trained_at
     source: MapSource = "grad-cam" if grad_cam else "maps"

@@ -39,6 +39,10 @@ class ExtraMeasures:
     """Side of the square that photos are resized to, in pixels, a multiple of the encoder's stride;
     by default that of the training."""
 
+    views: str | None = None
+    """Views of each photo to average logits over, besides the photo itself: flip, its mirror image,
+    and factors of the image size, as in flip,1.25. Evidence and retrieval have none."""
+
     never_predicted: Literal["zero", "one", "wrong"] = "zero"
     """Precision of a label that is never predicted: zero, one (as in SRN's tables), or wrong: one
     false positive, which also lowers OP (as in ML-GCN's and CSRA's tables)."""
@@ -84,6 +88,7 @@ def evaluate(
             faithfulness=extra.faithfulness,
             retrieval=extra.retrieval,
             image_size=extra.image_size,
+            views=extra.views.split(",") if extra.views else (),
             conventions=Conventions(
                 extra.never_predicted, "absent" if extra.unknown == "absent" else "left_out"
             ),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from tagsight.evaluation.predictions import Predictions, predict
-from tagsight.loading.batches import evaluation_photos
+from tagsight.evaluation.views import evaluation_views, predict_views
 from tagsight.metrics.bootstrap import bootstrap, bootstrap_map
 from tagsight.metrics.calibration import expected_calibration_error
 from tagsight.metrics.classification import (
@@ -23,11 +22,12 @@ from tagsight.metrics.classification import (
 from tagsight.metrics.measured_labels import FEW, counted_targets, left_out_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tagsight.checkpoint.decision import Decision
     from tagsight.checkpoint.folder import LoadedModel
     from tagsight.data.annotations import Annotations
+    from tagsight.evaluation.predictions import Predictions
     from tagsight.runtime.device import Runtime
 
 Report = dict[str, Any]
@@ -52,6 +52,7 @@ def evaluate(
     *,
     seed: int = 0,
     conventions: Conventions = Conventions(),
+    views: Sequence[str | float] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Measure a model on the rows of one split.
@@ -62,6 +63,8 @@ def evaluate(
         runtime: Device and precision.
         seed: Seed of the bootstrap.
         conventions: Conventions of precision and recall.
+        views: ``flip``, and factors of the image size, to average logits over
+            (`tagsight.evaluation.views`); by default none.
         progress: Called with the number of photos done.
 
     Returns:
@@ -73,11 +76,13 @@ def evaluate(
         ``top3`` by both rules; and their ``conventions``. ``calibration``. ``zero_shot``
         (`measure_new_labels`) if the model was trained on some of the labels only.
         ``photos_per_second``. What was measured: split hash, resolution, ``resize``, weights,
-        ``selection`` of the epoch, and whether ``thresholds_fitted``.
+        ``selection`` of the epoch, and whether ``thresholds_fitted``; ``views``, if there are any.
     """
-    photos = evaluation_photos(annotations.paths, model.recipe.training, runtime)
-    predictions = predict(model.system, photos, runtime, progress=progress)
-    return report_on(model, annotations, predictions, seed=seed, conventions=conventions)
+    side, stride = model.recipe.training.image_size, model.system.backbone.stride
+    chosen = evaluation_views(views, side, stride)
+    predictions = predict_views(model, annotations.paths, chosen, runtime, progress=progress)
+    report = report_on(model, annotations, predictions, seed=seed, conventions=conventions)
+    return report | {"views": {"flip": chosen.flip, "sizes": [*chosen.sizes]}} if views else report
 
 
 def report_on(

@@ -39,6 +39,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     )
     interval = _interval(report["mAP_interval"])
     yield f"mAP {_value(report['mAP'])}{interval} {mean_over(report)}"
+    if "views" in report:
+        yield _views_line(report["views"])
     if report["selection"] == "last":
         yield _no_selection_line(report)
     yield from left_out_sentences(report["left_out"])
@@ -67,6 +69,12 @@ def _resolution(report: Mapping[str, Any]) -> str:
     trained_at = report.get("trained_image_size", size)
     pixels = f"{size} pixels" if size == trained_at else f"{size} pixels (trained at {trained_at})"
     return pixels + RESIZED[report["resize"]]
+
+
+def _views_line(views: Mapping[str, Any]) -> str:
+    each = "each photo and its mirror image" if views["flip"] else "each photo"
+    sizes = " and ".join(map(str, views["sizes"]))
+    return f"logits averaged over {each} at {sizes} pixels; thresholds were fitted without views"
 
 
 def _no_selection_line(report: Mapping[str, Any]) -> str:
