@@ -83,7 +83,8 @@ def measure_faithfulness(
         ``photos`` and ``pairs``, their number; ``deletion`` and ``insertion``, areas in percent,
         means over labels, with 95 % intervals; ``chance``, the same of random maps on the same
         grid; and ``randomised``: the mean rank correlation of the maps with those of the system
-        whose ``classifier``, and then also the last ``encoder 1/4`` to ``4/4``, is randomised.
+        whose ``classifier``, and then also the last ``encoder 1/4`` to ``4/4``, is randomised; None
+        if all of these maps are constant.
 
     Raises:
         DataError: If no photo has a present label.
