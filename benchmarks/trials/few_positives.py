@@ -116,7 +116,9 @@ def score(
             settings={**settings, "training.selection": "last"},
             progress=False,
         )
-    return float(ts.evaluate(folder / "model", rows, split="test", progress=False)["mAP"])
+    test = rows.rows("test")
+    scores = [result.scores for result in ts.load(folder / "model").recognize(test.paths)]
+    return float(ts.metrics.mean_average_precision(test.targets, torch.tensor(np.stack(scores))))
 
 
 if __name__ == "__main__":
