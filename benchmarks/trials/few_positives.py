@@ -118,7 +118,7 @@ def score(
         )
     test = rows.rows("test")
     scores = [result.scores for result in ts.load(folder / "model").recognize(test.paths)]
-    return float(ts.metrics.mean_average_precision(test.targets, torch.tensor(np.stack(scores))))
+    return 100 * ts.metrics.mean_average_precision(test.targets, np.stack(scores))
 
 
 if __name__ == "__main__":
