@@ -39,8 +39,9 @@ PORTABLE = [
 LABELS = len(label_space())
 
 
+FITTED = ("gcam", "fit")
 NOT_SQUARE = [
-    pytest.param(name, resize, marks=() if name in QUICK else pytest.mark.slow)
+    pytest.param(name, resize, marks=() if (name, resize) == FITTED else pytest.mark.slow)
     for resize in ("fit", "crop")
     for name, system in SYSTEMS.items()
     if system.portable and (system.takes_padding or resize == "crop")
