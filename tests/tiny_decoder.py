@@ -41,7 +41,8 @@ def tiny_images(decoder: SequenceDecoder, photos: int = 3) -> EncodedImages:
 
 
 def only(encoded: EncodedImages, photo: int) -> EncodedImages:
-    return EncodedImages(*(part[photo : photo + 1] for part in encoded))
+    parts = (None if part is None else part[photo : photo + 1] for part in encoded)
+    return EncodedImages(*parts)
 
 
 def path_steps(
