@@ -11,7 +11,7 @@ from torch import Tensor
 from tagsight.nn.sequence_decoder import EncodedImages, SequenceConfig, SequenceDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 COUNTS = torch.tensor([5, 9, 9])
 LABELS = len(COUNTS)
@@ -41,8 +41,11 @@ def tiny_images(decoder: SequenceDecoder, photos: int = 3) -> EncodedImages:
 
 
 def only(encoded: EncodedImages, photo: int) -> EncodedImages:
-    parts = (None if part is None else part[photo : photo + 1] for part in encoded)
-    return EncodedImages(*parts)
+    return each_part(encoded, lambda part: part[photo : photo + 1])
+
+
+def each_part(encoded: EncodedImages, change: Callable[[Tensor], Tensor]) -> EncodedImages:
+    return EncodedImages(*(None if part is None else change(part) for part in encoded))
 
 
 def path_steps(

@@ -9,16 +9,18 @@ from tiny_decoder import (
     END,
     LABELS,
     all_paths,
+    each_part,
     only,
     path_log_p,
     path_steps,
     tiny_decoder,
     tiny_images,
 )
+from torch import Tensor
 from torch.testing import assert_close
 
 from tagsight.nn.beam_search import beam_search
-from tagsight.nn.sequence_decoder import NEVER, EncodedImages
+from tagsight.nn.sequence_decoder import NEVER
 
 WIDE = 50
 """Beams for every prefix of three labels."""
@@ -164,7 +166,7 @@ def test_certain_labels_have_finite_logits(scoring):
     decoder = tiny_decoder(scoring=scoring, tie_embeddings=False).float()
     decoder.outputs[0], decoder.outputs[1] = 1e4, -1e4
     decoder.from_hidden.bias.fill_(9)
-    encoded = EncodedImages(*(part.float() for part in tiny_images(tiny_decoder())))
+    encoded = each_part(tiny_images(tiny_decoder()), Tensor.float)
     logits = beam_search(decoder, encoded).logits
     assert logits.isfinite().all()
     assert (logits[:, 0] > 10).all()
