@@ -103,13 +103,13 @@ def test_what_is_finished_is_not_run_again(finished, monkeypatch):
 def test_test_photos_are_read_once_for_each_run_and_told_as_soon_as_it_is_made(
     collection, tmp_path, monkeypatch
 ):
-    store, events = tagsight.experiments.run.PhotoStore, []
+    store, events = tagsight.experiments.run.evaluation_photos, []
 
     def counting(paths, *arguments, **named):
         events.append(paths)
         return store(paths, *arguments, **named)
 
-    monkeypatch.setattr(tagsight.experiments.run, "PhotoStore", counting)
+    monkeypatch.setattr(tagsight.experiments.run, "evaluation_photos", counting)
     shared = sharing(collection, tmp_path)
     state = run_all(RUNS[:2], shared, report=lambda state: events.append(len(state.results)))
     assert made(state) == names(RUNS[:2])
