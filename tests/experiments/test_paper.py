@@ -8,18 +8,20 @@ from tagsight.data.locations import DATA_PLACES
 from tagsight.errors import DataError
 from tagsight.experiments.paper import EXPERIMENTS, experiment_of, recipe_of
 from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
+from tagsight.systems.catalogue import RECIPES
 
 TABLES = {"mirflickr25k": FLICKR25K, "coco2014": COCO, "nus-wide": NUS_WIDE}
 
 
 @pytest.mark.parametrize(
-    ("profile", "side"), [("cpu", 224), ("paper-224", 224), ("paper-448", 448)]
+    ("profile", "side"), [("cpu", None), ("paper-224", 224), ("paper-448", 448)]
 )
-def test_every_variant_is_a_recipe_of_its_system(profile, side: int):
+def test_every_variant_is_a_recipe_of_its_system(profile, side: int | None):
     for variant in [v for experiment in EXPERIMENTS.values() for v in experiment.variants]:
         recipe = recipe_of(variant, profile)
         assert recipe.system == variant.system
-        assert recipe.training.image_size == side
+        own = RECIPES[f"{variant.system}-cpu"].training.image_size
+        assert recipe.training.image_size == (side or own)
         for setting, value in variant.changes.items():
             found: object = recipe
             for part in setting.replace("system.", "settings.", 1).split("."):
