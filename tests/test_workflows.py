@@ -129,6 +129,7 @@ def test_a_system_of_ones_own_is_trained_saved_and_loaded(photos, tmp_path):
         ({"recipe": "gcan-cpu"}, ["gcan-cpu", "did you mean 'gcam-cpu'"]),
         ({"settings": {"graph.epsilom": 0.3}}, ["did you mean system.graph.epsilon"]),
         ({"settings": {"graph.epsilon": 3}}, ["system.graph.epsilon", "less than or equal to 1"]),
+        ({"recipe": "quik"}, ["quik", "did you mean 'quick'"]),
         ({"settings": ["epsilon"]}, ["expected settings as names and values", "['epsilon']"]),
         ({"settings": {"training.lr": "fast"}}, ["training.lr", "'fast'"]),
         ({"system": nn.Linear}, ["System", "Linear"]),

@@ -24,6 +24,7 @@ from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
 from tagsight.evaluation.faithfulness_report import measure_faithfulness
 from tagsight.evaluation.predictions import predict
 from tagsight.evaluation.retrieval import measure_retrieval
+from tagsight.evaluation.views import evaluation_views
 from tagsight.inference.opening import measured_photos, opened_model
 from tagsight.inference.run import Run
 from tagsight.loading.batches import evaluation_photos
@@ -208,6 +209,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
         loaded = add_labels(loaded, new_labels, vectors=_path(vectors))
     trained_at = loaded.recipe.training.image_size
     loaded = loaded.at(image_size or trained_at)
+    # A misspelt view is refused before the photos are looked for.
+    evaluation_views(views, loaded.recipe.training.image_size, loaded.system.backbone.stride)
     known_boxes = read_boxes(Path(boxes)) if boxes is not None else None
     rows = measured_photos(
         loaded, read_annotations(labels, images=images), split, runtime, max_bad=max_bad, log=log

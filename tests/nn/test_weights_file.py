@@ -114,7 +114,7 @@ def test_weights_of_another_encoder_are_refused(
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path):
     for name in ("damaged.safetensors", "damaged.pth"):
         (tmp_path / name).write_bytes(b"no tensors")
-        with pytest.raises(DataError, match=f"{name}, which cannot be read"):
+        with pytest.raises(DataError, match=f"{name}, which cannot be read: .*[a-z]{{3}}"):
             read("test_vit", tmp_path / name)
     torch.save(time.sleep, tmp_path / "code.pth")
     with pytest.raises(DataError, match=r"code\.pth, which cannot be read"):

@@ -70,6 +70,8 @@ def read_tensor_file(path: Path) -> TensorFile:
         tensors, others = _separated(content)
     except Exception as error:  # a damaged file raises errors of any kind
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if not any(letter.isalpha() for letter in reason):  # the key of a KeyError
+            reason = "it is damaged, or of another kind"
         msg = f"expected a file of tensors by name, got {path}, which cannot be read: {reason:.160}"
         raise DataError(msg) from error
     return TensorFile(timm.models.clean_state_dict(tensors), others)

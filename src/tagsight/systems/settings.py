@@ -123,7 +123,7 @@ def known_recipe(name: str) -> Recipe:
         return recipes_of(name)[0]
     if name == "quick":
         return RECIPES[QUICK_RECIPE]
-    nearest = get_close_matches(name, [*RECIPES, *SYSTEMS], n=1)
+    nearest = get_close_matches(name, [*RECIPES, *SYSTEMS, "quick"], n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(RECIPES)}"
     msg = f"expected the name of a recipe, got {name!r}; {hint}"
     raise DataError(msg)
