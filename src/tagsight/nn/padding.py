@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from tagsight.data.resizing import HALF
 from tagsight.runtime.precision import widened
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-HALF = 0.4999
-"""Share of a cell from which it counts: half, less the rounding of resized opacities."""
 
 
 def cells_on_photo(images: Tensor, stride: int) -> Tensor | None:
