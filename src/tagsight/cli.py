@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,9 @@ SHARED: tuple[Callable[..., int | None], ...] = (train, evaluate)
 """What several processes can do together."""
 
 USER_ERROR, OUTPUT_CLOSED = 2, 1
+FIRST_TELLS_WITHIN = 30.0
+"""Seconds that other processes leave the first one to tell what is wrong for all of them."""
+
 DEBUG = "TAGSIGHT_DEBUG"
 
 app = App(
@@ -120,8 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if debug:
             print_traceback(error)
-        if _is_ours_to_tell(error):
-            print_error(f"tagsight: {message}")
+        if not _is_ours_to_tell(error):
+            time.sleep(FIRST_TELLS_WITHIN)  # the launcher ends all as soon as one has ended
+        print_error(f"tagsight: {message}")
         return USER_ERROR
     finally:
         wording.reset(library_wording)

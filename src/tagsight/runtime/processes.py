@@ -5,6 +5,8 @@ Usually there is only one. It communicates with nobody, and its share is everyth
 
 from __future__ import annotations
 
+import signal
+import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -112,7 +114,7 @@ class Processes:
         try:
             yield
         except DataError as error:
-            if self.count == 1:
+            if self.count == 1 or isinstance(error, RankError):
                 raise
             msg = f"process {self.rank} of {self.count}: {error}"
             raise RankError(msg) from error
@@ -180,17 +182,48 @@ def joined(device: torch.device) -> Iterator[Processes]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.distributed.init_process_group(backend, timeout=LONGEST_WAIT)
+    this = f"process {launch.rank} of {launch.count}"
+    remedy = "start all again, a training run with `resume=True`"
+    terminated = f"{this} was ended by its launcher, as happens when another one ends; {remedy}"
     try:
-        yield Processes(launch.rank, launch.count, launch.local_rank)
+        with _told_when_terminated(RankError(terminated)):
+            yield Processes(launch.rank, launch.count, launch.local_rank)
     except RuntimeError as error:
         if not _is_lost(error):
             raise
         msg = (
-            f"process {launch.rank} of {launch.count} cannot continue, as another one has ended, "
-            "was killed or does not respond; start all again, a training run with `resume=True`"
+            f"{this} cannot continue, as another one has ended, was killed or does not respond; "
+            f"{remedy}"
         )
         raise RankError(msg) from error
     torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _told_when_terminated(terminated: RankError) -> Iterator[None]:
+    """Raise an error at SIGTERM, by which launchers end the processes that are left.
+
+    A process says why it ends once, and in full: after this error, or a lost connection, SIGTERM
+    is ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread receives signals
+        return
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except RuntimeError as error:
+        if _is_lost(error):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise
+    finally:
+        if signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _is_lost(error: RuntimeError) -> bool:
