@@ -21,7 +21,7 @@ from PIL import Image
 
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.protocols import PROTOCOLS
-from tagsight.data.readers import READERS, read_annotations
+from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.page import systems_page
 
@@ -241,7 +241,7 @@ def test_the_system_of_the_how_to_keeps_to_the_contract(law, monkeypatch):
 
 def test_every_format_and_protocol_is_in_the_table_of_its_how_to():
     formats = re.findall(r"^\| `(\w[\w-]*)` \|", text_of("docs/how-to/own-data.md"), re.MULTILINE)
-    assert formats == list(READERS)
+    assert formats == list(FORMATS)
     protocols = re.findall(
         r"^\| `([\w-]+)` \| ([\d,]+).*? \| ([\d,]+).*? \| (\d+) \| ([\d.]+|-).* \|$",
         text_of("docs/how-to/paper-data-sets.md"),

@@ -25,6 +25,7 @@ from tagsight.commands.evaluate import evaluate
 from tagsight.commands.explain import explain
 from tagsight.commands.export import export
 from tagsight.commands.flags import as_flags
+from tagsight.commands.formats import formats
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
 from tagsight.commands.models import check_model
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Getting started": (demo, systems, recipes, encoders),
-    "Data": (download, data, graph, vectors),
+    "Data": (formats, download, data, graph, vectors),
     "Training": (train, convert),
     "Evaluation": (evaluate, calibrate, compare, reproduce),
     "Use": (tag, runs, undo, explain, index, search),

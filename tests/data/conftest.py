@@ -4,7 +4,7 @@ import pytest
 from tiny_collections import EXAMPLES, NUMBERED, PHOTOS, PHOTOS_INSIDE
 
 from tagsight.data.formats import mirflickr
-from tagsight.data.readers import READERS
+from tagsight.data.readers import FORMATS
 
 
 @pytest.fixture(autouse=True)
@@ -32,17 +32,17 @@ def written(format_, tmp_path):
     return EXAMPLES[format_](tmp_path / "data", PHOTOS)
 
 
-@pytest.fixture(params=[name for name in READERS if name not in PHOTOS_INSIDE])
+@pytest.fixture(params=[name for name in FORMATS if name not in PHOTOS_INSIDE])
 def bare_example(request, tmp_path):
     return written(request.param, tmp_path)
 
 
-@pytest.fixture(params=[name for name in READERS if name not in PHOTOS_INSIDE | NUMBERED])
+@pytest.fixture(params=[name for name in FORMATS if name not in PHOTOS_INSIDE | NUMBERED])
 def renamed_example(request, tmp_path):
     return lambda photos: EXAMPLES[request.param](tmp_path, photos)
 
 
-@pytest.fixture(params=READERS)
+@pytest.fixture(params=FORMATS)
 def complete_example(request, tmp_path):
     example = written(request.param, tmp_path)
     if example.format not in PHOTOS_INSIDE:

@@ -8,8 +8,9 @@ import torch
 from tiny_collections import PHOTOS, write_coco, write_mirflickr, write_nus_wide, write_voc
 
 from tagsight.data.annotations import Annotations
+from tagsight.data.format import ReadOptions
 from tagsight.data.protocols import PROTOCOLS, divided, read_protocol
-from tagsight.data.readers import READERS, read_annotations
+from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.data.split import complete_splits
 from tagsight.errors import DataError
 
@@ -17,7 +18,7 @@ from tagsight.errors import DataError
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_is_of_a_known_format_and_counts_what_it_divides(name) -> None:
     protocol = PROTOCOLS[name]
-    assert protocol.format in READERS
+    assert protocol.format in FORMATS
     assert {"train", "test"} <= protocol.counts.keys() <= {"all", "train", "test"}
     if "all" in protocol.counts:
         parts = protocol.counts["train"].photos + protocol.counts["test"].photos
@@ -94,7 +95,9 @@ def test_voc_2007_is_read_as_it_is_unpacked(tmp_path) -> None:
 
 def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path) -> None:
     source = write_voc(tmp_path, PHOTOS).source
-    rows = read_protocol(source, "voc2007", labels_only=True, meaning={"difficult": "present"})
+    rows = read_protocol(
+        source, "voc2007", labels_only=True, options=ReadOptions(difficult="present")
+    )
     assert rows.split_sizes == {"train": 5}
     assert (rows.targets >= 0).all()
     source = write_nus_wide(tmp_path / "nus", PHOTOS).source
@@ -105,7 +108,7 @@ def test_the_user_may_choose_what_a_protocol_leaves_open(tmp_path) -> None:
 
 def test_contradictions_to_a_protocol_are_named(tmp_path) -> None:
     source = write_coco(tmp_path, PHOTOS).source
-    dropped = {"meaning": {"unlabelled": "drop"}, "labels_only": True}
+    dropped = {"options": ReadOptions(unlabelled="drop"), "labels_only": True}
     assert len(read_protocol(source, "coco2014", **dropped)) == 4
     file = source / "annotations" / "instances_val2017.json"
 
@@ -115,7 +118,7 @@ def test_contradictions_to_a_protocol_are_named(tmp_path) -> None:
 
     refused(r"a protocol among \['voc2007', .*, got 'voc2008'", name="voc2008")
     message = r"`unlabelled=drop`, which the protocol 'coco2014' dec"
-    refused(message, meaning={"unlabelled": "keep"})
+    refused(message, options=ReadOptions(unlabelled="keep"))
     file = file.rename(file.with_name("instances_test2017.json"))
     refused(r"the splits train, val, as .* got train, test")
     file = file.rename(file.with_name("instances.json"))

@@ -124,20 +124,15 @@ class Reading:
         return annotations.without_labels(self.without_labels.split(","))
 
     def _read(self, data: Path, *, labels_only: bool) -> Annotations:
+        from tagsight.data.format import ReadOptions
         from tagsight.data.protocols import read_protocol
-        from tagsight.data.readers import Meaning, read_annotations
+        from tagsight.data.readers import read_annotations
         from tagsight.errors import DataError
 
-        meaning = Meaning()
-        if self.difficult is not None:
-            meaning["difficult"] = self.difficult
-        if self.topics is not None:
-            meaning["topics"] = self.topics
-        if self.unlabelled is not None:
-            meaning["unlabelled"] = self.unlabelled
+        options = ReadOptions(self.images, self.difficult, self.topics, self.unlabelled)
         if self.protocol is None:
             return read_annotations(
-                data, images=self.images, format=self.format, labels_only=labels_only, **meaning
+                data, format=self.format, labels_only=labels_only, options=options
             )
         if self.format is not None:
             msg = "expected --format or --protocol, which decides the format, got both"
@@ -145,10 +140,9 @@ class Reading:
         return read_protocol(
             data,
             self.protocol,
-            images=self.images,
             labels_only=labels_only,
             split_seed=self.split_seed,
-            meaning=meaning,
+            options=options,
         )
 
 

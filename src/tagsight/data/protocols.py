@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.readers import Meaning, read_annotations
+from tagsight.data.format import DEFAULTS, ReadOptions
+from tagsight.data.readers import read_annotations
 from tagsight.data.split import random_halves
 from tagsight.errors import DataError
 
@@ -34,7 +35,7 @@ class Protocol(NamedTuple):
     Attributes:
         description: The data and splits it uses, in one sentence.
         format: Name of the reader.
-        meaning: Options of the reader, which the user cannot change.
+        options: Choices that it makes; None is the user's.
         splits: Maps each split of the source to ``train`` or ``test``; None draws random halves.
             Photos for validation are taken out of ``train``, so that no test photo selects an
             epoch.
@@ -46,7 +47,7 @@ class Protocol(NamedTuple):
 
     description: str
     format: str
-    meaning: Meaning
+    options: ReadOptions
     splits: Mapping[str, str] | None
     labels: int
     counts: Mapping[str, Published]
@@ -62,7 +63,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "voc2007": Protocol(
         "VOC 2007: trainval for training, test for the test",
         "voc",
-        {"unlabelled": "keep"},
+        ReadOptions(unlabelled="keep"),
         TRAINVAL,
         20,
         {"train": Published(5_011, 1.46), "test": Published(4_952)},
@@ -71,7 +72,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "coco2014": Protocol(
         "COCO 2014: train2014 for training, val2014 for the test, photos without objects dropped",
         "coco",
-        {"unlabelled": "drop"},
+        ReadOptions(unlabelled="drop"),
         VAL_IS_TEST,
         80,
         {"train": Published(82_081, 2.94), "test": Published(40_137)},
@@ -81,7 +82,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "coco2014-all": Protocol(
         "COCO 2014: train2014 for training, val2014 for the test, every photo",
         "coco",
-        {"unlabelled": "keep"},
+        ReadOptions(unlabelled="keep"),
         VAL_IS_TEST,
         80,
         {"train": Published(82_783), "test": Published(40_504)},
@@ -90,7 +91,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "nus-wide": Protocol(
         "NUS-WIDE: the official lists, every photo",
         "nus-wide",
-        {"unlabelled": "keep"},
+        ReadOptions(unlabelled="keep"),
         OFFICIAL,
         81,
         {"train": Published(161_789), "test": Published(107_859)},
@@ -99,7 +100,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "nus-wide-labelled": Protocol(
         "NUS-WIDE: the official lists, photos without a label dropped",
         "nus-wide",
-        {"unlabelled": "drop"},
+        ReadOptions(unlabelled="drop"),
         OFFICIAL,
         81,
         {"all": Published(209_347), "train": Published(125_449), "test": Published(83_898)},
@@ -109,7 +110,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "nus-wide-asl": Protocol(
         "NUS-WIDE: the table of ASL, 70:30, which most figures since 2021 are of",
         "csv-list",
-        {"unlabelled": "drop"},
+        ReadOptions(unlabelled="drop"),
         VAL_IS_TEST,
         81,
         {"all": Published(169_823, 2.43), "train": Published(119_103), "test": Published(50_720)},
@@ -119,7 +120,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "mirflickr25k": Protocol(
         "MIRFLICKR-25K: 24 potential topics, photos without one dropped, halves drawn",
         "mirflickr",
-        {"topics": "potential", "unlabelled": "drop"},
+        ReadOptions(topics="potential", unlabelled="drop"),
         None,
         24,
         {"all": Published(24_581, 3.78), "train": Published(12_291), "test": Published(12_290)},
@@ -128,7 +129,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "mirflickr25k-all": Protocol(
         "MIRFLICKR-25K: 24 potential topics, every photo, halves drawn",
         "mirflickr",
-        {"topics": "potential", "unlabelled": "keep"},
+        ReadOptions(topics="potential", unlabelled="keep"),
         None,
         24,
         {"all": Published(25_000, 3.72), "train": Published(12_500), "test": Published(12_500)},
@@ -137,7 +138,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "mirflickr25k-38": Protocol(
         "MIRFLICKR-25K: all 38 topics, photos without one dropped, halves drawn",
         "mirflickr",
-        {"topics": "all", "unlabelled": "drop"},
+        ReadOptions(topics="all", unlabelled="drop"),
         None,
         38,
         {"all": Published(24_581, 4.80), "train": Published(12_291), "test": Published(12_290)},
@@ -153,7 +154,7 @@ def read_protocol(
     images: str | Path | None = None,
     labels_only: bool = False,
     split_seed: int = 0,
-    meaning: Meaning | None = None,
+    options: ReadOptions = DEFAULTS,
 ) -> Annotations:
     """Read a data set as the literature does.
 
@@ -164,7 +165,7 @@ def read_protocol(
         labels_only: As for `read_annotations`.
         split_seed: Seed of the random halves, if the protocol has no official split. It is
             separate from the seed of training, so that all runs share one test split.
-        meaning: Further options of the reader.
+        options: Choices that the protocol leaves open.
 
     Raises:
         DataError: If there is no such protocol, an option contradicts it, or the source is of
@@ -173,12 +174,13 @@ def read_protocol(
     if name not in PROTOCOLS:
         msg = f"expected a protocol among {list(PROTOCOLS)}, got {name!r}"
         raise DataError(msg)
-    protocol, said = PROTOCOLS[name], meaning or Meaning()
-    for key, value in protocol.meaning.items():
-        if said.get(key, value) != value:
+    protocol = PROTOCOLS[name]
+    decided = {key: value for key, value in asdict(protocol.options).items() if value is not None}
+    for key, value in decided.items():
+        if getattr(options, key) not in {None, value}:
             msg = (
                 f"expected `{key}={value}`, which the protocol {name!r} decides, "
-                f"got {said.get(key)!r}; leave out one of the two"
+                f"got {getattr(options, key)!r}; leave out one of the two"
             )
             raise DataError(msg)
     annotations = read_annotations(
@@ -186,7 +188,7 @@ def read_protocol(
         images=images,
         format=protocol.format,
         labels_only=labels_only,
-        **(said | protocol.meaning),
+        options=replace(options, **decided),
     )
     return replace(divided(annotations, name, split_seed=split_seed), protocol=name)
 

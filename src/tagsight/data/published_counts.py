@@ -109,7 +109,7 @@ def _read_so(annotations: Annotations, name: str) -> Annotations | None:
     if (annotations.format, len(annotations.names)) != (protocol.format, protocol.labels):
         return None
     try:
-        kept = annotations.labelled() if protocol.meaning["unlabelled"] == "drop" else annotations
+        kept = annotations.labelled() if protocol.options.unlabelled == "drop" else annotations
         return divided(kept, name)
     except DataError:
         return None

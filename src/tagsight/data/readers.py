@@ -1,12 +1,16 @@
-"""Readers of label files, folders and tables: the formats, and how one is chosen."""
+"""The formats of labels, and how labels of any of them become annotations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import torch
 
 from tagsight.data.annotations import Annotations
+from tagsight.data.format import DEFAULTS, ReadOptions
 from tagsight.data.formats import (
     coco,
     csv_columns,
@@ -17,86 +21,24 @@ from tagsight.data.formats import (
     shards,
     voc,
 )
+from tagsight.data.locating import locate
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from pandas import DataFrame
 
-    from tagsight.data.formats.mirflickr import Topics
-    from tagsight.data.formats.voc import Difficult
+    from tagsight.data.format import Format, Labelled
 
-Unlabelled: TypeAlias = Literal["keep", "drop"]
 Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 """Labels as a Python user gives them (`read_annotations`)."""
 
-
-class Meaning(TypedDict, total=False):
-    """Choices that a format leaves open, as arguments of `read_annotations`."""
-
-    difficult: Difficult
-    topics: Topics
-    unlabelled: Unlabelled
-
-
-class Reader(NamedTuple):
-    """Functions that recognise and read a format.
-
-    Attributes:
-        description: What the format looks like, in one sentence.
-        recognises: Returns, after a cheap look, whether a path is of this format.
-        read: Reads a path, given ``images`` and the options.
-        options: Names of the reader's own options; ``labels_only`` if it looks for photos.
-    """
-
-    description: str
-    recognises: Callable[[Path], bool]
-    read: Callable[..., Annotations]
-    options: frozenset[str] = frozenset()
-
-
-READERS: dict[str, Reader] = {
-    "csv-columns": Reader(
-        "a CSV with one column per label, 'image[,split],label...', of 1, 0 and -1 or nothing",
-        csv_columns.recognises,
-        csv_columns.read,
-        frozenset({"labels_only"}),
-    ),
-    "csv-list": Reader(
-        "a CSV with one column of labels, 'image,labels[,split]', separated by ; , or |",
-        csv_list.recognises,
-        csv_list.read,
-        frozenset({"labels_only"}),
-    ),
-    "coco": Reader(
-        "a COCO instances JSON, or a folder with annotations/instances_*.json",
-        coco.recognises,
-        coco.read,
-        frozenset({"labels_only"}),
-    ),
-    "voc": Reader(
-        "a PASCAL VOC folder with ImageSets/Main/<label>_<split>.txt",
-        voc.recognises,
-        voc.read,
-        frozenset({"difficult", "labels_only"}),
-    ),
-    "mirflickr": Reader(
-        "a folder of MIRFLICKR-25K's topics, mirflickr25k_annotations_v080/<topic>.txt",
-        mirflickr.recognises,
-        mirflickr.read,
-        frozenset({"topics", "labels_only"}),
-    ),
-    "nus-wide": Reader(
-        "a NUS-WIDE folder with ConceptsList, ImageList and Groundtruth/TrainTestLabels",
-        nus_wide.recognises,
-        nus_wide.read,
-        frozenset({"labels_only"}),
-    ),
-    "shards": Reader(
-        "WebDataset's tars, or a folder with some: photos beside .json, .txt or .cls with labels",
-        shards.recognises,
-        shards.read,
-    ),
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (csv_columns, csv_list, coco, voc, mirflickr, nus_wide, shards)
 }
+"""All formats of files and folders, in the order in which errors and help list them."""
 
 
 def read_annotations(
@@ -105,25 +47,20 @@ def read_annotations(
     images: str | Path | None = None,
     format: str | None = None,  # noqa: A002 - the option of the command is called so
     labels_only: bool = False,
-    difficult: Difficult = "unknown",
-    topics: Topics = "potential",
-    unlabelled: Unlabelled = "keep",
+    options: ReadOptions = DEFAULTS,
 ) -> Annotations:
     """Read the labels of a collection.
 
     Args:
-        labels: A file or folder of any format in `READERS`; or a pandas `DataFrame` with a column
+        labels: A file or folder of any format in `FORMATS`; or a pandas `DataFrame` with a column
             for the photo's path, perhaps a column ``split``, and either one column of labels
             (lists, or text with separators) or a column of 1, 0, -1 or missing values for each
             label; or `Annotations`, which are returned as they are.
         images: Folder of the photos; by default the usual one of the format, and the current
-            folder for a `DataFrame`.
-        format: A key of `READERS`; by default the content decides.
+            folder for a `DataFrame`. It takes the place of ``options.images``.
+        format: A key of `FORMATS`; by default the content decides.
         labels_only: Accept that none of the photos exists.
-        difficult: Target of an object that is marked as hard to see: ``present``, ``absent`` or
-            ``unknown``.
-        topics: Topics of MIRFLICKR-25K to use: ``potential``, ``relevant`` or ``all``.
-        unlabelled: Whether to ``keep`` or ``drop`` photos in which no label is known to be present.
+        options: Choices that the source leaves open.
 
     Raises:
         DataError: If no format fits, or the labels are not valid.
@@ -135,30 +72,65 @@ def read_annotations(
         >>> rows.names, rows.targets.tolist()
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    if unlabelled not in get_args(Unlabelled):
-        msg = f"expected `unlabelled` to be one of {get_args(Unlabelled)}, got {unlabelled!r}"
-        raise DataError(msg)
-    folder = None if images is None else _existing_folder(Path(images))
+    if images is not None:
+        options = replace(options, images=Path(images))
+    if options.images is not None:
+        options = replace(options, images=_existing_folder(options.images))
     if isinstance(labels, Annotations):
-        if folder is not None or format is not None:
+        if options.images is not None or format is not None:
             msg = "expected neither `images` nor `format` with Annotations, which have their paths"
             raise DataError(msg)
         annotations = labels
     elif dataframe.is_frame(labels):
-        frame = cast("DataFrame", labels)
-        annotations = dataframe.read(frame, images=folder, format=format, labels_only=labels_only)
+        tables = dataframe.read(cast("DataFrame", labels), options, format)
+        annotations = _joined(_found(tables, "dataframe", labels_only=labels_only))
     elif isinstance(labels, str | Path):
         # Absolute, so that the photos are found even if the current folder changes.
         source = Path(labels).absolute()
-        options = {"difficult": difficult, "topics": topics, "labels_only": labels_only}
-        annotations = _read(source, folder, format, options)
+        chosen = _format(source, format)
+        parts = chosen.read(source, options)
+        annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
     else:
         msg = (
             "expected labels as a path, a pandas DataFrame or Annotations, "
             f"got a {type(labels).__name__}"
         )
         raise DataError(msg)
-    return annotations.labelled() if unlabelled == "drop" else annotations
+    return annotations.labelled() if options.unlabelled == "drop" else annotations
+
+
+def _found(
+    parts: Iterable[Labelled],
+    format: str,  # noqa: A002 - as above
+    *,
+    labels_only: bool,
+) -> list[Annotations]:
+    found = []
+    for part in parts:
+        paths, root = locate(part, labels_only=labels_only)
+        found.append(Annotations(part.names, paths, part.targets, part.splits, format, root))
+    return found
+
+
+def _joined(parts: Sequence[Annotations]) -> Annotations:
+    """Join the parts of a source; a label that a part lacks is unknown in it."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    names = sorted(set().union(*(part.names for part in parts)))
+    paths = [path for part in parts for path in part.paths]
+    if len(set(paths)) < len(paths):
+        repeated = next(path for path, count in Counter(paths).items() if count > 1)
+        msg = f"expected each photo in one part of the labels, got {repeated} in several"
+        raise DataError(msg)
+    splits = [split for part in parts for split in part.splits or ()]
+    return Annotations(
+        names=tuple(names),
+        paths=tuple(paths),
+        targets=torch.cat([part.matched_to(names).targets for part in parts]),
+        splits=tuple(splits) if splits else None,
+        format=first.format,
+    )
 
 
 def _existing_folder(images: Path) -> Path:
@@ -168,38 +140,34 @@ def _existing_folder(images: Path) -> Path:
     return images.absolute()
 
 
-def _read(
-    source: Path,
-    images: Path | None,
-    format: str | None,  # noqa: A002 - as above
-    options: Mapping[str, object],
-) -> Annotations:
+def _format(source: Path, name: str | None) -> Format:
     if not source.exists():
         msg = f"expected labels at {source}, which does not exist"
         raise DataError(msg)
-    if format is not None and format not in READERS:
-        msg = f"expected a format among {list(READERS)}, got {format!r}"
+    if name is None:
+        return _recognised(source)
+    if name not in FORMATS:
+        msg = f"expected a format among {list(FORMATS)}, got {name!r}"
         raise DataError(msg)
-    reader = READERS[format or _format_of(source)]
-    chosen = {name: value for name, value in options.items() if name in reader.options}
-    return reader.read(source, images=images, **chosen)
+    return FORMATS[name]
 
 
-def _format_of(source: Path) -> str:
-    fitting = [name for name, reader in READERS.items() if reader.recognises(source)]
+def _recognised(source: Path) -> Format:
+    fitting = [format_ for format_ in FORMATS.values() if format_.recognises(source)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        msg = f"expected one format to fit {source}, got {fitting}; choose one with `format`"
+        names = [format_.name for format_ in fitting]
+        msg = f"expected one format to fit {source}, got {names}; choose one with `format`"
         raise DataError(msg)
-    reasons = "; ".join(f"{name}: {_reason(reader, source)}" for name, reader in READERS.items())
+    reasons = "; ".join(f"{one.name}: {_reason(one, source)}" for one in FORMATS.values())
     msg = f"{source} is of no known format; it {_look(source)}; {reasons}"
     raise DataError(msg)
 
 
-def _reason(reader: Reader, source: Path) -> str:
+def _reason(format_: Format, source: Path) -> str:
     try:
-        reader.read(source)
+        format_.read(source, DEFAULTS)
     except DataError as error:
         return str(error)
     return "is only read if it is chosen with `format`"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
 FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, which a terminal would obey, lone surrogates, which no file can store, and
@@ -99,47 +98,3 @@ def check_labels(names: Sequence[str]) -> Sequence[str]:
             raise DataError(msg)
         seen.add(name)
     return names
-
-
-def photo_folder(
-    names: Sequence[str],
-    candidates: Iterable[Path],
-    *,
-    source: Path | str,
-    labels_only: bool = False,
-) -> Path:
-    """Find the folder of a source's photos.
-
-    Args:
-        names: Every photo's path below that folder.
-        candidates: Folders to try, the likeliest first.
-        source: The label file or folder, for the error.
-        labels_only: Return the likeliest folder if none of the photos exists.
-
-    Raises:
-        DataError: If none of the photos is in any of the folders, and they are needed.
-    """
-    folders = list(candidates)
-    folder = find_folder(names, folders)
-    if folder is not None:
-        return folder
-    if labels_only:
-        return folders[0]
-    tried = " nor in ".join(str(folder) for folder in folders)
-    msg = (
-        f"expected the photos of {source}, found none of {len(names):,}: {names[0]!r} is not in "
-        f"{tried}; give their folder as `images`"
-    )
-    raise DataError(msg)
-
-
-def find_folder(names: Sequence[str], candidates: Iterable[Path]) -> Path | None:
-    """Return the folder with most of the first 20 photos, else the first with any, else None."""
-    folders = [folder for folder in candidates if folder.is_dir()]
-    found = [sum(is_file(folder / name) for name in names[:20]) for folder in folders]
-    if any(found):
-        return folders[found.index(max(found))]
-    for folder in folders:
-        if any(is_file(folder / name) for name in islice(names, 20, None)):
-            return folder
-    return None

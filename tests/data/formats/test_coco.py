@@ -36,7 +36,7 @@ def write(tmp_path):
 
 
 def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
-    rows = coco.read(write())
+    rows = read_annotations(write(), format="coco")
     assert (rows.names, rows.targets.tolist()) == (("ape", "zebra"), [[0, 1], [0, 0]])
 
 
@@ -50,7 +50,9 @@ def test_names_and_never_ids_decide_the_order_of_labels(write) -> None:
 def test_photos_are_found_in_the_usual_folders_or_in_the_one_given(
     write, tmp_path, photos, images
 ) -> None:
-    rows = coco.read(write(photos=photos), images=images and tmp_path / images)
+    rows = read_annotations(
+        write(photos=photos), images=images and tmp_path / images, format="coco"
+    )
     assert rows.paths[0].samefile(tmp_path / photos / "a.jpg")
 
 
@@ -67,14 +69,16 @@ def test_photos_are_found_in_the_usual_folders_or_in_the_one_given(
     ],
 )
 def test_the_name_of_a_file_tells_its_split(write, name, split) -> None:
-    assert coco.read(write(name=name, photos="images")).splits == (split and (split, split))
+    assert read_annotations(write(name=name, photos="images"), format="coco").splits == (
+        split and (split, split)
+    )
 
 
 def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> None:
     write()
     other = content(categories=[{"id": 1, "name": "ape"}, {"id": 2, "name": "cow"}])
     write(other, name="annotations/instances_val2017.json", photos="val2017")
-    rows = coco.read(tmp_path)
+    rows = read_annotations(tmp_path, format="coco")
     assert rows.names == ("ape", "cow", "zebra")
     assert rows.splits == ("train", "train", "val", "val")
     assert rows.targets.tolist() == [[0, -1, 1], [0, -1, 0], [1, 0, -1], [0, 0, -1]]
@@ -84,14 +88,14 @@ def test_a_label_that_only_another_file_knows_is_unknown(write, tmp_path) -> Non
     ("name", "message"),
     [
         ("instances_train2014.json", r"one file for each of train, val and test .*2014.*2017"),
-        ("instances_val2017.json", r"each photo in one file .*a.jpg in several"),
+        ("instances_val2017.json", r"each photo in one part .*a.jpg in several"),
     ],
 )
 def test_files_that_contradict_one_another_are_refused(write, tmp_path, name, message) -> None:
     write(photos="images")
     write(name=f"annotations/{name}", photos="images")
     with pytest.raises(DataError, match=message):
-        coco.read(tmp_path, images=tmp_path / "images")
+        read_annotations(tmp_path, images=tmp_path / "images", format="coco")
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -122,7 +126,7 @@ def test_merged_files_read_as_if_every_photo_and_every_label_had_one_id(
             "annotations": [one | {"bbox": [draw.randrange(20), 0, 5, 5]} for one in objects],
         }
     )
-    read = coco.read(file)
+    read = read_annotations(file, format="coco")
     assert read.names == tuple(names)
     assert {
         path.name: row for path, row in zip(read.paths, read.targets.tolist(), strict=True)
@@ -171,7 +175,7 @@ TALL, WIDE = {"width": 48, "height": 64}, {"width": 64, "height": 48}
 )
 def test_malicious_or_careless_types_are_named_by_file_and_key(write, key, value, message) -> None:
     with pytest.raises(DataError, match=rf"instances_train2017.json: .*{message}"):
-        coco.read(write(content(**{key: value})))
+        read_annotations(write(content(**{key: value})), format="coco")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ def test_malicious_or_careless_types_are_named_by_file_and_key(write, key, value
 def test_what_is_no_coco_file_is_refused(write, monkeypatch, text, message) -> None:
     monkeypatch.setattr(coco, "MOST_ENTRIES", 300_000)
     with pytest.raises(DataError, match=message):
-        coco.read(write(text))
+        read_annotations(write(text), format="coco")
 
 
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:

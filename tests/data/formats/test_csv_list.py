@@ -4,7 +4,6 @@ import logging
 
 import pytest
 
-from tagsight.data.formats import csv_list
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -35,15 +34,15 @@ def test_lists_are_understood_whatever_separates_them(write_csv, content) -> Non
 def test_malicious_or_broken_lists_are_named_and_never_run(write_csv, cell) -> None:
     content = f"image,labels\na.jpg,['a']\nb.jpg,\"{cell}\"\n"
     with pytest.raises(DataError, match=r"labels.csv:3: expected a list such as \['sea', 'sky'\]"):
-        csv_list.read(write_csv(content))
+        read_annotations(write_csv(content), format="csv-list")
 
 
 def test_the_separator_is_logged_and_a_second_one_is_part_of_a_name(write_csv, caplog) -> None:
     with caplog.at_level(logging.INFO):
-        csv_list.read(write_csv("image,labels\na.jpg,dog|cat\n"))
+        read_annotations(write_csv("image,labels\na.jpg,dog|cat\n"), format="csv-list")
     assert "labels are separated by '|'" in caplog.text
     file = write_csv('image,labels\na.jpg,"food, drink|sea"\nb.jpg,sea|sky\n')
-    assert csv_list.read(file).names == ("food, drink", "sea", "sky")
+    assert read_annotations(file, format="csv-list").names == ("food, drink", "sea", "sky")
     assert "separated by '|' (in 2 photos); ',' is then part of a name" in caplog.text
 
 
@@ -59,4 +58,4 @@ def test_the_separator_is_logged_and_a_second_one_is_part_of_a_name(write_csv, c
 def test_what_is_no_list_is_refused(write_csv, monkeypatch, content, message) -> None:
     monkeypatch.setattr("tagsight.data.annotations.LARGEST_TABLE", 3)
     with pytest.raises(DataError, match=message):
-        csv_list.read(write_csv(content))
+        read_annotations(write_csv(content), format="csv-list")

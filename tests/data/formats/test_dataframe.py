@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -85,7 +86,10 @@ def test_relative_paths_start_from_the_current_folder_and_absolute_ones_need_non
 def test_annotations_pass_through(photos):
     rows = read_annotations(pd.DataFrame({"image": PHOTOS, "labels": LISTS}), images=photos)
     assert read_annotations(rows) is rows
-    assert read_annotations(rows, unlabelled="drop").paths == (rows.paths[0], rows.paths[2])
+    assert read_annotations(rows, options=ReadOptions(unlabelled="drop")).paths == (
+        rows.paths[0],
+        rows.paths[2],
+    )
     for arguments in ({"images": "."}, {"format": "csv-list"}):
         with pytest.raises(DataError, match="neither `images` nor `format` with Annotations"):
             read_annotations(rows, **arguments)

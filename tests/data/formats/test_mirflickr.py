@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from tiny_collections import write_mirflickr
 
+from tagsight.data.format import ReadOptions
 from tagsight.data.formats import mirflickr
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
@@ -18,13 +19,16 @@ def test_photos_are_found_in_the_usual_folders(lists, photos) -> None:
     folder = lists.parent / photos
     folder.mkdir(exist_ok=True)
     (folder / "im7.jpg").touch()
-    assert mirflickr.read(lists).paths[6].samefile(folder / "im7.jpg")
-    assert mirflickr.read(lists).paths == mirflickr.read(lists.parent).paths
+    assert read_annotations(lists, format="mirflickr").paths[6].samefile(folder / "im7.jpg")
+    assert (
+        read_annotations(lists, format="mirflickr").paths
+        == read_annotations(lists.parent, format="mirflickr").paths
+    )
 
 
 def test_a_number_is_that_of_the_photo_counted_from_one(lists) -> None:
     (lists / "sky.txt").write_bytes(b"50\r\n 1 \r\n\r\n1\r\n")
-    rows = mirflickr.read(lists, labels_only=True)
+    rows = read_annotations(lists, labels_only=True, format="mirflickr")
     shown = rows.targets[:, rows.names.index("sky")].nonzero().flatten().tolist()
     assert [rows.paths[row].name for row in shown] == ["im1.jpg", "im50.jpg"]
 
@@ -33,19 +37,20 @@ def test_a_number_is_that_of_the_photo_counted_from_one(lists) -> None:
 def test_what_is_no_number_of_a_photo_is_named_with_its_line(lists, line) -> None:
     (lists / "sky.txt").write_text(f"5\n{line}\n")
     with pytest.raises(DataError, match=r"sky.txt:2: expected a photo's number, 1 to 50, got"):
-        mirflickr.read(lists)
+        read_annotations(lists, format="mirflickr")
 
 
 def test_missing_and_unknown_topics_are_named(lists, tmp_path) -> None:
     (lists / "sky.txt").unlink()
+    (tmp_path / "empty").mkdir()
     assert mirflickr.recognises(lists)
     for source, topics, message in (
         (lists, "all", r"expected a file at .*sky.txt, got nothing"),
-        (tmp_path / "no", "all", r"lists of topics, such as animals.txt, in .* got none"),
+        (tmp_path / "empty", "all", r"lists of topics, such as animals.txt, in .* got none"),
         (lists, "some", r"expected `topics` to be one of .* got 'some'"),
     ):
         with pytest.raises(DataError, match=message):
-            mirflickr.read(source, topics=topics)
+            read_annotations(source, options=ReadOptions(topics=topics), format="mirflickr")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,9 @@ def test_missing_and_unknown_topics_are_named(lists, tmp_path) -> None:
 def test_the_topics_have_the_counts_that_are_known(
     shared_data, topics, labels, labels_per_photo, unlabelled
 ) -> None:
-    rows = read_annotations(shared_data / "mirflickr25k", topics=topics, labels_only=True)
+    rows = read_annotations(
+        shared_data / "mirflickr25k", options=ReadOptions(topics=topics), labels_only=True
+    )
     present = rows.targets == 1
     assert present.shape == (25_000, labels)
     assert present.sum() / 25_000 == pytest.approx(labels_per_photo, abs=0.0005)

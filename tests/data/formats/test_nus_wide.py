@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from tiny_collections import NAMES, PHOTOS, write_nus_wide
 
-from tagsight.data.formats import nus_wide
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -21,15 +20,18 @@ def test_photos_are_found_below_the_folder_that_the_list_names(official, folder)
     photo = official / folder / "actor" / "0003_96.jpg"
     photo.parent.mkdir(parents=True)
     photo.touch()
-    paths = nus_wide.read(official).paths
+    paths = read_annotations(official, format="nus-wide").paths
     assert any(path.samefile(photo) for path in paths if path.is_file())
-    assert nus_wide.read(official, images=photo.parent.parent).paths[0].parent == photo.parent
+    assert (
+        read_annotations(official, images=photo.parent.parent, format="nus-wide").paths[0].parent
+        == photo.parent
+    )
 
 
 def test_photos_that_were_gathered_are_found_by_the_last_part_of_their_name(official) -> None:
     (official / "images").mkdir()
     (official / "images" / "0000_99.jpg").touch()
-    rows = nus_wide.read(official)
+    rows = read_annotations(official, format="nus-wide")
     assert rows.paths[0] == official / "images" / "0000_99.jpg"
     assert rows.relative_names[0] == "0000_99.jpg"
 
@@ -46,19 +48,19 @@ def test_photos_without_a_name_of_their_own_are_refused(tmp_path, names, message
     (source / "images").mkdir()
     (source / "images" / "1.jpg").touch()
     with pytest.raises(DataError, match=message):
-        nus_wide.read(source)
+        read_annotations(source, format="nus-wide")
 
 
 def test_neither_order_of_concepts_nor_white_space_nor_folders_matter(official) -> None:
-    before = nus_wide.read(official, labels_only=True).hash()
+    before = read_annotations(official, labels_only=True, format="nus-wide").hash()
     marks = official / "Groundtruth" / "TrainTestLabels"
     for file in marks.iterdir():
         file.write_text("  ".join(file.read_text().split()) + "  \r\n\r\n")
-    assert nus_wide.read(official, labels_only=True).hash() == before
+    assert read_annotations(official, labels_only=True, format="nus-wide").hash() == before
     marks.rename(official / "TrainTestLabels")
     (official / "ConceptsList" / "Concepts81.txt").rename(official / "Concepts81.txt")
     (official / "Concepts81.txt").write_text("\r\n".join(NAMES))
-    assert nus_wide.read(official, labels_only=True).hash() == before
+    assert read_annotations(official, labels_only=True, format="nus-wide").hash() == before
 
 
 MARKS, CONCEPTS = "Groundtruth/TrainTestLabels/Labels_bird_", "ConceptsList/Concepts81.txt"
@@ -79,7 +81,7 @@ def test_marks_that_cannot_be_and_malicious_concepts_are_named(
 ) -> None:
     (official / file).write_text(text)
     with pytest.raises(DataError, match=message):
-        nus_wide.read(official)
+        read_annotations(official, format="nus-wide")
 
 
 def test_the_sample_has_the_counts_that_its_readme_states(shared_data) -> None:

@@ -137,7 +137,7 @@ def test_shards_that_cannot_be_read_are_refused_with_the_reason(tmp_path):
             with pytest.raises(DataError, match="which can only be read from its beginning"):
                 read_annotations(source)
     write(tmp_path / "a.tar", {"1.jpg": b"", "1.txt": "cat"})
-    with pytest.raises(DataError, match=r"expected no `images` for .*, whose photos are in the"):
+    with pytest.raises(DataError, match=r"expected no `images` for .*, as photos are in the"):
         read_annotations(tmp_path, images=tmp_path)
     (tmp_path / "b.tar").symlink_to("b.tar")
     with pytest.raises(DataError, match=r"b.tar, got a link that cannot be followed"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tagsight.data.formats import voc
+from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -27,40 +27,42 @@ def write(tmp_path):
 def test_the_collection_is_found_from_any_of_its_folders_unless_there_are_two(write) -> None:
     source = write({"cat_train": "p1  1\np2 -1\n"}, year="VOC2007")
     for below in (".", "VOC2007", "VOC2007/ImageSets/Main"):
-        rows = voc.read(source / below)
+        rows = read_annotations(source / below, format="voc")
         assert [path.name for path in rows.paths] == ["p1.jpg", "p2.jpg"]
         assert (rows.names, rows.targets.tolist()) == (("cat",), [[1], [0]])
     write({"cat_train": "p1 1\n"}, year="VOC2012")
     with pytest.raises(DataError, match=r"one ImageSets/Main .*VOC2007.*VOC2012"):
-        voc.read(source)
+        read_annotations(source, format="voc")
 
 
 @pytest.mark.parametrize(("difficult", "target"), [("unknown", -1), ("present", 1), ("absent", 0)])
 def test_a_difficult_object_counts_as_the_user_says(write, difficult, target) -> None:
     source = write({"cat_train": "my p1  0\nmy p1 0\n"})
-    rows = voc.read(source, difficult=difficult, labels_only=True)
+    rows = read_annotations(
+        source, options=ReadOptions(difficult=difficult), labels_only=True, format="voc"
+    )
     assert rows.targets.tolist() == [[target]]
     assert [path.name for path in rows.paths] == ["my p1.jpg"]
     with pytest.raises(DataError, match=r"expected `difficult` to be one of .* got 'maybe'"):
-        voc.read(source, difficult="maybe")
+        read_annotations(source, options=ReadOptions(difficult="maybe"), format="voc")
 
 
 def test_a_photo_that_a_list_leaves_out_is_unknown_there(write) -> None:
     lists = {"cat_train": "p1 1\np2 -1\n", "dog_train": "p2 1\n", "dog_val": "p3 1\n"}
-    rows = voc.read(write(lists))
+    rows = read_annotations(write(lists), format="voc")
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, -1], [0, 1], [-1, 1]])
 
 
 def test_trainval_is_read_only_where_train_and_val_are_missing(write) -> None:
     lists = {"cat_trainval": "p1 1\np2 1\n", "cat_test": "p3 -1\n"}
-    assert voc.read(write(lists)).splits == ("train", "train", "test")
+    assert read_annotations(write(lists), format="voc").splits == ("train", "train", "test")
     source = write({"cat_train": "p1 1\n", "cat_val": "p2 1\n"})
-    assert voc.read(source).splits == ("train", "val", "test")
+    assert read_annotations(source, format="voc").splits == ("train", "val", "test")
 
 
 def test_a_label_may_be_called_train(write) -> None:
     lists = {"train_train": "p1 1\n", "train_val": "p2 -1\n", "train": "p1\n", "val": "p2\n"}
-    rows = voc.read(write(lists))
+    rows = read_annotations(write(lists), format="voc")
     assert (rows.names, rows.targets.tolist()) == (("train",), [[1], [0]])
 
 
@@ -77,7 +79,7 @@ def test_a_label_may_be_called_train(write) -> None:
 )
 def test_what_cannot_be_understood_is_named(write, lists, message) -> None:
     with pytest.raises(DataError, match=message):
-        voc.read(write(lists))
+        read_annotations(write(lists), format="voc")
 
 
 def test_the_animals_are_those_of_their_readme_of_their_table_and_of_the_released_graph(

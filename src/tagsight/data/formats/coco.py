@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 
-from tagsight.data.annotations import Annotations, clean_name, target_table
-from tagsight.data.source import photo_folder, photo_name, require_file
+from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.format import Format, Labelled
+from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from tagsight.data.format import ReadOptions
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def recognises(source: Path) -> bool:
     return start.startswith(b"{") and KEY.search(start) is not None
 
 
-def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the categories of a photo's objects as its labels.
 
     The labels are sorted by name; ids and positions do not matter. A photo without objects has no
@@ -52,37 +54,21 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
 
     Args:
         source: A file, or a folder with one file per split, ``instances_train*.json`` and so on.
-        images: Folder of the photos, or of one folder per split; by default ``train2017`` and the
+        options: Folder of the photos, or of one folder per split; by default ``train2017`` and the
             like, or ``images``, beside the folder of the file.
-        labels_only: Accept that none of the photos exists.
 
     Raises:
-        DataError: If a file cannot be understood, or none of the photos exists.
+        DataError: If a file cannot be understood.
     """
     files = _files_in(source) if source.is_dir() else [source]
     if not files:
         msg = f"expected instances_*.json in {source} or {source / 'annotations'}, got none"
         raise DataError(msg)
     _require_a_split_each(files)
-    parts = [_read_file(file, images, labels_only=labels_only) for file in files]
-    if len(parts) == 1:
-        return parts[0]
-    names = sorted(set().union(*(part.names for part in parts)))
-    paths = [path for part in parts for path in part.paths]
-    if len(set(paths)) < len(paths):
-        repeated = next(path for path, count in Counter(paths).items() if count > 1)
-        msg = f"expected each photo in one file of {source}, got {repeated} in several"
-        raise DataError(msg)
-    return Annotations(
-        names=tuple(names),
-        paths=tuple(paths),
-        targets=torch.cat([part.matched_to(names).targets for part in parts]),
-        splits=tuple(split for part in parts for split in part.splits or ()),
-        format="coco",
-    )
+    return [_read_file(file, options.images) for file in files]
 
 
-def _read_file(file: Path, images: Path | None, *, labels_only: bool) -> Annotations:
+def _read_file(file: Path, images: Path | None) -> Labelled:
     photos, categories, objects = read_instances(file)
     row = {key: index for index, key in enumerate(photos)}
     names = sorted(set(categories.values()))
@@ -91,16 +77,14 @@ def _read_file(file: Path, images: Path | None, *, labels_only: bool) -> Annotat
     rows = torch.tensor([row[entry["image_id"]] for entry in objects], dtype=torch.long)
     columns = torch.tensor([column[entry["category_id"]] for entry in objects], dtype=torch.long)
     targets[rows, columns] = 1
-    file_names = [photo["file_name"] for photo in photos.values()]
-    folder = photo_folder(file_names, _folders(file, images), source=file, labels_only=labels_only)
     split = _split(file)
-    return Annotations(
+    return Labelled(
+        source=file,
         names=tuple(names),
-        paths=tuple(folder / name for name in file_names),
+        photos=tuple(photo["file_name"] for photo in photos.values()),
         targets=targets,
         splits=(split,) * len(row) if split else None,
-        format="coco",
-        root=folder,
+        folders=tuple(_folders(file, images)),
     )
 
 
@@ -301,3 +285,14 @@ def _require_reference(
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) < 80 else f"{text[:76]}..."
+
+
+FORMAT = Format(
+    "coco",
+    "a COCO instances JSON, or a folder with annotations/instances_*.json",
+    '{"images": [{"id": 1, "file_name": "a.jpg"}],\n'
+    ' "categories": [{"id": 3, "name": "dog"}],\n'
+    ' "annotations": [{"image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 40]}]}',
+    recognises,
+    read,
+)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.data.formats.csv_table import CsvTable, Labelled, header_of, located
+from tagsight.data.format import Format
+from tagsight.data.formats.csv_table import CsvTable, header_of, labelled
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tagsight.data.annotations import Annotations
+    from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.formats.csv_table import Cell, PhotoTable, Row
 
 UNKNOWN = 255  # -1 as an unsigned byte
@@ -47,23 +48,21 @@ def has_target_columns(table: PhotoTable) -> bool:
         return False
 
 
-def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read 1 as present, 0 as absent, and -1 or an empty cell as unknown.
 
     Args:
         source: The file.
-        images: The photos' folder; by default the file's own, or ``images`` beside the file.
-        labels_only: Accept that none of the photos exists.
+        options: The photos' folder; by default the file's own, or ``images`` beside the file.
 
     Raises:
-        DataError: If a line cannot be understood, or none of the photos exists.
+        DataError: If a line cannot be understood.
     """
-    table = CsvTable(source)
-    return located(table, labelled(table), "csv-columns", images=images, labels_only=labels_only)
+    return [read_table(CsvTable(source), options)]
 
 
-def labelled(table: PhotoTable) -> Labelled:
-    """Read the labels, without looking for photos.
+def read_table(table: PhotoTable, options: ReadOptions) -> Labelled:
+    """Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
@@ -76,7 +75,7 @@ def labelled(table: PhotoTable) -> Labelled:
     entries = table.entries(lambda row: _targets(row, table))
     targets = bytearray().join(entry.value for entry in entries.values())
     rows = torch.frombuffer(targets, dtype=torch.int8).view(len(entries), -1)
-    return Labelled.of(table.columns, entries, rows)
+    return labelled(table, table.columns, entries, rows, options.images)
 
 
 def _targets(row: Row, table: PhotoTable) -> bytes:
@@ -98,3 +97,12 @@ def _target(cell: Cell, name: str, number: int, table: PhotoTable) -> int:
             f"got {cell!r}; a list of labels goes into one column, 'image,labels[,split]'"
         )
         raise DataError(msg) from None
+
+
+FORMAT = Format(
+    "csv-columns",
+    "a CSV with one column per label, of 1, 0 and -1 or nothing",
+    "image,split,dog,sky\na.jpg,train,1,0\nb.jpg,test,,1",
+    recognises,
+    read,
+)

@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.format import Format
 from tagsight.data.formats.csv_columns import has_target_columns
-from tagsight.data.formats.csv_table import CsvTable, Labelled, header_of, located
+from tagsight.data.formats.csv_table import CsvTable, header_of, labelled
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_content
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tagsight.data.annotations import Annotations
+    from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.formats.csv_table import Cell, Entry, PhotoTable, Row
 
 SEPARATORS = (";", "|", ",")
@@ -31,7 +32,7 @@ def recognises(source: Path) -> bool:
     return table is not None and len(table.columns) == 1 and not has_target_columns(table)
 
 
-def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read lists of the labels that are present; a label that is not listed is absent.
 
     The labels are sorted alphabetically. Their separator, ``;``, ``|`` or ``,``, is found in the
@@ -40,18 +41,16 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
 
     Args:
         source: The file.
-        images: The photos' folder; by default the file's own, or ``images`` beside the file.
-        labels_only: Accept that none of the photos exists.
+        options: The photos' folder; by default the file's own, or ``images`` beside the file.
 
     Raises:
-        DataError: If a line cannot be understood, or none of the photos exists.
+        DataError: If a line cannot be understood.
     """
-    table = CsvTable(source)
-    return located(table, labelled(table), "csv-list", images=images, labels_only=labels_only)
+    return [read_table(CsvTable(source), options)]
 
 
-def labelled(table: PhotoTable) -> Labelled:
-    """Read the labels, without looking for photos.
+def read_table(table: PhotoTable, options: ReadOptions) -> Labelled:
+    """Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
@@ -70,7 +69,7 @@ def labelled(table: PhotoTable) -> Labelled:
     cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
     rows, columns = zip(*cells, strict=True)
     targets[list(rows), list(columns)] = 1
-    return Labelled.of(names, entries, targets)
+    return labelled(table, names, entries, targets, options.images)
 
 
 def _stripped(row: Row) -> Cell:
@@ -124,3 +123,12 @@ def _separator(cells: Sequence[str], table: PhotoTable) -> str:
     elif counts[separator]:
         logger.info("%s: labels are separated by %r", table.source, separator)
     return separator
+
+
+FORMAT = Format(
+    "csv-list",
+    "a CSV with one column of labels, separated by ; , or |",
+    "image,labels,split\na.jpg,dog;sky,train\nb.jpg,sky,test",
+    recognises,
+    read,
+)

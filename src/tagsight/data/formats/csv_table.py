@@ -9,8 +9,9 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, NamedTuple, TextIO, TypeAlias, TypeVar
 
-from tagsight.data.annotations import Annotations, clean_name
-from tagsight.data.source import photo_folder, photo_name, require_file
+from tagsight.data.annotations import clean_name
+from tagsight.data.format import Labelled
+from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -63,30 +64,6 @@ class Entry(NamedTuple, Generic[Value]):
     number: int
     split: str | None
     value: Value
-
-
-class Labelled(NamedTuple):
-    """The content of a table, before its photos are located.
-
-    Attributes:
-        names: The ``L`` labels.
-        photos: The ``N`` photos as the table names them.
-        targets: ``(N, L)`` int8, 1 present, 0 absent, -1 unknown.
-        splits: The split of each row, or None.
-    """
-
-    names: tuple[str, ...]
-    photos: tuple[str, ...]
-    targets: Tensor
-    splits: tuple[str, ...] | None
-
-    @classmethod
-    def of(
-        cls, names: Sequence[str], entries: Mapping[str, Entry[Value]], targets: Tensor
-    ) -> Labelled:
-        """Combine the labels, the entries they were read from, and the targets."""
-        splits = [entry.split for entry in entries.values() if entry.split]
-        return cls(tuple(names), tuple(entries), targets, tuple(splits) if splits else None)
 
 
 class PhotoTable(ABC):
@@ -237,24 +214,23 @@ class CsvTable(PhotoTable):
             yield line, [*cells]
 
 
-def located(
+def labelled(
     table: PhotoTable,
-    rows: Labelled,
-    format: str,  # noqa: A002 - its field's name
-    *,
+    names: Sequence[str],
+    entries: Mapping[str, Entry[Value]],
+    targets: Tensor,
     images: Path | None,
-    labels_only: bool,
-) -> Annotations:
-    """Complete the rows of a table with the folder of their photos.
-
-    Raises:
-        DataError: If none of the photos exists, and they are needed.
-    """
-    folder = photo_folder(
-        rows.photos, table.folders(images), source=table.source, labels_only=labels_only
+) -> Labelled:
+    """Combine a table, its labels, the entries they were read from, and the targets."""
+    splits = [entry.split for entry in entries.values() if entry.split]
+    return Labelled(
+        source=table.source,
+        names=tuple(names),
+        photos=tuple(entries),
+        targets=targets,
+        splits=tuple(splits) if splits else None,
+        folders=tuple(table.folders(images)),
     )
-    paths = tuple(folder / photo for photo in rows.photos)
-    return Annotations(rows.names, paths, rows.targets, rows.splits, format, folder)
 
 
 def header_of(source: Path) -> CsvTable | None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagsight.data.annotations import Annotations, clean_name
+from tagsight.data.annotations import clean_name
 from tagsight.data.formats import csv_columns, csv_list
-from tagsight.data.formats.csv_table import PhotoTable, located
+from tagsight.data.formats.csv_table import PhotoTable
 from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame
 
+    from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.formats.csv_table import Cell
 
 NAME = "the DataFrame"
@@ -33,13 +33,7 @@ def is_frame(value: object) -> bool:
     )
 
 
-def read(
-    frame: DataFrame,
-    *,
-    images: Path | None = None,
-    format: str | None = None,  # noqa: A002 - named like the argument of `read_annotations`
-    labels_only: bool = False,
-) -> Annotations:
+def read(frame: DataFrame, options: ReadOptions, columns: str | None = None) -> list[Labelled]:
     """Read a row for each photo: its path, perhaps a split, and its labels.
 
     Labels are in one column, as lists or as text with separators, or in a column for each label
@@ -47,25 +41,20 @@ def read(
 
     Args:
         frame: Columns as in a CSV file; the index is ignored.
-        images: Folder that relative paths start from; by default the current folder.
-        format: ``csv-columns`` or ``csv-list``; by default the content decides.
-        labels_only: Accept that none of the photos exists.
+        options: Folder that relative paths start from; by default the current folder.
+        columns: ``csv-columns`` or ``csv-list``; by default the content decides.
 
     Raises:
-        DataError: If a row cannot be understood, or none of the photos exists.
+        DataError: If a row cannot be understood.
     """
-    if format not in {None, "csv-columns", "csv-list"}:
-        msg = f"expected `format` to be 'csv-columns' or 'csv-list' for {NAME}, got {format!r}"
+    if columns not in {None, "csv-columns", "csv-list"}:
+        msg = f"expected `format` to be 'csv-columns' or 'csv-list' for {NAME}, got {columns!r}"
         raise DataError(msg)
     table = FrameTable(frame)
-    if format is None:
-        format = "csv-columns" if csv_columns.has_target_columns(table) else "csv-list"  # noqa: A001 - as above
-    reader = csv_columns if format == "csv-columns" else csv_list
-    rows = reader.labelled(table)
-    annotations = located(table, rows, "dataframe", images=images, labels_only=labels_only)
-    if any(Path(photo).is_absolute() for photo in rows.photos):
-        return replace(annotations, root=None)  # the deepest folder that holds all photos
-    return annotations
+    if columns is None:
+        columns = "csv-columns" if csv_columns.has_target_columns(table) else "csv-list"
+    reader = csv_columns if columns == "csv-columns" else csv_list
+    return [reader.read_table(table, options)]
 
 
 class FrameTable(PhotoTable):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.data.annotations import Annotations, target_table
-from tagsight.data.source import photo_folder, require_file
+from tagsight.data.annotations import target_table
+from tagsight.data.format import Format, Labelled
+from tagsight.data.source import require_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Topics = Literal["potential", "relevant", "all"]
+    from tagsight.data.format import ReadOptions
 
 POTENTIAL = (
     *("animals", "baby", "bird", "car", "clouds", "dog", "female", "flower", "food", "indoor"),
@@ -47,13 +48,7 @@ def recognises(source: Path) -> bool:
     return 2 * sum((folder / f"{topic}.txt").is_file() for topic in topics) > len(topics)
 
 
-def read(
-    source: Path,
-    *,
-    images: Path | None = None,
-    topics: Topics = "potential",
-    labels_only: bool = False,
-) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read a topic as present in the photos that its list contains, and as absent in all others.
 
     The labels are sorted alphabetically; other files in the folder, such as the README, are
@@ -62,17 +57,13 @@ def read(
 
     Args:
         source: ``mirflickr25k_annotations_v080``, or a folder that holds it.
-        images: The photos' folder; by default ``mirflickr`` beside the folder of the lists.
-        topics: The 24 ``potential`` topics, the 14 ``relevant`` ones, or ``all`` 38.
-        labels_only: Accept that none of the photos exists.
+        options: The photos' folder, by default ``mirflickr`` beside the folder of the lists; the
+            24 ``potential`` topics, as by default, the 14 ``relevant`` ones, or ``all`` 38.
 
     Raises:
-        DataError: If a list is missing, a line is no photo's number, or no photo exists.
+        DataError: If a list is missing, or a line is no photo's number.
     """
-    if topics not in get_args(Topics):
-        msg = f"expected `topics` to be one of {get_args(Topics)}, got {topics!r}"
-        raise DataError(msg)
-    lists, names = _annotation_folder(source), _NAMES_OF[topics]
+    lists, names = _annotation_folder(source), _NAMES_OF[options.topics or "potential"]
     if not any((lists / f"{name}.txt").is_file() for name in names):
         msg = f"expected the lists of topics, such as {names[0]}.txt, in {lists}, got none of them"
         raise DataError(msg)
@@ -80,19 +71,16 @@ def read(
     for column, name in enumerate(names):
         numbers = _numbers(lists / f"{name}.txt")
         targets[torch.tensor(numbers, dtype=torch.long) - 1, column] = 1
-    files = [f"im{number}.jpg" for number in range(1, PHOTOS + 1)]
-    usual = [lists.parent / name for name in ("mirflickr", "mirflickr25k", "images", "")]
-    folder = photo_folder(
-        files, [images] if images else usual, source=lists, labels_only=labels_only
-    )
-    return Annotations(
-        names=names,
-        paths=tuple(folder / file for file in files),
-        targets=targets,
-        splits=None,
-        format="mirflickr",
-        root=folder,
-    )
+    usual = (lists.parent / name for name in ("mirflickr", "mirflickr25k", "images", ""))
+    return [
+        Labelled(
+            source=lists,
+            names=names,
+            photos=tuple(f"im{number}.jpg" for number in range(1, PHOTOS + 1)),
+            targets=targets,
+            folders=(options.images,) if options.images else tuple(usual),
+        )
+    ]
 
 
 def _annotation_folder(source: Path) -> Path:
@@ -111,3 +99,12 @@ def _numbers(file: Path) -> list[int]:
             raise DataError(msg)
         numbers.append(int(digits))
     return numbers
+
+
+FORMAT = Format(
+    "mirflickr",
+    "a folder of MIRFLICKR-25K's topics, mirflickr25k_annotations_v080/<topic>.txt",
+    "mirflickr25k_annotations_v080/sky.txt   7\nmirflickr/im7.jpg",
+    recognises,
+    read,
+)

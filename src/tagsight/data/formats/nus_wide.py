@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tagsight.data.annotations import Annotations, clean_name, target_table
-from tagsight.data.source import find_folder, photo_folder, photo_name, require_file
+from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.format import Format, Labelled
+from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
+
+    from tagsight.data.format import ReadOptions
 
 PARTS = {"train": "Train", "test": "Test"}
 """Names of the splits in file names."""
@@ -39,21 +42,20 @@ def recognises(source: Path) -> bool:
     return _first(source, _CONCEPTS).is_file() and (source / "ImageList").is_dir()
 
 
-def read(source: Path, *, images: Path | None = None, labels_only: bool = False) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the official files; a concept that is not marked in a photo is absent.
 
     The labels are sorted alphabetically. Any white space separates marks, as some copies have
     double spaces. The lists name photos with backslashes, below a folder for the concept that
-    they were searched by; photos in a single folder are found by the last part of that name.
+    they were searched by.
 
     Args:
         source: The folder with ``ConceptsList``, ``ImageList`` and ``Groundtruth``, as unpacked
             side by side.
-        images: The photos' folder; by default ``Flickr``, ``images`` or the source itself.
-        labels_only: Accept that none of the photos exists.
+        options: The photos' folder; by default ``Flickr``, ``images`` or the source itself.
 
     Raises:
-        DataError: If a file is missing or cannot be understood, or none of the photos exists.
+        DataError: If a file is missing or cannot be understood.
     """
     names = sorted(_concepts(_first(source, _CONCEPTS)))
     marks = _first(source, _MARKS)
@@ -71,17 +73,17 @@ def read(source: Path, *, images: Path | None = None, labels_only: bool = False)
                 for split, part in photos.items()
             ]
         )
-    usual = [source / "Flickr", source / "images", source]
-    places = [images] if images else usual
-    folder, below = _located(files, places, source, labels_only=labels_only)
-    return Annotations(
-        names=tuple(names),
-        paths=tuple(folder / name for name in below),
-        targets=targets,
-        splits=tuple(split for split, part in photos.items() for _ in part),
-        format="nus-wide",
-        root=folder,
-    )
+    usual = (source / "Flickr", source / "images", source)
+    return [
+        Labelled(
+            source=source,
+            names=tuple(names),
+            photos=tuple(files),
+            targets=targets,
+            splits=tuple(split for split, part in photos.items() for _ in part),
+            folders=(options.images,) if options.images else usual,
+        )
+    ]
 
 
 def _first(source: Path, places: Sequence[str]) -> Path:
@@ -127,13 +129,12 @@ def _read_marks(file: Path, photos: int) -> Tensor:
     return torch.from_numpy(np.frombuffer(b"".join(fields), dtype=np.int8) - ord("0"))
 
 
-def _located(
-    names: Sequence[str], folders: Sequence[Path], source: Path, *, labels_only: bool
-) -> tuple[Path, Sequence[str]]:
-    """Find the folder of the photos, and their names below it: complete, or the last parts."""
-    gathered = [name.rpartition("/")[2] for name in names]
-    if find_folder(names, folders) is None and len(set(gathered)) == len(gathered):
-        folder = find_folder(gathered, folders)
-        if folder is not None:
-            return folder, gathered
-    return photo_folder(names, folders, source=source, labels_only=labels_only), names
+FORMAT = Format(
+    "nus-wide",
+    "a NUS-WIDE folder with ConceptsList, ImageList and Groundtruth/TrainTestLabels",
+    "ConceptsList/Concepts81.txt   sky\n"
+    "ImageList/TrainImagelist.txt   sky\\0001_2124494179.jpg\n"
+    "Groundtruth/TrainTestLabels/Labels_sky_Train.txt   1",
+    recognises,
+    read,
+)

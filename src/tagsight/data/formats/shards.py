@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from tagsight.data.annotations import Annotations, clean_name, target_table
+from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.format import DEFAULTS, Format, Labelled
 from tagsight.data.formats import csv_columns, csv_list
 from tagsight.data.formats.csv_table import SPLIT_NAMES, CsvTable
 from tagsight.data.photos import PHOTO_SUFFIXES
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from tagsight.data.formats.csv_table import Labelled
+    from tagsight.data.format import ReadOptions
 
 LARGEST_LABELS = 2**20
 """Bytes of the label file of one sample."""
@@ -56,7 +58,7 @@ def recognises(source: Path) -> bool:
     return bool(_shards(source) or _compressed(source))
 
 
-def read(source: Path, *, images: Path | None = None) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the labels of the photos in shards; nothing is extracted.
 
     Members with the same name up to the first dot are one sample. Its labels are in a ``.json``
@@ -68,7 +70,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
 
     Args:
         source: A tar, or a folder with tars.
-        images: Must be None, as the photos are in the shards.
+        options: Without a folder of photos, as they are in the shards.
 
     Raises:
         DataError: If a shard or a sample cannot be understood.
@@ -76,8 +78,10 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     shards = _shards(source)
     if not shards:
         raise DataError(_no_shards(source))
-    if images is not None:
-        msg = f"expected no `images` for {source}, whose photos are in the shards, got {images}"
+    if options.images is not None:
+        msg = (
+            f"expected no `images` for {source}, as photos are in the shards, got {options.images}"
+        )
         raise DataError(msg)
     if source.is_dir():
         _require_followed(source)
@@ -87,7 +91,7 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
         raise DataError(msg)
     folder = source if source.is_dir() else source.parent
     if not any(sample.labels for sample in samples):
-        return _with_table(samples, folder)
+        return [_with_table(samples, folder)]
     said = [
         one for shard, group in groupby(samples, _shard) for one in _sample_targets(shard, group)
     ]
@@ -102,14 +106,16 @@ def read(source: Path, *, images: Path | None = None) -> Annotations:
     ]
     rows, columns, values = zip(*marks, strict=True)
     targets[list(rows), list(columns)] = torch.tensor(values, dtype=torch.int8)
-    return Annotations(
-        names=tuple(names),
-        paths=tuple(sample.shard / sample.photo for sample in samples),
-        targets=targets,
-        splits=_splits(samples),
-        format="shards",
-        root=folder,
-    )
+    return [
+        Labelled(
+            source=source,
+            names=tuple(names),
+            photos=tuple(sample.shard / sample.photo for sample in samples),
+            targets=targets,
+            splits=_splits(samples),
+            root=folder,
+        )
+    ]
 
 
 def _shards(source: Path) -> list[Path]:
@@ -242,22 +248,15 @@ def _split_of(shard: Path) -> str | None:
     return SPLIT_NAMES.get(word.group()) if word else None
 
 
-def _with_table(samples: list[Sample], folder: Path) -> Annotations:
+def _with_table(samples: list[Sample], folder: Path) -> Labelled:
     """Read the labels from the CSV file beside the shards; photos without a row are dropped."""
-    table, source = _table(folder)
-    place = _places(samples, table, source)
-    shards = [samples[row] for row in place]
-    return Annotations(
-        names=table.names,
-        paths=tuple(sample.shard / sample.photo for sample in shards),
-        targets=table.targets,
-        splits=table.splits or _splits(shards),
-        format="shards",
-        root=folder,
-    )
+    table = _table(folder)
+    shards = [samples[row] for row in _places(samples, table)]
+    photos = tuple(sample.shard / sample.photo for sample in shards)
+    return replace(table, photos=photos, splits=table.splits or _splits(shards), root=folder)
 
 
-def _table(folder: Path) -> tuple[Labelled, Path]:
+def _table(folder: Path) -> Labelled:
     files = sorted(folder.glob("*.csv"))
     if len(files) != 1:
         msg = (
@@ -268,21 +267,31 @@ def _table(folder: Path) -> tuple[Labelled, Path]:
     (file,) = files
     table = CsvTable(file)
     reader = csv_columns if csv_columns.has_target_columns(table) else csv_list
-    return reader.labelled(table), file
+    return reader.read_table(table, DEFAULTS)
 
 
-def _places(samples: list[Sample], table: Labelled, source: Path) -> list[int]:
+def _places(samples: list[Sample], table: Labelled) -> list[int]:
     """Find the sample of each row, which names its member, or its shard and member."""
     place: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
         for name in (sample.photo, f"{sample.shard.name}/{sample.photo}"):
             place.setdefault(name, []).append(row)
-    for photo in table.photos:
+    names = [str(photo) for photo in table.photos]
+    for photo in names:
         found = place.get(photo, [])
         if len(found) != 1:
             msg = (
-                f"{source}: expected {photo!r} to be one photo in the shards, got {len(found)}; "
-                "name it as shard.tar/photo.jpg"
+                f"{table.source}: expected {photo!r} to be one photo in the shards, got "
+                f"{len(found)}; name it as shard.tar/photo.jpg"
             )
             raise DataError(msg)
-    return [place[photo][0] for photo in table.photos]
+    return [place[photo][0] for photo in names]
+
+
+FORMAT = Format(
+    "shards",
+    "WebDataset's tars, or a folder with some: photos beside .json, .txt or .cls with labels",
+    'train-000.tar/a.jpg\ntrain-000.tar/a.json   {"labels": ["dog", "sky"]}',
+    recognises,
+    read,
+)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.data.annotations import SPLITS, Annotations, clean_name, target_table
-from tagsight.data.source import photo_folder, photo_name, require_file
+from tagsight.data.annotations import SPLITS, clean_name, target_table
+from tagsight.data.format import Format, Labelled
+from tagsight.data.source import photo_name, require_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Difficult = Literal["unknown", "present", "absent"]
+    from tagsight.data.format import ReadOptions
 
 LABEL_FILE = re.compile(r"(.+)_(train|val|test|trainval)\.txt")
 LARGEST_FILE = 2**26
@@ -27,13 +28,7 @@ def recognises(source: Path) -> bool:
     return bool(_main_folders(source))
 
 
-def read(
-    source: Path,
-    *,
-    images: Path | None = None,
-    difficult: Difficult = "unknown",
-    labels_only: bool = False,
-) -> Annotations:
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read 1 as present, -1 as absent, and 0 as an object that is hard to see.
 
     The labels are sorted alphabetically. Lists of ``trainval`` are used, as ``train``, only if
@@ -42,18 +37,15 @@ def read(
 
     Args:
         source: ``VOCdevkit``, ``VOC2012`` or the like, or its ``ImageSets/Main``.
-        images: The photos' folder; by default ``JPEGImages``.
-        difficult: Target for 0: ``unknown``, ``present`` or ``absent``.
-        labels_only: Accept that none of the photos exists.
+        options: The photos' folder, by default ``JPEGImages``; the target for 0, by default
+            unknown.
 
     Raises:
-        DataError: If a line cannot be understood, or none of the photos exists.
+        DataError: If a line cannot be understood.
     """
-    if difficult not in get_args(Difficult):
-        msg = f"expected `difficult` to be one of {get_args(Difficult)}, got {difficult!r}"
-        raise DataError(msg)
     main = _main_folder(source)
-    values = {"1": 1, "-1": 0, "0": {"unknown": -1, "present": 1, "absent": 0}[difficult]}
+    difficult = {"unknown": -1, "present": 1, "absent": 0}[options.difficult or "unknown"]
+    values = {"1": 1, "-1": 0, "0": difficult}
     lists = {key: _read_list(file, values) for key, file in _label_files(main).items()}
     names = sorted({label for label, _ in lists})
     split_of = _split_of_each(lists, main)
@@ -62,17 +54,16 @@ def read(
     for (label, _), marks in lists.items():
         rows = torch.tensor([row[photo] for photo in marks], dtype=torch.long)
         targets[rows, names.index(label)] = torch.tensor(list(marks.values()), dtype=torch.int8)
-    files = [photo_name(f"{photo}.jpg", str(main)) for photo in row]
-    places = [images or main.parent.parent / "JPEGImages"]
-    folder = photo_folder(files, places, source=main, labels_only=labels_only)
-    return Annotations(
-        names=tuple(names),
-        paths=tuple(folder / file for file in files),
-        targets=targets,
-        splits=tuple(split_of.values()),
-        format="voc",
-        root=folder,
-    )
+    return [
+        Labelled(
+            source=main,
+            names=tuple(names),
+            photos=tuple(photo_name(f"{photo}.jpg", str(main)) for photo in row),
+            targets=targets,
+            splits=tuple(split_of.values()),
+            folders=(options.images or main.parent.parent / "JPEGImages",),
+        )
+    ]
 
 
 def _main_folders(source: Path) -> list[Path]:
@@ -138,3 +129,12 @@ def _split_of_each(lists: dict[tuple[str, str], dict[str, int]], main: Path) -> 
             raise DataError(msg)
         split_of |= photos
     return split_of
+
+
+FORMAT = Format(
+    "voc",
+    "a PASCAL VOC folder with ImageSets/Main/<label>_<split>.txt",
+    "ImageSets/Main/dog_train.txt   2007_000027  1\nJPEGImages/2007_000027.jpg",
+    recognises,
+    read,
+)

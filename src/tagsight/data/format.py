@@ -1,0 +1,103 @@
+"""What a format of labels is: how it is recognised, and what its reader returns.
+
+A reader says what the source says, and opens no photo. That photos are found, and what all formats
+have in common, is the matter of `tagsight.data.readers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+Difficult: TypeAlias = Literal["unknown", "present", "absent"]
+Topics: TypeAlias = Literal["potential", "relevant", "all"]
+Unlabelled: TypeAlias = Literal["keep", "drop"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Choices that a source of labels leaves open; None leaves a choice to the reader.
+
+    Attributes:
+        images: Folder of the photos; by default the usual ones of the format.
+        difficult: Target of an object that is marked as hard to see, by default ``unknown``.
+        topics: Topics of MIRFLICKR-25K to use, by default the ``potential`` ones.
+        unlabelled: Whether to ``keep`` photos in which no label is known to be present, as by
+            default, or to ``drop`` them.
+
+    Raises:
+        DataError: If a choice is none of the possible ones.
+
+    Example:
+        >>> ReadOptions(difficult="absent").difficult
+        'absent'
+    """
+
+    images: Path | None = None
+    difficult: Difficult | None = None
+    topics: Topics | None = None
+    unlabelled: Unlabelled | None = None
+
+    def __post_init__(self) -> None:
+        choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
+        for name, possible in choices.items():
+            value = getattr(self, name)
+            if value is not None and value not in get_args(possible):
+                msg = f"expected `{name}` to be one of {get_args(possible)}, got {value!r}"
+                raise DataError(msg)
+
+
+DEFAULTS = ReadOptions()
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Photos and their labels as a source has them, before the photos are found.
+
+    Attributes:
+        source: The file or folder, or what errors call it.
+        names: The ``L`` labels.
+        photos: The ``N`` photos: text as the source names them, or a path if the source itself
+            lists the files.
+        targets: ``(N, L)`` int8, 1 present, 0 absent, -1 unknown.
+        splits: The split of each photo, or None.
+        folders: Folders that may hold the photos, the likeliest first; empty if ``photos`` are
+            paths.
+        root: Folder that names of photos start from if ``photos`` are paths; by default the deepest
+            one that holds all.
+    """
+
+    source: Path | str
+    names: tuple[str, ...]
+    photos: tuple[str, ...] | tuple[Path, ...]
+    targets: Tensor
+    splits: tuple[str, ...] | None = None
+    folders: tuple[Path, ...] = ()
+    root: Path | None = None
+
+
+class Format(NamedTuple):
+    """A format of labels.
+
+    Attributes:
+        name: Value of ``format``.
+        description: What it looks like, in one sentence without a full stop.
+        example: A short excerpt, or the files of a folder, a line each.
+        recognises: Returns, after a cheap look, whether a path is of this format.
+        read: Reads a path: parts that have their own labels or folders of photos, mostly one. A
+            label that only another part has is unknown.
+    """
+
+    name: str
+    description: str
+    example: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, ReadOptions], Sequence[Labelled]]
