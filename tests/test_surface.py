@@ -36,7 +36,16 @@ def test_the_public_names_are_these():
         *("export", "label_graph", "metrics", "systems", "recipes", "read_annotations"),
         *("read_protocol", "tag_photos", "explain_photos", "overlay", "build_system", "register"),
         *("Annotations", "Comparison", "DataError", "Decision", "Label", "LabelSpace"),
-        *("LoadedModel", "Recipe", "Recognition", "Recognizer", "Result", "Run", "Runtime"),
+        *(
+            "LoadedModel",
+            "Recipe",
+            "Recognition",
+            "ReadOptions",
+            "Recognizer",
+            "Result",
+            "Run",
+            "Runtime",
+        ),
         *("System", "SystemConfig", "TrainConfig"),
     }
 

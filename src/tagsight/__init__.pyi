@@ -9,7 +9,6 @@ from .config import TrainConfig as TrainConfig
 from .data.annotations import Annotations as Annotations
 from .data.format import ReadOptions as ReadOptions
 from .data.protocols import read_protocol as read_protocol
-
 from .data.readers import read_annotations as read_annotations
 from .errors import DataError as DataError
 from .experiments.compare import Comparison as Comparison
