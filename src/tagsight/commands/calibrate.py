@@ -7,8 +7,9 @@ from pathlib import Path
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.evaluate import Split
-from tagsight.commands.options import CheckedReading, Hardware
+from tagsight.commands.options import Hardware
 from tagsight.commands.output import print_info, print_result
+from tagsight.commands.reading import CheckedReading
 
 
 def calibrate(

@@ -10,14 +10,9 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.options import (
-    CheckedReading,
-    Hardware,
-    MemoryLimits,
-    SettingsOption,
-    setting_flags,
-)
+from tagsight.commands.options import Hardware, MemoryLimits, SettingsOption, setting_flags
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info, print_result
+from tagsight.commands.reading import CheckedReading
 
 if TYPE_CHECKING:
     from tagsight.experiments.comparison import Progress

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import PhotoBudget, Reading
+from tagsight.commands.options import PhotoBudget
 from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
+from tagsight.commands.reading import Reading
 from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:

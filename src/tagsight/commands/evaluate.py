@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.options import CheckedReading, Hardware, NewLabels
+from tagsight.commands.options import Hardware, NewLabels
 from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
+from tagsight.commands.reading import CheckedReading
 
 Split = Literal["train", "val", "test"]
 

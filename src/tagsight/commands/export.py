@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.options import CheckedReading, PhotoPath
+from tagsight.commands.options import PhotoPath
 from tagsight.commands.output import print_info, print_result
 from tagsight.commands.problems import listed
+from tagsight.commands.reading import CheckedReading
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 

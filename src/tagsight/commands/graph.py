@@ -10,8 +10,8 @@ from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.labels import label_space
-from tagsight.commands.options import Reading
 from tagsight.commands.output import print_info, print_result
+from tagsight.commands.reading import Reading
 from tagsight.errors import DataError
 
 

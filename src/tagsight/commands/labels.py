@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tagsight.commands.options import Reading
+    from tagsight.commands.reading import Reading
     from tagsight.labels.space import LabelSpace
 
 

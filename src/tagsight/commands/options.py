@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from cyclopts import Token
 
     from tagsight.config import Recipe
-    from tagsight.data.annotations import Annotations
     from tagsight.inference.networks.base import Network
     from tagsight.inference.recognizer import Recognizer
     from tagsight.runtime.device import Runtime
@@ -74,86 +73,6 @@ def leads_somewhere(_kind: object, path: Path | None) -> None:
 PhotoPath = Annotated[Path, Parameter(validator=leads_somewhere)]
 Gibibytes = Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))]
 SettingsOption = Annotated[dict[str, Any] | None, Parameter(converter=nested_settings)]
-
-
-@Parameter(name="*", group=LABELS)
-@dataclass(frozen=True)
-class Reading:
-    """Options for reading labels."""
-
-    images: Path | None = None
-    """Folder of the photos; by default the usual one of the format."""
-
-    format: str | None = None
-    """Format of the labels; by default it is detected. An unknown name prints the valid ones."""
-
-    difficult: Literal["present", "absent", "unknown"] | None = None
-    """How to treat objects marked difficult; by default unknown: excluded from loss and metrics."""
-
-    topics: Annotated[
-        Literal["potential", "relevant", "all"] | None, Parameter(group=LITERATURE)
-    ] = None
-    """Topics of MIRFLICKR-25K to use as labels; by default potential, those that may be shown."""
-
-    unlabelled: Literal["keep", "drop"] | None = None
-    """Whether to keep photos without any label known to be present; by default keep."""
-
-    protocol: Annotated[str | None, Parameter(group=LITERATURE)] = None
-    """Published protocol for reading a data set. An unknown name prints the valid ones."""
-
-    split_seed: Annotated[int, Parameter(group=LITERATURE)] = 0
-    """Seed of the split, where a protocol has no official one."""
-
-    without_labels: str | None = None
-    """Comma-separated labels to leave out; their photos stay."""
-
-    def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
-        """Read the labels.
-
-        Args:
-            data: A file or folder.
-            labels_only: Accept that none of the photos exists.
-
-        Raises:
-            DataError: As readers and protocols do; if both format and protocol are given; or if a
-                label to leave out does not exist.
-        """
-        annotations = self._read(data, labels_only=labels_only)
-        if self.without_labels is None:
-            return annotations
-        return annotations.without_labels(self.without_labels.split(","))
-
-    def _read(self, data: Path, *, labels_only: bool) -> Annotations:
-        from tagsight.data.format import ReadOptions
-        from tagsight.data.protocols import read_protocol
-        from tagsight.data.readers import read_annotations
-        from tagsight.errors import DataError
-
-        options = ReadOptions(self.images, self.difficult, self.topics, self.unlabelled)
-        if self.protocol is None:
-            return read_annotations(
-                data, format=self.format, labels_only=labels_only, options=options
-            )
-        if self.format is not None:
-            msg = "expected --format or --protocol, which decides the format, got both"
-            raise DataError(msg)
-        return read_protocol(
-            data,
-            self.protocol,
-            labels_only=labels_only,
-            split_seed=self.split_seed,
-            options=options,
-        )
-
-
-@Parameter(name="*", group=LABELS)
-@dataclass(frozen=True)
-class CheckedReading(Reading):
-    """Options for reading labels and checking their photos."""
-
-    max_bad: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None
-    """Largest fraction of unusable photos to accept; by default 0.01, or 5 photos if that is
-    more."""
 
 
 @Parameter(name="*", group=MEMORY)

@@ -6,14 +6,9 @@ from pathlib import Path
 
 from cyclopts.types import ExistingPath
 
-from tagsight.commands.options import (
-    CheckedReading,
-    Hardware,
-    Initialisation,
-    MemoryLimits,
-    RecipeOptions,
-)
+from tagsight.commands.options import Hardware, Initialisation, MemoryLimits, RecipeOptions
 from tagsight.commands.output import INTERRUPTED, print_info, print_result
+from tagsight.commands.reading import CheckedReading
 
 
 def train(

@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.labels import label_space
-from tagsight.commands.options import Reading
 from tagsight.commands.output import print_info, print_result
+from tagsight.commands.reading import Reading
 from tagsight.runtime.amounts import amount
 
 
