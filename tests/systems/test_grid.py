@@ -14,10 +14,10 @@ SYSTEMS_WITH_CELLS = ["resnet", "ml-gcn", "a-gcn", "vac", "gcam", "warp"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS_WITH_CELLS)
-def test_residual_attention_adds_the_best_cell_to_the_logit_and_to_all_of_the_map(name):
+def test_residual_attention_adds_the_best_cell_to_the_logit_and_maps_add_up_as_before(name):
     """The bias has no part in the best cell, so that it counts once."""
-    system = tiny_system(name).eval()
-    images = drawn(2)[0]
+    system = tiny_system(name).double().eval()
+    images = drawn(2)[0].double()
     with torch.no_grad():
         before = system(images)
         bias = system.classifiers()[1]
@@ -25,7 +25,21 @@ def test_residual_attention_adds_the_best_cell_to_the_logit_and_to_all_of_the_ma
         after = system(images)
     best = before.maps.amax((-2, -1)) - (0 if bias is None else bias)
     assert_close(after.logits, before.logits + 0.5 * best)
-    assert_close(after.maps, before.maps + 0.5 * best[..., None, None])
+    assert_close((after.maps - before.maps).mean((-2, -1)), 0.5 * best)
+
+
+@pytest.mark.parametrize("name", SYSTEMS_WITH_CELLS)
+def test_with_residual_attention_padding_is_as_if_it_were_not_there(name):
+    settings = {"residual_attention": 0.5, "pooling": "average"}
+    system = tiny_system(name, **settings).double().eval()
+    wide = drawn(2)[0].double()[..., 8:24, :]
+    square = torch.zeros(2, 4, 32, 32, dtype=torch.double)
+    square[:, :3, 8:24], square[:, 3, 8:24] = wide, 1
+    with torch.no_grad():
+        alone, seen = system(wide), system(square)
+    assert_close(seen.logits, alone.logits)
+    assert_close(seen.maps[..., 1:3, :], alone.maps)
+    assert_close(seen.maps.mean((-2, -1)), seen.logits)
 
 
 @pytest.mark.parametrize("name", ["vac", "gcam"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from tagsight.nn.padding import filled
 from tagsight.runtime.precision import full_precision, widened
 
 if TYPE_CHECKING:
@@ -83,11 +84,6 @@ def best_cell(features: Tensor, classifiers: Tensor, weight: float) -> Tensor:
     head at an infinite temperature (Zhu and Wu, ICCV 2021, Eqs. 5 and 6). A bias has no part in it,
     so that it counts once.
 
-    **Maps.** The logit is ``mean(S) + weight * max(S)``. A map ``Q = S + weight * max(S)`` averages
-    to it, so `best_cell` is added to every cell of the map, like a bias. CSRA's own account,
-    ``S * (1 + weight * h * w)`` at the best cell, averages to it as well, but it draws one cell
-    hundreds of times as strong as its neighbours, and dims it where its score is negative.
-
     Args:
         features: ``(B, D, h, w)`` float.
         classifiers: ``(L, D)`` float.
@@ -101,3 +97,52 @@ def best_cell(features: Tensor, classifiers: Tensor, weight: float) -> Tensor:
     if not weight:
         return torch.zeros(1, 1, device=features.device)
     return weight * class_maps(features, classifiers).amax((-2, -1))
+
+
+def attended_maps(
+    features: Tensor,
+    classifiers: Tensor,
+    bias: Tensor | None,
+    weight: float,
+    on_photo: Tensor | None = None,
+) -> Tensor:
+    """Compute class maps that account for `best_cell`: ``(B, D, h, w), (L, D) -> (B, L, h, w)``.
+
+    With the scores ``S`` of the cells, the logit is ``mean(S) + weight * max(S)``, and
+
+        ``Q = S + weight * max(S) * S+ / mean(S+)``, where ``S+ = max(S, 0)``,
+
+    averages to it. What the best cell adds is shared among the cells with evidence for the label,
+    in proportion to it: cells keep their order, those with evidence against the label their values,
+    and the fraction of positive evidence at a place is that of ``S``. Where no cell has evidence,
+    ``weight * max(S)`` is added to every cell; ``Q`` is continuous, as the shared term is at most
+    ``h * w`` times ``weight * max(S)``. The bias is added to every cell, and has no part in ``S``.
+
+    Two other accounts average to the logit as well. A term that is the same in every cell spreads
+    the evidence for a label that was found over the whole photo. CSRA's own,
+    ``S * (1 + weight * h * w)`` at the best cell, has only that cell, and dims it where its score
+    is negative.
+
+    Args:
+        features: ``(B, D, h, w)`` float.
+        classifiers: ``(L, D)`` float.
+        bias: ``(L,)`` float.
+        weight: Lambda, at least 0; with 0 the result is that of `class_maps`.
+        on_photo: ``(B, 1, h, w)`` bool, the cells that are not padding, by default all. The mean is
+            over these; the others, which `tagsight.nn.padding.filled` gave it, keep it.
+
+    Example:
+        >>> features = torch.tensor([[[[-3.0, 0.0], [3.0, 6.0]]]])
+        >>> attended_maps(features, torch.ones(1, 1), None, 0.75).tolist()
+        [[[[-3.0, 0.0], [9.0, 18.0]]]]
+        >>> features.mean() + best_cell(features, torch.ones(1, 1), 0.75)
+        tensor([[6.]])
+    """
+    maps = class_maps(features, classifiers)
+    if weight:
+        best = weight * maps.amax((-2, -1), keepdim=True)
+        evidence = filled(maps.clamp(min=0), on_photo)
+        means = evidence.mean((-2, -1), keepdim=True)
+        shares = evidence / means.clamp(min=torch.finfo(maps.dtype).tiny)
+        maps = maps + best.clamp(min=0) * shares + best.clamp(max=0)
+    return maps if bias is None else maps + bias[:, None, None]

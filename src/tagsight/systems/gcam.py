@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from tagsight.config import Pooling, Recipe
-from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
+from tagsight.nn.class_activation import attended_maps, best_cell, class_logits, pooled
 from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.nn.consistency import (
     consistency_weight,
@@ -170,7 +170,8 @@ class GCAM(System):
 
         Residual attention is not in the paper (``residual_attention``; the paper's recipes have 0).
         A label's best cell counts once more, by CSRA's Eqs. 5 and 6, and the map still averages to
-        the logit (`best_cell`).
+        the logit (`attended_maps`). The consistency loss compares the maps of Eq. 10 without it: if
+        these follow the photo, so do those with it.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
@@ -209,10 +210,12 @@ class GCAM(System):
         features = self.backbone(images)  # F, section 3.1
         classifiers, bias = self.classifiers()  # M
         embedding = pooled(features, self.config.pooling)  # D, section 3.1
-        best = best_cell(features, classifiers, self.config.residual_attention)  # ours
+        weight = self.config.residual_attention  # ours; 0 in the paper
+        best = best_cell(features, classifiers, weight)
+        on_photo = self.backbone.on_photo(images)
         return Recognition(
             logits=class_logits(embedding, classifiers, bias) + best,  # Y, Eq. 8
-            maps=class_maps(features, classifiers, bias) + best[..., None, None],  # Q, Eq. 10
+            maps=attended_maps(features, classifiers, bias, weight, on_photo),  # Q, Eq. 10
             embedding=embedding,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from tagsight.config import SystemConfig
-from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
+from tagsight.nn.class_activation import attended_maps, best_cell, class_logits, pooled
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
@@ -44,12 +44,13 @@ class GridSystem(System):
         return self.config.pooling == "average"
 
     def forward(self, images: Images) -> Recognition:
-        features = self.backbone(images)
+        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
         classifiers, bias = self.classifiers()
         embedding = pooled(features, self.config.pooling)
-        best = best_cell(features, classifiers, self.config.residual_attention)
+        weight = self.config.residual_attention
+        best = best_cell(features, classifiers, weight)
         return Recognition(
             logits=class_logits(embedding, classifiers, bias) + best,
-            maps=class_maps(features, classifiers, bias) + best[..., None, None],
+            maps=attended_maps(features, classifiers, bias, weight, on_photo),
             embedding=embedding,
         )
