@@ -138,8 +138,8 @@ def test_more_parts_than_photos_of_a_step_are_refused(collection, tmp_path):
 def test_batch_norm_that_is_trained_by_several_processes_on_cpus_is_refused():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     with pytest.raises(DataError, match="expected frozen batch norm where several processes"):
-        Processes(0, 2).wrapped(network)
-    assert ALONE.wrapped(network) is network
+        Processes(0, 2).synchronised(network.forward, network)
+    assert ALONE.synchronised(network.forward, network) == network.forward
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 import torch.distributed
 from timm.layers.norm_act import convert_sync_batchnorm
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
@@ -22,10 +23,10 @@ from tagsight.errors import DataError, RankError
 from tagsight.runtime.launch import launched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
 Value = TypeVar("Value")
 
@@ -119,23 +120,26 @@ class Processes:
             msg = f"process {self.rank} of {self.count}: {error}"
             raise RankError(msg) from error
 
-    def wrapped(self, objective: nn.Module, *, staged: bool = False) -> nn.Module:
-        """Wrap a module so that its gradients are averaged over all processes.
+    def synchronised(
+        self, losses: Callable[..., Value], module: nn.Module, *, staged: bool = False
+    ) -> Callable[..., Value]:
+        """Return the losses of a module with gradients averaged over all processes.
 
         Trained batch norm gets its statistics from all processes, which torch supports on GPUs
         only.
 
         Args:
-            objective: On this process's device, in training mode. Its batch norms are replaced.
+            losses: Computes the losses by the parameters of the module.
+            module: On this process's device, in training mode. Its batch norms are replaced.
             staged: Whether some parameters may have no gradient in a step.
 
         Raises:
             DataError: If several processes would train batch norm on CPUs.
         """
         if self.count == 1:
-            return objective
-        device = next(objective.parameters()).device
-        if any(isinstance(m, _BatchNorm) and m.training for m in objective.modules()):
+            return losses
+        device = next(module.parameters()).device
+        if any(isinstance(m, _BatchNorm) and m.training for m in module.modules()):
             if device.type == "cpu":
                 msg = (
                     "expected frozen batch norm where several processes train on CPUs, got trained "
@@ -143,22 +147,35 @@ class Processes:
                     "process"
                 )
                 raise DataError(msg)
-            objective = convert_sync_batchnorm(objective)
+            module = convert_sync_batchnorm(module)
         devices = None if device.type == "cpu" else [device]
+        objective = _Objective(losses, module)
         return DistributedDataParallel(objective, device_ids=devices, find_unused_parameters=staged)
 
 
 ALONE = Processes()
 
 
-def accumulating(objective: nn.Module) -> AbstractContextManager[object]:
+class _Objective(nn.Module):
+    """Losses as the ``forward`` of a module, which is all that `DistributedDataParallel` sees."""
+
+    def __init__(self, losses: Callable[..., Value], module: nn.Module) -> None:
+        super().__init__()
+        self.losses = losses
+        self.module = module
+
+    def forward(self, *arguments: object) -> object:
+        return self.losses(*arguments)
+
+
+def accumulating(losses: Callable[..., object]) -> AbstractContextManager[object]:
     """Add to the gradients without averaging them over the processes yet.
 
     Args:
-        objective: A module that `Processes.wrapped` returned.
+        losses: A function that `Processes.synchronised` returned.
     """
-    if isinstance(objective, DistributedDataParallel):
-        return objective.no_sync()
+    if isinstance(losses, DistributedDataParallel):
+        return losses.no_sync()
     return nullcontext()
 
 

@@ -18,13 +18,12 @@ from tagsight.runtime.processes import accumulating
 from tagsight.systems.base import with_layer_decay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from torch.optim import Optimizer
 
     from tagsight.config import TrainConfig
-    from tagsight.loading.batches import Batch, TrainingBatches
-    from tagsight.nn.views import Images
+    from tagsight.loading.batches import TrainingBatches
     from tagsight.runtime.device import Runtime
     from tagsight.systems.base import System
 
@@ -50,18 +49,6 @@ class Step(NamedTuple):
     lr: float
     photos_per_second: float
     ends_epoch: bool
-
-
-class Objective(nn.Module):
-    """A system whose ``forward`` computes its losses, as `DistributedDataParallel` requires."""
-
-    def __init__(self, system: System) -> None:
-        super().__init__()
-        self.system = system
-
-    def forward(self, images: Images, targets: Tensor, progress: float) -> dict[str, Tensor]:
-        """Compute the weighted terms of the loss, by name."""
-        return self.system.losses(images, targets, progress)
 
 
 class Training:
@@ -91,7 +78,9 @@ class Training:
         self._batches = batches
         self._config = config
         self._runtime = runtime
-        self._objective = runtime.processes.wrapped(Objective(system.train()), staged=system.staged)
+        self._losses = runtime.processes.synchronised(
+            system.losses, system.train(), staged=system.staged
+        )
         self._total = config.epochs * len(batches)
         self._optimizer = build_optimizer(system, config)
         self._schedule = build_schedule(self._optimizer, config, self._total, len(batches))
@@ -111,7 +100,7 @@ class Training:
             FloatingPointError: If the loss is not finite; that step is not taken.
             DataError: If a photo can no longer be read.
         """
-        per_epoch, optimizer = len(self._batches), self._optimizer
+        runtime, optimizer, per_epoch = self._runtime, self._optimizer, len(self._batches)
         for epoch in range(self.number // per_epoch, self._config.epochs):
             before = time.perf_counter()
             terms: Counter[str] = Counter()
@@ -120,7 +109,18 @@ class Training:
                     optimizer.zero_grad()
                     rng_state = torch.get_rng_state()
                 torch.set_rng_state(rng_state)  # all parts of a step draw the same views
-                terms.update(self._add_gradients(batch))
+                self._system.train()
+                images, targets = on_device(batch.images, runtime), batch.targets.to(runtime.device)
+                with nullcontext() if batch.ends_step else accumulating(self._losses):
+                    with runtime.autocast():
+                        losses = self._losses(images, targets, self.number / self._total)
+                    values = batch.share * torch.stack(list(losses.values()))
+                    shares = runtime.processes.total(values.detach()).tolist()
+                    if not math.isfinite(sum(shares)):
+                        raise FloatingPointError(self._not_finite(losses, shares))
+                    # Gradients are averaged over processes, but the shares of a step add up to 1.
+                    self._scaler.scale(runtime.processes.count * values.sum()).backward()
+                terms.update(dict(zip(losses, shares, strict=True)))
                 if not batch.ends_step:
                     continue
                 lr = optimizer.param_groups[0]["lr"]
@@ -129,23 +129,6 @@ class Training:
                 ends_epoch = self.number % per_epoch == 0
                 yield Step(epoch, self.number, dict(terms), lr, rate, ends_epoch)
                 before, terms = time.perf_counter(), Counter()
-
-    def _add_gradients(self, batch: Batch) -> dict[str, float]:
-        """Add a batch to the gradients; return its part of the loss terms, over all processes."""
-        self._system.train()
-        runtime = self._runtime
-        images, targets = on_device(batch.images, runtime), batch.targets.to(runtime.device)
-        with nullcontext() if batch.ends_step else accumulating(self._objective):
-            with runtime.autocast():
-                losses = self._objective(images, targets, self.number / self._total)
-            values = batch.share * torch.stack(list(losses.values()))
-            shares = runtime.processes.total(values.detach()).tolist()
-            terms = dict(zip(losses, shares, strict=True))
-            if not math.isfinite(sum(shares)):
-                raise FloatingPointError(self._not_finite(terms))
-            # DistributedDataParallel averages gradients, but the shares of a step add up to 1.
-            self._scaler.scale(runtime.processes.count * values.sum()).backward()
-        return terms
 
     def _take_step(self) -> None:
         if self._config.clip_norm is not None:
@@ -158,8 +141,9 @@ class Training:
         if self._average is not None:
             self._average.update_parameters(self._system)
 
-    def _not_finite(self, terms: Mapping[str, float]) -> str:
-        listed = ", ".join(f"{name} {value:.4g}" for name, value in terms.items())
+    def _not_finite(self, names: Iterable[str], values: Iterable[float]) -> str:
+        terms = zip(names, values, strict=True)
+        listed = ", ".join(f"{name} {value:.4g}" for name, value in terms)
         lr = self._optimizer.param_groups[0]["lr"]
         return (
             f"the loss is not finite at step {self.number + 1} ({listed}; learning rate {lr:.3g}); "
