@@ -163,7 +163,15 @@ class Runtime:
             ahead = self.workers + 1
             prepared = ordered_map(prepare, batches, workers=self.workers, ahead=ahead)
             return (forward(one) for one in prepared)
-        return self._lanes(lambda batch: forward(prepare(batch)), batches)
+        lanes, share = self.lanes()
+        return ordered_map(
+            lambda batch: forward(prepare(batch)),
+            batches,
+            workers=lanes,
+            ahead=lanes + 1,
+            begin=share,
+            end=partial(torch.set_num_threads, torch.get_num_threads()),
+        )
 
     def lanes(self) -> tuple[int, Callable[[], object]]:
         """Return the number of threads that each run the network, and their initialisation."""
@@ -172,16 +180,6 @@ class Runtime:
         threads = torch.get_num_threads()
         lanes = min(self.workers, threads)
         return lanes, partial(torch.set_num_threads, threads // lanes)
-
-    def _lanes(
-        self, work: Callable[[Item], Outcome], batches: Iterable[Item]
-    ) -> Generator[Outcome, None, None]:
-        threads = torch.get_num_threads()
-        lanes, share = self.lanes()
-        try:
-            yield from ordered_map(work, batches, workers=lanes, ahead=lanes + 1, begin=share)
-        finally:
-            torch.set_num_threads(threads)
 
     def __str__(self) -> str:
         return f"{self.device.type} in {self.precision}"

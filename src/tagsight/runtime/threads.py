@@ -21,6 +21,7 @@ def ordered_map(
     workers: int,
     ahead: int,
     begin: Callable[[], object] | None = None,
+    end: Callable[[], object] | None = None,
 ) -> Generator[Result, None, None]:
     """Apply a function to items in threads, and yield the results in the order of the items.
 
@@ -33,6 +34,7 @@ def ordered_map(
         workers: Number of threads.
         ahead: Largest number of items taken whose results are not yet consumed; bounds memory.
         begin: Called in each thread before its first item.
+        end: Called in the consumer's thread when all threads have ended.
 
     Raises:
         ValueError: If ``workers`` or ``ahead`` is below 1.
@@ -44,7 +46,7 @@ def ordered_map(
         msg = f"expected at least one worker and one item ahead, got {workers=} and {ahead=}"
         raise ValueError(msg)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="tagsight", initializer=begin)
-    return _results(pool, function, items, ahead)
+    return _results(pool, function, items, ahead, end)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -79,6 +81,7 @@ def _results(
     function: Callable[[Item], Result],
     items: Iterable[Item],
     ahead: int,
+    end: Callable[[], object] | None,
 ) -> Generator[Result, None, None]:
     futures = _submitted(pool, function, items)
     try:
@@ -89,6 +92,8 @@ def _results(
             yield result
     finally:
         pool.shutdown(cancel_futures=True)
+        if end is not None:
+            end()
 
 
 def _submitted(
