@@ -90,13 +90,18 @@ def label_space(cooccurrence: Tensor = COUNTS, length: int = 4) -> LabelSpace:
 
 def classifiers_of_three(**settings: object) -> GraphClassifiers:
     config = GraphConfig.model_validate({"epsilon": 0.5, "hidden": 5, **settings})
-    return GraphClassifiers(label_space(), channels=6, config=config)
+    return graph_of(label_space(), config)
+
+
+def graph_of(labels: LabelSpace, config: GraphConfig) -> GraphClassifiers:
+    return GraphClassifiers(labels, label_adjacency(labels.cooccurrence, config), 6, config)
 
 
 def test_a_label_keeps_1_minus_delta_and_its_neighbours_share_delta():
     # At epsilon 0.25 the person receives from both, the frisbee from the person, the cat from none.
     expected = matrix([0.7, 0.15, 0.15], [0.3, 0.7, 0], [0, 0, 0.7])
-    assert_close(correlation_matrix(COUNTS, GraphConfig(epsilon=0.25, delta=0.3)), expected)
+    probability = edge_probability(COUNTS, GraphConfig(epsilon=0.25))
+    assert_close(correlation_matrix(probability, 0.3), expected)
 
 
 def test_normalising_leaves_an_empty_row_and_column_empty():
@@ -167,7 +172,7 @@ def test_kept_classifiers_are_never_stale(change: Callable[[GraphClassifiers], o
 def test_memory_that_is_used_again_is_not_taken_for_the_same_weights():
     # When weights are replaced twice, the allocator may hand out what the first time freed.
     config = GraphConfig(hidden=64)
-    network = GraphClassifiers(label_space(length=300), channels=2, config=config).eval()
+    network = graph_of(label_space(length=300), config).eval()
     for _ in range(100):
         before = network()
         for _ in range(2):
@@ -290,9 +295,10 @@ def test_the_graph_equals_its_equations_by_loops(
 @settings(deadline=None, max_examples=60)
 @given(counts(), configs, st.randoms(use_true_random=False), st.floats(0, 1))
 def test_laws_of_all_graphs(counts: Tensor, config: GraphConfig, random: Random, more: float):
-    edges = edge_probability(counts, config) > 0
+    probability = edge_probability(counts, config)
+    edges = probability > 0
     rows = torch.where(edges.any(1), 1.0, 1 - config.delta).double()
-    assert_close(correlation_matrix(counts, config).sum(1), rows)
+    assert_close(correlation_matrix(probability, config.delta).sum(1), rows)
 
     adjacency = label_adjacency(counts, config)
     assert adjacency.isfinite().all()
@@ -334,7 +340,7 @@ def test_a_graph_without_counts_or_word_vectors_is_refused():
         conditional_probability(COUNTS.clone().fill_diagonal_(0))
     labels = LabelSpace(("a", "b"), None, torch.eye(2).long(), torch.ones(2).long())
     with pytest.raises(ValueError, match="expected word vectors of the 2 labels, got none"):
-        GraphClassifiers(labels, channels=6, config=GraphConfig())
+        graph_of(labels, GraphConfig())
 
 
 def test_word_vectors_are_used_raw_at_unit_length_or_without_their_mean():
@@ -372,12 +378,13 @@ def test_classifiers_are_computed_once_and_equal_in_training_and_under_autocast(
 
 
 def test_without_a_graph_classifiers_are_independent_and_initialised_like_layers():
-    classifiers = graph_classifiers(label_space(), 400, GraphConfig(variant="none"))
+    classifiers = graph_classifiers(label_space(), torch.eye(3), 400, GraphConfig(variant="none"))
     assert isinstance(classifiers, LearnedClassifiers)
     assert classifiers().shape == (3, 400)
     assert 0.049 < classifiers().max() <= 0.05
     assert -0.05 <= classifiers().min() < -0.049
-    assert isinstance(graph_classifiers(label_space(), 4, GraphConfig()), GraphClassifiers)
+    graph = graph_classifiers(label_space(), torch.eye(3), 4, GraphConfig())
+    assert isinstance(graph, GraphClassifiers)
 
 
 def test_the_bias_starts_at_zero_and_is_trained():

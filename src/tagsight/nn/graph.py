@@ -74,28 +74,26 @@ def edge_probability(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     return probability * (probability >= config.epsilon)
 
 
-def correlation_matrix(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
+def correlation_matrix(probability: Tensor, delta: float) -> Tensor:
     """Compute how much of each label's representation comes from each of its neighbours.
 
-    G-CAM Eqs. 3-6, with the sum of Eq. 6 read as the number of a target's neighbours: these share
-    delta equally, and the label itself keeps ``1 - delta``, also if it has no neighbours.
+    G-CAM Eq. 6, with its sum read as the number of a target's neighbours: these share delta
+    equally, and the label itself keeps ``1 - delta``, also if it has no neighbours.
 
     Args:
-        cooccurrence: ``(L, L)`` int, counts with each label's own count on the diagonal.
-        config: Epsilon, delta and the direction of edges.
+        probability: ``(L, L)`` double, the probability behind each edge, 0 where there is none.
+        delta: Share of the neighbours, in [0, 1].
 
     Returns:
         ``(L, L)`` double; row = target, column = source.
 
     Example:
-        >>> from tagsight.nn.config import GraphConfig
-        >>> config = GraphConfig(epsilon=0.5, delta=0.25)
-        >>> correlation_matrix(torch.tensor([[10, 4], [4, 5]]), config).tolist()
+        >>> correlation_matrix(torch.tensor([[0.0, 0.8], [0.0, 0.0]]).double(), 0.25).tolist()
         [[0.75, 0.25], [0.0, 0.75]]
     """
-    edges = (edge_probability(cooccurrence, config) > 0).double()
-    shares = config.delta * edges / edges.sum(1, keepdim=True).clamp(min=1)
-    return shares.fill_diagonal_(1 - config.delta)
+    edges = (probability > 0).double()
+    shares = delta * edges / edges.sum(1, keepdim=True).clamp(min=1)
+    return shares.fill_diagonal_(1 - delta)
 
 
 def normalised(adjacency: Tensor, degree: Literal["target", "source"] = "target") -> Tensor:
@@ -142,11 +140,12 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     identity = torch.eye(len(cooccurrence), dtype=torch.double, device=cooccurrence.device)
     if config.variant in {"identity", "stored"}:
         return identity.to(dtype)
-    correlation = correlation_matrix(cooccurrence, config)
+    probability = edge_probability(cooccurrence, config)  # Eqs. 3-5
+    correlation = correlation_matrix(probability, config.delta)  # Eq. 6
     if config.second_self_loop:
         correlation = correlation + identity
     degree: Literal["target", "source"] = "source" if config.variant == "released" else "target"
-    return normalised(correlation, degree).to(dtype)
+    return normalised(correlation, degree).to(dtype)  # Eq. 2
 
 
 def prepared_vectors(vectors: Tensor, how: Literal["raw", "unit", "centred"]) -> Tensor:
@@ -247,6 +246,7 @@ class GraphClassifiers(LabelNetwork):
 
     Args:
         labels: The labels, with word vectors.
+        adjacency: ``(L, L)`` float, such as `label_adjacency` builds.
         channels: Length ``D`` of a classifier and of the embedding.
         config: The graph and the layers.
 
@@ -259,9 +259,10 @@ class GraphClassifiers(LabelNetwork):
 
     adjacency: Tensor
 
-    def __init__(self, labels: LabelSpace, channels: int, config: GraphConfig) -> None:
+    def __init__(
+        self, labels: LabelSpace, adjacency: Tensor, channels: int, config: GraphConfig
+    ) -> None:
         super().__init__(labels, channels, config)
-        adjacency = label_adjacency(labels.cooccurrence, config)
         self.register_buffer("adjacency", adjacency, persistent=config.variant == "stored")
 
     def mixing(self) -> Tensor:
@@ -292,14 +293,15 @@ class LearnedClassifiers(nn.Module):
 
 
 def graph_classifiers(
-    labels: LabelSpace, channels: int, config: GraphConfig
+    labels: LabelSpace, adjacency: Tensor, channels: int, config: GraphConfig
 ) -> GraphClassifiers | LearnedClassifiers:
     """Build the classifiers that the settings choose: from the graph, or independent of it.
 
     Args:
         labels: The labels, with word vectors.
+        adjacency: ``(L, L)`` float; row = target, column = source.
         channels: Length ``D`` of a classifier and of the embedding.
-        config: The graph and the layers; variant ``none`` builds independent classifiers.
+        config: The layers; variant ``none`` builds independent classifiers.
 
     Raises:
         ValueError: If a graph is chosen and the labels have no word vectors.
@@ -308,12 +310,12 @@ def graph_classifiers(
         >>> from tagsight.nn.config import GraphConfig
         >>> from tagsight.labels.space import empty_label_space
         >>> labels = empty_label_space(["cat", "dog"], vector_length=300)
-        >>> graph_classifiers(labels, 8, GraphConfig())().shape
+        >>> graph_classifiers(labels, torch.eye(2), 8, GraphConfig())().shape
         torch.Size([2, 8])
     """
     if config.variant == "none":
         return LearnedClassifiers(len(labels), channels)
-    return GraphClassifiers(labels, channels, config)
+    return GraphClassifiers(labels, adjacency, channels, config)
 
 
 def label_bias(labels: LabelSpace, config: GraphLayersConfig) -> nn.Parameter | None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tagsight.config import Recipe, Settings
 from tagsight.nn.class_activation import class_maps, pooled
 from tagsight.nn.config import GraphConfig
-from tagsight.nn.graph import graph_classifiers, label_bias
+from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.nn.padding import filled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Recognition, with_graph_rate
@@ -162,7 +162,8 @@ class FGCN(GridSystem):
     def __init__(self, config: FGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         channels, fusion = self.backbone.channels, config.fusion
-        self.label_graph = graph_classifiers(labels, channels, config.graph)
+        adjacency = label_adjacency(labels.cooccurrence, config.graph)
+        self.label_graph = graph_classifiers(labels, adjacency, channels, config.graph)
         self.register_parameter("bias", label_bias(labels, config.graph))
         self.of_photo = nn.Linear(channels, fusion.width, bias=fusion.bias)
         self.of_label = nn.Linear(channels, fusion.width, bias=fusion.bias)

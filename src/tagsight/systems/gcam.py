@@ -25,7 +25,7 @@ from tagsight.nn.consistency import (
     view_pairs,
     views_of,
 )
-from tagsight.nn.graph import graph_classifiers, label_bias
+from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.nn.views import make_view
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
 from tagsight.systems.gpu_recipes import gpu_recipes
@@ -198,13 +198,14 @@ class GCAM(System):
 
     def __init__(self, config: GCAMConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
-        # `label_adjacency` computes Eqs. 3-6 and 2, `GraphClassifiers` the layers of Eq. 7.
-        self.label_graph = graph_classifiers(labels, self.backbone.channels, config.graph)
+        channels, graph = self.backbone.channels, config.graph
+        adjacency = label_adjacency(labels.cooccurrence, graph)  # Eqs. 3-6 and 2
+        self.label_graph = graph_classifiers(labels, adjacency, channels, graph)  # layers of Eq. 7
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
         """Compute M, ``(L, D)`` float, and the bias, ``(L,)`` or None, which the paper lacks."""
-        return self.label_graph(), self.bias  # Eqs. 2-7
+        return self.label_graph(), self.bias  # Eq. 7
 
     def forward(self, images: Images) -> Recognition:
         features = self.backbone(images)  # F, section 3.1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tagsight.config import Pooling, Recipe
 from tagsight.nn.config import GraphConfig
-from tagsight.nn.graph import graph_classifiers, label_bias
+from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.systems.base import Published, with_graph_rate
 from tagsight.systems.grid import GridConfig, GridSystem
 from tagsight.systems.recipes import (
@@ -124,8 +124,10 @@ class MLGCN(GridSystem):
 
     def __init__(self, config: MLGCNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
+        channels, graph = self.backbone.channels, config.graph
         # Eqs. 2-8. The name `graph` would collide with an attribute that `torch.export` adds.
-        self.label_graph = graph_classifiers(labels, self.backbone.channels, config.graph)
+        adjacency = label_adjacency(labels.cooccurrence, graph)
+        self.label_graph = graph_classifiers(labels, adjacency, channels, graph)
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
