@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.errors import DataError
+from tagsight.runtime.toml_file import read_toml
 from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.systems.settings import Change, changes_in, choose_recipe
-from tagsight.systems.settings_file import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.config import Settings
 from tagsight.errors import DataError
+from tagsight.runtime.toml_file import read_toml, toml_value
 from tagsight.systems.settings import Change, changes_in
 
 if TYPE_CHECKING:
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.config import Recipe
-
-LARGEST_FILE = 2**20
-LONGEST_LINE = 4_000
 
 
 class SettingsFile(NamedTuple):
@@ -52,31 +48,9 @@ def read_settings(path: Path) -> SettingsFile:
     return SettingsFile(recipe, list(changes_in(values, f"{path}: ")))
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        DataError: If it is not TOML, or larger than any settings file.
-    """
-    if not path.is_file() or path.stat().st_size > LARGEST_FILE:
-        msg = f"expected a TOML file of at most {LARGEST_FILE:,} bytes, got {path}"
-        raise DataError(msg)
-    try:
-        text = path.read_text(encoding="utf-8")
-        # The parser takes gigabytes for a dotted name of a hundred thousand parts.
-        if any(len(line) > LONGEST_LINE for line in text.splitlines()):
-            msg = f"a line of more than {LONGEST_LINE:,} characters"
-            raise ValueError(msg)
-        return tomllib.loads(text)
-    # Deep nesting raises RecursionError; numbers of thousands of digits raise a plain ValueError.
-    except (ValueError, RecursionError) as error:
-        msg = f"{path}: expected TOML: {error}"
-        raise DataError(msg) from error
-
-
 def settings_text(recipe: Recipe) -> str:
     """Write a recipe as a settings file in which a comment explains every setting."""
-    lines = [f"# {recipe.source}", f"# {recipe.expectation}", f"recipe = {_toml(recipe.name)}"]
+    lines = [f"# {recipe.source}", f"# {recipe.expectation}", f"recipe = {toml_value(recipe.name)}"]
     lines += _table("system", recipe.settings)
     lines += _table("training", recipe.training)
     return "\n".join(lines) + "\n"
@@ -92,11 +66,6 @@ def _table(name: str, settings: Settings) -> Iterator[str]:
             continue
         yield f"# {' '.join((field.description or '').split())}"
         # TOML has no null: the setting stands in a comment.
-        yield f"# {key} = " if value is None else f"{key} = {_toml(value)}"
+        yield f"# {key} = " if value is None else f"{key} = {toml_value(value)}"
     for table, value in below:
         yield from _table(table, value)
-
-
-def _toml(value: Any) -> str:  # noqa: ANN401 - a string, number, bool or list of these
-    """Write a value as JSON, which TOML shares for strings, numbers, booleans and lists."""
-    return json.dumps(value)
