@@ -40,13 +40,18 @@ FILES = [
 ]
 RUN_HERE = (
     *("README.md", "docs/how-to/own-data.md", "docs/how-to/compare-systems.md"),
-    *("docs/how-to/ablations.md", "docs/how-to/new-labels.md", "docs/how-to/tag-a-collection.md"),
+    *(
+        "docs/how-to/ablations.md",
+        "docs/how-to/label-rules.md",
+        "docs/how-to/new-labels.md",
+        "docs/how-to/tag-a-collection.md",
+    ),
     *("docs/how-to/search-a-collection.md", "docs/how-to/export-a-model.md"),
     *("docs/how-to/serve-a-model.md", "docs/how-to/use-from-python.md"),
 )
 """Pages whose commands and code are run one after another; those of other pages are parsed."""
 GENERATED = ("docs/systems.md", "docs/results/")
-THEIRS = {"my.toml", "variants.toml", "table.md", "photo.txt"}
+THEIRS = {"my.toml", "labels.toml", "variants.toml", "table.md", "photo.txt"}
 """Files that a page tells its reader to write."""
 
 

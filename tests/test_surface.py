@@ -38,6 +38,7 @@ def test_the_public_names_are_these():
         *("Annotations", "Comparison", "DataError", "Decision", "Label", "LabelSpace"),
         *(
             "LoadedModel",
+            "LabelRules",
             "Recipe",
             "Recognition",
             "ReadOptions",

@@ -13,6 +13,8 @@ from tiny_run import RUNTIME, SPLITS, tiny_collection, tiny_recipe
 from torch import nn
 
 import tagsight as ts
+from tagsight.checkpoint.folder import load_model
+from tagsight.data.label_rules import LabelRules, read_label_rules
 
 if TYPE_CHECKING:
     pass
@@ -98,6 +100,21 @@ def test_a_data_frame_is_trained_on_like_its_file(photos, tmp_path):
     of_frame = ts.train(frame, out=tmp_path / "frame", **options, **QUIET)
     of_file = ts.train(str(tmp_path / "labels.csv"), out=tmp_path / "file", **options, **QUIET)
     assert of_frame.history == of_file.history
+
+
+def test_a_model_keeps_its_rules_on_labels_and_measures_other_data_by_them(photos, tmp_path):
+    first, second, *others = photos.names
+    rules = LabelRules(merge={"colour": [first, second]}, one_of=[["colour", others[0]]])
+    ruled = ts.read_annotations(photos, options=ts.ReadOptions(rules=rules))
+    out = tmp_path / "run"
+    run = ts.train(ruled, recipe=tiny_recipe(epochs=1), out=out, **QUIET)
+    assert read_label_rules(out / "labels.toml") == rules
+    assert load_model(run.model_folder).label_rules == rules
+    report = ts.evaluate(run, photos, **QUIET)
+    assert report["unmatched"] == []
+    ts.calibrate(run, photos, **QUIET)
+    assert load_model(run.model_folder).label_rules == rules
+    assert ts.load(run).decision.one_of == ((0, 1),)
 
 
 def test_calibrating_stores_the_decision_that_it_gives(run, photos, tmp_path):

@@ -297,10 +297,19 @@ def calibrate(
         names=loaded.labels.names,
         objective=objective,
         probabilities=loaded.system.probabilities,
+        one_of=loaded.label_rules.one_of,
     )
     facts: dict[str, object] = {**loaded.facts}
     facts["calibration"] = {"objective": objective, "photos": len(rows)}
-    save_model(loaded.folder, loaded.system, loaded.labels, decision, loaded.recipe, facts)
+    save_model(
+        loaded.folder,
+        loaded.system,
+        loaded.labels,
+        decision,
+        loaded.recipe,
+        facts,
+        label_rules=loaded.label_rules,
+    )
     return decision
 
 

@@ -24,6 +24,20 @@ def test_each_label_has_its_own_threshold_and_1_means_never():
     assert decision.predicted(scores).tolist() == [[True, False, False], [False, True, False]]
 
 
+def test_of_a_group_the_most_probable_label_is_predicted_if_it_reaches_its_threshold():
+    decision = Decision(np.array([0.5, 0.5, 0.1, 0.5]), one_of=((0, 2),))
+    scores = [[0.8, 0.9, 0.7, 0.9], [0.4, 0.1, 0.3, 0.6], [0.3, 0.1, 0.4, 0.6], [0.6, 0, 0.6, 0]]
+    said = [[1, 1, 0, 1], [0, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]]
+    assert decision.predicted(scores).astype(int).tolist() == said
+    names = ["day", "dog", "night", "sky"]
+    again = Decision.from_dict(decision.as_dict(names), names).at("more").extended(1)
+    assert again.one_of == ((0, 2),)
+    with pytest.raises(DataError, match="groups of different labels"):
+        Decision(np.array([0.5, 0.5]), one_of=((0, 0),))
+    with pytest.raises(DataError, match="'one_of' to be groups"):
+        Decision.from_dict(decision.as_dict(names) | {"one_of": [["moon"]]}, names)
+
+
 def test_a_temperature_flattens_scores_and_keeps_their_ranking():
     logits = np.random.default_rng(0).normal(0, 4, (80, 4))
     sharp, flat = Decision.default(4), Decision(np.full(4, 0.5), temperature=3.0)

@@ -62,20 +62,12 @@ def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing() -> No
     assert table().matched_to(["cat", "dog"]).hash() == table().hash()
 
 
-def test_labels_are_left_out_by_name() -> None:
-    left = table().without_labels(["dog "])
-    assert (left.names, left.left_out) == (("cat",), ("dog",))
-    assert left.targets.tolist() == [[1], [-1], [0]]
-
-
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
         (lambda: table().rows("test"), "'test', got 2 train, 1 val"),
         (lambda: table(splits=None).rows("test"), "got no split at all"),
         (lambda: table().matched_to(["sun"]), r"such as \['sun'\], .*such as \['cat', 'dog'\]"),
-        (lambda: table().without_labels(["cow"]), r"such as \['cat', 'dog'\], got 'cow'"),
-        (lambda: table().without_labels(["cat", "dog"]), "one label to be left, got all 2"),
         (lambda: table().select([2]).labelled(), "photos with a label, got none among 1"),
     ],
 )

@@ -51,7 +51,10 @@ NOT_SQUARE = [
 
 def model_of(name: str, resize: Resize = "warp") -> LoadedModel:
     """A model whose norms and biases are not where they start, as if it had been trained."""
-    system, generator = tiny_system(name, **SETTINGS.get(name, {})), torch.Generator().manual_seed(0)
+    system, generator = (
+        tiny_system(name, **SETTINGS.get(name, {})),
+        torch.Generator().manual_seed(0),
+    )
     with torch.no_grad():
         for parameter in system.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_core import from_json
 
 from tagsight.config import Resize, Settings
+from tagsight.data.label_rules import LabelRules
 from tagsight.data.source import check_labels
 from tagsight.errors import DataError, settings_sentence
 from tagsight.runtime.files import surviving_folder
@@ -64,6 +65,9 @@ class ModelConfig(Settings):
 
     preprocessing: Preprocessing
     """How photos are preprocessed."""
+
+    label_rules: LabelRules = LabelRules()
+    """The rules that were applied to the labels of the training data."""
 
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     """SHA-256 of the weights file, hexadecimal."""

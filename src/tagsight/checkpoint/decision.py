@@ -32,9 +32,11 @@ class Decision:
         thresholds: ``(L,)`` float in [0, 1], the lowest score at which a label is predicted; 1
             means never.
         temperature: Divisor of the logits, above 0.
+        one_of: Groups of labels, by index, of which at most one is predicted: the one with the
+            highest score, if that reaches its threshold.
 
     Raises:
-        DataError: If a value is out of its range or not finite.
+        DataError: If a value is out of its range or not finite, or a group is malformed.
 
     Example:
         >>> decision = Decision(np.array([0.5, 0.9]), temperature=2.0)
@@ -45,6 +47,7 @@ class Decision:
 
     thresholds: NDArray[np.float64]
     temperature: float = 1.0
+    one_of: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         thresholds = np.array(self.thresholds, np.float64)
@@ -58,6 +61,10 @@ class Decision:
             raise DataError(msg)
         if len(wrong := self.thresholds[~((self.thresholds >= 0) & (self.thresholds <= 1))]):
             msg = f"expected thresholds in [0, 1], got {float(wrong[0])!r}"
+            raise DataError(msg)
+        members = [label for group in self.one_of for label in group]
+        if len(set(members)) < len(members) or not {*members} <= {*range(len(thresholds))}:
+            msg = f"expected groups of different labels, got {self.one_of!r:.200}"
             raise DataError(msg)
 
     @classmethod
@@ -94,13 +101,34 @@ class Decision:
         return sigmoid(np.asarray(logits, np.float64) / self.temperature)
 
     def predicted(self, scores: ArrayLike) -> NDArray[np.bool_]:
-        """Predict labels from scores: ``(..., L)`` float to ``(..., L)`` bool."""
-        return (np.asarray(scores, np.float64) >= self.thresholds) & (self.thresholds < 1)
+        """Predict labels from scores: ``(..., L)`` float to ``(..., L)`` bool.
+
+        Example:
+            >>> decision = Decision(np.array([0.5, 0.2, 0.5]), one_of=((0, 1),))
+            >>> decision.predicted([0.6, 0.4, 0.6]).tolist()
+            [True, False, True]
+        """
+        scores = self.exclusive(scores)
+        return (scores >= self.thresholds) & (self.thresholds < 1)
+
+    def exclusive(self, scores: ArrayLike) -> NDArray[np.float64]:
+        """Set scores ``(..., L)`` to 0 where a label of the same group has a higher one."""
+        chosen = np.array(scores, np.float64)
+        for group in self.one_of:
+            among = chosen[..., group]
+            best = np.arange(len(group)) == among.argmax(-1)[..., None]
+            chosen[..., group] = np.where(best, among, 0.0)
+        return chosen
 
     def as_dict(self, names: Sequence[str]) -> dict[str, object]:
         """Convert to plain data, with each of the ``L`` thresholds under its label's name."""
         thresholds = dict(zip(names, self.thresholds.tolist(), strict=True))
-        return {"temperature": self.temperature, "thresholds": thresholds}
+        groups = [[names[label] for label in group] for group in self.one_of]
+        return {
+            "temperature": self.temperature,
+            "thresholds": thresholds,
+            **({"one_of": groups} if groups else {}),
+        }
 
     @classmethod
     def from_dict(cls, data: object, names: Sequence[str]) -> Self:
@@ -110,7 +138,7 @@ class Decision:
             DataError: If a value is missing, unexpected, not a number or out of its range.
         """
         match data:
-            case {"temperature": temperature, "thresholds": Mapping() as thresholds}:
+            case {"temperature": temperature, "thresholds": Mapping() as thresholds, **rest}:
                 pass
             case _:
                 msg = f"expected a decision with 'temperature' and 'thresholds', got {data!r:.200}"
@@ -123,7 +151,29 @@ class Decision:
                 msg = f"expected a temperature and thresholds that are numbers, got {number!r:.100}"
                 raise DataError(msg)
         ordered = [float(thresholds[name]) for name in names]
-        return cls(np.array(ordered), float(temperature))
+        groups = rest.get("one_of", [])
+        if not isinstance(groups, list) or not all(_is_group(group, names) for group in groups):
+            msg = f"expected 'one_of' to be groups of labels, got {groups!r:.200}"
+            raise DataError(msg)
+        place = {name: index for index, name in enumerate(names)}
+        one_of = tuple(tuple(place[name] for name in group) for group in groups)
+        return cls(np.array(ordered), float(temperature), one_of)
+
+
+def groups_of(one_of: Sequence[Sequence[str]], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Return the indices of the labels in each group; names that are no label are left out.
+
+    Example:
+        >>> groups_of([["day", "night"], ["dog", "cow"]], ["day", "dog", "night"])
+        ((0, 2),)
+    """
+    place = {name: index for index, name in enumerate(names)}
+    groups = (tuple(place[name] for name in group if name in place) for group in one_of)
+    return tuple(group for group in groups if len(group) > 1)
+
+
+def _is_group(group: object, names: Sequence[str]) -> bool:
+    return isinstance(group, list) and len(group) > 0 and all(name in names for name in group)
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

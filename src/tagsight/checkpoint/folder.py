@@ -33,6 +33,7 @@ from tagsight.checkpoint.config import (
     read_config,
 )
 from tagsight.checkpoint.decision import Decision
+from tagsight.data.label_rules import LabelRules
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.backbones import encoder_size, skip_initial_weights
@@ -73,6 +74,7 @@ class LoadedModel:
         facts: Other records: hashes of data and split, metrics.
         digest: SHA-256 of the weights, hexadecimal.
         folder: The folder it was read from, if any.
+        label_rules: The rules that were applied to the labels of the training data.
     """
 
     system: System
@@ -82,6 +84,7 @@ class LoadedModel:
     facts: Mapping[str, JsonValue]
     digest: str
     folder: Path | None = None
+    label_rules: LabelRules = LabelRules()
 
     def to(self, device: torch.device) -> LoadedModel:
         """Move the system to a device and return the model."""
@@ -114,6 +117,8 @@ def save_model(
     decision: Decision,
     recipe: Recipe,
     facts: Mapping[str, object],
+    *,
+    label_rules: LabelRules = LabelRules(),
 ) -> None:
     """Write a model folder, replacing an earlier one.
 
@@ -128,6 +133,7 @@ def save_model(
         recipe: The recipe it was trained with.
         facts: Plain values under names such as ``data`` and ``validation``; numbers that are not
             finite are stored as null.
+        label_rules: The rules that were applied to the labels of the training data.
 
     Raises:
         DataError: If the folder holds something other than a model.
@@ -156,6 +162,7 @@ def save_model(
             preprocessing=Preprocessing(
                 image_size=recipe.training.image_size, resize=recipe.training.resize
             ),
+            label_rules=label_rules,
             weights_sha256=_digest(new / WEIGHTS),
             facts=plain,
         )
@@ -206,6 +213,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         config.facts,
         config.weights_sha256,
         folder,
+        config.label_rules,
     )
 
 

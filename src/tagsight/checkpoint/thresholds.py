@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.decision import Decision, groups_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def fit_decision(
     names: Sequence[str],
     objective: str = "f1",
     probabilities: bool = True,
+    one_of: Sequence[Sequence[str]] = (),
 ) -> Decision:
     """Fit temperature and thresholds on the validation split.
 
@@ -59,6 +60,7 @@ def fit_decision(
             threshold with that precision in at least 5 predictions, or 1 (never predicted) if
             there is none.
         probabilities: Whether the system's logits are log-odds (`System.probabilities`).
+        one_of: Groups of labels of which at most one is predicted.
 
     Raises:
         DataError: If the objective is neither, or no target is known.
@@ -79,8 +81,9 @@ def fit_decision(
         if probabilities
         else _widest_temperature(logits[known])
     )
-    uncut = replace(Decision.default(len(names)), temperature=temperature)
-    scores = torch.from_numpy(uncut.scores(logits.where(known, 0)))
+    groups = groups_of(one_of, names)
+    uncut = replace(Decision.default(len(names)), temperature=temperature, one_of=groups)
+    scores = torch.from_numpy(uncut.exclusive(uncut.scores(logits.where(known, 0))))
     own = _best_thresholds(scores, targets, value)
     shared = _best_thresholds(scores.reshape(-1, 1), targets.reshape(-1, 1), value)
     rare = (targets == 1).sum(0) < FEWEST_EXAMPLES

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 RECIPE = Group("Recipe and settings", sort_key=1)
 LABELS = Group("Labels", sort_key=2)
-START = Group("Initialisation and resuming", sort_key=3)
-MEMORY = Group("Memory and cache", sort_key=4)
-HARDWARE = Group("Hardware", sort_key=5)
-LITERATURE = Group("Data sets of the literature", sort_key=6)
+START = Group("Initialisation and resuming", sort_key=4)
+MEMORY = Group("Memory and cache", sort_key=5)
+HARDWARE = Group("Hardware", sort_key=6)
+LITERATURE = Group("Data sets of the literature", sort_key=7)
 """Groups of options in the help of a command; its own options come first."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from tagsight.commands.label_rules import LabelRuleOptions
 from tagsight.commands.options import LABELS, LITERATURE
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ class Reading:
     split_seed: Annotated[int, Parameter(group=LITERATURE)] = 0
     """Seed of the split, where a protocol has no official one."""
 
-    without_labels: str | None = None
-    """Comma-separated labels to leave out; their photos stay."""
+    rules: LabelRuleOptions = LabelRuleOptions()
 
     def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
         """Read the labels.
@@ -55,20 +55,16 @@ class Reading:
 
         Raises:
             DataError: As readers and protocols do; if both format and protocol are given; or if a
-                label to leave out does not exist.
+                rule does not fit the labels.
         """
-        annotations = self._read(data, labels_only=labels_only)
-        if self.without_labels is None:
-            return annotations
-        return annotations.without_labels(self.without_labels.split(","))
-
-    def _read(self, data: Path, *, labels_only: bool) -> Annotations:
         from tagsight.data.format import ReadOptions
         from tagsight.data.protocols import read_protocol
         from tagsight.data.readers import read_annotations
         from tagsight.errors import DataError
 
-        options = ReadOptions(self.images, self.difficult, self.topics, self.unlabelled)
+        options = ReadOptions(
+            self.images, self.difficult, self.topics, self.unlabelled, self.rules.chosen()
+        )
         if self.protocol is None:
             return read_annotations(
                 data, format=self.format, labels_only=labels_only, options=options

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.data.label_rules import LabelRules
+    from tagsight.data.rule_application import Contradiction
+
 SPLITS = ("train", "val", "test")
 
 LARGEST_TABLE = 4 * 2**30
@@ -40,7 +43,11 @@ class Annotations:
         root: Folder that relative names start from, so that names do not depend on the machine; by
             default the deepest folder that holds all photos. Subsets keep it.
         protocol: Name of the protocol (`tagsight.data.protocols`) that was used for reading.
-        left_out: Labels of the source that were removed by `without_labels`.
+        lists_present: Whether the source lists what is present, so that 0 says no more than that a
+            label is not listed.
+        rules: The `LabelRules` that were applied.
+        contradictions: Photos whose labels contradict the rules.
+        left_out: Labels of the source that were removed by the rules.
         unmatched: Labels of the source that were dropped by `matched_to`.
 
     Raises:
@@ -63,6 +70,9 @@ class Annotations:
     format: str
     root: Path | None = None
     protocol: str | None = None
+    lists_present: bool = False
+    rules: LabelRules | None = None
+    contradictions: tuple[Contradiction, ...] = ()
     left_out: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
 
@@ -198,30 +208,6 @@ class Annotations:
         dropped = tuple(name for name in self.names if name not in set(wanted))
         unmatched = (*self.unmatched, *dropped)
         return replace(self, names=tuple(wanted), targets=targets, unmatched=unmatched)
-
-    def without_labels(self, names: Sequence[str]) -> Annotations:
-        """Return the same rows without some labels.
-
-        Args:
-            names: The labels to remove.
-
-        Raises:
-            DataError: If one of them does not exist, or no label is left.
-        """
-        dropped = {clean_name(name) for name in names}
-        if unknown := sorted(dropped - set(self.names)):
-            msg = (
-                f"expected labels of the data to leave out, such as {list(self.names[:3])!r}, "
-                f"got {', '.join(map(repr, unknown))}"
-            )
-            raise DataError(msg)
-        kept = [column for column, name in enumerate(self.names) if name not in dropped]
-        if not kept:
-            msg = f"expected at least one label to be left, got all {len(dropped)} to leave out"
-            raise DataError(msg)
-        left = tuple(self.names[column] for column in kept)
-        left_out = (*self.left_out, *sorted(dropped))
-        return replace(self, names=left, targets=self.targets[:, kept], left_out=left_out)
 
     @property
     def relative_names(self) -> tuple[str, ...]:

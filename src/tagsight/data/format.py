@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.data.label_rules import LabelRules
+
 Difficult: TypeAlias = Literal["unknown", "present", "absent"]
 Topics: TypeAlias = Literal["potential", "relevant", "all"]
 Unlabelled: TypeAlias = Literal["keep", "drop"]
@@ -32,6 +34,7 @@ class ReadOptions:
         topics: Topics of MIRFLICKR-25K to use, by default the ``potential`` ones.
         unlabelled: Whether to ``keep`` photos in which no label is known to be present, as by
             default, or to ``drop`` them.
+        rules: Rules on labels, applied after reading.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -45,6 +48,7 @@ class ReadOptions:
     difficult: Difficult | None = None
     topics: Topics | None = None
     unlabelled: Unlabelled | None = None
+    rules: LabelRules | None = None
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -73,6 +77,8 @@ class Labelled:
             paths.
         root: Folder that names of photos start from if ``photos`` are paths; by default the deepest
             one that holds all.
+        lists_present: Whether the source lists what is present, so that 0 says no more than that a
+            label is not listed.
     """
 
     source: Path | str
@@ -82,6 +88,7 @@ class Labelled:
     splits: tuple[str, ...] | None = None
     folders: tuple[Path, ...] = ()
     root: Path | None = None
+    lists_present: bool = False
 
 
 class Format(NamedTuple):

@@ -22,6 +22,7 @@ from tagsight.data.formats import (
     voc,
 )
 from tagsight.data.locating import locate
+from tagsight.data.rule_application import apply_rules, check_rules
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from tagsight.data.format import Format, Labelled
+    from tagsight.data.label_rules import LabelRules
 
 Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 """Labels as a Python user gives them (`read_annotations`)."""
@@ -63,7 +65,7 @@ def read_annotations(
         options: Choices that the source leaves open.
 
     Raises:
-        DataError: If no format fits, or the labels are not valid.
+        DataError: If no format fits, the labels are not valid, or a rule does not fit them.
 
     Example:
         >>> from pandas import DataFrame
@@ -96,7 +98,18 @@ def read_annotations(
             f"got a {type(labels).__name__}"
         )
         raise DataError(msg)
+    if options.rules is not None:
+        annotations = _ruled(annotations, options.rules)
     return annotations.labelled() if options.unlabelled == "drop" else annotations
+
+
+def _ruled(annotations: Annotations, rules: LabelRules) -> Annotations:
+    if annotations.rules not in (None, rules):
+        msg = "expected Annotations without rules to apply others, got some with rules"
+        raise DataError(msg)
+    if annotations.rules is None:
+        check_rules(annotations, rules)
+    return apply_rules(annotations, rules)
 
 
 def _found(
@@ -108,7 +121,17 @@ def _found(
     found = []
     for part in parts:
         paths, root = locate(part, labels_only=labels_only)
-        found.append(Annotations(part.names, paths, part.targets, part.splits, format, root))
+        found.append(
+            Annotations(
+                part.names,
+                paths,
+                part.targets,
+                part.splits,
+                format,
+                root,
+                lists_present=part.lists_present,
+            )
+        )
     return found
 
 
@@ -130,6 +153,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
         targets=torch.cat([part.matched_to(names).targets for part in parts]),
         splits=tuple(splits) if splits else None,
         format=first.format,
+        lists_present=all(part.lists_present for part in parts),
     )
 
 

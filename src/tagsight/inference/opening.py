@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tagsight.checkpoint.folder import LoadedModel, load_model
 from tagsight.data.check import without_problems
+from tagsight.data.rule_application import apply_rules
 from tagsight.errors import DataError
 from tagsight.evaluation.measured_rows import measured_rows
 from tagsight.inference.networks.trained import TrainedNetwork
@@ -55,7 +56,8 @@ def measured_photos(
     """Take the rows of a split, with the model's labels, without photos that do not open.
 
     Args:
-        model: Whose labels are matched by name, and whose recorded split comes first.
+        model: Whose labels are matched by name, after its rules on labels were applied, and whose
+            recorded split comes first.
         annotations: The collection.
         split: The rows to take, as `measured_rows` does.
         runtime: Threads and processes that open the photos.
@@ -65,7 +67,8 @@ def measured_photos(
     Raises:
         DataError: If there is no such split, or more photos are unusable.
     """
-    matched = annotations.matched_to(model.labels.names)
+    ruled = apply_rules(annotations, model.label_rules.of_other_data())
+    matched = ruled.matched_to(model.labels.names)
     rows, origin = measured_rows(matched, model.folder, split)
     log.note(origin)
     with log.work("checking photos", len(rows)) as advance:

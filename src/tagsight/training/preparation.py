@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog
 
+RULES_FILE = "labels.toml"
+"""File of the rules on labels in a run folder."""
+
 MOST_TOLD = 10
 """Unusable photos that are named one by one."""
 
@@ -85,7 +88,7 @@ def prepare(
     hold_out: bool = True,
     log: WorkLog,
 ) -> Prepared:
-    """Check the photos, complete the splits and write ``out / "split.csv"``.
+    """Check the photos, complete the splits and write ``split.csv`` and ``labels.toml`` in ``out``.
 
     Of several processes each checks its share, and the first one writes.
 
@@ -111,11 +114,13 @@ def prepare(
     record = split_record(divided)
     if runtime.processes.is_first:
         write_atomically(out / "split.csv", record)
+        if divided.rules is not None:
+            write_atomically(out / RULES_FILE, divided.rules.toml())
     facts: dict[str, object] = {
         "data": {
             "format": divided.format,
             **({"protocol": divided.protocol} if divided.protocol else {}),
-            **({"without_labels": ", ".join(divided.left_out)} if divided.left_out else {}),
+            **({"labels_left_out": ", ".join(divided.left_out)} if divided.left_out else {}),
             "photos": divided.split_sizes,
             "hash": divided.hash(),
             "split_file_hash": sha256(record).hexdigest(),

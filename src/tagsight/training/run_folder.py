@@ -6,9 +6,10 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.decision import Decision, groups_of
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.thresholds import fit_decision
+from tagsight.data.label_rules import LabelRules
 from tagsight.errors import DataError
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
@@ -185,18 +186,23 @@ class RunFolder:
         if not self._should_keep(validation):
             return
         if self._processes.is_first:
-            decision, facts = Decision.default(len(labels)), {**self._facts}
+            rules, facts = self._val_rows.rules or LabelRules(), {**self._facts}
+            decision = Decision(
+                Decision.default(len(labels)).thresholds,
+                one_of=groups_of(rules.one_of, labels.names),
+            )
             if logits is not None:
                 decision = fit_decision(
                     logits,
                     self._val_rows.targets,
                     names=labels.names,
                     probabilities=candidate.probabilities,
+                    one_of=rules.one_of,
                 )
                 facts["validation"] = self._validation_facts(validation, epoch, labels)
             # A k-NN system chooses its own settings while it is trained.
             recipe = self._recipe.model_copy(update={"settings": candidate.config})
-            save_model(self.model, candidate, labels, decision, recipe, facts)
+            save_model(self.model, candidate, labels, decision, recipe, facts, label_rules=rules)
         self.best = Best(epoch, validation)
 
     def _should_keep(self, validation: Mapping[str, float | None]) -> bool:

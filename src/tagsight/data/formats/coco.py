@@ -85,6 +85,7 @@ def _read_file(file: Path, images: Path | None) -> Labelled:
         targets=targets,
         splits=(split,) * len(row) if split else None,
         folders=tuple(_folders(file, images)),
+        lists_present=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tagsight.data.annotations import clean_name, target_table
@@ -69,7 +70,8 @@ def read_table(table: PhotoTable, options: ReadOptions) -> Labelled:
     cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
     rows, columns = zip(*cells, strict=True)
     targets[list(rows), list(columns)] = 1
-    return labelled(table, names, entries, targets, options.images)
+    found = labelled(table, names, entries, targets, options.images)
+    return replace(found, lists_present=True)
 
 
 def _stripped(row: Row) -> Cell:

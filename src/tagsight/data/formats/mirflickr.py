@@ -79,6 +79,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             photos=tuple(f"im{number}.jpg" for number in range(1, PHOTOS + 1)),
             targets=targets,
             folders=(options.images,) if options.images else tuple(usual),
+            lists_present=True,
         )
     ]
 

@@ -114,6 +114,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             targets=targets,
             splits=_splits(samples),
             root=folder,
+            lists_present=not any(one.others for one in said),
         )
     ]
 
