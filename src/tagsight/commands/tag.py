@@ -22,7 +22,9 @@ from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TextIO
 
+    from tagsight.commands.problems import LeftOut
     from tagsight.inference.recognizer import Recognizer
     from tagsight.tagging.sidecars.writing import Outcome, Writer
     from tagsight.tagging.tagging import Selection, Tagged, Tagger
@@ -55,6 +57,11 @@ class Output:
     def beside(self) -> bool:
         """Whether sidecars are written."""
         return self.write in {"txt", "xmp"}
+
+    @property
+    def target(self) -> Path | TextIO:
+        """The file or stream that lines are written to."""
+        return sys.stdout if self.out == STANDARD_OUTPUT else self.out
 
 
 @Parameter(name="*", group=SELECTION)
@@ -97,6 +104,21 @@ class TagSelection:
             return int(first), int(second)
         msg = f"expected --shard as i/n with i from 1 to n, such as 2/8, got {self.shard!r}"
         raise DataError(msg)
+
+    def photos(
+        self, paths: list[Path], on_problem: Callable[[Path, str], object]
+    ) -> Iterator[Path]:
+        """Find the photos of the part.
+
+        Args:
+            paths: Photos, folders of photos, or tar files.
+            on_problem: Called with each folder that cannot be searched, and why.
+        """
+        from tagsight.data.photo_files import find_photos
+        from tagsight.tagging.tagging import shard
+
+        found, part = find_photos(paths, on_problem=on_problem), self.part()
+        return found if part is None else shard(found, *part)
 
 
 @Parameter(name="*", group=SIDECARS)
@@ -223,79 +245,91 @@ def tag(
             RAY_ADDRESS in the environment, or one started here for the duration of the command.
     """
     sidecars.check(output)
-    part = wanted.part()
+    wanted.part()  # a wrong one is told before the model is loaded
     print_info(f"loading {model}")
 
-    from tagsight.data.photo_files import find_photos
-    from tagsight.tagging.tagging import Lines, shard, tag_photos, tag_sidecars
+    from tagsight.tagging.tagging import Lines, tag_photos, tag_sidecars
 
-    def load() -> Recognizer:
-        return additions.added_to(hardware.recognizer(model.absolute()))
-
-    recognizer = load().at(wanted.strictness)
-    tagger = recognizer if engine == "plain" else _on_ray(load, recognizer, hardware)
+    recognizer, tagger = _opened(model, wanted, additions, hardware, engine)
     selection = wanted.selection()
     selection.check(recognizer.labels)
 
-    def photos(on_problem: Callable[[Path, str], object] = _nothing) -> Iterator[Path]:
-        found = find_photos(paths, on_problem=on_problem)
-        return found if part is None else shard(found, *part)
-
-    # A bar would be drawn over lines on the same terminal.
-    on_screen = output.out == STANDARD_OUTPUT and sys.stdout.isatty()
-    console = Console(stderr=True, quiet=on_screen and not output.beside)
-    with (
-        progress("tagging", sum(1 for _ in photos()), console=console) as advance,
-        listed(output.problems) as left_out,
-    ):
-        done = count(1)
-
-        def on_photo(_: Path) -> None:
-            advance(next(done))
-
+    with _followed(output, sum(1 for _ in wanted.photos(paths, _nothing))) as (left_out, on_photo):
+        photos = wanted.photos(paths, left_out.append)
         match output.write:
             case "xmp" | "txt" as form:
-                with sidecars.writer(
-                    form, _model_name(model, recognizer), paths, selection.names(recognizer.labels)
-                ) as writer:
+                name, labels = _model_name(model, recognizer), selection.names(recognizer.labels)
+                on_change = _print_change if sidecars.dry_run else None
+                with sidecars.writer(form, name, paths, labels) as writer:
                     tagged = tag_sidecars(
                         tagger,
-                        photos(left_out.append),
+                        photos,
                         writer,
                         selection,
                         on_photo=on_photo,
                         on_problem=lambda problem: left_out.append(*problem),
-                        on_change=_print_change if sidecars.dry_run else None,
+                        on_change=on_change,
                     )
                 changed = _changes(tagged, writer)
             case form:
+                lines = Lines(form, selection, output.all_scores)
                 tagged = tag_photos(
                     tagger,
-                    photos(left_out.append),
-                    sys.stdout if output.out == STANDARD_OUTPUT else output.out,
-                    Lines(form, selection, output.all_scores),
+                    photos,
+                    output.target,
+                    lines,
                     on_photo=on_photo,
                     on_problem=lambda problem: left_out.append(*problem),
                 )
                 changed = ""
     left_out.tell()
     print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
-    if tagged.interrupted:
-        return INTERRUPTED
-    if not (tagged.photos or left_out.count or part):
+    if not (tagged.photos or left_out.count or tagged.interrupted or wanted.shard):
         print_info(f"no photo found in {', '.join(map(str, paths))}")
         return FAILED
-    return FAILED if left_out.count else 0
+    failed = FAILED if left_out.count else 0
+    return INTERRUPTED if tagged.interrupted else failed
+
+
+@contextmanager
+def _followed(output: Output, photos: int) -> Iterator[tuple[LeftOut, Callable[[Path], object]]]:
+    """Show progress by photos, and list those that are left out.
+
+    A bar would be drawn over lines on the same terminal: there is none then.
+    """
+    on_screen = output.out == STANDARD_OUTPUT and sys.stdout.isatty()
+    console = Console(stderr=True, quiet=on_screen and not output.beside)
+    done = count(1)
+    with (
+        progress("tagging", photos, console=console) as advance,
+        listed(output.problems) as left_out,
+    ):
+        yield left_out, lambda _photo: advance(next(done))
 
 
 def _nothing(*_: object) -> None:
     pass
 
 
-def _on_ray(load: Callable[[], Recognizer], recognizer: Recognizer, hardware: Hardware) -> Tagger:
+def _opened(
+    model: Path,
+    wanted: TagSelection,
+    additions: NewLabels,
+    hardware: Hardware,
+    engine: Literal["plain", "ray"],
+) -> tuple[Recognizer, Tagger]:
+    """Open the model here, and where the photos are recognised."""
+
+    def load() -> Recognizer:
+        return additions.added_to(hardware.recognizer(model.absolute()))
+
+    recognizer = load().at(wanted.strictness)
+    if engine == "plain":
+        return recognizer, recognizer
+
     from tagsight.tagging.ray import RayTagger
 
-    return RayTagger(load, recognizer, workers=hardware.workers)
+    return recognizer, RayTagger(load, recognizer, workers=hardware.workers)
 
 
 def _model_name(model: Path, recognizer: Recognizer) -> str:
