@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from tagsight.inference.result import Result
+    from tagsight.server.search_routes import RecogniseUploads
     from tagsight.server.service import Service
     from tagsight.server.uploads import Upload
 
@@ -65,6 +66,10 @@ def create_app(service: Service) -> FastAPI:
             yield
             app.state.ready = False
 
+    async def recognised(request: Request) -> tuple[list[Upload], list[Result]]:
+        uploads = await photos_of(request, service.limits)
+        return uploads, await batcher.recognise([upload.content for upload in uploads])
+
     app = FastAPI(
         title="tagsight",
         version=__version__,
@@ -75,15 +80,28 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.ready = False
     _add_state_routes(app, metrics)
-    _add_photo_routes(app, service, batcher, decoders)
+    _add_model_route(app, service)
+    _add_photo_routes(app, service, recognised, decoders)
+    for bridge in service.bridges:
+        BRIDGES[bridge](app, service, batcher.recognise)
+    add_tag_files(app, service.version)
+    if service.index is not None:
+        add_search(app, service.index, recognised)
+        add_thumbnails(app, service.index, decoders)
     add_page(app)
     _add_error_handlers(app)
+    _add_middleware(app, service, metrics, trimmer)
+    return app
+
+
+def _add_middleware(
+    app: FastAPI, service: Service, metrics: ServerMetrics, trimmer: MemoryTrimmer
+) -> None:
     # The last one added sees a request first.
     app.add_middleware(LimitsMiddleware, limits=service.limits, trimmer=trimmer)
     app.add_middleware(AccessMiddleware, hosts=service.hosts, token=service.token)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(SecurityHeadersMiddleware)
-    return app
 
 
 def _add_state_routes(app: FastAPI, metrics: ServerMetrics) -> None:
@@ -105,20 +123,18 @@ def _add_state_routes(app: FastAPI, metrics: ServerMetrics) -> None:
         return Response(metrics.text(), media_type=metrics.media_type)
 
 
-def _add_photo_routes(
-    app: FastAPI, service: Service, batcher: Batcher, decoders: DecoderPool
-) -> None:
-    with_photos: dict[str, Any] = {"openapi_extra": request_body(), "responses": ERROR_RESPONSES}
-
-    async def recognised(request: Request) -> tuple[list[Upload], list[Result]]:
-        uploads = await photos_of(request, service.limits)
-        return uploads, await batcher.recognise([upload.content for upload in uploads])
-
+def _add_model_route(app: FastAPI, service: Service) -> None:
     @app.get("/v1/model", tags=["model"], responses=ERROR_RESPONSES)
     async def model() -> ModelFacts:
         """Describe the model: labels, thresholds, resolution, label graph, model card."""
         indexed = None if service.index is None else len(service.index)
         return model_facts(service.recognizer, indexed)
+
+
+def _add_photo_routes(
+    app: FastAPI, service: Service, recognised: RecogniseUploads, decoders: DecoderPool
+) -> None:
+    with_photos: dict[str, Any] = {"openapi_extra": request_body(), "responses": ERROR_RESPONSES}
 
     @app.post("/v1/predict", tags=["photos"], **with_photos)
     async def predict(
@@ -149,13 +165,6 @@ def _add_photo_routes(
         _, results = await recognised(request)
         vectors = [result.embedding.tolist() for result in results]
         return Embeddings(model=service.digest, embeddings=vectors)
-
-    for bridge in service.bridges:
-        BRIDGES[bridge](app, service, batcher.recognise)
-    add_tag_files(app, service.version)
-    if service.index is not None:
-        add_search(app, service.index, recognised)
-        add_thumbnails(app, service.index, decoders)
 
 
 async def _heatmaps(
