@@ -87,26 +87,19 @@ def reproduce(
 
     from tagsight.data.locations import read_collection
     from tagsight.experiments.carrying_out import carried_out, shared_by_runs
-    from tagsight.experiments.reproduction import entries_of
+    from tagsight.experiments.reproduction import entries_of, reproduced
     from tagsight.runtime.progress import TerminalLog
 
     entries = entries_of(experiment, terms.profile, changes)
     collection = read_collection(terms.dataset or experiment.dataset, terms.data_root)
     runs = out / f"{collection.name}-{terms.profile}"
-    runtime = hardware.runtime(memory)
-    log = TerminalLog()
-    shared = shared_by_runs(collection.annotations, runs, runtime, boxes=collection.boxes, log=log)
     folder = out / f"{name}-{collection.name}-{terms.profile}"
+    runtime, log = hardware.runtime(memory), TerminalLog()
+    shared = shared_by_runs(collection.annotations, runs, runtime, boxes=collection.boxes, log=log)
 
     def reproduction(state: Progress) -> Reproduction:
-        from tagsight.experiments.reproduction import Reproduction
-        from tagsight.experiments.summary import summarise
-
-        names = {entry.name for entry in entries.values()}
-        summary = summarise(state.only(names))
-        called = {variant: entry.name for variant, entry in entries.items()}
-        return Reproduction(
-            name, experiment, terms.profile, collection.name, called, summary, shared.out
+        return reproduced(
+            state, name, experiment, terms.profile, collection.name, entries, shared.out
         )
 
     state = carried_out(

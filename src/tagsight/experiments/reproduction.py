@@ -21,6 +21,7 @@ from tagsight.experiments.paper import (
     recipe_of,
 )
 from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
+from tagsight.experiments.summary import summarise
 from tagsight.experiments.tables import Table
 from tagsight.experiments.variants import Entry
 from tagsight.metrics.measured_labels import label_remark
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tagsight.experiments.comparison import Progress
     from tagsight.experiments.paper import Experiment, Profile, Variant
     from tagsight.experiments.published_tables import Number, PublishedRow
     from tagsight.experiments.summary import Row, Summary
@@ -115,6 +117,31 @@ def entries_of(
         variant.name: Entry(_run_name(variant, profile), recipe_of(variant, profile, changes))
         for variant in experiment.variants
     }
+
+
+def reproduced(
+    progress: Progress,
+    name: str,
+    experiment: Experiment,
+    profile: Profile,
+    dataset: str,
+    entries: Mapping[str, Entry],
+    folder: Path,
+) -> Reproduction:
+    """Summarise the runs of a table or figure, finished or not.
+
+    Args:
+        progress: Results and failures of the data set's runs.
+        name: Key of the experiment in `EXPERIMENTS`.
+        experiment: The experiment.
+        profile: Recipes and resolution.
+        dataset: Name of the data set.
+        entries: What was trained for each variant, as `entries_of` lists it.
+        folder: Folder of the runs.
+    """
+    called = {variant: entry.name for variant, entry in entries.items()}
+    summary = summarise(progress.only(set(called.values())))
+    return Reproduction(name, experiment, profile, dataset, called, summary, folder)
 
 
 def _run_name(variant: Variant, profile: Profile) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tagsight.evaluation.evidence_report import Pairs
     from tagsight.runtime.device import Runtime
     from tagsight.training.preparation import Prepared
+    from tagsight.training.resume import Origin
 
 TRAINED = "trained.json"
 """File with the outcome of training, in the folder of a run whose training is finished."""
@@ -159,22 +160,8 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
     origin = origin_of(
         run.recipe, shared.annotations, hashes=prepared.hashes, vectors=shared.start.vectors
     )
-    known = folder / TRAINED
-    if known.is_file() and not is_unfinished(folder):
-        trained: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
-        if changed := origin_changes(trained["origin"], origin):
-            msg = (
-                f"expected a run of the same settings and data in {folder}, but "
-                f"{'; '.join(changed)}; delete the folder, or choose another `out`"
-            )
-            raise DataError(msg)
-        return trained
-    if (folder / "model").exists() and not is_unfinished(folder):
-        msg = (
-            f"expected a run of this comparison in {folder}, got a model of another; delete the "
-            "folder, or choose another `out`"
-        )
-        raise DataError(msg)
+    if not is_unfinished(folder) and (known := _finished(folder, origin)) is not None:
+        return known
     write_split(folder / SPLIT_FILE, shared.annotations)
     steps = run.recipe.training.steps(shared.annotations.split_sizes.get("train", 0))
     with RunLog(folder / "run.jsonl", steps) as log:
@@ -196,5 +183,30 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
         "validation": dict(outcome.validation),
         "origin": origin,
     }
-    write_atomically(known, json.dumps(trained, indent=2) + "\n")
+    write_atomically(folder / TRAINED, json.dumps(trained, indent=2) + "\n")
     return trained
+
+
+def _finished(folder: Path, origin: Origin) -> dict[str, Any] | None:
+    """Return the outcome of a training that is finished, if there is one.
+
+    Raises:
+        DataError: If it is one of other settings or data, or not of a comparison.
+    """
+    known = folder / TRAINED
+    if known.is_file():
+        trained: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
+        if changed := origin_changes(trained["origin"], origin):
+            msg = (
+                f"expected a run of the same settings and data in {folder}, but "
+                f"{'; '.join(changed)}; delete the folder, or choose another `out`"
+            )
+            raise DataError(msg)
+        return trained
+    if (folder / "model").exists():
+        msg = (
+            f"expected a run of this comparison in {folder}, got a model of another; delete the "
+            "folder, or choose another `out`"
+        )
+        raise DataError(msg)
+    return None

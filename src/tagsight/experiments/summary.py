@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from tagsight.experiments.run import Run
     from tagsight.metrics.significance import Difference, Estimate
 
+SPREAD = (
+    "Mean ± standard deviation over seeds. Interval: 95 %, by bootstrap over photos "
+    f"({RESAMPLES:,} resamples, the same for all) of the mAP averaged over seeds."
+)
+DIFFERENCES = (
+    "Difference: to the highest mAP, {best}, with its 95 % interval by paired bootstrap over "
+    "photos; p: two-sided, of no difference, corrected for all differences by Holm. Neither says "
+    "what other seeds would change, and the best was found on the same photos."
+)
+FIGURES = (
+    "CF1 is the harmonic mean of CP and CR, CF1_mean the mean of the labels' F1; all labels at a "
+    "score of 0.5; top 3 exactly, or of these the scores of at least 0.5."
+)
+"""Notes for the reader of a comparison."""
+
 
 @dataclass(frozen=True, eq=False)
 class Row:
@@ -153,19 +168,7 @@ def _difference(row: Row, best: Row) -> Difference:
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
     if not rows:
         return
-    record, report = rows[0].record, rows[0].record.report
-    photos = report["photos"]
-    assert isinstance(photos, int)
-    labels = len(rows[0].results[0].positives)
-    counted = {"labels_counted": report["labels_counted"], "labels": labels}
-    yield (
-        "Selected on val, reported on test"
-        if record.split == "test"
-        else "Selected and reported on val, so that another split will give less"
-    ) + (
-        f": {amount(photos, 'photo')}, mAP {mean_over(counted)} (data "
-        f"{record.data_hash[:12]}, split {record.split_hash[:12]}); values in percent."
-    )
+    yield _measured_on(rows[0])
     for sentence in _label_sentences(rows[0].results[0]):
         yield f"{sentence[0].upper()}{sentence[1:]}."
     yield from _alike("images of {} pixels", [(row.name, row.record.image_size) for row in rows])
@@ -174,27 +177,39 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
     changed = [(row.name, _changes(row)) for row in rows]
     if any(change for _, change in changed):
         yield from _alike("changes to the recipes: {}", [(n, c or "none") for n, c in changed])
-    yield (
-        "Mean ± standard deviation over seeds. Interval: 95 %, by bootstrap over photos "
-        f"({RESAMPLES:,} resamples, the same for all) of the mAP averaged over seeds."
-    )
+    yield SPREAD
     if len(rows) > 1:
-        yield (
-            f"Difference: to the highest mAP, {rows[0].name}, with its 95 % interval by paired "
-            "bootstrap over photos; p: two-sided, of no difference, corrected for all differences "
-            "by Holm. Neither says what other seeds would change, and the best was found on the "
-            "same photos."
-        )
-    yield (
-        "CF1 is the harmonic mean of CP and CR, CF1_mean the mean of the labels' F1; all labels at "
-        "a score of 0.5; top 3 exactly, or of these the scores of at least 0.5."
-    )
+        yield DIFFERENCES.format(best=rows[0].name)
+    yield FIGURES
     yield from _machines(rows)
     for row in rows:
-        if _training(row).get("selection") == "last":
-            yield f"{row.name}: no selection, the last epoch is kept."
-        if (rule := row.record.report.get("all_rule", "score 0.5")) != "score 0.5":
-            yield f"{row.name}: the scores are no probabilities; all labels are by {rule}."
+        yield from _exceptions(row)
+
+
+def _measured_on(row: Row) -> str:
+    """Note the split and the photos of a row, which are those of all."""
+    record, report = row.record, row.record.report
+    photos = report["photos"]
+    assert isinstance(photos, int)
+    labels = len(row.results[0].positives)
+    counted = {"labels_counted": report["labels_counted"], "labels": labels}
+    split = (
+        "Selected on val, reported on test"
+        if record.split == "test"
+        else "Selected and reported on val, so that another split will give less"
+    )
+    return (
+        f"{split}: {amount(photos, 'photo')}, mAP {mean_over(counted)} (data "
+        f"{record.data_hash[:12]}, split {record.split_hash[:12]}); values in percent."
+    )
+
+
+def _exceptions(row: Row) -> Iterator[str]:
+    """Note what is otherwise than in most rows: no selection, or another rule of decision."""
+    if _training(row).get("selection") == "last":
+        yield f"{row.name}: no selection, the last epoch is kept."
+    if (rule := row.record.report.get("all_rule", "score 0.5")) != "score 0.5":
+        yield f"{row.name}: the scores are no probabilities; all labels are by {rule}."
 
 
 def _label_sentences(result: Result) -> Iterator[str]:

@@ -62,18 +62,7 @@ def read(file: TensorFile) -> Released:
         labels=labels,
         encoder=encoder,
         head=rest,
-        shapes={
-            f"{DECODER}.embed_standart.weight": (width, channels),
-            f"{DECODER}.embed_standart.bias": (width,),
-            f"{DECODER}.query_embed.weight": (queries, width),
-            f"{DECODER}.duplicate_pooling": (queries, width, size),
-            f"{DECODER}.duplicate_pooling_bias": (labels,),
-            **attention_shapes(f"{LAYER}.multihead_attn", width),
-            **layer_shapes(LAYER, width, hidden),
-            **norm_shapes(f"{LAYER}.norm1", width),
-            **norm_shapes(f"{LAYER}.norm2", width),
-            **norm_shapes(f"{LAYER}.norm3", width),
-        },
+        shapes=_shapes(width, channels, hidden) | _head_shapes(labels, width, queries, size),
         state=partial(_state, labels=labels, size=size),
         settings=PAPER.model_copy(
             update={
@@ -88,6 +77,27 @@ def read(file: TensorFile) -> Released:
         names=_names(file, labels),
         untold=() if name in PIXELS else ("training.image_size",),
     )
+
+
+def _shapes(width: int, channels: int, hidden: int) -> dict[str, tuple[int, ...]]:
+    return {
+        f"{DECODER}.embed_standart.weight": (width, channels),
+        f"{DECODER}.embed_standart.bias": (width,),
+        **attention_shapes(f"{LAYER}.multihead_attn", width),
+        **layer_shapes(LAYER, width, hidden),
+        **norm_shapes(f"{LAYER}.norm1", width),
+        **norm_shapes(f"{LAYER}.norm2", width),
+        **norm_shapes(f"{LAYER}.norm3", width),
+    }
+
+
+def _head_shapes(labels: int, width: int, queries: int, size: int) -> dict[str, tuple[int, ...]]:
+    """List the queries, and the classifiers of each group of labels."""
+    return {
+        f"{DECODER}.query_embed.weight": (queries, width),
+        f"{DECODER}.duplicate_pooling": (queries, width, size),
+        f"{DECODER}.duplicate_pooling_bias": (labels,),
+    }
 
 
 def _state(tensors: Tensors, labels: int, size: int) -> dict[str, Tensor]:
