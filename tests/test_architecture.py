@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "tagsight"
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 ROOMS = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
-LARGEST_FILE = 400
+LARGEST_FILE, LONGEST_BODY = 400, 45
 MOST_FILES, MOST_ROOMS = 8, 18
 TESTS_OF_THE_WHOLE = {
     *("ablations", "architecture", "browser", "commands", "contract", "distributed", "documents"),
@@ -71,6 +71,16 @@ def test_every_file_is_short_and_says_what_it_is():
         text = (PACKAGE / module).read_text(encoding="utf-8")
         assert len(text.splitlines()) <= LARGEST_FILE, module
         assert ast.get_docstring(ast.parse(text)), module
+
+
+def test_every_function_is_read_in_one_look():
+    """Its signature and its docstring count not: those of a command are its syntax."""
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[ast.get_docstring(node) is not None :] or node.body
+                lines = body[-1].end_lineno - body[0].lineno + 1
+                assert lines <= LONGEST_BODY, f"{module}: {node.name}"
 
 
 def test_no_file_has_a_name_for_everything():
