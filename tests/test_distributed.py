@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,24 +11,20 @@ from pathlib import Path
 
 import pytest
 from collection import write_collection
+from forks import run_together
 from safetensors.torch import load_file
 from tiny_run import RUNTIME, Diary, tiny_recipe
-from together import ROWS, TRAINED, predict_all, train
+from together import ROWS, TRAINED, command, predict_all, take_part, train
 from torch import nn
 from torch.testing import assert_close
 
+from tagsight.cli import main
 from tagsight.errors import DataError, RankError
 from tagsight.runtime.launch import Launch, launched
 from tagsight.runtime.processes import ALONE, Processes, share_of
 from tagsight.training.run import train_run
 
-SCRIPT = Path(__file__).with_name("together.py")
-LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-
-
-def launch(count: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [*LAUNCHER, str(count), *map(str, arguments)]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +32,8 @@ def trained(tmp_path_factory) -> dict[int, Path]:
     """The folders of what one process and two have trained."""
     folders = {count: tmp_path_factory.mktemp(f"processes-{count}") for count in (1, 2)}
     train(folders[1], RUNTIME)
-    done = launch(2, SCRIPT, "train", folders[2])
-    assert done.returncode == 0, done.stderr
+    done = run_together(2, folders[2] / "said", take_part, "train", folders[2])
+    assert done.codes == [0, 0], done.err
     return folders
 
 
@@ -48,8 +45,8 @@ def test_two_processes_end_with_the_weights_and_losses_of_one(trained, system: s
 
 
 def test_every_row_is_predicted_exactly_once_and_in_order(tmp_path):
-    done = launch(3, SCRIPT, "predict", tmp_path / "several")
-    assert done.returncode == 0, done.stderr
+    done = run_together(3, tmp_path, take_part, "predict", tmp_path / "several")
+    assert done.codes == [0, 0, 0], done.err
     predict_all(tmp_path / "one", RUNTIME)
     expected = load_file(tmp_path / "one" / "0.safetensors")
     assert {len(logits) for logits in expected.values()} == set(ROWS)
@@ -58,20 +55,19 @@ def test_every_row_is_predicted_exactly_once_and_in_order(tmp_path):
 
 
 def test_a_failing_process_ends_all_with_its_message(tmp_path):
-    done = launch(2, SCRIPT, "fail", tmp_path)
-    assert done.returncode != 0
-    assert "RankError: process 1 of 2: " in done.stderr
-    assert "gone.png" in done.stderr
+    done = run_together(2, tmp_path, take_part, "fail", tmp_path)
+    assert 0 not in done.codes
+    assert "RankError: process 1 of 2: " in done.err
+    assert "gone.png" in done.err
     assert not (tmp_path / "out" / "model").exists()
 
 
 def test_a_process_that_is_killed_ends_the_others_with_one_line(tmp_path):
-    done = launch(2, SCRIPT, "killed", tmp_path)
-    assert done.returncode != 0
-    ours = [line for line in done.stderr.splitlines() if "process 0 of 2" in line]
-    assert len(ours) == 1
-    assert "cannot continue, as another one has ended" in ours[0] or "by its launcher" in ours[0]
-    assert "[rank0]: Traceback" not in done.stderr
+    done = run_together(2, tmp_path, take_part, "killed", tmp_path)
+    assert done.codes == [1, -signal.SIGKILL]
+    (told,) = [line for line in done.err.splitlines() if "process 0 of 2" in line]
+    assert "cannot continue, as another one has ended" in told
+    assert "Traceback" not in done.err
 
 
 @pytest.fixture(scope="module")
@@ -84,30 +80,39 @@ SMALL = ("--training.batch_size", "6", "--device", "cpu")
 
 
 @pytest.mark.slow
-def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(labels, tmp_path):
+def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(
+    labels, tmp_path, capsys
+):
     out = tmp_path / "run"
     cache = ("--cache", tmp_path / "cache")  # filled by one process, read by both
-    done = launch(2, "-m", "tagsight", "train", labels, "--out", out, *TRAIN, *SMALL, *cache)
+    train = ["-m", "tagsight", "train", labels, "--out", out, *TRAIN, *SMALL, *cache]
+    done = subprocess.run(
+        [*LAUNCHER, *map(str, train)], check=False, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("frozen stages: 40 photos computed") == 1
     assert done.stdout.count("best epoch 1 of 1") == 1
     assert done.stderr.count(" photos at 32 pixels, cpu in ") == 1
     assert ", in 2 processes" in done.stderr
     assert sorted(path.name for path in out.iterdir()) == ["model", "run.jsonl", "split.csv"]
-    evaluate = ("-m", "tagsight", "evaluate", out / "model", labels, "--device", "cpu", "--json")
-    reports = [json.loads(launch(count, *evaluate).stdout) for count in (2, 1)]
-    for report in reports:
+    evaluate = ["evaluate", str(out / "model"), str(labels), "--device", "cpu", "--json"]
+    two = json.loads(run_together(2, tmp_path / "said", command, evaluate).out)
+    assert main(evaluate) == 0
+    one = json.loads(capsys.readouterr().out)
+    for report in (one, two):
         del report["photos_per_second"]
-    assert reports[0] == reports[1]
+    assert two == one
 
 
-@pytest.mark.slow
 def test_what_is_wrong_for_all_processes_is_said_once(labels, tmp_path):
-    wrong = launch(2, "-m", "tagsight", "train", labels, "--out", tmp_path, "--recipe", "rsnet-cpu")
-    assert wrong.returncode != 0
-    assert wrong.stderr.count("tagsight: expected the name of a recipe") == 1
-    tagging = launch(2, "-m", "tagsight", "tag", tmp_path, labels.parent)
-    assert tagging.stderr.count("expected one process for 'tag', got 2") == 1
+    for arguments, told in (
+        (("train", labels, "--out", tmp_path / "run", "--recipe", "rsnet"), "the name of a recipe"),
+        (("tag", tmp_path, labels.parent), "one process for 'tag', got 2"),
+    ):
+        words = list(map(str, arguments))
+        done = run_together(2, tmp_path / "said", command, words, until_one_ends=True)
+        assert done.codes == [2, -signal.SIGTERM]
+        assert done.err.count(f"tagsight: expected {told}") == 1
 
 
 def run(collection, out: Path, system: str, accumulate: int = 1):

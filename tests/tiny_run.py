@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +18,7 @@ from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from tagsight.training.loop import Step
 
@@ -89,7 +88,7 @@ class Diary:
         self.epochs.append(metrics)
 
 
-def main(photos: Path, out: Path) -> None:
+def whole_run(photos: Path, out: Path) -> None:
     """A whole run in a process of its own, which goes on where an earlier one was killed."""
     photos.mkdir(exist_ok=True)
     collection = tiny_collection(photos)
@@ -97,7 +96,3 @@ def main(photos: Path, out: Path) -> None:
     start = Start(resume=True, state_every=0)
     with RunLog(out / "run.jsonl", recipe.training.steps(TRAIN)) as log:
         train_run(collection, recipe, out, RUNTIME, log=log, start=start)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))

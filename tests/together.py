@@ -1,7 +1,4 @@
-"""What several processes do together, for `test_distributed`; alone it does the same by itself.
-
-``python -m torch.distributed.run --standalone --nproc-per-node 2 together.py WHAT FOLDER``
-"""
+"""What several processes do together, for `test_distributed`; alone it does the same by itself."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from safetensors.torch import save_file
 from tiny import drawn, saved_photos, tiny_system
 from tiny_run import RUNTIME, Diary, tiny_collection, tiny_recipe
 
+from tagsight.cli import main
 from tagsight.data.annotations import Annotations
 from tagsight.errors import RankError
 from tagsight.evaluation.predictions import predict
@@ -111,9 +109,16 @@ def killed(folder: Path, runtime: Runtime) -> None:
 
 WHAT = {"train": train, "predict": predict_all, "fail": fail, "killed": killed}
 
-if __name__ == "__main__":
+
+def take_part(what: str, folder: Path) -> None:
+    """Do one of these as one of several processes."""
     try:
         with joined(torch.device("cpu")) as together:
-            WHAT[sys.argv[1]](Path(sys.argv[2]), replace(RUNTIME, processes=together))
+            WHAT[what](folder, replace(RUNTIME, processes=together))
     except RankError as error:  # as the command tells it
         sys.exit(f"{type(error).__name__}: {error}")
+
+
+def command(arguments: list[str]) -> None:
+    """Run a command of ours as one of several processes."""
+    sys.exit(main(arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -21,11 +22,11 @@ from tagsight.systems.catalogue import SYSTEMS
 ROOT = Path(__file__).parents[2]
 NAMES = ("dog", "frisbee", "person", "grass", "sky")
 RUN = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
+import json, sys
+sys.path.insert(0, sys.argv[1])
 import tiny
 from tagsight.cli import main
-sys.exit(main(sys.argv[1:]))
+sys.exit(max(main(words) for words in json.loads(sys.argv[2])))
 """
 
 
@@ -61,8 +62,9 @@ class Environment:
         command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]
         subprocess.run(command, check=True, capture_output=True)
 
-    def tagsight(self, *arguments, cwd):
-        command = [str(self.python), "-c", RUN, str(ROOT / "tests"), *arguments]
+    def tagsight(self, *commands, cwd):
+        """Run commands one after another in one process."""
+        command = [str(self.python), "-c", RUN, str(ROOT / "tests"), json.dumps(commands)]
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
@@ -74,20 +76,21 @@ def test_it_is_listed_trained_tagged_and_exported_and_missed_by_name(tmp_path):
     environment.pip("install", "--no-index", str(written_wheel(tmp_path, example)))
     labels = write_collection(tmp_path / "photos", names=NAMES)
     photo = str(tmp_path / "photos" / "000.png")
-    train = ("train", str(labels), "--recipe", "direction-cpu", "--out", "run", *TINY_OPTIONS)
-    for arguments, expected in (
-        (("systems",), "direction "),
-        (("recipes",), "direction-cpu"),
-        (train, "mAP"),
-        (("tag", "run/model", photo), "000.png"),
-        (("export", "run/model", photo, "--out", "model.onnx"), "model.onnx"),
-        (("tag", "model.onnx", photo), "000.png"),
-    ):
-        done = environment.tagsight(*arguments, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-        assert expected in done.stdout
+    done = environment.tagsight(
+        ("systems",),
+        ("recipes",),
+        ("train", str(labels), "--recipe", "direction-cpu", "--out", "run", *TINY_OPTIONS),
+        ("tag", "run/model", photo),
+        ("export", "run/model", photo, "--out", "model.onnx"),
+        ("tag", "model.onnx", photo),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    listed, trained, tagged = (done.stdout.count(s) for s in ("\ndirection", "mAP", "000.png"))
+    assert (listed, trained > 0, tagged) == (2, True, 2)
+    assert (tmp_path / "model.onnx").is_file()
     environment.pip("uninstall", "--yes", "directions")
-    missed = environment.tagsight("tag", "run/model", photo, cwd=tmp_path)
+    missed = environment.tagsight(("tag", "run/model", photo), cwd=tmp_path)
     assert missed.returncode == 2
     assert "its class is Direction in the module directions" in missed.stderr
 

@@ -6,23 +6,24 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tiny_run import RUNTIME, TRAIN, Diary, tiny_recipe
+from forks import FORKS
+from tiny_run import RUNTIME, TRAIN, Diary, tiny_recipe, whole_run
 
 from tagsight.errors import DataError
 from tagsight.training.resume import FOLDER, is_unfinished, load_state, remove_states, save_state
 from tagsight.training.run import Start, train_run
 
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
 EVERY_STEP = Start(resume=True, state_every=0)
 STEPS = 3 * TRAIN // 8
-RUNNER = Path(__file__).parents[1].joinpath("tiny_run.py")
 
 
 def eventful(system: str = "gcam", **training):
@@ -206,26 +207,29 @@ def test_a_state_that_cannot_be_written_does_not_end_the_run(collection, tmp_pat
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_as_the_uninterrupted_one(tmp_path):
     chance = random.Random(int(os.environ.get("TAGSIGHT_KILL_SEED", "0")))
-    out, kills = tmp_path / "killed", 0
-    file = out / "run.jsonl"
+    out, codes = tmp_path / "killed", []
+    log = out / "run.jsonl"
 
-    def started(out: Path) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, RUNNER, tmp_path / "photos", out])
+    def started(out: Path) -> BaseProcess:
+        child = FORKS.Process(target=whole_run, args=(tmp_path / "photos", out))
+        child.start()
+        return child
 
     def lines() -> int:
-        return len(file.read_text().splitlines()) if file.exists() else 0
+        return len(log.read_text().splitlines()) if log.exists() else 0
 
-    assert started(tmp_path / "whole").wait(timeout=120) == 0
-    while kills < 4:
+    def code(child: BaseProcess) -> int | None:
+        child.join(timeout=120)
+        return child.exitcode
+
+    assert code(started(tmp_path / "whole")) == 0
+    while len(codes) < 4 and 0 not in codes:
         enough = lines() + chance.randrange(1, 8)
         child = started(out)
-        while child.poll() is None and lines() < enough:
-            time.sleep(0)
-        if child.poll() is not None:
-            break
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        kills += 1
-    assert started(out).wait(timeout=120) == 0
-    assert kills >= 2
+        while child.is_alive() and lines() < enough:
+            child.join(timeout=0.005)
+        child.kill()
+        codes.append(code(child))
+    assert codes.count(-signal.SIGKILL) >= 2
+    assert code(started(out)) == 0
     assert weights(out) == weights(tmp_path / "whole")
