@@ -31,11 +31,11 @@ SHRUNK: dict[str, dict[str, object]] = {
 """Architectures of timm, and what makes them small."""
 
 
-def _registered(name: str, changes: dict[str, object], size: str = "small") -> str:
+def _registered(name: str, changes: dict[str, object]) -> str:
     def create(**options: object) -> object:
         return model_entrypoint(name)(**changes, **options)
 
-    create.__name__ = f"{size}_{name}"
+    create.__name__ = f"small_{name}"
     if not timm.is_model(create.__name__):
         register_model(create)
     return create.__name__
@@ -44,20 +44,14 @@ def _registered(name: str, changes: dict[str, object], size: str = "small") -> s
 SMALL = {name: _registered(name, changes) for name, changes in SHRUNK.items()}
 """Names under which the settings know the small ones."""
 
-DEEP = _registered("vit_small_patch14_dinov2", {**VIT, "depth": 12}, "deep")
-"""As deep as the published ones."""
-
-TOKENS = (
-    *(small for name, small in SMALL.items() if not name.startswith("swin")),
+FAMILIES = (
+    *SMALL.values(),
     "test_vit",
     "test_vit2",
     "test_vit3",
     "test_vit4",
     "test_vit_relpos",
     "gmixer_12_224",
-)
-GRIDS = (
-    *(small for name, small in SMALL.items() if name.startswith("swin")),
     "test_resnet",
     "test_convnext",
     "test_convnext2",
@@ -71,7 +65,6 @@ GRIDS = (
     "mobilenetv4_conv_small_050",
     "pvt_v2_b0",
 )
-FAMILIES = (*TOKENS, *GRIDS)
 
 SPLIT = {
     "small_beit_base_patch16_224": 0,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from channels import channels_model, corner
 from tiny import drawn, label_space, saved_photos, tiny_system
 
 from tagsight.checkpoint.folder import LoadedModel
-from tagsight.inference.exporting import ENDINGS, export_model
+from tagsight.inference.exporting import ENDINGS, delivering, written_onnx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +31,24 @@ def photos(tmp_path_factory) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def sound(model, photos, tmp_path_factory) -> dict[str, Path]:
+def sound(model, tmp_path_factory) -> dict[str, Path]:
     """The model as a file of each form, by ending."""
     folder = tmp_path_factory.mktemp("sound")
     files = {ending: folder / f"model{ending}" for ending in ENDINGS.values()}
-    for file in files.values():
-        export_model(model, file, photos[:2])
+    with written_onnx(model) as graph:
+        for file in files.values():
+            with delivering(graph, file):
+                pass
     return files
+
+
+@pytest.fixture
+def exported_once(monkeypatch, sound) -> None:
+    """Let the graph of the model be that of its file, instead of being traced again."""
+
+    @contextmanager
+    def kept(_: LoadedModel) -> Iterator[Path]:
+        yield sound[".onnx"]
+
+    for room in ("exporting", "quantization"):
+        monkeypatch.setattr(f"tagsight.inference.{room}.written_onnx", kept)

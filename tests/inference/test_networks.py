@@ -96,8 +96,25 @@ def test_other_files_are_refused(ending, tmp_path):
         open_network(file)
 
 
+SERVED = """
+from pathlib import Path
+from tagsight.inference.recognizer import Recognizer
+from tagsight.server.app import create_app
+from tagsight.server.service import Service
+from fastapi.testclient import TestClient
+
+app = create_app(Service(Recognizer.load({file!r})))
+with TestClient(app, base_url="http://localhost") as client:
+    assert client.get("/v1/model").json()["system"] == "channels"
+    photo = Path({photo!r}).read_bytes()
+    answer = client.post("/v1/predict?heatmaps=true", files={{"photos": photo}})
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()["photos"][0]["scores"]) == {names!r}
+"""
+
+
 @pytest.mark.slow
-def test_torch_is_never_imported(file, photos, tmp_path):
+def test_torch_is_never_imported_by_commands_nor_by_a_server(file, photos, tmp_path):
     given, index, journal = photos[0].parent, tmp_path / "index", tmp_path / "journal.sqlite"
     commands = [
         ["tag", file, given, "--write", "jsonl", "--out", tmp_path / "tags.jsonl"],
@@ -108,7 +125,9 @@ def test_torch_is_never_imported(file, photos, tmp_path):
         ["search", index, "--where", "red or not red"],
     ]
     lines = [list(map(str, command)) for command in commands]
-    without_torch(f"from tagsight.cli import main\nfor c in {lines}: assert main(c) == 0, c")
+    run = f"from tagsight.cli import main\nfor c in {lines}: assert main(c) == 0, c"
+    names = set(label_space().names)
+    without_torch(run + SERVED.format(file=str(file), photo=str(photos[0]), names=names))
     tags = [json.loads(line) for line in (tmp_path / "tags.jsonl").read_text().splitlines()]
     assert sorted(tag["path"] for tag in tags) == sorted(map(str, photos))
     assert (tmp_path / "evidence" / "wide.png").is_file()
@@ -121,23 +140,3 @@ def test_without_torch_a_model_folder_is_refused_in_a_sentence(model, tmp_path):
     told = without_torch(f"from tagsight.cli import main; assert main({command}) == 2")
     assert "expected the extra 'torch' for this" in told
     assert "Traceback" not in told
-
-
-@pytest.mark.slow
-def test_a_server_of_a_file_needs_no_torch(file, photos):
-    without_torch(f"""
-from pathlib import Path
-from tagsight.inference.networks import open_network
-from tagsight.inference.recognizer import Recognizer
-from tagsight.server.app import create_app
-from tagsight.server.service import Service
-from fastapi.testclient import TestClient
-
-app = create_app(Service(Recognizer(open_network(Path({str(file)!r})))))
-with TestClient(app, base_url="http://localhost") as client:
-    assert client.get("/v1/model").json()["system"] == "channels"
-    photo = Path({str(photos[0])!r}).read_bytes()
-    answer = client.post("/v1/predict?heatmaps=true", files={{"photos": photo}})
-    assert answer.status_code == 200, answer.text
-    assert set(answer.json()["photos"][0]["scores"]) == {set(label_space().names)!r}
-""")

@@ -13,6 +13,8 @@ from tagsight.inference.networks import open_network
 from tagsight.inference.quantization import export_quantized
 from tagsight.inference.recognizer import Recognizer
 
+pytestmark = pytest.mark.usefixtures("exported_once")
+
 
 @pytest.fixture(scope="module")
 def rows(model: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> Annotations:

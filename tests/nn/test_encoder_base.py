@@ -5,7 +5,6 @@ import torch
 from tiny import drawn, tiny_system
 
 from tagsight.config import BackboneConfig
-from tagsight.systems.catalogue import SYSTEMS
 
 TRANSFORMER = BackboneConfig(name="test_vit", weights="none", frozen_stages=1)
 CONVOLUTIONAL = TRANSFORMER.model_copy(update={"name": "test_resnet"})
@@ -18,14 +17,14 @@ ENCODERS = {
 """Encoders with cells of 16 pixels."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ENCODERS)
-@pytest.mark.parametrize("name", [name for name in SYSTEMS if not SYSTEMS[name].remembers])
-def test_every_system_learns_on_every_kind_of_grid(name: str, encoder: str):
+@pytest.mark.parametrize("name", ["gcam", "srn", "query2label"])
+def test_systems_learn_on_every_kind_of_grid(name: str, encoder: str):
+    """With views; with the middle grid besides the last one; with places of cells."""
     torch.manual_seed(0)
     system = tiny_system(name, backbone=ENCODERS[encoder]).train()
-    _, targets = drawn(4)
-    images = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+    _, targets = drawn(2)
+    images = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(2))
     sum(system.losses(images, targets).values()).backward()
     learned = [p for p in system.backbone.network.parameters() if p.grad is not None]
     assert learned
