@@ -39,11 +39,12 @@ check: $(DEV)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
-# A process for each processor, each with one thread: small networks gain nothing from more.
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist worksteal
+# A process for each processor, each with one thread: small networks gain nothing from more. The
+# tests of a file stay in one process, which builds what they share once.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile
 
 test: check
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" --ignore tests/web
 
 # Several processes, killed runs, and a step of the recipe of every paper.
 test-slow: $(DEV)

@@ -274,7 +274,7 @@ def learned(name: str, rate: float) -> float:
     """The share of the label loss that 16 photos leave, remembered or looked at for 80 steps."""
     system = tiny_system(name)
     if not isinstance(system, RememberingSystem):
-        return loss_left(system, rate)
+        return loss_left(system, rate, enough=1 / 3)
     system = type(system)(system.config, label_space())
     images, targets = drawn(16)
     first = system.losses(images, targets)["labels"].item()

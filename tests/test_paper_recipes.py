@@ -18,14 +18,9 @@ if TYPE_CHECKING:
 
     from tagsight.config import Recipe
 
-LARGE = {"gcam-dinov2-b", "gcam-dinov3-b"}
-"""Minutes here, and the steps of their small siblings in another width."""
-
-OF_PAPERS = [
-    name
-    for name, recipe in RECIPES.items()
-    if not name.endswith("-cpu") and not SYSTEMS[recipe.system].remembers and name not in LARGE
-]
+OF_PAPERS = [f"{name}-paper" for name, system in SYSTEMS.items() if f"{name}-paper" in RECIPES]
+ENCODERS = ["gcam-convnext", "gcam-dinov2-s", "gcam-dinov3-s", "gcam-siglip2-b"]
+"""Encoders of other kinds than those of the papers; other recipes differ from these in numbers."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +36,7 @@ def on_this_machine(recipe: Recipe) -> Recipe:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OF_PAPERS)
+@pytest.mark.parametrize("name", [*OF_PAPERS, *ENCODERS])
 def test_a_recipe_of_a_paper_takes_a_finite_step_at_its_own_resolution(
     name: str, photos: list[Path]
 ):

@@ -177,16 +177,21 @@ def rates(system: System, *parameters: nn.Parameter) -> set[float]:
     return {g["lr"] for g in groups for p in g["params"] for q in parameters if p is q}
 
 
-def loss_left(system: System, lr: float, steps: int = 80) -> float:
-    """The share of the label loss of 16 photos that training on them leaves."""
+def loss_left(system: System, lr: float, steps: int = 80, enough: float = 0.0) -> float:
+    """The share of the label loss of 16 photos that training on them leaves, until it is enough."""
     images, targets = drawn(16)
     optimizer = torch.optim.Adam(system.parameters(), lr=lr)
     first = system.losses(images, targets)["labels"].item()
+    left = 1.0
     for _ in range(steps):
         optimizer.zero_grad()
-        torch.stack(list(system.losses(images, targets).values())).sum().backward()
+        losses = system.losses(images, targets)
+        left = losses["labels"].item() / first
+        if left < enough:
+            break
+        torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
-    return system.losses(images, targets)["labels"].item() / first
+    return left
 
 
 def saved_photos(folder: Path, images: Tensor) -> list[Path]:

@@ -33,6 +33,7 @@ def demo(tmp_path_factory) -> tuple[Path, list[str]]:
         return out, run_demo(out, runtime, seed=SEED)
 
 
+@pytest.mark.slow
 def test_both_systems_and_chance_are_measured_on_the_same_photos_and_summarised(demo):
     out, lines = demo
     names = {path.name for path in out.iterdir()}
@@ -55,6 +56,7 @@ def test_both_systems_and_chance_are_measured_on_the_same_photos_and_summarised(
     assert float(rows["chance"][3]) == pytest.approx(ours["evidence"]["chance"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_heatmaps_show_the_test_photos_with_the_most_labels(demo):
     out, _ = demo
     test = read_annotations(out / "photos" / "labels.csv").rows("test")

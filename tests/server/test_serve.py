@@ -78,6 +78,7 @@ def server(model: str, token_file: Path) -> Iterator[tuple[str, subprocess.Popen
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_server_ends_after_its_last_response(server):
     url, process = server
     right = {"authorization": f"Bearer {TOKEN}"}
