@@ -43,7 +43,7 @@ def test_a_collection_is_counted_and_told_once(annotations, check) -> None:
         "sand and sea: 3 photos; P(sea given sand) 1.00, P(sand given sea) 1.00",
         "1 photo cannot be used, 1 lies there twice or more",
         "'boat' is in no training photo",
-        "'sand' and 'sea' always occur together",
+        "'sand', 'sea' always occur together",
         "/photos/e.jpg: does not exist",
         "the same photo 2 times: /photos/a.jpg, /photos/c.jpg",
     ):
@@ -72,7 +72,7 @@ def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
 
 def test_without_splits_all_rows_count_as_training(annotations) -> None:
     seen = describe(replace(annotations, splits=None))
-    assert (seen.splits, seen.without_positive) == ({}, ())
+    assert (seen.splits, [problem.kind for problem in seen.label_problems]) == ({}, ["inseparable"])
     assert seen.counts["boat"] == {"all": 1}
     assert any("no split" in line for line in seen.lines())
     alone = describe(Annotations(("cat", "dog"), (A, B), torch.eye(2), None, "t"))

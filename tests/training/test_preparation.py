@@ -86,6 +86,26 @@ def test_too_many_photos_that_do_not_open_end_it_before_anything_is_written(coll
     assert not (tmp_path / "run").exists()
 
 
+def test_where_there_is_nothing_to_learn_it_ends_before_a_photo_is_opened(undivided, tmp_path):
+    gone = replace(undivided, paths=(tmp_path,) * 4, targets=torch.zeros(4, 5))
+    with pytest.raises(DataError, match="labels to learn, got 4 training photos without any"):
+        prepared(gone, tmp_path / "run")
+    few = replace(gone, paths=(tmp_path,) * 2, targets=torch.ones(2, 5))
+    with pytest.raises(DataError, match="at least 3 photos to divide into train, val, test, got 2"):
+        prepared(few, tmp_path / "run")
+
+
+def test_labels_that_look_wrong_are_told_before_photos_are_opened(collection, tmp_path):
+    diary = Diary()
+    gone = replace(
+        collection, names=("red", "Red", "nan", "b", "c"), paths=(tmp_path,) * len(collection)
+    )
+    with pytest.raises(DataError, match="usable photo"):
+        prepared(gone, tmp_path / "run", log=diary)
+    assert any("look like one label" in note for note in diary.notes)
+    assert any("missing value" in note for note in diary.notes)
+
+
 def test_photos_left_out_and_labels_of_few_photos_are_noted(collection):
     diary = Diary()
     note_problems([Problem(path, "is gone") for path in collection.paths[:12]], diary)

@@ -15,6 +15,8 @@ from tagsight.runtime.progress import progress
 if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
 
+MOST_TOLD, ALL_IN = 10, "--json lists them all"
+
 
 def data(
     data: ExistingPath,
@@ -40,9 +42,12 @@ def data(
 
     from tagsight.data.check import check_photos
     from tagsight.data.description import describe
+    from tagsight.data.label_problems import label_problems, problem_lines
     from tagsight.runtime.device import Runtime
 
     annotations = reading.read(data, labels_only=labels_only)
+    for line in problem_lines(label_problems(annotations), MOST_TOLD, ALL_IN):
+        print_info(line)
     if split_file is not None:
         _record(annotations, split_file)
     check = None
@@ -57,7 +62,7 @@ def data(
             )
     description = describe(annotations, check)
     if json != STANDARD_OUTPUT:
-        print_result(description.lines(all_in="--json lists them all"))
+        print_result(description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False))
     if json is not None:
         write_json(description.as_dict(), json)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from tagsight.data.check import Check, Problem
+from tagsight.data.label_problems import LabelProblem, label_problems, problem_lines
 from tagsight.data.published_counts import Comparison, compare
 from tagsight.runtime.amounts import agreeing, amount
 
@@ -54,8 +55,7 @@ class Description:
         pairs: The pairs that occur together most, the most frequent first.
         unlabelled: Number of photos in which no label is present.
         unknown: Number of unknown targets.
-        without_positive: Labels that no training photo has.
-        inseparable: Pairs of labels that only occur together.
+        label_problems: Suspicions about labels (`tagsight.data.label_problems`).
         problems: Photos that cannot be used.
         duplicates: Groups of photos with equal content.
     """
@@ -71,8 +71,7 @@ class Description:
     pairs: tuple[Pair, ...]
     unlabelled: int
     unknown: int
-    without_positive: tuple[str, ...]
-    inseparable: tuple[tuple[str, str], ...]
+    label_problems: tuple[LabelProblem, ...]
     problems: tuple[Problem, ...]
     duplicates: tuple[tuple[Path, ...], ...]
 
@@ -81,17 +80,27 @@ class Description:
         return asdict(self) | {
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "pairs": [pair._asdict() for pair in self.pairs],
+            "label_problems": [problem._asdict() for problem in self.label_problems],
             "problems": [{"path": str(path), "reason": reason} for path, reason in self.problems],
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
         }
 
-    def lines(self, most: int = 10, *, all_in: str = "as_dict() lists them all") -> list[str]:
+    def lines(
+        self,
+        most: int = 10,
+        *,
+        all_in: str = "as_dict() lists them all",
+        with_label_problems: bool = True,
+    ) -> list[str]:
         """Return the summary as lines of plain text.
 
         Args:
             most: Number of warnings of a kind to list.
             all_in: Says where all warnings are listed.
+            with_label_problems: Whether suspicions about labels are among the warnings.
         """
+        suspicions = problem_lines(self.label_problems, most, all_in) if with_label_problems else []
+        warnings = [*suspicions, *self._warnings(most, all_in)]
         splits = ", ".join(f"{size:,} {split}" for split, size in self.splits.items())
         width = max(map(len, self.counts))
         columns = ["all", *self.splits]
@@ -110,7 +119,7 @@ class Description:
                 for name, count in self.counts.items()
             ),
             *self._pair_lines(),
-            *self._warnings(most, all_in),
+            *(["", *warnings] if warnings else []),
         ]
 
     def _photo_line(self) -> str:
@@ -131,13 +140,6 @@ class Description:
 
     def _warnings(self, most: int, all_in: str) -> list[str]:
         kinds = {
-            "labels in no training photo": [
-                f"{name!r} is in no training photo" for name in self.without_positive
-            ],
-            "pairs that always occur together": [
-                f"{first!r} and {second!r} always occur together: no model can tell them apart"
-                for first, second in self.inseparable
-            ],
             "photos that cannot be used": [f"{path}: {reason}" for path, reason in self.problems],
             "photos that are there several times": [
                 f"the same photo {len(group)} times: {_listed(group, most)}"
@@ -149,7 +151,7 @@ class Description:
             lines += warnings[:most]
             if len(warnings) > most:
                 lines.append(f"{len(warnings) - most:,} more {kind}; {all_in}")
-        return ["", *lines] if lines else []
+        return lines
 
 
 def describe(
@@ -169,15 +171,14 @@ def describe(
         >>> paths = (Path("a.jpg"), Path("b.jpg"))
         >>> rows = Annotations(("dog", "sky"), paths, torch.tensor([[1, 1], [0, -1]]), None, "any")
         >>> found = describe(rows)
-        >>> found.labels_per_photo, found.unlabelled, found.unknown, found.inseparable
-        (1.0, 1, 1, (('dog', 'sky'),))
+        >>> found.labels_per_photo, found.unlabelled, found.unknown
+        (1.0, 1, 1)
     """
     present = annotations.targets == 1
     number = {split: index for index, split in enumerate(annotations.split_sizes)}
     splits = torch.tensor([number[split] for split in annotations.splits or ()])
     columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
     counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
-    training = counts.get("train", counts["all"])
     together = (present.T.float() @ present.float()).long()
     return Description(
         format=annotations.format,
@@ -194,10 +195,7 @@ def describe(
         pairs=tuple(_pairs(annotations.names, together, most)),
         unlabelled=int((~present.any(1)).sum()),
         unknown=int((annotations.targets == -1).sum()),
-        without_positive=tuple(
-            name for name, count in zip(annotations.names, training, strict=True) if not count
-        ),
-        inseparable=tuple(_inseparable(annotations.names, together)),
+        label_problems=label_problems(annotations),
         problems=check.problems if check else (),
         duplicates=tuple(_duplicates(check)) if check else (),
     )
@@ -214,12 +212,6 @@ def _pairs(names: tuple[str, ...], together: Tensor, most: int) -> list[Pair]:
             shares = count / own[first].item(), count / own[second].item()
             found.append(Pair(names[first], names[second], count, *shares))
     return found
-
-
-def _inseparable(names: tuple[str, ...], together: Tensor) -> list[tuple[str, str]]:
-    own = together.diagonal()
-    always = (together == own) & (together == own[:, None]) & (together > 0)
-    return [(names[i], names[j]) for i, j in always.triu(1).nonzero().tolist()]
 
 
 def _listed(paths: tuple[Path, ...], most: int) -> str:

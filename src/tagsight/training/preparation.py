@@ -6,14 +6,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.check import Check, check_photos, without_problems
+from tagsight.data.label_problems import label_problems, problem_lines
 from tagsight.data.published_counts import compare
 from tagsight.data.split import complete_splits, split_record
+from tagsight.errors import DataError
 from tagsight.metrics.measured_labels import (
     left_out_labels,
     left_out_sentences,
     rare_labels,
     rare_sentence,
 )
+from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ RULES_FILE = "labels.toml"
 """File of the rules on labels in a run folder."""
 
 MOST_TOLD = 10
-"""Unusable photos that are named one by one."""
+"""Unusable photos, and suspicions of a kind about labels, that are named one by one."""
 
 
 class Prepared(NamedTuple):
@@ -102,11 +105,13 @@ def prepare(
         log: Receives progress, the photos left out, and the labels that have few photos or none.
 
     Raises:
-        DataError: If more photos are unusable than ``max_bad`` allows.
+        DataError: If too many photos are unusable (``max_bad``), or there is nothing to learn.
     """
     for comparison in compare(annotations) if annotations.protocol is not None else ():
         for line in comparison.lines():
             log.note(line)
+    _check_learnable(annotations, hold_out=hold_out)
+    note_label_problems(annotations, log)
     with log.work("checking photos", len(annotations)) as advance:
         check = checked(annotations.paths, runtime, progress=advance)
     sound = without_problems(annotations, check, max_bad=max_bad)
@@ -131,12 +136,38 @@ def prepare(
     return Prepared(divided, check.problems, check.hashes, facts)
 
 
+def _check_learnable(annotations: Annotations, *, hold_out: bool) -> None:
+    """Check, before any photo is opened, that there are labels and photos enough for the splits."""
+    sizes = annotations.split_sizes
+    rows = annotations.rows("train") if "train" in sizes else annotations
+    if not bool((rows.targets == 1).any()):
+        msg = (
+            f"expected labels to learn, got {amount(len(rows), 'training photo')} without any; "
+            "'tagsight data' prints what was read"
+        )
+        raise DataError(msg)
+    parts = ["train", "val", "test"] if hold_out else ["train", "test"]
+    if not sizes and len(annotations) < len(parts):
+        msg = (
+            f"expected at least {len(parts)} photos to divide into {', '.join(parts)}, got "
+            f"{len(annotations)}"
+        )
+        raise DataError(msg)
+
+
 def note_problems(problems: Sequence[Problem], log: WorkLog) -> None:
     """Name the photos that are left out."""
     for path, reason in problems[:MOST_TOLD]:
         log.note(f"left out: {path}: {reason}")
     if len(problems) > MOST_TOLD:
         log.note(f"left out: {len(problems) - MOST_TOLD:,} more; 'tagsight data --json' lists them")
+
+
+def note_label_problems(annotations: Annotations, log: WorkLog) -> None:
+    """Name labels that may not mean what they say; `note_labels` names those without photos."""
+    problems = [one for one in label_problems(annotations) if one.kind != "untrained"]
+    for line in problem_lines(problems, MOST_TOLD, "'tagsight data --json' lists them all"):
+        log.note(line)
 
 
 def note_labels(annotations: Annotations, log: WorkLog) -> None:

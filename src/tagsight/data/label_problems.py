@@ -1,0 +1,214 @@
+"""Labels that may not mean what they say, found in names and targets before a photo is opened."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tagsight.runtime.amounts import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from tagsight.data.annotations import Annotations
+
+Kind = Literal[
+    "variants", "joined", "missing", "numbers", "everywhere", "untrained", "inseparable", "rules"
+]
+KINDS: Mapping[Kind, str] = {
+    "variants": "groups of names that look like one label",
+    "joined": "names that look like several labels",
+    "missing": "names that look like missing values",
+    "numbers": "labels that are numbers",
+    "everywhere": "labels that all photos have",
+    "untrained": "labels in no training photo",
+    "inseparable": "groups of labels that always occur together",
+    "rules": "photos that contradict the rules",
+}
+"""What there is more of, where not all problems of a kind are listed."""
+
+MISSING = frozenset({"nan", "none", "null", "nil", "na", "n/a", "<na>", "undefined", "-", "?"})
+"""Words for nothing, in lower case, that other programs write into empty cells."""
+
+_JOINTS = re.compile(r"[\s;,|/#&+_]+")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+_IN_RULES = re.compile("[=,]")
+
+
+class LabelProblem(NamedTuple):
+    """A suspicion about labels.
+
+    Attributes:
+        kind: A key of `KINDS`.
+        labels: The labels it is about.
+        message: The suspicion in a sentence, with the rule that mends it.
+    """
+
+    kind: Kind
+    labels: tuple[str, ...]
+    message: str
+
+
+def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
+    """Find labels that may not mean what they say, in the order of `KINDS`.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = (Path("a.jpg"), Path("b.jpg"))
+        >>> rows = Annotations(("Red", "red"), paths, torch.eye(2), None, "any")
+        >>> print(label_problems(rows)[0].message)
+        'Red', 'red' look like one label; `merge` "Red=red" makes them one
+    """
+    names = annotations.names
+    present = annotations.targets == 1
+    counts = dict(zip(names, present.sum(0).tolist(), strict=True))
+    known_absent = (annotations.targets == 0).any(0).tolist()
+    everywhere = [
+        name
+        for name, absent in zip(names, known_absent, strict=True)
+        if not absent and counts[name] > 1
+    ]
+    return (
+        *_variants(counts),
+        *_joined(names),
+        *_missing(names),
+        *_numbers(names),
+        *(
+            LabelProblem("everywhere", (name,), f"no photo is known to lack {name!r}")
+            for name in everywhere
+        ),
+        *_untrained(annotations),
+        *_inseparable(annotations, counts),
+        *(
+            LabelProblem("rules", labels, f"{photo}: {named(labels)} contradict the rules")
+            for photo, labels in annotations.contradictions
+        ),
+    )
+
+
+def problem_lines(problems: Iterable[LabelProblem], most: int, all_in: str) -> list[str]:
+    """List problems, at most ``most`` of each kind.
+
+    Args:
+        problems: The problems.
+        most: Number of problems of a kind to list.
+        all_in: Says where all are listed.
+
+    Example:
+        >>> problems = [LabelProblem("untrained", (n,), f"{n!r} is rare") for n in "abc"]
+        >>> problem_lines(problems, 2, "--json lists them all")
+        ["'a' is rare", "'b' is rare", '1 more labels in no training photo; --json lists them all']
+    """
+    messages: dict[Kind, list[str]] = defaultdict(list)
+    for problem in problems:
+        messages[problem.kind].append(problem.message)
+    lines: list[str] = []
+    for kind, each in messages.items():
+        lines += each[:most]
+        if len(each) > most:
+            lines.append(f"{len(each) - most:,} more {KINDS[kind]}; {all_in}")
+    return lines
+
+
+def _variants(counts: Mapping[str, int]) -> Iterator[LabelProblem]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in counts:
+        groups[_plain(name)].append(name)
+    for group in groups.values():
+        if len(group) > 1:
+            yield LabelProblem(
+                "variants",
+                tuple(group),
+                f"{named(group)} look like one label; {_merge(group, counts)}",
+            )
+
+
+def _plain(name: str) -> str:
+    """Return a name without case, accents, blanks, hyphens and the plural of its last word."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    key = re.sub(r"[\W_]+", "", bare.casefold()) or name
+    if len(key) > 3 and key.endswith("s") and not key.endswith(("ss", "us", "is")):
+        key = re.sub(r"ies$", "y", key) if key.endswith("ies") else key
+        key = re.sub(r"(?<=sh|ch|ss)es$|(?<=[xz])es$|s$", "", key)
+    return key
+
+
+def _merge(group: Sequence[str], counts: Mapping[str, int]) -> str:
+    label = max(group, key=lambda name: counts[name])
+    others = [name for name in group if name != label]
+    if any(_IN_RULES.search(name) for name in group):
+        return "a file of `label_rules` can make them one"
+    return f'`merge` "{label}={",".join(others)}" makes them one'
+
+
+def _joined(names: Sequence[str]) -> Iterator[LabelProblem]:
+    known = {_plain(name): name for name in names}
+    for name in names:
+        parts = [part for part in _JOINTS.split(name) if part]
+        found = [known[_plain(part)] for part in parts if _plain(part) in known]
+        if len(parts) > 1 and len(found) == len(parts) and name not in found:
+            mends = "a file of `label_rules` can give its photos each"
+            if not any(_IN_RULES.search(one) for one in (name, *found)):
+                mends = (
+                    f'`implies` "{name}=>{",".join(found)}" with `drop` "{name}" gives its photos '
+                    "each"
+                )
+            yield LabelProblem(
+                "joined", (name,), f"{name!r} looks like several labels, {named(found)}; {mends}"
+            )
+
+
+def _missing(names: Sequence[str]) -> Iterator[LabelProblem]:
+    for name in names:
+        if name.casefold() in MISSING:
+            mends = (
+                f'`drop` "{name}" leaves it out; `no_finding` "{name}" takes it as no other label'
+            )
+            yield LabelProblem(
+                "missing", (name,), f"{name!r} is a label, and looks like a missing value; {mends}"
+            )
+
+
+def _numbers(names: Sequence[str]) -> Iterator[LabelProblem]:
+    numbers = tuple(name for name in names if _NUMBER.fullmatch(name))
+    if numbers:
+        are = "are numbers" if len(numbers) > 1 else "is a number"
+        yield LabelProblem(
+            "numbers",
+            numbers,
+            f'{named(numbers)} {are}; `rename` "{numbers[0]}=its name" gives a label a name',
+        )
+
+
+def _untrained(annotations: Annotations) -> Iterator[LabelProblem]:
+    rows = annotations.rows("train") if "train" in annotations.split_sizes else annotations
+    trained = (rows.targets == 1).any(0).tolist()
+    for name, is_there in zip(annotations.names, trained, strict=True):
+        if not is_there:
+            yield LabelProblem("untrained", (name,), f"{name!r} is in no training photo")
+
+
+def _inseparable(annotations: Annotations, counts: Mapping[str, int]) -> Iterator[LabelProblem]:
+    groups: dict[bytes, list[str]] = defaultdict(list)
+    for column, name in enumerate(annotations.names):
+        if counts[name]:
+            groups[_digest(annotations.targets[:, column] == 1)].append(name)
+    for group in groups.values():
+        if len(group) > 1:
+            yield LabelProblem(
+                "inseparable",
+                tuple(group),
+                f"{named(group)} always occur together: no model can tell them apart; "
+                f"{_merge(group, counts)}",
+            )
+
+
+def _digest(column: Tensor) -> bytes:
+    return blake2b(column.numpy().tobytes(), digest_size=16).digest()
