@@ -16,9 +16,10 @@ from tempfile import TemporaryDirectory
 
 from table import HEADER, row
 
+from tagsight.data.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import Change
-from tagsight.tagging.sidecars.edit import LARGEST, Edit, Stamp, Tag
+from tagsight.tagging.sidecars.edit import Edit, Stamp, Tag
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.xmp import add_keywords, remove_keywords
 

@@ -33,7 +33,9 @@ class Example(NamedTuple):
 
     @property
     def label_files(self) -> list[Path]:
-        inside = [p for p in self.source.rglob("*") if p.suffix in {".txt", ".json", ".tar"}]
+        inside = [
+            p for p in self.source.rglob("*") if p.suffix in {".txt", ".json", ".tar", ".xmp"}
+        ]
         return inside or [self.source]
 
     def path_of(self, photo: str) -> Path:
@@ -131,6 +133,30 @@ def write_shards(folder: Path, photos) -> Example:
     return Example("shards", folder, folder, TARGETS)
 
 
+SUBJECT = """\
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+ xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+  xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag>{}</rdf:Bag></dc:subject>
+</rdf:Description></rdf:RDF></x:xmpmeta>
+"""
+UNTAGGED = tuple(row if any(row) else (-1, -1, -1) for row in UNKNOWN_AS_ABSENT)
+
+
+def write_photo_tags(folder: Path, photos) -> Example:
+    for photo, present in zip(photos, PRESENT, strict=True):
+        (folder / photo).touch()
+        items = "".join(f"<rdf:li>{name}</rdf:li>" for name in present)
+        (folder / f"{photo}.xmp").write_text(SUBJECT.format(items))
+    return Example("photo-tags", folder, folder, UNTAGGED, splits=None)
+
+
+def write_text_tags(folder: Path, photos) -> Example:
+    for photo, present in zip(photos, PRESENT, strict=True):
+        (folder / photo).touch()
+        (folder / photo).with_suffix(".txt").write_text(", ".join(present))
+    return Example("text-tags", folder, folder, UNTAGGED, splits=None)
+
+
 def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Path:
     """Write a tar of contents by name, bytes or text, and of more members."""
     with tarfile.open(path, "w", format=form) as tar:
@@ -144,8 +170,8 @@ def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Pa
     return path
 
 
-PHOTOS_INSIDE = {"shards"}
-"""Formats whose photos are no files of their own."""
+PHOTOS_INSIDE = {"shards", "photo-tags", "text-tags"}
+"""Formats that list the photos themselves: they are inside the labels, or beside them."""
 
 NUMBERED = {"mirflickr"}
 """Formats in which the files give no names of photos."""
@@ -158,4 +184,6 @@ EXAMPLES = {
     "mirflickr": write_mirflickr,
     "nus-wide": write_nus_wide,
     "shards": write_shards,
+    "photo-tags": write_photo_tags,
+    "text-tags": write_text_tags,
 }

@@ -38,6 +38,10 @@ class Reading:
     unlabelled: Literal["keep", "drop"] | None = None
     """Whether to keep photos without any label known to be present; by default keep."""
 
+    level: Literal["path", "leaf"] | int | None = None
+    """Part of a tag such as animal/dog that makes a label: the whole path, as by default, its last
+    level (leaf), or the number of levels from the root."""
+
     protocol: Annotated[str | None, Parameter(group=LITERATURE)] = None
     """Published protocol for reading a data set. An unknown name prints the valid ones."""
 
@@ -63,7 +67,12 @@ class Reading:
         from tagsight.errors import DataError
 
         options = ReadOptions(
-            self.images, self.difficult, self.topics, self.unlabelled, self.rules.chosen()
+            self.images,
+            self.difficult,
+            self.topics,
+            self.unlabelled,
+            self.rules.chosen(),
+            self.level,
         )
         if self.protocol is None:
             return read_annotations(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Difficult: TypeAlias = Literal["unknown", "present", "absent"]
 Topics: TypeAlias = Literal["potential", "relevant", "all"]
 Unlabelled: TypeAlias = Literal["keep", "drop"]
+Level: TypeAlias = int | Literal["path", "leaf"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class ReadOptions:
         unlabelled: Whether to ``keep`` photos in which no label is known to be present, as by
             default, or to ``drop`` them.
         rules: Rules on labels, applied after reading.
+        level: Part of a tag such as ``animal/dog`` that makes a label: the whole ``path``, as by
+            default, its last level (``leaf``), or the number of levels from the root.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -49,6 +52,7 @@ class ReadOptions:
     topics: Topics | None = None
     unlabelled: Unlabelled | None = None
     rules: LabelRules | None = None
+    level: Level | None = None
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -57,6 +61,9 @@ class ReadOptions:
             if value is not None and value not in get_args(possible):
                 msg = f"expected `{name}` to be one of {get_args(possible)}, got {value!r}"
                 raise DataError(msg)
+        if isinstance(self.level, int) and self.level < 1:
+            msg = f"expected `level` as 'path', 'leaf' or a number from 1, got {self.level!r}"
+            raise DataError(msg)
 
 
 DEFAULTS = ReadOptions()

@@ -48,6 +48,15 @@ PHOTO_SUFFIXES = (
 )
 """Suffixes, in lower case, of the files in a folder that are photos."""
 
+CAMERA_SUFFIXES = RAW_SUFFIXES | frozenset(
+    {".3fr", ".crw", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nrw", ".rwl"}
+    | {".sr2", ".srf", ".x3f"}
+)
+"""Suffixes of raw files of cameras, whether or not they can be decoded here."""
+
+ALL_SUFFIXES = PHOTO_SUFFIXES | HEIF_SUFFIXES | CAMERA_SUFFIXES
+"""Suffixes of photos, whether or not they can be decoded here."""
+
 MAX_PIXELS = 200_000_000
 
 MARGIN = 2
@@ -100,6 +109,17 @@ def open_photo(
             return _decoded(source, limits, source.size, 0, keep=True)
         with _opened(source, limits, least_side) as (photo, whole, size):
             return _decoded(photo, limits, whole, size, keep=False)
+
+
+@contextlib.contextmanager
+def opened_header(source: Path) -> Iterator[Image.Image]:
+    """Read the header of a photo as `open_photo` does, and no pixels.
+
+    Raises:
+        DataError: If it is not readable.
+    """
+    with _named(source), _opened(source, _Limits(MAX_PIXELS, 2**62), None) as (photo, _, _):
+        yield photo
 
 
 def photo_cost(

@@ -18,7 +18,9 @@ from tagsight.data.formats import (
     dataframe,
     mirflickr,
     nus_wide,
+    photo_tags,
     shards,
+    text_tags,
     voc,
 )
 from tagsight.data.locating import locate
@@ -38,7 +40,10 @@ Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
-    for module in (csv_columns, csv_list, coco, voc, mirflickr, nus_wide, shards)
+    for module in (
+        *(csv_columns, csv_list, coco, voc, mirflickr, nus_wide, shards),
+        *(photo_tags, text_tags),
+    )
 }
 """All formats of files and folders, in the order in which errors and help list them."""
 

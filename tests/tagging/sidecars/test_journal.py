@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tagsight.data.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import MOST_ADDED, Change
-from tagsight.tagging.sidecars.edit import LARGEST, Addition, Edit
+from tagsight.tagging.sidecars.edit import Addition, Edit
 from tagsight.tagging.sidecars.journal import Journal
 
 SIDECAR = Path("/photos/ä \udcff/1.txt")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagsight.data import xmp_tree
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars import xmp_tree
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag
 from tagsight.tagging.sidecars.xmp import (
     PROPERTIES,

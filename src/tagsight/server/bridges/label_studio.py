@@ -12,9 +12,9 @@ from xml.parsers import expat
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from tagsight.data.tag_text import same
 from tagsight.server.data_urls import decode_data_urls
 from tagsight.server.responses import ERROR_RESPONSES
-from tagsight.tagging.sidecars.edit import same
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

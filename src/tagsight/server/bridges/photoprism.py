@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tagsight.data.tag_text import leaf
 from tagsight.server.data_urls import decode_data_urls
 from tagsight.server.responses import ERROR_RESPONSES
-from tagsight.tagging.sidecars.edit import leaf
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
+from tagsight.data.tag_text import leaf
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 Form = Literal["xmp", "txt"]
 Existing = Literal["append", "replace", "keep"]
 FORMS, EXISTING = get_args(Form), get_args(Existing)
-
-LARGEST = 2**24
-"""Most bytes of a sidecar; real ones have some thousands."""
 
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML cannot hold, and control characters."""
@@ -54,26 +52,6 @@ class Edit(NamedTuple):
     content: bytes
     names: tuple[str, ...]
     additions: tuple[Addition, ...]
-
-
-def leaf(name: str) -> str:
-    """Return the last level of a label.
-
-    Example:
-        >>> leaf("animal/dog")
-        'dog'
-    """
-    return name.rpartition("/")[2]
-
-
-def same(word: str) -> str:
-    """Normalise case and white space, so that words that people consider the same are equal.
-
-    Example:
-        >>> same(" Guide  dog") == same("guide dog")
-        True
-    """
-    return " ".join(word.split()).casefold()
 
 
 def check_names(names: Iterable[str]) -> None:

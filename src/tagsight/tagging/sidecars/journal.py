@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tagsight.data.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import Run, digest, is_sound, noted_change
-from tagsight.tagging.sidecars.edit import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

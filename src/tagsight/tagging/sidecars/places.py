@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tagsight.data.photos import HEIF_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
+from tagsight.data.photos import ALL_SUFFIXES, CAMERA_SUFFIXES
 from tagsight.data.source import is_folder
 from tagsight.data.tar_members import members, tar_of
 from tagsight.errors import DataError
@@ -20,13 +20,6 @@ Naming = Literal["stem", "full"]
 
 XMP = ".xmp"
 
-RAW = RAW_SUFFIXES | frozenset(
-    {".3fr", ".crw", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nrw", ".rwl"}
-    | {".sr2", ".srf", ".x3f"}
-)
-"""Suffixes of raw files of cameras, whether or not they can be decoded here."""
-
-PHOTOS = PHOTO_SUFFIXES | HEIF_SUFFIXES | RAW
 ENDING = re.compile(r"\.?\w[\w-]*(\.\w[\w-]*)*")
 
 
@@ -124,7 +117,7 @@ class Places:
     def _owns(self, photo: Path) -> bool:
         """Return whether ``photo.xmp`` belongs to this photo alone, or to the raw file it is."""
         raw, others = self._of_same_name(photo)
-        if photo.suffix.lower() in RAW:
+        if photo.suffix.lower() in CAMERA_SUFFIXES:
             return raw == 1
         return raw == 0 and others <= 1
 
@@ -145,7 +138,7 @@ class Places:
             self._listed = place, _counted(names)
         raw, others = self._listed[1]
         without, end = _divided(name)
-        return raw[without], others[without] + (end not in PHOTOS)
+        return raw[without], others[without] + (end not in ALL_SUFFIXES)
 
 
 def ending_of(text: str) -> str:
@@ -160,7 +153,7 @@ def ending_of(text: str) -> str:
     """
     suffix = f".{text.removeprefix('.')}"
     last = PurePosixPath(f"photo{suffix}").suffix.lower()
-    if not ENDING.fullmatch(text) or last in PHOTOS | {XMP, ".tar"}:
+    if not ENDING.fullmatch(text) or last in ALL_SUFFIXES | {XMP, ".tar"}:
         msg = f"expected a suffix such as .txt or .caption as `extension`, got {text!r}"
         raise DataError(msg)
     return suffix
@@ -170,8 +163,8 @@ def _counted(names: Iterable[str]) -> _Listing:
     listing = _Listing(Counter(), Counter())
     for name in names:
         without, end = _divided(name)
-        if end in PHOTOS:
-            (listing.raw if end in RAW else listing.others)[without] += 1
+        if end in ALL_SUFFIXES:
+            (listing.raw if end in CAMERA_SUFFIXES else listing.others)[without] += 1
     return listing
 
 

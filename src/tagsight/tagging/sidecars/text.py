@@ -5,22 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.tag_text import LARGEST, MARK, alike, is_sentence, sentences_and_tag
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.edit import Addition, Edit, check_names, same
+from tagsight.tagging.sidecars.edit import Addition, Edit, check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from tagsight.tagging.sidecars.edit import Existing, Tag
 
-LARGEST = 2**20
-"""Most bytes of a tag file; a longer file is something else."""
-
-_MARK = "\ufeff"
-_ENDS = re.compile(r"[.!?…。！？][\"'”’»)\]」』]*(\s+|$)")  # noqa: RUF001 - punctuation of other scripts
-_ENDS_ALWAYS = re.compile(r"[。！？][\"'”’»)\]」』]*$")  # noqa: RUF001 - scripts without spaces
 _IN_TAGS = re.compile(r"[\w\\()\[\]{}]|(?![\t\r\n])[\x00-\x1f\x7f]")
-_BACKSLASHED = re.compile(r"\\([()\[\]{}])")
 
 
 class _Line(NamedTuple):
@@ -172,16 +166,6 @@ def separator_of(text: str) -> str:
     return separator
 
 
-def alike(word: str) -> str:
-    r"""Normalise a tag, so that different spellings of programs are equal.
-
-    Example:
-        >>> alike("Guide_dog  \\(small\\)") == alike("guide dog (small)")
-        True
-    """
-    return same(_BACKSLASHED.sub(r"\1", word).replace("_", " "))
-
-
 def check_tags(tags: Collection[str], separator: str) -> None:
     """Check that tags can be read back from a file.
 
@@ -198,23 +182,6 @@ def check_tags(tags: Collection[str], separator: str) -> None:
             raise DataError(msg)
 
 
-def is_sentence(text: str) -> bool:
-    """Return whether a text is a sentence rather than a tag.
-
-    A sentence ends with its punctuation, and has at least three words, or two of which the first
-    begins with a capital letter.
-
-    Example:
-        >>> [is_sentence(text) for text in ("a dog sits here.", "k-on!", "St. Bernard")]
-        [True, False, False]
-    """
-    if not _ENDS.match(text, len(text.rstrip("\"'”’»)]」』")) - 1):  # noqa: RUF001 - as above
-        return False
-    words = text.split(maxsplit=2)
-    capital = text.lstrip("\"'“‘«([「『")[:1].isupper()  # noqa: RUF001 - as above
-    return len(words) > (1 if capital else 2) or _ENDS_ALWAYS.search(text) is not None
-
-
 def _parsed(content: bytes, separator: str) -> _Line:
     if len(content) > LARGEST:
         msg = f"expected a line of tags, got a file of {len(content):,} bytes"
@@ -224,8 +191,8 @@ def _parsed(content: bytes, separator: str) -> _Line:
     except UnicodeDecodeError as error:
         msg = "expected tags in UTF-8, got something else"
         raise DataError(msg) from error
-    begin = _MARK if text.startswith(_MARK) else ""
-    text = text.removeprefix(_MARK)
+    begin = MARK if text.startswith(MARK) else ""
+    text = text.removeprefix(MARK)
     mark = _mark(separator)
     if "\x00" in text or ("\n" not in mark and len(text.strip().splitlines()) > 1):
         msg = "expected one line of tags, got several lines"
@@ -233,7 +200,7 @@ def _parsed(content: bytes, separator: str) -> _Line:
     line = _Line([begin], [])
     for place, part in enumerate(text.split(mark)):
         line.gaps[-1] += mark if place else ""
-        for word, space in _words(part):
+        for word, space in sentences_and_tag(part):
             if word:
                 line.words.append(word)
                 line.gaps.append(space)
@@ -245,18 +212,6 @@ def _parsed(content: bytes, separator: str) -> _Line:
 def _mark(separator: str) -> str:
     """Return the separator without the spaces around it, which files may write differently."""
     return "\n" if "\n" in separator else separator.strip() or separator
-
-
-def _words(part: str) -> Iterator[tuple[str, str]]:
-    """Split the text between two separators into sentences and a tag, each with its white space."""
-    start = len(part) - len(part.lstrip())
-    yield "", part[:start]
-    for end in _ENDS.finditer(part):
-        if end.start() >= start and is_sentence(sentence := part[start : end.start(1)]):
-            yield sentence, end[1]
-            start = end.end()
-    rest = part[start:].rstrip()
-    yield rest, part[start + len(rest) :]
 
 
 def _append(line: _Line, words: Sequence[str], separator: str) -> None:
@@ -274,7 +229,7 @@ def _append(line: _Line, words: Sequence[str], separator: str) -> None:
 
 def _around(gap: str) -> list[str]:
     """Split the content of a file without words into what is before and after the first word."""
-    rest = gap.removeprefix(_MARK)
+    rest = gap.removeprefix(MARK)
     before = len(rest) - len(rest.lstrip()) if rest.strip() else 0
     return [gap[: len(gap) - len(rest)] + rest[:before], rest[before:]]
 

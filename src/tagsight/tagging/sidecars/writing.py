@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.tag_text import alike
+from tagsight.data.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import printable
 from tagsight.runtime.files import write_atomically
 from tagsight.tagging.sidecars import text, xmp
 from tagsight.tagging.sidecars.changes import Change, digest
-from tagsight.tagging.sidecars.edit import LARGEST, Stamp, Tag, check_names
+from tagsight.tagging.sidecars.edit import Stamp, Tag, check_names
 from tagsight.tagging.sidecars.journal import now
 
 if TYPE_CHECKING:
@@ -170,8 +172,8 @@ class Writer:
 
     def _removed(self, before: bytes | None, added: set[str]) -> set[str]:
         there = text.tags_of(before, separator=self.manner.separator) if before is not None else []
-        known = {text.alike(word) for word in there}
-        return {name for name in added if text.alike(name) not in known}
+        known = {alike(word) for word in there}
+        return {name for name in added if alike(name) not in known}
 
     def _made(self, changes: Sequence[Change]) -> dict[Path, str]:
         """Record, write and confirm changes (see `journal`); return problems by sidecar."""

@@ -1,63 +1,42 @@
 """Add keywords to XMP sidecars and remove them, without touching any other byte.
 
-Photo managers read ``dc:subject`` (the keyword itself), and ``lr:hierarchicalSubject``,
-``digiKam:TagsList`` and ``MicrosoftPhoto:LastKeywordXMP`` (the path of a keyword, such as
-``animal/dog``). Our own namespace records model, time and score of each keyword that we add. XMP
-Specification Part 1 (ISO 16684-1); Metadata Working Group, Guidelines 2.0.
+Each keyword is added to all properties in which photo managers look for them (`tagsight.data.xmp`).
+Our own namespace records model, time and score of each keyword that we add.
 
-An edit is a list of replacements of byte ranges, which `xmp_tree` gives for each element. The file
-is never serialised anew: programs keep develop settings, masks and history in the same file, with
-their own prefixes, order, white space and comments, and a serialiser would change all of these.
+An edit is a list of replacements of byte ranges, which `tagsight.data.xmp_tree` gives for each
+element. The file is never serialised anew: programs keep develop settings, masks and history in the
+same file, with their own prefixes, order, white space and comments, and a serialiser would change
+all of these.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from tagsight.data.tag_text import leaf, same
+from tagsight.data.xmp import (
+    CONTAINERS,
+    OURS,
+    PROPERTIES,
+    RECORD,
+    SUBJECT,
+    names_of,
+    rdf_of,
+    record_of,
+)
+from tagsight.data.xmp_tree import RDF, check_size, parse
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.edit import Addition, Edit, check_names, leaf, same
-from tagsight.tagging.sidecars.xmp_tree import RDF, check_size, parse
+from tagsight.tagging.sidecars.edit import Addition, Edit, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from tagsight.data.xmp_tree import Element
     from tagsight.tagging.sidecars.edit import Stamp, Tag
-    from tagsight.tagging.sidecars.xmp_tree import Element
 
-
-class Property(NamedTuple):
-    """A property that holds an array of keywords.
-
-    Attributes:
-        namespace: URI of its namespace.
-        container: Kind of array to create, as photo managers do.
-        between: Separator of the levels of a label; None for the last level alone.
-        also: Another URI that some programs use for the namespace.
-    """
-
-    namespace: str
-    container: str = "Bag"
-    between: str | None = "/"
-    also: str | None = None
-
-
-SUBJECT = "dc:subject"
-RECORD = "tagsight:Labels"
-OURS = "urn:tagsight:xmp:1.0/"
-PROPERTIES = {
-    SUBJECT: Property("http://purl.org/dc/elements/1.1/", between=None),
-    "lr:hierarchicalSubject": Property("http://ns.adobe.com/lightroom/1.0/", between="|"),
-    "digiKam:TagsList": Property("http://www.digikam.org/ns/1.0/", container="Seq"),
-    "MicrosoftPhoto:LastKeywordXMP": Property(
-        "http://ns.microsoft.com/photo/1.0", also="http://ns.microsoft.com/photo/1.0/"
-    ),
-    RECORD: Property(OURS),
-}
-
-CONTAINERS = frozenset(RDF + kind for kind in ("Bag", "Seq", "Alt"))
 
 _NOTES = re.compile(rb"<[!?]")
 """Start of a comment or processing instruction."""
@@ -190,7 +169,7 @@ class _Packet:
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._rdf = _rdf(parse(content))
+        self._rdf = rdf_of(parse(content))
         self._properties = {name: _property(self._rdf, name) for name in PROPERTIES}
         self._arrays = {name: _array(found, name) for name, found in self._properties.items()}
         self._new: list[bytes] = []  # properties to create
@@ -275,23 +254,11 @@ class _Packet:
 
 
 def _item_value(item: Element, name: str) -> str:
-    if name != RECORD:
-        return item.text.strip()
-    names = (element.text.strip() for element in item.walk() if element.name == OURS + "Name")
-    return next(names, "")
-
-
-def _rdf(root: Element) -> Element:
-    found = [element for element in root.walk() if element.name == RDF + "RDF"]
-    if len(found) != 1:
-        msg = f"expected XMP, XML with one rdf:RDF, got {len(found)}"
-        raise DataError(msg)
-    return found[0]
+    return record_of(item).name if name == RECORD else item.text.strip()
 
 
 def _property(rdf: Element, name: str) -> Element | None:
-    kind, local = PROPERTIES[name], name.partition(":")[2]
-    wanted = {namespace + local for namespace in (kind.namespace, kind.also) if namespace}
+    wanted = names_of(name)
     found = []
     for description in rdf.children:
         if not wanted.isdisjoint(description.attributes):

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 from xml.parsers import expat
 
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.edit import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+
+LARGEST = 2**24
+"""Most bytes of a sidecar; real ones have some thousands."""
 
 MOST_TAGS = 100_000
 """Most tags and comments; photo managers write hundreds, with drawn masks thousands."""
@@ -51,7 +53,7 @@ class Element:
         closing: Position of the ``<`` of the end tag; ``end`` for an empty-element tag.
         end: Position after the element.
         tag: Name as written, such as ``rdf:li``.
-        attributes: Names of attributes, namespace and local name joined.
+        attributes: Values of attributes by their names, namespace and local name joined.
         children: Child elements, in order.
         text: Text of the element itself, without that of its children.
     """
@@ -60,7 +62,7 @@ class Element:
     start: int
     opened: int
     tag: bytes
-    attributes: frozenset[str]
+    attributes: dict[str, str]
     closing: int = -1
     end: int = -1
     children: list[Element] = field(default_factory=list)
@@ -169,10 +171,11 @@ class _Builder:
         }
         around = self._namespaces[-1]
         self._namespaces.append([declared, *around] if declared else around)
-        names = frozenset(
-            self._whole(attribute) if ":" in attribute else attribute for attribute in attributes
-        )
-        element = Element(self._whole(name), start, found.end(), found[1], names)
+        values = {
+            self._whole(attribute) if ":" in attribute else attribute: value
+            for attribute, value in attributes.items()
+        }
+        element = Element(self._whole(name), start, found.end(), found[1], values)
         if self._open:
             self._open[-1].children.append(element)
         else:

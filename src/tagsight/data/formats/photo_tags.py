@@ -1,0 +1,187 @@
+"""Photos with keywords: in XMP sidecars, and inside the photos."""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.annotations import clean_name
+from tagsight.data.embedded_tags import embedded_tags
+from tagsight.data.format import Format
+from tagsight.data.pictures import Leftover, pictures, require_pictures
+from tagsight.data.source import is_folder, require_file
+from tagsight.data.tag_text import leaf, levels, same
+from tagsight.data.tags import PhotoTags, labelled_by_tags
+from tagsight.data.xmp import Keywords, read_keywords
+from tagsight.data.xmp_tree import LARGEST
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+    from tagsight.data.pictures import Picture
+
+ENDINGS = (".xmp",)
+
+LOOKED_AT, LOOKED_INTO = 2_000, 100
+"""Photos whose sidecars are looked for, and photos that are opened, to recognise the format."""
+
+INTERNAL = ("darktable/", "_digikam")
+"""Beginnings of keywords that programs write for themselves."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Found(NamedTuple):
+    """Tags of a photo.
+
+    Attributes:
+        tags: The tags.
+        stale: Those inside the photo that its sidecar contradicts.
+        damaged: Sidecars that cannot be read, and reasons.
+    """
+
+    tags: PhotoTags
+    stale: frozenset[str] = frozenset()
+    damaged: tuple[str, ...] = ()
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a folder has photos with sidecars, or some with keywords inside."""
+    if not is_folder(source):
+        return False
+    found = pictures(source, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
+    first = list(islice(found, LOOKED_AT))
+    if any(picture.beside for picture in first):
+        return True
+    some = first[:: 1 + len(first) // LOOKED_INTO]
+    return any(_inside(picture.photo).given for picture in some)
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the keywords that people gave to photos; `labelled_by_tags` makes labels of them.
+
+    A keyword that tagsight wrote and nobody confirmed is unknown, and one of these that somebody
+    removed is absent. Where a sidecar has keywords by a person, those inside the photo that it
+    lacks are unknown, as they may have been removed from it. A photo without any keyword is unknown
+    for all labels.
+
+    Args:
+        source: Folder of the sidecars, and of the photos.
+        options: Another folder of the photos, with the same subfolders, and the level of paths.
+
+    Raises:
+        DataError: If there are no photos, or none has a keyword by a person.
+    """
+    folder, leftover = options.images or source, Leftover()
+    found = require_pictures(pictures(folder, source, ENDINGS, leftover), source)
+    leftover.tell()
+    each = [_found(picture) for picture in found]
+    _tell(source, each)
+    photos, tags = [one.photo for one in found], [one.tags for one in each]
+    return [labelled_by_tags(folder, photos, tags, options.level or "path")]
+
+
+def _found(picture: Picture) -> _Found:
+    side, damaged = PhotoTags(), []
+    for sidecar in picture.beside:
+        try:
+            content = require_file(sidecar, largest=LARGEST).read_bytes()
+            side = _union(side, _told_apart(read_keywords(content)))
+        except (DataError, OSError) as error:
+            damaged.append(f"{sidecar}: {error}")
+    if damaged:  # the rest may be contradicted
+        return _Found(PhotoTags(), damaged=tuple(damaged))
+    inside = _inside(picture.photo)
+    stale = _lacking(inside.given, side.given) if side.given else inside.given & side.rejected
+    known = PhotoTags(inside.given - stale, inside.unsure | stale, inside.rejected)
+    return _Found(_union(side, known), stale)
+
+
+def _lacking(names: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+    """Return the tags that are neither among others nor levels of them."""
+    parts = {same(part) for name in known for part in (*levels(name), *name.split("/"))}
+    return frozenset(name for name in names if parts.isdisjoint({same(name), same(leaf(name))}))
+
+
+def _inside(photo: Path) -> PhotoTags:
+    words, packet = embedded_tags(photo)
+    try:
+        keywords = Keywords() if packet is None else read_keywords(packet)
+        return _told_apart(keywords._replace(words=(*words, *keywords.words)))
+    except DataError:  # other programs ignore it as well
+        return PhotoTags()
+
+
+def _told_apart(keywords: Keywords) -> PhotoTags:
+    """Tell the tags by a person from our own, in the keywords of one file.
+
+    Programs that know a part of the properties leave the others as they were: ``dc:subject``, which
+    all know, decides whether a keyword of ours is still there.
+    """
+    paths = _cleaned(keywords.paths)
+    # "AC/DC" in dc:subject is no path where it is the last level of one.
+    words = {
+        word
+        for word in _cleaned(keywords.words)
+        if "/" not in word or not any(path.endswith(f"/{word}") for path in paths)
+    }
+    there = {same(leaf(name)) for name in words or paths}
+    recorded = {record.name: record.confirmed for record in keywords.recorded}
+    ours = [name for name, confirmed in recorded.items() if not confirmed]
+    # Programs add the levels above a keyword, so that these are ours as well.
+    our_paths = {same(path) for name in ours for path in levels(name)}
+    our_words = {same(part) for name in ours for part in name.split("/")}
+    given = {word for word in words if same(word) not in our_words | our_paths}
+    given |= {path for path in paths if same(path) not in our_paths}
+    return PhotoTags(
+        given=frozenset(given),
+        unsure=frozenset(name for name in ours if same(leaf(name)) in there),
+        rejected=frozenset(name for name in recorded if same(leaf(name)) not in there),
+    )
+
+
+def _cleaned(names: Iterable[str]) -> set[str]:
+    parts = ([clean_name(part) for part in name.replace("|", "/").split("/")] for name in names)
+    cleaned = {"/".join(filter(None, path)) for path in parts}
+    return {name for name in cleaned if name and not name.casefold().startswith(INTERNAL)}
+
+
+def _union(first: PhotoTags, second: PhotoTags) -> PhotoTags:
+    given = first.given | second.given
+    unsure = (first.unsure | second.unsure) - given
+    return PhotoTags(given, unsure, (first.rejected | second.rejected) - given - unsure)
+
+
+def _tell(source: Path, found: Sequence[_Found]) -> None:
+    """Log what was read, and what is unknown."""
+    tagged = sum(bool(one.tags.given) for one in found)
+    ours = sum(bool(one.tags.unsure) and not one.tags.given for one in found)
+    logger.info(
+        "%s: %s of %s have tags by a person, %s only tags that tagsight wrote and nobody "
+        "confirmed; all labels of the others are unknown",
+        *(source, f"{tagged:,}", amount(len(found), "photo"), f"{ours:,}"),
+    )
+    if stale := [one.stale for one in found if one.stale]:
+        logger.warning(
+            "%s: tags inside %s are not in the sidecar, such as %r: they are unknown there",
+            *(source, amount(len(stale), "photo"), min(stale[0])),
+        )
+    if damaged := [one.damaged[0] for one in found if one.damaged]:
+        logger.warning(
+            "%s: the tags of %s are unknown, as their sidecars cannot be read, the first being %s",
+            *(source, amount(len(damaged), "photo"), damaged[0]),
+        )
+
+
+FORMAT = Format(
+    "photo-tags",
+    "a folder of photos with keywords, in XMP sidecars or inside the photos",
+    "2024/a.jpg\n2024/a.xmp    or a.jpg.xmp, or keywords in a.jpg itself",
+    recognises,
+    read,
+)

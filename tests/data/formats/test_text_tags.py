@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tagsight.data.readers import FORMATS, read_annotations
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def targets(folder: Path, **texts: str | bytes) -> dict[str, set[str] | None]:
+    """The tags of each photo, None if all are unknown; a text is the file beside its photo."""
+    for name, content in texts.items():
+        stem, _, ending = name.partition("_")
+        (folder / f"{stem}.jpg").touch()
+        file = folder / f"{stem}.{ending or 'txt'}"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    rows = read_annotations(folder, format="text-tags")
+    return {
+        path.stem: {name for name, value in zip(rows.names, row, strict=True) if value == 1}
+        if 0 in row or 1 in row
+        else None
+        for path, row in zip(rows.paths, rows.targets.tolist(), strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("dog, blue sky", "dog;blue sky"),
+        ("dog, blue sky,\r\n", "dog;blue sky"),
+        ("dog\nblue sky\n", "dog;blue sky"),
+        ("dog,\n,blue  sky", "dog;blue sky"),
+        ("dog; blue sky", "dog;blue sky"),
+        ("dog|blue sky", "dog;blue sky"),
+        ("\ufeffdog", "dog"),
+        ("größe, dog".encode("utf-16"), "größe;dog"),
+        ("größe, dog".encode("cp1252"), "größe;dog"),
+        (r"dog \(small\), k-on!, St. Bernard", "dog (small);k-on!;St. Bernard"),
+        ("A small dog sits on the grass. dog, grass", "dog;grass"),
+        ("a dog that sits on the green grass, dog", "dog"),
+        ("guide_dog, sea", "guide_dog;sea"),
+    ],
+)
+def test_tags_are_read_however_programs_write_them(tmp_path, content, expected):
+    found = targets(tmp_path, a=content, b="tree", c="", d_caption="tree")
+    assert FORMATS["text-tags"].recognises(tmp_path)
+    assert found == {"a": set(expected.split(";")), "b": {"tree"}, "c": None, "d": {"tree"}}
+
+
+def test_one_tag_written_in_two_ways_is_one_label(tmp_path):
+    found = targets(tmp_path, a="guide_dog, big_tree", b="guide dog", c="guide dog, x_y")
+    assert found == {"a": {"guide dog", "big_tree"}, "b": {"guide dog"}, "c": {"guide dog", "x_y"}}
+
+
+def test_captions_are_told_and_alone_they_are_refused(tmp_path, caplog):
+    assert targets(tmp_path, a="A dog sits.", b="dog") == {"a": None, "b": {"dog"}}
+    assert "sentences in the files of 1 photo are no tags and left out, such as 'A dog sits.'" in (
+        caplog.text
+    )
+    with pytest.raises(DataError, match=r"got sentences only, such as 'A dog sits\.'"):
+        targets(tmp_path, b="The sea is blue.")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("0 0.5 0.5 0.1 0.25\n", "got boxes of numbers, as in YOLO's label files"),
+        (b"dog\0\0\0", "expected tags as text"),
+        (b"x" * (2**20 + 1), "expected tags, got a file of more than 1,048,576 bytes"),
+    ],
+)
+def test_files_with_something_else_than_tags_are_refused(tmp_path, content, message):
+    with pytest.raises(DataError, match=message):
+        targets(tmp_path, a=content)
+    assert not FORMATS["text-tags"].recognises(tmp_path)
