@@ -99,7 +99,7 @@ def labelled_by_tags(
     rows, columns, values = zip(*marks, strict=True)
     targets[list(rows), list(columns)] = torch.tensor(values, dtype=torch.int8)
     words.tell(source)
-    return Labelled(source, names, tuple(photos), targets, root=source)
+    return Labelled(source, names, tuple(photos), targets, root=source, lists_present=True)
 
 
 class _Words:
