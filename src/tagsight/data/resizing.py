@@ -46,13 +46,7 @@ class Frame(NamedTuple):
             >>> Frame(0.0, -0.5, 1.0, 1.5).part(0.0, 0.25, 1.0, 0.75)
             Frame(left=0.0, top=0.0, right=1.0, bottom=1.0)
         """
-        width, height = self.right - self.left, self.bottom - self.top
-        return Frame(
-            self.left + left * width,
-            self.top + top * height,
-            self.left + right * width,
-            self.top + bottom * height,
-        )
+        return Frame(*self._point(left, top), *self._point(right, bottom))
 
     def within(self, left: float, top: float, right: float, bottom: float) -> Frame:
         """Convert a box on the photo to fractions of the square; the inverse of `part`.
@@ -61,13 +55,7 @@ class Frame(NamedTuple):
             >>> Frame(0.0, -0.5, 1.0, 1.5).within(0.0, 0.0, 1.0, 1.0)
             Frame(left=0.0, top=0.25, right=1.0, bottom=0.75)
         """
-        width, height = self.right - self.left, self.bottom - self.top
-        return Frame(
-            (left - self.left) / width,
-            (top - self.top) / height,
-            (right - self.left) / width,
-            (bottom - self.top) / height,
-        )
+        return Frame(*self._place(left, top), *self._place(right, bottom))
 
     def pixels(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         """Convert to pixels of a photo of this width and height.
@@ -91,6 +79,20 @@ class Frame(NamedTuple):
         """
         photo = self.within(0.0, 0.0, 1.0, 1.0)
         return _covered(photo.top, photo.bottom, rows), _covered(photo.left, photo.right, columns)
+
+    @property
+    def _size(self) -> tuple[float, float]:
+        return self.right - self.left, self.bottom - self.top
+
+    def _point(self, across: float, down: float) -> tuple[float, float]:
+        """Convert a place on the square to one on the photo."""
+        width, height = self._size
+        return self.left + across * width, self.top + down * height
+
+    def _place(self, across: float, down: float) -> tuple[float, float]:
+        """Convert a place on the photo to one on the square."""
+        width, height = self._size
+        return (across - self.left) / width, (down - self.top) / height
 
 
 WHOLE = Frame(0.0, 0.0, 1.0, 1.0)

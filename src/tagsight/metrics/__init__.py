@@ -1,6 +1,6 @@
 """Metrics: pure functions of targets and scores or maps.
 
-May import config and errors.
+May import config, errors, and from data what counts as a cell of the photo.
 """
 
 from tagsight.metrics.bootstrap import bootstrap_map

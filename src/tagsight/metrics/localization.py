@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.data.resizing import HALF
+
 if TYPE_CHECKING:
     from torch import Tensor
-
-HALF = 0.4999
-"""Share of a cell on the photo from which it can be the maximum: half, less rounding."""
 
 ROUNDING = 1e-6
 """Relative rounding error of single precision; maps that vary less count as flat."""
