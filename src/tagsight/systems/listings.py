@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from html import escape
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from tagsight.errors import DataError
 from tagsight.systems.catalogue import RECIPES, SYSTEMS, installed
-from tagsight.systems.settings import known_recipe
+from tagsight.systems.settings import known_recipe, suggestion
 
 if TYPE_CHECKING:
     from tagsight.config import Recipe
@@ -49,9 +48,7 @@ class _Systems(_Listing["type[System]"]):
     def __getitem__(self, name: str) -> type[System]:
         if name in SYSTEMS:
             return SYSTEMS[name]
-        nearest = get_close_matches(name, SYSTEMS, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(SYSTEMS)}"
-        msg = f"expected the name of a system, got {name!r}; {hint}"
+        msg = f"expected the name of a system, got {name!r}; {suggestion(name, SYSTEMS)}"
         raise UnknownNameError(msg)
 
     def __iter__(self) -> Iterator[str]:

@@ -123,10 +123,26 @@ def known_recipe(name: str) -> Recipe:
         return recipes_of(name)[0]
     if name == "quick":
         return RECIPES[QUICK_RECIPE]
-    nearest = get_close_matches(name, [*RECIPES, *SYSTEMS, "quick"], n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(RECIPES)}"
+    hint = suggestion(name, RECIPES, also=[*SYSTEMS, "quick"])
     msg = f"expected the name of a recipe, got {name!r}; {hint}"
     raise DataError(msg)
+
+
+def suggestion(name: str, known: Iterable[str], *, also: Iterable[str] = ()) -> str:
+    """Say which name may be meant by a wrong one, or list the known names.
+
+    Args:
+        name: The wrong name.
+        known: The names to list.
+        also: Further names that may be meant.
+
+    Example:
+        >>> suggestion("vacc", ["gcam", "vac"]), suggestion("x", ["gcam", "vac"])
+        ("did you mean 'vac'?", 'there are gcam, vac')
+    """
+    listed = list(known)
+    nearest = get_close_matches(name, [*listed, *also], n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(listed)}"
 
 
 def _fields(kind: type[Settings], path: Place) -> Iterator[tuple[Place, Any]]:
