@@ -26,17 +26,17 @@ def drawn(offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
 def test_maps_average_to_the_logit_and_keep_the_order_of_their_cells(offset):
     features, classifiers = drawn(offset)
     bias = torch.tensor([0.0, -3.0, 2.0, 0.5, -0.1], dtype=torch.double)
-    plain = class_maps(features, classifiers, bias)
-    maps = attended_maps(features, classifiers, bias, WEIGHT)
+    plain = class_maps(features, classifiers)
+    maps = attended_maps(plain, bias, WEIGHT)
     logits = class_logits(pooled(features, "average"), classifiers, bias)
-    assert_close(maps.mean((-2, -1)), logits + best_cell(features, classifiers, WEIGHT))
+    assert_close(maps.mean((-2, -1)), logits + best_cell(plain, WEIGHT))
     assert torch.equal(maps.flatten(2).argsort(-1), plain.flatten(2).argsort(-1))
 
 
 def test_evidence_lies_where_it_lay_and_evidence_against_a_label_is_as_it_was():
     features, classifiers = drawn()
     plain = class_maps(features, classifiers).flatten(0, 1)
-    maps = attended_maps(features, classifiers, None, WEIGHT).flatten(0, 1)
+    maps = attended_maps(class_maps(features, classifiers), None, WEIGHT).flatten(0, 1)
     against = plain <= 0
     assert_close(maps[against], plain[against])
     boxes = torch.tensor([0.1, 0.2, 0.5, 0.9]).expand(len(maps), 1, 4)
@@ -46,12 +46,11 @@ def test_evidence_lies_where_it_lay_and_evidence_against_a_label_is_as_it_was():
 def test_where_no_cell_has_evidence_the_term_is_the_same_in_all():
     features, classifiers = drawn(-100.0)
     plain = class_maps(features, classifiers)
-    best = best_cell(features, classifiers, WEIGHT)
-    assert_close(attended_maps(features, classifiers, None, WEIGHT), plain + best[..., None, None])
+    best = best_cell(plain, WEIGHT)
+    assert_close(attended_maps(plain, None, WEIGHT), plain + best[..., None, None])
 
 
 @pytest.mark.parametrize("evidence", [0.0, 1e-30, 1e-12, -1e-12])
 def test_a_map_is_continuous_where_its_best_cell_changes_sign(evidence):
-    features = torch.tensor([[[[evidence, -1.0], [-2.0, -3.0]]]])
-    maps = attended_maps(features, torch.ones(1, 1), None, WEIGHT)
-    assert_close(maps, features, rtol=0, atol=1e-11)
+    plain = torch.tensor([[[[evidence, -1.0], [-2.0, -3.0]]]])
+    assert_close(attended_maps(plain, None, WEIGHT), plain, rtol=0, atol=1e-11)

@@ -77,36 +77,30 @@ def class_maps(features: Tensor, classifiers: Tensor, bias: Tensor | None = None
     return maps if bias is None else maps + bias[:, None, None]
 
 
-def best_cell(features: Tensor, classifiers: Tensor, weight: float) -> Tensor:
-    """Weigh the score of each label's best cell: ``(B, D, h, w), (L, D) -> (B, L)``.
+def best_cell(maps: Tensor, weight: float) -> Tensor:
+    """Weigh the score of each label's best cell: ``(B, L, h, w) -> (B, L)``.
 
     Added to the logit, which is the mean over the cells, it is CSRA's residual attention with one
     head at an infinite temperature (Zhu and Wu, ICCV 2021, Eqs. 5 and 6). A bias has no part in it,
     so that it counts once.
 
     Args:
-        features: ``(B, D, h, w)`` float.
-        classifiers: ``(L, D)`` float.
+        maps: ``(B, L, h, w)`` float, the scores of the cells, without bias.
         weight: Lambda, at least 0; with 0 the result is ``(1, 1)``, a zero for all.
 
     Example:
-        >>> features = torch.tensor([[[[1.0, 2.0], [4.0, 1.0]]]])
-        >>> best_cell(features, torch.tensor([[1.0], [-1.0]]), 0.5).tolist()
-        [[2.0, -0.5]]
+        >>> best_cell(torch.tensor([[[[1.0, 2.0], [4.0, 1.0]]]]), 0.5).tolist()
+        [[2.0]]
     """
     if not weight:
-        return torch.zeros(1, 1, device=features.device)
-    return weight * class_maps(features, classifiers).amax((-2, -1))
+        return torch.zeros(1, 1, device=maps.device)
+    return weight * maps.amax((-2, -1))
 
 
 def attended_maps(
-    features: Tensor,
-    classifiers: Tensor,
-    bias: Tensor | None,
-    weight: float,
-    on_photo: Tensor | None = None,
+    maps: Tensor, bias: Tensor | None, weight: float, on_photo: Tensor | None = None
 ) -> Tensor:
-    """Compute class maps that account for `best_cell`: ``(B, D, h, w), (L, D) -> (B, L, h, w)``.
+    """Share what `best_cell` adds among the cells: ``(B, L, h, w) -> (B, L, h, w)``.
 
     With the scores ``S`` of the cells, the logit is ``mean(S) + weight * max(S)``, and
 
@@ -124,21 +118,19 @@ def attended_maps(
     is negative.
 
     Args:
-        features: ``(B, D, h, w)`` float.
-        classifiers: ``(L, D)`` float.
+        maps: ``(B, L, h, w)`` float, ``S``, the scores of the cells, without bias.
         bias: ``(L,)`` float.
-        weight: Lambda, at least 0; with 0 the result is that of `class_maps`.
+        weight: Lambda, at least 0; with 0 only the bias is added.
         on_photo: ``(B, 1, h, w)`` bool, the cells that are not padding, by default all. The mean is
             over these; the others, which `tagsight.nn.padding.filled` gave it, keep it.
 
     Example:
-        >>> features = torch.tensor([[[[-3.0, 0.0], [3.0, 6.0]]]])
-        >>> attended_maps(features, torch.ones(1, 1), None, 0.75).tolist()
+        >>> maps = torch.tensor([[[[-3.0, 0.0], [3.0, 6.0]]]])
+        >>> attended_maps(maps, None, 0.75).tolist()
         [[[[-3.0, 0.0], [9.0, 18.0]]]]
-        >>> features.mean() + best_cell(features, torch.ones(1, 1), 0.75)
+        >>> maps.mean() + best_cell(maps, 0.75)
         tensor([[6.]])
     """
-    maps = class_maps(features, classifiers)
     if weight:
         best = weight * maps.amax((-2, -1), keepdim=True)
         evidence = filled(maps.clamp(min=0), on_photo)

@@ -9,20 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 
 from tagsight.nn.class_activation import class_maps
 from tagsight.nn.equivariance import on_one_grid, undo_on_maps
-from tagsight.nn.losses import map_consistency
 from tagsight.nn.padding import filled
 from tagsight.nn.views import ORDER, ORIGINAL, FrozenFeatures, View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from torch import Tensor
-
     from tagsight.nn.config import ConsistencyConfig, Transform
     from tagsight.nn.encoder_base import Backbone
+    from tagsight.nn.equivariance import Alignment
     from tagsight.nn.views import Images
 
 
@@ -136,29 +135,35 @@ def maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Te
     return maps
 
 
-def maps_distance(
-    maps: Mapping[View, Tensor], pairs: Sequence[Pair], config: ConsistencyConfig
-) -> Tensor:
-    """Sum the weighted distances between the maps of all pairs of views (G-CAM Eq. 12).
+class AlignedPair(NamedTuple):
+    """The maps of two views on one grid, ``(B, L, h, w)``, and the weight of their distance."""
+
+    first: Tensor
+    second: Tensor
+    weight: float
+
+
+def aligned_pairs(
+    maps: Mapping[View, Tensor], pairs: Sequence[Pair], alignment: Alignment
+) -> list[AlignedPair]:
+    """Resample the maps of each pair of views to one grid.
 
     Args:
         maps: ``(B, L, h, w)`` float by view, in the frame of the photo.
         pairs: Views to compare, and the weights of their distances.
-        config: The alignment of grids of different sizes, and the kind of distance.
+        alignment: How to resample maps of different sizes.
 
     Example:
         >>> from tagsight.nn.config import ConsistencyConfig
-        >>> config = ConsistencyConfig(transforms=("flip",), error="squared")
-        >>> (pair,) = view_pairs(config)
-        >>> maps = {pair.first: torch.zeros(1, 1, 2, 2), pair.second: torch.full((1, 1, 2, 2), 3.0)}
-        >>> maps_distance(maps, [pair], config).item()
-        9.0
+        >>> (pair,) = view_pairs(ConsistencyConfig(transforms=("scale",)))
+        >>> maps = {pair.first: torch.zeros(1, 1, 7, 7), pair.second: torch.zeros(1, 1, 6, 6)}
+        >>> [aligned.first.shape for aligned in aligned_pairs(maps, [pair], "bilinear")]
+        [torch.Size([1, 1, 6, 6])]
     """
-    distances = []
-    for pair in pairs:
-        first, second = on_one_grid(maps[pair.first], maps[pair.second], config.alignment)
-        distances.append(pair.weight * map_consistency(first, second, config.error))
-    return torch.stack(distances).sum()
+    return [
+        AlignedPair(*on_one_grid(maps[pair.first], maps[pair.second], alignment), pair.weight)
+        for pair in pairs
+    ]
 
 
 def consistency_weight(config: ConsistencyConfig, progress: float) -> float:

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from tagsight.config import Pooling, Recipe
-from tagsight.nn.class_activation import attended_maps, best_cell, class_logits, pooled
+from tagsight.nn.class_activation import (
+    attended_maps,
+    best_cell,
+    class_logits,
+    class_maps,
+    pooled,
+)
 from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.nn.consistency import (
+    aligned_pairs,
     consistency_weight,
-    maps_distance,
     maps_in_photo_frame,
     possible_views,
     view_features,
@@ -26,6 +32,7 @@ from tagsight.nn.consistency import (
     views_of,
 )
 from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
+from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import make_view
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
 from tagsight.systems.gpu_recipes import gpu_recipes
@@ -211,12 +218,12 @@ class GCAM(System):
         features = self.backbone(images)  # F, section 3.1
         classifiers, bias = self.classifiers()  # M
         embedding = pooled(features, self.config.pooling)  # D, section 3.1
+        maps = class_maps(features, classifiers)  # Q, Eq. 10
         weight = self.config.residual_attention  # ours; 0 in the paper
-        best = best_cell(features, classifiers, weight)
         on_photo = self.backbone.on_photo(images)
         return Recognition(
-            logits=class_logits(embedding, classifiers, bias) + best,  # Y, Eq. 8
-            maps=attended_maps(features, classifiers, bias, weight, on_photo),  # Q, Eq. 10
+            logits=class_logits(embedding, classifiers, bias) + best_cell(maps, weight),  # Y, Eq. 8
+            maps=attended_maps(maps, bias, weight, on_photo),
             embedding=embedding,
         )
 
@@ -230,7 +237,7 @@ class GCAM(System):
 
         logits = [
             class_logits(pooled(grid, self.config.pooling), classifiers, bias)  # Eq. 8
-            + best_cell(grid, classifiers, self.config.residual_attention)
+            + best_cell(class_maps(grid, classifiers), self.config.residual_attention)
             for grid in features.values()
         ]
         label_loss = torch.stack([self.label_loss(one, targets) for one in logits]).mean()  # Eq. 9
@@ -240,7 +247,11 @@ class GCAM(System):
             view: maps_in_photo_frame(grid, steering, view)  # Eqs. 10 and 11
             for view, grid in features.items()
         }
-        distance = maps_distance(maps, pairs, consistency)  # Eq. 12
+        distances = [
+            pair.weight * map_consistency(pair.first, pair.second, consistency.error)  # Eq. 12
+            for pair in aligned_pairs(maps, pairs, consistency.alignment)
+        ]
+        distance = torch.stack(distances).sum()
 
         weight = consistency_weight(consistency, progress)  # lambda
         return {"labels": (1 - weight) * label_loss, "consistency": weight * distance}  # Eq. 13

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from tagsight.config import SystemConfig
-from tagsight.nn.class_activation import attended_maps, best_cell, class_logits, pooled
+from tagsight.nn.class_activation import (
+    attended_maps,
+    best_cell,
+    class_logits,
+    class_maps,
+    pooled,
+)
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
@@ -47,10 +53,10 @@ class GridSystem(System):
         features, on_photo = self.backbone(images), self.backbone.on_photo(images)
         classifiers, bias = self.classifiers()
         embedding = pooled(features, self.config.pooling)
+        maps = class_maps(features, classifiers)
         weight = self.config.residual_attention
-        best = best_cell(features, classifiers, weight)
         return Recognition(
-            logits=class_logits(embedding, classifiers, bias) + best,
-            maps=attended_maps(features, classifiers, bias, weight, on_photo),
+            logits=class_logits(embedding, classifiers, bias) + best_cell(maps, weight),
+            maps=attended_maps(maps, bias, weight, on_photo),
             embedding=embedding,
         )

@@ -16,17 +16,18 @@ import torch
 from torch import nn
 
 from tagsight.config import Recipe
-from tagsight.nn.class_activation import best_cell, class_logits, pooled
+from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
 from tagsight.nn.config import ConsistencyConfig
 from tagsight.nn.consistency import (
+    aligned_pairs,
     consistency_weight,
-    maps_distance,
     maps_in_photo_frame,
     possible_views,
     view_features,
     view_pairs,
     views_of,
 )
+from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import make_view
 from tagsight.systems.base import Published
 from tagsight.systems.grid import GridConfig, GridSystem
@@ -178,12 +179,16 @@ class VAC(GridSystem):
         classifiers, bias = self.classifiers()
         logits = [
             class_logits(pooled(grid, self.config.pooling), classifiers, bias)
-            + best_cell(grid, classifiers, self.config.residual_attention)
+            + best_cell(class_maps(grid, classifiers), self.config.residual_attention)
             for grid in features.values()
         ]
         labels = torch.stack([self.label_loss(one, targets) for one in logits]).mean()
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
         maps = {v: maps_in_photo_frame(grid, steering, v) for v, grid in features.items()}
-        distance = maps_distance(maps, pairs, consistency)
+        distances = [
+            pair.weight * map_consistency(pair.first, pair.second, consistency.error)
+            for pair in aligned_pairs(maps, pairs, consistency.alignment)
+        ]
+        distance = torch.stack(distances).sum()
         weight = consistency_weight(consistency, progress)
         return {"labels": (1 - weight) * labels, "consistency": weight * distance}
