@@ -130,15 +130,32 @@ def test_malicious_bytes_after_a_sound_beginning_are_refused_with_a_message(
         read_annotations(written.source, format=format_, images=empty)
 
 
-def test_what_fits_no_format_is_shown_beside_what_every_format_expects(tmp_path) -> None:
-    file = tmp_path / "labels.xml"
-    file.write_text("<labels/>")
-    with pytest.raises(DataError, match="begins with b'<labels/>'") as caught:
-        read_annotations(file)
+@pytest.mark.parametrize(
+    ("name", "content", "expected", "others"),
+    [
+        ("labels.xml", "<labels/>", "begins with b'<labels/>'; 'tagsight formats' lists", " as "),
+        ("a.csv", "x,y\n1,2\n", "as csv-columns: expected a header with a column 'image'", "coco"),
+        ("a.json", "[]", "as coco: expected an object with 'images'", "csv"),
+    ],
+)
+def test_a_source_of_no_format_is_told_what_the_nearest_one_lacks(
+    tmp_path, name, content, expected, others
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError) as caught:
+        read_annotations(tmp_path / name)
     told = str(caught.value)
+    assert expected in told
+    assert others not in told
     assert "\n" not in told  # a line break would be escaped on the terminal
-    places = [told.index(f"; {name}: ") for name in FORMATS]
-    assert places == sorted(places)
+
+
+def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(
+        DataError, match=r"beside the 1 photo in .* --template labels.csv' begins one"
+    ):
+        read_annotations(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,17 @@ def write_csv_list(folder: Path, photos) -> Example:
     return Example("csv-list", file, folder / "images")
 
 
+def write_csv_long(folder: Path, photos) -> Example:
+    rows = [
+        (photos[row], name, 0.9 * TARGETS[row][column])
+        for row in range(len(photos))
+        for column, name in enumerate(NAMES)
+        if TARGETS[row][column] >= 0
+    ]
+    file = _write_csv(folder, ["image", "label", "confidence"], rows)
+    return Example("csv-long", file, folder, TARGETS, splits=None)
+
+
 def _write_csv(folder: Path, header, rows) -> Path:
     file = folder / "labels.csv"
     file.write_text("".join(",".join(map(str, row)) + "\n" for row in (header, *rows)))
@@ -179,6 +190,7 @@ NUMBERED = {"mirflickr"}
 EXAMPLES = {
     "csv-columns": write_csv_columns,
     "csv-list": write_csv_list,
+    "csv-long": write_csv_long,
     "coco": write_coco,
     "voc": write_voc,
     "mirflickr": write_mirflickr,

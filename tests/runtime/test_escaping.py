@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tagsight.commands.output import Warnings, print_info, print_result
 from tagsight.commands.problems import listed
-from tagsight.data.formats.csv_list import labelled
-from tagsight.data.formats.csv_table import CsvTable
+from tagsight.data.formats.tables import read_table
+from tagsight.data.tables.csv_table import CsvTable
 from tagsight.experiments.tables import Table, comma_separated
 from tagsight.runtime.escaping import CONTROLS, csv_cell, csv_content, csv_line, csv_list, printable
 
@@ -63,7 +63,7 @@ def test_labels_of_a_table_are_read_back_for_training(tmp_path: Path):
     names = ["=1+1", "-dog", "@cat", "'-it", "plain"]
     rows = [["path", "labels"], *([f"+{i}.jpg", csv_list(names[i:])] for i in range(5))]
     (tmp_path / "labels.csv").write_text("".join(csv_line(row) for row in rows))
-    read = labelled(CsvTable(tmp_path / "labels.csv"))
+    read = read_table(CsvTable(tmp_path / "labels.csv"))
     assert read.names == tuple(sorted(names))
     assert read.photos[0] == "+0.jpg"
     assert read.targets[0].tolist() == [1] * 5

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from tagsight.commands.columns import ColumnOptions
 from tagsight.commands.label_rules import LabelRuleOptions
 from tagsight.commands.options import LABELS, LITERATURE
 
@@ -48,6 +49,8 @@ class Reading:
     split_seed: Annotated[int, Parameter(group=LITERATURE)] = 0
     """Seed of the split, where a protocol has no official one."""
 
+    columns: ColumnOptions = ColumnOptions()
+
     rules: LabelRuleOptions = LabelRuleOptions()
 
     def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
@@ -73,6 +76,7 @@ class Reading:
             self.unlabelled,
             self.rules.chosen(),
             self.level,
+            self.columns.chosen(),
         )
         if self.protocol is None:
             return read_annotations(

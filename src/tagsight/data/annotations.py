@@ -49,6 +49,7 @@ class Annotations:
         contradictions: Photos whose labels contradict the rules.
         left_out: Labels of the source that were removed by the rules.
         unmatched: Labels of the source that were dropped by `matched_to`.
+        unused: Columns or the like of the source that were not used as labels.
 
     Raises:
         DataError: If shapes disagree, a name is empty or repeated, or a value is not valid.
@@ -75,6 +76,7 @@ class Annotations:
     contradictions: tuple[Contradiction, ...] = ()
     left_out: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))
@@ -106,6 +108,10 @@ class Annotations:
                 f"shape {expected}, got shape {tuple(self.targets.shape)}"
             )
             raise DataError(msg)
+        if self.targets.dtype == torch.int8 and self.targets.numel():
+            least, most = self.targets.aminmax()  # without a table of truth values
+            if least >= -1 and most <= 1:
+                return
         known = (self.targets == 1) | (self.targets == 0) | (self.targets == -1)
         if not known.all():
             row, column = (int(index) for index in (~known).nonzero()[0])

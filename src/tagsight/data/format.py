@@ -26,6 +26,44 @@ Level: TypeAlias = int | Literal["path", "leaf"]
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Columns of a table; None or an empty tuple leaves the choice to the reader.
+
+    A column is named as in the header, or by its position from 1 where there is no header.
+
+    Attributes:
+        image_column: Photo of a row.
+        labels_column: One column with all labels of a photo, or with one label a row.
+        label_columns: A column for each label, or columns that hold one label each.
+        separator: Text between two labels of a cell.
+        split_column: Split of a photo.
+        ignore: Columns that are neither.
+
+    Raises:
+        DataError: If both kinds of columns with labels are given, or an empty separator.
+
+    Example:
+        >>> Columns(labels_column="tags", separator="#").separator
+        '#'
+    """
+
+    image_column: str | None = None
+    labels_column: str | None = None
+    label_columns: tuple[str, ...] = ()
+    separator: str | None = None
+    split_column: str | None = None
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels_column is not None and self.label_columns:
+            msg = "expected `labels_column` or `label_columns`, got both"
+            raise DataError(msg)
+        if self.separator == "":
+            msg = "expected text as `separator`, got none"
+            raise DataError(msg)
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """Choices that a source of labels leaves open; None leaves a choice to the reader.
 
@@ -38,6 +76,7 @@ class ReadOptions:
         rules: Rules on labels, applied after reading.
         level: Part of a tag such as ``animal/dog`` that makes a label: the whole ``path``, as by
             default, its last level (``leaf``), or the number of levels from the root.
+        columns: Columns of a table.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -53,6 +92,7 @@ class ReadOptions:
     unlabelled: Unlabelled | None = None
     rules: LabelRules | None = None
     level: Level | None = None
+    columns: Columns = Columns()
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -82,6 +122,7 @@ class Labelled:
         splits: The split of each photo, or None.
         folders: Folders that may hold the photos, the likeliest first; empty if ``photos`` are
             paths.
+        unused: Columns or the like of the source that are not used as labels.
         root: Folder that names of photos start from if ``photos`` are paths; by default the deepest
             one that holds all.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
@@ -96,6 +137,7 @@ class Labelled:
     folders: tuple[Path, ...] = ()
     root: Path | None = None
     lists_present: bool = False
+    unused: tuple[str, ...] = ()
 
 
 class Format(NamedTuple):
@@ -108,6 +150,8 @@ class Format(NamedTuple):
         recognises: Returns, after a cheap look, whether a path is of this format.
         read: Reads a path: parts that have their own labels or folders of photos, mostly one. A
             label that only another part has is unknown.
+        hints: Ends of the names of files and folders of this format, by which it is among the
+            candidates that an error names.
     """
 
     name: str
@@ -115,3 +159,4 @@ class Format(NamedTuple):
     example: str
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Sequence[Labelled]]
+    hints: tuple[str, ...] = ()

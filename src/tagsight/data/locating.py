@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+import os
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from tagsight.data.source import is_file
+from tagsight.data.listing import Listing
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tagsight.data.format import Labelled
+    from tagsight.data.listing import Found
+
+logger = logging.getLogger(__name__)
+
+MOST_COMPARED = 5_000
+"""Names in a folder that are compared with a name that is missing."""
+
+
+class NoPhotosError(DataError):
+    """None of the photos of a source is where it may be."""
 
 
 class Located(NamedTuple):
@@ -28,42 +43,116 @@ class Located(NamedTuple):
 
 
 def locate(part: Labelled, *, labels_only: bool = False) -> Located:
-    """Find the photos of a source, by their complete names, else by the last parts of them.
+    """Find the photos of a source below the folders that may hold them.
+
+    A name is taken as it is written. If no photo has it, the folders are searched once, for a
+    photo whose path ends in the same way; or whose name differs in case, Unicode form or ending;
+    or in folders. It must be the only one, and no other row may mean it. What was needed is logged.
 
     Args:
         part: What the source says.
-        labels_only: Accept that none of the photos exists.
+        labels_only: Accept that photos do not exist, and do not search for them.
 
     Raises:
-        DataError: If none of the photos is in any of the folders, and they are needed.
+        NoPhotosError: If none of the photos is in any of the folders, and they are needed.
     """
     if part.photos and isinstance(part.photos[0], Path):
         return Located(part.photos, part.root)
     names = cast("tuple[str, ...]", part.photos)
-    folder = _folder_with(names, part.folders)
-    last = [name.rpartition("/")[2] for name in names]
-    if folder is None and len(set(last)) == len(last):
-        folder = _folder_with(last, part.folders)
-        names = names if folder is None else tuple(last)
-    if folder is None and not labels_only:
-        tried = " nor in ".join(str(folder) for folder in part.folders)
-        msg = (
-            f"expected the photos of {part.source}, found none of {len(names):,}: {names[0]!r} is "
-            f"not in {tried}; give their folder as `images`"
-        )
-        raise DataError(msg)
-    folder = folder or part.folders[0]
+    folder, missing = _fullest(names, part.folders)
     absolute = any(Path(name).is_absolute() for name in names)
-    return Located(tuple(folder / name for name in names), None if absolute else folder)
+    paths = [folder / name for name in names]
+    root = None if absolute else folder
+    if not missing or labels_only:
+        return Located(tuple(paths), root)
+    listing = Listing(part.folders)
+    found = listing.find([names[row] for row in missing])
+    if len(missing) < len(names):
+        taken = set(paths)
+        found = {name: match for name, match in found.items() if match.path not in taken}
+    elif not found:
+        raise NoPhotosError(_none_found(part, names, listing))
+    else:
+        root = Path(os.path.commonpath([match.path.parent for match in found.values()]))
+        paths = [root / name for name in names]
+    for row in missing:
+        if names[row] in found:
+            paths[row] = found[names[row]].path
+            root = root if root is None or root in paths[row].parents else None
+    lost = [names[row] for row in missing if names[row] not in found]
+    _log_found(part.source, found)
+    if lost:
+        logger.warning(
+            "%s: %s of %s not there, such as %r%s",
+            part.source,
+            f"{len(lost):,}",
+            amount(len(names), "photo"),
+            lost[0],
+            _nearest(lost[0], listing),
+        )
+    return Located(tuple(paths), root)
 
 
-def _folder_with(names: Sequence[str], candidates: Sequence[Path]) -> Path | None:
-    """Return the folder with most of the first 20 photos, else the first with any, else None."""
-    folders = [folder for folder in candidates if folder.is_dir()]
-    found = [sum(is_file(folder / name) for name in names[:20]) for folder in folders]
-    if any(found):
-        return folders[found.index(max(found))]
+def _fullest(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, list[int]]:
+    """Return the folder with most of the photos, and the rows of those that it lacks."""
+    best, fewest = folders[0], list(range(len(names)))
     for folder in folders:
-        if any(is_file(folder / name) for name in islice(names, 20, None)):
-            return folder
-    return None
+        present = _Present(folder)
+        missing = [row for row, name in enumerate(names) if name not in present]
+        if len(missing) < len(fewest):
+            best, fewest = folder, missing
+        if not fewest:
+            break
+    return best, fewest
+
+
+class _Present:
+    """The names below a folder; each folder in it is listed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._names: dict[str, frozenset[str]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        parent, _, last = name.rpartition("/")
+        if parent not in self._names:
+            self._names[parent] = _names_in(os.path.join(self._folder, parent or "."))  # noqa: PTH118
+        return last in self._names[parent]
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - text, for a million names
+    except OSError:
+        return frozenset()
+
+
+def _log_found(source: object, found: dict[str, Found]) -> None:
+    kinds = Counter(match.kind for match in found.values())
+    if kinds:
+        ways = []
+        for kind, count in kinds.items():
+            name, match = next(item for item in found.items() if item[1].kind == kind)
+            ways.append(f"{count:,} by {kind} ({name!r} is {match.path.name!r})")
+        total = amount(sum(kinds.values()), "photo")
+        logger.info("%s: %s found not as written: %s", source, total, ", ".join(ways))
+
+
+def _none_found(part: Labelled, names: Sequence[str], listing: Listing) -> str:
+    tried = " nor in ".join(str(folder) for folder in part.folders)
+    return (
+        f"expected the photos of {part.source}, found none of {len(names):,}: {names[0]!r} is "
+        f"not in {tried}{_nearest(names[0], listing)}; give their folder as `images`"
+    )
+
+
+def _nearest(name: str, listing: Listing) -> str:
+    if name in listing.ambiguous:
+        return ", where several photos may be meant"
+    last = name.rpartition("/")[2]
+    there: Iterable[str] = islice(listing.names(), MOST_COMPARED)
+    alike = difflib.get_close_matches(last, there, n=1)
+    if alike:
+        return f"; the nearest name there is {alike[0]!r}"
+    example = next(iter(listing.names()), None)
+    return f"; {example!r} is there, for example" if example else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import DEFAULTS, ReadOptions
@@ -175,7 +175,11 @@ def read_protocol(
         msg = f"expected a protocol among {list(PROTOCOLS)}, got {name!r}"
         raise DataError(msg)
     protocol = PROTOCOLS[name]
-    decided = {key: value for key, value in asdict(protocol.options).items() if value is not None}
+    decided = {
+        key: value
+        for key, value in vars(protocol.options).items()
+        if value != getattr(DEFAULTS, key)
+    }
     for key, value in decided.items():
         if getattr(options, key) not in {None, value}:
             msg = (

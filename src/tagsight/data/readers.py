@@ -15,6 +15,7 @@ from tagsight.data.formats import (
     coco,
     csv_columns,
     csv_list,
+    csv_long,
     dataframe,
     mirflickr,
     nus_wide,
@@ -24,6 +25,7 @@ from tagsight.data.formats import (
     voc,
 )
 from tagsight.data.locating import locate
+from tagsight.data.recognition import format_of
 from tagsight.data.rule_application import apply_rules, check_rules
 from tagsight.errors import DataError
 
@@ -41,7 +43,7 @@ Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (
-        *(csv_columns, csv_list, coco, voc, mirflickr, nus_wide, shards),
+        *(csv_columns, csv_list, csv_long, coco, voc, mirflickr, nus_wide, shards),
         *(photo_tags, text_tags),
     )
 }
@@ -94,7 +96,7 @@ def read_annotations(
     elif isinstance(labels, str | Path):
         # Absolute, so that the photos are found even if the current folder changes.
         source = Path(labels).absolute()
-        chosen = _format(source, format)
+        chosen = format_of(source, format, options, FORMATS)
         parts = chosen.read(source, options)
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
     else:
@@ -135,6 +137,7 @@ def _found(
                 format,
                 root,
                 lists_present=part.lists_present,
+                unused=part.unused,
             )
         )
     return found
@@ -167,45 +170,3 @@ def _existing_folder(images: Path) -> Path:
         msg = f"expected a folder of photos as `images`, got {images}, which is none"
         raise DataError(msg)
     return images.absolute()
-
-
-def _format(source: Path, name: str | None) -> Format:
-    if not source.exists():
-        msg = f"expected labels at {source}, which does not exist"
-        raise DataError(msg)
-    if name is None:
-        return _recognised(source)
-    if name not in FORMATS:
-        msg = f"expected a format among {list(FORMATS)}, got {name!r}"
-        raise DataError(msg)
-    return FORMATS[name]
-
-
-def _recognised(source: Path) -> Format:
-    fitting = [format_ for format_ in FORMATS.values() if format_.recognises(source)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        names = [format_.name for format_ in fitting]
-        msg = f"expected one format to fit {source}, got {names}; choose one with `format`"
-        raise DataError(msg)
-    reasons = "; ".join(f"{one.name}: {_reason(one, source)}" for one in FORMATS.values())
-    msg = f"{source} is of no known format; it {_look(source)}; {reasons}"
-    raise DataError(msg)
-
-
-def _reason(format_: Format, source: Path) -> str:
-    try:
-        format_.read(source, DEFAULTS)
-    except DataError as error:
-        return str(error)
-    return "is only read if it is chosen with `format`"
-
-
-def _look(source: Path) -> str:
-    if source.is_dir():
-        entries = sorted(entry.name for entry in source.iterdir())
-        return f"is a folder with {', '.join(entries[:5]) or 'nothing'}"
-    with source.open("rb") as handle:
-        start = handle.read(60)
-    return f"begins with {start!r}" if start else "is an empty file"

@@ -103,7 +103,7 @@ def check_rules(annotations: Annotations, rules: LabelRules) -> None:
         "no_finding": (rules.no_finding, final),
         "implies": (rules.implies, final | parents),
         "one_of": ([name for group in rules.one_of for name in group], final | parents),
-        "drop": (rules.drop, final | parents),
+        "drop": (rules.drop, final | parents | {*annotations.unused}),
     }
     for option, (mentioned, there) in used.items():
         if missing := [name for name in mentioned if name not in there]:

@@ -15,6 +15,11 @@ FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, which a terminal would obey, lone surrogates, which no file can store, and
 two noncharacters, which XML does not allow."""
 
+PLAIN = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*")
+"""Paths that `photo_name` and `photo_path` return as they are, as most are."""
+
+_BEGINNING = re.compile(r"\A(?:file:)?(?:[A-Za-z]:)?/*(?:\.{1,2}/+)*")
+
 
 def require_file(path: Path, *, largest: int) -> Path:
     """Return a path if it is a regular, nonempty file of at most ``largest`` bytes.
@@ -77,6 +82,27 @@ def photo_name(text: str, where: str) -> str:
         msg = f"{where}: expected a photo's path inside the folder of the photos, got {text!r}"
         raise DataError(msg)
     return "/".join(parts)
+
+
+def photo_path(text: str, where: str) -> str:
+    r"""Normalise a photo's path as `photo_name` does, and make it relative if it is not.
+
+    An absolute path, or one that begins outside, names a place on the machine of whoever wrote the
+    labels. Without its beginning its end can be looked for in the folders of the photos
+    (`tagsight.data.locating`), outside of which nothing is opened.
+
+    Args:
+        text: The path as written in the file.
+        where: File and place in it, for the error.
+
+    Raises:
+        DataError: If it is empty, or leads out of a folder in the middle.
+
+    Example:
+        >>> photo_path("C:\\photos\\a.jpg", "labels.csv:2"), photo_path("../b.jpg", "labels.csv:3")
+        ('photos/a.jpg', 'b.jpg')
+    """
+    return photo_name(_BEGINNING.sub("", text.strip().replace("\\", "/")), where)
 
 
 def check_labels(names: Sequence[str]) -> Sequence[str]:

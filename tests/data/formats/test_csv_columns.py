@@ -1,24 +1,64 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 
 @pytest.mark.parametrize(
     ("cell", "target"),
-    [("1", 1), ("0", 0), ("-1", -1), ("", -1), ("1.0", 1), ("0.0", 0), ("-1.0", -1), (" 1 ", 1)],
+    [
+        ("1", 1),
+        ("0", 0),
+        ("-1", -1),
+        ("", -1),
+        ("1.0", 1),
+        ("0.0", 0),
+        ("-1.0", -1),
+        (" 1 ", 1),
+        ("True", 1),
+        ("no", 0),
+        ("nan", -1),
+    ],
 )
 def test_a_cell_is_present_absent_or_unknown(write_csv, cell, target) -> None:
     rows = read_annotations(write_csv(f"image,dog,cat\na.jpg,{cell},0\n"), format="csv-columns")
     assert (rows.names, rows.targets.tolist()) == (("dog", "cat"), [[target, 0]])
 
 
-@pytest.mark.parametrize("cell", ["2", "yes", "nan", "01"])
+@pytest.mark.parametrize("cell", ["2", "maybe", "01"])
 def test_any_other_cell_is_named_with_its_line_and_column(write_csv, cell) -> None:
-    with pytest.raises(DataError, match=rf"labels.csv:2: .*column 'dog', got '{cell}'"):
-        read_annotations(write_csv(f"image,cat,dog\na.jpg,1,{cell}\n"), format="csv-columns")
+    rows = "".join(f"{name},1,0\n" for name in ("a.jpg", "b.jpg"))
+    file = write_csv(f"image,cat,dog\n{rows}c d.jpg,1,{cell}\n")
+    with pytest.raises(DataError, match=rf"labels.csv:4: .*column 'dog', got '{cell}'"):
+        read_annotations(file, format="csv-columns")
+    columns = Columns(label_columns=("cat", "dog"))
+    with pytest.raises(DataError, match=rf"labels.csv:4: .*column 'dog', got '{cell}'"):
+        read_annotations(file, format="csv-columns", options=ReadOptions(columns=columns))
+
+
+def test_columns_that_hold_something_else_are_not_labels_and_are_named(write_csv, caplog) -> None:
+    chexpert = "Path,Sex,Age,cat,dog\na.jpg,Male,50,1.0,\nb.jpg,Female,61,,-1.0\nc d.jpg,,,0.0,1\n"
+    with caplog.at_level(logging.INFO):
+        rows = read_annotations(write_csv(chexpert))
+    assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, -1], [-1, -1], [0, 1]])
+    assert "not used as labels: 'Sex', 'Age'; `label_columns` decides" in caplog.text
+    assert "3 targets blank or -1: unknown" in caplog.text
+
+
+def test_names_that_a_table_lacks_are_in_a_file_beside(write_csv, tmp_path) -> None:
+    for content in ("a.jpg\t1,0\nb.jpg\t1,1\n", "a.jpg 1 0\nb.jpg 1 1\n"):
+        file = write_csv(content)
+        with pytest.raises(DataError, match="a header with the names of 2 labels"):
+            read_annotations(file)
+        (tmp_path / "labels.txt").write_text("dog\ncat\n")
+        rows = read_annotations(file)
+        assert (rows.names, rows.targets.tolist()) == (("dog", "cat"), [[1, 0], [1, 1]])
+        (tmp_path / "labels.txt").unlink()
 
 
 def test_a_single_label_is_a_column_where_it_holds_targets(write_csv) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from tagsight.data.annotations import clean_name, target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.source import photo_name, require_file
+from tagsight.data.source import photo_path, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -149,7 +149,7 @@ def read_instances(file: Path) -> Instances:
     photos = _by_id(file, content, "images")
     for position, photo in enumerate(photos.values()):
         where = f"{file}: images[{position}].file_name"
-        photo["file_name"] = photo_name(_typed(photo, "file_name", str, where), where)
+        photo["file_name"] = photo_path(_typed(photo, "file_name", str, where), where)
     categories = _by_id(file, content, "categories")
     names: dict[Id, str] = {}
     for position, (key, category) in enumerate(categories.items()):
@@ -296,4 +296,5 @@ FORMAT = Format(
     ' "annotations": [{"image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 40]}]}',
     recognises,
     read,
+    (".json",),
 )

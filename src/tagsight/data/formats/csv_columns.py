@@ -2,107 +2,167 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING
+import logging
+import re
+from functools import partial
+from operator import itemgetter
+from typing import TYPE_CHECKING, cast
 
 import torch
 
+from tagsight.data.annotations import clean_name
 from tagsight.data.format import Format
-from tagsight.data.formats.csv_table import CsvTable, header_of, labelled
+from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
+from tagsight.data.tables.layout import VECTOR, layout_of, log_layout
+from tagsight.data.tables.names import TARGETS, UNKNOWN
+from tagsight.data.tables.table import Photos
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
-    from tagsight.data.formats.csv_table import Cell, PhotoTable, Row
+    from tagsight.data.tables.layout import Kind, Layout
+    from tagsight.data.tables.table import Cell, Row, Table
 
-UNKNOWN = 255  # -1 as an unsigned byte
-TARGETS: dict[Cell, int] = {
-    "1": 1,
-    "1.0": 1,
-    "0": 0,
-    "0.0": 0,
-    "-1": UNKNOWN,
-    "-1.0": UNKNOWN,
-    "": UNKNOWN,
-}
+logger = logging.getLogger(__name__)
+
+KIND: Kind = "csv-columns"
+DIGITS = bytes(byte - 48 if byte in b"01" else 2 for byte in range(256))
+"""Target of the byte of a digit; 2 for any other."""
+
+NAME_FILES = ("labels.txt", "label_list.txt", "classes.txt", "names.txt")
+"""Files of labels, a line each, beside a table without a header."""
+
+LARGEST_NAMES = 2**22
 
 
 def recognises(source: Path) -> bool:
     """Return whether a file is a CSV with columns of targets."""
-    table = header_of(source)
-    return table is not None and has_target_columns(table)
-
-
-def has_target_columns(table: PhotoTable) -> bool:
-    """Return whether there are several columns beside the photo and the split, or one of targets.
-
-    One column is taken for targets if its first rows hold nothing but 1, 0, -1 and empty cells.
-    """
-    if len(table.columns) != 1:
-        return bool(table.columns)
-    try:
-        return all(str(row.cells[0]).strip() in TARGETS for row in islice(table.rows(), 20))
-    except DataError:
-        return False
+    return CsvTable.kind_of(source) == KIND
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read 1 as present, 0 as absent, and -1 or an empty cell as unknown.
 
+    True and yes mean 1, False and no mean 0, and the words for a missing value, such as nan, mean
+    unknown. Columns that hold anything else are not used. Where there is no header, or one cell
+    holds all targets, as in ``a.jpg  0,1,1``, the names are in ``labels.txt``, ``label_list.txt``
+    or ``classes.txt`` beside the file.
+
     Args:
         source: The file.
-        options: The photos' folder; by default the file's own, or ``images`` beside the file.
+        options: Columns; the photos' folder, by default the file's own or ``images``, ``photos``,
+            ``img`` or ``JPEGImages`` in it.
 
     Raises:
         DataError: If a line cannot be understood.
     """
-    return [read_table(CsvTable(source), options)]
+    table = CsvTable(source, options.columns)
+    return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 
-def read_table(table: PhotoTable, options: ReadOptions) -> Labelled:
+def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     """Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
     """
-    if not table.columns:
-        msg = (
-            f"{table.where()}: expected a column per label after the photo and the split, got none"
+    names, cells_of = _names_and_cells(table, layout)
+    photos = Photos(table, layout)
+    targets = bytearray()
+    for row in photos.rows():
+        values = _targets(cells_of(row.cells), row, names, table)
+        if row.is_new:
+            targets += values
+        elif targets[row.photo * len(names) :][: len(names)] != values:
+            raise photos.contradiction(row.number, row.photo)
+    log_layout(table, layout, "targets")
+    photos.warn_of_repeated()
+    if unknown := targets.count(UNKNOWN):
+        logger.info(
+            "%s: %s blank or -1: unknown, neither present nor absent",
+            table.source,
+            amount(unknown, "target"),
         )
+    rows = torch.frombuffer(targets, dtype=torch.int8).view(-1, len(names))
+    return photos.labelled(names, rows, options.images)
+
+
+def _names_and_cells(
+    table: Table, layout: Layout
+) -> tuple[Sequence[str], Callable[[list[Cell]], Sequence[Cell]]]:
+    """Return the labels, and the function that takes their cells from a row."""
+    (first, *others), header = layout.labels, table.has_header
+    if not others and _is_vector(table, first):
+        names = _names_beside(table, len(re.findall("[01]", str(table.sample[0][first]))))
+        return names, partial(_vector, place=first)
+    names = [table.names[place] for place in layout.labels]
+    if not header:
+        names = _names_beside(table, len(names))
+    return names, itemgetter(*layout.labels) if others else itemgetter(slice(first, first + 1))
+
+
+def _is_vector(table: Table, place: int) -> bool:
+    return bool(table.sample) and VECTOR.fullmatch(str(table.sample[0][place])) is not None
+
+
+def _vector(cells: list[Cell], place: int) -> list[str]:
+    return re.findall(r"[^\s,\[\]]+", str(cells[place]))
+
+
+def _names_beside(table: Table, count: int) -> list[str]:
+    """Read the names of labels from a file beside a table that does not have them."""
+    tried = [folder / name for folder in table.folders(None)[:1] for name in NAME_FILES]
+    for file in tried:
+        if file != table.source and file.is_file() and file.stat().st_size <= LARGEST_NAMES:
+            lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            names = [name for line in lines if (name := clean_name(line, str(file)))]
+            if len(names) == count:
+                logger.info("%s: names of the labels from %s", table.source, file)
+                return names
+    msg = (
+        f"{table.where()}: expected a header with the names of {amount(count, 'label')}, or a "
+        f"file beside with a line for each, {' or '.join(NAME_FILES)}, got neither"
+    )
+    raise DataError(msg)
+
+
+def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table) -> bytes:
+    """Return a row's targets, bytes of 1, 0 and `UNKNOWN`."""
+    try:
+        digits = "\n".join(cast("Sequence[str]", cells)).encode()
+    except (TypeError, UnicodeEncodeError):
+        digits = b""
+    if len(digits) == 2 * len(names) - 1 and digits.count(b"\n") == len(names) - 1:
+        values = digits[::2].translate(DIGITS)
+        if max(values) < 2:
+            return values
+    if len(cells) != len(names):
+        msg = f"{table.where(row.number)}: expected {amount(len(names), 'target')}, got {cells!r}"
         raise DataError(msg)
-    entries = table.entries(lambda row: _targets(row, table))
-    targets = bytearray().join(entry.value for entry in entries.values())
-    rows = torch.frombuffer(targets, dtype=torch.int8).view(len(entries), -1)
-    return labelled(table, table.columns, entries, rows, options.images)
+    return bytes(_target(cell, name, row, table) for name, cell in zip(names, cells, strict=True))
 
 
-def _targets(row: Row, table: PhotoTable) -> bytes:
+def _target(cell: Cell, name: str, row: Row, table: Table) -> int:
     try:
-        return bytes(map(TARGETS.__getitem__, row.cells))
-    except KeyError:
-        return bytes(
-            _target(cell, name, row.number, table)
-            for name, cell in zip(table.columns, row.cells, strict=True)
-        )
-
-
-def _target(cell: Cell, name: str, number: int, table: PhotoTable) -> int:
-    try:
-        return TARGETS[str(cell).strip()]
+        return TARGETS[cell] if cell in TARGETS else TARGETS[str(cell).strip()]
     except KeyError:
         msg = (
-            f"{table.where(number)}: expected 1, 0, -1 or nothing in the column {name!r}, "
-            f"got {cell!r}; a list of labels goes into one column, 'image,labels[,split]'"
+            f"{table.where(row.number)}: expected 1, 0, -1 or nothing in the column {name!r}, got "
+            f"{cell!r}; a list of labels goes into one column, 'image,labels[,split]', and "
+            "`ignore` leaves columns out"
         )
         raise DataError(msg) from None
 
 
 FORMAT = Format(
-    "csv-columns",
+    KIND,
     "a CSV with one column per label, of 1, 0 and -1 or nothing",
     "image,split,dog,sky\na.jpg,train,1,0\nb.jpg,test,,1",
     recognises,
     read,
+    TABLE_FILES,
 )

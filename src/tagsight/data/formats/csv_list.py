@@ -2,135 +2,156 @@
 
 from __future__ import annotations
 
-import logging
-import re
-from dataclasses import replace
+from array import array
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tagsight.data.annotations import clean_name, target_table
 from tagsight.data.format import Format
-from tagsight.data.formats.csv_columns import has_target_columns
-from tagsight.data.formats.csv_table import CsvTable, header_of, labelled
+from tagsight.data.tables.cells import SeparatorSearch, Vocabulary
+from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
+from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.table import Photos
 from tagsight.errors import DataError
-from tagsight.runtime.escaping import csv_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
     from tagsight.data.format import Labelled, ReadOptions
-    from tagsight.data.formats.csv_table import Cell, Entry, PhotoTable, Row
+    from tagsight.data.tables.cells import Separator
+    from tagsight.data.tables.layout import Kind, Layout
+    from tagsight.data.tables.table import Cell, Table
 
-SEPARATORS = (";", "|", ",")
-QUOTED = re.compile(r"""'([^'\\]*)'|"([^"\\]*)\"""")
+KIND: Kind = "csv-list"
+BLOCK = 10_000
+"""Photos whose targets are written at a time."""
 
-logger = logging.getLogger(__name__)
+LONGEST_LABEL = 200
+WORDS_OF_SENTENCES = 6
+FEWEST_SENTENCES = 20
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is a CSV with one column beside the photo, not of targets."""
-    table = header_of(source)
-    return table is not None and len(table.columns) == 1 and not has_target_columns(table)
+    """Return whether a file is a CSV with a column of lists of labels."""
+    return CsvTable.kind_of(source) == KIND
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read lists of the labels that are present; a label that is not listed is absent.
 
-    The labels are sorted alphabetically. Their separator, ``;``, ``|`` or ``,``, is found in the
-    cells and logged. Cells may also be written as Python writes lists, ``['sea', 'sky']``, as in
-    the table of NUS-WIDE that ASL published.
+    The labels are sorted alphabetically. Their separator, ``;``, ``|``, ``,`` or a line end, is
+    found in the cells; a blank, ``#``, ``/``, ``+`` or ``&`` is one if nearly all its parts recur
+    in other cells. Cells may also be lists as Python and NumPy write them, ``['sea', 'sky']`` and
+    ``['sea' 'sky']``.
 
     Args:
         source: The file.
-        options: The photos' folder; by default the file's own, or ``images`` beside the file.
+        options: Columns and separator; the photos' folder, as for ``csv-columns``.
 
     Raises:
-        DataError: If a line cannot be understood.
+        DataError: If a line cannot be understood, or cells hold sentences.
     """
-    return [read_table(CsvTable(source), options)]
+    table = CsvTable(source, options.columns)
+    return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 
-def read_table(table: PhotoTable, options: ReadOptions) -> Labelled:
+def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     """Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
     """
-    if len(table.columns) != 1:
-        msg = (
-            f"{table.where()}: expected one column of labels beside the photo and the split, "
-            f"got {list(table.columns)!r}"
-        )
-        raise DataError(msg)
-    entries = table.entries(_stripped)
-    present = _present(list(entries.values()), table)
-    names = sorted(set().union(*present))
-    targets = target_table(len(entries), len(names), value=0, source=table.source)
-    column = {name: index for index, name in enumerate(names)}
-    cells = [(row, column[name]) for row, labels in enumerate(present) for name in labels]
-    rows, columns = zip(*cells, strict=True)
-    targets[list(rows), list(columns)] = 1
-    found = labelled(table, names, entries, targets, options.images)
-    return replace(found, lists_present=True)
+    separator = _separator(table, layout, options.columns.separator)
+    photos, vocabulary = Photos(table, layout), Vocabulary()
+    labels, ends = array("i"), array("q", [0])
+    for row in photos.rows():
+        where = table.where(row.number) if separator.is_list else ""
+        cells = _cells(row.cells, table, layout)
+        try:
+            present = {vocabulary[text] for cell in cells for text in separator.labels(cell, where)}
+        except DataError:
+            _name_line(cells, separator, table.where(row.number))
+            raise
+        present.discard(-1)
+        if row.is_new:
+            labels.extend(present)
+            ends.append(len(labels))
+        elif present != set(labels[ends[row.photo] : ends[row.photo + 1]]):
+            raise photos.contradiction(row.number, row.photo)
+    if options.columns.separator is None:
+        _require_labels(vocabulary.names, table)
+    log_layout(table, layout, f"labels {separator}")
+    photos.warn_of_repeated()
+    names = sorted(vocabulary.names)
+    targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
+    _mark(targets, labels, ends, _order(vocabulary.names))
+    return photos.labelled(names, targets, options.images, lists_present=True)
 
 
-def _stripped(row: Row) -> Cell:
-    (cell,) = row.cells
-    return cell.strip() if isinstance(cell, str) else cell
+def _separator(table: Table, layout: Layout, given: str | None) -> Separator:
+    search = SeparatorSearch(table.source, given)
+    if given is None:
+        for _, row in table.records():
+            for cell in _cells(row, table, layout):
+                search.add(cell)
+    return search.found()
 
 
-def _present(entries: Sequence[Entry[Cell]], table: PhotoTable) -> list[set[str]]:
-    texts = [entry.value for entry in entries if isinstance(entry.value, str)]
-    python = next(filter(None, texts), "").startswith(("['", '["', "[]"))
-    separator = "" if python else _separator(texts, table)
-    present = []
-    for entry in entries:
-        where = table.where(entry.number)
-        labels: Iterable[str] = entry.value
-        if isinstance(entry.value, str):
-            labels = _parts(entry.value, separator) if separator else _quoted(entry.value, where)
-        present.append({clean_name(label, where) for label in labels} - {""})
-    return present
+def _cells(row: Sequence[Cell], table: Table, layout: Layout) -> list[Cell]:
+    """Return the cells of a row with labels; rows without a header may be longer or shorter."""
+    if table.has_header:
+        return [row[place] for place in layout.labels]
+    inside = (row[place] for place in layout.labels if place < len(row))
+    return [*inside, *row[len(table.names) :]]
 
 
-def _parts(text: str, separator: str) -> list[str]:
-    return [csv_content(part) for part in text.split(separator)]
+def _name_line(cells: Sequence[Cell], separator: Separator, where: str) -> None:
+    """Raise the error of a row's labels with the place of the row."""
+    for cell in cells:
+        for label in separator.labels(cell, where):
+            clean_name(label, where)
 
 
-def _quoted(text: str, where: str) -> list[str]:
-    """Parse a cell such as ``['sea', 'sky']`` without evaluating it."""
-    if not text:
-        return []
-    inside = text[1:-1]
-    labels = ["".join(groups) for groups in QUOTED.findall(inside)]
-    skeleton = "[" + "".join(QUOTED.sub("x", inside).split()).removesuffix(",") + "]"
-    if text != f"[{inside}]" or skeleton != f"[{','.join('x' * len(labels))}]":
-        msg = f"{where}: expected a list such as ['sea', 'sky'], got {text[:80]!r}"
-        raise DataError(msg)
-    return labels
+def _require_labels(names: Sequence[str], table: Table) -> None:
+    """Refuse sentences, which hardly two photos share."""
+    sentences = [name for name in names if len(name.split()) >= WORDS_OF_SENTENCES]
+    longest = max(names, key=len, default="")
+    if len(longest) <= LONGEST_LABEL and (
+        len(sentences) < FEWEST_SENTENCES or len(sentences) < len(names) / 2
+    ):
+        return
+    msg = (
+        f"{table.source}: expected labels, got text such as {longest[:60]!r}; are these captions? "
+        "`labels_column` names another column, `separator` what stands between labels"
+    )
+    raise DataError(msg)
 
 
-def _separator(cells: Sequence[str], table: PhotoTable) -> str:
-    counts = {mark: sum(mark in cell for cell in cells) for mark in SEPARATORS}
-    separator = max(SEPARATORS, key=counts.__getitem__)
-    others = [mark for mark in SEPARATORS if counts[mark] and mark != separator]
-    if others:
-        logger.warning(
-            "%s: labels are taken to be separated by %r (in %d photos); %s is then part of a name",
-            table.source,
-            separator,
-            counts[separator],
-            " or ".join(map(repr, others)),
-        )
-    elif counts[separator]:
-        logger.info("%s: labels are separated by %r", table.source, separator)
-    return separator
+def _order(names: Sequence[str]) -> np.ndarray:
+    """Return the position of each name among the sorted ones."""
+    order = np.empty(len(names), dtype=np.int64)
+    order[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return order
+
+
+def _mark(targets: Tensor, labels: array[int], ends: array[int], order: np.ndarray) -> None:
+    """Set the targets of each photo's labels to 1, a block of photos at a time."""
+    table, columns = targets.numpy(), np.frombuffer(labels, dtype=np.int32)
+    for first in range(0, len(table), BLOCK):
+        limits = np.array(ends[first : first + BLOCK + 1])
+        rows = np.repeat(np.arange(first, first + len(limits) - 1), np.diff(limits))
+        table[rows, order[columns[limits[0] : limits[-1]]]] = 1
 
 
 FORMAT = Format(
-    "csv-list",
+    KIND,
     "a CSV with one column of labels, separated by ; , or |",
     "image,labels,split\na.jpg,dog;sky,train\nb.jpg,sky,test",
     recognises,
     read,
+    TABLE_FILES,
 )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from tagsight.data.annotations import clean_name
-from tagsight.data.formats import csv_columns, csv_list
-from tagsight.data.formats.csv_table import PhotoTable
+from tagsight.data.formats.tables import READERS, read_table
 from tagsight.data.source import FORBIDDEN
+from tagsight.data.tables.table import Table
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from tagsight.data.format import Labelled, ReadOptions
-    from tagsight.data.formats.csv_table import Cell
+    from tagsight.data.tables.layout import Kind
+    from tagsight.data.tables.table import Cell
 
 NAME = "the DataFrame"
 BOOLEANS = {"True": "1", "False": "0"}
@@ -33,7 +34,7 @@ def is_frame(value: object) -> bool:
     )
 
 
-def read(frame: DataFrame, options: ReadOptions, columns: str | None = None) -> list[Labelled]:
+def read(frame: DataFrame, options: ReadOptions, kind: str | None = None) -> list[Labelled]:
     """Read a row for each photo: its path, perhaps a split, and its labels.
 
     Labels are in one column, as lists or as text with separators, or in a column for each label
@@ -41,23 +42,19 @@ def read(frame: DataFrame, options: ReadOptions, columns: str | None = None) -> 
 
     Args:
         frame: Columns as in a CSV file; the index is ignored.
-        options: Folder that relative paths start from; by default the current folder.
-        columns: ``csv-columns`` or ``csv-list``; by default the content decides.
+        options: Columns; folder that relative paths start from, by default the current folder.
+        kind: ``csv-columns``, ``csv-list`` or ``csv-long``; by default the content decides.
 
     Raises:
         DataError: If a row cannot be understood.
     """
-    if columns not in {None, "csv-columns", "csv-list"}:
-        msg = f"expected `format` to be 'csv-columns' or 'csv-list' for {NAME}, got {columns!r}"
+    if kind is not None and kind not in READERS:
+        msg = f"expected `format` to be one of {list(READERS)} for {NAME}, got {kind!r}"
         raise DataError(msg)
-    table = FrameTable(frame)
-    if columns is None:
-        columns = "csv-columns" if csv_columns.has_target_columns(table) else "csv-list"
-    reader = csv_columns if columns == "csv-columns" else csv_list
-    return [reader.read_table(table, options)]
+    return [read_table(FrameTable(frame), options, cast("Kind | None", kind))]
 
 
-class FrameTable(PhotoTable):
+class FrameTable(Table):
     """A data frame of photos.
 
     Args:
@@ -68,7 +65,8 @@ class FrameTable(PhotoTable):
     """
 
     def __init__(self, frame: DataFrame) -> None:
-        super().__init__(NAME, [clean_name(str(name), NAME) for name in frame.columns])
+        names = [clean_name(str(name), NAME) for name in frame.columns]
+        super().__init__(NAME, names, has_header=True)
         self._frame = frame.astype(object).where(frame.notna(), "")
 
     def where(self, number: int | None = None) -> str:
@@ -79,12 +77,12 @@ class FrameTable(PhotoTable):
         """Return ``images``, else the current folder."""
         return [images or Path.cwd()]
 
-    def photo(self, cell: Cell, where: str) -> str:
+    def photo(self, cell: Cell, number: int) -> str:
         """Return the photo's path: absolute, or below the folder of the photos."""
         text = str(cell)
         if Path(text).is_absolute() and not FORBIDDEN.search(text):
             return str(Path(text))
-        return super().photo(cell, where)
+        return super().photo(cell, number)
 
     def records(self) -> Iterator[tuple[int, list[Cell]]]:
         """Yield the position and the cells of each row, as a CSV file would hold them."""

@@ -108,4 +108,5 @@ FORMAT = Format(
     "mirflickr25k_annotations_v080/sky.txt   7\nmirflickr/im7.jpg",
     recognises,
     read,
+    ("mirflickr25k_annotations_v080",),
 )

@@ -137,4 +137,5 @@ FORMAT = Format(
     "Groundtruth/TrainTestLabels/Labels_sky_Train.txt   1",
     recognises,
     read,
+    ("ConceptsList", "Groundtruth", "ImageList"),
 )

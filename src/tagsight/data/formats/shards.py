@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from tagsight.data.annotations import clean_name, target_table
-from tagsight.data.format import DEFAULTS, Format, Labelled
-from tagsight.data.formats import csv_columns, csv_list
-from tagsight.data.formats.csv_table import SPLIT_NAMES, CsvTable
+from tagsight.data.format import Format, Labelled
+from tagsight.data.formats.tables import read_table
 from tagsight.data.photos import PHOTO_SUFFIXES
 from tagsight.data.source import is_file, is_folder
+from tagsight.data.tables.csv_table import CsvTable
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
 from tagsight.errors import DataError
 
@@ -266,9 +267,7 @@ def _table(folder: Path) -> Labelled:
         )
         raise DataError(msg)
     (file,) = files
-    table = CsvTable(file)
-    reader = csv_columns if csv_columns.has_target_columns(table) else csv_list
-    return reader.read_table(table, DEFAULTS)
+    return read_table(CsvTable(file))
 
 
 def _places(samples: list[Sample], table: Labelled) -> list[int]:
@@ -295,4 +294,5 @@ FORMAT = Format(
     'train-000.tar/a.jpg\ntrain-000.tar/a.json   {"labels": ["dog", "sky"]}',
     recognises,
     read,
+    (".tar",),
 )

@@ -137,4 +137,5 @@ FORMAT = Format(
     "ImageSets/Main/dog_train.txt   2007_000027  1\nJPEGImages/2007_000027.jpg",
     recognises,
     read,
+    ("ImageSets",),
 )

@@ -1,0 +1,170 @@
+"""Tables with a row for each photo and label, perhaps with a confidence."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.format import Format
+from tagsight.data.source import require_file
+from tagsight.data.tables.cells import Vocabulary
+from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
+from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.table import Photos
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.data.format import Labelled, ReadOptions
+    from tagsight.data.tables.layout import Kind, Layout
+    from tagsight.data.tables.table import Cell, Row, Table
+
+logger = logging.getLogger(__name__)
+
+KIND: Kind = "csv-long"
+PRESENT_FROM = 0.5
+DESCRIPTIONS = "*class-descriptions*.csv"
+CODE = re.compile(r"/[a-z]/[0-9a-z_]+")
+"""Name of a label in Open Images, as ``/m/0bt9lr``."""
+
+LARGEST_DESCRIPTIONS = 2**24
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a file is a CSV in which photos have a row for each label."""
+    return CsvTable.kind_of(source) == KIND
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read a row for each photo and label.
+
+    Without a confidence each row states a label that is present, and other labels are absent. With
+    one, a label is present from 0.5 on and absent below. If any row states an absence, as in Open
+    Images, labels without a row are unknown, otherwise absent. Names such as ``/m/0bt9lr`` are
+    looked up in ``*class-descriptions*.csv`` beside the file.
+
+    Args:
+        source: The file.
+        options: Columns; the photos' folder, as for ``csv-columns``.
+
+    Raises:
+        DataError: If a line cannot be understood.
+    """
+    table = CsvTable(source, options.columns)
+    return [read_table(table, layout_of(table, options.columns, KIND), options)]
+
+
+def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
+    """Read the labels of a table.
+
+    Raises:
+        DataError: If a row cannot be understood.
+    """
+    photos, vocabulary = Photos(table, layout), Vocabulary()
+    rows, columns, values = array("q"), array("i"), bytearray()
+    for row in photos.rows():
+        present = _is_present(row, layout, table)
+        for place in layout.labels:
+            if place < len(row.cells) and (label := _label(row, place, vocabulary, table)) >= 0:
+                rows.append(row.photo)
+                columns.append(label)
+                values.append(present)
+    absent = 0 in values
+    log_layout(table, layout, "one label a row")
+    logger.info(
+        "%s: %s of %s; labels without a row are %s",
+        table.source,
+        amount(len(values), "row"),
+        amount(len(photos.places), "photo"),
+        "unknown" if absent else "absent",
+    )
+    described = _described(vocabulary.names, table)
+    names = sorted(set(described))
+    column = {name: place for place, name in enumerate(names)}
+    order = np.array([column[name] for name in described], dtype=np.int64)
+    targets = target_table(
+        len(photos.places), len(names), value=-1 if absent else 0, source=table.source
+    )
+    _mark(targets, rows, order[np.frombuffer(columns, dtype=np.int32)], values)
+    return photos.labelled(names, targets, options.images, lists_present=not absent)
+
+
+def _label(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> int:
+    cell: Cell = row.cells[place]
+    if isinstance(cell, str):
+        try:
+            return vocabulary[cell]
+        except DataError:
+            clean_name(cell, table.where(row.number))
+    msg = f"{table.where(row.number)}: expected one label, got {cell!r}"
+    raise DataError(msg)
+
+
+def _is_present(row: Row, layout: Layout, table: Table) -> bool:
+    if layout.confidence is None:
+        return True
+    cell = str(row.cells[layout.confidence]).strip()
+    try:
+        confidence = float(cell)
+    except ValueError:
+        confidence = -1.0
+    if not 0 <= confidence <= 1:
+        msg = f"{table.where(row.number)}: expected a confidence in [0, 1], got {cell!r}"
+        raise DataError(msg)
+    return confidence >= PRESENT_FROM
+
+
+def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytearray) -> None:
+    """Set the stated targets; one that is stated present and absent is present."""
+    table, photos = targets.numpy(), np.frombuffer(rows, dtype=np.int64)
+    present = np.frombuffer(values, dtype=np.uint8) == 1
+    for value, chosen in ((0, ~present), (1, present)):
+        table[photos[chosen], columns[chosen]] = value
+
+
+def _described(names: list[str], table: Table) -> list[str]:
+    """Translate the codes of Open Images by the file of descriptions beside the table."""
+    if not all(map(CODE.fullmatch, names)):
+        return names
+    folders = table.folders(None)[:1]
+    files = sorted(file for folder in folders for file in folder.glob(DESCRIPTIONS))
+    if len(files) != 1:
+        logger.warning(
+            "%s: labels are codes such as %r; a file %s beside gives their names, got %d",
+            table.source,
+            names[0],
+            DESCRIPTIONS,
+            len(files),
+        )
+        return names
+    text = require_file(files[0], largest=LARGEST_DESCRIPTIONS).read_text(
+        encoding="utf-8-sig", errors="replace"
+    )
+    try:
+        lines = list(csv.reader(text.splitlines(), strict=True))
+    except csv.Error as error:
+        msg = f"{files[0]}: expected lines 'code,name', got: {error}"
+        raise DataError(msg) from error
+    meaning = {line[0]: clean_name(line[1], str(files[0])) for line in lines if len(line) > 1}
+    logger.info("%s: names of the labels from %s", table.source, files[0])
+    return [meaning.get(name) or name for name in names]
+
+
+FORMAT = Format(
+    KIND,
+    "a CSV with a row for each photo and label, perhaps with a confidence",
+    "image,label,confidence\na.jpg,dog,1\na.jpg,sky,0\nb.jpg,sky,0.9",
+    recognises,
+    read,
+    TABLE_FILES,
+)

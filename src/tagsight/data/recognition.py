@@ -1,0 +1,100 @@
+"""The format of a source of labels: chosen, found by content, or what is missing for one."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from tagsight.data.format import DEFAULTS
+from tagsight.data.photo_files import find_photos
+from tagsight.data.tables.csv_table import CsvTable
+from tagsight.data.tables.layout import layout_of
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tagsight.data.format import Format, ReadOptions
+
+MOST_CANDIDATES = 2
+MOST_COUNTED = 10_000
+"""Photos of a folder that are counted for a message."""
+
+
+def format_of(
+    source: Path, name: str | None, options: ReadOptions, formats: Mapping[str, Format]
+) -> Format:
+    """Return the format of a source.
+
+    Args:
+        source: A file or folder.
+        name: The format, if the user chooses it.
+        options: If they name columns, the source is a table, whose layout decides.
+        formats: All formats by name.
+
+    Raises:
+        DataError: If there is no such source or format, or several formats fit, or none; the
+            message then says what is missing for the nearest ones.
+    """
+    if not source.exists():
+        msg = f"expected labels at {source}, which does not exist"
+        raise DataError(msg)
+    if name is not None:
+        if name not in formats:
+            msg = f"expected a format among {list(formats)}, got {name!r}"
+            raise DataError(msg)
+        return formats[name]
+    if options.columns != DEFAULTS.columns and source.is_file():
+        return formats[layout_of(CsvTable(source, options.columns), options.columns).kind]
+    fitting = [format_ for format_ in formats.values() if format_.recognises(source)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = [format_.name for format_ in fitting]
+        msg = f"expected one format to fit {source}, got {names}; choose one with `format`"
+        raise DataError(msg)
+    raise DataError(_unknown(source, formats))
+
+
+def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
+    near = [format_ for format_ in formats.values() if _may_be(source, format_)]
+    if source.is_dir() and not near and (photos := _photos(source)):
+        return (
+            f"expected labels beside the {photos} in {source}, got none: list them in a table with "
+            "the columns image and labels; 'tagsight data FOLDER --template labels.csv' begins one"
+        )
+    reasons: dict[str, str] = {}
+    for format_ in near:
+        reasons.setdefault(_reason(format_, source), format_.name)
+    told = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
+    known = "'tagsight formats' lists the formats of labels that are read"
+    return "; ".join([f"{source} is of no known format, it {_look(source)}", *told, known])
+
+
+def _may_be(source: Path, format_: Format) -> bool:
+    names = [entry.name for entry in source.iterdir()] if source.is_dir() else [source.name]
+    return any(name.lower().endswith(hint.lower()) for hint in format_.hints for name in names)
+
+
+def _reason(format_: Format, source: Path) -> str:
+    try:
+        format_.read(source, DEFAULTS)
+    except DataError as error:
+        return str(error).removeprefix(f"{source}: ").removeprefix(f"{source}:1: ")
+    return "is only read if it is chosen with `format`"
+
+
+def _look(source: Path) -> str:
+    if source.is_dir():
+        entries = sorted(entry.name for entry in source.iterdir())
+        return f"is a folder with {', '.join(entries[:5]) or 'nothing'}"
+    with source.open("rb") as handle:
+        start = handle.read(60)
+    return f"begins with {start!r}" if start else "is an empty file"
+
+
+def _photos(folder: Path) -> str:
+    found = sum(1 for _ in islice(find_photos([folder], on_problem=lambda *_: None), MOST_COUNTED))
+    return amount(found, "photo") if found else ""

@@ -1,0 +1,1 @@
+"""Tables of photos: from the bytes of a file or a data frame to columns with a meaning."""

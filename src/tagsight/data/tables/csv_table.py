@@ -1,0 +1,142 @@
+"""CSV files of photos: their delimiter, and whether they have a header."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, cast
+
+from tagsight.data.annotations import clean_name
+from tagsight.data.format import DEFAULTS
+from tagsight.data.source import require_file
+from tagsight.data.tables.layout import layout_of
+from tagsight.data.tables.names import is_photo, key_of, names_photos
+from tagsight.data.tables.table import Table
+from tagsight.data.tables.text import records
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.escaping import csv_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tagsight.data.format import Columns
+    from tagsight.data.tables.layout import Kind
+    from tagsight.data.tables.table import Cell
+
+NOT_NAMED = DEFAULTS.columns
+DELIMITERS = (",", ";", "\t", "|")
+BLANK = " "
+"""Delimiter of lists of photos, which names with blanks make ambiguous elsewhere."""
+
+TABLE_FILES = (".csv", ".tsv", ".txt")
+LARGEST_FILE = 2**30
+ROWS_TRIED = 20
+PLACES = ("images", "photos", "img", "JPEGImages")
+"""Folders of photos beside a table."""
+
+
+class CsvTable(Table):
+    """A CSV file of photos, or any text file of rows with delimiters.
+
+    Args:
+        source: The file.
+        columns: Columns that the user names.
+
+    Attributes:
+        delimiter: The delimiter with which most cells result, among those with which a column
+            names photos or holds them.
+
+    Raises:
+        DataError: If the file is no text, or damaged.
+    """
+
+    row_word = "line"
+
+    def __init__(self, source: Path, columns: Columns = NOT_NAMED) -> None:
+        self.file = require_file(source, largest=LARGEST_FILE)
+        self.delimiter, (first, *below) = _dialect(source, columns)
+        has_header = not any(map(is_photo, first)) or _is_named(first, columns)
+        if has_header:
+            names = [clean_name(csv_content(cell), f"{source}:1") for cell in first]
+            while names and not names[-1] and not any(row[len(names) - 1 :] for row in below):
+                names.pop()
+        else:
+            names = [str(place) for place in range(1, max(map(len, [first, *below])) + 1)]
+        super().__init__(source, names, has_header=has_header)
+
+    @classmethod
+    def kind_of(cls, source: Path) -> Kind | None:
+        """Return the format of a file's table, or None if it is no table of photos."""
+        try:
+            return layout_of(cls(source), NOT_NAMED).kind
+        except DataError:
+            return None
+
+    def where(self, number: int | None = None) -> str:
+        """Name the file and the line."""
+        return f"{self.file}:{1 if number is None else number}"
+
+    def folders(self, images: Path | None) -> list[Path]:
+        """Return ``images``, else the file's folder and the usual ones in it."""
+        base = self.file.parent
+        return [images] if images else [base, *(base / name for name in PLACES)]
+
+    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the line number and the cells of each row; blank lines are skipped.
+
+        Raises:
+            DataError: If a row has another number of cells than the header.
+        """
+        width = len(self.names)
+        rows = cast("Iterator[tuple[int, list[Cell]]]", records(self.file, self.delimiter))
+        if not self.has_header:
+            yield from rows
+            return
+        for line, cells in islice(rows, 1, None):
+            if len(cells) > width and not any(cells[width:]):  # as spreadsheets end a row
+                del cells[width:]
+            if len(cells) != width:
+                msg = (
+                    f"{self.where(line)}: expected {amount(width, 'cell')} as in the header, got "
+                    f"{len(cells)}: {cells[:5]!r}; is a cell with a {self.delimiter!r} in it "
+                    "unquoted?"
+                )
+                raise DataError(msg)
+            yield line, cells
+
+
+def _dialect(source: Path, columns: Columns) -> tuple[str, list[list[str]]]:
+    """Return the delimiter that fits best, and the first rows."""
+    rows: dict[str, list[list[str]]] = {}
+    errors: list[DataError] = []
+    for delimiter in (*DELIMITERS, BLANK):
+        try:
+            rows[delimiter] = [row for _, row in islice(records(source, delimiter), ROWS_TRIED)]
+        except DataError as error:  # quotes may be valid with another delimiter
+            errors.append(error)
+    fitness = {mark: _fitness(mark, found, columns) for mark, found in rows.items() if found}
+    if errors and not any(fits for fits, *_ in fitness.values()):
+        raise errors[0]
+    if not fitness:
+        msg = f"{source}: expected rows, got blank lines"
+        raise DataError(msg)
+    best = max(fitness, key=fitness.__getitem__)
+    return best, rows[best]
+
+
+def _fitness(
+    delimiter: str, rows: Sequence[Sequence[str]], columns: Columns
+) -> tuple[bool, bool, int]:
+    first, *below = rows
+    names = {key_of(cell) for cell in first}
+    named = _is_named(first, columns) or any(map(names_photos, names))
+    photos = any(all(map(is_photo, column)) for column in zip(*(below or rows), strict=False))
+    if delimiter == BLANK:
+        named = False  # words of a header with blanks in its names
+    return (named or photos) and len(first) > 1, delimiter != BLANK, len(first)
+
+
+def _is_named(first: Sequence[str], columns: Columns) -> bool:
+    given = {columns.image_column, columns.labels_column, *columns.label_columns}
+    return any(cell.strip() in given for cell in first)

@@ -1,0 +1,341 @@
+"""The meaning of a table's columns: told by the user, by their names, or by their cells."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from tagsight.data.tables.names import (
+    CONFIDENCE_COLUMNS,
+    IMAGE_COLUMNS,
+    INDEX_NAME,
+    LABEL_COLUMNS,
+    MAYBE_IMAGE,
+    MAYBE_SPLIT,
+    NEVER_LABELS,
+    NUMBERED_LABELS,
+    SPLIT_COLUMNS,
+    SPLIT_NAMES,
+    TARGETS,
+    is_photo,
+    key_of,
+)
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tagsight.data.format import Columns
+    from tagsight.data.tables.table import Table
+
+Kind: TypeAlias = Literal["csv-columns", "csv-list", "csv-long"]
+
+VECTOR = re.compile(r"\[?\s*[01](?:\s*[,\s]\s*[01])+\s*\]?")
+"""A target for each label in one cell."""
+
+MOST_NAMED = 6
+
+logger = logging.getLogger(__name__)
+
+
+class Layout(NamedTuple):
+    """The meaning of a table's columns.
+
+    Attributes:
+        kind: ``csv-columns``, a column of targets for each label; ``csv-list``, columns with all
+            labels of a photo; or ``csv-long``, a row for each photo and label.
+        image: Position of the column with the photo.
+        labels: Positions of the columns with labels or targets.
+        split: Position of the column with the split, or None.
+        split_names: The split that a cell of it means, in lower case.
+        confidence: Position of the column with the confidence of a label, or None.
+        ignored: Names of the columns that are not used, other than those of row numbers.
+    """
+
+    kind: Kind
+    image: int
+    labels: tuple[int, ...]
+    split: int | None = None
+    split_names: Mapping[str, str] = SPLIT_NAMES
+    confidence: int | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def log_layout(table: Table, layout: Layout, labels: str) -> None:
+    """Log what the columns are taken for, and which are not used.
+
+    Args:
+        table: The table.
+        layout: The meaning of its columns.
+        labels: What the labels' columns hold, in words.
+    """
+    names = table.names
+    several = _listed([names[place] for place in layout.labels])
+    parts = [f"photos in column {names[layout.image]!r}", f"{labels} in {several}"]
+    if layout.split is not None:
+        parts.append(f"splits in {names[layout.split]!r}")
+    if not table.has_header:
+        parts.insert(0, "no header")
+    logger.info("%s: %s", table.source, ", ".join(parts))
+    if layout.ignored:
+        logger.warning(
+            "%s: not used as labels: %s; `label_columns` decides",
+            table.source,
+            _listed(layout.ignored),
+        )
+
+
+def layout_of(table: Table, columns: Columns, kind: Kind | None = None) -> Layout:
+    """Find the meaning of a table's columns.
+
+    What the user tells decides, then names of columns, then their cells. What remains unclear is
+    an error that names the options.
+
+    Args:
+        table: The table; its first rows are looked at.
+        columns: Columns that the user names.
+        kind: The format, if the user chooses it.
+
+    Raises:
+        DataError: If there is no column for the photo or for labels, if several may be it, or if
+            a column that the user names does not exist.
+    """
+    if kind is not None:
+        with suppress(DataError):
+            found = _Search(table, columns, None).layout()
+            if found.kind == kind:
+                return found
+    return _Search(table, columns, kind).layout()
+
+
+class _Search:
+    def __init__(self, table: Table, columns: Columns, kind: Kind | None) -> None:
+        self.table, self.columns, self.kind = table, columns, kind
+        self.keys = [key_of(name) for name in table.names]
+        self.cells = [table.column(place) for place in range(len(table.names))]
+        self.image = -1
+
+    def layout(self) -> Layout:
+        columns = self.columns
+        left_out = {self._named(name, "ignore") for name in columns.ignore}
+        named = {name for name in (columns.labels_column, *columns.label_columns) if name}
+        kept = {self._named(name, "label_columns") for name in named}
+        index = {i for i in range(len(self.keys)) if i not in kept and self._is_index(i)}
+        self._require_names(left_out | index)
+        free = [i for i in range(len(self.keys)) if i not in left_out | index]
+        self.image = self._image([i for i in free if i not in kept])
+        free.remove(self.image)
+        split, split_names = self._split([i for i in free if i not in kept])
+        if split is not None:
+            free.remove(split)
+        kind, labels = self._labels(free)
+        confidence = None
+        if kind == "csv-long":
+            confidence = next((i for i in free if self.keys[i] in CONFIDENCE_COLUMNS), None)
+        used = {self.image, split, confidence, *labels}
+        ignored = tuple(self.table.names[i] for i in free if i not in used)
+        return Layout(kind, self.image, labels, split, split_names, confidence, ignored)
+
+    def _named(self, name: str, option: str) -> int:
+        for spelling in (name, " ".join(name.split())):
+            if spelling in self.table.names:
+                return self.table.names.index(spelling)
+        msg = (
+            f"{self.table.where()}: expected a column of the table as `{option}`, "
+            f"{_listed(self.table.names)}, got {name!r}"
+        )
+        raise DataError(msg)
+
+    def _require_names(self, left_out: set[int]) -> None:
+        names = [name for i, name in enumerate(self.table.names) if i not in left_out]
+        if odd := sorted({name for name in names if not name or names.count(name) > 1}):
+            msg = (
+                f"{self.table.where()}: expected a header of different names, "
+                f"got {odd!r} empty or repeated"
+            )
+            raise DataError(msg)
+
+    def _is_index(self, place: int) -> bool:
+        """Return whether a column has the numbers of rows, as pandas writes them, or nothing."""
+        if not INDEX_NAME.fullmatch(self.keys[place]) or not self.table.has_header:
+            return False
+        counts = self.cells[place]
+        if not any(counts):
+            return True
+        is_nameless_label = not self.keys[place] and place > 0
+        return not is_nameless_label and all(
+            cell.isdecimal() and count == 1 for cell, count in counts.items()
+        )
+
+    def _image(self, free: Sequence[int]) -> int:
+        if self.columns.image_column is not None:
+            return self._named(self.columns.image_column, "image_column")
+        named = [i for i in free if self.keys[i] in IMAGE_COLUMNS]
+        photos = [i for i in free if _share(self.cells[i], is_photo) > 0.5]
+        for found in ([i for i in named if i in photos], photos if len(photos) == 1 else []):
+            if found:
+                return found[0]
+        if photos:
+            names = [self.table.names[i] for i in photos]
+            msg = f"{self.table.where()}: expected one column of photos, got {names!r}"
+            raise DataError(f"{msg}; choose one with `image_column`")
+        maybe = [i for i in free if MAYBE_IMAGE.search(self.keys[i])]
+        for found in (named, maybe):
+            others = [i for i in found if not self._has_targets(i)]
+            if found:
+                return (others or found)[0]
+        msg = (
+            f"{self.table.where()}: expected a header with a column 'image' (or 'path', 'file', "
+            f"'filename', 'photo'), got {_listed(self.table.names)}; `image_column` names another"
+            if self.table.has_header
+            else f"{self.table.where()}: expected a column of photos, or a header with 'image'"
+        )
+        raise DataError(msg)
+
+    def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
+        if self.columns.split_column is not None:
+            place = self._named(self.columns.split_column, "split_column")
+            return place, SPLIT_COLUMNS.get(self.keys[place], SPLIT_NAMES)
+        for place in free:
+            key, cells = self.keys[place], self.cells[place]
+            if key in {"split", "splitname"}:
+                return place, SPLIT_NAMES
+            meanings = SPLIT_COLUMNS.get(key, SPLIT_NAMES)
+            may_be = key in SPLIT_COLUMNS or key in MAYBE_SPLIT
+            may_be = may_be or (not self.table.has_header and len(free) > 1)
+            if may_be and cells and all(cell.lower() in meanings for cell in cells):
+                return place, meanings
+        return None, SPLIT_NAMES
+
+    def _labels(self, free: Sequence[int]) -> tuple[Kind, tuple[int, ...]]:
+        if (given := self._given_labels()) is not None:
+            if self.kind in {None, "csv-columns"} and all(map(self._has_targets, given)):
+                by_name = self.columns.labels_column is not None and self.kind is None
+                return self._in_cells(given, free) if by_name else ("csv-columns", tuple(given))
+            return self._in_cells(given, free)
+        if self.kind == "csv-columns":
+            if not free:
+                where = self.table.where()
+                msg = f"{where}: expected a column per label beside the photo, got none"
+                raise DataError(msg)
+            return "csv-columns", tuple(free)
+        targets = self._target_columns(free)
+        named = self._named_labels(free)
+        if named and not (len(targets) > 1 and set(named) <= set(targets)):
+            return self._in_cells(named, free)
+        if targets and self.kind is None and (self.table.has_header or len(targets) > 1):
+            self._require_targets(free, targets)
+            return "csv-columns", tuple(targets)
+        return self._in_cells(self._only_texts(free), free)
+
+    def _given_labels(self) -> list[int] | None:
+        columns = self.columns
+        if columns.labels_column is not None:
+            return [self._named(columns.labels_column, "labels_column")]
+        return [self._named(name, "label_columns") for name in columns.label_columns] or None
+
+    def _named_labels(self, free: Sequence[int]) -> list[int]:
+        by_key = {self.keys[i]: i for i in reversed(free)}
+        found = next((by_key[key] for key in LABEL_COLUMNS if key in by_key), None)
+        if found is not None:
+            return [found]
+        return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
+
+    def _has_targets(self, place: int) -> bool:
+        return all(cell in TARGETS for cell in self.cells[place])
+
+    def _target_columns(self, free: Sequence[int]) -> list[int]:
+        """Return the columns that hold nothing but targets, at least one of which is not blank."""
+        places = [i for i in free if self._has_targets(i) and self.keys[i] not in NEVER_LABELS]
+        return places if any(any(self.cells[i]) for i in places) else []
+
+    def _require_targets(self, free: Sequence[int], targets: Sequence[int]) -> None:
+        """Refuse columns that mostly, but not only, hold targets."""
+        for place in free:
+            if place in targets or self.keys[place] in NEVER_LABELS:
+                continue
+            if _share(self.cells[place], TARGETS.__contains__) >= 0.5:
+                number, cell = next(
+                    (number, cells[place])
+                    for number, cells in self.table.records()
+                    if str(cells[place]).strip() not in TARGETS
+                )
+                msg = (
+                    f"{self.table.where(number)}: expected 1, 0, -1 or nothing, as in most rows of "
+                    f"the column {self.table.names[place]!r}, got {cell!r}; if these are no "
+                    "targets, leave the column out with `ignore`"
+                )
+                raise DataError(msg)
+
+    def _only_texts(self, free: Sequence[int]) -> list[int]:
+        """Return the one column that may hold labels; without a header, all that hold text."""
+        texts = [i for i in free if _share(self.cells[i], _is_number) <= 0.5 and any(self.cells[i])]
+        if len(texts) == 1 or (texts and not self.table.has_header):
+            return texts
+        if len(free) == 1 or self._is_ragged():
+            return list(free)
+        where, names = self.table.where(), [self.table.names[i] for i in free]
+        if not names:
+            msg = f"{where}: expected one column of labels, or one per label, beside the photo"
+            raise DataError(f"{msg}, got none")
+        if not self.table.has_header:
+            msg = f"{where}: expected a header with the names of labels, got numbers without names"
+            raise DataError(msg)
+        msg = (
+            f"{where}: expected one column of labels beside the photo and the split, got "
+            f"{_listed(names)}; name it with `labels_column`, or several with `label_columns`"
+        )
+        raise DataError(msg)
+
+    def _is_ragged(self) -> bool:
+        return not self.table.has_header and len(set(map(len, self.table.sample))) > 1
+
+    def _in_cells(self, places: list[int], free: Sequence[int]) -> tuple[Kind, tuple[int, ...]]:
+        found = tuple(places)
+        if self.kind is not None:
+            return self.kind, found
+        if len(places) == 1 and self._holds_vectors(places[0]):
+            return "csv-columns", found
+        has_confidence = any(self.keys[i] in CONFIDENCE_COLUMNS for i in free)
+        if has_confidence or (len(places) == 1 and self._repeats_photos(self.image, places[0])):
+            return "csv-long", found
+        return "csv-list", found
+
+    def _holds_vectors(self, place: int) -> bool:
+        cells = [cell for cell in self.cells[place] if cell]
+        lengths = {len(re.findall("[01]", cell)) for cell in cells}
+        return len(lengths) == 1 and all(map(VECTOR.fullmatch, cells))
+
+    def _repeats_photos(self, image: int, place: int) -> bool:
+        """Return whether a photo has rows with different labels, one label each."""
+        if any(mark in cell for cell in self.cells[place] for mark in ";|[,"):
+            return False
+        first: dict[str, str] = {}
+        return any(
+            first.setdefault(str(cells[image]), str(cells[place])) != str(cells[place])
+            for cells in self.table.sample
+            if len(cells) > max(image, place)
+        )
+
+
+def _share(counts: Counter[str], fits: Callable[[str], object]) -> float:
+    """Return the share of the cells, other than blank ones, that a test accepts."""
+    filled = sum(count for cell, count in counts.items() if cell)
+    fitting = sum(count for cell, count in counts.items() if cell and fits(cell))
+    return fitting / filled if filled else 0.0
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:MOST_NAMED]))
+    return f"{shown}, ..." if len(names) > MOST_NAMED else shown

@@ -1,0 +1,192 @@
+"""Tables of photos, whatever holds them, and their rows, each photo once."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from array import array
+from collections import Counter
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from tagsight.data.format import Labelled
+from tagsight.data.source import PLAIN, photo_path
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.escaping import csv_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tagsight.data.tables.layout import Layout
+
+Cell: TypeAlias = str | tuple[str, ...]
+
+logger = logging.getLogger(__name__)
+
+SAMPLED_CELLS, FEWEST_SAMPLED, MOST_SAMPLED = 200_000, 20, 10_000
+"""Cells, and rows, that decide what the columns are."""
+
+
+class Table(ABC):
+    """A table with a row for each photo, or for each photo and label.
+
+    Args:
+        source: The file, or how errors name the table.
+        names: Names of the columns; their positions from 1 if the table has no header.
+        has_header: Whether it has one. Without, rows may have different numbers of cells.
+
+    Attributes:
+        row_word: What errors call a row.
+    """
+
+    row_word = "row"
+
+    def __init__(self, source: Path | str, names: Sequence[str], *, has_header: bool) -> None:
+        self.source = source
+        self.names = tuple(names)
+        self.has_header = has_header
+
+    @abstractmethod
+    def where(self, number: int | None = None) -> str:
+        """Name a row of the table, or its header, for errors."""
+
+    @abstractmethod
+    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the number and the cells of each row below the header."""
+
+    @abstractmethod
+    def folders(self, images: Path | None) -> list[Path]:
+        """Return the folders that may hold the photos, the likeliest first."""
+
+    def photo(self, cell: Cell, number: int) -> str:
+        """Return the photo's path below the folder of the photos."""
+        if isinstance(cell, str) and PLAIN.fullmatch(cell):
+            return cell
+        return photo_path(csv_content(str(cell)), self.where(number))
+
+    @cached_property
+    def sample(self) -> list[list[Cell]]:
+        """The first rows."""
+        rows = SAMPLED_CELLS // max(len(self.names), 1)
+        rows = min(max(rows, FEWEST_SAMPLED), MOST_SAMPLED)
+        return [cells for _, cells in islice(self.records(), rows)]
+
+    def column(self, position: int) -> Counter[str]:
+        """Count the different cells of a column in the sample, without surrounding blanks."""
+        return Counter(
+            str(cells[position]).strip() for cells in self.sample if position < len(cells)
+        )
+
+
+class Row(NamedTuple):
+    """A row of a table.
+
+    Attributes:
+        number: Its number, for errors.
+        photo: Position of its photo among the photos.
+        is_new: Whether no row before has this photo.
+        cells: All cells.
+    """
+
+    number: int
+    photo: int
+    is_new: bool
+    cells: list[Cell]
+
+
+class Photos:
+    """The photos of a table, each once, and the row that states each first.
+
+    Args:
+        table: The table.
+        layout: The meaning of its columns.
+
+    Attributes:
+        places: Position of each photo, in the order of the table.
+        repeated: Rows of photos that an earlier row has.
+    """
+
+    def __init__(self, table: Table, layout: Layout) -> None:
+        self._table, self._layout = table, layout
+        self.places: dict[str, int] = {}
+        self.repeated = 0
+        self._numbers = array("q")
+        self._splits: list[str] = []
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows of the table.
+
+        Raises:
+            DataError: If a photo or a split is not valid, a photo has two splits, or there is no
+                row.
+        """
+        table, image, split = self._table, self._layout.image, self._layout.split
+        for number, cells in table.records():
+            if len(cells) <= max(image, split or 0):
+                msg = f"{table.where(number)}: expected a photo and its labels, got {cells[:5]!r}"
+                raise DataError(msg)
+            name = table.photo(cells[image], number)
+            place = self.places.setdefault(name, len(self.places))
+            is_new = place == len(self._numbers)
+            if is_new:
+                self._numbers.append(number)
+            if split is not None:
+                self._add_split(str(cells[split]), place, number, is_new=is_new)
+            self.repeated += not is_new
+            yield Row(number, place, is_new, cells)
+        if not self.places:
+            msg = f"{table.source}: expected rows below the header, got none"
+            raise DataError(msg)
+
+    def _add_split(self, cell: str, place: int, number: int, *, is_new: bool) -> None:
+        split = self._layout.split_names.get(cell.strip().lower())
+        if split is None:
+            known = "'train', 'val' or 'test'"
+            where = self._table.where(number)
+            msg = f"{where}: expected the split {known}, got {cell!r}"
+            raise DataError(msg)
+        if is_new:
+            self._splits.append(split)
+        elif self._splits[place] != split:
+            raise self.contradiction(number, place)
+
+    def contradiction(self, number: int, place: int) -> DataError:
+        """Return the error of a row that contradicts the first one of its photo."""
+        name = next(name for name, position in self.places.items() if position == place)
+        table = self._table
+        return DataError(
+            f"{table.where(number)}: expected {name!r} once, or always with the same labels and "
+            f"split, but {table.row_word} {self._numbers[place]} differs; give "
+            "`format=csv-long` if each row has one label of a photo"
+        )
+
+    def labelled(
+        self,
+        names: Sequence[str],
+        targets: Tensor,
+        images: Path | None,
+        *,
+        lists_present: bool = False,
+    ) -> Labelled:
+        """Combine the photos with their labels and targets."""
+        return Labelled(
+            source=self._table.source,
+            names=tuple(names),
+            photos=tuple(self.places),
+            targets=targets,
+            splits=tuple(self._splits) if self._layout.split is not None else None,
+            folders=tuple(self._table.folders(images)),
+            unused=self._layout.ignored,
+            lists_present=lists_present,
+        )
+
+    def warn_of_repeated(self) -> None:
+        """Log how many rows were left out because an earlier row says the same."""
+        if self.repeated:
+            lines = amount(self.repeated, self._table.row_word)
+            logger.warning("%s: %s left out as repeated", self._table.source, lines)

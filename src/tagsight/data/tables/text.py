@@ -1,0 +1,123 @@
+"""Text files as rows of cells: their encoding, and bounds on what is parsed."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import logging
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, TextIO
+
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+LONGEST_LINE = 2**24
+MOST_COLUMNS = 100_000
+MOST_BLANK = 10_000
+"""Blank lines, one after another."""
+
+CHUNK = 2**20
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+"""Byte order marks; that of UTF-32 begins as that of UTF-16."""
+
+WESTERN = "cp1252"
+FOREIGN = re.compile(rb"[\x80-\xff]{4}")
+"""Bytes that Western text in one byte a letter hardly has: other alphabets, or several bytes."""
+
+
+def encoding_of(file: Path) -> str:
+    """Return the encoding of a text file: by its byte order mark, else UTF-8 or Windows-1252.
+
+    The whole file is decoded, so that reading it later cannot fail in the middle.
+
+    Raises:
+        DataError: If it is none of them; the message names the line.
+    """
+    status = file.stat()
+    return _encoding(file, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _encoding(file: Path, _size: int, _changed: int) -> str:
+    with file.open("rb") as handle:
+        start = handle.read(4)
+    marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
+    encoding = marked or "utf-8"
+    if (line := _undecodable_line(file, encoding)) is None:
+        return encoding
+    with file.open("rb") as handle:
+        foreign = any(FOREIGN.search(text) for text in iter(lambda: handle.read(CHUNK), b""))
+    if marked or foreign or _undecodable_line(file, WESTERN):
+        named = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
+        msg = f"{file}:{line}: expected {named} text, got other bytes; save the file as UTF-8"
+        raise DataError(msg)
+    logger.warning(
+        "%s:%d: not UTF-8, read as Windows-1252; if names look wrong, save the file as UTF-8",
+        file,
+        line,
+    )
+    return WESTERN
+
+
+def _undecodable_line(file: Path, encoding: str) -> int | None:
+    """Return the number of the first line that cannot be decoded, if there is one."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = 1
+    with file.open("rb") as handle:
+        while True:
+            content = handle.read(CHUNK)
+            try:
+                text = decoder.decode(content, final=not content)
+            except UnicodeDecodeError as error:
+                return lines + error.object[: error.start].count(b"\n")
+            if not content:
+                return None
+            lines += text.count("\n")
+
+
+def records(source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the cells of each row of a file; blank lines are skipped.
+
+    Raises:
+        DataError: If quotes or the encoding are damaged, or a row exceeds the bounds.
+    """
+    with source.open(encoding=encoding_of(source), newline="") as handle:
+        lines = _bounded_lines(handle, delimiter, source)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            msg = f"{source}:{reader.line_num}: expected a well-formed CSV, got: {error}"
+            raise DataError(msg) from error
+
+
+def _bounded_lines(handle: TextIO, delimiter: str, source: Path) -> Iterator[str]:
+    """Yield lines, refusing rows of too many cells and endless blank lines before parsing.
+
+    Raises:
+        DataError: If a line has more than `MOST_COLUMNS`, or more than `MOST_BLANK` are blank.
+    """
+    blank = 0
+    for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), ""), 1):
+        if line.count(delimiter) > MOST_COLUMNS:
+            msg = f"{source}:{number}: expected at most {MOST_COLUMNS:,} cells in a row, got more"
+            raise DataError(msg)
+        blank = blank + 1 if line.isspace() else 0
+        if blank > MOST_BLANK:
+            msg = f"{source}:{number}: expected rows, got {MOST_BLANK:,} blank lines"
+            raise DataError(msg)
+        yield line
