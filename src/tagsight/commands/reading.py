@@ -15,6 +15,7 @@ from tagsight.commands.options import LABELS, LITERATURE
 
 if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
+    from tagsight.data.grouping import Grouping
 
 
 @Parameter(name="*", group=LABELS)
@@ -53,12 +54,15 @@ class Reading:
 
     rules: LabelRuleOptions = LabelRuleOptions()
 
-    def read(self, data: Path, *, labels_only: bool = False) -> Annotations:
+    def read(
+        self, data: Path, *, labels_only: bool = False, grouping: Grouping | None = None
+    ) -> Annotations:
         """Read the labels.
 
         Args:
             data: A file or folder.
             labels_only: Accept that none of the photos exists.
+            grouping: What keeps photos on one side of a split.
 
         Raises:
             DataError: As readers and protocols do; if both format and protocol are given; or if a
@@ -77,6 +81,7 @@ class Reading:
             self.rules.chosen(),
             self.level,
             self.columns.chosen(),
+            grouping,
         )
         if self.protocol is None:
             return read_annotations(
@@ -92,6 +97,27 @@ class Reading:
             split_seed=self.split_seed,
             options=options,
         )
+
+
+@Parameter(name="*", group=LABELS)
+@dataclass(frozen=True)
+class GroupingOptions:
+    """What keeps photos on one side of a split."""
+
+    group: str | None = None
+    """Comma-separated groups of photos to keep on one side of a split: folder, session (times in
+    Exif), near-twins (photos that look alike), or a column of the table, such as patient."""
+
+    session_minutes: Annotated[float, Parameter(validator=Number(gt=0))] = 30.0
+    """Longest pause between two photos of a session, in minutes."""
+
+    def chosen(self) -> Grouping | None:
+        """Return the grouping, or None if there is none."""
+        from tagsight.data.grouping import Grouping
+
+        if self.group is None:
+            return None
+        return Grouping(tuple(map(str.strip, self.group.split(","))), self.session_minutes)
 
 
 @Parameter(name="*", group=LABELS)

@@ -8,7 +8,7 @@ from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import Hardware, Initialisation, MemoryLimits, RecipeOptions
 from tagsight.commands.output import INTERRUPTED, print_info, print_result
-from tagsight.commands.reading import CheckedReading
+from tagsight.commands.reading import CheckedReading, GroupingOptions
 
 
 def train(
@@ -20,6 +20,7 @@ def train(
     initialisation: Initialisation = Initialisation(),
     memory: MemoryLimits = MemoryLimits(),
     reading: CheckedReading = CheckedReading(),
+    grouping: GroupingOptions = GroupingOptions(),
     hardware: Hardware = Hardware(),
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
@@ -42,7 +43,7 @@ def train(
     check_run_folder(out, resume=initialisation.resume)  # before the labels are read
     with hardware.together(memory) as runtime:
         run = train_labels(
-            reading.read(data),
+            reading.read(data, grouping=grouping.chosen()),
             recipe=recipe,
             out=out,
             seed=recipe.training.seed,

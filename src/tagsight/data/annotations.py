@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.data.grouping import Grouping
 from tagsight.data.source import FORBIDDEN
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -43,6 +44,8 @@ class Annotations:
         root: Folder that relative names start from, so that names do not depend on the machine; by
             default the deepest folder that holds all photos. Subsets keep it.
         protocol: Name of the protocol (`tagsight.data.protocols`) that was used for reading.
+        groups: Group of each row, from a column of the source; a group gets one split.
+        grouping: What else keeps rows on one side of a split.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
             label is not listed.
         rules: The `LabelRules` that were applied.
@@ -71,6 +74,8 @@ class Annotations:
     format: str
     root: Path | None = None
     protocol: str | None = None
+    groups: tuple[str, ...] | None = None
+    grouping: Grouping = Grouping()
     lists_present: bool = False
     rules: LabelRules | None = None
     contradictions: tuple[Contradiction, ...] = ()
@@ -174,6 +179,7 @@ class Annotations:
             paths=tuple(self.paths[i] for i in rows),
             targets=self.targets[chosen],
             splits=None if self.splits is None else tuple(self.splits[i] for i in rows),
+            groups=None if self.groups is None else tuple(self.groups[i] for i in rows),
         )
 
     def with_splits(self, splits: Sequence[str]) -> Annotations:

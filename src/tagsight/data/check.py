@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import stat
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.photos import MAX_PIXELS, photo_defect
+from tagsight.data.photos import MAX_PIXELS, photo_traits
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
+    from tagsight.data.photo_traits import PhotoTraits
 
 LARGEST_FILE = 2**30
 """Bytes of a photo's file, which is held in memory while it is checked."""
@@ -42,10 +43,12 @@ class Check:
     Attributes:
         problems: Photos that are missing, too large or damaged.
         hashes: 16 bytes of BLAKE2b of the file, for every usable photo.
+        traits: Traits of every usable photo.
     """
 
     problems: tuple[Problem, ...]
     hashes: dict[Path, bytes]
+    traits: dict[Path, PhotoTraits] = field(default_factory=dict)
 
 
 def check_photos(
@@ -71,20 +74,21 @@ def check_photos(
         'does not exist'
     """
 
-    def examine(path: Path) -> bytes | str:
-        return _hash_or_reason(path, max_pixels, max_memory)
+    def examine(path: Path) -> tuple[bytes, PhotoTraits] | str:
+        return _findings_or_reason(path, max_pixels, max_memory)
 
     problems: list[Problem] = []
     hashes: dict[Path, bytes] = {}
+    traits: dict[Path, PhotoTraits] = {}
     with closing(ordered_map(examine, paths, workers=workers, ahead=4 * workers)) as results:
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
-            if isinstance(result, bytes):
-                hashes[path] = result
-            else:
+            if isinstance(result, str):
                 problems.append(Problem(path, result))
+            else:
+                hashes[path], traits[path] = result
             if progress is not None:
                 progress(done, len(paths))
-    return Check(tuple(problems), hashes)
+    return Check(tuple(problems), hashes, traits)
 
 
 def without_problems(
@@ -126,17 +130,19 @@ def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:
     return "the first being " + "; ".join(f"{path}: {reasons[path]}" for path in bad[:3])
 
 
-def _hash_or_reason(path: Path, max_pixels: int, max_memory: int) -> bytes | str:
+def _findings_or_reason(
+    path: Path, max_pixels: int, max_memory: int
+) -> tuple[bytes, PhotoTraits] | str:
     try:
         content = _content(path)
+        traits = photo_traits(content, max_pixels=max_pixels, max_memory=max_memory)
     except DataError as error:
         return str(error)
     except (FileNotFoundError, NotADirectoryError):
         return "does not exist"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    defect = photo_defect(content, max_pixels=max_pixels, max_memory=max_memory)
-    return defect or _digest(content)
+    return _digest(content), traits
 
 
 def _content(path: Path) -> bytes:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from tagsight.data.check import Check, Problem
+from tagsight.data.grouping import Leak, leaks
 from tagsight.data.label_problems import LabelProblem, label_problems, problem_lines
+from tagsight.data.near_twins import near_twins
 from tagsight.data.published_counts import Comparison, compare
 from tagsight.runtime.amounts import agreeing, amount
 
@@ -58,6 +60,8 @@ class Description:
         label_problems: Suspicions about labels (`tagsight.data.label_problems`).
         problems: Photos that cannot be used.
         duplicates: Groups of photos with equal content.
+        twins: Groups of photos that look alike (`tagsight.data.near_twins`).
+        leaks: Photos with a near twin in ``train``, by split.
     """
 
     format: str
@@ -74,6 +78,8 @@ class Description:
     label_problems: tuple[LabelProblem, ...]
     problems: tuple[Problem, ...]
     duplicates: tuple[tuple[Path, ...], ...]
+    twins: tuple[tuple[Path, ...], ...]
+    leaks: tuple[Leak, ...]
 
     def as_dict(self) -> dict[str, object]:
         """Return the summary as values for JSON."""
@@ -83,6 +89,8 @@ class Description:
             "label_problems": [problem._asdict() for problem in self.label_problems],
             "problems": [{"path": str(path), "reason": reason} for path, reason in self.problems],
             "duplicates": [[str(path) for path in group] for group in self.duplicates],
+            "twins": [[str(path) for path in group] for group in self.twins],
+            "leaks": [leak._asdict() for leak in self.leaks],
         }
 
     def lines(
@@ -145,13 +153,16 @@ class Description:
                 f"the same photo {len(group)} times: {_listed(group, most)}"
                 for group in self.duplicates
             ],
+            "groups of photos that look alike": [
+                f"{len(group)} photos look alike: {_listed(group, most)}" for group in self.twins
+            ],
         }
         lines: list[str] = []
         for kind, warnings in kinds.items():
             lines += warnings[:most]
             if len(warnings) > most:
                 lines.append(f"{len(warnings) - most:,} more {kind}; {all_in}")
-        return lines
+        return [*lines, *(leak.sentence() for leak in self.leaks)]
 
 
 def describe(
@@ -179,6 +190,7 @@ def describe(
     splits = torch.tensor([number[split] for split in annotations.splits or ()])
     columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
     counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
+    twins = near_twins(check) if check else ()
     together = (present.T.float() @ present.float()).long()
     return Description(
         format=annotations.format,
@@ -198,6 +210,8 @@ def describe(
         label_problems=label_problems(annotations),
         problems=check.problems if check else (),
         duplicates=tuple(_duplicates(check)) if check else (),
+        twins=twins,
+        leaks=leaks(annotations, twins),
     )
 
 

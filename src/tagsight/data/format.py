@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.data.grouping import Grouping
     from tagsight.data.label_rules import LabelRules
 
 Difficult: TypeAlias = Literal["unknown", "present", "absent"]
@@ -77,6 +78,7 @@ class ReadOptions:
         level: Part of a tag such as ``animal/dog`` that makes a label: the whole ``path``, as by
             default, its last level (``leaf``), or the number of levels from the root.
         columns: Columns of a table.
+        grouping: What keeps photos on one side of a split.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -93,6 +95,7 @@ class ReadOptions:
     rules: LabelRules | None = None
     level: Level | None = None
     columns: Columns = Columns()
+    grouping: Grouping | None = None
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -127,6 +130,7 @@ class Labelled:
             one that holds all.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
             label is not listed.
+        groups: Group of each photo, from the columns of `Grouping.columns`, or None.
     """
 
     source: Path | str
@@ -138,6 +142,7 @@ class Labelled:
     root: Path | None = None
     lists_present: bool = False
     unused: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
 
 
 class Format(NamedTuple):

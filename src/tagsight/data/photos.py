@@ -16,13 +16,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from tagsight.data.photo_cost import MAX_WORK, Cost, decoding_cost
 from tagsight.data.photo_headers import Metered, prepared
-from tagsight.data.srgb import SIDEWAYS, upright_rgb
+from tagsight.data.photo_traits import PhotoTraits, camera_name, look_of, time_taken
+from tagsight.data.srgb import SIDEWAYS, profile_name, upright_rgb
 from tagsight.data.tar_members import read_member, tar_of
 from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from PIL import ImageFile
 
@@ -62,6 +63,9 @@ MAX_PIXELS = 200_000_000
 MARGIN = 2
 """Smallest side that a photo is decoded to, relative to the side it is resized to. Decoding a JPEG
 of 12 megapixels takes a fifth of the time; docs/performance.md measures the effect on pixels."""
+
+LEAST_SIDE = 64
+"""Smallest side that a photo is decoded to for its traits; large ones to an eighth at least."""
 
 WHOLE_SIZE = "whole_size"
 
@@ -153,20 +157,45 @@ def photo_defect(
 ) -> str | None:
     """Return the reason why `open_photo` would refuse a file's content, or None.
 
-    JPEG is decoded to an eighth of its size, which is faster: the decoder still reads every byte
-    and detects a truncation.
+    A large JPEG is decoded to an eighth of its size, which is faster: the decoder still reads every
+    byte and detects a truncation.
 
     Example:
         >>> photo_defect(b"no photo")
         'expected a photo, got a file of another kind'
     """
-    limits = _Limits(max_pixels, max_memory)
     try:
-        with _reasons(), _opened(content, limits, least_side=1) as (photo, whole, size):
-            _decoded(photo, limits, whole, size, keep=False)
+        photo_traits(content, max_pixels=max_pixels, max_memory=max_memory)
     except DataError as error:
         return str(error)
     return None
+
+
+def photo_traits(
+    content: bytes, *, max_pixels: int = MAX_PIXELS, max_memory: int = MAX_PHOTO_MEMORY
+) -> PhotoTraits:
+    """Decode a photo as `photo_defect` does, and return its traits.
+
+    Raises:
+        DataError: If `open_photo` would refuse it.
+    """
+    limits = _Limits(max_pixels, max_memory)
+    with _reasons(), _opened(content, limits, least_side=LEAST_SIDE) as (photo, whole, size):
+        profile = photo.info.get("icc_profile")
+        decoded = _decoded(photo, limits, whole, size, keep=False)
+        tags: Mapping[int, object] = {}
+        exif: Mapping[int, object] = {}
+        # Broken metadata raise almost any exception, and are no reason to refuse a photo.
+        with contextlib.suppress(Exception):
+            found = photo.getexif()
+            tags, exif = {**found}, found.get_ifd(ExifTags.IFD.Exif)
+        return PhotoTraits(
+            size=whole_size(decoded),
+            look=look_of(decoded),
+            taken=time_taken(exif),
+            camera=camera_name(tags, exif),
+            profile=None if profile is None else profile_name(profile),
+        )
 
 
 class _Limits(NamedTuple):

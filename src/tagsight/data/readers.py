@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from tagsight.data.format import Format, Labelled
+    from tagsight.data.grouping import Grouping
     from tagsight.data.label_rules import LabelRules
 
 Labels: TypeAlias = "str | Path | DataFrame | Annotations"
@@ -107,7 +108,19 @@ def read_annotations(
         raise DataError(msg)
     if options.rules is not None:
         annotations = _ruled(annotations, options.rules)
+    if options.grouping is not None:
+        annotations = _grouped(annotations, options.grouping)
     return annotations.labelled() if options.unlabelled == "drop" else annotations
+
+
+def _grouped(annotations: Annotations, grouping: Grouping) -> Annotations:
+    if grouping.columns and annotations.groups is None:
+        msg = (
+            f"expected a table with a column {grouping.columns[0]!r} for `group`, or folder, "
+            f"session or near-twins, got the format {annotations.format!r} without it"
+        )
+        raise DataError(msg)
+    return replace(annotations, grouping=grouping)
 
 
 def _ruled(annotations: Annotations, rules: LabelRules) -> Annotations:
@@ -138,6 +151,7 @@ def _found(
                 root,
                 lists_present=part.lists_present,
                 unused=part.unused,
+                groups=part.groups,
             )
         )
     return found
@@ -155,6 +169,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
         msg = f"expected each photo in one part of the labels, got {repeated} in several"
         raise DataError(msg)
     splits = [split for part in parts for split in part.splits or ()]
+    groups = [group for part in parts for group in part.groups or ()]
     return Annotations(
         names=tuple(names),
         paths=tuple(paths),
@@ -162,6 +177,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
         splits=tuple(splits) if splits else None,
         format=first.format,
         lists_present=all(part.lists_present for part in parts),
+        groups=tuple(groups) if len(groups) == len(paths) else None,
     )
 
 

@@ -110,7 +110,12 @@ def random_halves(names: Sequence[str], seed: int) -> tuple[str, ...]:
 
 
 def complete_splits(
-    annotations: Annotations, hashes: Mapping[Path, bytes], seed: int, *, hold_out: bool = True
+    annotations: Annotations,
+    hashes: Mapping[Path, bytes],
+    seed: int,
+    *,
+    groups: Mapping[Path, Hashable] | None = None,
+    hold_out: bool = True,
 ) -> Annotations:
     """Keep the splits of the source, and add those that training needs.
 
@@ -124,8 +129,10 @@ def complete_splits(
 
     Args:
         annotations: The rows.
-        hashes: Content hash of each photo; photos of equal content stay together.
+        hashes: Content hash of each photo; the same photo is never in two splits.
         seed: Seed of the random choice.
+        groups: Group of each photo; those of one group stay together where rows are divided. By
+            default photos of equal content do.
         hold_out: Whether to take photos for validation out of ``train`` if there are none.
 
     Example:
@@ -137,11 +144,11 @@ def complete_splits(
         >>> complete_splits(rows, {}, seed=0).split_sizes
         {'train': 14, 'val': 3, 'test': 3}
     """
-    found = set(annotations.split_sizes)
+    found, groups = set(annotations.split_sizes), hashes if groups is None else groups
     if not found and not hold_out:
-        return annotations.with_splits(_stratified(annotations, hashes, WITHOUT_VAL, seed))
+        return annotations.with_splits(_stratified(annotations, groups, WITHOUT_VAL, seed))
     if found <= {"train"} and annotations.protocol is None and hold_out:
-        return annotations.with_splits(_stratified(annotations, hashes, FRACTIONS, seed))
+        return annotations.with_splits(_stratified(annotations, groups, FRACTIONS, seed))
     if leaks := leaked(annotations, hashes):
         logger.warning(
             "%d photos are also in a later split and dropped from the earlier, the first is %s",
@@ -152,7 +159,7 @@ def complete_splits(
         annotations = annotations.select([i for i in range(len(annotations)) if i not in dropped])
     if hold_out and found in ({"train"}, {"train", "test"}):
         train = [i for i, split in enumerate(annotations.splits or ()) if split == "train"]
-        drawn = _stratified(annotations.select(train), hashes, VAL_OF_TRAIN, seed)
+        drawn = _stratified(annotations.select(train), groups, VAL_OF_TRAIN, seed)
         splits = list(annotations.splits or ())
         for row, split in zip(train, drawn, strict=True):
             splits[row] = split
@@ -232,12 +239,12 @@ def _recorded(path: Path) -> dict[str, str]:
 
 def _stratified(
     annotations: Annotations,
-    hashes: Mapping[Path, bytes],
+    groups: Mapping[Path, Hashable],
     fractions: Mapping[str, float],
     seed: int,
 ) -> tuple[str, ...]:
-    groups = [hashes.get(path, path) for path in annotations.paths]
-    return stratified_split(annotations.targets, fractions=fractions, seed=seed, groups=groups)
+    keys = [groups.get(path, path) for path in annotations.paths]
+    return stratified_split(annotations.targets, fractions=fractions, seed=seed, groups=keys)
 
 
 def _places(counts: Array, sizes: Array, order: Array, shares: Array) -> Array:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from tagsight.runtime.escaping import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,6 +22,9 @@ STRIP = 2**18
 
 LARGEST_PROFILE = 2**22
 """Bytes of a colour profile; printer profiles have one or two million."""
+
+LONGEST_NAME = 100
+"""Characters of a profile's description."""
 
 CLASSES = frozenset({b"scnr", b"mntr", b"prtr", b"spac"})
 """Classes of profiles that describe the colours of a photo."""
@@ -174,6 +179,21 @@ def _grey_8_bit(photo: Image.Image) -> Image.Image:
 def _values(strip: Image.Image) -> NDArray[np.floating]:
     kind = np.float64 if strip.mode == "I" else np.float32
     return np.nan_to_num(np.asarray(strip).astype(kind), copy=False, posinf=0, neginf=0)
+
+
+@lru_cache(maxsize=32)
+def profile_name(profile: bytes) -> str:
+    """Return the description of a colour profile, or ``damaged``."""
+    from PIL import ImageCms
+
+    # Broken profiles raise almost any exception, and are no reason to refuse a photo.
+    try:
+        if len(profile) > LARGEST_PROFILE:
+            return "too large"
+        opened = ImageCms.ImageCmsProfile(BytesIO(profile))
+        return printable(ImageCms.getProfileDescription(opened).strip())[:LONGEST_NAME]
+    except Exception:
+        return "damaged"
 
 
 def _transform(profile: object, mode: str) -> tuple[str, ImageCmsTransform | None]:

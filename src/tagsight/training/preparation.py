@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.check import Check, check_photos, without_problems
+from tagsight.data.grouping import leaks, split_groups
 from tagsight.data.label_problems import label_problems, problem_lines
+from tagsight.data.near_twins import near_twins
 from tagsight.data.published_counts import compare
 from tagsight.data.split import complete_splits, split_record
 from tagsight.errors import DataError
@@ -20,7 +23,7 @@ from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
@@ -78,6 +81,7 @@ def checked(
     return Check(
         problems=tuple(problem for check in checks for problem in check.problems),
         hashes={path: digest for check in checks for path, digest in check.hashes.items()},
+        traits={path: traits for check in checks for path, traits in check.traits.items()},
     )
 
 
@@ -115,7 +119,10 @@ def prepare(
     with log.work("checking photos", len(annotations)) as advance:
         check = checked(annotations.paths, runtime, progress=advance)
     sound = without_problems(annotations, check, max_bad=max_bad)
-    divided = complete_splits(sound, check.hashes, seed, hold_out=hold_out)
+    twins = near_twins(check)
+    groups = split_groups(sound, check, twins)
+    divided = complete_splits(sound, check.hashes, seed, groups=groups, hold_out=hold_out)
+    note_leaks(divided, groups, twins, log)
     record = split_record(divided)
     if runtime.processes.is_first:
         write_atomically(out / "split.csv", record)
@@ -168,6 +175,22 @@ def note_label_problems(annotations: Annotations, log: WorkLog) -> None:
     problems = [one for one in label_problems(annotations) if one.kind != "untrained"]
     for line in problem_lines(problems, MOST_TOLD, "'tagsight data --json' lists them all"):
         log.note(line)
+
+
+def note_leaks(
+    annotations: Annotations,
+    groups: Mapping[Path, Hashable],
+    twins: Sequence[Sequence[Path]],
+    log: WorkLog,
+) -> None:
+    """Tell how many photos of ``val`` and ``test`` resemble or belong to photos of ``train``."""
+    for leak in leaks(annotations, twins):
+        log.note(f"{leak.sentence()}; 'tagsight data' lists them")
+    splits: dict[Hashable, set[str]] = defaultdict(set)
+    for path, split in zip(annotations.paths, annotations.splits or (), strict=True):
+        splits[groups[path]].add(split)
+    if divided := sum(len(sides) > 1 for sides in splits.values()):
+        log.note(f"{amount(divided, 'group')} in several splits, as the data divide them")
 
 
 def note_labels(annotations: Annotations, log: WorkLog) -> None:
