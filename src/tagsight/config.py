@@ -95,7 +95,12 @@ class AsymmetricConfig(Settings):
 
 
 class SystemConfig(Settings):
-    """Settings that every system has."""
+    """Settings that every system has.
+
+    Example:
+        >>> SystemConfig(loss="asymmetric").pooling
+        'average'
+    """
 
     backbone: BackboneConfig = BackboneConfig()
     """The image encoder."""
@@ -166,7 +171,12 @@ class RandAugmentConfig(Settings):
 
 
 class TrainConfig(Settings):
-    """Settings of training, the same for all systems."""
+    """Settings of training, the same for all systems.
+
+    Example:
+        >>> TrainConfig(epochs=3, batch_size=32).steps(64)
+        6
+    """
 
     image_size: int = Field(224, ge=32, le=2048)
     """Side of the square photos are resized to, in pixels, a multiple of the encoder's stride."""
@@ -299,7 +309,14 @@ class TrainConfig(Settings):
 
 
 class Recipe(Settings):
-    """A system with all its settings and their source."""
+    """A system with all its settings and their source.
+
+    Example:
+        >>> import tagsight as ts
+        >>> recipe = ts.recipes()["gcam-paper"]
+        >>> recipe.system, recipe.settings.graph.epsilon, recipe.training.image_size
+        ('gcam', 0.4, 224)
+    """
 
     name: str
     """Name of the recipe."""

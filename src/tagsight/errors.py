@@ -18,7 +18,16 @@ Place = tuple[str, ...]
 
 
 class DataError(ValueError):
-    """Something a user gave cannot be used; the message says what, where, and what to do."""
+    """Something a user gave cannot be used; the message says what, where, and what to do.
+
+    Example:
+        >>> import tagsight as ts
+        >>> try:
+        ...     ts.load("nowhere")
+        ... except ts.DataError as error:
+        ...     print(error)
+        expected a model folder at nowhere, which does not exist
+    """
 
 
 class TooLargeError(DataError):

@@ -75,6 +75,14 @@ class LoadedModel:
         digest: SHA-256 of the weights, hexadecimal.
         folder: The folder it was read from, if any.
         label_rules: The rules that were applied to the labels of the training data.
+
+    Example:
+        >>> from pathlib import Path
+        >>> loaded = load_model(Path("runs/first/model"))
+        >>> loaded.labels.names, loaded.recipe.system
+        (('dog', 'sky'), 'resnet')
+        >>> loaded.at(128).recipe.training.image_size
+        128
     """
 
     system: System

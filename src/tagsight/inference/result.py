@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 
 class Label(NamedTuple):
-    """A label of a photo and its score in [0, 1]."""
+    """A label of a photo and its score in [0, 1].
+
+    Example:
+        >>> name, score = Label("dog", 0.9)
+        >>> score
+        0.9
+    """
 
     name: str
     score: float
@@ -101,6 +107,14 @@ class Result(PhotoLabels):
         frame: Where on the photo the maps lie, in fractions of its width and height; beyond the
             photo's edges is padding.
         photo: The photo as it was given to `Recognizer.__call__`, if not as a file; for notebooks.
+
+    Example:
+        >>> import tagsight as ts
+        >>> result = ts.load("runs/first/model")("photos/dog.jpg")
+        >>> result.photo_size, result.logits.shape
+        ((128, 96), (2,))
+        >>> bool(abs(result.map("dog").mean() - result.logits[0]) < 1e-4)
+        True
     """
 
     maps: NDArray[np.float32]

@@ -255,6 +255,13 @@ class GraphClassifiers(LabelNetwork):
 
     Raises:
         ValueError: If the labels have no word vectors.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.nn.config import GraphConfig
+        >>> labels = empty_label_space(["cat", "dog"], vector_length=300)
+        >>> GraphClassifiers(labels, torch.eye(2), 8, GraphConfig())().shape
+        torch.Size([2, 8])
     """
 
     adjacency: Tensor
@@ -327,5 +334,11 @@ def label_bias(labels: LabelSpace, config: GraphLayersConfig) -> nn.Parameter | 
     Args:
         labels: The labels.
         config: Whether there is a bias.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.nn.config import GraphConfig
+        >>> label_bias(empty_label_space(["cat", "dog"]), GraphConfig(bias=True)).tolist()
+        [0.0, 0.0]
     """
     return nn.Parameter(torch.zeros(len(labels))) if config.bias else None

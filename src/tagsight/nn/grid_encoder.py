@@ -130,6 +130,12 @@ class FullPrecision(nn.Module):
 
     Args:
         layer: The layer to wrap.
+
+    Example:
+        >>> layer, features = FullPrecision(nn.Linear(2, 1)), torch.ones(1, 2, requires_grad=True)
+        >>> with torch.autocast("cpu", torch.bfloat16):
+        ...     layer(features).dtype, layer.layer(features).dtype
+        (torch.float32, torch.bfloat16)
     """
 
     def __init__(self, layer: nn.Module) -> None:

@@ -77,6 +77,11 @@ def centred(vectors: Tensor, known: Tensor) -> Tensor:
     Args:
         vectors: ``(L, E)`` float.
         known: ``(L,)`` bool, labels with training data.
+
+    Example:
+        >>> vectors = torch.tensor([[1.0, 3.0], [3.0, 1.0], [4.0, 4.0]])
+        >>> centred(vectors, torch.tensor([True, True, False])).tolist()
+        [[-1.0, 1.0], [1.0, -1.0], [2.0, 2.0]]
     """
     return vectors - vectors[known].mean(0)
 

@@ -115,6 +115,15 @@ def search(
     Raises:
         DataError: If neither ``like`` nor ``where`` is given, the expression or a photo cannot be
             read, or the model is not that of the index.
+
+    Example:
+        >>> import tagsight as ts
+        >>> ts.index("runs/first/model", "photos", out="runs/index", progress=False).photos
+        24
+        >>> len(ts.search("runs/index", like="photos/dog.jpg", top=3))
+        3
+        >>> len(ts.search("runs/index", where="dog or not dog", top=5))
+        5
     """
     check_query(like=like, where=where, region=region)
     opened = index if isinstance(index, SearchIndex) else SearchIndex.open(Path(index))

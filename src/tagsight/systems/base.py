@@ -37,6 +37,11 @@ class Recognition(NamedTuple):
         logits: ``(B, L)`` float; the sigmoid of a logit is the label's score.
         maps: ``(B, L, h, w)`` float, evidence in the unit of the logits.
         embedding: ``(B, D)`` float, pooled descriptor of the whole image.
+
+    Example:
+        >>> logits, maps = torch.tensor([[0.5]]), torch.tensor([[[[0.0, 1.0]]]])
+        >>> Recognition(logits, maps, embedding=torch.zeros(1, 3)).maps.mean((-2, -1))
+        tensor([[0.5000]])
     """
 
     logits: Tensor

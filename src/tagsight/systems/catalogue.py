@@ -290,6 +290,11 @@ def build_system(recipe: Recipe, labels: LabelSpace) -> System:
     Raises:
         DataError: If its image size is not a multiple of its encoder's stride, or as
             `check_recipe`.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> build_system(RECIPES["resnet-cpu"], empty_label_space(["dog", "sky"])).passes
+        1
     """
     check_recipe(recipe)
     system = system_class(recipe.system)(recipe.settings, labels)

@@ -38,6 +38,14 @@ def grad_cam(system: System, images: Tensor, labels: Sequence[int]) -> Tensor:
 
     Raises:
         ValueError: If the system's backbone gives no feature grid.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["resnet-cpu"], empty_label_space(["dog", "sky"]))
+        >>> maps = grad_cam(system, torch.rand(1, 3, 64, 64), [0, 1])
+        >>> maps.shape[:2], bool((maps >= 0).all())
+        (torch.Size([1, 2]), True)
     """
     with torch.inference_mode(mode=False), torch.enable_grad(), _evaluating(system):
         features, logits = _features_and_logits(system, images)
