@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def draw_cloud(rng: Generator, width: int, light: Light) -> Image.Image:
-    """A cloud of one of four kinds, RGBA, with the light on it.
+    """Draw a cloud of one of four kinds, RGBA, lit by the scene.
 
     Args:
         rng: Chooses everything.
@@ -108,7 +108,7 @@ def _coloured(rng: Generator, opacity: Field, rough: Field, light: Light) -> Ima
 
 
 class Form(NamedTuple):
-    """A kind of cloud: what it is piled of, height by width, and how much it frays, in [0, 1]."""
+    """A kind of cloud: its puffs, height by width, and how much it frays, in [0, 1]."""
 
     pile: Callable[[Generator, tuple[int, int]], Image.Image]
     height: float

@@ -1,4 +1,4 @@
-"""Where things are: one layer for everything in the photo, from back to front."""
+"""Placement of objects: one layer for each, from back to front."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
 SMALLEST, LARGEST = 0.085, 0.62
-"""Of a thing's longer side, as shares of the photo's shorter side."""
+"""Limits of an object's longer side, as shares of the photo's shorter side."""
 
 SMALLEST_PERSON, LARGEST_PERSON = 0.42, 1.4
 """Height of a person as a share of how far below the horizon the feet are."""
@@ -43,10 +43,10 @@ DEPTHS: dict[str | None, tuple[float, float]] = {
     "boat": (0.05, 0.85),
     None: (0.1, 1.0),
 }
-"""Where a thing's foot may be between the far and the near end of what it stands on."""
+"""Range of an object's foot between the far (0) and the near (1) end of its ground."""
 
 CLOUDS = (1, 4)
-"""Fewest and most, where there are any."""
+"""Fewest and most clouds, if there are any."""
 
 HALOS: dict[str, Colour] = {
     "sunny": (255, 246, 214),
@@ -54,7 +54,7 @@ HALOS: dict[str, Colour] = {
     "night": (150, 160, 196),
 }
 ATTEMPTS = 8
-"""Places that are tried for a thing; the one where least overlaps is taken."""
+"""Number of places to try for an object; the one with the least overlap is taken."""
 
 
 class Layer(NamedTuple):
@@ -98,7 +98,7 @@ class Composer:
         self.taken: list[Box] = []
 
     def compose(self) -> tuple[Image.Image, list[Layer]]:
-        """The sky, RGB, and everything before it from back to front."""
+        """Compose the sky, RGB, and the layers in front of it, from back to front."""
         heaven, shine = self._heaven()
         sky = draw_sky(self.rng, self.ground, self.light, shine)
         layers = [*heaven, *self._clouds()]

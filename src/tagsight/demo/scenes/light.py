@@ -1,4 +1,4 @@
-"""The light of a scene: the sky's colours, and what it does to whatever stands in it."""
+"""The light of a scene: colours of the sky, and the shading of objects."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ CLOUDS: dict[str, tuple[Colour, Colour]] = {
 
 
 class Light(NamedTuple):
-    """What lights a scene.
+    """The light source of a scene and its colours.
 
     Attributes:
         mood: Key of the tables above.

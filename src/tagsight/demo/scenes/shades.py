@@ -1,4 +1,4 @@
-"""What a thing casts: a shadow on land, a reflection on water."""
+"""Shadows of objects on land, and their reflections in water."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ STRENGTHS = {"sunny": 0.42, "overcast": 0.16, "dusk": 0.34, "night": 0.3}
 
 DARK = (16, 18, 40)
 LENGTH = 0.32
-"""Of a shadow, as a share of the thing's height."""
+"""Length of a shadow, as a share of the object's height."""
 
 DEPTH = 0.55
-"""Of a reflection, likewise."""
+"""Height of a reflection, as a share of the object's height."""
 
 
 class Shade(NamedTuple):
@@ -35,7 +35,7 @@ class Shade(NamedTuple):
 
 
 def shadow(image: Image.Image, corner: tuple[int, int], light: Light) -> Shade:
-    """The outline of a thing laid down towards us, away from the light, and softened."""
+    """Draw the outline of an object on the ground, away from the light, and softened."""
     width, height = image.size
     length = max(3, round(height * LENGTH))
     lean = -0.9 * light.side
@@ -53,7 +53,7 @@ def shadow(image: Image.Image, corner: tuple[int, int], light: Light) -> Shade:
 
 
 def reflection(image: Image.Image, corner: tuple[int, int]) -> Shade:
-    """The thing upside down, flattened, in stripes that fade out."""
+    """Draw the object upside down and flattened, in stripes that fade out."""
     width, height = image.size
     depth = max(2, round(height * DEPTH))
     flipped = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize((width, depth))

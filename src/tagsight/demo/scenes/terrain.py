@@ -1,4 +1,4 @@
-"""Sky, hills, sea and land: what fills the photo before anything stands in it."""
+"""The background of a scene: sky, hills, sea and land."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUNDS: dict[str, tuple[Colour, Colour]] = {
     "paving": ((172, 168, 162), (142, 140, 138)),
     "heath": ((150, 116, 134), (128, 142, 84)),
 }
-"""Two colours of each that the ground is patched of."""
+"""The two colours of each kind of ground."""
 
 SEAS: tuple[Colour, ...] = (
     (34, 92, 128),

@@ -19,14 +19,14 @@ LEAST_SEEN = 0.25
 """Fraction of an object, including its part outside the photo, that must be visible."""
 
 LEAST_SIDE = 0.05
-"""Of what is seen of a thing, its longer side as a share of the photo's shorter side."""
+"""Least longer side of an object's visible part, as a share of the photo's shorter side."""
 
 LEAST_BARE = 0.4
-"""Share of the sea that things before it must leave to be seen."""
+"""Least share of the sea that objects may leave visible."""
 
 
 def seen_layers(layers: Sequence[Layer], size: tuple[int, int]) -> list[tuple[Layer, Mask]]:
-    """The layers that are kept, and the pixels that are seen of each.
+    """Select the layers to keep, with the visible pixels of each.
 
     A pixel belongs to the foremost layer that covers at least half of it. A labelled thing of which
     too little would be seen is left out of the photo, so that nothing is in it that does not
@@ -72,7 +72,7 @@ def _opaque(layer: Layer) -> Mask:
 
 
 def _labelled_ground(layers: Sequence[Layer], masks: Sequence[Mask]) -> list[Mask]:
-    """What would be seen of each labelled part of the ground if nothing stood on it."""
+    """Find the visible pixels of each labelled part of the ground if it had no objects."""
     free = np.ones_like(masks[0])
     grounds = []
     for layer, mask in zip(reversed(layers), reversed(masks), strict=True):

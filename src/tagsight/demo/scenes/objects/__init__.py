@@ -1,4 +1,4 @@
-"""How each label can look, and what else can stand about."""
+"""The ways to draw each label, and the objects without a label."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tagsight.demo.scenes.sketch import Sketch
 
 
 class Kind(NamedTuple):
-    """One of the looks of a label.
+    """One way to draw a label.
 
     Attributes:
         draw: Adds its shapes to a sketch.
