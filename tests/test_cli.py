@@ -45,6 +45,7 @@ assert not heavy, heavy
 ARGUMENTS = (
     *(
         "demo",
+        "formats",
         "systems",
         "recipes",
         "encoders",
@@ -55,8 +56,9 @@ ARGUMENTS = (
     *("graph labels.csv", "vectors labels.csv --out vectors.npz", "train labels.csv --out run"),
     "convert model/model.safetensors --from csra --labels voc --out converted",
     *("evaluate model labels.csv", "calibrate model labels.csv", "compare labels.csv --out out"),
-    *("reproduce figure8", "tag model photos", "runs", "undo", "explain model photos --out out"),
-    *("index model photos --out index", "search index --where dog", "serve model"),
+    *("reproduce figure8", "tag model photos", "confirm photos", "runs", "undo"),
+    *("explain model photos --out out", "index model photos --out index"),
+    *( "search index --where dog", "serve model"),
     "export model photos --out model.onnx",
 )
 """What each command can be started with, as far as it comes."""

@@ -20,10 +20,13 @@ from cyclopts import ValidationError
 from PIL import Image
 
 from tagsight.cli import COMMANDS, app, main, with_standard_output
+from tagsight.data.format import DEFAULTS
 from tagsight.data.protocols import PROTOCOLS
 from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.page import systems_page
+from tagsight.tagging.sidecars.edit import Stamp, Tag
+from tagsight.tagging.sidecars.xmp import add_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,10 +51,11 @@ RUN_HERE = (
     ),
     *("docs/how-to/search-a-collection.md", "docs/how-to/export-a-model.md"),
     *("docs/how-to/serve-a-model.md", "docs/how-to/use-from-python.md"),
+    "docs/how-to/your-tags.md",
 )
 """Pages whose commands and code are run one after another; those of other pages are parsed."""
 GENERATED = ("docs/systems.md", "docs/results/")
-THEIRS = {"my.toml", "labels.toml", "variants.toml", "table.md", "photo.txt"}
+THEIRS = {"my.toml", "labels.toml", "variants.toml", "table.md", "photo.txt", "a.txt"}
 """Files that a page tells its reader to write."""
 
 
@@ -147,6 +151,16 @@ def world(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def give_tags(folder: Path) -> None:
+    """Write the labels of most photos as a photo manager writes keywords."""
+    head, *rows = (line.split(",") for line in (folder / "labels.csv").read_text().splitlines())
+    for photo, _, *marks in rows[:40]:
+        tags = [Tag(name, 1) for name, mark in zip(head[2:], marks, strict=True) if mark == "1"]
+        if edit := add_keywords(None, tags, Stamp("nobody", "2026-11-28")):
+            theirs = re.sub(rb"(?s)<tagsight:Labels.*?</tagsight:Labels>", b"", edit.content)
+            (folder / f"{photo}.xmp").write_bytes(theirs)
+
+
 def serve(words: list[str]) -> None:
     """Run a server of a page until it listens; at a free port, and for this machine alone."""
     Path("token").write_text("correct horse battery staple")
@@ -183,6 +197,8 @@ def run(words: list[str]) -> None:
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("page", RUN_HERE)
 def test_what_the_page_says_runs_from_top_to_bottom(page: str):
+    if page.endswith("your-tags.md"):
+        give_tags(Path())
     for block in blocks(page, "toml"):  # its first line names the file
         Path(block.split()[1]).write_text(block, encoding="utf-8")
     for words in commands(page):
@@ -211,9 +227,9 @@ def test_the_format_of_the_how_to_reads_what_it_says(tmp_path):
         (tmp_path / f"{name}.txt").write_text(labels)
         (tmp_path / f"{name}.jpg").touch()
     assert reader.recognises(tmp_path)
-    annotations = reader.read(tmp_path)
+    (annotations,) = reader.read(tmp_path, DEFAULTS)
     assert annotations.names == ("dog", "red kite")
-    assert [path.name for path in annotations.paths] == ["a.jpg", "b.jpg", "c.jpg"]
+    assert list(annotations.photos) == ["a.jpg", "b.jpg", "c.jpg"]
     assert annotations.targets.tolist() == [[1, 1], [0, 0], [1, 0]]
 
 

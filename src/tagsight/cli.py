@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Group, Parameter
 
 from tagsight.commands.calibrate import calibrate
 from tagsight.commands.compare import compare
+from tagsight.commands.confirm import confirm
 from tagsight.commands.convert import convert
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
@@ -32,7 +33,7 @@ from tagsight.commands.models import check_model
 from tagsight.commands.output import (
     INTERRUPTED,
     STANDARD_OUTPUT,
-    Warnings,
+    Notices,
     print_error,
     print_info,
     print_traceback,
@@ -60,7 +61,7 @@ GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Data": (formats, download, data, graph, vectors),
     "Training": (train, convert),
     "Evaluation": (evaluate, calibrate, compare, reproduce),
-    "Use": (tag, runs, undo, explain, index, search),
+    "Use": (tag, confirm, runs, undo, explain, index, search),
     "Serving": (serve, export),
 }
 """All commands, as the help groups them."""
@@ -104,7 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
             stream.reconfigure(errors="backslashreplace")
-    logging.lastResort = Warnings(logging.WARNING)
+    logging.lastResort = Notices(logging.INFO)
+    logging.getLogger("tagsight").setLevel(logging.INFO)
     # Pillow warns of large photos; those that are too large for us are told as such.
     warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit of")
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -17,6 +17,7 @@ from tagsight.checkpoint.new_labels import add_labels
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.config import Recipe
 from tagsight.data.boxes import read_boxes
+from tagsight.data.format import EVERY_LABEL
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 from tagsight.evaluation import evaluate as evaluation
@@ -212,9 +213,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     # A misspelt view is refused before the photos are looked for.
     evaluation_views(views, loaded.recipe.training.image_size, loaded.system.backbone.stride)
     known_boxes = read_boxes(Path(boxes)) if boxes is not None else None
-    rows = measured_photos(
-        loaded, read_annotations(labels, images=images), split, runtime, max_bad=max_bad, log=log
-    )
+    collection = read_annotations(labels, images=images, options=EVERY_LABEL)
+    rows = measured_photos(loaded, collection, split, runtime, max_bad=max_bad, log=log)
     pairs = find_pairs(rows, known_boxes) if known_boxes is not None else None
     with log.work("recognising", len(rows)) as advance:
         report = evaluation.evaluate(
@@ -285,9 +285,8 @@ def calibrate(
     if loaded.folder is None:
         msg = "expected a model that was read from a folder, to store the decision there"
         raise DataError(msg)
-    rows = measured_photos(
-        loaded, read_annotations(labels, images=images), split, runtime, max_bad=max_bad, log=log
-    )
+    collection = read_annotations(labels, images=images, options=EVERY_LABEL)
+    rows = measured_photos(loaded, collection, split, runtime, max_bad=max_bad, log=log)
     photos = evaluation_photos(rows.paths, loaded.recipe.training, runtime)
     with log.work("recognising", len(rows)) as advance:
         logits, _ = predict(loaded.system, photos, runtime, progress=advance)

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagsight.commands.output import Warnings, print_info, print_result
+from tagsight.commands.output import Notices, print_info, print_result
 from tagsight.commands.problems import listed
 from tagsight.data.formats.tables import read_table
 from tagsight.data.tables.csv_table import CsvTable
@@ -75,7 +75,7 @@ def test_nothing_that_the_command_prints_is_obeyed(capsys, tmp_path: Path, monke
     with listed(tmp_path / "problems.csv") as left_out:
         left_out.append(Path(HOSTILE), HOSTILE)
         left_out.tell()
-    monkeypatch.setattr(logging, "lastResort", Warnings(logging.WARNING))
+    monkeypatch.setattr(logging, "lastResort", Notices(logging.WARNING))
     record = logging.LogRecord("a", logging.WARNING, "", 0, "%s", (HOSTILE,), None)
     logging.lastResort.handle(record)
     printed = capsys.readouterr()

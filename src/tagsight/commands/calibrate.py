@@ -40,7 +40,7 @@ def calibrate(
     before, names = Decision.from_dict(config.decision, config.labels), config.labels
     after = fit(
         model,
-        reading.read(data),
+        reading.read(data, every_label=True),
         objective=objective,
         split=split,
         max_bad=reading.max_bad,

@@ -82,7 +82,7 @@ def evaluate(
     with hardware.exact().together() as runtime:
         report = measure(
             model,
-            reading.read(data),
+            reading.read(data, every_label=True),
             split=split,
             boxes=extra.boxes,
             grad_cam=extra.grad_cam,

@@ -51,7 +51,7 @@ def print_error(text: str) -> None:
     print_line(Console(stderr=True), text)
 
 
-class Warnings(logging.Handler):
+class Notices(logging.Handler):
     """Prints log records as `print_error` does."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -55,7 +55,12 @@ class Reading:
     rules: LabelRuleOptions = LabelRuleOptions()
 
     def read(
-        self, data: Path, *, labels_only: bool = False, grouping: Grouping | None = None
+        self,
+        data: Path,
+        *,
+        labels_only: bool = False,
+        grouping: Grouping | None = None,
+        every_label: bool = False,
     ) -> Annotations:
         """Read the labels.
 
@@ -63,6 +68,7 @@ class Reading:
             data: A file or folder.
             labels_only: Accept that none of the photos exists.
             grouping: What keeps photos on one side of a split.
+            every_label: Keep labels with few photos, as to measure a model that knows them.
 
         Raises:
             DataError: As readers and protocols do; if both format and protocol are given; or if a
@@ -82,6 +88,7 @@ class Reading:
             self.level,
             self.columns.chosen(),
             grouping,
+            every_label=every_label,
         )
         if self.protocol is None:
             return read_annotations(

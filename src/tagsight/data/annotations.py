@@ -170,6 +170,18 @@ class Annotations:
             raise DataError(msg)
         return self.select(rows)
 
+    def judged(self) -> Annotations:
+        """Return the rows in which a label is known to be present or absent.
+
+        Raises:
+            DataError: If there are none.
+        """
+        rows = (self.targets != -1).any(1).nonzero().flatten()
+        if not len(rows):
+            msg = f"expected photos with a known label, got none among {len(self):,}"
+            raise DataError(msg)
+        return self if len(rows) == len(self) else self.select(rows)
+
     def select(self, indices: Sequence[int] | Tensor) -> Annotations:
         """Return some rows, in the order of their indices."""
         chosen = torch.as_tensor(indices, dtype=torch.long)

@@ -79,6 +79,7 @@ class ReadOptions:
             default, its last level (``leaf``), or the number of levels from the root.
         columns: Columns of a table.
         grouping: What keeps photos on one side of a split.
+        every_label: Keep labels with few photos, which a format may leave out by default.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -96,6 +97,7 @@ class ReadOptions:
     level: Level | None = None
     columns: Columns = Columns()
     grouping: Grouping | None = None
+    every_label: bool = False
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -110,6 +112,9 @@ class ReadOptions:
 
 
 DEFAULTS = ReadOptions()
+
+EVERY_LABEL = ReadOptions(every_label=True)
+"""Options to measure a model, which knows its labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +136,7 @@ class Labelled:
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
             label is not listed.
         groups: Group of each photo, from the columns of `Grouping.columns`, or None.
+        min_photos: Fewest photos of a label, unless the rules say another number.
     """
 
     source: Path | str
@@ -143,6 +149,7 @@ class Labelled:
     lists_present: bool = False
     unused: tuple[str, ...] = ()
     groups: tuple[str, ...] | None = None
+    min_photos: int = 0
 
 
 class Format(NamedTuple):

@@ -24,6 +24,7 @@ from tagsight.data.formats import (
     text_tags,
     voc,
 )
+from tagsight.data.label_rules import LabelRules
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
 from tagsight.data.rule_application import apply_rules, check_rules
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from tagsight.data.format import Format, Labelled
     from tagsight.data.grouping import Grouping
-    from tagsight.data.label_rules import LabelRules
 
 Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 """Labels as a Python user gives them (`read_annotations`)."""
@@ -99,6 +99,7 @@ def read_annotations(
         source = Path(labels).absolute()
         chosen = format_of(source, format, options, FORMATS)
         parts = chosen.read(source, options)
+        options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
     else:
         msg = (
@@ -121,6 +122,15 @@ def _grouped(annotations: Annotations, grouping: Grouping) -> Annotations:
         )
         raise DataError(msg)
     return replace(annotations, grouping=grouping)
+
+
+def _rules(options: ReadOptions, parts: Iterable[Labelled]) -> LabelRules | None:
+    """Return the rules that were chosen, with the format's own number of photos of a label."""
+    least = max((part.min_photos for part in parts), default=0)
+    rules = options.rules
+    if options.every_label or not least or (rules and "min_photos" in rules.model_fields_set):
+        return rules
+    return (rules or LabelRules()).model_copy(update={"min_photos": least})
 
 
 def _ruled(annotations: Annotations, rules: LabelRules) -> Annotations:

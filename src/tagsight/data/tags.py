@@ -45,6 +45,19 @@ class PhotoTags(NamedTuple):
     rejected: frozenset[str] = frozenset()
 
 
+def least_photos(tagged: int) -> int:
+    """Return the fewest photos with a tag that make it a label, of a number of photos with tags.
+
+    People give many tags once or twice. Large collections have so many of them that a model of all
+    would mostly consist of labels it cannot know.
+
+    Example:
+        >>> [least_photos(tagged) for tagged in (5, 1_000, 2_000, 100_000)]
+        [2, 2, 4, 10]
+    """
+    return min(10, max(2, tagged // 500))
+
+
 def labelled_by_tags(
     source: Path, photos: Sequence[Path], tags: Sequence[PhotoTags], level: Level = "path"
 ) -> Labelled:
@@ -63,6 +76,9 @@ def labelled_by_tags(
         tags: The tags of each.
         level: Part of a path that makes a label: ``path``, its last level (``leaf``), or the number
             of levels from the root.
+
+    Returns:
+        All labels; readers leave out those with fewer photos than `least_photos`.
 
     Raises:
         DataError: If no photo has a tag that a person gave.
@@ -89,7 +105,8 @@ def labelled_by_tags(
     column = {name: index for index, name in enumerate(names)}
     below = _below(names)
     targets = target_table(len(photos), len(names), value=-1, source=source)
-    targets[[row for row, one in enumerate(resolved) if one.given]] = UNLISTED
+    tagged = [row for row, one in enumerate(resolved) if one.given]
+    targets[tagged] = UNLISTED
     marks = [
         (row, column[name], mark)
         for row, one in enumerate(resolved)
@@ -99,7 +116,15 @@ def labelled_by_tags(
     rows, columns, values = zip(*marks, strict=True)
     targets[list(rows), list(columns)] = torch.tensor(values, dtype=torch.int8)
     words.tell(source)
-    return Labelled(source, names, tuple(photos), targets, root=source, lists_present=True)
+    return Labelled(
+        source,
+        names,
+        tuple(photos),
+        targets,
+        root=source,
+        lists_present=True,
+        min_photos=least_photos(len(tagged)),
+    )
 
 
 class _Words:

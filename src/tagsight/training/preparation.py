@@ -116,9 +116,12 @@ def prepare(
             log.note(line)
     _check_learnable(annotations, hold_out=hold_out)
     note_label_problems(annotations, log)
-    with log.work("checking photos", len(annotations)) as advance:
-        check = checked(annotations.paths, runtime, progress=advance)
-    sound = without_problems(annotations, check, max_bad=max_bad)
+    judged = annotations.judged()
+    if unknown := len(annotations) - len(judged):
+        log.note(f"{amount(unknown, 'photo')} left out, of which no label is known")
+    with log.work("checking photos", len(judged)) as advance:
+        check = checked(judged.paths, runtime, progress=advance)
+    sound = without_problems(judged, check, max_bad=max_bad)
     twins = near_twins(check)
     groups = split_groups(sound, check, twins)
     divided = complete_splits(sound, check.hashes, seed, groups=groups, hold_out=hold_out)

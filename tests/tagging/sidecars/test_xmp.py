@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagsight.data import xmp_tree
+from tagsight.data.xmp import Record, read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag
 from tagsight.tagging.sidecars.xmp import (
     PROPERTIES,
     RECORD,
     add_keywords,
+    confirm_keywords,
     is_blank,
     keywords,
     remove_keywords,
@@ -360,3 +362,33 @@ def test_later_records_are_like_the_first():
 def test_keywords_may_be_alternatives():
     content = added(DARKTABLE.replace(b"rdf:Seq>", b"rdf:Alt>"), "cat")
     assert values(content, "dc:subject") == ["holiday", "Dog", "cat"]
+
+
+AS_ATTRIBUTES = (
+    b'<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description '
+    + DC
+    + b' xmlns:ts="urn:tagsight:xmp:1.0/"><dc:subject><r:Bag><r:li>dog</r:li></r:Bag></dc:subject>'
+    b'<ts:Labels><r:Bag><r:li ts:Name="animal/dog" ts:Score="0.9"/></r:Bag></ts:Labels>'
+    b"</r:Description></r:RDF>"
+)
+
+
+@pytest.mark.parametrize("content", [added(None, "animal/dog"), AS_ATTRIBUTES])
+def test_a_confirmed_keyword_is_recorded_once_and_removed_by_no_undo(content):
+    edit = confirm_keywords(content, "2026-11-28T08:00:00+00:00")
+    assert edit is not None
+    assert edit.names == ("animal/dog",)
+    assert read_keywords(edit.content).recorded == (Record("animal/dog", confirmed=True),)
+    assert confirm_keywords(edit.content, "2026-11-29T08:00:00+00:00") is None
+    further = edited(edit.content, "cat")
+    additions = [*edited(None, "animal/dog").additions, *further.additions]
+    left = remove_keywords(further.content, additions)
+    assert (keywords(left), read_keywords(left).recorded) == (
+        ["dog"],
+        (Record("animal/dog", confirmed=True),),
+    )
+
+
+def test_a_keyword_that_somebody_removed_is_not_confirmed():
+    content = added(None, "dog").replace(b"<rdf:li>dog</rdf:li>", b"", 1)
+    assert confirm_keywords(content, "2026-11-28") is None

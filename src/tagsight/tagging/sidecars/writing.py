@@ -203,6 +203,27 @@ class Writer:
         return problems
 
 
+class Confirmer(Writer):
+    """Records in XMP sidecars that a person has confirmed the tags that tagsight wrote.
+
+    Args:
+        places: Finds the sidecars.
+        journal: Journal of changes.
+        dry_run: Whether to write nothing, not even to the journal.
+    """
+
+    def __init__(self, places: Places, journal: Journal, *, dry_run: bool = False) -> None:
+        super().__init__(Manner("xmp"), places, "confirmed by a person", journal, dry_run=dry_run)
+
+    def confirm(self, photos: Sequence[Path]) -> list[Outcome]:
+        """Confirm the tags of photos; an outcome has those that were not confirmed before."""
+        return self.write([(photo, ()) for photo in photos])
+
+    def _edit(self, sidecar: Path, before: bytes | None, tags: Sequence[Tag]) -> Edit | None:
+        del sidecar, tags
+        return None if before is None else xmp.confirm_keywords(before, self.stamp.date)
+
+
 def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
     """Undo a run, one sidecar at a time.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from tagsight.data.tag_text import leaf, same
 from tagsight.data.xmp import (
@@ -108,15 +108,43 @@ def add_keywords(
     return Edit(edited, tuple(tag.name for tag in new.values()), tuple(additions))
 
 
+def confirm_keywords(content: bytes, date: str) -> Edit | None:
+    """Record that a person has confirmed the keywords that we added and that are still there.
+
+    Args:
+        content: Content of the sidecar.
+        date: Time of the confirmation, in ISO 8601.
+
+    Returns:
+        The new content and the labels confirmed, or None if there is nothing to confirm.
+
+    Raises:
+        DataError: If the content is not XMP that can be edited.
+    """
+    packet = _Packet(content)
+    there = {same(word) for word in packet.values(SUBJECT)}
+    names = []
+    for item in packet.items(RECORD):
+        record = record_of(item)
+        if not record.confirmed and same(leaf(record.name)) in there:
+            packet.confirm(item, date)
+            names.append(record.name)
+    return Edit(packet.edited(), tuple(names), ()) if names else None
+
+
 def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
-    """Remove keywords that were added, and keep everything else.
+    """Remove keywords that were added and that no person has confirmed; keep everything else.
 
     Raises:
         DataError: If the content is no XMP that can be edited.
     """
     packet = _Packet(content)
+    records = map(record_of, packet.items(RECORD))
+    confirmed = [record.name for record in records if record.confirmed]
     for name in PROPERTIES:
-        packet.remove(name, [added.value for added in additions if added.place == name])
+        kept = {_value(name, label) for label in confirmed}
+        added = (one.value for one in additions if one.place == name)
+        packet.remove(name, [value for value in added if value not in kept])
     return packet.edited()
 
 
@@ -175,10 +203,14 @@ class _Packet:
         self._new: list[bytes] = []  # properties to create
         self._changes: list[tuple[int, int, bytes]] = []  # start, end, replacement
 
-    def values(self, name: str) -> list[str]:
+    def items(self, name: str) -> list[Element]:
         """Return the items of an array."""
         array = self._arrays[name]
-        return [] if array is None else [_item_value(item, name) for item in array.children]
+        return [] if array is None else array.children
+
+    def values(self, name: str) -> list[str]:
+        """Return the values of the items of an array."""
+        return [_item_value(item, name) for item in self.items(name)]
 
     def add(self, name: str, items: Sequence[str]) -> None:
         """Append items to an array, which is created if needed."""
@@ -200,6 +232,19 @@ class _Packet:
             return
         declared = f'{name} xmlns:{name.partition(":")[0]}="{PROPERTIES[name].namespace}"'.encode()
         self._new.append(b"\n   " + _element(declared, within))
+
+    def confirm(self, item: Element, date: str) -> None:
+        """Add a field to an item of our record, as an element or attribute as its others are."""
+        for element in item.walk():
+            if element.name == OURS + "Name":
+                field = _element(element.prefix + b"Confirmed", escape(date).encode())
+                self._changes.append((element.end, element.end, field))
+                return
+            if OURS + "Name" in element.attributes:
+                end = element.opened - (2 if element.end == element.opened else 1)
+                attribute = f' xmlns:confirmed="{OURS}" confirmed:Confirmed={quoteattr(date)}'
+                self._changes.append((end, end, attribute.encode()))
+                return
 
     def remove(self, name: str, values: Sequence[str]) -> None:
         """Remove one item of an array for each value, and the array with its last item.

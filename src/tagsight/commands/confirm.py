@@ -1,0 +1,63 @@
+"""``tagsight confirm``: makes tags that tagsight wrote those of a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from tagsight.commands.options import PhotoPath, journal_file
+from tagsight.commands.output import FAILED, print_info, print_result
+from tagsight.commands.problems import listed
+from tagsight.runtime.amounts import amount
+
+PART = 256
+"""Photos whose sidecars are read before any of them is written."""
+
+
+def confirm(
+    paths: list[PhotoPath],
+    /,
+    *,
+    dry_run: bool = False,
+    sidecar_dir: Path | None = None,
+    sidecar_name: Literal["stem", "full"] | None = None,
+    journal: Path | None = None,
+) -> int:
+    """Confirm the tags that tagsight wrote into XMP sidecars: training learns from them then.
+
+    Look through the tags before, in any photo manager, and remove the wrong ones. What you removed
+    stays recorded as absent. 'tagsight undo' reverts a confirmation.
+
+    Args:
+        paths: Photos, and folders of photos.
+        dry_run: Print what would be confirmed, without writing anything.
+        sidecar_dir: Folder of the sidecars; by default they are beside the photos.
+        sidecar_name: Sidecar name, as for 'tagsight tag'.
+        journal: Journal file; by default the one for all your runs.
+    """
+    from tagsight.data.photo_files import find_photos
+    from tagsight.runtime.threads import batched
+    from tagsight.tagging.sidecars.journal import Journal
+    from tagsight.tagging.sidecars.places import XMP, Places
+    from tagsight.tagging.sidecars.writing import Confirmer
+
+    file = journal_file(journal)
+    if dry_run and not file.exists():
+        file = Path(":memory:")
+    sidecars = tags = 0
+    with Journal(file) as opened, listed(None) as left_out:
+        places = Places(XMP, sidecar_dir, paths, sidecar_name)
+        confirmer = Confirmer(places, opened, dry_run=dry_run)
+        for photos in batched(find_photos(paths, on_problem=left_out.append), PART):
+            for outcome in confirmer.confirm(photos):
+                if outcome.problem:
+                    left_out.append(outcome.photo, f"{outcome.photo}: {outcome.problem}")
+                elif outcome.added:
+                    sidecars, tags = sidecars + 1, tags + len(outcome.added)
+                    if dry_run:
+                        print_result([f"{outcome.sidecar}: {', '.join(outcome.added)}"])
+    left_out.tell()
+    would = "would be confirmed" if dry_run else "confirmed"
+    back = "" if confirmer.run is None else f"; 'tagsight undo {confirmer.run}' takes it back"
+    print_info(f"{amount(tags, 'tag')} in {amount(sidecars, 'sidecar')} {would}{back}")
+    return FAILED if left_out.count else 0
