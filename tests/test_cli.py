@@ -58,7 +58,7 @@ ARGUMENTS = (
     *("evaluate model labels.csv", "calibrate model labels.csv", "compare labels.csv --out out"),
     *("reproduce figure8", "tag model photos", "confirm photos", "runs", "undo"),
     *("explain model photos --out out", "index model photos --out index"),
-    *( "search index --where dog", "serve model"),
+    *("search index --where dog", "serve model"),
     "export model photos --out model.onnx",
 )
 """What each command can be started with, as far as it comes."""

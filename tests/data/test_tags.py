@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tagsight.data.format import ReadOptions
+from tagsight.data.label_rules import LabelRules
+from tagsight.data.readers import read_annotations
 from tagsight.data.tags import PhotoTags, labelled_by_tags
 from tagsight.errors import DataError
 
@@ -65,3 +68,17 @@ def test_what_is_unsure_is_unknown_and_what_was_rejected_is_absent():
 def test_tags_that_nobody_gave_make_no_label():
     with pytest.raises(DataError, match=r"expected tags by a person in .*, got none on 2 photos"):
         rows(tags("", "dog"), tags())
+
+
+@pytest.mark.parametrize(
+    ("options", "names"), [({}, ["dog"]), ({"every_label": True}, ["dog", "once"])]
+)
+def test_rare_tags_of_a_large_collection_are_left_out_unless_a_number_is_given(
+    tmp_path, options, names
+):
+    for number in range(100):
+        (tmp_path / f"{number}.jpg").touch()
+        (tmp_path / f"{number}.txt").write_text("dog" if number else "dog, once")
+    assert read_annotations(tmp_path, options=ReadOptions(**options)).names == tuple(names)
+    rules = LabelRules(min_photos=1)
+    assert read_annotations(tmp_path, options=ReadOptions(rules=rules)).names == ("dog", "once")

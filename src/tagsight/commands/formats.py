@@ -7,11 +7,12 @@ from tagsight.commands.output import print_info, print_result
 
 def formats() -> None:
     """List the formats of labels that are read, each with an example."""
+    print_info("formats, found by content; --format NAME decides. More: docs/how-to/own-data.md")
+
     from tagsight.data.readers import FORMATS
 
     for one in FORMATS.values():
         print_result([f"{one.name}: {one.description}", *_indented(one.example), ""])
-    print_info("found by content; --format NAME decides. More: docs/how-to/own-data.md")
 
 
 def _indented(text: str) -> list[str]:

@@ -49,13 +49,14 @@ def least_photos(tagged: int) -> int:
     """Return the fewest photos with a tag that make it a label, of a number of photos with tags.
 
     People give many tags once or twice. Large collections have so many of them that a model of all
-    would mostly consist of labels it cannot know.
+    would mostly consist of labels it cannot know: those on one photo, or on fewer than one in 500,
+    up to 10. Below 100 photos all are kept.
 
     Example:
-        >>> [least_photos(tagged) for tagged in (5, 1_000, 2_000, 100_000)]
-        [2, 2, 4, 10]
+        >>> [least_photos(tagged) for tagged in (99, 100, 2_000, 100_000)]
+        [1, 2, 4, 10]
     """
-    return min(10, max(2, tagged // 500))
+    return 1 if tagged < 100 else min(10, max(2, tagged // 500))
 
 
 def labelled_by_tags(
