@@ -48,14 +48,15 @@ def write_collection(
 def write_boxes(file: Path, labels: Path) -> Path:
     """Write a COCO file in which each label of a photo fills the photo's left half."""
     head, *rows = (line.split(",") for line in labels.read_text().splitlines())
-    names = head[2:]
+    first = 1 + ("split" in head)
+    names = head[first:]
     images = [
         {"id": i, "file_name": row[0], "width": 32, "height": 32} for i, row in enumerate(rows)
     ]
     annotations = [
         {"id": i * 100 + j, "image_id": i, "category_id": j, "bbox": [0, 0, 16, 32]}
         for i, row in enumerate(rows)
-        for j, cell in enumerate(row[2:])
+        for j, cell in enumerate(row[first:])
         if cell == "1"
     ]
     categories = [{"id": j, "name": name} for j, name in enumerate(names)]
