@@ -360,22 +360,6 @@ def test_a_model_that_only_ranks_is_calibrated_as_training_does_it(capsys, label
     assert "calibration error not defined" in text
 
 
-def test_lines_go_to_a_file_without_the_scores_of_all_labels(capsys, labels, model, tmp_path):
-    file, photo = tmp_path / "tags.jsonl", labels.parent / "000.png"
-    assert result(capsys, "tag", model, photo, "--write", "jsonl", "--out", file) == ""
-    line = json.loads(file.read_text())
-    assert (set(line), line["path"]) == ({"path", "labels"}, str(photo))
-
-
-def test_a_table_has_a_row_for_each_photo_of_labels_that_are_asked_for(capsys, labels, model):
-    options = ["--write", "csv", "--top", "2", "--never", "red, blue"]
-    head, *rows = csv.reader(io.StringIO(result(capsys, "tag", model, labels.parent, *options)))
-    assert head == ["path", "labels"]
-    assert len(rows) == 48
-    found = [set(row[1].split(";")) for row in rows]
-    assert all(len(names) == 2 and not {"red", "blue"} & names for names in found)
-
-
 def test_parts_of_the_photos_make_up_all_and_the_surer_the_fewer_labels(capsys, labels, model):
     def tagged(*options: str) -> str:
         return result(capsys, "tag", model, labels.parent, *options)
