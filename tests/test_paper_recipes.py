@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from tagsight.config import Recipe
 
-OF_PAPERS = [f"{name}-paper" for name, system in SYSTEMS.items() if f"{name}-paper" in RECIPES]
+OF_PAPERS = [
+    f"{name}-paper"
+    for name, system in SYSTEMS.items()
+    if f"{name}-paper" in RECIPES and not system.remembers
+]
 ENCODERS = ["gcam-convnext", "gcam-dinov2-s", "gcam-dinov3-s", "gcam-siglip2-b"]
 """Encoders of other kinds than those of the papers; other recipes differ from these in numbers."""
 
