@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -311,6 +312,48 @@ def test_exiftool_finds_nothing_wrong(before, tmp_path):
     ).stdout
     assert "Validate                        : OK" in told, told
     assert "animal/cat" in told
+
+
+PROGRAMS = {
+    "exiftool": (
+        ["exiftool", "-m", "-s3", "-sep", ", ", "-XMP-dc:Subject", "-XMP-digiKam:TagsList"],
+        ["exiftool", "-q", "-overwrite_original", "-XMP:Rating=5"],
+    ),
+    "exiv2": (
+        ["exiv2", "-g", "Xmp.dc.subject", "-g", "Xmp.digiKam.TagsList", "-Pt", "print"],
+        ["exiv2", "-M", "set Xmp.xmp.Rating 5", "modify"],
+    ),
+}
+"""Commands that print keywords of a sidecar, and that give it a rating."""
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_other_programs_read_the_keywords_and_keep_our_record(program, tmp_path):
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    shown, rated = PROGRAMS[program]
+    names = ["animal/cat", "größe", "R&D <x>"]
+    file = tmp_path / "photo.jpg.xmp"
+    edit = edited(DARKTABLE, *names)
+    file.write_bytes(edit.content)
+    done = subprocess.run([*shown, file], capture_output=True, text=True, check=True)
+    words = re.split(r", |\n", done.stdout.strip())
+    assert words == ["holiday", "Dog", "cat", *names[1:], *names]
+    subprocess.run([*rated, file], check=True)
+    rewritten = file.read_bytes()
+    assert b"Rating" in rewritten
+    assert rewritten != edit.content
+    read = read_keywords(rewritten)
+    assert read.recorded == tuple(Record(name, confirmed=False) for name in names)
+    assert unchanged(rewritten, *names)
+    confirmed = confirm_keywords(rewritten, "2026-11-28T08:00:00+00:00")
+    assert confirmed is not None
+    assert confirmed.names == tuple(names)
+    file.write_bytes(confirmed.content)
+    subprocess.run([*rated, file], check=True)  # it is still well-formed RDF
+    left = remove_keywords(rewritten, edit.additions)
+    assert keywords(left) == ["holiday", "Dog"]
+    assert read_keywords(left).recorded == ()
 
 
 def test_a_new_sidecar_is_these_bytes():
