@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tagsight.data.listing import Listing
+from tagsight.data.source import is_folder
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -60,7 +61,7 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
         return Located(part.photos, part.root)
     names = cast("tuple[str, ...]", part.photos)
     folder, missing = _fullest(names, part.folders)
-    absolute = any(Path(name).is_absolute() for name in names)
+    absolute = any(map(os.path.isabs, names))  # of a data frame
     paths = [folder / name for name in names]
     root = None if absolute else folder
     if not missing or labels_only:
@@ -96,7 +97,7 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
 def _fullest(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, list[int]]:
     """Return the folder with most of the photos, and the rows of those that it lacks."""
     best, fewest = folders[0], list(range(len(names)))
-    for folder in folders:
+    for folder in filter(is_folder, folders):
         present = _Present(folder)
         missing = [row for row, name in enumerate(names) if name not in present]
         if len(missing) < len(fewest):

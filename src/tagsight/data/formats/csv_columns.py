@@ -6,7 +6,7 @@ import logging
 import re
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -73,7 +73,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     names, cells_of = _names_and_cells(table, layout)
     photos = Photos(table, layout)
     targets = bytearray()
-    for row in photos.rows():
+    for row in photos.rows(_tail(table, layout)):
         values = _targets(cells_of(row.cells), row, names, table)
         if row.is_new:
             targets += values
@@ -102,7 +102,17 @@ def _names_and_cells(
     names = [table.names[place] for place in layout.labels]
     if not header:
         names = _names_beside(table, len(names))
-    return names, itemgetter(*layout.labels) if others else itemgetter(slice(first, first + 1))
+    if not others or _tail(table, layout) is not None:
+        return names, itemgetter(slice(first, first + len(names)))
+    return names, itemgetter(*layout.labels)
+
+
+def _tail(table: Table, layout: Layout) -> int | None:
+    """Return the position of the first label's column if labels are all columns from there on."""
+    first = layout.labels[0]
+    is_tail = layout.labels == tuple(range(first, len(table.names)))
+    others = (layout.image, layout.split or 0)
+    return first if table.has_header and is_tail and max(others) < first else None
 
 
 def _is_vector(table: Table, place: int) -> bool:
@@ -132,14 +142,15 @@ def _names_beside(table: Table, count: int) -> list[str]:
 
 def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table) -> bytes:
     """Return a row's targets, bytes of 1, 0 and `UNKNOWN`."""
-    try:
-        digits = "\n".join(cast("Sequence[str]", cells)).encode()
-    except (TypeError, UnicodeEncodeError):
-        digits = b""
-    if len(digits) == 2 * len(names) - 1 and digits.count(b"\n") == len(names) - 1:
+    mark = table.delimiter
+    joined = cells[0] if len(cells) == 1 else mark.join(map(str, cells))
+    digits = joined.encode() if isinstance(joined, str) else b""
+    if len(digits) == 2 * len(names) - 1 and digits.count(mark.encode()) == len(names) - 1:
         values = digits[::2].translate(DIGITS)
-        if max(values) < 2:
+        if not values.translate(None, b"\0\1"):
             return values
+    if len(cells) == 1 < len(names):
+        cells = str(joined).split(mark)
     if len(cells) != len(names):
         msg = f"{table.where(row.number)}: expected {amount(len(names), 'target')}, got {cells!r}"
         raise DataError(msg)

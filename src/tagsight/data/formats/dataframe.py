@@ -84,8 +84,9 @@ class FrameTable(Table):
             return str(Path(text))
         return super().photo(cell, number)
 
-    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+    def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
         """Yield the position and the cells of each row, as a CSV file would hold them."""
+        del joined_from  # cells are no text
         for number, row in enumerate(self._frame.itertuples(index=False, name=None)):
             yield number, [_cell(value, self.where(number)) for value in row]
 

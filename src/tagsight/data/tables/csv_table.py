@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from tagsight.data.annotations import clean_name
 from tagsight.data.format import DEFAULTS
-from tagsight.data.source import require_file
+from tagsight.data.source import is_file, require_file
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table
-from tagsight.data.tables.text import records
+from tagsight.data.tables.text import records, writing_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -32,6 +33,9 @@ BLANK = " "
 TABLE_FILES = (".csv", ".tsv", ".txt")
 LARGEST_FILE = 2**30
 ROWS_TRIED = 20
+LARGEST_TRIED = 2**22
+"""Characters of these rows, after which no more are looked at."""
+
 PLACES = ("images", "photos", "img", "JPEGImages")
 """Folders of photos beside a table."""
 
@@ -68,6 +72,8 @@ class CsvTable(Table):
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
         """Return the format of a file's table, or None if it is no table of photos."""
+        if not is_file(source) or _is_markup(source):
+            return None
         try:
             return layout_of(cls(source), NOT_NAMED).kind
         except DataError:
@@ -82,28 +88,46 @@ class CsvTable(Table):
         base = self.file.parent
         return [images] if images else [base, *(base / name for name in PLACES)]
 
-    def records(self) -> Iterator[tuple[int, list[Cell]]]:
+    def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
         """Yield the line number and the cells of each row; blank lines are skipped.
 
         Raises:
             DataError: If a row has another number of cells than the header.
         """
-        width = len(self.names)
-        rows = cast("Iterator[tuple[int, list[Cell]]]", records(self.file, self.delimiter))
+        mark, width = self.delimiter, len(self.names)
+        if writing_of(self.file).has_quotes:
+            joined_from = None
+        rows = cast("Iterator[tuple[int, list[Cell]]]", records(self.file, mark, joined_from))
         if not self.has_header:
             yield from rows
             return
+        fewest = width if joined_from is None else joined_from + 1
         for line, cells in islice(rows, 1, None):
-            if len(cells) > width and not any(cells[width:]):  # as spreadsheets end a row
-                del cells[width:]
-            if len(cells) != width:
-                msg = (
-                    f"{self.where(line)}: expected {amount(width, 'cell')} as in the header, got "
-                    f"{len(cells)}: {cells[:5]!r}; is a cell with a {self.delimiter!r} in it "
-                    "unquoted?"
-                )
-                raise DataError(msg)
-            yield line, cells
+            if len(cells) == width or (
+                len(cells) == fewest and str(cells[-1]).count(mark) == width - fewest
+            ):
+                yield line, cells
+            elif joined_from is None:
+                yield line, self._complete(line, cells)
+            else:
+                yield line, self._complete(line, [*mark.join(map(str, cells)).split(mark)])
+
+    def _complete(self, line: int, cells: list[Cell]) -> list[Cell]:
+        """Return the cells of a row that is too long only by blank cells, as spreadsheets write."""
+        width = len(self.names)
+        if len(cells) < width or any(cells[width:]):
+            msg = (
+                f"{self.where(line)}: expected {amount(width, 'cell')} as in the header, got "
+                f"{len(cells)}: {cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
+            )
+            raise DataError(msg)
+        return cells[:width]
+
+
+def _is_markup(source: Path) -> bool:
+    """Return whether a file begins as JSON or XML, whose lines may be endless."""
+    with source.open("rb") as handle:
+        return handle.read(256).removeprefix(BOM_UTF8).lstrip().startswith((b"{", b"[", b"<"))
 
 
 def _dialect(source: Path, columns: Columns) -> tuple[str, list[list[str]]]:
@@ -112,7 +136,7 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, list[list[str]]]:
     errors: list[DataError] = []
     for delimiter in (*DELIMITERS, BLANK):
         try:
-            rows[delimiter] = [row for _, row in islice(records(source, delimiter), ROWS_TRIED)]
+            rows[delimiter] = _few(records(source, delimiter))
         except DataError as error:  # quotes may be valid with another delimiter
             errors.append(error)
     fitness = {mark: _fitness(mark, found, columns) for mark, found in rows.items() if found}
@@ -123,6 +147,17 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, list[list[str]]]:
         raise DataError(msg)
     best = max(fitness, key=fitness.__getitem__)
     return best, rows[best]
+
+
+def _few(rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
+    found: list[list[str]] = []
+    size = 0
+    for _, cells in islice(rows, ROWS_TRIED):
+        found.append(cells)
+        size += sum(map(len, cells))
+        if size > LARGEST_TRIED:
+            break
+    return found
 
 
 def _fitness(

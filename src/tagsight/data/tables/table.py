@@ -42,9 +42,11 @@ class Table(ABC):
 
     Attributes:
         row_word: What errors call a row.
+        delimiter: Text between joined cells.
     """
 
     row_word = "row"
+    delimiter = "\n"
 
     def __init__(self, source: Path | str, names: Sequence[str], *, has_header: bool) -> None:
         self.source = source
@@ -56,8 +58,13 @@ class Table(ABC):
         """Name a row of the table, or its header, for errors."""
 
     @abstractmethod
-    def records(self) -> Iterator[tuple[int, list[Cell]]]:
-        """Yield the number and the cells of each row below the header."""
+    def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
+        """Yield the number and the cells of each row below the header.
+
+        Args:
+            joined_from: Position from which on the cells may be left joined by ``delimiter``, as
+                the last cell, which is quicker.
+        """
 
     @abstractmethod
     def folders(self, images: Path | None) -> list[Path]:
@@ -118,15 +125,18 @@ class Photos:
         self._numbers = array("q")
         self._splits: list[str] = []
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, joined_from: int | None = None) -> Iterator[Row]:
         """Yield the rows of the table.
+
+        Args:
+            joined_from: As for `Table.records`.
 
         Raises:
             DataError: If a photo or a split is not valid, a photo has two splits, or there is no
                 row.
         """
         table, image, split = self._table, self._layout.image, self._layout.split
-        for number, cells in table.records():
+        for number, cells in table.records(joined_from):
             if len(cells) <= max(image, split or 0):
                 msg = f"{table.where(number)}: expected a photo and its labels, got {cells[:5]!r}"
                 raise DataError(msg)

@@ -7,7 +7,7 @@ import csv
 import logging
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from tagsight.errors import DataError
 
@@ -37,8 +37,20 @@ FOREIGN = re.compile(rb"[\x80-\xff]{4}")
 """Bytes that Western text in one byte a letter hardly has: other alphabets, or several bytes."""
 
 
-def encoding_of(file: Path) -> str:
-    """Return the encoding of a text file: by its byte order mark, else UTF-8 or Windows-1252.
+class Writing(NamedTuple):
+    """How a text file is written.
+
+    Attributes:
+        encoding: Name of its encoding.
+        has_quotes: Whether it has quotation marks, so that a line may not be a row.
+    """
+
+    encoding: str
+    has_quotes: bool
+
+
+def writing_of(file: Path) -> Writing:
+    """Return how a text file is written: by its byte order mark, else UTF-8 or Windows-1252.
 
     The whole file is decoded, so that reading it later cannot fail in the middle.
 
@@ -46,17 +58,19 @@ def encoding_of(file: Path) -> str:
         DataError: If it is none of them; the message names the line.
     """
     status = file.stat()
-    return _encoding(file, status.st_size, status.st_mtime_ns)
+    return _writing(file, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
-def _encoding(file: Path, _size: int, _changed: int) -> str:
+def _writing(file: Path, _size: int, _changed: int) -> Writing:
     with file.open("rb") as handle:
         start = handle.read(4)
+        handle.seek(0)
+        has_quotes = any(b'"' in content for content in iter(lambda: handle.read(CHUNK), b""))
     marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
     encoding = marked or "utf-8"
     if (line := _undecodable_line(file, encoding)) is None:
-        return encoding
+        return Writing(encoding, has_quotes)
     with file.open("rb") as handle:
         foreign = any(FOREIGN.search(text) for text in iter(lambda: handle.read(CHUNK), b""))
     if marked or foreign or _undecodable_line(file, WESTERN):
@@ -68,7 +82,7 @@ def _encoding(file: Path, _size: int, _changed: int) -> str:
         file,
         line,
     )
-    return WESTERN
+    return Writing(WESTERN, has_quotes)
 
 
 def _undecodable_line(file: Path, encoding: str) -> int | None:
@@ -87,14 +101,29 @@ def _undecodable_line(file: Path, encoding: str) -> int | None:
             lines += text.count("\n")
 
 
-def records(source: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def records(
+    source: Path, delimiter: str, joined_from: int | None = None
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the line number and the cells of each row of a file; blank lines are skipped.
+
+    Args:
+        source: The file.
+        delimiter: The delimiter.
+        joined_from: Position from which on the cells may be left joined, as one: they are if the
+            file has no quotation marks.
 
     Raises:
         DataError: If quotes or the encoding are damaged, or a row exceeds the bounds.
     """
-    with source.open(encoding=encoding_of(source), newline="") as handle:
+    encoding, has_quotes = writing_of(source)
+    with source.open(encoding=encoding, newline="") as handle:
         lines = _bounded_lines(handle, delimiter, source)
+        if not has_quotes:
+            most = -1 if joined_from is None else joined_from
+            for number, line in enumerate(lines, 1):
+                if text := line.rstrip("\r\n"):
+                    yield number, text.split(delimiter, most)
+            return
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for cells in reader:
