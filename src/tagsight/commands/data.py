@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import PhotoBudget
-from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
+from tagsight.commands.output import (
+    STANDARD_OUTPUT,
+    print_error,
+    print_info,
+    print_result,
+    write_json,
+)
 from tagsight.commands.reading import Reading
 from tagsight.runtime.progress import progress
 
@@ -43,9 +49,15 @@ def data(
     from tagsight.data.check import check_photos
     from tagsight.data.description import describe
     from tagsight.data.label_problems import label_problems, problem_lines
+    from tagsight.data.locating import NoPhotosError
     from tagsight.runtime.device import Runtime
 
-    annotations = reading.read(data, labels_only=labels_only)
+    try:
+        annotations = reading.read(data, labels_only=labels_only)
+    except NoPhotosError as error:
+        print_error(f"{error}; without photos only the labels are described")
+        labels_only = True
+        annotations = reading.read(data, labels_only=True)
     for line in problem_lines(label_problems(annotations), MOST_TOLD, ALL_IN):
         print_info(line)
     if split_file is not None:

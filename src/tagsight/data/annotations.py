@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.data.data_file import DataFile
     from tagsight.data.label_rules import LabelRules
     from tagsight.data.rule_application import Contradiction
 
@@ -53,6 +54,7 @@ class Annotations:
         left_out: Labels of the source that were removed by the rules.
         unmatched: Labels of the source that were dropped by `matched_to`.
         unused: Columns or the like of the source that were not used as labels.
+        origin: The file or folder that was read, and how.
 
     Raises:
         DataError: If shapes disagree, a name is empty or repeated, or a value is not valid.
@@ -82,6 +84,7 @@ class Annotations:
     left_out: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    origin: DataFile | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))

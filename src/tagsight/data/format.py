@@ -131,6 +131,7 @@ class Labelled:
         folders: Folders that may hold the photos, the likeliest first; empty if ``photos`` are
             paths.
         unused: Columns or the like of the source that are not used as labels.
+        columns: Columns of a table, as they were given or found.
         root: Folder that names of photos start from if ``photos`` are paths; by default the deepest
             one that holds all.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
@@ -148,6 +149,7 @@ class Labelled:
     root: Path | None = None
     lists_present: bool = False
     unused: tuple[str, ...] = ()
+    columns: Columns = Columns()
     groups: tuple[str, ...] | None = None
     min_photos: int = 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import torch
 
 from tagsight.data.annotations import Annotations
+from tagsight.data.data_file import ENDING, DataFile, combined, read_data_file
 from tagsight.data.format import DEFAULTS, ReadOptions
 from tagsight.data.formats import (
     coco,
@@ -62,7 +63,8 @@ def read_annotations(
     """Read the labels of a collection.
 
     Args:
-        labels: A file or folder of any format in `FORMATS`; or a pandas `DataFrame` with a column
+        labels: A file or folder of any format in `FORMATS`, or the ``data.toml`` of a run, which
+            says how one was read; or a pandas `DataFrame` with a column
             for the photo's path, perhaps a column ``split``, and either one column of labels
             (lists, or text with separators) or a column of 1, 0, -1 or missing values for each
             label; or `Annotations`, which are returned as they are.
@@ -97,10 +99,15 @@ def read_annotations(
     elif isinstance(labels, str | Path):
         # Absolute, so that the photos are found even if the current folder changes.
         source = Path(labels).absolute()
+        if source.suffix.lower() == ENDING and source.is_file():
+            file = read_data_file(source)
+            source, format, options = file.source, format or file.format, combined(file, options)  # noqa: A001 - as above
         chosen = format_of(source, format, options, FORMATS)
         parts = chosen.read(source, options)
         options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
+        used = replace(options, rules=None, columns=parts[0].columns)
+        annotations = replace(annotations, origin=DataFile(source, chosen.name, used))
     else:
         msg = (
             "expected labels as a path, a pandas DataFrame or Annotations, "

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 RULES_FILE = "labels.toml"
 """File of the rules on labels in a run folder."""
 
+DATA_FILE = "data.toml"
+"""File in a run folder that says how the labels were read."""
+
 MOST_TOLD = 10
 """Unusable photos, and suspicions of a kind about labels, that are named one by one."""
 
@@ -95,7 +98,7 @@ def prepare(
     hold_out: bool = True,
     log: WorkLog,
 ) -> Prepared:
-    """Check the photos, complete the splits and write ``split.csv`` and ``labels.toml`` in ``out``.
+    """Check the photos, complete the splits, and write how the data were read and divided.
 
     Of several processes each checks its share, and the first one writes.
 
@@ -131,6 +134,8 @@ def prepare(
         write_atomically(out / "split.csv", record)
         if divided.rules is not None:
             write_atomically(out / RULES_FILE, divided.rules.toml())
+        if divided.origin is not None:
+            write_atomically(out / DATA_FILE, divided.origin.toml())
     facts: dict[str, object] = {
         "data": {
             "format": divided.format,

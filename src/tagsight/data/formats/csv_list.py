@@ -89,7 +89,9 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     names = sorted(vocabulary.names)
     targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
     _mark(targets, labels, ends, _order(vocabulary.names))
-    return photos.labelled(names, targets, options.images, lists_present=True)
+    return photos.labelled(
+        names, targets, options.images, lists_present=True, separator=separator.mark
+    )
 
 
 def _separator(table: Table, layout: Layout, given: str | None) -> Separator:

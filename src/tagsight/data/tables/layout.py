@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from tagsight.data.format import Columns
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
     IMAGE_COLUMNS,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Mapping, Sequence
 
-    from tagsight.data.format import Columns
     from tagsight.data.tables.table import Table
 
 Kind: TypeAlias = Literal["csv-columns", "csv-list", "csv-long"]
@@ -62,6 +62,24 @@ class Layout(NamedTuple):
     split_names: Mapping[str, str] = SPLIT_NAMES
     confidence: int | None = None
     ignored: tuple[str, ...] = ()
+
+    def columns(self, names: Sequence[str], separator: str | None = None) -> Columns:
+        """Return the columns as a user would name them.
+
+        Args:
+            names: Names of all columns of the table.
+            separator: Text between two labels of a cell.
+        """
+        labels = tuple(names[place] for place in self.labels)
+        in_cells = self.kind != "csv-columns"
+        return Columns(
+            image_column=names[self.image],
+            labels_column=labels[0] if in_cells and len(labels) == 1 else None,
+            label_columns=labels if in_cells and len(labels) > 1 else (),
+            separator=separator or None,
+            split_column=None if self.split is None else names[self.split],
+            ignore=self.ignored,
+        )
 
 
 def log_layout(table: Table, layout: Layout, labels: str) -> None:

@@ -182,6 +182,7 @@ class Photos:
         images: Path | None,
         *,
         lists_present: bool = False,
+        separator: str | None = None,
     ) -> Labelled:
         """Combine the photos with their labels and targets."""
         return Labelled(
@@ -192,6 +193,7 @@ class Photos:
             splits=tuple(self._splits) if self._layout.split is not None else None,
             folders=tuple(self._table.folders(images)),
             unused=self._layout.ignored,
+            columns=self._layout.columns(self._table.names, separator),
             lists_present=lists_present,
         )
 
