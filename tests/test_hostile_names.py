@@ -28,7 +28,7 @@ from tagsight.checkpoint.card import model_card
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import load_model, save_model
 from tagsight.cli import main
-from tagsight.data.annotations import clean_name
+from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.experiments.comparison import Progress
 from tagsight.experiments.comparison_tables import write_tables

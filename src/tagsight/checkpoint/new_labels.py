@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tagsight.data.annotations import clean_name
+from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.labels.vectors import new_label_vectors
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from tagsight.data.grouping import Grouping
-from tagsight.data.source import FORBIDDEN
+from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -273,21 +273,3 @@ def target_table(photos: int, labels: int, *, value: int, source: Path | str) ->
         )
         raise DataError(msg)
     return torch.full((photos, labels), value, dtype=torch.int8)
-
-
-def clean_name(text: str, where: str = "") -> str:
-    """A label's name without surrounding or repeated white space.
-
-    Args:
-        text: What the file says.
-        where: File and place in it, for the error.
-
-    Raises:
-        DataError: If it holds control characters, which a terminal would obey.
-    """
-    name = " ".join(text.split())
-    if FORBIDDEN.search(name):
-        place = f"{where}: " if where else ""
-        msg = f"{place}expected a label's name without control characters, got {name!r}"
-        raise DataError(msg)
-    return name

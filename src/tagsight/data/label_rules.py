@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tagsight.config import Settings
-from tagsight.data.annotations import clean_name
+from tagsight.data.source import clean_name
 from tagsight.errors import DataError, settings_sentence
 from tagsight.runtime.toml_file import read_toml, toml_value
 

@@ -124,3 +124,21 @@ def check_labels(names: Sequence[str]) -> Sequence[str]:
             raise DataError(msg)
         seen.add(name)
     return names
+
+
+def clean_name(text: str, where: str = "") -> str:
+    """A label's name without surrounding or repeated white space.
+
+    Args:
+        text: What the file says.
+        where: File and place in it, for the error.
+
+    Raises:
+        DataError: If it holds control characters, which a terminal would obey.
+    """
+    name = " ".join(text.split())
+    if FORBIDDEN.search(name):
+        place = f"{where}: " if where else ""
+        msg = f"{place}expected a label's name without control characters, got {name!r}"
+        raise DataError(msg)
+    return name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tagsight.data.annotations import clean_name
+from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
 from tagsight.runtime.arrays import array_names, opened_arrays, read_array, write_arrays

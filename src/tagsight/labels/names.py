@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tagsight.data.annotations import clean_name
-from tagsight.data.source import require_file
+from tagsight.data.source import clean_name, require_file
 from tagsight.errors import DataError
 
 LARGEST_FILE = 2**22

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tagsight.data.annotations import clean_name
 from tagsight.data.readers import read_annotations
+from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.labels.names import LABEL_ORDERS, named_labels
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 
-from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.source import photo_path, require_file
+from tagsight.data.source import clean_name, photo_path, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 

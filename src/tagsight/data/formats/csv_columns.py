@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.data.annotations import clean_name
 from tagsight.data.format import Format
+from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import VECTOR, layout_of, log_layout
 from tagsight.data.tables.names import TARGETS, UNKNOWN

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.annotations import target_table
 from tagsight.data.format import Format
-from tagsight.data.source import require_file
+from tagsight.data.source import clean_name, require_file
 from tagsight.data.tables.cells import Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout

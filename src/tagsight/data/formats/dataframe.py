@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tagsight.data.annotations import clean_name
 from tagsight.data.formats.tables import READERS, read_table
-from tagsight.data.source import FORBIDDEN
+from tagsight.data.source import FORBIDDEN, clean_name
 from tagsight.data.tables.table import Table
 from tagsight.errors import DataError
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tagsight.data.annotations import clean_name, target_table
+from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.source import photo_name, require_file
+from tagsight.data.source import clean_name, photo_name, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 

@@ -6,11 +6,10 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.annotations import clean_name
 from tagsight.data.embedded_tags import embedded_tags
 from tagsight.data.format import Format
 from tagsight.data.pictures import Leftover, pictures, require_pictures
-from tagsight.data.source import is_folder, require_file
+from tagsight.data.source import clean_name, is_folder, require_file
 from tagsight.data.tag_text import leaf, levels, same
 from tagsight.data.tags import PhotoTags, labelled_by_tags
 from tagsight.data.xmp import Keywords, read_keywords

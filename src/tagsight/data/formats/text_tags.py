@@ -8,10 +8,9 @@ from collections import Counter, defaultdict
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.annotations import clean_name
 from tagsight.data.format import Format
 from tagsight.data.pictures import Leftover, pictures, require_pictures
-from tagsight.data.source import is_folder
+from tagsight.data.source import clean_name, is_folder
 from tagsight.data.tag_text import LARGEST, is_sentence, sentences_and_tag, unescaped
 from tagsight.data.tags import PhotoTags, labelled_by_tags
 from tagsight.errors import DataError

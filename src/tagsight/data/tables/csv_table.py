@@ -6,9 +6,8 @@ from codecs import BOM_UTF8
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
-from tagsight.data.annotations import clean_name
 from tagsight.data.format import DEFAULTS
-from tagsight.data.source import is_file, require_file
+from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table
