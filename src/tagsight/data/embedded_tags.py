@@ -120,7 +120,7 @@ def _international(content: bytes) -> bytes | None:
     """Return the text of a chunk after its keyword: flags, language, keyword again, text."""
     packed, (*_, text) = content[:1] == b"\1", content[2:].split(b"\0", 2)
     if not packed:
-        return text
+        return text or None
     with contextlib.suppress(zlib.error):
         unpacker = zlib.decompressobj()
         text = unpacker.decompress(text, LARGEST)

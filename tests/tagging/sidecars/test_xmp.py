@@ -4,11 +4,13 @@ import re
 import shutil
 import subprocess
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from tagsight.data import xmp_tree
 from tagsight.data.xmp import Record, read_keywords
@@ -354,6 +356,20 @@ def test_other_programs_read_the_keywords_and_keep_our_record(program, tmp_path)
     left = remove_keywords(rewritten, edit.additions)
     assert keywords(left) == ["holiday", "Dog"]
     assert read_keywords(left).recorded == ()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("darktable-cli") is None, reason="darktable is not installed")
+def test_darktable_finds_the_sidecar_beside_the_photo_and_takes_its_keywords(tmp_path):
+    photo, copy = tmp_path / "photo.jpg", tmp_path / "copy.jpg"
+    Image.new("RGB", (64, 48), "#204060").save(photo)
+    content = added(None, "animal/cat", "größe")
+    Path(f"{photo}.xmp").write_bytes(content)
+    places = ["--core", "--configdir", tmp_path / "settings", "--library", ":memory:"]
+    subprocess.run(["darktable-cli", photo, copy, *places], check=True, capture_output=True)
+    with Image.open(copy) as exported:
+        assert set(read_keywords(exported.info["xmp"]).words) == {"animal", "cat", "größe"}
+    assert Path(f"{photo}.xmp").read_bytes() == content
 
 
 def test_a_new_sidecar_is_these_bytes():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -109,10 +110,12 @@ def _lacking(names: frozenset[str], known: frozenset[str]) -> frozenset[str]:
 
 def _inside(photo: Path) -> PhotoTags:
     words, packet = embedded_tags(photo)
+    keywords = Keywords()
+    with suppress(DataError):  # other programs ignore a damaged packet as well
+        keywords = keywords if packet is None else read_keywords(packet)
     try:
-        keywords = Keywords() if packet is None else read_keywords(packet)
         return _told_apart(keywords._replace(words=(*words, *keywords.words)))
-    except DataError:  # other programs ignore it as well
+    except DataError:  # control characters
         return PhotoTags()
 
 
@@ -183,4 +186,5 @@ FORMAT = Format(
     "2024/a.jpg\n2024/a.xmp    or a.jpg.xmp, or keywords in a.jpg itself",
     recognises,
     read,
+    ENDINGS,
 )

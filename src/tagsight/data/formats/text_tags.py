@@ -166,4 +166,5 @@ FORMAT = Format(
     "a.jpg\na.txt   dog, grass, blue sky",
     recognises,
     read,
+    ENDINGS,
 )
