@@ -48,5 +48,5 @@ def complete_example(request, tmp_path):
     if example.format not in PHOTOS_INSIDE:
         example.photos.mkdir(parents=True, exist_ok=True)
         for name in example.files[: len(PHOTOS)]:
-            (example.photos / name).touch()
+            example.path_of(name).touch()
     return example

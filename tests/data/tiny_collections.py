@@ -7,6 +7,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
+from xml.sax.saxutils import quoteattr
 
 from tagsight.data.formats import mirflickr
 from tagsight.data.formats.mirflickr import POTENTIAL, RELEVANT
@@ -31,18 +32,19 @@ class Example(NamedTuple):
     files: tuple[str, ...] = PHOTOS
     splits: tuple[str, ...] | None = SPLITS
 
+    in_splits: bool = False
+
     @property
     def label_files(self) -> list[Path]:
-        inside = [
-            p for p in self.source.rglob("*") if p.suffix in {".txt", ".json", ".tar", ".xmp"}
-        ]
-        return inside or [self.source]
+        inside = [p for p in self.source.rglob("*") if p.is_file() and p.suffix != ".jpg"]
+        return inside or [p for p in (self.source,) if p.is_file()]
 
     def path_of(self, photo: str) -> Path:
         """Where a photo is: shards hold those of their split."""
-        if self.format != "shards":
-            return self.photos / photo
-        return self.photos / f"{SPLITS[PHOTOS.index(photo)]}-000.tar" / photo
+        split = SPLITS[PHOTOS.index(photo)] if photo in PHOTOS else ""
+        if self.format == "shards":
+            return self.photos / f"{split}-000.tar" / photo
+        return self.photos / split / photo if self.in_splits else self.photos / photo
 
 
 def write_csv_columns(folder: Path, photos) -> Example:
@@ -68,8 +70,8 @@ def write_csv_long(folder: Path, photos) -> Example:
     return Example("csv-long", file, folder, TARGETS, splits=None)
 
 
-def _write_csv(folder: Path, header, rows) -> Path:
-    file = folder / "labels.csv"
+def _write_csv(folder: Path, header, rows, name: str = "labels.csv") -> Path:
+    file = folder / name
     file.write_text("".join(",".join(map(str, row)) + "\n" for row in (header, *rows)))
     return file
 
@@ -168,6 +170,184 @@ def write_text_tags(folder: Path, photos) -> Example:
     return Example("text-tags", folder, folder, UNTAGGED, splits=None)
 
 
+def _json(file: Path, content) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content))
+    return file
+
+
+def write_json_records(folder: Path, photos) -> Example:
+    rows = [
+        {"path": photo, "tags": tags, "split": split}
+        for photo, tags, split in zip(photos, PRESENT, SPLITS, strict=True)
+    ]
+    file = folder / "rows.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return Example("json-records", file, folder / "photos")
+
+
+def write_parquet(folder: Path, photos) -> Example:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        name: list(map(_or_none, column))
+        for name, column in zip(NAMES, zip(*TARGETS, strict=True), strict=True)
+    }
+    table = pa.table({"file_name": list(photos), "split": list(SPLITS)} | columns)
+    pq.write_table(table, folder / "rows.parquet")
+    return Example("parquet", folder / "rows.parquet", folder, TARGETS)
+
+
+def _or_none(value: int) -> int | None:
+    return None if value == -1 else value
+
+
+def write_saved_dataset(folder: Path, photos) -> Example:
+    import pyarrow as pa
+
+    for split, rows in ROWS.items():
+        (folder / split).mkdir()
+        table = pa.table({"image": [photos[r] for r in rows], "labels": [PRESENT[r] for r in rows]})
+        with pa.ipc.new_stream(folder / split / "data-00000-of-00001.arrow", table.schema) as out:
+            out.write_table(table)
+        for name in ("dataset_info", "state"):
+            _json(folder / split / f"{name}.json", {})
+    _json(folder / "dataset_dict.json", {"splits": list(ROWS)})
+    return Example("saved-dataset", folder, folder)
+
+
+def write_label_folders(folder: Path, photos=PHOTOS) -> Example:
+    for photo, labels, split in zip(photos, PRESENT, SPLITS, strict=True):
+        for label in labels:
+            file = folder / split / label / photo
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"the photo {photo}")
+    kept = [row for row, labels in enumerate(PRESENT) if labels]
+    return Example(
+        "label-folders",
+        folder,
+        folder,
+        tuple(UNKNOWN_AS_ABSENT[row] for row in kept),
+        files=tuple(f"{SPLITS[row]}/{PRESENT[row][0]}/{PHOTOS[row]}" for row in kept),
+        splits=tuple(SPLITS[row] for row in kept),
+    )
+
+
+def write_split_folders(folder: Path, photos) -> Example:
+    for split, rows in ROWS.items():
+        lines = [[photos[row], *UNKNOWN_AS_ABSENT[row]] for row in rows]
+        (folder / split).mkdir()
+        _write_csv(folder / split, ["filename", *NAMES], lines, "_classes.csv")
+    return Example("split-folders", folder, folder, in_splits=True)
+
+
+def write_label_studio(folder: Path, photos) -> Example:
+    tasks = [
+        {
+            "id": row,
+            "annotations": [
+                {"result": [{"from_name": "tags", "value": {"choices": PRESENT[row]}}]}
+            ],
+            "data": {"image": f"/data/upload/1/{photos[row]}"},
+        }
+        for row in range(len(photos))
+    ]
+    file = _json(folder / "project.json", tasks)
+    return Example("label-studio", file, folder / "images", splits=None)
+
+
+def write_cvat(folder: Path, photos) -> Example:
+    images = "".join(
+        f'<image id="{row}" name={quoteattr(photos[row])} subset="{SPLITS[row]}">'
+        + "".join(f'<tag label="{label}"/>' for label in PRESENT[row])
+        + "</image>"
+        for row in range(len(photos))
+    )
+    (folder / "annotations.xml").write_text(f"<annotations>{images}</annotations>")
+    return Example("cvat", folder, folder / "images")
+
+
+def write_voc_xml(folder: Path, photos) -> Example:
+    for row, photo in enumerate(photos):
+        objects = "".join(
+            f"<object><name>{name}</name><difficult>{int(value == -1)}</difficult></object>"
+            for name, value in zip(NAMES, TARGETS[row], strict=True)
+            if value
+        )
+        file = folder / "Annotations" / f"{_stem(photo)}.xml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"<annotation><filename>{photo}</filename>{objects}</annotation>")
+    (folder / "ImageSets" / "Main").mkdir(parents=True)
+    for split, rows in ROWS.items():
+        stems = "".join(f"{_stem(photos[row])}\n" for row in rows)
+        (folder / "ImageSets" / "Main" / f"{split}.txt").write_text(stems)
+    return Example("voc-xml", folder, folder / "JPEGImages", TARGETS)
+
+
+def write_yolo(folder: Path, photos) -> Example:
+    names = "".join(f"  {index}: {name}\n" for index, name in enumerate(NAMES))
+    (folder / "data.yaml").write_text(f"train: train.txt\nval: val.txt\nnames:\n{names}")
+    for split, rows in ROWS.items():
+        lines = "".join(f"./{photos[row]}\n" for row in rows)
+        (folder / f"{split}.txt").write_text(lines)
+    for photo, row in zip(photos, UNKNOWN_AS_ABSENT, strict=True):
+        lines = [f"{index} 0.5 0.5 1 1\n" for index, value in enumerate(row) if value]
+        (folder / f"{_stem(photo)}.txt").write_text("".join(lines))
+    return Example("yolo", folder, folder)
+
+
+def _stem(photo: str) -> str:
+    """Return the name of a file about a photo, which a malicious name must not keep from being."""
+    return photo.replace("/", "_").removesuffix(".jpg")[:100]
+
+
+def write_fiftyone(folder: Path, photos) -> Example:
+    samples = [
+        {
+            "filepath": f"data/{photo}",
+            "tags": [split],
+            "ground_truth": {"classifications": [{"label": label} for label in labels]},
+        }
+        for photo, labels, split in zip(photos, PRESENT, SPLITS, strict=True)
+    ]
+    _json(folder / "samples.json", {"samples": samples})
+    return Example("fiftyone", folder, folder / "data")
+
+
+def write_createml(folder: Path, photos) -> Example:
+    rows = [
+        {"image": photo, "annotations": [{"label": label} for label in labels]}
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    return Example("createml", _json(folder / "rows.json", rows), folder, splits=None)
+
+
+def write_datumaro(folder: Path, photos) -> Example:
+    labels = {"label": {"labels": [{"name": name} for name in NAMES]}}
+    for split, rows in ROWS.items():
+        items = [
+            {
+                "id": str(row),
+                "image": {"path": photos[row]},
+                "annotations": [{"label_id": NAMES.index(name)} for name in PRESENT[row]],
+            }
+            for row in rows
+        ]
+        content = {"categories": labels, "items": items}
+        _json(folder / "annotations" / f"{split}.json", content)
+    return Example("datumaro", folder, folder / "images")
+
+
+def write_mmpretrain(folder: Path, photos) -> Example:
+    rows = [
+        {"img_path": photo, "gt_label": [NAMES.index(label) for label in labels]}
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    content = {"metainfo": {"classes": NAMES}, "data_list": rows}
+    return Example("mmpretrain", _json(folder / "rows.json", content), folder, splits=None)
+
+
 def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Path:
     """Write a tar of contents by name, bytes or text, and of more members."""
     with tarfile.open(path, "w", format=form) as tar:
@@ -181,7 +361,7 @@ def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Pa
     return path
 
 
-PHOTOS_INSIDE = {"shards", "photo-tags", "text-tags"}
+PHOTOS_INSIDE = {"shards", "label-folders", "photo-tags", "text-tags"}
 """Formats that list the photos themselves: they are inside the labels, or beside them."""
 
 NUMBERED = {"mirflickr"}
@@ -191,8 +371,21 @@ EXAMPLES = {
     "csv-columns": write_csv_columns,
     "csv-list": write_csv_list,
     "csv-long": write_csv_long,
+    "json-records": write_json_records,
+    "parquet": write_parquet,
+    "label-folders": write_label_folders,
+    "split-folders": write_split_folders,
+    "label-studio": write_label_studio,
+    "cvat": write_cvat,
     "coco": write_coco,
     "voc": write_voc,
+    "voc-xml": write_voc_xml,
+    "yolo": write_yolo,
+    "fiftyone": write_fiftyone,
+    "createml": write_createml,
+    "datumaro": write_datumaro,
+    "mmpretrain": write_mmpretrain,
+    "saved-dataset": write_saved_dataset,
     "mirflickr": write_mirflickr,
     "nus-wide": write_nus_wide,
     "shards": write_shards,

@@ -44,6 +44,9 @@ class Reading:
     """Part of a tag such as animal/dog that makes a label: the whole path, as by default, its last
     level (leaf), or the number of levels from the root."""
 
+    label_studio_files: Path | None = None
+    """Label Studio's data folder, for uploads, or the root of its local storage."""
+
     protocol: Annotated[str | None, Parameter(group=LITERATURE)] = None
     """Published protocol for reading a data set. An unknown name prints the valid ones."""
 
@@ -89,6 +92,7 @@ class Reading:
             self.columns.chosen(),
             grouping,
             every_label=every_label,
+            label_studio_files=self.label_studio_files,
         )
         if self.protocol is None:
             return read_annotations(

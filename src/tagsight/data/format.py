@@ -80,6 +80,8 @@ class ReadOptions:
         columns: Columns of a table.
         grouping: What keeps photos on one side of a split.
         every_label: Keep labels with few photos, which a format may leave out by default.
+        label_studio_files: Label Studio's folder of files: its data folder, for uploads, or the
+            root of its local storage.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -98,6 +100,7 @@ class ReadOptions:
     columns: Columns = Columns()
     grouping: Grouping | None = None
     every_label: bool = False
+    label_studio_files: Path | None = None
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -132,6 +135,7 @@ class Labelled:
             paths.
         unused: Columns or the like of the source that are not used as labels.
         columns: Columns of a table, as they were given or found.
+        other_names: Names of the photos that are tried if none of ``photos`` is found.
         root: Folder that names of photos start from if ``photos`` are paths; by default the deepest
             one that holds all.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
@@ -146,6 +150,7 @@ class Labelled:
     targets: Tensor
     splits: tuple[str, ...] | None = None
     folders: tuple[Path, ...] = ()
+    other_names: tuple[str, ...] = ()
     root: Path | None = None
     lists_present: bool = False
     unused: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import difflib
 import logging
 import os
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -71,6 +72,8 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
     if len(missing) < len(names):
         taken = set(paths)
         found = {name: match for name, match in found.items() if match.path not in taken}
+    elif not found and len(set(part.other_names)) == len(names):
+        return locate(replace(part, photos=part.other_names, other_names=()))
     elif not found:
         raise NoPhotosError(_none_found(part, names, listing))
     else:

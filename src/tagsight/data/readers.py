@@ -14,16 +14,29 @@ from tagsight.data.data_file import ENDING, DataFile, combined, read_data_file
 from tagsight.data.format import DEFAULTS, ReadOptions
 from tagsight.data.formats import (
     coco,
+    createml,
     csv_columns,
     csv_list,
     csv_long,
+    cvat,
     dataframe,
+    datumaro,
+    fiftyone,
+    json_records,
+    label_folders,
+    label_studio,
     mirflickr,
+    mmpretrain,
     nus_wide,
+    parquet,
     photo_tags,
+    saved_dataset,
     shards,
+    split_folders,
     text_tags,
     voc,
+    voc_xml,
+    yolo,
 )
 from tagsight.data.label_rules import LabelRules
 from tagsight.data.locating import locate
@@ -45,7 +58,10 @@ Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (
-        *(csv_columns, csv_list, csv_long, coco, voc, mirflickr, nus_wide, shards),
+        *(csv_columns, csv_list, csv_long, json_records, parquet),
+        *(label_folders, split_folders),
+        *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
+        *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
         *(photo_tags, text_tags),
     )
 }

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from tagsight.data import json_files
 from tagsight.data.boxes import read_boxes
 from tagsight.data.formats import coco
 from tagsight.data.readers import read_annotations
@@ -190,9 +191,26 @@ def test_malicious_or_careless_types_are_named_by_file_and_key(write, key, value
     ],
 )
 def test_what_is_no_coco_file_is_refused(write, monkeypatch, text, message) -> None:
-    monkeypatch.setattr(coco, "MOST_ENTRIES", 300_000)
+    monkeypatch.setattr(json_files, "MOST_ENTRIES", 300_000)
     with pytest.raises(DataError, match=message):
         read_annotations(write(text), format="coco")
+
+
+@pytest.mark.parametrize("image_id", [7, 7.0])
+def test_ids_may_be_floats_which_tables_make_of_numbers(write, image_id) -> None:
+    objects = [{"image_id": image_id, "category_id": 2.0}]
+    rows = read_annotations(write(content(annotations=objects)), format="coco")
+    assert rows.targets.tolist() == [[1, 0], [0, 0]]
+
+
+def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path) -> None:
+    for split in ("train", "valid"):
+        write(name=f"{split}/_annotations.coco.json", photos=split)
+    rows = read_annotations(tmp_path)
+    assert (rows.format, rows.split_sizes) == ("coco", {"train": 2, "val": 2})
+    assert all(path.is_file() for path in rows.paths)
+    alone = read_annotations(tmp_path / "valid" / "_annotations.coco.json")
+    assert alone.split_sizes == {"val": 2}
 
 
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:

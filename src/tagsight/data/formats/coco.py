@@ -1,17 +1,19 @@
-"""COCO instances: a JSON file, or a folder with ``annotations/instances_*.json``."""
+"""COCO instances: a JSON file, a folder with ``annotations/instances_*.json``, or Roboflow's."""
 
 from __future__ import annotations
 
-import json
 import logging
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.source import clean_name, photo_path, require_file
+from tagsight.data.json_files import outline, read_json, shortened
+from tagsight.data.source import clean_name, photo_path
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -24,15 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_NAMED = 3
-LARGEST_FILE = 2 * 2**30
-MOST_ENTRIES = 2**25
-"""Objects and lists in a file; the official training file has about four million."""
+MOST_LOOKED_AT = 20
+"""Files of a folder that are looked at, if none has the usual name."""
 
 Id: TypeAlias = int | str
 Fields: TypeAlias = dict[str, Any]
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
-KEY = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
+KEYS = ("images", "annotations", "categories")
+ROBOFLOW = "_annotations.coco.json"
 
 OUTLINE = re.compile(rb'(?<!\\)"segmentation"\s*:\s*\[[\[\]\d\s.,eE+-]*\]')
 """The outline of an object: what follows it in JSON begins with another character."""
@@ -40,13 +42,12 @@ OUTLINE = re.compile(rb'(?<!\\)"segmentation"\s*:\s*\[[\[\]\d\s.,eE+-]*\]')
 
 def recognises(source: Path) -> bool:
     """Return whether a file begins as a COCO file, or a folder has such files."""
-    if source.is_dir():
-        return bool(_files_in(source))
-    if not source.is_file():
-        return False
-    with source.open("rb") as handle:
-        start = handle.read(2**20).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return start.startswith(b"{") and KEY.search(start) is not None
+    return bool(_files_in(source)) if source.is_dir() else _is_coco(source)
+
+
+def _is_coco(file: Path) -> bool:
+    top, keys, lines = outline(file)
+    return top == "{" and not lines and any(keys.get(key) == "[" for key in KEYS)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -56,7 +57,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     label. A label that only another of the files contains is unknown.
 
     Args:
-        source: A file, or a folder with one file per split, ``instances_train*.json`` and so on.
+        source: A file; a folder with one file per split, ``instances_train*.json`` and so on, or
+            with a single file; or a folder of Roboflow's ``train``, ``valid`` and ``test``.
         options: Folder of the photos, or of one folder per split; by default ``train2017`` and the
             like, or ``images``, beside the folder of the file.
 
@@ -93,13 +95,22 @@ def _read_file(file: Path, images: Path | None) -> Labelled:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    for place in (folder / "annotations", folder):
+    places = (folder / "annotations", folder)
+    for place in places:
         if files := sorted(place.glob("instances_*.json")):
+            return files
+    if files := sorted(folder.glob(f"*/{ROBOFLOW}")):
+        return files
+    for place in places:
+        others = sorted(islice(place.glob("*.json"), MOST_LOOKED_AT))
+        if files := [file for file in others if _is_coco(file)]:
             return files
     return []
 
 
 def _folders(file: Path, images: Path | None) -> list[Path]:
+    if file.name == ROBOFLOW:
+        return [images / file.parent.name, images] if images else [file.parent]
     name = file.stem.removeprefix("instances_")
     if images:
         return [images / name, images]
@@ -108,6 +119,8 @@ def _folders(file: Path, images: Path | None) -> list[Path]:
 
 
 def _split(file: Path) -> str | None:
+    if file.name == ROBOFLOW:
+        return SPLIT_NAMES.get(file.parent.name.lower())
     found = SPLIT.search(file.stem.lower())
     return found[1] if found else None
 
@@ -148,7 +161,13 @@ def read_instances(file: Path) -> Instances:
         DataError: If the file is no JSON, an entry lacks a key (which the message names), there is
             no annotation at all, or photos of different sizes share a name.
     """
-    content = _json(file)
+    content = read_json(
+        file,
+        dict,
+        "an object with 'images' and 'annotations'",
+        prepare=_without_outlines,
+        hook=_without_outline,
+    )
     photos = _by_id(file, content, "images")
     for position, photo in enumerate(photos.values()):
         where = f"{file}: images[{position}].file_name"
@@ -212,26 +231,9 @@ def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, st
         )
 
 
-def _json(file: Path) -> Fields:
-    require_file(file, largest=LARGEST_FILE)
+def _without_outlines(text: bytes) -> bytes:
     # Outlines make up most of an official file, and would take most of the time and memory.
-    text = OUTLINE.sub(b'"segmentation":0', file.read_bytes())
-    # Each takes at least fifty bytes of memory, however short its text.
-    if (entries := text.count(b"{") + text.count(b"[")) > MOST_ENTRIES:
-        msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
-        raise DataError(msg)
-    try:
-        content = json.loads(text, object_hook=_without_outline)
-    except RecursionError:
-        msg = f"{file}: expected a COCO file, got JSON that is nested too deeply"
-        raise DataError(msg) from None
-    except ValueError as error:
-        msg = f"{file}: expected JSON, got: {error}"
-        raise DataError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{file}: expected an object with 'images' and 'annotations', got {_short(content)}"
-        raise DataError(msg)
-    return content
+    return OUTLINE.sub(b'"segmentation":0', text)
 
 
 def _without_outline(entry: Fields) -> Fields:
@@ -243,11 +245,11 @@ def _without_outline(entry: Fields) -> Fields:
 def _entries(file: Path, content: Fields, key: str) -> list[Fields]:
     entries = content.get(key)
     if not isinstance(entries, list):
-        msg = f"{file}: expected a list under {key!r}, got {_short(entries)}"
+        msg = f"{file}: expected a list under {key!r}, got {shortened(entries)}"
         raise DataError(msg)
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            msg = f"{file}: expected an object at {key}[{position}], got {_short(entry)}"
+            msg = f"{file}: expected an object at {key}[{position}], got {shortened(entry)}"
             raise DataError(msg)
     return entries
 
@@ -267,34 +269,36 @@ def _by_id(file: Path, content: Fields, key: str) -> dict[Id, Fields]:
     return entries
 
 
+def _id(value: object) -> object:
+    """Return a whole number for a float of the same value, which tables make of numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _typed(entry: Fields, key: str, kind: type | tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - plain-data border
-    value = entry.get(key)
+    value = entry.get(key) if kind is str else _id(entry.get(key))
     if isinstance(value, kind) and not isinstance(value, bool):
         return value
     expected = "text" if kind is str else "a whole number or text"
-    msg = f"{where}: expected {expected}, got {_short(value)}"
+    msg = f"{where}: expected {expected}, got {shortened(value)}"
     raise DataError(msg)
 
 
 def _require_reference(
     file: Path, position: int, entry: Fields, key: str, known: dict[Id, Any]
 ) -> None:
-    value = entry.get(key)
+    value = _id(entry.get(key))
     if not isinstance(value, int | str) or value not in known:
         where = f"{file}: annotations[{position}].{key}"
         target = "images" if key == "image_id" else "categories"
-        msg = f"{where}: expected an id of {target}, got {_short(value)}"
+        msg = f"{where}: expected an id of {target}, got {shortened(value)}"
         raise DataError(msg)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) < 80 else f"{text[:76]}..."
+    entry[key] = value
 
 
 FORMAT = Format(
     "coco",
-    "a COCO instances JSON, or a folder with annotations/instances_*.json",
+    "a COCO instances JSON, or a folder with annotations/instances_*.json or with Roboflow's "
+    "train/_annotations.coco.json",
     '{"images": [{"id": 1, "file_name": "a.jpg"}],\n'
     ' "categories": [{"id": 3, "name": "dog"}],\n'
     ' "annotations": [{"image_id": 1, "category_id": 3, "bbox": [10, 20, 30, 40]}]}',

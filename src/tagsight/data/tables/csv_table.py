@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS
+from tagsight.data.formats.label_studio_rows import is_rows
 from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import is_photo, key_of, names_photos
@@ -71,7 +72,7 @@ class CsvTable(Table):
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
         """Return the format of a file's table, or None if it is no table of photos."""
-        if not is_file(source) or _is_markup(source):
+        if not is_file(source) or _is_markup(source) or is_rows(source):
             return None
         try:
             return layout_of(cls(source), NOT_NAMED).kind

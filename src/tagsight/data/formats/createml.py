@@ -1,0 +1,101 @@
+"""Apple's Create ML: a list of photos with labels or objects, also as Roboflow exports it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from tagsight.data.format import Format
+from tagsight.data.json_files import outline, read_json, shortened
+from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.source import clean_name, photo_path
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+
+PHOTO_KEYS = ("image", "imagefilename", "filename")
+MOST_LOOKED_AT = 20
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a file begins as Create ML's, or a folder or its splits have such files."""
+    return bool(_files(source))
+
+
+def _files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source] if _is_createml(source) else []
+    for pattern in ("*.json", "*/_annotations.createml.json"):
+        files = sorted(islice(source.glob(pattern), MOST_LOOKED_AT))
+        if found := [file for file in files if _is_createml(file)]:
+            return found
+    return []
+
+
+def _is_createml(file: Path) -> bool:
+    top, keys, _ = outline(file)
+    has_photo = any(keys.get(key) == '"' for key in PHOTO_KEYS)
+    return top == "[" and has_photo and "annotations" in keys
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the labels of a photo, or of its objects; a label that is not listed is absent.
+
+    Args:
+        source: The file; a folder with one; or Roboflow's folders ``train``, ``valid`` and
+            ``test``, which are the splits.
+        options: Folder of the photos; by default that of the file.
+
+    Raises:
+        DataError: If a file cannot be understood.
+    """
+    files = _files(source)
+    if not files:
+        msg = f"expected Create ML's list of objects with 'image' and 'annotations', got {source}"
+        raise DataError(msg)
+    if len(files) > 1 and any(file.parent == source for file in files):
+        msg = f"expected one JSON file of labels in {source}, got {[file.name for file in files]!r}"
+        raise DataError(msg)
+    inside = files[0].parent != source and source.is_dir()
+    photos = [photo for file in files for photo in _photos(file, inside=inside)]
+    base = source if source.is_dir() else source.parent
+    folders = [options.images] if options.images else [base, base / "images"]
+    return [tabulate(source, photos, folders=folders)]
+
+
+def _photos(file: Path, *, inside: bool) -> list[PhotoLabels]:
+    photos = []
+    for number, given in enumerate(read_json(file, list, "a list of photos")):
+        where = f"{file}: [{number}]"
+        entry = given if isinstance(given, dict) else {}
+        name = next((entry[key] for key in PHOTO_KEYS if key in entry), None)
+        labels = entry.get("annotations") or []
+        if not isinstance(name, str) or not isinstance(labels, list):
+            msg = f"{where}: expected 'image' and a list of 'annotations', got {shortened(given)}"
+            raise DataError(msg)
+        folder = f"{file.parent.name}/" if inside else ""
+        present = {_name(label, where) for label in labels}
+        split = file.parent.name if inside else None
+        photos.append(PhotoLabels(photo_path(folder + name, where), present, split=split))
+    return photos
+
+
+def _name(value: Any, where: str) -> str:  # noqa: ANN401 - plain-data border
+    if isinstance(value, dict):
+        value = value.get("label")
+    if isinstance(value, str) and (name := clean_name(value, where)):
+        return name
+    msg = f"{where}: expected a label as text, got {shortened(value)}"
+    raise DataError(msg)
+
+
+FORMAT = Format(
+    "createml",
+    "Create ML's JSON: a list of photos with their labels or objects",
+    '[{"image": "a.jpg", "annotations": [{"label": "dog", "coordinates": {"x": 50, "y": 40}}]}]',
+    recognises,
+    read,
+)

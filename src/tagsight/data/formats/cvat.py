@@ -1,0 +1,113 @@
+"""CVAT for images 1.1: an XML file with tags, boxes and attributes of each photo."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tagsight.data.format import Format
+from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.source import clean_name, photo_path
+from tagsight.data.xml_files import elements, root_name
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+    from tagsight.data.xml_files import Element
+
+logger = logging.getLogger(__name__)
+
+LARGEST_FILE = 2**30
+USUAL_NAME = "annotations.xml"
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a file, or ``annotations.xml`` in a folder, is CVAT's."""
+    return root_name(_file(source)) == "annotations"
+
+
+def _file(source: Path) -> Path:
+    return source / USUAL_NAME if source.is_dir() else source
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the tags, and the labels of the boxes and other shapes, of each photo.
+
+    A label that a photo does not have is absent; labels that no photo has are read from the list of
+    the task's labels. An attribute that is ticked, of a tag or shape, is a label of its own,
+    ``person: glasses``; other attributes are left out. The subset of a photo is its split, if it is
+    called so.
+
+    Args:
+        source: The file, or the folder of an export.
+        options: Folder of the photos; by default ``images`` beside the file, or its folder.
+
+    Raises:
+        DataError: If the file cannot be understood, is of a video, or has no tags and shapes.
+    """
+    file = _file(source)
+    if root_name(file) != "annotations":
+        msg = f"expected CVAT's XML, which begins with <annotations>, at {file}"
+        raise DataError(msg)
+    names: set[str] = set()
+    photos: list[PhotoLabels] = []
+    for element in elements(file, largest=LARGEST_FILE):
+        if element.name == "meta":
+            names |= set(_declared(element, str(file)))
+        elif element.name == "image":
+            photos.append(_photo(element, file))
+        elif element.name == "track":
+            msg = f"{file}: expected CVAT for images, got CVAT for video; export it for images"
+            raise DataError(msg)
+    if not any(photo.present for photo in photos):
+        msg = (
+            f"{file}: expected tags or shapes of photos, got none of {amount(len(photos), 'photo')}"
+        )
+        raise DataError(msg)
+    base = file.parent
+    folders = [options.images] if options.images else [base / "images", base]
+    return [tabulate(file, photos, names=names, folders=folders)]
+
+
+def _photo(image: Element, file: Path) -> PhotoLabels:
+    where = f"{file}: image {image.attributes.get('id', '?')}"
+    present: set[str] = set()
+    for shape in image.children:
+        label = clean_name(shape.attributes.get("label", ""), where)
+        if not label:
+            msg = f"{where}: expected a label of its <{shape.name}>, got none"
+            raise DataError(msg)
+        present.add(label)
+        present |= {
+            clean_name(f"{label}: {attribute.attributes.get('name', '')}", where)
+            for attribute in shape.children
+            if attribute.name == "attribute" and attribute.text.lower() == "true"
+        }
+    name = photo_path(image.attributes.get("name", ""), where)
+    return PhotoLabels(name, present, split=image.attributes.get("subset"))
+
+
+def _declared(meta: Element, where: str) -> Iterator[str]:
+    """Yield the labels of the task or project, at whatever depth they are."""
+    for element in meta.children:
+        if element.name == "labels":
+            names = (clean_name(one.child_text("name"), where) for one in element.children)
+            yield from filter(None, names)
+        else:
+            yield from _declared(element, where)
+
+
+FORMAT = Format(
+    "cvat",
+    "CVAT for images 1.1: annotations.xml, alone or in its folder",
+    '<annotations><image name="a.jpg" subset="train">\n'
+    '  <tag label="dog"/><box label="ball" xtl="1" ytl="2" xbr="30" ybr="40"/>\n'
+    "</image></annotations>",
+    recognises,
+    read,
+    ("annotations.xml",),
+)

@@ -1,0 +1,160 @@
+"""A folder for each label, with the photos that have it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import defaultdict
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.format import Format
+from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.source import clean_name, is_file, is_folder
+from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+
+logger = logging.getLogger(__name__)
+
+MOST_LOOKED_AT = 100
+"""Files of a folder that are looked at to find the format."""
+
+CHUNK = 2**20
+NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|media|dcim|uploads?")
+"""Names of folders that hold photos of a day or of all kinds."""
+
+
+class PhotoFile(NamedTuple):
+    """A photo in the folder of a label."""
+
+    path: Path
+    label: str
+    split: str | None
+
+
+def recognises(source: Path) -> bool:
+    """Return whether all that is in a folder are folders of photos, whose names may be labels."""
+    if not source.is_dir():
+        return False
+    tops = _tops(source)
+    folders = [folder for top, _ in tops for folder in _folders(top)]
+    names = {folder.name.lower() for folder in folders}
+    if len(names) < 2 or all(NO_LABEL.fullmatch(name) for name in names):
+        return False
+    listings = [source, *(top for top, _ in tops), *folders[:MOST_LOOKED_AT]]
+    files = [file for place in listings for file in _some_files(place)]
+    return any(_is_photo(file.name) for file in files) and all(
+        file.parent in folders if _is_photo(file.name) else file.name.startswith(".")
+        for file in files
+    )
+
+
+def _is_photo(name: str) -> bool:
+    return name.lower().endswith(tuple(PHOTO_SUFFIXES)) and not name.startswith(".")
+
+
+def _some_files(folder: Path) -> list[Path]:
+    return [path for path in islice(folder.iterdir(), MOST_LOOKED_AT) if is_file(path)]
+
+
+def _folders(place: Path) -> list[Path]:
+    entries = (path for path in sorted(place.iterdir()) if not path.name.startswith("."))
+    return [path for path in entries if is_folder(path)]
+
+
+def _tops(source: Path) -> list[tuple[Path, str | None]]:
+    """Return the folders that hold folders of labels, each with its split."""
+    folders = _folders(source)
+    if folders and all(folder.name.lower() in SPLIT_NAMES for folder in folders):
+        return [(folder, folder.name) for folder in folders]
+    return [(source, None)]
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the names of folders as the labels of the photos in them.
+
+    Files of equal content are one photo, which has the labels of all their folders. A label in
+    whose folder a photo is not is absent. Folders within the folder of a label make no
+    further labels. Folders ``train``, ``val`` and ``test`` above are the splits.
+
+    Args:
+        source: The folder.
+        options: Without a folder of photos, as they are in the folders.
+
+    Raises:
+        DataError: If there are no folders of photos.
+    """
+    if not is_folder(source):
+        msg = f"expected a folder with a folder of photos for each label, got {source}"
+        raise DataError(msg)
+    if options.images is not None:
+        msg = f"expected no `images` for {source}, whose folders hold the photos"
+        raise DataError(msg)
+    tops = _tops(source)
+    files = [
+        PhotoFile(path, clean_name(folder.name, str(folder)), split)
+        for top, split in tops
+        for folder in _folders(top)
+        for path in _photos(folder)
+    ]
+    groups = _groups(files)
+    photos = [
+        PhotoLabels(group[0].path, {file.label for file in group}, split=group[0].split)
+        for group in groups
+    ]
+    if several := sum(len(photo.present) > 1 for photo in photos):
+        logger.info("%s: %s in the folders of several labels", source, amount(several, "photo"))
+    else:
+        logger.info("%s: each photo is in the folder of one label, and has no other", source)
+    return [tabulate(source, photos, root=source)]
+
+
+def _photos(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (folder.__class__(place, name) for name in sorted(names) if _is_photo(name))
+
+
+def _groups(files: Iterable[PhotoFile]) -> list[list[PhotoFile]]:
+    """Group the files that are one photo: by split and size, then by content."""
+    alike: dict[tuple[str | None, int], list[PhotoFile]] = defaultdict(list)
+    for file in files:
+        if is_file(file.path):
+            alike[file.split, file.path.stat().st_size].append(file)
+    groups = []
+    for group in alike.values():
+        if len(group) == 1:
+            groups.append(group)
+            continue
+        same: dict[bytes, list[PhotoFile]] = defaultdict(list)
+        for file in group:
+            same[_digest(file.path)].append(file)
+        groups += same.values()
+    return groups
+
+
+def _digest(path: Path) -> bytes:
+    digest = blake2b(digest_size=16)
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
+
+
+FORMAT = Format(
+    "label-folders",
+    "a folder for each label, with the photos that have it, perhaps in train, val and test",
+    "dog/a.jpg\ndog/b.jpg\nsky/b.jpg   the same photo: it has both labels",
+    recognises,
+    read,
+)

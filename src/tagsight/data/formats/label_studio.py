@@ -1,0 +1,172 @@
+"""Label Studio's exports: JSON here, JSON_MIN and CSV in `label_studio_rows`."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tagsight.data.format import Format
+from tagsight.data.formats.label_studio_rows import is_rows, read_rows
+from tagsight.data.formats.label_studio_values import (
+    folders,
+    labels_in,
+    photo_field,
+    task_photo,
+    without_prefixes,
+)
+from tagsight.data.json_files import outline, read_json
+from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.source import clean_name
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+
+logger = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """Labels that one annotation gives through one control of the labelling page."""
+
+    control: str
+    labels: frozenset[str]
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a file is one of Label Studio's exports."""
+    return _is_json(source) or is_rows(source)
+
+
+def _is_json(source: Path) -> bool:
+    top, keys, _ = outline(source)
+    answers = {"annotations", "completions", "predictions"}
+    return top == "[" and keys.get("data") == "{" and bool(keys.keys() & answers)
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the choices, taxonomies and labels of regions that people have given to a task's photo.
+
+    A label that an annotation does not give is absent. Tasks without an annotation, and those that
+    were skipped or cancelled, are left out. Of several annotations, the one marked as ground truth
+    counts; without one, they are united. Predictions are no labels. A path of a taxonomy is one
+    label, ``animal/dog``. Labels that several controls offer are named with their control,
+    ``indoor: yes``.
+
+    Args:
+        source: JSON, JSON_MIN or CSV.
+        options: Folder of the photos, by default that of the file; and Label Studio's own folder of
+            files, for uploads and local storage.
+
+    Raises:
+        DataError: If the file cannot be understood, or photos are in it.
+    """
+    photos = _tasks(source) if _is_json(source) else read_rows(source)
+    table = tabulate(source, photos, folders=folders(source, options))
+    names = [str(photo) for photo in table.photos]
+    return [replace(table, other_names=without_prefixes(names))]
+
+
+def _tasks(source: Path) -> list[PhotoLabels]:
+    tasks = read_json(source, list, "a list of tasks")
+    answers = dict(_answered(source, tasks))
+    if not answers:
+        msg = (
+            f"{source}: expected tasks with annotations, got none among {len(tasks):,}; "
+            "predictions become labels when somebody submits them"
+        )
+        raise DataError(msg)
+    if left := len(tasks) - len(answers):
+        logger.info("%s: %s left out, which nobody has annotated", source, amount(left, "task"))
+    field = photo_field((tasks[number]["data"] for number in answers), str(source))
+    return [
+        PhotoLabels(task_photo(tasks[number]["data"].get(field), f"{source}: [{number}]"), labels)
+        for number, labels in _distinct(source, answers).items()
+    ]
+
+
+def _answered(source: Path, tasks: Sequence[Any]) -> Iterator[tuple[int, list[Answer]]]:
+    """Yield the position and the answers of each task that somebody has annotated."""
+    several = differing = 0
+    for number, task in enumerate(tasks):
+        where = f"{source}: [{number}]"
+        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+            msg = f"{where}: expected a task with 'data', got {str(task)[:80]!r}"
+            raise DataError(msg)
+        annotations = _list(task, "annotations" if "annotations" in task else "completions", where)
+        counted = [one for one in annotations if not _is_cancelled(one)]
+        counted = [one for one in counted if one.get("ground_truth") is True] or counted
+        if not counted:
+            continue
+        each = [list(_answers(_list(one, "result", where), where)) for one in counted]
+        several += len(each) > 1
+        differing += any(_merged(answers) != _merged(each[0]) for answers in each)
+        yield number, [answer for answers in each for answer in answers]
+    if several:
+        logger.warning(
+            "%s: %s annotated several times, %d of them differently: labels are united",
+            source,
+            amount(several, "task"),
+            differing,
+        )
+
+
+def _is_cancelled(annotation: Any) -> bool:  # noqa: ANN401 - plain-data border
+    if not isinstance(annotation, dict):
+        return True
+    return bool(annotation.get("was_cancelled") or annotation.get("skipped"))
+
+
+def _answers(results: Sequence[Any], where: str) -> Iterator[Answer]:
+    for result in results:
+        value = result.get("value") if isinstance(result, dict) else None
+        if isinstance(value, dict):
+            labels = frozenset(labels_in(value, where))
+            if labels:
+                yield Answer(str(result.get("from_name", "")), labels)
+
+
+def _merged(answers: Sequence[Answer]) -> set[tuple[str, str]]:
+    return {(answer.control, label) for answer in answers for label in answer.labels}
+
+
+def _distinct(source: Path, answers: dict[int, list[Answer]]) -> dict[int, set[str]]:
+    """Name labels that several controls offer with their control."""
+    controls: dict[str, set[str]] = defaultdict(set)
+    for given in answers.values():
+        for control, label in _merged(given):
+            controls[label].add(control)
+    shared = set().union(*(names for names in controls.values() if len(names) > 1))
+    if shared:
+        listed = ", ".join(sorted(shared))
+        logger.info("%s: %s offer the same labels, which are named with them", source, listed)
+    return {
+        number: {
+            clean_name(f"{control}: {label}", str(source)) if control in shared else label
+            for control, label in _merged(given)
+        }
+        for number, given in answers.items()
+    }
+
+
+def _list(entry: dict[str, Any], key: str, where: str) -> list[Any]:
+    value = entry.get(key) or []
+    if isinstance(value, list):
+        return value
+    msg = f"{where}.{key}: expected a list, got {str(value)[:80]!r}"
+    raise DataError(msg)
+
+
+FORMAT = Format(
+    "label-studio",
+    "an export of Label Studio: JSON, JSON_MIN or CSV",
+    '[{"data": {"image": "/data/upload/1/0a1b2c3d-a.jpg"},\n'
+    '  "annotations": [{"result": [{"from_name": "tags", "value": {"choices": ["dog"]}}]}]}]',
+    recognises,
+    read,
+)

@@ -1,0 +1,137 @@
+"""Label Studio's exports with a row for each annotation: JSON_MIN and CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tagsight.data.formats.label_studio_values import labels_in, photo_field, task_photo
+from tagsight.data.json_files import outline, read_json
+from tagsight.data.photo_labels import PhotoLabels
+from tagsight.data.source import clean_name, is_file, require_file
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+logger = logging.getLogger(__name__)
+
+LARGEST_FILE = 2**30
+LONGEST_LINE = 2**24
+ABOUT_ANNOTATION = frozenset(
+    {"annotation_id", "annotator", "created_at", "updated_at", "lead_time", "id", "agreement"}
+)
+"""Columns that are neither of the task nor of its labels."""
+
+LABEL_COLUMNS = frozenset(
+    {"choice", "choices", "label", "labels", "tag", "tags", "class", "classes", "category"}
+    | {"categories", "taxonomy"}
+)
+"""Names of columns whose plain text is a label: Label Studio writes a single choice so."""
+
+
+def is_rows(source: Path) -> bool:
+    """Return whether a file is JSON_MIN or CSV of Label Studio."""
+    top, keys, _ = outline(source)
+    names = keys if top == "[" else _header(source)
+    return "annotation_id" in names and bool({"annotator", "lead_time"} & set(names))
+
+
+def _header(source: Path) -> list[str]:
+    if not is_file(source):
+        return []
+    with source.open("rb") as handle:
+        line = handle.readline(2**16)
+    return [name.strip().strip('"') for name in line.decode("utf-8-sig", "replace").split(",")]
+
+
+def read_rows(source: Path) -> list[PhotoLabels]:
+    """Read a row for each annotation; the task's own fields are in it beside the labels.
+
+    Raises:
+        DataError: If the file cannot be understood, or no column holds labels.
+    """
+    is_json = outline(source).top == "["
+    rows = read_json(source, list, "a list of rows") if is_json else list(_csv_rows(source))
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            msg = f"{source}: [{number}]: expected a row as an object, got {str(row)[:80]!r}"
+            raise DataError(msg)
+    if not rows:
+        msg = f"{source}: expected rows, got none"
+        raise DataError(msg)
+    photo = photo_field(rows, str(source))
+    columns = _label_columns(source, rows, photo)
+    found = []
+    for number, row in enumerate(rows):
+        where = f"{source}: row {number + 1}"
+        labels = set().union(*(_labels(row.get(column), where) for column in columns))
+        found.append(PhotoLabels(task_photo(row.get(photo), where), labels))
+    return found
+
+
+def _csv_rows(source: Path) -> Iterator[dict[str, Any]]:
+    require_file(source, largest=LARGEST_FILE)
+    with source.open(encoding="utf-8-sig", newline="") as handle:
+        lines = iter(lambda: handle.readline(LONGEST_LINE), "")
+        reader = csv.DictReader(lines, strict=True)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    msg = f"{source}:{reader.line_num}: expected as many cells as in the header"
+                    raise DataError(msg)
+                yield {key: _parsed(cell) for key, cell in row.items()}
+        except (csv.Error, UnicodeDecodeError) as error:
+            msg = f"{source}:{reader.line_num}: expected CSV in UTF-8, got: {error}"
+            raise DataError(msg) from error
+
+
+def _parsed(cell: str) -> object:
+    if not cell.startswith(("{", "[")):
+        return cell
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):  # text that only looks like it
+        return cell
+
+
+def _label_columns(source: Path, rows: Sequence[Mapping[str, Any]], photo: str) -> list[str]:
+    others = dict.fromkeys(key for row in rows for key in row if key not in ABOUT_ANNOTATION)
+    others.pop(photo)
+    columns = [
+        key
+        for key in others
+        if key.lower() in LABEL_COLUMNS or any(_holds_labels(row.get(key)) for row in rows)
+    ]
+    if not columns:
+        msg = (
+            f"{source}: expected a column of labels, such as 'choice', got {list(others)[:5]!r}; "
+            "export JSON, which says what is a label"
+        )
+        raise DataError(msg)
+    if left := [key for key in others if key not in columns]:
+        shown = ", ".join(left[:5])
+        logger.info("%s: labels are in %s; not in %s", source, ", ".join(columns), shown)
+    return columns
+
+
+def _holds_labels(cell: object) -> bool:
+    """Return whether a cell has the form of choices, of regions or of paths of a taxonomy."""
+    if isinstance(cell, list) and cell:
+        return all(isinstance(one, list) or _holds_labels(one) for one in cell)
+    keys = cell if isinstance(cell, dict) else ()
+    return any(key in {"choices", "taxonomy"} or key.endswith("labels") for key in keys)
+
+
+def _labels(cell: object, where: str) -> set[str]:
+    if isinstance(cell, dict):
+        return labels_in(cell, where)
+    if isinstance(cell, list) and all(isinstance(one, dict) for one in cell):
+        return set().union(*(labels_in(one, where) for one in cell))
+    if isinstance(cell, list):
+        return labels_in({"taxonomy": cell}, where)
+    return {clean_name(cell, where)} - {""} if isinstance(cell, str) else set()

@@ -1,0 +1,83 @@
+"""Parquet files of paths and labels, one or a folder of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tagsight.data.format import Format
+from tagsight.data.formats.arrow_records import read_parquet
+from tagsight.data.formats.records import joined_records, read_records
+from tagsight.data.source import is_file
+from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+
+MAGIC = b"PAR1"
+WORD = re.compile("[a-z]+")
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a file is Parquet, or a folder or its ``data`` has such files."""
+    return bool(_files(source))
+
+
+def _files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source] if _is_parquet(source) else []
+    for place in (source, source / "data"):
+        files = sorted(file for file in place.glob("*.parquet") if is_file(file))
+        if files and _is_parquet(files[0]):
+            return files
+    return []
+
+
+def _is_parquet(file: Path) -> bool:
+    if not is_file(file):
+        return False
+    with file.open("rb") as handle:
+        return handle.read(len(MAGIC)) == MAGIC
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read paths and labels by the rules of `read_records`.
+
+    Labels that are numbers have the names that Hugging Face notes in the file. The first word of a
+    file's name, as in ``train-00000-of-00004.parquet``, is its split.
+
+    Args:
+        source: A file, or a folder with files that belong together.
+        options: Folder of the photos; by default that of the files.
+
+    Raises:
+        DataError: If a file cannot be understood, or the photos themselves are in it.
+    """
+    files = _files(source)
+    if not files:
+        msg = f"expected a Parquet file or a folder with some, got {source}"
+        raise DataError(msg)
+    tables = [(read_parquet(file), _split_of(file) if len(files) > 1 else None) for file in files]
+    records = joined_records(str(source), [(table.records, split) for table, split in tables])
+    base = source if source.is_dir() else source.parent
+    folders = [base, base / "images", base / "photos"]
+    return [read_records(source, records, options, folders, tables[0][0].classes)]
+
+
+def _split_of(file: Path) -> str | None:
+    word = WORD.match(file.name.lower())
+    return SPLIT_NAMES.get(word[0]) if word else None
+
+
+FORMAT = Format(
+    "parquet",
+    "Parquet files with a column of paths, and labels as a list or a column for each",
+    "train-00000-of-00001.parquet   file_name  labels\n"
+    "                               a.jpg      [dog, sky]",
+    recognises,
+    read,
+    (".parquet",),
+)

@@ -1,0 +1,95 @@
+"""Folders of photos for each split, with a table in each: Roboflow's and Hugging Face's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tagsight.data.annotations import target_table
+from tagsight.data.format import Format
+from tagsight.data.formats import json_records, parquet
+from tagsight.data.formats.tables import read_table
+from tagsight.data.source import is_file, is_folder
+from tagsight.data.tables.csv_table import CsvTable
+from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+
+TABLES = ("_classes.csv", "metadata.csv", "metadata.jsonl", "metadata.parquet")
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a folder, or its ``train``, ``valid`` or ``test``, has such a table."""
+    return source.is_dir() and bool(_tables(source))
+
+
+def _tables(source: Path) -> list[Path]:
+    folders = [source / name for name in SPLIT_NAMES if is_folder(source / name)]
+    for places in (folders, [source]):
+        for name in TABLES:
+            if files := [place / name for place in places if is_file(place / name)]:
+                return files
+    return []
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the table of each split, as tables are read on their own.
+
+    With a column for each label, one that only another table has is unknown; in lists of labels,
+    one that only another table lists is absent.
+
+    Args:
+        source: The folder.
+        options: Folder of the photos, or of those of each split; by default those of the tables.
+
+    Raises:
+        DataError: If a table cannot be understood.
+    """
+    files = _tables(source) if is_folder(source) else []
+    if not files:
+        msg = f"expected folders train, valid and test, each with one of {TABLES}, in {source}"
+        raise DataError(msg)
+    parts = [_part(file, source, options) for file in files]
+    names = sorted(set().union(*(part.names for part in parts)))
+    return [_widened(part, names) for part in parts]
+
+
+def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
+    part = _read(file, options)
+    split = SPLIT_NAMES.get(file.parent.name.lower()) if file.parent != source else None
+    folders = part.folders
+    if options.images:
+        folders = (options.images / file.parent.name, options.images)
+    splits = part.splits or ((split,) * len(part.photos) if split else None)
+    return replace(part, folders=folders, splits=splits)
+
+
+def _read(file: Path, options: ReadOptions) -> Labelled:
+    if file.suffix == ".csv":
+        return read_table(CsvTable(file, options.columns), options)
+    (part,) = (json_records if file.suffix == ".jsonl" else parquet).read(file, options)
+    return part
+
+
+def _widened(part: Labelled, names: Sequence[str]) -> Labelled:
+    """Add the labels that only other tables know."""
+    value = 0 if part.lists_present else -1
+    targets = target_table(len(part.photos), len(names), value=value, source=part.source)
+    targets[:, [names.index(name) for name in part.names]] = part.targets
+    return replace(part, names=tuple(names), targets=targets)
+
+
+FORMAT = Format(
+    "split-folders",
+    "folders train, valid and test with photos and a table each: Roboflow's _classes.csv, or "
+    "metadata.csv, .jsonl or .parquet of Hugging Face's imagefolder",
+    "train/_classes.csv   filename, dog, sky\n                     a.jpg, 1, 0\ntrain/a.jpg",
+    recognises,
+    read,
+    ("_classes.csv",),
+)

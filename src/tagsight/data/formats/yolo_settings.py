@@ -1,0 +1,150 @@
+"""What YOLO's files of settings say: classes, and where the photos of each split are."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tagsight.data.source import clean_name, is_file, is_folder, require_file
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+LARGEST_FILE = 2**20
+MOST_LOOKED_AT = 20
+SPLITS = ("train", "val", "test")
+
+
+class Settings(NamedTuple):
+    """Settings of a collection.
+
+    Attributes:
+        classes: Name of each class by its number.
+        splits: Folders, or lists of photos that end in ``.txt``, of each split; of no split under
+            an empty name.
+        path: Folder that they start from, below that of the file or absolute.
+    """
+
+    classes: dict[int, str]
+    splits: dict[str, list[str]]
+    path: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all classes."""
+        return list(self.classes.values())
+
+
+def settings_file(source: Path) -> Path | None:
+    """Return the file of settings that a path is, or that a folder has, or None."""
+    if not source.is_dir():
+        return source if _is_settings(source) else None
+    usual = [source / name for name in ("data.yaml", "obj.data", "classes.txt")]
+    others = sorted(islice(source.glob("*.y*ml"), MOST_LOOKED_AT))
+    return next((file for file in (*usual, *others) if _is_settings(file)), None)
+
+
+def _is_settings(file: Path) -> bool:
+    if not is_file(file):
+        return False
+    if file.name == "classes.txt":
+        return is_folder(file.parent / "labels")
+    if file.suffix.lower() not in {".yaml", ".yml", ".data"}:
+        return False
+    with file.open("rb") as handle:
+        start = handle.read(LARGEST_FILE)
+    names = re.search(rb"^names\s*[:=]", start, re.MULTILINE)
+    return names is not None and re.search(rb"^(train|val)\s*[:=]", start, re.M) is not None
+
+
+def read_settings(file: Path) -> Settings:
+    """Read ``data.yaml`` of Ultralytics, ``obj.data`` of Darknet, or ``classes.txt``.
+
+    Raises:
+        DataError: If it is malformed, or says nothing of classes or photos.
+    """
+    text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+    if file.name == "classes.txt":
+        return Settings(_classes(text.splitlines(), file), {"": ["images"]})
+    if file.suffix == ".data":
+        return _of_darknet(file, text)
+    content = _yaml(file, text)
+    splits = {split: _places(content.get(split)) for split in SPLITS}
+    splits["val"] = splits["val"] or _places(content.get("valid"))
+    if not any(splits.values()):
+        msg = f"{file}: expected folders of photos as 'train', 'val' or 'test', got none"
+        raise DataError(msg)
+    path = content.get("path")
+    return Settings(
+        _classes(content.get("names"), file),
+        {split: places for split, places in splits.items() if places},
+        path if isinstance(path, str) else "",
+    )
+
+
+def _yaml(file: Path, text: str) -> dict[str, Any]:
+    """Parse YAML with all values as text: a class may be called ``no``, ``on`` or ``1.0``."""
+    import yaml
+
+    try:
+        # An alias stands for what it repeats, so that a small file could expand without limit.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            msg = f"{file}: expected YAML without aliases (*name), got one"
+            raise DataError(msg)
+        content = yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        msg = f"{file}: expected YAML, got: {' '.join(str(error).split())[:200]}"
+        raise DataError(msg) from error
+    if not isinstance(content, dict):
+        msg = f"{file}: expected settings such as 'names: [dog, cat]', got {str(content)[:80]!r}"
+        raise DataError(msg)
+    return content
+
+
+def _of_darknet(file: Path, text: str) -> Settings:
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    content = {key.strip(): value.strip() for key, _, value in pairs}
+    stated = content.get("names", "")
+    names = next(
+        (
+            one
+            for one in (file.parent / stated, file.parent / stated.rpartition("/")[2])
+            if is_file(one)
+        ),
+        file.parent / stated,
+    )
+    lines = require_file(names, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+    splits = {"train": "train", "val": "valid", "test": "test"}
+    places = {split: _places(content.get(key)) for split, key in splits.items()}
+    places["val"] = places["val"] or _places(content.get("val"))
+    return Settings(_classes(lines.splitlines(), file), {k: v for k, v in places.items() if v})
+
+
+def _places(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value] if value.strip() else []
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _classes(value: object, file: Path) -> dict[int, str]:
+    pairs: Iterable[tuple[object, object]] = ()
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list):
+        pairs = enumerate(value)
+    classes: dict[int, str] = {}
+    for number, name in pairs:
+        if not isinstance(name, str) or not re.fullmatch("[0-9]{1,9}", str(number)):
+            msg = f"{file}: expected names of classes, by number or as a list, got {name!r:.80}"
+            raise DataError(msg)
+        if clean := clean_name(name, str(file)):
+            classes[int(str(number))] = clean
+    if not classes:
+        msg = f"{file}: expected 'names' of classes, by number or as a list, got {value!r:.80}"
+        raise DataError(msg)
+    return classes

@@ -1,0 +1,164 @@
+"""JSON files of others: a look at their beginning, and reading within bounds."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tagsight.data.source import is_file, require_file
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LOOK = 2**20
+"""Bytes of a file that are looked at to find its format."""
+
+LARGEST_FILE = 2 * 2**30
+LONGEST_LINE = 2**24
+MOST_ENTRIES = 2**25
+"""Objects and lists in a file; the official training file of COCO has about four million."""
+
+_BEFORE = b"\xef\xbb\xbf \t\r\n"
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|:\s*(?=(\S?))|[^"{}\[\]:]+', re.DOTALL)
+
+
+class Outline(NamedTuple):
+    """What the beginning of a JSON file says of its form.
+
+    Attributes:
+        top: ``{``, ``[`` or, if it is no JSON object or list, nothing.
+        keys: Keys of the object, or of the first object in the list, each with the first character
+            of its value.
+        lines: Whether another object follows the first: JSON lines.
+    """
+
+    top: str = ""
+    keys: dict[str, str] = {}  # noqa: RUF012 - the default of a named tuple, never changed
+    lines: bool = False
+
+
+def outline(file: Path) -> Outline:
+    """Look at the first MiB of a file; what is no JSON has an empty outline.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "labels.json")
+        ...     _ = file.write_text('[{"image": "a.jpg", "labels": ["dog"]}]')
+        ...     outline(file)
+        Outline(top='[', keys={'image': '"', 'labels': '['}, lines=False)
+    """
+    if not is_file(file):
+        return Outline()
+    status = file.stat()
+    return _outline(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)  # every format asks
+def _outline(file: Path, _changed: int, _size: int) -> Outline:
+    with file.open("rb") as handle:
+        text = handle.read(LOOK).lstrip(_BEFORE).decode(errors="replace")
+    if not text.startswith(("{", "[")):
+        return Outline()
+    level = 1 if text[0] == "{" else 2
+    keys: dict[str, str] = {}
+    depth = position = 0
+    last = ""
+    while match := _TOKEN.match(text, position):
+        position = match.end()
+        token = match[0]
+        if token in {"{", "["}:
+            depth += 1
+            if depth == level and token == "[":
+                break
+        elif token in {"}", "]"}:
+            depth -= 1
+            if depth < level:
+                lines = level == 1 and text[position:].lstrip().startswith("{")
+                return Outline(text[0], keys, lines)
+        elif depth == level and token[0] == '"':
+            last = token[1:-1]
+        elif depth == level and token[0] == ":":
+            keys[last] = match[1]
+    return Outline(text[0], keys)
+
+
+def read_json(
+    file: Path,
+    kind: type[dict[str, Any]] | type[list[Any]],
+    what: str,
+    *,
+    prepare: Callable[[bytes], bytes] | None = None,
+    hook: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Any:  # noqa: ANN401 - plain-data border
+    """Read a JSON file.
+
+    Args:
+        file: The file.
+        kind: ``dict`` or ``list``, for what the file must hold.
+        what: Words for the error, such as "a list of tasks".
+        prepare: Called with the text before it is parsed.
+        hook: Called with each object as it is read; what it returns takes the object's place.
+
+    Raises:
+        DataError: If the file is too large, has too many entries or too deep ones, or is no JSON
+            of this kind.
+    """
+    text = require_file(file, largest=LARGEST_FILE).read_bytes()
+    text = prepare(text) if prepare else text
+    # Each takes at least fifty bytes of memory, however short its text.
+    if (entries := text.count(b"{") + text.count(b"[")) > MOST_ENTRIES:
+        msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
+        raise DataError(msg)
+    content = _parsed(text, str(file), what, hook)
+    if not isinstance(content, kind):
+        msg = f"{file}: expected {what}, got {shortened(content)}"
+        raise DataError(msg)
+    return content
+
+
+def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the number and the object of each line that is not blank.
+
+    Raises:
+        DataError: If the file or a line is too large, or a line holds no object.
+    """
+    with require_file(file, largest=LARGEST_FILE).open("rb") as handle:
+        for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), b""), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf").strip()
+            if not text:
+                continue
+            value = _parsed(text, f"{file}:{number}", what, None)
+            if not isinstance(value, dict):
+                msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
+                raise DataError(msg)
+            yield number, value
+
+
+def _parsed(
+    text: bytes,
+    where: str,
+    what: str,
+    hook: Callable[[dict[str, Any]], dict[str, Any]] | None,
+) -> Any:  # noqa: ANN401 - plain-data border
+    try:
+        return json.loads(text, object_hook=hook)
+    except RecursionError:
+        msg = f"{where}: expected {what}, got JSON that is nested too deeply"
+        raise DataError(msg) from None
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        msg = f"{where}: expected JSON, got: {error}"
+        raise DataError(msg) from error
+
+
+def shortened(value: object) -> str:
+    """Return a value as an error shows it."""
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:76]}..."

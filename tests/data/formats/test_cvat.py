@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+META = (
+    "<version>1.1</version><meta><task><labels><label><name>cat</name></label>"
+    "<label><name>dog</name></label></labels></task></meta>"
+)
+IMAGES = (
+    '<image id="0" name="x/a.jpg"><tag label="dog"><attribute name="wet">true</attribute>'
+    '<attribute name="colour">brown</attribute></tag></image>'
+    '<image id="1" name="b.jpg"><box label="ball" xtl="1"/></image>'
+)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content):
+        (tmp_path / "annotations.xml").write_text(f"<annotations>{content}</annotations>")
+        rows = read_annotations(tmp_path, labels_only=True)
+        assert rows.format == "cvat"
+        return rows
+
+    return read
+
+
+def test_tags_shapes_and_ticked_attributes_are_labels_and_unused_ones_are_known(read) -> None:
+    rows = read(META + IMAGES)
+    assert rows.names == ("ball", "cat", "dog", "dog: wet")
+    assert rows.targets.tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
+
+
+def test_subsets_are_splits_if_they_are_called_so(read, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    named = IMAGES.replace('id="0"', 'subset="Train"').replace('id="1"', 'subset="Validation"')
+    assert read(named).splits == ("train", "val")
+    assert read(IMAGES.replace('id="', 'subset="batch ')).splits is None
+    assert "batch 0, batch 1: taken for no split" in caplog.text
+    with pytest.raises(DataError, match=r"every photo in train, val or test.*'b.jpg' in none"):
+        read(IMAGES.replace('id="0"', 'subset="Train"'))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('<track id="0"/>', "got CVAT for video"),
+        ('<image id="7" name="a.jpg"/>', "tags or shapes of photos, got none of 1 photo"),
+        ('<image id="7" name="a.jpg"><tag/></image>', "image 7: expected a label of its <tag>"),
+        (
+            '<image id="7" name="x/../a.jpg"><tag label="a"/></image>',
+            "image 7: .* inside the folder",
+        ),
+        ("<image>", "well-formed XML, got: mismatched tag"),
+    ],
+)
+def test_what_cannot_be_read_is_named(read, content, message) -> None:
+    with pytest.raises(DataError, match=rf"annotations.xml: .*{message}"):
+        read(content)

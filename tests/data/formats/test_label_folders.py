@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tagsight.data.formats import label_folders
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(**files):
+        for name, text in files.items():
+            file = tmp_path / f"{name.replace('__', '/')}.jpg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return tmp_path
+
+    return write
+
+
+def found(source):
+    rows = read_annotations(source)
+    assert rows.format == "label-folders"
+    names = (path.relative_to(source).as_posix() for path in rows.paths)
+    return rows.names, dict(zip(names, rows.targets.tolist(), strict=True))
+
+
+def test_files_of_equal_content_are_one_photo_whatever_they_are_called(write, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    source = write(
+        cat__1="one", dog__1="two", dog__copy="one", dog__inner__2="three", sky__2="four"
+    )
+    assert found(source) == (
+        ("cat", "dog", "sky"),
+        {
+            "cat/1.jpg": [1, 1, 0],
+            "dog/1.jpg": [0, 1, 0],
+            "dog/inner/2.jpg": [0, 1, 0],
+            "sky/2.jpg": [0, 0, 1],
+        },
+    )
+    assert "1 photo in the folders of several labels" in caplog.text
+
+
+def test_folders_of_splits_are_above_those_of_labels(write) -> None:
+    source = write(train__cat__1="one", train__dog__2="two", valid__cat__3="one")
+    rows = read_annotations(source)
+    assert (rows.names, rows.splits) == (("cat", "dog"), ("train", "train", "val"))
+    with pytest.raises(DataError, match="expected no `images`"):
+        read_annotations(source, images=source)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["2019__a", "2020__b"],
+        ["2020-05-01__a", "2020-05-02__b"],
+        ["images__a"],
+        ["cat__a"],
+        ["cat__a", "dog__b", "c"],
+        ["images__a", "photos__b"],
+    ],
+)
+def test_albums_and_photos_beside_folders_are_no_labels(write, files) -> None:
+    assert not label_folders.recognises(write(**dict.fromkeys(files, "a")))
+
+
+def test_other_files_beside_the_photos_speak_for_another_format(write) -> None:
+    source = write(cat__a="one", dog__b="two")
+    assert label_folders.recognises(source)
+    (source / "cat" / "a.txt").touch()
+    assert not label_folders.recognises(source)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(*records, lines=True):
+        file = tmp_path / "rows.jsonl"
+        text = "".join(f"{json.dumps(record)}\n" for record in records)
+        file.write_text(text if lines else json.dumps(records))
+        rows = read_annotations(file, labels_only=True)
+        assert rows.format == "json-records"
+        names = [path.name for path in rows.paths]
+        return rows.names, dict(zip(names, rows.targets.tolist(), strict=True))
+
+    return read
+
+
+EXPECTED = ("dog", "sky"), {"a.jpg": [1, 1], "b.jpg": [0, 0]}
+
+
+@pytest.mark.parametrize("lines", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"labels": ["dog", "sky"]}, {"labels": []}),
+        ({"Tags": ["dog", "sky"], "text": "A day, out"}, {"Tags": [], "text": "dog"}),
+        ({"labels": "dog;sky"}, {"labels": ""}),
+        ({"found": ["dog", "sky"]}, {"found": []}),
+        ({"objects": [{"label": "dog", "box": [1]}, {"name": "sky"}]}, {"objects": []}),
+        ({"labels": {"dog": 1, "sky": True}}, {"labels": {"dog": 0, "sky": 0.0}}),
+        ({"dog": 1, "sky": 1.0, "size": 7}, {"dog": False, "sky": 0, "size": 9}),
+    ],
+)
+def test_labels_are_lists_texts_objects_or_marks(read, first, second, lines) -> None:
+    assert read({"image": "a.jpg"} | first, {"image": "b.jpg"} | second, lines=lines) == EXPECTED
+
+
+def test_unknown_is_not_absent(read, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    found = read(
+        {"path": "a.jpg", "labels": {"dog": 1}},
+        {"path": "b.jpg", "labels": {"dog": None, "sky": 0}},
+        {"path": "c.jpg", "labels": None},
+        {"path": "d.jpg"},
+    )
+    assert found == (("dog", "sky"), {"a.jpg": [1, -1], "b.jpg": [-1, 0]})
+    assert "2 records without labels left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"path": "b.jpg", "labels": [["dog"]]}, "record 2: expected labels as text, got"),
+        ({"path": "b.jpg", "labels": [True]}, "record 2: expected labels as text, got True"),
+        ({"path": 5, "labels": []}, "record 2: expected a photo's path, got 5"),
+        ({"path": {"bytes": "x"}, "labels": []}, "record 2: .* got the photo itself; write"),
+        ({"path": "x/../b.jpg", "labels": []}, "record 2: .* inside the folder"),
+        ([1], ":2: expected an object with a photo and its labels"),
+    ],
+)
+def test_what_cannot_be_read_is_named(read, record, message) -> None:
+    with pytest.raises(DataError, match=message):
+        read({"path": "a.jpg", "labels": ["dog"]}, record)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"file": "a.jpg", "size": 17}, "labels under a key such as 'labels', .* got"),
+        ({"file": "a.jpg", "x": ["a"], "y": ["b"]}, "labels under a key such as 'labels'"),
+    ],
+)
+def test_keys_that_might_be_anything_are_named(read, record, message) -> None:
+    with pytest.raises(DataError, match=message):
+        read(record)

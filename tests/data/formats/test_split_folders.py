@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(**files):
+        for name, text in files.items():
+            folder, _, file = name.partition("__")
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / file.replace("_DOT_", ".")).write_text(text)
+            (tmp_path / folder / "a.jpg").touch()
+        rows = read_annotations(tmp_path)
+        assert rows.format == "split-folders"
+        assert all(path.is_file() for path in rows.paths)
+        return rows.names, rows.targets.tolist(), rows.splits
+
+    return read
+
+
+def test_a_column_that_another_split_lacks_is_unknown_there(read) -> None:
+    assert read(
+        train___classes_DOT_csv="filename, dog, sky\na.jpg, 1, 0\n",
+        valid___classes_DOT_csv="filename, dog\na.jpg, 0\n",
+    ) == (("dog", "sky"), [[1, 0], [0, -1]], ("train", "val"))
+
+
+def test_a_label_that_another_split_does_not_list_is_absent_there(read) -> None:
+    assert read(
+        train__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["dog", "sky"]}\n',
+        test__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["cat"]}\n',
+    ) == (("cat", "dog", "sky"), [[0, 1, 1], [1, 0, 0]], ("train", "test"))

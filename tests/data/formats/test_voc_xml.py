@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from tagsight.data.format import ReadOptions
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+def annotation(*objects, photo="old name.png"):
+    inside = "".join(
+        f"<object><name>{name}</name><difficult>{difficult}</difficult></object>"
+        for name, difficult in objects
+    )
+    return f"<annotation><filename>{photo}</filename>{inside}</annotation>"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(**files):
+        for name, text in files.items():
+            file = tmp_path / f"{name.replace('__', '/')}.xml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("difficult", "expected"), [(None, [-1, 1]), ("present", [1, 1]), ("absent", [0, 1])]
+)
+def test_a_label_is_doubtful_if_all_its_objects_are_difficult(write, difficult, expected) -> None:
+    objects = [("cat", 1), ("dog", 1), ("dog", 0)]
+    source = write(Annotations__a=annotation(*objects), Annotations__b=annotation())
+    options = ReadOptions(difficult=difficult)
+    rows = read_annotations(source, labels_only=True, options=options)
+    assert (rows.format, rows.names) == ("voc-xml", ("cat", "dog"))
+    assert rows.targets.tolist() == [expected, [0, 0]]
+
+
+def test_a_photo_is_called_as_its_file_with_the_ending_that_stands_in_it(write) -> None:
+    rows = read_annotations(write(a=annotation(("cat", 0))), labels_only=True)
+    assert [path.name for path in rows.paths] == ["a.png"]
+
+
+def test_folders_are_splits_and_lists_are_too(write, caplog) -> None:
+    source = write(train__a=annotation(("cat", 0)), valid__b=annotation(("dog", 0)))
+    rows = read_annotations(source, labels_only=True)
+    assert rows.splits == ("train", "val")
+    assert [path.relative_to(source).as_posix() for path in rows.paths] == [
+        "train/a.png",
+        "valid/b.png",
+    ]
+    source = write(
+        Annotations__a=annotation(("cat", 0)),
+        Annotations__b=annotation(("dog", 0)),
+        Annotations__c=annotation(("cow", 0)),
+    )
+    main = source / "ImageSets" / "Main"
+    main.mkdir(parents=True)
+    (main / "trainval.txt").write_text("a\n")
+    (main / "test.txt").write_text("b\n")
+    assert read_annotations(source, labels_only=True).splits == ("train", "test")
+    assert "1 file left out, which no list in ImageSets names" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (annotation(("", 0)), "a name of each object, got none"),
+        ("<annotations/>", "begins with <annotation>"),
+        ("<annotation><object>", "well-formed XML"),
+    ],
+)
+def test_what_cannot_be_read_is_named(write, text, message) -> None:
+    with pytest.raises(DataError, match=rf"b.xml: .*{message}"):
+        read_annotations(write(a=annotation(("cat", 0)), b=text), labels_only=True)

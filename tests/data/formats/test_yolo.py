@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+LIST, TABLE = "names: [cat, 'no', dog]\n", "names:\n  0: cat\n  1: no\n  2: dog\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write files, a photo where a text has none, and read the folder."""
+
+    def read(source=".", **files):
+        for name, text in files.items():
+            file = tmp_path / name.replace("__", "/").replace("_DOT_", ".")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        rows = read_annotations(tmp_path / source)
+        assert rows.format == "yolo"
+        photos = [path.relative_to(tmp_path).as_posix() for path in rows.paths]
+        return rows, dict(zip(photos, rows.targets.tolist(), strict=True))
+
+    return read
+
+
+PHOTOS = {
+    "images__train__a_DOT_jpg": "",
+    "images__train__b_DOT_png": "",
+    "images__val__c_DOT_jpg": "",
+    "images__val__d_DOT_jpg": "",
+    "labels__train__a_DOT_txt": "2 0.5 0.5 0.1 0.1\n2 0.2 0.2 0.1 0.1\n1 0.1 0.1 0.2 0.1 0.2 0.2\n",
+    "labels__train__b_DOT_txt": "",
+    "labels__val__c_DOT_txt": "0.0 0.5 0.5 0.1 0.1\n",
+}
+EXPECTED = {
+    "images/train/a.jpg": [0, 1, 1],
+    "images/train/b.png": [0, 0, 0],
+    "images/val/c.jpg": [1, 0, 0],
+    "images/val/d.jpg": [0, 0, 0],
+}
+
+
+@pytest.mark.parametrize("names", [LIST, TABLE])
+def test_the_classes_of_a_photo_are_its_labels_and_a_missing_file_has_none(
+    read, caplog, names
+) -> None:
+    caplog.set_level(logging.INFO)
+    splits = "path: .\ntrain: images/train\nval: [images/val]\ntest:\n"
+    rows, found = read(data_DOT_yaml=splits + names, **PHOTOS)
+    assert rows.names == ("cat", "dog", "no")
+    by_number = {photo: [row[0], row[2], row[1]] for photo, row in found.items()}
+    assert by_number == EXPECTED
+    assert rows.split_sizes == {"train": 2, "val": 2}
+    assert "val: 1 photo without a file of objects: none of the labels" in caplog.text
+
+
+def test_a_split_without_any_file_is_left_out(read, caplog) -> None:
+    rows, _ = read(
+        data_DOT_yaml=f"train: images/train\ntest: images/test\n{LIST}",
+        images__test__e_DOT_jpg="",
+        **PHOTOS,
+    )
+    assert rows.split_sizes == {"train": 2}
+    assert "test: 1 photo left out, as none has a file of objects" in caplog.text
+
+
+def test_roboflow_writes_folders_as_if_they_were_one_above(read) -> None:
+    _, found = read(
+        data_DOT_yaml=f"train: ../train/images\nval: ../valid/images\n{LIST}",
+        train__images__a_DOT_jpg="",
+        train__labels__a_DOT_txt="0 0 0 1 1",
+        valid__images__b_DOT_jpg="",
+        valid__labels__b_DOT_txt="1 0 0 1 1",
+    )
+    assert found == {"train/images/a.jpg": [1, 0, 0], "valid/images/b.jpg": [0, 0, 1]}
+
+
+def test_cvat_writes_darknet_and_label_studio_a_list_of_classes(read, tmp_path) -> None:
+    _, found = read(
+        "obj.data",
+        obj_DOT_data="classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n",
+        obj_DOT_names="cat\ndog\n",
+        train_DOT_txt="data/obj_train_data/a.jpg\n",
+        obj_train_data__a_DOT_txt="1 0 0 1 1",
+        obj_train_data__a_DOT_jpg="",
+    )
+    assert list(found.values()) == [[0, 1]]
+    rows, found = read(
+        "classes.txt",
+        classes_DOT_txt="cat\ndog\n",
+        images__a_DOT_jpg="",
+        labels__a_DOT_txt="1 0 0 1 1",
+    )
+    assert (rows.splits, found) == (None, {"images/a.jpg": [0, 1]})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (f"train: images/train\n{LIST}x: &a [1]\ny: *a\n", "YAML without aliases"),
+        ("train: images/train\nnames: 5\n", "'names' of classes, by number or as a list, got '5'"),
+        (
+            "train: images/train\nnames: [cat]\n",
+            "a.txt:1: expected the number of a class, .* '2'",
+        ),
+        (f"train:\n{LIST}", "folders of photos as 'train', 'val' or 'test'"),
+        (f"train: [\n{LIST}", "expected YAML, got"),
+        (f"train: other.txt\n{LIST}", "a list of photos at .*other.txt"),
+        (f"train: images/nothing\n{LIST}", r"files of objects \(.txt\) in .*, got none"),
+    ],
+)
+def test_what_cannot_be_read_is_named(read, settings, message) -> None:
+    with pytest.raises(DataError, match=message):
+        read("data.yaml", data_DOT_yaml=settings, **PHOTOS)

@@ -1,0 +1,237 @@
+"""What other programs export is read by the command that the how-to names."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tagsight.cli import main
+
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "own-data.md"
+ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| `(tagsight data [^`]+)` \|$", re.MULTILINE)
+ROWS = [(source, export.strip("`"), line) for source, export, line in ROW.findall(PAGE.read_text())]
+LABELS = {"a.png": ["dog"], "b.png": ["cat", "dog"], "c.png": []}
+COUNTS = {"cat": 1, "dog": 2}
+CLASSES = ["cat", "dog"]
+
+
+def draw(folder: str, *names: str) -> None:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name in names or LABELS:
+        shade = 40 * (1 + list(LABELS).index(name.rpartition("-")[2]))
+        Image.new("L", (8, 8), shade).save(Path(folder, name))
+
+
+def write(name: str, content: object) -> None:
+    file = Path(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def coco(file: str, names: list[str], prefix: str = "", *, tags_only: bool = False) -> None:
+    objects = [
+        {"image_id": i, "category_id": CLASSES.index(label), "bbox": [1, 1, 2, 2]}
+        for i, name in enumerate(names)
+        for label in LABELS[name]
+    ]
+    images = [{"id": i, "file_name": prefix + name} for i, name in enumerate(names)]
+    categories = [{"id": i, "name": name} for i, name in enumerate(CLASSES)]
+    content = {"images": images, "categories": categories}
+    write(file, content | {"annotations": [] if tags_only else objects})
+
+
+def voc(folder: str, names: list[str]) -> None:
+    for name in names:
+        objects = "".join(f"<object><name>{label}</name></object>" for label in LABELS[name])
+        text = f"<annotation><filename>{name}</filename>{objects}</annotation>"
+        write(f"{folder}/{Path(name).stem}.xml", text)
+
+
+def yolo(folder: str, names: list[str]) -> None:
+    for name in names:
+        lines = [f"{CLASSES.index(label)} 0.5 0.5 0.1 0.1\n" for label in LABELS[name]]
+        write(f"{folder}/{Path(name).stem}.txt", "".join(lines))
+
+
+HALVES = {"train": ["b.png", "c.png"], "valid": ["a.png"]}
+
+
+def roboflow(export: str) -> None:
+    for split, names in HALVES.items():
+        folder = f"export/{split}"
+        photos = f"{folder}/images" if export == "YOLOv8" else folder
+        draw(photos, *names)
+        if export == "Multi-Label Classification":
+            marks = {n: [str(int(label in LABELS[n])) for label in CLASSES] for n in names}
+            rows = [", ".join([name, *marks[name]]) for name in names]
+            write(f"{folder}/_classes.csv", "\n".join(["filename, cat, dog", *rows]) + "\n")
+        elif export == "COCO":
+            coco(f"{folder}/_annotations.coco.json", names)
+        elif export == "Pascal VOC":
+            voc(folder, names)
+        elif export == "CreateML":
+            boxes = {n: [{"label": label} for label in LABELS[n]] for n in names}
+            entries = [{"image": name, "annotations": boxes[name]} for name in names]
+            write(f"{folder}/_annotations.createml.json", entries)
+        else:
+            yolo(f"{folder}/labels", names)
+    if export == "YOLOv8":
+        text = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\nnc: 2\n"
+        write("export/data.yaml", f"{text}names: ['cat', 'dog']\n")
+
+
+def label_studio(export: str) -> None:
+    draw("photos", *(f"0a1b2c3d-{name}" for name in LABELS))
+    uploads = {name: f"/data/upload/1/0a1b2c3d-{name}" for name in LABELS}
+    about = {"annotator": 1, "annotation_id": 1, "lead_time": 2.5}
+    if export == "JSON":
+        tasks = [label_studio_task(uploads[name], name) for name in LABELS]
+        write("project.json", tasks)
+    elif export == "COCO":
+        draw("export/images")
+        coco("export/result.json", list(LABELS), "images\\")
+    elif export == "JSON-MIN":
+        choices = [{"choices": labels} for labels in LABELS.values()]
+        rows = zip(uploads.values(), choices, strict=True)
+        write("project.json", [{"image": i, "id": 1, "tags": c} | about for i, c in rows])
+    else:
+        cells = ["dog", '"{""choices"": [""cat"", ""dog""]}"', ""]
+        lines = [f"1,1,{c},1,{i},2.5" for c, i in zip(cells, uploads.values(), strict=True)]
+        header = "annotation_id,annotator,choice,id,image,lead_time"
+        write("project.csv", "\n".join([header, *lines]) + "\n")
+
+
+def label_studio_task(image: str, name: str) -> dict[str, object]:
+    result = {"from_name": "tags", "type": "choices", "value": {"choices": LABELS[name]}}
+    return {"data": {"image": image}, "annotations": [{"result": [result]}], "predictions": []}
+
+
+def local_storage(_: str) -> None:
+    draw("files/holiday")
+    url = "/data/local-files/?d=holiday/"
+    write("project.json", [label_studio_task(url + name, name) for name in LABELS])
+
+
+def cvat(export: str) -> None:
+    draw("photos")
+    if export.startswith("CVAT"):
+        tagged = {n: "".join(f'<tag label="{c}"/>' for c in LABELS[n]) for n in LABELS}
+        images = "".join(f'<image name="{name}">{tagged[name]}</image>' for name in LABELS)
+        write("export/annotations.xml", f"<annotations>{images}</annotations>")
+    elif export.startswith("COCO"):
+        coco("export/annotations/instances_default.json", list(LABELS), tags_only=True)
+    elif export.startswith("Datumaro"):
+        draw("export/images/default")
+        tags = {n: [{"label_id": CLASSES.index(c)} for c in LABELS[n]] for n in LABELS}
+        items = [{"image": {"path": n}, "annotations": tags[n]} for n in LABELS]
+        labels = {"label": {"labels": [{"name": name} for name in CLASSES]}}
+        write("export/annotations/default.json", {"categories": labels, "items": items})
+    else:
+        draw("export/obj_train_data")
+        yolo("export/obj_train_data", list(LABELS))
+        write("export/obj.data", "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n")
+        write("export/obj.names", "cat\ndog\n")
+        write("export/train.txt", "".join(f"data/obj_train_data/{name}\n" for name in LABELS))
+
+
+def labelimg(_: str) -> None:
+    draw("photos")
+    voc("photos", list(LABELS))
+
+
+def ultralytics(_: str) -> None:
+    draw("export/images/train")
+    yolo("export/labels/train", ["a.png", "b.png"])
+    write("export/data.yaml", "path: .\ntrain: images/train\nnames:\n  0: cat\n  1: dog\n")
+
+
+def fiftyone(export: str) -> None:
+    draw("export/data")
+    if export == "FiftyOneDataset":
+        given = {n: {"classifications": [{"label": c} for c in LABELS[n]]} for n in LABELS}
+        samples = [{"filepath": f"data/{n}", "ground_truth": given[n]} for n in LABELS]
+        write("export/samples.json", {"samples": samples})
+    else:
+        numbers = {n: [CLASSES.index(c) for c in LABELS[n]] for n in LABELS}
+        write("export/labels.json", {"classes": CLASSES, "labels": numbers})
+
+
+def hugging_face(export: str) -> None:
+    import pyarrow as pa
+
+    names = list(LABELS)
+    if export == "imagefolder":
+        draw("export/train")
+        lines = [json.dumps({"file_name": n, "labels": LABELS[n]}) for n in names]
+        write("export/train/metadata.jsonl", "\n".join(lines) + "\n")
+        return
+    draw("photos")
+    table = pa.table({"image": names, "labels": list(LABELS.values())})
+    write("export/dataset_info.json", {})
+    write("export/state.json", {})
+    with pa.ipc.new_stream("export/data-00000-of-00001.arrow", table.schema) as out:
+        out.write_table(table)
+
+
+def pandas(export: str) -> None:
+    from pandas import DataFrame
+
+    draw("photos")
+    frame = DataFrame({"file_name": list(LABELS), "labels": list(LABELS.values())})
+    if export == "to_parquet":
+        frame.to_parquet("rows.parquet")
+    else:
+        frame.to_json("rows.jsonl", orient="records", lines=True)
+
+
+def mmpretrain(_: str) -> None:
+    draw("photos")
+    rows = [{"img_path": n, "gt_label": [CLASSES.index(c) for c in LABELS[n]]} for n in LABELS]
+    write("train.json", {"metainfo": {"classes": CLASSES}, "data_list": rows})
+
+
+def file_manager(_: str) -> None:
+    draw("photos/dog", "a.png", "b.png")
+    draw("photos/cat", "b.png")
+
+
+PROGRAMS: dict[str, Callable[[str], None]] = {
+    "Label Studio": label_studio,
+    "Label Studio, local storage": local_storage,
+    "CVAT": cvat,
+    "Roboflow": roboflow,
+    "labelImg": labelimg,
+    "Ultralytics": ultralytics,
+    "FiftyOne": fiftyone,
+    "Hugging Face": hugging_face,
+    "pandas": pandas,
+    "MMPretrain": mmpretrain,
+    "a file manager": file_manager,
+}
+
+
+@pytest.mark.parametrize(("source", "export", "line"), ROWS)
+def test_what_a_program_exports_is_read_by_the_command(
+    tmp_path, monkeypatch, capsys, source, export, line
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    PROGRAMS[source](export)
+    code = main([*shlex.split(line)[1:], "--json", "summary.json"])
+    if "loses tags" in export:
+        assert code == 2
+        assert "tags of whole photos are lost in this format" in capsys.readouterr().err
+        return
+    assert code == 0
+    summary = json.loads(Path("summary.json").read_text())
+    assert {label: count["all"] for label, count in summary["counts"].items()} == COUNTS
+    assert not summary["problems"]
+
+
+def test_the_table_has_all_programs() -> None:
+    assert dict.fromkeys(source for source, _, _ in ROWS).keys() == PROGRAMS.keys()
