@@ -150,3 +150,18 @@ def test_a_leak_counts_the_photos_that_resemble_training_photos():
 def test_a_group_that_no_table_has_is_refused():
     with pytest.raises(DataError, match="a column 'patient' for `group`, or folder, session"):
         read_annotations(rows("ab"), options=ReadOptions(grouping=Grouping(("patient",))))
+
+
+def test_the_column_of_a_table_is_the_group_and_no_label(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text("image,patient,labels\na.jpg,7,dog\nb.jpg,8,sky;dog\nc.jpg,7,sky\nd.jpg,,sky\n")
+    options = ReadOptions(grouping=Grouping(("patient",)))
+    found = read_annotations(file, labels_only=True, options=options)
+    assert (found.names, found.groups) == (("dog", "sky"), ("7", "8", "7", "row 5"))
+    assert found.select([2, 1]).groups == ("7", "8")
+    with pytest.raises(DataError, match=r"a column of the table as `group`.*got 'doctor'"):
+        read_annotations(
+            file, labels_only=True, options=ReadOptions(grouping=Grouping(("doctor",)))
+        )
+    with pytest.raises(DataError, match="one column of a table"):
+        Grouping(("patient", "doctor")).column  # noqa: B018 - the property raises

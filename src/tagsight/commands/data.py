@@ -32,6 +32,8 @@ def data(
     budget: PhotoBudget = PhotoBudget(),
     labels_only: bool = False,
     split_file: Path | None = None,
+    template: Path | None = None,
+    template_labels: str | None = None,
     json: Path | None = None,
 ) -> None:
     """Read labels, open every photo, and print a summary.
@@ -39,11 +41,18 @@ def data(
     Counts are compared with published ones if a protocol is given, or if the data resemble one.
 
     Args:
-        data: Labels: a file or folder in a known format.
+        data: Labels: a file or folder in a known format; with --template, a folder of photos.
         labels_only: Open no photo; the photos may be missing.
         split_file: CSV file to write the split to, as training does; its hash is printed.
+        template: CSV file to write instead, with a row for each photo of the folder, to fill in;
+            an existing file is never replaced.
+        template_labels: Comma-separated labels that get a column each in the template (1 present,
+            0 absent, blank unknown); by default there is one column for all labels of a photo.
         json: File to write the summary to as JSON; without a name, standard output.
     """
+    if template is not None:
+        _write_template(data, template, template_labels)
+        return
     print_info(f"reading {data}")
 
     from tagsight.data.check import check_photos
@@ -77,6 +86,14 @@ def data(
         print_result(description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False))
     if json is not None:
         write_json(description.as_dict(), json)
+
+
+def _write_template(folder: Path, file: Path, labels: str | None) -> None:
+    from tagsight.data.template import write_template
+    from tagsight.runtime.amounts import amount
+
+    count = write_template(folder, file, () if labels is None else labels.split(","))
+    print_info(f"{file}: {amount(count, 'photo')}; fill in the labels, then: tagsight data {file}")
 
 
 def _record(annotations: Annotations, file: Path) -> None:

@@ -38,6 +38,7 @@ class Columns:
         label_columns: A column for each label, or columns that hold one label each.
         separator: Text between two labels of a cell.
         split_column: Split of a photo.
+        group_column: Group of a photo, such as its patient.
         ignore: Columns that are neither.
 
     Raises:
@@ -54,6 +55,7 @@ class Columns:
     separator: str | None = None
     split_column: str | None = None
     ignore: tuple[str, ...] = ()
+    group_column: str | None = None
 
     def __post_init__(self) -> None:
         if self.labels_column is not None and self.label_columns:
@@ -140,7 +142,7 @@ class Labelled:
             one that holds all.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
             label is not listed.
-        groups: Group of each photo, from the columns of `Grouping.columns`, or None.
+        groups: Group of each photo, from the column `Columns.group_column`, or None.
         min_photos: Fewest photos of a label, unless the rules say another number.
     """
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.near_twins import joined_groups
+from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
@@ -37,9 +38,17 @@ class Grouping(NamedTuple):
     session_minutes: float = SESSION_MINUTES
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of a table whose cells are groups."""
-        return tuple(name for name in self.by if name not in {FOLDER, SESSION, NEAR_TWINS})
+    def column(self) -> str | None:
+        """Column of a table whose cells are groups.
+
+        Raises:
+            DataError: If there are several.
+        """
+        columns = [name for name in self.by if name not in {FOLDER, SESSION, NEAR_TWINS}]
+        if len(columns) > 1:
+            msg = f"expected one column of a table as `group`, got {columns!r}"
+            raise DataError(msg)
+        return columns[0] if columns else None
 
 
 def split_groups(

@@ -100,10 +100,7 @@ def read_annotations(
         >>> rows.names, rows.targets.tolist()
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    if images is not None:
-        options = replace(options, images=Path(images))
-    if options.images is not None:
-        options = replace(options, images=_existing_folder(options.images))
+    options = _completed(options, images)
     if isinstance(labels, Annotations):
         if options.images is not None or format is not None:
             msg = "expected neither `images` nor `format` with Annotations, which have their paths"
@@ -137,10 +134,21 @@ def read_annotations(
     return annotations.labelled() if options.unlabelled == "drop" else annotations
 
 
+def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:
+    if images is not None:
+        options = replace(options, images=Path(images))
+    if options.images is not None:
+        options = replace(options, images=_existing_folder(options.images))
+    if options.grouping is not None:
+        columns = replace(options.columns, group_column=options.grouping.column)
+        options = replace(options, columns=columns)
+    return options
+
+
 def _grouped(annotations: Annotations, grouping: Grouping) -> Annotations:
-    if grouping.columns and annotations.groups is None:
+    if grouping.column and annotations.groups is None:
         msg = (
-            f"expected a table with a column {grouping.columns[0]!r} for `group`, or folder, "
+            f"expected a table with a column {grouping.column!r} for `group`, or folder, "
             f"session or near-twins, got the format {annotations.format!r} without it"
         )
         raise DataError(msg)

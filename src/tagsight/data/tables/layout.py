@@ -52,6 +52,7 @@ class Layout(NamedTuple):
         split: Position of the column with the split, or None.
         split_names: The split that a cell of it means, in lower case.
         confidence: Position of the column with the confidence of a label, or None.
+        group: Position of the column with the group, or None.
         ignored: Names of the columns that are not used, other than those of row numbers.
     """
 
@@ -62,6 +63,7 @@ class Layout(NamedTuple):
     split_names: Mapping[str, str] = SPLIT_NAMES
     confidence: int | None = None
     ignored: tuple[str, ...] = ()
+    group: int | None = None
 
     def columns(self, names: Sequence[str], separator: str | None = None) -> Columns:
         """Return the columns as a user would name them.
@@ -139,6 +141,10 @@ class _Search:
     def layout(self) -> Layout:
         columns = self.columns
         left_out = {self._named(name, "ignore") for name in columns.ignore}
+        group = None
+        if columns.group_column is not None:
+            group = self._named(columns.group_column, "group")
+            left_out.add(group)
         named = {name for name in (columns.labels_column, *columns.label_columns) if name}
         kept = {self._named(name, "label_columns") for name in named}
         index = {i for i in range(len(self.keys)) if i not in kept and self._is_index(i)}
@@ -155,7 +161,7 @@ class _Search:
             confidence = next((i for i in free if self.keys[i] in CONFIDENCE_COLUMNS), None)
         used = {self.image, split, confidence, *labels}
         ignored = tuple(self.table.names[i] for i in free if i not in used)
-        return Layout(kind, self.image, labels, split, split_names, confidence, ignored)
+        return Layout(kind, self.image, labels, split, split_names, confidence, ignored, group)
 
     def _named(self, name: str, option: str) -> int:
         for spelling in (name, " ".join(name.split())):

@@ -124,6 +124,7 @@ class Photos:
         self.repeated = 0
         self._numbers = array("q")
         self._splits: list[str] = []
+        self._groups: list[str] = []
 
     def rows(self, joined_from: int | None = None) -> Iterator[Row]:
         """Yield the rows of the table.
@@ -136,8 +137,9 @@ class Photos:
                 row.
         """
         table, image, split = self._table, self._layout.image, self._layout.split
+        group = self._layout.group
         for number, cells in table.records(joined_from):
-            if len(cells) <= max(image, split or 0):
+            if len(cells) <= max(image, split or 0, group or 0):
                 msg = f"{table.where(number)}: expected a photo and its labels, got {cells[:5]!r}"
                 raise DataError(msg)
             name = table.photo(cells[image], number)
@@ -145,6 +147,8 @@ class Photos:
             is_new = place == len(self._numbers)
             if is_new:
                 self._numbers.append(number)
+                if group is not None:
+                    self._groups.append(str(cells[group]).strip() or f"row {number}")
             if split is not None:
                 self._add_split(str(cells[split]), place, number, is_new=is_new)
             self.repeated += not is_new
@@ -195,6 +199,7 @@ class Photos:
             unused=self._layout.ignored,
             columns=self._layout.columns(self._table.names, separator),
             lists_present=lists_present,
+            groups=tuple(self._groups) if self._layout.group is not None else None,
         )
 
     def warn_of_repeated(self) -> None:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from tagsight.data.readers import read_annotations
+from tagsight.data.template import write_template
+from tagsight.errors import DataError
+
+
+def test_a_template_that_is_filled_in_is_read_and_is_never_written_over(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.png", "=b.png", "sub/c d.png"):
+        Image.new("RGB", (8, 8)).save(folder / name)
+    (folder / "notes.txt").write_text("no photo")
+    file = tmp_path / "labels.csv"
+    assert write_template(folder, file, ["dog", " night  sky "]) == 3
+    lines = file.read_text().splitlines()
+    assert lines[0] == "image,dog,night sky"
+    file.write_text("\n".join([lines[0], *(line[:-1] + "1," for line in lines[1:])]))
+    rows = read_annotations(file)
+    assert rows.names == ("dog", "night sky")
+    assert rows.targets.tolist() == [[1, -1]] * 3
+    assert all(path.is_file() for path in rows.paths)
+    with pytest.raises(DataError, match=r"a new file for the template, got .*labels.csv"):
+        write_template(folder, file)
+    assert write_template(folder, folder / "one.csv") == 3
+    assert (folder / "one.csv").read_text().splitlines()[0] == "image,labels"
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [(["a", "a "], "different labels"), (["a", ""], "different labels")]
+)
+def test_a_template_of_nothing_is_refused(labels, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        write_template(tmp_path, tmp_path / "t.csv", labels)
+    with pytest.raises(DataError, match=r"photos in .*, got none"):
+        write_template(tmp_path, tmp_path / "t.csv")
+    with pytest.raises(DataError, match="a folder of photos"):
+        write_template(tmp_path / "gone", tmp_path / "t.csv")
+    assert not (tmp_path / "t.csv").exists()
