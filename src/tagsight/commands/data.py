@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import PhotoBudget
@@ -20,8 +22,34 @@ from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
+    from tagsight.data.check import Check
+    from tagsight.data.description import Description
 
 MOST_TOLD, ALL_IN = 10, "--json lists them all"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DataOutput:
+    """Files to write."""
+
+    split_file: Path | None = None
+    """CSV file to write the split to, as training does; its hash is printed."""
+
+    template: Path | None = None
+    """CSV file to write instead, with a row for each photo of the folder, to fill in; an existing
+    file is never replaced."""
+
+    template_labels: str | None = None
+    """Comma-separated labels that get a column each in the template (1 present, 0 absent, blank
+    unknown); by default there is one column for all labels of a photo."""
+
+    html: Path | None = None
+    """HTML file for the summary with small copies of photos: examples of each label, problems,
+    copies and near twins; one file without scripts."""
+
+    json: Path | None = None
+    """File to write the summary to as JSON; without a name, standard output."""
 
 
 def data(
@@ -31,10 +59,7 @@ def data(
     reading: Reading = Reading(),
     budget: PhotoBudget = PhotoBudget(),
     labels_only: bool = False,
-    split_file: Path | None = None,
-    template: Path | None = None,
-    template_labels: str | None = None,
-    json: Path | None = None,
+    output: DataOutput = DataOutput(),
 ) -> None:
     """Read labels, open every photo, and print a summary.
 
@@ -43,15 +68,9 @@ def data(
     Args:
         data: Labels: a file or folder in a known format; with --template, a folder of photos.
         labels_only: Open no photo; the photos may be missing.
-        split_file: CSV file to write the split to, as training does; its hash is printed.
-        template: CSV file to write instead, with a row for each photo of the folder, to fill in;
-            an existing file is never replaced.
-        template_labels: Comma-separated labels that get a column each in the template (1 present,
-            0 absent, blank unknown); by default there is one column for all labels of a photo.
-        json: File to write the summary to as JSON; without a name, standard output.
     """
-    if template is not None:
-        _write_template(data, template, template_labels)
+    if output.template is not None:
+        _write_template(data, output.template, output.template_labels)
         return
     print_info(f"reading {data}")
 
@@ -69,8 +88,8 @@ def data(
         annotations = reading.read(data, labels_only=True)
     for line in problem_lines(label_problems(annotations), MOST_TOLD, ALL_IN):
         print_info(line)
-    if split_file is not None:
-        _record(annotations, split_file)
+    if output.split_file is not None:
+        _record(annotations, output.split_file)
     check = None
     if not labels_only:
         workers = Runtime.choose("cpu").workers
@@ -82,10 +101,12 @@ def data(
                 max_memory=budget.photo_bytes,
             )
     description = describe(annotations, check)
-    if json != STANDARD_OUTPUT:
+    if output.json != STANDARD_OUTPUT:
         print_result(description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False))
-    if json is not None:
-        write_json(description.as_dict(), json)
+    if output.html is not None:
+        _write_report(output.html, description, annotations, check, data.name)
+    if output.json is not None:
+        write_json(description.as_dict(), output.json)
 
 
 def _write_template(folder: Path, file: Path, labels: str | None) -> None:
@@ -94,6 +115,16 @@ def _write_template(folder: Path, file: Path, labels: str | None) -> None:
 
     count = write_template(folder, file, () if labels is None else labels.split(","))
     print_info(f"{file}: {amount(count, 'photo')}; fill in the labels, then: tagsight data {file}")
+
+
+def _write_report(
+    file: Path, description: Description, annotations: Annotations, check: Check | None, title: str
+) -> None:
+    from tagsight.runtime.files import write_atomically
+    from tagsight.visualize.data_report import data_report
+
+    write_atomically(file, data_report(description, annotations, check, title))
+    print_info(f"report: {file}")
 
 
 def _record(annotations: Annotations, file: Path) -> None:
