@@ -80,7 +80,7 @@ class Layout(NamedTuple):
             label_columns=labels if in_cells and len(labels) > 1 else (),
             separator=separator or None,
             split_column=None if self.split is None else names[self.split],
-            ignore=self.ignored,
+            ignore=(*self.ignored, *([] if self.group is None else [names[self.group]])),
         )
 
 
