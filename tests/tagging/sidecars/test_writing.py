@@ -20,7 +20,7 @@ from tagsight.tagging.sidecars.edit import Tag
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.text import tags_of
-from tagsight.tagging.sidecars.writing import Manner, Outcome, Writer, undo
+from tagsight.tagging.sidecars.writing import Confirmer, Manner, Outcome, Writer, undo
 from tagsight.tagging.sidecars.xmp import keywords
 
 FORMS = pytest.mark.parametrize("form", ["xmp", "txt"])
@@ -380,3 +380,25 @@ def check_whole(photos: Path, before: dict[Path, bytes], form: str) -> None:
             continue
         words = content.decode().strip().split(", ") if form == "txt" else keywords(content)
         assert len([word for word in words if word != "mine"]) == 2
+
+
+def test_a_confirmation_is_made_once_and_taken_back_byte_for_byte(world):
+    photos = [world.photo("a.jpg"), world.photo("b.jpg")]
+    world.write(photos[0])
+    before = world.files()
+
+    def confirmed(*, dry_run: bool = False) -> list[tuple[str, ...]]:
+        places = Places(".xmp", None, [world.photos])
+        confirmer = Confirmer(places, world.journal, dry_run=dry_run)
+        return [outcome.added for outcome in confirmer.confirm(photos)]
+
+    assert confirmed(dry_run=True) == [("dog", "cat"), ()]
+    assert world.files() == before
+    assert confirmed() == [("dog", "cat"), ()]
+    assert confirmed() == [(), ()]
+    assert world.added(photos[0], names="dog cat") == [""]
+    world.undo()
+    assert world.files() == before
+    confirmed()
+    world.undo(1)
+    assert keywords((world.photos / "a.jpg.xmp").read_bytes()) == ["dog", "cat"]
