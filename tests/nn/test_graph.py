@@ -132,6 +132,14 @@ def test_classifiers_are_two_convolutions_with_the_activation_between(
     assert_close(network(), network.adjacency @ hidden @ network.second.weight)
 
 
+@pytest.mark.parametrize("variant", ["paper", "none"])
+def test_unit_classifiers_have_the_direction_of_raw_ones_and_length_1(variant: str):
+    configs = [GraphConfig(variant=variant, classifiers=length) for length in ("raw", "unit")]
+    raw, unit = (graph_classifiers(label_space(), torch.eye(3), 6, config) for config in configs)
+    unit.load_state_dict(raw.state_dict())
+    assert_close(unit(), raw() / raw().norm(dim=1, keepdim=True))
+
+
 def test_an_isolated_label_depends_on_its_own_vector_alone():
     network = classifiers_of_three()
     network.vectors.requires_grad_()

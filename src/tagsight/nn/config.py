@@ -13,6 +13,7 @@ from tagsight.config import Settings
 
 Transform = Literal["flip", "scale", "quarter_turn"]
 Similarity = Literal["dot", "cosine", "softmax"]
+ClassifierLength = Literal["raw", "unit"]
 
 
 class GraphLayersConfig(Settings):
@@ -26,6 +27,9 @@ class GraphLayersConfig(Settings):
 
     vectors: Literal["raw", "unit", "centred"] = "centred"
     """Word vectors ``raw``, normalised to ``unit`` length, or ``centred`` at their mean."""
+
+    classifiers: ClassifierLength = "raw"
+    """Classifiers as the network computes them (``raw``), or of length 1, as CSRA's (``unit``)."""
 
     bias: bool = False
     """Whether labels have a bias, initially 0; papers have none."""

@@ -18,7 +18,7 @@ from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
-    from tagsight.nn.config import GraphConfig, GraphLayersConfig
+    from tagsight.nn.config import ClassifierLength, GraphConfig, GraphLayersConfig
 
 
 def conditional_probability(cooccurrence: Tensor) -> Tensor:
@@ -170,6 +170,23 @@ def prepared_vectors(vectors: Tensor, how: Literal["raw", "unit", "centred"]) ->
     return vectors
 
 
+def of_length(classifiers: Tensor, length: ClassifierLength) -> Tensor:
+    """Scale classifiers to length 1 if they shall have it: ``(L, D) -> (L, D)``.
+
+    A label with few photos then cannot fit them by a long classifier (CSRA's classifiers have
+    length 1 as well).
+
+    Args:
+        classifiers: ``(L, D)`` float.
+        length: ``raw`` changes nothing.
+
+    Example:
+        >>> of_length(torch.tensor([[3.0, 4.0]]), "unit").tolist()
+        [[0.6000000238418579, 0.800000011920929]]
+    """
+    return F.normalize(classifiers) if length == "unit" else classifiers
+
+
 class GraphConvolution(nn.Module):
     """Creates a layer ``Z' = A (Z W)``, Eq. 7 without its activation.
 
@@ -229,6 +246,7 @@ class LabelNetwork(LabelConstants[Tensor]):
         self.first = GraphConvolution(vectors.shape[1], config.hidden)
         self.activation = nn.ReLU() if config.activation == "relu" else nn.LeakyReLU(0.2)
         self.second = GraphConvolution(config.hidden, channels)
+        self.length = config.classifiers
 
     @abstractmethod
     def mixing(self) -> Tensor:
@@ -238,7 +256,7 @@ class LabelNetwork(LabelConstants[Tensor]):
         """Compute the classifiers, ``(L, D)`` float."""
         adjacency = self.mixing()
         hidden = self.activation(self.first(self.vectors, adjacency))
-        return self.second(hidden, adjacency)
+        return of_length(self.second(hidden, adjacency), self.length)
 
 
 class GraphClassifiers(LabelNetwork):
@@ -283,20 +301,22 @@ class LearnedClassifiers(nn.Module):
     Args:
         labels: Number ``L`` of labels.
         channels: Length ``D`` of a classifier.
+        length: Whether classifiers have length 1 (`of_length`).
 
     Example:
         >>> LearnedClassifiers(5, 8)().shape
         torch.Size([5, 8])
     """
 
-    def __init__(self, labels: int, channels: int) -> None:
+    def __init__(self, labels: int, channels: int, length: ClassifierLength = "raw") -> None:
         super().__init__()
+        self.length = length
         self.weight = nn.Parameter(torch.empty(labels, channels))
         nn.init.uniform_(self.weight, -(channels**-0.5), channels**-0.5)
 
     def forward(self) -> Tensor:
         """Return the classifiers, ``(L, D)`` float."""
-        return self.weight
+        return of_length(self.weight, self.length)
 
 
 def graph_classifiers(
@@ -321,7 +341,7 @@ def graph_classifiers(
         torch.Size([2, 8])
     """
     if config.variant == "none":
-        return LearnedClassifiers(len(labels), channels)
+        return LearnedClassifiers(len(labels), channels, config.classifiers)
     return GraphClassifiers(labels, adjacency, channels, config)
 
 
