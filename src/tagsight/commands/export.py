@@ -59,7 +59,7 @@ class Quantisation:
 
 def export(
     model: Path,
-    photos: list[PhotoPath],
+    photos: tuple[PhotoPath, ...] = (),
     /,
     *,
     out: Path,
@@ -69,12 +69,13 @@ def export(
 ) -> None:
     """Write a model as a file that takes decoded photos of any size and runs without torch.
 
-    The file is written only if it agrees with the model on your photos, one by one and in batches
+    The file is written only if it agrees with the model on these photos, one by one and in batches
     as in tagging. Photos that cannot be read are listed.
 
     Args:
         model: Model folder.
-        photos: Photos to compare on: files, folders or tar files; the first 100 are used.
+        photos: Photos to compare on: files, folders or tar files; the first 100 are used. Without
+            any, 8 pictures are drawn.
         out: Output file: .onnx, or .xml for OpenVINO, whose weights are written beside it.
         to: Format; by default the extension decides.
         problems: CSV file for the photos that were left out, with reasons.
@@ -92,7 +93,7 @@ def export(
             done = write_file(
                 model,
                 out,
-                photos,
+                photos or None,
                 int8=quantisation.int8,
                 labels=labels,
                 max_map_drop=quantisation.max_map_drop,

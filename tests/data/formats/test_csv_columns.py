@@ -51,7 +51,9 @@ def test_columns_that_hold_something_else_are_not_labels_and_are_named(write_csv
 
 
 def test_names_that_a_table_lacks_are_in_a_file_beside(write_csv, tmp_path) -> None:
-    for content in ("a.jpg\t1,0\nb.jpg\t1,1\n", "a.jpg 1 0\nb.jpg 1 1\n"):
+    (tmp_path / "image").mkdir()
+    for content in ("image/a.jpg\t1,0\nimage/b.jpg\t1,1\n", "a.jpg 1 0\nb.jpg 1 1\n"):
+        (tmp_path / "image" / "a.jpg").touch()
         file = write_csv(content)
         with pytest.raises(DataError, match="a header with the names of 2 labels"):
             read_annotations(file)

@@ -10,7 +10,7 @@ from tagsight.data.format import DEFAULTS
 from tagsight.data.formats.label_studio_rows import is_rows
 from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.layout import layout_of
-from tagsight.data.tables.names import is_photo, key_of, names_photos
+from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table
 from tagsight.data.tables.text import records, writing_of
 from tagsight.errors import DataError
@@ -162,14 +162,15 @@ def _few(rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
 
 def _fitness(
     delimiter: str, rows: Sequence[Sequence[str]], columns: Columns
-) -> tuple[bool, bool, int]:
+) -> tuple[int, bool, int]:
+    """Rank a delimiter: 2 if a column has photos or a name for them, 1 if it may, 0 if none."""
     first, *below = rows
-    names = {key_of(cell) for cell in first}
-    named = _is_named(first, columns) or any(map(names_photos, names))
+    keys = {key_of(cell) for cell in first} if delimiter != BLANK else set()
     photos = any(all(map(is_photo, column)) for column in zip(*(below or rows), strict=False))
-    if delimiter == BLANK:
-        named = False  # words of a header with blanks in its names
-    return (named or photos) and len(first) > 1, delimiter != BLANK, len(first)
+    rank = 1 if any(map(names_photos, keys)) else 0
+    if photos or keys & IMAGE_COLUMNS or (keys and _is_named(first, columns)):
+        rank = 2
+    return rank if len(first) > 1 else 0, delimiter != BLANK, len(first)
 
 
 def _is_named(first: Sequence[str], columns: Columns) -> bool:
