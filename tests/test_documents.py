@@ -55,7 +55,18 @@ RUN_HERE = (
 )
 """Pages whose commands and code are run one after another; those of other pages are parsed."""
 GENERATED = ("docs/systems.md", "docs/results/")
-THEIRS = {"my.toml", "labels.toml", "variants.toml", "table.md", "photo.txt", "a.txt"}
+THEIRS = {
+    "data.toml",
+    "labels.txt",
+    "label_list.txt",
+    "classes.txt",
+    "my.toml",
+    "labels.toml",
+    "variants.toml",
+    "table.md",
+    "photo.txt",
+    "a.txt",
+}
 """Files that a page tells its reader to write."""
 
 

@@ -37,6 +37,8 @@ VECTOR = re.compile(r"\[?\s*[01](?:\s*[,\s]\s*[01])+\s*\]?")
 """A target for each label in one cell."""
 
 MOST_NAMED = 6
+ALONE = "labels alone"
+"""What `log_layout` is told of cells with one label each."""
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +87,7 @@ class Layout(NamedTuple):
 
 
 def log_layout(table: Table, layout: Layout, labels: str) -> None:
-    """Log what the columns are taken for, and which are not used.
+    """Log what the columns are taken for unless their names say it, and which are not used.
 
     Args:
         table: The table.
@@ -99,13 +101,23 @@ def log_layout(table: Table, layout: Layout, labels: str) -> None:
         parts.append(f"splits in {names[layout.split]!r}")
     if not table.has_header:
         parts.insert(0, "no header")
-    logger.info("%s: %s", table.source, ", ".join(parts))
+    if not _is_plain(table, layout, labels):
+        logger.info("%s: %s", table.source, ", ".join(parts))
     if layout.ignored:
         logger.warning(
             "%s: not used as labels: %s; `label_columns` decides",
             table.source,
             _listed(layout.ignored),
         )
+
+
+def _is_plain(table: Table, layout: Layout, labels: str) -> bool:
+    """Return whether names say what the columns are, and no cell has several labels."""
+    keys = [key_of(name) for name in table.names]
+    named = layout.kind == "csv-columns" or (
+        labels == ALONE and all(keys[place] in LABEL_COLUMNS for place in layout.labels)
+    )
+    return table.has_header and keys[layout.image] in IMAGE_COLUMNS and named
 
 
 def layout_of(table: Table, columns: Columns, kind: Kind | None = None) -> Layout:

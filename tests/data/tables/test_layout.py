@@ -1,0 +1,95 @@
+"""Tables as programs write them, in the shapes that docs/how-to/own-data.md lists."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tagsight.data.format import Columns, ReadOptions
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+KAGGLE = "image_name,tags\na,haze primary\nb,clear primary\nc,clear\nd,haze\ne,haze clear primary\n"
+FASTAI = "fname,labels,is_valid\na.jpg,dog sky,True\nb.jpg,sky,False\nc.jpg,dog,False\n"
+NIH = "Image Index,Finding Labels,Follow-up #,Age\na.png,Mass|Edema,0,60\nb.png,Edema,1,61\n"
+OPEN = "ImageID,Source,LabelName,Confidence\na,human,/m/1,1\na,human,/m/2,0\nb,human,/m/2,1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "format_", "names", "targets", "splits"),
+    [
+        (
+            *(KAGGLE, "csv-list", ("clear", "haze", "primary")),
+            *([[0, 1, 1], [1, 0, 1], [1, 0, 0], [0, 1, 0], [1, 1, 1]], None),
+        ),
+        (
+            *(FASTAI, "csv-list", ("dog", "sky"), [[1, 1], [0, 1], [1, 0]]),
+            ("val", "train", "train"),
+        ),
+        (NIH, "csv-list", ("Edema", "Mass"), [[1, 1], [1, 0]], None),
+        (OPEN, "csv-long", ("Cat", "Dog"), [[0, 1], [1, -1]], None),
+        ("filename, dog, sky\na.jpg, 1, 0\n", "csv-columns", ("dog", "sky"), [[1, 0]], None),
+        ("Unnamed: 0,image,dog\n0,a.jpg,1\n1,b.jpg,0\n", "csv-columns", ("dog",), [[1], [0]], None),
+        (
+            "TRAIN,a.jpg,dog,sky\nTEST,b.jpg,sky\n",
+            "csv-list",
+            ("dog", "sky"),
+            None,
+            ("train", "test"),
+        ),
+        ("a.jpg dog sky\nb.jpg sky\n", "csv-list", ("dog", "sky"), [[1, 1], [0, 1]], None),
+        ("a.jpg,9,8,70,60,dog\na.jpg,1,2,3,4,cat\n", "csv-long", ("cat", "dog"), [[1, 1]], None),
+        ("image,labels\na.jpg,0\nb.jpg,1\n", "csv-list", ("0", "1"), [[1, 0], [0, 1]], None),
+        ("image,labels,,\na.jpg,dog,,\n", "csv-list", ("dog",), [[1]], None),
+    ],
+)
+def test_tables_of_other_programs_are_read(
+    write_csv, tmp_path, content, format_, names, targets, splits
+) -> None:
+    (tmp_path / "class-descriptions.csv").write_text("/m/1,Dog\n/m/2,Cat\n")
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.format, set(rows.names)) == (format_, set(names))
+    assert targets is None or rows.targets.tolist() == targets
+    assert rows.splits == splits
+
+
+def test_options_decide_where_names_and_cells_do_not(write_csv, caplog) -> None:
+    file = write_csv("nr,pic,colour,part,note\n1,a.jpg,red#dark,val,x\n2,b.jpg,dark,train,y\n")
+    with pytest.raises(DataError, match=r"got 'nr', 'colour', .*; name it with `labels_column`"):
+        read_annotations(file, format="csv-list")
+    columns = Columns("pic", "colour", (), "#", "part")
+    with caplog.at_level(logging.INFO):
+        rows = read_annotations(file, options=ReadOptions(columns=columns))
+    assert (rows.names, rows.targets.tolist()) == (("dark", "red"), [[1, 1], [1, 0]])
+    assert (rows.splits, rows.unused) == (("val", "train"), ("nr", "note"))
+    assert "photos in column 'pic', labels separated by '#' in 'colour', splits in" in caplog.text
+    with pytest.raises(DataError, match=r"a column of the table as `ignore`, 'nr', .*, got 'x'"):
+        read_annotations(file, options=ReadOptions(columns=Columns(ignore=("x",))))
+    for arguments in ({"labels_column": "a", "label_columns": ("b",)}, {"separator": ""}):
+        with pytest.raises(DataError, match="expected"):
+            Columns(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (
+            ["polar bear", "black bear", "black cat", "polar cat", "polar fox", "black fox"],
+            "may be",
+        ),
+        (["traffic light", "hot dog", "dog", "light"], None),
+        (["red", "red#blue", "blue", "blue#red", "green#red", "green"], "are taken to be"),
+    ],
+)
+def test_names_of_several_words_are_not_torn(write_csv, caplog, cells, told) -> None:
+    rows = "".join(f"{place}.jpg,{cell}\n" for place, cell in enumerate(cells))
+    names = read_annotations(write_csv(f"image,labels\n{rows}"), labels_only=True).names
+    assert (set(names) == set(cells)) == (told != "are taken to be")
+    assert (f"labels {told} separated by" in caplog.text) == (told is not None)
+
+
+def test_sentences_are_no_labels(write_csv) -> None:
+    rows = "".join(f'{n}.jpg,"A dog that runs over field number {n}."\n' for n in range(30))
+    with pytest.raises(DataError, match="are these captions"):
+        read_annotations(write_csv(f"image,tags\n{rows}"), labels_only=True)
