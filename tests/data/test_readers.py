@@ -187,3 +187,17 @@ def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path) -> None:
     (tmp_path / "images" / "40.jpg").touch()
     rows = read_annotations(tmp_path / "labels.csv")
     assert rows.paths[0] == tmp_path / "images" / "0.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train.tfrecord-00000-of-00010", "TFRecord, .*: write the photos to a folder"),
+        ("labels.pkl", "a pickle, which could run code"),
+    ],
+)
+def test_files_that_pack_photos_are_refused_with_what_to_do(tmp_path, name, message) -> None:
+    (tmp_path / name).write_bytes(b"\x0a\x00\x00\x00packed")
+    for source in [tmp_path / name, *([tmp_path] if "tfrecord" in name else [])]:
+        with pytest.raises(DataError, match=message):
+            read_annotations(source)

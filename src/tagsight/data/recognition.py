@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from tagsight.data.format import Format, ReadOptions
 
 MOST_CANDIDATES = 2
+PACKED = {
+    ".tfrecord": "TFRecord, which holds photos that other programs have packed",
+    ".pkl": "a pickle, which could run code when it is read",
+    ".pickle": "a pickle, which could run code when it is read",
+    ".h5": "HDF5, which holds arrays instead of photos",
+    ".mat": "a file of MATLAB, which holds arrays instead of photos",
+    ".npz": "arrays of NumPy, which are no photos",
+}
+"""Kinds of files that are not read, by what their names contain, and why."""
+
 MOST_COUNTED = 10_000
 """Photos of a folder that are counted for a message."""
 
@@ -59,6 +69,11 @@ def format_of(
 
 
 def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
+    if packed := _packed(source):
+        return (
+            f"expected photos as files and their labels as text, got {source}, {packed}: write the "
+            "photos to a folder, and their names and labels to a CSV, with the program it is from"
+        )
     near = [format_ for format_ in formats.values() if _may_be(source, format_)]
     if source.is_dir() and not near and (photos := _photos(source)):
         return (
@@ -71,6 +86,14 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     told = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
     known = "'tagsight formats' lists the formats of labels that are read"
     return "; ".join([f"{source} is of no known format, it {_look(source)}", *told, known])
+
+
+def _packed(source: Path) -> str | None:
+    name = source.name.lower()
+    if source.is_dir():
+        names = [entry.name.lower() for entry in islice(source.iterdir(), MOST_COUNTED)]
+        name = next((name for name in names if ".tfrecord" in name), "")
+    return next((reason for part, reason in PACKED.items() if part in name), None)
 
 
 def _may_be(source: Path, format_: Format) -> bool:
