@@ -17,6 +17,7 @@ from tiny import COLOURS
 
 from tagsight.cli import main
 from tagsight.commands.output import INTERRUPTED
+from tagsight.data.format import ReadOptions
 from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
 from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.training.log import RunLog
@@ -133,7 +134,6 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("train {labels} --out {run}", "expected a new run folder"),
         ("train {labels} --out {new} --init {photos}", "expected a model folder with config.json"),
         ("data {unsplit} --split-file {new}", "expected data with a split to write"),
-        ("data {bare}", "found none of 48"),
         ("graph {labels} --out {new}.jpg", "expected --out to end in .png"),
         ("evaluate {model} {labels} --image-size 50", "a multiple of 8 pixels, the stride"),
         ("evaluate {model} {labels} --image-size 4096", "and at most 2048"),
@@ -214,9 +214,13 @@ def test_a_recipe_is_written_as_a_file_that_training_reads(capsys, labels: Path,
 
 def test_data_are_described_with_their_photos_or_without(capsys, labels: Path, bare: str):
     assert json.loads(result(capsys, "data", labels, "--json"))["photos"] == 48
-    text = result(capsys, "data", bare, "--labels-only")
-    assert "48 photos (32 train, 8 val, 8 test), 5 labels" in text
-    assert "photos were not opened" in text
+    for chosen in (["--labels-only"], []):
+        assert main(["data", bare, *chosen]) == 0
+        told = capsys.readouterr()
+        assert "48 photos (32 train, 8 val, 8 test), 5 labels" in told.out
+        assert "photos were not opened" in told.out
+    assert "found none of 48" in told.err
+    assert "without photos only the labels are described" in told.err
 
 
 @pytest.fixture
@@ -257,7 +261,8 @@ def test_training_by_a_protocol_says_how_its_counts_differ_and_records_it(
     capsys, labels: Path, tmp_path, monkeypatch
 ):
     counts = {"train": Published(40), "test": Published(8)}
-    tiny = Protocol("tiny", "csv-columns", {"unlabelled": "keep"}, TRAINVAL, 5, counts, "nobody")
+    every = ReadOptions(unlabelled="keep")
+    tiny = Protocol("tiny", "csv-columns", every, TRAINVAL, 5, counts, "nobody")
     monkeypatch.setitem(PROTOCOLS, "tiny", tiny)
     assert main(training(labels, tmp_path, "--protocol", "tiny", "--recipe", "resnet-cpu")) == 0
     assert "protocol tiny: tiny\n  counts as published (nobody)\n" in capsys.readouterr().err
@@ -280,8 +285,8 @@ def test_the_graph_of_labels_alone_is_printed_drawn_and_saved(capsys, bare: str,
     assert "warning: epsilon 1 leaves no edge" in result(capsys, "graph", counts, "--epsilon", "1")
 
 
-def test_training_leaves_the_model_the_log_and_the_split(run: Path):
-    assert {path.name for path in run.iterdir()} == {"model", "run.jsonl", "split.csv"}
+def test_training_leaves_the_model_the_log_the_split_and_how_data_were_read(run: Path):
+    assert {path.name for path in run.iterdir()} == {"data.toml", "model", "run.jsonl", "split.csv"}
     lines = [json.loads(line) for line in (run / "run.jsonl").read_text().splitlines()]
     steps = [line for line in lines if line["kind"] == "step"]
     assert [line["step"] for line in steps] == list(range(1, 9))
