@@ -180,6 +180,16 @@ def test_what_cannot_be_read_is_named(tmp_path, source, arguments, message) -> N
         read_annotations(tmp_path / source, **arguments)
 
 
+@pytest.mark.parametrize("format_", ["coco", "voc", "yolo", "split-folders"])
+def test_keywords_of_photos_do_not_hide_what_a_file_says_of_them(tmp_path, format_) -> None:
+    source = EXAMPLES[format_](tmp_path, PHOTOS).source
+    for photo in (*source.rglob("*.jpg"), source / "a.jpg"):
+        photo.touch()
+        photo.with_suffix(".xmp").write_text("<x/>")
+    assert FORMATS["photo-tags"].recognises(source)
+    assert read_annotations(source, labels_only=True).format == format_
+
+
 def test_a_photo_anywhere_in_the_list_shows_the_folder(tmp_path) -> None:
     rows = "".join(f"{index}.jpg,1,0\n" for index in range(50))
     (tmp_path / "labels.csv").write_text(f"image,cat,dog\n{rows}")

@@ -173,6 +173,8 @@ class Format(NamedTuple):
             label that only another part has is unknown.
         hints: Ends of the names of files and folders of this format, by which it is among the
             candidates that an error names.
+        weak: Whether any other format that fits says more: photos of every collection may lie in
+            folders, and have keywords or text beside them.
     """
 
     name: str
@@ -181,3 +183,4 @@ class Format(NamedTuple):
     recognises: Callable[[Path], bool]
     read: Callable[[Path, ReadOptions], Sequence[Labelled]]
     hints: tuple[str, ...] = ()
+    weak: bool = False

@@ -58,7 +58,8 @@ def format_of(
         return formats[name]
     if options.columns != DEFAULTS.columns and source.is_file():
         return formats[layout_of(CsvTable(source, options.columns), options.columns).kind]
-    fitting = [format_ for format_ in formats.values() if format_.recognises(source)]
+    fits = [format_ for format_ in formats.values() if format_.recognises(source)]
+    fitting = [format_ for format_ in fits if not format_.weak] or fits
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

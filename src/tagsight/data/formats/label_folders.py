@@ -157,4 +157,5 @@ FORMAT = Format(
     "dog/a.jpg\ndog/b.jpg\nsky/b.jpg   the same photo: it has both labels",
     recognises,
     read,
+    weak=True,
 )

@@ -187,4 +187,5 @@ FORMAT = Format(
     recognises,
     read,
     ENDINGS,
+    weak=True,
 )

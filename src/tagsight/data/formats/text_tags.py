@@ -167,4 +167,5 @@ FORMAT = Format(
     recognises,
     read,
     ENDINGS,
+    weak=True,
 )
