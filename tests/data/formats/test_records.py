@@ -43,6 +43,14 @@ def test_labels_are_lists_texts_objects_or_marks(read, first, second, lines) -> 
     assert read({"image": "a.jpg"} | first, {"image": "b.jpg"} | second, lines=lines) == EXPECTED
 
 
+def test_labels_that_a_model_gave_are_told(read, caplog) -> None:
+    """As ``tagsight tag --json`` writes them."""
+    for label, told in (({"name": "dog", "score": 0.9}, True), ({"name": "dog"}, False)):
+        caplog.clear()
+        assert read({"path": "a.jpg", "labels": [label]}) == (("dog",), {"a.jpg": [1]})
+        assert ("as if a person had confirmed" in caplog.text) == told
+
+
 def test_unknown_is_not_absent(read, caplog) -> None:
     caplog.set_level(logging.INFO)
     found = read(

@@ -34,6 +34,8 @@ SPLIT_KEYS = ("split", "split_name")
 NAME_KEYS = ("label", "name", "category", "class", "tag")
 """Keys of the name, where a label is an object."""
 
+SCORE_KEYS = frozenset({"score", "confidence", "probability"})
+
 MARKS = {1: "1", 0: "0", -1: "-1", None: ""}
 SAMPLE = 100
 
@@ -97,6 +99,11 @@ def _is_mark(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and value in MARKS)
 
 
+def _has_scores(labels: object) -> bool:
+    listed = labels if isinstance(labels, list) else []
+    return any(isinstance(one, Mapping) and not SCORE_KEYS.isdisjoint(one) for one in listed)
+
+
 def read_records(
     source: Path,
     records: Sequence[Record],
@@ -125,6 +132,12 @@ def read_records(
         msg = f"{source}: expected records of photos, got none"
         raise DataError(msg)
     keys = keys_of(records[:SAMPLE], str(source))
+    if any(map(_has_scores, (record.get(keys.labels[0]) for record in records[:SAMPLE]))):
+        logger.warning(
+            "%s: its labels have scores, as a model gives them; they are read as if a person had "
+            "confirmed each of them",
+            source,
+        )
     table = RecordTable(source, records, keys, folders, classes)
     layout = table.layout
     return READERS[layout.kind](table, layout, options)
