@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from table import HEADER, row
 
-from tagsight.data.xmp_tree import LARGEST
+from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import Change
 from tagsight.tagging.sidecars.edit import Edit, Stamp, Tag

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from table import HEADER, row
 
-from tagsight.data.photos import open_photo, photo_cost
+from tagsight.data.photos.reading import open_photo, photo_cost
 from tagsight.errors import TooLargeError
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 

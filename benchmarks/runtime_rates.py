@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from table import HEADER, alternated, row
 from tag_rate import HEIGHT, WIDTH, build_recognizer, draw_photo
 
-from tagsight.data.resizing import as_square
+from tagsight.data.photos.resizing import as_square
 from tagsight.inference.exporting import delivering, written_onnx
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.base import Network

@@ -18,8 +18,8 @@ import numpy as np
 import webdataset
 from PIL import Image
 
-from tagsight.data.photos import open_photo
-from tagsight.data.tar_members import members
+from tagsight.data.photos.reading import open_photo
+from tagsight.data.photos.tar_members import members
 
 PHOTOS, PER_SHARD, SIDE, ROUNDS = 600, 200, 256, 7
 

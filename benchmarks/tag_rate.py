@@ -21,8 +21,8 @@ from table import HEADER, row
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import LoadedModel
-from tagsight.data.photo_files import find_photos
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.reading import open_photo
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.labels.space import empty_label_space

@@ -18,7 +18,7 @@ from tiny import COLOURS
 from tagsight.cli import main
 from tagsight.commands.output import INTERRUPTED
 from tagsight.data.format import ReadOptions
-from tagsight.data.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
+from tagsight.data.literature.protocols import PROTOCOLS, TRAINVAL, Protocol, Published
 from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.training.log import RunLog
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.format import DEFAULTS
-from tagsight.data.protocols import PROTOCOLS
+from tagsight.data.literature.protocols import PROTOCOLS
 from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.page import systems_page

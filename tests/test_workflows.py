@@ -13,7 +13,7 @@ from torch import nn
 
 import tagsight as ts
 from tagsight.checkpoint.folder import load_model
-from tagsight.data.label_rules import LabelRules, read_label_rules
+from tagsight.data.rules.rules import LabelRules, read_label_rules
 
 
 class OneByOne(ts.System):

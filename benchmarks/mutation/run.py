@@ -58,7 +58,7 @@ TESTS = {
     "nn/losses": ["nn/test_losses.py", "nn/test_consistency.py"],
     "nn/equivariance": ["nn/test_equivariance.py", "nn/test_views.py"],
     "checkpoint/decision": ["checkpoint/test_decision.py"],
-    "data/split": ["data/test_split.py"],
+    "data/splits/split": ["data/splits/test_split.py"],
     "tagging/sidecars/xmp": ["tagging/sidecars/test_xmp.py"],
     "tagging/sidecars/journal": ["tagging/sidecars/test_journal.py"],
 }

@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 
 from tagsight import Recognizer
-from tagsight.data.photo_files import find_photos
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.reading import open_photo
 from tagsight.loading.transforms import as_float, squared
 
 SIDE, PIXELS, MARGINS = 224, 12_000_000, (1, 2, 4)

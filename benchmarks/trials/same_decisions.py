@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.inference.recognizer import Recognizer
 
 PHOTOS = 500

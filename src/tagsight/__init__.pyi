@@ -8,9 +8,9 @@ from .config import SystemConfig as SystemConfig
 from .config import TrainConfig as TrainConfig
 from .data.annotations import Annotations as Annotations
 from .data.format import ReadOptions as ReadOptions
-from .data.label_rules import LabelRules as LabelRules
-from .data.protocols import read_protocol as read_protocol
+from .data.literature.protocols import read_protocol as read_protocol
 from .data.readers import read_annotations as read_annotations
+from .data.rules.rules import LabelRules as LabelRules
 from .errors import DataError as DataError
 from .experiments.compare import Comparison as Comparison
 from .experiments.compare import compare as compare

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.check import Check, Problem
 from tagsight.data.description import Pair, describe
+from tagsight.data.photos.check import Check, Problem
 
 A, B, C, D, E = (Path("/photos") / f"{name}.jpg" for name in "abcde")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.split import write_split
+from tagsight.data.splits.split import write_split
 from tagsight.errors import DataError
 from tagsight.evaluation.measured_rows import SPLIT_FILE, measured_rows
 

@@ -4,7 +4,7 @@ from statistics import harmonic_mean
 
 import pytest
 
-from tagsight.data.locations import DATA_PLACES
+from tagsight.data.literature.locations import DATA_PLACES
 from tagsight.errors import DataError
 from tagsight.experiments.paper import EXPERIMENTS, experiment_of, recipe_of
 from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3

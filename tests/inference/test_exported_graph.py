@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from tagsight.data.resizing import as_square, without_padding
+from tagsight.data.photos.resizing import as_square, without_padding
 from tagsight.inference.exported_graph import ExportedGraph
 from tagsight.loading.transforms import as_float, squared
 from tagsight.systems.base import Recognition

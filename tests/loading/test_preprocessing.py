@@ -6,7 +6,7 @@ import torch
 from PIL import ExifTags, Image
 from torch.testing import assert_close
 
-from tagsight.data.photos import MARGIN, open_photo, whole_size
+from tagsight.data.photos.reading import MARGIN, open_photo, whole_size
 from tagsight.loading.preprocessing import read_square
 from tagsight.loading.transforms import squared
 

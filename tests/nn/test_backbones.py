@@ -12,7 +12,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from tagsight.config import BackboneConfig
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.reading import open_photo
 from tagsight.errors import DataError
 from tagsight.loading.transforms import as_float, squared
 from tagsight.nn.backbones import build_backbone, skip_initial_weights

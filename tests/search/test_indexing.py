@@ -9,7 +9,7 @@ import pytest
 from channels import channels_recognizer, corner
 
 import tagsight
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
@@ -129,7 +129,7 @@ import os, sys
 sys.path[:0] = sys.argv[3:]
 from pathlib import Path
 from channels import channels_recognizer
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.search import indexing
 from tagsight.search.index import SearchIndex
 

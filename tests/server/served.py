@@ -14,7 +14,7 @@ from channels import Channels, channels_recognizer, corner
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.inference.recognizer import Recognizer
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from served import GREEN, LIMITS, RED, client_of, encoded, files, is_secured, recognizer
 
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.reading import open_photo
 from tagsight.inference.heatmaps import colour_bar
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service

@@ -15,7 +15,7 @@ from channels import corner, save_rotated
 from PIL import Image
 from served import GREEN, RED, encoded
 
-from tagsight.data.photos import open_photo, whole_size
+from tagsight.data.photos.reading import open_photo, whole_size
 from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.server.decoding import Decoder, DecoderPool
 from tagsight.server.limits import Limits

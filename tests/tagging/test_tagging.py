@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from channels import channels_recognizer, corner
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.places import Places

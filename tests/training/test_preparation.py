@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_run import RUNTIME, SILENT, SPLITS, Diary, tiny_collection
 
-from tagsight.data.check import Problem
+from tagsight.data.photos.check import Problem
 from tagsight.errors import DataError
 from tagsight.training.preparation import Prepared, note_labels, note_problems, prepare
 

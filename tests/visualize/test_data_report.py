@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from tagsight.data.annotations import Annotations
-from tagsight.data.check import Check, check_photos
 from tagsight.data.description import describe
+from tagsight.data.photos.check import Check, check_photos
 from tagsight.visualize.data_report import data_report
 
 HOSTILE = "<script>alert('x')</script>"

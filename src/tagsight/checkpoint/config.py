@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 from pydantic_core import from_json
 
 from tagsight.config import Resize, Settings
-from tagsight.data.label_rules import LabelRules
+from tagsight.data.rules.rules import LabelRules
 from tagsight.data.source import check_labels
 from tagsight.errors import DataError, settings_sentence
 from tagsight.runtime.files import surviving_folder

@@ -33,7 +33,7 @@ from tagsight.checkpoint.config import (
     read_config,
 )
 from tagsight.checkpoint.decision import Decision
-from tagsight.data.label_rules import LabelRules
+from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.backbones import encoder_size, skip_initial_weights

@@ -35,7 +35,7 @@ def confirm(
         sidecar_name: Sidecar name, as for 'tagsight tag'.
         journal: Journal file; by default the one for all your runs.
     """
-    from tagsight.data.photo_files import find_photos
+    from tagsight.data.photos.finding import find_photos
     from tagsight.runtime.threads import batched
     from tagsight.tagging.sidecars.journal import Journal
     from tagsight.tagging.sidecars.places import XMP, Places

@@ -22,8 +22,8 @@ from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
-    from tagsight.data.check import Check
     from tagsight.data.description import Description
+    from tagsight.data.photos.check import Check
 
 MOST_TOLD, ALL_IN = 10, "--json lists them all"
 
@@ -74,10 +74,10 @@ def data(
         return
     print_info(f"reading {data}")
 
-    from tagsight.data.check import check_photos
     from tagsight.data.description import describe
-    from tagsight.data.label_problems import label_problems, problem_lines
     from tagsight.data.locating import NoPhotosError
+    from tagsight.data.photos.check import check_photos
+    from tagsight.data.rules.problems import label_problems, problem_lines
     from tagsight.runtime.device import Runtime
 
     try:
@@ -128,7 +128,7 @@ def _write_report(
 
 
 def _record(annotations: Annotations, file: Path) -> None:
-    from tagsight.data.split import write_split
+    from tagsight.data.splits.split import write_split
     from tagsight.errors import DataError
 
     if annotations.splits is None:

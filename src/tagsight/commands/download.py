@@ -23,9 +23,9 @@ def download(
             distributed, the command prints how to obtain it.
         out: Folder for archives and photos.
     """
-    from tagsight.data.collections import DOWNLOADS, NOT_DISTRIBUTED, by_hand
-    from tagsight.data.collections import download as bring
-    from tagsight.data.download import UnreachableError
+    from tagsight.data.literature.collections import DOWNLOADS, NOT_DISTRIBUTED, by_hand
+    from tagsight.data.literature.collections import download as bring
+    from tagsight.data.literature.download import UnreachableError
     from tagsight.errors import DataError
 
     if collection in NOT_DISTRIBUTED:

@@ -32,7 +32,7 @@ def explain(
     """
     print_info(f"loading {model}")
 
-    from tagsight.data.photo_files import find_photos
+    from tagsight.data.photos.finding import find_photos
     from tagsight.visualize.explanation import explain_photos, place
 
     left_out = 0

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tagsight.data.label_rules import LabelRules
+    from tagsight.data.rules.rules import LabelRules
 
 RULES = Group("Rules on labels", sort_key=3)
 Repeated = Annotated[tuple[str, ...], Parameter(show_default=False)]
@@ -71,7 +71,7 @@ class LabelRuleOptions:
         if self.label_rules is None and not changes:
             return None
 
-        from tagsight.data.label_rules import parse_label_rules, read_label_rules
+        from tagsight.data.rules.rules import parse_label_rules, read_label_rules
 
         file = read_label_rules(self.label_rules).model_dump() if self.label_rules else {}
         return parse_label_rules(file | changes)

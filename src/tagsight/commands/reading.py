@@ -15,7 +15,7 @@ from tagsight.commands.options import LABELS, LITERATURE
 
 if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
-    from tagsight.data.grouping import Grouping
+    from tagsight.data.splits.grouping import Grouping
 
 
 @Parameter(name="*", group=LABELS)
@@ -78,7 +78,7 @@ class Reading:
                 rule does not fit the labels.
         """
         from tagsight.data.format import ReadOptions
-        from tagsight.data.protocols import read_protocol
+        from tagsight.data.literature.protocols import read_protocol
         from tagsight.data.readers import read_annotations
         from tagsight.errors import DataError
 
@@ -124,7 +124,7 @@ class GroupingOptions:
 
     def chosen(self) -> Grouping | None:
         """Return the grouping, or None if there is none."""
-        from tagsight.data.grouping import Grouping
+        from tagsight.data.splits.grouping import Grouping
 
         if self.group is None:
             return None

@@ -18,7 +18,7 @@ from tagsight.runtime.amounts import amount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tagsight.data.locations import Collection
+    from tagsight.data.literature.locations import Collection
     from tagsight.experiments.comparison import Progress
     from tagsight.experiments.paper import Experiment
     from tagsight.experiments.reproduction import Reproduction
@@ -85,7 +85,7 @@ def reproduce(
     changes = terms.changes()
     print_info(f"reproducing {name}")
 
-    from tagsight.data.locations import read_collection
+    from tagsight.data.literature.locations import read_collection
     from tagsight.experiments.carrying_out import carried_out, shared_by_runs
     from tagsight.experiments.reproduction import entries_of, reproduced
     from tagsight.runtime.progress import TerminalLog

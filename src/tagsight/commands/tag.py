@@ -114,7 +114,7 @@ class TagSelection:
             paths: Photos, folders of photos, or tar files.
             on_problem: Called with each folder that cannot be searched, and why.
         """
-        from tagsight.data.photo_files import find_photos
+        from tagsight.data.photos.finding import find_photos
         from tagsight.tagging.tagging import shard
 
         found, part = find_photos(paths, on_problem=on_problem), self.part()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tagsight.data.grouping import Grouping
 from tagsight.data.source import clean_name
+from tagsight.data.splits.grouping import Grouping
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.data.data_file import DataFile
-    from tagsight.data.label_rules import LabelRules
-    from tagsight.data.rule_application import Contradiction
+    from tagsight.data.rules.application import Contradiction
+    from tagsight.data.rules.rules import LabelRules
 
 SPLITS = ("train", "val", "test")
 
@@ -44,7 +44,7 @@ class Annotations:
         format: Name of the reader.
         root: Folder that relative names start from, so that names do not depend on the machine; by
             default the deepest folder that holds all photos. Subsets keep it.
-        protocol: Name of the protocol (`tagsight.data.protocols`) that was used for reading.
+        protocol: Name of the protocol that was used for reading (`read_protocol`).
         groups: Group of each row, from a column of the source; a group gets one split.
         grouping: What else keeps rows on one side of a split.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a

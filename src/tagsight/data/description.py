@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.data.check import Check, Problem
-from tagsight.data.grouping import Leak, leaks
-from tagsight.data.label_problems import LabelProblem, label_problems, problem_lines
-from tagsight.data.near_twins import near_twins
-from tagsight.data.published_counts import Comparison, compare
+from tagsight.data.literature.published_counts import Comparison, compare
+from tagsight.data.photos.check import Check, Problem
+from tagsight.data.rules.problems import LabelProblem, label_problems, problem_lines
+from tagsight.data.splits.grouping import Leak, leaks
+from tagsight.data.splits.near_twins import near_twins
 from tagsight.runtime.amounts import agreeing, amount
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ class Description:
         pairs: The pairs that occur together most, the most frequent first.
         unlabelled: Number of photos in which no label is present.
         unknown: Number of unknown targets.
-        label_problems: Suspicions about labels (`tagsight.data.label_problems`).
+        label_problems: Suspicions about labels (`tagsight.data.rules.problems`).
         problems: Photos that cannot be used.
         duplicates: Groups of photos with equal content.
-        twins: Groups of photos that look alike (`tagsight.data.near_twins`).
+        twins: Groups of photos that look alike (`tagsight.data.splits.near_twins`).
         leaks: Photos with a near twin in ``train``, by split.
     """
 

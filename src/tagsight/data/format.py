@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tagsight.data.grouping import Grouping
-    from tagsight.data.label_rules import LabelRules
+    from tagsight.data.rules.rules import LabelRules
+    from tagsight.data.splits.grouping import Grouping
 
 Difficult: TypeAlias = Literal["unknown", "present", "absent"]
 Topics: TypeAlias = Literal["potential", "relevant", "all"]

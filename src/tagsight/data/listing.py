@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import is_folder
 from tagsight.data.tables.names import ENDINGS
 

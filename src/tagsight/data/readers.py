@@ -38,10 +38,10 @@ from tagsight.data.formats import (
     voc_xml,
     yolo,
 )
-from tagsight.data.label_rules import LabelRules
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
-from tagsight.data.rule_application import apply_rules, check_rules
+from tagsight.data.rules.application import apply_rules, check_rules
+from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from tagsight.data.format import Format, Labelled
-    from tagsight.data.grouping import Grouping
+    from tagsight.data.splits.grouping import Grouping
 
 Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 """Labels as a Python user gives them (`read_annotations`)."""

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from tagsight.data.format import DEFAULTS
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.layout import layout_of
 from tagsight.errors import DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_line

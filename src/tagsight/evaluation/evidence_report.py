@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 
-from tagsight.data.resizing import frame_of
+from tagsight.data.photos.resizing import frame_of
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import percent, percent_interval
 from tagsight.loading.batches import evaluation_batches, evaluation_photos

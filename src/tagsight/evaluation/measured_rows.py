@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tagsight.data.split import read_split
+from tagsight.data.splits.split import read_split
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
-from tagsight.data.photos import decoding_side, open_photo
+from tagsight.data.photos.reading import decoding_side, open_photo
 from tagsight.inference.lettering import write_line
 
 if TYPE_CHECKING:

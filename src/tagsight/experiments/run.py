@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tagsight.checkpoint.folder import load_model
-from tagsight.data.split import write_split
+from tagsight.data.splits.split import write_split
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import report_on
 from tagsight.evaluation.evidence_report import find_pairs, measure_evidence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.reading import open_photo
 from tagsight.errors import DataError
 from tagsight.inference.networks.exported import memory_limit
 from tagsight.inference.networks.trained import TrainedNetwork

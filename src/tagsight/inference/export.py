@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 from tagsight.inference.exporting import ENDINGS, export_model

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from tagsight.data.resizing import WHOLE, Frame
+from tagsight.data.photos.resizing import WHOLE, Frame
 from tagsight.inference.colour_scale import colour_table, opacity_table
 from tagsight.inference.interpolation import upsample
 from tagsight.inference.marks import Mark, draw_marks

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tagsight.data.resizing import Frame
+    from tagsight.data.photos.resizing import Frame
 
 Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom in pixels of a photo, beyond whose edges it may reach."""
@@ -59,7 +59,7 @@ def over_padding(maps: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]
         frame: Where on the photo the maps lie.
 
     Example:
-        >>> from tagsight.data.resizing import Frame
+        >>> from tagsight.data.photos.resizing import Frame
         >>> tall = np.array([[7], [1], [3], [7]], dtype=np.float32)
         >>> over_padding(tall, Frame(0.0, -0.5, 1.0, 1.5)).round(3)[:, 0].tolist()
         [1.0, 1.0, 3.0, 3.0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.reading import open_photo
 from tagsight.errors import DataError
 from tagsight.inference.heatmaps import colour_bar, name_labels, overlay, strongest
 from tagsight.runtime.escaping import printable

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tagsight.checkpoint.folder import LoadedModel, load_model
-from tagsight.data.check import without_problems
-from tagsight.data.rule_application import apply_rules
+from tagsight.data.photos.check import without_problems
+from tagsight.data.rules.application import apply_rules
 from tagsight.errors import DataError
 from tagsight.evaluation.measured_rows import measured_rows
 from tagsight.inference.networks.trained import TrainedNetwork

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tagsight.data.photos import MAX_PIXELS, decoding_side, open_photo, whole_size
-from tagsight.data.resizing import Frame, as_square, frame_of
+from tagsight.data.photos.reading import MAX_PIXELS, decoding_side, open_photo, whole_size
+from tagsight.data.photos.resizing import Frame, as_square, frame_of
 from tagsight.errors import DataError
 from tagsight.inference.networks import Precision, open_network
 from tagsight.inference.region_pooling import Region, region_vector

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagsight.data.resizing import WHOLE, Frame
+from tagsight.data.photos.resizing import WHOLE, Frame
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tagsight.data.resizing import WHOLE, Frame
+from tagsight.data.photos.resizing import WHOLE, Frame
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

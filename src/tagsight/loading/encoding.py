@@ -18,7 +18,7 @@ import timm
 import torch
 import torchvision
 
-from tagsight.data.photos import MARGIN
+from tagsight.data.photos.reading import MARGIN
 from tagsight.loading.feature_cache import SUFFIX, FeatureCache, make_room
 from tagsight.loading.preprocessing import read_square
 from tagsight.loading.transforms import on_device

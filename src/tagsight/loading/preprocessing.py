@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tagsight.data.photos import decoding_side, open_photo
+from tagsight.data.photos.reading import decoding_side, open_photo
 from tagsight.loading.transforms import shrunk, squared
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 

@@ -1,6 +1,6 @@
 """Decoded photos as tensors: one preprocessing for training, evaluation and tagging.
 
-`tagsight.data.resizing` makes photos square. The backbone normalises. Random changes are in
+`tagsight.data.photos.resizing` makes photos square. The backbone normalises. Random changes are in
 `augmentation`.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import resize
 
-from tagsight.data.resizing import as_square
+from tagsight.data.photos.resizing import as_square
 from tagsight.nn.views import FrozenFeatures
 
 if TYPE_CHECKING:

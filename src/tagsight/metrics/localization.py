@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.data.resizing import HALF
+from tagsight.data.photos.resizing import HALF
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from tagsight.data.resizing import HALF
+from tagsight.data.photos.resizing import HALF
 from tagsight.runtime.precision import widened
 
 if TYPE_CHECKING:

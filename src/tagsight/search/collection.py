@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.data.photo_files import find_photos
+from tagsight.data.photos.finding import find_photos
 from tagsight.errors import DataError
 from tagsight.inference.recognizer import load
 from tagsight.runtime.progress import TerminalLog

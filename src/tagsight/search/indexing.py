@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagsight.data.tar_members import read_member, tar_of
+from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.errors import DataError
 from tagsight.runtime.threads import batched
 from tagsight.search.index import Entry, Known

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from tagsight.data.photos import open_photo, whole_size
+from tagsight.data.photos.reading import open_photo, whole_size
 from tagsight.errors import DataError
 from tagsight.inference.notebook import data_url
 from tagsight.runtime.amounts import amount

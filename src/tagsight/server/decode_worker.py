@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from PIL import Image
 
-from tagsight.data.photos import open_photo, photo_defect, whole_size
+from tagsight.data.photos.reading import open_photo, photo_defect, whole_size
 from tagsight.errors import DataError, TooLargeError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from PIL import Image
 
-from tagsight.data.photos import WHOLE_SIZE
+from tagsight.data.photos.reading import WHOLE_SIZE
 from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.check import Check, check_photos, without_problems
-from tagsight.data.grouping import leaks, split_groups
-from tagsight.data.label_problems import label_problems, problem_lines
-from tagsight.data.near_twins import near_twins
-from tagsight.data.published_counts import compare
-from tagsight.data.split import complete_splits, split_record
+from tagsight.data.literature.published_counts import compare
+from tagsight.data.photos.check import Check, check_photos, without_problems
+from tagsight.data.rules.problems import label_problems, problem_lines
+from tagsight.data.splits.grouping import leaks, split_groups
+from tagsight.data.splits.near_twins import near_twins
+from tagsight.data.splits.split import complete_splits, split_record
 from tagsight.errors import DataError
 from tagsight.metrics.measured_labels import (
     left_out_labels,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
-    from tagsight.data.check import Problem
+    from tagsight.data.photos.check import Problem
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog
 

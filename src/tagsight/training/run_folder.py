@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tagsight.checkpoint.decision import Decision, groups_of
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.thresholds import fit_decision
-from tagsight.data.label_rules import LabelRules
+from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from tagsight.data.label_problems import problem_lines
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.reading import open_photo
+from tagsight.data.rules.problems import problem_lines
 from tagsight.errors import DataError
 from tagsight.inference.notebook import data_url
 from tagsight.runtime.amounts import amount
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
-    from tagsight.data.check import Check
     from tagsight.data.description import Description
+    from tagsight.data.photos.check import Check
 
 SIDE, QUALITY = 128, 72
 """Longest side of the pictures in pixels, and the quality of their JPEGs."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from tagsight.data.photo_files import find_photos
-from tagsight.data.photos import open_photo
-from tagsight.data.resizing import WHOLE, Frame
+from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.reading import open_photo
+from tagsight.data.photos.resizing import WHOLE, Frame
 from tagsight.errors import DataError
 from tagsight.inference.interpolation import over_padding, upsample
 from tagsight.inference.recognizer import load

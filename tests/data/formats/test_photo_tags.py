@@ -10,7 +10,7 @@ from tiny_collections import SUBJECT
 
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import FORMATS, read_annotations
-from tagsight.data.xmp import read_keywords
+from tagsight.data.tags.xmp import read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Stamp, Tag
 from tagsight.tagging.sidecars.xmp import add_keywords

@@ -12,9 +12,9 @@ from PIL import Image
 from tiny_collections import write_shard as write
 
 from tagsight.cli import main
-from tagsight.data.check import check_photos
-from tagsight.data.photo_files import find_photos
-from tagsight.data.photos import open_photo
+from tagsight.data.photos.check import check_photos
+from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.reading import open_photo
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tagsight.data.xmp_tree import LARGEST
+from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import MOST_ADDED, Change
 from tagsight.tagging.sidecars.edit import Addition, Edit

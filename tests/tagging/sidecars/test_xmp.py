@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tagsight.data import xmp_tree
-from tagsight.data.xmp import Record, read_keywords
+from tagsight.data.tags import xmp_tree
+from tagsight.data.tags.xmp import Record, read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag
 from tagsight.tagging.sidecars.xmp import (

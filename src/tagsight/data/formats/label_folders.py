@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.photos.reading import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.photos.reading import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, photo_path
 from tagsight.errors import DataError
 

@@ -7,14 +7,14 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.embedded_tags import embedded_tags
 from tagsight.data.format import Format
-from tagsight.data.pictures import Leftover, pictures, require_pictures
 from tagsight.data.source import clean_name, is_folder, require_file
-from tagsight.data.tag_text import leaf, levels, same
-from tagsight.data.tags import PhotoTags, labelled_by_tags
-from tagsight.data.xmp import Keywords, read_keywords
-from tagsight.data.xmp_tree import LARGEST
+from tagsight.data.tags.embedded import embedded_tags
+from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
+from tagsight.data.tags.pictures import Leftover, pictures, require_pictures
+from tagsight.data.tags.text import leaf, levels, same
+from tagsight.data.tags.xmp import Keywords, read_keywords
+from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
-    from tagsight.data.pictures import Picture
+    from tagsight.data.tags.pictures import Picture
 
 ENDINGS = (".xmp",)
 

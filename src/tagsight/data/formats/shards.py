@@ -13,11 +13,11 @@ import torch
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
 from tagsight.data.formats.tables import read_table
-from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.photos.reading import PHOTO_SUFFIXES
+from tagsight.data.photos.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
 from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.names import SPLIT_NAMES
-from tagsight.data.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
-from tagsight.data.pictures import Leftover, pictures, require_pictures
 from tagsight.data.source import clean_name, is_folder
-from tagsight.data.tag_text import LARGEST, is_sentence, sentences_and_tag, unescaped
-from tagsight.data.tags import PhotoTags, labelled_by_tags
+from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
+from tagsight.data.tags.pictures import Leftover, pictures, require_pictures
+from tagsight.data.tags.text import LARGEST, is_sentence, sentences_and_tag, unescaped
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
-    from tagsight.data.pictures import Picture
+    from tagsight.data.tags.pictures import Picture
 
 ENDINGS = (".txt", ".caption")
 SEPARATORS = (",", ";", "|")

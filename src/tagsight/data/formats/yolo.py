@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.format import Format
 from tagsight.data.formats.yolo_settings import Settings, read_settings, settings_file
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.photos import PHOTO_SUFFIXES
+from tagsight.data.photos.reading import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder, photo_path, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tagsight.data.photos import HEIF_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
+from tagsight.data.photos.reading import HEIF_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
 
 ENDINGS = PHOTO_SUFFIXES | HEIF_SUFFIXES | RAW_SUFFIXES
 """Endings of photos, whether or not they can be opened here."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
 import numpy as np
 from pydantic import ValidationError
 
-from tagsight.data.resizing import without_padding
+from tagsight.data.photos.resizing import without_padding
 from tagsight.errors import DataError, settings_sentence
 from tagsight.inference.model_info import ModelInfo
 from tagsight.inference.networks.base import Outputs

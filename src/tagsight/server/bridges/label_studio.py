@@ -12,7 +12,7 @@ from xml.parsers import expat
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from tagsight.data.tag_text import same
+from tagsight.data.tags.text import same
 from tagsight.server.data_urls import decode_data_urls
 from tagsight.server.responses import ERROR_RESPONSES
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tagsight.data.tag_text import leaf
+from tagsight.data.tags.text import leaf
 from tagsight.server.data_urls import decode_data_urls
 from tagsight.server.responses import ERROR_RESPONSES
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from tagsight.data.xmp_tree import LARGEST
+from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import EXISTING, FORMS, Addition
 from tagsight.tagging.sidecars.places import XMP, ending_of

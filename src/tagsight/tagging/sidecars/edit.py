@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from tagsight.data.tag_text import leaf
+from tagsight.data.tags.text import leaf
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tagsight.data.photos import ALL_SUFFIXES, CAMERA_SUFFIXES
+from tagsight.data.photos.reading import ALL_SUFFIXES, CAMERA_SUFFIXES
+from tagsight.data.photos.tar_members import members, tar_of
 from tagsight.data.source import is_folder
-from tagsight.data.tar_members import members, tar_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.tag_text import LARGEST, MARK, alike, is_sentence, sentences_and_tag
+from tagsight.data.tags.text import LARGEST, MARK, alike, is_sentence, sentences_and_tag
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, check_names
 

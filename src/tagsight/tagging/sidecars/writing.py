@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.tag_text import alike
-from tagsight.data.xmp_tree import LARGEST
+from tagsight.data.tags.text import alike
+from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import printable
 from tagsight.runtime.files import write_atomically

@@ -1,9 +1,9 @@
 """Add keywords to XMP sidecars and remove them, without touching any other byte.
 
-Each keyword is added to all properties in which photo managers look for them (`tagsight.data.xmp`).
-Our own namespace records model, time and score of each keyword that we add.
+Each keyword is added to all properties in which photo managers look for them
+(`tagsight.data.tags.xmp`). Our own namespace records model, time and score of each keyword that we add.
 
-An edit is a list of replacements of byte ranges, which `tagsight.data.xmp_tree` gives for each
+An edit is a list of replacements of byte ranges, which `tagsight.data.tags.xmp_tree` gives for each
 element. The file is never serialised anew: programs keep develop settings, masks and history in the
 same file, with their own prefixes, order, white space and comments, and a serialiser would change
 all of these.
@@ -16,8 +16,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from tagsight.data.tag_text import leaf, same
-from tagsight.data.xmp import (
+from tagsight.data.tags.text import leaf, same
+from tagsight.data.tags.xmp import (
     CONTAINERS,
     OURS,
     PROPERTIES,
@@ -27,14 +27,14 @@ from tagsight.data.xmp import (
     rdf_of,
     record_of,
 )
-from tagsight.data.xmp_tree import RDF, check_size, parse
+from tagsight.data.tags.xmp_tree import RDF, check_size, parse
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from tagsight.data.xmp_tree import Element
+    from tagsight.data.tags.xmp_tree import Element
     from tagsight.tagging.sidecars.edit import Stamp, Tag
 
 

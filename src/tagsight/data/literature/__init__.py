@@ -1,0 +1,1 @@
+"""Collections and protocols of the literature: places, downloads and published counts."""

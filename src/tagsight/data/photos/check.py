@@ -1,0 +1,162 @@
+"""A check of all photos before a long run: each is decoded once."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.photos.reading import MAX_PIXELS, photo_traits
+from tagsight.data.photos.tar_members import read_member, tar_of
+from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
+from tagsight.runtime.limits import MAX_PHOTO_MEMORY
+from tagsight.runtime.threads import ordered_map
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from tagsight.data.annotations import Annotations
+    from tagsight.data.photos.traits import PhotoTraits
+
+LARGEST_FILE = 2**30
+"""Bytes of a photo's file, which is held in memory while it is checked."""
+
+MAX_BAD, MAX_BAD_FEW = 0.01, 5
+"""Photos that may be unusable by default: this fraction, or this number if it is more."""
+
+
+class Problem(NamedTuple):
+    """A photo that cannot be used, and the reason."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of a check of photos.
+
+    Attributes:
+        problems: Photos that are missing, too large or damaged.
+        hashes: 16 bytes of BLAKE2b of the file, for every usable photo.
+        traits: Traits of every usable photo.
+    """
+
+    problems: tuple[Problem, ...]
+    hashes: dict[Path, bytes]
+    traits: dict[Path, PhotoTraits] = field(default_factory=dict)
+
+
+def check_photos(
+    paths: Sequence[Path],
+    *,
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_memory: int = MAX_PHOTO_MEMORY,
+) -> Check:
+    """Read and decode every photo, in threads.
+
+    Args:
+        paths: The photos.
+        workers: Number of threads; each holds one photo in memory.
+        progress: Called in this thread after each photo with the number done and the total.
+        max_pixels: As for `open_photo`.
+        max_memory: As for `open_photo`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> check_photos([Path("missing.jpg")], workers=1).problems[0].reason
+        'does not exist'
+    """
+
+    def examine(path: Path) -> tuple[bytes, PhotoTraits] | str:
+        return _findings_or_reason(path, max_pixels, max_memory)
+
+    problems: list[Problem] = []
+    hashes: dict[Path, bytes] = {}
+    traits: dict[Path, PhotoTraits] = {}
+    with closing(ordered_map(examine, paths, workers=workers, ahead=4 * workers)) as results:
+        for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+            if isinstance(result, str):
+                problems.append(Problem(path, result))
+            else:
+                hashes[path], traits[path] = result
+            if progress is not None:
+                progress(done, len(paths))
+    return Check(tuple(problems), hashes, traits)
+
+
+def without_problems(
+    annotations: Annotations, check: Check, *, max_bad: float | None = None
+) -> Annotations:
+    """Drop the rows whose photos cannot be used.
+
+    Args:
+        annotations: The rows.
+        check: Result of `check_photos`.
+        max_bad: Largest fraction of the rows that may be dropped; by default 0.01, or 5 rows if
+            that is more.
+
+    Raises:
+        DataError: If more are unusable, or all; the message lists the first few.
+    """
+    reasons = dict(check.problems)
+    bad = [path for path in annotations.paths if path in reasons]
+    if bad and len(bad) == len(annotations):
+        msg = f"expected a usable photo, got none of {len(bad):,}, {_first(bad, reasons)}"
+        raise DataError(msg)
+    if len(bad) > _most_bad(len(annotations), max_bad):
+        allowed = "1 %, or 5," if max_bad is None else f"{max_bad:.3g}"
+        msg = (
+            f"expected at most {allowed} of {amount(len(annotations), 'photo')} to be unusable "
+            f"(`max_bad`), got {len(bad):,}, {_first(bad, reasons)}"
+        )
+        raise DataError(msg)
+    return annotations.select(
+        [i for i, path in enumerate(annotations.paths) if path not in reasons]
+    )
+
+
+def _most_bad(photos: int, fraction: float | None) -> float:
+    return max(MAX_BAD * photos, MAX_BAD_FEW) if fraction is None else fraction * photos
+
+
+def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:
+    return "the first being " + "; ".join(f"{path}: {reasons[path]}" for path in bad[:3])
+
+
+def _findings_or_reason(
+    path: Path, max_pixels: int, max_memory: int
+) -> tuple[bytes, PhotoTraits] | str:
+    try:
+        content = _content(path)
+        traits = photo_traits(content, max_pixels=max_pixels, max_memory=max_memory)
+    except DataError as error:
+        return str(error)
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return _digest(content), traits
+
+
+def _content(path: Path) -> bytes:
+    if inside := tar_of(path):
+        return read_member(*inside)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        msg = "is a folder or device"
+        raise DataError(msg)
+    if status.st_size > LARGEST_FILE:
+        msg = f"expected at most {LARGEST_FILE:,} bytes, got {status.st_size:,}"
+        raise DataError(msg)
+    return path.read_bytes()
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()

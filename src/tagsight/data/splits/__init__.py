@@ -1,0 +1,1 @@
+"""Splits: stratified, recorded, with what belongs together on one side."""

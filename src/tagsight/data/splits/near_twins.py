@@ -1,0 +1,108 @@
+"""Near twins: photos that look alike, such as those of a burst or copies of other sizes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from tagsight.data.photos.check import Check
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+FARTHEST = 4
+"""Bits of 64 in which the gradients of near twins may differ."""
+
+FARTHEST_COLOUR = 24
+"""Levels of 255 in which their mean red, green or blue may differ."""
+
+NEIGHBOURS = 256
+"""Photos that share a band of bits and are compared with a photo, at most."""
+
+BITS = 64
+
+
+def near_twins(check: Check) -> tuple[tuple[Path, ...], ...]:
+    """Group the photos that look alike but are different files.
+
+    Two photos are near twins if their gradients differ in at most 4 of 64 bits and their mean
+    colours by at most 24 of 255; groups are joined through common members. Candidates share one of
+    five bands of bits, which any two that differ in four bits do, so that time grows with the
+    number of photos and not with its square. Of very many photos that share a band only 256 are
+    compared with each.
+
+    Args:
+        check: Result of `check_photos`.
+
+    Returns:
+        Groups of at least two contents, each sorted, in the order of their first photo.
+    """
+    paths = [path for path, traits in check.traits.items() if traits.look is not None]
+    looks = [check.traits[path].look for path in paths]
+    codes = np.array([look.gradients for look in looks if look], np.uint64)
+    colours = np.array([look.colour for look in looks if look], np.int16).reshape(-1, 3)
+    pairs = ((paths[a], paths[b]) for a, b in _pairs(codes, colours))
+    same: dict[Hashable, Path] = {}
+    copies = [(same.setdefault(check.hashes[path], path), path) for path in paths]
+    groups: dict[Path, list[Path]] = defaultdict(list)
+    for path, first in joined_groups(paths, (*copies, *pairs)).items():
+        groups[first].append(path)
+    contents = (
+        tuple(sorted(group))
+        for group in groups.values()
+        if len({check.hashes[path] for path in group}) > 1
+    )
+    return tuple(sorted(contents))
+
+
+def joined_groups(
+    items: Iterable[Hashable], pairs: Iterable[tuple[Hashable, Hashable]]
+) -> dict[Any, Any]:
+    """Map each item to the representative of its group, joined by pairs (union-find).
+
+    Example:
+        >>> joined_groups("abcd", [("a", "c"), ("c", "d")])
+        {'a': 'a', 'b': 'b', 'c': 'a', 'd': 'a'}
+    """
+    above: dict[Hashable, Hashable] = {item: item for item in items}
+
+    def top(item: Hashable) -> Hashable:
+        while above[item] != item:
+            above[item] = above[above[item]]
+            item = above[item]
+        return item
+
+    for one, other in pairs:
+        above[top(other)] = top(one)
+    return {item: top(item) for item in above}
+
+
+def _pairs(codes: Array, colours: Array) -> Iterator[tuple[int, int]]:
+    for mask in _bands(FARTHEST + 1):
+        key = codes & mask
+        order = np.lexsort((codes, key))
+        key = key[order]
+        for distance in range(1, min(NEIGHBOURS, len(codes) - 1) + 1):
+            (start,) = (key[distance:] == key[:-distance]).nonzero()
+            if not len(start):
+                break
+            one, other = order[start], order[start + distance]
+            apart = _bit_count(codes[one] ^ codes[other])
+            colour = np.abs(colours[one] - colours[other]).max(1)
+            alike = (apart <= FARTHEST) & (colour <= FARTHEST_COLOUR)
+            yield from zip(one[alike].tolist(), other[alike].tolist(), strict=True)
+
+
+def _bands(count: int) -> Sequence[np.uint64]:
+    edges = [BITS * band // count for band in range(count + 1)]
+    return [np.uint64(2**high - 2**low) for low, high in pairwise(edges)]
+
+
+def _bit_count(codes: Array) -> Array:
+    return np.unpackbits(codes.view(np.uint8).reshape(-1, 8), axis=1).sum(1)

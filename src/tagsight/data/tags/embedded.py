@@ -1,0 +1,128 @@
+"""Keywords inside photos: XMP, IPTC, and those of Windows; pixels are not decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import zlib
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from PIL import IptcImagePlugin
+
+from tagsight.data.photos.reading import CAMERA_SUFFIXES, opened_header
+from tagsight.data.tags.xmp_tree import LARGEST
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+IPTC_KEYWORDS = (2, 25)
+XP_KEYWORDS = 0x9C9E
+"""Exif tag of Windows: UTF-16, separated by semicolons."""
+
+MOST_CHUNKS = 10_000
+"""Chunks of a PNG that are looked at; photos have some hundreds."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+
+
+class Embedded(NamedTuple):
+    """Keywords inside a photo.
+
+    Attributes:
+        words: Keywords of IPTC and Windows.
+        xmp: Packet of XMP, or None.
+    """
+
+    words: tuple[str, ...] = ()
+    xmp: bytes | None = None
+
+
+def embedded_tags(photo: Path) -> Embedded:
+    """Read the keywords inside a photo; a raw file, or one that is no photo, has none.
+
+    Example:
+        >>> from pathlib import Path
+        >>> embedded_tags(Path("missing.jpg"))
+        Embedded(words=(), xmp=None)
+    """
+    if photo.suffix.lower() in CAMERA_SUFFIXES:
+        return Embedded()
+    try:
+        with opened_header(photo) as header:
+            words = (*_iptc(header), *_windows(header))
+            xmp = header.info.get("xmp")
+            is_png = header.format == "PNG"
+        if is_png:
+            with photo.open("rb") as file:
+                xmp = _png_xmp(file)
+    except (DataError, OSError):  # damaged photos are found when they are checked
+        return Embedded()
+    return Embedded(words, xmp if isinstance(xmp, bytes) and len(xmp) <= LARGEST else None)
+
+
+def _iptc(photo: Image.Image) -> list[str]:
+    entries = None
+    # Damaged metadata raise almost any exception.
+    with contextlib.suppress(Exception):
+        entries = IptcImagePlugin.getiptcinfo(photo)  # type: ignore[arg-type]  # any photo will do
+    values = (entries or {}).get(IPTC_KEYWORDS, [])
+    found = map(_text, values if isinstance(values, list) else [values])
+    return [text for text in found if text]
+
+
+def _text(value: bytes) -> str:
+    """Decode a keyword: many programs do not say that it is UTF-8."""
+    try:
+        return value.decode().strip("\0 ")
+    except UnicodeDecodeError:
+        return value.decode("cp1252", "replace").strip("\0 ")
+
+
+def _windows(photo: Image.Image) -> list[str]:
+    # For a PNG whose Exif follows the pixels, getexif() would decode them.
+    if photo.format == "PNG" and "exif" not in photo.info:
+        return []
+    value: object = None
+    with contextlib.suppress(Exception):  # as above
+        value = photo.getexif().get(XP_KEYWORDS)
+    if isinstance(value, tuple) and all(isinstance(one, int) and 0 <= one < 256 for one in value):
+        value = bytes(value)
+    if not isinstance(value, bytes):
+        return []
+    text = value.decode("utf-16-le", "replace").rstrip("\0")
+    return [part.strip() for part in text.split(";") if part.strip()]
+
+
+def _png_xmp(file: IO[bytes]) -> bytes | None:
+    """Find the packet of a PNG, which may follow the pixels, where Pillow does not look."""
+    if file.read(8) != _PNG:
+        return None
+    for _ in range(MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            return None
+        size, kind = struct.unpack(">I4s", head)
+        if kind == b"iTXt" and size <= LARGEST:
+            content = file.read(size)
+            if content.startswith(_PNG_XMP):
+                return _international(content[len(_PNG_XMP) :])
+            file.seek(4, 1)
+        else:
+            file.seek(size + 4, 1)
+    return None
+
+
+def _international(content: bytes) -> bytes | None:
+    """Return the text of a chunk after its keyword: flags, language, keyword again, text."""
+    packed, (*_, text) = content[:1] == b"\1", content[2:].split(b"\0", 2)
+    if not packed:
+        return text or None
+    with contextlib.suppress(zlib.error):
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(text, LARGEST)
+        return text if unpacker.eof else None
+    return None

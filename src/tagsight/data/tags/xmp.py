@@ -1,0 +1,180 @@
+"""Keywords in XMP: where programs keep them, and how they are read.
+
+Photo managers use ``dc:subject`` (the keyword itself), and ``lr:hierarchicalSubject``,
+``digiKam:TagsList`` and ``MicrosoftPhoto:LastKeywordXMP`` (the path of a keyword, such as
+``animal/dog``). Our own namespace records which keywords we have added. XMP Specification Part 1
+(ISO 16684-1); Metadata Working Group, Guidelines 2.0.
+
+Reading accepts whatever programs write: any array, plain text, attributes, several descriptions,
+and UTF-16. Writing is stricter (`tagsight.tagging.sidecars.xmp`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.tags.xmp_tree import RDF, check_size, parse
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tagsight.data.tags.xmp_tree import Element
+
+
+class Property(NamedTuple):
+    """A property that holds an array of keywords.
+
+    Attributes:
+        namespace: URI of its namespace.
+        container: Kind of array to create, as photo managers do.
+        between: Separator of the levels of a label; None for the last level alone.
+        also: Another URI that some programs use for the namespace.
+    """
+
+    namespace: str
+    container: str = "Bag"
+    between: str | None = "/"
+    also: str | None = None
+
+
+SUBJECT = "dc:subject"
+RECORD = "tagsight:Labels"
+OURS = "urn:tagsight:xmp:1.0/"
+PROPERTIES = {
+    SUBJECT: Property("http://purl.org/dc/elements/1.1/", between=None),
+    "lr:hierarchicalSubject": Property("http://ns.adobe.com/lightroom/1.0/", between="|"),
+    "digiKam:TagsList": Property("http://www.digikam.org/ns/1.0/", container="Seq"),
+    "MicrosoftPhoto:LastKeywordXMP": Property(
+        "http://ns.microsoft.com/photo/1.0", also="http://ns.microsoft.com/photo/1.0/"
+    ),
+    RECORD: Property(OURS),
+}
+
+CONTAINERS = frozenset(RDF + kind for kind in ("Bag", "Seq", "Alt"))
+
+_UTF_16 = {
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"<\0": "utf-16-le",
+    b"\0<": "utf-16-be",
+}
+_DECLARATION = re.compile(r"^\ufeff?<\?xml[^>]{0,200}\?>")
+
+
+class Record(NamedTuple):
+    """Record of a keyword that we have added.
+
+    Attributes:
+        name: The label.
+        confirmed: Whether a person has confirmed it since.
+    """
+
+    name: str
+    confirmed: bool
+
+
+class Keywords(NamedTuple):
+    """Keywords of a photo, in order.
+
+    Attributes:
+        words: Items of ``dc:subject``.
+        paths: Items of the other properties; ``/`` separates levels.
+        recorded: Keywords that we have added, whether or not they are still there.
+    """
+
+    words: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    recorded: tuple[Record, ...] = ()
+
+
+def read_keywords(content: bytes) -> Keywords:
+    """Read the keywords of a sidecar, or of the packet in a photo.
+
+    Raises:
+        DataError: If the content is not XMP, or exceeds the limits of `xmp_tree.parse`.
+
+    Example:
+        >>> packet = b'<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><r:Description '
+        >>> packet += b'xmlns:d="http://purl.org/dc/elements/1.1/" d:subject="dog"/></r:RDF>'
+        >>> read_keywords(packet).words
+        ('dog',)
+    """
+    rdf = rdf_of(parse(_in_utf_8(content)))
+    paths = (
+        value.replace(kind.between, "/")
+        for name, kind in PROPERTIES.items()
+        if kind.between is not None and name != RECORD
+        for value in _texts(rdf, name)
+    )
+    records = (record_of(item) for array in _properties(rdf, RECORD) for item in _items(array))
+    return Keywords(
+        tuple(filter(None, _texts(rdf, SUBJECT))),
+        tuple(filter(None, paths)),
+        tuple(record for record in records if record.name),
+    )
+
+
+def rdf_of(root: Element) -> Element:
+    """Return the ``rdf:RDF`` of XMP.
+
+    Raises:
+        DataError: If there is not exactly one.
+    """
+    found = [element for element in root.walk() if element.name == RDF + "RDF"]
+    if len(found) != 1:
+        msg = f"expected XMP, XML with one rdf:RDF, got {len(found)}"
+        raise DataError(msg)
+    return found[0]
+
+
+def record_of(item: Element) -> Record:
+    """Parse an item of our record, whose fields some programs turn into attributes."""
+    fields = {
+        name.removeprefix(OURS): value.strip()
+        for element in item.walk()
+        for name, value in ((element.name, element.text), *element.attributes.items())
+        if name.startswith(OURS)
+    }
+    return Record(fields.get("Name", ""), "Confirmed" in fields)
+
+
+def _texts(rdf: Element, name: str) -> Iterator[str]:
+    """Yield the values of a property, written as an array, as text or as an attribute."""
+    for description in rdf.children:
+        yield from (description.attributes.get(one, "").strip() for one in names_of(name))
+    for found in _properties(rdf, name):
+        for item in _items(found):
+            yield " ".join(element.text.strip() for element in item.walk()).strip()
+
+
+def _properties(rdf: Element, name: str) -> Iterator[Element]:
+    uris = names_of(name)
+    for description in rdf.children:
+        yield from (child for child in description.children if child.name in uris)
+
+
+def names_of(name: str) -> set[str]:
+    """Return namespace and local name, joined, of the elements of a property."""
+    kind, local = PROPERTIES[name], name.partition(":")[2]
+    return {namespace + local for namespace in (kind.namespace, kind.also) if namespace}
+
+
+def _items(found: Element) -> list[Element]:
+    arrays = [child for child in found.children if child.name in CONTAINERS]
+    return [item for array in arrays for item in array.children] if arrays else [found]
+
+
+def _in_utf_8(content: bytes) -> bytes:
+    """Convert UTF-16 to UTF-8, without the declaration that would contradict it."""
+    check_size(content)
+    encoding = next((name for mark, name in _UTF_16.items() if content.startswith(mark)), None)
+    if encoding is None:
+        return content
+    try:
+        return _DECLARATION.sub("", content.decode(encoding)).encode()
+    except UnicodeError as error:
+        msg = f"expected XML in UTF-16, got something else: {error}"
+        raise DataError(msg) from error

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.photos.check import Check, Problem, check_photos, without_problems
+from tagsight.errors import DataError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"{index}.jpg" for index in range(8)]
+    for path in paths:
+        Image.fromarray(random.integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+def rows(paths) -> Annotations:
+    return Annotations(("cat",), tuple(paths), torch.ones(len(paths), 1), None, "test")
+
+
+def test_sound_photos_have_no_problem_and_the_hash_of_their_content(photos) -> None:
+    photos[3].write_bytes(photos[5].read_bytes())
+    told = []
+    check = check_photos(photos, workers=2, progress=lambda *done: told.append(done))
+    assert (check.problems, list(check.hashes)) == ((), photos)
+    assert check.hashes[photos[3]] == check.hashes[photos[5]]
+    assert len(set(check.hashes.values())) == 7
+    assert told == [(done, 8) for done in range(1, 9)]
+
+
+def test_files_that_are_too_large_or_refused_by_the_system_are_problems(photos, monkeypatch):
+    monkeypatch.setattr("tagsight.data.photos.check.LARGEST_FILE", 10)
+    large, long = check_photos([photos[0], photos[0].with_name("x" * 300)], workers=1).problems
+    assert "expected at most 10 bytes" in large.reason
+    assert long.reason == "cannot be read: File name too long"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "truncated"),
+        (lambda path: path.unlink(), "does not exist"),
+        (lambda path: path.write_bytes(b""), "a file of another kind"),
+        (lambda path: path.write_text("not a photo"), "a file of another kind"),
+        (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
+        (lambda path: Image.new("L", (101, 100)).save(path), "1 to 10,000 pixels"),
+    ],
+)
+def test_a_photo_that_cannot_be_used_is_listed_with_the_reason(photos, spoil, reason) -> None:
+    spoil(photos[2])
+    check = check_photos(photos, workers=2, max_pixels=10_000)
+    ((path, said),) = check.problems
+    assert path == photos[2]
+    assert reason in said
+    assert check.hashes.keys() == {*photos} - {path}
+
+
+def test_bad_photos_are_dropped_and_too_many_are_an_error_that_lists_the_first(photos) -> None:
+    for path in photos[:5]:
+        path.unlink()
+    check = check_photos(photos, workers=2)
+    with pytest.raises(DataError, match=r"at most 0.5 of 8 .* got 5, .*0.jpg: does not .*2.jpg"):
+        without_problems(rows(photos), check, max_bad=0.5)
+    assert list(without_problems(rows(photos), check, max_bad=0.625).paths) == photos[5:]
+    with pytest.raises(DataError, match=r"expected a usable photo, .* of 5, .*0\.jpg"):
+        without_problems(rows(photos[:5]), check, max_bad=1)
+
+
+@pytest.mark.parametrize(("photos", "most"), [(6, 5), (599, 5), (600, 6), (10_000, 100)])
+def test_one_percent_may_be_bad_or_five_where_that_is_more(photos: int, most: int) -> None:
+    paths = [Path(f"{number}.jpg") for number in range(photos)]
+
+    def left(bad: int) -> int:
+        problems = tuple(Problem(path, "does not exist") for path in paths[:bad])
+        return len(without_problems(rows(paths), Check(problems, {})))
+
+    assert left(most) == photos - most
+    with pytest.raises(DataError, match=r"to be unusable|a usable photo"):
+        left(most + 1)

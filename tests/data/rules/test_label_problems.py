@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.format import ReadOptions
+from tagsight.data.readers import read_annotations
+from tagsight.data.rules.problems import KINDS, label_problems
+from tagsight.data.rules.rules import LabelRules
+
+
+def rows(names, table=None, splits=None) -> Annotations:
+    """Each label in a photo of its own, and in no other, unless a table says otherwise."""
+    targets = torch.eye(len(names)) if table is None else torch.tensor(table)
+    paths = tuple(Path("/photos") / f"{index}.jpg" for index in range(len(targets)))
+    return Annotations(tuple(names), paths, targets, splits, "any")
+
+
+def found(annotations) -> dict[str, list[tuple[str, ...]]]:
+    kinds: dict[str, list[tuple[str, ...]]] = {}
+    for problem in label_problems(annotations):
+        kinds.setdefault(problem.kind, []).append(problem.labels)
+    assert kinds.keys() <= KINDS.keys()
+    return kinds
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        ("Red", "red", "RED"),
+        ("cafe", "café", "cafe\u0301s"),
+        ("hot dog", "hot-dog", "Hotdog", "hot_dogs"),
+        ("box", "boxes"),
+        ("berry", "berries"),
+        ("straße", "STRASSE"),
+    ],
+)
+def test_names_that_differ_in_form_alone_look_like_one_label(group):
+    kinds = found(rows((*group, "something else")))
+    assert kinds == {"variants": [group]}
+
+
+@pytest.mark.parametrize("names", [("bus", "bu"), ("glass", "glas"), ("犬", "猫"), ("sea", "seal")])
+def test_names_that_differ_otherwise_do_not(names):
+    assert found(rows(names)) == {}
+
+
+@pytest.mark.parametrize("joined", ["blue red", "blue#Red", "red/blue", "red_and_blue"])
+def test_parts_that_are_labels_elsewhere_look_joined(joined):
+    kinds = found(rows(("red", "blue", "and", "dining table", "table", joined)))
+    assert kinds == {"joined": [(joined,)]}
+
+
+def test_names_for_nothing_and_numbers_are_told():
+    names = ("nan", "None", "NULL", "n/a", "banana", "17", "-1", "3 cats")
+    assert found(rows(names)) == {
+        "missing": [("nan",), ("None",), ("NULL",), ("n/a",)],
+        "numbers": [("17", "-1")],
+    }
+
+
+def test_labels_that_no_targets_can_tell_are_told():
+    table = [[1, 1, 1, 0, -1], [1, 0, 0, 0, 1], [1, 1, 1, 0, 1], [1, 0, 0, 1, 0]]
+    splits = ("train", "train", "train", "val")
+    assert found(rows("abcde", table, splits)) == {
+        "everywhere": [("a",)],
+        "untrained": [("d",)],
+        "inseparable": [("b", "c")],
+    }
+
+
+def test_the_rule_that_a_problem_names_mends_it():
+    table = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]]
+    before = rows(("Red", "red", "blue", "blue red"), table)
+    said = {problem.kind: problem.message for problem in label_problems(before)}
+    assert '`merge` "red=Red" makes them one' in said["variants"]
+    assert '`implies` "blue red=>blue,red" with `drop` "blue red"' in said["joined"]
+    rules = LabelRules(
+        merge={"red": ["Red"]}, implies={"blue red": ["blue", "red"]}, drop=["blue red"]
+    )
+    listed = replace(before, lists_present=True)
+    mended = read_annotations(listed, options=ReadOptions(rules=rules))
+    assert mended.targets.tolist() == [[1, 0], [1, 0], [1, 1], [0, 1]]
+    assert label_problems(mended) == ()
+    stated = read_annotations(before, options=ReadOptions(rules=rules))
+    (problem,) = label_problems(stated)  # 'blue' is stated to be absent of a photo with 'blue red'
+    assert problem.message == "/photos/2.jpg: 'blue', 'blue red' contradict the rules"
+
+
+def test_names_that_options_cannot_write_are_referred_to_a_file():
+    (problem,) = label_problems(rows(("a=b", "A=B")))
+    assert problem.message.endswith("a file of `label_rules` can make them one")
