@@ -1,7 +1,8 @@
 """Add keywords to XMP sidecars and remove them, without touching any other byte.
 
 Each keyword is added to all properties in which photo managers look for them
-(`tagsight.data.tags.xmp`). Our own namespace records model, time and score of each keyword that we add.
+(`tagsight.data.tags.xmp`). Our own namespace records model, time and score of each keyword that we
+add.
 
 An edit is a list of replacements of byte ranges, which `tagsight.data.tags.xmp_tree` gives for each
 element. The file is never serialised anew: programs keep develop settings, masks and history in the
