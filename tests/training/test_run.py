@@ -175,11 +175,11 @@ def test_ctrl_c_while_a_model_is_written_leaves_the_one_before(collection, tmp_p
         """Press Ctrl-C when the so-manieth better model is about to be written."""
         saved = []
 
-        def save_or_interrupt(*values) -> None:
+        def save_or_interrupt(*values, **named) -> None:
             saved.append(values)
             if len(saved) == number:
                 raise KeyboardInterrupt
-            save(*values)
+            save(*values, **named)
 
         monkeypatch.setattr(tagsight.training.run_folder, "save_model", save_or_interrupt)
 

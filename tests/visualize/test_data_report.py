@@ -118,5 +118,5 @@ def test_many_labels_fit_on_a_page():
     paths = tuple(Path(f"{index}.jpg") for index in range(500))
     rows = Annotations(names, paths, torch.eye(500), None, "any")
     text = page_of(rows, None)
-    assert "300 rarer labels are left out" in text
+    assert "Left out: 300 rarer labels" in text
     assert len(text) < 500_000

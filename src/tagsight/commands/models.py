@@ -31,7 +31,8 @@ def check_model(command: Callable[..., object], arguments: Mapping[str, object])
     first, *others = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_ONLY] or [""]
     if first != "model":
         return
-    model, rest = arguments["model"], [path for name in others for path in _paths(arguments[name])]
+    model = arguments["model"]
+    rest = [path for name in others for path in _paths(arguments.get(name))]
     assert isinstance(model, Path)
     if _is_model(model):
         return
@@ -48,7 +49,7 @@ def check_model(command: Callable[..., object], arguments: Mapping[str, object])
 
 
 def _paths(value: object) -> list[Path]:
-    values = value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list | tuple) else [value]
     return [path for path in values if isinstance(path, Path)]
 
 

@@ -154,7 +154,8 @@ class Description:
                 for group in self.duplicates
             ],
             "groups of photos that look alike": [
-                f"{len(group)} photos look alike: {_listed(group, most)}" for group in self.twins
+                f"{amount(len(group), 'photo')} look alike: {_listed(group, most)}"
+                for group in self.twins
             ],
         }
         lines: list[str] = []

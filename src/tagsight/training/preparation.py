@@ -164,8 +164,8 @@ def _check_learnable(annotations: Annotations, *, hold_out: bool) -> None:
     parts = ["train", "val", "test"] if hold_out else ["train", "test"]
     if not sizes and len(annotations) < len(parts):
         msg = (
-            f"expected at least {len(parts)} photos to divide into {', '.join(parts)}, got "
-            f"{len(annotations)}"
+            f"expected at least {amount(len(parts), 'photo')} to divide into "
+            f"{', '.join(parts)}, got {len(annotations)}"
         )
         raise DataError(msg)
 

@@ -204,7 +204,7 @@ def _labels(
         )
     head += '<th scope="col">examples</th>' if check else ""
     left = len(order) - MOST_LABELS
-    more = f"<p>{left:,} rarer labels are left out.</p>" if left > 0 else ""
+    more = f"<p>Left out: {amount(left, 'rarer label')}.</p>" if left > 0 else ""
     return _table("Photos of each label", f'<th scope="col">label</th>{head}', rows) + more
 
 
