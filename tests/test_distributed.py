@@ -91,7 +91,12 @@ def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(
     assert done.stdout.count("best epoch 1 of 1") == 1
     assert done.stderr.count(" photos at 32 pixels, cpu in ") == 1
     assert ", in 2 processes" in done.stderr
-    assert sorted(path.name for path in out.iterdir()) == ["model", "run.jsonl", "split.csv"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "data.toml",
+        "model",
+        "run.jsonl",
+        "split.csv",
+    ]
     evaluate = ["evaluate", str(out / "model"), str(labels), "--device", "cpu", "--json"]
     reports = [
         json.loads(run_together(count, tmp_path / f"said-{count}", command, evaluate).out)

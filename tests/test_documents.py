@@ -147,9 +147,16 @@ def test_commands_in_the_documents_exist_with_their_options(page: str):
                     raise
 
 
+OTHER_TABLES = {
+    "list.csv": "id,keywords\nphotos/000,dog#sky\nphotos/001,sky\n",
+    "table.csv": "image,part,weather,dog,sky\n"
+    "photos/000.png,train,rain,1,0\nphotos/001.png,test,sun,0,1\n",
+}
+
+
 @pytest.fixture
 def world(tmp_path, monkeypatch) -> Path:
-    """The folder that the pages speak of: ``labels.csv`` and ``photos``, with a dog."""
+    """The folder that the pages speak of: tables of labels, and ``photos`` with a dog."""
     monkeypatch.chdir(tmp_path)
     names = ("dog", "frisbee", "person", "grass", "sky")
     labels = write_collection(tmp_path / "photos", names=names)
@@ -159,6 +166,8 @@ def world(tmp_path, monkeypatch) -> Path:
     (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
     with Image.open(tmp_path / "photos" / "000.png") as photo:
         photo.save(tmp_path / "photos" / "dog.jpg")
+    for name, text in OTHER_TABLES.items():
+        (tmp_path / name).write_text(text)
     return tmp_path
 
 

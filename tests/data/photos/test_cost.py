@@ -44,7 +44,14 @@ for file in sorted(Path(sys.argv[1]).iterdir()):
     open_photo(file)
     print(memory("VmHWM") - before, file.name)
 """
-    command = [sys.executable, "-c", script, str(folder), str(Path(__file__).parent), *DIFFERENT]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        str(folder),
+        str(Path(__file__).parents[1]),
+        *DIFFERENT,
+    ]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     lines = (line.split(" ", 1) for line in done.stdout.splitlines())
     return {name: int(taken) for taken, name in lines}
