@@ -72,7 +72,8 @@ def test_pairs_come_with_their_probability_both_ways(annotations) -> None:
 
 def test_without_splits_all_rows_count_as_training(annotations) -> None:
     seen = describe(replace(annotations, splits=None))
-    assert (seen.splits, [problem.kind for problem in seen.label_problems]) == ({}, ["inseparable"])
+    assert (seen.splits, seen.without_positive) == ({}, [])
+    assert seen.inseparable == [["sand", "sea"]]
     assert seen.counts["boat"] == {"all": 1}
     assert any("no split" in line for line in seen.lines())
     alone = describe(Annotations(("cat", "dog"), (A, B), torch.eye(2), None, "t"))
@@ -93,3 +94,4 @@ def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary()
     assert f"the same photo 60 times: {', '.join(map(str, paths[40:43]))} and 57 more" in lines
     assert len(seen.as_dict()["problems"]) == 40
     assert len(seen.as_dict()["duplicates"][0]) == 60
+    assert seen.as_dict()["without_positive"] == list(names)

@@ -81,9 +81,21 @@ class Description:
     twins: tuple[tuple[Path, ...], ...]
     leaks: tuple[Leak, ...]
 
+    @property
+    def without_positive(self) -> list[str]:
+        """Labels that no training photo has."""
+        return [one.labels[0] for one in self.label_problems if one.kind == "untrained"]
+
+    @property
+    def inseparable(self) -> list[list[str]]:
+        """Groups of labels that only occur together."""
+        return [list(one.labels) for one in self.label_problems if one.kind == "inseparable"]
+
     def as_dict(self) -> dict[str, object]:
         """Return the summary as values for JSON."""
         return asdict(self) | {
+            "without_positive": self.without_positive,
+            "inseparable": self.inseparable,
             "comparisons": [comparison.as_dict() for comparison in self.comparisons],
             "pairs": [pair._asdict() for pair in self.pairs],
             "label_problems": [problem._asdict() for problem in self.label_problems],
