@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import posixpath
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from fastapi.testclient import TestClient
 
-WEB = files("tagsight.server") / "web"
+WEB = Path(str(files("tagsight.server") / "web"))
 KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
 UNSAFE = (
     r"\sstyle=|\son\w+=|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\("
@@ -44,7 +46,7 @@ def test_the_page_needs_no_token_and_loads_only_from_this_server(client: TestCli
 def test_just_the_files_of_the_page_are_served_and_refer_to_one_another(
     client: TestClient,
 ):
-    names = {file.name for file in WEB.iterdir()}
+    names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*.*")}
     assert len(names) > 8
     for name in names:
         served = client.get(f"/web/{name}")
@@ -52,8 +54,12 @@ def test_just_the_files_of_the_page_are_served_and_refer_to_one_another(
         assert served.headers["content-type"].startswith(KINDS[name.rpartition(".")[2]])
         again = client.get(f"/web/{name}", headers={"If-None-Match": served.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        named = re.findall(r"\"/web/([^\"]+)\"|from \"\./([^\"]+)\"", served.text)
-        assert {one or other for one, other in named} <= names
+        named = {
+            path.removeprefix("/web/") for path in re.findall(r"\"(/web/[^\"]+)\"", served.text)
+        }
+        for other in re.findall(r"from \"(\.[^\"]+)\"", served.text):
+            named.add(posixpath.normpath(f"{posixpath.dirname(name)}/{other}").lstrip("/"))
+        assert named <= names, name
         addresses = set(re.findall(r"https?://[^\s\"'<]+", served.text))
         assert addresses <= {"http://www.w3.org/2000/svg"}
         assert not re.search(UNSAFE, served.text), name

@@ -1,4 +1,4 @@
-"""The web page: static files, whose scripts request everything else from the server."""
+"""The web pages: static files, whose scripts request everything else from the server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
     from fastapi import FastAPI
 
 KINDS = {
@@ -36,34 +39,62 @@ class _File:
     tag: str
 
 
+class WebFiles:
+    """The files of the web pages, read once; nothing else is read from disk."""
+
+    def __init__(self) -> None:
+        self._files = dict(_load_files(files("tagsight.server") / "web"))
+
+    def respond(self, request: Request, path: str) -> Response:
+        """Answer with a file, or with status 304 if the browser has it.
+
+        Args:
+            request: The request for it.
+            path: Path below the folder ``web``, such as ``label/index.html``.
+
+        Raises:
+            HTTPException: 404 if there is no such file.
+        """
+        if path not in self._files:
+            raise HTTPException(404, "expected a file of the page, got another path")
+        file = self._files[path]
+        headers = {**HEADERS, "ETag": file.tag}
+        if request.headers.get("if-none-match") == file.tag:
+            return Response(status_code=304, headers=headers)
+        return Response(file.content, media_type=f"{file.kind}; charset=utf-8", headers=headers)
+
+
 def add_page(app: FastAPI) -> None:
-    """Serve the page at ``/`` and its files below ``/web``; nothing else is read from disk."""
-    parts = _load_files()
+    """Serve the page of a model at ``/``, and its files."""
+    web = add_web_files(app)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page(request: Request) -> Response:
-        return _respond(request, parts[FIRST])
-
-    @app.api_route("/web/{name}", methods=["GET", "HEAD"], include_in_schema=False)
-    async def part(request: Request, name: str) -> Response:
-        if name not in parts:
-            raise HTTPException(404, "expected a file of the page, got another path")
-        return _respond(request, parts[name])
+        return web.respond(request, FIRST)
 
 
-def _load_files() -> dict[str, _File]:
-    found = {}
-    for file in (files("tagsight.server") / "web").iterdir():
+def add_web_files(app: FastAPI) -> WebFiles:
+    """Serve the files of all pages below ``/web``.
+
+    Returns:
+        The files, from which an application answers with its page.
+    """
+    web = WebFiles()
+
+    @app.api_route("/web/{path:path}", methods=["GET", "HEAD"], include_in_schema=False)
+    async def part(request: Request, path: str) -> Response:
+        return web.respond(request, path)
+
+    return web
+
+
+def _load_files(folder: Traversable, below: str = "") -> Iterator[tuple[str, _File]]:
+    for file in folder.iterdir():
+        if file.is_dir():
+            yield from _load_files(file, f"{below}{file.name}/")
+            continue
         kind = KINDS.get(f".{file.name.rpartition('.')[2]}")
         if kind is not None:
             content = file.read_bytes()
             tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            found[file.name] = _File(content, kind, tag)
-    return found
-
-
-def _respond(request: Request, file: _File) -> Response:
-    headers = {**HEADERS, "ETag": file.tag}
-    if request.headers.get("if-none-match") == file.tag:
-        return Response(status_code=304, headers=headers)
-    return Response(file.content, media_type=f"{file.kind}; charset=utf-8", headers=headers)
+            yield f"{below}{file.name}", _File(content, kind, tag)
