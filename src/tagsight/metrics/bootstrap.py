@@ -111,17 +111,39 @@ def map_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 10
         >>> map_draws(logits, targets, seed=0, resamples=5).shape
         torch.Size([5])
     """
-    size = len(logits)
-    counts = [
-        torch.bincount(photos, minlength=size).to(torch.int16)
-        for photos in _resampled(size, resamples, seed)
-    ]
-    at_once = max(1, _WEIGHTS_AT_ONCE // size)
-    draws = [
-        average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
-        for i in range(0, resamples, at_once)
-    ]
-    return torch.cat(draws, 1).nanmean(0)
+    return _draws(logits, targets, seed, resamples).nanmean(0)
+
+
+def average_precision_intervals(
+    logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 1000, level: float = 0.95
+) -> tuple[Tensor, Tensor]:
+    """Compute the basic interval of each label's average precision, within [0, 1].
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        seed: Seed of the resamples, which are the same for all labels.
+        resamples: Number of resamples; those without a present or absent target are ignored.
+        level: Probability that the interval covers the true value, in (0, 1).
+
+    Returns:
+        The lower and the upper ends, ``(L,)`` float64 each; NaN where the average precision is.
+
+    Raises:
+        ValueError: As `bootstrap_map`.
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0], [1.0], [-1.0]]), torch.tensor([[1], [0], [1]])
+        >>> low, high = average_precision_intervals(logits, targets, seed=0, resamples=50)
+        >>> bool(low < 5 / 6 < high)
+        True
+    """
+    _check(len(logits), resamples, level)
+    draws = _draws(logits, targets, seed, resamples)
+    estimates = average_precision(logits, targets).tolist()
+    pairs = [basic_interval(one, drawn, level) for one, drawn in zip(estimates, draws, strict=True)]
+    ends = torch.tensor(pairs, dtype=torch.double).reshape(-1, 2).clamp(0, 1)
+    return ends[:, 0], ends[:, 1]
 
 
 def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Interval:
@@ -140,6 +162,21 @@ def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Inter
     low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
     # If the bias exceeds the spread, the corrected interval would not contain the estimate.
     return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))
+
+
+def _draws(logits: Tensor, targets: Tensor, seed: int, resamples: int) -> Tensor:
+    """Compute the average precision of each label in each resample: ``(L, R)`` float64."""
+    size = len(logits)
+    counts = [
+        torch.bincount(photos, minlength=size).to(torch.int16)
+        for photos in _resampled(size, resamples, seed)
+    ]
+    at_once = max(1, _WEIGHTS_AT_ONCE // size)
+    draws = [
+        average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
+        for i in range(0, resamples, at_once)
+    ]
+    return torch.cat(draws, 1)
 
 
 def _resampled(size: int, resamples: int, seed: int) -> list[Tensor]:

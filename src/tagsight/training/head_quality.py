@@ -1,0 +1,116 @@
+"""How good each label's head is by its held-out logits, and what would help it most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.metrics.bootstrap import average_precision_intervals
+from tagsight.metrics.classification import average_precision
+from tagsight.runtime.amounts import amount
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FEW_PRESENT, FEW_ABSENT = 10, 10
+"""Judgements below which more of the kind help most, whatever the measured quality."""
+
+WIDE = 0.15
+"""Width of an interval from which the average precision is not known well."""
+
+GOOD = 0.9
+"""Average precision from which more judgements change little."""
+
+SURELY_WRONG = 3.0
+"""Held-out logit, either way, that contradicts a judgement strongly: odds of 20 to 1."""
+
+
+class LabelQuality(NamedTuple):
+    """What is known about the head of a label.
+
+    Attributes:
+        present: Judged photos that have the label.
+        absent: Judged photos that do not.
+        ap: Average precision of the held-out logits, in [0, 1]; None without both kinds.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end.
+        advice: One sentence: what would help most.
+    """
+
+    present: int
+    absent: int
+    ap: float | None
+    low: float | None
+    high: float | None
+    advice: str
+
+
+def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[LabelQuality, ...]:
+    """Measure each label on held-out logits.
+
+    Args:
+        held_out: ``(N, L)`` float; NaN where a photo was not held out.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        resamples: Resamples of the interval.
+
+    Example:
+        >>> logits = torch.tensor([[2.0], [1.0], [-1.0]])
+        >>> quality = head_quality(logits, torch.tensor([[1], [0], [0]]), resamples=10)
+        >>> quality[0].ap, quality[0].advice
+        (1.0, 'judge more photos that have it: 1 so far')
+    """
+    measured = targets.masked_fill(held_out.isnan(), -1)
+    ap = average_precision(held_out, measured)
+    low, high = average_precision_intervals(held_out, measured, seed=0, resamples=resamples)
+    strange = ((held_out > SURELY_WRONG) & (measured == 0)).sum(0)
+    strange += ((held_out < -SURELY_WRONG) & (measured == 1)).sum(0)
+    present, absent = (targets == 1).sum(0).tolist(), (targets == 0).sum(0).tolist()
+    columns = zip(
+        present, absent, ap.tolist(), low.tolist(), high.tolist(), strange.tolist(), strict=True
+    )
+    return tuple(
+        LabelQuality(p, a, *_numbers(value, bottom, top), advice(p, a, value, bottom, top, odd))
+        for p, a, value, bottom, top, odd in columns
+    )
+
+
+def advice(present: int, absent: int, ap: float, low: float, high: float, contradicted: int) -> str:
+    """Say in one sentence what would help a label most.
+
+    Args:
+        present: Judged photos that have the label.
+        absent: Judged photos that do not.
+        ap: Average precision of the held-out logits; NaN if it is not defined.
+        low: Lower end of its interval.
+        high: Upper end.
+        contradicted: Judgements that the held-out logit contradicts strongly.
+
+    Example:
+        >>> advice(80, 200, 0.95, 0.93, 0.97, 0)
+        'good: more judgements will change little'
+        >>> advice(80, 200, 0.6, 0.55, 0.65, 0)
+        'judge the photos that are not sure'
+    """
+    if not present:
+        return "find a first photo that has it"
+    if not absent:
+        return "reject some photos that do not have it: none so far"
+    if present < FEW_PRESENT:
+        return f"judge more photos that have it: {present} so far"
+    if absent < FEW_ABSENT:
+        return f"reject more photos that do not have it: {absent} so far"
+    return _advice_by_measure(present, ap, low, high, contradicted)
+
+
+def _advice_by_measure(present: int, ap: float, low: float, high: float, contradicted: int) -> str:
+    if contradicted > max(2, present // 50):
+        return f"check {amount(contradicted, 'judgement')} that are probably wrong"
+    if not high - low < WIDE:
+        return f"judge more photos that have it, as {present} leave a wide interval"
+    if ap < GOOD:
+        return "judge the photos that are not sure"
+    return "good: more judgements will change little"
+
+
+def _numbers(*values: float) -> tuple[float | None, float | None, float | None]:
+    ap, low, high = (None if value != value else value for value in values)  # noqa: PLR0124
+    return ap, low, high
