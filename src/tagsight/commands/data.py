@@ -46,7 +46,7 @@ class DataOutput:
 
     html: Path | None = None
     """HTML file for the summary with small copies of photos: examples of each label, problems,
-    copies and near twins; one file without scripts."""
+    copies and near twins; one file, which loads nothing."""
 
     json: Path | None = None
     """File to write the summary to as JSON; without a name, standard output."""
@@ -121,7 +121,7 @@ def _write_report(
     file: Path, description: Description, annotations: Annotations, check: Check | None, title: str
 ) -> None:
     from tagsight.runtime.files import write_atomically
-    from tagsight.visualize.data_report import data_report
+    from tagsight.visualize.reports.data_report import data_report
 
     write_atomically(file, data_report(description, annotations, check, title))
     print_info(f"report: {file}")

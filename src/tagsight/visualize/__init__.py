@@ -1,4 +1,4 @@
-"""Contact sheets, label graphs and explanations as pictures.
+"""Contact sheets, label graphs and explanations as pictures, and reports as HTML files.
 
 May import inference and what lies below it.
 """

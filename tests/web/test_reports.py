@@ -1,0 +1,80 @@
+"""Reports in Chromium: sorted by keyboard, without a request, and accessible in light and dark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tagsight.visualize.reports.elements import Html, name
+from tagsight.visualize.reports.page import Cell, Column, Section, html_page, row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LONG = "label " * 50
+
+
+@pytest.fixture
+def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open reports, which may request nothing and write no error to the console."""
+    windows: list[Any] = []
+    troubles: list[str] = []
+
+    def shown(report: str, width: int = 1440, scheme: str = "light") -> Any:
+        file = tmp_path / "report.html"
+        file.write_text(report, encoding="utf-8")
+        viewport = {"width": width, "height": 900}
+        windows.append(chromium.new_context(viewport=viewport, color_scheme=scheme))
+        page = windows[-1].new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else 0)
+        page.on("request", lambda one: None if one.url == file.as_uri() else _unless_data(one.url))
+        page.goto(file.as_uri())
+        return page
+
+    def _unless_data(url: str) -> None:
+        if not url.startswith("data:"):
+            troubles.append(url)
+
+    yield shown
+    for window in windows:
+        window.close()
+    assert not troubles
+
+
+def table_of_labels() -> str:
+    columns = [Column("label", number=False), Column("AP"), Column("photos")]
+    rows = [
+        row(columns, [name("dog"), Cell("71.4", 71.4), "1,200"]),
+        row(columns, [name("cat"), Cell("-", None), "90"]),
+        row(columns, [name(LONG), Cell("9.0", 9.0), "100"]),
+    ]
+    return html_page("<i>", Html(), [Section("Labels", table("Labels", columns, rows))])
+
+
+def test_tables_are_sorted_by_keyboard_with_undefined_values_last(opened):
+    page = opened(table_of_labels())
+    first = "tbody tr:first-child th"
+    heading = page.locator("thead button", has_text="AP")
+    heading.focus()
+    page.keyboard.press("Enter")
+    assert page.inner_text(first) == "dog"
+    page.keyboard.press("Enter")
+    assert page.inner_text(first) == LONG.strip()
+    assert page.inner_text("tbody tr:last-child th") == "cat"
+    assert page.get_attribute("th:has-text('AP')", "aria-sort") == "ascending"
+    page.get_by_role("button", name="photos").click()
+    assert page.inner_text(first) == "dog"
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_reports_are_accessible_and_keep_to_the_width(opened, width: int, scheme: str):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(table_of_labels(), width, scheme)
+    found = Axe().run(page).response["violations"]
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
