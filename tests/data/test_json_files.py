@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+import random
+import time
+
 import pytest
 
-from tagsight.data.json_files import Outline, outline, read_json_lines
+from tagsight.data.json_files import Outline, outline, read_json_lines, without_values
 from tagsight.errors import DataError
 
 
@@ -33,3 +37,42 @@ def test_lines_are_read_until_one_is_no_object(tmp_path) -> None:
     assert next(lines) == (1, {"a": 1})
     with pytest.raises(DataError, match=r"a.jsonl:3: expected an object, got \[2\]"):
         next(lines)
+
+
+def drawn(draw: random.Random, depth: int = 0) -> object:
+    kind = draw.randrange(7 if depth < 4 else 4)
+    if kind < 3:
+        return (draw.choice(['x"', "]", "}", '\\"key\\": [', "key"]), draw.random(), None)[kind]
+    if kind == 3:
+        return [[draw.random(), -1e-9, 7]] * draw.randrange(3)
+    if kind == 4:
+        return [drawn(draw, depth + 1) for _ in range(draw.randrange(4))]
+    keys = draw.sample(["key", "other", 'a "key"', "key "], draw.randrange(4))
+    return {key: drawn(draw, depth + 1) for key in keys}
+
+
+def blanked(value: object) -> object:
+    if isinstance(value, list):
+        return [blanked(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    left_out = {key for key, one in value.items() if key == "key" and isinstance(one, list | dict)}
+    return {key: None if key in left_out else blanked(one) for key, one in value.items()}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_json_without_the_values_of_a_key_is_the_rest(indent) -> None:
+    draw = random.Random(0)
+    for _ in range(300):
+        value = drawn(draw)
+        text = json.dumps(value, indent=indent).encode()
+        assert json.loads(without_values(text, "key")) == blanked(value)
+
+
+@pytest.mark.parametrize(
+    "part", ['"key": [', '"key": {', '"key":["', '"key": [ \\"', '"key": [[],']
+)
+def test_leaving_out_values_takes_linear_time_whatever_the_text(part: str) -> None:
+    start = time.process_time()
+    without_values(part.encode() * 2**15, "key")
+    assert time.process_time() - start < 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +13,7 @@ from tagsight.data.source import is_file, require_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 LOOK = 2**20
@@ -24,6 +26,8 @@ MOST_ENTRIES = 2**25
 
 _BEFORE = b"\xef\xbb\xbf \t\r\n"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|:\s*(?=(\S?))|[^"{}\[\]:]+', re.DOTALL)
+_TO_VALUE = re.compile(rb"\s*+:\s*+(?=[\[{])")
+_BRACKET = re.compile(rb'[\[{]()|[\]}]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 class Outline(NamedTuple):
@@ -93,8 +97,7 @@ def read_json(
     kind: type[dict[str, Any]] | type[list[Any]],
     what: str,
     *,
-    prepare: Callable[[bytes], bytes] | None = None,
-    hook: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    without: str | None = None,
 ) -> Any:  # noqa: ANN401 - plain-data border
     """Read a JSON file.
 
@@ -102,24 +105,85 @@ def read_json(
         file: The file.
         kind: ``dict`` or ``list``, for what the file must hold.
         what: Words for the error, such as "a list of tasks".
-        prepare: Called with the text before it is parsed.
-        hook: Called with each object as it is read; what it returns takes the object's place.
+        without: A key whose lists and objects are left out (`without_values`).
 
     Raises:
         DataError: If the file is too large, has too many entries or too deep ones, or is no JSON
             of this kind.
     """
     text = require_file(file, largest=LARGEST_FILE).read_bytes()
-    text = prepare(text) if prepare else text
+    if without is not None:
+        text = without_values(text, without)
     # Each takes at least fifty bytes of memory, however short its text.
     if (entries := text.count(b"{") + text.count(b"[")) > MOST_ENTRIES:
         msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
         raise DataError(msg)
-    content = _parsed(text, str(file), what, hook)
+    with _no_collection():
+        content = _parsed(text, str(file), what)
     if not isinstance(content, kind):
         msg = f"{file}: expected {what}, got {shortened(content)}"
         raise DataError(msg)
     return content
+
+
+def without_values(text: bytes, key: str) -> bytes:
+    """Return JSON with null in place of the lists and objects under a key.
+
+    Most of a large file may be values that nobody needs, such as outlines of objects; they then
+    take no time to parse, and no memory.
+
+    Example:
+        >>> without_values(b'{"id": 1, "outline": [[1.5, 2], ["]"]], "size": [3]}', "outline")
+        b'{"id": 1, "outline": null, "size": [3]}'
+    """
+    quoted = json.dumps(key).encode()
+    kept: list[bytes] = []
+    done = position = 0
+    while (position := text.find(quoted, position)) >= 0:
+        is_escaped = text[position - 1 : position] == b"\\"
+        position += len(quoted)
+        value = None if is_escaped else _TO_VALUE.match(text, position)
+        if value is None:
+            continue
+        end = _end(text, value.end())
+        if end is None:
+            break
+        kept += text[done : value.end()], b"null"
+        done = position = end
+    return b"".join([*kept, text[done:]])
+
+
+def _end(text: bytes, start: int) -> int | None:
+    """Return where the list or object ends that starts at a position, or None if it does not."""
+    # A list of numbers, as most are, ends at the last bracket before the next key, or the end of
+    # the object it is in. This looks for single bytes, as patterns would take the most time.
+    quote = text.find(b'"', start)
+    stop = len(text) if quote < 0 else quote
+    brace = text.find(b"}", start, stop)
+    stop = stop if brace < 0 else brace
+    end = text.rfind(b"]", start, stop) + 1
+    opened = text.count(b"[", start, end)
+    if opened and opened == text.count(b"]", start, end) and text.find(b"{", start, end) < 0:
+        return end
+    depth = 0
+    for match in _BRACKET.finditer(text, start):
+        if match[0][0] != ord('"'):
+            depth += 1 if match[1] is not None else -1
+            if depth == 0:
+                return match.end()
+    return None
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the search for circles of objects, which parsing makes none of and would repeat."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -133,27 +197,20 @@ def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]
             text = line.removeprefix(b"\xef\xbb\xbf").strip()
             if not text:
                 continue
-            value = _parsed(text, f"{file}:{number}", what, None)
+            value = _parsed(text, f"{file}:{number}", what)
             if not isinstance(value, dict):
                 msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
                 raise DataError(msg)
             yield number, value
 
 
-def _parsed(
-    text: bytes,
-    where: str,
-    what: str,
-    hook: Callable[[dict[str, Any]], dict[str, Any]] | None,
-) -> Any:  # noqa: ANN401 - plain-data border
+def _parsed(text: bytes, where: str, what: str) -> Any:  # noqa: ANN401 - plain-data border
     try:
-        return json.loads(text, object_hook=hook)
+        return json.loads(text)
     except RecursionError:
         msg = f"{where}: expected {what}, got JSON that is nested too deeply"
         raise DataError(msg) from None
     except ValueError as error:
-        if isinstance(error, DataError):
-            raise
         msg = f"{where}: expected JSON, got: {error}"
         raise DataError(msg) from error
 

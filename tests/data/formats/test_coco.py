@@ -164,6 +164,11 @@ TALL, WIDE = {"width": 48, "height": 64}, {"width": 64, "height": 48}
         ("annotations", [5], r"an object at annotations\[0\], got 5"),
         (
             "annotations",
+            [{"image_id": True, "category_id": 1}],
+            r"annotations\[0\].image_id: expected an id of images, got True",
+        ),
+        (
+            "annotations",
             [{"image_id": 9, "category_id": 1}],
             r"annotations\[0\].image_id: expected an id of images, got 9",
         ),
@@ -203,6 +208,34 @@ def test_ids_may_be_floats_which_tables_make_of_numbers(write, image_id) -> None
     assert rows.targets.tolist() == [[1, 0], [0, 0]]
 
 
+SPELLINGS = {7: (7, 7.0, "7", "007", "7.0", " 7"), "07": ("07", 7, "7"), "a7": ("a7",)}
+
+
+@pytest.mark.parametrize(
+    ("identity", "spelled"), [(one, other) for one, all_of in SPELLINGS.items() for other in all_of]
+)
+@pytest.mark.parametrize("key", ["images", "categories"])
+def test_an_id_is_the_same_as_text_and_as_a_number(write, caplog, key, identity, spelled) -> None:
+    caplog.set_level("INFO")
+    entry = {"file_name": "a.jpg"} if key == "images" else {"name": "zebra"}
+    of = "image_id" if key == "images" else "category_id"
+    objects = [{"image_id": 7, "category_id": 1} | {of: spelled}]
+    values = content(**{key: [entry | {"id": identity}], "annotations": objects})
+    rows = read_annotations(write(values), format="coco")
+    assert (rows.targets == 1).sum() == 1
+    assert ("joined by their numbers" in caplog.text) == (spelled != identity)
+
+
+@pytest.mark.parametrize("spelled", ["007", "7.0"])
+def test_an_id_that_may_be_two_photos_is_refused_and_both_are_named(write, spelled) -> None:
+    images = [{"id": one, "file_name": f"{name}.jpg"} for one, name in ((7, "a"), ("7", "b"))]
+    exact = content(images=images, annotations=[{"image_id": "7", "category_id": 1}])
+    assert read_annotations(write(exact), format="coco").targets[:, 1].tolist() == [0, 1]
+    either = content(images=images, annotations=[{"image_id": spelled, "category_id": 1}])
+    with pytest.raises(DataError, match=rf"got '{spelled}', which may be 7 or '7'"):
+        read_annotations(write(either), format="coco")
+
+
 def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path) -> None:
     for split in ("train", "valid"):
         write(name=f"{split}/_annotations.coco.json", photos=split)
@@ -216,7 +249,7 @@ def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path) ->
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
     one = {"image_id": 7, "category_id": 1}
     file = write(content(annotations=[one | {"segmentation": [[0.0] * 1000]}]))
-    assert coco.read_instances(file).objects == [one]
+    assert coco.read_instances(file).objects == [one | {"segmentation": None}]
 
 
 def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:

@@ -18,7 +18,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
@@ -36,8 +36,8 @@ SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
 KEYS = ("images", "annotations", "categories")
 ROBOFLOW = "_annotations.coco.json"
 
-OUTLINE = re.compile(rb'(?<!\\)"segmentation"\s*:\s*\[[\[\]\d\s.,eE+-]*\]')
-"""The outline of an object: what follows it in JSON begins with another character."""
+NUMBER = re.compile(r"\s*0*(\d{1,30})(?:\.0*)?\s*", re.ASCII)
+"""Text that is a whole number."""
 
 
 def recognises(source: Path) -> bool:
@@ -161,13 +161,9 @@ def read_instances(file: Path) -> Instances:
         DataError: If the file is no JSON, an entry lacks a key (which the message names), there is
             no annotation at all, or photos of different sizes share a name.
     """
-    content = read_json(
-        file,
-        dict,
-        "an object with 'images' and 'annotations'",
-        prepare=_without_outlines,
-        hook=_without_outline,
-    )
+    what = "an object with 'images' and 'annotations'"
+    # Outlines make up most of an official file, and would take most of the time and memory.
+    content = read_json(file, dict, what, without="segmentation")
     photos = _by_id(file, content, "images")
     for position, photo in enumerate(photos.values()):
         where = f"{file}: images[{position}].file_name"
@@ -184,9 +180,8 @@ def read_instances(file: Path) -> Instances:
             "tags of whole photos are lost in this format: export boxes, or a table of labels"
         )
         raise DataError(msg)
-    for position, entry in enumerate(objects):
-        _require_reference(file, position, entry, "image_id", photos)
-        _require_reference(file, position, entry, "category_id", names)
+    _join(file, objects, "image_id", photos)
+    _join(file, objects, "category_id", names)
     _warn_of_several_ids(file, "categories", "label", names)
     return Instances(_merged(file, photos, objects), names, objects)
 
@@ -206,8 +201,9 @@ def _merged(file: Path, photos: dict[Id, Fields], objects: list[Fields]) -> dict
     _warn_of_several_ids(
         file, "images", "photo", {key: photo["file_name"] for key, photo in photos.items()}
     )
-    for entry in objects:
-        entry["image_id"] = kept[entry["image_id"]]
+    if len(first) < len(photos):
+        for entry in objects:
+            entry["image_id"] = kept[entry["image_id"]]
     return {key: photos[key] for key in first.values()}
 
 
@@ -216,6 +212,8 @@ def _size(photo: Fields) -> tuple[object, object]:
 
 
 def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, str]) -> None:
+    if len(set(names.values())) == len(names):
+        return
     ids: dict[str, list[Id]] = {}
     for identity, name in names.items():
         ids.setdefault(name, []).append(identity)
@@ -229,17 +227,6 @@ def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, st
             "; ".join(several[:MOST_NAMED]),
             "; ..." if len(several) > MOST_NAMED else "",
         )
-
-
-def _without_outlines(text: bytes) -> bytes:
-    # Outlines make up most of an official file, and would take most of the time and memory.
-    return OUTLINE.sub(b'"segmentation":0', text)
-
-
-def _without_outline(entry: Fields) -> Fields:
-    # One that is no list of numbers, as of a crowd.
-    entry.pop("segmentation", None)
-    return entry
 
 
 def _entries(file: Path, content: Fields, key: str) -> list[Fields]:
@@ -283,16 +270,60 @@ def _typed(entry: Fields, key: str, kind: type | tuple[type, ...], where: str) -
     raise DataError(msg)
 
 
-def _require_reference(
-    file: Path, position: int, entry: Fields, key: str, known: dict[Id, Any]
-) -> None:
-    value = _id(entry.get(key))
-    if not isinstance(value, int | str) or value not in known:
-        where = f"{file}: annotations[{position}].{key}"
-        target = "images" if key == "image_id" else "categories"
-        msg = f"{where}: expected an id of {target}, got {shortened(value)}"
-        raise DataError(msg)
-    entry[key] = value
+def _join(file: Path, objects: list[Fields], key: str, known: Collection[Id]) -> None:
+    """Make the references of objects keys of what they refer to.
+
+    An id that is text in one place and a number in another, ``"07"`` and 7, is the same where no
+    other is spelled so.
+    """
+    by_number: dict[int | None, list[Id]] | None = None
+    joined: dict[Id, Id] = {}
+    for position, entry in enumerate(objects):
+        value = entry.get(key)
+        if (type(value) is int or type(value) is str) and value in known:
+            continue
+        value = _id(value)
+        if not isinstance(value, int | str) or isinstance(value, bool):
+            raise _unknown(file, position, key, value)
+        if value not in known:
+            by_number = _by_number(known) if by_number is None else by_number
+            meant = by_number.get(_number(value), [])
+            if len(meant) != 1:
+                raise _unknown(file, position, key, value, meant)
+            joined[value] = value = meant[0]
+        entry[key] = value
+    if joined:
+        spelled, identity = next(iter(joined.items()))
+        ids = amount(len(joined), "id")
+        logger.info(
+            "%s: %s of %r joined by their numbers, as %r with %r",
+            *(file, ids, key, spelled, identity),
+        )
+
+
+def _by_number(known: Iterable[Id]) -> dict[int | None, list[Id]]:
+    ids: dict[int | None, list[Id]] = {}
+    for identity in known:
+        if (number := _number(identity)) is not None:
+            ids.setdefault(number, []).append(identity)
+    return ids
+
+
+def _number(identity: Id) -> int | None:
+    """Return the whole number that an id is, or is the text of."""
+    if isinstance(identity, int):
+        return identity
+    match = NUMBER.fullmatch(identity)
+    return int(match[1]) if match else None
+
+
+def _unknown(
+    file: Path, position: int, key: str, value: object, meant: Sequence[Id] = ()
+) -> DataError:
+    where = f"{file}: annotations[{position}].{key}"
+    of = "images" if key == "image_id" else "categories"
+    several = f", which may be {' or '.join(map(repr, meant))}" if meant else ""
+    return DataError(f"{where}: expected an id of {of}, got {shortened(value)}{several}")
 
 
 FORMAT = Format(
