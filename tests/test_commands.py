@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import logging
 import shlex
 from pathlib import Path
 
@@ -212,15 +213,30 @@ def test_a_recipe_is_written_as_a_file_that_training_reads(capsys, labels: Path,
     assert settings_of(tmp_path / "run" / "model")["recipe"]["system"] == "resnet"
 
 
-def test_data_are_described_with_their_photos_or_without(capsys, labels: Path, bare: str):
+def test_data_are_described_with_their_photos_or_without(capsys, caplog, labels: Path, bare: str):
     assert json.loads(result(capsys, "data", labels, "--json"))["photos"] == 48
     for chosen in (["--labels-only"], []):
         assert main(["data", bare, *chosen]) == 0
         told = capsys.readouterr()
         assert "48 photos (32 train, 8 val, 8 test), 5 labels" in told.out
         assert "photos were not opened" in told.out
-    assert "found none of 48" in told.err
-    assert "without photos only the labels are described" in told.err
+    assert sum("found none of 48" in line for line in caplog.messages) == 2
+
+
+def test_what_is_found_in_a_table_is_logged_once_with_photos_or_without(caplog, tmp_path: Path):
+    caplog.set_level(logging.INFO)
+    table = tmp_path / "list.csv"
+    table.write_text("file,keywords,place\na,dog;sky,x1\nb,sky,y2\n")
+    for photos in ((), ("deep/a.jpg", "deep/b.jpg")):
+        for photo in photos:
+            (tmp_path / photo).parent.mkdir(exist_ok=True)
+            Image.new("RGB", (32, 32)).save(tmp_path / photo)
+        for command in ("data", "graph"):
+            caplog.clear()
+            assert main([command, str(table), "--labels-column", "keywords"]) == 0
+            assert sum("'place'" in line for line in caplog.messages) == 1
+            assert len(caplog.messages) == len(set(caplog.messages))
+            assert ("2 photos found not as written" in caplog.text) == bool(photos)
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ def test_a_photo_is_found_by_a_name_that_differs_and_the_difference_is_told(
     found, told = read(["a.jpg", name], ["a.jpg", photo])
     assert found == ["a.jpg", photo]
     assert f"1 photo found not as written: 1 by {kind}" in told
+    assert read(["a.jpg", name], [], labels_only=True)[0] == found
 
 
 @pytest.mark.parametrize("folder", ["images", "photos", "img", "JPEGImages"])

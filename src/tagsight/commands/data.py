@@ -12,7 +12,6 @@ from cyclopts.types import ExistingPath
 from tagsight.commands.options import PhotoBudget
 from tagsight.commands.output import (
     STANDARD_OUTPUT,
-    print_error,
     print_info,
     print_result,
     write_json,
@@ -75,23 +74,17 @@ def data(
     print_info(f"reading {data}")
 
     from tagsight.data.description import describe
-    from tagsight.data.locating import NoPhotosError
     from tagsight.data.photos.check import check_photos
     from tagsight.data.rules.problems import label_problems, problem_lines
     from tagsight.runtime.device import Runtime
 
-    try:
-        annotations = reading.read(data, labels_only=labels_only)
-    except NoPhotosError as error:
-        print_error(f"{error}; without photos only the labels are described")
-        labels_only = True
-        annotations = reading.read(data, labels_only=True)
+    annotations = reading.read(data, labels_only=True)
     for line in problem_lines(label_problems(annotations), MOST_TOLD, ALL_IN):
         print_info(line)
     if output.split_file is not None:
         _record(annotations, output.split_file)
     check = None
-    if not labels_only:
+    if not (labels_only or annotations.without_photos):
         workers = Runtime.choose("cpu").workers
         with progress("checking photos", len(annotations)) as advance:
             check = check_photos(

@@ -55,6 +55,7 @@ class Annotations:
         unmatched: Labels of the source that were dropped by `matched_to`.
         unused: Columns or the like of the source that were not used as labels.
         origin: The file or folder that was read, and how.
+        without_photos: Whether none of the photos was found, which `labels_only` accepts.
 
     Raises:
         DataError: If shapes disagree, a name is empty or repeated, or a value is not valid.
@@ -85,6 +86,7 @@ class Annotations:
     unmatched: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     origin: DataFile | None = None
+    without_photos: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(clean_name(name) for name in self.names))

@@ -38,10 +38,12 @@ class Located(NamedTuple):
     Attributes:
         paths: The ``N`` photos.
         root: Folder that names of photos start from, or None for the deepest that holds all.
+        none_there: Whether none of them was found, so that ``paths`` are where they may be.
     """
 
     paths: tuple[Path, ...]
     root: Path | None
+    none_there: bool = False
 
 
 def locate(part: Labelled, *, labels_only: bool = False) -> Located:
@@ -53,7 +55,7 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
 
     Args:
         part: What the source says.
-        labels_only: Accept that photos do not exist, and do not search for them.
+        labels_only: Accept that none of the photos exists.
 
     Raises:
         NoPhotosError: If none of the photos is in any of the folders, and they are needed.
@@ -61,11 +63,21 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
     if part.photos and isinstance(part.photos[0], Path):
         return Located(part.photos, part.root)
     names = cast("tuple[str, ...]", part.photos)
+    try:
+        return _found(part, names)
+    except NoPhotosError as error:
+        if not labels_only:
+            raise
+        logger.warning("%s; without photos only the labels are read", error)
+    folder = part.folders[0]
+    return Located(tuple(folder / name for name in names), _root(names, folder), none_there=True)
+
+
+def _found(part: Labelled, names: tuple[str, ...]) -> Located:
     folder, missing = _fullest(names, part.folders)
-    absolute = any(map(os.path.isabs, names))  # of a data frame
     paths = [folder / name for name in names]
-    root = None if absolute else folder
-    if not missing or labels_only:
+    root = _root(names, folder)
+    if not missing:
         return Located(tuple(paths), root)
     listing = Listing(part.folders)
     found = listing.find([names[row] for row in missing])
@@ -73,7 +85,7 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
         taken = set(paths)
         found = {name: match for name, match in found.items() if match.path not in taken}
     elif not found and len(set(part.other_names)) == len(names):
-        return locate(replace(part, photos=part.other_names, other_names=()))
+        return _found(replace(part, other_names=()), part.other_names)
     elif not found:
         raise NoPhotosError(_none_found(part, names, listing))
     else:
@@ -95,6 +107,11 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
             _nearest(lost[0], listing),
         )
     return Located(tuple(paths), root)
+
+
+def _root(names: Sequence[str], folder: Path) -> Path | None:
+    """Return the folder that names start from; those of a data frame may be absolute."""
+    return None if any(map(os.path.isabs, names)) else folder
 
 
 def _fullest(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, list[int]]:

@@ -181,7 +181,7 @@ def _found(
 ) -> list[Annotations]:
     found = []
     for part in parts:
-        paths, root = locate(part, labels_only=labels_only)
+        paths, root, none_there = locate(part, labels_only=labels_only)
         found.append(
             Annotations(
                 part.names,
@@ -193,6 +193,7 @@ def _found(
                 lists_present=part.lists_present,
                 unused=part.unused,
                 groups=part.groups,
+                without_photos=none_there,
             )
         )
     return found
@@ -219,6 +220,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
         format=first.format,
         lists_present=all(part.lists_present for part in parts),
         groups=tuple(groups) if len(groups) == len(paths) else None,
+        without_photos=any(part.without_photos for part in parts),
     )
 
 
