@@ -9,12 +9,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 import tagsight
 from tagsight.cli import COMMANDS, app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(tagsight.__file__).parent
 
@@ -52,9 +56,10 @@ def test_the_public_names_are_these():
 
 
 @pytest.mark.parametrize("name", dir(tagsight))
-def test_every_public_name_is_there_and_documented(name: str):
+def test_every_public_name_is_documented_and_shown_by_an_example_that_runs(name: str):
     value = getattr(tagsight, name)
     assert inspect.getdoc(value)
+    assert ">>>" in inspect.getdoc(value) or name in {"metrics", "search", "systems"}  # rooms
     if callable(value) and not inspect.isclass(value):
         assert inspect.signature(value)
 
@@ -80,6 +85,33 @@ def test_importing_the_package_imports_neither_torch_nor_a_system():
 def test_other_names_are_missing_as_usual():
     with pytest.raises(AttributeError, match="nothing"):
         _ = tagsight.nothing
+
+
+EXEMPLIFIED = ("evaluation", "labels", "loading", "metrics", "nn", "runtime", "visualize")
+"""Rooms that show by an example what each of their public functions and classes does."""
+
+WITHOUT_EXAMPLE = {"installed_wordnet", "measure_faithfulness"}
+"""One needs data that test machines do not have, the other minutes."""
+
+RECORDS = re.compile("overload|NamedTuple|Protocol|dataclass|Config|Settings|Error")
+"""Decorators and bases of definitions that have no behaviour of their own to show."""
+
+
+def public_definitions(room: str) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """Yield a room's public functions and classes, without records and abstract classes."""
+    for path in sorted((ROOT / room).rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                above = [*node.decorator_list, *getattr(node, "bases", ())]
+                abstract = "@abstractmethod" in ast.unparse(node)
+                if not abstract and not any(RECORDS.search(ast.unparse(one)) for one in above):
+                    yield node
+
+
+@pytest.mark.parametrize("room", EXEMPLIFIED)
+def test_what_a_room_offers_is_shown_by_an_example_that_runs(room: str):
+    bare = [node.name for node in public_definitions(room) if ">>>" not in ast.unparse(node)]
+    assert not set(bare) - WITHOUT_EXAMPLE
 
 
 PRINTED_COMMANDS = ("tagsight ", "--ink", "--seed", "--recipe", "--out", "--images", "--protocol")

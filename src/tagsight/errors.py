@@ -31,7 +31,12 @@ class DataError(ValueError):
 
 
 class TooLargeError(DataError):
-    """Something is larger than it may be."""
+    """Something is larger than it may be.
+
+    Example:
+        >>> issubclass(TooLargeError, DataError)
+        True
+    """
 
 
 class UnknownFormatError(DataError):
@@ -51,7 +56,16 @@ LONGEST_MESSAGE = 4_000
 
 
 def user_message(error: Exception) -> str | None:
-    """One line for an error that a user can mend; None for a defect of ours."""
+    """One line for an error that a user can mend; None for a defect of ours.
+
+    Example:
+        >>> user_message(DataError("expected a photo, got a film"))
+        'expected a photo, got a film'
+        >>> user_message(FileNotFoundError(2, "No such file", "photo.jpg"))
+        'photo.jpg: No such file'
+        >>> user_message(KeyError("a defect")) is None
+        True
+    """
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}"
@@ -84,6 +98,15 @@ def settings_sentence(
         error: What pydantic raised.
         spelled: Settings as the user wrote them, by their path.
         table: Place of what was validated.
+
+    Example:
+        >>> from pydantic import ValidationError
+        >>> from tagsight.config import TrainConfig
+        >>> try:
+        ...     TrainConfig(epochs="many")
+        ... except ValidationError as error:
+        ...     print(settings_sentence(error, table=("training",)))
+        training.epochs: expected a valid integer, unable to parse string as an integer, got 'many'
     """
     found = error.errors(include_url=False, include_context=False)
     parts: list[str] = []

@@ -351,6 +351,12 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
 
     Raises:
         DataError: If there is a model or an unfinished run already, and no run is to go on.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     check_run_folder(Path(folder) / "run", resume=False)
+        False
     """
     unfinished = is_unfinished(out)
     if resume:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_labels(
     model: LoadedModel, names: Sequence[str], *, vectors: Path | None = None
 ) -> LoadedModel:
-    """Return the model with further labels, recognised by their word vectors.
+    r"""Return the model with further labels, recognised by their word vectors.
 
     Results for its own labels do not change. Without photos to fit to, the threshold of a new label
     is the median of the others, and its scores are reliable for ranking only.
@@ -34,6 +34,26 @@ def add_labels(
         FileNotFoundError: If the file ``vectors`` does not exist.
         DataError: If the system does not support new labels, a name is empty, repeated or known
             already, or `new_label_vectors` does not find the vectors.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.checkpoint.decision import Decision
+        >>> from tagsight.checkpoint.folder import LoadedModel
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> from tagsight.systems.ml_zsl import MLZSL, MLZSLConfig
+        >>> backbone = {"name": "test_resnet", "weights": "none", "frozen_stages": 0}
+        >>> vectors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> labels = replace(empty_label_space(["cat", "dog"]), vectors=vectors)
+        >>> system = MLZSL(MLZSLConfig(backbone=backbone), labels)
+        >>> model = LoadedModel(system, labels, Decision.default(2), RECIPES["ml-zsl-cpu"], {}, "")
+        >>> with TemporaryDirectory() as folder:
+        ...     words = Path(folder) / "words.txt"
+        ...     _ = words.write_text("cat 1 0\ndog 0 1\nsea 1 2\n")
+        ...     add_labels(model, ["sea"], vectors=words).labels.names
+        ('cat', 'dog', 'sea')
     """
     new = [clean_name(name) for name in names]
     _check_names(new, model.labels.names)

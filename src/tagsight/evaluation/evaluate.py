@@ -77,6 +77,16 @@ def evaluate(
         (`measure_new_labels`) if the model was trained on some of the labels only.
         ``photos_per_second``. What was measured: split hash, resolution, ``resize``, weights,
         ``selection`` of the epoch, and whether ``thresholds_fitted``; ``views``, if there are any.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.device import Runtime
+        >>> model, runtime = load_model(Path("runs/first/model")), Runtime.choose("cpu", "float32")
+        >>> report = evaluate(model, ts.read_annotations("labels.csv").rows("val"), runtime)
+        >>> report["photos"], report["labels"]
+        (4, 2)
     """
     side, stride = model.recipe.training.image_size, model.system.backbone.stride
     chosen = evaluation_views(views, side, stride)
@@ -101,6 +111,16 @@ def report_on(
         predictions: The model's predictions for the split.
         seed: Seed of the bootstrap.
         conventions: Conventions of precision and recall.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.evaluation.predictions import Predictions
+        >>> model, rows = load_model(Path("runs/first/model")), ts.read_annotations("labels.csv")
+        >>> perfect = Predictions(2.0 * rows.targets - 1, 1.0)
+        >>> report_on(model, rows, perfect)["mAP"]
+        100.0
     """
     logits, rate = predictions
     report = measure(
@@ -219,6 +239,13 @@ def measure_new_labels(
         interval; ``chance``, the mAP of random logits, which is about the mean frequency of the
         labels; and ``top3``, the three highest of these labels. Also ``harmonic_mean`` of the mAP
         of seen and unseen labels.
+
+    Example:
+        >>> logits = torch.tensor([[2.0, -1.0], [-1.0, 1.0], [0.5, 2.0]])
+        >>> targets = torch.tensor([[1, 0], [0, 1], [0, 1]])
+        >>> report = measure_new_labels(logits, targets, torch.tensor([True, False]), seed=0)
+        >>> report["unseen"]["mAP"], report["harmonic_mean"]
+        (100.0, 100.0)
     """
     every = torch.ones_like(taught)
     report = {

@@ -109,6 +109,16 @@ def measure_evidence(
         ``consistency``: by transform, the error of the maps relative to their variance, mean over
         photos. With boxes also ``pointing`` and ``energy_in_box``, means over labels with 95 %
         intervals; ``chance``, the value of both for uniform maps; ``pairs``; and ``per_label``.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.device import Runtime
+        >>> model, runtime = load_model(Path("runs/first/model")), Runtime.choose("cpu", "float32")
+        >>> rows = ts.read_annotations("labels.csv").rows("val")
+        >>> sorted(measure_evidence(model, rows, runtime, pairs=None)["consistency"])
+        ['flip', 'quarter_turn', 'scale']
     """
     training = model.recipe.training
     photos = evaluation_photos(annotations.paths, training, runtime)
@@ -147,6 +157,15 @@ def find_pairs(annotations: Annotations, boxes: Boxes) -> Pairs:
 
     Raises:
         DataError: If no box matches, as with a wrong file.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.data.boxes import Boxes, PhotoBoxes
+        >>> rows = ts.read_annotations("labels.csv").rows("val")
+        >>> box = torch.tensor([[32.0, 56.0, 96.0, 96.0]])
+        >>> boxes = Boxes(("dog",), {"17.jpg": PhotoBoxes((128, 96), {"dog": box})})
+        >>> len(find_pairs(rows, boxes).labels)
+        1
     """
     found: list[tuple[int, int, Tensor, tuple[int, int]]] = []
     for photo, path in enumerate(annotations.paths):
@@ -177,6 +196,15 @@ def map_source(
         labels: Number of labels ``L``.
         runtime: Device and precision.
         source: The system's own maps, or Grad-CAM's.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.device import Runtime
+        >>> model, runtime = load_model(Path("runs/first/model")), Runtime.choose("cpu", "float32")
+        >>> maps_of = map_source(model.system, 2, runtime, "maps")
+        >>> maps_of(torch.rand(1, 3, 64, 96)).shape
+        torch.Size([1, 2, 2, 3])
     """
     system.eval()
 
@@ -250,6 +278,11 @@ def interval_over_photos(
 
     Returns:
         The 95 % interval in percent.
+
+    Example:
+        >>> values, photos = torch.tensor([1.0, 1.0]), torch.tensor([0, 1])
+        >>> interval_over_photos(values, photos, torch.zeros(2).long(), 1, seed=0)
+        [100.0, 100.0]
     """
     known, photo = photos.unique(return_inverse=True)
 

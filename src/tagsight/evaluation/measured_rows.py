@@ -34,6 +34,12 @@ def measured_rows(
 
     Raises:
         DataError: If the collection has splits, but not this one.
+
+    Example:
+        >>> import tagsight as ts
+        >>> rows, sentence = measured_rows(ts.read_annotations("labels.csv"), None, "test")
+        >>> len(rows)
+        4
     """
     recorded = None if model is None else _recorded(annotations, model.parent / SPLIT_FILE)
     if recorded is not None and split in recorded.split_sizes:

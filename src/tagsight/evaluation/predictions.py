@@ -51,6 +51,17 @@ def predict(
         runtime: Device, precision, processes.
         batch_size: Photos per forward pass.
         progress: Called with the approximate number of photos done, over all processes.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.loading.batches import PhotoStore
+        >>> from tagsight.runtime.device import Runtime
+        >>> system = load_model(Path("runs/first/model")).system
+        >>> photos = PhotoStore(ts.read_annotations("labels.csv").paths[:3], 64, 0)
+        >>> predict(system, photos, Runtime.choose("cpu", "float32")).logits.shape
+        torch.Size([3, 2])
     """
     started = time.perf_counter()
     logits = forward_photos(
@@ -87,6 +98,18 @@ def forward_photos(
 
     Returns:
         ``(N, ...)`` float32 on the CPU; in every process all rows.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.loading.batches import PhotoStore
+        >>> from tagsight.runtime.device import Runtime
+        >>> system = load_model(Path("runs/first/model")).system
+        >>> photos = PhotoStore(ts.read_annotations("labels.csv").paths[:3], 64, 0)
+        >>> runtime = Runtime.choose("cpu", "float32")
+        >>> forward_photos(lambda images: system(images).embedding, system, photos, runtime).shape
+        torch.Size([3, 1280])
     """
     system.eval()
     processes = runtime.processes

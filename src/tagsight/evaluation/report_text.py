@@ -32,6 +32,12 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         report: The report of `evaluate`; optionally with ``evidence`` from `measure_evidence`,
             ``faithfulness`` from `measure_faithfulness` and ``retrieval`` from
             `measure_retrieval`.
+
+    Example:
+        >>> import tagsight as ts
+        >>> report = ts.evaluate("runs/first/model", "labels.csv", split="val", progress=False)
+        >>> next(report_lines(report)).split(" at ")[0]
+        'resnet (resnet-cpu, changed), 4 photos'
     """
     yield (
         f"{report['system']} ({report['recipe']}), {amount(report['photos'], 'photo')} at "

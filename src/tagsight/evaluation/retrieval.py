@@ -54,6 +54,16 @@ def measure_retrieval(
 
     Raises:
         DataError: If there are not more than ``k`` photos.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.device import Runtime
+        >>> model, runtime = load_model(Path("runs/first/model")), Runtime.choose("cpu", "float32")
+        >>> rows = ts.read_annotations("labels.csv").rows("val")
+        >>> measure_retrieval(model, rows, runtime, k=1)["queries"]
+        3
     """
     photos = evaluation_photos(annotations.paths, model.recipe.training, runtime)
     system = model.system

@@ -90,6 +90,16 @@ def predict_views(
 
     Raises:
         DataError: If the encoder does not take a size.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.device import Runtime
+        >>> model, runtime = load_model(Path("runs/first/model")), Runtime.choose("cpu", "float32")
+        >>> paths, views = ts.read_annotations("labels.csv").paths, EvaluationViews(True, (64,))
+        >>> predict_views(model, paths[:2], views, runtime).logits.shape
+        torch.Size([2, 2])
     """
     system, started = model.system, time.perf_counter()
 

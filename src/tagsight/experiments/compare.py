@@ -36,6 +36,13 @@ class Comparison:
         folder: With the runs, the results, the tables and the plot.
         progress: Results, failures, and what was left out.
         summary: A row for each system over its seeds.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> comparison = Comparison(Path("runs"), Progress(()), summarise(Progress(())))
+        >>> comparison.lines()  # without a result
+        []
     """
 
     folder: Path

@@ -115,6 +115,11 @@ def summarise(progress: Progress) -> Summary:
 
     Args:
         progress: Results and failures.
+
+    Example:
+        >>> from tagsight.experiments.comparison import Progress
+        >>> summarise(Progress(results=())).rows
+        ()
     """
     results, failures = progress.results, progress.failures
     names = [result.record.name for result in results] + [f.run.name for f in failures]

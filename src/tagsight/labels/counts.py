@@ -63,6 +63,15 @@ def read_counts(path: Path) -> LabelSpace:
 
     Raises:
         DataError: If the file has another format, or its counts contradict each other.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "counts.npz"
+        ...     write_counts(file, LabelSpace.from_targets(["cat"], torch.ones(3, 1).long()))
+        ...     read_counts(file).cooccurrence
+        tensor([[3]])
     """
     with opened_arrays(path) as archive:
         if missing := sorted({"names", "counts", "cooccurrence"} - array_names(archive)):

@@ -102,7 +102,7 @@ def label_vectors(
 def new_label_vectors(
     names: Sequence[str], trained: LabelSpace, *, source: Path | None = None
 ) -> Tensor:
-    """Find word vectors for labels that a model was not trained on.
+    r"""Find word vectors for labels that a model was not trained on.
 
     Missing words are an error here, because the vector is all that is known about a new label.
 
@@ -118,6 +118,19 @@ def new_label_vectors(
         FileNotFoundError: If the file ``source`` does not exist.
         DataError: If there are no word vectors, a new label has none, or the vectors of the model's
             own labels differ from those of its training.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.labels.space import empty_label_space
+        >>> vectors = torch.tensor([[1.0, 2.0]])
+        >>> trained = replace(empty_label_space(["cat"]), vectors=vectors)
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "vectors.txt"
+        ...     _ = file.write_text("cat 1 2\ndog 3 4\n")
+        ...     new_label_vectors(["dog"], trained, source=file)
+        tensor([[3., 4.]])
     """
     if trained.vectors is None:
         msg = "expected a model that was trained with word vectors, got one without"

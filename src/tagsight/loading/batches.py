@@ -242,6 +242,13 @@ def evaluation_photos(
         training: The size of the square, and how photos are made squares.
         runtime: Memory that decoding a photo may take.
         memory: Budget for photos that are kept, in bytes.
+
+    Example:
+        >>> from tagsight.config import TrainConfig
+        >>> from tagsight.runtime.device import Runtime
+        >>> runtime = Runtime.choose("cpu", "float32")
+        >>> len(evaluation_photos([], TrainConfig(image_size=64), runtime))
+        0
     """
     return PhotoStore(
         paths,

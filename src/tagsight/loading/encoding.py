@@ -84,6 +84,17 @@ class FeatureStore:
         cache: Has the features of all rows.
         photos: Content hash of each row's photo.
         grids: Layout of the features, by view.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> grid = Grid("224", (7, 7, 16), torch.float32)
+        >>> with TemporaryDirectory() as folder:
+        ...     with FeatureCache(Path(folder) / f"a{SUFFIX}") as cache:
+        ...         cache.write([(b"photo", grid.name, bytes(grid.size))])
+        ...         store = FeatureStore(cache, [b"photo"], {frozenset(): grid})
+        ...         store[0].views[frozenset()].shape
+        torch.Size([7, 7, 16])
     """
 
     def __init__(
@@ -245,6 +256,18 @@ def kept_features(
 
     Yields:
         A store for each split, or None if they do not fit into the cache.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.runtime.progress import SILENT
+        >>> from tagsight.systems.resnet import ResNet, ResNetConfig
+        >>> backbone = {"name": "test_resnet", "weights": "none", "frozen_stages": 1}
+        >>> system = ResNet(ResNetConfig(backbone=backbone), empty_label_space(["cat"]))
+        >>> encoder = Encoder(system, 64, Runtime(torch.device("cpu"), "float32", cache=None))
+        >>> with kept_features(encoder, [], {}, SILENT) as stores:
+        ...     stores is None
+        True
     """
     with ExitStack() as opened:
         try:
@@ -300,6 +323,13 @@ def can_be_kept(backbone: Backbone, augmentation: Augmentation) -> bool:
     Args:
         backbone: Its frozen stages, if any.
         augmentation: Random changes of the photos.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from tagsight.loading.augmentation import Augmentation
+        >>> flips = Augmentation(224, 1.0, flip=True, seed=0)
+        >>> can_be_kept(SimpleNamespace(frozen=[]), flips)
+        False
     """
     return len(backbone.frozen) > 0 and augmentation.only_flips
 
@@ -310,6 +340,13 @@ def wanted_views(system: System, augmentation: Augmentation) -> Sequence[View]:
     Args:
         system: Defines the views of a photo.
         augmentation: Random changes of the photos.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from tagsight.loading.augmentation import Augmentation
+        >>> system = SimpleNamespace(views=(frozenset(),))
+        >>> [sorted(v) for v in wanted_views(system, Augmentation(224, 1.0, flip=True, seed=0))]
+        [[], ['flip']]
     """
     return with_mirrored(system.views) if augmentation.flip else system.views
 

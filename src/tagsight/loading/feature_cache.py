@@ -108,6 +108,16 @@ def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
 
     Returns:
         Whether the bytes fit. If they cannot fit, nothing is deleted.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as name:
+        ...     folder = Path(name)
+        ...     old, new = folder / f"old{SUFFIX}", folder / f"new{SUFFIX}"
+        ...     _ = old.write_bytes(bytes(800)), new.write_bytes(bytes(100))
+        ...     make_room(folder, 300, 1000, keep=new), old.exists()
+        (True, False)
     """
     sizes = {file: file.stat() for file in folder.glob(f"*{SUFFIX}")}
     kept = sizes[keep].st_size if keep in sizes else 0

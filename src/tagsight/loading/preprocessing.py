@@ -29,6 +29,16 @@ def read_square(
 
     Raises:
         DataError: If the photo cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "photo.png"
+        ...     Image.new("RGB", (60, 40)).save(file)
+        ...     read_square(file, 32).shape, read_square(file, 32, "fit").shape
+        (torch.Size([3, 32, 32]), torch.Size([4, 32, 32]))
     """
     photo = open_photo(path, max_memory=max_memory, least_side=decoding_side(side))
     return squared(photo, side, resize)
@@ -44,5 +54,15 @@ def read_reduced(path: Path, side: int, *, max_memory: int = MAX_PHOTO_MEMORY) -
 
     Raises:
         DataError: If the photo cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from PIL import Image
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "photo.png"
+        ...     Image.new("RGB", (60, 40)).save(file)
+        ...     read_reduced(file, 20).shape
+        torch.Size([3, 20, 30])
     """
     return shrunk(open_photo(path, max_memory=max_memory, least_side=side), side)

@@ -83,7 +83,14 @@ def on_device(batch: Images, runtime: Runtime) -> Images: ...
 
 
 def on_device(batch: Images, runtime: Runtime) -> Images:
-    """Move a batch to the device: ``(B, C, H, W)`` uint8 -> float32 in [0, 1], channels last."""
+    """Move a batch to the device: ``(B, C, H, W)`` uint8 -> float32 in [0, 1], channels last.
+
+    Example:
+        >>> from tagsight.runtime.device import Runtime
+        >>> pixels = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+        >>> on_device(pixels, Runtime(torch.device("cpu"), "float32")).max()
+        tensor(1.)
+    """
     if isinstance(batch, FrozenFeatures):
         return batch.to(runtime.device)
     pinned = batch.pin_memory() if runtime.device.type == "cuda" else batch

@@ -131,6 +131,11 @@ def try_encoder(name: str) -> tuple[Any, Tried]:
 
     Raises:
         DataError: If timm does not know the name, or the encoder has no grid.
+
+    Example:
+        >>> _, tried = try_encoder("test_resnet")
+        >>> tried.layout, tried.grid.shape
+        ('channels first', torch.Size([1, 96, 4, 4]))
     """
     network = create_encoder(BackboneConfig(name=name, weights="none"))
     return network, _tried(network, name)

@@ -75,13 +75,26 @@ def view_pairs(config: ConsistencyConfig) -> list[Pair]:
 
 
 def possible_views(config: ConsistencyConfig) -> list[View]:
-    """List all views that any step may compare."""
+    """List all views that any step may compare.
+
+    Example:
+        >>> from tagsight.nn.config import ConsistencyConfig
+        >>> config = ConsistencyConfig(transforms=("flip", "scale"), views="one")
+        >>> [sorted(view) for view in possible_views(config)]
+        [[], ['flip'], ['scale']]
+    """
     every = "each" if config.views == "one" else config.views
     return views_of(view_pairs(config.model_copy(update={"views": every})))
 
 
 def views_of(pairs: Sequence[Pair]) -> list[View]:
-    """List the views in the pairs, each once, in a fixed order."""
+    """List the views in the pairs, each once, in a fixed order.
+
+    Example:
+        >>> flip = frozenset({"flip"})
+        >>> views_of([Pair(ORIGINAL, flip, 1.0), Pair(flip, ORIGINAL, 1.0)]) == [ORIGINAL, flip]
+        True
+    """
     return sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
 
 
@@ -95,6 +108,20 @@ def view_features(system: ViewEncoder, images: Images, views: Sequence[View]) ->
 
     Returns:
         ``(B, D, h, w)`` float by view, in the order of ``views``.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone, skip_initial_weights
+        >>> from types import SimpleNamespace
+        >>> from tagsight.nn.views import FLIP
+        >>> with skip_initial_weights():
+        ...     backbone = build_backbone(BackboneConfig(name="test_resnet", frozen_stages=1))
+        >>> pixels = torch.rand(2, 3, 64, 64)
+        >>> frozen = {view: backbone.to_frozen(pixels) for view in (ORIGINAL, FLIP)}
+        >>> system = SimpleNamespace(backbone=backbone)
+        >>> grids = view_features(system, FrozenFeatures(frozen), [ORIGINAL, FLIP])
+        >>> grids[FLIP].shape
+        torch.Size([2, 96, 2, 2])
     """
     backbone = system.backbone
     if isinstance(images, FrozenFeatures):

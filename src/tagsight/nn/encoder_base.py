@@ -222,7 +222,12 @@ def stage_paths(network: nn.Module) -> tuple[list[str], list[str]]:
 
 
 def is_depthwise(module: nn.Module) -> bool:
-    """Return whether a layer is a convolution of each channel on its own."""
+    """Return whether a layer is a convolution of each channel on its own.
+
+    Example:
+        >>> is_depthwise(nn.Conv2d(8, 8, 3, groups=8)), is_depthwise(nn.Conv2d(8, 8, 3))
+        (True, False)
+    """
     return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
 
 
@@ -232,6 +237,11 @@ def too_many_stages(config: BackboneConfig, count: int) -> DataError:
     Args:
         config: Name of the encoder and its frozen stages.
         count: Number of stages that can be frozen.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> str(too_many_stages(BackboneConfig(name="resnet50", frozen_stages=6), 5))[:59]
+        'expected at most 5 as `system.backbone.frozen_stages`, the '
     """
     return DataError(
         f"expected at most {count} as `system.backbone.frozen_stages`, the stages of "

@@ -53,6 +53,11 @@ class Encoders(Sequence[Encoder]):
         rows: The encoders.
         refused: Names that match the pattern and cannot be used.
         left_out: Number of further names that match the pattern.
+
+    Example:
+        >>> found = Encoders(FAMILIES)
+        >>> found[0].name, found[0].channels, found[1:3][0].stride
+        ('efficientnet_lite0', 1280, 32)
     """
 
     def __init__(

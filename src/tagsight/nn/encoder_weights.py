@@ -86,6 +86,12 @@ def create_encoder(config: BackboneConfig) -> nn.Module:
 
     Raises:
         DataError: If timm does not know the name, or the weights are not available or do not fit.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> network = create_encoder(BackboneConfig(name="test_vit", weights="none"))
+        >>> network.num_features
+        64
     """
     installed = INSTALLED.get(config.name)
     name = installed.architecture if installed else known_name(config.name)
@@ -110,6 +116,10 @@ def known_name(name: str) -> str:
 
     Raises:
         DataError: If it has none.
+
+    Example:
+        >>> known_name("resnet50")
+        'resnet50'
     """
     if name in timm.list_models() or name in timm.list_pretrained():
         return name
@@ -129,6 +139,10 @@ def timm_model(name: str, output_stride: int = 32, *, pretrained: bool = False) 
 
     Raises:
         DataError: If the model cannot have this output stride.
+
+    Example:
+        >>> timm_model("test_resnet", output_stride=16).feature_info[-1]["reduction"]
+        16
     """
     if output_stride != 32:
         return _dilated(name, output_stride, pretrained=pretrained)

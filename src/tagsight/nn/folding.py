@@ -31,6 +31,10 @@ class PerChannel(nn.Module):
 
     Args:
         factors: ``(C,)`` float, one per output channel.
+
+    Example:
+        >>> PerChannel(torch.tensor([2.0, 3.0]))(torch.ones(2, 1, 1, 1)).flatten().tolist()
+        [2.0, 3.0]
     """
 
     factors: Tensor
@@ -69,6 +73,14 @@ def multiply_out(network: nn.Module) -> None:
 
     Args:
         network: Changed in place, after `fold_norms` and the choice of frozen parameters.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(1, 2, 1).requires_grad_(requires_grad=False))
+        >>> factors = PerChannel(torch.tensor([2.0, 3.0]))
+        >>> _ = parametrize.register_parametrization(network[0], "weight", factors)
+        >>> multiply_out(network)
+        >>> parametrize.is_parametrized(network[0])
+        False
     """
     for module in list(network.modules()):
         if parametrize.is_parametrized(module, "weight") and not module.weight.requires_grad:

@@ -158,6 +158,12 @@ def widen_strided_depthwise(network: nn.Module) -> None:
 
     Args:
         network: Changed in place.
+
+    Example:
+        >>> network = nn.Sequential(nn.Conv2d(8, 8, 3, stride=2, groups=8))
+        >>> widen_strided_depthwise(network)
+        >>> type(network[0]).__name__
+        'FullPrecision'
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):

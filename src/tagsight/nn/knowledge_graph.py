@@ -55,6 +55,18 @@ def counted_relations(
         positive: Minimum probability of the target given the source.
         negative: The `lift` below which two labels exclude each other.
         similar: Minimum cosine similarity of two word vectors.
+
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> targets = torch.tensor([[1, 1, 0]] * 5 + [[0, 0, 1]] * 5)
+        >>> labels = LabelSpace.from_targets(["sea", "boat", "desk"], targets)
+        >>> implies, excludes, _ = counted_relations(
+        ...     labels, torch.eye(3), positive=0.5, negative=0.5, similar=0.5
+        ... )
+        >>> implies.int().tolist()
+        [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+        >>> excludes.int().tolist()
+        [[0, 0, 1], [0, 0, 1], [1, 1, 0]]
     """
     implies = conditional_probability(labels.cooccurrence) >= max(positive, 1e-9)
     excludes = lift(labels) < negative
@@ -64,7 +76,12 @@ def counted_relations(
 
 
 def without_loops(relations: Tensor) -> Tensor:
-    """Remove the diagonal of each relation: ``(K, L, L) -> (K, L, L)`` bool."""
+    """Remove the diagonal of each relation: ``(K, L, L) -> (K, L, L)`` bool.
+
+    Example:
+        >>> without_loops(torch.ones(1, 2, 2) > 0).int().tolist()
+        [[[0, 1], [1, 0]]]
+    """
     own = torch.eye(relations.shape[-1], dtype=torch.bool, device=relations.device)
     return relations & ~own
 

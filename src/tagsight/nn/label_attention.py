@@ -239,6 +239,16 @@ def evidence(
         classifiers: ``(L, D)`` or ``(B, L, D)`` float, applied to the last states.
         logits: ``(B, L)`` float.
         on_photo: ``(B, N)`` bool, cells that are not padding; by default all.
+
+    Example:
+        >>> from tagsight.nn.config import DecoderConfig
+        >>> layers = nn.ModuleList([AttentionLayer(DecoderConfig(width=8, heads=2, hidden=16))])
+        >>> states, trace = layers[0](torch.rand(1, 3, 8), torch.rand(1, 5, 8))
+        >>> classifiers = torch.rand(3, 8)
+        >>> logits = (states * classifiers).sum(-1)
+        >>> maps = evidence(layers, [trace], classifiers, logits)
+        >>> maps.shape, torch.allclose(maps.mean(-1), logits, atol=1e-5)
+        (torch.Size([1, 3, 5]), True)
     """
     with full_precision(logits.device):
         directions = classifiers.expand(logits.shape[0], -1, -1)
@@ -268,7 +278,12 @@ def as_cells(features: Tensor) -> Tensor:
 
 
 def as_row(on_photo: Tensor | None) -> Tensor | None:
-    """Flatten the cells on the photo as `as_cells` does: ``(B, 1, h, w) -> (B, h * w)`` bool."""
+    """Flatten the cells on the photo as `as_cells` does: ``(B, 1, h, w) -> (B, h * w)`` bool.
+
+    Example:
+        >>> as_row(torch.tensor([[[[True, False], [True, True]]]])).tolist()
+        [[True, False, True, True]]
+    """
     return None if on_photo is None else on_photo.flatten(1)
 
 
@@ -307,7 +322,12 @@ def position_code(grid: tuple[int, int] | torch.Size, length: int, like: Tensor)
 
 
 def dropped(tensor: Tensor, share: float) -> Tensor:
-    """Apply dropout with a given probability, also in evaluation mode; 0 changes nothing."""
+    """Apply dropout with a given probability, also in evaluation mode; 0 changes nothing.
+
+    Example:
+        >>> dropped(torch.ones(3), 0.0).tolist(), dropped(torch.ones(3), 1.0).tolist()
+        ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
+    """
     return F.dropout(tensor, share, training=share > 0)
 
 
@@ -320,6 +340,13 @@ def through_norm(norm: nn.LayerNorm, directions: Tensor, states: Tensor) -> Tens
         norm: The layer norm.
         directions: ``(..., D)`` float, the functional of the output.
         states: ``(B, L, D)`` float, the input.
+
+    Example:
+        >>> norm, states = nn.LayerNorm(4), torch.rand(1, 2, 4)
+        >>> direction = torch.tensor([1.0, 0.0, 0.0, 0.0])
+        >>> pulled = through_norm(norm, direction, states)
+        >>> torch.allclose((pulled * states).sum(-1), norm(states)[..., 0], atol=1e-4)
+        True
     """
     scale = (widened(states).var(-1, correction=0, keepdim=True) + norm.eps).rsqrt()
     directions = directions * norm.weight

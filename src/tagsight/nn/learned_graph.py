@@ -52,6 +52,14 @@ class LearnedGraphClassifiers(LabelNetwork):
 
     Raises:
         ValueError: If the labels have no word vectors.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.nn.config import LearnedGraphConfig
+        >>> labels = empty_label_space(["cat", "dog"], vector_length=300)
+        >>> classifiers = LearnedGraphClassifiers(labels, 8, LearnedGraphConfig())
+        >>> classifiers().shape, classifiers.mixing().shape
+        (torch.Size([2, 8]), torch.Size([2, 2]))
     """
 
     def __init__(self, labels: LabelSpace, channels: int, config: LearnedGraphConfig) -> None:

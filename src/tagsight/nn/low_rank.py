@@ -37,6 +37,13 @@ class LowRank(nn.Module):
     Attributes:
         down: ``A``: ``(r, D)`` float.
         up: ``B``: ``(C, r)`` float.
+
+    Example:
+        >>> from tagsight.config import LowRankConfig
+        >>> weight = torch.rand(6, 4)
+        >>> update = LowRank(weight, LowRankConfig(rank=2))
+        >>> update.down.shape, update.up.shape, torch.equal(update(weight), weight)
+        (torch.Size([2, 4]), torch.Size([6, 2]), True)
     """
 
     def __init__(self, weight: Tensor, config: LowRankConfig) -> None:
@@ -89,6 +96,15 @@ def merge_low_rank(network: nn.Module) -> None:
 
     Args:
         network: Changed in place; its results are not.
+
+    Example:
+        >>> import timm
+        >>> from tagsight.config import LowRankConfig
+        >>> network = timm.create_model("test_vit", num_classes=0)
+        >>> add_low_rank(network, LowRankConfig(rank=2), "test_vit")
+        >>> merge_low_rank(network)
+        >>> parametrize.is_parametrized(network.blocks[0].attn.qkv)
+        False
     """
     for layer in list(_projections(network)):
         if parametrize.is_parametrized(layer, "weight"):

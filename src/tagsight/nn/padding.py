@@ -100,7 +100,12 @@ def excluded(scores: Tensor, on_photo: Tensor | None) -> Tensor:
 
 
 def resized(on_photo: Tensor | None, grid: Tensor) -> Tensor | None:
-    """Repeat cells for a finer grid: ``(B, 1, h, w) -> (B, 1, h', w')`` bool."""
+    """Repeat cells for a finer grid: ``(B, 1, h, w) -> (B, 1, h', w')`` bool.
+
+    Example:
+        >>> resized(torch.tensor([[[[True, False]]]]), torch.zeros(1, 5, 1, 4)).int().tolist()
+        [[[[1, 1, 0, 0]]]]
+    """
     if on_photo is None:
         return None
     return F.interpolate(on_photo.to(torch.float32), grid.shape[-2:], mode="nearest") > 0

@@ -106,6 +106,12 @@ class Cells(nn.Module):
 
     Attributes:
         prefix: Number of tokens before those of the patches.
+
+    Example:
+        >>> import timm
+        >>> cells = Cells(timm.create_model("test_vit", num_classes=0))
+        >>> cells(Tokens(torch.ones(1, 64, 2, 3), torch.ones(1, cells.prefix, 64))).shape
+        torch.Size([1, 64, 2, 3])
     """
 
     def __init__(self, network: Any) -> None:  # noqa: ANN401 (timm is untyped)
@@ -131,6 +137,12 @@ class Blocks(nn.Module):
 
     Attributes:
         checkpoints: Whether features within a block are recomputed in the backward pass.
+
+    Example:
+        >>> blocks = Blocks(nn.Sequential(nn.Linear(8, 8)), nn.LayerNorm(8))
+        >>> blocks.set_grad_checkpointing()
+        >>> blocks.checkpoints
+        True
     """
 
     def __init__(self, blocks: nn.ModuleList | nn.Sequential, norm: nn.Module) -> None:
@@ -150,6 +162,12 @@ def encode_whole(network: Any, images: Tensor) -> Tensor:  # noqa: ANN401 (timm 
     Args:
         network: A timm model with ``forward_intermediates``.
         images: ``(B, 3, H, W)`` float, normalised.
+
+    Example:
+        >>> import timm
+        >>> network = timm.create_model("test_vit", num_classes=0, dynamic_img_size=True).eval()
+        >>> encode_whole(network, torch.rand(1, 3, 64, 96)).shape
+        torch.Size([1, 64, 4, 6])
     """
     return Cells(network)(_tokens(network, images, 1, norm=True))
 
@@ -173,7 +191,14 @@ def with_rows(prefix: Tensor, grid: Tensor) -> Tensor:
 
 
 def without_rows(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Undo `with_rows` for so many tokens: returns ``(B, P, C), (B, C, h, w)``."""
+    """Undo `with_rows` for so many tokens: returns ``(B, P, C), (B, C, h, w)``.
+
+    Example:
+        >>> features = with_rows(torch.ones(1, 3, 1), torch.full((1, 1, 1, 2), 5.0))
+        >>> prefix, grid = without_rows(features, 3)
+        >>> prefix.flatten().tolist(), grid.flatten().tolist()
+        ([1.0, 1.0, 1.0], [5.0, 5.0])
+    """
     rows = _rows(count, features.shape[-1])
     above, grid = features[:, :, :rows], features[:, :, rows:]
     return above.flatten(2).mT[:, :count], grid

@@ -121,12 +121,23 @@ def mirrored(photo: Photo) -> Photo:
 
 
 def stacked_pixels(photos: Sequence[Tensor]) -> Tensor:
-    """Stack pixels, channels last: ``B`` times ``(C, H, W)`` -> ``(B, C, H, W)``."""
+    """Stack pixels, channels last: ``B`` times ``(C, H, W)`` -> ``(B, C, H, W)``.
+
+    Example:
+        >>> stacked_pixels([torch.zeros(3, 4, 6), torch.ones(3, 4, 6)]).shape
+        torch.Size([2, 3, 4, 6])
+    """
     return torch.stack([photo.movedim(0, -1) for photo in photos]).movedim(-1, 1)
 
 
 def stacked(photos: list[Photo]) -> Images:
-    """Stack photos, channels last: ``(B, C, H, W)`` uint8, or ``(B, C, h, w)`` by view."""
+    """Stack photos, channels last: ``(B, C, H, W)`` uint8, or ``(B, C, h, w)`` by view.
+
+    Example:
+        >>> photo = FrozenFeatures({ORIGINAL: torch.rand(7, 7, 16)})
+        >>> stacked([photo, photo]).views[ORIGINAL].shape
+        torch.Size([2, 16, 7, 7])
+    """
     if isinstance(photos[0], Tensor):
         return stacked_pixels(cast("list[Tensor]", photos))
     frozen = cast("list[FrozenFeatures]", photos)

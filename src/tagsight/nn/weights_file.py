@@ -39,6 +39,14 @@ def read_weights(network: nn.Module, name: str, path: str) -> None:
 
     Raises:
         DataError: If the file cannot be read, or does not have all tensors of the network.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from safetensors.torch import save_file
+        >>> network = timm.create_model("test_resnet", num_classes=0)
+        >>> with TemporaryDirectory() as folder:
+        ...     save_file(network.state_dict(), f"{folder}/resnet.safetensors")
+        ...     read_weights(network, "test_resnet", f"{folder}/resnet.safetensors")
     """
     heads = tuple(f"{head}." for head in _classifiers(network))
     tensors = _tensors(Path(path))
@@ -123,6 +131,11 @@ def fitted(network: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> Fit:
         network: A timm model without a classifier.
         name: Its name.
         tensors: Tensors by timm's names or those of the original project.
+
+    Example:
+        >>> network = timm.create_model("test_resnet", num_classes=0)
+        >>> fitted(network, "test_resnet", network.state_dict()).complete
+        True
     """
     fit = _fit(network, tensors)
     return fit if fit.complete else _fit(network, _translated(network, name, tensors))

@@ -74,7 +74,18 @@ def opened_arrays(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def array_names(archive: zipfile.ZipFile) -> set[str]:
-    """List the arrays of a file by name."""
+    """List the arrays of a file by name.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "a.npz"
+        ...     write_arrays(file, counts=np.arange(3))
+        ...     with opened_arrays(file) as archive:
+        ...         array_names(archive)
+        {'counts'}
+    """
     return {name.removesuffix(".npy") for name in archive.namelist()}
 
 
@@ -89,6 +100,16 @@ def read_array(archive: zipfile.ZipFile, name: str, kind: str, path: Path) -> ND
 
     Raises:
         DataError: If the array is of another kind or larger than `MOST_BYTES`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "a.npz"
+        ...     write_arrays(file, counts=np.arange(3))
+        ...     with opened_arrays(file) as archive:
+        ...         read_array(archive, "counts", "i", file)
+        array([0, 1, 2])
     """
     member = f"{name}.npy"
     size = archive.getinfo(member).file_size
@@ -135,6 +156,12 @@ def write_arrays(path: Path, **arrays: NDArray[np.generic]) -> None:
 
     Raises:
         DataError: If the path does not end in ``.npz``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> write_arrays(Path("counts.txt"), counts=np.arange(3))
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected a file that ends in .npz, got counts.txt
     """
     if path.suffix.lower() != ".npz":
         msg = f"expected a file that ends in .npz, got {path}"

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def default_cache() -> Path:
-    """The folder for what can be computed again, which all runs of a user share."""
+    """The folder for what can be computed again, which all runs of a user share.
+
+    Example:
+        >>> default_cache().name
+        'tagsight'
+    """
     return user_cache_path("tagsight")
 
 
@@ -59,6 +64,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Args:
         path: The file; its folder is created.
         content: Bytes, or text to encode as UTF-8.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "new" / "notes.txt"
+        ...     write_atomically(file, "done")
+        ...     file.read_bytes()
+        b'done'
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -75,6 +87,14 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
     Args:
         folder: The folder to write.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as outer:
+        ...     folder = Path(outer) / "model"
+        ...     with replacing_folder(folder) as temporary:
+        ...         _ = (temporary / "notes.txt").write_text("done")
+        ...     [file.name for file in folder.iterdir()]
+        ['notes.txt']
     """
     folder = folder.resolve()  # replace the target of a symbolic link, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +119,13 @@ def surviving_folder(folder: Path) -> Path:
 
     Args:
         folder: The folder that `replacing_folder` writes.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as outer:
+        ...     folder = Path(outer) / "model"
+        ...     folder.mkdir()
+        ...     surviving_folder(folder) == folder
+        True
     """
     previous = _previous(folder.resolve())
     return previous if previous.is_dir() and not folder.exists() else folder

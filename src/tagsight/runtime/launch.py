@@ -31,6 +31,10 @@ def launched() -> Launch:
 
     Raises:
         DataError: If there are several processes, and a number is missing or out of range.
+
+    Example:
+        >>> launched()  # not started by a launcher
+        Launch(rank=0, count=1, local_rank=0)
     """
     count = _number("WORLD_SIZE", 1)
     if count == 1:

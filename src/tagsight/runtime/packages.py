@@ -21,6 +21,11 @@ def make_callable(package: str, module: str) -> None:
     Args:
         package: The package's full name, whose last part is the function's.
         module: The module that has the function, which is imported when it is first called.
+
+    Example:
+        >>> import tagsight.search.index
+        >>> callable(tagsight.search), tagsight.search.index.__name__
+        (True, 'tagsight.search.index')
     """
 
     def function() -> Callable[..., object]:

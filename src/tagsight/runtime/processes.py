@@ -173,6 +173,10 @@ def accumulating(losses: Callable[..., object]) -> AbstractContextManager[object
 
     Args:
         losses: A function that `Processes.synchronised` returned.
+
+    Example:
+        >>> with accumulating(lambda: None):  # a single process has nothing to average
+        ...     pass
     """
     if isinstance(losses, DistributedDataParallel):
         return losses.no_sync()
@@ -190,6 +194,11 @@ def joined(device: torch.device) -> Iterator[Processes]:
 
     Raises:
         RankError: If another process ended without an error message.
+
+    Example:
+        >>> with joined(torch.device("cpu")) as processes:  # not started by a launcher
+        ...     processes.count, processes.is_first
+        (1, True)
     """
     launch = launched()
     if launch.count == 1:

@@ -49,6 +49,10 @@ class Display:
         description: Name of the task.
         total: Number of items, if known.
         console: Shows the progress.
+
+    Example:
+        >>> with Display("checking photos", 3, Console(quiet=True)) as display:
+        ...     display.update(1, state="cats")
     """
 
     def __init__(self, description: str, total: int | None, console: Console) -> None:
@@ -137,12 +141,23 @@ def progress(
 
 
 def terminal() -> Console:
-    """Return a console on standard error, or in the notebook's cell, for the first process only."""
+    """Return a console on standard error, or in the notebook's cell, for the first process only.
+
+    Example:
+        >>> terminal().stderr
+        True
+    """
     return Console(stderr=True, quiet=launched().rank > 0)
 
 
 def print_line(console: Console, text: str) -> None:
-    """Print one line, unwrapped, with control characters and markup escaped."""
+    r"""Print one line, unwrapped, with control characters and markup escaped.
+
+    Example:
+        >>> import sys
+        >>> print_line(Console(file=sys.stdout), "a name with \x1b[31m in it")
+        a name with \x1b[31m in it
+    """
     console.print(
         printable(wording.get()(text)), markup=False, highlight=False, emoji=False, soft_wrap=True
     )
@@ -174,6 +189,10 @@ class TerminalLog:
 
     Args:
         shown: Whether anything is shown.
+
+    Example:
+        >>> with TerminalLog(shown=False).work("checking photos", 2) as advance:
+        ...     advance(1)
     """
 
     def __init__(self, *, shown: bool = True) -> None:

@@ -16,10 +16,19 @@ LONGEST_LINE = 4_000
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
+    r"""Read a TOML file.
 
     Raises:
         DataError: If it is not TOML, or larger than any settings file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "recipe.toml"
+        ...     _ = file.write_text("[graph]\nepsilon = 0.3\n")
+        ...     read_toml(file)
+        {'graph': {'epsilon': 0.3}}
     """
     if not path.is_file() or path.stat().st_size > LARGEST_FILE:
         msg = f"expected a TOML file of at most {LARGEST_FILE:,} bytes, got {path}"

@@ -72,6 +72,14 @@ def checked(
         paths: The photos.
         runtime: Threads and processes.
         progress: Called with the number of photos done and the total, of this process's share.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.runtime.device import Runtime
+        >>> paths = ts.read_annotations("labels.csv").paths
+        >>> found = checked(paths, Runtime.choose("cpu", "float32"))
+        >>> len(found.hashes), found.problems
+        (24, ())
     """
     share = [paths[place] for place in runtime.processes.share(len(paths))]
     found = check_photos(

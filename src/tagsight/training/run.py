@@ -94,6 +94,19 @@ def train_run(
         DataError: If there are no training rows, or no validation rows where they are needed, or
             if the run to resume began with other settings or data.
         FloatingPointError: If the loss or a logit is not finite; the best model so far is kept.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from rich.console import Console
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.training.log import RunLog
+        >>> recipe = load_model(Path("runs/first/model")).recipe
+        >>> rows, runtime = ts.read_annotations("labels.csv"), Runtime.choose("cpu", "float32")
+        >>> with RunLog(None, recipe.training.steps(16), Console(quiet=True)) as log:
+        ...     outcome = train_run(rows, recipe, Path("runs/third"), runtime, log=log)
+        >>> outcome.model.as_posix(), outcome.interrupted
+        ('runs/third/model', False)
     """
     torch.manual_seed(recipe.training.seed)
     train_rows, val_rows = annotations.rows("train"), _validation_rows(annotations, recipe)

@@ -37,6 +37,12 @@ class BoundedReads:
     Args:
         file: The open tar.
         name: Its path, for the error.
+
+    Example:
+        >>> import io
+        >>> from pathlib import Path
+        >>> BoundedReads(io.BytesIO(b"12345"), Path("photos.tar")).read(3)
+        b'123'
     """
 
     def __init__(self, file: IO[bytes], name: Path) -> None:
@@ -62,6 +68,12 @@ def require_few_shared(opened: tarfile.TarFile, archive: Path) -> None:
 
     Raises:
         DataError: If there are more than `MOST_SHARED`.
+
+    Example:
+        >>> import io
+        >>> from pathlib import Path
+        >>> with tarfile.open(mode="w", fileobj=io.BytesIO()) as opened:
+        ...     require_few_shared(opened, Path("photos.tar"))
     """
     if len(opened.pax_headers) > MOST_SHARED:
         msg = f"{archive}: expected at most {MOST_SHARED} headers for all members, got more"
@@ -84,6 +96,17 @@ def unpack(
     Raises:
         DataError: If it is no archive, is damaged, exceeds `MOST_MEMBERS` or `MOST_BYTES`, or has
             a member that is refused.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as name:
+        ...     archive, folder = Path(name) / "photos.zip", Path(name) / "photos"
+        ...     with zipfile.ZipFile(archive, "w") as opened:
+        ...         opened.writestr("a/photo.jpg", b"12345")
+        ...     unpack(archive, folder)
+        ...     (folder / "a" / "photo.jpg").stat().st_size
+        5
     """
     told = progress or (lambda _done, _total: None)
     folder.mkdir(parents=True, exist_ok=True)

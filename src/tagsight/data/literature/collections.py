@@ -175,6 +175,15 @@ def download(name: str, out: Path, following: Following) -> list[str]:
     Raises:
         UnreachableError: If a host cannot be reached.
         DataError: If an archive is damaged, a part exists but is incomplete, or the disk is full.
+
+    Example:
+        >>> from contextlib import contextmanager
+        >>> from pathlib import Path
+        >>> @contextmanager
+        ... def silent(description: str):
+        ...     yield lambda done, total=None: None
+        >>> download("voc2007", Path("data"), silent)  # doctest: +SKIP
+        ['data/VOCtrainval_06-Nov-2007.tar: verified, MD5 ...', 'complete: data/VOCdevkit/VOC2007']
     """
     wanted = DOWNLOADS[name]
     missing = [part for part in wanted.parts if not is_complete(part, out)]
@@ -199,13 +208,25 @@ def download(name: str, out: Path, following: Following) -> list[str]:
 
 
 def is_complete(part: Part, out: Path) -> bool:
-    """Return whether a part has all its files."""
+    """Return whether a part has all its files.
+
+    Example:
+        >>> from pathlib import Path
+        >>> is_complete(DOWNLOADS["voc2007"].parts[0], Path("nowhere"))
+        False
+    """
     found = sum(1 for _ in (out / part.folder).glob(part.counted))
     return found >= part.files
 
 
 def by_hand(name: str, out: Path) -> list[str]:
-    """Say in lines of text which files to fetch by other means, and where to put them."""
+    """Say in lines of text which files to fetch by other means, and where to put them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> by_hand("voc2007", Path("data"))[-1].strip()
+        'data/VOCdevkit/VOC2007'
+    """
     wanted = DOWNLOADS[name]
     return [
         f"To do it by hand, put these files into {out} and start the download again:",

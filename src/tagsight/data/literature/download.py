@@ -79,6 +79,14 @@ def fetch(
         UnreachableError: If the host cannot be reached, or the transfer breaks off; the partial
             file is kept.
         DataError: If the received or the existing file is not the expected one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "photos.zip").write_bytes(b"12345")
+        ...     fetch(Remote("https://example.org/photos.zip", 5), Path(folder)).name  # is there
+        'photos.zip'
     """
     target = folder / remote.name
     if target.exists():

@@ -156,7 +156,7 @@ def read_protocol(
     split_seed: int = 0,
     options: ReadOptions = DEFAULTS,
 ) -> Annotations:
-    """Read a data set as the literature does.
+    r"""Read a data set as the literature does.
 
     Args:
         source: A file or folder of the protocol's format.
@@ -170,6 +170,18 @@ def read_protocol(
     Raises:
         DataError: If there is no such protocol, an option contradicts it, or the source is of
             another format.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     table = Path(folder) / "nus_wid_data.csv"
+        ...     lines = ["filepath,label,split_name", "a.jpg,sky,train", "b.jpg,sea,val"]
+        ...     _ = table.write_text("\n".join(lines))
+        ...     rows = ts.read_protocol(table, "nus-wide-asl", labels_only=True)
+        >>> rows.split_sizes, rows.protocol
+        ({'train': 1, 'test': 1}, 'nus-wide-asl')
     """
     if name not in PROTOCOLS:
         msg = f"expected a protocol among {list(PROTOCOLS)}, got {name!r}"
@@ -198,7 +210,7 @@ def read_protocol(
 
 
 def divided(annotations: Annotations, name: str, *, split_seed: int = 0) -> Annotations:
-    """Assign the splits of a protocol.
+    r"""Assign the splits of a protocol.
 
     Args:
         annotations: Rows with the splits of their source.
@@ -207,6 +219,16 @@ def divided(annotations: Annotations, name: str, *, split_seed: int = 0) -> Anno
 
     Raises:
         DataError: If the source has no splits, or splits that the protocol does not use.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     table = Path(folder) / "labels.csv"
+        ...     _ = table.write_text("image,labels,split\na.jpg,sky,train\nb.jpg,sea,val\n")
+        ...     rows = read_annotations(table, labels_only=True)
+        >>> divided(rows, "coco2014").split_sizes
+        {'train': 1, 'test': 1}
     """
     meant = PROTOCOLS[name].splits
     if meant is None:

@@ -84,10 +84,20 @@ class Comparison(NamedTuple):
 
 
 def compare(annotations: Annotations) -> tuple[Comparison, ...]:
-    """Compare rows with the protocol they were read by, or else with those they resemble.
+    r"""Compare rows with the protocol they were read by, or else with those they resemble.
 
     Rows resemble a protocol if they have its format, its number of labels, and exactly the
     published number of photos in one of its splits.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.data.readers import read_annotations
+        >>> with TemporaryDirectory() as folder:
+        ...     table = Path(folder) / "labels.csv"
+        ...     _ = table.write_text("image,labels\na.jpg,sky\n")
+        ...     compare(read_annotations(table, labels_only=True))  # resembles no collection
+        ()
     """
     if annotations.protocol is not None:
         counts = _counts(annotations, annotations.protocol)

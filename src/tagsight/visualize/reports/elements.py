@@ -19,7 +19,12 @@ _VOID = {"img", "input", "meta"}
 
 
 class Html(str):
-    """Text that is HTML and is not escaped again."""
+    """Text that is HTML and is not escaped again.
+
+    Example:
+        >>> element("p", Html("<b>3</b>")), element("p", "<b>3</b>")
+        ('<p><b>3</b></p>', '<p>&lt;b&gt;3&lt;/b&gt;</p>')
+    """
 
     __slots__ = ()
 

@@ -124,6 +124,12 @@ def table(
         rows: Of `row`.
         kind: Further classes of the table; ``fixed`` keeps the order of its rows.
         foot: Rows below, which are not sorted.
+
+    Example:
+        >>> columns = [Column("label", number=False), Column("photos")]
+        >>> rows = [row(columns, ["cat", 3])]
+        >>> "<th" in table("Labels", columns, rows)
+        True
     """
     head = [_heading(column) for column in columns]
     whole = element(
@@ -143,6 +149,10 @@ def row(columns: Sequence[Column], cells: Sequence[object], **attributes: object
         columns: Those of the table.
         cells: A `Cell`, or content of `element`, for each column.
         attributes: Of the row.
+
+    Example:
+        >>> row([Column("label", number=False), Column("photos")], ["cat", 3])
+        '<tr><th scope="row" class="name">cat</th><td class="number">3</td></tr>'
     """
     written = [
         _cell(column, cell, is_heading=place == 0)
@@ -162,7 +172,12 @@ def anchor(title: str) -> str:
 
 @cache
 def resource(file: str) -> str:
-    """Read a style or a script of this package."""
+    """Read a style or a script of this package.
+
+    Example:
+        >>> "table" in resource("report.css")
+        True
+    """
     return files(__package__).joinpath(file).read_text(encoding="utf-8")
 
 

@@ -82,6 +82,11 @@ def thumbnail(path: Path, side: int = SIDE) -> Image.Image | None:
     Args:
         path: The photo.
         side: Longest side in pixels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> thumbnail(Path("photos/dog.jpg"), side=64).size
+        (64, 48)
     """
     try:
         photo = open_photo(path, least_side=side)
