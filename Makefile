@@ -14,13 +14,14 @@ BROWSER := $(VENV)/.browser
 MUTATION := $(VENV)/.mutation
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test test-slow test-browser pictures bench mutation docs
+.PHONY: help install demo check test test-slow test-all test-browser pictures bench mutation docs
 
 help:
 	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
 	@echo "make install  set up .venv with the development extras"
 	@echo "make test     set up .venv, check and run the tests but those that take long"
 	@echo "make test-slow  set up .venv and run the tests that take over ten seconds each"
+	@echo "make test-all  both at once, which is quicker than one after the other"
 	@echo "make test-browser  set up .venv and Chromium, and test the page in it"
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
@@ -40,8 +41,10 @@ check: $(DEV)
 	$(VENV)/bin/lint-imports
 
 # A process for each processor, each with one thread: small networks gain nothing from more. The
-# tests of a file stay in one process, which builds what they share once.
-PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile
+# tests of a file stay in one process, which builds what they share once; the files are in the order
+# of conftest.py.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses auto --dist loadfile \
+  --no-loadscope-reorder
 
 test: check
 	$(PYTEST) -m "not slow" --ignore tests/web
@@ -49,6 +52,10 @@ test: check
 # Several processes, killed runs, and a step of the recipe of every paper.
 test-slow: $(DEV)
 	$(PYTEST) -m slow
+
+# Collecting the tests takes each process 15 seconds, here once.
+test-all: check
+	$(PYTEST) --ignore tests/web
 
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)
@@ -85,15 +92,15 @@ $(BROWSER): $(DEV)
 	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
 	  else echo "expected a Chromium for the browser tests: install one, such as Debian's package" \
 	    "chromium, or name it: make CHROMIUM=/path/of/it test-browser" >&2; exit 1; fi; fi
-	@$(PIP) --editable ".[dev,browser]"
+	@$(PIP) --editable ".[browser]"
 	@touch $@
 
 $(BENCH): $(DEV)
-	@$(PIP) --editable ".[dev,bench]"
+	@$(PIP) --editable ".[bench]"
 	@touch $@
 
 $(MUTATION): $(DEV)
-	@$(PIP) --editable ".[dev,mutation]"
+	@$(PIP) --editable ".[mutation]"
 	@touch $@
 
 $(RUN):

@@ -16,6 +16,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+LONGEST = (
+    *("inference/test_exporting", "test_paper_recipes", "checkpoint/released/test_convert"),
+    *("test_documents", "test_commands", "test_examples", "test_contract", "test_distributed"),
+    *("systems/test_plug_in", "demo/test_demo", "tagging/test_ray", "training/test_resume"),
+    *("test_hostile_names", "inference/test_quantization", "inference/test_networks", "test_cli"),
+    *("test_journey", "inference/test_hostile_models", "search/test_index", "nn/test_backbones"),
+    *("tagging/sidecars/test_xmp", "nn/test_grid_encoder", "systems/test_catalogue"),
+    *("experiments/test_reproduction", "test_surface", "experiments/test_comparison"),
+)
+"""Files of tests that take over six seconds of a processor, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that all processes end together."""
+    order = {f"tests/{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.location[0], len(LONGEST)))
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
@@ -26,6 +44,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_resamples() -> Iterator[None]:
+    """Spare reports most resamples of their rates' intervals, which take most of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tagsight.evaluation.evaluate.RATE_RESAMPLES", 10)
         yield
 
 

@@ -7,17 +7,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tagsight.data.annotations import Annotations
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _few_resamples() -> Iterator[None]:
-    """Spare reports most resamples of their rates' intervals, which take most of their time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tagsight.evaluation.evaluate.RATE_RESAMPLES", 10)
-        yield
 
 
 @pytest.fixture(scope="session")
