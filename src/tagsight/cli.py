@@ -29,6 +29,7 @@ from tagsight.commands.flags import as_flags
 from tagsight.commands.formats import formats
 from tagsight.commands.graph import graph
 from tagsight.commands.index import index
+from tagsight.commands.label import label
 from tagsight.commands.models import check_model
 from tagsight.commands.output import (
     INTERRUPTED,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Getting started": (demo, systems, recipes, encoders),
-    "Data": (formats, download, data, graph, vectors),
+    "Data": (formats, download, data, label, graph, vectors),
     "Training": (train, convert),
     "Evaluation": (evaluate, calibrate, compare, reproduce),
     "Use": (tag, confirm, runs, undo, explain, index, search),

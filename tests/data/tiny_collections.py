@@ -11,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from tagsight.data.formats import mirflickr
 from tagsight.data.formats.mirflickr import POTENTIAL, RELEVANT
+from tagsight.tagging.labelling.project import Project
 
 NAMES = ("bird", "dining table", "person")
 TARGETS = ((1, 0, 1), (0, 1, 0), (0, 0, 0), (-1, 0, 1), (1, 1, -1))
@@ -348,6 +349,18 @@ def write_mmpretrain(folder: Path, photos) -> Example:
     return Example("mmpretrain", _json(folder / "rows.json", content), folder, splits=None)
 
 
+def write_label_project(folder: Path, photos) -> Example:
+    (folder / "photos").mkdir()
+    with Project(folder / "project", folder / "photos") as project:
+        ids = project.photos.note((photo, 1, 1) for photo in photos)
+        for column, name in enumerate(NAMES):
+            label = project.labels.make(name).id
+            for photo, row in zip(ids, TARGETS, strict=True):
+                project.judge([photo], label, row[column], "me")
+    place = folder / "photos"
+    return Example("label-project", folder / "project", place, TARGETS, splits=None)
+
+
 def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Path:
     """Write a tar of contents by name, bytes or text, and of more members."""
     with tarfile.open(path, "w", format=form) as tar:
@@ -375,6 +388,7 @@ EXAMPLES = {
     "parquet": write_parquet,
     "label-folders": write_label_folders,
     "split-folders": write_split_folders,
+    "label-project": write_label_project,
     "label-studio": write_label_studio,
     "cvat": write_cvat,
     "coco": write_coco,

@@ -24,6 +24,7 @@ from tagsight.data.formats import (
     fiftyone,
     json_records,
     label_folders,
+    label_project,
     label_studio,
     mirflickr,
     mmpretrain,
@@ -59,7 +60,7 @@ FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (
         *(csv_columns, csv_list, csv_long, json_records, parquet),
-        *(label_folders, split_folders),
+        *(label_folders, split_folders, label_project),
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
         *(photo_tags, text_tags),

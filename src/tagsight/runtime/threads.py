@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+LOW_PRIORITY = 10
+"""Niceness of threads that work in the background."""
 
 
 def ordered_map(
@@ -47,6 +53,20 @@ def ordered_map(
         raise ValueError(msg)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="tagsight", initializer=begin)
     return _results(pool, function, items, ahead, end)
+
+
+def yield_to_others() -> None:
+    """Lower the priority of this thread, so that requests are answered before it goes on.
+
+    On Linux a thread has a priority of its own; elsewhere nothing is changed.
+
+    Example:
+        >>> thread = threading.Thread(target=yield_to_others)
+        >>> thread.start()
+        >>> thread.join()
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
 def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -10,20 +10,25 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/health"})
 OPEN_FOLDER = "/web/"
 """Paths that need no token: the page and its files, the server's state and its description."""
+
+SIGN_IN_PATHS = frozenset({"/label/"})
+"""Pages that may be opened with the token in their address."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})
@@ -128,6 +133,8 @@ class AccessMiddleware:
 
     Status 400 without exactly one host; 403 for another host, or from another origin than the
     server's own page; 401 without the token. Requests that are not from a browser have no origin.
+    A page of `SIGN_IN_PATHS` that is opened with ``?token=TOKEN`` makes it a cookie, which pictures
+    and streams of the page are requested with, and is opened again without it.
 
     Args:
         app: The wrapped ASGI application.
@@ -142,10 +149,11 @@ class AccessMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request or pass it on."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
+        answer = self._answer(scope) if scope["type"] == "http" else None
+        await (answer or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
+    def _answer(self, scope: Scope) -> Response | None:
+        """Refuse the request, sign its sender in, or return None to pass it on."""
         headers = Headers(scope=scope)
         own = Authority.parse(headers.get("host", ""))
         if own is None or len(headers.getlist("host")) > 1:
@@ -160,12 +168,23 @@ class AccessMiddleware:
             return _refused(
                 403, "expected a request from this server's own page, got one from another"
             )
-        if self._token is None or is_open(scope["path"]):
+        return None if self._token is None else self._unless_known(scope, headers, own)
+
+    def _unless_known(self, scope: Scope, headers: Headers, own: Authority) -> Response | None:
+        """Ask for the token, unless the path needs none or the sender has sent it."""
+        cookie = f"tagsight-{own.at(scope['scheme']).port}"
+        sent = _sent_token(headers) or _cookie(headers, cookie)
+        if is_open(scope["path"]) or self._is_token(sent):
             return None
-        if hmac.compare_digest(_sent_token(headers).encode(), self._token.encode()):
-            return None
+        if scope["path"] in SIGN_IN_PATHS and self._is_token(_token_in_address(scope)):
+            response = RedirectResponse(scope["path"], 303)
+            response.set_cookie(cookie, self._token or "", httponly=True, samesite="strict")
+            return response
         message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
         return _refused(401, message, {"WWW-Authenticate": "Bearer"})
+
+    def _is_token(self, sent: str) -> bool:
+        return hmac.compare_digest(sent.encode(), (self._token or "").encode())
 
     def _is_own_page(self, scope: Scope, headers: Headers, own: Authority) -> bool:
         origins = headers.getlist("origin")
@@ -216,7 +235,7 @@ def _is_link(scope: Scope, headers: Headers) -> bool:
     """Return whether a user followed a link from another page to ours, in a window and no frame."""
     wanted = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     sent = all(headers.get(name) == value for name, value in wanted.items())
-    return sent and scope["path"] == "/" and scope["method"] in {"GET", "HEAD"}
+    return sent and scope["path"] in {"/", *SIGN_IN_PATHS} and scope["method"] in {"GET", "HEAD"}
 
 
 def _sent_token(headers: Headers) -> str:
@@ -228,6 +247,17 @@ def _sent_token(headers: Headers) -> str:
         with contextlib.suppress(binascii.Error, UnicodeDecodeError):
             return base64.b64decode(given, validate=True).decode().partition(":")[2]
     return ""
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    """Return the value of a cookie, or nothing."""
+    given = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+    return next((value for key, _, value in given if key == name), "")
+
+
+def _token_in_address(scope: Scope) -> str:
+    query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
+    return query.get("token", [""])[0]
 
 
 def _refused(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

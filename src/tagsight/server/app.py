@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
-from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.runtime.version import __version__
 from tagsight.server.access import AccessMiddleware, SecurityHeadersMiddleware
-from tagsight.server.batching import Batcher, QueueFullError
+from tagsight.server.batching import Batcher
 from tagsight.server.bridges import BRIDGES
 from tagsight.server.data_urls import HEATMAP_SIDE, draw_evidence, heatmap_urls
 from tagsight.server.decoding import DecoderPool
-from tagsight.server.limits import RETRY_AFTER, LimitsMiddleware, MemoryTrimmer
-from tagsight.server.metrics import DISCONNECTED, MetricsMiddleware, ServerMetrics
+from tagsight.server.limits import LimitsMiddleware, MemoryTrimmer
+from tagsight.server.metrics import MetricsMiddleware, ServerMetrics
+from tagsight.server.problems import add_error_handlers
 from tagsight.server.responses import (
     ERROR_RESPONSES,
     Embeddings,
@@ -89,7 +85,7 @@ def create_app(service: Service) -> FastAPI:
         add_search(app, service.index, recognised)
         add_thumbnails(app, service.index, decoders)
     add_page(app)
-    _add_error_handlers(app)
+    add_error_handlers(app)
     _add_middleware(app, service, metrics, trimmer)
     return app
 
@@ -182,37 +178,3 @@ async def _heatmaps(
         else {}
         for upload, result in zip(uploads, results, strict=True)
     ]
-
-
-def _add_error_handlers(app: FastAPI) -> None:
-    def problem(status: int, message: str, headers: Any = None) -> JSONResponse:  # noqa: ANN401
-        return JSONResponse({"error": message}, status, headers)
-
-    @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), error.headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or "request"
-        return problem(422, f"{place}: {first['msg']}")
-
-    @app.exception_handler(ClientDisconnect)
-    async def disconnected(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=DISCONNECTED)  # nobody receives it, but it is counted
-
-    @app.exception_handler(QueueFullError)
-    async def queue_full(_: Request, __: QueueFullError) -> JSONResponse:
-        return problem(429, "expected room for more photos, got none: try again later", RETRY_AFTER)
-
-    @app.exception_handler(DataError)
-    async def unusable(_: Request, error: DataError) -> JSONResponse:
-        statuses = {TooLargeError: 413, UnknownFormatError: 415}
-        return problem(statuses.get(type(error), 422), _for_clients(str(error)))
-
-
-def _for_clients(message: str) -> str:
-    """Leave out the arguments that a library message names or advises; clients have none."""
-    message = re.sub(r" \(`\w+`\)", "", message)
-    return re.sub(r": [^:'\"]*`\w+`[^:'\"]*$", "", message)

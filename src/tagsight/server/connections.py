@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tagsight.errors import DataError
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
     from fastapi import FastAPI
 
@@ -114,3 +119,29 @@ def server_config(app: FastAPI, limits: Limits, **options: Any) -> uvicorn.Confi
         timeout_graceful_shutdown=round(limits.seconds),
         **options,
     )
+
+
+@contextmanager
+def listener(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
+    """Listen at an address, before anything slow is done.
+
+    Args:
+        host: Name or address to listen at.
+        port: Port; 0 takes a free one.
+
+    Yields:
+        The socket, and the address for a URL, ``host:port``.
+
+    Raises:
+        DataError: If the port is taken, or there is no such address here.
+    """
+    try:
+        opened = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        msg = f"expected to listen at {host}:{port}, got: {error.strerror}; give another `port`"
+        raise DataError(msg) from error
+    with opened:
+        place = f"[{host}]" if ":" in host else host
+        yield opened, f"{place}:{opened.getsockname()[1]}"

@@ -193,6 +193,8 @@ class _Body:
         """Receive the next part of the body."""
         if self._watch is not None:
             await asyncio.wait([self._watch])
+            if self._watch.cancelled():  # the response has begun
+                return await self._receive()
             return {"type": "http.disconnect"}
         if self.size == 0:
             self._check(self._declared, b"")

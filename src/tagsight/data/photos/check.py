@@ -134,7 +134,7 @@ def _findings_or_reason(
     path: Path, max_pixels: int, max_memory: int
 ) -> tuple[bytes, PhotoTraits] | str:
     try:
-        content = _content(path)
+        content = photo_content(path)
         traits = photo_traits(content, max_pixels=max_pixels, max_memory=max_memory)
     except DataError as error:
         return str(error)
@@ -142,10 +142,16 @@ def _findings_or_reason(
         return "does not exist"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return _digest(content), traits
+    return content_hash(content), traits
 
 
-def _content(path: Path) -> bytes:
+def photo_content(path: Path) -> bytes:
+    """Read the file of a photo, or the member of a tar, within `LARGEST_FILE`.
+
+    Raises:
+        DataError: If it is no file, or too large.
+        OSError: If it cannot be read.
+    """
     if inside := tar_of(path):
         return read_member(*inside)
     status = path.stat()
@@ -158,5 +164,6 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _digest(content: bytes) -> bytes:
+def content_hash(content: bytes) -> bytes:
+    """Compute 16 bytes of BLAKE2b of a photo's file."""
     return blake2b(content, digest_size=16).digest()

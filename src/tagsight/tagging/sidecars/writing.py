@@ -224,6 +224,30 @@ class Confirmer(Writer):
         return None if before is None else xmp.confirm_keywords(before, self.stamp.date)
 
 
+class JudgementWriter(Writer):
+    """Writes the labels that a person has judged to be present, as confirmed tags.
+
+    Args:
+        places: Finds the sidecars.
+        journal: Journal of changes.
+    """
+
+    def __init__(self, places: Places, journal: Journal) -> None:
+        super().__init__(Manner("xmp"), places, "judged by a person", journal)
+
+    def _edit(self, sidecar: Path, before: bytes | None, tags: Sequence[Tag]) -> Edit | None:
+        del sidecar
+        added = xmp.add_keywords(before, tags, self.stamp)
+        content = before if added is None else added.content
+        if content is None:
+            return None
+        names = [tag.name for tag in tags]
+        confirmed = xmp.confirm_keywords(content, self.stamp.date, labels=names)
+        if confirmed is None:
+            return added
+        return confirmed._replace(additions=() if added is None else added.additions)
+
+
 def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
     """Undo a run, one sidecar at a time.
 

@@ -109,12 +109,15 @@ def add_keywords(
     return Edit(edited, tuple(tag.name for tag in new.values()), tuple(additions))
 
 
-def confirm_keywords(content: bytes, date: str) -> Edit | None:
+def confirm_keywords(
+    content: bytes, date: str, *, labels: Collection[str] | None = None
+) -> Edit | None:
     """Record that a person has confirmed the keywords that we added and that are still there.
 
     Args:
         content: Content of the sidecar.
         date: Time of the confirmation, in ISO 8601.
+        labels: The labels that are confirmed; by default all.
 
     Returns:
         The new content and the labels confirmed, or None if there is nothing to confirm.
@@ -124,10 +127,12 @@ def confirm_keywords(content: bytes, date: str) -> Edit | None:
     """
     packet = _Packet(content)
     there = {same(word) for word in packet.values(SUBJECT)}
+    meant = None if labels is None else {same(label) for label in labels}
     names = []
     for item in packet.items(RECORD):
         record = record_of(item)
-        if not record.confirmed and same(leaf(record.name)) in there:
+        is_meant = meant is None or same(record.name) in meant
+        if is_meant and not record.confirmed and same(leaf(record.name)) in there:
             packet.confirm(item, date)
             names.append(record.name)
     return Edit(packet.edited(), tuple(names), ()) if names else None

@@ -1,0 +1,1 @@
+"""The HTTP interface of a project that people label."""

@@ -1,0 +1,195 @@
+"""The work that goes on while people judge: searching the folder, and encoding its photos."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.photos.check import content_hash, photo_content
+from tagsight.data.photos.reading import open_photo, whole_size
+from tagsight.data.photos.traits import look_of
+from tagsight.errors import DataError
+from tagsight.runtime.threads import yield_to_others
+from tagsight.tagging.labelling.photos import Examined
+from tagsight.tagging.labelling.thumbnails import jpeg_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from tagsight.tagging.labelling.encoder import Encoded, PhotoEncoder
+    from tagsight.tagging.labelling.features import Features
+    from tagsight.tagging.labelling.photos import Photo
+    from tagsight.tagging.labelling.project import Project
+    from tagsight.tagging.labelling.thumbnails import Thumbnails
+
+BATCH = 16
+"""Photos of a forward pass."""
+
+logger = logging.getLogger(__name__)
+
+
+class Progress(NamedTuple):
+    """How far the encoding is.
+
+    Attributes:
+        encoded: Photos that have features.
+        photos: Photos that can have some.
+        seconds_left: Estimated; None if unknown.
+        problem: Why it stopped before the end, or None.
+    """
+
+    encoded: int
+    photos: int
+    seconds_left: float | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    photo: Photo
+    found: Examined | None
+    square: Tensor | None
+    problem: str = ""
+
+
+class Background:
+    """A thread that brings a project up to date with the disk: photos, thumbnails, features.
+
+    It goes on where it was interrupted, whenever that was, and can be stopped between two batches.
+
+    Args:
+        project: The project.
+        encoder: Encodes the photos.
+        features: Receives their features.
+        thumbnails: Receives their thumbnails.
+        on_progress: Called in the thread after each step.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        encoder: PhotoEncoder,
+        features: Features,
+        thumbnails: Thumbnails,
+        on_progress: Callable[[Progress], object],
+    ) -> None:
+        self._project = project
+        self._encoder = encoder
+        self._encoder_name = encoder.name()
+        self._features = features
+        self._thumbnails = thumbnails
+        self._on_progress = on_progress
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tagsight-features", daemon=True)
+        self.progress = Progress(0, project.photos.count, None)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end after its present batch, and wait for it."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def finish(self) -> None:
+        """Wait until everything is encoded."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        yield_to_others()
+        try:
+            self._project.photos.search(self._on_part)
+            self._encode()
+        except _Stopped:
+            return
+        except DataError as error:
+            logger.warning("%s", error)
+            self._report(self.progress._replace(seconds_left=None, problem=str(error)))
+
+    def _on_part(self) -> None:
+        if self._stopped.is_set():
+            raise _Stopped
+        self._report(self._counted(None))
+
+    def _encode(self) -> None:
+        started, first = time.monotonic(), self._counted(None)
+        self._report(first)
+        runtime = self._encoder.runtime
+        with closing(runtime.pipeline(self._read, self._forward, self._batches())) as results:
+            for reads, encoded in results:
+                self._note(reads, encoded)
+                now = self._counted(None)
+                done = now.encoded - first.encoded
+                rate = done / max(time.monotonic() - started, 1e-9)
+                left = (now.photos - now.encoded) / rate if done else None
+                self._report(now._replace(seconds_left=left))
+                if self._stopped.is_set():
+                    raise _Stopped
+        self._report(self._counted(0.0))
+
+    def _batches(self) -> Iterator[list[Photo]]:
+        after = 0
+        while not self._stopped.is_set():
+            batch = self._project.photos.unencoded(self._encoder_name, BATCH, after)
+            if not batch:
+                return
+            yield batch
+            after = batch[-1].id
+
+    def _read(self, batch: Sequence[Photo]) -> list[_Read]:
+        yield_to_others()
+        return [self._read_one(photo) for photo in batch]
+
+    def _read_one(self, photo: Photo) -> _Read:
+        try:
+            content = photo_content(self._project.photos.path_of(photo))
+            decoded = open_photo(
+                content,
+                max_memory=self._encoder.runtime.max_photo_memory,
+                least_side=self._encoder.least_side,
+            )
+        except DataError as error:
+            return _Read(photo, None, None, str(error))
+        except OSError as error:
+            return _Read(photo, None, None, error.strerror or str(error))
+        if self._thumbnails.get(photo) is None:
+            self._thumbnails.put(photo, jpeg_of(decoded))
+        found = Examined(photo.id, content_hash(content), whole_size(decoded), look_of(decoded))
+        return _Read(photo, found, self._encoder.square(decoded))
+
+    def _forward(self, reads: list[_Read]) -> tuple[list[_Read], Encoded | None]:
+        squares = [read.square for read in reads if read.square is not None]
+        return reads, self._encoder.encode(squares) if squares else None
+
+    def _note(self, reads: Sequence[_Read], encoded: Encoded | None) -> None:
+        found = [read.found for read in reads if read.found is not None]
+        problems = [(read.photo.id, read.problem) for read in reads if read.problem]
+        new = [row for row, one in enumerate(found) if not self._features.find(one.id, one.content)]
+        if new and encoded is not None:
+            self._features.add(
+                [found[row].id for row in new],
+                [found[row].content for row in new],
+                encoded.rows(new),
+            )
+        self._project.photos.note_read(found, problems)
+
+    def _counted(self, seconds_left: float | None) -> Progress:
+        there = self._project.photos.there()
+        slots = self._features.slots(self._project.photos.count)
+        return Progress(int((slots[there - 1] >= 0).sum()), len(there), seconds_left)
+
+    def _report(self, progress: Progress) -> None:
+        self.progress = progress
+        self._on_progress(progress)
+
+
+class _Stopped(Exception):  # noqa: N818 - no error
+    """The thread is to end."""

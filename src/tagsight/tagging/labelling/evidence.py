@@ -1,0 +1,99 @@
+"""Evidence for a label in one photo, computed when somebody looks at it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tagsight.inference.heatmaps import evidence_layer, peak, strongest
+from tagsight.tagging.labelling.thumbnails import state_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from tagsight.tagging.labelling.encoder import PhotoEncoder
+    from tagsight.tagging.labelling.learner import Learned
+    from tagsight.tagging.labelling.photos import Photo
+
+MOST_GRIDS = 16
+"""Feature grids that are kept, of the photos looked at last: some 16 MB."""
+
+SIDE = 512
+"""Longest side of an overlay, in pixels."""
+
+
+class Overlay(NamedTuple):
+    """A layer to put over a photo.
+
+    Attributes:
+        png: The picture, transparent where there is no evidence.
+        peak: Where the evidence is strongest, as fractions of width and height; None without any.
+    """
+
+    png: bytes
+    peak: tuple[float, float] | None
+
+
+class Grids:
+    """Feature grids of the photos that were looked at last.
+
+    Args:
+        encoder: Computes them.
+    """
+
+    def __init__(self, encoder: PhotoEncoder) -> None:
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[int, str], NDArray[np.float32]] = OrderedDict()
+
+    def get(self, photo: Photo) -> NDArray[np.float32] | None:
+        """Return the grid of a photo, ``(h, w, D)`` float32, or None if it is not there."""
+        with self._lock:
+            return self._kept.get((photo.id, state_of(photo)))
+
+    def compute(self, photo: Photo, decoded: Image.Image) -> NDArray[np.float32]:
+        """Encode a decoded photo, and keep its grid: ``(h, w, D)`` float32."""
+        (grid,) = self._encoder.grids([self._encoder.square(decoded)]).movedim(1, -1).cpu().numpy()
+        with self._lock:
+            self._kept[photo.id, state_of(photo)] = grid
+            while len(self._kept) > MOST_GRIDS:
+                self._kept.popitem(last=False)
+        return grid
+
+
+def draw_evidence(
+    grid: NDArray[np.float32],
+    size: tuple[int, int],
+    learned: Learned,
+    column: int,
+    encoder: PhotoEncoder,
+) -> Overlay:
+    """Draw the evidence for a label, on the scale of all labels that the photo probably has.
+
+    Args:
+        grid: ``(h, w, D)`` float32, of the photo.
+        size: Width and height of the photo in pixels.
+        learned: The heads.
+        column: Column of the label.
+        encoder: Knows where the grid lies on the photo.
+    """
+    maps = learned.fitted.logits(grid).transpose(2, 0, 1)
+    scores = learned.fitted.decision.scores(maps.mean((1, 2)))
+    shown = learned.fitted.decision.predicted(scores)
+    shown[column] = True
+    scale = SIDE / max(size)
+    width, height = (max(1, round(scale * side)) for side in size)
+    box = encoder.frame(size).pixels((width, height))
+    evidence = np.ascontiguousarray(maps[column], np.float32)
+    layer = evidence_layer(evidence, strongest(maps[shown]), (width, height), box)
+    file = io.BytesIO()
+    layer.save(file, "PNG")
+    place = peak(evidence, (width, height), box)
+    return Overlay(
+        file.getvalue(), None if place is None else (place[0] / width, place[1] / height)
+    )

@@ -1,0 +1,178 @@
+"""Features of a project's photos: files of rows that are mapped into memory, not held in it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from tagsight.errors import DataError
+from tagsight.tagging.labelling.encoder import CELLS, DIRECTIONS
+from tagsight.tagging.labelling.errors import NoRoomError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tagsight.tagging.labelling.database import Database
+    from tagsight.tagging.labelling.encoder import Encoded
+
+Number = TypeVar("Number", bound=np.generic)
+
+NOWHERE = -1
+"""Slot of a photo without features."""
+
+
+class Features:
+    """Embeddings and compact cells, by content: photos of equal content share a slot.
+
+    A slot is a row of both files. It is noted in the database after its row is on the disk, so that
+    a crash leaves at most rows that the next photos are written over.
+
+    Args:
+        database: Notes which content has which slot.
+        folder: The project's folder.
+        encoder: Name of the encoder.
+        dimensions: Length ``D`` of an embedding.
+
+    Raises:
+        DataError: If the files cannot be made, or rows are missing.
+    """
+
+    def __init__(self, database: Database, folder: Path, encoder: str, dimensions: int) -> None:
+        self._database = database
+        self._encoder = encoder
+        self._lock = threading.Lock()
+        place = folder / "features"
+        self._embeddings = place / f"{encoder}.embeddings"
+        self._cells = place / f"{encoder}.cells"
+        self.dimensions = dimensions
+        with _disk_problems(place):
+            place.mkdir(exist_ok=True)
+            for file in (self._embeddings, self._cells):
+                file.touch()
+        with database.reading() as connection:
+            query = "SELECT count(*), max(slot) FROM features WHERE encoder = ?"
+            count, last = connection.execute(query, (encoder,)).fetchone()
+            self._count: int = count
+            if (last is not None and last != count - 1) or self._missing():
+                # Files that are not whole: everything is encoded anew.
+                with database.changes():
+                    connection.execute("DELETE FROM features WHERE encoder = ?", (encoder,))
+                self._count = 0
+        self._slots = self._read_slots()
+
+    @property
+    def count(self) -> int:
+        """Number of slots."""
+        return self._count
+
+    def slots(self, photos: int) -> NDArray[np.int64]:
+        """Return the slot of each photo by id from 1, `NOWHERE` without one: ``(photos,)``."""
+        with self._lock:
+            self._grow(photos)
+            return self._slots[:photos].copy()
+
+    def embeddings(self) -> NDArray[np.float16]:
+        """Map the embeddings of all slots: ``(slots, D)`` float16, read-only."""
+        return _mapped(self._embeddings, np.float16, (self._count, self.dimensions))
+
+    def cells(self) -> NDArray[np.int8]:
+        """Map the compact cells of all slots: ``(slots, 49, 64)`` int8, read-only."""
+        return _mapped(self._cells, np.int8, (self._count, CELLS * CELLS, DIRECTIONS))
+
+    def find(self, photo: int, content: bytes) -> bool:
+        """Give a photo the slot of its content; return whether there is one."""
+        query = "SELECT slot FROM features WHERE encoder = ? AND content = ?"
+        with self._database.reading() as connection:
+            row = connection.execute(query, (self._encoder, content)).fetchone()
+        if row is not None:
+            self._place(photo, row[0])
+        return row is not None
+
+    def add(self, photos: Sequence[int], contents: Sequence[bytes], encoded: Encoded) -> None:
+        """Write features.
+
+        Args:
+            photos: Ids of the photos.
+            contents: Hashes of their contents, none of which has a slot.
+            encoded: Their features.
+
+        Raises:
+            DataError: If the disk is full; nothing is noted then.
+        """
+        chosen = {content: row for row, content in enumerate(contents)}
+        rows = list(chosen.values())
+        with _disk_problems(self._cells.parent):
+            _write(self._embeddings, self._count, encoded.embeddings[rows])
+            _write(self._cells, self._count, encoded.cells[rows])
+        slot_of = {content: self._count + place for place, content in enumerate(chosen)}
+        with self._database.changes() as connection:
+            connection.executemany(
+                "INSERT INTO features VALUES (?, ?, ?)",
+                ((self._encoder, content, slot) for content, slot in slot_of.items()),
+            )
+        self._count += len(rows)
+        for photo, content in zip(photos, contents, strict=True):
+            self._place(photo, slot_of[content])
+
+    def _missing(self) -> bool:
+        sizes = {
+            self._embeddings: 2 * self.dimensions * self._count,
+            self._cells: CELLS * CELLS * DIRECTIONS * self._count,
+        }
+        return any(file.stat().st_size < size for file, size in sizes.items())
+
+    def _read_slots(self) -> NDArray[np.int64]:
+        query = (
+            "SELECT p.id, f.slot FROM photos p JOIN features f "
+            "ON f.encoder = ? AND f.content = p.content"
+        )
+        with self._database.reading() as connection:
+            ((last,),) = connection.execute("SELECT coalesce(max(id), 0) FROM photos")
+            slots = np.full(last, NOWHERE, np.int64)
+            for photo, slot in connection.execute(query, (self._encoder,)):
+                slots[photo - 1] = slot
+        return slots
+
+    def _place(self, photo: int, slot: int) -> None:
+        with self._lock:
+            self._grow(photo)
+            self._slots[photo - 1] = slot
+
+    def _grow(self, photos: int) -> None:
+        if photos > len(self._slots):
+            more = np.full(max(photos, 2 * len(self._slots)) - len(self._slots), NOWHERE, np.int64)
+            self._slots = np.concatenate([self._slots, more])
+
+
+@contextmanager
+def _disk_problems(folder: Path) -> Iterator[None]:
+    """Say in one sentence what is wrong with the files, such as a full disk."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        msg = f"{folder}: expected room for features of photos, got: {error.strerror}"
+        raise (NoRoomError if full else DataError)(msg) from error
+
+
+def _write(file: Path, row: int, rows: NDArray[np.generic]) -> None:
+    content = np.ascontiguousarray(rows)
+    with file.open("r+b") as handle:
+        handle.seek(row * content[:1].nbytes)
+        handle.write(content.tobytes())
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _mapped(file: Path, kind: type[Number], shape: tuple[int, ...]) -> NDArray[Number]:
+    if not shape[0]:
+        return np.empty(shape, kind)
+    return np.memmap(file, kind, "r", shape=shape)

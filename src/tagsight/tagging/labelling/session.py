@@ -1,0 +1,385 @@
+"""A project in use: judgements, features and heads together, as the page asks for them.
+
+Every method may be called by any thread. Features are computed and heads are fitted on threads of
+their own, which tell listeners when there is something new.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from tagsight.errors import DataError
+from tagsight.tagging.labelling.background import Background
+from tagsight.tagging.labelling.errors import UnknownIdError
+from tagsight.tagging.labelling.events import Event, Listeners, judgements_event
+from tagsight.tagging.labelling.evidence import Grids, draw_evidence
+from tagsight.tagging.labelling.features import Features
+from tagsight.tagging.labelling.learner import Learner
+from tagsight.tagging.labelling.orders import Orders, Query
+from tagsight.tagging.labelling.queues import QUEUES, Pool, like_region, order
+from tagsight.tagging.labelling.regions import region_cell
+from tagsight.tagging.labelling.thumbnails import Thumbnails
+from tagsight.tagging.labelling.views import (
+    BatchView,
+    LabelView,
+    PhotoDetail,
+    PhotosView,
+    PhotoView,
+    ProjectView,
+    QualityView,
+    QueueView,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from tagsight.tagging.labelling.background import Progress
+    from tagsight.tagging.labelling.encoder import PhotoEncoder
+    from tagsight.tagging.labelling.evidence import Overlay
+    from tagsight.tagging.labelling.judgements import Batch
+    from tagsight.tagging.labelling.labels import Label
+    from tagsight.tagging.labelling.learner import Learned
+    from tagsight.tagging.labelling.photos import Photo
+    from tagsight.tagging.labelling.project import Project
+    from tagsight.tagging.labelling.regions import Box
+
+MOST_SENT = 200
+"""Batches of judgements that are sent one by one to a page that was away for a while."""
+
+VALUES = {"present": 1, "absent": 0, "unjudged": -1}
+
+NO_SCORES = "judge a few photos first: nothing has been learned yet"
+
+
+class Session:
+    """A project in use, for as long as the ``with`` block runs.
+
+    Args:
+        project: The project, which stays open afterwards.
+        encoder: Encodes the photos.
+    """
+
+    def __init__(self, project: Project, encoder: PhotoEncoder) -> None:
+        self.project = project
+        self.encoder = encoder
+        self.features = Features(
+            project.database, project.folder, encoder.name(), encoder.dimensions
+        )
+        self.thumbnails = Thumbnails(project.folder)
+        self.grids = Grids(encoder)
+        self.listeners = Listeners()
+        self._orders = Orders()
+        self.learner = Learner(project, self.features, self._learned)
+        self.background = Background(
+            project, encoder, self.features, self.thumbnails, self._progressed
+        )
+
+    def __enter__(self) -> Self:
+        self.learner.start()
+        self.learner.wake()
+        self.background.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.background.stop()
+        self.learner.stop()
+        self.thumbnails.close()
+
+    def view(self) -> ProjectView:
+        """Describe the project as a whole."""
+        progress, learned = self.background.progress, self.learner.learned
+        return ProjectView(
+            self.project.name,
+            progress.photos,
+            progress.encoded,
+            progress.seconds_left,
+            progress.problem,
+            self.project.revision,
+            0 if learned is None else learned.revision,
+            self.labels(),
+            self._queues(learned),
+        )
+
+    def labels(self) -> list[LabelView]:
+        """Describe the labels."""
+        counts, learned = self.project.counts(), self.learner.learned
+        return [_label_view(one, counts, learned) for one in self.project.labels.shown]
+
+    def photos(self, query: Query, start: int, count: int, *, fresh: bool = False) -> PhotosView:
+        """Return part of a queue.
+
+        Args:
+            query: The queue.
+            start: Place of the first photo.
+            count: Most photos to return.
+            fresh: Whether the queue is put in order anew.
+
+        Raises:
+            UnknownIdError: If there is no such label.
+            DataError: If there is no such queue, or it cannot be chosen now.
+        """
+        if query.label is not None and self.project.labels[query.label].hidden:
+            raise UnknownIdError("label", query.label)
+        found = self._orders.get(query, lambda: self._ordered(query), fresh=fresh)
+        part = found.photos[start : start + count].tolist()
+        return PhotosView(len(found.photos), found.revision, self.photo_views(part, query.label))
+
+    def photo_views(self, ids: Sequence[int], label: int | None) -> list[PhotoView]:
+        """Describe photos for a grid, with their score for a label."""
+        scores = self._scores_of(ids, label)
+        said = self.project.judged(ids)
+        rows = zip(self.project.photos.rows(ids), scores, said, strict=True)
+        return [
+            PhotoView(one.id, PurePosixPath(one.path).name, one.width, one.height, score, judged)
+            for one, score, judged in rows
+        ]
+
+    def photo(self, number: int) -> PhotoDetail:
+        """Describe one photo.
+
+        Raises:
+            UnknownIdError: If there is none of this id.
+        """
+        (one,) = self.project.photos.rows([number])
+        learned, path = self.learner.learned, PurePosixPath(one.path)
+        scores = {}
+        if learned is not None and number <= len(learned.scores):
+            row = zip(learned.labels, learned.scores[number - 1].tolist(), strict=True)
+            scores = {label: score for label, score in row if not np.isnan(score)}
+        return PhotoDetail(
+            one.id,
+            path.name,
+            "" if path.parent == PurePosixPath() else path.parent.as_posix(),
+            one.width,
+            one.height,
+            self.project.judged([number])[0],
+            scores,
+            0 if learned is None else learned.revision,
+            one.problem,
+        )
+
+    def evidence(self, photo: Photo, label: int) -> Overlay | None:
+        """Draw the evidence for a label in a photo whose grid is in `grids`.
+
+        Returns:
+            The overlay; None if the heads do not know the label, or the photo is not encoded.
+        """
+        learned, grid = self.learner.learned, self.grids.get(photo)
+        column = None if learned is None else learned.column(label)
+        if learned is None or column is None or grid is None:
+            return None
+        size = photo.width or 1, photo.height or 1
+        return draw_evidence(grid, size, learned, column, self.encoder)
+
+    def like_region(self, photo: int, box: Box, count: int) -> list[PhotoView]:
+        """Find the photos with a cell that is most like a part of a photo, without that photo.
+
+        Args:
+            photo: The photo.
+            box: Left, top, width and height of the part, as fractions of the photo.
+            count: Most photos to return.
+
+        Raises:
+            UnknownIdError: If there is no such photo.
+            DataError: If it has not been encoded yet, or the part is not on it.
+        """
+        (one,) = self.project.photos.rows([photo])
+        slots = self.features.slots(self.project.photos.count)
+        if slots[photo - 1] < 0 or one.width is None or one.height is None:
+            msg = f"expected a photo that is encoded already, got {one.path!r}: try again later"
+            raise DataError(msg)
+        cells = self.features.cells()
+        frame = self.encoder.frame((one.width, one.height))
+        wanted = region_cell(cells[slots[photo - 1]], box, frame)
+        there = self.project.photos.there()
+        found = there[like_region(cells, wanted, rows=slots[there - 1])]
+        return self.photo_views(found[found != photo][:count].tolist(), None)
+
+    def judge(self, photos: Sequence[int], label: int, value: int, person: str) -> BatchView:
+        """Say of photos that a label is present (1), absent (0) or not judged (-1).
+
+        Raises:
+            UnknownIdError: If there is no such photo or label.
+            DataError: If it cannot be saved.
+        """
+        batch = self.project.judge(photos, label, value, person)
+        return self._told(batch) or BatchView(batch.id, batch.id, list(photos), label)
+
+    def undo(self, person: str) -> BatchView:
+        """Revert what a person did last."""
+        batch = self.project.undo(person)
+        return self._told(batch) or BatchView(None, self.project.revision)
+
+    def redo(self, person: str) -> BatchView:
+        """Repeat what a person has undone last."""
+        batch = self.project.redo(person)
+        return self._told(batch) or BatchView(None, self.project.revision)
+
+    def make_label(self, name: str) -> LabelView:
+        """Make a label, or return the one of this name.
+
+        Raises:
+            DataError: If a label cannot have this name.
+        """
+        return self._with_labels_told(self.project.labels.make(name))
+
+    def change_label(
+        self, number: int, *, name: str | None, colour: str | None, shortcut: str | None
+    ) -> LabelView:
+        """Change what is given of a label (`Labels.change`)."""
+        changed = self.project.labels.change(number, name=name, colour=colour, shortcut=shortcut)
+        return self._with_labels_told(changed)
+
+    def remove_label(self, number: int) -> None:
+        """Remove a label of which nothing is said (`Project.remove_label`)."""
+        self.project.remove_label(number)
+        self.listeners.tell(Event("labels", {}))
+
+    def missed(self, revision: int) -> list[Event]:
+        """Return the judgements since a revision as events; one without changes if too many."""
+        batches = self.project.since(revision, MOST_SENT)
+        now = self.project.revision
+        if batches is None:
+            return [Event("judgements", {"revision": now, "by": None, "changes": None})]
+        return judgements_event(batches, now)
+
+    def _told(self, batch: Batch | None) -> BatchView | None:
+        """Tell everybody of a batch; None if nothing has changed."""
+        if batch is None or not batch.changes:
+            return None
+        for event in judgements_event([batch], batch.id):
+            self.listeners.tell(event)
+        self.learner.wake()
+        photos = list(dict.fromkeys(change.photo for change in batch.changes))
+        labels = {change.label for change in batch.changes}
+        return BatchView(batch.id, batch.id, photos, labels.pop() if len(labels) == 1 else None)
+
+    def _with_labels_told(self, label: Label) -> LabelView:
+        self.listeners.tell(Event("labels", {}))
+        return _label_view(label, self.project.counts(), self.learner.learned)
+
+    def _ordered(self, query: Query) -> NDArray[np.int64]:
+        known = {one.name: one for one in self._queues(self.learner.learned)}
+        chosen = known.get(query.queue)
+        if chosen is None:
+            msg = f"expected a queue of {list(known)!r}, got {query.queue!r:.100}"
+            raise DataError(msg)
+        if not chosen.available:
+            msg = f"expected a queue that can be chosen now, got {query.queue!r}: {chosen.reason}"
+            raise DataError(msg)
+        if chosen.needs_label and query.label is None:
+            msg = f"expected a label for the queue {query.queue!r}, got none"
+            raise DataError(msg)
+        there = self.project.photos.there()
+        targets, _ = self.project.targets()
+        there = there[there <= len(targets)]
+        pool, column = self._pool(
+            there, targets, query.label, with_twins=query.queue == "near-twins"
+        )
+        rows = order(query.queue, pool, column)
+        if query.state is not None and query.label is not None:
+            rows = rows[targets[there - 1, query.label - 1][rows] == VALUES[query.state]]
+        return there[rows]
+
+    def _pool(
+        self,
+        there: NDArray[np.int64],
+        targets: NDArray[np.int8],
+        label: int | None,
+        *,
+        with_twins: bool,
+    ) -> tuple[Pool, int | None]:
+        """Collect what queues look at, for the photos that are there and the shown labels."""
+        learned, rows = self.learner.learned, there - 1
+        shown = [one.id for one in self.project.labels.shown]
+        shape = len(there), len(shown)
+        scores = held_out = None
+        if learned is not None:
+            scores = np.full(shape, np.nan, np.float32)
+            held_out = scores.copy()
+            seen = rows < len(learned.scores)
+            for column, one in enumerate(shown):
+                if (known := learned.column(one)) is not None:
+                    scores[seen, column] = learned.scores[rows[seen], known]
+                    held_out[seen, column] = learned.held_out[rows[seen], known]
+        pool = Pool(
+            targets[rows][:, [one - 1 for one in shown]],
+            self.features.embeddings(),
+            self.features.slots(len(targets))[rows],
+            scores,
+            held_out,
+            self.learner.twins()[rows] if with_twins else None,
+        )
+        return pool, None if label is None else shown.index(label)
+
+    def _queues(self, learned: Learned | None) -> list[QueueView]:
+        return [
+            QueueView(
+                one.name,
+                one.title,
+                one.meaning,
+                one.needs_label,
+                learned is not None or not one.needs_scores,
+                NO_SCORES if one.needs_scores and learned is None else None,
+            )
+            for one in QUEUES
+        ]
+
+    def _scores_of(self, ids: Sequence[int], label: int | None) -> list[float | None]:
+        learned = self.learner.learned
+        column = None if learned is None or label is None else learned.column(label)
+        if learned is None or column is None:
+            return [None] * len(ids)
+        known = [learned.scores[i - 1, column] if i <= len(learned.scores) else None for i in ids]
+        return [None if score is None or np.isnan(score) else float(score) for score in known]
+
+    def _learned(self, learned: Learned) -> None:
+        quality = {one.id: one for one in self.labels()}
+        self.listeners.tell(
+            Event(
+                "model",
+                {
+                    "model_revision": learned.revision,
+                    "seconds": round(learned.seconds, 3),
+                    "labels": quality,
+                },
+            )
+        )
+
+    def _progressed(self, progress: Progress) -> None:
+        self.listeners.tell(Event("features", progress._asdict()))
+        if progress.seconds_left == 0 and progress.encoded:
+            self.learner.wake()
+
+
+def _label_view(label: Label, counts: NDArray[np.int64], learned: Learned | None) -> LabelView:
+    present, absent = counts[label.id - 1] if label.id <= len(counts) else (0, 0)
+    quality = advice = None
+    column = None if learned is None else learned.column(label.id)
+    if learned is not None and column is not None:
+        measured = learned.fitted.quality[column]
+        advice = measured.advice
+        if measured.ap is not None and measured.low is not None and measured.high is not None:
+            held_out = measured.present + measured.absent
+            quality = QualityView(measured.ap, measured.low, measured.high, held_out)
+    return LabelView(
+        label.id,
+        label.name,
+        label.colour,
+        label.shortcut,
+        int(present),
+        int(absent),
+        quality,
+        advice,
+    )

@@ -1,0 +1,66 @@
+"""Photos of one colour each, and a project of them whose encoder sees nothing but colours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from channels import Cells
+from PIL import Image
+
+from tagsight.runtime.device import Runtime
+from tagsight.tagging.labelling.encoder import DIRECTIONS, PhotoEncoder
+from tagsight.tagging.labelling.project import Project
+from tagsight.tagging.labelling.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SHADES = (250, 220, 190, 160)
+COLOURS = ("red", "green", "blue")
+
+
+class ColourCells(Cells):
+    """The mean colour of each cell."""
+
+    name = "colours"
+
+
+def colour_encoder() -> PhotoEncoder:
+    random = torch.Generator().manual_seed(0)
+    directions = torch.randn(3, DIRECTIONS, generator=random)
+    runtime = Runtime.choose("cpu", "float32", workers=1)
+    return PhotoEncoder(ColourCells(), 32, "warp", runtime, directions)
+
+
+def write_photos(folder: Path) -> list[str]:
+    """Write a photo of each colour and shade: ``blue-160.png`` is the first, by name."""
+    folder.mkdir()
+    for place, colour in enumerate(COLOURS):
+        for shade in SHADES:
+            level = [10, 10, 10]
+            level[place] = shade
+            Image.new("RGB", (40, 32), tuple(level)).save(folder / f"{colour}-{shade}.png")
+    return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def session_in(folder: Path) -> Iterator[Session]:
+    """A session whose photos are encoded; its learner runs when a test says so."""
+    if not (folder / "photos").exists():
+        write_photos(folder / "photos")
+    with Project(folder / "project", folder / "photos") as project:
+        session = Session(project, colour_encoder())
+        session.background.start()
+        session.background.finish()
+        try:
+            yield session
+        finally:
+            session.thumbnails.close()
+
+
+def learned(session: Session) -> None:
+    """Learn from what is judged, in this thread."""
+    session.learner.learned = session.learner.learn()

@@ -1,0 +1,234 @@
+"""A project loses no judgement that it has accepted, and can take all of them back."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tagsight.data.annotations import Annotations
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+from tagsight.tagging.labelling.errors import NoRoomError, UnknownIdError
+from tagsight.tagging.labelling.project import Project
+
+PHOTOS, LABELS = 6, 3
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Path, Path]:
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "project", tmp_path / "photos"
+
+
+def filled(place: tuple[Path, Path]) -> Project:
+    project = Project(*place)
+    project.photos.note((f"{number}.jpg", 1, 1) for number in range(PHOTOS))
+    for number in range(LABELS):
+        project.labels.make(f"label {number}")
+    return project
+
+
+def test_undo_and_redo_reach_back_to_the_beginning_also_after_a_restart(place):
+    chance = random.Random(1)
+    tables = []
+    with filled(place) as project:
+        tables.append(project.targets()[0])
+        for _ in range(40):
+            photos = chance.sample(range(1, PHOTOS + 1), 2)
+            batch = project.judge(photos, chance.randint(1, LABELS), chance.choice([1, 0, -1]), "a")
+            if batch.changes:
+                tables.append(project.targets()[0])
+        assert project.undo("a") is not None
+    with Project(*place) as project:
+        for expected in reversed(tables[:-2]):
+            project.undo("a")
+            assert np.array_equal(project.targets()[0], expected)
+        assert project.undo("a") is None
+    with Project(*place) as project:
+        for expected in tables[1:]:
+            project.redo("a")
+            assert np.array_equal(project.targets()[0], expected)
+        assert project.redo("a") is None
+
+
+def test_a_person_undoes_what_they_did_and_nothing_that_somebody_else_did(place):
+    with filled(place) as project:
+        project.judge([1, 2], 1, 1, "ada")
+        project.judge([2], 1, 0, "bob")
+        undone = project.undo("ada")
+        assert [change.photo for change in undone.changes] == [1]
+        assert project.judged([1, 2]) == [{}, {1: 0}]
+        project.judge([1], 1, 0, "bob")
+        assert project.undo("ada") is None
+        assert not project.redo("ada").changes
+        assert project.judged([1]) == [{1: 0}]
+
+
+def test_what_changes_nothing_is_no_step_of_undo(place):
+    with filled(place) as project:
+        project.judge([1], 1, 1, "me")
+        assert project.judge([1, 1], 1, 1, "me").changes == ()
+        project.undo("me")
+        assert project.judged([1]) == [{}]
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost_or_half_done(place):
+    with filled(place) as project:
+        project.judge([1], 1, 1, "me")
+        before, revision = project.targets()
+        with project.database.reading() as connection:
+            ((pages,),) = connection.execute("PRAGMA page_count")
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(NoRoomError, match="expected room on the disk, got none"):
+            judge_forever(project)
+        after, stopped_at = project.targets()
+        with project.database.reading() as connection:
+            connection.execute("PRAGMA max_page_count = 1000000")
+        assert project.judge([2], 3, 0, "me").id == stopped_at + 1 > revision
+    with Project(*place) as project:
+        expected = after.copy()
+        expected[1, 2] = 0
+        assert np.array_equal(project.targets()[0], expected)
+        assert np.array_equal(expected[:, 0], before[:, 0])
+
+
+def judge_forever(project: Project) -> None:
+    while True:
+        project.judge(range(1, PHOTOS + 1), 2, 1, "x" * 60)
+        project.judge(range(1, PHOTOS + 1), 2, -1, "x" * 60)
+
+
+def test_one_process_has_a_project_open_at_a_time(place):
+    with filled(place), pytest.raises(DataError, match="no other process has open"):
+        Project(*place)
+    Project(*place).close()
+
+
+def test_another_database_is_refused_and_left_alone(tmp_path, place):
+    place[0].mkdir()
+    (place[0] / "project.sqlite").write_bytes(b"SQLite format 3\0" + bytes(200))
+    with pytest.raises(DataError, match="expected a project"):
+        Project(*place)
+    assert (place[0] / "project.sqlite").stat().st_size == 216
+    with pytest.raises(DataError, match="expected a folder of photos"):
+        Project(tmp_path / "other", tmp_path / "nothing")
+
+
+def test_photos_that_change_come_and_go_keep_their_judgements(place):
+    folder = place[1]
+    for name in ("a.jpg", "b.jpg", "c.txt"):
+        (folder / name).write_bytes(b"1")
+    with Project(*place) as project:
+        project.photos.search(lambda: None)
+        label = project.labels.make("dog").id
+        project.judge([1, 2], label, 1, "me")
+        (folder / "a.jpg").unlink()
+        (folder / "b.jpg").write_bytes(b"longer")
+        (folder / "d.png").write_bytes(b"1")
+        project.photos.search(lambda: None)
+        assert project.photos.there().tolist() == [2, 3]
+        (folder / "a.jpg").write_bytes(b"1")
+        project.photos.search(lambda: None)
+        assert project.photos.there().tolist() == [1, 2, 3]
+        assert project.judged([1, 2, 3]) == [{label: 1}, {label: 1}, {}]
+
+
+def test_labels_have_free_keys_and_are_removed_only_without_judgements(place):
+    with filled(place) as project:
+        labels = project.labels
+        assert [label.shortcut for label in labels.shown] == ["1", "2", "3"]
+        labels.change(3, shortcut="1", colour="#00ff00")
+        assert [label.shortcut for label in labels.shown] == [None, "2", "1"]
+        for change in ({"colour": "red"}, {"shortcut": "!"}, {"name": "label 0"}, {"name": "\x1b"}):
+            with pytest.raises(DataError, match="expected"):
+                labels.change(2, **change)
+        project.judge([1], 2, 1, "me")
+        with pytest.raises(DataError, match="label without judgements"):
+            project.remove_label(2)
+        project.undo("me")
+        project.remove_label(2)
+        assert [label.id for label in labels.shown] == [1, 3]
+        project.redo("me")
+        assert [label.id for label in labels.shown] == [1, 2, 3]
+        with pytest.raises(UnknownIdError):
+            project.judge([1], 9, 1, "me")
+        with pytest.raises(UnknownIdError):
+            project.judge([PHOTOS + 1], 1, 1, "me")
+
+
+def test_imported_labels_are_judgements_where_nothing_was_judged(place):
+    with filled(place) as project:
+        project.judge([1], 1, 0, "me")
+        paths = tuple(place[1] / f"{number}.jpg" for number in (0, 1, 99))
+        targets = torch.tensor([[1, -1], [0, 1], [1, 1]])
+        rows = Annotations(("label 0", "new"), paths, targets, None, "any")
+        batch = project.import_labels(rows, "labels.csv")
+        new = project.labels.shown[-1].id
+        assert project.judged([1, 2]) == [{1: 0}, {1: 0, new: 1}]
+        assert len(batch.changes) == 2
+        assert not project.import_labels(rows, "labels.csv").changes
+        assert project.undo("me") is not None
+        assert project.undo("me") is None
+
+
+def test_a_project_trains_as_labels_with_near_twins_in_one_group(tmp_path):
+    from labelled import session_in
+
+    with session_in(tmp_path) as session:
+        dog = session.project.labels.make("dog").id
+        session.project.judge([1, 2], dog, 1, "me")
+        session.project.judge([3], dog, 0, "me")
+    rows = read_annotations(tmp_path / "project")
+    assert rows.names == ("dog",)
+    assert rows.targets.tolist() == [[1], [1], [0]]
+    assert rows.groups is not None
+
+
+JUDGE = """
+import sys
+from pathlib import Path
+from tagsight.tagging.labelling.project import Project
+
+with Project(Path(sys.argv[1])) as project:
+    for number in range(int(sys.argv[2]), int(sys.argv[3])):
+        project.judge([number % 50 + 1], number // 50 % 4 + 1, (number // 200) % 2, "me")
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_thousand_judgements_and_kills_at_random_moments_lose_none(place):
+    with Project(*place) as project:
+        project.photos.note((f"{number}.jpg", 1, 1) for number in range(50))
+        for number in range(4):
+            project.labels.make(f"label {number}")
+    chance, done, kills = random.Random(0), 0, 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    while done < 1000:
+        command = [sys.executable, "-c", JUDGE, str(place[0]), str(done), "1000"]
+        judging = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        stop_after = done + chance.randint(100, 300)
+        for line in judging.stdout:
+            done = int(line) + 1
+            if done == stop_after:
+                judging.kill()
+                kills += 1
+        judging.wait()
+        with Project(place[0]) as project:
+            # What was answered is there; one that was not answered may be.
+            assert project.revision in {done, done + 1}
+            done = project.revision
+            table, _ = project.targets()
+            for number in range(max(0, done - 200), done):
+                said = table[number % 50, number // 50 % 4]
+                assert said == (number // 200) % 2
+    assert kills >= 3
