@@ -105,15 +105,21 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
     troubles: list[str] = []
     requested: list[tuple[str, str]] = []
 
-    def visited(address: str, size: tuple[int, int] = (1280, 800), scheme: str = "light") -> Any:
+    def visited(
+        address: str,
+        size: tuple[int, int] = (1280, 800),
+        scheme: str = "light",
+        ready: str = "#model-line:has-text('labels')",
+    ) -> Any:
         viewport = {"width": size[0], "height": size[1]}
         window = chromium.new_context(viewport=viewport, color_scheme=scheme)
         windows.append(window)
+        origin = "/".join(address.split("/")[:3])
         page = window.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: requested.append((address, request.url)))
+        page.on("request", lambda request: requested.append((origin, request.url)))
         page.goto(address)
-        page.locator("#model-line").filter(has_text="labels").wait_for(state="attached")
+        page.locator(ready).first.wait_for(state="attached")
         return page
 
     yield visited

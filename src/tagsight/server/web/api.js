@@ -8,9 +8,17 @@ export function onTokenNeeded(ask) {
   askForToken = ask;
 }
 
+/** A request that failed; `status` is null if the server did not answer. */
+export class RequestError extends Error {
+  constructor(message, status = null) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /**
  * Send a request, and repeat it when the server needs a token or is busy.
- * @returns {Promise<Response>} A successful response; otherwise an Error with the server's message.
+ * @returns {Promise<Response>} A successful response; otherwise a RequestError with the server's message.
  */
 export async function ask(path, options = {}) {
   for (let tries = 0; ; tries += 1) {
@@ -21,7 +29,7 @@ export async function ask(path, options = {}) {
     } else if (response.status === 429 && tries < 30) {
       await pause(1000 * Number(response.headers.get("Retry-After") || 1));
     } else {
-      throw new Error(await message(response));
+      throw new RequestError(await message(response), response.status);
     }
   }
 }
@@ -46,7 +54,7 @@ async function send(path, options) {
   try {
     return await fetch(path, { ...options, headers });
   } catch {
-    throw new Error("The server does not respond. Is it still running?");
+    throw new RequestError("The server does not respond. Is it still running?");
   }
 }
 

@@ -1,0 +1,57 @@
+// The keyboard. Letters act unless text is typed; arrows and Enter act on the photos only.
+
+const KEPT = "tagsight-keys";
+
+export const KEY_GROUPS = [
+  ["Judge", [["a", "present: accept"], ["r", "absent: reject"], ["x", "not judged"], ["1–9", "switch the label with this key"], ["u", "undo"], ["U", "redo"]]],
+  ["Choose", [["← ↑ ↓ →", "move"], ["shift+arrows", "select more"], ["space", "select or leave out"], ["ctrl+a", "select all, up to 5,000"], ["enter", "open the photo"], ["esc", "back, or select nothing"]]],
+  ["Look", [["j k", "next or last label in hand"], ["n", "new label"], ["q", "choose a queue"], ["o", "new order"], ["+ − 0", "larger, smaller, whole"], ["e", "evidence"], ["b", "find such a region"], ["?", "this list"]]],
+];
+
+const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown", "Enter", " "]);
+
+export class Keys {
+  /** @param {Object<string, (event: KeyboardEvent) => void>} actions By key; "digit" takes all digits. */
+  constructor(actions) {
+    this.actions = actions;
+    document.addEventListener("keydown", (event) => this.#press(event));
+  }
+
+  get active() {
+    return localStorage.getItem(KEPT) !== "off";
+  }
+
+  set active(on) {
+    localStorage.setItem(KEPT, on ? "on" : "off");
+  }
+
+  #press(event) {
+    const { target, key } = event;
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    const typing = target.closest("input, textarea, select") !== null;
+    if (typing && key === "Escape") return target.blur();
+    if (typing) return undefined;
+    if (event.ctrlKey || event.metaKey) return this.#withControl(event);
+    if (event.altKey) return undefined;
+    const onPhotos = target.closest("[role=listbox], .stage") !== null || target === document.body;
+    if (ARROWS.has(key)) return onPhotos ? this.#act(key, event) : undefined;
+    if (key !== "Escape" && !this.active) return undefined;
+    const digit = /^Digit([1-9])$/.exec(event.code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
+    if (digit && (/^[1-9]$/.test(key) || !this.actions[key])) return this.#act("digit", event, digit);
+    return this.#act(key, event);
+  }
+
+  #withControl(event) {
+    const key = event.key.toLowerCase();
+    if (key === "z") this.#act(event.shiftKey ? "U" : "u", event);
+    else if (key === "y") this.#act("U", event);
+    else if (key === "a") this.#act("all", event);
+  }
+
+  #act(key, event, detail) {
+    const action = this.actions[key];
+    if (!action) return;
+    event.preventDefault();
+    action(event, detail);
+  }
+}

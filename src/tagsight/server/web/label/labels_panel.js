@@ -1,0 +1,155 @@
+// The labels: their states on the selected photos, counts, quality, and the label in hand.
+
+import { byId, element, percent } from "../dom.js";
+import { knownPhoto } from "./photo_list.js";
+import { dot, icon, mark, VERDICTS, word } from "./marks.js";
+import { state, tree } from "./project.js";
+
+const hundredths = (share) => Math.round(100 * share);
+
+/** Fires "verdict" with {label, value}, "made", "edit" with a label, "trouble" with an error. */
+export class LabelsPanel extends EventTarget {
+  #rows = new Map();
+  #drawn = "";
+  #scores = {};
+
+  /** @param {() => number[]} targets Ids of the photos that a verdict would judge. */
+  constructor(project, targets) {
+    super();
+    Object.assign(this, { project, targets });
+    project.addEventListener("change", () => this.draw());
+    project.addEventListener("hand", () => this.draw());
+    byId("new-label").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#make();
+    });
+    byId("new-name").addEventListener("input", () => this.#hint());
+  }
+
+  /** Draw the rows again if labels have changed, and their states. */
+  draw() {
+    const { labels, hand } = this.project;
+    const signature = JSON.stringify([labels, hand]);
+    if (signature !== this.#drawn) {
+      const focused = document.activeElement?.closest?.("#label-list [data-focus]")?.dataset.focus;
+      this.#drawn = signature;
+      this.#rows.clear();
+      byId("label-list").replaceChildren(...tree(labels).map((node) => this.#node(node)));
+      if (focused) byId("label-list").querySelector(`[data-focus="${focused}"]`)?.focus();
+    }
+    this.#hint();
+    this.showScores(this.#scores);
+    this.showStates();
+  }
+
+  /** Show the states of the labels on the photos that would be judged. */
+  showStates() {
+    const photos = this.targets().map(knownPhoto).filter(Boolean);
+    for (const [id, row] of this.#rows) {
+      const found = photos.length ? state(photos, id) : "none";
+      row.line.classList.toggle("no-photo", !photos.length);
+      for (const [name, button] of row.buttons) button.setAttribute("aria-pressed", String(name === found));
+      row.said.textContent = photos.length ? `, ${word(found)}` : "";
+    }
+  }
+
+  /** Show the scores of a photo, by id of the label; none for an empty object. */
+  showScores(scores) {
+    this.#scores = scores;
+    for (const [id, row] of this.#rows) row.score.textContent = id in scores ? percent(scores[id]) : "";
+  }
+
+  focusName() {
+    byId("new-name").focus();
+    byId("new-name").select();
+  }
+
+  async #make() {
+    const name = byId("new-name").value.trim().replace(/\s*\/\s*/g, "/");
+    if (!name) return;
+    try {
+      await this.project.make(name);
+      byId("new-name").value = "";
+      this.#hint();
+      this.dispatchEvent(new Event("made"));
+    } catch (error) {
+      this.dispatchEvent(new CustomEvent("trouble", { detail: error }));
+    }
+  }
+
+  #hint() {
+    const typed = byId("new-name").value.trim();
+    const same = this.project.labels.some((label) => label.name === typed);
+    const first = this.project.labels.length ? "" : "Type what to look for, and press Enter.";
+    byId("new-hint").textContent = same ? "There is this label; Enter takes it in hand." : first;
+  }
+
+  #node({ name, depth, label }) {
+    const line = element("li", { class: label ? "label-row" : "label-parent" });
+    line.style.setProperty("--depth", depth);
+    if (!label) {
+      line.append(name);
+      return line;
+    }
+    const inHand = label.id === this.project.hand;
+    line.classList.toggle("in-hand", inHand);
+    const said = element("span", { class: "visually-hidden" });
+    const take = element(
+      "button",
+      { class: "take", "data-focus": `take-${label.id}`, "aria-pressed": String(inHand), title: label.name, click: () => this.project.takeInHand(label.id) },
+      element("kbd", { "aria-hidden": "true" }, label.shortcut ?? ""),
+      dot(label),
+      element("span", { class: "label-name" }, name, said),
+    );
+    const buttons = new Map(
+      VERDICTS.map(({ state: of, value, title }) => [
+        of,
+        element("button", {
+          class: "judge",
+          "data-focus": `${of}-${label.id}`,
+          title: `${title}: ${label.name}`,
+          "aria-label": `${label.name} ${title.toLowerCase()}`,
+          "aria-pressed": "false",
+          click: () => this.#judge(label.id, value),
+        }, mark(of)),
+      ]),
+    );
+    const score = element("span", { class: "score" });
+    line.append(element("span", { class: "label-line" }, take, score, ...buttons.values()), element("span", { class: "facts" }, counts(label), ...quality(label)));
+    if (inHand) line.append(this.#details(label));
+    this.#rows.set(label.id, { line, said, score, buttons });
+    return line;
+  }
+
+  #judge(label, value) {
+    this.dispatchEvent(new CustomEvent("verdict", { detail: { label, value } }));
+  }
+
+  #details(label) {
+    return element(
+      "div",
+      { class: "label-details" },
+      element("p", { class: "advice" }, label.advice ?? (label.quality ? "" : "Judge photos with and without it; how well it is found shows after a few of each.")),
+      element("button", { class: "tool", title: "Name, colour, shortcut", "aria-label": `Edit ${label.name}`, "data-focus": `edit-${label.id}`, click: () => this.dispatchEvent(new CustomEvent("edit", { detail: label })) }, icon("edit")),
+    );
+  }
+}
+
+/** Say on how many photos the label is present and absent. */
+function counts({ present, absent }) {
+  const spoken = element("span", { class: "visually-hidden" }, `present on ${present} photos, absent on ${absent}`);
+  const seen = element("span", { class: "counts", "aria-hidden": "true" }, mark("present"), String(present), mark("absent"), String(absent));
+  return element("span", {}, spoken, seen);
+}
+
+/** Draw average precision with its interval on a line from 0 to 100. */
+function quality({ quality: found }) {
+  if (!found) return [];
+  const [ap, low, high] = [found.ap, found.low, found.high].map(hundredths);
+  const track = element("span", { class: "track", "aria-hidden": "true" }, element("span", { class: "interval" }), element("span", { class: "point" }));
+  track.style.setProperty("--low", found.low);
+  track.style.setProperty("--high", found.high);
+  track.style.setProperty("--ap", found.ap);
+  const title = `Average precision ${ap}, between ${low} and ${high} with 95 % confidence, measured on ${found.held_out} photos that the heads had not seen`;
+  return [track, element("span", { class: "ap", title }, `AP ${ap}`, element("span", { class: "range" }, ` ${low}–${high}`))];
+}

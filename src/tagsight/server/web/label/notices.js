@@ -1,0 +1,76 @@
+// What the page says about itself: progress, the last action, trouble, judgements that wait.
+
+import { byId } from "../dom.js";
+
+export class Notices {
+  #said = null;
+
+  constructor() {
+    byId("trouble-close").addEventListener("click", () => this.#show(null));
+  }
+
+  /** Say what has just happened. */
+  tell(sentence) {
+    byId("told").textContent = sentence;
+  }
+
+  /** Say what went wrong, until it is closed. */
+  trouble(sentence) {
+    this.#show(sentence);
+  }
+
+  /** Follow progress, and whether judgements reach the server. */
+  watch(project, outbox, events) {
+    const connection = () => this.#connection(outbox, events);
+    project.addEventListener("change", () => showProgress(project.info));
+    for (const name of ["away", "back"]) events.addEventListener(name, connection);
+    outbox.addEventListener("state", connection);
+    outbox.addEventListener("sent", () => events.away && connection());
+    const count = () => {
+      document.body.dataset.waiting = outbox.waiting.length;
+    };
+    for (const name of ["added", "sent", "refused"]) outbox.addEventListener(name, count);
+    count();
+    showProgress(project.info);
+  }
+
+  #connection(outbox, events) {
+    const waiting = outbox.waiting.length;
+    const kept = waiting ? ` ${waiting === 1 ? "1 judgement is" : `${waiting.toLocaleString("en")} judgements are`} kept in this browser and sent when it is back.` : " You can go on judging: nothing is lost.";
+    const refused = outbox.trouble?.status ? `The server cannot take judgements: ${outbox.trouble.message}` : null;
+    if (refused) this.#standing(`${refused}${kept}`);
+    else if (outbox.trouble || events.away) this.#standing(`The server does not respond. Is it still running?${kept}`);
+    else if (this.#said === "standing") {
+      this.#show(null);
+      this.tell("The server is back, and has all judgements.");
+    }
+  }
+
+  #standing(sentence) {
+    this.#show(sentence);
+    this.#said = "standing";
+  }
+
+  #show(sentence) {
+    this.#said = sentence && "trouble";
+    byId("trouble-text").textContent = sentence ?? "";
+    byId("trouble").hidden = sentence === null;
+  }
+}
+
+/** Show how many photos have features, and how long the rest takes. */
+function showProgress({ photos, encoded, seconds_left: left, problem }) {
+  const done = encoded >= photos;
+  const bar = byId("progress");
+  bar.hidden = done || !photos;
+  bar.setAttribute("aria-valuenow", photos ? Math.floor((100 * encoded) / photos) : 0);
+  bar.firstElementChild.style.transform = `scaleX(${photos ? encoded / photos : 0})`;
+  const time = left === null || left === undefined ? "" : `, ${duration(left)} left`;
+  byId("progress-text").textContent = problem && !done ? problem : done ? `${photos.toLocaleString("en")} photos` : `Computing features: ${encoded.toLocaleString("en")} of ${photos.toLocaleString("en")}${time}`;
+}
+
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

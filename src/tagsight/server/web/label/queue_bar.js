@@ -1,0 +1,82 @@
+// The bar above the photos: which queue, which state of the label in hand, and how many there are.
+
+import { byId } from "../dom.js";
+import { chooseQueue } from "./menus.js";
+
+const ALL = { name: "all", title: "All photos", needs_label: false, available: true, meaning: "In the order of their folders." };
+
+/** Fires "choose" when other photos are to be shown, with whether to order them again as detail. */
+export class QueueBar extends EventTarget {
+  constructor(project) {
+    super();
+    Object.assign(this, { project, queue: ALL, state: "" });
+    byId("queue-button").addEventListener("click", () => this.open());
+    byId("fresh").addEventListener("click", () => this.order());
+    byId("states").addEventListener("change", (event) => {
+      this.state = event.target.value;
+      this.#choose();
+    });
+    for (const name of ["change", "hand"]) project.addEventListener(name, () => this.#allowStates());
+  }
+
+  /** Parameters of the request for its photos. */
+  get query() {
+    const { hand } = this.project;
+    if (hand === null) return { queue: this.queue.name };
+    return { queue: this.queue.name, label: hand, ...(this.state ? { state: this.state } : {}) };
+  }
+
+  /** Whether the photos, or their order, depend on the label in hand. */
+  get dependsOnLabel() {
+    return this.queue.needs_label || this.state !== "";
+  }
+
+  /** Whether it shows all photos of the project. */
+  get showsAll() {
+    return this.queue.name === "all" && this.state === "";
+  }
+
+  /** Let the person choose a queue. */
+  open() {
+    const { queues } = this.project.info;
+    const all = queues.some((queue) => queue.name === "all") ? queues : [ALL, ...queues];
+    chooseQueue(all, this.queue.name, (queue) => {
+      this.queue = queue;
+      this.#choose();
+    });
+  }
+
+  /** Have the photos ordered again, by what is known now. */
+  order() {
+    this.#choose(true);
+  }
+
+  /** Say that a new order would be a better one. */
+  suggestOrder() {
+    byId("fresh").hidden = false;
+    byId("fresh").classList.add("calls");
+  }
+
+  /**
+   * Show the facts of a list.
+   * @param {PhotoList} list The photos.
+   * @param {?Object} region The photo and box that they were found by, instead of by a queue.
+   */
+  show(list, region) {
+    byId("fresh").hidden = this.queue.name === "all" || region !== null;
+    byId("queue-title").textContent = region ? "Such a region" : this.queue.title;
+    byId("queue-reason").textContent = region ? `Photos with a region like the one in ${region.photo.name}. Esc goes back.` : this.queue.meaning;
+    byId("queue-count").textContent = list.total === null ? "" : `${list.total.toLocaleString("en")} ${list.total === 1 ? "photo" : "photos"}`;
+    byId("empty").hidden = list.total !== 0;
+    byId("empty").textContent = this.state ? "No photo of this queue is in this state." : "No photo is left in this queue. Choose another one, or ask for a new order.";
+  }
+
+  #choose(fresh = false) {
+    byId("fresh").classList.remove("calls");
+    this.dispatchEvent(new CustomEvent("choose", { detail: fresh }));
+  }
+
+  #allowStates() {
+    for (const input of byId("states").querySelectorAll("input")) input.disabled = this.project.hand === null && input.value !== "";
+  }
+}
