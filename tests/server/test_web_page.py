@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 WEB = Path(str(files("tagsight.server") / "web"))
-KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html", "svg": "image/svg+xml"}
+KINDS = {
+    "js": "text/javascript",
+    "css": "text/css",
+    "html": "text/html",
+    "svg": "image/svg+xml",
+    "jpg": "image/jpeg",
+}
 UNSAFE = (
     r"\sstyle=|\son\w+=|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\("
     r"|new Function|srcdoc"
@@ -54,6 +60,8 @@ def test_just_the_files_of_the_page_are_served_and_refer_to_one_another(
         assert served.headers["content-type"].startswith(KINDS[name.rpartition(".")[2]])
         again = client.get(f"/web/{name}", headers={"If-None-Match": served.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        if name.endswith(".jpg"):
+            continue
         named = {
             path.removeprefix("/web/") for path in re.findall(r"\"(/web/[^\"]+)\"", served.text)
         }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KINDS = {
     ".css": "text/css",
     ".html": "text/html",
+    ".jpg": "image/jpeg",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
@@ -61,7 +62,7 @@ class WebFiles:
         headers = {**HEADERS, "ETag": file.tag}
         if request.headers.get("if-none-match") == file.tag:
             return Response(status_code=304, headers=headers)
-        return Response(file.content, media_type=f"{file.kind}; charset=utf-8", headers=headers)
+        return Response(file.content, media_type=file.kind, headers=headers)
 
 
 def add_page(app: FastAPI) -> None:
@@ -97,4 +98,5 @@ def _load_files(folder: Traversable, below: str = "") -> Iterator[tuple[str, _Fi
         if kind is not None:
             content = file.read_bytes()
             tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-            yield f"{below}{file.name}", _File(content, kind, tag)
+            coded = kind if kind == KINDS[".jpg"] else f"{kind}; charset=utf-8"
+            yield f"{below}{file.name}", _File(content, coded, tag)

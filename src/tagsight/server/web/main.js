@@ -8,14 +8,13 @@ import { startPhotos } from "./photos_view.js";
 import { startSearch } from "./search_view.js";
 import { startTabs } from "./tabs.js";
 
+/** Show an error until it is closed or the next action; null hides it. */
 function showError(error) {
-  byId("trouble-text").textContent = error.message;
-  byId("trouble").hidden = false;
+  byId("trouble-text").textContent = error?.message ?? "";
+  byId("trouble").hidden = error === null;
 }
 
-const hideError = () => {
-  byId("trouble").hidden = true;
-};
+const hideError = () => showError(null);
 
 function askForToken(again) {
   const dialog = byId("token-dialog");

@@ -27,6 +27,9 @@ class PhotosView {
     byId("photo").addEventListener("load", ({ target }) => {
       target.parentElement.style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
     });
+    for (const button of document.querySelectorAll("[data-example]")) {
+      button.addEventListener("click", () => this.addExample(button.dataset.example));
+    }
     this.takeDrops();
     for (const way of document.querySelectorAll('[name="strictness"]')) way.addEventListener("change", () => this.show());
     for (const form of ["xmp", "txt", "csv"]) byId(`download-${form}`).addEventListener("click", () => this.download(form));
@@ -54,6 +57,7 @@ class PhotosView {
   async add(files) {
     const added = [...files].map((file) => ({ file, url: URL.createObjectURL(file), verdicts: new Map(), state: "busy" }));
     if (!added.length) return;
+    this.onTrouble(null);
     this.photos.push(...added);
     this.choose(added[0]);
     for (const photo of added) {
@@ -66,7 +70,22 @@ class PhotosView {
         this.onTrouble(new Error(`${photo.file.name}: ${error.message}`));
       }
       this.showStrip();
-      if (photo === this.current) this.choose(photo);
+      if (photo === this.current) this.choose(photo.state === "failed" ? (this.nextTo(photo, added) ?? photo) : photo);
+    }
+  }
+
+  /** The photo after one that could not be read, so that labels are seen at once. */
+  nextTo(photo, added) {
+    return added[added.indexOf(photo) + 1];
+  }
+
+  /** Recognise an example of the page. */
+  async addExample(name) {
+    try {
+      const content = await (await ask(`/web/examples/${name}`)).blob();
+      await this.add([new File([content], name, { type: "image/jpeg" })]);
+    } catch (error) {
+      this.onTrouble(error);
     }
   }
 
@@ -108,8 +127,9 @@ class PhotosView {
     byId("welcome").hidden = photo !== null;
     byId("work").hidden = photo === null;
     if (photo === null) return;
-    this.showEvidence(null);
     const done = photo.state === "done";
+    this.surest = done ? (photo.response.decided[this.strictness][0] ?? null) : null;
+    this.showEvidence(null);
     this.showScale(photo.response?.evidence);
     byId("found-title").textContent = { busy: "Recognising …", failed: "This photo could not be read", done: "Labels" }[photo.state];
     const found = done ? photo.response.decided[this.strictness] : [];
@@ -176,16 +196,17 @@ class PhotosView {
     byId("scale-top").textContent = `${evidence.top.toPrecision(3)}, evidence in logits`;
   }
 
-  /** Show a label's evidence over the photo; null shows where the labels found are. */
-  showEvidence(name) {
+  /** Show a label's evidence over the photo; null shows that of the surest label. */
+  showEvidence(asked) {
     const { evidence, decided } = this.current.response ?? {};
+    const name = asked ?? this.surest;
     const overlay = name === null ? undefined : evidence?.overlays[name];
     const veil = byId("veil");
     veil.hidden = overlay === undefined;
     if (overlay !== undefined) veil.src = overlay.picture;
-    const named = name === null ? (decided?.[this.strictness] ?? []) : [name];
+    const named = asked === null ? (decided?.[this.strictness] ?? []) : [name];
     byId("marks").replaceChildren(...marks(named, evidence?.overlays ?? {}));
-    byId("caption").textContent = name === null ? this.current.file.name : `Evidence for ${name}`;
+    byId("caption").textContent = name === null ? this.current.file.name : asked === null ? `${this.current.file.name}: evidence for ${name}` : `Evidence for ${name}`;
   }
 
   showDownloads() {

@@ -8,6 +8,7 @@ const MOST = 40;
 export class EvidenceLayer {
   #kept = new Map();
   #wanted = null;
+  #drawn = null;
 
   constructor() {
     this.on = true;
@@ -30,16 +31,20 @@ export class EvidenceLayer {
     const key = `${photo?.id} ${label?.id} ${modelRevision}`;
     this.#wanted = key;
     if (!this.on || !photo || !label) {
+      this.#drawn = null;
       this.#draw(null, this.on && !label ? "" : "Evidence is hidden.");
       return;
     }
     let found = this.#kept.get(key);
+    const pair = `${photo.id} ${label.id}`;
     if (found === undefined) {
-      this.#draw(null, "Looking for evidence …");
+      // New scores replace what is shown of the same label when they are there.
+      if (this.#drawn !== pair) this.#draw(null, "Looking for evidence …");
       found = await this.#load(photo.id, label.id);
       this.#keep(key, found);
     }
     if (this.#wanted !== key) return;
+    this.#drawn = pair;
     this.#draw(found, found ? (found.peak ? `Evidence for ${label.name}, strongest at the ring.` : `There is no evidence for ${label.name}.`) : `No evidence for ${label.name} yet: judge a few photos first.`);
   }
 

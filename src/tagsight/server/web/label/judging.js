@@ -72,7 +72,7 @@ export class Judging extends EventTarget {
     const what = entry.path === "undo" ? "Undone" : "Done again";
     const count = answer.photos?.length ?? 0;
     if (!count) this.#tell(entry.path === "undo" ? "Nothing to undo." : "Nothing to do again.");
-    else this.#tell(`${what}: ${this.project.find(answer.label)?.name ?? "a label"} on ${count === 1 ? "1 photo" : `${count.toLocaleString("en")} photos`}`);
+    else this.#tell(`${what}: ${this.project.find(answer.label)?.name ?? "labels"} on ${count === 1 ? "1 photo" : `${count.toLocaleString("en")} photos`}`);
     this.dispatchEvent(new CustomEvent("returned", { detail: answer.photos ?? [] }));
   }
 

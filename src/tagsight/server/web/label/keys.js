@@ -1,4 +1,4 @@
-// The keyboard. Letters act unless text is typed; arrows and Enter act on the photos only.
+// The keyboard. Letters and arrows act unless a field takes them; Enter and space only on photos.
 
 const KEPT = "tagsight-keys";
 
@@ -8,7 +8,9 @@ export const KEY_GROUPS = [
   ["Look", [["j k", "next or last label in hand"], ["n", "new label"], ["q", "choose a queue"], ["o", "new order"], ["+ − 0", "larger, smaller, whole"], ["e", "evidence"], ["b", "find such a region"], ["?", "this list"]]],
 ];
 
-const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown", "Enter", " "]);
+const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
+const PRESSES = new Set(["Enter", " "]);
+const CHOICES = new Set(["radio", "range", "checkbox"]);
 
 export class Keys {
   /** @param {Object<string, (event: KeyboardEvent) => void>} actions By key; "digit" takes all digits. */
@@ -28,13 +30,14 @@ export class Keys {
   #press(event) {
     const { target, key } = event;
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    const typing = target.closest("input, textarea, select") !== null;
-    if (typing && key === "Escape") return target.blur();
-    if (typing) return undefined;
+    const field = target.closest("input, textarea, select");
+    const chosen = field !== null && CHOICES.has(field.type);
+    if (field && !chosen) return key === "Escape" ? target.blur() : undefined;
     if (event.ctrlKey || event.metaKey) return this.#withControl(event);
     if (event.altKey) return undefined;
     const onPhotos = target.closest("[role=listbox], .stage") !== null || target === document.body;
-    if (ARROWS.has(key)) return onPhotos ? this.#act(key, event) : undefined;
+    if (ARROWS.has(key)) return chosen ? undefined : this.#act(key, event);
+    if (PRESSES.has(key)) return onPhotos ? this.#act(key, event) : undefined;
     if (key !== "Escape" && !this.active) return undefined;
     const digit = /^Digit([1-9])$/.exec(event.code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
     if (digit && (/^[1-9]$/.test(key) || !this.actions[key])) return this.#act("digit", event, digit);

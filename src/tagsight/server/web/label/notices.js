@@ -29,7 +29,7 @@ export class Notices {
     const count = () => {
       document.body.dataset.waiting = outbox.waiting.length;
     };
-    for (const name of ["added", "sent", "refused"]) outbox.addEventListener(name, count);
+    for (const name of ["added", "sent", "refused", "state"]) outbox.addEventListener(name, count);
     count();
     showProgress(project.info);
   }

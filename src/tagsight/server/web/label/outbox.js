@@ -1,7 +1,7 @@
 // Judgements on their way to the server. Each is kept in the browser until the server has it: a
 // closed tab, a reload or a server that is away loses none, and any tab of the project sends them.
 
-import { send } from "./server.js";
+import { person, send } from "./server.js";
 
 const LONGEST_PAUSE = 5000;
 
@@ -35,7 +35,7 @@ export class Outbox extends EventTarget {
   add(path, body) {
     const time = String(Date.now()).padStart(14, "0");
     const key = `${time}-${String(performance.now().toFixed(3)).padStart(14, "0")}-${crypto.randomUUID().slice(0, 8)}`;
-    const entry = { key, path, body };
+    const entry = { key, path, body, person };
     this.#storage.setItem(this.#prefix + key, JSON.stringify(entry));
     this.dispatchEvent(new Event("added"));
     this.send();
@@ -56,6 +56,7 @@ export class Outbox extends EventTarget {
     } finally {
       this.#sending = false;
     }
+    this.#say(null);
     if (this.#keys().length) this.send();
   }
 
@@ -64,7 +65,7 @@ export class Outbox extends EventTarget {
       const [name] = this.#keys();
       const entry = JSON.parse(this.#storage.getItem(name));
       try {
-        const answer = await send("POST", entry.path, entry.body, entry.key);
+        const answer = await send("POST", entry.path, entry.body, entry.key, entry.person);
         this.#storage.removeItem(name);
         this.#say(null);
         pause = 500;

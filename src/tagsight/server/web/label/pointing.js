@@ -27,7 +27,8 @@ export class Pointing extends EventTarget {
   }
 
   #down(event) {
-    if (event.button !== 0 || event.offsetX > this.grid.view.clientWidth) return;
+    const onScrollbar = event.clientX - this.grid.view.getBoundingClientRect().left > this.grid.view.clientWidth;
+    if (event.button !== 0 || onScrollbar) return;
     const adds = event.shiftKey || event.ctrlKey || event.metaKey;
     this.#start = {
       ...this.#point(event),

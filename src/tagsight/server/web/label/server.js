@@ -28,10 +28,11 @@ export const get = async (path, options) => (await request(path, options)).json(
 /**
  * Send JSON and get JSON, or null from an answer without content.
  * @param {string} key By which the server knows a request that is sent again; empty for none.
+ * @param {string} as In whose name.
  */
-export async function send(method, path, body = {}, key = "") {
+export async function send(method, path, body = {}, key = "", as = person) {
   const headers = { "Content-Type": "application/json", ...(key ? { "Idempotency-Key": key } : {}) };
-  const answer = await request(`${path}?${new URLSearchParams({ as: person })}`, { method, body: JSON.stringify(body), headers });
+  const answer = await request(`${path}?${new URLSearchParams({ as })}`, { method, body: JSON.stringify(body), headers });
   return answer.status === 204 ? null : answer.json();
 }
 
