@@ -23,38 +23,6 @@ if TYPE_CHECKING:
 ROOT = Path(tagsight.__file__).parent
 
 
-def test_the_public_names_are_these():
-    assert set(dir(tagsight)) == {
-        *(
-            "train",
-            "encoders",
-            "evaluate",
-            "calibrate",
-            "convert",
-            "compare",
-            "load",
-            "explain",
-            "index",
-            "search",
-        ),
-        *("export", "label_graph", "metrics", "systems", "recipes", "read_annotations"),
-        *("read_protocol", "tag_photos", "explain_photos", "overlay", "build_system", "register"),
-        *("Annotations", "Comparison", "DataError", "Decision", "Label", "LabelSpace"),
-        *(
-            "LoadedModel",
-            "LabelRules",
-            "Recipe",
-            "Recognition",
-            "ReadOptions",
-            "Recognizer",
-            "Result",
-            "Run",
-            "Runtime",
-        ),
-        *("System", "SystemConfig", "TrainConfig"),
-    }
-
-
 @pytest.mark.parametrize("name", dir(tagsight))
 def test_every_public_name_is_documented_and_shown_by_an_example_that_runs(name: str):
     value = getattr(tagsight, name)

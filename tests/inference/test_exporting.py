@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     from tagsight.config import Resize
 
 LABELS = len(label_space())
-SETTINGS: dict[str, dict[str, object]] = {"gcam": {"residual_attention": 0.5}}
-"""Settings of a recipe that change what is computed."""
+SHORT = {"max_labels": 3, "beam": 2, "hidden": 32, "embedding": 16, "attention_width": 16}
+SETTINGS: dict[str, dict[str, object]] = {
+    "gcam": {"residual_attention": 0.5},
+    "cnn-rnn": {"decoder": SHORT},
+    "order-free-rnn": {"decoder": SHORT},
+    "ml-zsl": {"steps": 2},
+    "rnn-attention": {"regions": 2},
+}
+"""Settings of a recipe that change what is computed, and few repetitions: a graph has them all."""
 FORWARDS = {
     system.forward: (name, "fit" if system.takes_padding else "warp")
     for name, system in SYSTEMS.items()
