@@ -158,6 +158,8 @@ def test_photos_are_found_by_likeness_and_by_their_labels(visit, server, photos:
     page.locator("#search-status").filter(has_text="2 photos").wait_for()
     names = page.locator("#search-photos .path").all_inner_texts()
     assert sorted(names) == ["blue.png", "green.png"]
+    page.get_by_role("button", name="red", exact=True).click()
+    page.locator("#search-status").filter(has_text="1 photo").wait_for()
     page.fill("#where", "purple")
     page.keyboard.press("Enter")
     page.locator("#trouble-text").filter(has_text="purple").wait_for()
@@ -221,6 +223,7 @@ def test_a_label_graph_is_drawn_and_listed_where_there_is_one_and_an_index_searc
     assert page.locator(".graph .edge").count() == links > 0
     page.locator(".graph .node").first.hover()
     assert 0 < page.locator(".graph .edge.from").count() <= links
+    assert "often with" in page.locator("#graph-said").inner_text()
 
 
 def test_the_model_card_is_shown(visit, server):

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse
@@ -177,7 +177,7 @@ class AccessMiddleware:
         if is_open(scope["path"]) or self._is_token(sent):
             return None
         if scope["path"] in SIGN_IN_PATHS and self._is_token(_token_in_address(scope)):
-            response = RedirectResponse(scope["path"], 303)
+            response = RedirectResponse(_without_token(scope), 303)
             response.set_cookie(cookie, self._token or "", httponly=True, samesite="strict")
             return response
         message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
@@ -258,6 +258,12 @@ def _cookie(headers: Headers, name: str) -> str:
 def _token_in_address(scope: Scope) -> str:
     query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
     return query.get("token", [""])[0]
+
+
+def _without_token(scope: Scope) -> str:
+    query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
+    rest = {name: values for name, values in query.items() if name != "token"}
+    return f"{scope['path']}?{urlencode(rest, doseq=True)}" if rest else str(scope["path"])
 
 
 def _refused(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
+from tagsight.inference.heatmaps import colour_bar
+from tagsight.server.data_urls import BAR_LENGTH
 from tagsight.server.labelling.routes import RESPONSES, PathId
 from tagsight.tagging.labelling.thumbnails import SIDE, jpeg_of, state_of
 
@@ -75,7 +78,8 @@ def add_evidence(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
     async def evidence(photo: PathId, label: PathId) -> Response:
         """Get the evidence for a label, a layer to put over the photo.
 
-        The header ``X-Peak`` has the place where it is strongest, as fractions ``x,y``.
+        The header ``X-Peak`` has the place where it is strongest, as fractions ``x,y``; ``X-Top``
+        the evidence in logits that the last colour stands for.
         """
         one = await _found(session, photo)
         if session.grids.get(one) is None:
@@ -84,8 +88,17 @@ def add_evidence(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
         drawn = await asyncio.to_thread(session.evidence, one, label)
         if drawn is None:
             raise HTTPException(404, "expected a label that a model knows: judge a few photos")
-        peak = {} if drawn.peak is None else {"X-Peak": f"{drawn.peak[0]:.4f},{drawn.peak[1]:.4f}"}
-        return Response(drawn.png, media_type="image/png", headers=peak)
+        headers = {"X-Top": f"{drawn.top:.4g}"}
+        if drawn.peak is not None:
+            headers["X-Peak"] = f"{drawn.peak[0]:.4f},{drawn.peak[1]:.4f}"
+        return Response(drawn.png, media_type="image/png", headers=headers)
+
+    @app.get("/label/evidence-bar", **_pictures("image/png"))
+    async def bar() -> Response:
+        """Get the colours of evidence, from none at the left to the strongest at the right."""
+        file = io.BytesIO()
+        colour_bar((BAR_LENGTH, 1)).save(file, "PNG")
+        return Response(file.getvalue(), media_type="image/png", headers={"Cache-Control": CACHED})
 
 
 async def _found(session: Session, number: int) -> Photo:

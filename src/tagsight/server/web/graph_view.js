@@ -19,7 +19,7 @@ export function showGraph(model) {
     "A thicker arrow means a higher probability. Point at a label, or move to it with the tab key, to highlight its arrows.";
   const linked = new Set(links.flatMap((link) => [link.source, link.target]));
   const alone = model.labels.filter((label) => !linked.has(label.name)).length;
-  if (alone) text.textContent += ` ${alone} of ${model.labels.length} labels have no edge and are not drawn.`;
+  if (alone) text.textContent += ` ${alone} of ${model.labels.length} labels are not drawn: they were seldom enough with another one, and are recognised by themselves.`;
   byId("graph-picture").replaceChildren(drawn(links));
   byId("graph-rows").replaceChildren(
     ...links.map((link) =>
@@ -87,7 +87,9 @@ function node(name, angle, links, edges, svg) {
   const leftSide = Math.cos(angle) < -0.01;
   const turned = (angle * 180) / Math.PI + (leftSide ? 180 : 0);
   const given = links.filter((link) => link.source === name).map((link) => `${link.target} ${percent(link.weight)}`);
+  const said = given.length ? `${name}: often with ${given.join(", ")}` : `${name}: no outgoing edge`;
   const choose = (on) => () => {
+    byId("graph-said").textContent = on ? said : "";
     svg.classList.toggle("chosen", on);
     for (const one of edges) one.path.classList.toggle("from", on && (one.source === name || one.target === name));
   };
@@ -97,7 +99,7 @@ function node(name, angle, links, edges, svg) {
       class: "one",
       tabindex: 0,
       role: "img",
-      "aria-label": given.length ? `${name}: often with ${given.join(", ")}` : `${name}: no outgoing edge`,
+      "aria-label": said,
       mouseenter: choose(true),
       mouseleave: choose(false),
       focus: choose(true),

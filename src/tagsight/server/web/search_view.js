@@ -1,10 +1,11 @@
 // Search for photos of the index by a label expression.
 
 import { json } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { showPhotos } from "./found_photos.js";
 
 const MOST = 60;
+const MOST_CHIPS = 40;
 
 export function startSearch(model, onTrouble) {
   const [first, second] = model.labels.map((label) => quoted(label.name));
@@ -12,6 +13,7 @@ export function startSearch(model, onTrouble) {
   byId("search-hint").textContent =
     `${model.indexed.toLocaleString("en")} photos. Examples: ${first}` +
     (second ? `; ${first} and not ${second}` : "");
+  byId("search-labels").replaceChildren(...model.labels.slice(0, MOST_CHIPS).map((label) => element("li", {}, chip(label.name))));
   byId("search-form").addEventListener("submit", async (event) => {
     event.preventDefault();
     const status = byId("search-status");
@@ -27,6 +29,15 @@ export function startSearch(model, onTrouble) {
       onTrouble(error);
     }
   });
+}
+
+/** A label to search for by a click. */
+function chip(name) {
+  const search = () => {
+    byId("where").value = quoted(name);
+    byId("search-form").requestSubmit();
+  };
+  return element("button", { type: "button", click: search }, name);
 }
 
 const counted = (count) => (count === 1 ? "1 photo" : `${count || "No"} photos`);

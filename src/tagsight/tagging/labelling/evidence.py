@@ -33,10 +33,12 @@ class Overlay(NamedTuple):
     Attributes:
         png: The picture, transparent where there is no evidence.
         peak: Where the evidence is strongest, as fractions of width and height; None without any.
+        top: Evidence in logits that the last colour stands for.
     """
 
     png: bytes
     peak: tuple[float, float] | None
+    top: float
 
 
 class Grids:
@@ -90,10 +92,10 @@ def draw_evidence(
     width, height = (max(1, round(scale * side)) for side in size)
     box = encoder.frame(size).pixels((width, height))
     evidence = np.ascontiguousarray(maps[column], np.float32)
-    layer = evidence_layer(evidence, strongest(maps[shown]), (width, height), box)
+    top = strongest(maps[shown])
+    layer = evidence_layer(evidence, top, (width, height), box)
     file = io.BytesIO()
     layer.save(file, "PNG")
     place = peak(evidence, (width, height), box)
-    return Overlay(
-        file.getvalue(), None if place is None else (place[0] / width, place[1] / height)
-    )
+    at = None if place is None else (place[0] / width, place[1] / height)
+    return Overlay(file.getvalue(), at, top)

@@ -134,7 +134,8 @@ class Learner:
             groups=self.twins()[rows],
         )
         held_out = np.full(targets.shape, np.nan, np.float32)
-        held_out[rows] = fitted.decision.scores(fitted.held_out)
+        with np.errstate(invalid="ignore"):  # rows that no fold has held out are nan
+            held_out[rows] = fitted.decision.scores(fitted.held_out)
         return Learned(
             1 if before is None else before.revision + 1,
             of,

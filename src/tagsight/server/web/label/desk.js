@@ -103,7 +103,10 @@ export class Desk {
       byId("grid").focus({ preventScroll: true });
     });
     this.panel.addEventListener("verdict", ({ detail }) => judging.judge(this.targets, detail.label, detail.value));
-    this.panel.addEventListener("made", () => byId("grid").focus({ preventScroll: true }));
+    this.panel.addEventListener("made", () => {
+      document.body.classList.remove("with-panel");
+      byId("grid").focus({ preventScroll: true });
+    });
     this.panel.addEventListener("edit", ({ detail }) => editLabel(project, detail, (error) => this.notices.trouble(error.message)));
     this.panel.addEventListener("trouble", ({ detail }) => this.notices.trouble(detail.message));
     viewer.addEventListener("shown", ({ detail }) => this.#showScores(detail));
@@ -208,8 +211,8 @@ export class Desk {
     const last = (list.total ?? 0) - 1;
     if (this.viewer.open) return this.#go(Math.abs(count) === Infinity ? (count < 0 ? 0 : last) : this.viewer.index + Math.sign(count));
     if (last < 0) return undefined;
-    const from = selection.shown ? selection.current : count > 0 ? -1 : 0;
-    const index = Math.min(last, Math.max(0, selection.shown ? from + count : Math.max(0, Math.min(from + 1, last))));
+    const first = !selection.shown && Number.isFinite(count);
+    const index = Math.min(last, Math.max(0, selection.current + (first ? 0 : count)));
     if (extend) selection.extend(index);
     else list.need(index, index).then(() => list === this.list && selection.choose(index));
     return this.grid.reveal(index);
@@ -254,7 +257,8 @@ export class Desk {
   }
 
   #escape() {
-    if (document.body.classList.contains("with-panel")) document.body.classList.remove("with-panel");
+    const covered = byId("panel-open").offsetParent !== null && document.body.classList.contains("with-panel");
+    if (covered) document.body.classList.remove("with-panel");
     else if (this.viewer.region.on) this.viewer.drawBox(false);
     else if (this.viewer.open) this.#closeViewer();
     else if (this.selection.ids.size) this.selection.release();

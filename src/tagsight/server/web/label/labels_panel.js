@@ -59,7 +59,9 @@ export class LabelsPanel extends EventTarget {
     for (const [id, row] of this.#rows) row.score.textContent = id in scores ? percent(scores[id]) : "";
   }
 
+  /** Let a name be typed; on a narrow screen the panel opens for it. */
   focusName() {
+    document.body.classList.add("with-panel");
     byId("new-name").focus();
     byId("new-name").select();
   }

@@ -173,7 +173,7 @@ export class Viewer extends EventTarget {
   #frame(photo, index, label) {
     const made = element(
       "button",
-      { "aria-label": photo.name, "aria-current": index === this.index ? "true" : null, tabindex: -1, click: () => this.#tell("go", index) },
+      { "aria-label": photo.name, "aria-current": index === this.index ? "true" : null, tabindex: index === this.index ? 0 : -1, click: () => this.#tell("go", index) },
       element("img", { src: thumbnail(photo.id), alt: "", decoding: "async" }),
     );
     if (label) {
