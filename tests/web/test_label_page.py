@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from labelled import Labelled, labelling, save_album
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PHOTOS, MANY = 30, 3000
+READY = ".cell.loaded"
+SHIFTS = """() => new Promise((done) => {
+    let sum = 0;
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) if (!entry.hadRecentInput) sum += entry.value;
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done(sum), 100);
+})"""
+
+ORDER = """() => [...document.querySelectorAll(".cell:not(.spare)")]
+    .map((cell) => cell.id + cell.ariaLabel.split(",")[0]).sort().join()"""
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_album(tmp_path_factory.mktemp("labelled") / "album", PHOTOS)
+
+
+@pytest.fixture
+def serve(album: Path, tmp_path: Path) -> Iterator[Callable[..., tuple[Labelled, ExitStack]]]:
+    """Serve one project, again and again; a server ends with its stack or with the test."""
+    with ExitStack() as test:
+
+        def served(**options: Any) -> tuple[Labelled, ExitStack]:
+            stack = test.enter_context(ExitStack())
+            return stack.enter_context(labelling(tmp_path / "project", album, **options)), stack
+
+        yield served
+
+
+@pytest.fixture
+def open_page(visit: Callable[..., Any], serve: Any) -> Callable[..., Any]:
+    """Open the page of the project; its server is started with the first page."""
+    servers: list[Labelled] = []
+
+    def opened(query: str = "", **options: Any) -> Any:
+        if not servers:
+            servers.append(serve()[0])
+        return visit(servers[0].address + query, ready=READY, **options)
+
+    return opened
+
+
+def make_label(page: Any, name: str) -> None:
+    page.keyboard.press("n")
+    page.fill("#new-name", name)
+    page.keyboard.press("Enter")
+    page.locator("#hand", has_text=name).wait_for()
+
+
+def press(page: Any, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def told(page: Any, text: str) -> None:
+    page.locator("#told", has_text=text).wait_for()
+
+
+def sent(page: Any) -> None:
+    """Wait until the server has all judgements."""
+    page.locator('body[data-waiting="0"]').wait_for()
+
+
+def has_state(page: Any, index: int, words: str) -> None:
+    page.locator(f"#cell-{index}[aria-label*='{words}']").wait_for()
+
+
+def selected(page: Any) -> list[int]:
+    cells = page.locator('.cell:not(.spare)[aria-selected="true"]')
+    return sorted(
+        int(one.removeprefix("cell-")) for one in cells.evaluate_all("all => all.map(c => c.id)")
+    )
+
+
+def test_labels_are_made_and_photos_judged_by_keyboard_and_a_reload_shows_them(open_page):
+    page = open_page()
+    assert page.evaluate("document.activeElement.id") == "new-name"
+    page.keyboard.type("animal/dog")
+    press(page, "Enter")
+    page.locator("#hand", has_text="animal/dog").wait_for()
+    press(page, "ArrowRight", "a", "r", "a", "x", "1", "u")
+    has_state(page, 0, "animal/dog present")
+    has_state(page, 1, "animal/dog absent")
+    has_state(page, 2, "animal/dog present")
+    has_state(page, 4, "animal/dog not judged")
+    press(page, "Shift+U")
+    has_state(page, 4, "animal/dog present")
+    marks = [page.locator(f"#cell-{index} .badge use").get_attribute("href") for index in (0, 1, 3)]
+    assert marks == ["#icon-present", "#icon-absent", "#icon-unjudged"]
+    sent(page)
+    page.reload()
+    page.locator(READY).first.wait_for()
+    has_state(page, 1, "animal/dog absent")
+    has_state(page, 4, "animal/dog present")
+    counts = page.locator(".label-row .counts")
+    page.locator(".label-row .counts", has_text="31").wait_for()
+    assert counts.count() == 1
+    assert page.evaluate(SHIFTS) < 0.01
+
+
+def test_photos_are_selected_by_click_shift_control_box_and_keys(open_page):
+    page = open_page()
+    make_label(page, "dog")
+    cell = page.locator("#cell-1 .picture")
+    cell.click()
+    page.locator("#cell-4 .picture").click(modifiers=["Shift"])
+    assert selected(page) == [1, 2, 3, 4]
+    page.locator("#cell-2 .picture").click(modifiers=["Control"])
+    assert selected(page) == [1, 3, 4]
+    first, last = (page.locator(f"#cell-{index}").bounding_box() for index in (0, 7))
+    page.mouse.move(first["x"] + 20, first["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 20, last["y"] + 30, steps=4)
+    page.mouse.up()
+    columns = (
+        round((last["x"] - first["x"]) / (page.locator("#cell-1").bounding_box()["x"] - first["x"]))
+        + 1
+    )
+    rows = page.evaluate("(columns) => [0, 1].map((row) => row * columns)", 5)
+    assert selected(page) == sorted(row + column for row in rows for column in range(columns))
+    press(page, "Escape")
+    assert selected(page) == []
+    page.locator("#cell-0 .picture").click()
+    press(page, "Shift+ArrowRight", "Shift+ArrowRight", "1")
+    has_state(page, 2, "dog present")
+    press(page, "1")
+    has_state(page, 2, "dog not judged")
+    press(page, "Control+a")
+    told(page, f"{PHOTOS} photos selected")
+    page.click(".verdict.absent")
+    has_state(page, 9, "dog absent")
+    assert selected(page) == []
+
+
+def test_other_tabs_and_people_see_judgements_at_once(open_page):
+    page, other = open_page(), open_page("?as=Ann")
+    make_label(page, "dog")
+    other.locator("#hand", has_text="dog").wait_for()
+    press(other, "Escape")
+    other.locator("#cell-3 .picture").click()
+    press(other, "a")
+    has_state(page, 3, "dog present")
+    told(page, "Ann judged 1 photo.")
+    page.locator("#cell-3 .picture").click()
+    press(page, "r")
+    has_state(other, 3, "dog absent")
+
+
+def test_judgements_wait_in_the_browser_while_the_server_is_away(visit, serve):
+    server, running = serve()
+    page = visit(server.address, ready=READY)
+    make_label(page, "dog")
+    press(page, "ArrowRight", "a")
+    sent(page)
+    running.close()
+    press(page, "r", "r")
+    page.locator("#trouble-text", has_text="2 judgements are kept in this browser").wait_for()
+    has_state(page, 1, "dog absent")
+    again, _ = serve(port=server.port)
+    page.locator("#trouble").wait_for(state="hidden")
+    sent(page)
+    (photos, _) = again.session.project.targets()
+    assert photos[:3, 0].tolist() == [1, 0, 0]
+    assert page.locator(READY).count()
+
+
+def test_a_photo_is_looked_at_with_its_evidence_and_such_regions_are_found(open_page):
+    page = open_page()
+    make_label(page, "red")
+    for index in range(12):
+        page.locator(f"#cell-{index} .picture").click()
+        press(page, "r" if index % 3 else "a")
+    page.locator(".in-hand .counts", has_text="48").wait_for()
+    page.locator("#cell-0 .score", has_text="%").wait_for()
+    page.locator("#cell-0").dblclick()
+    page.locator(".viewer .veil").wait_for()
+    assert "Evidence for red" in page.locator(".evidence-caption").inner_text()
+    assert page.locator(".veil").bounding_box() == pytest.approx(
+        page.locator(".whole").bounding_box(), abs=1
+    )
+    assert page.locator(".filmstrip button").count() == 13
+    press(page, "e")
+    assert not page.locator(".veil").is_visible()
+    press(page, "+")
+    assert page.locator(".zoom-scale").inner_text() == "140 %"
+    press(page, "0", "ArrowRight")
+    page.locator(".where", has_text=f"2 of {PHOTOS}").wait_for()
+    press(page, "b", "ArrowLeft", "ArrowUp", "Enter")
+    page.locator("#queue-title", has_text="Such a region").wait_for()
+    page.locator(READY).first.wait_for()
+    press(page, "Escape")
+    page.locator("#queue-title", has_text="All photos").wait_for()
+
+
+def test_a_queue_says_what_it_is_for_and_keeps_its_order_until_a_new_one_is_wanted(open_page):
+    page = open_page()
+    make_label(page, "red")
+    for index in range(9):
+        page.locator(f"#cell-{index} .picture").click()
+        press(page, "r" if index % 3 else "a")
+    page.locator("#cell-0 .score", has_text="%").wait_for()
+    press(page, "q")
+    choices = page.locator("#queue-dialog .choice")
+    assert choices.count() > 5
+    assert all(len(text.split()) > 4 for text in choices.locator("span").all_inner_texts())
+    choices.filter(has_text="Probably yes").click()
+    page.locator("#queue-title", has_text="Probably yes").wait_for()
+    page.locator(READY).first.wait_for()
+    before = page.evaluate(ORDER)
+    first = page.locator("#cell-0").get_attribute("aria-label").partition(",")[0]
+    page.locator("#cell-0 .picture").click()
+    press(page, "r")
+    page.locator("#fresh.calls").wait_for()
+    assert page.evaluate(ORDER) == before
+    page.click("#fresh")
+    page.locator(f"#cell-0[aria-label^='{first}']").wait_for(state="detached")
+
+
+def test_a_label_is_renamed_and_coloured_and_its_name_is_text(open_page):
+    page = open_page()
+    make_label(page, "<img src=x onerror=alert(1)>")
+    page.click(".in-hand .tool")
+    page.fill("#edit-name", "cat & dog")
+    page.select_option("#edit-shortcut", "7")
+    page.fill("#edit-colour", "#123456")
+    page.click("#label-dialog .main")
+    page.locator("#hand", has_text="cat & dog").wait_for()
+    assert page.locator(".take kbd").inner_text() == "7"
+    page.locator("#cell-0 .picture").click()
+    press(page, "7")
+    has_state(page, 0, "cat & dog present")
+    page.click("#write-button")
+    page.locator("#write-dialog .choice", has_text="labels.csv").click()
+    page.locator(".written", has_text="labels.csv").wait_for()
+
+
+def test_any_number_of_photos_needs_few_elements(visit, album: Path, tmp_path: Path):
+    many = tmp_path / "many"
+    many.mkdir()
+    some = next(album.iterdir())
+    for number in range(MANY):
+        (many / f"{number:05}.png").hardlink_to(some)
+    with labelling(tmp_path / "project", many) as server:
+        page = visit(server.address, ready=READY)
+        page.locator("#queue-count", has_text="3,000 photos").wait_for()
+        page.locator("#grid").focus()
+        press(page, "End")
+        page.locator(f"#cell-{MANY - 1}.current[aria-label^='{MANY - 1:05}.png']").wait_for()
+        assert page.locator(".cell").count() < 100
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (1440, 900)])
+def test_every_view_fits_the_screen_and_is_accessible(open_page, width, height, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(size=(width, height), scheme=scheme)
+
+    def check(view: str) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        violations = Axe().run(page).response["violations"]
+        assert not violations, view + json.dumps(violations, indent=1)[:3000]
+
+    check("empty")
+    make_label(page, "animal/dog")
+    page.locator("#cell-0 .picture").click()
+    press(page, "a")
+    has_state(page, 0, "animal/dog present")
+    check("grid")
+    press(page, "ArrowLeft", "Enter")
+    page.locator(".sheet-of-photo.loaded").wait_for()
+    check("photo")
+    press(page, "b")
+    check("region")
+    press(page, "Escape", "Escape")
+    for dialog, opening in (("queue", "q"), ("keys", "?")):
+        press(page, opening)
+        page.locator(f"#{dialog}-dialog").wait_for()
+        check(dialog)
+        press(page, "Escape")
+    if width < 700:
+        page.click("#panel-open")
+        check("panel")
