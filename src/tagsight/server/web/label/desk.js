@@ -98,8 +98,8 @@ export class Desk {
       this.refresh();
     });
     judging.addEventListener("returned", ({ detail }) => this.#goBackTo(detail));
-    this.bar.addEventListener("choose", ({ detail }) => {
-      this.show(detail);
+    this.bar.addEventListener("choose", () => {
+      this.show(true);
       byId("grid").focus({ preventScroll: true });
     });
     this.panel.addEventListener("verdict", ({ detail }) => judging.judge(this.targets, detail.label, detail.value));
@@ -151,7 +151,7 @@ export class Desk {
       k: () => this.#nextLabel(-1),
       n: () => this.panel.focusName(),
       q: () => this.bar.open(),
-      o: () => this.bar.order(),
+      o: () => this.bar.choose(),
       e: () => this.viewer.open && this.viewer.showEvidence(),
       b: () => this.viewer.open && this.viewer.drawBox(),
       0: () => this.viewer.open && this.viewer.zoom.reset(),
@@ -309,7 +309,7 @@ export class Desk {
       return;
     }
     if (this.bar.dependsOnLabel) {
-      this.show();
+      this.show(true);
       return;
     }
     this.list?.score(this.project.hand);

@@ -5,16 +5,16 @@ import { chooseQueue } from "./menus.js";
 
 const ALL = { name: "all", title: "All photos", needs_label: false, available: true, meaning: "In the order of their folders." };
 
-/** Fires "choose" when other photos are to be shown, with whether to order them again as detail. */
+/** Fires "choose" when other photos are to be shown, in the order that is best now. */
 export class QueueBar extends EventTarget {
   constructor(project) {
     super();
     Object.assign(this, { project, queue: ALL, state: "" });
     byId("queue-button").addEventListener("click", () => this.open());
-    byId("fresh").addEventListener("click", () => this.order());
+    byId("fresh").addEventListener("click", () => this.choose());
     byId("states").addEventListener("change", (event) => {
       this.state = event.target.value;
-      this.#choose();
+      this.choose();
     });
     for (const name of ["change", "hand"]) project.addEventListener(name, () => this.#allowStates());
   }
@@ -42,13 +42,14 @@ export class QueueBar extends EventTarget {
     const all = queues.some((queue) => queue.name === "all") ? queues : [ALL, ...queues];
     chooseQueue(all, this.queue.name, (queue) => {
       this.queue = queue;
-      this.#choose();
+      this.choose();
     });
   }
 
-  /** Have the photos ordered again, by what is known now. */
-  order() {
-    this.#choose(true);
+  /** Have the photos ordered by what is known now. */
+  choose() {
+    byId("fresh").classList.remove("calls");
+    this.dispatchEvent(new Event("choose"));
   }
 
   /** Say that a new order would be a better one. */
@@ -69,11 +70,6 @@ export class QueueBar extends EventTarget {
     byId("queue-count").textContent = list.total === null ? "" : `${list.total.toLocaleString("en")} ${list.total === 1 ? "photo" : "photos"}`;
     byId("empty").hidden = list.total !== 0;
     byId("empty").textContent = this.state ? "No photo of this queue is in this state." : "No photo is left in this queue. Choose another one, or ask for a new order.";
-  }
-
-  #choose(fresh = false) {
-    byId("fresh").classList.remove("calls");
-    this.dispatchEvent(new CustomEvent("choose", { detail: fresh }));
   }
 
   #allowStates() {
