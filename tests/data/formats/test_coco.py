@@ -246,6 +246,24 @@ def test_roboflow_has_a_file_beside_the_photos_of_each_split(write, tmp_path) ->
     assert alone.split_sizes == {"val": 2}
 
 
+@pytest.mark.parametrize("categories", [{}, {"categories": []}])
+def test_photos_of_a_split_without_objects_have_no_labels(
+    write, tmp_path, caplog, categories
+) -> None:
+    write(name="train/_annotations.coco.json", photos="train")
+    empty = content(annotations=[]) | categories
+    write(empty, name="valid/_annotations.coco.json", photos="valid")
+    write(empty | {"images": []}, name="test/_annotations.coco.json", photos="test")
+    rows = read_annotations(tmp_path)
+    assert (rows.names, rows.split_sizes) == (("ape", "zebra"), {"train": 2, "val": 2})
+    assert rows.rows("val").targets.tolist() == [[0, 0], [0, 0]]
+    assert "no objects: 2 photos without any of the labels" in caplog.text
+    assert "left out, as it has no photos" in caplog.text
+    write(empty, name="train/_annotations.coco.json")
+    with pytest.raises(DataError, match="expected annotations, got none"):
+        read_annotations(tmp_path)
+
+
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
     one = {"image_id": 7, "category_id": 1}
     file = write(content(annotations=[one | {"segmentation": [[0.0] * 1000]}]))

@@ -34,3 +34,14 @@ def test_labels_of_annotations_of_any_type_are_labels_of_the_photo(
     else:
         with pytest.raises(DataError, match=expected):
             read_annotations(tmp_path, labels_only=True)
+
+
+def test_a_subset_without_photos_is_left_out_and_told(tmp_path, caplog) -> None:
+    (tmp_path / "annotations").mkdir()
+    for subset, items in (("train", [{"id": "a", "annotations": [TAG]}]), ("val", [])):
+        file = tmp_path / "annotations" / f"{subset}.json"
+        file.write_text(json.dumps({"categories": LABELS, "items": items}))
+    assert read_annotations(tmp_path, labels_only=True).split_sizes == {"train": 1}
+    assert "val.json: left out, as it has no photos" in caplog.text
+    with pytest.raises(DataError, match="expected 'items', a list of photos, got an empty list"):
+        read_annotations(file, labels_only=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
 
 
 @pytest.fixture
@@ -33,3 +34,15 @@ def test_a_label_that_another_split_does_not_list_is_absent_there(read) -> None:
         train__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["dog", "sky"]}\n',
         test__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["cat"]}\n',
     ) == (("cat", "dog", "sky"), [[0, 1, 1], [1, 0, 0]], ("train", "test"))
+
+
+def test_a_split_without_photos_is_left_out_and_told(read, caplog) -> None:
+    table = "filename, dog\n"
+    assert read(train___classes_DOT_csv=table, valid___classes_DOT_csv=f"{table}a.jpg, 1\n") == (
+        ("dog",),
+        [[1]],
+        ("val",),
+    )
+    assert "train/_classes.csv: expected rows below the header, got none; left out" in caplog.text
+    with pytest.raises(DataError, match="expected rows below the header, got none"):
+        read(valid___classes_DOT_csv=table)

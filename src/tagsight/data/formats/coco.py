@@ -54,7 +54,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """Read the categories of a photo's objects as its labels.
 
     The labels are sorted by name; ids and positions do not matter. A photo without objects has no
-    label. A label that only another of the files contains is unknown.
+    label, also where no photo of its file has any. A label that only another of the files contains
+    is unknown.
 
     Args:
         source: A file; a folder with one file per split, ``instances_train*.json`` and so on, or
@@ -63,32 +64,59 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             like, or ``images``, beside the folder of the file.
 
     Raises:
-        DataError: If a file cannot be understood.
+        DataError: If a file cannot be understood, or none has objects.
     """
     files = _files_in(source) if source.is_dir() else [source]
     if not files:
         msg = f"expected instances_*.json in {source} or {source / 'annotations'}, got none"
         raise DataError(msg)
     _require_a_split_each(files)
-    return [_read_file(file, options.images) for file in files]
+    parts = {file: _read_file(file, options.images) for file in files}
+    names = sorted(set().union(*(part.names for part in parts.values() if part is not None)))
+    if not names:
+        raise _no_objects(files[0])
+    for file in (file for file, part in parts.items() if part is None):
+        parts[file] = _without_objects(file, options.images, names)
+    return [part for part in parts.values() if part is not None]
 
 
-def _read_file(file: Path, images: Path | None) -> Labelled:
-    photos, categories, objects = read_instances(file)
+def _read_file(file: Path, images: Path | None) -> Labelled | None:
+    """Return the labels of a file's photos, or None if it has no objects."""
+    photos, categories, objects = _instances(file)
+    if not objects:
+        return None
     row = {key: index for index, key in enumerate(photos)}
     names = sorted(set(categories.values()))
     column = {key: names.index(name) for key, name in categories.items()}
-    targets = target_table(len(row), len(names), value=0, source=file)
     rows = torch.tensor([row[entry["image_id"]] for entry in objects], dtype=torch.long)
     columns = torch.tensor([column[entry["category_id"]] for entry in objects], dtype=torch.long)
-    targets[rows, columns] = 1
+    part = _labelled(file, images, photos, names)
+    part.targets[rows, columns] = 1
+    return part
+
+
+def _without_objects(file: Path, images: Path | None, names: Sequence[str]) -> Labelled | None:
+    """Return the photos of a file without objects, which have none of its labels."""
+    photos, categories, _ = _instances(file)
+    if not photos:
+        logger.warning("%s: left out, as it has no photos", file)
+        return None
+    count = amount(len(photos), "photo")
+    logger.warning("%s: no objects: %s without any of the labels", file, count)
+    return _labelled(file, images, photos, sorted(set(categories.values())) or names)
+
+
+def _labelled(
+    file: Path, images: Path | None, photos: Mapping[Id, Fields], names: Sequence[str]
+) -> Labelled:
+    """Return the photos of a file, with all labels absent."""
     split = _split(file)
     return Labelled(
         source=file,
         names=tuple(names),
         photos=tuple(photo["file_name"] for photo in photos.values()),
-        targets=targets,
-        splits=(split,) * len(row) if split else None,
+        targets=target_table(len(photos), len(names), value=0, source=file),
+        splits=(split,) * len(photos) if split else None,
         folders=tuple(_folders(file, images)),
         lists_present=True,
     )
@@ -161,6 +189,20 @@ def read_instances(file: Path) -> Instances:
         DataError: If the file is no JSON, an entry lacks a key (which the message names), there is
             no annotation at all, or photos of different sizes share a name.
     """
+    found = _instances(file)
+    if not found.objects:
+        raise _no_objects(file)
+    return found
+
+
+def _no_objects(file: Path) -> DataError:
+    return DataError(
+        f"{file}: expected annotations, got none, so that no photo would have a label; "
+        "tags of whole photos are lost in this format: export boxes, or a table of labels"
+    )
+
+
+def _instances(file: Path) -> Instances:
     what = "an object with 'images' and 'annotations'"
     # Outlines make up most of an official file, and would take most of the time and memory.
     content = read_json(file, dict, what, without="segmentation")
@@ -174,12 +216,10 @@ def read_instances(file: Path) -> Instances:
         where = f"{file}: categories[{position}].name"
         names[key] = clean_name(_typed(category, "name", str, where), where)
     objects = _entries(file, content, "annotations")
-    if not objects:
-        msg = (
-            f"{file}: expected annotations, got none, so that no photo would have a label; "
-            "tags of whole photos are lost in this format: export boxes, or a table of labels"
-        )
-        raise DataError(msg)
+    for key, entries in (("images", photos), ("categories", categories)):
+        if objects and not entries:
+            msg = f"{file}: expected entries under {key!r}, got an empty list"
+            raise DataError(msg)
     _join(file, objects, "image_id", photos)
     _join(file, objects, "category_id", names)
     _warn_of_several_ids(file, "categories", "label", names)
@@ -250,9 +290,6 @@ def _by_id(file: Path, content: Fields, key: str) -> dict[Id, Fields]:
             msg = f"{where}: expected each id once, got {identity!r} again"
             raise DataError(msg)
         entries[identity] = entry
-    if not entries:
-        msg = f"{file}: expected entries under {key!r}, got an empty list"
-        raise DataError(msg)
     return entries
 
 

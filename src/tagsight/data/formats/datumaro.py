@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
+
+logger = logging.getLogger(__name__)
 
 MOST_FILES = 20
 
@@ -53,16 +56,23 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if not files:
         msg = f"expected Datumaro's annotations, with 'categories' and 'items', got {source}"
         raise DataError(msg)
-    return [_read_file(file, options) for file in files]
+    parts = [_read_file(file, options) for file in files]
+    if not any(parts):
+        msg = f"{files[0]}: expected 'items', a list of photos, got an empty list"
+        raise DataError(msg)
+    return [part for part in parts if part is not None]
 
 
-def _read_file(file: Path, options: ReadOptions) -> Labelled:
+def _read_file(file: Path, options: ReadOptions) -> Labelled | None:
     content = read_json(file, dict, "an object with 'categories' and 'items'")
     names = _declared(file, content)
     items = content.get("items")
     if not isinstance(items, list):
         msg = f"{file}: expected 'items', a list of photos, got {shortened(items)}"
         raise DataError(msg)
+    if not items:
+        logger.warning("%s: left out, as it has no photos", file)
+        return None
     photos = [
         _photo(item, names, f"{file}: items[{number}]", file.stem)
         for number, item in enumerate(items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tagsight.data.formats.tables import read_table
 from tagsight.data.source import is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
 from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.tables.table import NoRowsError
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
+
+logger = logging.getLogger(__name__)
 
 TABLES = ("_classes.csv", "metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -54,7 +58,14 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if not files:
         msg = f"expected folders train, valid and test, each with one of {TABLES}, in {source}"
         raise DataError(msg)
-    parts = [_part(file, source, options) for file in files]
+    parts = []
+    for file in files:
+        try:
+            parts.append(_part(file, source, options))
+        except NoRowsError as error:
+            if file == files[-1] and not parts:
+                raise
+            logger.warning("%s; left out", error)
     names = sorted(set().union(*(part.names for part in parts)))
     return [_widened(part, names) for part in parts]
 

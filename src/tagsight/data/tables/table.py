@@ -32,6 +32,10 @@ SAMPLED_CELLS, FEWEST_SAMPLED, MOST_SAMPLED = 200_000, 20, 10_000
 """Cells, and rows, that decide what the columns are."""
 
 
+class NoRowsError(DataError):
+    """A table has a header and nothing below."""
+
+
 class Table(ABC):
     """A table with a row for each photo, or for each photo and label.
 
@@ -133,8 +137,8 @@ class Photos:
             joined_from: As for `Table.records`.
 
         Raises:
-            DataError: If a photo or a split is not valid, a photo has two splits, or there is no
-                row.
+            DataError: If a photo or a split is not valid, or a photo has two splits.
+            NoRowsError: If there is no row.
         """
         table, image, split = self._table, self._layout.image, self._layout.split
         group = self._layout.group
@@ -155,7 +159,7 @@ class Photos:
             yield Row(number, place, is_new, cells)
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
-            raise DataError(msg)
+            raise NoRowsError(msg)
 
     def _add_split(self, cell: str, place: int, number: int, *, is_new: bool) -> None:
         split = self._layout.split_names.get(cell.strip().lower())
