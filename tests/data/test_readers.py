@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny_collections import EXAMPLES, PHOTOS, PHOTOS_INSIDE
 
-from tagsight.data.format import DEFAULTS, ReadOptions
+from tagsight.data.format import DEFAULTS, Columns, ReadOptions
 from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.data.source import photo_name
 from tagsight.errors import DataError
@@ -211,3 +212,31 @@ def test_files_that_pack_photos_are_refused_with_what_to_do(tmp_path, name, mess
     for source in [tmp_path / name, *([tmp_path] if "tfrecord" in name else [])]:
         with pytest.raises(DataError, match=message):
             read_annotations(source)
+
+
+def test_columns_are_named_where_there_are_some_and_refused_with_the_reason_elsewhere(
+    complete_example,
+) -> None:
+    format_ = FORMATS[complete_example.format]
+    options = ReadOptions(columns=Columns(image_column="nowhere"))
+    reason = "'nowhere'" if format_.has_columns else "which has no columns"
+    if complete_example.format in PHOTOS_INSIDE:
+        reason = "no columns"
+    with pytest.raises(DataError, match=reason):
+        read_annotations(complete_example.source, options=options)
+
+
+@pytest.mark.parametrize("ending", ["json", "jsonl", "csv", "parquet"])
+def test_a_column_of_any_name_is_the_photo_if_it_is_named(tmp_path, ending) -> None:
+    rows = pandas.DataFrame({"shot": ["a.jpg", "b.jpg"], "seen": ["dog|sky", "sky"], "n": [3, 4]})
+    file = tmp_path / f"rows.{ending}"
+    if ending.startswith("json"):
+        rows.to_json(file, orient="records", lines=ending == "jsonl")
+    elif ending == "csv":
+        rows.to_csv(file)
+    else:
+        rows.to_parquet(file)
+    columns = Columns(image_column="shot", labels_column="seen")
+    found = read_annotations(file, labels_only=True, options=ReadOptions(columns=columns))
+    assert (found.names, found.targets.tolist()) == (("dog", "sky"), [[1, 1], [0, 1]])
+    assert [path.name for path in found.paths] == ["a.jpg", "b.jpg"]

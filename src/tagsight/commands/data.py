@@ -78,7 +78,7 @@ def data(
     from tagsight.data.rules.problems import label_problems, problem_lines
     from tagsight.runtime.device import Runtime
 
-    annotations = reading.read(data, labels_only=True)
+    annotations = reading.read(data, labels_only=True, write_photos=not labels_only)
     for line in problem_lines(label_problems(annotations), MOST_TOLD, ALL_IN):
         print_info(line)
     if output.split_file is not None:

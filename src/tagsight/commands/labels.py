@@ -22,7 +22,7 @@ def label_space(data: Path, reading: Reading) -> LabelSpace:
 
     if data.suffix.lower() == ".npz":
         return read_counts(data)
-    annotations = reading.read(data, labels_only=True)
+    annotations = reading.read(data, labels_only=True, write_photos=False)
     if "train" in annotations.split_sizes:
         annotations = annotations.rows("train")
     return LabelSpace.from_targets(annotations.names, annotations.targets)

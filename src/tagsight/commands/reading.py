@@ -64,6 +64,7 @@ class Reading:
         labels_only: bool = False,
         grouping: Grouping | None = None,
         every_label: bool = False,
+        write_photos: bool = True,
     ) -> Annotations:
         """Read the labels.
 
@@ -72,6 +73,7 @@ class Reading:
             labels_only: Accept that none of the photos exists.
             grouping: What keeps photos on one side of a split.
             every_label: Keep labels with few photos, as to measure a model that knows them.
+            write_photos: Write photos that are inside a file of labels to the cache.
 
         Raises:
             DataError: As readers and protocols do; if both format and protocol are given; or if a
@@ -93,6 +95,7 @@ class Reading:
             grouping,
             every_label=every_label,
             label_studio_files=self.label_studio_files,
+            write_photos=write_photos,
         )
         if self.protocol is None:
             return read_annotations(

@@ -57,6 +57,12 @@ class Columns:
     ignore: tuple[str, ...] = ()
     group_column: str | None = None
 
+    @property
+    def options(self) -> list[str]:
+        """Names of the options that name a column."""
+        values = {("group" if key == "group_column" else key): it for key, it in vars(self).items()}
+        return [name for name, value in values.items() if value]
+
     def __post_init__(self) -> None:
         if self.labels_column is not None and self.label_columns:
             msg = "expected `labels_column` or `label_columns`, got both"
@@ -84,6 +90,8 @@ class ReadOptions:
         every_label: Keep labels with few photos, which a format may leave out by default.
         label_studio_files: Label Studio's folder of files: its data folder, for uploads, or the
             root of its local storage.
+        write_photos: Write photos that are inside a file of labels to the cache; otherwise they are
+            only named. With ``images`` they are looked for there instead.
 
     Raises:
         DataError: If a choice is none of the possible ones.
@@ -103,6 +111,7 @@ class ReadOptions:
     grouping: Grouping | None = None
     every_label: bool = False
     label_studio_files: Path | None = None
+    write_photos: bool = True
 
     def __post_init__(self) -> None:
         choices = {"difficult": Difficult, "topics": Topics, "unlabelled": Unlabelled}
@@ -117,6 +126,9 @@ class ReadOptions:
 
 
 DEFAULTS = ReadOptions()
+
+ONLY_LABELS = ReadOptions(write_photos=False)
+"""Options to read labels without their photos."""
 
 EVERY_LABEL = ReadOptions(every_label=True)
 """Options to measure a model, which knows its labels."""
@@ -175,6 +187,7 @@ class Format(NamedTuple):
             candidates that an error names.
         weak: Whether any other format that fits says more: photos of every collection may lie in
             folders, and have keywords or text beside them.
+        has_columns: Whether it has columns, or keys, that `Columns` can name.
     """
 
     name: str
@@ -184,3 +197,4 @@ class Format(NamedTuple):
     read: Callable[[Path, ReadOptions], Sequence[Labelled]]
     hints: tuple[str, ...] = ()
     weak: bool = False
+    has_columns: bool = False

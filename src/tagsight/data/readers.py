@@ -117,6 +117,7 @@ def read_annotations(
             file = read_data_file(source)
             source, format, options = file.source, format or file.format, combined(file, options)  # noqa: A001 - as above
         chosen = format_of(source, format, options, FORMATS)
+        _require_columns(chosen, options, source)
         parts = chosen.read(source, options)
         options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
@@ -144,6 +145,17 @@ def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:
         columns = replace(options.columns, group_column=options.grouping.column)
         options = replace(options, columns=columns)
     return options
+
+
+def _require_columns(format_: Format, options: ReadOptions, source: Path) -> None:
+    """Refuse names of columns for a format that has none; `_grouped` does so for a group."""
+    named = [name for name in options.columns.options if name != "group"]
+    if named and not format_.has_columns:
+        msg = (
+            f"expected a table, or records, for `{named[0]}`, got the format {format_.name!r} at "
+            f"{source}, which has no columns"
+        )
+        raise DataError(msg)
 
 
 def _grouped(annotations: Annotations, grouping: Grouping) -> Annotations:

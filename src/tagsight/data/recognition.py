@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tagsight.data.format import DEFAULTS
+from tagsight.data.format import ONLY_LABELS
+from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
-from tagsight.data.tables.csv_table import CsvTable
+from tagsight.data.tables.csv_table import CsvTable, is_text_table
 from tagsight.data.tables.layout import layout_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -41,7 +42,8 @@ def format_of(
     Args:
         source: A file or folder.
         name: The format, if the user chooses it.
-        options: If they name columns, the source is a table, whose layout decides.
+        options: If they name columns, text is a table, whose layout decides, and JSON that nothing
+            else fits are records.
         formats: All formats by name.
 
     Raises:
@@ -56,9 +58,13 @@ def format_of(
             msg = f"expected a format among {list(formats)}, got {name!r}"
             raise DataError(msg)
         return formats[name]
-    if options.columns != DEFAULTS.columns and source.is_file():
-        return formats[layout_of(CsvTable(source, options.columns), options.columns).kind]
     fits = [format_ for format_ in formats.values() if format_.recognises(source)]
+    is_table = all(format_.has_columns for format_ in fits)
+    if is_table and options.columns.options and source.is_file():
+        if not fits and outline(source).top:
+            return formats["json-records"]
+        if is_text_table(source):
+            return formats[layout_of(CsvTable(source, options.columns), options.columns).kind]
     fitting = [format_ for format_ in fits if not format_.weak] or fits
     if len(fitting) == 1:
         return fitting[0]
@@ -104,7 +110,7 @@ def _may_be(source: Path, format_: Format) -> bool:
 
 def _reason(format_: Format, source: Path) -> str:
     try:
-        format_.read(source, DEFAULTS)
+        format_.read(source, ONLY_LABELS)
     except DataError as error:
         return str(error).removeprefix(f"{source}: ").removeprefix(f"{source}:1: ")
     return "is only read if it is chosen with `format`"

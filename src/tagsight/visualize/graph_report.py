@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from tagsight.data.format import ONLY_LABELS
 from tagsight.data.readers import read_annotations
 from tagsight.labels.counts import read_counts
 from tagsight.labels.space import LabelSpace
@@ -116,7 +117,7 @@ def label_graph(
     if isinstance(labels, str | Path) and Path(labels).suffix.lower() == ".npz":
         known = read_counts(Path(labels))
     else:
-        rows = read_annotations(labels, images=images, labels_only=True)
+        rows = read_annotations(labels, images=images, labels_only=True, options=ONLY_LABELS)
         rows = rows.rows("train") if "train" in rows.split_sizes else rows
         known = LabelSpace.from_targets(rows.names, rows.targets)
     config = GraphConfig(epsilon=epsilon, delta=delta)

@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 def noted(table, feature):
@@ -42,16 +41,8 @@ def test_numbers_have_the_names_that_are_noted_and_files_are_splits(
     assert [path.name for path in rows.paths] == ["0.jpg", "1.jpg"]
 
 
-@pytest.mark.parametrize("kind", ["parquet", "arrow"])
-def test_photos_inside_are_refused_with_what_to_do(tmp_path, kind) -> None:
-    image = pa.array([{"bytes": b"JPEG", "path": "a.jpg"}])
-    table = pa.table({"image": image, "labels": [["dog"]]})
-    if kind == "parquet":
-        pq.write_table(table, tmp_path / "a.parquet")
-    else:
-        with pa.ipc.new_stream(tmp_path / "data-0.arrow", table.schema) as out:
-            out.write_table(table)
-        for name in ("dataset_info.json", "state.json"):
-            (tmp_path / name).write_text("{}")
-    with pytest.raises(DataError, match=r"the photos themselves in 'image'; write each to a fold"):
-        read_annotations(tmp_path)
+def test_bytes_that_are_no_photo_are_no_labels(tmp_path) -> None:
+    columns = {"image": ["a.jpg", "b.jpg"], "mask": [b"1", None], "dog": [1, 0]}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    rows = read_annotations(tmp_path / "rows.parquet", labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("dog",), [[1], [0]])

@@ -121,7 +121,7 @@ def test_photos_are_found_wherever_label_studio_has_them(
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ([task("data:image/png;base64,iVBO", [result(choices=["a"])])], "write the photos to a"),
+        ([task("data:image/png;base64,é", [result(choices=["a"])])], "write the photos to a"),
         (
             [task("a.jpg", [result(choices=[5])])],
             r"\[0\].choices: expected labels as text, got '5'",

@@ -5,17 +5,19 @@ import logging
 
 import pytest
 
+from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
 
 @pytest.fixture
 def read(tmp_path):
-    def read(*records, lines=True):
+    def read(*records, lines=True, **columns):
         file = tmp_path / "rows.jsonl"
         text = "".join(f"{json.dumps(record)}\n" for record in records)
         file.write_text(text if lines else json.dumps(records))
-        rows = read_annotations(file, labels_only=True)
+        options = ReadOptions(columns=Columns(**columns))
+        rows = read_annotations(file, labels_only=True, options=options)
         assert rows.format == "json-records"
         names = [path.name for path in rows.paths]
         return rows.names, dict(zip(names, rows.targets.tolist(), strict=True))
@@ -69,7 +71,7 @@ def test_unknown_is_not_absent(read, caplog) -> None:
         ({"path": "b.jpg", "labels": [["dog"]]}, "record 2: expected labels as text, got"),
         ({"path": "b.jpg", "labels": [True]}, "record 2: expected labels as text, got True"),
         ({"path": 5, "labels": []}, "record 2: expected a photo's path, got 5"),
-        ({"path": {"bytes": "x"}, "labels": []}, "record 2: .* got the photo itself; write"),
+        ({"path": {"bytes": "é"}, "labels": []}, "record 2: .* the photo in Base64, got 'é'; wr"),
         ({"path": "x/../b.jpg", "labels": []}, "record 2: .* inside the folder"),
         ([1], ":2: expected an object with a photo and its labels"),
     ],
@@ -89,3 +91,37 @@ def test_what_cannot_be_read_is_named(read, record, message) -> None:
 def test_keys_that_might_be_anything_are_named(read, record, message) -> None:
     with pytest.raises(DataError, match=message):
         read(record)
+
+
+FIRST = {"id": "a.jpg", "seen": ["dog", "sky"], "found": ["cat"], "fold": "train", "dog": 1}
+SECOND = {"id": "b.jpg", "seen": [], "found": [], "fold": "test", "dog": 0}
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"labels_column": "seen"}, EXPECTED),
+        ({"labels_column": "SEEN"}, EXPECTED),
+        ({"ignore": ("found", "fold", "dog")}, EXPECTED),
+        ({"label_columns": ("dog",)}, (("dog",), {"a.jpg": [1], "b.jpg": [0]})),
+        (
+            {"label_columns": ("seen", "found")},
+            (("cat", "dog", "sky"), {"a.jpg": [1, 1, 1], "b.jpg": [0, 0, 0]}),
+        ),
+    ],
+)
+def test_keys_are_named_as_columns_are(read, columns, expected) -> None:
+    assert read(FIRST, SECOND, image_column="id", split_column="fold", **columns) == expected
+
+
+def test_the_separator_of_texts_can_be_given(read) -> None:
+    found = read({"image": "a.jpg", "labels": "dog+sky"}, {"image": "b.jpg", "labels": ""})
+    assert found[0] == ("dog+sky",)
+    rows = {"image": "a.jpg", "labels": "dog+sky"}, {"image": "b.jpg", "labels": ""}
+    assert read(*rows, separator="+") == EXPECTED
+
+
+@pytest.mark.parametrize("option", ["image_column", "labels_column", "split_column"])
+def test_a_key_that_no_record_has_is_refused_with_those_there(read, option) -> None:
+    with pytest.raises(DataError, match=rf"a key of the records as `{option}`, \['id', .*'none'"):
+        read(FIRST, SECOND, **({"image_column": "id"} | {option: "none"}))

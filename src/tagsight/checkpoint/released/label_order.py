@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tagsight.data.format import ONLY_LABELS
 from tagsight.data.readers import read_annotations
 from tagsight.data.source import clean_name
 from tagsight.errors import DataError
@@ -100,7 +101,10 @@ def _wanted(labels: str | Path | Sequence[str], origin: str) -> tuple[str, ...]:
     if not isinstance(labels, str | Path):
         names = tuple(clean_name(name) for name in labels)
     elif Path(labels).is_dir() or Path(labels).suffix.lower() in TABLES:
-        names, ordered = read_annotations(labels, labels_only=True).names, False
+        names, ordered = (
+            read_annotations(labels, labels_only=True, options=ONLY_LABELS).names,
+            False,
+        )
     else:
         names, ordered = named_labels(str(labels)), str(labels) not in LABEL_ORDERS
     for known in orders.values():

@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from tagsight.data.formats.records import keys_of
+from tagsight.data.formats.records import PHOTO_KEYS, keys_of
+from tagsight.data.photos.inside import photo_inside
 from tagsight.data.source import require_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tagsight.data.formats.records import Record
+    from tagsight.data.format import ReadOptions
+    from tagsight.data.formats.records import Keys, Record
+    from tagsight.data.photos.inside import PhotosInside
 
 Table: TypeAlias = Any
 """A `pyarrow.Table`, which has no types."""
 
 LARGEST_FILE = 2**40
 MOST_ROWS = 2**26
+SAMPLE = 100
+AT_ONCE = 16
+"""Photos that are read at a time."""
+
 LARGEST_COLUMNS = 2**33
 """Bytes of the columns of paths and labels, decompressed."""
 
@@ -31,11 +38,16 @@ class ArrowRecords(NamedTuple):
     classes: list[str]
 
 
-def read_parquet(file: Path) -> ArrowRecords:
-    """Read the columns of a Parquet file that hold paths and labels, and no photo.
+def read_parquet(file: Path, options: ReadOptions, inside: PhotosInside) -> ArrowRecords:
+    """Read the columns of a Parquet file that hold paths and labels.
+
+    Args:
+        file: The file.
+        options: Columns; with a folder of photos, those inside are not looked at.
+        inside: Takes the photos that are inside, a few at a time.
 
     Raises:
-        DataError: If it is no Parquet file, has too many rows, or the photos are in it.
+        DataError: If it is no Parquet file, or has too many rows.
     """
     _require_arrow(file)
     import pyarrow as pa
@@ -45,21 +57,27 @@ def read_parquet(file: Path) -> ArrowRecords:
     try:
         with pq.ParquetFile(file) as opened:
             _check_rows(file, opened.metadata.num_rows)
-            columns = _light(opened.schema_arrow)
-            _check_size(file, opened.metadata, columns)
-            for name in _photos_inside(opened.schema_arrow):
-                first = next(opened.iter_batches(batch_size=1, columns=[f"{name}.bytes"]), None)
-                if first is not None and first.column(0).field("bytes").null_count < len(first):
-                    raise DataError(_inside(file, name))
             schema = opened.schema_arrow
-            table = opened.read(columns=columns)
+            columns = _light(schema)
+            _check_size(file, opened.metadata, columns)
+            table, keys = _chosen(file, opened.read(columns=columns), schema, options)
+            records = table.to_pylist()
+            if keys.photo in _photos_inside(schema) and options.images is None:
+                batches = opened.iter_batches(batch_size=AT_ONCE, columns=[keys.photo])
+                photos = (photo for batch in batches for photo in batch.column(0))
+                _write(file, records, keys, photos, inside)
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise _unreadable(file, error) from error
-    return _records(file, table, schema)
+    return ArrowRecords(records, _classes(schema, keys))
 
 
-def read_arrow(file: Path) -> ArrowRecords:
-    """Read the columns of an Arrow file of `datasets` that hold paths and labels, and no photo.
+def read_arrow(file: Path, options: ReadOptions, inside: PhotosInside) -> ArrowRecords:
+    """Read the columns of an Arrow file of `datasets` that hold paths and labels.
+
+    Args:
+        file: The file.
+        options: As for `read_parquet`.
+        inside: As for `read_parquet`.
 
     Raises:
         DataError: As `read_parquet` does.
@@ -70,18 +88,59 @@ def read_arrow(file: Path) -> ArrowRecords:
     require_file(file, largest=LARGEST_FILE)
     try:
         with pa.memory_map(str(file)) as source:
-            table = pa.ipc.open_stream(source).read_all()
-            _check_rows(file, table.num_rows)
-            schema = table.schema
-            table.validate(full=True)  # offsets of others may lead anywhere
-            for name in _photos_inside(schema):
-                column = table.column(name).combine_chunks()
-                if column.field("bytes").null_count < len(column):
-                    raise DataError(_inside(file, name))
+            whole = pa.ipc.open_stream(source).read_all()
+            _check_rows(file, whole.num_rows)
+            schema = whole.schema
+            whole.validate(full=True)  # offsets of others may lead anywhere
             names = [name.partition(".")[0] for name in _light(schema)]
-            return _records(file, table.select(names), schema)
+            table, keys = _chosen(file, whole.select(names), schema, options)
+            is_inside = keys.photo in _photos_inside(schema)
+            if is_inside and keys.photo in table.column_names:
+                table = _without_bytes(table, keys.photo)
+            records = table.to_pylist()
+            if is_inside and options.images is None:
+                _write(file, records, keys, whole.column(keys.photo), inside)
+            return ArrowRecords(records, _classes(schema, keys))
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise _unreadable(file, error) from error
+
+
+def _chosen(file: Path, table: Table, schema: Any, options: ReadOptions) -> tuple[Table, Keys]:  # noqa: ANN401 - no types
+    """Return the columns that stand for something, and what they stand for."""
+    first = table.slice(0, SAMPLE)
+    held = _photos_inside(schema)
+    for name in {*held}.intersection(first.column_names):
+        first = _without_bytes(first, name)
+    likely = {*PHOTO_KEYS, (options.columns.image_column or "").lower()}
+    binary = [one for one in held if one not in table.column_names and one.lower() in likely]
+    blank = {} if options.images else dict.fromkeys(binary)
+    sample = [blank | record for record in first.to_pylist()]
+    keys = keys_of(sample, str(file), options.columns)
+    return table.select([key for key in keys.used if key in table.column_names]), keys
+
+
+def _without_bytes(table: Table, name: str) -> Table:
+    """Return a table with the paths of photos alone, without their content."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    paths = pc.struct_field(table.column(name), "path")
+    fields = [pa.field("path", paths.type)]
+    content = pa.chunked_array(
+        [pa.StructArray.from_arrays([chunk], fields=fields) for chunk in paths.chunks],
+        type=pa.struct(fields),
+    )
+    return table.set_column(table.column_names.index(name), name, content)
+
+
+def _write(
+    file: Path, records: list[Record], keys: Keys, photos: Iterable[Any], inside: PhotosInside
+) -> None:
+    """Write the photos that are inside, and put their names in the place of their paths."""
+    for number, (record, photo) in enumerate(zip(records, photos, strict=True)):
+        where = f"{file}: record {number + 1}"
+        if held := photo_inside(photo.as_py(), where):
+            records[number] = {**record, keys.photo: inside.add(held, where)}
 
 
 def _require_arrow(file: Path) -> None:
@@ -120,13 +179,19 @@ def _check_size(file: Path, metadata: Any, columns: Sequence[str]) -> None:  # n
         raise DataError(msg)
 
 
-def _photos_inside(schema: Any) -> Iterator[str]:  # noqa: ANN401 - no types
-    """Yield the columns that hold, or may hold, photos, as `datasets` stores them."""
+def _photos_inside(schema: Any) -> list[str]:  # noqa: ANN401 - no types
+    """Return the columns that may hold photos: bytes, or as `datasets` stores them."""
     import pyarrow as pa
 
-    for field in schema:
-        if pa.types.is_struct(field.type) and {"bytes", "path"} <= {one.name for one in field.type}:
-            yield field.name
+    is_bytes = (pa.types.is_binary, pa.types.is_large_binary)
+    return [
+        field.name
+        for field in schema
+        if any(is_kind(field.type) for is_kind in is_bytes)
+        or (
+            pa.types.is_struct(field.type) and {"bytes", "path"} <= {one.name for one in field.type}
+        )
+    ]
 
 
 def _light(schema: Any) -> list[str]:  # noqa: ANN401 - no types
@@ -134,36 +199,24 @@ def _light(schema: Any) -> list[str]:  # noqa: ANN401 - no types
     import pyarrow as pa
 
     inside = set(_photos_inside(schema))
-    heavy = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_list)
     return [
         f"{field.name}.path" if field.name in inside else field.name
         for field in schema
-        if not any(is_kind(field.type) for is_kind in heavy)
+        if not pa.types.is_fixed_size_list(field.type)
+        and not (field.name in inside and not pa.types.is_struct(field.type))
     ]
 
 
-def _inside(file: Path, column: str) -> str:
-    return (
-        f"{file}: expected paths of photos, got the photos themselves in {column!r}; write each to "
-        f"a folder with `row[{column!r}].save(path)`, and its path and labels to a CSV"
-    )
-
-
-def _records(file: Path, table: Table, schema: Any) -> ArrowRecords:  # noqa: ANN401 - no types
-    keys = keys_of(table.slice(0, 100).to_pylist(), str(file))
-    chosen = [name for name in (keys.photo, *keys.labels, keys.split) if name]
-    classes = _classes(schema, keys.labels[0]) if keys.is_list else []
-    return ArrowRecords(table.select(chosen).to_pylist(), classes)
-
-
-def _classes(schema: Any, label: str) -> list[str]:  # noqa: ANN401 - no types
+def _classes(schema: Any, keys: Keys) -> list[str]:  # noqa: ANN401 - no types
     """Return the names that `datasets` notes for labels that are numbers."""
+    if not keys.is_list:
+        return []
     text = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return []
-    for key in ("info", "features", label):
+    for key in ("info", "features", keys.labels[0]):
         found = found.get(key) if isinstance(found, dict) else None
     found = found[0] if isinstance(found, list) and found else found
     for _ in range(2):

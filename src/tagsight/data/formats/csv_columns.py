@@ -176,4 +176,5 @@ FORMAT = Format(
     recognises,
     read,
     TABLE_FILES,
+    has_columns=True,
 )

@@ -157,4 +157,5 @@ FORMAT = Format(
     recognises,
     read,
     TABLE_FILES,
+    has_columns=True,
 )

@@ -167,4 +167,5 @@ FORMAT = Format(
     recognises,
     read,
     TABLE_FILES,
+    has_columns=True,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from tagsight.data.formats.tables import READERS, read_table
+from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import FORBIDDEN, clean_name
 from tagsight.data.tables.table import Table
 from tagsight.errors import DataError
@@ -50,7 +51,10 @@ def read(frame: DataFrame, options: ReadOptions, kind: str | None = None) -> lis
     if kind is not None and kind not in READERS:
         msg = f"expected `format` to be one of {list(READERS)} for {NAME}, got {kind!r}"
         raise DataError(msg)
-    return [read_table(FrameTable(frame), options, cast("Kind | None", kind))]
+    table = FrameTable(frame, options)
+    found = read_table(table, options, cast("Kind | None", kind))
+    table.inside.log()
+    return [found]
 
 
 class FrameTable(Table):
@@ -58,12 +62,19 @@ class FrameTable(Table):
 
     Args:
         frame: Any pandas `DataFrame`.
+        options: Whether photos in cells are written, or looked for in a folder.
+
+    Attributes:
+        inside: The photos in cells.
 
     Raises:
         DataError: If it has no column for the photo.
     """
 
-    def __init__(self, frame: DataFrame) -> None:
+    def __init__(self, frame: DataFrame, options: ReadOptions) -> None:
+        self.inside = PhotosInside(NAME, write=options.write_photos)
+        self._keep_outside = options.images is not None
+        self._photos: dict[int, str] = {}
         names = [clean_name(str(name), NAME) for name in frame.columns]
         super().__init__(NAME, names, has_header=True)
         self._frame = frame.astype(object).where(frame.notna(), "")
@@ -73,8 +84,8 @@ class FrameTable(Table):
         return NAME if number is None else f"{NAME}, row {number}"
 
     def folders(self, images: Path | None) -> list[Path]:
-        """Return ``images``, else the current folder."""
-        return [images or Path.cwd()]
+        """Return ``images``, else the folder of photos in cells, and the current folder."""
+        return [images] if images else self.inside.folders([Path.cwd()])
 
     def photo(self, cell: Cell, number: int) -> str:
         """Return the photo's path: absolute, or below the folder of the photos."""
@@ -87,7 +98,17 @@ class FrameTable(Table):
         """Yield the position and the cells of each row, as a CSV file would hold them."""
         del joined_from  # cells are no text
         for number, row in enumerate(self._frame.itertuples(index=False, name=None)):
-            yield number, [_cell(value, self.where(number)) for value in row]
+            yield number, [self._cell(value, number) for value in row]
+
+    def _cell(self, value: object, number: int) -> Cell:
+        is_address = isinstance(value, str) and value.startswith("data:")
+        if not (is_address or isinstance(value, bytes | dict)):
+            return _cell(value, self.where(number))
+        if self._keep_outside and isinstance(value, dict):
+            return str(value.get("path"))
+        if number not in self._photos and (held := photo_inside(value, self.where(number))):
+            self._photos[number] = self.inside.add(held, self.where(number))
+        return self._photos.get(number) or str(value)
 
 
 def _cell(value: object, where: str) -> Cell:

@@ -35,7 +35,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Args:
         source: A file with an object a line, or a list of objects.
-        options: Folder of the photos; by default that of the file.
+        options: Columns; folder of the photos, by default that of the file. Photos that are inside
+            are written to the cache.
 
     Raises:
         DataError: If a record cannot be understood.
@@ -60,4 +61,5 @@ FORMAT = Format(
     recognises,
     read,
     (".jsonl", ".ndjson"),
+    has_columns=True,
 )

@@ -18,6 +18,7 @@ from tagsight.data.formats.label_studio_values import (
 )
 from tagsight.data.json_files import outline, read_json
 from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import clean_name
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -61,18 +62,21 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     Args:
         source: JSON, JSON_MIN or CSV.
         options: Folder of the photos, by default that of the file; and Label Studio's own folder of
-            files, for uploads and local storage.
+            files, for uploads and local storage. Photos that are in tasks (``data:``) are written
+            to the cache.
 
     Raises:
-        DataError: If the file cannot be understood, or photos are in it.
+        DataError: If the file cannot be understood.
     """
-    photos = _tasks(source) if _is_json(source) else read_rows(source)
-    table = tabulate(source, photos, folders=folders(source, options))
+    inside = PhotosInside(source, write=options.write_photos)
+    photos = _tasks(source, inside) if _is_json(source) else read_rows(source, inside)
+    inside.log()
+    table = tabulate(source, photos, folders=inside.folders(folders(source, options)))
     names = [str(photo) for photo in table.photos]
     return [replace(table, other_names=without_prefixes(names))]
 
 
-def _tasks(source: Path) -> list[PhotoLabels]:
+def _tasks(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
     tasks = read_json(source, list, "a list of tasks")
     answers = dict(_answered(source, tasks))
     if not answers:
@@ -85,7 +89,9 @@ def _tasks(source: Path) -> list[PhotoLabels]:
         logger.info("%s: %s left out, which nobody has annotated", source, amount(left, "task"))
     field = photo_field((tasks[number]["data"] for number in answers), str(source))
     return [
-        PhotoLabels(task_photo(tasks[number]["data"].get(field), f"{source}: [{number}]"), labels)
+        PhotoLabels(
+            task_photo(tasks[number]["data"].get(field), f"{source}: [{number}]", inside), labels
+        )
         for number, labels in _distinct(source, answers).items()
     ]
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tagsight.data.photos.inside import PhotosInside
+
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def _header(source: Path) -> list[str]:
     return [name.strip().strip('"') for name in line.decode("utf-8-sig", "replace").split(",")]
 
 
-def read_rows(source: Path) -> list[PhotoLabels]:
+def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
     """Read a row for each annotation; the task's own fields are in it beside the labels.
 
     Raises:
@@ -70,7 +72,7 @@ def read_rows(source: Path) -> list[PhotoLabels]:
     for number, row in enumerate(rows):
         where = f"{source}: row {number + 1}"
         labels = set().union(*(_labels(row.get(column), where) for column in columns))
-        found.append(PhotoLabels(task_photo(row.get(photo), where), labels))
+        found.append(PhotoLabels(task_photo(row.get(photo), where, inside), labels))
     return found
 
 

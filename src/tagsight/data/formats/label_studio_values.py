@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tagsight.data.photos.inside import photo_inside
 from tagsight.data.photos.reading import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, photo_path
 from tagsight.errors import DataError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
+    from tagsight.data.photos.inside import PhotosInside
 
 PREFERRED = ("image", "img", "photo", "picture", "url")
 PREFIX = re.compile(r"[0-9a-f]{8}-(?=[^/]+$)")
@@ -80,27 +82,30 @@ def _is_photo(value: object) -> bool:
     return path.lower().endswith(tuple(PHOTO_SUFFIXES))
 
 
-def task_photo(value: object, where: str) -> str:
+def task_photo(value: object, where: str, inside: PhotosInside) -> str:
     """Return the path of a task's photo below a folder of photos.
 
+    Args:
+        value: The photo's path or URL, or the photo itself (``data:``).
+        where: File and place in it, for errors.
+        inside: Takes a photo that is in the task.
+
     Raises:
-        DataError: If it is no path or URL, or holds the photo itself.
+        DataError: If it is none of these.
 
     Example:
-        >>> task_photo("/data/local-files/?d=holiday/a%20b.jpg", "tasks.json")
+        >>> from tagsight.data.photos.inside import PhotosInside
+        >>> inside = PhotosInside("tasks.json", write=False)
+        >>> task_photo("/data/local-files/?d=holiday/a%20b.jpg", "tasks.json", inside)
         'holiday/a b.jpg'
-        >>> task_photo("https://example.org/photos/a.jpg?size=2", "tasks.json")
+        >>> task_photo("https://example.org/photos/a.jpg?size=2", "tasks.json", inside)
         'photos/a.jpg'
     """
     if not isinstance(value, str):
         msg = f"{where}: expected a photo's path or URL, got {str(value)[:80]!r}"
         raise DataError(msg)
-    if value.startswith("data:"):
-        msg = (
-            f"{where}: expected a photo's path or URL, got the photo itself ({value[:22]}...); "
-            "write the photos to a folder, name them in the tasks, and give the folder as `images`"
-        )
-        raise DataError(msg)
+    if held := photo_inside(value, where):
+        return inside.add(held, where)
     text = value
     if "://" in value[:20] or value.startswith(("/data/local-files/", "/tasks/")):
         parts = urlsplit(value)

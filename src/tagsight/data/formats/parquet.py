@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.format import Format
 from tagsight.data.formats.arrow_records import read_parquet
 from tagsight.data.formats.records import joined_records, read_records
+from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import is_file
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -51,19 +52,25 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Args:
         source: A file, or a folder with files that belong together.
-        options: Folder of the photos; by default that of the files.
+        options: Columns; folder of the photos, by default that of the files. Photos that are inside
+            are written to the cache.
 
     Raises:
-        DataError: If a file cannot be understood, or the photos themselves are in it.
+        DataError: If a file cannot be understood.
     """
     files = _files(source)
     if not files:
         msg = f"expected a Parquet file or a folder with some, got {source}"
         raise DataError(msg)
-    tables = [(read_parquet(file), _split_of(file) if len(files) > 1 else None) for file in files]
+    inside = PhotosInside(source, write=options.write_photos)
+    tables = [
+        (read_parquet(file, options, inside), _split_of(file) if len(files) > 1 else None)
+        for file in files
+    ]
+    inside.log()
     records = joined_records(str(source), [(table.records, split) for table, split in tables])
     base = source if source.is_dir() else source.parent
-    folders = [base, base / "images", base / "photos"]
+    folders = inside.folders([base, base / "images", base / "photos"])
     return [read_records(source, records, options, folders, tables[0][0].classes)]
 
 
@@ -80,4 +87,5 @@ FORMAT = Format(
     recognises,
     read,
     (".parquet",),
+    has_columns=True,
 )

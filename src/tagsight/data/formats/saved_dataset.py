@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.format import Format
 from tagsight.data.formats.arrow_records import read_arrow
 from tagsight.data.formats.records import joined_records, read_records
+from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import is_file
 from tagsight.errors import DataError
 
@@ -43,14 +44,16 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Args:
         source: The folder that ``save_to_disk`` wrote.
-        options: Folder of the photos; by default that of the data set.
+        options: Columns; folder of the photos, by default that of the data set. Photos that are
+            inside are written to the cache.
 
     Raises:
-        DataError: If a file cannot be understood, or the photos themselves are in it.
+        DataError: If a file cannot be understood.
     """
     folders = _folders(source)
+    inside = PhotosInside(source, write=options.write_photos)
     tables = [
-        (read_arrow(file), split)
+        (read_arrow(file, options, inside), split)
         for split, folder in folders.items()
         for file in sorted(folder.glob("*.arrow"))
     ]
@@ -58,15 +61,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         msg = f"expected a folder that save_to_disk wrote, with *.arrow, got {source}"
         raise DataError(msg)
     records = joined_records(str(source), [(table.records, split) for table, split in tables])
-    places = [source, source / "images"]
+    inside.log()
+    places = inside.folders([source, source / "images"])
     return [read_records(source, records, options, places, tables[0][0].classes)]
 
 
 FORMAT = Format(
     "saved-dataset",
-    "a folder that save_to_disk of Hugging Face's datasets wrote, with paths of photos",
+    "a folder that save_to_disk of Hugging Face's datasets wrote, with paths of photos, or photos",
     "train/data-00000-of-00001.arrow\ntrain/dataset_info.json\ntrain/state.json\ndataset_dict.json",
     recognises,
     read,
     (".arrow", "state.json"),
+    has_columns=True,
 )

@@ -92,7 +92,13 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         raise DataError(msg)
     folder = source if source.is_dir() else source.parent
     if not any(sample.labels for sample in samples):
-        return [_with_table(samples, folder)]
+        return [_with_table(samples, folder, options)]
+    if given := options.columns.options:
+        msg = (
+            f"expected no `{given[0]}` for {source}, as labels are in the shards, which have no "
+            "columns"
+        )
+        raise DataError(msg)
     said = [
         one for shard, group in groupby(samples, _shard) for one in _sample_targets(shard, group)
     ]
@@ -250,15 +256,15 @@ def _split_of(shard: Path) -> str | None:
     return SPLIT_NAMES.get(word.group()) if word else None
 
 
-def _with_table(samples: list[Sample], folder: Path) -> Labelled:
+def _with_table(samples: list[Sample], folder: Path, options: ReadOptions) -> Labelled:
     """Read the labels from the CSV file beside the shards; photos without a row are dropped."""
-    table = _table(folder)
+    table = _table(folder, options)
     shards = [samples[row] for row in _places(samples, table)]
     photos = tuple(sample.shard / sample.photo for sample in shards)
     return replace(table, photos=photos, splits=table.splits or _splits(shards), root=folder)
 
 
-def _table(folder: Path) -> Labelled:
+def _table(folder: Path, options: ReadOptions) -> Labelled:
     files = sorted(folder.glob("*.csv"))
     if len(files) != 1:
         msg = (
@@ -267,7 +273,7 @@ def _table(folder: Path) -> Labelled:
         )
         raise DataError(msg)
     (file,) = files
-    return read_table(CsvTable(file))
+    return read_table(CsvTable(file, options.columns), options)
 
 
 def _places(samples: list[Sample], table: Labelled) -> list[int]:
@@ -295,4 +301,5 @@ FORMAT = Format(
     recognises,
     read,
     (".tar",),
+    has_columns=True,
 )

@@ -103,4 +103,5 @@ FORMAT = Format(
     recognises,
     read,
     ("_classes.csv",),
+    has_columns=True,
 )

@@ -72,7 +72,7 @@ class CsvTable(Table):
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
         """Return the format of a file's table, or None if it is no table of photos."""
-        if not is_file(source) or _is_markup(source) or is_rows(source):
+        if not is_file(source) or not is_text_table(source) or is_rows(source):
             return None
         try:
             return layout_of(cls(source), NOT_NAMED).kind
@@ -124,10 +124,21 @@ class CsvTable(Table):
         return cells[:width]
 
 
-def _is_markup(source: Path) -> bool:
-    """Return whether a file begins as JSON or XML, whose lines may be endless."""
+def is_text_table(source: Path) -> bool:
+    """Return whether a file begins as none of JSON, XML, whose lines may be endless, and Parquet.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "labels")
+        ...     _ = file.write_text("image,labels")
+        ...     is_text_table(file)
+        True
+    """
     with source.open("rb") as handle:
-        return handle.read(256).removeprefix(BOM_UTF8).lstrip().startswith((b"{", b"[", b"<"))
+        start = handle.read(256).removeprefix(BOM_UTF8).lstrip()
+    return not start.startswith((b"{", b"[", b"<", b"PAR1"))
 
 
 def _dialect(source: Path, columns: Columns) -> tuple[str, list[list[str]]]:
