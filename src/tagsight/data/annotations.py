@@ -49,6 +49,7 @@ class Annotations:
         grouping: What else keeps rows on one side of a split.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
             label is not listed.
+        rejected: Photos and labels of the targets 0 that the source states all the same.
         rules: The `LabelRules` that were applied.
         contradictions: Photos whose labels contradict the rules.
         left_out: Labels of the source that were removed by the rules.
@@ -80,6 +81,7 @@ class Annotations:
     groups: tuple[str, ...] | None = None
     grouping: Grouping = Grouping()
     lists_present: bool = False
+    rejected: frozenset[tuple[Path, str]] = frozenset()
     rules: LabelRules | None = None
     contradictions: tuple[Contradiction, ...] = ()
     left_out: tuple[str, ...] = ()

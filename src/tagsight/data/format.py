@@ -154,6 +154,8 @@ class Labelled:
             one that holds all.
         lists_present: Whether the source lists what is present, so that 0 says no more than that a
             label is not listed.
+        rejected: Rows and labels of the targets 0 that the source states all the same, as of a tag
+            that somebody removed.
         groups: Group of each photo, from the column `Columns.group_column`, or None.
         min_photos: Fewest photos of a label, unless the rules say another number.
     """
@@ -167,6 +169,7 @@ class Labelled:
     other_names: tuple[str, ...] = ()
     root: Path | None = None
     lists_present: bool = False
+    rejected: frozenset[tuple[int, str]] = frozenset()
     unused: tuple[str, ...] = ()
     columns: Columns = Columns()
     groups: tuple[str, ...] | None = None

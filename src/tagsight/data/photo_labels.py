@@ -26,12 +26,14 @@ class PhotoLabels(NamedTuple):
         present: Labels that are present.
         unknown: Labels of which it says that they may be present.
         split: The word for its split, or None.
+        absent: Labels of which it says that they are absent; it need not say so of all.
     """
 
     photo: str | Path
     present: Collection[str]
     unknown: Collection[str] = ()
     split: str | None = None
+    absent: Collection[str] = ()
 
 
 def tabulate(
@@ -72,6 +74,12 @@ def tabulate(
         for one in photos:
             listed = one.unknown if value == -1 else one.present
             table[row[one.photo], [column[name] for name in listed]] = value
+    rejected = frozenset(
+        (row[one.photo], name)
+        for one in photos
+        for name in one.absent
+        if name in column and table[row[one.photo], column[name]] == 0
+    )
     if repeated := len(photos) - len(row):
         entries = amount(repeated, "further entry")
         logger.warning("%s: %s of the same photos, united with the first", source, entries)
@@ -84,6 +92,7 @@ def tabulate(
         folders=tuple(folders),
         root=root,
         lists_present=True,
+        rejected=rejected,
     )
 
 

@@ -204,6 +204,7 @@ def _found(
                 format,
                 root,
                 lists_present=part.lists_present,
+                rejected=frozenset((paths[row], name) for row, name in part.rejected),
                 unused=part.unused,
                 groups=part.groups,
                 without_photos=none_there,
@@ -232,6 +233,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
         splits=tuple(splits) if splits else None,
         format=first.format,
         lists_present=all(part.lists_present for part in parts),
+        rejected=frozenset[tuple[Path, str]]().union(*(part.rejected for part in parts)),
         groups=tuple(groups) if len(groups) == len(paths) else None,
         without_photos=any(part.without_photos for part in parts),
     )

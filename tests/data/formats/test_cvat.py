@@ -5,6 +5,8 @@ import logging
 import pytest
 
 from tagsight.data.readers import read_annotations
+from tagsight.data.rules.application import apply_rules
+from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
 
 META = (
@@ -33,6 +35,18 @@ def test_tags_shapes_and_ticked_attributes_are_labels_and_unused_ones_are_known(
     rows = read(META + IMAGES)
     assert rows.names == ("ball", "cat", "dog", "dog: wet")
     assert rows.targets.tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
+
+
+def test_an_attribute_that_is_not_ticked_is_rejected(read) -> None:
+    other = IMAGES.replace("a.jpg", "c.jpg").replace(">true<", ">false<").replace("b.jpg", "d.jpg")
+    rows = read(META + IMAGES + other)
+    ruled = apply_rules(rows, LabelRules(unlisted="unknown"))
+    assert dict(zip((path.name for path in ruled.paths), ruled.targets.tolist(), strict=True)) == {
+        "a.jpg": [-1, -1, 1, 1],
+        "b.jpg": [1, -1, -1, -1],
+        "c.jpg": [-1, -1, 1, 0],
+        "d.jpg": [1, -1, -1, -1],
+    }
 
 
 def test_subsets_are_splits_if_they_are_called_so(read, caplog) -> None:

@@ -124,6 +124,33 @@ def test_what_a_list_does_not_name_contradicts_nothing_and_may_be_unknown() -> N
 
 
 @pytest.mark.parametrize(
+    ("rules", "after"),
+    [
+        ({}, {"Dog": [0, 0, 1], "pet": [0, 1, 0]}),
+        ({"unlisted": "unknown"}, {"Dog": [0, -1, 1], "pet": [-1, 1, -1]}),
+        (
+            {"unlisted": "unknown", "rename": {"Dog": "dog"}},
+            {"dog": [0, -1, 1], "pet": [-1, 1, -1]},
+        ),
+        (
+            {"unlisted": "unknown", "merge": {"any": ["Dog", "pet"]}},
+            {"any": [0, 1, 1]},
+        ),
+        (
+            {"unlisted": "unknown", "implies": {"cub": ["Dog"]}, "rename": {"pet": "cub"}},
+            {"Dog": [0, 1, 1], "cub": [0, 1, -1]},
+        ),
+        ({"implies": {"pet": ["Dog"]}}, {"Dog": [0, 1, 1], "pet": [0, 1, 0]}),
+    ],
+)
+def test_what_a_list_rejects_stays_absent(rules, after) -> None:
+    listed = rows([[0, 0], [0, 1], [1, 0]], ("Dog", "pet"), lists=True)
+    rejected = frozenset({(listed.paths[0], "Dog"), (Path("/elsewhere.jpg"), "pet")})
+    found = apply_rules(replace(listed, rejected=rejected), LabelRules(**rules))
+    assert by_name(found) == after
+
+
+@pytest.mark.parametrize(
     ("rules", "message"),
     [
         ({"merge": {"a": ["b"], "b": ["c"]}}, "no other rule changes"),

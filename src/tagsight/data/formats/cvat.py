@@ -76,19 +76,19 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 def _photo(image: Element, file: Path) -> PhotoLabels:
     where = f"{file}: image {image.attributes.get('id', '?')}"
     present: set[str] = set()
+    absent: set[str] = set()
     for shape in image.children:
         label = clean_name(shape.attributes.get("label", ""), where)
         if not label:
             msg = f"{where}: expected a label of its <{shape.name}>, got none"
             raise DataError(msg)
         present.add(label)
-        present |= {
-            clean_name(f"{label}: {attribute.attributes.get('name', '')}", where)
-            for attribute in shape.children
-            if attribute.name == "attribute" and attribute.text.lower() == "true"
-        }
+        for attribute in (one for one in shape.children if one.name == "attribute"):
+            ticked = {"true": present, "false": absent}.get(attribute.text.lower(), set())
+            ticked.add(clean_name(f"{label}: {attribute.attributes.get('name', '')}", where))
     name = photo_path(image.attributes.get("name", ""), where)
-    return PhotoLabels(name, present, split=image.attributes.get("subset"))
+    split = image.attributes.get("subset")
+    return PhotoLabels(name, present, split=split, absent=absent)
 
 
 def _declared(meta: Element, where: str) -> Iterator[str]:

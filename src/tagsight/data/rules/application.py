@@ -48,7 +48,7 @@ def apply_rules(annotations: Annotations, rules: LabelRules) -> Annotations:
     - A label is present if a label that implies it is, and absent if a label that it implies is
       absent, if a photo has another label of its group, or if it has no finding.
     - A label that is both becomes unknown, and the photo is listed in ``contradictions``. Where a
-      source lists what is present, its silence contradicts nothing.
+      source lists what is present, its silence contradicts nothing; what it rejects is absent.
     - A label that the data lack and others imply is absent where all those are absent.
     - All other targets stay, unknown ones unknown.
 
@@ -134,12 +134,13 @@ def _merged(annotations: Annotations, rules: LabelRules) -> Annotations:
         columns.setdefault(rules.final_name(name), []).append(column)
     if tuple(columns) == annotations.names:
         return annotations
+    rejected = frozenset((path, rules.final_name(name)) for path, name in annotations.rejected)
     targets = annotations.targets.new_empty(len(annotations), len(columns))
     for place, group in enumerate(columns.values()):
         among = annotations.targets[:, group]
         present = (among == 1).any(1)
         targets[:, place] = torch.where(present, 1, among.amin(1)).to(targets.dtype)
-    return replace(annotations, names=tuple(columns), targets=targets)
+    return replace(annotations, names=tuple(columns), targets=targets, rejected=rejected)
 
 
 def _with_unlisted(annotations: Annotations, rules: LabelRules) -> Annotations:
@@ -149,9 +150,26 @@ def _with_unlisted(annotations: Annotations, rules: LabelRules) -> Annotations:
     if rules.unlisted == "absent":
         return replace(annotations, targets=targets.masked_fill(targets == -1, 0))
     if rules.unlisted == "unknown" and annotations.lists_present:
-        unknown = targets.masked_fill(targets == 0, -1)
+        unlisted = targets == 0
+        unlisted[_rejections(annotations)] = False
+        unknown = targets.masked_fill(unlisted, -1)
         return replace(annotations, targets=unknown, lists_present=False)
     return annotations
+
+
+def _rejections(annotations: Annotations) -> tuple[list[int], list[int]]:
+    """Return the rows and columns of targets 0 that a list of what is present states itself."""
+    if not annotations.rejected:
+        return [], []
+    column = {name: index for index, name in enumerate(annotations.names)}
+    photos = {path for path, _ in annotations.rejected}
+    rows = {path: row for row, path in enumerate(annotations.paths) if path in photos}
+    found = [
+        (rows[path], column[name])
+        for path, name in annotations.rejected
+        if path in rows and name in column and annotations.targets[rows[path], column[name]] == 0
+    ]
+    return [row for row, _ in found], [place for _, place in found]
 
 
 def _with_parents(annotations: Annotations, rules: LabelRules) -> Annotations:
@@ -183,12 +201,19 @@ def _inferred(annotations: Annotations, rules: LabelRules) -> Annotations:
     targets = annotations.targets[:, is_label]
     nothing = (annotations.targets[:, ~is_label] == 1).any(1)
     links = _links(names, rules)
+    rejections = torch.tensor(
+        _rejections(replace(annotations, names=names, targets=targets))
+    ).long()
     found: list[Contradiction] = []
     for start in range(0, len(targets), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         before = targets[rows].clone()
-        stated = torch.zeros_like(before) if annotations.lists_present else before == 0
-        present, absent = links.followed(before == 1, stated.bool() | nothing[rows, None])
+        stated = before == 0
+        if annotations.lists_present:
+            inside = (rejections[0] >= start) & (rejections[0] < start + ROWS_AT_ONCE)
+            stated = torch.zeros_like(stated)
+            stated[rejections[0, inside] - start, rejections[1, inside]] = True
+        present, absent = links.followed(before == 1, stated | nothing[rows, None])
         both = present & absent
         targets[rows] = before.masked_fill(present, 1).masked_fill(absent, 0).masked_fill(both, -1)
         for row in both.any(1).nonzero().flatten().tolist():

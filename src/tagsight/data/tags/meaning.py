@@ -124,6 +124,7 @@ def labelled_by_tags(
         targets,
         root=source,
         lists_present=True,
+        rejected=frozenset((row, names[place]) for row, place, mark in marks if mark == 0),
         min_photos=least_photos(len(tagged)),
     )
 
