@@ -60,6 +60,8 @@ def read_boxes(file: Path) -> Boxes:
     photos, names, objects = read_instances(file)
     corners: dict[tuple[int | str, str], list[list[float]]] = {}
     for position, entry in enumerate(objects):
+        if entry["category_id"] is None:
+            continue
         left, top, width, height = _box(entry.get("bbox"), f"{file}: annotations[{position}].bbox")
         if width and height:
             key = entry["image_id"], names[entry["category_id"]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import numpy as np
+
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Labelled
 from tagsight.data.tables.names import SPLIT_NAMES
@@ -27,6 +29,8 @@ class PhotoLabels(NamedTuple):
         unknown: Labels of which it says that they may be present.
         split: The word for its split, or None.
         absent: Labels of which it says that they are absent; it need not say so of all.
+        has_nameless: Whether it has a box, or another shape, without a label. That may be of any
+            label, so that those which the photo does not list are unknown.
     """
 
     photo: str | Path
@@ -34,6 +38,7 @@ class PhotoLabels(NamedTuple):
     unknown: Collection[str] = ()
     split: str | None = None
     absent: Collection[str] = ()
+    has_nameless: bool = False
 
 
 def tabulate(
@@ -44,7 +49,7 @@ def tabulate(
     folders: Sequence[Path] = (),
     root: Path | None = None,
 ) -> Labelled:
-    """Make the table of targets; a label that a photo does not list is absent.
+    """Make the table of targets; a label that a photo does not list is absent, or may be so.
 
     The labels are sorted by name. Several entries of one photo are united, with a warning.
 
@@ -74,6 +79,11 @@ def tabulate(
         for one in photos:
             listed = one.unknown if value == -1 else one.present
             table[row[one.photo], [column[name] for name in listed]] = value
+    nameless = sorted({row[one.photo] for one in photos if one.has_nameless})
+    if nameless:
+        several = table[nameless]
+        table[nameless] = np.where(several == 0, -1, several)
+        log_nameless(source, len(nameless))
     rejected = frozenset(
         (row[one.photo], name)
         for one in photos
@@ -93,6 +103,15 @@ def tabulate(
         root=root,
         lists_present=True,
         rejected=rejected,
+    )
+
+
+def log_nameless(source: Path | str, photos: int) -> None:
+    """Log how many photos have boxes without a label."""
+    logger.warning(
+        "%s: boxes without a label in %s: labels that are not listed are unknown there",
+        source,
+        amount(photos, "photo"),
     )
 
 

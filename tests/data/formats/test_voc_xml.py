@@ -68,7 +68,6 @@ def test_folders_are_splits_and_lists_are_too(write, caplog) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (annotation(("", 0)), "a name of each object, got none"),
         ("<annotations/>", "begins with <annotation>"),
         ("<annotation><object>", "well-formed XML"),
     ],

@@ -12,6 +12,7 @@ import torch
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
 from tagsight.data.json_files import outline, read_json, shortened
+from tagsight.data.photo_labels import log_nameless
 from tagsight.data.source import clean_name, photo_path
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -88,9 +89,14 @@ def _read_file(file: Path, images: Path | None) -> Labelled | None:
     row = {key: index for index, key in enumerate(photos)}
     names = sorted(set(categories.values()))
     column = {key: names.index(name) for key, name in categories.items()}
-    rows = torch.tensor([row[entry["image_id"]] for entry in objects], dtype=torch.long)
-    columns = torch.tensor([column[entry["category_id"]] for entry in objects], dtype=torch.long)
     part = _labelled(file, images, photos, names)
+    named = [entry for entry in objects if entry["category_id"] is not None]
+    if len(named) < len(objects):
+        nameless = {row[entry["image_id"]] for entry in objects if entry["category_id"] is None}
+        part.targets[sorted(nameless)] = -1
+        log_nameless(file, len(nameless))
+    rows = torch.tensor([row[entry["image_id"]] for entry in named], dtype=torch.long)
+    columns = torch.tensor([column[entry["category_id"]] for entry in named], dtype=torch.long)
     part.targets[rows, columns] = 1
     return part
 
@@ -171,7 +177,8 @@ class Instances(NamedTuple):
         photos: Fields of each photo by its id; ``file_name`` is unique and safe to append to a
             folder.
         names: Name of each category by its id; categories of equal names are one label.
-        objects: Fields of each object; ``image_id`` and ``category_id`` are keys of the above.
+        objects: Fields of each object; ``image_id`` and ``category_id`` are keys of the above, but
+            ``category_id`` is None where an object has no label.
     """
 
     photos: dict[Id, Fields]
@@ -318,6 +325,8 @@ def _join(file: Path, objects: list[Fields], key: str, known: Collection[Id]) ->
     for position, entry in enumerate(objects):
         value = entry.get(key)
         if (type(value) is int or type(value) is str) and value in known:
+            continue
+        if key == "category_id" and entry.setdefault(key, None) is None:
             continue
         value = _id(value)
         if not isinstance(value, int | str) or isinstance(value, bool):

@@ -77,10 +77,20 @@ def _photos(file: Path, *, inside: bool) -> list[PhotoLabels]:
             msg = f"{where}: expected 'image' and a list of 'annotations', got {shortened(given)}"
             raise DataError(msg)
         folder = f"{file.parent.name}/" if inside else ""
-        present = {_name(label, where) for label in labels}
-        split = file.parent.name if inside else None
-        photos.append(PhotoLabels(photo_path(folder + name, where), present, split=split))
+        named = [label for label in labels if not _is_nameless(label)]
+        photos.append(
+            PhotoLabels(
+                photo_path(folder + name, where),
+                {_name(label, where) for label in named},
+                split=file.parent.name if inside else None,
+                has_nameless=len(named) < len(labels),
+            )
+        )
     return photos
+
+
+def _is_nameless(label: Any) -> bool:  # noqa: ANN401 - plain-data border
+    return isinstance(label, dict) and "coordinates" in label and not label.get("label")
 
 
 def _name(value: Any, where: str) -> str:  # noqa: ANN401 - plain-data border

@@ -77,8 +77,12 @@ def _photo(image: Element, file: Path) -> PhotoLabels:
     where = f"{file}: image {image.attributes.get('id', '?')}"
     present: set[str] = set()
     absent: set[str] = set()
+    has_nameless = False
     for shape in image.children:
         label = clean_name(shape.attributes.get("label", ""), where)
+        if not label and shape.name != "tag":
+            has_nameless = True
+            continue
         if not label:
             msg = f"{where}: expected a label of its <{shape.name}>, got none"
             raise DataError(msg)
@@ -88,7 +92,7 @@ def _photo(image: Element, file: Path) -> PhotoLabels:
             ticked.add(clean_name(f"{label}: {attribute.attributes.get('name', '')}", where))
     name = photo_path(image.attributes.get("name", ""), where)
     split = image.attributes.get("subset")
-    return PhotoLabels(name, present, split=split, absent=absent)
+    return PhotoLabels(name, present, split=split, absent=absent, has_nameless=has_nameless)
 
 
 def _declared(meta: Element, where: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_FILES = 20
+SHAPES = frozenset({"bbox", "polygon", "polyline", "points", "mask", "ellipse"})
 
 
 def recognises(source: Path) -> bool:
@@ -100,15 +101,18 @@ def _photo(item: Any, names: Sequence[str], where: str, split: str) -> PhotoLabe
     name = image.get("path") if isinstance(image, dict) else None
     name = name if isinstance(name, str) and name else f"{item.get('id', '')}.jpg"
     present = set()
+    has_nameless = False
     for annotation in annotations:
         number = annotation.get("label_id") if isinstance(annotation, dict) else None
-        if number is None:  # a caption
+        if number is None:
+            has_nameless |= isinstance(annotation, dict) and annotation.get("type") in SHAPES
             continue
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(names):
             msg = f"{where}: expected a 'label_id' among {len(names)}, got {shortened(number)}"
             raise DataError(msg)
         present.add(names[number])
-    return PhotoLabels(photo_path(name, where), present, split=split)
+    path = photo_path(name, where)
+    return PhotoLabels(path, present, split=split, has_nameless=has_nameless)
 
 
 FORMAT = Format(

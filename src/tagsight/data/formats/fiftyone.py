@@ -131,8 +131,14 @@ def _of_samples(file: Path, samples: Sequence[Any]) -> list[PhotoLabels]:
         if value is not None:
             where = f"{file}: samples[{number}]"
             path = sample["filepath"].replace("\\", "/").lstrip("/").removeprefix("data/")
+            objects = _objects(value)
             photos.append(
-                PhotoLabels(photo_path(path, where), _of_field(value, where), split=_split(sample))
+                PhotoLabels(
+                    photo_path(path, where),
+                    _of_field(value, where),
+                    split=_split(sample),
+                    has_nameless=any(map(_is_nameless, objects)),
+                )
             )
     if left := len(samples) - len(photos):
         logger.info("%s: %s left out, without %r", file, amount(left, "sample"), field)
@@ -160,12 +166,21 @@ def _holds_labels(value: object) -> bool:
     return value.get("_cls") == "Classification" or any(key in value for key in LISTS)
 
 
+def _objects(value: object) -> list[object]:
+    lists = (value.get(key) for key in LISTS) if isinstance(value, dict) else ()
+    return next((one for one in lists if isinstance(one, list)), [])
+
+
+def _is_nameless(entry: object) -> bool:
+    return isinstance(entry, dict) and not entry.get("label")
+
+
 def _of_field(value: object, where: str) -> set[str]:
     if isinstance(value, dict) and "label" in value:
         return _names(value, (), where)
     for key in LISTS:
         if isinstance(value, dict) and isinstance(value.get(key), list):
-            return {_name(one, (), where) for one in value[key]}
+            return {_name(one, (), where) for one in value[key] if not _is_nameless(one)}
     msg = f"{where}: expected a classification or a list of objects, got {shortened(value)}"
     raise DataError(msg)
 

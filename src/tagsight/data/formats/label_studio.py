@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+NAMELESS = ""
+"""Label, and control, of a region that has no label."""
+
+GEOMETRY = frozenset({"x", "points", "vertices", "rle"})
+
+
 class Answer(NamedTuple):
     """Labels that one annotation gives through one control of the labelling page."""
 
@@ -90,7 +96,9 @@ def _tasks(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
     field = photo_field((tasks[number]["data"] for number in answers), str(source))
     return [
         PhotoLabels(
-            task_photo(tasks[number]["data"].get(field), f"{source}: [{number}]", inside), labels
+            task_photo(tasks[number]["data"].get(field), f"{source}: [{number}]", inside),
+            labels - {NAMELESS},
+            has_nameless=NAMELESS in labels,
         )
         for number, labels in _distinct(source, answers).items()
     ]
@@ -129,12 +137,19 @@ def _is_cancelled(annotation: Any) -> bool:  # noqa: ANN401 - plain-data border
 
 
 def _answers(results: Sequence[Any], where: str) -> Iterator[Answer]:
-    for result in results:
+    """Yield the labels of results; those of a region may be in another result of the same id."""
+    regions: set[str] = set()
+    named: set[str] = set()
+    for position, result in enumerate(results):
         value = result.get("value") if isinstance(result, dict) else None
         if isinstance(value, dict):
             labels = frozenset(labels_in(value, where))
+            region = str(result.get("id", f"#{position}"))
+            (named if labels else regions if GEOMETRY & value.keys() else set()).add(region)
             if labels:
                 yield Answer(str(result.get("from_name", "")), labels)
+    if regions - named:
+        yield Answer(NAMELESS, frozenset({NAMELESS}))
 
 
 def _merged(answers: Sequence[Answer]) -> set[tuple[str, str]]:

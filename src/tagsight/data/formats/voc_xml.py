@@ -106,10 +106,12 @@ class Objects(NamedTuple):
     Attributes:
         photo: The photo's name, as it was once.
         difficult: For each label, whether its objects are marked as difficult.
+        has_nameless: Whether an object has no label.
     """
 
     photo: str
     difficult: dict[str, set[bool]]
+    has_nameless: bool
 
 
 def _read_file(file: Path) -> Objects:
@@ -117,17 +119,17 @@ def _read_file(file: Path) -> Objects:
         msg = f"{file}: expected PASCAL VOC's XML, which begins with <annotation>"
         raise DataError(msg)
     difficult: dict[str, set[bool]] = {}
-    photo = ""
+    photo, has_nameless = "", False
     for element in elements(file, largest=LARGEST_FILE):
         if element.name == "filename":
             photo = element.text
         elif element.name == "object":
             label = clean_name(element.child_text("name"), str(file))
             if not label:
-                msg = f"{file}: expected a name of each object, got none"
-                raise DataError(msg)
+                has_nameless = True
+                continue
             difficult.setdefault(label, set()).add(element.child_text("difficult") == "1")
-    return Objects(photo, difficult)
+    return Objects(photo, difficult, has_nameless)
 
 
 def _photo(
@@ -140,7 +142,13 @@ def _photo(
     is_split = _is_split(file.parent)
     name = f"{file.parent.name}/" * is_split + _named(objects.photo, file)
     split = file.parent.name if is_split else listed.get(file.stem)
-    return PhotoLabels(photo_path(name, str(file)), present, unknown, split)
+    return PhotoLabels(
+        photo_path(name, str(file)),
+        present,
+        unknown,
+        split,
+        has_nameless=objects.has_nameless,
+    )
 
 
 def _named(name: str, file: Path) -> str:
