@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -525,6 +526,17 @@ def test_a_model_is_exported_and_compared(capsys, album: Path, model: str, tmp_p
     text = result(capsys, "export", model, album, "--out", file)
     assert "4 photos, the file against the model in float32" in text
     assert file.stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_a_file_is_compared_on_the_photos_of_the_run_and_on_drawn_ones_where_these_are_gone(
+    capsys, model: str, tmp_path
+):
+    assert main(["export", model, "--out", str(tmp_path / "model.onnx")]) == 0
+    assert "comparing on 8 validation photos of the model's run" in capsys.readouterr().err
+    shutil.copytree(model, tmp_path / "copy")
+    assert main(["export", str(tmp_path / "copy"), "--out", str(tmp_path / "model.onnx")]) == 0
+    assert "comparing on 8 drawn ones" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def export(
     Args:
         model: Model folder.
         photos: Photos to compare on: files, folders or tar files; the first 100 are used. Without
-            any, 8 pictures are drawn.
+            any, validation photos of the model's run, or 8 drawn pictures where these are gone.
         out: Output file: .onnx, or .xml for OpenVINO, whose weights are written beside it.
         to: Format; by default the extension decides.
         problems: CSV file for the photos that were left out, with reasons.

@@ -12,17 +12,23 @@ import numpy as np
 from PIL import Image
 
 from tagsight.data.photos.finding import find_photos
+from tagsight.data.photos.tar_members import is_tar
 from tagsight.data.readers import read_annotations
+from tagsight.data.source import is_file
 from tagsight.errors import DataError
+from tagsight.evaluation.measured_rows import measured_rows
 from tagsight.inference.exporting import ENDINGS, export_model
 from tagsight.inference.opening import measured_photos, opened_model
 from tagsight.inference.quantization import Quantized, export_quantized
+from tagsight.runtime.amounts import amount
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.progress import TerminalLog
+from tagsight.training.preparation import DATA_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tagsight.checkpoint.folder import LoadedModel
     from tagsight.data.readers import Labels
     from tagsight.inference.agreement import Agreement
     from tagsight.inference.opening import ModelLike
@@ -56,7 +62,8 @@ def export(  # noqa: PLR0913 - an option of the command each
         model: A model folder, a `Run`, or a model that was opened from a folder.
         out: The file; its name ends in ``.onnx``, or in ``.xml`` for OpenVINO.
         photos: Photos to compare on: files, folders and tars, of which the first 100 are taken; by
-            default 8 random pictures.
+            default the validation photos of the model's run, or 8 random pictures where these are
+            gone.
         int8: Whether convolutions compute in 8 bits: smaller, faster, less exact.
         labels: With ``int8``, the labels that the model was trained on: ranges are learned from
             the training photos, the loss of mAP is measured on the validation photos.
@@ -91,7 +98,7 @@ def export(  # noqa: PLR0913 - an option of the command each
         raise DataError(msg)
     runtime = Runtime.choose("cpu", "float32")
     loaded = opened_model(model, runtime)
-    with _compared(photos, on_problem) as compared:
+    with _compared(photos, loaded, on_problem, log) as compared:
         log.note(f"exporting {loaded.recipe.system} at {loaded.recipe.training.image_size} pixels")
         if labels is None:
             return export_model(loaded, file, compared, on_problem=on_problem, log=log)
@@ -114,7 +121,10 @@ def export(  # noqa: PLR0913 - an option of the command each
 
 @contextmanager
 def _compared(
-    photos: Iterable[str | Path] | None, on_problem: Callable[[Path, str], object] | None
+    photos: Iterable[str | Path] | None,
+    model: LoadedModel,
+    on_problem: Callable[[Path, str], object] | None,
+    log: TerminalLog,
 ) -> Iterator[list[Path]]:
     """Find the photos to compare on, or draw random pictures.
 
@@ -122,6 +132,11 @@ def _compared(
         DataError: If there is no photo.
     """
     if photos is None:
+        if known := _validation_photos(model):
+            log.note(f"comparing on {amount(len(known), 'validation photo')} of the model's run")
+            yield known
+            return
+        log.note(f"no validation photos of the model's run there: comparing on {DRAWN} drawn ones")
         with TemporaryDirectory() as folder:
             yield _random_pictures(Path(folder))
         return
@@ -131,6 +146,19 @@ def _compared(
         msg = "expected photos to compare the file with the model on, got none"
         raise DataError(msg)
     yield found
+
+
+def _validation_photos(model: LoadedModel) -> list[Path]:
+    """Return validation photos of the run that the model is of, without those that are gone."""
+    file = None if model.folder is None else model.folder.parent / DATA_FILE
+    if file is None or not file.is_file():
+        return []
+    try:
+        rows, _ = measured_rows(read_annotations(file), model.folder, "val")
+    except DataError:  # the labels, or all of the photos, are gone
+        return []
+    there = (path for path in rows.paths if is_file(path) or is_tar(path.parent))
+    return list(islice(there, COMPARED))
 
 
 def _random_pictures(folder: Path) -> list[Path]:
