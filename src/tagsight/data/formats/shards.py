@@ -93,12 +93,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     folder = source if source.is_dir() else source.parent
     if not any(sample.labels for sample in samples):
         return [_with_table(samples, folder, options)]
-    if given := options.columns.options:
-        msg = (
-            f"expected no `{given[0]}` for {source}, as labels are in the shards, which have no "
-            "columns"
-        )
-        raise DataError(msg)
+    _require_no_columns(source, options)
     said = [
         one for shard, group in groupby(samples, _shard) for one in _sample_targets(shard, group)
     ]
@@ -138,6 +133,15 @@ def _require_followed(folder: Path) -> None:
         if tar.is_symlink() and not (is_file(tar) or is_folder(tar)):
             msg = f"expected a tar at {tar}, got a link that cannot be followed: remove it"
             raise DataError(msg)
+
+
+def _require_no_columns(source: Path, options: ReadOptions) -> None:
+    if given := options.columns.options:
+        msg = (
+            f"expected no `{given[0]}` for {source}, as labels are in the shards, which have no "
+            "columns"
+        )
+        raise DataError(msg)
 
 
 def _compressed(source: Path) -> list[Path]:
