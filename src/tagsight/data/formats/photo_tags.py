@@ -109,12 +109,11 @@ def _lacking(names: frozenset[str], known: frozenset[str]) -> frozenset[str]:
 
 
 def _inside(photo: Path) -> PhotoTags:
-    words, packet = embedded_tags(photo)
-    keywords = Keywords()
+    inside, keywords = embedded_tags(photo), Keywords()
     with suppress(DataError):  # other programs ignore a damaged packet as well
-        keywords = keywords if packet is None else read_keywords(packet)
+        keywords = keywords if inside.xmp is None else read_keywords(inside.xmp)
     try:
-        return _told_apart(keywords._replace(words=(*words, *keywords.words)))
+        return _told_apart(keywords._replace(words=(*inside.words, *keywords.words)))
     except DataError:  # control characters
         return PhotoTags()
 

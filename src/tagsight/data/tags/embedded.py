@@ -33,12 +33,19 @@ class Embedded(NamedTuple):
     """Keywords inside a photo.
 
     Attributes:
-        words: Keywords of IPTC and Windows.
+        iptc: Keywords of IPTC.
+        windows: Keywords of Windows.
         xmp: Packet of XMP, or None.
     """
 
-    words: tuple[str, ...] = ()
+    iptc: tuple[str, ...] = ()
+    windows: tuple[str, ...] = ()
     xmp: bytes | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Keywords outside XMP."""
+        return (*self.iptc, *self.windows)
 
 
 def embedded_tags(photo: Path) -> Embedded:
@@ -47,13 +54,13 @@ def embedded_tags(photo: Path) -> Embedded:
     Example:
         >>> from pathlib import Path
         >>> embedded_tags(Path("missing.jpg"))
-        Embedded(words=(), xmp=None)
+        Embedded(iptc=(), windows=(), xmp=None)
     """
     if photo.suffix.lower() in CAMERA_SUFFIXES:
         return Embedded()
     try:
         with opened_header(photo) as header:
-            words = (*_iptc(header), *_windows(header))
+            iptc, windows = _iptc(header), _windows(header)
             xmp = header.info.get("xmp")
             is_png = header.format == "PNG"
         if is_png:
@@ -61,17 +68,18 @@ def embedded_tags(photo: Path) -> Embedded:
                 xmp = _png_xmp(file)
     except (DataError, OSError):  # damaged photos are found when they are checked
         return Embedded()
-    return Embedded(words, xmp if isinstance(xmp, bytes) and len(xmp) <= LARGEST else None)
+    packet = xmp if isinstance(xmp, bytes) and len(xmp) <= LARGEST else None
+    return Embedded(iptc, windows, packet)
 
 
-def _iptc(photo: Image.Image) -> list[str]:
+def _iptc(photo: Image.Image) -> tuple[str, ...]:
     entries = None
     # Damaged metadata raise almost any exception.
     with contextlib.suppress(Exception):
         entries = IptcImagePlugin.getiptcinfo(photo)  # type: ignore[arg-type]  # any photo will do
     values = (entries or {}).get(IPTC_KEYWORDS, [])
     found = map(_text, values if isinstance(values, list) else [values])
-    return [text for text in found if text]
+    return tuple(text for text in found if text)
 
 
 def _text(value: bytes) -> str:
@@ -82,19 +90,19 @@ def _text(value: bytes) -> str:
         return value.decode("cp1252", "replace").strip("\0 ")
 
 
-def _windows(photo: Image.Image) -> list[str]:
+def _windows(photo: Image.Image) -> tuple[str, ...]:
     # For a PNG whose Exif follows the pixels, getexif() would decode them.
     if photo.format == "PNG" and "exif" not in photo.info:
-        return []
+        return ()
     value: object = None
     with contextlib.suppress(Exception):  # as above
         value = photo.getexif().get(XP_KEYWORDS)
     if isinstance(value, tuple) and all(isinstance(one, int) and 0 <= one < 256 for one in value):
         value = bytes(value)
     if not isinstance(value, bytes):
-        return []
+        return ()
     text = value.decode("utf-16-le", "replace").rstrip("\0")
-    return [part.strip() for part in text.split(";") if part.strip()]
+    return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
 def _png_xmp(file: IO[bytes]) -> bytes | None:
