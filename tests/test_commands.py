@@ -10,6 +10,7 @@ import logging
 import shlex
 import shutil
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
@@ -144,7 +145,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("evaluate {model} {others}", "expected labels of the model, such as ['red', 'green', "),
         ("calibrate {model} {labels} --objective best", "the objective 'f1' or 'precision>=p'"),
         ("tag {model} {photos}/phtos", 'phtos" does not exist'),
-        ("tag {model} {photos} --dry-run", "--write txt or xmp with --dry-run, got text"),
+        ("tag {model} {photos} --dry-run", "--write txt or xmp, or --embed, with --dry-run, got"),
+        ("tag {model} {photos} --embed --write xmp", "expected --embed or --write xmp, got both"),
+        ("tag {model} {photos} --embed --extension a", "--write txt with --extension, got --embed"),
+        ("confirm {photos} --embed --sidecar-name full", "expected --embed, or --sidecar-dir and"),
         ("tag {model} {photos} --write xmp --separator ';'", "--write txt with --separator, got"),
         ("tag {model} {photos} --write xmp --out a", "expected neither --out nor --all-scores"),
         ("tag {model} {photos} --write txt --separator ''", "expected punctuation, white space or"),
@@ -393,19 +397,29 @@ def test_parts_of_the_photos_make_up_all_and_the_surer_the_fewer_labels(capsys, 
     assert found[0] > found[-1]
 
 
-@pytest.mark.parametrize("form", ["xmp", "txt"])
-def test_sidecars_are_written_listed_and_taken_back(
-    capsys, album: Path, model: str, tmp_path, form: str
+@pytest.mark.parametrize(
+    ("form", "listed"),
+    [
+        ("--write xmp", "xmp  4 sidecars"),
+        ("--write txt", "txt  4 sidecars"),
+        pytest.param(
+            *("--embed", "embedded  4 photos"),
+            marks=pytest.mark.skipif(which("exiftool") is None, reason="exiftool is not installed"),
+        ),
+    ],
+)
+def test_sidecars_and_photos_are_written_listed_and_taken_back(
+    capsys, album: Path, model: str, tmp_path, form: str, listed: str
 ):
     before = contents(album)
     common = ["--journal", str(tmp_path / "journal.sqlite")]
-    written = ["tag", model, album, "--write", form, "--top", "2", *common]
+    written = ["tag", model, album, *form.split(), "--top", "2", *common]
     text = result(capsys, *written, "--dry-run")
     assert text.count(": + ") == 4
     assert contents(album) == before
     result(capsys, *written)
     assert len(contents(album)) == 8
-    assert f"{form}  4 sidecars, 8 tags  by " in result(capsys, "runs", *common)
+    assert f"{listed}, 8 tags  by " in result(capsys, "runs", *common)
     after = contents(album)
     result(capsys, *written)
     assert contents(album) == after

@@ -1,4 +1,4 @@
-"""``tagsight runs``: lists the runs that wrote sidecars."""
+"""``tagsight runs``: lists the runs that wrote sidecars, or into photos."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ def runs(*, journal: Path | None = None) -> None:
 
     file = journal_file(journal)
     if not file.exists():
-        print_result([f"no run has written sidecars yet: there is no {file}"])
+        print_result([f"no run has written tags yet: there is no {file}"])
         return
     with Journal(file) as opened:
         print_result(_line(run) for run in opened.runs())
 
 
 def _line(run: Run) -> str:
+    from tagsight.tagging.sidecars.edit import EMBEDDED
+
+    what = "photo" if run.form == EMBEDDED else "sidecar"
     end = f", taken back {run.undone}" if run.undone else ""
     return (
-        f"{run.id:5}  {run.started}  {run.form}  {amount(run.sidecars, 'sidecar')}, "
+        f"{run.id:5}  {run.started}  {run.form}  {amount(run.files, what)}, "
         f"{amount(run.tags, 'tag')}  by {run.model}{end}"
     )

@@ -1,4 +1,4 @@
-"""``tagsight tag``: labels for a collection, as lines or in sidecars."""
+"""``tagsight tag``: labels for a collection, as lines, in sidecars or inside photos."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from tagsight.commands.problems import LeftOut
     from tagsight.inference.recognizer import Recognizer
-    from tagsight.tagging.sidecars.writing import Outcome, Writer
-    from tagsight.tagging.tagging import Selection, Tagged, Tagger
+    from tagsight.tagging.sidecars.writing import Outcome
+    from tagsight.tagging.tagging import Selection, Tagged, Tagger, TagWriter
 
 
 OUTPUT = Group("Output", sort_key=-3)
@@ -53,10 +53,37 @@ class Output:
     problems: Path | None = None
     """CSV file for the photos that were left out, with reasons."""
 
+    embed: bool = False
+    """Write keywords into JPEG, TIFF, PNG and WebP photos, through exiftool, for programs that read
+    no sidecars. Each original is kept beside the photo, as photo.jpg_original."""
+
     @property
-    def beside(self) -> bool:
-        """Whether sidecars are written."""
-        return self.write in {"txt", "xmp"}
+    def form(self) -> Literal["text", "csv", "json", "jsonl", "txt", "xmp", "embedded"]:
+        """Output format, with keywords inside photos as another."""
+        return "embedded" if self.embed else self.write
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether lines are written, in place of sidecars and photos."""
+        return self.form not in {"txt", "xmp", "embedded"}
+
+    def check(self) -> None:
+        """Reject options that contradict each other.
+
+        Raises:
+            DataError: If there are some, or exiftool is needed and missing.
+        """
+        if self.embed and self.write != "text":
+            msg = f"expected --embed or --write {self.write}, got both"
+            raise DataError(msg)
+        if not self.has_lines and (self.out != STANDARD_OUTPUT or self.all_scores):
+            with_ = "--embed" if self.embed else f"--write {self.write}"
+            msg = f"expected neither --out nor --all-scores with {with_}, got one"
+            raise DataError(msg)
+        if self.embed:
+            from tagsight.tagging.embedding.exiftool import require_exiftool
+
+            require_exiftool()
 
     @property
     def target(self) -> Path | TextIO:
@@ -124,10 +151,10 @@ class TagSelection:
 @Parameter(name="*", group=SIDECARS)
 @dataclass(frozen=True)
 class Sidecars:
-    """Options for sidecars."""
+    """Options for sidecars, some of which are for keywords inside photos too."""
 
     dry_run: bool = False
-    """Print what would be added to sidecars, without writing anything."""
+    """Print what would be added to sidecars or photos, without writing anything."""
 
     sidecar_dir: Path | None = None
     """Folder for sidecars, with the subfolders of the photos; by default beside the photos."""
@@ -153,21 +180,25 @@ class Sidecars:
     """Journal file, which 'tagsight undo' reads; by default one for all your runs."""
 
     def check(self, output: Output) -> None:
-        """Reject options that do not apply to the output format.
+        """Reject options that do not apply to the output format, and others that contradict it.
 
         Raises:
             DataError: If there is one.
         """
-        meant = {"separator": {"txt"}, "extension": {"txt"}, "existing": {"txt"}}
+        output.check()
+        forms = {"separator": {"txt"}, "extension": {"txt"}, "existing": {"txt"}}
+        embedded = {"dry_run", "replace", "journal"}
         for option in fields(self):
-            forms = meant.get(option.name, {"txt", "xmp"})
-            if output.write not in forms and getattr(self, option.name) != option.default:
+            meant = forms.get(option.name, {"txt", "xmp"})
+            if option.name in embedded:
+                meant = {*meant, "embedded"}
+            if output.form not in meant and getattr(self, option.name) != option.default:
+                written = f"--write {' or '.join(sorted(meant - {'embedded'}))}"
+                or_embed = ", or --embed," if "embedded" in meant else ""
                 flag = option.name.replace("_", "-")
-                msg = f"expected --write {' or '.join(sorted(forms))} with --{flag}"
-                raise DataError(f"{msg}, got {output.write}")
-        if output.beside and (output.out != STANDARD_OUTPUT or output.all_scores):
-            msg = f"expected neither --out nor --all-scores with --write {output.write}, got one"
-            raise DataError(msg)
+                got = "--embed" if output.embed else output.write
+                msg = f"expected {written}{or_embed} with --{flag}, got {got}"
+                raise DataError(msg)
         self.renamed()
         if output.write == "txt":
             from tagsight.tagging.sidecars.places import ending_of
@@ -178,12 +209,16 @@ class Sidecars:
 
     @contextmanager
     def writer(
-        self, form: Literal["txt", "xmp"], model: str, given: list[Path], labels: Iterable[str]
-    ) -> Iterator[Writer]:
-        """Open the journal and yield the writer of sidecars.
+        self,
+        form: Literal["txt", "xmp", "embedded"],
+        model: str,
+        given: list[Path],
+        labels: Iterable[str],
+    ) -> Iterator[TagWriter]:
+        """Open the journal and yield the writer of sidecars, or of keywords inside photos.
 
         Args:
-            form: Format of the sidecars.
+            form: Format of the sidecars, or keywords inside photos.
             model: Name of the model, for the journal.
             given: Photos and folders given by the user.
             labels: All labels that may be written.
@@ -191,20 +226,26 @@ class Sidecars:
         Raises:
             DataError: If a label cannot be written, or the journal cannot be opened.
         """
+        from tagsight.tagging.embedding.embedder import Embedder
+        from tagsight.tagging.embedding.exiftool import ExifTool
         from tagsight.tagging.sidecars.journal import Journal
         from tagsight.tagging.sidecars.places import Places, ending_of
         from tagsight.tagging.sidecars.text import separator_of
         from tagsight.tagging.sidecars.writing import Manner, Writer
 
-        suffix = ".xmp" if form == "xmp" else ending_of(self.extension)
-        manner = Manner(form, separator_of(self.separator), self.existing, self.renamed())
+        suffix = ending_of(self.extension) if form == "txt" else ".xmp"
+        sidecars: Literal["txt", "xmp"] = "txt" if form == "txt" else "xmp"
+        manner = Manner(sidecars, separator_of(self.separator), self.existing, self.renamed())
         manner.check(labels)
         file = journal_file(self.journal)
         if self.dry_run and not file.exists():
             file = Path(":memory:")
-        with Journal(file) as journal:
-            places = Places(suffix, self.sidecar_dir, given, self.sidecar_name)
-            yield Writer(manner, places, model, journal, dry_run=self.dry_run)
+        with Journal(file) as journal, ExifTool() as exiftool:
+            if form == "embedded":
+                yield Embedder(exiftool, model, journal, manner.renamed, dry_run=self.dry_run)
+            else:
+                places = Places(suffix, self.sidecar_dir, given, self.sidecar_name)
+                yield Writer(manner, places, model, journal, dry_run=self.dry_run)
 
     def renamed(self) -> dict[str, str]:
         """Map labels to the tags that replace them.
@@ -232,9 +273,10 @@ def tag(
     hardware: Hardware = Hardware(),
     engine: Literal["plain", "ray"] = "plain",
 ) -> int:
-    """Tag photos and folders of photos: a line or a sidecar each. Photos are never modified.
+    """Tag photos and folders of photos: a line or a sidecar each.
 
-    Changes to sidecars are recorded, and 'tagsight undo' reverts them. Existing tags stay, and a
+    Photos are never modified, except with --embed. Changes to sidecars and photos are recorded, and
+    'tagsight undo' reverts them. Existing tags stay, and a
     tag that you removed is not added again. Photos that cannot be read and sidecars that cannot be
     written are listed; the exit code is then 1.
 
@@ -256,8 +298,8 @@ def tag(
 
     with _followed(output, sum(1 for _ in wanted.photos(paths, _nothing))) as (left_out, on_photo):
         photos = wanted.photos(paths, left_out.append)
-        match output.write:
-            case "xmp" | "txt" as form:
+        match output.form:
+            case "xmp" | "txt" | "embedded" as form:
                 name, labels = _model_name(model, recognizer), selection.names(recognizer.labels)
                 on_change = _print_change if sidecars.dry_run else None
                 with sidecars.writer(form, name, paths, labels) as writer:
@@ -270,7 +312,7 @@ def tag(
                         on_problem=lambda problem: left_out.append(*problem),
                         on_change=on_change,
                     )
-                changed = _changes(tagged, writer)
+                changed = _changes(tagged, writer, "photo" if output.embed else "sidecar")
             case form:
                 lines = Lines(form, selection, output.all_scores)
                 tagged = tag_photos(
@@ -298,7 +340,7 @@ def _followed(output: Output, photos: int) -> Iterator[tuple[LeftOut, Callable[[
     A bar would be drawn over lines on the same terminal: there is none then.
     """
     on_screen = output.out == STANDARD_OUTPUT and sys.stdout.isatty()
-    console = Console(stderr=True, quiet=on_screen and not output.beside)
+    console = Console(stderr=True, quiet=on_screen and output.has_lines)
     done = count(1)
     with (
         progress("tagging", photos, console=console) as advance,
@@ -341,10 +383,10 @@ def _print_change(outcome: Outcome) -> None:
     print_result([f"{outcome.sidecar}: + {', '.join(outcome.added)}"])
 
 
-def _changes(tagged: Tagged, writer: Writer) -> str:
+def _changes(tagged: Tagged, writer: TagWriter, what: str) -> str:
     would = "would be changed" if writer.dry_run else "changed"
     back = f"; 'tagsight undo {writer.run}' takes it back" if writer.run is not None else ""
-    return f"; {amount(tagged.changed, 'sidecar')} {would}{back}"
+    return f"; {amount(tagged.changed, what)} {would}{back}"
 
 
 def _names(text: str | None) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""``tagsight undo``: reverts what a run wrote into sidecars."""
+"""``tagsight undo``: reverts what a run wrote into sidecars or photos."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
-    """Revert what a tagging run added to sidecars, and nothing else.
+    """Revert what a tagging run added to sidecars or photos, and nothing else.
 
-    A sidecar not changed since the run is restored byte for byte, or removed if the run created it;
-    from other sidecars only the tags of the run are removed. Nothing outside the folders of the run
-    is touched. A partly reverted run can be reverted again by its number. The exit code is 1 if a
-    sidecar had to be left as it is.
+    A file not changed since the run is restored byte for byte, or removed if the run created it;
+    from others only the tags of the run are removed. Nothing outside the folders of the run is
+    touched. A partly reverted run can be reverted again by its number. The exit code is 1 if a file
+    had to be left as it is.
 
     Args:
         run: Number of the run, as 'tagsight runs' lists it; by default the last one not reverted.
         journal: Journal file; by default the one for all your runs.
     """
+    from tagsight.tagging.sidecars.edit import EMBEDDED
     from tagsight.tagging.sidecars.journal import Journal
-    from tagsight.tagging.sidecars.writing import undo as taken_back
+    from tagsight.tagging.undo import undo as taken_back
 
     file = journal_file(journal)
     if not file.exists():
@@ -38,14 +39,17 @@ def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
     with Journal(file) as opened:
         chosen = _chosen(opened, run)
         changed = problems = 0
-        with progress("taking back", chosen.sidecars) as advance:
+        with progress("taking back", chosen.files) as advance:
             for number, outcome in enumerate(taken_back(opened, chosen), 1):
                 changed += bool(outcome.added)
                 if outcome.problem:
                     problems += 1
                     print_info(f"left alone: {outcome.sidecar}: {outcome.problem}")
+                if outcome.notice:
+                    print_info(f"{outcome.sidecar}: {outcome.notice}")
                 advance(number)
-    print_info(f"run {chosen.id}: {amount(changed, 'sidecar')} taken back, {problems:,} left alone")
+    what = amount(changed, "photo" if chosen.form == EMBEDDED else "sidecar")
+    print_info(f"run {chosen.id}: {what} taken back, {problems:,} left alone")
     return FAILED if problems else 0
 
 

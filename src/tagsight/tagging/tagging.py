@@ -1,4 +1,4 @@
-"""Tag a collection: write one line per photo, or a sidecar file beside each."""
+"""Tag a collection: write a line per photo, a sidecar beside each, or keywords into each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tagsight.inference.recognizer import OnError, PhotoLike
     from tagsight.inference.result import Label, PhotoLabels
-    from tagsight.tagging.sidecars.writing import Outcome, Writer
+    from tagsight.tagging.sidecars.writing import Outcome
 
 Form = Literal["text", "csv", "json", "jsonl"]
 
@@ -47,6 +47,19 @@ class Tagger(Protocol):
         """Recognise photos, in order, without those that ``on_error`` is called with."""
 
 
+class TagWriter(Protocol):
+    """Writes tags for photos, into sidecars or into the photos."""
+
+    dry_run: bool
+    """Whether nothing is written."""
+
+    run: int | None
+    """Number of the run in the journal, once something is written."""
+
+    def write(self, tagged: Sequence[tuple[Path, Sequence[Tag]]]) -> list[Outcome]:
+        """Write the tags of photos."""
+
+
 class Problem(NamedTuple):
     """A photo that was skipped, and the reason."""
 
@@ -62,7 +75,7 @@ class Tagged:
         photos: Number of photos tagged.
         left_out: Number of photos that could not be tagged.
         interrupted: Whether Ctrl-C ended it early.
-        changed: Number of sidecars changed, or that a dry run would change.
+        changed: Number of sidecars or photos changed, or that a dry run would change.
     """
 
     photos: int
@@ -216,21 +229,21 @@ def tag_photos(
 def tag_sidecars(
     tagger: Tagger,
     photos: Iterable[Path | str],
-    writer: Writer,
+    writer: TagWriter,
     selection: Selection,
     *,
     on_photo: Callable[[Path], object] | None = None,
     on_problem: Callable[[Problem], object] | None = None,
     on_change: Callable[[Outcome], object] | None = None,
 ) -> Tagged:
-    """Write the labels of photos into their sidecars; memory does not grow with their number.
+    """Write the labels of photos into sidecars or photos; memory does not grow with their number.
 
     Ctrl-C ends the work between two batches; what is done is kept, and a second call continues.
 
     Args:
         tagger: Recognises photos, such as a `Recognizer`.
         photos: Photos, consumed lazily, for example from `find_photos`.
-        writer: Writes the sidecars.
+        writer: Writes the sidecars, or into the photos.
         selection: Labels to write.
         on_photo: Called with each photo when it is done, tagged or not.
         on_problem: Called with each photo that is skipped, or whose sidecar is left unchanged.

@@ -14,16 +14,16 @@ import pytest
 
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.changes import MOST_ADDED, Change
+from tagsight.tagging.sidecars.changes import MOST_ADDED, Change, Record, digest
 from tagsight.tagging.sidecars.edit import Addition, Edit
 from tagsight.tagging.sidecars.journal import Journal
 
 SIDECAR = Path("/photos/ä \udcff/1.txt")
 
 
-def change(before: bytes | None, content: bytes, *names: str) -> Change:
+def change(before: bytes | None, content: bytes, *names: str) -> Record:
     additions = tuple(Addition("", name) for name in names)
-    return Change(SIDECAR, before, Edit(content, names, additions))
+    return Change(SIDECAR, before, Edit(content, names, additions)).record
 
 
 def begin(journal: Journal, model: str = "model") -> int:
@@ -41,12 +41,12 @@ def test_what_is_noted_is_told_again_by_another_process(journal):
     (number,) = journal.note(run, [change(b"red", b"red, dog", "dog")])
     with Journal(journal.file) as other:
         assert other.changes(run) == [number]
-        noted = other.change(number)
-        found = noted.sidecar, noted.before, noted.additions
+        noted = other.change(number).record
+        found = noted.file, noted.before, noted.additions
         assert found == (SIDECAR, b"red", (Addition("", "dog"),))
         assert other.places(run) == {SIDECAR.parent}
         (told,) = other.runs()
-        assert (told.id, told.model, told.form, told.sidecars, told.tags) == (
+        assert (told.id, told.model, told.form, told.files, told.tags) == (
             run,
             "model",
             "txt",
@@ -59,11 +59,11 @@ def test_a_change_counts_from_when_it_was_made_until_it_is_undone(journal):
     run = begin(journal)
     numbers = journal.note(run, [change(b"red", b"red, dog", "dog")])
     # A crash may have kept it from being made: it counts where it is there.
-    assert journal.added(SIDECAR, b"red") == set()
-    assert journal.added(SIDECAR, b"red, dog") == {"dog"}
+    assert journal.added(SIDECAR, digest(b"red")) == set()
+    assert journal.added(SIDECAR, digest(b"red, dog")) == {"dog"}
     journal.made(numbers)  # then it counts though a person took it back
-    assert journal.added(SIDECAR, b"red") == {"dog"}
-    assert journal.added(SIDECAR.with_name("2.txt"), b"red") == set()
+    assert journal.added(SIDECAR, digest(b"red")) == {"dog"}
+    assert journal.added(SIDECAR.with_name("2.txt"), digest(b"red")) == set()
     journal.undone(numbers)
     journal.run_undone(run)
     assert journal.added(SIDECAR, None) == set()
@@ -107,7 +107,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_what_was_noted_stays(tmp_path):
         "    try:\n"
         "        while True:\n"
         "            edit = Edit(b'', ('dog',), ())\n"
-        "            journal.note(run, [Change(Path('/a/b.txt'), os.urandom(9000), edit)])\n"
+        "            journal.note(run, [Change(Path('/a/b.txt'), os.urandom(9000), edit).record])\n"
         "    except DataError as error: sys.exit(str(error))\n"
     )
     file = tmp_path / "journal.sqlite"
@@ -121,7 +121,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_what_was_noted_stays(tmp_path):
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert "expected a journal that can be read and written, got: " in ended.stderr
     with Journal(file) as opened:
-        assert opened.runs()[0].sidecars > 3
+        assert opened.runs()[0].files > 3
 
 
 BOMB = zlib.compress(b"0" * (LARGEST + 1))
@@ -212,9 +212,10 @@ def test_changes_belong_to_their_run_and_their_sidecar(journal):
     other = Path("/photos/other/2.txt")
     (made,) = journal.note(first, [change(None, b"dog", "dog")])
     there, again = journal.note(
-        second, [Change(other, b"red", Edit(b"", (), ())), change(b"dog", b"dog, cat", "cat")]
+        second,
+        [Change(other, b"red", Edit(b"", (), ())).record, change(b"dog", b"dog, cat", "cat")],
     )
-    journal.note(first, [Change(other, None, Edit(b"", (), ()))])
+    journal.note(first, [Change(other, None, Edit(b"", (), ())).record])
     assert (journal.created(SIDECAR), journal.created(other)) == (True, False)
     assert not journal.created(Path("/photos/3.txt"))
     assert not journal.changed(empty, SIDECAR)
@@ -230,12 +231,12 @@ def test_changes_belong_to_their_run_and_their_sidecar(journal):
     journal.made([again])
     assert journal.change(again).confirmed
     assert not journal.change(there).confirmed
-    assert journal.added(SIDECAR, b"") == {"cat"}
+    assert journal.added(SIDECAR, digest(b"")) == {"cat"}
 
 
 def test_records_are_made_together_or_not_at_all(journal):
     run = begin(journal)
-    unwritable = Change(SIDECAR, None, Edit(b"", (object(),), ()))
+    unwritable = change(None, b"", "dog")._replace(names=(object(),))
     with pytest.raises(TypeError):
         journal.note(run, [change(None, b"dog", "dog"), unwritable])
     assert journal.changes(run) == []

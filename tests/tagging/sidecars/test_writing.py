@@ -20,8 +20,9 @@ from tagsight.tagging.sidecars.edit import Tag
 from tagsight.tagging.sidecars.journal import Journal
 from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.text import tags_of
-from tagsight.tagging.sidecars.writing import Confirmer, Manner, Outcome, Writer, undo
+from tagsight.tagging.sidecars.writing import Confirmer, Manner, Outcome, Writer
 from tagsight.tagging.sidecars.xmp import keywords
+from tagsight.tagging.undo import undo
 
 FORMS = pytest.mark.parametrize("form", ["xmp", "txt"])
 
@@ -363,7 +364,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_all_is_taken_back(tmp_path, fo
 
     with Journal(journal) as opened:
         runs = [run for run in opened.runs() if run.undone is None]
-        assert sum(run.sidecars for run in runs) >= PHOTOS
+        assert sum(run.files for run in runs) >= PHOTOS
         for run in runs:
             for outcome in undo(opened, run):
                 assert not outcome.problem

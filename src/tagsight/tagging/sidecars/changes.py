@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.edit import EXISTING, FORMS, Addition
+from tagsight.tagging.sidecars.edit import EMBEDDED, EXISTING, FORMS, Addition
 from tagsight.tagging.sidecars.places import XMP, ending_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tagsight.tagging.sidecars.edit import Edit
 
 MOST_ADDED = 10_000
 """Most labels, and most values, that a change adds to a sidecar."""
+
+ORIGINAL = "_original"
+"""Ending of a photo as it was before keywords were written into it, as exiftool names it."""
 
 Kind = TypeVar("Kind")
 
@@ -31,11 +36,11 @@ class Run(NamedTuple):
         id: Number of the run.
         started: Start time in ISO 8601.
         model: Name of the model.
-        form: Format of the sidecars, ``xmp`` or ``txt``.
-        ending: Suffix of the sidecars, such as ``.xmp``.
+        form: Format of the sidecars, ``xmp`` or ``txt``, or ``embedded`` for keywords in photos.
+        ending: Suffix of the sidecars, such as ``.xmp``, or that of original photos.
         separator: Text between two tags, in ``txt``.
         existing: Treatment of existing tags, in ``txt``.
-        sidecars: Number of sidecars that it planned to change.
+        files: Number of sidecars or photos that it planned to change.
         tags: Number of tags that it planned to add.
         undone: Time of the undo, or None.
     """
@@ -47,7 +52,7 @@ class Run(NamedTuple):
     ending: str
     separator: str
     existing: str
-    sidecars: int
+    files: int
     tags: int
     undone: str | None
 
@@ -66,37 +71,54 @@ class Change:
     before: bytes | None
     edit: Edit
 
+    @property
+    def record(self) -> Record:
+        """What the journal records."""
+        edit = self.edit
+        digests = digest(self.before), hashlib.sha256(edit.content).digest()
+        return Record(self.sidecar, self.before, *digests, edit.names, edit.additions)
 
-class Noted(NamedTuple):
-    """Record of a change in the journal.
+
+class Record(NamedTuple):
+    """What is recorded of a change before it is made.
 
     Attributes:
-        id: Number of the change.
-        sidecar: The file.
-        before: Content before; None if there was no file.
-        before_digest: Digest of the content before.
-        after_digest: Digest of the content after.
-        names: Labels that were added.
+        file: The sidecar or photo.
+        before: Content of a sidecar before, or None: there was none, or it is a photo.
+        before_digest: SHA-256 of the content before; None if there was no file.
+        after_digest: SHA-256 of the content after.
+        names: Labels that are new in it.
         additions: Values that were added.
-        confirmed: Whether the journal records that the sidecar was written.
     """
 
-    id: int
-    sidecar: Path
+    file: Path
     before: bytes | None
     before_digest: bytes | None
     after_digest: bytes
     names: tuple[str, ...]
     additions: tuple[Addition, ...]
+
+
+class Noted(NamedTuple):
+    """A change as it is in the journal.
+
+    Attributes:
+        id: Number of the change.
+        record: What was recorded.
+        confirmed: Whether the journal records that the file was written.
+    """
+
+    id: int
+    record: Record
     confirmed: bool
 
-    def made(self, content: bytes | None) -> bool:
-        """Return whether the sidecar was written, given its present content.
+    def made(self, present: bytes | None) -> bool:
+        """Return whether the file was written, given the digest of its present content.
 
         A crash between writing and confirming leaves the record unconfirmed. If the content still
-        is what it was before, the sidecar was not written; otherwise assume that it was.
+        is what it was before, the file was not written; otherwise assume that it was.
         """
-        return self.confirmed or digest(content) != self.before_digest
+        return self.confirmed or present != self.record.before_digest
 
 
 def is_sound(run: Run) -> bool:
@@ -104,35 +126,39 @@ def is_sound(run: Run) -> bool:
     texts = (run.started, run.model, run.form, run.ending, run.separator, run.existing)
     if not all(isinstance(text, str) for text in (*texts, run.undone or "")):
         return False
+    known = run.form in {*FORMS, EMBEDDED} and run.existing in EXISTING
+    return known and run.ending == _ending(run) and bool(run.separator)
+
+
+def _ending(run: Run) -> str | None:
+    """Return the ending of files that a run of its form can have written; None if there is none."""
+    if run.form == EMBEDDED:
+        return ORIGINAL
     try:
-        sound = run.ending == ending_of(run.ending) if run.form == "txt" else run.ending == XMP
+        return ending_of(run.ending) if run.form == "txt" else XMP
     except DataError:
-        return False
-    known = run.form in FORMS and run.existing in EXISTING
-    return known and sound and bool(run.separator)
+        return None
 
 
-def noted_change(
-    number: int,
-    sidecar: object,
-    before: object,
-    before_digest: object,
-    after_digest: object,
-    names: object,
-    additions: object,
-    confirmed: object,
-) -> Noted:
+def noted_change(number: int, row: Sequence[object], form: str) -> Noted:
     """Parse the record of a change.
+
+    Args:
+        number: Number of the change.
+        row: The fields of `Record`, lists in JSON, and whether it is confirmed.
+        form: Format of its run.
 
     Raises:
         ValueError: If the values are not such as a journal records; or another exception of
             Python's readers of JSON and compressed bytes.
     """
+    file, before, before_digest, after_digest, names, additions, confirmed = row
     added = json.loads(_of(str, names))
     pairs = [Addition(*pair) for pair in json.loads(_of(str, additions))]
     texts = [*added, *(text for pair in pairs for text in pair)]
     content = None if before is None else _unpacked(_of(bytes, before))
-    path = Path(os.fsdecode(_of(bytes, sidecar)))
+    path = Path(os.fsdecode(_of(bytes, file)))
+    known = _of(bytes, before_digest) if form == EMBEDDED else digest(content)
     sound = (
         isinstance(added, list)
         and len(added) <= MOST_ADDED
@@ -140,21 +166,14 @@ def noted_change(
         and all(isinstance(text, str) for text in texts)
         and path.is_absolute()
         and not {"..", "\0"} & {*path.parts, *str(path)}
-        and digest(content) == before_digest
+        and known == before_digest
     )
     if not sound:
         msg = "expected the record of a change"
         raise ValueError(msg)
-    return Noted(
-        number,
-        path,
-        content,
-        digest(content),
-        _of(bytes, after_digest),
-        tuple(added),
-        tuple(pairs),
-        bool(confirmed),
-    )
+    digests = known, _of(bytes, after_digest)
+    record = Record(path, content, *digests, tuple(added), tuple(pairs))
+    return Noted(number, record, bool(confirmed))
 
 
 def _of(kind: type[Kind], value: object) -> Kind:

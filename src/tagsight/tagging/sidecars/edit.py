@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Form = Literal["xmp", "txt"]
 Existing = Literal["append", "replace", "keep"]
 FORMS, EXISTING = get_args(Form), get_args(Existing)
+EMBEDDED = "embedded"
+"""Form of runs that write keywords into photos."""
 
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Characters that XML cannot hold, and control characters."""
@@ -61,9 +63,14 @@ def check_names(names: Iterable[str]) -> None:
         DataError: If one is empty, or has control characters or lone surrogates.
     """
     for name in names:
-        if not leaf(name).strip() or _UNWRITABLE.search(name):
+        if not is_writable(name):
             msg = (
                 "expected a label with words after its last / and without control characters, "
                 f"got {name!r}: write another in its place with `replace`"
             )
             raise DataError(msg)
+
+
+def is_writable(name: str) -> bool:
+    """Return whether a name has words after its last ``/``, and no control characters."""
+    return bool(leaf(name).strip()) and not _UNWRITABLE.search(name)

@@ -1,18 +1,18 @@
-"""Journal of changes to sidecars, which makes them reversible.
+"""Journal of changes to sidecars and photos, which makes them reversible.
 
 It is a write-ahead log in SQLite. A change is recorded in three steps: first the journal gets a
-record with the content before and a digest of the content after; then the sidecar is replaced
-atomically; then the record is confirmed. The process may be killed between any two steps:
+record with the content before and a digest of the content after; then the file is replaced
+atomically; then the record is confirmed. (Of a photo it gets digests alone: the original is kept
+beside it, `tagsight.tagging.embedding.originals`.) The process may be killed between any two steps:
 
 - before the first, nothing has happened;
-- between the first and the second, the sidecar still has the content before, so that the change
+- between the first and the second, the file still has the content before, so that the change
   counts as not made (`Noted.made`);
-- between the second and the third, the sidecar has another content, and undo finds it by its
-  record.
+- between the second and the third, the file has another content, and undo finds it by its record.
 
-So whatever is in a sidecar because of us, the journal knows it. Batches of records are one
-transaction, with ``synchronous = FULL``: the record is on the disk before the sidecar changes, also
-if the machine loses power.
+So whatever is in a file because of us, the journal knows it. Batches of records are one
+transaction, with ``synchronous = FULL``: the record is on the disk before the file changes, also if
+the machine loses power.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any
 
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.changes import Run, digest, is_sound, noted_change
+from tagsight.tagging.sidecars.changes import Run, is_sound, noted_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Self
 
-    from tagsight.tagging.sidecars.changes import Change, Noted
+    from tagsight.tagging.sidecars.changes import Noted, Record
 
 VERSION = 2
 APPLICATION = 0x74736A6C
@@ -63,7 +63,7 @@ CREATE INDEX changes_of_run ON changes (run);
 
 
 class Journal:
-    """A journal on disk. Several processes may write to it, about different sidecars.
+    """A journal on disk. Several processes may write to it, about different files.
 
     The file may come from somebody else: its records are checked when they are read, and
     decompressed up to a limit.
@@ -82,8 +82,8 @@ class Journal:
         >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
         ...     run = journal.begin("model", "txt", ending=".txt")
         ...     change = Change(Path(folder) / "a.txt", b"red", Edit(b"red, dog", ("dog",), ()))
-        ...     journal.made(journal.note(run, [change]))
-        ...     [(run.sidecars, run.tags) for run in journal.runs()]
+        ...     journal.made(journal.note(run, [change.record]))
+        ...     [(run.files, run.tags) for run in journal.runs()]
         [(1, 1)]
     """
 
@@ -144,27 +144,26 @@ class Journal:
         )
         return int(number)
 
-    def note(self, run: int, changes: Sequence[Change]) -> list[int]:
+    def note(self, run: int, records: Sequence[Record]) -> list[int]:
         """Record changes before they are made, and return their numbers."""
         with self._transaction():
-            return [self._insert(run, change) for change in changes]
+            return [self._insert(run, record) for record in records]
 
-    def _insert(self, run: int, change: Change) -> int:
+    def _insert(self, run: int, record: Record) -> int:
         self._ask(
-            "INSERT OR IGNORE INTO places VALUES (?, ?)",
-            (run, os.fsencode(change.sidecar.parent)),
+            "INSERT OR IGNORE INTO places VALUES (?, ?)", (run, os.fsencode(record.file.parent))
         )
         ((number,),) = self._ask(
             "INSERT INTO changes (run, sidecar, before, before_digest, after_digest, names, "
             "additions) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 run,
-                os.fsencode(change.sidecar),
-                None if change.before is None else zlib.compress(change.before),
-                digest(change.before),
-                digest(change.edit.content),
-                json.dumps(change.edit.names),
-                json.dumps(change.edit.additions),
+                os.fsencode(record.file),
+                None if record.before is None else zlib.compress(record.before),
+                record.before_digest,
+                record.after_digest,
+                json.dumps(record.names),
+                json.dumps(record.additions),
             ),
         )
         return int(number)
@@ -173,18 +172,18 @@ class Journal:
         """Confirm that changes were made."""
         self._mark("made", changes)
 
-    def added(self, sidecar: Path, content: bytes | None) -> set[str]:
-        """Return the labels that runs have added to a sidecar, without those undone.
+    def added(self, file: Path, present: bytes | None) -> set[str]:
+        """Return the labels that runs have added to a file, without those undone.
 
         Args:
-            sidecar: The file.
-            content: Its present content.
+            file: The sidecar or photo.
+            present: Digest of its present content; None if there is no file.
         """
         rows = self._ask(
-            "SELECT id FROM changes WHERE sidecar = ? AND NOT undone", (os.fsencode(sidecar),)
+            "SELECT id FROM changes WHERE sidecar = ? AND NOT undone", (os.fsencode(file),)
         )
-        noted = (self.change(number) for (number,) in rows)
-        return {name for change in noted if change.made(content) for name in change.names}
+        noted = [self.change(number) for (number,) in rows]
+        return {name for one in noted if one.made(present) for name in one.record.names}
 
     def changed(self, run: int, sidecar: Path) -> bool:
         """Return whether a run has recorded a change of a sidecar already."""
@@ -214,7 +213,7 @@ class Journal:
         return runs
 
     def places(self, run: int) -> set[Path]:
-        """Return the folders in which a run has written sidecars."""
+        """Return the folders in which a run has written files."""
         rows = self._ask("SELECT folder FROM places WHERE run = ?", (run,))
         return {Path(os.fsdecode(folder)) for (folder,) in rows if isinstance(folder, bytes)}
 
@@ -235,12 +234,12 @@ class Journal:
             DataError: If it is damaged.
         """
         rows = self._ask(
-            "SELECT sidecar, before, before_digest, after_digest, names, additions, made "
-            "FROM changes WHERE id = ?",
+            "SELECT form, sidecar, before, before_digest, after_digest, names, additions, made "
+            "FROM changes JOIN runs ON run = runs.id WHERE changes.id = ?",
             (number,),
         )
         try:
-            return noted_change(number, *rows[0])
+            return noted_change(number, rows[0][1:], rows[0][0])
         except (ValueError, TypeError, IndexError, RecursionError, zlib.error) as error:
             raise self._damaged(f"change {number}") from error
 

@@ -1,4 +1,4 @@
-"""Write tags to the sidecars of many photos, and undo it."""
+"""Write tags to the sidecars of many photos."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from tagsight.tagging.sidecars.edit import Stamp, Tag, check_names
 from tagsight.tagging.sidecars.journal import now
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from tagsight.tagging.sidecars.changes import Noted, Run
     from tagsight.tagging.sidecars.edit import Edit, Existing, Form
     from tagsight.tagging.sidecars.journal import Journal
     from tagsight.tagging.sidecars.places import Places
@@ -54,19 +53,21 @@ class Manner:
 
 
 class Outcome(NamedTuple):
-    """Outcome for the sidecar of a photo.
+    """Outcome for the sidecar of a photo, or for the photo itself.
 
     Attributes:
         photo: The photo.
-        sidecar: Its sidecar; None if there cannot be one.
+        sidecar: Its sidecar, or itself; None if there cannot be a sidecar.
         added: Tags that were added, or that a dry run would add.
         problem: Reason why the sidecar was left unchanged, or empty.
+        notice: What an undo could not do as it should, or empty.
     """
 
     photo: Path
     sidecar: Path | None
     added: tuple[str, ...] = ()
     problem: str = ""
+    notice: str = ""
 
 
 class Writer:
@@ -83,6 +84,7 @@ class Writer:
         >>> from tempfile import TemporaryDirectory
         >>> from tagsight.tagging.sidecars.journal import Journal
         >>> from tagsight.tagging.sidecars.places import Places
+        >>> from tagsight.tagging.undo import undo
         >>> with TemporaryDirectory() as folder, Journal(Path(folder) / "j.sqlite") as journal:
         ...     places = Places(".txt", None, [folder])
         ...     writer = Writer(Manner("txt"), places, "model", journal)
@@ -133,7 +135,7 @@ class Writer:
         try:
             return self.places.of(photo)
         except (DataError, OSError) as error:
-            return _reason(error)
+            return reason(error)
 
     def _planned(
         self, tagged: Mapping[Path, Sequence[Tag]]
@@ -145,7 +147,7 @@ class Writer:
                 before = content_of(sidecar)
                 edit = self._edit(sidecar, before, tags)
             except (DataError, OSError) as error:
-                problems[sidecar] = _reason(error)
+                problems[sidecar] = reason(error)
                 continue
             if edit is not None:
                 changes.append(Change(sidecar, before, edit))
@@ -155,7 +157,7 @@ class Writer:
         manner = self.manner
         if before is not None and manner.existing == "keep":
             return None
-        added = self.journal.added(sidecar, before)
+        added = self.journal.added(sidecar, digest(before))
         tags = [Tag(manner.renamed.get(tag.name, tag.name), tag.score) for tag in tags]
         # A tag that we added and that is gone was removed by somebody: do not add it again.
         if manner.form == "xmp":
@@ -186,7 +188,7 @@ class Writer:
                 separator=manner.separator,
                 existing=manner.existing,
             )
-        numbers = self.journal.note(self.run, changes)
+        numbers = self.journal.note(self.run, [change.record for change in changes])
         problems: dict[Path, str] = {}
         made = []
         for number, change in zip(numbers, changes, strict=True):
@@ -197,7 +199,7 @@ class Writer:
                 write_atomically(change.sidecar, change.edit.content)
                 made.append(number)
             except (DataError, OSError) as error:
-                problems[change.sidecar] = _reason(error)
+                problems[change.sidecar] = reason(error)
         self.journal.made(made)
         self.journal.undone([number for number in numbers if number not in made])
         return problems
@@ -248,92 +250,6 @@ class JudgementWriter(Writer):
         return confirmed._replace(additions=() if added is None else added.additions)
 
 
-def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
-    """Undo a run, one sidecar at a time.
-
-    A sidecar that has not changed since is restored byte for byte, or deleted if the run created
-    it. From a sidecar that has changed since, only what the run added is removed.
-
-    Args:
-        journal: Journal with the run.
-        run: The run.
-
-    Yields:
-        The outcome for each sidecar, with the tags that were removed.
-    """
-    places = journal.places(run.id)
-    for number in journal.changes(run.id):
-        sidecar = journal.file
-        try:
-            change = journal.change(number)
-            sidecar = change.sidecar
-            _check_place(sidecar, run, places)
-            taken = _taken_back(journal, change, run)
-        except (DataError, OSError) as error:
-            yield Outcome(sidecar, sidecar, problem=_reason(error))
-            continue
-        journal.undone([number])
-        yield Outcome(sidecar, sidecar, change.names if taken else ())
-    journal.run_undone(run.id)
-
-
-def _check_place(sidecar: Path, run: Run, places: Collection[Path]) -> None:
-    """Check that the run can have written to a path; the journal may have been edited.
-
-    Raises:
-        DataError: If it is not in a folder that the run wrote to, has another suffix, or is or
-            goes through a link.
-    """
-    folder = sidecar.parent
-    before_ending, ending = sidecar.name[: -len(run.ending)], sidecar.name[-len(run.ending) :]
-    if folder not in places or not before_ending or ending.lower() != run.ending.lower():
-        msg = f"expected a sidecar *{run.ending} in a folder that run {run.id} wrote to"
-        raise DataError(f"{msg}, got another file, which is left unchanged")
-    if sidecar.is_symlink() or folder.resolve() != folder:
-        msg = "expected a file where the run wrote it, got a link, which is left unchanged"
-        raise DataError(msg)
-
-
-def _taken_back(journal: Journal, change: Noted, run: Run) -> bool:
-    content = content_of(change.sidecar)
-    if content is None or not change.made(content):
-        return False
-    if digest(content) == change.after_digest:
-        left = change.before
-        _check_form(content, run)
-    else:
-        left = _without(content, change, run)
-    blank = left is not None and (xmp.is_blank(left) if run.form == "xmp" else not left.strip())
-    if blank and left != change.before and journal.created(change.sidecar):
-        left = None
-    if left is None:
-        change.sidecar.unlink()
-    elif left != content:
-        _check_form(left, run)
-        write_atomically(change.sidecar, left)
-    return left != content
-
-
-def _check_form(content: bytes, run: Run) -> None:
-    """Check that content is a sidecar in the format of the run.
-
-    Raises:
-        DataError: If it is not.
-    """
-    if run.form == "xmp":
-        xmp.keywords(content)
-    else:
-        text.tags_of(content, separator=run.separator)
-
-
-def _without(content: bytes, change: Noted, run: Run) -> bytes:
-    if run.form == "xmp":
-        return xmp.remove_keywords(content, change.additions)
-    if run.existing == "replace" and change.before is not None:
-        return text.restore_tags(change.before, content, change.additions, separator=run.separator)
-    return text.remove_tags(content, change.additions, separator=run.separator)
-
-
 def content_of(sidecar: Path) -> bytes | None:
     """Read a sidecar; None if there is no file.
 
@@ -355,5 +271,6 @@ def content_of(sidecar: Path) -> bytes | None:
     return content
 
 
-def _reason(error: Exception) -> str:
+def reason(error: DataError | OSError) -> str:
+    """Return an error in words, without the path of the file."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

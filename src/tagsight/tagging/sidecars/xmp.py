@@ -30,7 +30,7 @@ from tagsight.data.tags.xmp import (
 )
 from tagsight.data.tags.xmp_tree import RDF, check_size, parse
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.edit import Addition, Edit, check_names
+from tagsight.tagging.sidecars.edit import Addition, Edit, check_names, is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -55,9 +55,14 @@ _BLANK = b"""\
 
 
 def add_keywords(
-    content: bytes | None, tags: Sequence[Tag], stamp: Stamp, *, declined: Collection[str] = ()
+    content: bytes | None,
+    tags: Sequence[Tag],
+    stamp: Stamp,
+    *,
+    declined: Collection[str] = (),
+    elsewhere: Collection[str] = (),
 ) -> Edit | None:
-    """Append keywords to those of a sidecar.
+    """Append keywords to those of a sidecar, or of the packet in a photo.
 
     Existing keywords are left unchanged, whoever wrote them. A keyword that our record names but
     that is gone was removed by somebody, and is not added again.
@@ -67,6 +72,8 @@ def add_keywords(
         tags: The labels.
         stamp: Origin to record.
         declined: Further labels that are not added.
+        elsewhere: Keywords that the photo has outside its packet. Programs stop looking at them
+            once ``dc:subject`` exists, so that they are copied to it, as those of a person.
 
     Returns:
         The new content and what is new in it, or None if there is nothing to add.
@@ -85,7 +92,7 @@ def add_keywords(
     """
     packet = _Packet(_BLANK if content is None else content)
     there = {name: packet.values(name) for name in PROPERTIES}
-    keywords = {same(word) for word in _keywords(there)}
+    keywords = {same(word) for word in (*_keywords(there), *elsewhere)}
     known = {same(name) for name in (*there[RECORD], *declined)}
     new = {
         same(tag.name): tag
@@ -96,13 +103,14 @@ def add_keywords(
         return None
     check_names(tag.name for tag in new.values())
     additions = []
+    copies = _copies(there, elsewhere)
     for name in PROPERTIES:
         have = {same(word) for word in there[name]}
         items = {}
         for tag in new.values():
             if same(value := _value(name, tag.name)) not in have:
                 items[value] = _record(tag, stamp) if name == RECORD else escape(value)
-        packet.add(name, list(items.values()))
+        packet.add(name, [*(copies if name == SUBJECT else ()), *items.values()])
         additions += [Addition(name, value) for value in items]
     edited = packet.edited()
     check_size(edited)  # refuse what could not be read back and undone
@@ -155,8 +163,8 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
 
 
 def is_blank(content: bytes) -> bool:
-    """Return whether a sidecar holds nothing but our template of an empty one."""
-    return content.split() == _BLANK.split()
+    """Return whether XMP holds nothing but our template; in a PNG exiftool changes its end."""
+    return content.replace(b'end="r"', b'end="w"').split() == _BLANK.split()
 
 
 def keywords(content: bytes) -> list[str]:
@@ -174,6 +182,13 @@ def _keywords(there: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for name, values in there.items():
         if between := PROPERTIES[name].between if name != RECORD else None:
             yield from (value.rpartition(between)[2] for value in values)
+
+
+def _copies(there: Mapping[str, Sequence[str]], elsewhere: Collection[str]) -> list[str]:
+    """Return the keywords outside the packet that it lacks, without those that we have added."""
+    known = {same(word) for word in there[SUBJECT]} | {same(leaf(n)) for n in there[RECORD]}
+    words = {same(word): escape(word) for word in elsewhere if is_writable(word)}
+    return [word for key, word in words.items() if key not in known]
 
 
 def _value(name: str, label: str) -> str:

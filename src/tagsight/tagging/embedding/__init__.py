@@ -1,0 +1,1 @@
+"""Keywords inside photos, written by exiftool; the originals are kept."""

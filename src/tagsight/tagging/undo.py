@@ -1,0 +1,66 @@
+"""Undo a tagging run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tagsight.errors import DataError
+from tagsight.tagging.embedding.exiftool import ExifTool
+from tagsight.tagging.embedding.undoing import undo_photo
+from tagsight.tagging.sidecars.edit import EMBEDDED
+from tagsight.tagging.sidecars.undoing import undo_sidecar
+from tagsight.tagging.sidecars.writing import Outcome, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from tagsight.tagging.sidecars.changes import Run
+    from tagsight.tagging.sidecars.journal import Journal
+
+
+def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
+    """Undo a run, one sidecar or photo at a time.
+
+    What has not changed since is restored byte for byte, or deleted if the run created it. From
+    what has changed since, only what the run added is removed.
+
+    Args:
+        journal: Journal with the run.
+        run: The run.
+
+    Yields:
+        The outcome for each file, with the tags that were removed.
+    """
+    places = journal.places(run.id)
+    with ExifTool() as exiftool:
+        for number in journal.changes(run.id):
+            file = journal.file
+            try:
+                change = journal.change(number)
+                file = change.record.file
+                _check_place(file, run, places)
+                if run.form == EMBEDDED:
+                    outcome = undo_photo(exiftool, change)
+                else:
+                    outcome = undo_sidecar(journal, change, run)
+            except (DataError, OSError) as error:
+                yield Outcome(file, file, problem=reason(error))
+                continue
+            journal.undone([number])
+            yield outcome
+    journal.run_undone(run.id)
+
+
+def _check_place(file: Path, run: Run, places: Collection[Path]) -> None:
+    """Check that the run can have written to a path; the journal may have been edited.
+
+    Raises:
+        DataError: If it is not in a folder that the run wrote to, or is or goes through a link.
+    """
+    if file.parent not in places:
+        msg = f"expected a file in a folder that run {run.id} wrote to"
+        raise DataError(f"{msg}, got another file, which is left unchanged")
+    if file.is_symlink() or file.parent.resolve() != file.parent:
+        msg = "expected a file where the run wrote it, got a link, which is left unchanged"
+        raise DataError(msg)
