@@ -55,10 +55,11 @@ class Encoded(NamedTuple):
         return Encoded(self.names, *(column[of] for column in self[1:]))
 
 
-def encode(labels: Path, images: Path | None, recipe: str) -> Encoded:
-    """Encode all photos; those that cannot be opened are an error."""
+def encode(labels: Path, images: Path | None, recipe: str, side: int) -> Encoded:
+    """Encode all photos in squares of a side; those that cannot be opened are an error."""
     annotations = ts.read_annotations(labels, images=images)
     settings, log = known_recipe(recipe), TerminalLog()
+    training = settings.training.model_copy(update={"image_size": side})
     runtime = Runtime.choose("cpu", precision="float32")
     with log.work("checking photos", len(annotations)) as advance:
         check = checked(annotations.paths, runtime, progress=advance)
@@ -69,7 +70,7 @@ def encode(labels: Path, images: Path | None, recipe: str) -> Encoded:
         embeddings = forward_photos(
             lambda batch: pooled(system.backbone(batch), "average"),
             system,
-            evaluation_photos(annotations.paths, settings.training, runtime),
+            evaluation_photos(annotations.paths, training, runtime),
             runtime,
             batch_size=16,
             progress=advance,
@@ -95,12 +96,12 @@ def main() -> None:
     parser.add_argument("labels", type=Path)
     parser.add_argument("--images", type=Path)
     parser.add_argument("--recipe", default="gcam-quick")
+    parser.add_argument("--side", type=int, default=448)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
-    np.savez(
-        arguments.out, **encode(arguments.labels, arguments.images, arguments.recipe)._asdict()
-    )
+    encoded = encode(arguments.labels, arguments.images, arguments.recipe, arguments.side)
+    np.savez(arguments.out, **encoded._asdict())
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from tagsight.labels.space import LabelSpace
 from tagsight.nn.config import GraphConfig
 from tagsight.nn.graph import label_adjacency, prepared_vectors
 from tagsight.training.head_quality import LabelQuality, head_quality
+from tagsight.training.quasi_newton import minimised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,13 +38,16 @@ FEWEST_FOR_GRAPH = 30
 GRAPH_SHARE = 0.5
 """Prior variance of a classifier that it shares with those of related labels."""
 
-DECAY = 0.03
-"""Weight of the squared length of a classifier, for embeddings of mean squared length 1."""
+DECAY = 1.5e-4
+"""Weight of a classifier's squared length for each photo in which the label is known, for
+embeddings of mean squared length 1."""
 
-FIRST_LOGIT = -2.0
-"""Logit of a label of which nothing is known."""
+FIRST_SCORE = 0.12
+"""Score of a label of which nothing is known, as if one photo had been judged."""
 
-MOST_STEPS = 50
+MOST_STEPS, TOLERANCE = 60, 1e-5
+"""Steps of a fit, and the relative decrease of the loss at which it ends."""
+
 RESAMPLES = 200
 """Resamples of the intervals of quality: few, as they are computed after each update."""
 
@@ -241,7 +245,8 @@ def _solved(
     counts = known.sum(0)
     rate = (present.sum(0) + 0.5) / (counts + 4)
     curvature = (rate * (1 - rate) * counts)[:, None]
-    scale = (curvature * photos.square().mean(0) + DECAY).rsqrt()
+    decay = DECAY * counts.clamp(min=1)[:, None]
+    scale = (curvature * photos.square().mean(0) + decay).rsqrt()
     bias_scale = (curvature + 0.1).rsqrt()
     scale = torch.cat([scale, bias_scale], 1)
     first = torch.cat([torch.zeros(labels, photos.shape[1]), torch.logit(rate)[:, None]], 1)
@@ -249,34 +254,26 @@ def _solved(
         weights, bias = start
         raw = weights if root is None else torch.linalg.solve(root, weights)
         first = torch.cat([raw, bias[:, None]], 1)
-    variables = (first / scale).requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [variables],
-        max_iter=MOST_STEPS,
-        history_size=8,
-        tolerance_grad=0.05,
-        tolerance_change=1e-5,
-        line_search_fn="strong_wolfe",
-    )
 
-    def heads() -> tuple[Tensor, Tensor, Tensor]:
+    def heads(variables: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         both = variables * scale
         raw, bias = both[:, :-1], both[:, -1]
         return raw, raw if root is None else root @ raw, bias
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        raw, weights, bias = heads()
+    def loss(variables: Tensor) -> tuple[float, Tensor]:
+        raw, weights, bias = heads(variables)
         logits = torch.addmm(bias, photos, weights.T)
-        entropy = (F.softplus(logits) - present * logits).mul(known).sum()
-        prior = F.softplus(bias) - torch.sigmoid(torch.tensor(FIRST_LOGIT)) * bias
-        loss: Tensor = entropy + DECAY / 2 * raw.square().sum() + prior.sum()
-        loss.backward()
-        return loss
+        entropy = F.softplus(logits).addcmul_(present, logits, value=-1).mul_(known).sum()
+        prior = (decay / 2 * raw.square()).sum() + (F.softplus(bias) - FIRST_SCORE * bias).sum()
+        error = logits.sigmoid_().sub_(present).mul_(known)
+        by_weight = error.T @ photos
+        by_weight = (by_weight if root is None else root.T @ by_weight) + decay * raw
+        by_bias = error.sum(0) + bias.sigmoid() - FIRST_SCORE
+        return float(entropy + prior), torch.cat([by_weight, by_bias[:, None]], 1) * scale
 
-    optimizer.step(closure)
-    _, weights, bias = heads()
-    return weights.detach(), bias.detach()
+    best = minimised(loss, first / scale, steps=MOST_STEPS, tolerance=TOLERANCE)
+    _, weights, bias = heads(best)
+    return weights, bias
 
 
 def _root(graph: LabelGraph, targets: Tensor) -> Tensor:
