@@ -205,15 +205,13 @@ def fit_heads(
     photos = basis.reduced(embeddings[judged])
     weights, bias = _solved(photos, known, graph, None if start is None else start.within(basis))
     fold_of = _fold_numbers(known, folds, judged, groups)
-    held_out[judged] = _held_out(photos, known, graph, fold_of)
-    measured = torch.from_numpy(held_out)
-    heads = Heads.outside(basis, weights, bias)
-    everything = torch.from_numpy(targets)
+    measured = _held_out(photos, known, graph, fold_of)
+    held_out[judged] = measured.numpy()
     return FittedHeads(
-        heads,
-        _decision(measured, everything),
+        Heads.outside(basis, weights, bias),
+        _decision(measured, known),
         held_out,
-        head_quality(measured, everything, resamples=RESAMPLES),
+        head_quality(measured, known, resamples=RESAMPLES),
     )
 
 

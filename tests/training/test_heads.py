@@ -1,0 +1,153 @@
+"""Heads that are fitted while photos are judged."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tagsight.training.head_quality import advice
+from tagsight.training.heads import Basis, FittedHeads, LabelGraph, fit_heads
+
+PHOTOS, LABELS, LENGTH = 240, 3, 16
+
+
+@pytest.fixture(scope="module")
+def embeddings():
+    return np.random.default_rng(0).normal(size=(PHOTOS, LENGTH)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def targets(embeddings):
+    noise = np.random.default_rng(1).normal(size=(PHOTOS, LABELS))
+    return (embeddings[:, :LABELS] + 0.5 * noise > 0.4).astype(np.int8)
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return LabelGraph(torch.from_numpy(np.random.default_rng(2).normal(size=(LABELS, 8))))
+
+
+@pytest.fixture(scope="module")
+def fitted(embeddings, targets, graph) -> FittedHeads:
+    return fit_heads(embeddings, targets, graph=graph)
+
+
+def test_the_mean_of_a_map_is_the_logit(fitted):
+    cells = np.random.default_rng(3).normal(size=(7, 7, LENGTH)).astype(np.float32)
+    maps = fitted.logits(cells)
+    assert maps.shape == (7, 7, LABELS)
+    np.testing.assert_allclose(maps.mean((0, 1)), fitted.logits(cells.mean((0, 1))), atol=1e-5)
+
+
+@pytest.mark.parametrize("with_graph", [True, False])
+def test_a_held_out_logit_never_saw_the_photo_labels(embeddings, targets, graph, with_graph):
+    folds = np.arange(PHOTOS) % 5
+    changed = targets.copy()
+    changed[folds == 2] = 1 - changed[folds == 2]
+    options = {"graph": graph if with_graph else None, "folds": folds}
+    start = fit_heads(embeddings, changed, **options).heads
+    before = fit_heads(embeddings, targets, **options).held_out
+    after = fit_heads(embeddings, changed, **options, start=start).held_out
+    np.testing.assert_array_equal(before[folds == 2], after[folds == 2])
+    assert (before[folds != 2] != after[folds != 2]).any()
+
+
+def test_the_numbers_of_the_folds_do_not_matter(embeddings, targets):
+    folds = np.arange(PHOTOS) % 3
+    one, other = (fit_heads(embeddings, targets, folds=f).held_out for f in (folds, 7 - folds))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_unknown_targets_have_no_part(embeddings, targets, graph):
+    known = targets.copy()
+    known[:60] = -1
+    whole = fit_heads(embeddings, known, graph=graph, basis=Basis.of(embeddings))
+    part = fit_heads(embeddings[60:], known[60:], graph=graph, basis=Basis.of(embeddings))
+    np.testing.assert_array_equal(whole.heads.weights, part.heads.weights)
+    np.testing.assert_array_equal(whole.held_out[60:], part.held_out)
+    assert np.isnan(whole.held_out[:60]).all()
+    assert whole.quality == part.quality
+
+
+def test_an_unknown_target_of_one_label_changes_no_other_label(embeddings, targets):
+    some = targets.copy()
+    some[:, 0] = -1
+    folds = np.arange(PHOTOS) % 5
+    options = {"folds": folds, "basis": Basis.of(embeddings)}
+    whole, part = (fit_heads(embeddings, one, **options) for one in (targets, some))
+    np.testing.assert_allclose(whole.heads.weights[1:], part.heads.weights[1:], atol=0.02)
+
+
+def test_near_twins_are_held_out_together():
+    """Labels at random: only a head that has seen the twin can know them."""
+    random = np.random.default_rng(0)
+    once = random.normal(size=(40, 64)).astype(np.float32)
+    embeddings = np.repeat(once, 2, axis=0)
+    targets = random.integers(0, 2, (40, 1)).repeat(2, axis=0).astype(np.int8)
+    alone = fit_heads(embeddings, targets).quality[0].ap
+    together = fit_heads(embeddings, targets, groups=np.arange(80) // 2).quality[0].ap
+    assert alone > together + 0.1
+
+
+def test_the_start_does_not_change_the_solution(embeddings, targets, graph, fitted):
+    again = fit_heads(embeddings, targets, graph=graph, start=fitted.heads)
+    np.testing.assert_allclose(
+        again.logits(embeddings), fitted.logits(embeddings), rtol=0.02, atol=0.1
+    )
+
+
+@pytest.mark.parametrize("value", [1, 0, -1])
+def test_a_label_that_is_judged_in_one_way_only_is_finite_and_has_no_measure(
+    embeddings, targets, graph, value
+):
+    some = targets.copy()
+    some[:, 1] = value
+    fitted = fit_heads(embeddings, some, graph=graph)
+    assert np.isfinite(fitted.logits(embeddings)).all()
+    assert fitted.quality[1].ap is None
+    assert fitted.quality[0].ap is not None
+    wanted = {1: "reject some photos", 0: "find a first photo", -1: "find a first photo"}
+    assert fitted.quality[1].advice.startswith(wanted[value])
+
+
+def test_one_judgement_is_enough_for_heads():
+    fitted = fit_heads(np.ones((1, 4), np.float32), np.array([[1, -1]], np.int8))
+    assert np.isfinite(fitted.scores(np.zeros((2, 4), np.float32))).all()
+    assert np.isnan(fitted.held_out).all()
+
+
+def test_few_examples_are_fitted_without_the_graph(embeddings, targets, graph):
+    few, several = np.arange(40), np.arange(PHOTOS)
+    for rows, differs in ((few, False), (several, True)):
+        options = {"folds": rows % 5, "basis": Basis.of(embeddings)}
+        one = fit_heads(embeddings[rows], targets[rows], graph=graph, **options)
+        other = fit_heads(embeddings[rows], targets[rows], **options)
+        assert np.allclose(one.heads.weights, other.heads.weights, atol=1e-3) != differs
+
+
+def test_the_interval_holds_the_estimate(fitted):
+    for quality in fitted.quality:
+        assert 0 <= quality.low <= quality.ap <= quality.high <= 1
+
+
+def test_shapes_that_disagree_are_an_error(embeddings, targets):
+    with pytest.raises(ValueError, match="of the same photos"):
+        fit_heads(embeddings, targets[1:])
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ((0, 5, float("nan"), float("nan"), float("nan"), 0), "find a first photo"),
+        ((5, 0, float("nan"), float("nan"), float("nan"), 0), "reject some photos"),
+        ((5, 50, 0.5, 0.2, 0.8, 0), "judge more photos that have it: 5"),
+        ((50, 5, 0.5, 0.2, 0.8, 0), "reject more photos"),
+        ((50, 50, 0.7, 0.66, 0.74, 9), "probably wrong"),
+        ((50, 50, 0.7, 0.5, 0.9, 0), "wide interval"),
+        ((50, 50, 0.7, 0.66, 0.74, 0), "not sure"),
+        ((50, 50, 0.95, 0.94, 0.96, 0), "good"),
+    ],
+)
+def test_advice_names_what_is_missing_most(figures, words):
+    assert words in advice(*figures)
