@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
+from tagsight.commands.label_errors import LabelErrorOptions, examine, write_label_errors
 from tagsight.commands.options import PhotoBudget
 from tagsight.commands.output import (
     STANDARD_OUTPUT,
@@ -20,9 +21,12 @@ from tagsight.commands.reading import Reading
 from tagsight.runtime.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tagsight.data.annotations import Annotations
     from tagsight.data.description import Description
     from tagsight.data.photos.check import Check
+    from tagsight.visualize.reports.label_errors import ShownError
 
 MOST_TOLD, ALL_IN = 10, "--json lists them all"
 
@@ -59,6 +63,7 @@ def data(
     budget: PhotoBudget = PhotoBudget(),
     labels_only: bool = False,
     output: DataOutput = DataOutput(),
+    label_errors: LabelErrorOptions = LabelErrorOptions(),
 ) -> None:
     """Read labels, open every photo, and print a summary.
 
@@ -96,8 +101,12 @@ def data(
     description = describe(annotations, check)
     if output.json != STANDARD_OUTPUT:
         print_result(description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False))
+    errors = None
+    if label_errors.wanted and check is not None:
+        errors = examine(annotations, check, label_errors, budget.photo_bytes)
+        write_label_errors(*errors, label_errors, data.name)
     if output.html is not None:
-        _write_report(output.html, description, annotations, check, data.name)
+        _write_report(output.html, description, annotations, check, errors, data.name)
     if output.json is not None:
         write_json(description.as_dict(), output.json)
 
@@ -111,12 +120,21 @@ def _write_template(folder: Path, file: Path, labels: str | None) -> None:
 
 
 def _write_report(
-    file: Path, description: Description, annotations: Annotations, check: Check | None, title: str
+    file: Path,
+    description: Description,
+    annotations: Annotations,
+    check: Check | None,
+    errors: tuple[Annotations, Sequence[ShownError]] | None,
+    title: str,
 ) -> None:
     from tagsight.runtime.files import write_atomically
     from tagsight.visualize.reports.data_report import data_report
+    from tagsight.visualize.reports.label_errors import label_error_list
+    from tagsight.visualize.reports.page import Section
 
-    write_atomically(file, data_report(description, annotations, check, title))
+    further = [] if errors is None else [Section("Probably wrong", label_error_list(*errors))]
+    page = data_report(description, annotations, check, title, further=further)
+    write_atomically(file, page)
     print_info(f"report: {file}")
 
 

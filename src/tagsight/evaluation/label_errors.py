@@ -99,10 +99,10 @@ def find_label_errors(
     enough = np.minimum(((targets == 1) & known).sum(0), ((targets == 0) & known).sum(0)) >= FEWEST
     known &= enough
     flagged = _confidently_wrong(scores, targets, known)
-    by_photo = np.where(targets == 1, 1 - scores, scores)
-    by_all = wrong_probability(scores, targets, twins=twins)
+    present, from_labels = _log_odds_of_presence(scores, targets)
     against = _twins_against(targets, twins)
-    by_labels = _odds(by_all) > BY_LABELS * _odds(by_photo) * np.where(against, TWIN_ODDS, 1)
+    by_all = _wrong(present, targets, against)
+    by_labels = np.where(targets == 1, -from_labels, from_labels) > np.log(BY_LABELS)
     suspicious = known & (flagged | ((by_labels | against) & (by_all >= SURE)))
     rows, labels = suspicious.nonzero()
     order = np.argsort(-by_all[rows, labels], kind="stable")
@@ -139,40 +139,62 @@ def wrong_probability(
         >>> int(wrong_probability(scores, targets).argmax())
         19
     """
+    present, _ = _log_odds_of_presence(scores, targets)
+    return _wrong(present, targets, _twins_against(targets, twins))
+
+
+def _wrong(
+    present: NDArray[np.float64], targets: Targets, against: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    odds = np.exp(np.clip(np.where(targets == 1, -present, present), -30, 30))
+    odds *= np.where(against, TWIN_ODDS, 1.0)
+    return odds / (1 + odds)
+
+
+def _log_odds_of_presence(
+    scores: Scores, targets: Targets
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimate the log-odds that labels are present, and what of it other labels say: ``(N, L)``.
+
+    Both are NaN where a target or a score is not known.
+    """
     known = (targets >= 0) & ~np.isnan(scores)
     logits = np.where(known, _log_odds(np.nan_to_num(scores, nan=0.5)), 0.0)
     sides = np.where(targets == 1, 1.0, np.where(targets == 0, -1.0, 0.0))
-    present = logits.copy()
+    present, from_labels = (np.full(targets.shape, np.nan) for _ in range(2))
     for label in range(targets.shape[1]):
         rows = known[:, label].nonzero()[0]
-        present[rows, label] += _shift(logits, sides, label, rows)
-    odds = np.exp(np.clip(np.where(targets == 1, -present, present), -30, 30))
-    odds = np.where(_twins_against(targets, twins), TWIN_ODDS, 1.0) * odds
-    return np.where(known, odds / (1 + odds), np.nan)
+        shift, others = _shift(logits, sides, label, rows)
+        present[rows, label] = logits[rows, label] + shift
+        from_labels[rows, label] = others
+    return present, from_labels
 
 
 def _shift(
     logits: NDArray[np.float64], sides: NDArray[np.float64], label: int, rows: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Compute what the other labels of each photo add to the logit of a label.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute what is added to the logit of a label, and what of it other labels add.
 
     Each fold is predicted by a regression on the others, with the logit as offset.
     """
     own = sides[rows, label]
     present = (own + 1) / 2
-    shift = np.zeros(len(rows))
+    shift, from_others = np.zeros(len(rows)), np.zeros(len(rows))
     if min(present.sum(), (1 - present).sum()) < FEWEST:
-        return shift
+        return shift, from_others
     others = np.delete(np.arange(sides.shape[1]), label)
     together = np.abs((sides[rows][:, others] * (own - own.mean())[:, None]).sum(0))
     others = others[np.argsort(-together, kind="stable")[:MOST_OTHERS]]
-    inputs = np.column_stack([np.ones(len(rows)), logits[rows, label], sides[rows][:, others]])
+    beside = sides[rows][:, others]
+    beside -= beside.mean(0)
+    inputs = np.column_stack([np.ones(len(rows)), logits[rows, label], beside])
     fold = np.arange(len(rows)) % FOLDS
     for one in range(FOLDS):
         held = fold == one
         coefficients = _regression(inputs[~held], present[~held], logits[rows[~held], label])
         shift[held] = inputs[held] @ coefficients
-    return shift
+        from_others[held] = inputs[held, 2:] @ coefficients[2:]
+    return shift, from_others
 
 
 def _regression(
@@ -232,10 +254,6 @@ def _cleanlab() -> Callable[..., NDArray[np.bool_]]:
         raise DataError(msg) from None
     find: Callable[..., NDArray[np.bool_]] = find_label_issues
     return find
-
-
-def _odds(probability: Scores) -> NDArray[np.float64]:
-    return np.exp(_log_odds(probability))
 
 
 def _log_odds(probability: Scores) -> NDArray[np.float64]:

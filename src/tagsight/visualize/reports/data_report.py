@@ -35,6 +35,7 @@ def data_report(
     title: str,
     *,
     pictures_size: int = BUDGET,
+    further: Sequence[Section] = (),
 ) -> str:
     """Show a collection on a page that contains small copies of some photos.
 
@@ -44,6 +45,7 @@ def data_report(
         check: Result of `check_photos`; None for a page without pictures and sizes.
         title: Heading of the page.
         pictures_size: Characters that all pictures may take.
+        further: Sections that follow the labels.
 
     Example:
         >>> import torch
@@ -59,6 +61,7 @@ def data_report(
     sections = (
         Section("Problems", _problems(description, pictures)),
         Section("Labels", _labels(description, annotations, check, pictures)),
+        *further,
         Section("Labels together", _together(annotations)),
         Section("Copies and near twins", _copies(description, pictures)),
         Section("Sizes and colour profiles", _sizes(check) if check else Html()),

@@ -1,0 +1,132 @@
+"""Options and output of ``tagsight data --errors``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
+
+from tagsight.commands.output import print_info
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagsight.data.annotations import Annotations
+    from tagsight.data.photos.check import Check
+    from tagsight.evaluation.label_errors import LabelError
+    from tagsight.visualize.reports.label_errors import ShownError
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LabelErrorOptions:
+    """Labels that are probably wrong: each photo is compared with the others."""
+
+    errors: Path | None = None
+    """CSV file to write the labels that are probably wrong to, the most probable first; it needs
+    the extra errors; an existing file is never replaced."""
+
+    errors_page: Path | None = None
+    """HTML file to look through them, with evidence and a key for each answer; it makes a new table
+    of labels, and never changes the old one."""
+
+    model: Path | None = None
+    """Model folder whose encoder looks at the photos; by default that of the recipe quick."""
+
+    quick: bool = False
+    """Look at the photos by the encoder of the recipe quick, as without --model."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether any output of them is wanted."""
+        return self.errors is not None or self.errors_page is not None
+
+
+def examine(
+    annotations: Annotations, check: Check, options: LabelErrorOptions, budget: int
+) -> tuple[Annotations, list[ShownError]]:
+    """Find the labels that are probably wrong, and compute the evidence for the first of them.
+
+    Files that exist are refused before anything is computed.
+
+    Args:
+        annotations: The collection.
+        check: Result of `check_photos`.
+        options: The model, or none.
+        budget: Bytes that decoding one photo may take.
+    """
+    from dataclasses import replace
+
+    from tagsight.checkpoint.folder import load_model
+    from tagsight.data.photos.check import without_problems
+    from tagsight.errors import DataError
+    from tagsight.runtime.device import Runtime
+    from tagsight.runtime.files import default_cache
+    from tagsight.runtime.progress import TerminalLog
+    from tagsight.systems.settings import known_recipe
+    from tagsight.training.examination import Examiner
+    from tagsight.visualize.reports.label_errors import MOST_SHOWN, ShownError
+
+    for file in (options.errors, options.errors_page):
+        if file is not None and file.exists():
+            msg = f"expected a new file, got {file}, which exists"
+            raise DataError(msg)
+    if options.quick and options.model is not None:
+        msg = "expected --quick or --model, got both"
+        raise DataError(msg)
+    runtime = Runtime.choose("cpu", precision="float32", cache=default_cache())
+    runtime = replace(runtime, max_photo_memory=budget)
+    if options.model is None:
+        examiner = Examiner.of(known_recipe("quick"), runtime)
+    else:
+        model = load_model(options.model)
+        examiner = Examiner(model.system, model.recipe, runtime)
+    rows = without_problems(annotations, check, max_bad=1.0).judged()
+    errors, heads = examiner.label_errors(rows, check, TerminalLog())
+    shown = [ShownError(error, None) for error in errors]
+    if options.errors_page is not None:
+        for place, error in enumerate(errors[:MOST_SHOWN]):
+            evidence = examiner.evidence(rows.paths[error.row], heads, error.label)
+            shown[place] = ShownError(error, evidence)
+    return rows, shown
+
+
+def write_label_errors(
+    rows: Annotations, shown: Sequence[ShownError], options: LabelErrorOptions, title: str
+) -> None:
+    """Write the files that are wanted."""
+    from tagsight.runtime.files import write_atomically
+    from tagsight.visualize.reports.label_errors import label_errors_page
+
+    errors = [one.error for one in shown]
+    print_info(f"{len(errors):,} labels are probably wrong")
+    if options.errors is not None:
+        write_atomically(options.errors, error_table(rows, errors))
+        print_info(f"probably wrong labels: {options.errors}")
+    if options.errors_page is not None:
+        write_atomically(options.errors_page, label_errors_page(rows, shown, title))
+        print_info(f"page to look through them: {options.errors_page}")
+
+
+def error_table(rows: Annotations, errors: Sequence[LabelError]) -> str:
+    """Write the labels as CSV: photo, label, what is given, score, probability and reasons."""
+    from tagsight.runtime.escaping import csv_line
+
+    names = rows.relative_names
+    lines = [csv_line(["image", "label", "given", "score", "wrong", "reasons"])]
+    lines += [
+        csv_line(
+            [
+                names[error.row],
+                rows.names[error.label],
+                error.given,
+                f"{error.score:.4f}",
+                f"{error.wrong:.4f}",
+                " ".join(error.reasons),
+            ]
+        )
+        for error in errors
+    ]
+    return "".join(lines)

@@ -1,0 +1,146 @@
+"""A page on which labels that are probably wrong are looked through, by keyboard.
+
+The page holds the whole table of labels, and makes a new file of it; it cannot change the old one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.errors import DataError
+from tagsight.inference.heatmaps import overlay, strongest
+from tagsight.runtime.amounts import amount
+from tagsight.visualize.reports.elements import Html, element, joined, name
+from tagsight.visualize.reports.page import Section, html_page
+from tagsight.visualize.reports.pictures import Pictures, thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tagsight.data.annotations import Annotations
+    from tagsight.evaluation.label_errors import LabelError, Reason
+
+MOST_SHOWN, SIDE = 200, 224
+"""Labels on a page, and the longest side of their photos in pixels."""
+
+LARGEST_TABLE = 3_000_000
+"""Characters of the table within a page."""
+
+REASONS: dict[Reason, str] = {
+    "photo": "the photo looks otherwise",
+    "labels": "other labels of the photo say otherwise",
+    "twins": "its near twins have the opposite",
+}
+
+
+class ShownError(NamedTuple):
+    """A label that is probably wrong, and where its evidence is on the photo.
+
+    Attributes:
+        error: The label.
+        evidence: ``(h, w)`` float, its map on the whole photo in logits; None for none.
+    """
+
+    error: LabelError
+    evidence: NDArray[np.float32] | None
+
+
+def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], title: str) -> str:
+    """Write the page, with keys to accept corrections and to download the corrected table.
+
+    Args:
+        annotations: The collection.
+        shown: The labels, the most probable error first.
+        title: Heading of the page.
+
+    Raises:
+        DataError: If the table of labels is too large for a page.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> from tagsight.evaluation.label_errors import LabelError
+        >>> rows = Annotations(("<b>",), (Path("a.jpg"),), torch.ones(1, 1), None, "any")
+        >>> error = LabelError(0, 0, 1, 0.02, 0.98, ("photo",))
+        >>> page = label_errors_page(rows, [ShownError(error, None)], "labels.csv")
+        >>> "&lt;b&gt;" in page, "the photo looks otherwise" in page
+        (True, True)
+    """
+    size = sum(map(len, annotations.relative_names)) + annotations.targets.numel()
+    if size > LARGEST_TABLE:
+        msg = (
+            f"expected a table of at most {LARGEST_TABLE:,} characters for a page, got {size:,}; "
+            "write the labels to a CSV file instead"
+        )
+        raise DataError(msg)
+    lead = joined(
+        element("p", f"{amount(len(shown), 'label')} that are probably wrong."),
+        element(
+            "p",
+            "Keys: a takes the correction, k keeps the label, u makes it unknown, arrows move. "
+            "The file that was read stays as it is.",
+        ),
+        element("p", element("button", "Download the corrected table", type="button", id="save")),
+    )
+    sections = [Section("Probably wrong", label_error_list(annotations, shown))]
+    data = {
+        "names": annotations.names,
+        "photos": annotations.relative_names,
+        "splits": annotations.splits,
+        "targets": [
+            "".join("01"[v] if v >= 0 else "-" for v in row) for row in annotations.targets.tolist()
+        ],
+        "errors": [[one.error.row, one.error.label] for one in shown[:MOST_SHOWN]],
+    }
+    return html_page(title, lead, sections, data=data, scripts=["label_errors.js"])
+
+
+def label_error_list(annotations: Annotations, shown: Sequence[ShownError]) -> Html:
+    """Write the labels as a list of photos, each with the evidence and both opinions.
+
+    Args:
+        annotations: The collection.
+        shown: The labels.
+
+    Example:
+        >>> import tagsight as ts
+        >>> label_error_list(ts.read_annotations("labels.csv"), [])
+        ''
+    """
+    pictures = Pictures()
+    items = [_item(annotations, one, pictures) for one in shown[:MOST_SHOWN]]
+    if not items:
+        return Html()
+    return element("ol", items, class_="label-errors")
+
+
+def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Html:
+    error, label = shown.error, annotations.names[shown.error.label]
+    path = annotations.paths[error.row]
+    given, other = ("present", "absent") if error.given else ("absent", "present")
+    photo = None if pictures.left <= 0 else thumbnail(path, SIDE)
+    drawn: list[Html] = []
+    if photo is not None:
+        drawn.append(pictures.picture(photo, f"{path.name}"))
+        if shown.evidence is not None and strongest(shown.evidence) > 0:
+            on_photo = overlay(photo, shown.evidence, strongest(shown.evidence))
+            drawn.append(pictures.picture(on_photo, f"evidence for {label}"))
+    return element(
+        "li",
+        element("div", drawn, class_="pictures"),
+        element(
+            "p", name(label), f": the table says {given}, probably {other} ({error.wrong:.0%})"
+        ),
+        element(
+            "p",
+            f"score {error.score:.2f} without this photo; ",
+            "; ".join(REASONS[reason] for reason in error.reasons),
+        ),
+        element("p", name(annotations.relative_names[error.row]), class_="faint"),
+        element("p", "", role="status"),
+        tabindex="0",
+    )
