@@ -137,6 +137,8 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("train {labels} --out {run}", "expected a new run folder"),
         ("train {labels} --out {new} --init {photos}", "expected a model folder with config.json"),
         ("data {unsplit} --split-file {new}", "expected data with a split to write"),
+        ("data {labels} --quick --errors {labels}", "expected a new file, got"),
+        ("data {labels} --quick --model {model} --errors {new}", "--quick or --model, got both"),
         ("graph {labels} --out {new}.jpg", "expected --out to end in .png"),
         ("evaluate {model} {labels} --image-size 50", "a multiple of 8 pixels, the stride"),
         ("evaluate {model} {labels} --image-size 4096", "and at most 2048"),
@@ -257,6 +259,18 @@ def coco(tmp_path) -> list[str]:
         file = tmp_path / "annotations" / f"instances_{split}2014.json"
         file.write_text(json.dumps(content))
     return ["data", str(tmp_path), "--labels-only", "--protocol", "coco2014"]
+
+
+def test_labels_that_are_probably_wrong_are_written_to_new_files(capsys, labels, model, tmp_path):
+    table, page = tmp_path / "wrong.csv", tmp_path / "wrong.html"
+    before = labels.read_bytes()
+    result(
+        capsys, "data", labels, "--model", model, "--errors", table, "--errors-page", page,
+        "--html", tmp_path / "data.html",
+    )  # fmt: skip
+    assert table.read_text().startswith("image,label,given,score,wrong,reasons\n")
+    assert "Download the corrected table" in page.read_text()
+    assert labels.read_bytes() == before
 
 
 def test_data_read_by_a_protocol_are_compared_with_what_is_published(capsys, coco, tmp_path):

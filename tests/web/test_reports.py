@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
+from tagsight.data.annotations import Annotations
+from tagsight.evaluation.label_errors import LabelError
 from tagsight.visualize.reports.elements import Html, name
+from tagsight.visualize.reports.label_error_page import ShownError, label_errors_page
 from tagsight.visualize.reports.page import Cell, Column, Section, html_page, row, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 LONG = "label " * 50
 
@@ -78,3 +82,22 @@ def test_reports_are_accessible_and_keep_to_the_width(opened, width: int, scheme
     found = Axe().run(page).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_wrong_labels_are_corrected_by_keyboard_and_go_into_a_new_table(opened):
+    paths = tuple(Path(f"{number}.jpg") for number in range(3))
+    targets = torch.tensor([[1, 0], [0, 1], [1, -1]])
+    rows = Annotations(('dog, "big"', "sky"), paths, targets, ("train", "val", "test"), "any")
+    wrong = [(0, 0, 1), (1, 1, 1), (1, 0, 0)]
+    shown = [ShownError(LabelError(*one, 0.1, 0.9, ("photo",)), None) for one in wrong]
+    page = opened(label_errors_page(rows, shown, "labels.csv"))
+    page.locator(".label-errors > li").first.focus()
+    for key in "aku":
+        page.keyboard.press(key)
+    assert page.locator("[role=status]").all_inner_texts() == ["corrected", "kept", "unknown"]
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    written = download.value.path().read_text()
+    assert written.splitlines() == [
+        'image,split,"dog, ""big""",sky', "0.jpg,train,0,0", "1.jpg,val,,1", "2.jpg,test,1,",
+    ]  # fmt: skip

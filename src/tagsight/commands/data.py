@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.data.description import Description
     from tagsight.data.photos.check import Check
-    from tagsight.visualize.reports.label_errors import ShownError
+    from tagsight.visualize.reports.label_error_page import ShownError
 
 MOST_TOLD, ALL_IN = 10, "--json lists them all"
 
@@ -129,7 +129,7 @@ def _write_report(
 ) -> None:
     from tagsight.runtime.files import write_atomically
     from tagsight.visualize.reports.data_report import data_report
-    from tagsight.visualize.reports.label_errors import label_error_list
+    from tagsight.visualize.reports.label_error_page import label_error_list
     from tagsight.visualize.reports.page import Section
 
     further = [] if errors is None else [Section("Probably wrong", label_error_list(*errors))]

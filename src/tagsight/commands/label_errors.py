@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.data.photos.check import Check
     from tagsight.evaluation.label_errors import LabelError
-    from tagsight.visualize.reports.label_errors import ShownError
+    from tagsight.visualize.reports.label_error_page import ShownError
 
 
 @Parameter(name="*")
@@ -67,7 +67,7 @@ def examine(
     from tagsight.runtime.progress import TerminalLog
     from tagsight.systems.settings import known_recipe
     from tagsight.training.examination import Examiner
-    from tagsight.visualize.reports.label_errors import MOST_SHOWN, ShownError
+    from tagsight.visualize.reports.label_error_page import MOST_SHOWN, ShownError
 
     for file in (options.errors, options.errors_page):
         if file is not None and file.exists():
@@ -98,7 +98,7 @@ def write_label_errors(
 ) -> None:
     """Write the files that are wanted."""
     from tagsight.runtime.files import write_atomically
-    from tagsight.visualize.reports.label_errors import label_errors_page
+    from tagsight.visualize.reports.label_error_page import label_errors_page
 
     errors = [one.error for one in shown]
     print_info(f"{len(errors):,} labels are probably wrong")

@@ -77,10 +77,10 @@ def test_not_sure_begins_with_doubts_of_several_kinds():
 
 
 def test_rare_prefers_the_label_with_fewer_examples():
-    targets = np.array([[1, 0], [1, 1], [1, 0], [-1, -1], [-1, -1]], np.int8)
-    scores = np.array([[0, 0]] * 3 + [[0.9, 0.1], [0.1, 0.9]], float)
-    pool = Pool(targets, np.eye(5, dtype=np.float32), scores=scores)
-    assert order("rare", pool).tolist() == [4, 3]
+    targets = np.array([*[[1, 0]] * 9, [0, 1], [-1, -1], [-1, -1]], np.int8)
+    scores = np.array([*[[0, 0]] * 10, [0.9, 0.1], [0.1, 0.9]], float)
+    pool = Pool(targets, np.eye(12, dtype=np.float32), scores=scores)
+    assert order("rare", pool).tolist() == [11, 10]
 
 
 def test_probably_wrong_lists_judgements_that_held_out_scores_contradict():

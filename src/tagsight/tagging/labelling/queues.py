@@ -191,19 +191,18 @@ def _not_sure(pool: Pool, label: slice) -> Rows:
     scores = np.clip(_unjudged_scores(pool, label), 1e-6, 1 - 1e-6)
     entropy = -scores * np.log(scores) - (1 - scores) * np.log1p(-scores)
     nothing = np.isnan(entropy).all(1)
-    doubts = np.where(nothing, np.nan, np.nansum(entropy, 1))
-    waiting = _descending(doubts)
-    begun = np.asarray((pool.targets[:, label] >= 0).any(1))
-    covering = _covering(pool, waiting[:CANDIDATES], _spread(waiting, POINTS), begun, doubts)
-    return _first(covering, waiting)
+    return _by_value(pool, label, np.where(nothing, np.nan, np.nansum(entropy, 1)))
 
 
 def _rare(pool: Pool, label: slice) -> Rows:
-    """Order by the number of labels expected to be found, each weighted by its rarity so far."""
+    """Cover the photos in which most rare labels are expected, then go on by their number.
+
+    Each label counts by its score and its rarity among the judged photos.
+    """
     weights = 1 / (1 + (pool.targets[:, label] == 1).sum(0))
     scores = _unjudged_scores(pool, label)
-    nothing = np.isnan(scores).all(1)
-    return _descending(np.where(nothing, np.nan, np.nansum(scores * weights, 1)))
+    finds = np.where(np.isnan(scores).all(1), np.nan, np.nansum(scores * weights, 1))
+    return _by_value(pool, label, finds)
 
 
 def _unlike(pool: Pool, _: slice) -> Rows:
@@ -278,6 +277,14 @@ def _descending(values: NDArray[np.floating]) -> Rows:
     """List the rows whose value is a number, the largest first; of equal ones, the first."""
     order = np.argsort(-values, kind="stable")
     return order[: len(values) - int(np.isnan(values).sum())]
+
+
+def _by_value(pool: Pool, label: slice, values: NDArray[np.floating]) -> Rows:
+    """Cover the photos by their values, of which NaN is none (`_covering`), then go on by value."""
+    waiting = _descending(values)
+    begun = np.asarray((pool.targets[:, label] >= 0).any(1))
+    covering = _covering(pool, waiting[:CANDIDATES], _spread(waiting, POINTS), begun, values)
+    return _first(covering, waiting)
 
 
 def _covering(

@@ -96,7 +96,7 @@ def label_errors_page(annotations: Annotations, shown: Sequence[ShownError], tit
         ],
         "errors": [[one.error.row, one.error.label] for one in shown[:MOST_SHOWN]],
     }
-    return html_page(title, lead, sections, data=data, scripts=["label_errors.js"])
+    return html_page(title, lead, sections, data=data, scripts=["label_error_page.js"])
 
 
 def label_error_list(annotations: Annotations, shown: Sequence[ShownError]) -> Html:

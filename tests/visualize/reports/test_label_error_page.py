@@ -1,0 +1,62 @@
+"""The page on which labels that are probably wrong are looked through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from report_page import Page
+
+from tagsight.data.annotations import Annotations
+from tagsight.errors import DataError
+from tagsight.evaluation.label_errors import LabelError
+from tagsight.visualize.reports import label_error_page
+from tagsight.visualize.reports.label_error_page import ShownError, label_errors_page
+
+HOSTILE = "</script><script>alert('x')</script>"
+
+
+@pytest.fixture
+def rows(tmp_path) -> Annotations:
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path in paths:
+        Image.new("RGB", (64, 48), "orange").save(path)
+    targets = torch.tensor([[1, 0], [0, -1], [1, 1]])
+    return Annotations((HOSTILE, "dog"), tuple(paths), targets, None, "csv-list")
+
+
+def shown(evidence: bool = True) -> list[ShownError]:
+    place = np.array([[0, 4], [0, 0]], np.float32) if evidence else None
+    return [ShownError(LabelError(2, 0, 1, 0.03, 0.97, ("photo", "twins")), place)]
+
+
+def test_a_label_stands_with_its_photo_evidence_and_both_opinions(rows):
+    page = Page(label_errors_page(rows, shown(), "labels.csv"))
+    assert len(page.all("img")) == 2
+    for part in ("the table says present", "probably absent (97%)", "opposite", "score 0.03"):
+        assert part in page.text
+
+
+def test_the_page_holds_the_table_and_neither_requests_nor_runs_what_it_shows(rows):
+    written = label_errors_page(rows, shown(), "labels.csv")
+    page = Page(written)
+    assert page.data["targets"] == ["10", "0-", "11"]
+    assert page.data["names"] == [HOSTILE, "dog"]
+    assert page.data["errors"] == [[2, 0]]
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert len(page.all("script")) == 3  # the data, the tables' and the page's
+    assert HOSTILE not in written
+
+
+def test_a_photo_that_does_not_open_has_no_picture(rows):
+    Path(rows.paths[2]).write_bytes(b"no photo")
+    assert Page(label_errors_page(rows, shown(), "labels.csv")).all("img") == []
+
+
+def test_a_table_that_is_too_large_for_a_page_is_refused(rows, monkeypatch):
+    monkeypatch.setattr(label_error_page, "LARGEST_TABLE", 10)
+    with pytest.raises(DataError, match="at most 10 characters"):
+        label_errors_page(rows, shown(), "labels.csv")
