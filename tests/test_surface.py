@@ -55,8 +55,11 @@ def test_other_names_are_missing_as_usual():
         _ = tagsight.nothing
 
 
-EXEMPLIFIED = ("evaluation", "labels", "loading", "metrics", "nn", "runtime", "visualize")
-"""Rooms that show by an example what each of their public functions and classes does."""
+EXEMPLIFIED = (
+    *("errors.py", "config.py", "workflows.py", "data/literature", "data/rules", "data/splits"),
+    *("evaluation", "labels", "loading", "metrics", "nn", "runtime", "visualize"),
+)
+"""Places that show by an example what each of their public functions and classes does."""
 
 WITHOUT_EXAMPLE = {"installed_wordnet", "measure_faithfulness"}
 """One needs data that test machines do not have, the other minutes."""
@@ -67,7 +70,7 @@ RECORDS = re.compile("overload|NamedTuple|Protocol|dataclass|Config|Settings|Err
 
 def public_definitions(room: str) -> Iterator[ast.FunctionDef | ast.ClassDef]:
     """Yield a room's public functions and classes, without records and abstract classes."""
-    for path in sorted((ROOT / room).rglob("*.py")):
+    for path in sorted([*(ROOT / room).rglob("*.py")] or [ROOT / room]):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 above = [*node.decorator_list, *getattr(node, "bases", ())]

@@ -95,6 +95,13 @@ def check_rules(annotations: Annotations, rules: LabelRules) -> None:
     Raises:
         DataError: If a rule is about a label that does not exist (of names to merge one is enough),
             or if ``unlisted`` is to be unknown and the data state themselves what is absent.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> from tagsight.data.rules.rules import LabelRules
+        >>> rows = Annotations(("dog",), (Path("1.jpg"),), torch.ones(1, 1), None, "any")
+        >>> check_rules(rows, LabelRules(rename={"dog": "hound"}))
     """
     names, final = set(annotations.names), {*map(rules.final_name, annotations.names)}
     parents = {name for above in rules.implies.values() for name in above}

@@ -154,10 +154,19 @@ class LabelRules(Settings):
 
 
 def read_label_rules(path: Path) -> LabelRules:
-    """Read rules from a TOML file: the fields of `LabelRules` by name.
+    r"""Read rules from a TOML file: the fields of `LabelRules` by name.
 
     Raises:
         DataError: If it is not TOML, or a rule is malformed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "labels.toml"
+        ...     _ = file.write_text('[merge]\nred = ["Red", "RED"]\n')
+        ...     read_label_rules(file).final_name("RED")
+        'red'
     """
     try:
         return LabelRules.model_validate(read_toml(path))
@@ -171,6 +180,10 @@ def parse_label_rules(fields: Mapping[str, object]) -> LabelRules:
 
     Raises:
         DataError: If a rule is malformed.
+
+    Example:
+        >>> parse_label_rules({"rename": {"hound": "dog"}}).final_name("hound")
+        'dog'
     """
     try:
         return LabelRules.model_validate(fields)

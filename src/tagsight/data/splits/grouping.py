@@ -142,8 +142,9 @@ class Leak(NamedTuple):
             '12 % of test photos (3 of 25) have a near twin in train'
         """
         share = 100 * self.photos / self.of
+        percent = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
         return (
-            f"{share:.2g} % of {self.split} photos ({self.photos:,} of {self.of:,}) have a near "
+            f"{percent} % of {self.split} photos ({self.photos:,} of {self.of:,}) have a near "
             "twin in train"
         )
 
@@ -154,6 +155,15 @@ def leaks(annotations: Annotations, twins: Sequence[Sequence[Path]]) -> tuple[Le
     Args:
         annotations: Rows with splits.
         twins: The groups of `near_twins`.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = (Path("1.jpg"), Path("2.jpg"))
+        >>> rows = Annotations(("dog",), paths, torch.ones(2, 1), ("train", "test"), "any")
+        >>> [leak.sentence() for leak in leaks(rows, [paths])]
+        ['100 % of test photos (1 of 1) have a near twin in train']
     """
     splits = dict(zip(annotations.paths, annotations.splits or (), strict=False))
     counts = {"val": 0, "test": 0}

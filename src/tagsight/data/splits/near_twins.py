@@ -42,6 +42,19 @@ def near_twins(check: Check) -> tuple[tuple[Path, ...], ...]:
 
     Returns:
         Groups of at least two contents, each sorted, in the order of their first photo.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.photos.check import Check
+        >>> from tagsight.data.photos.traits import Look, PhotoTraits
+        >>> looks = {"1.jpg": 0b1011, "2.jpg": 0b1111, "3.jpg": 2**40 - 1}
+        >>> traits = {
+        ...     Path(name): PhotoTraits((640, 480), Look(bits, (90, 90, 90)))
+        ...     for name, bits in looks.items()
+        ... }
+        >>> hashes = {path: path.name.encode() for path in traits}
+        >>> [[path.name for path in group] for group in near_twins(Check((), hashes, traits))]
+        [['1.jpg', '2.jpg']]
     """
     paths = [path for path, traits in check.traits.items() if traits.look is not None]
     looks = [check.traits[path].look for path in paths]

@@ -168,7 +168,17 @@ def complete_splits(
 
 
 def leaked(annotations: Annotations, hashes: Mapping[Path, bytes]) -> list[int]:
-    """Return rows whose photo, by content, is also in a later split (train < val < test)."""
+    """Return rows whose photo, by content, is also in a later split (train < val < test).
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = (Path("1.jpg"), Path("copy of 1.jpg"))
+        >>> rows = Annotations(("dog",), paths, torch.ones(2, 1), ("train", "test"), "any")
+        >>> leaked(rows, dict.fromkeys(paths, b"the same content"))
+        [0]
+    """
     rank = {split: index for index, split in enumerate(SPLITS)}
     splits = annotations.splits or ()
     last: dict[Hashable, int] = {}
@@ -187,6 +197,17 @@ def write_split(path: Path, annotations: Annotations) -> str:
 
     Returns:
         Hexadecimal SHA-256 of the file: runs with equal hashes used the same split.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.data.annotations import Annotations
+        >>> rows = Annotations(("dog",), (Path("1.jpg"),), torch.ones(1, 1), ("train",), "any")
+        >>> with TemporaryDirectory() as folder:
+        ...     digest = write_split(Path(folder) / "split.csv", rows)
+        ...     read_split(Path(folder) / "split.csv", rows).split_sizes, len(digest)
+        ({'train': 1}, 64)
     """
     content = split_record(annotations)
     write_atomically(path, content)
@@ -194,7 +215,17 @@ def write_split(path: Path, annotations: Annotations) -> str:
 
 
 def split_record(annotations: Annotations) -> bytes:
-    """Format the splits as lines ``photo,split``, with photos named relative to the root."""
+    r"""Format the splits as lines ``photo,split``, with photos named relative to the root.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = (Path("1.jpg"), Path("2.jpg"))
+        >>> rows = Annotations(("dog",), paths, torch.ones(2, 1), ("train", "test"), "any")
+        >>> split_record(rows)
+        b'1.jpg,train\n2.jpg,test\n'
+    """
     text = io.StringIO()
     photos = map(csv_cell, annotations.relative_names)
     lines = zip(photos, annotations.splits or (), strict=True)
@@ -203,10 +234,22 @@ def split_record(annotations: Annotations) -> bytes:
 
 
 def read_split(path: Path, annotations: Annotations) -> Annotations:
-    """Divide rows as recorded; rows that are not in the record are dropped.
+    r"""Divide rows as recorded; rows that are not in the record are dropped.
 
     Raises:
         DataError: If the record is malformed, or names photos that are not among the rows.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = (Path("1.jpg"), Path("2.jpg"))
+        >>> rows = Annotations(("dog",), paths, torch.ones(2, 1), None, "any")
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = (Path(folder) / "split.csv").write_text("2.jpg,test\n")
+        ...     read_split(Path(folder) / "split.csv", rows).split_sizes
+        {'test': 1}
     """
     recorded = _recorded(require_file(path, largest=LARGEST_FILE))
     names = annotations.relative_names
