@@ -5,8 +5,9 @@
 An update fits heads to 5,000 judged photos with 30 labels, embeddings of length 1,280 and the label
 graph, on all photos and without each of five folds, with thresholds, calibration, and the quality
 of each label. The first one also computes the principal directions; later ones have five more
-judgements and begin with the heads before. Queues order 100,000 photos. The limit is on CPU seconds, over all threads, as
-other work on the machine hardly changes them; on an idle machine the seconds are no more.
+judgements and begin with the heads before. Queues order 100,000 photos. The limit is on CPU
+seconds, over all threads, as other work on the machine hardly changes them; on an idle machine the
+seconds are no more.
 """
 
 from __future__ import annotations
