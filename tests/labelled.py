@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tagsight.inference.recognizer import Recognizer
+
 SHADES = (250, 220, 190, 160)
 COLOURS = ("red", "green", "blue")
 
@@ -47,12 +49,12 @@ def write_photos(folder: Path) -> list[str]:
 
 
 @contextmanager
-def session_in(folder: Path) -> Iterator[Session]:
+def session_in(folder: Path, model: Recognizer | None = None) -> Iterator[Session]:
     """A session whose photos are encoded; its learner runs when a test says so."""
     if not (folder / "photos").exists():
         write_photos(folder / "photos")
     with Project(folder / "project", folder / "photos") as project:
-        session = Session(project, colour_encoder())
+        session = Session(project, colour_encoder(), model)
         session.background.start()
         session.background.finish()
         try:

@@ -154,9 +154,8 @@ def test_a_source_of_no_format_is_told_what_the_nearest_one_lacks(
 
 def test_a_folder_of_photos_without_labels_is_told_what_to_do(tmp_path) -> None:
     (tmp_path / "a.jpg").touch()
-    with pytest.raises(
-        DataError, match=r"beside the 1 photo in .* --template labels.csv' begins one"
-    ):
+    ways = r"--template labels.csv' begins, or .* 'tagsight label FOLDER'"
+    with pytest.raises(DataError, match=rf"beside the 1 photo in .* {ways}"):
         read_annotations(tmp_path)
 
 

@@ -48,6 +48,7 @@ def label(
     *,
     labels: Path | None = None,
     project: Path | None = None,
+    model: Path | None = None,
     address: PageAddress = PageAddress(),
     journal: Path | None = None,
     hardware: Hardware = Hardware(),
@@ -62,6 +63,7 @@ def label(
         labels: Existing labels, of a known format, to begin with; what they do not say stays
             unjudged.
         project: Folder of the project; by default PHOTOS-labels beside the photos.
+        model: A trained model, whose scores are suggestions for its labels.
         journal: Journal file of changes of sidecars; by default the one for all your runs.
     """
     with _extra():
@@ -84,7 +86,8 @@ def label(
             print_info(f"project {folder}: loading the encoder")
             encoder = PhotoEncoder.choose(hardware.exact().runtime())
             token = secrets.token_urlsafe(24)
-            with Session(opened, encoder) as session:
+            suggesting = None if model is None else hardware.recognizer(model)
+            with Session(opened, encoder, suggesting) as session:
                 app = create_label_app(
                     session, token=token, hosts=hosts, journal=journal_file(journal)
                 )
@@ -103,7 +106,8 @@ def _import(project: Project, labels: Path) -> None:
     from tagsight.runtime.amounts import amount
 
     project.photos.search(lambda: None)
-    rows = read_annotations(labels, images=project.photos.folder)
+    images = project.photos.folder if labels.is_file() else None
+    rows = read_annotations(labels, images=images)
     batch = project.import_labels(rows, f"from {labels.name}")
     photos = len({change.photo for change in batch.changes})
     print_info(

@@ -85,7 +85,8 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     if source.is_dir() and not near and (photos := _photos(source)):
         return (
             f"expected labels beside the {photos} in {source}, got none: list them in a table with "
-            "the columns image and labels; 'tagsight data FOLDER --template labels.csv' begins one"
+            "the columns image and labels, which 'tagsight data FOLDER --template labels.csv' "
+            "begins, or make them on a page with 'tagsight label FOLDER'"
         )
     reasons: dict[str, str] = {}
     for format_ in near:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
 import hmac
 import ipaddress
 import re
@@ -133,7 +134,7 @@ class AccessMiddleware:
 
     Status 400 without exactly one host; 403 for another host, or from another origin than the
     server's own page; 401 without the token. Requests that are not from a browser have no origin.
-    A page of `SIGN_IN_PATHS` that is opened with ``?token=TOKEN`` makes it a cookie, which pictures
+    A page of `SIGN_IN_PATHS` that is opened with ``?token=TOKEN`` sets a cookie, which pictures
     and streams of the page are requested with, and is opened again without it.
 
     Args:
@@ -146,6 +147,7 @@ class AccessMiddleware:
         self._app = app
         self._hosts = hosts
         self._token = token
+        self._cookie = hashlib.sha256((token or "").encode()).hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request or pass it on."""
@@ -173,12 +175,13 @@ class AccessMiddleware:
     def _unless_known(self, scope: Scope, headers: Headers, own: Authority) -> Response | None:
         """Ask for the token, unless the path needs none or the sender has sent it."""
         cookie = f"tagsight-{own.at(scope['scheme']).port}"
-        sent = _sent_token(headers) or _cookie(headers, cookie)
-        if is_open(scope["path"]) or self._is_token(sent):
+        if is_open(scope["path"]) or self._is_token(_sent_token(headers)):
+            return None
+        if hmac.compare_digest(_cookie(headers, cookie).encode(), self._cookie.encode()):
             return None
         if scope["path"] in SIGN_IN_PATHS and self._is_token(_token_in_address(scope)):
             response = RedirectResponse(_without_token(scope), 303)
-            response.set_cookie(cookie, self._token or "", httponly=True, samesite="strict")
+            response.set_cookie(cookie, self._cookie, httponly=True, samesite="strict")
             return response
         message = "expected the header 'Authorization: Bearer TOKEN' with the server's token"
         return _refused(401, message, {"WWW-Authenticate": "Bearer"})

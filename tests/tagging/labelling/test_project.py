@@ -215,14 +215,15 @@ def test_a_thousand_judgements_and_kills_at_random_moments_lose_none(place):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     while done < 1000:
         command = [sys.executable, "-c", JUDGE, str(place[0]), str(done), "1000"]
-        judging = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         stop_after = done + chance.randint(100, 300)
-        for line in judging.stdout:
-            done = int(line) + 1
-            if done == stop_after:
-                judging.kill()
-                kills += 1
-        judging.wait()
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        ) as judging:
+            for line in judging.stdout:
+                done = int(line) + 1
+                if done == stop_after:
+                    judging.kill()
+                    kills += 1
         with Project(place[0]) as project:
             # What was answered is there; one that was not answered may be.
             assert project.revision in {done, done + 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from contextlib import closing
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from tagsight.tagging.labelling.features import Features
     from tagsight.tagging.labelling.photos import Photo
     from tagsight.tagging.labelling.project import Project
+    from tagsight.tagging.labelling.suggestions import Suggestions
     from tagsight.tagging.labelling.thumbnails import Thumbnails
 
-BATCH = 16
+BATCH = 8
 """Photos of a forward pass."""
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Background:
         features: Receives their features.
         thumbnails: Receives their thumbnails.
         on_progress: Called in the thread after each step.
+        suggestions: Scores of a trained model to compute afterwards, or None.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Background:
         features: Features,
         thumbnails: Thumbnails,
         on_progress: Callable[[Progress], object],
+        suggestions: Suggestions | None = None,
     ) -> None:
         self._project = project
         self._encoder = encoder
@@ -85,6 +89,7 @@ class Background:
         self._features = features
         self._thumbnails = thumbnails
         self._on_progress = on_progress
+        self._suggestions = suggestions
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tagsight-features", daemon=True)
         self.progress = Progress(0, project.photos.count, None)
@@ -108,9 +113,11 @@ class Background:
         try:
             self._project.photos.search(self._on_part)
             self._encode()
+            if self._suggestions is not None:
+                self._suggestions.compute(self._on_part)
         except _Stopped:
             return
-        except DataError as error:
+        except (DataError, OSError, RuntimeError, sqlite3.Error) as error:
             logger.warning("%s", error)
             self._report(self.progress._replace(seconds_left=None, problem=str(error)))
 
@@ -146,7 +153,7 @@ class Background:
 
     def _read(self, batch: Sequence[Photo]) -> list[_Read]:
         yield_to_others()
-        return [self._read_one(photo) for photo in batch]
+        return [self._read_one(photo) for photo in batch if not self._stopped.is_set()]
 
     def _read_one(self, photo: Photo) -> _Read:
         try:
@@ -167,6 +174,8 @@ class Background:
 
     def _forward(self, reads: list[_Read]) -> tuple[list[_Read], Encoded | None]:
         squares = [read.square for read in reads if read.square is not None]
+        if self._stopped.is_set():
+            raise _Stopped
         return reads, self._encoder.encode(squares) if squares else None
 
     def _note(self, reads: Sequence[_Read], encoded: Encoded | None) -> None:

@@ -41,20 +41,25 @@ class Features:
         encoder: Name of the encoder.
         dimensions: Length ``D`` of an embedding.
 
+    Attributes:
+        folder: Folder of the files.
+        encoder: Name of the encoder.
+        dimensions: Length of an embedding.
+
     Raises:
-        DataError: If the files cannot be made, or rows are missing.
+        DataError: If the files cannot be made.
     """
 
     def __init__(self, database: Database, folder: Path, encoder: str, dimensions: int) -> None:
         self._database = database
-        self._encoder = encoder
+        self.encoder = encoder
         self._lock = threading.Lock()
-        place = folder / "features"
-        self._embeddings = place / f"{encoder}.embeddings"
-        self._cells = place / f"{encoder}.cells"
+        self.folder = folder / "features"
+        self._embeddings = self.folder / f"{encoder}.embeddings"
+        self._cells = self.folder / f"{encoder}.cells"
         self.dimensions = dimensions
-        with _disk_problems(place):
-            place.mkdir(exist_ok=True)
+        with disk_problems(self.folder):
+            self.folder.mkdir(exist_ok=True)
             for file in (self._embeddings, self._cells):
                 file.touch()
         with database.reading() as connection:
@@ -81,17 +86,17 @@ class Features:
 
     def embeddings(self) -> NDArray[np.float16]:
         """Map the embeddings of all slots: ``(slots, D)`` float16, read-only."""
-        return _mapped(self._embeddings, np.float16, (self._count, self.dimensions))
+        return mapped(self._embeddings, np.float16, (self._count, self.dimensions))
 
     def cells(self) -> NDArray[np.int8]:
         """Map the compact cells of all slots: ``(slots, 49, 64)`` int8, read-only."""
-        return _mapped(self._cells, np.int8, (self._count, CELLS * CELLS, DIRECTIONS))
+        return mapped(self._cells, np.int8, (self._count, CELLS * CELLS, DIRECTIONS))
 
     def find(self, photo: int, content: bytes) -> bool:
         """Give a photo the slot of its content; return whether there is one."""
         query = "SELECT slot FROM features WHERE encoder = ? AND content = ?"
         with self._database.reading() as connection:
-            row = connection.execute(query, (self._encoder, content)).fetchone()
+            row = connection.execute(query, (self.encoder, content)).fetchone()
         if row is not None:
             self._place(photo, row[0])
         return row is not None
@@ -109,14 +114,14 @@ class Features:
         """
         chosen = {content: row for row, content in enumerate(contents)}
         rows = list(chosen.values())
-        with _disk_problems(self._cells.parent):
-            _write(self._embeddings, self._count, encoded.embeddings[rows])
-            _write(self._cells, self._count, encoded.cells[rows])
+        with disk_problems(self.folder):
+            write_rows(self._embeddings, self._count, encoded.embeddings[rows])
+            write_rows(self._cells, self._count, encoded.cells[rows])
         slot_of = {content: self._count + place for place, content in enumerate(chosen)}
         with self._database.changes() as connection:
             connection.executemany(
                 "INSERT INTO features VALUES (?, ?, ?)",
-                ((self._encoder, content, slot) for content, slot in slot_of.items()),
+                ((self.encoder, content, slot) for content, slot in slot_of.items()),
             )
         self._count += len(rows)
         for photo, content in zip(photos, contents, strict=True):
@@ -137,7 +142,7 @@ class Features:
         with self._database.reading() as connection:
             ((last,),) = connection.execute("SELECT coalesce(max(id), 0) FROM photos")
             slots = np.full(last, NOWHERE, np.int64)
-            for photo, slot in connection.execute(query, (self._encoder,)):
+            for photo, slot in connection.execute(query, (self.encoder,)):
                 slots[photo - 1] = slot
         return slots
 
@@ -153,7 +158,7 @@ class Features:
 
 
 @contextmanager
-def _disk_problems(folder: Path) -> Iterator[None]:
+def disk_problems(folder: Path) -> Iterator[None]:
     """Say in one sentence what is wrong with the files, such as a full disk."""
     try:
         yield
@@ -163,7 +168,8 @@ def _disk_problems(folder: Path) -> Iterator[None]:
         raise (NoRoomError if full else DataError)(msg) from error
 
 
-def _write(file: Path, row: int, rows: NDArray[np.generic]) -> None:
+def write_rows(file: Path, row: int, rows: NDArray[np.generic]) -> None:
+    """Write rows of a file from one on, and wait until they are on the disk."""
     content = np.ascontiguousarray(rows)
     with file.open("r+b") as handle:
         handle.seek(row * content[:1].nbytes)
@@ -172,7 +178,8 @@ def _write(file: Path, row: int, rows: NDArray[np.generic]) -> None:
         os.fsync(handle.fileno())
 
 
-def _mapped(file: Path, kind: type[Number], shape: tuple[int, ...]) -> NDArray[Number]:
+def mapped(file: Path, kind: type[Number], shape: tuple[int, ...]) -> NDArray[Number]:
+    """Map a file of rows into memory, read-only."""
     if not shape[0]:
         return np.empty(shape, kind)
     return np.memmap(file, kind, "r", shape=shape)

@@ -21,6 +21,8 @@ from tagsight.tagging.labelling.learner import Learner
 from tagsight.tagging.labelling.orders import Orders, Query
 from tagsight.tagging.labelling.queues import QUEUES, Pool, like_region, order
 from tagsight.tagging.labelling.regions import region_cell
+from tagsight.tagging.labelling.scores import columns_of, scores_of
+from tagsight.tagging.labelling.suggestions import Suggestions
 from tagsight.tagging.labelling.thumbnails import Thumbnails
 from tagsight.tagging.labelling.views import (
     BatchView,
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
+    from tagsight.inference.recognizer import Recognizer
     from tagsight.tagging.labelling.background import Progress
     from tagsight.tagging.labelling.encoder import PhotoEncoder
     from tagsight.tagging.labelling.evidence import Overlay
@@ -54,6 +57,9 @@ MOST_SENT = 200
 
 VALUES = {"present": 1, "absent": 0, "unjudged": -1}
 
+SCORED_AFTER = 1.25
+"""Growth of the encoded photos from which all are scored again."""
+
 NO_SCORES = "judge a few photos first: nothing has been learned yet"
 
 
@@ -63,9 +69,12 @@ class Session:
     Args:
         project: The project, which stays open afterwards.
         encoder: Encodes the photos.
+        model: A trained model, whose scores are suggestions for its labels; None for none.
     """
 
-    def __init__(self, project: Project, encoder: PhotoEncoder) -> None:
+    def __init__(
+        self, project: Project, encoder: PhotoEncoder, model: Recognizer | None = None
+    ) -> None:
         self.project = project
         self.encoder = encoder
         self.features = Features(
@@ -75,9 +84,16 @@ class Session:
         self.grids = Grids(encoder)
         self.listeners = Listeners()
         self._orders = Orders()
+        self._scored = 0
+        self.suggestions = None if model is None else Suggestions(project, self.features, model)
         self.learner = Learner(project, self.features, self._learned)
         self.background = Background(
-            project, encoder, self.features, self.thumbnails, self._progressed
+            project,
+            encoder,
+            self.features,
+            self.thumbnails,
+            self._progressed,
+            self.suggestions,
         )
 
     def __enter__(self) -> Self:
@@ -92,6 +108,8 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.suggestions is not None:
+            self.suggestions.stop()
         self.background.stop()
         self.learner.stop()
         self.thumbnails.close()
@@ -153,10 +171,9 @@ class Session:
         """
         (one,) = self.project.photos.rows([number])
         learned, path = self.learner.learned, PurePosixPath(one.path)
-        scores = {}
-        if learned is not None and number <= len(learned.scores):
-            row = zip(learned.labels, learned.scores[number - 1].tolist(), strict=True)
-            scores = {label: score for label, score in row if not np.isnan(score)}
+        shown = [label.id for label in self.project.labels.shown]
+        row = zip(shown, self._scores([number], shown)[0].tolist(), strict=True)
+        scores = {label: score for label, score in row if not np.isnan(score)}
         return PhotoDetail(
             one.id,
             path.name,
@@ -284,82 +301,68 @@ class Session:
         there = self.project.photos.there()
         targets, _ = self.project.targets()
         there = there[there <= len(targets)]
-        pool, column = self._pool(
-            there, targets, query.label, with_twins=query.queue == "near-twins"
-        )
-        rows = order(query.queue, pool, column)
+        shown = [label.id for label in self.project.labels.shown]
+        column = None if query.label is None else shown.index(query.label)
+        rows = order(query.queue, self._pool(query.queue, there, targets, shown), column)
         if query.state is not None and query.label is not None:
             rows = rows[targets[there - 1, query.label - 1][rows] == VALUES[query.state]]
         return there[rows]
 
     def _pool(
         self,
+        queue: str,
         there: NDArray[np.int64],
         targets: NDArray[np.int8],
-        label: int | None,
-        *,
-        with_twins: bool,
-    ) -> tuple[Pool, int | None]:
-        """Collect what queues look at, for the photos that are there and the shown labels."""
-        learned, rows = self.learner.learned, there - 1
-        shown = [one.id for one in self.project.labels.shown]
-        shape = len(there), len(shown)
-        scores = held_out = None
-        if learned is not None:
-            scores = np.full(shape, np.nan, np.float32)
-            held_out = scores.copy()
-            seen = rows < len(learned.scores)
-            for column, one in enumerate(shown):
-                if (known := learned.column(one)) is not None:
-                    scores[seen, column] = learned.scores[rows[seen], known]
-                    held_out[seen, column] = learned.held_out[rows[seen], known]
+        shown: Sequence[int],
+    ) -> Pool:
+        """Collect what a queue looks at, for the photos that are there and the shown labels."""
+        rows, learned = there - 1, self.learner.learned
         pool = Pool(
-            targets[rows][:, [one - 1 for one in shown]],
+            targets[rows][:, [label - 1 for label in shown]],
             self.features.embeddings(),
             self.features.slots(len(targets))[rows],
-            scores,
-            held_out,
-            self.learner.twins()[rows] if with_twins else None,
+            twins=self.learner.twins()[rows] if queue == "near-twins" else None,
         )
-        return pool, None if label is None else shown.index(label)
+        if not any(one.needs_scores for one in QUEUES if one.name == queue):
+            return pool
+        held_out = None if learned is None else columns_of(learned.held_out, there, shown, learned)
+        return pool._replace(scores=self._scores(there, shown), held_out=held_out)
 
     def _queues(self, learned: Learned | None) -> list[QueueView]:
-        return [
-            QueueView(
-                one.name,
-                one.title,
-                one.meaning,
-                one.needs_label,
-                learned is not None or not one.needs_scores,
-                NO_SCORES if one.needs_scores and learned is None else None,
+        scored = learned is not None or self.suggestions is not None
+        views = []
+        for one in QUEUES:
+            available = scored or not one.needs_scores
+            reason = None if available else NO_SCORES
+            views.append(
+                QueueView(one.name, one.title, one.meaning, one.needs_label, available, reason)
             )
-            for one in QUEUES
-        ]
+        return views
 
     def _scores_of(self, ids: Sequence[int], label: int | None) -> list[float | None]:
-        learned = self.learner.learned
-        column = None if learned is None or label is None else learned.column(label)
-        if learned is None or column is None:
+        if label is None:
             return [None] * len(ids)
-        known = [learned.scores[i - 1, column] if i <= len(learned.scores) else None for i in ids]
-        return [None if score is None or np.isnan(score) else float(score) for score in known]
+        column = self._scores(ids, [label])[:, 0].tolist()
+        return [None if np.isnan(score) else score for score in column]
+
+    def _scores(self, photos: ArrayLike, labels: Sequence[int]) -> NDArray[np.float32]:
+        return scores_of(
+            np.asarray(photos, np.int64),
+            labels,
+            self.learner.learned,
+            self.suggestions,
+            self.features,
+        )
 
     def _learned(self, learned: Learned) -> None:
-        quality = {one.id: one for one in self.labels()}
-        self.listeners.tell(
-            Event(
-                "model",
-                {
-                    "model_revision": learned.revision,
-                    "seconds": round(learned.seconds, 3),
-                    "labels": quality,
-                },
-            )
-        )
+        data = {"model_revision": learned.revision, "seconds": round(learned.seconds, 3)}
+        self.listeners.tell(Event("model", {**data, "labels": self.labels()}))
 
     def _progressed(self, progress: Progress) -> None:
         self.listeners.tell(Event("features", progress._asdict()))
-        if progress.seconds_left == 0 and progress.encoded:
+        # Photos that were encoded since the last scores get some.
+        if progress.seconds_left == 0 or progress.encoded > SCORED_AFTER * self._scored:
+            self._scored = progress.encoded
             self.learner.wake()
 
 

@@ -62,8 +62,7 @@ def write_labels(project: Project, written: WrittenFormat, journal: Path) -> Wri
         journal: Records changes of sidecars, so that they can be undone.
 
     Raises:
-        DataError: If nothing is judged, or the format is unknown.
-        OSError: If a file cannot be written.
+        DataError: If nothing is judged, the format is unknown, or a file cannot be written.
     """
     photos, labels = judged_photos(project), project.labels.shown
     if not photos:
@@ -76,7 +75,11 @@ def write_labels(project: Project, written: WrittenFormat, journal: Path) -> Wri
         raise DataError(msg)
     name, text, remark = _TEXTS[written]
     file = project.folder / name
-    write_atomically(file, text(photos, labels))
+    try:
+        write_atomically(file, text(photos, labels))
+    except OSError as error:
+        msg = f"{file} cannot be written: {error.strerror}"
+        raise DataError(msg) from error
     report = f"{amount(len(photos), 'photo')} in {file}; {remark}"
     return Written(str(file), len(photos), report)
 

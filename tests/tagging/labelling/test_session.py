@@ -1,0 +1,161 @@
+"""A session: photos in the order of a queue, evidence, and what everybody hears of."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+import pytest
+from channels import channels_recognizer
+from labelled import SHADES, learned, session_in
+from PIL import Image
+
+from tagsight.errors import DataError
+from tagsight.tagging.labelling.orders import Query
+
+RED = [9, 10, 11, 12]
+"""Ids of the red photos: by name, blue ones come first, then green ones."""
+
+
+@pytest.fixture
+def session(tmp_path):
+    with session_in(tmp_path) as opened:
+        yield opened
+
+
+def teach(session) -> int:
+    red = session.make_label("red").id
+    session.judge(RED[:2], red, 1, "me")
+    session.judge([1, 2, 5, 6], red, 0, "me")
+    learned(session)
+    return red
+
+
+def test_photos_are_seen_before_anything_is_learned_and_the_rest_says_why_not(session):
+    shown = session.photos(Query("all"), 0, 5)
+    assert (shown.total, [photo.id for photo in shown.photos]) == (12, [1, 2, 3, 4, 5])
+    assert [shown.photos[0].width, shown.photos[0].height] == [40, 32]
+    assert {queue.name for queue in session.view().queues if queue.available} >= {"all", "unlike"}
+    with pytest.raises(DataError, match="judge a few photos first"):
+        session.photos(Query("probably-yes", 1), 0, 5) if session.make_label("red") else None
+    with pytest.raises(DataError, match="expected a queue of"):
+        session.photos(Query("best"), 0, 5)
+
+
+def test_what_is_learned_orders_the_queue_and_the_order_stays_until_a_fresh_one(session):
+    red = teach(session)
+    query = Query("probably-yes", red)
+    first = session.photos(query, 0, 12)
+    assert {photo.id for photo in first.photos[:2]} == set(RED[2:])
+    assert first.photos[0].score > first.photos[-1].score
+    session.judge(RED[2:3], red, 1, "me")
+    again = session.photos(query, 0, 12)
+    assert again.order_revision == first.order_revision
+    assert [p.id for p in again.photos] == [p.id for p in first.photos]
+    fresh = session.photos(query, 0, 12, fresh=True)
+    assert fresh.order_revision > first.order_revision
+    assert RED[2] not in {photo.id for photo in fresh.photos}
+    present = session.photos(Query("all", red, "present"), 0, 12)
+    assert [photo.id for photo in present.photos] == RED[:3]
+    label = session.labels()[0]
+    assert (label.present, label.absent) == (3, 4)
+
+
+def test_the_mean_of_a_map_is_the_logit_and_evidence_is_where_the_colour_is(session, tmp_path):
+    red = teach(session)
+    half = Image.new("RGB", (40, 32), (10, 10, 250))
+    half.paste((250, 10, 10), (0, 0, 20, 32))
+    (photo,) = session.project.photos.rows([1])
+    grid = session.grids.compute(photo, half)
+    fitted = session.learner.learned.fitted
+    maps = fitted.logits(grid)
+    np.testing.assert_allclose(maps.mean((0, 1)), fitted.logits(grid.mean((0, 1))), rtol=1e-4)
+    drawn = session.evidence(photo, red)
+    layer = Image.open(io.BytesIO(drawn.png)).convert("RGBA")
+    opacity = np.asarray(layer)[..., 3]
+    width = opacity.shape[1]
+    assert drawn.peak[0] < 0.5
+    assert opacity[:, : width // 3].mean() > opacity[:, 2 * width // 3 :].mean()
+    assert session.evidence(photo, 99) is None
+
+
+def test_heads_are_fitted_on_a_thread_of_their_own_after_people_pause(session):
+    heard, done = [], threading.Event()
+
+    def hear(event) -> None:
+        if event.kind == "model":
+            heard.append(event.data)
+            done.set()
+
+    session.listeners.join(hear)
+    session.learner.start()
+    red = session.make_label("red").id
+    session.judge(RED[:2], red, 1, "me")
+    session.judge([1, 5], red, 0, "me")
+    assert done.wait(timeout=60)
+    session.learner.stop()
+    assert heard[0]["model_revision"] == session.view().model_revision == 1
+    assert [(label.name, label.present) for label in heard[0]["labels"]] == [("red", 2)]
+
+
+def test_a_part_of_a_photo_finds_photos_with_such_a_part(session):
+    found = session.like_region(RED[0], (0.25, 0.25, 0.5, 0.5), 3)
+    assert {photo.id for photo in found} == set(RED[1:])
+    with pytest.raises(DataError, match="expected a region"):
+        session.like_region(RED[0], (0.5, 0.5, 0.0, 0.0), 3)
+
+
+def test_everybody_hears_of_judgements_and_who_was_away_catches_up(session):
+    heard = []
+    leave = session.listeners.join(heard.append)
+    red = session.make_label("red").id
+    session.judge([1, 2], red, 1, "ada")
+    session.undo("ada")
+    leave()
+    session.judge([3], red, 0, "bob")
+    events = [(event.kind, event.data.get("by")) for event in heard]
+    assert events == [("labels", None), ("judgements", "ada"), ("judgements", "ada")]
+    missed = session.missed(2)
+    assert [event.data for event in missed] == [
+        {"revision": 3, "by": "bob", "changes": [{"photo": 3, "label": red, "value": 0}]}
+    ]
+
+
+def test_a_trained_model_suggests_before_anything_is_judged(tmp_path):
+    with session_in(tmp_path, channels_recognizer()) as session:
+        labels = {label.name: label.id for label in session.labels()}
+        assert list(labels) == ["red", "green", "blue"]
+        found = session.photos(Query("probably-yes", labels["red"]), 0, 4).photos
+        assert {photo.id for photo in found} == set(RED)
+        assert found[0].score > 0.9
+        assert session.photo(RED[0]).scores[labels["blue"]] < 0.5
+
+
+def test_features_are_computed_once_for_each_content_and_anew_when_it_changes(tmp_path):
+    with session_in(tmp_path) as session:
+        assert session.features.count == 3 * len(SHADES)
+        before = session.features.embeddings().copy()
+    photos = tmp_path / "photos"
+    (photos / "a-copy.png").write_bytes((photos / "red-250.png").read_bytes())
+    Image.new("RGB", (40, 32), (200, 200, 10)).save(photos / "blue-160.png")
+    (photos / "broken.png").write_bytes(b"no photo")
+    with session_in(tmp_path) as session:
+        assert session.features.count == 3 * len(SHADES) + 1
+        np.testing.assert_array_equal(session.features.embeddings()[: len(before)], before)
+        slots = session.features.slots(session.project.photos.count)
+        progress = session.background.progress
+        assert (progress.encoded, progress.photos, progress.problem) == (13, 13, None)
+        changed = session.features.embeddings()[slots[0]]
+        np.testing.assert_allclose(changed, np.array([200, 200, 10]) / 255, atol=0.01)
+        (broken,) = [p for p in session.project.photos.rows([13, 14]) if p.problem]
+        assert "expected a photo" in broken.problem
+
+
+def test_features_that_are_not_whole_are_computed_anew(tmp_path):
+    with session_in(tmp_path) as session:
+        before = session.features.embeddings().copy()
+    (cut,) = (tmp_path / "project" / "features").glob("*.embeddings")
+    cut.write_bytes(cut.read_bytes()[:10])
+    with session_in(tmp_path) as session:
+        np.testing.assert_array_equal(session.features.embeddings(), before)
