@@ -12,7 +12,6 @@ import numpy as np
 
 from tagsight.errors import DataError
 from tagsight.labels.vectors import label_vectors
-from tagsight.runtime.threads import yield_to_others
 from tagsight.training.heads import Basis, LabelGraph, fit_heads
 
 if TYPE_CHECKING:
@@ -147,7 +146,6 @@ class Learner:
         )
 
     def _run(self) -> None:
-        yield_to_others()
         while self._is_due():
             try:
                 learned = self.learn()
