@@ -183,7 +183,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_what_cannot_be_done_is_refused_in_a_sentence_before_anything_is_computed_or_written(
     request, capsys, places: dict[str, Path], tmp_path, monkeypatch, command, message
 ):
-    monkeypatch.setattr("tagsight.evaluation.evaluate.evaluate", None)
+    monkeypatch.setattr("tagsight.evaluation.evaluate.measured", None)
     if "{index}" in command:
         places["index"] = request.getfixturevalue("index")
     before = contents(places["photos"])

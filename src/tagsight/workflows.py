@@ -21,10 +21,9 @@ from tagsight.data.format import EVERY_LABEL
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 from tagsight.evaluation import evaluate as evaluation
-from tagsight.evaluation.evidence_report import find_pairs, measure_evidence
-from tagsight.evaluation.faithfulness_report import measure_faithfulness
+from tagsight.evaluation.evidence_report import find_pairs
+from tagsight.evaluation.further_measures import measure_further
 from tagsight.evaluation.predictions import predict
-from tagsight.evaluation.retrieval import measure_retrieval
 from tagsight.evaluation.views import evaluation_views
 from tagsight.inference.opening import measured_photos, opened_model
 from tagsight.inference.run import Run
@@ -41,6 +40,7 @@ from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare
 from tagsight.training.resume import is_unfinished
 from tagsight.training.run import Start, train_run
+from tagsight.visualize.reports.evaluation_report import write_evaluation_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.decision import Decision
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
-    from tagsight.evaluation.evidence_report import MapSource
     from tagsight.inference.opening import ModelLike, Split
     from tagsight.systems.base import System
 
@@ -161,6 +160,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     conventions: Conventions = Conventions(),
     new_labels: Sequence[str] = (),
     vectors: str | Path | None = None,
+    html: str | Path | None = None,
     max_bad: float | None = None,
     runtime: Runtime | None = None,
     progress: bool = True,
@@ -185,6 +185,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
             targets.
         new_labels: Labels that the model was not trained on, recognised by their words.
         vectors: The word vectors that the model was trained with, for new labels.
+        html: File to be written: the report as a page with curves, thresholds to move, and the
+            worst mistakes with their evidence.
         max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
         runtime: Device, precision and caches; by default the GPU if there is one, in float32.
         progress: Whether progress and remarks are shown.
@@ -217,32 +219,23 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     rows = measured_photos(loaded, collection, split, runtime, max_bad=max_bad, log=log)
     pairs = find_pairs(rows, known_boxes) if known_boxes is not None else None
     with log.work("recognising", len(rows)) as advance:
-        report = evaluation.evaluate(
+        found = evaluation.measured(
             loaded, rows, runtime, conventions=conventions, views=views, progress=advance
         )
-    report["trained_image_size"] = trained_at
-    source: MapSource = "grad-cam" if grad_cam else "maps"
-    if runtime.processes.is_first:
-        with log.work("measuring evidence", len(rows)) as advance:
-            report["evidence"] = measure_evidence(
-                loaded,
-                rows,
-                runtime,
-                pairs=pairs,
-                source=source,
-                progress=advance,
-            )
-        if faithfulness is not None:
-            with log.work("measuring faithfulness", min(faithfulness, len(rows))) as advance:
-                report["faithfulness"] = measure_faithfulness(
-                    loaded, rows, runtime, faithfulness, source=source, progress=advance
-                )
-    if retrieval is not None:
-        with log.work("searching", len(rows)) as advance:
-            report["retrieval"] = measure_retrieval(
-                loaded, rows, runtime, retrieval, progress=advance
-            )
-    return report
+    found.report["trained_image_size"] = trained_at
+    measure_further(
+        found,
+        runtime,
+        log,
+        pairs=pairs,
+        source="grad-cam" if grad_cam else "maps",
+        faithfulness=faithfulness,
+        retrieval=retrieval,
+    )
+    if html is not None and runtime.processes.is_first:
+        with log.work("drawing evidence", 1):
+            write_evaluation_report(Path(html), found, runtime, split=split)
+    return found.report
 
 
 def calibrate(

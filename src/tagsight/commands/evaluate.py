@@ -53,6 +53,19 @@ class ExtraMeasures:
     in CSRA's tables), or absent (as in ML-GCN's tables). mAP always leaves them out."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReportOutput:
+    """Files to write."""
+
+    html: Path | None = None
+    """HTML file for the report as a page: curves, thresholds to move, and the worst mistakes with
+    their evidence; one file, which loads nothing."""
+
+    json: Path | None = None
+    """File for the full report as JSON; without a name, standard output."""
+
+
 def evaluate(
     model: Path,
     data: ExistingPath,
@@ -62,7 +75,7 @@ def evaluate(
     reading: CheckedReading = CheckedReading(),
     extra: ExtraMeasures = ExtraMeasures(),
     additions: NewLabels = NewLabels(),
-    json: Path | None = None,
+    output: ReportOutput = ReportOutput(),
     hardware: Hardware = Hardware(),
 ) -> None:
     """Evaluate a model on a split of labelled photos, or on all photos of data without splits.
@@ -71,7 +84,6 @@ def evaluate(
         model: Model folder.
         data: Labels: a file or folder in a known format; matched to the model's labels by name.
         split: Photos to evaluate on.
-        json: File for the full report as JSON; without a name, standard output.
     """
     print_info(f"loading {model}")
 
@@ -95,12 +107,15 @@ def evaluate(
             ),
             new_labels=additions.names() or (),
             vectors=additions.vectors,
+            html=output.html,
             max_bad=reading.max_bad,
             runtime=runtime,
         )
         if not runtime.processes.is_first:
             return
-    if json != STANDARD_OUTPUT:
+    if output.json != STANDARD_OUTPUT:
         print_result(report_lines(report))
-    if json is not None:
-        write_json(report, json)
+    if output.html is not None:
+        print_info(f"report: {output.html}")
+    if output.json is not None:
+        write_json(report, output.json)

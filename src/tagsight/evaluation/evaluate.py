@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from tagsight.evaluation.views import evaluation_views, predict_views
-from tagsight.metrics.bootstrap import bootstrap, bootstrap_map
+from tagsight.metrics.bootstrap import basic_interval, bootstrap, bootstrap_map, label_draws
 from tagsight.metrics.calibration import expected_calibration_error
 from tagsight.metrics.classification import (
     Conventions,
@@ -37,6 +37,24 @@ RESAMPLES, RATE_RESAMPLES = 1000, 200
 """Resamples of the mAP, and of precision and recall, for their intervals."""
 
 DIGITS = 4
+
+
+class Measured(NamedTuple):
+    """A model on a split: what it predicts, and the report.
+
+    Attributes:
+        model: The model.
+        rows: The photos, their labels matched to the model's.
+        logits: ``(N, L)`` float32, averaged over views.
+        report: What `evaluate` gives.
+    """
+
+    model: LoadedModel
+    rows: Annotations
+    logits: Tensor
+    report: Report
+
+
 UNCALIBRATED: Report = {
     "expected_error": None,
     "expected_error_before": None,
@@ -70,11 +88,11 @@ def evaluate(
     Returns:
         ``mAP`` with its 95 % interval and variants. ``labels``, their number; ``labels_counted``
         in the mAP; ``left_out`` of it, by reason (`left_out_labels`); ``unmatched`` labels of the
-        data, which the model does not know. ``per_label`` values, with ``few`` for labels of fewer
-        than 20 photos. Precision, recall and F1: ``all`` at a score of 0.5, or at the model's
-        thresholds if its scores are not probabilities (``all_rule``); ``all_at_thresholds``;
-        ``top3`` by both rules; and their ``conventions``. ``calibration``. ``zero_shot``
-        (`measure_new_labels`) if the model was trained on some of the labels only.
+        data, which the model does not know. ``per_label`` values, AP with its interval, and ``few``
+        for labels of fewer than 20 photos. Precision, recall and F1: ``all`` at a score of 0.5, or
+        at the model's thresholds if its scores are not probabilities (``all_rule``);
+        ``all_at_thresholds``; ``top3`` by both rules; and their ``conventions``. ``calibration``.
+        ``zero_shot`` (`measure_new_labels`) if the model was trained on some of the labels only.
         ``photos_per_second``. What was measured: split hash, resolution, ``resize``, weights,
         ``selection`` of the epoch, and whether ``thresholds_fitted``; ``views``, if there are any.
 
@@ -88,11 +106,43 @@ def evaluate(
         >>> report["photos"], report["labels"]
         (4, 2)
     """
+    return measured(
+        model,
+        annotations,
+        runtime,
+        seed=seed,
+        conventions=conventions,
+        views=views,
+        progress=progress,
+    ).report
+
+
+def measured(
+    model: LoadedModel,
+    annotations: Annotations,
+    runtime: Runtime,
+    *,
+    seed: int = 0,
+    conventions: Conventions = Conventions(),
+    views: Sequence[str | float] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Measured:
+    """Measure a model as `evaluate` does, and keep its predictions.
+
+    Example:
+        >>> import tagsight as ts
+        >>> model = ts.load("runs/first/model").network.model
+        >>> rows = ts.read_annotations("labels.csv").rows("test")
+        >>> measured(model, rows, ts.Runtime.choose("cpu")).logits.shape
+        torch.Size([4, 2])
+    """
     side, stride = model.recipe.training.image_size, model.system.backbone.stride
     chosen = evaluation_views(views, side, stride)
     predictions = predict_views(model, annotations.paths, chosen, runtime, progress=progress)
     report = report_on(model, annotations, predictions, seed=seed, conventions=conventions)
-    return report | {"views": {"flip": chosen.flip, "sizes": [*chosen.sizes]}} if views else report
+    if views:
+        report["views"] = {"flip": chosen.flip, "sizes": [*chosen.sizes]}
+    return Measured(model, annotations, predictions.logits, report)
 
 
 def report_on(
@@ -190,19 +240,18 @@ def measure(
     ap = average_precision(logits, targets)
     counted = counted_targets(targets, trained)
     mean, labels_counted = mean_over_labels(ap.where(trained, torch.nan))
+    draws = label_draws(logits, counted, seed=seed, resamples=RESAMPLES)
     predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
     most_likely = top_k(logits, min(3, len(names)), rule="exact")
     taken = logits >= 0 if probabilities else predicted
     return {
         "mAP": percent(mean),
-        "mAP_interval": percent_interval(
-            bootstrap_map(logits, counted, seed=seed, resamples=RESAMPLES)
-        ),
+        "mAP_interval": percent_interval(basic_interval(mean, draws.nanmean(0))),
         "labels": len(names),
         "labels_counted": labels_counted,
         "left_out": left_out_labels(names, targets, trained),
         "mAP_variants": _variants(logits, counted),
-        "per_label": _per_label(ap, predicted, targets, names, decision, conventions),
+        "per_label": _per_label(ap, draws, predicted, targets, names, decision, conventions),
         "all": _quality(taken, targets, seed, conventions),
         "all_rule": "score 0.5" if probabilities else "thresholds",
         "all_at_thresholds": _quality(predicted, targets, seed, conventions),
@@ -296,6 +345,7 @@ def _variants(logits: Tensor, targets: Tensor) -> Report:
 
 def _per_label(
     ap: Tensor,
+    draws: Tensor,
     predicted: Tensor,
     targets: Tensor,
     names: tuple[str, ...],
@@ -307,6 +357,7 @@ def _per_label(
     return {
         name: {
             "AP": percent(ap[i].item()),
+            "AP_interval": percent_interval(basic_interval(ap[i].item(), draws[i])),
             "count": int(counts[i]),
             "few": int(counts[i]) < FEW,
             "threshold": round(decision.thresholds[i].item(), DIGITS),

@@ -89,7 +89,7 @@ class Run:
     @cached_property
     def history(self) -> list[dict[str, float | None]]:
         """For each epoch the mean training loss, its terms, and the validation's figures."""
-        return list(_epochs(self.folder / "run.jsonl"))
+        return list(read_epochs(self.folder / "run.jsonl"))
 
     def summary(self) -> str:
         """Say in one line what came of the run."""
@@ -126,8 +126,12 @@ class Run:
         )
 
 
-def _epochs(file: Path) -> Iterator[dict[str, float | None]]:
-    """Sum up a run's log epoch by epoch."""
+def read_epochs(file: Path) -> Iterator[dict[str, float | None]]:
+    """Sum up a run's log epoch by epoch, as `Run.history`; nothing if there is no such file.
+
+    Args:
+        file: The ``run.jsonl`` of a run folder.
+    """
     if not file.is_file():
         return
     epochs: dict[int, list[dict[str, Any]]] = {}

@@ -111,7 +111,31 @@ def map_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 10
         >>> map_draws(logits, targets, seed=0, resamples=5).shape
         torch.Size([5])
     """
-    return _draws(logits, targets, seed, resamples).nanmean(0)
+    return label_draws(logits, targets, seed=seed, resamples=resamples).nanmean(0)
+
+
+def label_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 1000) -> Tensor:
+    """Compute the average precision of each label in every resample: ``(L, R)`` float64.
+
+    It is NaN in a resample without a present or without an absent target. Arguments and errors are
+    those of `map_draws`, which is the mean over labels.
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0], [1.0], [-1.0]]), torch.tensor([[1], [1], [0]])
+        >>> label_draws(logits, targets, seed=0, resamples=5).shape
+        torch.Size([1, 5])
+    """
+    size = len(logits)
+    counts = [
+        torch.bincount(photos, minlength=size).to(torch.int16)
+        for photos in _resampled(size, resamples, seed)
+    ]
+    at_once = max(1, _WEIGHTS_AT_ONCE // size)
+    draws = [
+        average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
+        for i in range(0, resamples, at_once)
+    ]
+    return torch.cat(draws, 1)
 
 
 def average_precision_intervals(
@@ -139,7 +163,7 @@ def average_precision_intervals(
         True
     """
     _check(len(logits), resamples, level)
-    draws = _draws(logits, targets, seed, resamples)
+    draws = label_draws(logits, targets, seed=seed, resamples=resamples)
     estimates = average_precision(logits, targets).tolist()
     pairs = [basic_interval(one, drawn, level) for one, drawn in zip(estimates, draws, strict=True)]
     ends = torch.tensor(pairs, dtype=torch.double).reshape(-1, 2).clamp(0, 1)
@@ -162,21 +186,6 @@ def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Inter
     low, high = draws.nanquantile(torch.tensor([tail, 1 - tail], dtype=draws.dtype)).tolist()
     # If the bias exceeds the spread, the corrected interval would not contain the estimate.
     return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))
-
-
-def _draws(logits: Tensor, targets: Tensor, seed: int, resamples: int) -> Tensor:
-    """Compute the average precision of each label in each resample: ``(L, R)`` float64."""
-    size = len(logits)
-    counts = [
-        torch.bincount(photos, minlength=size).to(torch.int16)
-        for photos in _resampled(size, resamples, seed)
-    ]
-    at_once = max(1, _WEIGHTS_AT_ONCE // size)
-    draws = [
-        average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
-        for i in range(0, resamples, at_once)
-    ]
-    return torch.cat(draws, 1)
 
 
 def _resampled(size: int, resamples: int, seed: int) -> list[Tensor]:

@@ -1,0 +1,197 @@
+"""Charts of reports as inline SVG, in the colours of the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.visualize.reports.elements import Html, element
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Point = tuple[float, float]
+
+WIDTH, HEIGHT = 360, 250
+"""Size of a chart in units of its text, which is drawn at 12."""
+
+LEFT, TOP, RIGHT, BOTTOM = 46, 12, 12, 40
+"""Margins."""
+
+MOST_POINTS = 40
+"""Points of a small curve."""
+
+
+class Axis(NamedTuple):
+    """An axis of a chart.
+
+    Attributes:
+        title: What it shows, and its unit.
+        low: Value at its beginning.
+        high: Value at its end, above ``low``.
+        ticks: Values that are written beside it.
+    """
+
+    title: str
+    low: float
+    high: float
+    ticks: Sequence[float]
+
+    def share(self, value: float) -> float:
+        """Return where a value stands, in [0, 1]."""
+        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+class Line(NamedTuple):
+    """A line of a chart.
+
+    Attributes:
+        points: Its points, in the units of the axes.
+        kind: ``main``, ``second`` or ``faint``.
+        sizes: Radius of a dot at each point; by default there are none.
+    """
+
+    points: Sequence[Point]
+    kind: str = "main"
+    sizes: Sequence[float] = ()
+
+
+PERCENT = (0, 25, 50, 75, 100)
+
+
+def percent_axis(title: str) -> Axis:
+    """Return an axis from 0 to 100 %.
+
+    Example:
+        >>> percent_axis("recall in %").share(50)
+        0.5
+    """
+    return Axis(title, 0, 100, PERCENT)
+
+
+def fitting_axis(title: str, values: Sequence[float]) -> Axis:
+    """Return an axis that holds all values, with its ends and its middle written.
+
+    Args:
+        title: What it shows.
+        values: At least one.
+
+    Example:
+        >>> fitting_axis("loss", [0.5, 2.5]).ticks
+        (0.5, 1.5, 2.5)
+    """
+    low, high = min(values), max(values)
+    high = high if high > low else low + 1
+    return Axis(title, low, high, (low, (low + high) / 2, high))
+
+
+def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
+    """Draw lines in a frame of two axes.
+
+    Args:
+        title: What the chart shows, for those who do not see it.
+        x: The axis below.
+        y: The axis on the left.
+        lines: In the order in which they are drawn.
+
+    Example:
+        >>> axis = percent_axis("recall in %")
+        >>> svg = chart("<b>", axis, axis, [Line([(0, 0), (100, 50)])])
+        >>> 'aria-label="&lt;b&gt;"' in svg, "46.0,210.0 348.0,111.0" in svg
+        (True, True)
+    """
+    return element(
+        "svg",
+        _grid(x, y),
+        [_line(line, x, y) for line in lines],
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
+        class_="chart",
+        role="img",
+        aria_label=title,
+    )
+
+
+def small_curve(title: str, points: Sequence[Point]) -> Html:
+    """Draw a curve for a cell of a table, both axes from 0 to 1.
+
+    Args:
+        title: What it shows, for those who do not see it.
+        points: Of more than 40 every so many.
+
+    Example:
+        >>> 'points="0,0 100,50 100,50"' in small_curve("dog", [(0, 1), (1, 0.5)])
+        True
+    """
+    step = max(1, -(-len(points) // MOST_POINTS))
+    chosen = [*points[::step], *points[-1:]]
+    path = " ".join(f"{100 * a:.3g},{100 - 100 * b:.3g}" for a, b in chosen)
+    return element(
+        "svg",
+        element("polyline", points=path),
+        viewBox="-4 -4 108 108",
+        preserveAspectRatio="none",
+        class_="spark",
+        role="img",
+        aria_label=title,
+    )
+
+
+def interval_bar(value: float | None, low: float | None, high: float | None) -> Html:
+    """Draw a value in percent and its interval on a scale from 0 to 100; nothing if undefined.
+
+    Example:
+        >>> 'cx="50.0"' in interval_bar(50.0, 40.0, 60.0), interval_bar(None, None, None)
+        (True, '')
+    """
+    if value is None or low is None or high is None:
+        return Html()
+    return element(
+        "svg",
+        element("line", x1=0, x2=100, y1=4, y2=4, class_="scale"),
+        element("line", x1=f"{low:.1f}", x2=f"{high:.1f}", y1=4, y2=4, class_="interval"),
+        element("circle", cx=f"{value:.1f}", cy=4, r=3, class_="value"),
+        viewBox="-3 0 106 8",
+        class_="interval-bar",
+        aria_hidden="true",
+    )
+
+
+def _grid(x: Axis, y: Axis) -> list[Html]:
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    parts = []
+    for tick in y.ticks:
+        height = f"{_place((0, tick), x, y)[1]:.1f}"
+        parts.append(element("line", x1=LEFT, x2=right, y1=height, y2=height, class_="grid"))
+        parts.append(
+            element("text", _number(tick), x=LEFT - 6, y=height, text_anchor="end", dy=".35em")
+        )
+    for tick in x.ticks:
+        across = f"{_place((tick, 0), x, y)[0]:.1f}"
+        parts.append(element("text", _number(tick), x=across, y=bottom + 15, text_anchor="middle"))
+    middle = (LEFT + right) / 2
+    parts.append(element("text", x.title, x=middle, y=HEIGHT - 6, text_anchor="middle"))
+    turned = f"rotate(-90 11 {(TOP + bottom) / 2})"
+    parts.append(
+        element("text", y.title, x=11, y=(TOP + bottom) / 2, text_anchor="middle", transform=turned)
+    )
+    return parts
+
+
+def _line(line: Line, x: Axis, y: Axis) -> list[Html]:
+    places = [_place(point, x, y) for point in line.points]
+    path = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+    dots = [
+        element("circle", cx=f"{across:.1f}", cy=f"{down:.1f}", r=f"{size:.1f}", class_=line.kind)
+        for (across, down), size in zip(places, line.sizes, strict=False)
+    ]
+    return [element("polyline", points=path, class_=line.kind), *dots]
+
+
+def _place(point: Point, x: Axis, y: Axis) -> Point:
+    return (
+        LEFT + x.share(point[0]) * (WIDTH - LEFT - RIGHT),
+        HEIGHT - BOTTOM - y.share(point[1]) * (HEIGHT - TOP - BOTTOM),
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"

@@ -1,0 +1,151 @@
+"""The report of an evaluation: whole, small, safe, and right at every threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from channels import Channels, channels_model, corner
+from report_page import Page
+
+from tagsight.checkpoint.decision import Decision
+from tagsight.data.annotations import Annotations
+from tagsight.evaluation.evaluate import Measured, report_on
+from tagsight.evaluation.predictions import Predictions
+from tagsight.labels.space import empty_label_space
+from tagsight.metrics.classification import Conventions
+from tagsight.runtime.device import Runtime
+from tagsight.systems.base import Recognition
+from tagsight.visualize.reports.evaluation_report import evaluation_report
+
+RUNTIME = Runtime(torch.device("cpu"), "float32")
+HOSTILE = (
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=y>",
+    "dog\u202egpj " + "x" * 300,
+)
+EPOCHS = [{"epoch": 1, "loss": 2.0, "mAP": None}, {"epoch": 2, "loss": 1.0, "mAP": 50.0}]
+
+
+class Repeated(Channels):
+    """The maps of the colours, again and again for any number of labels."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self._labels = labels
+
+    def forward(self, images: torch.Tensor) -> Recognition:
+        logits, maps, embedding = super().forward(images)
+        chosen = torch.arange(self._labels) % 3
+        return Recognition(logits[:, chosen], maps[:, chosen], embedding)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tagsight.evaluation.evaluate.RESAMPLES", 50)
+        yield
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """Photos with hostile names, each with one colour in a corner."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(12):
+        name = f"{number} <svg onload=y> {'long ' * 30}.png"
+        corner(("red", "green", "blue")[number % 3], (60, 40)).save(folder / name)
+    return tuple(sorted(folder.iterdir()))
+
+
+def measured(
+    paths: tuple[Path, ...],
+    names: tuple[str, ...] = HOSTILE,
+    *,
+    conventions: Conventions = Conventions(),
+    targets: torch.Tensor | None = None,
+    **changes: Any,
+) -> Measured:
+    """A model whose scores are drawn, wrong in a quarter of the cases."""
+    random = torch.Generator().manual_seed(0)
+    if targets is None:
+        targets = torch.randint(-1, 2, (len(paths), len(names)), generator=random)
+    logits = 3.0 * targets + 3 * torch.randn(targets.shape, generator=random)
+    model = replace(
+        channels_model(Repeated(len(names))),
+        labels=empty_label_space(names),
+        decision=Decision(np.full(len(names), 0.4)),
+        **changes,
+    )
+    rows = Annotations(names, paths, targets, None, "any")
+    report = report_on(model, rows, Predictions(logits, 9.0), conventions=conventions)
+    return Measured(model, rows, logits, report)
+
+
+def test_the_page_is_whole_safe_and_small(photos):
+    text = evaluation_report(measured(photos), HOSTILE[0], RUNTIME, split="val", epochs=EPOCHS)
+    page = Page(text)
+    assert [section["id"] for section in page.all("section")] == [
+        *("how-far-to-trust-it", "labels", "curves", "worst-misses", "worst-false-alarms"),
+        *("confused-labels", "all-figures"),
+    ]
+    assert not {tag for tag, _ in page.tags} & {"b-", "link", "iframe", "object", "style-"}
+    assert len(page.all("script")) == 3
+    assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert "\u202e" not in text
+    assert len(text) < 1_000_000
+    for part in ("fewer than 20 photos", "Loss in training", "evidence", "mean of the labels"):
+        assert part.lower() in page.text.lower(), part
+
+
+@pytest.mark.parametrize("never", ["zero", "one", "wrong"])
+@pytest.mark.parametrize("unknown", ["left_out", "absent"])
+def test_the_values_for_the_script_are_those_of_the_report(photos, never: str, unknown: str):
+    found = measured(photos, conventions=Conventions(never, unknown))
+    data = Page(evaluation_report(found, "title", RUNTIME)).data
+    assert data["neverPredicted"] == never
+    for label, values in zip(data["labels"], found.report["per_label"].values(), strict=True):
+        correct, wrong = (label[key][label["current"]] for key in ("correct", "wrong"))
+        assert label["positives"] == values["count"]
+        if correct + wrong:
+            assert 100 * correct / (correct + wrong) == pytest.approx(values["precision"], abs=1e-3)
+        assert 100 * correct / values["count"] == pytest.approx(values["recall"], abs=1e-3)
+        assert all(str(row) in data["photos"] for row, _, _ in label["nearest"])
+
+
+@pytest.mark.parametrize("labels", [80, 1000])
+def test_many_labels_stay_below_five_megabytes(photos, labels: int):
+    paths = tuple(photos[number % 12] for number in range(150))
+    names = tuple(f"label {number} {'x' * 20}" for number in range(labels))
+    random = torch.Generator().manual_seed(1)
+    targets = (torch.rand(150, labels, generator=random) < 0.05).long()
+    text = evaluation_report(measured(paths, names, targets=targets), "title", RUNTIME)
+    assert len(text.encode()) < 5_000_000
+    assert len(Page(text).data["labels"]) == labels
+
+
+def test_labels_without_photos_and_models_that_only_rank_are_reported(photos):
+    class Ranking(Channels):
+        probabilities = False
+
+    targets = torch.zeros(len(photos), 3, dtype=torch.long)
+    targets[:4, 0] = 1
+    targets[:, 2] = -1
+    found = measured(photos, targets=targets, system=Ranking().eval())
+    page = Page(evaluation_report(found, "title", RUNTIME))
+    assert "rank photos and are no probabilities" in page.text
+    assert "no test photo" in page.text
+    assert "not in the data" in page.text
+    assert "Calibration:" not in page.text
+
+
+def test_a_photo_that_is_gone_has_no_picture_and_its_name(photos, tmp_path):
+    paths = (*photos[:-1], tmp_path / "gone.png")
+    targets = torch.ones(len(paths), 3, dtype=torch.long)
+    targets[-1, 0] = 0
+    page = Page(evaluation_report(measured(paths, targets=targets), "title", RUNTIME))
+    assert len(page.all("figure")) > 2
