@@ -321,7 +321,8 @@ def test_the_graph_of_labels_alone_is_printed_drawn_and_saved(capsys, bare: str,
 
 
 def test_training_leaves_the_model_the_log_the_split_and_how_data_were_read(run: Path):
-    assert {path.name for path in run.iterdir()} == {"data.toml", "model", "run.jsonl", "split.csv"}
+    files = {"data.toml", "model", "run.jsonl", "split.csv", "validation.csv"}
+    assert {path.name for path in run.iterdir()} == files
     lines = [json.loads(line) for line in (run / "run.jsonl").read_text().splitlines()]
     steps = [line for line in lines if line["kind"] == "step"]
     assert [line["step"] for line in steps] == list(range(1, 9))

@@ -25,7 +25,7 @@ from tagsight.evaluation.evidence_report import find_pairs
 from tagsight.evaluation.further_measures import measure_further
 from tagsight.evaluation.predictions import predict
 from tagsight.evaluation.views import evaluation_views
-from tagsight.inference.opening import measured_photos, opened_model
+from tagsight.inference.opening import measured_beside, measured_photos, opened_model
 from tagsight.inference.run import Run
 from tagsight.loading.batches import evaluation_photos
 from tagsight.metrics.classification import Conventions
@@ -33,9 +33,9 @@ from tagsight.runtime.amounts import amount
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.files import default_cache
 from tagsight.runtime.progress import TerminalLog
-from tagsight.systems.catalogue import DEFAULT_RECIPE, recipes_of
+from tagsight.systems.catalogue import DEFAULT_RECIPE
 from tagsight.systems.recipes import TIMED_PHOTOS
-from tagsight.systems.settings import changed, changes_of, known_recipe
+from tagsight.systems.settings import chosen_recipe
 from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare
 from tagsight.training.resume import is_unfinished
@@ -109,7 +109,7 @@ def train(  # noqa: PLR0913 - an option of the command each
         >>> run.model.labels, len(run.history)
         (('dog', 'sky'), 1)
     """
-    chosen = _chosen(recipe, system, epochs, seed, settings)
+    chosen = chosen_recipe(recipe, system, epochs, seed, settings)
     folder, log = Path(out), TerminalLog(shown=progress)
     if check_run_folder(folder, resume=resume):
         log.note(f"the run in {folder} came to its end before: there is nothing to resume")
@@ -160,6 +160,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     conventions: Conventions = Conventions(),
     new_labels: Sequence[str] = (),
     vectors: str | Path | None = None,
+    against: ModelLike | None = None,
     html: str | Path | None = None,
     max_bad: float | None = None,
     runtime: Runtime | None = None,
@@ -185,6 +186,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
             targets.
         new_labels: Labels that the model was not trained on, recognised by their words.
         vectors: The word vectors that the model was trained with, for new labels.
+        against: Another model, measured on the same photos and compared over the labels that both
+            know, by a paired bootstrap over photos.
         html: File to be written: the report as a page with curves, thresholds to move, and the
             worst mistakes with their evidence.
         max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
@@ -232,9 +235,12 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
         faithfulness=faithfulness,
         retrieval=retrieval,
     )
+    other = None
+    if against is not None:
+        other = measured_beside(found, against, split, runtime, views=views, log=log)
     if html is not None and runtime.processes.is_first:
         with log.work("drawing evidence", 1):
-            write_evaluation_report(Path(html), found, runtime, split=split)
+            write_evaluation_report(Path(html), found, runtime, split=split, against=other)
     return found.report
 
 
@@ -303,40 +309,6 @@ def calibrate(
         label_rules=loaded.label_rules,
     )
     return decision
-
-
-def _chosen(
-    recipe: str | Recipe,
-    system: type[System] | None,
-    epochs: int | None,
-    seed: int,
-    settings: Mapping[str, object] | None,
-) -> Recipe:
-    if not isinstance(settings, Mapping | None):
-        msg = (
-            "expected settings as names and values, such as {'graph.epsilon': 0.3}, got "
-            f"{settings!r}"
-        )
-        raise DataError(msg)
-    base = recipe if isinstance(recipe, Recipe) else known_recipe(recipe)
-    if system is not None:
-        base = _recipe_for(system, base)
-    short = {"training.seed": seed, **({} if epochs is None else {"training.epochs": epochs})}
-    return changed(base, changes_of({**(settings or {}), **short}))
-
-
-def _recipe_for(system: type[System], base: Recipe) -> Recipe:
-    """Take the system's own recipe, or train the system as another recipe trains its own."""
-    own = recipes_of(system)[0]
-    if base.name == DEFAULT_RECIPE or base.system == own.system:
-        return own if base.system != own.system else base
-    return own.model_copy(
-        update={
-            "name": f"{own.system} by {base.name}",
-            "training": base.training,
-            "source": f"default settings of {system.__name__}, trained as {base.name}",
-        }
-    )
 
 
 def check_run_folder(out: Path, *, resume: bool) -> bool:

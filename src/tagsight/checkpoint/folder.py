@@ -94,6 +94,12 @@ class LoadedModel:
     folder: Path | None = None
     label_rules: LabelRules = LabelRules()
 
+    @property
+    def title(self) -> str:
+        """What to call the model: its run folder and its own, or its recipe."""
+        folder = None if self.folder is None else self.folder.absolute()
+        return self.recipe.name if folder is None else f"{folder.parent.name}/{folder.name}"
+
     def to(self, device: torch.device) -> LoadedModel:
         """Move the system to a device and return the model."""
         return replace(self, system=self.system.to(device))

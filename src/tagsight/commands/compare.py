@@ -73,6 +73,9 @@ class Conditions:
     budget: Budget = None
     """Time limit in minutes; runs that are not expected to finish in time are not started."""
 
+    html: Path | None = None
+    """HTML file for the results as a page: tables that sort, intervals, and each label."""
+
 
 def compare(
     data: ExistingPath,
@@ -113,6 +116,13 @@ def compare(
         runtime=hardware.runtime(memory),
     )
     print_result(comparison.lines())
+    if conditions.html is not None:
+        from tagsight.experiments.comparison_report import comparison_report
+        from tagsight.runtime.files import write_atomically
+
+        title = f"Comparison on {data.name}"
+        write_atomically(conditions.html, comparison_report(comparison.summary, title))
+        print_info(f"report: {conditions.html}")
     return _ending(comparison.progress, out)
 
 

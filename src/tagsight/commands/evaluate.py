@@ -40,6 +40,10 @@ class ExtraMeasures:
     """Side of the square that photos are resized to, in pixels, a multiple of the encoder's stride;
     by default that of the training."""
 
+    against: Path | None = None
+    """Another model folder, to be compared on the same photos: differences of mAP and of each label
+    with intervals and p-values."""
+
     views: str | None = None
     """Views of each photo to average logits over, besides the photo itself: flip, its mirror image,
     and factors of the image size, as in flip,1.25. Evidence and retrieval have none."""
@@ -107,6 +111,7 @@ def evaluate(
             ),
             new_labels=additions.names() or (),
             vectors=additions.vectors,
+            against=extra.against,
             html=output.html,
             max_bad=reading.max_bad,
             runtime=runtime,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from cyclopts.types import ExistingPath
@@ -58,4 +59,17 @@ def train(
     if run.outcome.interrupted:
         print_info("the same command with --resume goes on from the last saved state")
         return INTERRUPTED
+    _show_next_steps(out, data)
     return 0
+
+
+def _show_next_steps(out: Path, data: Path) -> None:
+    """Print which labels to look at, and how to measure the run."""
+    from tagsight.training.label_quality import labels_to_look_at, read_quality
+
+    for label in labels_to_look_at(read_quality(out)):
+        print_info(f"look at {label.advice()}")
+    report = out / "report.html"
+    command = ["tagsight", "evaluate", str(out / "model"), str(data), "--html", str(report)]
+    print_info(f"figures on the test split: {shlex.join(command)}")
+    print_info(f"report, once that has run: {report}")

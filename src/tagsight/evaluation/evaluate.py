@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from tagsight.evaluation.measured import Measured
 from tagsight.evaluation.views import evaluation_views, predict_views
 from tagsight.metrics.bootstrap import basic_interval, bootstrap, bootstrap_map, label_draws
 from tagsight.metrics.calibration import expected_calibration_error
@@ -37,24 +38,6 @@ RESAMPLES, RATE_RESAMPLES = 1000, 200
 """Resamples of the mAP, and of precision and recall, for their intervals."""
 
 DIGITS = 4
-
-
-class Measured(NamedTuple):
-    """A model on a split: what it predicts, and the report.
-
-    Attributes:
-        model: The model.
-        rows: The photos, their labels matched to the model's.
-        logits: ``(N, L)`` float32, averaged over views.
-        report: What `evaluate` gives.
-    """
-
-    model: LoadedModel
-    rows: Annotations
-    logits: Tensor
-    report: Report
-
-
 UNCALIBRATED: Report = {
     "expected_error": None,
     "expected_error_before": None,

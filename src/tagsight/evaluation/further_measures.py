@@ -9,8 +9,8 @@ from tagsight.evaluation.faithfulness_report import measure_faithfulness
 from tagsight.evaluation.retrieval import measure_retrieval
 
 if TYPE_CHECKING:
-    from tagsight.evaluation.evaluate import Measured
     from tagsight.evaluation.evidence_report import MapSource, Pairs
+    from tagsight.evaluation.measured import Measured
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tagsight.data.splits.split import read_split
+from tagsight.data.splits.split import read_split, recorded_splits
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,6 +47,35 @@ def measured_rows(
     if annotations.splits is None:
         return annotations, "no split in the data: all photos are measured"
     return annotations.rows(split), f"split {split!r} of the data"
+
+
+def photos_outside(rows: Annotations, model: Path | None, split: str) -> int:
+    """Count photos that another model's training run did not hold out in a split.
+
+    Args:
+        rows: The photos that are measured.
+        model: The folder of the other model, if it is known.
+        split: ``train``, ``val`` or ``test``.
+
+    Returns:
+        The number; 0 if the run recorded no split, or that of another collection.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> rows = ts.read_annotations("labels.csv").rows("test")
+        >>> [photos_outside(rows, Path("runs/first/model"), split) for split in ("test", "val")]
+        [0, 4]
+    """
+    file = None if model is None else model.parent / SPLIT_FILE
+    if file is None or not file.is_file():
+        return 0
+    try:
+        recorded = recorded_splits(file)
+    except DataError:
+        return 0
+    known = [recorded[name] for name in rows.relative_names if name in recorded]
+    return sum(one != split for one in known)
 
 
 def _recorded(annotations: Annotations, file: Path) -> Annotations | None:

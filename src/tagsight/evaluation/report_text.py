@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tagsight.evaluation.paired import paired_lines
 from tagsight.metrics.measured_labels import FEW, left_out_sentences, mean_over
 from tagsight.runtime.amounts import amount, named
 
@@ -68,6 +69,8 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _faithfulness_lines(report["faithfulness"])
     if "retrieval" in report:
         yield _retrieval_line(report["retrieval"])
+    if "against" in report:
+        yield from paired_lines(report["against"])
 
 
 def _resolution(report: Mapping[str, Any]) -> str:

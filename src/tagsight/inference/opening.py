@@ -9,14 +9,20 @@ from tagsight.checkpoint.folder import LoadedModel, load_model
 from tagsight.data.photos.check import without_problems
 from tagsight.data.rules.application import apply_rules
 from tagsight.errors import DataError
-from tagsight.evaluation.measured_rows import measured_rows
+from tagsight.evaluation.evaluate import measured
+from tagsight.evaluation.measured_rows import measured_rows, photos_outside
+from tagsight.evaluation.paired import paired_report
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.inference.run import Run
+from tagsight.metrics.classification import Conventions
 from tagsight.training.preparation import checked, note_problems
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tagsight.data.annotations import Annotations
+    from tagsight.evaluation.measured import Measured
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog
 
@@ -75,3 +81,38 @@ def measured_photos(
         check = checked(rows.paths, runtime, progress=advance)
     note_problems(check.problems, log)
     return without_problems(rows, check, max_bad=max_bad)
+
+
+def measured_beside(
+    first: Measured,
+    against: ModelLike,
+    split: str,
+    runtime: Runtime,
+    *,
+    views: Sequence[str | float],
+    log: WorkLog,
+) -> Measured:
+    """Measure another model on the photos of a measured one, whose report gets ``against``.
+
+    Args:
+        first: The model on the split.
+        against: The other model, at the image size of its own training.
+        split: Name of the split.
+        runtime: Device, precision, processes.
+        views: Views of each photo, as for both.
+        log: Shows the progress, and is told if the other model may have learned from the photos.
+
+    Raises:
+        DataError: If the other model cannot be used, or has no label in common.
+    """
+    model = opened_model(against, runtime)
+    rows = first.rows.matched_to(model.labels.names)
+    conventions = Conventions(**first.report["conventions"])
+    with log.work(f"recognising by {model.title}", len(rows)) as advance:
+        second = measured(
+            model, rows, runtime, conventions=conventions, views=views, progress=advance
+        )
+    report = paired_report(first, second)
+    report["model"], report["outside"] = model.title, photos_outside(rows, model.folder, split)
+    first.report["against"] = report
+    return second

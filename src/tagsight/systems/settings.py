@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
-from tagsight.config import Settings, TrainConfig
+from tagsight.config import Recipe, Settings, TrainConfig
 from tagsight.errors import DataError, Place, settings_sentence
-from tagsight.systems.catalogue import QUICK_RECIPE, RECIPES, SYSTEMS, check_recipe, recipes_of
+from tagsight.systems.catalogue import (
+    DEFAULT_RECIPE,
+    QUICK_RECIPE,
+    RECIPES,
+    SYSTEMS,
+    check_recipe,
+    recipes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tagsight.config import Recipe
+    from tagsight.systems.base import System
 
 
 class Change(NamedTuple):
@@ -195,6 +202,56 @@ def _validated(
         return kind.model_validate(values)
     except ValidationError as error:
         raise DataError(settings_sentence(error, spelled, (table,))) from error
+
+
+def chosen_recipe(
+    recipe: str | Recipe,
+    system: type[System] | None,
+    epochs: int | None,
+    seed: int,
+    settings: Mapping[str, object] | None,
+) -> Recipe:
+    """Choose the recipe of a run, with a system and settings of one's own.
+
+    Args:
+        recipe: The name of a recipe, or a recipe.
+        system: A system that is trained in place of the recipe's, if any.
+        epochs: Passes over the training photos; None for the recipe's.
+        seed: Seed of the run.
+        settings: Changes of the recipe, by dotted names.
+
+    Raises:
+        DataError: If there is no such recipe or setting, or the system cannot be trained.
+
+    Example:
+        >>> chosen_recipe("gcam-cpu", None, 3, 0, {"graph.epsilon": 0.3}).training.epochs
+        3
+    """
+    if not isinstance(settings, Mapping | None):
+        msg = (
+            "expected settings as names and values, such as {'graph.epsilon': 0.3}, got "
+            f"{settings!r}"
+        )
+        raise DataError(msg)
+    base = recipe if isinstance(recipe, Recipe) else known_recipe(recipe)
+    if system is not None:
+        base = _recipe_for(system, base)
+    short = {"training.seed": seed, **({} if epochs is None else {"training.epochs": epochs})}
+    return changed(base, changes_of({**(settings or {}), **short}))
+
+
+def _recipe_for(system: type[System], base: Recipe) -> Recipe:
+    """Take the system's own recipe, or train the system as another recipe trains its own."""
+    own = recipes_of(system)[0]
+    if base.name == DEFAULT_RECIPE or base.system == own.system:
+        return own if base.system != own.system else base
+    return own.model_copy(
+        update={
+            "name": f"{own.system} by {base.name}",
+            "training": base.training,
+            "source": f"default settings of {system.__name__}, trained as {base.name}",
+        }
+    )
 
 
 def _named_for(recipe: Recipe, base: Recipe, known: Iterable[Place]) -> Recipe:

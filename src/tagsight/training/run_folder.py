@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
+from tagsight.training.label_quality import LabelQuality, write_quality
 from tagsight.training.resume import load_state, origin_changes, remove_states, save_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -203,6 +205,8 @@ class RunFolder:
             # A k-NN system chooses its own settings while it is trained.
             recipe = self._recipe.model_copy(update={"settings": candidate.config})
             save_model(self.model, candidate, labels, decision, recipe, facts, label_rules=rules)
+            if logits is not None:
+                write_quality(self._folder, _quality(logits, self._val_rows, labels))
         self.best = Best(epoch, validation)
 
     def _should_keep(self, validation: Mapping[str, float | None]) -> bool:
@@ -252,6 +256,15 @@ def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float 
     """Return whether the mAP is higher; if one is not defined, the later epoch is better."""
     found, before = validation["mAP"], best["mAP"]
     return found is None or before is None or found > before
+
+
+def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Iterator[LabelQuality]:
+    found = average_precision(logits, val_rows.targets)
+    photos, trained = (val_rows.targets == 1).sum(0), labels.cooccurrence.diagonal()
+    for name, value, *counts in zip(
+        labels.names, found.tolist(), photos.tolist(), trained.tolist(), strict=True
+    ):
+        yield LabelQuality(name, None if math.isnan(value) else 100 * value, *map(int, counts))
 
 
 def _validation_metrics(

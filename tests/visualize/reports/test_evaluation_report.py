@@ -14,7 +14,9 @@ from report_page import Page
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.data.annotations import Annotations
-from tagsight.evaluation.evaluate import Measured, report_on
+from tagsight.evaluation.evaluate import report_on
+from tagsight.evaluation.measured import Measured
+from tagsight.evaluation.paired import paired_report
 from tagsight.evaluation.predictions import Predictions
 from tagsight.labels.space import empty_label_space
 from tagsight.metrics.classification import Conventions
@@ -149,3 +151,16 @@ def test_a_photo_that_is_gone_has_no_picture_and_its_name(photos, tmp_path):
     targets[-1, 0] = 0
     page = Page(evaluation_report(measured(paths, targets=targets), "title", RUNTIME))
     assert len(page.all("figure")) > 2
+
+
+def test_two_models_stand_side_by_side_with_the_evidence_of_both(photos):
+    first, second = measured(photos), measured(photos)
+    flipped = second._replace(logits=-second.logits)
+    first.report["against"] = {**paired_report(first, flipped), "model": HOSTILE[1], "outside": 2}
+    page = Page(evaluation_report(first, "title", RUNTIME, against=flipped))
+    assert {"against-the-other-model", "mended", "broken"} <= {
+        section["id"] for section in page.all("section")
+    }
+    assert "2 photos of these were not in this split" in page.text
+    pairs = [one for one in page.all("div") if one.get("class") == "pair"]
+    assert pairs

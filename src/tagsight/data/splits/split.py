@@ -251,7 +251,7 @@ def read_split(path: Path, annotations: Annotations) -> Annotations:
         ...     read_split(Path(folder) / "split.csv", rows).split_sizes
         {'test': 1}
     """
-    recorded = _recorded(require_file(path, largest=LARGEST_FILE))
+    recorded = recorded_splits(path)
     names = annotations.relative_names
     if missing := recorded.keys() - set(names):
         msg = (
@@ -263,7 +263,13 @@ def read_split(path: Path, annotations: Annotations) -> Annotations:
     return annotations.select(rows).with_splits([recorded[names[row]] for row in rows])
 
 
-def _recorded(path: Path) -> dict[str, str]:
+def recorded_splits(path: Path) -> dict[str, str]:
+    """Read the split of each photo, by its name below the root of the collection.
+
+    Raises:
+        DataError: If the record is malformed.
+    """
+    require_file(path, largest=LARGEST_FILE)
     recorded: dict[str, str] = {}
     with path.open(encoding="utf-8", newline="") as handle:
         reader = csv.reader(handle, strict=True)

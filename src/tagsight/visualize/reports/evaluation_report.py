@@ -17,6 +17,7 @@ from tagsight.metrics.measured_labels import (
 )
 from tagsight.runtime.amounts import amount, named
 from tagsight.runtime.files import write_atomically
+from tagsight.visualize.reports.against import Against
 from tagsight.visualize.reports.charts import (
     Line,
     chart,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tagsight.evaluation.evaluate import Measured, Report
+    from tagsight.evaluation.evaluate import Report
+    from tagsight.evaluation.measured import Measured
     from tagsight.runtime.device import Runtime
 
     Epochs = Sequence[Mapping[str, float | None]]
@@ -44,7 +46,12 @@ EVIDENCE_SIZE, THUMBNAILS_SIZE = 2_000_000, 1_200_000
 
 
 def write_evaluation_report(
-    file: Path, measured: Measured, runtime: Runtime, *, split: str = "test"
+    file: Path,
+    measured: Measured,
+    runtime: Runtime,
+    *,
+    split: str = "test",
+    against: Measured | None = None,
 ) -> None:
     """Write `evaluation_report`, with the curves of the run if the model lies in a run folder.
 
@@ -53,6 +60,7 @@ def write_evaluation_report(
         measured: The model on the split.
         runtime: Device, precision, and threads that decode photos.
         split: Name of the split.
+        against: Another model on the same photos, as for `evaluation_report`.
 
     Example:
         >>> import tagsight as ts
@@ -65,13 +73,9 @@ def write_evaluation_report(
         '<!doctype html>'
     """
     folder = measured.model.folder
-    title, epochs = measured.report["recipe"], []
-    if folder is not None:
-        title = f"{folder.parent.name}/{folder.name}"
-        epochs = list(read_epochs(folder.parent / "run.jsonl"))
-    page = evaluation_report(
-        measured, f"Evaluation of {title}", runtime, split=split, epochs=epochs
-    )
+    epochs = [] if folder is None else list(read_epochs(folder.parent / "run.jsonl"))
+    title = f"Evaluation of {measured.model.title}"
+    page = evaluation_report(measured, title, runtime, split=split, epochs=epochs, against=against)
     write_atomically(file, page)
 
 
@@ -82,6 +86,7 @@ def evaluation_report(
     *,
     split: str = "test",
     epochs: Epochs = (),
+    against: Measured | None = None,
     evidence_size: int = EVIDENCE_SIZE,
     thumbnails_size: int = THUMBNAILS_SIZE,
 ) -> str:
@@ -93,6 +98,7 @@ def evaluation_report(
         runtime: Device, precision, and threads that decode photos.
         split: Name of the split.
         epochs: The history of the model's run, if it is known.
+        against: Another model on the same photos, which the report has ``against``.
         evidence_size: Characters that all pictures with evidence may take.
         thumbnails_size: Characters that all other pictures may take.
 
@@ -107,9 +113,12 @@ def evaluation_report(
     """
     report = measured.report
     labels = LabelTable(measured, split)
-    mistakes = Mistakes(measured, runtime, Pictures(evidence_size))
+    pictures = Pictures(evidence_size)
+    mistakes = Mistakes(measured, runtime, pictures)
+    beside = None if against is None else Against(measured, against, runtime, pictures)
     sections = (
         Section("How far to trust it", _trust(measured, split)),
+        *(() if beside is None else beside.sections()),
         Section("Labels", labels.content()),
         Section("Curves", _curves(measured, epochs)),
         *mistakes.sections(),

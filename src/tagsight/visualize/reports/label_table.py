@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tagsight.evaluation.evaluate import Measured, Report
+    from tagsight.evaluation.evaluate import Report
+    from tagsight.evaluation.measured import Measured
     from tagsight.evaluation.operating_points import OperatingPoints
     from tagsight.visualize.reports.pictures import Pictures
 

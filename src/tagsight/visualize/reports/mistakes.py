@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tagsight.evaluation.evaluate import Measured
+    from tagsight.evaluation.measured import Measured
     from tagsight.evaluation.mistakes import Mistake
     from tagsight.runtime.device import Runtime
     from tagsight.visualize.reports.pictures import Pictures

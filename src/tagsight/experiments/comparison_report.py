@@ -1,0 +1,131 @@
+"""A comparison of systems as a self-contained HTML page."""
+
+from __future__ import annotations
+
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from tagsight.experiments.comparison_tables import tables
+from tagsight.visualize.reports.charts import interval_bar
+from tagsight.visualize.reports.elements import Html, element, joined, name
+from tagsight.visualize.reports.page import Cell, Column, Section, html_page, row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tagsight.experiments.summary import Row, Summary
+    from tagsight.experiments.tables import Table
+
+SHADES = 6
+"""Shades of a table of labels, besides none."""
+
+
+def comparison_report(summary: Summary, title: str = "Comparison") -> str:
+    """Show a comparison as a page: the table with intervals and tests, each label, and the notes.
+
+    Args:
+        summary: Results of the comparison.
+        title: Heading of the page.
+
+    Example:
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.summary import summarise
+        >>> "No run has a result yet." in comparison_report(summarise(Progress(())))
+        True
+    """
+    main, *others = tables(summary)
+    measured = [one for one in summary.rows if one.results]
+    sections = [
+        Section("Systems", _systems(main, summary)),
+        Section("Labels", _labels(measured)),
+        *(Section(one.title, _plain(one)) for one in others),
+        Section("Notes", element("ul", [element("li", note) for note in summary.notes])),
+    ]
+    return html_page(title, element("p", _lead(measured)), sections)
+
+
+def _lead(measured: list[Row]) -> str:
+    if not measured:
+        return "No run has a result yet."
+    best = measured[0]
+    sure = [one for one in measured[1:] if one.p is not None and one.p < 0.05]
+    text = f"{best.name} has the highest mAP, {best.mean('mAP') or 0:.1f}"
+    if not measured[1:]:
+        return f"{text}."
+    return (
+        f"{text}; {len(sure)} of the {len(measured) - 1} others differ from it by more than chance "
+        "(p below 0.05, corrected)."
+    )
+
+
+def _systems(main: Table, summary: Summary) -> Html:
+    columns = [Column(title or "system", number=bool(title)) for title in main.head]
+    places = {title: place for place, title in enumerate(main.head)}
+    rows = []
+    for one, cells in zip(summary.rows, main.rows, strict=True):
+        shown: list[object] = [name(cells[0]), *cells[1:]]
+        if one.interval is not None:
+            bar = interval_bar(one.mean("mAP"), *one.interval)
+            place = places["95 % interval"]
+            shown[place] = Cell(joined(cells[place], bar), one.interval[0])
+        rows.append(row(columns, shown))
+    return table("Systems", columns, rows)
+
+
+def _labels(measured: list[Row]) -> Html:
+    """Show the average precision of each label by each system, averaged over seeds."""
+    if not measured:
+        return Html()
+    precisions = {one.name: dict(_average_precisions(one)) for one in measured}
+    columns = [
+        Column("label", number=False),
+        Column("photos"),
+        *(Column(name(one.name)) for one in measured),
+    ]
+    counts = measured[0].results[0].positives
+    rows = [
+        row(
+            columns,
+            [
+                name(label),
+                f"{count:,}",
+                *(_shaded(precisions[one.name].get(label)) for one in measured),
+            ],
+        )
+        for label, count in counts.items()
+    ]
+    note = "Average precision in %, the mean over seeds. The shade is the value."
+    return joined(
+        element("p", note, class_="faint"),
+        table("Average precision of each label", columns, rows, kind="matrix"),
+    )
+
+
+def _average_precisions(one: Row) -> Iterator[tuple[str, float]]:
+    reports: list[Mapping[str, object]] = [result.record.report for result in one.results]
+    for label in one.results[0].positives:
+        values = [_of_label(report, label) for report in reports]
+        known = [value for value in values if value is not None]
+        if known:
+            yield label, fmean(known)
+
+
+def _of_label(report: Mapping[str, object], label: str) -> float | None:
+    labels = report["per_label"]
+    values = labels.get(label) if isinstance(labels, dict) else None
+    value = values.get("AP") if isinstance(values, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _shaded(value: float | None) -> Cell:
+    if value is None:
+        return Cell("-", None)
+    return Cell(f"{value:.1f}", value, f"shade{round(SHADES * value / 100)}")
+
+
+def _plain(shown: Table) -> Html:
+    columns = [
+        Column(title or "system", number=title not in {"", "decided by"}) for title in shown.head
+    ]
+    rows = [row(columns, [name(cells[0]), *cells[1:]]) for cells in shown.rows]
+    return table(shown.title, columns, rows)
