@@ -134,6 +134,7 @@ function bigCurve(row, now) {
   const figure = make("figure", { className: "big-curve" });
   const curve = row.querySelector(".spark")?.cloneNode(true);
   if (!curve) return figure;
+  curve.removeAttribute("preserveAspectRatio");
   if (!Number.isNaN(now.recall) && now.predicted) {
     const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
     dot.setAttribute("cx", 100 * now.recall);

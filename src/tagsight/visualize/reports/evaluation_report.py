@@ -148,8 +148,8 @@ def _tiles(report: Report) -> Iterator[Html]:
     bar = interval_bar(decided["OF1"], low, high)
     bounds = f"{low:.1f} to {high:.1f}" if bar else ""
     yield _tile("F1 of all decisions", decided["OF1"], bounds, bar)
-    rates = f"of the photos with a label {_number(decided['OR'])} are found"
-    yield _tile("precision", decided["OP"], rates)
+    recall = f"at a recall of {_number(decided['OR'])}"
+    yield _tile("precision of all decisions", decided["OP"], recall)
     error = report["calibration"]["expected_error"]
     if error is not None:
         yield _tile("calibration error", error, "distance of scores from frequencies")
