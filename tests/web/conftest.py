@@ -127,3 +127,31 @@ def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
         window.close()
     assert not troubles
     assert not [url for of, url in requested if not url.startswith((of, "blob:", "data:"))]
+
+
+@pytest.fixture
+def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open reports, which may request nothing and write no error to the console."""
+    windows: list[Any] = []
+    troubles: list[str] = []
+
+    def shown(report: str, width: int = 1440, scheme: str = "light", **options: Any) -> Any:
+        file = tmp_path / "report.html"
+        file.write_text(report, encoding="utf-8")
+        viewport = {"width": width, "height": 900}
+        windows.append(chromium.new_context(viewport=viewport, color_scheme=scheme, **options))
+        page = windows[-1].new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else 0)
+        page.on("request", lambda one: None if one.url == file.as_uri() else _unless_data(one.url))
+        page.goto(file.as_uri())
+        return page
+
+    def _unless_data(url: str) -> None:
+        if not url.startswith("data:"):
+            troubles.append(url)
+
+    yield shown
+    for window in windows:
+        window.close()
+    assert not troubles

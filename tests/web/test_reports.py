@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,37 +15,9 @@ from tagsight.visualize.reports.label_error_page import ShownError, label_errors
 from tagsight.visualize.reports.page import Cell, Column, Section, html_page, row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    pass
 
 LONG = "label " * 50
-
-
-@pytest.fixture
-def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Open reports, which may request nothing and write no error to the console."""
-    windows: list[Any] = []
-    troubles: list[str] = []
-
-    def shown(report: str, width: int = 1440, scheme: str = "light") -> Any:
-        file = tmp_path / "report.html"
-        file.write_text(report, encoding="utf-8")
-        viewport = {"width": width, "height": 900}
-        windows.append(chromium.new_context(viewport=viewport, color_scheme=scheme))
-        page = windows[-1].new_page()
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else 0)
-        page.on("request", lambda one: None if one.url == file.as_uri() else _unless_data(one.url))
-        page.goto(file.as_uri())
-        return page
-
-    def _unless_data(url: str) -> None:
-        if not url.startswith("data:"):
-            troubles.append(url)
-
-    yield shown
-    for window in windows:
-        window.close()
-    assert not troubles
 
 
 def table_of_labels() -> str:
