@@ -293,7 +293,8 @@ export class Desk {
   #grow() {
     const { photos } = this.project.info;
     const { list, selection } = this;
-    if (!this.bar.showsAll || this.region || !list?.total || list.total >= photos || photos === this.#known) return;
+    const total = list?.total ?? photos;
+    if (!this.bar.showsAll || this.region || total >= photos || photos === this.#known) return;
     this.#known = photos;
     if (selection.shown || this.viewer.open) this.bar.suggestOrder();
     else {

@@ -54,7 +54,7 @@ export class PhotoList extends EventTarget {
   /** Load what is missing between two places. */
   need(first, last) {
     if (!this.#pages || this.#closed.signal.aborted) return Promise.resolve();
-    const end = this.total === null ? 0 : Math.min(last, this.total - 1);
+    const end = this.total ? Math.min(last, this.total - 1) : 0;
     const waits = [];
     for (let page = Math.floor(first / PAGE); page <= Math.floor(end / PAGE); page += 1) {
       if (!this.#pages.has(page)) this.#pages.set(page, this.#load(page));

@@ -69,7 +69,8 @@ export class QueueBar extends EventTarget {
     byId("queue-reason").textContent = region ? `Photos with a region like the one in ${region.photo.name}. Esc goes back.` : this.queue.meaning;
     byId("queue-count").textContent = list.total === null ? "" : `${list.total.toLocaleString("en")} ${list.total === 1 ? "photo" : "photos"}`;
     byId("empty").hidden = list.total !== 0;
-    byId("empty").textContent = this.state ? "No photo of this queue is in this state." : "No photo is left in this queue. Choose another one, or ask for a new order.";
+    const searching = this.showsAll && !region;
+    byId("empty").textContent = searching ? "Looking for photos …" : this.state ? "No photo of this queue is in this state." : "No photo is left in this queue. Choose another one, or ask for a new order.";
   }
 
   #allowStates() {
