@@ -33,7 +33,7 @@ from tagsight.tagging.labelling.queues import QUEUES, Pool, order
 from tagsight.training.heads import Basis, FittedHeads, LabelGraph, fit_heads
 
 AT, BATCH = (40, 60, 100, 200, 400), 20
-WAYS = ("random", "uncertainty", "not-sure", "unlike", "rare", "probably-yes", "expected")
+WAYS = ("random", "uncertainty", "not-sure", "unlike", "rare", "probably-yes")
 
 Rows = NDArray[np.int64]
 
