@@ -110,7 +110,8 @@ def test_a_model_keeps_its_rules_on_labels_and_measures_other_data_by_them(photo
     assert report["unmatched"] == []
     ts.calibrate(run, photos, **QUIET)
     assert load_model(run.model_folder).label_rules == rules
-    assert ts.load(run).decision.one_of == ((0, 1),)
+    (group,) = ts.load(run).decision.one_of
+    assert group.labels == (0, 1)
 
 
 def test_calibrating_stores_the_decision_that_it_gives(run, photos, tmp_path):

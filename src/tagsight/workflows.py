@@ -295,7 +295,7 @@ def calibrate(
         names=loaded.labels.names,
         objective=objective,
         probabilities=loaded.system.probabilities,
-        one_of=loaded.label_rules.one_of,
+        one_of=loaded.decision.one_of,
     )
     facts: dict[str, object] = {**loaded.facts}
     facts["calibration"] = {"objective": objective, "photos": len(rows)}

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from tagsight.checkpoint.decision import Decision, sigmoid
 from tagsight.errors import DataError
+from tagsight.labels.one_of import OneOf
 
 
 def test_by_default_logits_from_0_on_are_predicted_and_odds_of_3_are_three_quarters():
@@ -25,17 +26,18 @@ def test_each_label_has_its_own_threshold_and_1_means_never():
 
 
 def test_of_a_group_the_most_probable_label_is_predicted_if_it_reaches_its_threshold():
-    decision = Decision(np.array([0.5, 0.5, 0.1, 0.5]), one_of=((0, 2),))
+    decision = Decision(np.array([0.5, 0.5, 0.1, 0.5]), one_of=(OneOf((0, 2)),))
     scores = [[0.8, 0.9, 0.7, 0.9], [0.4, 0.1, 0.3, 0.6], [0.3, 0.1, 0.4, 0.6], [0.6, 0, 0.6, 0]]
     said = [[1, 1, 0, 1], [0, 0, 0, 1], [0, 0, 1, 1], [1, 0, 0, 0]]
     assert decision.predicted(scores).astype(int).tolist() == said
     names = ["day", "dog", "night", "sky"]
     again = Decision.from_dict(decision.as_dict(names), names).at("more").extended(1)
-    assert again.one_of == ((0, 2),)
+    assert again.one_of == (OneOf((0, 2)),)
     with pytest.raises(DataError, match="groups of different labels"):
-        Decision(np.array([0.5, 0.5]), one_of=((0, 0),))
-    with pytest.raises(DataError, match="'one_of' to be groups"):
-        Decision.from_dict(decision.as_dict(names) | {"one_of": [["moon"]]}, names)
+        Decision(np.array([0.5, 0.5]), one_of=(OneOf((0, 0)),))
+    for group in (["day"], {"labels": ["moon"], "complete": True}, {"labels": ["day"]}):
+        with pytest.raises(DataError, match="'one_of' to be groups"):
+            Decision.from_dict(decision.as_dict(names) | {"one_of": [group]}, names)
 
 
 def test_a_temperature_flattens_scores_and_keeps_their_ranking():

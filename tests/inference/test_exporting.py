@@ -21,6 +21,7 @@ from tagsight.inference.exporting import ENDINGS, delivering, export_model, writ
 from tagsight.inference.model_info import ModelInfo
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.labels.one_of import OneOf
 from tagsight.nn.low_rank import LowRank
 from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import SYSTEMS
@@ -223,3 +224,17 @@ def test_low_rank_updates_are_stored_in_a_folder_and_merged_in_a_file(tmp_path, 
     assert export_model(read, tmp_path / "m.onnx", photos).scores < 0.01
     weights = onnx.load(tmp_path / "m.onnx").graph.initializer
     assert not [one.name for one in weights if one.name.endswith((".up", ".down"))]
+
+
+def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(tmp_path):
+    groups = (OneOf((0, 2), complete=True), OneOf((1, LABELS - 1)))
+    model = model_of("resnet")
+    model = replace(model, decision=replace(model.decision, one_of=groups))
+    model.system.one_of = groups
+    photo = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
+    with written_onnx(model) as graph, delivering(graph, tmp_path / "m.onnx") as written:
+        open_network(written, precision="float32")  # it has nothing that is refused
+        session = onnxruntime.InferenceSession(str(written))
+    scores, logits = session.run(["probabilities", "logits"], {"photos": photo})
+    assert np.allclose(scores, model.decision.scores(logits), atol=1e-5)
+    assert np.allclose(scores[:, [0, 2]].sum(1), 1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 
 from tagsight.errors import DataError
+from tagsight.labels.one_of import OneOf, log_odds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +33,8 @@ class Decision:
         thresholds: ``(L,)`` float in [0, 1], the lowest score at which a label is predicted; 1
             means never.
         temperature: Divisor of the logits, above 0.
-        one_of: Groups of labels, by index, of which at most one is predicted: the one with the
-            highest score, if that reaches its threshold.
+        one_of: Groups of labels that share a softmax, of which at most one is predicted: the one
+            with the highest score, if that reaches its threshold.
 
     Raises:
         DataError: If a value is out of its range or not finite, or a group is malformed.
@@ -47,7 +48,7 @@ class Decision:
 
     thresholds: NDArray[np.float64]
     temperature: float = 1.0
-    one_of: tuple[tuple[int, ...], ...] = ()
+    one_of: tuple[OneOf, ...] = ()
 
     def __post_init__(self) -> None:
         thresholds = np.array(self.thresholds, np.float64)
@@ -62,15 +63,21 @@ class Decision:
         if len(wrong := self.thresholds[~((self.thresholds >= 0) & (self.thresholds <= 1))]):
             msg = f"expected thresholds in [0, 1], got {float(wrong[0])!r}"
             raise DataError(msg)
-        members = [label for group in self.one_of for label in group]
+        members = [label for group in self.one_of for label in group.labels]
         if len(set(members)) < len(members) or not {*members} <= {*range(len(thresholds))}:
             msg = f"expected groups of different labels, got {self.one_of!r:.200}"
             raise DataError(msg)
 
     @classmethod
-    def default(cls, size: int) -> Self:
-        """Make the decision for ``size`` labels before fitting: thresholds of 0.5."""
-        return cls(np.full(size, 0.5))
+    def default(cls, size: int, one_of: Sequence[OneOf] = ()) -> Self:
+        """Make the decision for ``size`` labels before fitting: thresholds of 0.5.
+
+        Labels of a complete group have thresholds of 0, so that the highest is always predicted.
+        """
+        thresholds = np.full(size, 0.5)
+        for group in one_of:
+            thresholds[list(group.labels)] = 0.0 if group.complete else 0.5
+        return cls(thresholds, one_of=tuple(one_of))
 
     def at(self, strictness: Strictness) -> Self:
         """Multiply the odds of all thresholds: by 3 for ``sure``, by 1/3 for ``more``.
@@ -97,33 +104,49 @@ class Decision:
         return replace(self, thresholds=np.append(self.thresholds, [middle] * count))
 
     def scores(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Convert logits ``(..., L)`` to scores ``(..., L)``, float64 in [0, 1]."""
-        return sigmoid(np.asarray(logits, np.float64) / self.temperature)
+        """Convert logits ``(..., L)`` to scores ``(..., L)``, float64 in [0, 1].
+
+        Scores are sigmoids; those of a group are its softmax, and add up to 1, with the score of
+        none of them unless it is complete.
+
+        Example:
+            >>> decision = Decision.default(3, [OneOf((0, 1), complete=True)])
+            >>> decision.scores([2.0, 2.0, 0.0])
+            array([0.5, 0.5, 0.5])
+        """
+        tempered = np.asarray(logits, np.float64) / self.temperature
+        return sigmoid(log_odds(tempered, self.one_of))
 
     def predicted(self, scores: ArrayLike) -> NDArray[np.bool_]:
         """Predict labels from scores: ``(..., L)`` float to ``(..., L)`` bool.
 
         Example:
-            >>> decision = Decision(np.array([0.5, 0.2, 0.5]), one_of=((0, 1),))
+            >>> decision = Decision(np.array([0.5, 0.2, 0.5]), one_of=(OneOf((0, 1)),))
             >>> decision.predicted([0.6, 0.4, 0.6]).tolist()
             [True, False, True]
         """
-        scores = self.exclusive(scores)
-        return (scores >= self.thresholds) & (self.thresholds < 1)
+        given = np.asarray(scores, np.float64)
+        return self._leads(given) & (given >= self.thresholds) & (self.thresholds < 1)
 
     def exclusive(self, scores: ArrayLike) -> NDArray[np.float64]:
         """Set scores ``(..., L)`` to 0 where a label of the same group has a higher one."""
-        chosen = np.array(scores, np.float64)
-        for group in self.one_of:
-            among = chosen[..., group]
-            best = np.arange(len(group)) == among.argmax(-1)[..., None]
-            chosen[..., group] = np.where(best, among, 0.0)
-        return chosen
+        given = np.asarray(scores, np.float64)
+        return np.where(self._leads(given), given, 0.0)
+
+    def _leads(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        leads = np.ones(scores.shape, bool)
+        for labels, _ in self.one_of:
+            best = scores[..., labels].argmax(-1)
+            leads[..., labels] = np.arange(len(labels)) == best[..., None]
+        return leads
 
     def as_dict(self, names: Sequence[str]) -> dict[str, object]:
         """Convert to plain data, with each of the ``L`` thresholds under its label's name."""
         thresholds = dict(zip(names, self.thresholds.tolist(), strict=True))
-        groups = [[names[label] for label in group] for group in self.one_of]
+        groups = [
+            {"labels": [names[label] for label in labels], "complete": complete}
+            for labels, complete in self.one_of
+        ]
         return {
             "temperature": self.temperature,
             "thresholds": thresholds,
@@ -156,24 +179,18 @@ class Decision:
             msg = f"expected 'one_of' to be groups of labels, got {groups!r:.200}"
             raise DataError(msg)
         place = {name: index for index, name in enumerate(names)}
-        one_of = tuple(tuple(place[name] for name in group) for group in groups)
+        one_of = tuple(
+            OneOf(tuple(place[name] for name in group["labels"]), group["complete"])
+            for group in groups
+        )
         return cls(np.array(ordered), float(temperature), one_of)
 
 
-def groups_of(one_of: Sequence[Sequence[str]], names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Return the indices of the labels in each group; names that are no label are left out.
-
-    Example:
-        >>> groups_of([["day", "night"], ["dog", "cow"]], ["day", "dog", "night"])
-        ((0, 2),)
-    """
-    place = {name: index for index, name in enumerate(names)}
-    groups = (tuple(place[name] for name in group if name in place) for group in one_of)
-    return tuple(group for group in groups if len(group) > 1)
-
-
 def _is_group(group: object, names: Sequence[str]) -> bool:
-    return isinstance(group, list) and len(group) > 0 and all(name in names for name in group)
+    match group:
+        case {"labels": [_, *_] as labels, "complete": bool()}:
+            return all(name in names for name in labels)
+    return False
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -210,6 +210,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
         _check_encoder(stored, recipe.settings.backbone.name, encoder)
     # Initial weights are overwritten; drawing them must not change the caller's random state.
     with about(folder), skip_initial_weights(), torch.random.fork_rng(devices=[]):
+        labels = replace(labels, one_of=decision.one_of)
         system = build_system(recipe, labels)
     with about(weights_file), _opened(weights_file) as stored:
         _check_shapes(stored, system)

@@ -7,15 +7,19 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from tagsight.checkpoint.decision import Decision, groups_of
+from tagsight.checkpoint.decision import Decision
 from tagsight.errors import DataError
+from tagsight.nn.one_of import one_of_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+    from tagsight.labels.one_of import OneOf
 
     # Maps hits, predictions and positives to a value to maximise; negative values are excluded.
     Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -39,7 +43,7 @@ def fit_decision(
     names: Sequence[str],
     objective: str = "f1",
     probabilities: bool = True,
-    one_of: Sequence[Sequence[str]] = (),
+    one_of: Sequence[OneOf] = (),
 ) -> Decision:
     """Fit temperature and thresholds on the validation split.
 
@@ -60,7 +64,8 @@ def fit_decision(
             threshold with that precision in at least 5 predictions, or 1 (never predicted) if
             there is none.
         probabilities: Whether the system's logits are log-odds (`System.probabilities`).
-        one_of: Groups of labels of which at most one is predicted.
+        one_of: Groups of labels that exclude each other. Of one that a photo always has a label of,
+            the label with the highest score is predicted, whatever it is: its thresholds are 0.
 
     Raises:
         DataError: If the objective is neither, or no target is known.
@@ -77,17 +82,17 @@ def fit_decision(
     logits, targets = logits.detach().cpu().double(), targets.cpu()
     known = targets >= 0
     temperature = (
-        _temperature(logits[known], targets[known])
+        _temperature(logits, targets, one_of)
         if probabilities
         else _widest_temperature(logits[known])
     )
-    groups = groups_of(one_of, names)
-    uncut = replace(Decision.default(len(names)), temperature=temperature, one_of=groups)
+    uncut = replace(Decision.default(len(names), one_of), temperature=temperature)
     scores = torch.from_numpy(uncut.exclusive(uncut.scores(logits.where(known, 0))))
     own = _best_thresholds(scores, targets, value)
     shared = _best_thresholds(scores.reshape(-1, 1), targets.reshape(-1, 1), value)
     rare = (targets == 1).sum(0) < FEWEST_EXAMPLES
-    return replace(uncut, thresholds=torch.where(rare, shared, own).numpy())
+    fitted = torch.where(rare, shared, own).numpy()
+    return replace(uncut, thresholds=np.where(uncut.thresholds == 0, 0.0, fitted))
 
 
 def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
@@ -111,12 +116,21 @@ def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
         raise ValueError(msg)
 
 
-def _temperature(logits: Tensor, targets: Tensor) -> float:
+def _temperature(logits: Tensor, targets: Tensor, one_of: Sequence[OneOf]) -> float:
+    known, wanted = targets >= 0, targets.clamp(min=0)
+    for group in one_of:
+        among = targets[:, list(group.labels)]
+        decided = (among == 1).any(1)
+        if not group.complete:
+            decided |= (among == 0).all(1)
+        known[:, list(group.labels)] = decided[:, None]
+    logits = logits.where(targets >= 0, 0)  # others may be anything
     # The loss is convex in the inverse temperature, so that bisection finds the zero of its slope.
     low, high = -math.log(HIGHEST_TEMPERATURE), -math.log(LOWEST_TEMPERATURE)
     for _ in range(40):
         middle = (low + high) / 2
-        slope = (logits * ((logits * math.exp(middle)).sigmoid() - targets)).sum()
+        scores = one_of_scores(logits * math.exp(middle), one_of)
+        slope = (logits * (scores - wanted) * known).sum()
         low, high = (middle, high) if slope < 0 else (low, middle)
     return math.exp(-(low + high) / 2)
 

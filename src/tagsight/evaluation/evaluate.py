@@ -21,6 +21,7 @@ from tagsight.metrics.classification import (
     top_k,
 )
 from tagsight.metrics.measured_labels import FEW, counted_targets, left_out_labels
+from tagsight.nn.one_of import one_of_log_odds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -220,11 +221,13 @@ def measure(
         (100.0, 75.0, 100.0)
     """
     trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
+    predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
+    calibration = _calibration(logits, targets, decision) if probabilities else None
+    logits = one_of_log_odds(logits, decision.one_of)
     ap = average_precision(logits, targets)
     counted = counted_targets(targets, trained)
     mean, labels_counted = mean_over_labels(ap.where(trained, torch.nan))
     draws = label_draws(logits, counted, seed=seed, resamples=RESAMPLES)
-    predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
     most_likely = top_k(logits, min(3, len(names)), rule="exact")
     taken = logits >= 0 if probabilities else predicted
     return {
@@ -243,9 +246,8 @@ def measure(
             "thresholded": _quality(most_likely & taken, targets, seed, conventions),
         },
         "conventions": conventions._asdict(),
-        "calibration": _calibration(logits, targets, decision)
-        if probabilities
-        else UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
+        "calibration": calibration
+        or UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
     }
 
 

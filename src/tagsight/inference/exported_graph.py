@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tagsight.errors import DataError
 from tagsight.inference.networks.exported import OUTPUTS, PHOTOS
+from tagsight.nn.one_of import one_of_scores
 
 if TYPE_CHECKING:
     from tagsight.config import Resize
@@ -28,7 +29,8 @@ class GraphOutputs(NamedTuple):
     """Outputs of the graph for ``B`` photos, all float32.
 
     Attributes:
-        probabilities: ``(B, L)`` in [0, 1], the sigmoid of logits / temperature.
+        probabilities: ``(B, L)`` in [0, 1], the sigmoid of logits / temperature, or their softmax
+            over labels that exclude each other.
         maps: ``(B, L, h, w)``, in logits.
         embedding: ``(B, D)``, the pooled features.
         logits: ``(B, L)``, before the temperature.
@@ -77,7 +79,7 @@ class ExportedGraph(nn.Module):
         recognition = self.system(self._resized(pixels))
         watched.remove()
         return GraphOutputs(
-            (recognition.logits / self.temperature).sigmoid(),
+            one_of_scores(recognition.logits / self.temperature, self.system.one_of),
             recognition.maps,
             recognition.embedding,
             recognition.logits,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.labels.one_of import OneOf
+
 
 @dataclass(frozen=True, eq=False)
 class LabelSpace:
@@ -24,6 +26,7 @@ class LabelSpace:
         cooccurrence: ``(L, L)`` int, number of training photos with both labels; the diagonal holds
             each label's own count.
         photos: ``(L,)`` int, number of training photos in which each label is known.
+        one_of: Groups of labels that exclude each other.
 
     Raises:
         ValueError: If names repeat or shapes differ.
@@ -39,6 +42,7 @@ class LabelSpace:
     vectors: Tensor | None
     cooccurrence: Tensor
     photos: Tensor
+    one_of: tuple[OneOf, ...] = ()
 
     def __post_init__(self) -> None:
         size = len(self.names)
@@ -125,15 +129,21 @@ class LabelSpace:
             vectors=torch.cat(both) if both else None,
             cooccurrence=cooccurrence,
             photos=torch.cat([self.photos, self.photos.new_zeros(len(names))]),
+            one_of=self.one_of,
         )
 
     def permuted(self, order: Tensor) -> LabelSpace:
         """Reorder the labels by a permutation ``(L,)`` of their indices."""
+        place = {old: new for new, old in enumerate(order.tolist())}
         return LabelSpace(
             names=tuple(self.names[i] for i in order.tolist()),
             vectors=None if self.vectors is None else self.vectors[order],
             cooccurrence=self.cooccurrence[order][:, order],
             photos=self.photos[order],
+            one_of=tuple(
+                group._replace(labels=tuple(place[label] for label in group.labels))
+                for group in self.one_of
+            ),
         )
 
 

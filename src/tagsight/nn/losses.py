@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Literal
 import torch
 import torch.nn.functional as F
 
+from tagsight.nn.one_of import one_of_cost
 from tagsight.runtime.precision import widened
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from tagsight.config import AsymmetricConfig
+    from tagsight.labels.one_of import OneOf
 
 ConsistencyError = Literal["squared", "norm", "relative"]
 Reduction = Literal["sum", "mean"]
@@ -28,6 +32,7 @@ def label_loss(
     weights: Tensor | None = None,
     smoothing: float = 0.0,
     asymmetric: AsymmetricConfig | None = None,
+    one_of: Sequence[OneOf] = (),
 ) -> Tensor:
     """Binary cross-entropy over the known targets, averaged over photos.
 
@@ -44,6 +49,8 @@ def label_loss(
             it.
         asymmetric: If given, `asymmetric_cross_entropy` replaces binary cross-entropy and
             ``smoothing`` is ignored.
+        one_of: Groups of labels that exclude each other: each costs the cross-entropy of its
+            softmax (`one_of_cost`), without weights, smoothing and asymmetry.
 
     Example:
         >>> logits, targets = torch.zeros(1, 3), torch.tensor([[1, 0, -1]])
@@ -61,9 +68,15 @@ def label_loss(
             costs.append(asymmetric_cross_entropy(logits, wanted, asymmetric))
     absent, present = costs if weights is None else (weights[0] * costs[0], weights[1] * costs[1])
     loss = torch.lerp(absent, present, targets.to(logits.dtype).clamp(min=0))
-    loss = (loss * (targets >= 0)).sum(1)
+    known = targets >= 0
+    counted = known.clone()
+    for group in one_of:
+        counted[:, list(group.labels)] = False
+    loss = (loss * counted).sum(1)
+    for group in one_of:
+        loss = loss + one_of_cost(logits, targets, group)
     if reduction == "mean":
-        loss = loss / (targets >= 0).sum(1).clamp(min=1)
+        loss = loss / known.sum(1).clamp(min=1)
     return loss.mean()
 
 

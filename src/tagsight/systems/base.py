@@ -109,6 +109,7 @@ class System(nn.Module, ABC):
     def __init__(self, config: SystemConfig, labels: LabelSpace) -> None:
         super().__init__()
         self.config = config
+        self.one_of = labels.one_of
         self.backbone = build_backbone(config.backbone)
         self.register_buffer("label_weights", None, persistent=False)
         if config.label_weights == "vac":
@@ -193,7 +194,10 @@ class System(nn.Module, ABC):
         return {"labels": self.label_loss(self(images).logits, targets)}
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Compute the label loss that the settings choose (G-CAM Eq. 9), a scalar."""
+        """Compute the label loss that the settings choose (G-CAM Eq. 9), a scalar.
+
+        Labels that exclude each other (`LabelSpace.one_of`) share a softmax.
+        """
         config = self.config
         return label_loss(
             logits,
@@ -202,6 +206,7 @@ class System(nn.Module, ABC):
             weights=self.label_weights,
             smoothing=config.label_smoothing,
             asymmetric=config.asymmetric if config.loss == "asymmetric" else None,
+            one_of=self.one_of,
         )
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:

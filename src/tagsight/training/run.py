@@ -12,6 +12,7 @@ from tagsight.checkpoint.folder import load_model, model_digest
 from tagsight.checkpoint.initial_weights import start_from
 from tagsight.errors import DataError
 from tagsight.evaluation.predictions import forward_photos, predict
+from tagsight.labels.one_of import one_of_groups
 from tagsight.labels.space import LabelSpace
 from tagsight.labels.vectors import label_vectors
 from tagsight.loading.augmentation import Augmentation
@@ -201,6 +202,9 @@ def _label_space(
     train_rows: Annotations, recipe: Recipe, vectors: Path | None, log: Log
 ) -> LabelSpace:
     labels = LabelSpace.from_targets(train_rows.names, train_rows.targets)
+    if train_rows.rules is not None:
+        groups = one_of_groups(train_rows.rules.one_of, train_rows.names, train_rows.targets)
+        labels = replace(labels, one_of=groups)
     if not SYSTEMS[recipe.system].needs_vectors:
         return labels
     found = label_vectors(labels.names, source=vectors, cooccurrence=labels.cooccurrence)

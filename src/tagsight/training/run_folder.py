@@ -7,13 +7,14 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tagsight.checkpoint.decision import Decision, groups_of
+from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.folder import save_model
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
+from tagsight.nn.one_of import one_of_log_odds
 from tagsight.training.label_quality import LabelQuality, write_quality
 from tagsight.training.resume import load_state, origin_changes, remove_states, save_state
 
@@ -189,17 +190,14 @@ class RunFolder:
             return
         if self._processes.is_first:
             rules, facts = self._val_rows.rules or LabelRules(), {**self._facts}
-            decision = Decision(
-                Decision.default(len(labels)).thresholds,
-                one_of=groups_of(rules.one_of, labels.names),
-            )
+            decision = Decision.default(len(labels), labels.one_of)
             if logits is not None:
                 decision = fit_decision(
                     logits,
                     self._val_rows.targets,
                     names=labels.names,
                     probabilities=candidate.probabilities,
-                    one_of=rules.one_of,
+                    one_of=labels.one_of,
                 )
                 facts["validation"] = self._validation_facts(validation, epoch, labels)
             # A k-NN system chooses its own settings while it is trained.
@@ -259,7 +257,7 @@ def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float 
 
 
 def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Iterator[LabelQuality]:
-    found = average_precision(logits, val_rows.targets)
+    found = average_precision(one_of_log_odds(logits, labels.one_of), val_rows.targets)
     photos, trained = (val_rows.targets == 1).sum(0), labels.cooccurrence.diagonal()
     for name, value, *counts in zip(
         labels.names, found.tolist(), photos.tolist(), trained.tolist(), strict=True
@@ -277,6 +275,7 @@ def _validation_metrics(
         )
         raise FloatingPointError(msg)
     targets = counted_targets(val_rows.targets, labels.trained)
-    mean, counted = mean_over_labels(average_precision(logits, targets))
+    ranked = one_of_log_odds(logits, labels.one_of)
+    mean, counted = mean_over_labels(average_precision(ranked, targets))
     score = 100 * mean if counted else None
     return {"mAP": score, "labels_counted": counted, "labels": len(labels)}
