@@ -264,10 +264,19 @@ def read_split(path: Path, annotations: Annotations) -> Annotations:
 
 
 def recorded_splits(path: Path) -> dict[str, str]:
-    """Read the split of each photo, by its name below the root of the collection.
+    r"""Read the split of each photo, by its name below the root of the collection.
 
     Raises:
         DataError: If the record is malformed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "split.csv"
+        ...     _ = file.write_text("a.jpg,train\n2024/b.jpg,test\n")
+        ...     recorded_splits(file)
+        {'a.jpg': 'train', '2024/b.jpg': 'test'}
     """
     require_file(path, largest=LARGEST_FILE)
     recorded: dict[str, str] = {}
