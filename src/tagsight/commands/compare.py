@@ -11,7 +11,7 @@ from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.options import Hardware, MemoryLimits, SettingsOption, setting_flags
-from tagsight.commands.output import FAILED, INTERRUPTED, print_info, print_result
+from tagsight.commands.output import FAILED, INTERRUPTED, print_info, print_result, shown_source
 from tagsight.commands.reading import CheckedReading
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def compare(
         data: Labels: a file or folder in a known format.
         out: Folder for the runs, the results, the tables and the plot.
     """
-    print_info(f"reading {data}")
+    print_info(f"reading {shown_source(data)}")
     entries = compared.entries()  # before a photo is opened
 
     from tagsight.experiments.compare import compare as compare_systems

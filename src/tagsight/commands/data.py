@@ -15,6 +15,7 @@ from tagsight.commands.output import (
     STANDARD_OUTPUT,
     print_info,
     print_result,
+    shown_source,
     write_json,
 )
 from tagsight.commands.reading import Reading
@@ -76,7 +77,7 @@ def data(
     if output.template is not None:
         _write_template(data, output.template, output.template_labels)
         return
-    print_info(f"reading {data}")
+    print_info(f"reading {shown_source(data)}")
 
     from tagsight.data.description import describe
     from tagsight.data.photos.check import check_photos

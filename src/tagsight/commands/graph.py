@@ -10,7 +10,7 @@ from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.labels import label_space
-from tagsight.commands.output import print_info, print_result
+from tagsight.commands.output import print_info, print_result, shown_source
 from tagsight.commands.reading import Reading
 from tagsight.errors import DataError
 
@@ -37,7 +37,7 @@ def graph(
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"
         raise DataError(msg)
-    print_info(f"reading {data}")
+    print_info(f"reading {shown_source(data)}")
 
     from tagsight.labels.counts import write_counts
     from tagsight.nn.config import GraphConfig

@@ -58,7 +58,9 @@ def leads_somewhere(_kind: object, path: Path | None) -> None:
 
     A path that cannot be examined, such as a symlink loop, is reported later with the photos.
     """
-    if path is None:
+    from tagsight.data.remote.places import is_remote, place
+
+    if path is None or is_remote(path := place(path)):
         return
     try:
         path.lstat()

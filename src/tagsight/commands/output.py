@@ -46,6 +46,13 @@ def print_info(text: str) -> None:
     print_line(terminal(), text)
 
 
+def shown_source(given: Path) -> str:
+    """Return a path, or a URL without its secrets, for messages."""
+    from tagsight.data.remote.places import without_secrets
+
+    return without_secrets(given)
+
+
 def print_error(text: str) -> None:
     """Print a line to standard error, in any process."""
     print_line(Console(stderr=True), text)

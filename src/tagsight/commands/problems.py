@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tagsight.commands.output import print_info
+from tagsight.commands.output import FAILED, print_info, shown_source
 from tagsight.runtime.escaping import csv_line
 
 if TYPE_CHECKING:
@@ -63,3 +63,9 @@ def listed(file: Path | None) -> Iterator[LeftOut]:
         temporary.open("w", encoding="utf-8", errors="backslashreplace") as table,
     ):
         yield LeftOut(table)
+
+
+def no_photo_found(paths: list[Path]) -> int:
+    """Say that there is no photo at some paths, and return the exit code."""
+    print_info(f"no photo found in {', '.join(map(shown_source, paths))}")
+    return FAILED

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tagsight.commands.options import Hardware, NewLabels, PhotoPath, journal_file
 from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, print_info, print_result
-from tagsight.commands.problems import listed
+from tagsight.commands.problems import listed, no_photo_found
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.progress import progress
@@ -327,8 +327,7 @@ def tag(
     left_out.tell()
     print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if not (tagged.photos or left_out.count or tagged.interrupted or wanted.shard):
-        print_info(f"no photo found in {', '.join(map(str, paths))}")
-        return FAILED
+        return no_photo_found(paths)
     failed = FAILED if left_out.count else 0
     return INTERRUPTED if tagged.interrupted else failed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.options import Hardware, Initialisation, MemoryLimits, RecipeOptions
-from tagsight.commands.output import INTERRUPTED, print_info, print_result
+from tagsight.commands.output import INTERRUPTED, print_info, print_result, shown_source
 from tagsight.commands.reading import CheckedReading, GroupingOptions
 
 
@@ -35,7 +35,7 @@ def train(
         out: Run folder for the model, the log and the split.
     """
     begins = "going on with" if initialisation.resume else "beginning"
-    print_info(f"{begins} {out}, reading {data}")
+    print_info(f"{begins} {out}, reading {shown_source(data)}")
     recipe = options.chosen()
 
     from tagsight.workflows import check_run_folder

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tagsight.data.listing import Listing
+from tagsight.data.remote.fetching import exists, names_in
+from tagsight.data.remote.places import is_remote
 from tagsight.data.source import is_folder
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -128,17 +130,33 @@ def _fullest(names: Sequence[str], folders: Sequence[Path]) -> tuple[Path, list[
 
 
 class _Present:
-    """The names below a folder; each folder in it is listed once."""
+    """The names below a folder; each folder in it is listed once.
+
+    Where files cannot be listed, all are there if the first one that is asked for is.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
+        self._folder = folder
+        self._text = str(folder)
         self._names: dict[str, frozenset[str]] = {}
+        self._unlisted: bool | None = None
 
     def __contains__(self, name: str) -> bool:
+        if self._unlisted is not None:
+            return self._unlisted
         parent, _, last = name.rpartition("/")
         if parent not in self._names:
-            self._names[parent] = _names_in(os.path.join(self._folder, parent or "."))  # noqa: PTH118
+            names = self._names_in(parent)
+            if names is None:
+                self._unlisted = exists(self._folder / name)
+                return self._unlisted
+            self._names[parent] = names
         return last in self._names[parent]
+
+    def _names_in(self, parent: str) -> frozenset[str] | None:
+        if is_remote(self._folder):
+            return names_in(self._folder / parent)
+        return _names_in(os.path.join(self._text, parent or "."))  # noqa: PTH118
 
 
 def _names_in(folder: str) -> frozenset[str]:

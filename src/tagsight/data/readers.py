@@ -41,8 +41,11 @@ from tagsight.data.formats import (
 )
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
+from tagsight.data.remote.places import place
+from tagsight.data.remote.tables import moved, table_at
 from tagsight.data.rules.application import apply_rules, check_rules
 from tagsight.data.rules.rules import LabelRules
+from tagsight.data.source import is_folder
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -80,13 +83,13 @@ def read_annotations(
     """Read the labels of a collection.
 
     Args:
-        labels: A file or folder of any format in `FORMATS`, or the ``data.toml`` of a run, which
-            says how one was read; or a pandas `DataFrame` with a column
-            for the photo's path, perhaps a column ``split``, and either one column of labels
-            (lists, or text with separators) or a column of 1, 0, -1 or missing values for each
-            label; or `Annotations`, which are returned as they are.
-        images: Folder of the photos; by default the usual one of the format, and the current
-            folder for a `DataFrame`. It takes the place of ``options.images``.
+        labels: A file or folder of any format in `FORMATS`, a file at a URL, or the ``data.toml``
+            of a run, which says how one was read; or a pandas `DataFrame` with a column for the
+            photo's path, perhaps a column ``split``, and either one column of labels (lists, or
+            text with separators) or a column of 1, 0, -1 or missing values for each label; or
+            `Annotations`, which are returned as they are.
+        images: Folder of the photos, or the URL of one; by default the usual one of the format, and
+            the current folder for a `DataFrame`. It takes the place of ``options.images``.
         format: A key of `FORMATS`; by default the content decides.
         labels_only: Accept that none of the photos exists.
         options: Choices that the source leaves open.
@@ -112,13 +115,14 @@ def read_annotations(
         annotations = _joined(_found(tables, "dataframe", labels_only=labels_only))
     elif isinstance(labels, str | Path):
         # Absolute, so that the photos are found even if the current folder changes.
-        source = Path(labels).absolute()
+        source = place(labels).absolute()
         if source.suffix.lower() == ENDING and source.is_file():
             file = read_data_file(source)
             source, format, options = file.source, format or file.format, combined(file, options)  # noqa: A001 - as above
-        chosen = format_of(source, format, options, FORMATS)
+        there = table_at(source)
+        chosen = format_of(there, format, options, FORMATS)
         _require_columns(chosen, options, source)
-        parts = chosen.read(source, options)
+        parts = [moved(part, there, source) for part in chosen.read(there, options)]
         options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
         used = replace(options, rules=None, columns=parts[0].columns)
@@ -138,9 +142,9 @@ def read_annotations(
 
 def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:
     if images is not None:
-        options = replace(options, images=Path(images))
+        options = replace(options, images=place(images))
     if options.images is not None:
-        options = replace(options, images=_existing_folder(options.images))
+        options = replace(options, images=_existing_folder(place(options.images)))
     if options.grouping is not None:
         columns = replace(options.columns, group_column=options.grouping.column)
         options = replace(options, columns=columns)
@@ -240,7 +244,7 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
 
 
 def _existing_folder(images: Path) -> Path:
-    if not images.is_dir():
+    if not is_folder(images):
         msg = f"expected a folder of photos as `images`, got {images}, which is none"
         raise DataError(msg)
     return images.absolute()

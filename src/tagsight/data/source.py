@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tagsight.data.remote.places import is_remote
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,9 +55,12 @@ def is_file(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a path is a folder; paths that cannot be examined count as none."""
+    """Return whether a path is a folder, as a place of a URL may be.
+
+    Paths that cannot be examined count as none.
+    """
     try:
-        return path.is_dir()
+        return is_remote(path) or path.is_dir()
     except OSError:
         return False
 

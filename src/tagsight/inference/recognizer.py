@@ -14,6 +14,8 @@ from PIL import Image
 
 from tagsight.data.photos.reading import MAX_PIXELS, decoding_side, open_photo, whole_size
 from tagsight.data.photos.resizing import Frame, as_square, frame_of
+from tagsight.data.remote.fetching import read_ahead
+from tagsight.data.remote.places import place
 from tagsight.errors import DataError
 from tagsight.inference.networks import Precision, open_network
 from tagsight.inference.region_pooling import Region, region_vector
@@ -178,7 +180,7 @@ class Recognizer:
         if isinstance(photos, str | bytes | Path | Image.Image):
             msg = "expected several photos, got one: recognizer(photo) takes one, [photo] is a list"
             raise TypeError(msg)
-        batches = batched(photos, self.batch_size)
+        batches = batched(read_ahead(photos), self.batch_size)
         done = self.network.pipeline(self._prepared_batch, self._outcomes, batches)
         return _readable(chain.from_iterable(done), on_error)
 
@@ -279,7 +281,7 @@ class Recognizer:
         ]
 
     def _prepared(self, source: PhotoLike) -> Prepared:
-        path = Path(source) if isinstance(source, str | Path) else None
+        path = place(source) if isinstance(source, str | Path) else None
         return self.prepare(self._opened(source), path)
 
     def _opened(self, source: PhotoLike) -> Image.Image:
@@ -360,7 +362,7 @@ def _photo(source: PhotoLike) -> Path | bytes | Image.Image:
     if not isinstance(source, str | Path | bytes | Image.Image):
         msg = f"expected a photo as path, bytes, Pillow image or array, got {source!r:.100}"
         raise TypeError(msg)
-    return Path(source) if isinstance(source, str) else source
+    return place(source) if isinstance(source, str | Path) else source
 
 
 def _readable(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.data.photos.tar_members import read_member, tar_of
+from tagsight.data.remote.fetching import local_file
 from tagsight.errors import DataError
 from tagsight.runtime.threads import batched
 from tagsight.search.index import Entry, Known
@@ -180,7 +181,7 @@ class _Work:
 def _file(photo: Path) -> Path:
     """Return the file of a photo, or the tar that it is in."""
     inside = tar_of(photo)
-    return photo if inside is None else inside[0]
+    return local_file(photo) if inside is None else inside[0]
 
 
 def _exists(photo: Path) -> bool:
@@ -189,7 +190,7 @@ def _exists(photo: Path) -> bool:
         _file(photo).stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
+    except (OSError, DataError):
         return True
     return True
 
@@ -198,7 +199,7 @@ def digest_of(photo: Path) -> bytes:
     """Compute the SHA-256 of the content of a photo."""
     if inside := tar_of(photo):
         return hashlib.sha256(read_member(*inside)).digest()
-    with photo.open("rb") as file:
+    with local_file(photo).open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

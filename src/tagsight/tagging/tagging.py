@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from tagsight.data.remote.places import shown
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_line, csv_list, printable
 from tagsight.runtime.files import replacing
@@ -162,15 +163,15 @@ class Lines:
         """Format one photo, including the line break."""
         labels = self.selection.labels(result)
         scores = _scores(result) if self.all_scores else {}
-        path = str(result.path)
+        path = shown(result.path) if result.path is not None else ""
         if self.form == "json":
             return ("\n" if first else ",\n") + _json(path, labels, scores)
         if self.form == "jsonl":
             return _json(path, labels, scores) + "\n"
         if self.form == "csv":
             return csv_line([path, csv_list([label.name for label in labels]), *scores.values()])
-        shown = result.ranked() if self.all_scores else labels
-        return _text_line(path, shown, {label.name for label in result.labels})
+        written = result.ranked() if self.all_scores else labels
+        return _text_line(path, written, {label.name for label in result.labels})
 
 
 def tag_photos(
@@ -353,11 +354,11 @@ def _json(path: str, labels: Sequence[Label], scores: dict[str, float]) -> str:
     return json.dumps(values)
 
 
-def _text_line(path: str, shown: Sequence[Label], found: set[str]) -> str:
+def _text_line(path: str, labels: Sequence[Label], found: set[str]) -> str:
     words = [
         f"{label.name} {label.score:.2f}"
         if label.name in found
         else f"({label.name} {label.score:.2f})"
-        for label in shown
+        for label in labels
     ]
     return printable(f"{path}: {', '.join(words) or 'no label found'}") + "\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.reading import MAX_PIXELS, photo_traits
 from tagsight.data.photos.tar_members import read_member, tar_of
+from tagsight.data.remote.fetching import local_file, read_ahead
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
@@ -80,7 +81,9 @@ def check_photos(
     problems: list[Problem] = []
     hashes: dict[Path, bytes] = {}
     traits: dict[Path, PhotoTraits] = {}
-    with closing(ordered_map(examine, paths, workers=workers, ahead=4 * workers)) as results:
+    with closing(
+        ordered_map(examine, read_ahead(paths), workers=workers, ahead=4 * workers)
+    ) as results:
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
             if isinstance(result, str):
                 problems.append(Problem(path, result))
@@ -154,6 +157,7 @@ def photo_content(path: Path) -> bytes:
     """
     if inside := tar_of(path):
         return read_member(*inside)
+    path = local_file(path)
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         msg = "is a folder or device"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from tagsight.data.photos.reading import PHOTO_SUFFIXES
 from tagsight.data.photos.tar_members import is_tar, members, tar_of
+from tagsight.data.remote.fetching import files_below
+from tagsight.data.remote.places import is_remote, place
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,14 +25,14 @@ OnProblem = Callable[[Path, str], object]
 
 
 def find_photos(paths: Iterable[Path], *, on_problem: OnProblem | None = None) -> Iterator[Path]:
-    """Find the photos in files, folders and tars; entries of a folder in alphabetical order.
+    """Find the photos in files, folders, tars and at URLs, in alphabetical order in each folder.
 
     A given file is yielded whatever its suffix; in folders and tars, files with a suffix of
     `PHOTO_SUFFIXES` are, except in hidden folders or with hidden names. Each folder is entered
     once, so that circular links do no harm.
 
     Args:
-        paths: Files, folders and tars.
+        paths: Files, folders, tars, and URLs (see `place`).
         on_problem: Called with each path that cannot be examined, and the reason: broken or
             circular links, and files and folders without permission. The search continues. By
             default a warning is logged.
@@ -46,9 +48,9 @@ def find_photos(paths: Iterable[Path], *, on_problem: OnProblem | None = None) -
         ...     print([photo.name for photo in find_photos([Path(folder)])])
         ['a.png', 'b.JPG']
     """
-    given = list(paths)
+    given = [place(path) for path in paths]
     for path in given:
-        if not _is_there(path) and tar_of(path) is None:
+        if not is_remote(path) and not _is_there(path) and tar_of(path) is None:
             msg = f"expected a photo or a folder of photos, got {path}, which does not exist"
             raise DataError(msg)
     return _found(given, on_problem or _warn)
@@ -68,6 +70,9 @@ def _is_there(path: Path) -> bool:
 def _found(given: list[Path], on_problem: OnProblem) -> Iterator[Path]:
     entered: set[tuple[int, int]] = set()
     for path in given:
+        if is_remote(path):
+            yield from _at_url(path)
+            continue
         if tar_of(path) is not None:
             yield path
             continue
@@ -83,6 +88,14 @@ def _found(given: list[Path], on_problem: OnProblem) -> Iterator[Path]:
             yield from (path / name for name in names if name.suffix.lower() in PHOTO_SUFFIXES)
         else:
             yield path
+
+
+def _at_url(place: Path) -> Iterator[Path]:
+    for file in files_below(place):
+        below = file.relative_to(place).parts
+        is_hidden = any(name.startswith(".") for name in below)
+        if not below or (file.suffix.lower() in PHOTO_SUFFIXES and not is_hidden):
+            yield file
 
 
 def _walk(folder: Path, entered: set[tuple[int, int]], on_problem: OnProblem) -> Iterator[Path]:

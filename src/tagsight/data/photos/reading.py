@@ -19,6 +19,8 @@ from tagsight.data.photos.headers import Metered, prepared
 from tagsight.data.photos.srgb import SIDEWAYS, profile_name, upright_rgb
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.photos.traits import PhotoTraits, camera_name, look_of, time_taken
+from tagsight.data.remote.fetching import local_file
+from tagsight.data.remote.places import shown
 from tagsight.errors import DataError, TooLargeError, UnknownFormatError
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
@@ -85,8 +87,8 @@ def open_photo(
     refused before it is decoded.
 
     Args:
-        source: A file, a member of a tar, the bytes of one, or a photo opened by Pillow, which is
-            not changed.
+        source: A file, a member of a tar, the place of a URL, the bytes of one, or a photo opened
+            by Pillow, which is not changed.
         max_pixels: Most pixels to decode. Pillow's own limit, twice
             ``PIL.Image.MAX_IMAGE_PIXELS``, holds as well.
         max_memory: Most bytes that decoding may take, all copies together. Time is bounded by
@@ -235,6 +237,7 @@ def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
     if not isinstance(source, Path):
         yield BytesIO(source) if isinstance(source, bytes) else source
         return
+    source = local_file(source)
     if source.suffix.lower() in HEIF_SUFFIXES and "HEIF" not in _formats():
         msg = "expected the extra 'heif' for this kind of photo: pip install 'tagsight[heif]'"
         raise DataError(msg)
@@ -362,7 +365,7 @@ def _reasons() -> Iterator[None]:
 
 
 def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:
-    name = source if isinstance(source, Path) else getattr(source, "name", None)
+    name = shown(source) if isinstance(source, Path) else getattr(source, "name", None)
     return str(name or getattr(source, "filename", None) or "photo")
 
 

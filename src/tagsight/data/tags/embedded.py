@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from PIL import IptcImagePlugin
 
 from tagsight.data.photos.reading import CAMERA_SUFFIXES, opened_header
+from tagsight.data.remote.fetching import local_file
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 
@@ -64,7 +65,7 @@ def embedded_tags(photo: Path) -> Embedded:
             xmp = header.info.get("xmp")
             is_png = header.format == "PNG"
         if is_png:
-            with photo.open("rb") as file:
+            with local_file(photo).open("rb") as file:
                 xmp = _png_xmp(file)
     except (DataError, OSError):  # damaged photos are found when they are checked
         return Embedded()

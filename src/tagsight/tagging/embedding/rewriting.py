@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.reading import CAMERA_SUFFIXES, open_photo, opened_header, whole_size
 from tagsight.data.photos.tar_members import tar_of
+from tagsight.data.remote.places import is_remote
 from tagsight.data.tags.embedded import embedded_tags
 from tagsight.data.tags.xmp import read_keywords
 from tagsight.errors import DataError
@@ -67,11 +68,12 @@ def require_embeddable(photo: Path) -> str:
     """Return the ending of a photo's format, if keywords can be written into it.
 
     Raises:
-        DataError: If it is no photo of `ENDINGS`, a link, in a tar, or too large.
+        DataError: If it is no photo of `ENDINGS`, a link, in a tar, at a URL, or too large.
         OSError: If it cannot be examined.
     """
-    if tar_of(photo) is not None:
-        msg = "expected a photo in a folder, got one in a tar, which is left unchanged"
+    if is_remote(photo) or tar_of(photo) is not None:
+        where = "at a URL" if is_remote(photo) else "in a tar"
+        msg = f"expected a photo in a folder, got one {where}, which is left unchanged"
         raise DataError(msg)
     if photo.is_symlink() or not photo.is_file():
         msg = "expected a photo, got a link, a folder or a device, which is left unchanged"

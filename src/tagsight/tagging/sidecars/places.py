@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tagsight.data.photos.reading import ALL_SUFFIXES, CAMERA_SUFFIXES
 from tagsight.data.photos.tar_members import members, tar_of
+from tagsight.data.remote.places import is_remote, place
 from tagsight.data.source import is_folder
 from tagsight.errors import DataError
 
@@ -62,7 +63,7 @@ class Places:
         self.suffix = suffix
         self.folder = None if folder is None else Path(folder)
         self.naming = naming or ("full" if suffix == XMP else "stem")
-        paths = [Path(path).absolute() for path in given]
+        paths = [place(path).absolute() for path in given]
         roots = [path if is_folder(path) else path.parent for path in paths]
         self._root = Path(os.path.commonpath(roots))
         self._listed: tuple[Path, _Listing] | None = None
@@ -74,8 +75,9 @@ class Places:
         Raises:
             DataError: If there cannot be one, or two photos would share it.
         """
-        if self.folder is None and tar_of(photo) is not None:
-            msg = "expected a photo in a folder, got one in a tar: give a `sidecar_dir`"
+        if self.folder is None and (is_remote(photo) or tar_of(photo) is not None):
+            where = "at a URL" if is_remote(photo) else "in a tar"
+            msg = f"expected a photo in a folder, got one {where}: give a `sidecar_dir`"
             raise DataError(msg)
         place = self._place(photo)
         if place.is_symlink() or (place.exists() and not place.is_file()):

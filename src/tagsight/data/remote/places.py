@@ -1,0 +1,121 @@
+"""Paths that stand for URLs, so that all code that handles photos handles paths alone.
+
+``s3://bucket/a.jpg`` is the path ``/s3:/bucket/a.jpg``: absolute, equal on every machine, and with
+parents and names as other paths have. Passwords and signatures are no part of it. They stay in this
+process, and are in no message and no file.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from tagsight.errors import DataError
+
+SCHEMES = ("s3", "gs", "hf", "https", "http", "memory")
+"""Schemes of URLs that are fetched; besides, ``file`` names a path of this machine."""
+
+LISTED = frozenset({"s3", "gs", "hf", "memory"})
+"""Schemes of places whose files can be listed."""
+
+_GIVEN = re.compile(rf"/?({'|'.join(SCHEMES)}|file):/+(.*)", re.DOTALL)
+_BEGINNINGS = tuple(f"/{scheme}:/" for scheme in SCHEMES)
+
+
+class Secret(NamedTuple):
+    """What a URL has besides its place.
+
+    Attributes:
+        user: User and password, with a colon between.
+        query: The query, such as a signature.
+    """
+
+    user: str
+    query: str
+
+
+_secrets: dict[str, Secret] = {}
+
+
+def place(given: str | Path) -> Path:
+    """Return the path of a URL that a user has given, or the path that it is.
+
+    ``Path`` makes one slash of two, so that a URL may have either.
+
+    Raises:
+        DataError: If the URL has no place, or a password where none is used.
+
+    Example:
+        >>> place("s3://bucket/photos").as_posix(), place(Path("photos/a.jpg")).as_posix()
+        ('/s3:/bucket/photos', 'photos/a.jpg')
+    """
+    found = _GIVEN.fullmatch(str(given))
+    if found is None:
+        return Path(given)
+    scheme, rest = found.groups()
+    if scheme == "file":
+        return Path("/" + unquote(rest))
+    is_web = scheme in {"http", "https"}
+    rest, _, query = rest.partition("?") if is_web else (rest, "", "")
+    host, slash, name = rest.partition("/")
+    user, _, host = host.rpartition("@")
+    if user and not is_web:
+        msg = f"expected a URL of {scheme} without a user, got one: {REMEDIES[scheme]}"
+        raise DataError(msg)
+    parts = [part for part in name.partition("#")[0].split("/") if part]
+    if not host or {".", ".."} & set(parts):
+        msg = f"expected a URL such as {scheme}://place/photos, got '{scheme}://{host}{slash}...'"
+        raise DataError(msg)
+    path = Path("/", f"{scheme}:", host, *parts)
+    if user or query:
+        _secrets[str(path)] = Secret(user, query)
+    return path
+
+
+REMEDIES = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run 'aws configure'",
+    "gs": "run 'gcloud auth application-default login'",
+    "hf": "run 'hf auth login', or set HF_TOKEN",
+    "https": "write https://user:password@host, or a URL that is signed",
+    "http": "write http://user:password@host, or a URL that is signed",
+    "memory": "none is needed",
+}
+"""How credentials are given."""
+
+
+def is_remote(path: Path) -> bool:
+    """Return whether a path stands for a URL."""
+    return str(path).startswith(_BEGINNINGS)
+
+
+def scheme_of(path: Path) -> str:
+    """Return the scheme of the URL that a path stands for."""
+    return path.parts[1].removesuffix(":")
+
+
+def shown(path: Path) -> str:
+    """Return a path as users write it: a URL without secrets, if it stands for one.
+
+    Example:
+        >>> shown(place("https://me:word@host/a.jpg?signature=1"))
+        'https://host/a.jpg'
+    """
+    if not is_remote(path):
+        return str(path)
+    return f"{scheme_of(path)}://{'/'.join(path.parts[2:])}"
+
+
+def without_secrets(given: str | Path) -> str:
+    """Return a path or URL that a user has given, for messages."""
+    return shown(place(given))
+
+
+def secret_of(path: Path) -> Secret:
+    """Return what was given with the URL of a path, or with that of a folder around it."""
+    if _secrets:
+        for one in (path, *path.parents):
+            if (found := _secrets.get(str(one))) is not None:
+                return found
+    return Secret("", "")
