@@ -269,6 +269,8 @@ def test_labels_that_are_probably_wrong_are_written_to_new_files(capsys, labels,
         "--html", tmp_path / "data.html",
     )  # fmt: skip
     assert table.read_text().startswith("image,label,given,score,wrong,reasons\n")
+    printed = result(capsys, "data", labels, "--model", model, "--errors", "-")
+    assert printed.endswith(table.read_text())
     assert "Download the corrected table" in page.read_text()
     assert labels.read_bytes() == before
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
-from tagsight.commands.output import print_info
+from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,9 @@ def write_label_errors(
 
     errors = [one.error for one in shown]
     print_info(f"{len(errors):,} labels are probably wrong")
-    if options.errors is not None:
+    if options.errors == STANDARD_OUTPUT:
+        print_result(error_table(rows, errors).splitlines())
+    elif options.errors is not None:
         write_atomically(options.errors, error_table(rows, errors))
         print_info(f"probably wrong labels: {options.errors}")
     if options.errors_page is not None:
