@@ -86,7 +86,7 @@ CPU = cpu_recipe(
     GCAMConfig(
         label_smoothing=CPU_SMOOTHING,
         residual_attention=0.5,
-        graph=CPU_GRAPH,
+        graph=CPU_GRAPH.model_copy(update={"classifiers": "unit"}),
         consistency=CPU_CONSISTENCY,
     ),
     source=CHOSEN,
@@ -179,6 +179,9 @@ class GCAM(System):
         A label's best cell counts once more, by CSRA's Eqs. 5 and 6, and the map still averages to
         the logit (`attended_maps`). The consistency loss compares the maps of Eq. 10 without it: if
         these follow the photo, so do those with it.
+
+        Classifiers are as long as the graph makes them, but in our own recipes they have length 1
+        (``graph.classifiers = "unit"``), as CSRA's have: longer ones fit the training photos.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
