@@ -57,7 +57,8 @@ def main() -> None:
     walk = Walk(rows, asked.labels, asked.out)
     walk.label()
     walk.train(asked.recipe)
-    print(f"judgements: {walk.judged}, at {asked.thinking} s each {walk.judged * asked.thinking / 60:.1f} minutes")
+    minutes = walk.judged * asked.thinking / 60
+    print(f"judgements: {walk.judged}, at {asked.thinking} s each {minutes:.1f} minutes")
 
 
 class Walk:
@@ -127,8 +128,7 @@ class Walk:
         """Judge the first photos that are shown, by keyboard."""
         page.keyboard.press("Escape")
         page.locator("#cell-0 .picture").click()
-        shown = page.locator("#grid").get_attribute("aria-label") and count
-        for index in range(shown or 0):
+        for index in range(count):
             cell = page.locator(f"#cell-{index}[aria-label]:not([aria-label='Loading'])")
             if not cell.count():
                 break
@@ -142,7 +142,10 @@ class Walk:
         """Print what the page says of each label."""
         project = page.evaluate("fetch('/label/project').then((answer) => answer.json())")
         for label in project["labels"]:
-            print(f"{label['name']}: {label['present']} present, {label['absent']} absent, held out {label['quality']}")
+            quality = label["quality"] or {}
+            measured = ", ".join(f"{name} {value:.3g}" for name, value in quality.items())
+            counts = f"{label['present']} present, {label['absent']} absent"
+            print(f"{label['name']}: {counts}; held out: {measured or 'not measured'}")
 
     def train(self, recipe: str) -> None:
         """Learn from the project, and measure on photos that nobody judged."""
@@ -159,8 +162,14 @@ class Walk:
         report = self.out / "report.html"
         with self.timed("tagsight evaluate"):
             answer = tagsight(
-                "evaluate", str(run / "model"), str(rest), "--images", str(self.album),
-                "--html", str(report), "--json",
+                "evaluate",
+                str(run / "model"),
+                str(rest),
+                "--images",
+                str(self.album),
+                "--html",
+                str(report),
+                "--json",
             )
         print(f"mAP on photos never judged: {json.loads(answer)['mAP']}")
         with sync_playwright() as playwright:
