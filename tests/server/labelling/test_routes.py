@@ -63,7 +63,9 @@ def test_a_photo_is_judged_undone_and_judged_again(page):
     shown = page.get("/label/photos", params={"limit": 2}).json()
     assert [photo["judged"] for photo in shown["photos"]] == [{"1": 1}, {"1": 1}]
     assert page.post("/label/undo", params={"as": "somebody"}).json()["batch"] is None
-    assert page.post("/label/undo").json()["photos"] == [1, 2]
+    again = {"Idempotency-Key": "undo once"}
+    for _ in range(2):  # as after an answer that was lost
+        assert page.post("/label/undo", headers=again).json()["photos"] == [1, 2]
     assert page.post("/label/redo").json()["label"] == label["id"]
     changed = page.patch("/label/labels/1", json={"colour": "#ff0000"}).json()
     assert changed["colour"] == "#ff0000"

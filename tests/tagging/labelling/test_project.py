@@ -72,6 +72,20 @@ def test_a_person_undoes_what_they_did_and_nothing_that_somebody_else_did(place)
         assert project.judged([1]) == [{1: 0}]
 
 
+def test_a_request_that_comes_again_changes_nothing_also_after_a_restart(place):
+    with filled(place) as project:
+        project.judge([1], 1, 1, "me", "first")
+        judged = project.judge([2], 1, 1, "me", "second")
+        undone = project.undo("me", "undo")
+    with Project(*place) as project:
+        assert project.judge([2], 1, 1, "me", "second") == judged._replace(repeated=True)
+        assert project.undo("me", "undo") == undone._replace(repeated=True)
+        assert project.judged([1, 2]) == [{1: 1}, {}]
+        project.redo("me", "redo")
+        assert project.redo("me", "redo").repeated
+        assert project.judged([1, 2]) == [{1: 1}, {1: 1}]
+
+
 def test_what_changes_nothing_is_no_step_of_undo(place):
     with filled(place) as project:
         project.judge([1], 1, 1, "me")

@@ -99,6 +99,8 @@ def person(
 
 
 Person = Annotated[str, Depends(person)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+"""Name of a request: sent again after a lost answer, it changes nothing and is answered again."""
 
 
 def add_project_routes(app: FastAPI, session: Session, journal: Path) -> None:
@@ -161,20 +163,20 @@ def add_judgement_routes(app: FastAPI, session: Session) -> None:
     """
 
     @app.post("/label/judgements", tags=["judgements"], responses=RESPONSES)
-    def judge(body: NewJudgements, who: Person) -> BatchView:
+    def judge(body: NewJudgements, who: Person, key: Key = None) -> BatchView:
         """Say of photos that a label is present, absent, or not judged."""
         value = -1 if body.value is None else body.value
-        return session.judge(body.photos, body.label, value, who)
+        return session.judge(body.photos, body.label, value, who, key)
 
     @app.post("/label/undo", tags=["judgements"], responses=RESPONSES)
-    def undo(who: Person) -> BatchView:
+    def undo(who: Person, key: Key = None) -> BatchView:
         """Revert what this person did last."""
-        return session.undo(who)
+        return session.undo(who, key)
 
     @app.post("/label/redo", tags=["judgements"], responses=RESPONSES)
-    def redo(who: Person) -> BatchView:
+    def redo(who: Person, key: Key = None) -> BatchView:
         """Repeat what this person has undone last."""
-        return session.redo(who)
+        return session.redo(who, key)
 
 
 def add_label_routes(app: FastAPI, session: Session) -> None:

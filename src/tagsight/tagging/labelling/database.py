@@ -46,7 +46,8 @@ CREATE TABLE batches (          -- what a person did at once
     kind TEXT NOT NULL,         -- 'judge', 'undo', 'redo', 'import'
     reverts INTEGER,            -- the batch that is undone or redone
     person TEXT NOT NULL,
-    at TEXT NOT NULL            -- ISO 8601
+    at TEXT NOT NULL,           -- ISO 8601
+    key TEXT UNIQUE             -- of the request, by which its repetition is recognised
 );
 CREATE TABLE judgements (       -- the log; rows are only ever appended
     id INTEGER PRIMARY KEY,

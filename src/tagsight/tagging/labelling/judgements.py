@@ -43,11 +43,13 @@ class Batch(NamedTuple):
         id: Its number; numbers grow, and the last one is the revision of the project.
         person: Who made them.
         changes: The judgements, without those that changed nothing.
+        repeated: Whether it had been made before, and its request came once more.
     """
 
     id: int
     person: str
     changes: tuple[Change, ...]
+    repeated: bool = False
 
 
 class Judgements:
@@ -78,54 +80,79 @@ class Judgements:
         return self._table[:photos, :labels]
 
     def judge(
-        self, changes: Iterable[Change], person: str, *, kind: Literal["judge", "import"] = "judge"
+        self,
+        changes: Iterable[Change],
+        person: str,
+        *,
+        kind: Literal["judge", "import"] = "judge",
+        key: str | None = None,
     ) -> Batch:
         """Append judgements, all or, after an error, none.
+
+        A page whose answer was lost asks again, with the same key; nothing is done twice.
 
         Args:
             changes: The judgements; those that change nothing are not recorded.
             person: Who makes them.
             kind: Imported judgements are not undone by a person's undo.
+            key: Name of the request, if it has one.
 
         Raises:
             DataError: As `Database.changes` does.
         """
-        batch = self._append(kind, None, person, list(changes))
+        if known := self._known(key):
+            return known
+        batch = self._append(kind, None, person, list(changes), key)
         if kind == "judge" and batch.changes:
             self._done[person].append(batch.id)
             self._undone[person].clear()
         return batch
 
-    def undo(self, person: str) -> Batch | None:
+    def undo(self, person: str, key: str | None = None) -> Batch | None:
         """Revert the last batch of a person that is not undone; None if there is none.
 
         What somebody else has judged differently since is left as it is.
         """
-        return self._turn("undo", person, self._done[person], self._undone[person])
+        stacks = self._done[person], self._undone[person]
+        return self._known(key) or self._turn("undo", person, *stacks, key)
 
-    def redo(self, person: str) -> Batch | None:
+    def redo(self, person: str, key: str | None = None) -> Batch | None:
         """Repeat the batch of a person that was undone last; None if there is none."""
-        return self._turn("redo", person, self._undone[person], self._done[person])
+        stacks = self._undone[person], self._done[person]
+        return self._known(key) or self._turn("redo", person, *stacks, key)
 
     def since(self, revision: int, limit: int) -> list[Batch] | None:
-        """Return the batches after a revision, or None if they are more than ``limit``."""
+        """Return what changed after a revision, or None if more than ``limit`` batches did."""
         if self.revision - revision > limit:
             return None
+        return [batch for batch in self._batches("b.id > ?", revision) if batch.changes]
+
+    def _known(self, key: str | None) -> Batch | None:
+        found = [] if key is None else self._batches("b.key = ?", key)
+        return found[0]._replace(repeated=True) if found else None
+
+    def _batches(self, condition: str, value: object) -> list[Batch]:
+        """Read the batches that meet a condition, in their order."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT b.id, b.person, j.photo, j.label, j.value FROM batches b "
-                "JOIN judgements j ON j.batch = b.id WHERE b.id > ? ORDER BY j.id",
-                (revision,),
+                f"LEFT JOIN judgements j ON j.batch = b.id WHERE {condition} ORDER BY b.id, j.id",
+                (value,),
             ).fetchall()
-        found: dict[int, Batch] = {}
-        for number, person, photo, label, value in rows:
-            change = Change(photo, label, _from_sql(value))
-            before = found.get(number, Batch(number, person, ()))
-            found[number] = before._replace(changes=(*before.changes, change))
-        return list(found.values())
+        changes: dict[tuple[int, str], list[Change]] = defaultdict(list)
+        for number, person, photo, label, said in rows:
+            of_batch = changes[number, person]
+            if photo is not None:
+                of_batch.append(Change(photo, label, _from_sql(said)))
+        return [Batch(*batch, tuple(made)) for batch, made in changes.items()]
 
     def _turn(
-        self, kind: Literal["undo", "redo"], person: str, source: list[int], target: list[int]
+        self,
+        kind: Literal["undo", "redo"],
+        person: str,
+        source: list[int],
+        target: list[int],
+        key: str | None,
     ) -> Batch | None:
         if not source:
             return None
@@ -139,12 +166,17 @@ class Judgements:
             here, there = (value, before) if kind == "undo" else (before, value)
             if self._value(photo, label) == _from_sql(here):
                 changes.append(Change(photo, label, _from_sql(there)))
-        batch = self._append(kind, reverted, person, changes)
+        batch = self._append(kind, reverted, person, changes, key)
         target.append(source.pop())
         return batch
 
     def _append(
-        self, kind: Kind, reverts: int | None, person: str, changes: Sequence[Change]
+        self,
+        kind: Kind,
+        reverts: int | None,
+        person: str,
+        changes: Sequence[Change],
+        key: str | None,
     ) -> Batch:
         latest = {(one.photo, one.label): one for one in changes}.values()
         effective = tuple(one for one in latest if self._value(one.photo, one.label) != one.value)
@@ -154,7 +186,8 @@ class Judgements:
             number = self.revision + 1
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
             connection.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, ?)", (number, kind, reverts, person, at)
+                "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
+                (number, kind, reverts, person, at, key),
             )
             connection.executemany(
                 "INSERT INTO judgements (batch, photo, label, before, value) "

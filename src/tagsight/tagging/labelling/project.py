@@ -128,8 +128,17 @@ class Project:
             table = self._judgements.table(self.photos.count, self.labels.count)
             return np.stack([(table == 1).sum(0), (table == 0).sum(0)], 1)
 
-    def judge(self, photos: Iterable[int], label: int, value: int, person: str) -> Batch:
+    def judge(
+        self, photos: Iterable[int], label: int, value: int, person: str, key: str | None = None
+    ) -> Batch:
         """Say of photos that a label is present (1), absent (0), or not judged (-1).
+
+        Args:
+            photos: Their ids.
+            label: Id of the label.
+            value: What is said.
+            person: Who says so.
+            key: Name of the request, if it has one; a request that comes again changes nothing.
 
         Raises:
             UnknownIdError: If there is no such photo or label.
@@ -141,17 +150,18 @@ class Project:
             for photo in chosen:
                 if not 1 <= photo <= self.photos.count:
                     raise UnknownIdError("photo", photo)
-            return self._judgements.judge((Change(p, label, value) for p in chosen), person)
+            changes = (Change(photo, label, value) for photo in chosen)
+            return self._judgements.judge(changes, person, key=key)
 
-    def undo(self, person: str) -> Batch | None:
+    def undo(self, person: str, key: str | None = None) -> Batch | None:
         """Revert what a person did last; None if there is nothing left to undo."""
         with self.database.reading():
-            return self._with_labels_shown(self._judgements.undo(person))
+            return self._with_labels_shown(self._judgements.undo(person, key))
 
-    def redo(self, person: str) -> Batch | None:
+    def redo(self, person: str, key: str | None = None) -> Batch | None:
         """Repeat what a person has undone last; None if there is nothing to redo."""
         with self.database.reading():
-            return self._with_labels_shown(self._judgements.redo(person))
+            return self._with_labels_shown(self._judgements.redo(person, key))
 
     def since(self, revision: int, limit: int) -> list[Batch] | None:
         """Return the batches after a revision, or None if they are more than ``limit``."""

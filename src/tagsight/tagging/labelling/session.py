@@ -223,24 +223,33 @@ class Session:
         found = there[like_region(cells, wanted, rows=slots[there - 1])]
         return self.photo_views(found[found != photo][:count].tolist(), None)
 
-    def judge(self, photos: Sequence[int], label: int, value: int, person: str) -> BatchView:
+    def judge(
+        self, photos: Sequence[int], label: int, value: int, person: str, key: str | None = None
+    ) -> BatchView:
         """Say of photos that a label is present (1), absent (0) or not judged (-1).
+
+        Args:
+            photos: Their ids.
+            label: Id of the label.
+            value: What is said.
+            person: Who says so.
+            key: Name of the request, if it has one; a request that comes again changes nothing.
 
         Raises:
             UnknownIdError: If there is no such photo or label.
             DataError: If it cannot be saved.
         """
-        batch = self.project.judge(photos, label, value, person)
+        batch = self.project.judge(photos, label, value, person, key)
         return self._told(batch) or BatchView(batch.id, batch.id, list(photos), label)
 
-    def undo(self, person: str) -> BatchView:
+    def undo(self, person: str, key: str | None = None) -> BatchView:
         """Revert what a person did last."""
-        batch = self.project.undo(person)
+        batch = self.project.undo(person, key)
         return self._told(batch) or BatchView(None, self.project.revision)
 
-    def redo(self, person: str) -> BatchView:
+    def redo(self, person: str, key: str | None = None) -> BatchView:
         """Repeat what a person has undone last."""
-        batch = self.project.redo(person)
+        batch = self.project.redo(person, key)
         return self._told(batch) or BatchView(None, self.project.revision)
 
     def make_label(self, name: str) -> LabelView:
@@ -272,12 +281,13 @@ class Session:
         return judgements_event(batches, now)
 
     def _told(self, batch: Batch | None) -> BatchView | None:
-        """Tell everybody of a batch; None if nothing has changed."""
+        """Tell everybody of a batch, once; None if nothing has changed."""
         if batch is None or not batch.changes:
             return None
-        for event in judgements_event([batch], batch.id):
-            self.listeners.tell(event)
-        self.learner.wake()
+        if not batch.repeated:
+            for event in judgements_event([batch], batch.id):
+                self.listeners.tell(event)
+            self.learner.wake()
         photos = list(dict.fromkeys(change.photo for change in batch.changes))
         labels = {change.label for change in batch.changes}
         return BatchView(batch.id, batch.id, photos, labels.pop() if len(labels) == 1 else None)
