@@ -15,7 +15,7 @@ from tagsight.errors import DataError
 from tagsight.tagging.labelling.project import Project
 from tagsight.tagging.labelling.written import write_labels
 from tagsight.tagging.sidecars.journal import Journal
-from tagsight.tagging.sidecars.writing import undo
+from tagsight.tagging.undo import undo
 
 NAMES = ("animal/dog", "sky")
 

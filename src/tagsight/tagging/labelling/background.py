@@ -127,17 +127,19 @@ class Background:
         self._report(self._counted(None))
 
     def _encode(self) -> None:
-        started, first = time.monotonic(), self._counted(None)
+        started = time.monotonic()
+        encoded, photos, _, _ = first = self._counted(None)
         self._report(first)
         runtime = self._encoder.runtime
         with closing(runtime.pipeline(self._read, self._forward, self._batches())) as results:
-            for reads, encoded in results:
-                self._note(reads, encoded)
-                now = self._counted(None)
-                done = now.encoded - first.encoded
+            for reads, features in results:
+                self._note(reads, features)
+                unusable = sum(read.found is None for read in reads)
+                encoded, photos = encoded + len(reads) - unusable, photos - unusable
+                done = encoded - first.encoded
                 rate = done / max(time.monotonic() - started, 1e-9)
-                left = (now.photos - now.encoded) / rate if done else None
-                self._report(now._replace(seconds_left=left))
+                left = (photos - encoded) / rate if done else None
+                self._report(Progress(encoded, photos, left))
                 if self._stopped.is_set():
                     raise _Stopped
         self._report(self._counted(0.0))
