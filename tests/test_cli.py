@@ -56,7 +56,7 @@ ARGUMENTS = (
     *("graph labels.csv", "vectors labels.csv --out vectors.npz", "train labels.csv --out run"),
     "convert model/model.safetensors --from csra --labels voc --out converted",
     *("evaluate model labels.csv", "calibrate model labels.csv", "compare labels.csv --out out"),
-    *("reproduce figure8", "tag model photos", "confirm photos", "runs", "undo"),
+    *("reproduce figure8", "label photos", "tag model photos", "confirm photos", "runs", "undo"),
     *("explain model photos --out out", "index model photos --out index"),
     *("search index --where dog", "serve model"),
     "export model photos --out model.onnx",

@@ -139,6 +139,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         ("data {unsplit} --split-file {new}", "expected data with a split to write"),
         ("data {labels} --quick --errors {labels}", "expected a new file, got"),
         ("data {labels} --quick --model {model} --errors {new}", "--quick or --model, got both"),
+        ("data {labels} --labels-only --errors {new}", "photos to find wrong labels by, got"),
         ("graph {labels} --out {new}.jpg", "expected --out to end in .png"),
         ("evaluate {model} {labels} --image-size 50", "a multiple of 8 pixels, the stride"),
         ("evaluate {model} {labels} --image-size 4096", "and at most 2048"),

@@ -4,6 +4,7 @@ import numpy as np
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.evaluation.mistakes import Decisions, confusions, decisions_of, worst_mistakes
+from tagsight.labels.one_of import OneOf
 
 
 def decided(predicted: np.ndarray, targets: np.ndarray) -> Decisions:
@@ -26,7 +27,8 @@ def test_distances_are_from_the_own_threshold_even_if_it_is_never_reached():
 
 
 def test_a_label_whose_rival_is_higher_is_missed_whatever_its_score():
-    made = decisions_of(Decision(np.array([0.5, 0.5]), one_of=((0, 1),)), [[3.0, 2.0]], [[1, 1]])
+    decision = Decision(np.array([0.5, 0.5]), one_of=(OneOf((0, 1)),))
+    made = decisions_of(decision, [[3.0, 2.0]], [[1, 1]])
     assert made.right.tolist() == [[True, False]]
     assert worst_mistakes(made, ~made.right)[0].label == 1
 

@@ -77,6 +77,7 @@ def data(
     if output.template is not None:
         _write_template(data, output.template, output.template_labels)
         return
+    label_errors = label_errors.checked(labels_only=labels_only)
     print_info(f"reading {shown_source(data)}")
 
     from tagsight.data.description import describe

@@ -66,6 +66,7 @@ def label(
         model: A trained model, whose scores are suggestions for its labels.
         journal: Journal file of changes of sidecars; by default the one for all your runs.
     """
+    print_info(f"opening {photos} to label")
     with _extra():
         from tagsight.server.access import Hosts
         from tagsight.server.connections import listener

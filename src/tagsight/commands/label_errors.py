@@ -43,13 +43,31 @@ class LabelErrorOptions:
         """Whether any output of them is wanted."""
         return self.errors is not None or self.errors_page is not None
 
+    def checked(self, *, labels_only: bool) -> LabelErrorOptions:
+        """Refuse what cannot be done, before anything is read.
+
+        Raises:
+            DataError: If a file exists, options exclude each other, or no photo is to be opened.
+        """
+        from tagsight.errors import DataError
+
+        for file in (self.errors, self.errors_page):
+            if file is not None and file.exists():
+                msg = f"expected a new file, got {file}, which exists"
+                raise DataError(msg)
+        if self.quick and self.model is not None:
+            msg = "expected --quick or --model, got both"
+            raise DataError(msg)
+        if self.wanted and labels_only:
+            msg = "expected photos to find wrong labels by, got --labels-only: leave it out"
+            raise DataError(msg)
+        return self
+
 
 def examine(
     annotations: Annotations, check: Check, options: LabelErrorOptions, budget: int
 ) -> tuple[Annotations, list[ShownError]]:
     """Find the labels that are probably wrong, and compute the evidence for the first of them.
-
-    Files that exist are refused before anything is computed.
 
     Args:
         annotations: The collection.
@@ -61,7 +79,6 @@ def examine(
 
     from tagsight.checkpoint.folder import load_model
     from tagsight.data.photos.check import without_problems
-    from tagsight.errors import DataError
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.files import default_cache
     from tagsight.runtime.progress import TerminalLog
@@ -69,13 +86,6 @@ def examine(
     from tagsight.training.examination import Examiner
     from tagsight.visualize.reports.label_error_page import MOST_SHOWN, ShownError
 
-    for file in (options.errors, options.errors_page):
-        if file is not None and file.exists():
-            msg = f"expected a new file, got {file}, which exists"
-            raise DataError(msg)
-    if options.quick and options.model is not None:
-        msg = "expected --quick or --model, got both"
-        raise DataError(msg)
     runtime = Runtime.choose("cpu", precision="float32", cache=default_cache())
     runtime = replace(runtime, max_photo_memory=budget)
     if options.model is None:
@@ -97,11 +107,12 @@ def write_label_errors(
     rows: Annotations, shown: Sequence[ShownError], options: LabelErrorOptions, title: str
 ) -> None:
     """Write the files that are wanted."""
+    from tagsight.runtime.amounts import amount
     from tagsight.runtime.files import write_atomically
     from tagsight.visualize.reports.label_error_page import label_errors_page
 
     errors = [one.error for one in shown]
-    print_info(f"{len(errors):,} labels are probably wrong")
+    print_info(amount(len(errors), "probably wrong label"))
     if options.errors == STANDARD_OUTPUT:
         print_result(error_table(rows, errors).splitlines())
     elif options.errors is not None:

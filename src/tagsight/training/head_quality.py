@@ -53,6 +53,7 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
         resamples: Resamples of the interval.
 
     Example:
+        >>> import torch
         >>> logits = torch.tensor([[2.0], [1.0], [-1.0]])
         >>> quality = head_quality(logits, torch.tensor([[1], [0], [0]]), resamples=10)
         >>> quality[0].ap, quality[0].advice

@@ -38,6 +38,7 @@ def minimised(function: Function, start: Tensor, *, steps: int, tolerance: float
             search ends.
 
     Example:
+        >>> import torch
         >>> wanted = torch.tensor([3.0, -2.0])
         >>> def distance(point: torch.Tensor) -> tuple[float, torch.Tensor]:
         ...     return (point - wanted).square().sum().item() / 2, point - wanted
