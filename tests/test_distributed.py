@@ -96,6 +96,7 @@ def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(
         "model",
         "run.jsonl",
         "split.csv",
+        "validation.csv",
     ]
     evaluate = ["evaluate", str(out / "model"), str(labels), "--device", "cpu", "--json"]
     reports = [
