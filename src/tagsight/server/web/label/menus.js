@@ -19,7 +19,7 @@ export function startMenus() {
 }
 
 /**
- * Open the list of queues.
+ * Open the list of queues, or draw the open one again.
  * @param {string} current Name of the queue in use.
  * @param {(queue: Object) => void} choose Called with the chosen one.
  */
@@ -29,6 +29,7 @@ export function chooseQueue(queues, current, choose) {
     dialog.close();
     choose(queue);
   };
+  const focused = dialog.contains(document.activeElement) ? document.activeElement.dataset.queue : undefined;
   dialog.replaceChildren(
     heading("queue-heading", "What to look at next", dialog),
     element(
@@ -40,7 +41,7 @@ export function chooseQueue(queues, current, choose) {
           {},
           element(
             "button",
-            { class: "choice", disabled: !queue.available, "aria-current": queue.name === current ? "true" : null, autofocus: queue.name === current, click: pick(queue) },
+            { class: "choice", "data-queue": queue.name, disabled: !queue.available, "aria-current": queue.name === current ? "true" : null, autofocus: queue.name === current, click: pick(queue) },
             element("strong", {}, queue.title),
             element("span", {}, queue.available ? queue.meaning : `${queue.meaning} ${queue.reason}`),
           ),
@@ -48,7 +49,8 @@ export function chooseQueue(queues, current, choose) {
       ),
     ),
   );
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
+  else if (focused) dialog.querySelector(`[data-queue="${focused}"]`)?.focus();
 }
 
 export function openWriting() {

@@ -7,6 +7,8 @@ const ALL = { name: "all", title: "All photos", needs_label: false, available: t
 
 /** Fires "choose" when other photos are to be shown, in the order that is best now. */
 export class QueueBar extends EventTarget {
+  #offered = "";
+
   constructor(project) {
     super();
     Object.assign(this, { project, queue: ALL, state: "" });
@@ -17,6 +19,7 @@ export class QueueBar extends EventTarget {
       this.choose();
     });
     for (const name of ["change", "hand"]) project.addEventListener(name, () => this.#allowStates());
+    project.addEventListener("change", () => this.#offerAgain());
   }
 
   /** Parameters of the request for its photos. */
@@ -39,6 +42,7 @@ export class QueueBar extends EventTarget {
   /** Let the person choose a queue. */
   open() {
     const { queues } = this.project.info;
+    this.#offered = JSON.stringify(queues);
     const all = queues.some((queue) => queue.name === "all") ? queues : [ALL, ...queues];
     chooseQueue(all, this.queue.name, (queue) => {
       this.queue = queue;
@@ -71,6 +75,12 @@ export class QueueBar extends EventTarget {
     byId("empty").hidden = list.total !== 0;
     const searching = this.showsAll && !region;
     byId("empty").textContent = searching ? "Looking for photos …" : this.state ? "No photo of this queue is in this state." : "No photo is left in this queue. Choose another one, or ask for a new order.";
+  }
+
+  /** While the list is open, let it offer what has become possible meanwhile. */
+  #offerAgain() {
+    const { queues } = this.project.info;
+    if (byId("queue-dialog").open && JSON.stringify(queues) !== this.#offered) this.open();
   }
 
   #allowStates() {
