@@ -61,6 +61,20 @@ def test_a_run_says_what_is_trained_on_what_and_how_long_it_takes(photos, tmp_pa
     assert begins.endswith(f"about {2 * size} minutes on two CPU cores")
 
 
+def test_few_photos_get_the_least_steps_of_a_recipe_unless_epochs_are_chosen(
+    photos, tmp_path, capsys
+):
+    recipe = tiny_recipe("resnet", epochs=1)
+    per_epoch = recipe.training.steps(photos.split_sizes["train"])
+    training = recipe.training.model_copy(update={"least_steps": 2 * per_epoch + 1})
+    few = recipe.model_copy(update={"training": training})
+    run = ts.train(photos, recipe=few, out=tmp_path / "few", runtime=RUNTIME)
+    assert "training takes 3 epochs" in " ".join(capsys.readouterr().err.split())
+    assert len(run.history) == 3
+    chosen = ts.train(photos, recipe=few, out=tmp_path / "chosen", epochs=1, **QUIET)
+    assert len(chosen.history) == 1
+
+
 def test_a_run_shows_its_curves_in_a_notebook(run):
     html = run._repr_html_()
     assert html.count("<svg") == 2

@@ -189,6 +189,10 @@ class TrainConfig(Settings):
     epochs: int = Field(10, ge=1)
     """Passes over the training photos."""
 
+    least_steps: int = Field(0, ge=0)
+    """Steps that ``tagsight train`` takes at least: few photos get more epochs, unless epochs are
+    chosen by hand. Comparisons train for the epochs of the recipe."""
+
     batch_size: int = Field(32, ge=1)
     """Photos per step over all processes; the views of a photo count once."""
 
@@ -306,6 +310,16 @@ class TrainConfig(Settings):
     def steps(self, photos: int) -> int:
         """Count the steps of a run over this number of training photos."""
         return self.epochs * self.steps_per_epoch(photos)
+
+    def long_enough(self, photos: int) -> Self:
+        """Give a run over this number of training photos the epochs that ``least_steps`` take.
+
+        Example:
+            >>> TrainConfig(epochs=8, batch_size=32, least_steps=300).long_enough(110).epochs
+            100
+        """
+        needed = -(-self.least_steps // self.steps_per_epoch(photos))
+        return self.model_copy(update={"epochs": max(self.epochs, needed)})
 
 
 class Recipe(Settings):

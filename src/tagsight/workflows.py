@@ -82,7 +82,8 @@ def train(  # noqa: PLR0913 - an option of the command each
         recipe: The name of a recipe, or one of `recipes()`.
         system: A system of your own, which is trained in place of the recipe's (`register`).
         out: The run folder; it gets the model, the log and the split.
-        epochs: Passes over the training photos; by default the recipe's.
+        epochs: Passes over the training photos; by default the recipe's, and more if the photos
+            are few (``training.least_steps``).
         seed: Decides the split, if one has to be drawn, and everything random in training.
         settings: Changes of the recipe, named as on the command line: ``training.image_size``,
             ``graph.epsilon``.
@@ -128,6 +129,7 @@ def train(  # noqa: PLR0913 - an option of the command each
         log=log,
     )
     photos = prepared.annotations.split_sizes.get("train", 0)
+    chosen = _long_enough(chosen, photos, log)
     log.note(_begins(chosen, photos, runtime))
     steps = chosen.training.steps(photos)
     lines = folder / "run.jsonl" if runtime.processes.is_first else None
@@ -336,6 +338,19 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
         msg = f"expected a new run folder, got {out} with a model in it; choose another `out`"
         raise DataError(msg)
     return False
+
+
+def _long_enough(recipe: Recipe, photos: int, log: TerminalLog) -> Recipe:
+    """Give few photos more epochs, and say so."""
+    training = recipe.training.long_enough(photos)
+    if training.epochs > recipe.training.epochs:
+        steps, enough = recipe.training.steps(photos), training.steps(photos)
+        log.note(
+            f"{amount(recipe.training.epochs, 'epoch')} of {amount(photos, 'photo')} are only "
+            f"{amount(steps, 'step')}: training takes {amount(training.epochs, 'epoch')}, {enough} "
+            "steps, unless you choose `epochs`"
+        )
+    return recipe.model_copy(update={"training": training})
 
 
 def _begins(recipe: Recipe, photos: int, runtime: Runtime) -> str:

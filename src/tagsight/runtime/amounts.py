@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-IRREGULAR = {"is": "are", "has": "have", "was": "were", "lies": "lie", "it": "them"}
-"""Plurals of verbs and pronouns that agree with the thing counted."""
+IRREGULAR = {
+    **{"is": "are", "has": "have", "was": "were", "lies": "lie", "it": "them"},
+    "epoch": "epochs",
+}
+"""Plurals that no rule gives: of verbs and pronouns that agree with the thing counted, of nouns."""
 
 MOST_NAMED = 10
 
@@ -33,8 +36,8 @@ def agreeing(number: int, word: str) -> str:
         number: The number of things.
         word: A noun in the singular, or a key of ``IRREGULAR``.
 
-    >>> agreeing(2, "is"), agreeing(1, "is"), agreeing(2, "process")
-    ('are', 'is', 'processes')
+    >>> agreeing(2, "is"), agreeing(1, "is"), agreeing(2, "process"), agreeing(2, "epoch")
+    ('are', 'is', 'processes', 'epochs')
     """
     if number == 1:
         return word

@@ -77,6 +77,7 @@ CPU_BACKBONE = BackboneConfig(frozen_stages=6)
 CPU_TRAINING = TrainConfig(
     image_size=448,
     epochs=8,
+    least_steps=300,
     batch_size=32,
     optimizer="adamw",
     lr=2e-3,

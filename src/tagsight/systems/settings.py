@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
 
 
+EPOCHS: Place = ("training", "epochs")
+LEAST_STEPS: Place = ("training", "least_steps")
+
+
 class Change(NamedTuple):
     """A changed setting.
 
@@ -92,7 +96,8 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
 def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
     """Change a recipe; of several changes of a setting the last one holds.
 
-    A recipe that differs from its base in more than its seed says so in its name.
+    Epochs that are chosen hold for any number of photos: ``least_steps`` is 0 then, unless it is
+    chosen too. A recipe that differs from its base in more than its seed says so in its name.
 
     Raises:
         DataError: If a setting is unknown, a value is out of its range, or the system does not
@@ -110,6 +115,8 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
             raise DataError(_unknown(change, list(known), base))
         _assign(values, change.path, _parsed(change.value, known[change.path]))
         spelled[change.path] = change.spelled
+    if EPOCHS in spelled and LEAST_STEPS not in spelled:
+        _assign(values, LEAST_STEPS, 0)
     chosen = {table: _validated(kinds[table], table, values[table], spelled) for table in kinds}
     recipe = base.model_copy(update={"settings": chosen["system"], "training": chosen["training"]})
     check_recipe(recipe)
@@ -261,6 +268,8 @@ def _named_for(recipe: Recipe, base: Recipe, known: Iterable[Place]) -> Recipe:
         for path in known
         if _value_at(now, path) != _value_at(before, path) and path != ("training", "seed")
     ]
+    if EPOCHS in changed and not recipe.training.least_steps:
+        changed = [path for path in changed if path != LEAST_STEPS]
     if not changed:
         return recipe
     listed = ", ".join(f"{'.'.join(path)} = {_value_at(now, path)!r}" for path in changed)
