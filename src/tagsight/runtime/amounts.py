@@ -8,7 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 IRREGULAR = {
-    **{"is": "are", "has": "have", "was": "were", "lies": "lie", "it": "them"},
+    "is": "are",
+    "has": "have",
+    "was": "were",
+    "lies": "lie",
+    "it": "them",
     "epoch": "epochs",
 }
 """Plurals that no rule gives: of verbs and pronouns that agree with the thing counted, of nouns."""
