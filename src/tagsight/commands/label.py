@@ -80,6 +80,7 @@ def label(
 
     hosts = Hosts.listening_at(address.host, address.allowed_host or ())
     folder = project or project_folder(photos)
+    suggesting = None if model is None else hardware.recognizer(model)  # before a folder is made
     with Project(folder, None if recognises(photos) else photos) as opened:
         if labels is not None:
             _import(opened, labels)
@@ -87,7 +88,6 @@ def label(
             print_info(f"project {folder}: loading the encoder")
             encoder = PhotoEncoder.choose(hardware.exact().runtime())
             token = secrets.token_urlsafe(24)
-            suggesting = None if model is None else hardware.recognizer(model)
             with Session(opened, encoder, suggesting) as session:
                 app = create_label_app(
                     session, token=token, hosts=hosts, journal=journal_file(journal)

@@ -172,7 +172,10 @@ def _log_found(source: object, found: dict[str, Found]) -> None:
         ways = []
         for kind, count in kinds.items():
             name, match = next(item for item in found.items() if item[1].kind == kind)
-            ways.append(f"{count:,} by {kind} ({name!r} is {match.path.name!r})")
+            place = match.path.name
+            if place == name:  # the folder alone says what differs
+                place = f"{match.path.parent.name}/{place}"
+            ways.append(f"{count:,} by {kind} ({name!r} is {place!r})")
         total = amount(sum(kinds.values()), "photo")
         logger.info("%s: %s found not as written: %s", source, total, ", ".join(ways))
 
