@@ -147,6 +147,31 @@ def test_photos_are_selected_by_click_shift_control_box_and_keys(open_page):
     assert selected(page) == []
 
 
+@pytest.mark.parametrize("when", ["asked before", "answered before"])
+def test_an_answer_on_its_way_neither_delays_keys_nor_undoes_what_they_judged(open_page, when):
+    page = open_page()
+    make_label(page, "dog")
+    on_the_way: list[Any] = []
+
+    def hold(route: Any) -> None:
+        on_the_way.append((route, route.fetch() if when == "answered before" else None))
+
+    page.route("**/label/photos?*", hold)
+    with page.expect_request("**/label/photos?*"):
+        make_label(page, "cat")
+    press(page, "ArrowRight", "a", "r", "Shift+ArrowRight", "a")
+    has_state(page, 1, "cat absent")
+    has_state(page, 3, "cat present")
+    sent(page)
+    with page.expect_response("**/label/photos?*"):
+        for route, answer in on_the_way:
+            route.fulfill(response=answer) if answer else route.continue_()
+    page.unroute("**/label/photos?*")
+    has_state(page, 0, "cat present")
+    has_state(page, 1, "cat absent")
+    has_state(page, 3, "cat present")
+
+
 def test_other_tabs_and_people_see_judgements_at_once(open_page):
     page, other = open_page(), open_page("?as=Ann")
     make_label(page, "dog")
@@ -262,6 +287,16 @@ def test_any_number_of_photos_needs_few_elements(visit, album: Path, tmp_path: P
         press(page, "End")
         page.locator(f"#cell-{MANY - 1}.current[aria-label^='{MANY - 1:05}.png']").wait_for()
         assert page.locator(".cell").count() < 100
+        make_label(page, "dog")
+        page.route("**/label/photos?*", lambda _: None)
+        with page.expect_request("**/label/photos?*"):
+            press(page, "Home", *["PageDown"] * 20, "a", "r")
+        page.unroute("**/label/photos?*")
+        present = page.locator(".cell:not(.spare)[aria-label*='dog present']")
+        present.wait_for()
+        index = int(present.get_attribute("id").removeprefix("cell-"))
+        has_state(page, index + 1, "dog absent")
+        assert 200 < index < MANY - 200
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

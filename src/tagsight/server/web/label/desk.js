@@ -156,7 +156,7 @@ export class Desk {
       b: () => this.viewer.open && this.viewer.drawBox(),
       0: () => this.viewer.open && this.viewer.zoom.reset(),
       "?": () => this.#showKeys(),
-      all: () => this.selection.range(0, (this.list.total ?? 1) - 1),
+      all: () => this.keys.after(this.selection.range(0, (this.list.total ?? 1) - 1)),
       Enter: () => (this.viewer.open ? this.#closeViewer() : this.#open(this.selection.current)),
       " ": () => (this.viewer.open ? this.#closeViewer() : this.selection.toggle(this.selection.current)),
       Escape: () => this.#escape(),
@@ -210,11 +210,11 @@ export class Desk {
     const { selection, list } = this;
     const last = (list.total ?? 0) - 1;
     if (this.viewer.open) return this.#go(Math.abs(count) === Infinity ? (count < 0 ? 0 : last) : this.viewer.index + Math.sign(count));
+    if (list.total === null) return this.keys.after(list.need(0, 0).then(() => list === this.list && list.total && this.#step(count, extend)));
     if (last < 0) return undefined;
     const first = !selection.shown && Number.isFinite(count);
     const index = Math.min(last, Math.max(0, selection.current + (first ? 0 : count)));
-    if (extend) selection.extend(index);
-    else list.need(index, index).then(() => list === this.list && selection.choose(index));
+    this.keys.after(extend ? selection.extend(index) : selection.choose(index));
     return this.grid.reveal(index);
   }
 
@@ -230,10 +230,11 @@ export class Desk {
       this.notices.tell(index < 0 ? "This is the first photo." : "This was the last photo of the queue.");
       return;
     }
-    this.viewer.show(this.list, index).then(() => {
+    const shown = this.viewer.show(this.list, index).then(() => {
       this.selection.choose(index);
       this.grid.reveal(index);
     });
+    if (!this.viewer.photo) this.keys.after(shown);
   }
 
   /** Show the scores of all labels for the photo in view. */

@@ -1,6 +1,6 @@
 // Judgements: shown at once, sent through the outbox, and changed by what the server tells.
 
-import { knownPhoto } from "./photo_list.js";
+import { knownPhoto, setState } from "./photo_list.js";
 
 /** Fires "change" when photos are judged otherwise than before, "told" with a sentence. */
 export class Judging extends EventTarget {
@@ -57,12 +57,7 @@ export class Judging extends EventTarget {
   }
 
   #apply(changes, tell = true) {
-    for (const { photo, label, value } of changes) {
-      const judged = knownPhoto(photo)?.judged;
-      if (!judged) continue;
-      if (value === null) delete judged[label];
-      else judged[label] = value;
-    }
+    for (const { photo, label, value } of changes) setState(photo, label, value);
     if (tell && changes.length) this.dispatchEvent(new Event("change"));
   }
 

@@ -13,6 +13,9 @@ const PRESSES = new Set(["Enter", " "]);
 const CHOICES = new Set(["radio", "range", "checkbox"]);
 
 export class Keys {
+  #coming = null;
+  #held = [];
+
   /** @param {Object<string, (event: KeyboardEvent) => void>} actions By key; "digit" takes all digits. */
   constructor(actions) {
     this.actions = actions;
@@ -25,6 +28,15 @@ export class Keys {
 
   set active(on) {
     localStorage.setItem(KEPT, on ? "on" : "off");
+  }
+
+  /** Hold keys back until what the last one asked for is there; they act then, in their order. */
+  async after(coming) {
+    this.#coming = coming;
+    await coming;
+    if (this.#coming !== coming) return;
+    this.#coming = null;
+    while (!this.#coming && this.#held.length) this.#held.shift()();
   }
 
   #press(event) {
@@ -55,6 +67,7 @@ export class Keys {
     const action = this.actions[key];
     if (!action) return;
     event.preventDefault();
-    action(event, detail);
+    if (!this.#coming) action(event, detail);
+    else if (!event.repeat) this.#held.push(() => action(event, detail));
   }
 }

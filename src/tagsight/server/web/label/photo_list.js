@@ -9,10 +9,24 @@ const known = new Map();
 
 export const knownPhoto = (id) => known.get(id);
 
-function remember(photo) {
+/** Counts judgements, so that an answer shows whether it is older than one of them. */
+let judgements = 0;
+
+/** Set the state of a label on a photo that the page knows: 1, 0, or null for not judged. */
+export function setState(id, label, value) {
+  const photo = known.get(id);
+  if (!photo) return;
+  if (value === null) delete photo.judged[label];
+  else photo.judged[label] = value;
+  photo.judgement = judgements += 1;
+}
+
+/** Keep a photo of an answer; what was judged since it was asked for stays as it is. */
+function remember(photo, asked = judgements) {
   const before = known.get(photo.id);
   if (!before) known.set(photo.id, photo);
-  return before ? Object.assign(before, photo) : photo;
+  else Object.assign(before, photo, before.judgement > asked ? { judged: before.judged } : {});
+  return known.get(photo.id);
 }
 
 /** Fires "change" when photos or their number have arrived, "trouble" with an error as detail. */
@@ -91,6 +105,7 @@ export class PhotoList extends EventTarget {
     const query = new URLSearchParams({ ...this.query, offset: page * PAGE, limit: PAGE });
     if (this.#fresh) query.set("fresh", 1);
     this.#fresh = false;
+    const asked = judgements;
     try {
       const found = await get(`photos?${query}`, { signal: this.#closed.signal });
       if (this.#order !== null && found.order_revision !== this.#order) {
@@ -100,7 +115,7 @@ export class PhotoList extends EventTarget {
       this.#order = found.order_revision;
       this.total = found.total;
       found.photos.forEach((photo, place) => {
-        this.#ids[page * PAGE + place] = remember(photo).id;
+        this.#ids[page * PAGE + place] = remember(photo, asked).id;
       });
       this.dispatchEvent(new Event("change"));
     } catch (error) {

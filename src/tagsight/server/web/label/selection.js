@@ -40,7 +40,11 @@ export class Selection extends EventTarget {
     this.#changed();
   }
 
-  choose(index) {
+  /** Select one photo; it may have to be loaded first. */
+  async choose(index) {
+    const { list } = this;
+    if (!list.at(index)) await list.need(index, index);
+    if (list !== this.list) return;
     this.#move(index, index);
     this.ids = new Set(this.#idsOf([index]));
     this.#changed();
@@ -64,9 +68,10 @@ export class Selection extends EventTarget {
     const first = Math.min(from, to);
     const last = Math.min(Math.max(from, to), first + MOST - 1);
     const { list } = this;
-    await list.need(first, last);
+    const indices = Array.from({ length: last - first + 1 }, (_, place) => first + place);
+    if (!indices.every((index) => list.at(index))) await list.need(first, last);
     if (list !== this.list) return;
-    this.ids = new Set(this.#idsOf(Array.from({ length: last - first + 1 }, (_, place) => first + place)));
+    this.ids = new Set(this.#idsOf(indices));
     this.#changed();
   }
 
