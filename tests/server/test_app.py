@@ -114,7 +114,7 @@ def test_the_document_lists_every_route_and_its_examples_work(client: TestClient
     assert set(document["paths"]) == {
         *("/healthz", "/readyz", "/metrics"),
         *("/v1/model", "/v1/predict", "/v1/embed", "/v1/search", "/v1/tags"),
-        "/v1/photos/{photo}",
+        *("/v1/search/labels", "/v1/photos/{photo}", "/v1/photos/{photo}/labels"),
     }
     body = document["paths"]["/v1/predict"]["post"]["requestBody"]["content"]
     (example,) = body["application/json"]["schema"]["examples"]

@@ -34,7 +34,7 @@ def document(index: SearchIndex) -> Iterator[Any]:
 @pytest.mark.slow
 def test_every_route_responds_as_the_document_says(document: Any):
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 15
+    assert len(operations) == 17
     for operation in operations:
 
         @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

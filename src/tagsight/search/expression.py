@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError
+from tagsight.search.spelling import similar_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,30 @@ _TOKEN = re.compile(
     r"""\s*(?:"((?:[^"]|"")*)"|'((?:[^']|'')*)'|(>=|[()])|([^\s()"'>][^\s()">]*))"""
 )
 _WORDS = {"and", "or", "not"}
+
+
+class UnknownLabelError(DataError):
+    """An expression names a label that is not in the index.
+
+    Args:
+        text: The expression.
+        name: The name.
+        span: Where the name is in the expression: its first character, and the one after its last.
+        names: The ``L`` labels of the index.
+
+    Example:
+        >>> str(UnknownLabelError("dgo", "dgo", (0, 3), ["cat", "dog"]))
+        "expected a label of the index, got 'dgo': did you mean 'dog'?"
+    """
+
+    def __init__(self, text: str, name: str, span: tuple[int, int], names: Sequence[str]) -> None:
+        self.text = text
+        self.name = name
+        self.span = span
+        similar = similar_names(name, names)
+        hint = f": did you mean {similar[0]!r}?" if similar else ""
+        such = "" if similar else f", such as {list(names[:3])!r}"
+        super().__init__(f"expected a label of the index{such}, got {name!r}{hint}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +97,8 @@ def parse(text: str, names: Sequence[str]) -> Expression:
         names: The ``L`` labels of the index.
 
     Raises:
-        DataError: If the expression is malformed, or names a label that is not in the index.
+        UnknownLabelError: If the expression names a label that is not in the index.
+        DataError: If it is malformed.
 
     Example:
         >>> parse("not dog >= 0.8", ["cat", "dog"])
@@ -81,7 +107,7 @@ def parse(text: str, names: Sequence[str]) -> Expression:
     if len(text) > LONGEST:
         msg = f"expected an expression of at most {LONGEST:,} characters, got {len(text):,}"
         raise DataError(msg)
-    parser = _Parser(_tokens(text), names)
+    parser = _Parser(text, names)
     found = parser.either(0)
     if parser.rest:
         msg = f"expected 'and' or 'or' before {parser.rest[0].text!r} in {text!r}"
@@ -125,6 +151,18 @@ def condition(expression: Expression) -> str:
             return " OR ".join(f"({condition(part)})" for part in of)
 
 
+def written(name: str) -> str:
+    """Write a label as an expression, in quotes if it needs them.
+
+    Example:
+        >>> written("dog"), written("dining table")
+        ('dog', '"dining table"')
+    """
+    if re.fullmatch(r"[^\W\d][\w-]*", name) and name.lower() not in _WORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
 def quoted(text: str) -> str:
     """Quote text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
@@ -133,6 +171,8 @@ def quoted(text: str) -> str:
 @dataclass(frozen=True)
 class _Token:
     text: str
+    start: int
+    end: int
     is_name: bool
 
 
@@ -144,13 +184,14 @@ def _tokens(text: str) -> list[_Token]:
             msg = f"expected labels with and, or, not, ( ) and >=, got {text[place:].strip()!r}"
             raise DataError(msg)
         double, single, sign, word = match.groups()
+        span = match.end() - len(match.group().lstrip()), match.end()
         name = single.replace("''", "'") if double is None and single is not None else double
         name = name.replace('""', '"') if double is not None else name
         if name is not None:
-            found.append(_Token(name, is_name=True))
+            found.append(_Token(name, *span, is_name=True))
         else:
             bare = sign or word
-            found.append(_Token(bare, is_name=sign is None and bare.lower() not in _WORDS))
+            found.append(_Token(bare, *span, is_name=sign is None and bare.lower() not in _WORDS))
         place = match.end()
     return found
 
@@ -158,8 +199,9 @@ def _tokens(text: str) -> list[_Token]:
 class _Parser:
     """Recursive descent over tokens, with one method per level of precedence."""
 
-    def __init__(self, tokens: list[_Token], names: Sequence[str]) -> None:
-        self.rest = tokens
+    def __init__(self, text: str, names: Sequence[str]) -> None:
+        self.rest = _tokens(text)
+        self._text = text
         self._names = names
 
     def either(self, depth: int) -> Expression:
@@ -189,18 +231,16 @@ class _Parser:
         return self._label()
 
     def _label(self) -> Has:
-        words = []
+        words: list[_Token] = []
         while self.rest and self.rest[0].is_name:
-            words.append(self.rest.pop(0).text)
+            words.append(self.rest.pop(0))
         if not words:
             got = repr(self.rest[0].text) if self.rest else "nothing"
             msg = f"expected a label, such as {self._names[0]!r}, got {got}"
             raise DataError(msg)
-        if not self._next_is(">="):
-            label = self._found(" ".join(words))
-            return Has(label, self._names[label])
-        label = self._found(" ".join(words))
-        return Has(label, self._names[label], self._score())
+        label = self._found(words)
+        score = self._score() if self._next_is(">=") else None
+        return Has(label, self._names[label], score)
 
     def _score(self) -> float:
         text = self.rest.pop(0).text if self.rest else "nothing"
@@ -209,14 +249,14 @@ class _Parser:
         msg = f"expected a score in [0, 1] after '>=', got {text!r}"
         raise DataError(msg)
 
-    def _found(self, name: str) -> int:
+    def _found(self, words: Sequence[_Token]) -> int:
+        name = " ".join(word.text for word in words)
         if name in self._names:
             return self._names.index(name)
         alike = [i for i, known in enumerate(self._names) if known.lower() == name.lower()]
         if len(alike) == 1:
             return alike[0]
-        msg = f"expected a label of the index, such as {list(self._names[:3])!r}, got {name!r}"
-        raise DataError(msg)
+        raise UnknownLabelError(self._text, name, (words[0].start, words[-1].end), self._names)
 
     def _next_is(self, word: str) -> bool:
         if self.rest and not self.rest[0].is_name and self.rest[0].text.lower() == word:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -281,21 +282,41 @@ class SearchIndex:
             rows = query.select([*FOUND, "_distance"]).to_list()
             return [_hit(row, 1 - row["_distance"]) for row in rows]
 
-    def having(self, expression: Expression, count: int) -> list[Hit]:
+    def having(self, expression: Expression | None, count: int, skip: int = 0) -> list[Hit]:
         """Find the photos that match an expression, sorted by the sum of their scores.
 
         Args:
-            expression: Labels that the photos must have.
+            expression: Labels that the photos must have; None finds all photos, sorted by path.
             count: Most photos to return.
+            skip: Number of photos to leave out before them, to turn pages.
         """
-        labels = sorted(wanted(expression))
-        rows = self._rows(condition(expression), FOUND)
+        labels = [] if expression is None else sorted(wanted(expression))
+        columns = ["path", "scores"] if labels else ["path"]
 
         def rank(row: dict[str, Any]) -> tuple[float, str]:
             return -sum(row["scores"][label] for label in labels), row["path"]
 
         with lancedb_errors(self.folder):
-            return [_hit(row, None) for row in heapq.nsmallest(count, rows, key=rank)]
+            rows = self._rows(None if expression is None else condition(expression), columns)
+            ranked = heapq.nsmallest(skip + count, rows, key=rank)[skip:]
+            paths = [row["path"] for row in ranked]
+            rows = self._rows(_one_of("path", paths), FOUND) if paths else iter(())
+            found = {row["path"]: row for row in rows}
+            return [_hit(found[path], None) for path in paths]
+
+    def matching(self, expression: Expression | None) -> int:
+        """Count the photos that match an expression; None counts all photos."""
+        where = None if expression is None else condition(expression)
+        with lancedb_errors(self.folder):
+            return int(self._table.count_rows(where))
+
+    def label_counts(self) -> dict[str, int]:
+        """Count the photos that have each label, in the order of the labels."""
+        counts: Counter[str] = Counter()
+        for batch in self._batches(None, ["labels"]):
+            for one in batch["labels"].flatten().value_counts().to_pylist():
+                counts[one["values"]] += one["counts"]
+        return {name: counts[name] for name in self.facts.names}
 
     def _rows(self, where: str | None, columns: list[str]) -> Iterator[dict[str, Any]]:
         for batch in self._batches(where, columns):

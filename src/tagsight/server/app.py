@@ -17,6 +17,7 @@ from tagsight.server.batching import Batcher
 from tagsight.server.bridges import BRIDGES
 from tagsight.server.data_urls import HEATMAP_SIDE, draw_evidence, heatmap_urls
 from tagsight.server.decoding import DecoderPool
+from tagsight.server.indexed_photos import add_indexed_photos
 from tagsight.server.limits import LimitsMiddleware, MemoryTrimmer
 from tagsight.server.metrics import MetricsMiddleware, ServerMetrics
 from tagsight.server.problems import add_error_handlers
@@ -30,7 +31,7 @@ from tagsight.server.responses import (
     model_facts,
     recognised_photo,
 )
-from tagsight.server.search_routes import add_search, add_thumbnails
+from tagsight.server.search_routes import add_search
 from tagsight.server.tag_files import add_tag_files
 from tagsight.server.uploads import photos_of, request_body
 from tagsight.server.web_page import add_page
@@ -83,7 +84,7 @@ def create_app(service: Service) -> FastAPI:
     add_tag_files(app, service.version)
     if service.index is not None:
         add_search(app, service.index, recognised)
-        add_thumbnails(app, service.index, decoders)
+        add_indexed_photos(app, service, service.index, decoders, batcher.recognise)
     add_page(app)
     add_error_handlers(app)
     _add_middleware(app, service, metrics, trimmer)

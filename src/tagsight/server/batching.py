@@ -12,6 +12,7 @@ from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from tagsight.inference.recognizer import Prepared, Recognizer
     from tagsight.inference.result import Result
@@ -74,11 +75,12 @@ class Batcher:
             await asyncio.gather(dispatcher, return_exceptions=True)
             self._pool.shutdown(cancel_futures=True)
 
-    async def recognise(self, photos: Sequence[bytes]) -> list[Result]:
+    async def recognise(self, photos: Sequence[bytes | Path]) -> list[Result]:
         """Recognise the photos of a request, in batches shared with other requests.
 
-        A request has at most as many photos in decoding as there are processes, so that others get
-        their turn. If one photo cannot be read, the rest of its request is cancelled.
+        Each photo is given by its content, or as a file. A request has at most as many photos in
+        decoding as there are processes, so that others get their turn. If one photo cannot be read,
+        the rest of its request is cancelled.
 
         Raises:
             QueueFullError: If there is no room.
@@ -102,7 +104,7 @@ class Batcher:
             for task in tasks:
                 task.cancel()
 
-    async def _recognised(self, photo: bytes, turn: asyncio.Semaphore, name: str) -> Result:
+    async def _recognised(self, photo: bytes | Path, turn: asyncio.Semaphore, name: str) -> Result:
         try:
             async with turn:
                 prepared = await self._prepared(photo)
@@ -115,7 +117,7 @@ class Batcher:
         self._queue.put_nowait(_Waiting(prepared, result))
         return await result
 
-    async def _prepared(self, photo: bytes) -> Prepared:
+    async def _prepared(self, photo: bytes | Path) -> Prepared:
         self._undecoded += 1
         try:
             return await self._decoders.open(

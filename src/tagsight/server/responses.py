@@ -102,6 +102,29 @@ class SearchResults(_Response):
     """Photos that a search has found, the best first."""
 
     photos: list[FoundPhoto]
+    matching: int | None = Field(
+        description="number of indexed photos that match; null for a search by a photo"
+    )
+
+
+class IndexedPhoto(RecognisedPhoto):
+    """The labels of a photo of the index, and where it is."""
+
+    paths: list[str] = Field(description="of the same photo on the server's disk")
+
+
+class IndexedLabel(_Response):
+    """A label and its photos."""
+
+    name: str
+    photos: int = Field(description="number of indexed photos that have it")
+
+
+class IndexedLabels(_Response):
+    """All labels of the index, in its order."""
+
+    photos: int = Field(description="number of indexed photos")
+    labels: list[IndexedLabel]
 
 
 class KnownLabel(_Response):
@@ -163,6 +186,15 @@ class Problem(_Response):
     )
 
     error: str
+
+
+class UnknownLabel(Problem):
+    """The reason why a search failed, and what may have been meant."""
+
+    unknown: str | None = Field(None, description="a label of the expression that is unknown")
+    meant: list[str] | None = Field(
+        None, description="expressions with known labels that may have been meant"
+    )
 
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -256,12 +288,17 @@ def recognised_photo(
     )
 
 
-def search_results(hits: Sequence[Hit]) -> SearchResults:
-    """Describe the photos that a search has found."""
+def search_results(hits: Sequence[Hit], matching: int | None = None) -> SearchResults:
+    """Describe the photos that a search has found.
+
+    Args:
+        hits: The photos.
+        matching: Number of photos that match in all, or None for a search by a photo.
+    """
     photos = [
         FoundPhoto(
             id=hit.digest.hex(), path=str(hit.path), likeness=hit.likeness, labels=list(hit.labels)
         )
         for hit in hits
     ]
-    return SearchResults(photos=photos)
+    return SearchResults(photos=photos, matching=matching)

@@ -1,40 +1,47 @@
-"""Routes of the index: search for photos, and their thumbnails."""
+"""Routes of the index: search for photos, and the labels to search for."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-from contextlib import suppress
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Path as InPath
-from fastapi import Query, Request, Response
+from fastapi import Query, Request
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from tagsight.errors import DataError
-from tagsight.search.expression import parse
-from tagsight.server.responses import ERROR_RESPONSES, Problem, SearchResults, search_results
+from tagsight.search.corrections import corrections
+from tagsight.search.expression import UnknownLabelError, parse
+from tagsight.server.responses import (
+    ERROR_RESPONSES,
+    IndexedLabel,
+    IndexedLabels,
+    SearchResults,
+    UnknownLabel,
+    search_results,
+)
 from tagsight.server.uploads import request_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from fastapi import FastAPI
-    from PIL import Image
 
     from tagsight.inference.result import Result
     from tagsight.search.index import Hit, SearchIndex
-    from tagsight.server.decoding import DecoderPool
     from tagsight.server.uploads import Upload
 
     RecogniseUploads = Callable[[Request], Awaitable[tuple[list[Upload], list[Result]]]]
 
 TOP = Query(ge=1, le=1000, description="maximum number of photos")
 WHERE = Query(max_length=1000, examples=["dog and not person"])
-THUMBNAIL_SIDE, QUALITY = 320, 80
-"""Longest side of a thumbnail in pixels, and its JPEG quality."""
+SKIP = Query(ge=0, le=10_000_000, description="number of photos to leave out before them")
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    **ERROR_RESPONSES,
+    422: {"model": UnknownLabel, "description": ERROR_RESPONSES[422]["description"]},
+}
 
 
 def add_search(app: FastAPI, index: SearchIndex, recognise: RecogniseUploads) -> None:
@@ -46,9 +53,7 @@ def add_search(app: FastAPI, index: SearchIndex, recognise: RecogniseUploads) ->
         recognise: Recognises the photos of a request.
     """
 
-    @app.post(
-        "/v1/search", tags=["search"], openapi_extra=request_body(), responses=ERROR_RESPONSES
-    )
+    @app.post("/v1/search", tags=["search"], openapi_extra=request_body(), responses=RESPONSES)
     async def search_like(
         request: Request,
         where: Annotated[str | None, WHERE] = None,
@@ -66,50 +71,34 @@ def add_search(app: FastAPI, index: SearchIndex, recognise: RecogniseUploads) ->
 
         return search_results(await asyncio.to_thread(found))
 
-    @app.get("/v1/search", tags=["search"], responses=ERROR_RESPONSES)
+    @app.get("/v1/search", tags=["search"], responses=RESPONSES)
     async def search_where(
-        where: Annotated[str, WHERE], top: Annotated[int, TOP] = 20
+        where: Annotated[str | None, WHERE] = None,
+        top: Annotated[int, TOP] = 20,
+        skip: Annotated[int, SKIP] = 0,
     ) -> SearchResults:
-        """Find the indexed photos whose labels match an expression."""
-        expression = parse(where, index.facts.names)
-        return search_results(await asyncio.to_thread(index.having, expression, top))
+        """Find the indexed photos whose labels match an expression, or browse all of them."""
+        expression = parse(where, index.facts.names) if where is not None else None
 
+        def found() -> SearchResults:
+            hits = index.having(expression, top, skip)
+            return search_results(hits, index.matching(expression))
 
-def add_thumbnails(app: FastAPI, index: SearchIndex, decoders: DecoderPool) -> None:
-    """Add the route of ``/v1/photos``, which opens photos of the index and no other files.
+        return await asyncio.to_thread(found)
 
-    Args:
-        app: Gets the route.
-        index: The photos that may be shown.
-        decoders: Processes that decode them.
-    """
-    responses: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
-        404: {"model": Problem, "description": "Not in the index, or no longer on disk."},
-    }
+    @cache  # an open index does not change
+    def label_counts() -> IndexedLabels:
+        counts = index.label_counts()
+        labels = [IndexedLabel(name=name, photos=photos) for name, photos in counts.items()]
+        return IndexedLabels(photos=len(index), labels=labels)
 
-    @app.get(
-        "/v1/photos/{photo}",
-        tags=["search"],
-        responses={**ERROR_RESPONSES, **responses},
-        response_class=Response,
-    )
-    async def thumbnail(
-        photo: Annotated[str, InPath(pattern="^[0-9a-f]{64}$", description="its id")],
-    ) -> Response:
-        """Get a thumbnail of a photo that a search has found."""
-        digest = bytes.fromhex(photo)
-        found = await asyncio.to_thread(index.with_content, [digest])
-        for path in found.get(digest, []):
-            with suppress(DataError):  # the same photo may exist at another path
-                drawn = await decoders.open(
-                    Path(path), _jpeg, least_side=THUMBNAIL_SIDE, fit=THUMBNAIL_SIDE
-                )
-                return Response(drawn, media_type="image/jpeg")
-        raise HTTPException(404, "expected a photo of the index, got one that is not there")
+    @app.get("/v1/search/labels", tags=["search"], responses=ERROR_RESPONSES)
+    async def search_labels() -> IndexedLabels:
+        """Count the indexed photos that have each label."""
+        return await asyncio.to_thread(label_counts)
 
-
-def _jpeg(photo: Image.Image) -> bytes:
-    file = io.BytesIO()
-    photo.save(file, "JPEG", quality=QUALITY)
-    return file.getvalue()
+    @app.exception_handler(UnknownLabelError)
+    async def unknown_label(_: Request, error: UnknownLabelError) -> JSONResponse:
+        meant = await asyncio.to_thread(corrections, error, index.facts.names)
+        told = UnknownLabel(error=str(error), unknown=error.name, meant=meant)
+        return JSONResponse(told.model_dump(), 422)

@@ -10,11 +10,13 @@ from tagsight.server.access import Hosts
 from tagsight.server.limits import Limits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tagsight.inference.recognizer import Recognizer
     from tagsight.inference.result import Result
     from tagsight.search.index import SearchIndex
 
-    Recognise = Callable[[Sequence[bytes]], Awaitable[list[Result]]]
+    Recognise = Callable[[Sequence[bytes | Path]], Awaitable[list[Result]]]
 
 DEFAULT_LIMITS, DEFAULT_HOSTS = Limits(), Hosts()
 
