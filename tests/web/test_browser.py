@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from channels import channels_recognizer, corner
 from served import TOKEN, recognizer
-from tiny_graph import gcam_recognizer
 
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.xmp import keywords
@@ -75,19 +74,19 @@ def test_evidence_of_the_surest_label_covers_the_photo_until_another_is_pointed_
 ):
     page = visit(server.address)
     upload(page, photos / "red.png")
-    veil = page.locator("#veil")
+    veil = page.locator("#stage .veil")
     veil.wait_for()
-    assert page.locator("#caption").inner_text() == "red.png: evidence for red"
-    assert page.locator("#marks").inner_text() == "red"
-    assert "evidence in logits" in page.locator("#scale").inner_text()
-    size, photo = veil.bounding_box(), page.locator("#photo").bounding_box()
+    assert page.locator("#stage figcaption").inner_text() == "red.png: evidence for red"
+    assert page.locator("#stage .marks").inner_text() == "red"
+    assert "evidence in logits" in page.locator("#stage .scale").inner_text()
+    size, photo = veil.bounding_box(), page.locator("#stage .photo").bounding_box()
     assert size == pytest.approx(photo, abs=1)
     mark = page.locator(".mark").bounding_box()
     assert size["x"] < mark["x"] < size["x"] + size["width"] / 2
     assert size["y"] < mark["y"] < size["y"] + size["height"] / 2
     surest = veil.get_attribute("src")
     row(page, "blue").hover()
-    assert page.locator("#caption").inner_text() == "Evidence for blue"
+    assert page.locator("#stage figcaption").inner_text() == "No evidence for blue"
     assert veil.get_attribute("src") != surest
     assert not page.locator(".mark").count(), "there is no evidence for blue"
     page.mouse.move(5, 5)
@@ -98,7 +97,7 @@ def test_everything_works_by_keyboard(visit, server, photos: Path):
     page = visit(server.address)
     upload(page, photos / "red.png")
     row(page, "red").locator(".name").focus()
-    page.locator("#veil").wait_for()
+    page.locator("#stage .veil").wait_for()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -143,7 +142,7 @@ def test_downloads_contain_the_reviewed_labels(visit, server, photos: Path):
     assert rows == [["path", "labels"], ["red.png", "green"], ["blue.png", "blue"]]
 
 
-def test_photos_are_found_by_likeness_and_by_their_labels(visit, server, photos: Path):
+def test_similar_photos_are_shown_and_open(visit, server, photos: Path):
     page = visit(server.address)
     upload(page, photos / "red.png")
     shown = page.locator("#similar-photos li")
@@ -152,17 +151,8 @@ def test_photos_are_found_by_likeness_and_by_their_labels(visit, server, photos:
     picture = shown.first.locator("img")
     picture.scroll_into_view_if_needed()
     picture.and_(page.locator('[src^="blob:"]')).wait_for()
-    page.click("#tab-search")
-    page.fill("#where", "blue or (green and not red)")
-    page.keyboard.press("Enter")
-    page.locator("#search-status").filter(has_text="2 photos").wait_for()
-    names = page.locator("#search-photos .path").all_inner_texts()
-    assert sorted(names) == ["blue.png", "green.png"]
-    page.get_by_role("button", name="red", exact=True).click()
-    page.locator("#search-status").filter(has_text="1 photo").wait_for()
-    page.fill("#where", "purple")
-    page.keyboard.press("Enter")
-    page.locator("#trouble-text").filter(has_text="purple").wait_for()
+    shown.first.locator("button").click()
+    assert page.locator("#hit-place").inner_text() == "Photo 1 of 2"
 
 
 def test_an_unusable_file_is_reported_and_others_are_recognised(
@@ -212,20 +202,6 @@ def test_a_token_is_asked_for_until_it_is_right(chromium, start, photos: Path):
         assert page.evaluate("localStorage.length") == 0
 
 
-def test_a_label_graph_is_drawn_and_listed_where_there_is_one_and_an_index_searched(visit, start):
-    page = visit(start().address)
-    assert not page.locator("#tab-search").is_visible()
-    page.click("#tab-graph")
-    assert "uses no label graph" in page.locator("#graph-text").inner_text()
-    page = visit(start(gcam_recognizer()).address)
-    page.click("#tab-graph")
-    links = page.locator("#graph-rows tr").count()
-    assert page.locator(".graph .edge").count() == links > 0
-    page.locator(".graph .node").first.hover()
-    assert 0 < page.locator(".graph .edge.from").count() <= links
-    assert "often with" in page.locator("#graph-said").inner_text()
-
-
 def test_the_model_card_is_shown(visit, server):
     page = visit(server.address)
     page.click("#tab-model")
@@ -253,15 +229,30 @@ def test_labels_that_are_markup_are_shown_as_text(visit, start, photos: Path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (1440, 900)])
 def test_every_view_fits_the_screen_and_is_accessible(
-    visit, server, photos: Path, width: int, height: int, scheme: str
+    visit, start, indexed, photos: Path, width: int, height: int, scheme: str
 ):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = visit(server.address, (width, height), scheme)
-    assert not Axe().run(page).response["violations"], "the first screen"
+    page = visit(start(index=indexed).address, (width, height), scheme)
+
+    def check(view: str) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        violations = Axe().run(page).response["violations"]
+        assert not violations, view + json.dumps(violations, indent=1)[:3000]
+
+    check("first screen")
     upload(page, photos / "red.png")
     for tab in TABS:
         page.click(f"#tab-{tab}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        violations = Axe().run(page).response["violations"]
-        assert not violations, json.dumps(violations, indent=1)[:3000]
+        check(tab)
+    page.click("#tab-search")
+    page.locator(".chips button").first.click()
+    page.locator("#search-status", has_text="1 photo").wait_for()
+    page.locator("#search-photos button").first.click()
+    page.locator("#hit-found .name").wait_for()
+    check("photo of the index")
+    page.click("#hit-close")
+    page.fill("#where", "gren")
+    page.keyboard.press("Enter")
+    page.locator("#search-status .link").wait_for()
+    check("unknown label")

@@ -8,11 +8,12 @@ export function onTokenNeeded(ask) {
   askForToken = ask;
 }
 
-/** A request that failed; `status` is null if the server did not answer. */
+/** A request that failed; `told` is the server's answer, and `status` is null if there was none. */
 export class RequestError extends Error {
-  constructor(message, status = null) {
+  constructor(message, status = null, told = {}) {
     super(message);
     this.status = status;
+    this.told = told;
   }
 }
 
@@ -29,7 +30,8 @@ export async function ask(path, options = {}) {
     } else if (response.status === 429 && tries < 30) {
       await pause(1000 * Number(response.headers.get("Retry-After") || 1));
     } else {
-      throw new RequestError(await message(response), response.status);
+      const told = await answer(response);
+      throw new RequestError(told.error || `The server responded with status ${response.status}.`, response.status, told);
     }
   }
 }
@@ -58,11 +60,11 @@ async function send(path, options) {
   }
 }
 
-async function message(response) {
+async function answer(response) {
   try {
-    return (await response.json()).error || `The server responded with status ${response.status}.`;
+    return await response.json();
   } catch {
-    return `The server responded with status ${response.status}.`;
+    return {};
   }
 }
 

@@ -3,9 +3,10 @@
 import { json, onTokenNeeded } from "./api.js";
 import { showCard } from "./card_view.js";
 import { byId } from "./dom.js";
-import { showGraph } from "./graph_view.js";
+import { GraphView } from "./graph_view.js";
+import { HitDialog } from "./hit_dialog.js";
 import { startPhotos } from "./photos_view.js";
-import { startSearch } from "./search_view.js";
+import { SearchView } from "./search_view.js";
 import { startTabs } from "./tabs.js";
 
 /** Show an error until it is closed or the next action; null hides it. */
@@ -30,14 +31,19 @@ function askForToken(again) {
 async function start() {
   byId("trouble-close").addEventListener("click", hideError);
   onTokenNeeded(askForToken);
-  startTabs(hideError);
+  const views = {};
+  startTabs((name) => {
+    hideError();
+    views[name]?.start();
+  });
   try {
     const model = await json("/v1/model");
     byId("model-line").textContent = `${model.recipe} · ${model.labels.length} labels`;
-    showGraph(model);
+    views.graph = new GraphView(model);
     showCard(byId("card"), model.card);
-    startPhotos(model, showError);
-    if (model.indexed !== null) startSearch(model, showError);
+    const dialog = new HitDialog(model);
+    startPhotos(model, dialog, showError);
+    if (model.indexed !== null) views.search = new SearchView(dialog, showError);
   } catch (error) {
     showError(error);
   }

@@ -1,32 +1,31 @@
 // Chosen photos: predicted labels, evidence, and the user's review.
 
 import { ask, json, withPhoto } from "./api.js";
-import { byId, element, percent } from "./dom.js";
-import { showPhotos } from "./found_photos.js";
+import { byId, element } from "./dom.js";
+import { EvidenceStage } from "./evidence_stage.js";
+import { FoundPhotos } from "./found_photos.js";
+import { listed, scoreLine } from "./score_line.js";
 
 const SIMILAR = 12;
-const MOST_NAMES = 8;
 
-export function startPhotos(model, onTrouble) {
-  new PhotosView(model, onTrouble);
+export function startPhotos(model, dialog, onTrouble) {
+  new PhotosView(model, dialog, onTrouble);
 }
 
 class PhotosView {
-  constructor(model, onTrouble) {
+  constructor(model, dialog, onTrouble) {
     this.thresholds = new Map(model.labels.map((label) => [label.name, label.thresholds]));
     this.searched = model.indexed !== null;
     this.onTrouble = onTrouble;
     this.photos = [];
     this.current = null;
-    this.lit = null;
+    this.stage = new EvidenceStage(byId("stage"));
+    this.similar = new FoundPhotos(byId("similar-photos"), dialog);
     byId("file").addEventListener("change", (event) => {
       this.add(event.target.files);
       event.target.value = "";
     });
     addEventListener("paste", (event) => this.add(event.clipboardData?.files ?? []));
-    byId("photo").addEventListener("load", ({ target }) => {
-      target.parentElement.style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
-    });
     for (const button of document.querySelectorAll("[data-example]")) {
       button.addEventListener("click", () => this.addExample(button.dataset.example));
     }
@@ -91,8 +90,6 @@ class PhotosView {
 
   choose(photo) {
     this.current = photo;
-    byId("photo").src = photo.url;
-    byId("photo").alt = photo.file.name;
     byId("similar").hidden = true;
     this.showStrip();
     this.show();
@@ -127,41 +124,25 @@ class PhotosView {
     byId("welcome").hidden = photo !== null;
     byId("work").hidden = photo === null;
     if (photo === null) return;
-    const done = photo.state === "done";
-    this.surest = done ? (photo.response.decided[this.strictness][0] ?? null) : null;
-    this.showEvidence(null);
-    this.showScale(photo.response?.evidence);
+    const { found, below } = photo.state === "done" ? listed(photo.response, this.strictness) : { found: [], below: [] };
+    this.stage.show({ url: photo.url, name: photo.file.name, evidence: photo.response?.evidence ?? null, labels: found });
     byId("found-title").textContent = { busy: "Recognising …", failed: "This photo could not be read", done: "Labels" }[photo.state];
-    const found = done ? photo.response.decided[this.strictness] : [];
-    const shown = done ? Object.keys(photo.response.scores).filter((name) => name in photo.response.evidence.overlays || found.includes(name)) : [];
     byId("found").replaceChildren(...found.map((name) => this.row(photo, name)));
-    if (done && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
-    const below = shown.filter((name) => !found.includes(name));
+    if (photo.state === "done" && !found.length) byId("found").append(element("li", {}, element("p", { class: "faint" }, "No label reaches its threshold.")));
     byId("below").replaceChildren(...below.map((name) => this.row(photo, name)));
     byId("below-title").hidden = !below.length;
     this.showDownloads();
   }
 
   row(photo, name) {
-    const score = photo.response.scores[name];
-    const threshold = this.thresholds.get(name)[this.strictness];
-    const meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span", { class: "filled" }), element("span", { class: "threshold" }));
-    meter.style.setProperty("--score", score);
-    meter.style.setProperty("--threshold", threshold);
-    const show = () => this.showEvidence(name);
-    const hide = () => this.showEvidence(null);
-    const line = element(
-      "button",
-      { class: "name", "aria-label": `${name}, ${percent(score)}, threshold ${percent(threshold)}: show the evidence`, focus: show, blur: hide, click: show },
-      element("span", { class: "line" }, element("span", {}, name), element("span", { class: "score", title: `Threshold ${percent(threshold)}` }, percent(score))),
-      meter,
-    );
+    const point = (asked) => this.stage.point(asked);
+    const line = scoreLine(name, photo.response.scores[name], this.thresholds.get(name)[this.strictness], point);
     const accepted = this.accepts(photo, name);
     const said = photo.verdicts.has(name);
     const judge = (verdict) => () => this.judge(photo, name, verdict);
     return element(
       "li",
-      { class: accepted ? "accepted" : said ? "rejected" : "open", mouseenter: show, mouseleave: hide },
+      { class: accepted ? "accepted" : said ? "rejected" : "open", mouseenter: () => point(name), mouseleave: () => point(null) },
       line,
       element("button", { class: "verdict accept", "aria-pressed": String(accepted), "aria-label": `Accept ${name}`, title: "Accept", click: judge(true) }, "✓"),
       element("button", { class: "verdict reject", "aria-pressed": String(said && !accepted), "aria-label": `Reject ${name}`, title: "Reject", click: judge(false) }, "✕"),
@@ -186,27 +167,6 @@ class PhotosView {
     return Object.entries(photo.response.scores)
       .filter(([name]) => this.accepts(photo, name))
       .map(([name, score]) => ({ name, score }));
-  }
-
-  /** Show which colours stand for which evidence, the same for all labels of a photo. */
-  showScale(evidence) {
-    byId("scale").hidden = !evidence?.top;
-    if (!evidence?.top) return;
-    byId("scale-bar").src = evidence.bar;
-    byId("scale-top").textContent = `${evidence.top.toPrecision(3)}, evidence in logits`;
-  }
-
-  /** Show a label's evidence over the photo; null shows that of the surest label. */
-  showEvidence(asked) {
-    const { evidence, decided } = this.current.response ?? {};
-    const name = asked ?? this.surest;
-    const overlay = name === null ? undefined : evidence?.overlays[name];
-    const veil = byId("veil");
-    veil.hidden = overlay === undefined;
-    if (overlay !== undefined) veil.src = overlay.picture;
-    const named = asked === null ? (decided?.[this.strictness] ?? []) : [name];
-    byId("marks").replaceChildren(...marks(named, evidence?.overlays ?? {}));
-    byId("caption").textContent = name === null ? this.current.file.name : asked === null ? `${this.current.file.name}: evidence for ${name}` : `Evidence for ${name}`;
   }
 
   showDownloads() {
@@ -240,21 +200,6 @@ class PhotosView {
     }
     if (photo !== this.current) return;
     byId("similar").hidden = !photo.similar.length;
-    showPhotos(byId("similar-photos"), photo.similar);
+    this.similar.show(photo.similar);
   }
-}
-
-/** Make a mark for each place where evidence is strongest, with the labels that share it. */
-function marks(names, overlays) {
-  const places = new Map();
-  for (const name of names.slice(0, MOST_NAMES)) {
-    const peak = overlays[name]?.peak;
-    if (peak) places.set(String(peak), { peak, names: [...(places.get(String(peak))?.names ?? []), name] });
-  }
-  return [...places.values()].map(({ peak: [x, y], names }) => {
-    const mark = element("span", { class: x < 0.5 ? "mark" : "mark mirrored" }, element("span", {}, names.join(", ")));
-    mark.style.setProperty("--x", x);
-    mark.style.setProperty("--y", y);
-    return mark;
-  });
 }

@@ -1,0 +1,72 @@
+// A photo with the evidence for its labels over it, and the scale of that evidence.
+
+import { element } from "./dom.js";
+
+const MOST_NAMES = 8;
+
+export class EvidenceStage {
+  #photo = null;
+
+  /** @param {Element} figure An empty figure, which gets the photo. */
+  constructor(figure) {
+    this.image = element("img", { class: "photo", alt: "" });
+    this.veil = element("img", { class: "veil", alt: "", hidden: true });
+    this.marks = element("div", { class: "marks", "aria-hidden": "true" });
+    this.caption = element("figcaption", {});
+    this.bar = element("img", { alt: "Colours from no evidence to the strongest" });
+    this.top = element("span", {});
+    this.scale = element("p", { class: "scale", hidden: true }, element("span", {}, "0"), this.bar, this.top);
+    const frame = element("div", { class: "frame" }, this.image, this.veil, this.marks);
+    figure.replaceChildren(frame, this.caption, this.scale);
+    this.image.addEventListener("load", () => {
+      frame.style.setProperty("--aspect", this.image.naturalWidth / this.image.naturalHeight);
+    });
+  }
+
+  /**
+   * Show a photo with the evidence for the first of its labels.
+   * @param {{url: ?string, name: string, evidence: ?Object, labels: string[]}} photo `evidence` is
+   *   what the server sent, null until then; `labels` are those found, the surest first.
+   */
+  show(photo) {
+    this.#photo = photo;
+    if (photo.url === null) this.image.removeAttribute("src");
+    else if (this.image.getAttribute("src") !== photo.url) this.image.src = photo.url;
+    this.image.alt = photo.name;
+    this.scale.hidden = !photo.evidence?.top;
+    if (photo.evidence?.top) {
+      this.bar.src = photo.evidence.bar;
+      this.top.textContent = `${photo.evidence.top.toPrecision(3)}, evidence in logits`;
+    }
+    this.point(null);
+  }
+
+  /** Show the evidence for a label; null shows that for the surest one. */
+  point(asked) {
+    const { name: photo, evidence, labels } = this.#photo;
+    const overlays = evidence?.overlays ?? {};
+    const name = asked ?? labels[0] ?? null;
+    const overlay = name === null ? undefined : overlays[name];
+    this.veil.hidden = overlay === undefined;
+    if (overlay !== undefined) this.veil.src = overlay.picture;
+    this.marks.replaceChildren(...marks(asked === null ? labels : [name], overlays));
+    const about = overlay?.peak === null ? `no evidence for ${name}` : `evidence for ${name}`;
+    if (overlay === undefined) this.caption.textContent = photo;
+    else this.caption.textContent = asked === null ? `${photo}: ${about}` : about[0].toUpperCase() + about.slice(1);
+  }
+}
+
+/** Make a mark for each place where evidence is strongest, with the labels that share it. */
+function marks(names, overlays) {
+  const places = new Map();
+  for (const name of names.slice(0, MOST_NAMES)) {
+    const peak = overlays[name]?.peak;
+    if (peak) places.set(String(peak), { peak, names: [...(places.get(String(peak))?.names ?? []), name] });
+  }
+  return [...places.values()].map(({ peak: [x, y], names }) => {
+    const mark = element("span", { class: x < 0.5 ? "mark" : "mark mirrored" }, element("span", {}, names.join(", ")));
+    mark.style.setProperty("--x", x);
+    mark.style.setProperty("--y", y);
+    return mark;
+  });
+}
