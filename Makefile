@@ -12,9 +12,11 @@ DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 BROWSER := $(VENV)/.browser
 MUTATION := $(VENV)/.mutation
+DISTRIBUTION := $(VENV)/.distribution
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test test-slow test-all test-browser pictures bench mutation docs
+.PHONY: help install demo check test test-slow test-all test-browser pictures bench mutation docs \
+  dist try-dist try-lowest try-newest
 
 help:
 	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
@@ -27,6 +29,10 @@ help:
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
 	@echo "make mutation  measure how many small faults the tests notice; MODULES=nn/graph says where"
 	@echo "make docs     write the generated pages"
+	@echo "make dist     build the wheel and the source archive into dist/"
+	@echo "make try-dist  install that wheel into an empty environment, and run the demo there"
+	@echo "make try-lowest  run the tests with the lowest versions of all requirements"
+	@echo "make try-newest  run the tests with the newest ones"
 
 install: $(DEV)
 
@@ -76,6 +82,20 @@ mutation: $(MUTATION)
 docs: $(DEV)
 	$(RUN) -m tagsight.systems.page
 
+dist: $(DISTRIBUTION)
+	rm -rf dist
+	$(RUN) -m build --outdir dist
+	$(RUN) -m twine check --strict dist/*
+
+try-dist: dist
+	PYTHON=$(PYTHON) UVX=$(abspath $(VENV))/bin/uvx bash .ci/try_distribution
+
+try-lowest: $(DISTRIBUTION)
+	PYTHON=$(PYTHON) UV=$(VENV)/bin/uv bash .ci/try_versions lowest
+
+try-newest: $(DISTRIBUTION)
+	PYTHON=$(PYTHON) UV=$(VENV)/bin/uv bash .ci/try_versions newest
+
 $(CORE): $(RUN) $(REQUIREMENTS)
 	@echo "installing tagsight into $(VENV); the first time takes a few minutes"
 	@$(PIP) --editable ".[torch]"
@@ -101,6 +121,10 @@ $(BENCH): $(DEV)
 
 $(MUTATION): $(DEV)
 	@$(PIP) --editable ".[mutation]"
+	@touch $@
+
+$(DISTRIBUTION): $(RUN) $(REQUIREMENTS)
+	@$(PIP) --editable ".[distribution]"
 	@touch $@
 
 $(RUN):

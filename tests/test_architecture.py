@@ -18,8 +18,8 @@ LARGEST_FILE, LONGEST_BODY = 400, 45
 MOST_FILES, MOST_ROOMS = 8, 18
 TESTS_OF_THE_WHOLE = {
     *("ablations", "architecture", "browser", "commands", "contract", "distributed", "documents"),
-    *("examples", "hostile_models", "hostile_names", "journey", "own_tags", "paper_recipes"),
-    *("plug_in", "programs", "recipes", "released_losses", "serve", "surface"),
+    *("distribution", "examples", "hostile_models", "hostile_names", "journey", "own_tags"),
+    *("paper_recipes", "plug_in", "programs", "recipes", "released_losses", "serve", "surface"),
 }
 
 

@@ -45,6 +45,7 @@ assert not heavy, heavy
 ARGUMENTS = (
     *(
         "demo",
+        "doctor",
         "formats",
         "systems",
         "recipes",

@@ -20,6 +20,7 @@ from tagsight.commands.confirm import confirm
 from tagsight.commands.convert import convert
 from tagsight.commands.data import data
 from tagsight.commands.demo import demo
+from tagsight.commands.doctor import doctor
 from tagsight.commands.download import download
 from tagsight.commands.encoders import encoders
 from tagsight.commands.evaluate import evaluate
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
-    "Getting started": (demo, systems, recipes, encoders),
+    "Getting started": (demo, doctor, systems, recipes, encoders),
     "Data": (formats, download, data, label, graph, vectors),
     "Training": (train, convert),
     "Evaluation": (evaluate, calibrate, compare, reproduce),
