@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Query, Request
@@ -86,11 +86,7 @@ def add_search(app: FastAPI, index: SearchIndex, recognise: RecogniseUploads) ->
 
         return await asyncio.to_thread(found)
 
-    @cache  # an open index does not change
-    def label_counts() -> IndexedLabels:
-        counts = index.label_counts()
-        labels = [IndexedLabel(name=name, photos=photos) for name, photos in counts.items()]
-        return IndexedLabels(photos=len(index), labels=labels)
+    label_counts = cache(partial(_label_counts, index))  # an open index does not change
 
     @app.get("/v1/search/labels", tags=["search"], responses=ERROR_RESPONSES)
     async def search_labels() -> IndexedLabels:
@@ -102,3 +98,9 @@ def add_search(app: FastAPI, index: SearchIndex, recognise: RecogniseUploads) ->
         meant = await asyncio.to_thread(corrections, error, index.facts.names)
         told = UnknownLabel(error=str(error), unknown=error.name, meant=meant)
         return JSONResponse(told.model_dump(), 422)
+
+
+def _label_counts(index: SearchIndex) -> IndexedLabels:
+    counts = index.label_counts()
+    labels = [IndexedLabel(name=name, photos=photos) for name, photos in counts.items()]
+    return IndexedLabels(photos=len(index), labels=labels)
