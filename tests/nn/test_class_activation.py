@@ -7,7 +7,14 @@ import torch
 from torch.testing import assert_close
 
 from tagsight.metrics.localization import energy_in_boxes
-from tagsight.nn.class_activation import attended_maps, best_cell, class_logits, class_maps, pooled
+from tagsight.nn.class_activation import (
+    attended_maps,
+    best_cell,
+    class_logits,
+    class_maps,
+    class_scores,
+    pooled,
+)
 
 WEIGHT = 0.5
 
@@ -20,6 +27,20 @@ def drawn(offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
     classifiers = torch.randn(5, 3, generator=random, dtype=torch.double)
     classifiers[:, 0] = offset
     return features, classifiers
+
+
+@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("attention", [0.0, WEIGHT])
+@pytest.mark.parametrize("bias", [None, torch.arange(5.0, dtype=torch.double)])
+def test_a_logit_is_the_score_of_the_pooled_cells_and_a_share_of_the_best_one(
+    pooling, attention, bias
+):
+    features, classifiers = drawn()
+    scores = class_scores(features, classifiers, bias, pooling=pooling, attention=attention)
+    plain = class_maps(features, classifiers)
+    whole = class_logits(pooled(features, pooling), classifiers, bias)
+    assert_close(scores.logits, whole + best_cell(plain, attention))
+    assert torch.equal(scores.maps, plain)
 
 
 @pytest.mark.parametrize("offset", [0.0, -2.0, -100.0, 100.0])

@@ -6,7 +6,7 @@ computed in float32 or more, also under autocast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -95,6 +95,56 @@ def best_cell(maps: Tensor, weight: float) -> Tensor:
     if not weight:
         return torch.zeros(1, 1, device=maps.device)
     return weight * maps.amax((-2, -1))
+
+
+class ClassScores(NamedTuple):
+    """Scores of photos and of their cells.
+
+    Attributes:
+        logits: ``(B, L)`` float, with bias and residual attention.
+        maps: ``(B, L, h, w)`` float, without both.
+    """
+
+    logits: Tensor
+    maps: Tensor
+
+
+def class_scores(
+    features: Tensor,
+    classifiers: Tensor,
+    bias: Tensor | None,
+    *,
+    pooling: Pooling,
+    attention: float,
+) -> ClassScores:
+    """Compute logits with residual attention, and the class activation maps (G-CAM Eqs. 8 and 10).
+
+    With average pooling the score of the mean cell is the mean of the label's map, from which it is
+    computed: gradients pass over the features once, and in their own memory format.
+
+    Args:
+        features: ``(B, D, h, w)`` float.
+        classifiers: ``(L, D)`` float.
+        bias: ``(L,)`` float or None.
+        pooling: Of the features, for the logits.
+        attention: Weight of the best cell, at least 0 (`best_cell`).
+
+    Example:
+        >>> features = torch.tensor([[[[1.0, 3.0]]]])
+        >>> scores = class_scores(
+        ...     features, torch.eye(1), torch.ones(1), pooling="average", attention=0.5
+        ... )
+        >>> scores.logits.tolist(), scores.maps.tolist()
+        ([[4.5]], [[[[1.0, 3.0]]]])
+    """
+    features = widened(features)
+    maps = class_maps(features, classifiers)
+    if pooling == "average":
+        means = maps.mean((-2, -1))
+        logits = means if bias is None else means + bias
+    else:
+        logits = class_logits(pooled(features, pooling), classifiers, bias)
+    return ClassScores(logits + best_cell(maps, attention), maps)
 
 
 def attended_maps(

@@ -162,8 +162,8 @@ class CSRA(System):
         return True
 
     def forward(self, images: Images) -> Recognition:
-        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
-        maps = self._maps(widened(features), on_photo)
+        features, on_photo = widened(self.backbone(images)), self.backbone.on_photo(images)
+        maps = self._maps(features, on_photo)
         return Recognition(
             logits=maps.mean((-2, -1)),
             maps=maps,

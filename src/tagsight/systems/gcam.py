@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from tagsight.config import Pooling, Recipe
-from tagsight.nn.class_activation import (
-    attended_maps,
-    best_cell,
-    class_logits,
-    class_maps,
-    pooled,
-)
+from tagsight.nn.class_activation import attended_maps, class_scores, pooled
 from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.nn.consistency import (
     aligned_pairs,
@@ -34,6 +28,7 @@ from tagsight.nn.consistency import (
 from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import make_view
+from tagsight.runtime.precision import widened
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
 from tagsight.systems.gpu_recipes import gpu_recipes
 from tagsight.systems.ml_gcn import MLGCNConfig
@@ -57,6 +52,7 @@ if TYPE_CHECKING:
 
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
+    from tagsight.nn.class_activation import ClassScores
     from tagsight.nn.views import Images, View
     from tagsight.systems.base import ParameterGroup
 
@@ -218,16 +214,14 @@ class GCAM(System):
         return self.label_graph(), self.bias  # Eq. 7
 
     def forward(self, images: Images) -> Recognition:
-        features = self.backbone(images)  # F, section 3.1
+        features = widened(self.backbone(images))  # F, section 3.1
         classifiers, bias = self.classifiers()  # M
-        embedding = pooled(features, self.config.pooling)  # D, section 3.1
-        maps = class_maps(features, classifiers)  # Q, Eq. 10
-        weight = self.config.residual_attention  # ours; 0 in the paper
-        on_photo = self.backbone.on_photo(images)
+        scores = self._scores(features, classifiers, bias)
+        weight, on_photo = self.config.residual_attention, self.backbone.on_photo(images)
         return Recognition(
-            logits=class_logits(embedding, classifiers, bias) + best_cell(maps, weight),  # Y, Eq. 8
-            maps=attended_maps(maps, bias, weight, on_photo),
-            embedding=embedding,
+            logits=scores.logits,
+            maps=attended_maps(scores.maps, bias, weight, on_photo),
+            embedding=pooled(features, self.config.pooling),  # D, section 3.1
         )
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
@@ -238,11 +232,7 @@ class GCAM(System):
         features = view_features(self, images, views_of(pairs))  # F and F'
         classifiers, bias = self.classifiers()  # M
 
-        logits = [
-            class_logits(pooled(grid, self.config.pooling), classifiers, bias)  # Eq. 8
-            + best_cell(class_maps(grid, classifiers), self.config.residual_attention)
-            for grid in features.values()
-        ]
+        logits = [self._scores(grid, classifiers, bias).logits for grid in features.values()]
         label_loss = torch.stack([self.label_loss(one, targets) for one in logits]).mean()  # Eq. 9
 
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
@@ -258,6 +248,16 @@ class GCAM(System):
 
         weight = consistency_weight(consistency, progress)  # lambda
         return {"labels": (1 - weight) * label_loss, "consistency": weight * distance}  # Eq. 13
+
+    def _scores(self, features: Tensor, classifiers: Tensor, bias: Tensor | None) -> ClassScores:
+        """Compute Y of Eq. 8, to which residual attention is added, and Q of Eq. 10."""
+        return class_scores(
+            features,
+            classifiers,
+            bias,
+            pooling=self.config.pooling,
+            attention=self.config.residual_attention,  # ours; 0 in the paper
+        )
 
     @property
     def maps_add_up(self) -> bool:

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from tagsight.config import SystemConfig
-from tagsight.nn.class_activation import (
-    attended_maps,
-    best_cell,
-    class_logits,
-    class_maps,
-    pooled,
-)
+from tagsight.nn.class_activation import attended_maps, class_scores, pooled
+from tagsight.runtime.precision import widened
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tagsight.nn.class_activation import ClassScores
     from tagsight.nn.views import Images
 
 
@@ -49,14 +45,22 @@ class GridSystem(System):
     def maps_add_up(self) -> bool:
         return self.config.pooling == "average"
 
+    def scores(self, features: Tensor, classifiers: Tensor, bias: Tensor | None) -> ClassScores:
+        """Compute logits and the scores of cells as the settings ask: ``(B, D, h, w)`` float."""
+        return class_scores(
+            features,
+            classifiers,
+            bias,
+            pooling=self.config.pooling,
+            attention=self.config.residual_attention,
+        )
+
     def forward(self, images: Images) -> Recognition:
-        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
+        features, on_photo = widened(self.backbone(images)), self.backbone.on_photo(images)
         classifiers, bias = self.classifiers()
-        embedding = pooled(features, self.config.pooling)
-        maps = class_maps(features, classifiers)
-        weight = self.config.residual_attention
+        scores = self.scores(features, classifiers, bias)
         return Recognition(
-            logits=class_logits(embedding, classifiers, bias) + best_cell(maps, weight),
-            maps=attended_maps(maps, bias, weight, on_photo),
-            embedding=embedding,
+            logits=scores.logits,
+            maps=attended_maps(scores.maps, bias, self.config.residual_attention, on_photo),
+            embedding=pooled(features, self.config.pooling),
         )

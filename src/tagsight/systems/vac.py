@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from tagsight.config import Recipe
-from tagsight.nn.class_activation import best_cell, class_logits, class_maps, pooled
 from tagsight.nn.config import ConsistencyConfig
 from tagsight.nn.consistency import (
     aligned_pairs,
@@ -177,11 +176,7 @@ class VAC(GridSystem):
         pairs = view_pairs(consistency)
         features = view_features(self, images, views_of(pairs))
         classifiers, bias = self.classifiers()
-        logits = [
-            class_logits(pooled(grid, self.config.pooling), classifiers, bias)
-            + best_cell(class_maps(grid, classifiers), self.config.residual_attention)
-            for grid in features.values()
-        ]
+        logits = [self.scores(grid, classifiers, bias).logits for grid in features.values()]
         labels = torch.stack([self.label_loss(one, targets) for one in logits]).mean()
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
         maps = {v: maps_in_photo_frame(grid, steering, v) for v, grid in features.items()}
