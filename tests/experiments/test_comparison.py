@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from collection import write_boxes, write_collection
 from contest import sharing
-from tiny_run import RUNTIME, TEST, TRAIN, tiny_recipe
+from tiny import TINY_STAGED
+from tiny_run import RUNTIME, TEST, TRAIN, VAL, tiny_recipe
 from torch.testing import assert_close
 
 import tagsight.experiments.comparison
 import tagsight.experiments.run
+import tagsight.systems.base
 from tagsight.checkpoint.folder import load_model
 from tagsight.data.boxes import read_boxes
 from tagsight.data.readers import read_annotations
@@ -28,6 +31,8 @@ from tagsight.experiments.comparison import (
 )
 from tagsight.experiments.run import Run
 from tagsight.experiments.variants import Entry
+from tagsight.loading.encoding import Encoder
+from tagsight.nn.backbones import build_backbone
 from tagsight.training.log import RunLog
 from tagsight.training.run import Start
 
@@ -239,3 +244,45 @@ def test_evidence_is_measured_where_boxes_are(tmp_path):
     (result,) = run_all(RUNS[:1], shared).results
     assert 0 <= result.metrics["pointing"] <= 100
     assert {"energy_in_box", "chance", "error_flip", "error_scale"} <= set(result.metrics)
+
+
+def test_runs_share_one_encoding_and_are_measured_from_it(collection, tmp_path, monkeypatch):
+    frozen, encoded = build_backbone(TINY_STAGED).state_dict(), Counter()
+
+    def build(config):
+        backbone = build_backbone(config)
+        backbone.load_state_dict(frozen, strict=False)
+        return backbone
+
+    def encode(self, paths, grids, cache):
+        encoded.update((path.name, view) for path in paths.values() for view in grids)
+        yield from real(self, paths, grids, cache)
+
+    real = Encoder.encode
+    monkeypatch.setattr(tagsight.systems.base, "build_backbone", build)
+    monkeypatch.setattr(Encoder, "encode", encode)
+    shared = replace(
+        sharing(collection, tmp_path), runtime=replace(RUNTIME, cache=tmp_path / "cache")
+    )
+    entries = [
+        Entry(
+            system,
+            choose(tiny_recipe(system, epochs=1, random_flip=True), TINY_STAGED),
+        )
+        for system in ("resnet", "csra")
+    ]
+    state = run_all(plan(entries, 2), shared)
+    assert len(state.results) == 4
+    assert len(encoded) == 2 * TRAIN + VAL + TEST
+    assert set(encoded.values()) == {1}
+    for run, result in zip(plan(entries, 2), state.results, strict=True):
+        model = load_model(shared.folder(run) / "model")
+        expected = evaluate(model, collection.rows("test"), RUNTIME)
+        assert result.record.report["mAP"] == pytest.approx(expected["mAP"])
+        assert result.record.report["photos_per_second"] > 0
+
+
+def choose(recipe, backbone):
+    """The recipe with another encoder."""
+    settings = recipe.settings.model_copy(update={"backbone": backbone})
+    return recipe.model_copy(update={"settings": settings})

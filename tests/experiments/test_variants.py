@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tagsight.errors import DataError
-from tagsight.experiments.variants import ALL, chosen_entries
+from tagsight.experiments.variants import ALL, QUICK, chosen_entries
 from tagsight.systems.catalogue import RECIPES, SYSTEMS
 from tagsight.systems.settings import Change
 
@@ -31,6 +31,16 @@ def test_a_system_stands_for_its_recipe_a_recipe_for_itself_and_all_for_all_syst
     assert [entry.name for entry in entries] == ["resnet-cpu", "gcam-paper"]
     assert [entry.recipe for entry in entries] == [RECIPES[entry.name] for entry in entries]
     assert [entry.recipe.system for entry in chosen_entries([ALL])] == list(SYSTEMS)
+
+
+def test_quick_stands_for_all_recipes_that_share_one_encoding():
+    entries = chosen_entries([QUICK])
+    assert {"gcam-quick", "resnet-quick", "csra-quick"} <= {entry.name for entry in entries}
+    encodings = {
+        (recipe.settings.backbone, recipe.training.image_size, recipe.training.resize)
+        for _, recipe in entries
+    }
+    assert len(encodings) == 1
 
 
 def test_variants_change_a_recipe_and_have_names_of_their_own(file):

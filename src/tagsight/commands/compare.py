@@ -28,8 +28,9 @@ class ComparedRecipes:
     """The systems to compare."""
 
     systems: str | None = None
-    """Comma-separated systems and recipes; a system stands for its CPU recipe. By default all
-    systems, or none with --variants."""
+    """Comma-separated systems and recipes; a system stands for its CPU recipe, and 'quick' for all
+    quick recipes, whose photos are encoded once. By default all systems, or none with
+    --variants."""
 
     variants: Path | None = None
     """TOML file with a table for each variant: its 'recipe' and the changed settings."""

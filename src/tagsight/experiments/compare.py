@@ -97,8 +97,8 @@ def compare(  # noqa: PLR0913 - an option of the command each
     Args:
         labels: As for `train`.
         out: Folder of the comparison; it gets the runs, the results, the tables and the plot.
-        systems: Names of systems, each trained by its recipe for a processor, or of recipes; by
-            default all systems, or with ``variants`` none.
+        systems: Names of systems, each trained by its recipe for a processor, or of recipes;
+            ``quick`` stands for all quick ones. By default all systems, or with ``variants`` none.
         variants: A TOML file: for each variant a table with ``recipe`` and what it changes.
         seeds: Runs of each, from seed 0 on.
         epochs: Passes over the training photos, for all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -16,26 +17,35 @@ from tagsight.evaluation.measured_rows import SPLIT_FILE
 from tagsight.evaluation.predictions import predict
 from tagsight.experiments.results import Record, Result, read_result, write_result
 from tagsight.loading.batches import evaluation_photos
+from tagsight.loading.encoding import Encoder, Rows, kept_features
+from tagsight.nn.views import ORIGINAL
 from tagsight.runtime.files import write_atomically
-from tagsight.runtime.progress import progress
+from tagsight.runtime.progress import TerminalLog, progress
 from tagsight.runtime.version import __version__
 from tagsight.training.log import RunLog
 from tagsight.training.resume import is_unfinished, origin_changes, origin_of
 from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from tagsight.checkpoint.folder import LoadedModel
     from tagsight.config import Recipe
     from tagsight.data.annotations import Annotations
     from tagsight.data.boxes import Boxes
     from tagsight.evaluation.evidence_report import Pairs
+    from tagsight.evaluation.predictions import Predictions
+    from tagsight.loading.encoding import FeatureStore
     from tagsight.runtime.device import Runtime
     from tagsight.training.preparation import Prepared
     from tagsight.training.resume import Origin
 
 TRAINED = "trained.json"
 """File with the outcome of training, in the folder of a run whose training is finished."""
+
+TIMED = 32
+"""Photos that the throughput is measured on where the predictions come from cached features."""
 
 
 class Run(NamedTuple):
@@ -122,9 +132,7 @@ def measured_run(run: Run, shared: Shared) -> Result:
     started = time.perf_counter()
     model = load_model(folder / "model", shared.runtime.device)
     rows = shared.annotations.rows(shared.split)
-    photos = evaluation_photos(rows.paths, run.recipe.training, shared.runtime)
-    with progress("recognising", len(rows)) as advance:
-        predictions = predict(model.system, photos, shared.runtime, progress=advance)
+    predictions = predicted(model, rows, shared)
     report = report_on(model, rows, predictions)
     if (pairs := shared.pairs(rows)) is not None:
         with progress("measuring evidence", len(rows)) as advance:
@@ -152,6 +160,44 @@ def measured_run(run: Run, shared: Shared) -> Result:
     )
     file = write_result(shared.results, Result(record, predictions.logits, rows.targets))
     return read_result(file)
+
+
+def predicted(model: LoadedModel, rows: Annotations, shared: Shared) -> Predictions:
+    """Predict rows, from the cached features of frozen stages if there are any.
+
+    All runs with the same frozen stages share these. The throughput is that of photos in any case:
+    with cached features, `TIMED` photos are decoded and encoded to measure it.
+
+    Args:
+        model: On the runtime's device.
+        rows: Rows whose photos were checked.
+        shared: Data, folders and hardware of the comparison.
+    """
+    system, training, runtime = model.system, model.recipe.training, shared.runtime
+    log = TerminalLog()
+    with _features(model, rows, shared, log) as kept:
+        photos = evaluation_photos(
+            rows.paths if kept is None else rows.paths[:TIMED], training, runtime
+        )
+        with log.work("recognising", len(photos)) as advance:
+            found = predict(system, photos, runtime, progress=advance)
+        if kept is None:
+            return found
+        return found._replace(logits=predict(system, kept, runtime).logits)
+
+
+@contextmanager
+def _features(
+    model: LoadedModel, rows: Annotations, shared: Shared, log: TerminalLog
+) -> Iterator[FeatureStore | None]:
+    training, runtime = model.recipe.training, shared.runtime
+    if not (len(model.system.backbone.frozen) and runtime.cache and shared.prepared.hashes):
+        yield None
+        return
+    encoder = Encoder(model.system, training.image_size, runtime, training.resize)
+    splits = [Rows(rows.paths, [ORIGINAL])]
+    with kept_features(encoder, splits, shared.prepared.hashes, log) as stores:
+        yield stores[0] if stores else None
 
 
 def _trained(run: Run, shared: Shared) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tagsight.config import Recipe
 
 ALL = "all"
+QUICK = "quick"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,79}"
 """Pattern of a variant's name, which is also the name of its files and folders."""
 
@@ -40,7 +41,8 @@ def chosen_entries(
 
     Args:
         systems: Names of recipes, or of systems, which stand for their recipes ``NAME-cpu``; `ALL`
-            stands for all systems. Entries stay as they are.
+            stands for all systems, and `QUICK` for all recipes ``NAME-quick``. Entries stay as they
+            are.
         variants: A TOML file with a table for each variant: its ``recipe`` and changed settings.
         changes: Changes of all recipes, applied after those of the file.
 
@@ -74,6 +76,8 @@ def _recipe_names(systems: Sequence[str]) -> Iterator[str]:
     for name in systems:
         if name == ALL:
             yield from (f"{system}-cpu" for system in SYSTEMS)
+        elif name == QUICK:
+            yield from (recipe for recipe in RECIPES if recipe.endswith(f"-{QUICK}"))
         else:
             yield f"{name}-cpu" if name in SYSTEMS else name
 
@@ -94,7 +98,7 @@ def _variants(file: Path, changes: Sequence[Change]) -> Iterator[Entry]:
         own = {key: value for key, value in table.items() if key != "recipe"}
         changed = list(changes_in(own, f"{where}: "))
         _check_seeds(changed)
-        (base,) = _recipe_names([recipe])
+        base = f"{recipe}-cpu" if recipe in SYSTEMS else recipe
         yield Entry(name, choose_recipe(base, [*changed, *changes]))
 
 

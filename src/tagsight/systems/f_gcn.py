@@ -34,6 +34,7 @@ from tagsight.systems.recipes import (
     RESNET101,
     UNTRIED,
     cpu_recipe,
+    quick_recipe,
 )
 
 if TYPE_CHECKING:
@@ -98,12 +99,14 @@ class FGCNConfig(MLGCNConfig):
         return self
 
 
+CPU = cpu_recipe(
+    "f-gcn",
+    FGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
+    use="a label graph fused with the image features",
+)
 RECIPES = (
-    cpu_recipe(
-        "f-gcn",
-        FGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
-        use="a label graph fused with the image features",
-    ),
+    CPU,
+    quick_recipe(CPU),
     Recipe(
         name="f-gcn-paper",
         system="f-gcn",

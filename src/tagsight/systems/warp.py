@@ -17,7 +17,7 @@ from torch import nn
 from tagsight.config import Recipe, TrainConfig
 from tagsight.nn.losses import ranking_loss
 from tagsight.systems.grid import GridConfig, GridSystem
-from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED, cpu_recipe
+from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED, cpu_recipe, quick_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,12 +67,14 @@ class WARPConfig(GridConfig):
         return self
 
 
+CPU = cpu_recipe(
+    "warp",
+    WARPConfig(violators="mean"),
+    use="ranking labels, where scores need not be probabilities",
+)
 RECIPES = (
-    cpu_recipe(
-        "warp",
-        WARPConfig(violators="mean"),
-        use="ranking labels, where scores need not be probabilities",
-    ),
+    CPU,
+    quick_recipe(CPU),
     Recipe(
         name="warp-paper",
         system="warp",
