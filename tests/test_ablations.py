@@ -96,6 +96,7 @@ PROPERTIES = {
     "VAC with max pooling": has(pooling="max"),
     "G-CAM without flip": has(transforms=("scale",)),
     "G-CAM without scale": has(transforms=("flip",)),
+    "G-CAM with quarter turns": has(transforms=("flip", "scale", "quarter_turn")),
     "G-CAM without consistency": has(weight=0),
     "G-CAM with max pooling": has(pooling="max"),
     "G-CAM without edges": mixes_no_labels,

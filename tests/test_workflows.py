@@ -52,13 +52,24 @@ def test_a_run_has_its_model_its_report_and_its_history(run, photos):
 
 
 def test_a_run_says_what_is_trained_on_what_and_how_long_it_takes(photos, tmp_path, capsys):
-    default = {"name": "gcam-cpu", "minutes": 4000.0}
+    default = {"name": "gcam-cpu", "minutes": 4000.0, "use": "maps"}
     recipe = tiny_recipe("resnet", epochs=1).model_copy(update=default)
-    ts.train(photos, recipe=recipe, out=tmp_path / "run", runtime=RUNTIME)
-    begins = next(line for line in capsys.readouterr().err.splitlines() if "the default" in line)
     size = photos.split_sizes["train"]
-    assert f"gcam-cpu, the default: resnet on {size} photos at 32 pixels, cpu in float32" in begins
-    assert begins.endswith(f"about {2 * size} minutes on two CPU cores")
+    least = recipe.training.steps_per_epoch(size) + 1  # takes a second epoch
+
+    def begins(recipe, out: str) -> str:
+        ts.train(photos, recipe=recipe, out=tmp_path / out, runtime=RUNTIME)
+        said = " ".join(capsys.readouterr().err.split())
+        return next(part for part in said.split("gcam-cpu, ") if part.startswith("the default"))
+
+    plain = begins(recipe, "plain")
+    assert plain.startswith(f"the default (maps): resnet on {size} photos at 32 pixels for 1 epoch")
+    assert f"; about {2 * size} minutes on two CPU cores" in plain
+    training = recipe.training.model_copy(update={"least_steps": least})
+    longer = begins(recipe.model_copy(update={"training": training}), "longer")
+    assert "for 2 epochs, cpu in float32" in longer
+    assert f"; about {4 * size} minutes on two CPU cores" in longer
+    assert "not measured" in begins(recipe.model_copy(update={"minutes": None}), "unknown")
 
 
 def test_few_photos_get_the_least_steps_of_a_recipe_unless_epochs_are_chosen(

@@ -97,7 +97,7 @@ def main() -> None:
 
     runtime = Runtime.choose(cache=given.out / "cache")
     annotations = read_annotations(given.data, images=given.images)
-    rows, _, hashes, facts = prepare(
+    rows, _, hashes, facts, _ = prepare(
         annotations, given.out, runtime, seed=given.seed, log=TerminalLog()
     )
     common: dict[str, object] = {"training.seed": given.seed}

@@ -130,6 +130,11 @@ class SystemConfig(Settings):
         return True
 
     @property
+    def takes_unjudged(self) -> bool:
+        """Whether ``losses`` takes more images than targets: no label of the last ones is known."""
+        return False
+
+    @property
     def probabilities(self) -> bool:
         """Whether the sigmoid of a logit estimates a probability.
 
@@ -269,6 +274,10 @@ class TrainConfig(Settings):
     selection: Literal["best", "last"] = "best"
     """The epoch that is kept: the ``best`` on the validation photos, or the ``last``. With ``last``
     no photos are held out of ``train``; without other validation photos, thresholds are 0.5."""
+
+    unjudged: Literal["ignore", "consistency"] = "ignore"
+    """Photos of ``train`` of which no label is known: ``ignore`` leaves them out; ``consistency``
+    adds as many of them to a step as it has others, for the consistency loss only."""
 
     average: float = Field(0.0, ge=0, lt=1)
     """Decay per step of an exponential moving average of the weights; 0 disables it."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagsight.checkpoint.decision import Decision
+    from tagsight.config import TrainConfig
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
@@ -126,11 +127,13 @@ def train(  # noqa: PLR0913 - an option of the command each
         seed=chosen.training.seed,
         max_bad=max_bad,
         hold_out=chosen.training.selection == "best",
+        unjudged=chosen.training.unjudged == "consistency",
         log=log,
     )
     photos = prepared.annotations.split_sizes.get("train", 0)
-    chosen = _long_enough(chosen, photos, log)
-    log.note(_begins(chosen, photos, runtime))
+    training = _long_enough(chosen.training, photos, log)
+    log.note(_begins(chosen, training, photos, runtime))
+    chosen = chosen.model_copy(update={"training": training})
     steps = chosen.training.steps(photos)
     lines = folder / "run.jsonl" if runtime.processes.is_first else None
     with RunLog(lines, steps, log.console) as run_log:
@@ -143,6 +146,7 @@ def train(  # noqa: PLR0913 - an option of the command each
             start=Start(_path(vectors), _path(init), resume, 60 * state_every),
             hashes=prepared.hashes,
             facts=prepared.facts,
+            unjudged=prepared.unjudged,
         )
     return Run(folder, chosen, outcome)
 
@@ -340,35 +344,47 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
     return False
 
 
-def _long_enough(recipe: Recipe, photos: int, log: TerminalLog) -> Recipe:
+def _long_enough(training: TrainConfig, photos: int, log: TerminalLog) -> TrainConfig:
     """Give few photos more epochs, and say so."""
-    training = recipe.training.long_enough(photos)
-    if training.epochs > recipe.training.epochs:
-        steps, enough = recipe.training.steps(photos), training.steps(photos)
+    longer = training.long_enough(photos)
+    if longer.epochs > training.epochs:
+        steps, enough = training.steps(photos), longer.steps(photos)
         log.note(
-            f"{amount(recipe.training.epochs, 'epoch')} of {amount(photos, 'photo')} are only "
-            f"{amount(steps, 'step')}: training takes {amount(training.epochs, 'epoch')}, {enough} "
+            f"{amount(training.epochs, 'epoch')} of {amount(photos, 'photo')} are only "
+            f"{amount(steps, 'step')}: training takes {amount(longer.epochs, 'epoch')}, {enough} "
             "steps, unless you choose `epochs`"
         )
-    return recipe.model_copy(update={"training": training})
+    return longer
 
 
-def _begins(recipe: Recipe, photos: int, runtime: Runtime) -> str:
-    """Say what is trained, on what, and how long it takes where that is known."""
-    named = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
+def _begins(recipe: Recipe, training: TrainConfig, photos: int, runtime: Runtime) -> str:
+    """Say what is trained, why, on what, and how long it takes.
+
+    Args:
+        recipe: As chosen; its minutes are for its epochs.
+        training: With the epochs that are taken.
+        photos: Training photos.
+        runtime: Device, precision, processes.
+    """
+    what = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
+    reason = f" ({recipe.use})" if recipe.use else ""
     text = (
-        f"{named}: {recipe.system} on {amount(photos, 'photo')} at {recipe.training.image_size} "
-        f"pixels, {_place(runtime)}"
+        f"{what}{reason}: {recipe.system} on {amount(photos, 'photo')} at {training.image_size} "
+        f"pixels for {amount(training.epochs, 'epoch')}, {_place(runtime)}"
     )
     if recipe.minutes is None:
-        return text
-    minutes = max(1, round(recipe.minutes * photos / TIMED_PHOTOS))
+        return f"{text}; how long it takes was not measured: the first steps will tell"
+    share = photos * training.epochs / (TIMED_PHOTOS * recipe.training.epochs)
+    minutes = max(1, round(recipe.minutes * share))
     return f"{text}; about {amount(minutes, 'minute')} on two CPU cores"
 
 
 def _place(runtime: Runtime) -> str:
+    there = f"{runtime}"
+    if runtime.device.type == "cpu" and not torch.cuda.is_available():
+        there = f"{runtime}, as there is no CUDA device"
     count = runtime.processes.count
-    return f"{runtime}" if count == 1 else f"{runtime}, in {amount(count, 'process')}"
+    return there if count == 1 else f"{there}, in {amount(count, 'process')}"
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -130,3 +130,30 @@ def test_processes_and_parts_share_every_step_without_loss_or_repetition(
 def test_an_epoch_can_be_begun_after_its_first_steps(batches):
     assert same(list(batches(1, start=1)), list(batches(1))[1:])
     assert list(batches(1, start=2)) == []
+
+
+@pytest.mark.parametrize("known", [4, 9])
+def test_a_step_has_as_many_photos_without_targets_as_with_them(batches, known):
+    """Each once before any is repeated; what is drawn of the others does not change."""
+    photos = torch.arange(10, dtype=torch.uint8)[:, None, None, None].expand(10, 3, SIDE, SIDE)
+    plain = Augmentation(SIDE, crop=1, flip=False, seed=7)
+    both = replace(batches, photos=photos, targets=batches.targets[:known], augmentation=plain)
+    alone = replace(both, photos=photos[:known])
+    made, expected = list(both(0)), list(alone(0))
+    assert len(made) == len(both) == known // 4
+    assert order(made) == order(expected)
+    drawn_rows = []
+    for batch, other in zip(made, expected, strict=True):
+        assert torch.equal(batch.images[:4], other.images)
+        assert batch.share == other.share
+        drawn_rows += batch.images[4:, 0, 0, 0].tolist()
+    assert len(drawn_rows) == 4 * len(made)
+    assert {*drawn_rows} <= {*range(known, 10)}
+    assert len({*drawn_rows}) == min(len(drawn_rows), 10 - known)
+    assert [b.images[4:, 0, 0, 0].tolist() for b in both(0, start=1)] == [
+        b.images[4:, 0, 0, 0].tolist() for b in made[1:]
+    ]
+    halves = [list(replace(both, processes=Processes(rank, 2))(0)) for rank in (0, 1)]
+    assert sorted(
+        row for half in halves for b in half for row in b.images[len(b.targets) :, 0, 0, 0].tolist()
+    ) == sorted(drawn_rows)

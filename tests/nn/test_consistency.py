@@ -190,3 +190,16 @@ def test_the_distance_is_that_of_the_maps_in_the_photos_frame(name):
     expected = map_consistency(maps, turned.rot90(-1, (-2, -1)), "relative")
     assert expected > 0
     assert_close(consistency(system, images, targets), expected)
+
+
+@consistent
+def test_photos_without_targets_have_a_part_in_the_consistency_alone(name):
+    system = exact(name, transforms=("flip", "scale", "quarter_turn"), views="each", scale=0.75)
+    # Another network for every row of the photo, so that no distance is 0.
+    system.backbone.network.pixels = torch.nn.Conv2d(3, 16, (3, 1), padding=(1, 0)).double()
+    images, targets = batch()
+    apart = [system.losses(image[None], targets[:1]) for image in images]
+    together = system.losses(images, targets[:1])
+    assert_close(together["labels"], apart[0]["labels"])
+    assert_close(together["consistency"], sum(one["consistency"] for one in apart) / len(images))
+    assert together["consistency"] > 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_run import RUNTIME, SILENT, SPLITS, Diary, tiny_collection
+from tiny_run import RUNTIME, SILENT, SPLITS, TRAIN, Diary, tiny_collection
 
 from tagsight.data.photos.check import Problem
 from tagsight.errors import DataError
@@ -45,7 +45,7 @@ def test_rows_without_a_split_are_divided_by_the_seed_and_others_kept(
 
 
 def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
-    rows, _, _, facts = prepared(undivided, tmp_path / "run")
+    rows, _, _, facts, _ = prepared(undivided, tmp_path / "run")
     record = tmp_path / "run" / "split.csv"
     with record.open(newline="") as handle:
         written = dict(csv.reader(handle))
@@ -67,7 +67,7 @@ def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
     damaged.write_bytes(damaged.read_bytes()[:60])
     gone.unlink()
     diary = Diary()
-    rows, problems, _, facts = prepared(collection, tmp_path / "run", max_bad=0.05, log=diary)
+    rows, problems, _, facts, _ = prepared(collection, tmp_path / "run", max_bad=0.05, log=diary)
     assert diary.works == [("checking photos", 44, list(range(1, 45)))]
     assert diary.notes[1] == f"left out: {gone}: does not exist"
     assert [problem.path for problem in problems] == left_out
@@ -118,3 +118,26 @@ def test_photos_left_out_and_labels_of_few_photos_are_noted(collection):
     assert f"val: not in mAP, as no training photo has it: '{name}'" in diary.notes
     assert any(note.startswith("fewer than 20 ") for note in diary.notes)
     note_labels(replace(collection, splits=("val",) * len(SPLITS)), Diary())
+
+
+def test_photos_of_which_no_label_is_known_are_kept_if_they_train_and_are_no_copies(
+    collection, tmp_path
+):
+    targets = collection.targets.clone()
+    targets[[0, 1, 2, TRAIN]] = -1  # the last one is for validation
+    collection.paths[1].write_bytes(collection.paths[5].read_bytes())
+    collection.paths[2].write_bytes(b"no photo")
+    rows, diary = replace(collection, targets=targets), Diary()
+    kept = prepared(rows, tmp_path / "run", unjudged=True, log=diary)
+    assert kept.unjudged == (collection.paths[0],)
+    assert collection.paths[0] in kept.hashes
+    assert kept.facts["data"]["unjudged"] == 1
+    assert any(note.startswith("1 photo of which no label is known: as") for note in diary.notes)
+    assert "3 photos left out, of which no label is known" in diary.notes
+    assert [problem.path for problem in kept.problems] == [collection.paths[2]]
+    plain = prepared(rows, tmp_path / "plain")
+    assert plain.annotations.paths == kept.annotations.paths
+    assert plain.unjudged == ()
+    divided = prepared(replace(rows, splits=None), tmp_path / "divided", unjudged=True)
+    assert {*divided.unjudged} == {collection.paths[0], collection.paths[TRAIN]}
+    assert not {*divided.unjudged} & {*divided.annotations.paths}

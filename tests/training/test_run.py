@@ -16,6 +16,7 @@ from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import rare_labels
 from tagsight.systems.catalogue import HOMES
 from tagsight.systems.resnet import ResNet
+from tagsight.systems.settings import Change, changed
 from tagsight.training.run import Start, train_run
 
 STEPS = TRAIN // 8
@@ -244,3 +245,35 @@ def test_a_label_without_a_training_photo_does_not_choose_the_epoch(collection, 
     others, counted = mean_over_labels(ap[1:])
     assert 100 * others == pytest.approx(outcome.validation["mAP"])
     assert outcome.validation["labels_counted"] == counted
+
+
+def test_photos_of_which_no_label_is_known_train_maps_and_without_any_nothing_changes(
+    collection, tmp_path
+):
+    scale = Change(("system", "consistency", "transforms"), "scale", "--transforms")
+    both = Change(("training", "unjudged"), "consistency", "--training.unjudged")
+    recipe, diaries = tiny_recipe("gcam"), (Diary(), Diary(), Diary())
+    rest = collection.rows("test").paths
+    plain, none, some = (
+        train_run(collection, changed(recipe, changes), out, RUNTIME, log=diary, unjudged=unjudged)
+        for changes, unjudged, out, diary in (
+            ([scale], rest, tmp_path / "plain", diaries[0]),
+            ([scale, both], (), tmp_path / "none", diaries[1]),
+            ([scale, both], rest, tmp_path / "some", diaries[2]),
+        )
+    )
+    assert_same_weights(none, plain)
+    first, other = diaries[0].steps[0].losses, diaries[2].steps[0].losses
+    assert other["labels"] == pytest.approx(first["labels"], rel=1e-5)
+    assert other["consistency"] != pytest.approx(first["consistency"], rel=1e-3)
+    assert len(diaries[2].steps) == len(diaries[0].steps)
+    assert some.model.is_dir()
+
+
+@pytest.mark.parametrize(("system", "weight"), [("resnet", None), ("gcam", 0.0), ("knn", None)])
+def test_a_system_without_a_consistency_loss_refuses_photos_without_known_labels(system, weight):
+    changes = [Change(("training", "unjudged"), "consistency", "--training.unjudged")]
+    if weight is not None:
+        changes.append(Change(("system", "consistency", "weight"), weight, "--weight"))
+    with pytest.raises(DataError, match=f"expected `training.unjudged=ignore` for {system} as"):
+        changed(tiny_recipe(system), changes)

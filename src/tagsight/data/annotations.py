@@ -189,6 +189,10 @@ class Annotations:
             raise DataError(msg)
         return self if len(rows) == len(self) else self.select(rows)
 
+    def unjudged(self) -> Annotations:
+        """Return the rows in which no label is known to be present or absent, possibly none."""
+        return self.select((self.targets == -1).all(1).nonzero().flatten())
+
     def select(self, indices: Sequence[int] | Tensor) -> Annotations:
         """Return some rows, in the order of their indices."""
         chosen = torch.as_tensor(indices, dtype=torch.long)

@@ -47,6 +47,7 @@ def shared_by_runs(  # noqa: PLR0913 - what all runs have in common
     seed: int = 0,
     max_bad: float | None = None,
     hold_out: bool = True,
+    unjudged: bool = False,
     log: WorkLog,
 ) -> Shared:
     """Check the photos and divide them, once for all runs.
@@ -60,13 +61,21 @@ def shared_by_runs(  # noqa: PLR0913 - what all runs have in common
         seed: Of the split, where one has to be drawn.
         max_bad: Largest fraction of the photos that may be unusable, as for `without_problems`.
         hold_out: Whether validation photos are taken out of ``train`` if there are no others.
+        unjudged: Whether a run trains on photos of which no label is known.
         log: Follows the work.
 
     Raises:
         DataError: If there are no photos to measure on, apart from those that train.
     """
     prepared = prepare(
-        annotations, out, runtime, seed=seed, max_bad=max_bad, hold_out=hold_out, log=log
+        annotations,
+        out,
+        runtime,
+        seed=seed,
+        max_bad=max_bad,
+        hold_out=hold_out,
+        unjudged=unjudged,
+        log=log,
     )
     shared = Shared(out, prepared, runtime, boxes, Start(vectors, state_every=STATE_EVERY))
     if not shared.annotations.split_sizes.get(shared.split):

@@ -148,6 +148,7 @@ def compare(  # noqa: PLR0913 - an option of the command each
         seed=split_seed,
         max_bad=max_bad,
         hold_out=any(entry.recipe.training.selection == "best" for entry in entries),
+        unjudged=any(entry.recipe.training.unjudged == "consistency" for entry in entries),
         log=log,
     )
 

@@ -111,6 +111,7 @@ def _seconds(recipe: Recipe, shared: Shared) -> float:
             log=watch,
             start=shared.start,
             hashes=shared.prepared.hashes,
+            unjudged=shared.prepared.unjudged[: STEPS * training.batch_size],
         )
         if outcome.interrupted:
             raise KeyboardInterrupt

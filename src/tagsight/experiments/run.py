@@ -204,7 +204,11 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
     """Train or resume training, unless it is finished; return its outcome."""
     folder, prepared = shared.folder(run), shared.prepared
     origin = origin_of(
-        run.recipe, shared.annotations, hashes=prepared.hashes, vectors=shared.start.vectors
+        run.recipe,
+        shared.annotations,
+        hashes=prepared.hashes,
+        vectors=shared.start.vectors,
+        unjudged=prepared.unjudged if run.recipe.training.unjudged == "consistency" else (),
     )
     if not is_unfinished(folder) and (known := _finished(folder, origin)) is not None:
         return known
@@ -220,6 +224,7 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
             start=replace(shared.start, resume=True),
             hashes=prepared.hashes,
             facts=prepared.facts,
+            unjudged=prepared.unjudged,
         )
     if outcome.interrupted:
         raise KeyboardInterrupt

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, overload
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tagsight.errors import DataError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from tagsight.config import Resize, TrainConfig
     from tagsight.loading.augmentation import Augmentation
     from tagsight.loading.mixing import Mix
@@ -31,11 +34,16 @@ if TYPE_CHECKING:
     from tagsight.runtime.processes import Processes
 
 
+UNJUDGED_STREAM = 2
+"""Tells the random order of photos without targets apart from other random numbers of an epoch."""
+
+
 class Batch(NamedTuple):
     """A batch of training photos: a whole step, or the part of it computed at once.
 
     Attributes:
-        images: ``(B, C, S, S)`` uint8, or features of frozen stages.
+        images: ``(B, C, S, S)`` uint8, or features of frozen stages; then those of photos of which
+            no label is known, if there are any.
         targets: ``(B, L)`` int in {1, 0, -1}; of mixed photos float, in [0, 1] where known.
         share: Fraction of the step's photos, over all processes, in (0, 1].
         ends_step: Whether it is this process's last batch of the step.
@@ -120,10 +128,12 @@ class TrainingBatches:
     step. All processes draw the same order, and each makes its share of every step.
 
     Args:
-        photos: ``N`` photos as the augmentation expects them, or their features.
+        photos: ``N`` photos as the augmentation expects them, or their features; after them those
+            of which no label is known, if they are trained on. A step has as many of these as of
+            the others, drawn anew in every epoch, and they are not mixed.
         targets: ``(N, L)`` int in {1, 0, -1}.
         augmentation: Random changes of the photos.
-        size: Photos of a step, over all processes.
+        size: Photos of a step that have targets, over all processes.
         workers: Threads that decode and augment.
         parts: Batches into which a process divides its share of a step, to save memory.
         processes: The processes that train together.
@@ -151,7 +161,7 @@ class TrainingBatches:
     processes: Processes = ALONE
 
     def __post_init__(self) -> None:
-        photos, shares = min(self.size, len(self.photos)), self.processes.count * self.parts
+        photos, shares = min(self.size, len(self.targets)), self.processes.count * self.parts
         if photos < shares:
             msg = (
                 f"expected at least one photo per step for each of {self.parts} parts of each "
@@ -161,7 +171,7 @@ class TrainingBatches:
             raise DataError(msg)
 
     def __len__(self) -> int:
-        return max(1, len(self.photos) // self.size)
+        return max(1, len(self.targets) // self.size)
 
     def __call__(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch.
@@ -170,11 +180,13 @@ class TrainingBatches:
             epoch: Counted from 0.
             start: Steps of the epoch to skip, when a run is resumed.
         """
-        order = np.random.default_rng((self.augmentation.seed, epoch)).permutation(len(self.photos))
-        wanted = order[start * self.size : len(self) * self.size].tolist()
+        count = len(self.targets)
+        order = np.random.default_rng((self.augmentation.seed, epoch)).permutation(count)
+        span = slice(start * self.size, len(self) * self.size)
+        wanted, unjudged = order[span].tolist(), self._unjudged(epoch)[span].tolist()
         steps = [
-            self._step(epoch, number, wanted[first : first + self.size])
-            for number, first in enumerate(range(0, len(wanted), self.size), start)
+            self._step(epoch, number, wanted[piece], unjudged[piece])
+            for number, piece in enumerate(_slices(len(wanted), self.size), start)
         ]
 
         def read(row: int) -> Photo:
@@ -191,26 +203,40 @@ class TrainingBatches:
                 batch, targets = self._batch(step, photos, places)
                 yield Batch(batch, targets, len(places) / step.size, part == self.parts - 1)
 
-    def _step(self, epoch: int, number: int, rows: Sequence[int]) -> _Step:
+    def _unjudged(self, epoch: int) -> NDArray[np.int64]:
+        """Draw rows without targets, one for each with targets; if they are fewer, repeatedly."""
+        count, first = len(self.photos) - len(self.targets), len(self.targets)
+        if not count:
+            return np.zeros(0, dtype=np.int64)
+        rng = np.random.default_rng((self.augmentation.seed, epoch, 0, UNJUDGED_STREAM))
+        return first + np.resize(rng.permutation(count), first)
+
+    def _step(self, epoch: int, number: int, rows: Sequence[int], unjudged: Sequence[int]) -> _Step:
         """Choose what this process reads for a step, of which all processes know all rows."""
         mix = self.augmentation.mixing.draw(epoch=epoch, step=number, photos=len(rows))
         places = self.processes.share(len(rows))
         own = [rows[place] for place in places]
         partners = [] if mix is None else [rows[mix.partners[place]] for place in places]
-        return _Step(len(rows), own, partners, list(dict.fromkeys([*own, *partners])), mix)
+        rest = [unjudged[place] for place in places] if unjudged else []
+        read = list(dict.fromkeys([*own, *partners, *rest]))
+        return _Step(len(rows), own, partners, rest, read, mix)
 
     def _batch(
         self, step: _Step, photos: Mapping[int, Photo], places: Sequence[int]
     ) -> tuple[Images, Tensor]:
         own = [step.own[place] for place in places]
-        batch, targets = stacked([photos[row] for row in own]), self.targets[own]
+        rest = [photos[step.unjudged[place]] for place in places] if step.unjudged else []
+        targets, mixed = self.targets[own], [photos[row] for row in own]
         if step.mix is None:
-            return batch, targets
+            return stacked([*mixed, *rest]), targets
+        batch = stacked(mixed)
         partners = [step.partners[place] for place in places]
         others = stacked([photos[row] for row in partners])
         assert isinstance(batch, Tensor), "features are cached only if photos are not mixed"
         assert isinstance(others, Tensor), "features are cached only if photos are not mixed"
         batch, share = step.mix.photos(batch, others)
+        if rest:
+            batch = torch.cat([batch, cast("Tensor", stacked(rest))])
         return batch, mixed_targets(targets, self.targets[partners], share)
 
 
@@ -221,6 +247,7 @@ class _Step(NamedTuple):
         size: Photos of the step, over all processes.
         own: Rows of this process's photos.
         partners: Rows that they are mixed with; empty if photos are not mixed.
+        unjudged: Rows without targets, as many as own ones, or none.
         read: All of these rows, each once.
         mix: The mixture of the step, if any.
     """
@@ -228,8 +255,13 @@ class _Step(NamedTuple):
     size: int
     own: Sequence[int]
     partners: Sequence[int]
+    unjudged: Sequence[int]
     read: Sequence[int]
     mix: Mix | None
+
+
+def _slices(count: int, size: int) -> list[slice]:
+    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 def evaluation_photos(

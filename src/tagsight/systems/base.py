@@ -183,7 +183,9 @@ class System(nn.Module, ABC):
         """Compute the weighted terms of the training objective, whose sum is minimised.
 
         Args:
-            images: As for `forward`; frozen features are those of all `views`.
+            images: As for `forward`; frozen features are those of all `views`. If the settings take
+                them (`SystemConfig.takes_unjudged`), more than ``B``: of the last ones no label is
+                known, and they contribute to no term over labels.
             targets: ``(B, L)`` int in {1, 0, -1}; unknown targets (-1) contribute to no term.
             progress: Fraction of training that is done, in [0, 1], for scheduled terms.
 

@@ -323,6 +323,13 @@ def check_recipe(recipe: Recipe) -> None:
             "depend on the whole square, got 'fit', which pads it"
         )
         raise DataError(msg)
+    if recipe.training.unjudged == "consistency" and not recipe.settings.takes_unjudged:
+        msg = (
+            f"expected `training.unjudged=ignore` for {recipe.system} as it is set, which has no "
+            "consistency loss to train on photos of which no label is known; gcam and vac have one "
+            "if `system.consistency.weight` is above 0, got 'consistency'"
+        )
+        raise DataError(msg)
     mixing = [name for name in ("mixup", "cutmix") if getattr(recipe.training, name)]
     if mixing and not recipe.settings.takes_soft_targets:
         msg = (

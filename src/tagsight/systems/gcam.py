@@ -66,6 +66,10 @@ class GCAMConfig(MLGCNConfig):
     consistency: ConsistencyConfig = ConsistencyConfig()
     """The consistency loss between the maps of the views."""
 
+    @property
+    def takes_unjudged(self) -> bool:
+        return self.consistency.weight > 0
+
 
 GCAM_SETTINGS = GCAMConfig(
     backbone=RESNET101,
@@ -233,7 +237,8 @@ class GCAM(System):
         classifiers, bias = self.classifiers()  # M
 
         logits = [self._scores(grid, classifiers, bias).logits for grid in features.values()]
-        label_loss = torch.stack([self.label_loss(one, targets) for one in logits]).mean()  # Eq. 9
+        judged = [one[: len(targets)] for one in logits]
+        label_loss = torch.stack([self.label_loss(one, targets) for one in judged]).mean()  # Eq. 9
 
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
         maps = {

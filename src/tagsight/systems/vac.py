@@ -57,6 +57,10 @@ class VACConfig(GridConfig):
     consistency: ConsistencyConfig = ConsistencyConfig()
     """The consistency loss between the maps of the views."""
 
+    @property
+    def takes_unjudged(self) -> bool:
+        return self.consistency.weight > 0
+
 
 RELEASED_WEIGHTS = (1.0, 0.6, 0.8)
 """Weights for COCO of the label loss, the distances under a flip and the one between sizes."""
@@ -177,7 +181,8 @@ class VAC(GridSystem):
         features = view_features(self, images, views_of(pairs))
         classifiers, bias = self.classifiers()
         logits = [self.scores(grid, classifiers, bias).logits for grid in features.values()]
-        labels = torch.stack([self.label_loss(one, targets) for one in logits]).mean()
+        judged = [one[: len(targets)] for one in logits]
+        labels = torch.stack([self.label_loss(one, targets) for one in judged]).mean()
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
         maps = {v: maps_in_photo_frame(grid, steering, v) for v, grid in features.items()}
         distances = [

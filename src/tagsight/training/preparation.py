@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +38,8 @@ RULES_FILE = "labels.toml"
 DATA_FILE = "data.toml"
 """File in a run folder that says how the labels were read."""
 
+NONE_UNJUDGED = Check((), {}, {})
+
 MOST_TOLD = 10
 """Unusable photos, and suspicions of a kind about labels, that are named one by one."""
 
@@ -47,15 +50,17 @@ class Prepared(NamedTuple):
     Attributes:
         annotations: Rows with splits; every photo can be decoded.
         problems: The photos left out, with reasons.
-        hashes: Content hash of every photo.
+        hashes: Content hash of every photo, those without known labels included.
         facts: For the model folder: format, protocol, labels left out, photos per split, and the
             hashes of rows and splits.
+        unjudged: Photos of which no label is known, to be trained on; empty unless asked for.
     """
 
     annotations: Annotations
     problems: tuple[Problem, ...]
     hashes: Mapping[Path, bytes]
     facts: dict[str, object]
+    unjudged: tuple[Path, ...] = ()
 
 
 def checked(
@@ -104,6 +109,7 @@ def prepare(
     seed: int,
     max_bad: float | None = None,
     hold_out: bool = True,
+    unjudged: bool = False,
     log: WorkLog,
 ) -> Prepared:
     """Check the photos, complete the splits, and write how the data were read and divided.
@@ -117,6 +123,8 @@ def prepare(
         seed: Seed of the split, if one has to be drawn.
         max_bad: Largest fraction of photos that may be left out, as for `without_problems`.
         hold_out: Whether to take validation photos out of ``train`` if the data have none.
+        unjudged: Whether to keep photos of which no label is known, to train on; those of other
+            splits than ``train``, and copies of other photos, are left out in any case.
         log: Receives progress, the photos left out, and the labels that have few photos or none.
 
     Raises:
@@ -128,11 +136,12 @@ def prepare(
     _check_learnable(annotations, hold_out=hold_out)
     note_label_problems(annotations, log)
     judged = annotations.judged()
-    if unknown := len(annotations) - len(judged):
-        log.note(f"{amount(unknown, 'photo')} left out, of which no label is known")
     with log.work("checking photos", len(judged)) as advance:
         check = checked(judged.paths, runtime, progress=advance)
     sound = without_problems(judged, check, max_bad=max_bad)
+    rest = _checked_unjudged(annotations, check, runtime, log) if unjudged else NONE_UNJUDGED
+    if unknown := len(annotations) - len(judged) - len(rest.hashes):
+        log.note(f"{amount(unknown, 'photo')} left out, of which no label is known")
     twins = near_twins(check)
     groups = split_groups(sound, check, twins)
     divided = complete_splits(sound, check.hashes, seed, groups=groups, hold_out=hold_out)
@@ -150,13 +159,37 @@ def prepare(
             **({"protocol": divided.protocol} if divided.protocol else {}),
             **({"labels_left_out": ", ".join(divided.left_out)} if divided.left_out else {}),
             "photos": divided.split_sizes,
+            **({"unjudged": len(rest.hashes)} if rest.hashes else {}),
             "hash": divided.hash(),
             "split_file_hash": sha256(record).hexdigest(),
         }
     }
-    note_problems(check.problems, log)
+    problems = (*check.problems, *rest.problems)
+    note_problems(problems, log)
     note_labels(divided, log)
-    return Prepared(divided, check.problems, check.hashes, facts)
+    return Prepared(divided, problems, {**check.hashes, **rest.hashes}, facts, tuple(rest.hashes))
+
+
+def _checked_unjudged(
+    annotations: Annotations, judged: Check, runtime: Runtime, log: WorkLog
+) -> Check:
+    """Check the photos of ``train`` of which no label is known, and drop copies of the others."""
+    rows = annotations.unjudged()
+    if rows.splits is not None:
+        rows = rows.select([i for i, split in enumerate(rows.splits) if split == "train"])
+    with log.work("checking photos without known labels", len(rows)) as advance:
+        found = checked(rows.paths, runtime, progress=advance)
+    known = {*judged.hashes.values()}
+    kept: dict[Path, bytes] = {}
+    for path, digest in found.hashes.items():
+        if digest not in known:
+            known.add(digest)
+            kept[path] = digest
+    log.note(
+        f"{amount(len(kept), 'photo')} of which no label is known: as many of them in a step as of "
+        "the others, for the consistency loss only"
+    )
+    return replace(found, hashes=kept)
 
 
 def _check_learnable(annotations: Annotations, *, hold_out: bool) -> None:

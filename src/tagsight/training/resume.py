@@ -31,7 +31,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.config import Recipe
@@ -146,6 +146,7 @@ def origin_of(
     hashes: Mapping[Path, bytes] | None = None,
     vectors: Path | None = None,
     init: str | None = None,
+    unjudged: Sequence[Path] = (),
 ) -> Origin:
     """Describe what a run begins with.
 
@@ -155,10 +156,12 @@ def origin_of(
         hashes: Content hash of every training and validation photo, if known.
         vectors: File of word vectors, if any.
         init: Digest of the initial weights, if any.
+        unjudged: Photos that are trained on without labels; their content counts if it is known.
     """
     used = [i for i, split in enumerate(annotations.splits or ()) if split != "test"]
     annotations = annotations.select(used)
-    contents = [hashes[path].hex() for path in annotations.paths] if hashes else None
+    paths = (*annotations.paths, *unjudged)
+    contents = [hashes[path].hex() for path in paths] if hashes else None
     return {
         "system": recipe.system,
         "settings": {

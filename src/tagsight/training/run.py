@@ -27,7 +27,7 @@ from tagsight.training.resume import origin_of
 from tagsight.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -58,7 +58,7 @@ class Start:
     state_every: float = 300.0
 
 
-def train_run(
+def train_run(  # noqa: PLR0913 - what a run is made of
     annotations: Annotations,
     recipe: Recipe,
     out: Path,
@@ -68,6 +68,7 @@ def train_run(
     start: Start = Start(),
     hashes: Mapping[Path, bytes] | None = None,
     facts: Mapping[str, object] | None = None,
+    unjudged: Sequence[Path] = (),
 ) -> Outcome:
     """Train a recipe on the training rows and keep the best epoch on the validation rows.
 
@@ -90,6 +91,8 @@ def train_run(
         start: Initialisation and resuming.
         hashes: Content hash of every photo; with them, features of frozen stages are cached.
         facts: Origin of the model, for the model folder.
+        unjudged: Photos of which no label is known, for recipes that train on them
+            (``training.unjudged``); others ignore them.
 
     Raises:
         DataError: If there are no training rows, or no validation rows where they are needed, or
@@ -110,20 +113,24 @@ def train_run(
         ('runs/third/model', False)
     """
     torch.manual_seed(recipe.training.seed)
+    unjudged = unjudged if recipe.training.unjudged == "consistency" else ()
     train_rows, val_rows = annotations.rows("train"), _validation_rows(annotations, recipe)
     if not _has_labels(val_rows):
         log.note("no validation photos: the last epoch is kept, and thresholds are 0.5")
     digest = model_digest(start.init) if start.init else None
     facts = {**(facts or {}), **({"init": digest} if digest else {})}
     run = RunFolder(out, recipe, val_rows, runtime.processes, log, facts, start.state_every)
-    origin = origin_of(recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest)
+    origin = origin_of(
+        recipe, annotations, hashes=hashes, vectors=start.vectors, init=digest, unjudged=unjudged
+    )
     state = run.open(origin, resume=start.resume)
     labels = _label_space(train_rows, recipe, start.vectors, log)
     system = build_system(recipe, labels).to(runtime.device)
     if start.init is not None and state is None:
         log.note(start_from(load_model(start.init, runtime.device), system, labels.names))
     try:
-        with _photos(system, recipe, train_rows, val_rows, runtime, hashes, log) as photos:
+        paths = (*train_rows.paths, *unjudged), val_rows.paths
+        with _photos(system, recipe, *paths, runtime, hashes, log) as photos:
             train_photos, val_photos = photos
             if isinstance(system, RememberingSystem):
                 known = (train_photos, train_rows.targets), (val_photos, val_rows.targets)
@@ -218,8 +225,8 @@ def _label_space(
 def _photos(
     system: System,
     recipe: Recipe,
-    train_rows: Annotations,
-    val_rows: Annotations,
+    trained: Sequence[Path],
+    validated: Sequence[Path],
     runtime: Runtime,
     hashes: Mapping[Path, bytes] | None,
     log: Log,
@@ -230,17 +237,15 @@ def _photos(
     memory, most = runtime.photo_memory // 2, runtime.max_photo_memory
     resize = recipe.training.resize
     pixels = (
-        PhotoStore(
-            train_rows.paths, side, memory, resize=resize if square else None, max_memory=most
-        ),
-        evaluation_photos(val_rows.paths, recipe.training, runtime, memory=memory),
+        PhotoStore(trained, side, memory, resize=resize if square else None, max_memory=most),
+        evaluation_photos(validated, recipe.training, runtime, memory=memory),
     )
     if not (hashes and runtime.cache and can_be_kept(system.backbone, augmentation)):
         yield pixels
         return
     splits = (
-        Rows(train_rows.paths, wanted_views(system, augmentation)),
-        Rows(val_rows.paths, [ORIGINAL]),
+        Rows(trained, wanted_views(system, augmentation)),
+        Rows(validated, [ORIGINAL]),
     )
     with kept_features(
         Encoder(system, augmentation.side, runtime, recipe.training.resize), splits, hashes, log
