@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.inference.recognizer import Recognizer
+    from tagsight.nn.text_image import TextImageEncoder
 
 SHADES = (250, 220, 190, 160)
 COLOURS = ("red", "green", "blue")
@@ -49,12 +50,14 @@ def write_photos(folder: Path) -> list[str]:
 
 
 @contextmanager
-def session_in(folder: Path, model: Recognizer | None = None) -> Iterator[Session]:
+def session_in(
+    folder: Path, model: Recognizer | None = None, names: TextImageEncoder | None = None
+) -> Iterator[Session]:
     """A session whose photos are encoded; its learner runs when a test says so."""
     if not (folder / "photos").exists():
         write_photos(folder / "photos")
     with Project(folder / "project", folder / "photos") as project:
-        session = Session(project, colour_encoder(), model)
+        session = Session(project, colour_encoder(), model, names)
         session.background.start()
         session.background.finish()
         try:

@@ -49,6 +49,7 @@ def label(
     labels: Path | None = None,
     project: Path | None = None,
     model: Path | None = None,
+    text_encoder: ExistingDirectory | None = None,
     address: PageAddress = PageAddress(),
     journal: Path | None = None,
     hardware: Hardware = Hardware(),
@@ -64,6 +65,8 @@ def label(
             unjudged.
         project: Folder of the project; by default PHOTOS-labels beside the photos.
         model: A trained model, whose scores are suggestions for its labels.
+        text_encoder: Folder of a text-image model, such as CLIP or SigLIP as open_clip writes it;
+            adds a queue of photos that look like a label's name.
         journal: Journal file of changes of sidecars; by default the one for all your runs.
     """
     print_info(f"opening {photos} to label")
@@ -74,21 +77,25 @@ def label(
         from tagsight.server.labelling.serving import serve_session
 
     from tagsight.data.formats.label_project import recognises
+    from tagsight.nn.text_image import TextImageEncoder
     from tagsight.tagging.labelling.encoder import PhotoEncoder
     from tagsight.tagging.labelling.project import Project, project_folder
     from tagsight.tagging.labelling.session import Session
 
     hosts = Hosts.listening_at(address.host, address.allowed_host or ())
     folder = project or project_folder(photos)
-    suggesting = None if model is None else hardware.recognizer(model)  # before a folder is made
+    runtime = hardware.exact().runtime()
+    # Before a folder is made:
+    suggesting = None if model is None else hardware.recognizer(model)
+    names = None if text_encoder is None else TextImageEncoder.load(text_encoder, runtime)
     with Project(folder, None if recognises(photos) else photos) as opened:
         if labels is not None:
             _import(opened, labels)
         with listener(address.host, address.port) as (socket, place):
             print_info(f"project {folder}: loading the encoder")
-            encoder = PhotoEncoder.choose(hardware.exact().runtime())
+            encoder = PhotoEncoder.choose(runtime)
             token = secrets.token_urlsafe(24)
-            with Session(opened, encoder, suggesting) as session:
+            with Session(opened, encoder, suggesting, names) as session:
                 app = create_label_app(
                     session, token=token, hosts=hosts, journal=journal_file(journal)
                 )

@@ -47,6 +47,7 @@ class Queue(NamedTuple):
         meaning: What the queue is for, in a sentence.
         needs_label: Whether it is a queue of one label.
         needs_scores: Whether a model must have scored the photos.
+        needs_names: Whether a text-image encoder must compare the photos with labels' names.
     """
 
     name: str
@@ -54,10 +55,19 @@ class Queue(NamedTuple):
     meaning: str
     needs_label: bool = False
     needs_scores: bool = True
+    needs_names: bool = False
 
 
 QUEUES = (
     Queue("all", "All photos", "The photos in the order of their names.", needs_scores=False),
+    Queue(
+        "looks-like-name",
+        "Looks like its name",
+        "Photos that look most like the label's name: to begin with, before anything is judged.",
+        needs_label=True,
+        needs_scores=False,
+        needs_names=True,
+    ),
     Queue(
         "probably-yes",
         "Probably yes",
@@ -108,6 +118,7 @@ class Pool(NamedTuple):
         held_out: ``(N, L)`` float in [0, 1], scores by heads that did not learn from the photo; NaN
             where there is none.
         twins: ``(N,)`` int, equal for near twins.
+        likeness: ``(N,)`` float, to the name of the label in hand; NaN where there is none.
     """
 
     targets: Targets
@@ -116,6 +127,7 @@ class Pool(NamedTuple):
     scores: Scores | None = None
     held_out: Scores | None = None
     twins: Rows | None = None
+    likeness: Scores | None = None
 
 
 def order(queue: str, pool: Pool, label: int | None = None) -> Rows:
@@ -175,6 +187,12 @@ def like_region(cells: NDArray[np.int8], region: NDArray[np.floating], *, rows: 
 
 def _all(pool: Pool, _: slice) -> Rows:
     return np.arange(len(pool.targets))
+
+
+def _looks_like_name(pool: Pool, label: slice) -> Rows:
+    if pool.likeness is None:
+        return np.empty(0, np.int64)
+    return _descending(np.where(pool.targets[:, label][:, 0] < 0, pool.likeness, np.nan))
 
 
 def _probably_yes(pool: Pool, label: slice) -> Rows:
@@ -257,6 +275,7 @@ def _expected(pool: Pool, label: slice) -> Rows:
 
 _ORDERS: Mapping[str, Callable[[Pool, slice], Rows]] = {
     "all": _all,
+    "looks-like-name": _looks_like_name,
     "probably-yes": _probably_yes,
     "not-sure": _not_sure,
     "unlike": _unlike,

@@ -18,10 +18,11 @@ from tagsight.tagging.labelling.events import Event, Listeners, judgements_event
 from tagsight.tagging.labelling.evidence import Grids, draw_evidence
 from tagsight.tagging.labelling.features import Features
 from tagsight.tagging.labelling.learner import Learner
-from tagsight.tagging.labelling.orders import Orders, Query
-from tagsight.tagging.labelling.queues import QUEUES, Pool, like_region, order
+from tagsight.tagging.labelling.names import NameSearch
+from tagsight.tagging.labelling.queues import like_region
 from tagsight.tagging.labelling.regions import region_cell
-from tagsight.tagging.labelling.scores import columns_of, scores_of
+from tagsight.tagging.labelling.scores import scores_of
+from tagsight.tagging.labelling.session_queues import SessionQueues
 from tagsight.tagging.labelling.suggestions import Suggestions
 from tagsight.tagging.labelling.thumbnails import Thumbnails
 from tagsight.tagging.labelling.views import (
@@ -32,7 +33,6 @@ from tagsight.tagging.labelling.views import (
     PhotoView,
     ProjectView,
     QualityView,
-    QueueView,
 )
 
 if TYPE_CHECKING:
@@ -42,12 +42,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from tagsight.inference.recognizer import Recognizer
+    from tagsight.nn.text_image import TextImageEncoder
     from tagsight.tagging.labelling.background import Progress
     from tagsight.tagging.labelling.encoder import PhotoEncoder
     from tagsight.tagging.labelling.evidence import Overlay
     from tagsight.tagging.labelling.judgements import Batch
     from tagsight.tagging.labelling.labels import Label
     from tagsight.tagging.labelling.learner import Learned
+    from tagsight.tagging.labelling.orders import Query
     from tagsight.tagging.labelling.photos import Photo
     from tagsight.tagging.labelling.project import Project
     from tagsight.tagging.labelling.regions import Box
@@ -55,12 +57,8 @@ if TYPE_CHECKING:
 MOST_SENT = 200
 """Batches of judgements that are sent one by one to a page that was away for a while."""
 
-VALUES = {"present": 1, "absent": 0, "unjudged": -1}
-
 SCORED_AFTER = 1.25
 """Growth of the encoded photos from which all are scored again."""
-
-NO_SCORES = "judge a few photos first: nothing has been learned yet"
 
 
 class Session:
@@ -70,10 +68,15 @@ class Session:
         project: The project, which stays open afterwards.
         encoder: Encodes the photos.
         model: A trained model, whose scores are suggestions for its labels; None for none.
+        names: Compares photos with the names of labels; None for no queue of that.
     """
 
     def __init__(
-        self, project: Project, encoder: PhotoEncoder, model: Recognizer | None = None
+        self,
+        project: Project,
+        encoder: PhotoEncoder,
+        model: Recognizer | None = None,
+        names: TextImageEncoder | None = None,
     ) -> None:
         self.project = project
         self.encoder = encoder
@@ -83,10 +86,20 @@ class Session:
         self.thumbnails = Thumbnails(project.folder)
         self.grids = Grids(encoder)
         self.listeners = Listeners()
-        self._orders = Orders()
         self._scored = 0
         self.suggestions = None if model is None else Suggestions(project, self.features, model)
         self.learner = Learner(project, self.features, self._learned)
+        self.names = (
+            None if names is None else NameSearch(project, self.features, names, self._named)
+        )
+        self.queues = SessionQueues(
+            project,
+            self.features,
+            self.learner,
+            self._scores,
+            self.names,
+            suggested=model is not None,
+        )
         self.background = Background(
             project,
             encoder,
@@ -100,6 +113,8 @@ class Session:
         self.learner.start()
         self.learner.wake()
         self.background.start()
+        if self.names is not None:
+            self.names.start()
         return self
 
     def __exit__(
@@ -110,6 +125,8 @@ class Session:
     ) -> None:
         if self.suggestions is not None:
             self.suggestions.stop()
+        if self.names is not None:
+            self.names.stop()
         self.background.stop()
         self.learner.stop()
         self.thumbnails.close()
@@ -126,7 +143,7 @@ class Session:
             self.project.revision,
             0 if learned is None else learned.revision,
             self.labels(),
-            self._queues(learned),
+            self.queues.offered(),
         )
 
     def labels(self) -> list[LabelView]:
@@ -149,7 +166,7 @@ class Session:
         """
         if query.label is not None and self.project.labels[query.label].hidden:
             raise UnknownIdError("label", query.label)
-        found = self._orders.get(query, lambda: self._ordered(query), fresh=fresh)
+        found = self.queues.get(query, fresh=fresh)
         part = found.photos[start : start + count].tolist()
         return PhotosView(len(found.photos), found.revision, self.photo_views(part, query.label))
 
@@ -296,59 +313,6 @@ class Session:
         self.listeners.tell(Event("labels", {}))
         return _label_view(label, self.project.counts(), self.learner.learned)
 
-    def _ordered(self, query: Query) -> NDArray[np.int64]:
-        known = {one.name: one for one in self._queues(self.learner.learned)}
-        chosen = known.get(query.queue)
-        if chosen is None:
-            msg = f"expected a queue of {list(known)!r}, got {query.queue!r:.100}"
-            raise DataError(msg)
-        if not chosen.available:
-            msg = f"expected a queue that can be chosen now, got {query.queue!r}: {chosen.reason}"
-            raise DataError(msg)
-        if chosen.needs_label and query.label is None:
-            msg = f"expected a label for the queue {query.queue!r}, got none"
-            raise DataError(msg)
-        there = self.project.photos.there()
-        targets, _ = self.project.targets()
-        there = there[there <= len(targets)]
-        shown = [label.id for label in self.project.labels.shown]
-        column = None if query.label is None else shown.index(query.label)
-        rows = order(query.queue, self._pool(query.queue, there, targets, shown), column)
-        if query.state is not None and query.label is not None:
-            rows = rows[targets[there - 1, query.label - 1][rows] == VALUES[query.state]]
-        return there[rows]
-
-    def _pool(
-        self,
-        queue: str,
-        there: NDArray[np.int64],
-        targets: NDArray[np.int8],
-        shown: Sequence[int],
-    ) -> Pool:
-        """Collect what a queue looks at, for the photos that are there and the shown labels."""
-        rows, learned = there - 1, self.learner.learned
-        pool = Pool(
-            targets[rows][:, [label - 1 for label in shown]],
-            self.features.embeddings(),
-            self.features.slots(len(targets))[rows],
-            twins=self.learner.twins()[rows] if queue == "near-twins" else None,
-        )
-        if not any(one.needs_scores for one in QUEUES if one.name == queue):
-            return pool
-        held_out = None if learned is None else columns_of(learned.held_out, there, shown, learned)
-        return pool._replace(scores=self._scores(there, shown), held_out=held_out)
-
-    def _queues(self, learned: Learned | None) -> list[QueueView]:
-        scored = learned is not None or self.suggestions is not None
-        views = []
-        for one in QUEUES:
-            available = scored or not one.needs_scores
-            reason = None if available else NO_SCORES
-            views.append(
-                QueueView(one.name, one.title, one.meaning, one.needs_label, available, reason)
-            )
-        return views
-
     def _scores_of(self, ids: Sequence[int], label: int | None) -> list[float | None]:
         if label is None:
             return [None] * len(ids)
@@ -374,6 +338,11 @@ class Session:
         if progress.seconds_left == 0 or progress.encoded > SCORED_AFTER * self._scored:
             self._scored = progress.encoded
             self.learner.wake()
+        if self.names is not None:
+            self.names.wake()
+
+    def _named(self) -> None:
+        self.listeners.tell(Event("features", self.background.progress._asdict()))
 
 
 def _label_view(label: Label, counts: NDArray[np.int64], learned: Learned | None) -> LabelView:
