@@ -47,8 +47,8 @@ def exported_once(monkeypatch, sound) -> None:
     """Let the graph of the model be that of its file, instead of being traced again."""
 
     @contextmanager
-    def kept(_: LoadedModel) -> Iterator[Path]:
+    def kept(_: LoadedModel, **_options: bool) -> Iterator[Path]:
         yield sound[".onnx"]
 
-    for room in ("exporting", "quantization"):
+    for room in ("exporting", "fastest", "quantization"):
         monkeypatch.setattr(f"tagsight.inference.{room}.written_onnx", kept)

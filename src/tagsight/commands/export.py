@@ -110,9 +110,10 @@ def export(
 
 
 def _check_ending(out: Path, to: Form | None) -> None:
-    endings = {"onnx": ".onnx", "openvino": ".xml"}
-    if to is not None and out.suffix.lower() != endings[to]:
-        msg = f"expected a file that ends in {endings[to]}, got {out}"
+    from tagsight.inference.networks.exported import ENDINGS
+
+    if to is not None and out.suffix.lower() != ENDINGS[to]:
+        msg = f"expected a file that ends in {ENDINGS[to]}, got {out}"
         raise DataError(msg)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tagsight.commands.options import Hardware, PhotoPath
+from tagsight.commands.options import PhotoPath, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info
 from tagsight.commands.problems import listed
 from tagsight.runtime.amounts import amount
@@ -17,7 +17,7 @@ def index(
     *,
     out: Path,
     problems: Path | None = None,
-    hardware: Hardware = Hardware(),
+    hardware: RecognitionHardware = RecognitionHardware(),
 ) -> int:
     """Create or update a search index of photos.
 
@@ -32,12 +32,12 @@ def index(
     """
     print_info(f"loading {model}")
 
+    from tagsight.data.photos.finding import find_photos
     from tagsight.search.collection import index as index_photos
 
+    recognizer = hardware.fast_recognizer(model, find_photos(paths, on_problem=_nothing))
     with listed(problems) as left_out:
-        indexed = index_photos(
-            hardware.recognizer(model), paths, out=out, on_problem=left_out.append
-        )
+        indexed = index_photos(recognizer, paths, out=out, on_problem=left_out.append)
     left_out.tell()
     print_info(
         f"{amount(indexed.photos, 'photo')} in the index: "
@@ -47,3 +47,7 @@ def index(
     if indexed.interrupted:
         return INTERRUPTED
     return FAILED if left_out.count else 0
+
+
+def _nothing(*_: object) -> None:
+    pass

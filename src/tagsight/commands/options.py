@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
 
@@ -11,7 +12,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cyclopts import Token
 
@@ -253,6 +254,51 @@ class Hardware(PhotoBudget):
         runtime = self.runtime(memory)
         with joined(runtime.device) as processes:
             yield replace(runtime, processes=processes)
+
+
+@Parameter(name="*", group=HARDWARE)
+@dataclass(frozen=True)
+class RecognitionHardware(Hardware):
+    """Hardware options of commands that recognise many photos; they do not affect results."""
+
+    model_runtime: Annotated[
+        Literal["auto", "torch", "onnx", "openvino"], Parameter(name="--runtime")
+    ] = "auto"
+    """What runs a model folder; by default the fastest on this machine of those installed that
+    decide as torch does, which is measured once if there are thousands of photos."""
+
+    def fastest(self, model: Path, *, measure: bool) -> Network:
+        """Open a model folder in the runtime asked for, or an exported file, and say which.
+
+        Args:
+            model: The model folder or file.
+            measure: Whether runtimes are compared first if that was not done yet.
+        """
+        from tagsight.inference.runtimes import open_model
+        from tagsight.runtime.progress import TerminalLog
+
+        return open_model(
+            model,
+            self.device,
+            self.precision,
+            runtime=self.model_runtime,
+            measure=measure,
+            workers=self.workers,
+            log=TerminalLog(),
+        )
+
+    def fast_recognizer(self, model: Path, photos: Iterable[Path] = ()) -> Recognizer:
+        """Open a model as a recognizer in the fastest runtime.
+
+        Args:
+            model: The model folder or file.
+            photos: The photos to recognise: runtimes are compared first if they are many.
+        """
+        from tagsight.inference.recognizer import Recognizer
+        from tagsight.inference.runtimes import MANY
+
+        measure = sum(1 for _ in islice(photos, MANY)) == MANY
+        return Recognizer(self.fastest(model, measure=measure), max_memory=self.photo_bytes)
 
 
 @Parameter(name="*", group=RECIPE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Hardware
+from tagsight.commands.options import RecognitionHardware
 from tagsight.commands.output import print_info
 from tagsight.errors import DataError
 
@@ -29,7 +29,7 @@ def serve(
     allowed_host: list[str] | None = None,
     token_file: Path | None = None,
     bridge: list[Literal["label-studio", "photoprism"]] | None = None,
-    hardware: Hardware = Hardware(),
+    hardware: RecognitionHardware = RecognitionHardware(),
 ) -> int:
     """Serve a model over HTTP, with a web page.
 
@@ -71,7 +71,7 @@ def serve(
 
     limits = Limits(memory=hardware.photo_bytes)
     recognizer = Recognizer(
-        hardware.network(model), max_pixels=limits.pixels, max_memory=limits.memory
+        hardware.fastest(model, measure=True), max_pixels=limits.pixels, max_memory=limits.memory
     )
     opened = SearchIndex.open(index) if index is not None else None
     if opened is not None and opened.facts.model != recognizer.info.model:

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from tagsight.commands.options import Hardware, NewLabels, PhotoPath, journal_file
+from tagsight.commands.options import NewLabels, PhotoPath, RecognitionHardware, journal_file
 from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, print_info, print_result
 from tagsight.commands.problems import listed, no_photo_found
 from tagsight.errors import DataError
@@ -270,7 +270,7 @@ def tag(
     wanted: TagSelection = TagSelection(),
     sidecars: Sidecars = Sidecars(),
     additions: NewLabels = NewLabels(),
-    hardware: Hardware = Hardware(),
+    hardware: RecognitionHardware = RecognitionHardware(),
     engine: Literal["plain", "ray"] = "plain",
 ) -> int:
     """Tag photos and folders of photos: a line or a sidecar each.
@@ -292,7 +292,8 @@ def tag(
 
     from tagsight.tagging.tagging import Lines, tag_photos, tag_sidecars
 
-    recognizer, tagger = _opened(model, wanted, additions, hardware, engine)
+    found = wanted.photos(paths, _nothing)
+    recognizer, tagger = _opened(model, found, wanted, additions, hardware, engine)
     selection = wanted.selection()
     selection.check(recognizer.labels)
 
@@ -354,21 +355,26 @@ def _nothing(*_: object) -> None:
 
 def _opened(
     model: Path,
+    photos: Iterable[Path],
     wanted: TagSelection,
     additions: NewLabels,
-    hardware: Hardware,
+    hardware: RecognitionHardware,
     engine: Literal["plain", "ray"],
 ) -> tuple[Recognizer, Tagger]:
     """Open the model here, and where the photos are recognised."""
 
-    def load() -> Recognizer:
-        return additions.added_to(hardware.recognizer(model.absolute()))
+    def load(photos: Iterable[Path] = ()) -> Recognizer:
+        if additions.names() is not None and hardware.model_runtime == "auto":
+            return additions.added_to(hardware.recognizer(model.absolute()))
+        return additions.added_to(hardware.fast_recognizer(model.absolute(), photos))
 
-    recognizer = load().at(wanted.strictness)
     if engine == "plain":
+        recognizer = load(photos).at(wanted.strictness)
         return recognizer, recognizer
 
     from tagsight.tagging.ray import RayTagger
+
+    recognizer = load().at(wanted.strictness)
 
     return recognizer, RayTagger(load, recognizer, workers=hardware.workers)
 

@@ -71,6 +71,7 @@ def compare(
     network: Network,
     photos: Iterable[Path],
     *,
+    own_sizes: bool = True,
     on_problem: OnProblem | None = None,
     log: WorkLog = SILENT,
 ) -> Agreement:
@@ -82,6 +83,7 @@ def compare(
         model: The model, on the CPU; it computes in float32.
         network: Runs the file.
         photos: Files.
+        own_sizes: Whether the file also takes photos that are not resized.
         on_problem: Called with each photo that cannot be read and the reason; it is skipped.
         log: Receives the progress.
 
@@ -98,7 +100,8 @@ def compare(
             assert isinstance(photo, Path)
             on_problem(photo, str(error))
 
-    with log.work("comparing", 3 * len(given) + many + 2 * RESHAPED) as advance:
+    each = 3 * len(given) + 2 * RESHAPED if own_sizes else 2 * len(given)
+    with log.work("comparing", each + many) as advance:
         done = count(1)
         wanted = []
         for result in reference.recognize(given, on_error=left_out):
@@ -112,7 +115,7 @@ def compare(
             for got, one in zip(recognizer.recognize(map(_path, expected)), expected, strict=True):
                 differences.add(got, one)
                 advance(next(done))
-        for place, one in enumerate(wanted):
+        for place, one in enumerate(wanted if own_sizes else ()):
             photo = open_photo(_path(one))
             differences.add(_at_own_size(exported, photo), one)
             advance(next(done))

@@ -5,25 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from tagsight.data.photos.finding import find_photos
-from tagsight.data.photos.tar_members import is_tar
 from tagsight.data.readers import read_annotations
-from tagsight.data.source import is_file
 from tagsight.errors import DataError
-from tagsight.evaluation.measured_rows import measured_rows
-from tagsight.inference.exporting import ENDINGS, export_model
+from tagsight.inference.exporting import export_model
+from tagsight.inference.known_photos import KNOWN, known_photos
+from tagsight.inference.networks.exported import ENDINGS
 from tagsight.inference.opening import measured_photos, opened_model
 from tagsight.inference.quantization import Quantized, export_quantized
-from tagsight.runtime.amounts import amount
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.progress import TerminalLog
-from tagsight.training.preparation import DATA_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,12 +25,6 @@ if TYPE_CHECKING:
     from tagsight.data.readers import Labels
     from tagsight.inference.agreement import Agreement
     from tagsight.inference.opening import ModelLike
-
-COMPARED = 100
-"""Photos that the file is compared with the model on, at most."""
-
-DRAWN = 8
-"""Pictures to compare on where no photos are given."""
 
 
 def export(  # noqa: PLR0913 - an option of the command each
@@ -126,55 +113,21 @@ def _compared(
     on_problem: Callable[[Path, str], object] | None,
     log: TerminalLog,
 ) -> Iterator[list[Path]]:
-    """Find the photos to compare on, or draw random pictures.
+    """Find the photos to compare on; without any given, those that the model knows.
 
     Raises:
         DataError: If there is no photo.
     """
     if photos is None:
-        if known := _validation_photos(model):
-            log.note(f"comparing on {amount(len(known), 'validation photo')} of the model's run")
+        with known_photos(model, log) as known:
             yield known
-            return
-        log.note(f"no validation photos of the model's run there: comparing on {DRAWN} drawn ones")
-        with TemporaryDirectory() as folder:
-            yield _random_pictures(Path(folder))
         return
     paths = [Path(photo) for photo in ([photos] if isinstance(photos, str | Path) else photos)]
-    found = list(islice(find_photos(paths, on_problem=on_problem or _nothing), COMPARED))
+    found = list(islice(find_photos(paths, on_problem=on_problem or _nothing), KNOWN))
     if not found:
         msg = "expected photos to compare the file with the model on, got none"
         raise DataError(msg)
     yield found
-
-
-def _validation_photos(model: LoadedModel) -> list[Path]:
-    """Return validation photos of the run that the model is of, without those that are gone."""
-    file = None if model.folder is None else model.folder.parent / DATA_FILE
-    if file is None or not file.is_file():
-        return []
-    try:
-        rows, _ = measured_rows(read_annotations(file), model.folder, "val")
-    except DataError:  # the labels, or all of the photos, are gone
-        return []
-    there = (path for path in rows.paths if is_file(path) or is_tar(path.parent))
-    return list(islice(there, COMPARED))
-
-
-def _random_pictures(folder: Path) -> list[Path]:
-    """Write pictures with structure of every size, from single pixels to all of the picture."""
-    random = np.random.default_rng(0)
-    paths = []
-    for number in range(DRAWN):
-        size = (int(random.integers(160, 640)), int(random.integers(160, 640)))
-        pixels = np.zeros((size[1], size[0], 3))
-        for cells in (2, 4, 16, 64):
-            coarse = Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
-            pixels += np.asarray(coarse.resize(size, Image.Resampling.BICUBIC), dtype=float) / 4
-        path = folder / f"{number:02}.png"
-        Image.fromarray(pixels.round().astype(np.uint8)).save(path)
-        paths.append(path)
-    return paths
 
 
 def _nothing(*_: object) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tagsight.errors import DataError
-from tagsight.inference.networks.exported import OUTPUTS, PHOTOS
+from tagsight.inference.networks.exported import OUTPUTS, PHOTOS, SQUARES, channels
 from tagsight.nn.one_of import one_of_scores
 
 if TYPE_CHECKING:
@@ -60,23 +60,31 @@ class ExportedGraph(nn.Module):
         side: Side of the square that photos are resized to, in pixels.
         temperature: Divisor of the logits.
         resize: How photos are made squares.
+        squares: Whether the graph takes only squares that `as_square` has made, without resizing.
     """
 
     def __init__(
-        self, system: System, side: int, temperature: float, resize: Resize = "warp"
+        self,
+        system: System,
+        side: int,
+        temperature: float,
+        resize: Resize = "warp",
+        *,
+        squares: bool = False,
     ) -> None:
         super().__init__()
+        self.squares = squares
         self.system = system
         self.side = side
         self.temperature = temperature
         self.resize = resize
 
     def forward(self, photos: Tensor) -> GraphOutputs:
-        """Recognise photos: ``(B, H, W, 3)`` uint8."""
+        """Recognise photos: ``(B, H, W, 3)`` uint8, or squares as a `Network` gets them."""
         pixels = photos.permute(0, 3, 1, 2).to(torch.float32)
         grids: list[Tensor] = []
         watched = self.system.backbone.register_forward_hook(lambda _, __, grid: grids.append(grid))
-        recognition = self.system(self._resized(pixels))
+        recognition = self.system(pixels / 255 if self.squares else self._resized(pixels))
         watched.remove()
         return GraphOutputs(
             one_of_scores(recognition.logits / self.temperature, self.system.one_of),
@@ -150,7 +158,7 @@ def _as_tensor(length: int) -> Tensor:
 
 
 def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has no public type
-    """Translate a graph into an ONNX program for any number of photos of any size.
+    """Translate a graph into an ONNX program for any number of photos that it takes.
 
     Whatever depends on labels alone, such as classifiers generated from a label graph, becomes a
     constant.
@@ -161,8 +169,12 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
     from onnxscript.optimizer import optimize_ir
 
     # Two photos: the exporter takes a size of 1 for a constant.
-    photos = torch.zeros(2, graph.side + 32, graph.side + 64, 3, dtype=torch.uint8)
-    sizes = {0: "photos", 1: "height", 2: "width"}
+    if graph.squares:
+        shape, sizes = (2, graph.side, graph.side, channels(graph.resize)), {0: "photos"}
+    else:
+        shape = (2, graph.side + 32, graph.side + 64, 3)
+        sizes = {0: "photos", 1: "height", 2: "width"}
+    photos = torch.zeros(shape, dtype=torch.uint8)
     free = ({axis: torch.export.Dim(name) for axis, name in sizes.items()},)
     try:
         with torch.no_grad():
@@ -171,7 +183,7 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
                 (photos,),
                 dynamo=True,
                 dynamic_shapes=free,
-                input_names=[PHOTOS],
+                input_names=[SQUARES if graph.squares else PHOTOS],
                 output_names=list(OUTPUTS),
                 verbose=False,
             )

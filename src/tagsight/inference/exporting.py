@@ -10,13 +10,13 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError
 from tagsight.inference.agreement import Agreement, compare
 from tagsight.inference.exported_graph import ExportedGraph, onnx_program
 from tagsight.inference.networks import open_network
-from tagsight.inference.networks.exported import KEY
+from tagsight.inference.networks.exported import ENDINGS, KEY
 from tagsight.inference.networks.openvino_file import WEIGHTS_KEY, weights_digest, weights_file
 from tagsight.inference.networks.seal import SEAL_KEY, UNSEALED, seal
 from tagsight.inference.networks.trained import describe
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.folder import LoadedModel
     from tagsight.inference.agreement import OnProblem
     from tagsight.runtime.progress import WorkLog
-
-Form = Literal["onnx", "openvino"]
-ENDINGS: dict[Form, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
 TOLERANCE = 0.01
 """Largest difference of a score on any photo with which a float32 file is kept."""
@@ -92,8 +89,12 @@ def checked_suffix(file: Path | str) -> Path:
 
 
 @contextmanager
-def written_onnx(model: LoadedModel) -> Iterator[Path]:
+def written_onnx(model: LoadedModel, *, squares: bool = False) -> Iterator[Path]:
     """Write a model to a temporary ONNX file, and yield its path.
+
+    Args:
+        model: The model, on the CPU.
+        squares: Whether the graph takes squares that are ready, instead of photos of any size.
 
     Raises:
         DataError: If the system cannot be exported, or a package needed for that is missing.
@@ -104,7 +105,8 @@ def written_onnx(model: LoadedModel) -> Iterator[Path]:
         raise DataError(msg)
     side = model.recipe.training.image_size
     temperature, resize = model.decision.temperature, model.recipe.training.resize
-    program = onnx_program(ExportedGraph(model.system, side, temperature, resize).eval())
+    graph = ExportedGraph(model.system, side, temperature, resize, squares=squares)
+    program = onnx_program(graph.eval())
     program.model.metadata_props[KEY] = describe(model).model_dump_json()
     program.model.metadata_props[SEAL_KEY] = UNSEALED
     with TemporaryDirectory(prefix="tagsight-") as folder:

@@ -12,6 +12,7 @@ from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import measured
 from tagsight.evaluation.measured_rows import measured_rows, photos_outside
 from tagsight.evaluation.paired import paired_report
+from tagsight.inference.networks.folder_file import FolderFileNetwork
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
 from tagsight.inference.run import Run
@@ -43,10 +44,13 @@ def opened_model(model: ModelLike, runtime: Runtime) -> LoadedModel:
     if isinstance(model, str | Path):
         return load_model(Path(model), runtime.device)
     if isinstance(model, Recognizer):
-        if not isinstance(model.network, TrainedNetwork):
+        network = model.network
+        if isinstance(network, FolderFileNetwork):
+            network = network.trained
+        if not isinstance(network, TrainedNetwork):
             msg = "expected a model folder, which torch runs, got an exported file"
             raise DataError(msg)
-        model = model.network.model
+        model = network.model
     return model.to(runtime.device)
 
 

@@ -17,9 +17,9 @@ from tagsight.data.photos.resizing import Frame, as_square, frame_of
 from tagsight.data.remote.fetching import read_ahead
 from tagsight.data.remote.places import place
 from tagsight.errors import DataError
-from tagsight.inference.networks import Precision, open_network
 from tagsight.inference.region_pooling import Region, region_vector
 from tagsight.inference.result import Result
+from tagsight.inference.runtimes import open_model
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 from tagsight.runtime.threads import batched
 
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
     from tagsight.checkpoint.decision import Decision, Strictness
     from tagsight.inference.model_info import ModelInfo
+    from tagsight.inference.networks import Precision
     from tagsight.inference.networks.base import Network
     from tagsight.inference.run import Run
+    from tagsight.inference.runtimes import RuntimeName
 
 PhotoLike = Path | str | bytes | Image.Image | NDArray[np.uint8]
 """A photo: a path, the bytes of a file, a Pillow image, or an array (height, width, 3) uint8."""
@@ -97,6 +99,8 @@ class Recognizer:
         device: str = "auto",
         *,
         precision: Precision = "auto",
+        runtime: RuntimeName = "auto",
+        measure: bool = False,
         workers: int | None = None,
         batch_size: int = BATCH_SIZE,
         max_pixels: int = MAX_PIXELS,
@@ -109,6 +113,8 @@ class Recognizer:
                 is one, and the CPU for a file.
             precision: Precision of the encoder; ``auto`` is float32, in which folder and file
                 agree.
+            runtime: Runtime of a folder, as for `load`.
+            measure: Whether runtimes are compared first, as for `load`.
             workers: Threads that decode photos; by default one per processor, at most 16.
             batch_size: Photos per forward pass.
             max_pixels: Most pixels of a photo; a larger photo is not decoded.
@@ -116,7 +122,9 @@ class Recognizer:
         Raises:
             DataError: If the model or the device cannot be used.
         """
-        network = open_network(Path(model), device, precision, workers=workers)
+        network = open_model(
+            Path(model), device, precision, runtime=runtime, measure=measure, workers=workers
+        )
         return cls(network, batch_size=batch_size, max_pixels=max_pixels)
 
     @property
@@ -320,6 +328,8 @@ def load(
     device: str = "auto",
     *,
     precision: Precision = "auto",
+    runtime: RuntimeName = "auto",
+    measure: bool = False,
     workers: int | None = None,
 ) -> Recognizer:
     """Open a trained model to recognise photos, as `Recognizer.load` does.
@@ -328,10 +338,14 @@ def load(
         model: A model folder, an exported file, or a `Run`; a `Recognizer` is given back.
         device: A device of what runs it, or ``auto``: of a folder the GPU if there is one.
         precision: Of the encoder; ``auto`` is float32, in which folder and file say the same.
+        runtime: What runs a folder. ``auto`` is the runtime that was measured to be fastest for
+            the model on this machine, among those whose decisions agree with torch's, and torch
+            where none was; any but torch is exported to once, and kept.
+        measure: Whether ``auto`` measures first where it is not known yet, for half a minute.
         workers: Threads that decode photos; by default one for each processor, at most 16.
 
     Raises:
-        DataError: If the model or the device cannot be used.
+        DataError: If the model, the device or the runtime cannot be used.
 
     Example:
         >>> import tagsight as ts
@@ -342,7 +356,9 @@ def load(
     if isinstance(model, Recognizer):
         return model
     folder = model if isinstance(model, str | Path) else model.model_folder
-    return Recognizer.load(folder, device, precision=precision, workers=workers)
+    return Recognizer.load(
+        folder, device, precision=precision, runtime=runtime, measure=measure, workers=workers
+    )
 
 
 class _Unreadable(NamedTuple):

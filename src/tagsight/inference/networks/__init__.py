@@ -33,7 +33,7 @@ def open_network(
     Raises:
         DataError: If the model or the device cannot be used, or its runtime is not installed.
     """
-    if path.suffix.lower() in {".onnx", ".xml"} and not path.is_dir():
+    if is_exported(path):
         if not path.is_file():
             msg = f"expected an exported model at {path}, which does not exist"
             raise DataError(msg)
@@ -46,6 +46,11 @@ def open_network(
     exact = "float32" if precision == "auto" else precision
     runtime = Runtime.choose(device, exact, workers=workers, photo_memory=0)
     return TrainedNetwork(load_model(path, runtime.device), runtime)
+
+
+def is_exported(path: Path) -> bool:
+    """Return whether a path is that of an exported file, and not of a model folder."""
+    return path.suffix.lower() in {".onnx", ".xml"} and not path.is_dir()
 
 
 def _opened_file(path: Path, device: str, precision: Precision, workers: int | None) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,6 +47,10 @@ class Network(Protocol):
     def place(self) -> Path | None:
         """The model folder or file that it was read from, if there is one."""
 
+    @property
+    def runs_on(self) -> str:
+        """Name of the runtime."""
+
     def __call__(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Recognise photos."""
 
@@ -60,7 +64,7 @@ class Network(Protocol):
             DataError: If the network cannot compute gradients.
         """
 
-    def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Self:
+    def with_labels(self, names: Sequence[str], *, vectors: Path | None = None) -> Network:
         """Return a network that also knows labels the model was not trained on.
 
         Raises:

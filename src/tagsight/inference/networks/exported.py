@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, NoReturn, Self
 
 import numpy as np
 from pydantic import ValidationError
@@ -24,14 +24,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tagsight.config import Resize
     from tagsight.inference.networks.base import Item, Outcome, Prepared
+
+Form = Literal["onnx", "openvino"]
+ENDINGS: dict[Form, str] = {"onnx": ".onnx", "openvino": ".xml"}
 
 KEY = "tagsight"
 """Key of the description in the metadata of a file."""
 
-PHOTOS = "photos"
+PHOTOS, SQUARES = "photos", "squares"
+"""Names of the input of a graph: photos of any size, or squares that `as_square` has made."""
+
 OUTPUTS = ("probabilities", "maps", "embedding", "logits", "features")
-"""Names of the input of the graph and of its outputs, in order."""
+"""Names of the outputs of a graph, in order."""
 
 CONTAINER_MEMORY = Path("/sys/fs/cgroup/memory.max")
 """File in which Linux gives the memory limit of a container."""
@@ -59,22 +65,29 @@ class Threads(NamedTuple):
         return cls(lanes, processors // lanes)
 
 
+def channels(resize: Resize) -> int:
+    """Return the number of channels of a square: with padding, its opacity is the fourth."""
+    return 4 if resize == "fit" else 3
+
+
 class ExportedNetwork(ABC):
-    """Network whose graph takes decoded photos of any size, ``(B, H, W, 3)`` uint8.
+    """Network whose graph takes decoded photos of any size, ``(B, H, W, 3)`` uint8, or squares.
 
     Args:
         file: The exported file.
         info: Description in the file.
         threads: Division of the processors.
+        takes: Name of the graph's input: `PHOTOS` or `SQUARES`.
     """
 
     runs_on: ClassVar[str]
     """Name of the runtime."""
 
-    def __init__(self, file: Path, info: ModelInfo, threads: Threads) -> None:
+    def __init__(self, file: Path, info: ModelInfo, threads: Threads, takes: str) -> None:
         self.file = file
         self.info = info
         self.threads = threads
+        self.takes = takes
 
     @property
     def place(self) -> Path:
@@ -110,9 +123,7 @@ class ExportedNetwork(ABC):
         Raises:
             DataError: As in `run`.
         """
-        self.run(
-            np.full((1, self.info.image_size, self.info.image_size, 3), 128, np.uint8), OUTPUTS
-        )
+        self.run(np.full(grey_photo(self.info, self.takes), 128, np.uint8), OUTPUTS)
         return self
 
     def _check_answer(self, name: str, answer: NDArray[np.float32], photos: int) -> None:
@@ -148,7 +159,7 @@ class ExportedNetwork(ABC):
         self, pixels: NDArray[np.uint8], outputs: Sequence[str]
     ) -> list[NDArray[np.float32]]:
         """Run the graph on squares; those of one shape without padding, which it adds, together."""
-        if pixels.shape[3] == 3:
+        if pixels.shape[3] == 3 or self.takes == SQUARES:
             return self.run(pixels, outputs)
         photos = [without_padding(square) for square in pixels]
         shapes = [photo.shape for photo in photos]
@@ -197,18 +208,27 @@ class ExportedNetwork(ABC):
         return self.threads.lanes, _nothing
 
 
-def parse_description(file: Path, text: str | None, outputs: Iterable[str]) -> ModelInfo:
+def grey_photo(info: ModelInfo, takes: str) -> tuple[int, int, int, int]:
+    """Return the shape of a batch of one photo that needs no resizing."""
+    return (1, info.image_size, info.image_size, channels(info.resize) if takes == SQUARES else 3)
+
+
+def parse_description(
+    file: Path, text: str | None, inputs: Sequence[str], outputs: Iterable[str]
+) -> ModelInfo:
     """Parse the description in a file.
 
     Args:
         file: The file, for errors.
         text: JSON found in the file under `KEY`, if any.
+        inputs: Names of the inputs of the graph.
         outputs: Names of the outputs of the graph.
 
     Raises:
         DataError: If the file was not exported by this version of the package.
     """
-    if text is None or len(text) > LARGEST_DESCRIPTION or set(OUTPUTS) - set(outputs):
+    named = set(OUTPUTS) <= set(outputs) and list(inputs) in ([PHOTOS], [SQUARES])
+    if text is None or len(text) > LARGEST_DESCRIPTION or not named:
         msg = f"expected a file exported by this version of tagsight, got another: {file}"
         raise DataError(msg)
     try:

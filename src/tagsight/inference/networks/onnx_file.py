@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from tagsight.errors import DataError
 from tagsight.inference.networks.exported import (
     KEY,
-    PHOTOS,
     ExportedNetwork,
     Threads,
     memory_limit,
@@ -43,9 +42,9 @@ class OnnxNetwork(ExportedNetwork):
     runs_on: ClassVar[str] = "ONNX Runtime"
 
     def __init__(
-        self, file: Path, info: ModelInfo, threads: Threads, session: InferenceSession
+        self, file: Path, info: ModelInfo, threads: Threads, takes: str, session: InferenceSession
     ) -> None:
-        super().__init__(file, info, threads)
+        super().__init__(file, info, threads, takes)
         self._session = session
 
     @classmethod
@@ -80,18 +79,19 @@ class OnnxNetwork(ExportedNetwork):
                 str(file), options, providers=providers, enable_fallback=0
             )
             text = session.get_modelmeta().custom_metadata_map.get(KEY)
-            outputs = [output.name for output in session.get_outputs()]
+            inputs = [one.name for one in session.get_inputs()]
+            outputs = [one.name for one in session.get_outputs()]
         # The exceptions of ONNX Runtime have no common base class.
         except Exception as error:
             raise unreadable(file, error) from error
-        info = parse_description(file, text, outputs)
-        return cls(file, info, threads, session)
+        info = parse_description(file, text, inputs, outputs)
+        return cls(file, info, threads, inputs[0], session)
 
     def answers(
         self, photos: NDArray[np.uint8], outputs: Sequence[str]
     ) -> list[NDArray[np.float32]]:
         """Run the graph on photos ``(B, H, W, 3)`` for some of its outputs."""
-        found: list[NDArray[np.float32]] = self._session.run(list(outputs), {PHOTOS: photos})
+        found: list[NDArray[np.float32]] = self._session.run(list(outputs), {self.takes: photos})
         return found
 
 

@@ -14,6 +14,7 @@ from tagsight.inference.networks.exported import (
     OUTPUTS,
     ExportedNetwork,
     Threads,
+    grey_photo,
     memory_limit,
     parse_description,
     unreadable,
@@ -41,8 +42,15 @@ class OpenvinoNetwork(ExportedNetwork):
 
     runs_on: ClassVar[str] = "OpenVINO"
 
-    def __init__(self, file: Path, info: ModelInfo, threads: Threads, compiled: Any) -> None:  # noqa: ANN401 - imported late
-        super().__init__(file, info, threads)
+    def __init__(
+        self,
+        file: Path,
+        info: ModelInfo,
+        threads: Threads,
+        takes: str,
+        compiled: Any,  # noqa: ANN401 - imported late
+    ) -> None:
+        super().__init__(file, info, threads, takes)
         self._compiled = compiled
         self._own = threading.local()
 
@@ -77,17 +85,18 @@ class OpenvinoNetwork(ExportedNetwork):
         try:
             model = core.read_model(file)
             text = str(model.get_rt_info([KEY]).value) if model.has_rt_info([KEY]) else None
-            names = [name for output in model.outputs for name in output.names]
-            info = parse_description(file, text, names)
+            inputs = [name for one in model.inputs for name in one.names]
+            outputs = [name for one in model.outputs for name in one.names]
+            info = parse_description(file, text, inputs, outputs)
             _check_weights(file, str(model.get_rt_info([WEIGHTS_KEY]).value))
-            _check_memory(file, model, info.image_size)
+            _check_memory(file, model, grey_photo(info, inputs[0]))
             compiled = core.compile_model(model, place, options)
         except DataError:
             raise
         # OpenVINO raises RuntimeError for everything, including files that it cannot parse.
         except RuntimeError as error:
             raise unreadable(file, error) from error
-        return cls(file, info, threads, compiled)
+        return cls(file, info, threads, inputs[0], compiled)
 
     def answers(
         self, photos: NDArray[np.uint8], outputs: Sequence[str]
@@ -121,8 +130,8 @@ def _check_weights(file: Path, digest: str) -> None:
         raise DataError(msg)
 
 
-def _check_memory(file: Path, model: Any, side: int) -> None:  # noqa: ANN401 - imported late
-    needed, most = peak_bytes(model, (1, side, side, 3)), memory_limit()
+def _check_memory(file: Path, model: Any, shape: tuple[int, int, int, int]) -> None:  # noqa: ANN401 - imported late
+    needed, most = peak_bytes(model, shape), memory_limit()
     if needed > most:
         msg = f"expected a graph that runs in {most:,} bytes, got {file}, which needs {needed:,}"
         raise DataError(msg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 
@@ -38,6 +38,8 @@ class TrainedNetwork:
         model: The model, on the device of the runtime.
         runtime: Device, precision, and threads that decode photos.
     """
+
+    runs_on: ClassVar[str] = "torch"
 
     def __init__(self, model: LoadedModel, runtime: Runtime) -> None:
         self.model = model

@@ -1,0 +1,229 @@
+"""A model folder in the runtime that is fastest here: the same results, and whole files only."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from test_exporting import model_of
+
+import tagsight
+from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
+from tagsight.cli import main
+from tagsight.errors import DataError
+from tagsight.inference.exporting import delivering, written_onnx
+from tagsight.inference.networks.folder_file import FolderFileNetwork
+from tagsight.inference.networks.trained import TrainedNetwork
+from tagsight.inference.opening import opened_model
+from tagsight.inference.recognizer import Recognizer
+from tagsight.inference.runtime_cache import OWN, Choice, RuntimeCache
+from tagsight.inference.runtimes import open_model
+from tagsight.runtime.device import Runtime
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+pytest.importorskip("openvino", reason="needs the extra openvino")
+pytest.importorskip("onnxscript", reason="needs the extra export")
+
+RUNS_ON = {"onnx": "ONNX Runtime", "openvino": "OpenVINO", "torch": "torch"}
+ENDINGS = {"onnx": ".onnx", "openvino": ".xml"}
+
+
+class Notes:
+    """Keeps remarks."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+    def work(self, _description: str, _total: int) -> AbstractContextManager[object]:
+        return nullcontext(lambda *_: None)
+
+
+def saved(model: LoadedModel, folder: Path) -> Path:
+    change = {"system": "resnet", "settings": model.system.config}
+    recipe = model.recipe.model_copy(update=change)
+    save_model(folder, model.system, model.labels, model.decision, recipe, {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> LoadedModel:
+    return load_model(saved(model_of("resnet"), tmp_path_factory.mktemp("saved") / "model"))
+
+
+@pytest.fixture(scope="module")
+def sound(model, tmp_path_factory) -> dict[str, Path]:
+    """The model as a file for each runtime, by ending."""
+    folder = tmp_path_factory.mktemp("sound")
+    files = {ending: folder / f"model{ending}" for ending in ENDINGS.values()}
+    with written_onnx(model, squares=True) as graph:
+        for file in files.values():
+            with delivering(graph, file):
+                pass
+    return files
+
+
+@pytest.fixture
+def folder(model, tmp_path) -> Path:
+    return saved(model, tmp_path / "model")
+
+
+@pytest.fixture(scope="module")
+def compared(model, tmp_path_factory) -> tuple[Path, list[str]]:
+    """A model whose runtimes were compared, and the remarks on it."""
+    folder, notes = saved(model, tmp_path_factory.mktemp("compared") / "model"), Notes()
+    open_model(folder, measure=True, log=notes)
+    return folder, notes.texts
+
+
+def with_file(folder: Path, sound: dict[str, Path], runtime: str = "openvino") -> RuntimeCache:
+    """The cache of a model, with a file of the model and its runtime chosen."""
+    cache = RuntimeCache.of(folder)
+    cache.add(runtime, sound[ENDINGS[runtime]])
+    cache.remember(Choice(runtime=runtime, reason="for the test"))
+    return cache
+
+
+def test_runtimes_are_compared_once_and_the_choice_is_said_in_one_line(compared):
+    folder, notes = compared
+    cache, again = RuntimeCache.of(folder), Notes()
+    choice = cache.choice()
+    network = open_model(folder, measure=True, log=again)
+    assert network.runs_on == RUNS_ON[choice.runtime]
+    assert notes[-1] == f"runtime: {choice.reason}"
+    assert again.texts == notes[-1:]
+    assert choice.reason.startswith(network.runs_on)
+    assert "photos/s" in choice.reason
+    kept = {path.name for path in (folder / OWN).rglob("*") if path.is_file()}
+    expected = {"openvino": {"model.xml", "model.bin"}, "onnx": {"model.onnx"}, "torch": set()}
+    assert kept == {"choice.json", *expected[choice.runtime]}
+    assert isinstance(open_model(folder, precision="bfloat16"), TrainedNetwork)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+@pytest.mark.usefixtures("exported_once")
+def test_a_folder_decides_alike_in_every_runtime(runtime, folder, photos, tmp_path):
+    trained = tagsight.load(folder, runtime="torch")
+    fast = tagsight.load(folder, runtime=runtime)
+    assert (fast.network.runs_on, fast.network.place) == (RUNS_ON[runtime], folder)
+    assert fast.info == trained.info
+    for got, expected in zip(fast.recognize(photos), trained.recognize(photos), strict=True):
+        np.testing.assert_allclose(got.scores, expected.scores, atol=1e-4)
+        np.testing.assert_array_equal(got.predicted, expected.predicted)
+    np.testing.assert_allclose(fast.grad_cam(photos[0], [0]), trained.grad_cam(photos[0], [0]))
+    runs = Runtime.choose("cpu", "float32")
+    assert opened_model(fast, runs).digest == opened_model(trained, runs).digest
+    lines = []
+    for chosen in ("torch", runtime):
+        out = tmp_path / f"{chosen}.csv"
+        given = [str(folder), str(photos[0].parent), "--runtime", chosen]
+        assert main(["tag", *given, "--write", "csv", "--out", str(out)]) == 0
+        lines.append(out.read_text())
+    assert lines[0] == lines[1]
+
+
+def test_padding_reaches_a_graph_of_squares(photos, tmp_path):
+    folder = saved(model_of("resnet", "fit"), tmp_path / "model")
+    fast, trained = (Recognizer.load(folder, runtime=name) for name in ("openvino", "torch"))
+    for got, expected in zip(fast.recognize(photos), trained.recognize(photos), strict=True):
+        np.testing.assert_allclose(got.scores, expected.scores, atol=1e-4)
+
+
+def test_a_choice_is_of_one_model_and_of_one_machine(model, folder, sound, monkeypatch):
+    with_file(folder, sound)
+    assert isinstance(open_model(folder), FolderFileNetwork)
+    with monkeypatch.context() as patch:
+        patch.setattr("tagsight.inference.runtime_cache.machine", lambda: "another")
+        assert RuntimeCache.of(folder).choice() is None
+        assert RuntimeCache.of(folder).file("openvino") is None
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"facts": {', '"facts": {"changed": 1', 1))
+    assert RuntimeCache.of(folder).choice() is None
+    saved(model, folder)  # trained again: the entries of the former model are removed
+    RuntimeCache.of(folder).remember(Choice(runtime="torch", reason="for the test"))
+    assert len([path for path in (folder / OWN).rglob("*") if path.is_file()]) == 4
+
+
+def test_a_damaged_file_is_not_used_and_torch_goes_on(folder, sound, photos):
+    cache, notes = with_file(folder, sound), Notes()
+    weights = cache.file("openvino").with_suffix(".bin")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    network = open_model(folder, log=notes)
+    assert network.runs_on == "torch"
+    assert notes.texts[0].startswith("runtime: torch, as the exported file cannot be used: expect")
+    assert cache.choice() is None
+    assert Recognizer(network)(photos[0]).names == network.info.labels
+
+
+def test_a_file_of_another_model_is_not_used(folder, sound):
+    with_file(folder, sound)
+    other = saved(model_of("resnet", "crop"), folder.parent / "other")
+    with_file(other, sound)
+    notes = Notes()
+    assert open_model(other, log=notes).runs_on == "torch"
+    assert "of another model" in notes.texts[0]
+
+
+def test_a_folder_that_cannot_be_written_leaves_entries_to_the_cache_of_the_user(folder, sound):
+    (folder / OWN).write_text("no folder")
+    cache = with_file(folder, sound, "onnx")
+    assert cache.file("onnx").is_relative_to(cache.places[1])
+    assert open_model(folder).runs_on == "ONNX Runtime"
+    cache.forget()
+    assert cache.file("onnx") is None
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tagsight.inference import runtime_cache
+
+def half(source, target):
+    target.write_bytes(Path(source).read_bytes()[:100])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+runtime_cache.shutil.copyfile = half
+runtime_cache.RuntimeCache.of(Path(sys.argv[1])).add("onnx", Path(sys.argv[2]))
+"""
+
+
+def test_a_file_half_written_is_never_used(folder, sound):
+    command = [sys.executable, "-c", KILLED, str(folder), str(sound[".onnx"])]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert [path for path in (folder / OWN).rglob("model.onnx") if path.stat().st_size == 100]
+    assert RuntimeCache.of(folder).file("onnx") is None
+    with_file(folder, sound, "onnx")
+    assert open_model(folder).runs_on == "ONNX Runtime"
+
+
+def test_a_system_that_cannot_be_exported_is_run_by_torch(folder, monkeypatch):
+    monkeypatch.setattr("tagsight.systems.resnet.ResNet.portable", False)
+    notes = Notes()
+    assert open_model(folder, measure=True, log=notes).runs_on == "torch"
+    assert notes.texts[-1] == "runtime: torch: expected a system that ONNX can express, got ResNet"
+    with pytest.raises(DataError, match="expected a system that ONNX can express, got ResNet"):
+        open_model(folder, runtime="openvino")
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_an_exported_file_is_run_by_its_own_runtime(runtime, sound):
+    with pytest.raises(DataError, match=rf"expected a model folder .*runtime={runtime}.*\.onnx"):
+        open_model(sound[".onnx"], runtime=runtime)
+    assert open_model(sound[".onnx"], runtime="onnx").runs_on == "ONNX Runtime"
+
+
+def test_a_runtime_that_is_not_installed_is_named(folder, monkeypatch):
+    monkeypatch.setattr("tagsight.inference.runtimes.find_spec", lambda _: None)
+    with pytest.raises(DataError, match="expected the extra 'openvino' for `runtime=openvino`"):
+        open_model(folder, runtime="openvino")
+    assert open_model(folder, measure=True).runs_on == "torch"
