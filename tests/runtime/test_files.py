@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tagsight.runtime.files import replacing, replacing_folder, surviving_folder, write_atomically
+from tagsight.runtime.files import (
+    Draft,
+    drafts,
+    replacing,
+    replacing_folder,
+    surviving_folder,
+    write_atomically,
+)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -132,3 +139,31 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path):
         os.umask(before)
     modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("folder", "folder/a")]
     assert modes == [0o750, 0o640]
+
+
+def test_drafts_are_on_the_disk_before_any_of_them_is_put_in_place(tmp_path, monkeypatch):
+    synced: set[int] = set()
+    monkeypatch.setattr("os.fsync", lambda handle: synced.add(os.fstat(handle).st_ino))
+    files = [tmp_path / "new" / f"{number}" for number in range(40)]
+    with drafts([(file, file.name.encode()) for file in files]) as written:
+        assert {draft.temporary.stat().st_ino for draft in written} == synced
+        assert not any(file.exists() for file in files)
+        for draft in written:
+            draft.put_in_place()
+    assert [file.read_text() for file in files] == [file.name for file in files]
+    assert sorted(files[0].parent.iterdir()) == sorted(files)
+
+
+def test_drafts_that_fail_or_are_not_wanted_leave_the_files_as_they_were(tmp_path):
+    good, bad = tmp_path / "good", tmp_path / "file" / "in a file"
+    good.write_text("of yesterday")
+    (tmp_path / "file").write_text("")
+    with drafts([(bad, b"new"), (good, b"new")]) as (failed, draft):
+        assert isinstance(failed, OSError)
+        assert isinstance(draft, Draft)
+        assert draft.temporary.read_bytes() == b"new"
+    stop = pytest.raises(KeyboardInterrupt)
+    with stop, drafts([(good, b"new")]):
+        raise KeyboardInterrupt
+    assert good.read_text() == "of yesterday"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "good"]

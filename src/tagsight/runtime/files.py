@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING
 from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+
+WAITING = 16
+"""Threads that wait for the disk at the same time."""
 
 
 def default_cache() -> Path:
@@ -50,12 +55,66 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
-        temporary.replace(path)
+        _sync(temporary)
+        _put_in_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class Draft:
+    """A file whose new content is on the disk, under another name.
+
+    Args:
+        path: The file.
+        temporary: The other name, in the same folder.
+    """
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self.path = path
+        self.temporary = temporary
+
+    def put_in_place(self) -> None:
+        """Give the new content the name of the file.
+
+        Raises:
+            OSError: If that is impossible; the file is then as it was.
+        """
+        _put_in_place(self.temporary, self.path)
+
+
+@contextmanager
+def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSError]]:
+    """Write the new contents of many files under other names, and wait for the disk once.
+
+    The waits for single files overlap, so that the file system can write them together. Drafts that
+    were not put in place are deleted at the end of the block.
+
+    Args:
+        contents: Files and their contents; folders are created.
+
+    Yields:
+        For each file its draft, or the reason why there is none.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     files = [Path(folder) / name for name in ("a.txt", "b.txt")]
+        ...     with drafts([(file, b"done") for file in files]) as (first, second):
+        ...         first.put_in_place()
+        ...     [file.exists() for file in files]
+        [True, False]
+    """
+    written: list[Draft | OSError] = []
+    try:
+        for path, content in contents:
+            written.append(_written_draft(path, content))
+        with ThreadPoolExecutor(WAITING) as pool:
+            synced = pool.map(_synced_draft, written)
+            written[:] = list(synced)
+        yield written
+    finally:
+        for draft in written:
+            if isinstance(draft, Draft):
+                draft.temporary.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -129,6 +188,37 @@ def surviving_folder(folder: Path) -> Path:
     """
     previous = _previous(folder.resolve())
     return previous if previous.is_dir() and not folder.exists() else folder
+
+
+def _written_draft(path: Path, content: bytes) -> Draft | OSError:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        return error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        return error
+    return Draft(path, Path(name))
+
+
+def _synced_draft(draft: Draft | OSError) -> Draft | OSError:
+    if isinstance(draft, OSError):
+        return draft
+    try:
+        _sync(draft.temporary)
+    except OSError as error:
+        draft.temporary.unlink(missing_ok=True)
+        return error
+    return draft
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    temporary.chmod(path.stat().st_mode if path.exists() else 0o666 & ~_umask())
+    temporary.replace(path)
 
 
 def _previous(folder: Path) -> Path:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Form = Literal["text", "csv", "json", "jsonl"]
 
+TOGETHER = 64
+"""Photos whose sidecars are written together: once for all of them we wait for the disk."""
+
 DIGITS = 6
 """Digits after the decimal point of scores in files."""
 
@@ -258,7 +261,7 @@ def tag_sidecars(
     tagged, changed, interrupted = 0, 0, False
     try:
         results = tagger.recognize(map(Path, photos), on_error=left_out)
-        for batch in batched(results, tagger.batch_size):
+        for batch in batched(results, TOGETHER):
             labels = [(_path(result), selection.labels(result)) for result in batch]
             for outcome in writer.write([(p, [Tag(*one) for one in found]) for p, found in labels]):
                 if outcome.problem:

@@ -22,6 +22,7 @@ from tagsight.tagging.sidecars.places import Places
 from tagsight.tagging.sidecars.text import tags_of
 from tagsight.tagging.sidecars.writing import Confirmer, Manner, Outcome, Writer
 from tagsight.tagging.sidecars.xmp import keywords
+from tagsight.tagging.tagging import TOGETHER
 from tagsight.tagging.undo import undo
 
 FORMS = pytest.mark.parametrize("form", ["xmp", "txt"])
@@ -172,12 +173,11 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_rest_goes_on(world, mon
     photos = [world.photo("a.jpg"), world.photo("b.jpg")]
     world.write(photos[0], form="txt", names="dog")
 
-    def failing(path: Path, content: bytes) -> None:
-        if path.name == "a.txt":
+    def failing(path: Path) -> None:
+        if path.name.startswith(".a.txt."):
             raise OSError(28, "No space left on device")
-        path.write_bytes(content)
 
-    monkeypatch.setattr("tagsight.tagging.sidecars.writing.write_atomically", failing)
+    monkeypatch.setattr("tagsight.runtime.files._sync", failing)
     problems = [outcome.problem for outcome in world.write(*photos, form="txt")]
     assert problems == ["No space left on device", ""]
     assert world.files()["a.txt"] == b"dog"
@@ -308,7 +308,7 @@ def test_a_damaged_change_is_left_alone_and_the_others_are_taken_back(world):
     assert set(world.files()) == {"a.jpg", "b.jpg", "a.jpg.xmp"}
 
 
-PHOTOS, PART = 500, 16
+PHOTOS, PART = 500, TOGETHER
 SCRIPT = """
 from test_writing import *
 

@@ -10,7 +10,7 @@ from tagsight.data.tags.text import alike
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import printable
-from tagsight.runtime.files import write_atomically
+from tagsight.runtime.files import drafts
 from tagsight.tagging.sidecars import text, xmp
 from tagsight.tagging.sidecars.changes import Change, digest
 from tagsight.tagging.sidecars.edit import Stamp, Tag, check_names
@@ -19,6 +19,7 @@ from tagsight.tagging.sidecars.journal import now
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from tagsight.runtime.files import Draft
     from tagsight.tagging.sidecars.edit import Edit, Existing, Form
     from tagsight.tagging.sidecars.journal import Journal
     from tagsight.tagging.sidecars.places import Places
@@ -191,15 +192,13 @@ class Writer:
         numbers = self.journal.note(self.run, [change.record for change in changes])
         problems: dict[Path, str] = {}
         made = []
-        for number, change in zip(numbers, changes, strict=True):
-            try:
-                if digest(content_of(change.sidecar)) != digest(change.before):
-                    msg = "expected the sidecar as it was read, got it changed in the meantime"
-                    raise DataError(msg)
-                write_atomically(change.sidecar, change.edit.content)
-                made.append(number)
-            except (DataError, OSError) as error:
-                problems[change.sidecar] = reason(error)
+        with drafts([(change.sidecar, change.edit.content) for change in changes]) as written:
+            for number, change, draft in zip(numbers, changes, written, strict=True):
+                try:
+                    _put_in_place(draft, change)
+                    made.append(number)
+                except (DataError, OSError) as error:
+                    problems[change.sidecar] = reason(error)
         self.journal.made(made)
         self.journal.undone([number for number in numbers if number not in made])
         return problems
@@ -248,6 +247,21 @@ class JudgementWriter(Writer):
         if confirmed is None:
             return added
         return confirmed._replace(additions=() if added is None else added.additions)
+
+
+def _put_in_place(draft: Draft | OSError, change: Change) -> None:
+    """Give a sidecar its new content, if it still has the one that the change was planned for.
+
+    Raises:
+        DataError: If it was changed in the meantime.
+        OSError: If it cannot be written.
+    """
+    if isinstance(draft, OSError):
+        raise draft
+    if digest(content_of(change.sidecar)) != digest(change.before):
+        msg = "expected the sidecar as it was read, got it changed in the meantime"
+        raise DataError(msg)
+    draft.put_in_place()
 
 
 def content_of(sidecar: Path) -> bytes | None:
