@@ -43,10 +43,11 @@ def label_space(targets: Tensor) -> LabelSpace:
     return LabelSpace.from_targets(names, targets, vectors=torch.randn(LABELS, 300))
 
 
-def step_of(system: System, recipe: Recipe, given: list[Images], targets: Tensor) -> Step:
+def step_of(
+    system: System, recipe: Recipe, given: list[Images], targets: Tensor, runtime: Runtime
+) -> Step:
     """Forward and backward for each batch, then the optimiser."""
     optimizer = build_optimizer(system, recipe.training)
-    runtime = Runtime.choose("cpu")
 
     def step() -> None:
         optimizer.zero_grad()
@@ -85,7 +86,11 @@ def main() -> None:
     features = [frozen(peer, images) for images in (large, large, small, small)]
     as_features = [frozen(ours, large)], features
     for name, (mine, theirs) in {"pixels": as_pixels, "frozen features": as_features}.items():
-        steps = step_of(ours, consistent, mine, targets), step_of(peer, plain, theirs, targets)
+        runtime = Runtime.choose("cpu")
+        steps = (
+            step_of(ours, consistent, mine, targets, runtime),
+            step_of(peer, plain, theirs, targets, runtime),
+        )
         with_views, without = alternated(steps, rounds=5)
         row(
             f"step of G-CAM, 4 views of {batch} photos, from {name}",
