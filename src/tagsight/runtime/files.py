@@ -67,6 +67,13 @@ class Draft:
     Args:
         path: The file.
         temporary: The other name, in the same folder.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with drafts([(Path(folder) / "notes.txt", b"done")]) as (draft,):
+        ...         draft.put_in_place()
+        ...     draft.path.read_bytes()
+        b'done'
     """
 
     def __init__(self, path: Path, temporary: Path) -> None:
