@@ -64,6 +64,11 @@ class BackboneConfig(Settings):
     """Feature grid: the ``last`` one; the ``middle`` one, of half its stride, without the stages
     after it; or both ``fused``, the last one enlarged and concatenated with the middle one."""
 
+    class_scores: bool = False
+    """Whether each cell's features are followed by the scores that the pretrained classifier gives
+    the cell for its own classes, as ImageNet's 1,000, which tell small objects from few photos. For
+    encoders with a linear classifier over the mean of the grid, such as EfficientNet and ResNet."""
+
     frozen_stages: int = Field(4, ge=0)
     """Number of first stages that keep their weights; the stem is frozen with the first."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tagsight.config import BackboneConfig
 from tagsight.errors import DataError
+from tagsight.nn.class_scores import take_classifier
 from tagsight.nn.encoder_weights import EMBEDDED, create_encoder
 from tagsight.nn.folding import fold_norms
 from tagsight.nn.grid_encoder import GridEncoder, widen_strided_depthwise
@@ -61,7 +62,8 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 
     Raises:
         DataError: If timm does not know the name, the encoder has no grid, its weights are not
-            available, or ``frozen_stages``, ``output_stride``, ``grid`` or ``lora`` do not suit it.
+            available, or ``frozen_stages``, ``output_stride``, ``grid``, ``class_scores`` or
+            ``lora`` do not suit it.
 
     Example:
         >>> from tagsight.config import BackboneConfig
@@ -76,8 +78,14 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         log.warning("the encoder %s starts from random weights, as its settings ask", config.name)
     network = create_encoder(config)
     tried = None if config.name == EMBEDDED else _tried(network, config.name)
+    classifier = None
+    if config.class_scores:
+        example = None if tried is None else (tried.image, tried.grid)
+        classifier = take_classifier(network, config.name, example)
     backbone = _split(network, tried, config)
     backbone.choose_grid(config.grid)
+    if classifier is not None:
+        backbone.add_class_scores(classifier)
     if config.lora.rank:
         backbone.requires_grad_(requires_grad=False)
         add_low_rank(backbone.network, config.lora, config.name)

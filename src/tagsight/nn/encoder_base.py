@@ -10,6 +10,7 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
 
 from tagsight.errors import DataError
+from tagsight.nn.class_scores import ClassScores
 from tagsight.nn.folding import multiply_out
 from tagsight.nn.padding import cells_on_photo, filled
 from tagsight.nn.views import ORIGINAL, FrozenFeatures
@@ -47,6 +48,8 @@ class Backbone(nn.Module, ABC):
             accepts any multiple of its stride.
         frozen: The frozen stages in order, possibly none.
         network: The trained stages.
+        class_scores: What appends the scores of the encoder's own classes to every cell, if the
+            settings ask for them.
     """
 
     mean: Tensor
@@ -67,6 +70,7 @@ class Backbone(nn.Module, ABC):
         self.stride: int = whole.feature_info[-1]["reduction"]
         self.middle_channels = self.channels
         self.only_side: int | None = None
+        self.class_scores: ClassScores | None = None
         self.freeze_batch_norm = config.freeze_batch_norm
         mean, std = _normalization(whole, config)
         self.register_buffer("mean", _per_channel(mean), persistent=False)
@@ -141,6 +145,16 @@ class Backbone(nn.Module, ABC):
             )
             raise DataError(msg)
 
+    def add_class_scores(self, classifier: nn.Linear) -> None:
+        """Append the scores of a classifier over the last grid to the features of every cell.
+
+        Raises:
+            DataError: If another grid than the last one has been chosen.
+        """
+        self.class_scores = ClassScores(classifier)
+        self.channels += self.class_scores.classes
+        self.middle_channels = self.channels
+
     def checkpoint_gradients(self) -> None:
         """Recompute the features within trained stages in the backward pass, to save memory.
 
@@ -174,9 +188,9 @@ class Backbone(nn.Module, ABC):
                 layers[_layer(name.removeprefix("network."), before, stages)].append(parameter)
         return [layer for layer in layers if layer]
 
-    @abstractmethod
     def from_frozen(self, features: Tensor) -> Tensor:
         """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
+        return self._described(self._trained_features(features))
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
         """Set the training mode; frozen parts stay in evaluation mode."""
@@ -190,6 +204,14 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def _frozen_features(self, images: Tensor) -> Tensor:
         """Apply the frozen stages to normalised images."""
+
+    @abstractmethod
+    def _trained_features(self, features: Tensor) -> Tensor:
+        """Apply the trained stages; the grid has no class scores yet."""
+
+    def _described(self, grid: Tensor) -> Tensor:
+        """Append class scores to the last grid, if the settings ask for them."""
+        return grid if self.class_scores is None else self.class_scores(grid)
 
     def _started(self, images: Images) -> Tensor:
         """Look frozen features up, or compute them."""

@@ -16,6 +16,8 @@ from tagsight.errors import DataError
 from tagsight.nn.weights_file import read_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor, nn
 
     from tagsight.config import BackboneConfig
@@ -81,8 +83,10 @@ SECONDS = 4.0
 def create_encoder(config: BackboneConfig) -> nn.Module:
     """Create the timm model that the settings name, with the weights that they choose.
 
+    It keeps its classifier if ``class_scores`` asks for it, and has none otherwise.
+
     Args:
-        config: Name of the encoder, and the source of its weights.
+        config: Name of the encoder, the source of its weights, and what it computes.
 
     Raises:
         DataError: If timm does not know the name, or the weights are not available or do not fit.
@@ -96,8 +100,8 @@ def create_encoder(config: BackboneConfig) -> nn.Module:
     installed = INSTALLED.get(config.name)
     name = installed.architecture if installed else known_name(config.name)
     if config.weights == "hub" or (config.weights == "imagenet" and installed is None):
-        return _pretrained(name, config.output_stride)
-    network = timm_model(name, config.output_stride)
+        return _pretrained(name, config)
+    network = timm_model(name, config.output_stride, classifier=config.class_scores)
     if config.weights in {"embedded", "imagenet"}:
         if installed is None:
             msg = (
@@ -129,12 +133,15 @@ def known_name(name: str) -> str:
     raise DataError(msg)
 
 
-def timm_model(name: str, output_stride: int = 32, *, pretrained: bool = False) -> nn.Module:
-    """Create a model without a classifier, for images of any size if it can resample positions.
+def timm_model(
+    name: str, output_stride: int = 32, *, classifier: bool = False, pretrained: bool = False
+) -> nn.Module:
+    """Create a model for images of any size, if it can resample positions.
 
     Args:
         name: A model of timm.
         output_stride: Pixels per cell of the last grid; 32 leaves the model as it is.
+        classifier: Whether it keeps the classifier that it was pretrained with.
         pretrained: Whether to read the weights from the hub.
 
     Raises:
@@ -144,12 +151,15 @@ def timm_model(name: str, output_stride: int = 32, *, pretrained: bool = False) 
         >>> timm_model("test_resnet", output_stride=16).feature_info[-1]["reduction"]
         16
     """
+    options: dict[str, Any] = {"pretrained": pretrained}
+    if not classifier:
+        options["num_classes"] = 0
     if output_stride != 32:
-        return _dilated(name, output_stride, pretrained=pretrained)
+        return _dilated(name, output_stride, options)
     try:
-        return timm.create_model(name, num_classes=0, pretrained=pretrained, dynamic_img_size=True)
+        return timm.create_model(name, dynamic_img_size=True, **options)
     except TypeError:  # most encoders have no such option, and need none
-        return timm.create_model(name, num_classes=0, pretrained=pretrained)
+        return timm.create_model(name, **options)
 
 
 @cache
@@ -208,15 +218,14 @@ def missing_weights(name: str) -> str | None:
 def _installed_weights(network: nn.Module, installed: Installed) -> dict[str, Tensor]:
     """Rename the installed weights as timm does: both list the same layers in the same order."""
     released = torch.load(installed.path(), map_location="cpu", weights_only=True)
-    tensors = [tensor for name, tensor in released.items() if not name.startswith("_fc")]
-    return dict(zip(network.state_dict(), tensors, strict=True))
+    wanted = network.state_dict()
+    tensors = list(released.values())[: len(wanted)]  # the classifier's two are the last
+    return dict(zip(wanted, tensors, strict=True))
 
 
-def _dilated(name: str, output_stride: int, *, pretrained: bool) -> nn.Module:
+def _dilated(name: str, output_stride: int, options: Mapping[str, Any]) -> nn.Module:
     try:
-        network: Any = timm.create_model(
-            name, num_classes=0, pretrained=pretrained, output_stride=output_stride
-        )
+        network: Any = timm.create_model(name, output_stride=output_stride, **options)
         stride = network.feature_info[-1]["reduction"]
         if stride == output_stride:
             return network
@@ -230,11 +239,13 @@ def _dilated(name: str, output_stride: int, *, pretrained: bool) -> nn.Module:
     raise DataError(msg)
 
 
-def _pretrained(name: str, output_stride: int) -> nn.Module:
+def _pretrained(name: str, config: BackboneConfig) -> nn.Module:
     if (reason := missing_weights(name)) is not None:
         raise DataError(reason)
     try:
-        return timm_model(name, output_stride, pretrained=True)
+        return timm_model(
+            name, config.output_stride, classifier=config.class_scores, pretrained=True
+        )
     except DataError:
         raise
     except Exception as error:

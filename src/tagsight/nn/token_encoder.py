@@ -54,7 +54,7 @@ class TokenEncoder(Backbone):
         self.cells = cells
         self._first = config.frozen_stages
 
-    def from_frozen(self, features: Tensor) -> Tensor:
+    def _trained_features(self, features: Tensor) -> Tensor:
         """Apply the trained blocks: ``(B, C, r + h, w)`` -> ``(B, D, h, w)``."""
         if not len(self.frozen):
             return self.cells(_tokens(self.network, features, 1, norm=True))

@@ -26,13 +26,17 @@ SHOWN = 3
 """How many names a message lists."""
 
 
-def read_weights(network: nn.Module, name: str, path: str) -> None:
+def read_weights(
+    network: Any,  # noqa: ANN401 (timm is untyped)
+    name: str,
+    path: str,
+) -> None:
     """Read an encoder's weights from a file.
 
-    Tensors that the encoder does not need, apart from its classifier, are reported as a warning.
+    Tensors that the encoder does not need, apart from a classifier, are reported as a warning.
 
     Args:
-        network: A timm model without a classifier; changed in place.
+        network: A timm model, with the classifier if that is to be read; changed in place.
         name: Its name.
         path: A ``.safetensors`` file, or one that ``torch.load`` reads with ``weights_only=True``,
             with the tensors or with a ``state_dict`` or ``model`` of them.
@@ -48,9 +52,11 @@ def read_weights(network: nn.Module, name: str, path: str) -> None:
         ...     save_file(network.state_dict(), f"{folder}/resnet.safetensors")
         ...     read_weights(network, "test_resnet", f"{folder}/resnet.safetensors")
     """
-    heads = tuple(f"{head}." for head in _classifiers(network))
     tensors = _tensors(Path(path))
-    fit = fitted(network, name, {n: t for n, t in tensors.items() if not n.startswith(heads)})
+    if not network.num_classes:
+        heads = tuple(f"{head}." for head in _classifiers(network))
+        tensors = {n: tensor for n, tensor in tensors.items() if not n.startswith(heads)}
+    fit = fitted(network, name, tensors)
     if not fit.complete:
         msg = (
             f"expected the weights of {name!r} in {path}, got a file in which {fit.description}; "
@@ -128,7 +134,7 @@ def fitted(network: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> Fit:
     """Match tensors to an encoder, if need be translated as timm does for its releases.
 
     Args:
-        network: A timm model without a classifier.
+        network: A timm model.
         name: Its name.
         tensors: Tensors by timm's names or those of the original project.
 

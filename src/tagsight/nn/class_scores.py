@@ -1,0 +1,101 @@
+"""Scores of an encoder's own classes as further features of every cell.
+
+An encoder that was pretrained as a classifier knows its classes by more than its features say: the
+softmax over 1,000 of them tells a flower pot from all else, where a linear classifier over features
+would have to learn that from a label's few photos. Torresani et al., Efficient Object Category
+Recognition Using Classemes, ECCV 2010; per place, Li et al., Object Bank, NIPS 2010. The square
+root of a softmax compares as the Hellinger kernel does (Arandjelovic and Zisserman, CVPR 2012).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.errors import DataError
+from tagsight.runtime.precision import widened
+
+GAIN = 5.0
+"""Length of a cell's class scores. The features of EfficientNet-Lite0 have about 10."""
+
+
+class ClassScores(nn.Module):
+    """Appends to a feature grid how likely each cell shows each of the encoder's own classes.
+
+    The classifier keeps its weights; where features are trained, gradients pass through it. In a
+    map, class scores count as all features do, so that with average pooling a label's map still
+    averages to its logit.
+
+    Args:
+        classifier: The classifier over the mean of the grid: ``D`` features, ``K`` classes.
+
+    Attributes:
+        classes: ``K``.
+
+    Example:
+        >>> scores = ClassScores(nn.Linear(8, 3))
+        >>> grid = scores(torch.rand(2, 8, 4, 4))
+        >>> grid.shape, torch.allclose(grid[:, 8:].norm(dim=1), torch.tensor(GAIN))
+        (torch.Size([2, 11, 4, 4]), True)
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, classifier: nn.Linear) -> None:
+        super().__init__()
+        self.classes = classifier.out_features
+        weight = classifier.weight.detach()[:, :, None, None]
+        bias = torch.zeros(self.classes) if classifier.bias is None else classifier.bias.detach()
+        self.register_buffer("weight", weight.clone())
+        self.register_buffer("bias", bias.clone())
+
+    def forward(self, grid: Tensor) -> Tensor:
+        """Append the scores: ``(B, D, h, w) -> (B, D + K, h, w)``."""
+        logits = F.conv2d(grid, self.weight.to(grid.dtype), self.bias.to(grid.dtype))
+        scores = GAIN * (widened(logits).log_softmax(1) / 2).exp()
+        return torch.cat((grid, scores.to(grid.dtype)), 1)
+
+
+def take_classifier(
+    network: Any,  # noqa: ANN401 (timm is untyped)
+    name: str,
+    example: tuple[Tensor, Tensor] | None = None,
+) -> nn.Linear:
+    """Take the classifier out of a timm model, if it classifies the mean of the feature grid.
+
+    Args:
+        network: A timm model with its classifier, which is removed.
+        name: Its name, for messages.
+        example: A normalised image ``(1, 3, H, W)`` and its grid ``(1, D, h, w)``, to see whether
+            the classifier suits it; without one that is taken for granted.
+
+    Raises:
+        DataError: If it has no classifier, or one that sees anything but the mean of the grid.
+
+    Example:
+        >>> import timm
+        >>> take_classifier(timm.create_model("test_resnet"), "test_resnet").out_features
+        1000
+    """
+    classifier = network.get_classifier()
+    if not isinstance(classifier, nn.Linear) or classifier.in_features != network.num_features:
+        reason = "which has no linear classifier over the channels of its grid"
+    elif example is not None and not _suits(classifier, network, *example):
+        reason = "whose classifier sees more than the mean of the grid"
+    else:
+        network.reset_classifier(0)
+        return classifier
+    msg = f"expected `system.backbone.class_scores=False` for {name!r}, {reason}, got True"
+    raise DataError(msg)
+
+
+def _suits(classifier: nn.Linear, network: nn.Module, image: Tensor, grid: Tensor) -> bool:
+    training = network.training
+    with torch.no_grad():
+        expected = network.eval()(image)
+    network.train(training)
+    return torch.allclose(classifier(grid.mean((-2, -1))), expected, rtol=1e-3, atol=1e-4)
