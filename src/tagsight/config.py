@@ -66,8 +66,9 @@ class BackboneConfig(Settings):
 
     class_scores: bool = False
     """Whether each cell's features are followed by the scores that the pretrained classifier gives
-    the cell for its own classes, as ImageNet's 1,000, which tell small objects from few photos. For
-    encoders with a linear classifier over the mean of the grid, such as EfficientNet and ResNet."""
+    the cell for its own classes, such as ImageNet's 1,000; from few photos they tell small objects.
+    For encoders with a linear classifier over the mean of the last grid, as EfficientNet, ResNet
+    and Swin have it; others do without, and say so."""
 
     frozen_stages: int = Field(4, ge=0)
     """Number of first stages that keep their weights; the stem is frozen with the first."""

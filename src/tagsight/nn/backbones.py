@@ -62,8 +62,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 
     Raises:
         DataError: If timm does not know the name, the encoder has no grid, its weights are not
-            available, or ``frozen_stages``, ``output_stride``, ``grid``, ``class_scores`` or
-            ``lora`` do not suit it.
+            available, or ``frozen_stages``, ``output_stride``, ``grid`` or ``lora`` do not suit it.
 
     Example:
         >>> from tagsight.config import BackboneConfig
@@ -80,16 +79,28 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     tried = None if config.name == EMBEDDED else _tried(network, config.name)
     classifier = None
     if config.class_scores:
-        example = None if tried is None else (tried.image, tried.grid)
-        classifier = take_classifier(network, config.name, example)
+        classifier = take_classifier(network, None if tried is None else (tried.image, tried.grid))
+        if classifier is None or config.grid == "middle":
+            return _without_class_scores(config)
     backbone = _split(network, tried, config)
-    backbone.choose_grid(config.grid)
     if classifier is not None:
         backbone.add_class_scores(classifier)
+    backbone.choose_grid(config.grid)
     if config.lora.rank:
         backbone.requires_grad_(requires_grad=False)
         add_low_rank(backbone.network, config.lora, config.name)
     return backbone
+
+
+def _without_class_scores(config: BackboneConfig) -> Backbone:
+    if not _skip_initial_weights.get():
+        log.warning(
+            "the encoder %s is used without class scores: no linear classifier takes the mean of "
+            "its %s grid",
+            config.name,
+            config.grid,
+        )
+    return build_backbone(config.model_copy(update={"class_scores": False}))
 
 
 def _split(network: Any, tried: Tried | None, config: BackboneConfig) -> Backbone:  # noqa: ANN401 (timm is untyped)

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tagsight.errors import DataError
 from tagsight.runtime.precision import widened
 
 GAIN = 5.0
@@ -48,49 +47,47 @@ class ClassScores(nn.Module):
     def __init__(self, classifier: nn.Linear) -> None:
         super().__init__()
         self.classes = classifier.out_features
-        weight = classifier.weight.detach()[:, :, None, None]
         bias = torch.zeros(self.classes) if classifier.bias is None else classifier.bias.detach()
-        self.register_buffer("weight", weight.clone())
+        self.register_buffer("weight", classifier.weight.detach().clone())
         self.register_buffer("bias", bias.clone())
 
     def forward(self, grid: Tensor) -> Tensor:
         """Append the scores: ``(B, D, h, w) -> (B, D + K, h, w)``."""
-        logits = F.conv2d(grid, self.weight.to(grid.dtype), self.bias.to(grid.dtype))
-        scores = GAIN * (widened(logits).log_softmax(1) / 2).exp()
-        return torch.cat((grid, scores.to(grid.dtype)), 1)
+        cells = grid.movedim(1, -1)
+        logits = F.linear(cells, self.weight.to(grid.dtype), self.bias.to(grid.dtype))
+        scores = GAIN * (widened(logits).log_softmax(-1) / 2).exp()
+        return torch.cat((cells, scores.to(grid.dtype)), -1).movedim(-1, 1)
 
 
 def take_classifier(
     network: Any,  # noqa: ANN401 (timm is untyped)
-    name: str,
     example: tuple[Tensor, Tensor] | None = None,
-) -> nn.Linear:
+) -> nn.Linear | None:
     """Take the classifier out of a timm model, if it classifies the mean of the feature grid.
 
     Args:
-        network: A timm model with its classifier, which is removed.
-        name: Its name, for messages.
+        network: A timm model with its classifier, which is removed if it is returned.
         example: A normalised image ``(1, 3, H, W)`` and its grid ``(1, D, h, w)``, to see whether
             the classifier suits it; without one that is taken for granted.
 
-    Raises:
-        DataError: If it has no classifier, or one that sees anything but the mean of the grid.
+    Returns:
+        The classifier; None if there is none, or if it sees more than the mean, as the class token
+        of a vision transformer.
 
     Example:
         >>> import timm
-        >>> take_classifier(timm.create_model("test_resnet"), "test_resnet").out_features
+        >>> take_classifier(timm.create_model("test_resnet")).out_features
         1000
+        >>> take_classifier(timm.create_model("mobilenetv3_small_050")) is None
+        True
     """
     classifier = network.get_classifier()
     if not isinstance(classifier, nn.Linear) or classifier.in_features != network.num_features:
-        reason = "which has no linear classifier over the channels of its grid"
-    elif example is not None and not _suits(classifier, network, *example):
-        reason = "whose classifier sees more than the mean of the grid"
-    else:
-        network.reset_classifier(0)
-        return classifier
-    msg = f"expected `system.backbone.class_scores=False` for {name!r}, {reason}, got True"
-    raise DataError(msg)
+        return None
+    if example is not None and not _suits(classifier, network, *example):
+        return None
+    network.reset_classifier(0)
+    return classifier
 
 
 def _suits(classifier: nn.Linear, network: nn.Module, image: Tensor, grid: Tensor) -> bool:

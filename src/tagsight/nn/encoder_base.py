@@ -146,11 +146,7 @@ class Backbone(nn.Module, ABC):
             raise DataError(msg)
 
     def add_class_scores(self, classifier: nn.Linear) -> None:
-        """Append the scores of a classifier over the last grid to the features of every cell.
-
-        Raises:
-            DataError: If another grid than the last one has been chosen.
-        """
+        """Append the scores of a classifier to the cells of the last grid, before one is chosen."""
         self.class_scores = ClassScores(classifier)
         self.channels += self.class_scores.classes
         self.middle_channels = self.channels
@@ -188,9 +184,9 @@ class Backbone(nn.Module, ABC):
                 layers[_layer(name.removeprefix("network."), before, stages)].append(parameter)
         return [layer for layer in layers if layer]
 
+    @abstractmethod
     def from_frozen(self, features: Tensor) -> Tensor:
         """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
-        return self._described(self._trained_features(features))
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
         """Set the training mode; frozen parts stay in evaluation mode."""
@@ -204,10 +200,6 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def _frozen_features(self, images: Tensor) -> Tensor:
         """Apply the frozen stages to normalised images."""
-
-    @abstractmethod
-    def _trained_features(self, features: Tensor) -> Tensor:
-        """Apply the trained stages; the grid has no class scores yet."""
 
     def _described(self, grid: Tensor) -> Tensor:
         """Append class scores to the last grid, if the settings ask for them."""

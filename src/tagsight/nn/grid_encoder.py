@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from tagsight.errors import DataError
 from tagsight.nn.encoder_base import Backbone, is_depthwise, stage_paths, too_many_stages
 from tagsight.nn.padding import filled, resized
 from tagsight.runtime.precision import full_precision, widened
@@ -65,7 +64,7 @@ class GridEncoder(Backbone):
         found, last = self._middle_and_last(self._started(images))
         on_photo = self.on_photo(images)
         middle.append(filled(found, resized(on_photo, found)))
-        return filled(self._described(last), on_photo)
+        return filled(last, on_photo)
 
     def grids(self, images: Images) -> tuple[Tensor, Tensor]:
         """Encode images once into two grids (`Backbone.grids`)."""
@@ -73,10 +72,11 @@ class GridEncoder(Backbone):
         last = self(images, middle)
         return middle[0], last
 
-    def _trained_features(self, features: Tensor) -> Tensor:
+    def from_frozen(self, features: Tensor) -> Tensor:
         """Apply the trained stages: ``(B, C, h', w')`` -> ``(B, D, h, w)``."""
         if self.grid == "last":
-            return self._as_grid(self.network.forward_features(self._as_network(features)))
+            last = self.network.forward_features(self._as_network(features))
+            return self._described(self._as_grid(last))
         if self.grid == "middle":
             (found,) = self.network.forward_intermediates(
                 self._as_network(features),
@@ -110,22 +110,17 @@ class GridEncoder(Backbone):
 
     def add_class_scores(self, classifier: nn.Linear) -> None:
         """Append the scores of a classifier to the last grid (`Backbone.add_class_scores`)."""
-        if self.grid != "last":
-            msg = (
-                "expected `system.backbone.grid=last` with `system.backbone.class_scores`, as the "
-                f"classifier sees the last grid, got {self.grid!r}"
-            )
-            raise DataError(msg)
         middle = self.middle_channels
         super().add_class_scores(classifier)
         if self._middle is not None:
             self.middle_channels = middle
 
     def _middle_and_last(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        # timm's intermediate grids are channels first.
         last, (middle,) = self.network.forward_intermediates(
             self._as_network(features), indices=[self._middle]
         )
-        return middle, self._as_grid(last)  # timm's intermediate grids are channels first
+        return middle, self._described(self._as_grid(last))
 
     def _frozen_features(self, images: Tensor) -> Tensor:
         features = self.frozen(images)

@@ -54,15 +54,15 @@ class TokenEncoder(Backbone):
         self.cells = cells
         self._first = config.frozen_stages
 
-    def _trained_features(self, features: Tensor) -> Tensor:
+    def from_frozen(self, features: Tensor) -> Tensor:
         """Apply the trained blocks: ``(B, C, r + h, w)`` -> ``(B, D, h, w)``."""
         if not len(self.frozen):
-            return self.cells(_tokens(self.network, features, 1, norm=True))
+            return self._described(self.cells(_tokens(self.network, features, 1, norm=True)))
         prefix, grid = without_rows(features, self.cells.prefix)
         size = grid.shape[-2:]
         tokens = self._through_blocks(torch.cat((prefix, grid.flatten(2).mT), dim=1), size)
         prefix, patches = tokens.tensor_split([self.cells.prefix], dim=1)
-        return self.cells(Tokens(patches.mT.unflatten(2, size), prefix))
+        return self._described(self.cells(Tokens(patches.mT.unflatten(2, size), prefix)))
 
     def _frozen_features(self, images: Tensor) -> Tensor:
         if not len(self.frozen):

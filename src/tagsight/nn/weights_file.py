@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 FILTERS = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")
 """Names of the functions by which timm's modules translate the names of original projects."""
 
+CLASSIFIER_ADVICE = ", or `system.backbone.class_scores=False` if only the classifier is missing"
+
 SHOWN = 3
 """How many names a message lists."""
 
@@ -61,6 +63,7 @@ def read_weights(
         msg = (
             f"expected the weights of {name!r} in {path}, got a file in which {fit.description}; "
             "choose the `system.backbone.name` that the file was made for"
+            f"{CLASSIFIER_ADVICE if network.num_classes else ''}"
         )
         raise DataError(msg)
     network.load_state_dict(fit.tensors, strict=False)
