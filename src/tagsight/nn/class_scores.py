@@ -24,9 +24,9 @@ GAIN = 5.0
 class ClassScores(nn.Module):
     """Appends to a feature grid how likely each cell shows each of the encoder's own classes.
 
-    The classifier keeps its weights; where features are trained, gradients pass through it. In a
-    map, class scores count as all features do, so that with average pooling a label's map still
-    averages to its logit.
+    The classifier keeps its weights, and no gradient passes through it: features are trained by
+    what labels make of them alone, in half the time. In a map, class scores count as all features
+    do, so that with average pooling a label's map still averages to its logit.
 
     Args:
         classifier: The classifier over the mean of the grid: ``D`` features, ``K`` classes.
@@ -54,7 +54,7 @@ class ClassScores(nn.Module):
     def forward(self, grid: Tensor) -> Tensor:
         """Append the scores: ``(B, D, h, w) -> (B, D + K, h, w)``."""
         cells = grid.movedim(1, -1)
-        logits = F.linear(cells, self.weight.to(grid.dtype), self.bias.to(grid.dtype))
+        logits = F.linear(cells.detach(), self.weight.to(grid.dtype), self.bias.to(grid.dtype))
         scores = GAIN * (widened(logits).log_softmax(-1) / 2).exp()
         return torch.cat((cells, scores.to(grid.dtype)), -1).movedim(-1, 1)
 
