@@ -81,7 +81,7 @@ def take_classifier(
         >>> take_classifier(timm.create_model("mobilenetv3_small_050")) is None
         True
     """
-    classifier = network.get_classifier()
+    classifier = network.get_classifier() if hasattr(network, "get_classifier") else None
     if not isinstance(classifier, nn.Linear) or classifier.in_features != network.num_features:
         return None
     if example is not None and not _suits(classifier, network, *example):
