@@ -144,14 +144,22 @@ class Project:
             UnknownIdError: If there is no such photo or label.
             DataError: If it cannot be saved.
         """
+        return self.judge_all((Change(photo, label, value) for photo in photos), person, key)
+
+    def judge_all(self, changes: Iterable[Change], person: str, key: str | None = None) -> Batch:
+        """Judge photos by several labels at once, as `judge` does by one.
+
+        Raises:
+            UnknownIdError: If there is no such photo or label.
+            DataError: If it cannot be saved.
+        """
         with self.database.reading():
-            _ = self.labels[label]
-            chosen = list(photos)
-            for photo in chosen:
-                if not 1 <= photo <= self.photos.count:
-                    raise UnknownIdError("photo", photo)
-            changes = (Change(photo, label, value) for photo in chosen)
-            return self._judgements.judge(changes, person, key=key)
+            made = list(changes)
+            for change in made:
+                _ = self.labels[change.label]
+                if not 1 <= change.photo <= self.photos.count:
+                    raise UnknownIdError("photo", change.photo)
+            return self._judgements.judge(made, person, key=key)
 
     def undo(self, person: str, key: str | None = None) -> Batch | None:
         """Revert what a person did last; None if there is nothing left to undo."""
