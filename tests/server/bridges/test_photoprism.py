@@ -1,3 +1,9 @@
+"""The formats of PhotoPrism's vision service, as its documentation and sources of 2026 have them.
+
+https://docs.photoprism.app/developer-guide/vision/ and the types ``ApiRequest``, ``ApiResponse``
+and ``LabelResult`` of ``internal/ai/vision``.
+"""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +19,17 @@ if TYPE_CHECKING:
     from fastapi.testclient import TestClient
 
 PATH = "/api/v1/vision/labels"
+REQUEST = {
+    "id": "3487da77-246e-4b4b-8438-4cd4cbfc9e6e",
+    "model": "tagsight",
+    "version": "latest",
+    "suffix": "",
+    "format": "json",
+    "options": {"temperature": 0.1},
+    "context": [1, 2],
+    "stream": False,
+}
+"""All that PhotoPrism sends beside the photos."""
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +40,14 @@ def client() -> Iterator[TestClient]:
 
 
 def requested(client: TestClient, *images: str, **more: Any) -> Any:
-    body = {"id": "3487da77", "model": "nasnet", "version": "latest", "images": images} | more
-    return client.post(PATH, json=body)
+    return client.post(PATH, json=REQUEST | {"images": images} | more)
 
 
 def test_labels_have_the_form_of_photoprism(client: TestClient):
-    answer = requested(client, data_url(RED)).json()
-    assert answer["id"] == "3487da77"
+    response = requested(client, data_url(RED))
+    answer = response.json()
+    assert response.status_code == answer["code"] == 200
+    assert answer["id"] == REQUEST["id"]
     assert answer["model"] == {"type": "labels", "name": "channels", "version": "c" * 12}
     (label,) = answer["result"]["labels"]
     score = pytest.approx(recognizer()(RED).scores[0])
@@ -44,10 +62,15 @@ def test_several_pictures_give_each_label_once_and_requests_get_an_id(client: Te
     assert first["id"] != second["id"]
 
 
-def test_other_requests_are_refused(client: TestClient):
+def test_other_requests_are_refused_with_the_code_that_photoprism_reads(client: TestClient):
     unread = ["https://example.org/a.jpg", "/etc/passwd", "data:image/jpeg;base64,%%%"]
     for images, status in [
         *(([image], 422) for image in unread),
-        *(([], 422), ([data_url(b"no photo")], 415), ([data_url(RED)] * 4, 413)),
+        *(([data_url(b"no photo")], 415), ([data_url(RED)] * 4, 413)),
     ]:
-        assert requested(client, *images).status_code == status
+        response = requested(client, *images)
+        answer = response.json()
+        assert response.status_code == answer["code"] == status
+        assert answer["id"] == REQUEST["id"]
+        assert "expected" in answer["error"]
+    assert requested(client).status_code == 422

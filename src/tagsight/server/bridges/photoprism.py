@@ -8,10 +8,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Literal
 
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from tagsight.data.tags.text import leaf
+from tagsight.errors import DataError
 from tagsight.server.data_urls import decode_data_urls
+from tagsight.server.problems import DATA_STATUSES
 from tagsight.server.responses import ERROR_RESPONSES
 
 if TYPE_CHECKING:
@@ -58,6 +62,7 @@ class VisionAnswer(BaseModel):
     """The response to PhotoPrism."""
 
     id: str
+    code: Literal[200] = 200
     model: VisionModel
     result: VisionResult
 
@@ -72,10 +77,18 @@ def add_photoprism(app: FastAPI, service: Service, recognise: Recognise) -> None
     """
     model = VisionModel(name=service.recognizer.info.recipe, version=service.digest)
 
-    @app.post("/api/v1/vision/labels", tags=["photoprism"], responses=ERROR_RESPONSES)
-    async def labels(request: VisionRequest) -> VisionAnswer:
+    @app.post(
+        "/api/v1/vision/labels",
+        tags=["photoprism"],
+        responses=ERROR_RESPONSES,
+        response_model=VisionAnswer,
+    )
+    async def labels(request: VisionRequest) -> VisionAnswer | JSONResponse:
         """Predict the labels of one picture; of several sizes of it, each label once."""
-        results = await recognise(decode_data_urls(request.images, service.limits.photos))
+        try:
+            results = await recognise(decode_data_urls(request.images, service.limits.photos))
+        except (HTTPException, DataError) as error:
+            return _refusal(request, error)
         found: dict[str, float] = {}
         for label in (label for result in results for label in result.labels):
             found[label.name] = max(label.score, found.get(label.name, 0.0))
@@ -84,6 +97,15 @@ def add_photoprism(app: FastAPI, service: Service, recognise: Recognise) -> None
             model=model,
             result=VisionResult(labels=[_label(name, score) for name, score in found.items()]),
         )
+
+
+def _refusal(request: VisionRequest, error: HTTPException | DataError) -> JSONResponse:
+    """Say why there are no labels; PhotoPrism shows the error only beside its code."""
+    if isinstance(error, HTTPException):
+        code, message = error.status_code, str(error.detail)
+    else:
+        code, message = DATA_STATUSES.get(type(error), 422), str(error)
+    return JSONResponse({"id": request.id or "", "code": code, "error": message}, code)
 
 
 def _label(name: str, score: float) -> VisionLabel:
