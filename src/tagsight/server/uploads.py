@@ -15,6 +15,7 @@ from tagsight.runtime.amounts import amount
 from tagsight.server.limits import FORM, InMemoryForm
 
 if TYPE_CHECKING:
+    from starlette.datastructures import FormData
     from starlette.requests import Request
 
     from tagsight.server.limits import Limits
@@ -92,17 +93,26 @@ async def photos_of(request: Request, limits: Limits) -> list[Upload]:
     return uploads
 
 
-async def _from_form(request: Request, limits: Limits) -> list[Upload]:
+async def form_of(request: Request, limits: Limits) -> FormData:
+    """Read a form whose files stay in memory; the caller closes it.
+
+    Raises:
+        HTTPException: 413 if there are too many files, 422 if it is malformed.
+    """
     parser = InMemoryForm(
         request.headers, request.stream(), max_files=limits.photos + 1, max_fields=16
     )
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except MultiPartException as error:
         many = "Too many files" in error.message
         raise HTTPException(413 if many else 422, f"malformed form: {error.message}") from error
     except (KeyError, ValueError, AssertionError) as error:
         raise HTTPException(422, "expected a form with a boundary, got none") from error
+
+
+async def _from_form(request: Request, limits: Limits) -> list[Upload]:
+    form = await form_of(request, limits)
     try:
         files = form.getlist("photos")
         if not all(isinstance(file, UploadFile) for file in files):
