@@ -13,10 +13,11 @@ BENCH := $(VENV)/.bench
 BROWSER := $(VENV)/.browser
 MUTATION := $(VENV)/.mutation
 DISTRIBUTION := $(VENV)/.distribution
+STUDIO := $(VENV)/.label-studio
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .PHONY: help install demo check test test-slow test-all test-browser pictures bench mutation docs \
-  dist try-dist try-lowest try-newest
+  dist try-dist try-lowest try-newest test-label-studio
 
 help:
 	@echo "make demo     set up .venv and run the demo: the whole journey on drawn photos"
@@ -25,6 +26,7 @@ help:
 	@echo "make test-slow  set up .venv and run the tests that take over ten seconds each"
 	@echo "make test-all  both at once, which is quicker than one after the other"
 	@echo "make test-browser  set up .venv and Chromium, and test the page in it"
+	@echo "make test-label-studio  set up Label Studio in .venv/.label-studio, and test against it"
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
 	@echo "make mutation  measure how many small faults the tests notice; MODULES=nn/graph says where"
@@ -66,6 +68,11 @@ test-all: check
 # The page in Debian's Chromium; name another with CHROMIUM=/path/of/it.
 test-browser: $(BROWSER)
 	$(RUN) -m pytest tests/web
+
+# The bridge to Label Studio against the program itself, which has an environment of its own, listens
+# on this machine alone, and keeps its data in a temporary folder.
+test-label-studio: $(DEV) $(STUDIO)/bin/label-studio
+	LABEL_STUDIO=$(STUDIO)/bin/label-studio $(RUN) -m pytest -m label_studio tests/test_label_studio.py
 
 # The pictures of the README; MODEL is the folder of the model that docs/pictures/README.md names.
 pictures: $(BROWSER)
@@ -114,6 +121,11 @@ $(BROWSER): $(DEV)
 	    "chromium, or name it: make CHROMIUM=/path/of/it test-browser" >&2; exit 1; fi; fi
 	@$(PIP) --editable ".[browser]"
 	@touch $@
+
+$(STUDIO)/bin/label-studio:
+	@echo "installing Label Studio into $(STUDIO); this takes a few minutes and 1 GB"
+	@$(PYTHON) -m venv $(STUDIO)
+	@$(STUDIO)/bin/pip install --quiet --disable-pip-version-check "label-studio==1.23.*"
 
 $(BENCH): $(DEV)
 	@$(PIP) --editable ".[bench]"

@@ -58,6 +58,26 @@ def test_a_server_for_others_needs_a_long_token_and_an_index_of_its_model(
     assert "expected an index of this model" in refused("--index", str(tmp_path / "index"))
 
 
+def test_label_studio_needs_an_address_with_a_key_and_a_server_of_its_own(
+    capsys, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def refused(*options: str) -> str:
+        assert main(["serve", model, "--port", "0", *options]) == 2
+        return capsys.readouterr().err
+
+    assert "start a server for each" in refused("--bridge", "immich", "--bridge", "label-studio")
+    assert "expected --label-studio-url" in refused("--label-studio-project", "1")
+    assert "LABEL_STUDIO_API_KEY, got none" in refused("--label-studio-url", "http://x")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0123456789")
+    assert "expected the address of Label Studio" in refused("--label-studio-url", "x")
+    missing = tmp_path / "none"
+    assert "folder" in refused("--judgements", str(missing))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def server(model: str, token_file: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with socket.socket() as free:

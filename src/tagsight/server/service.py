@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tagsight.inference.recognizer import Recognizer
     from tagsight.inference.result import Result
     from tagsight.search.index import SearchIndex
+    from tagsight.server.bridges.label_studio.client import LabelStudio
+    from tagsight.tagging.labelling.project import Project
 
     Recognise = Callable[[Sequence[bytes | Path]], Awaitable[list[Result]]]
 
@@ -33,6 +35,8 @@ class Service:
         bridges: Names of other programs whose requests are accepted, of `BRIDGES`.
         hosts: Host names that requests may use; by default those of this machine.
         decoders: Number of decoding processes; by default one per processor, at most 16.
+        label_studio: The Label Studio to fetch photos from, or None to fetch none.
+        judgements: Project that gets the annotations of Label Studio, or None.
     """
 
     recognizer: Recognizer
@@ -42,6 +46,8 @@ class Service:
     bridges: tuple[str, ...] = ()
     hosts: Hosts = DEFAULT_HOSTS
     decoders: int | None = None
+    label_studio: LabelStudio | None = None
+    judgements: Project | None = None
 
     @property
     def digest(self) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from served import GREEN, LIMITS, RED, TOKEN, client_of, data_url, recognizer
 
@@ -51,7 +52,8 @@ def test_a_project_with_labels_of_the_model_is_connected(client: TestClient):
     refused = client.post("/setup", json=body)
     assert refused.status_code == 422
     assert "labels of the model such as red, green, blue" in refused.json()["error"]
-    assert client.post("/webhook", json={"action": "ANNOTATION_CREATED"}).status_code == 200
+    for path in ("/webhook", "/train"):
+        assert client.post(path, json={"action": "START_TRAINING"}).status_code == 200
 
 
 def test_labels_are_suggested_in_the_spelling_of_the_configuration(client: TestClient):
@@ -75,32 +77,81 @@ def test_single_choices_get_the_best_label_and_photos_without_one_get_none(clien
     assert (found["result"], found["score"]) == ([], 0)
 
 
-NO_URLS = "this server fetches no URLs"
+UNFETCHED = "to fetch it from Label Studio, start with its address"
+NO_PHOTO = "expected a photo in the field 'picture'"
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        ("http://127.0.0.1:9/photo.jpg", UNFETCHED),
+        ("/data/upload/1/photo.jpg", UNFETCHED),
+        ("file:///etc/passwd", UNFETCHED),
+        ("s3://bucket/photo.jpg", UNFETCHED),
+        ("data:image/png,notbase64", "expected photo 1 within the request"),
+        ("", f"{NO_PHOTO}, got none"),
+        (None, f"{NO_PHOTO}, got none"),
+        (7, f"{NO_PHOTO}, got int"),
+        (data_url(b"no photo"), "expected a photo"),
+    ],
+)
+def test_a_task_without_an_answer_costs_no_other_its_own_and_the_log_says_why(
+    client, caplog, picture, reason
+):
+    caplog.set_level("INFO", "tagsight")
+    none, red = predict(client, picture, data_url(RED)).json()["results"]
+    assert none == []  # so that Label Studio stores no prediction, and asks again
+    assert red["result"][0]["value"] == {"choices": ["Red"]}
+    (why,) = [record.getMessage() for record in caplog.records if "task 0" in record.getMessage()]
+    assert why.startswith("label studio: task 0 gets no suggestion: ")
+    assert reason in why
+
+
 ENTITY = "<!DOCTYPE v [<!ENTITY a 'b'>]><View>&a;</View>"
 
 
 @pytest.mark.parametrize(
-    ("pictures", "config", "reason"),
+    ("config", "reason"),
     [
-        (["http://127.0.0.1:9/photo.jpg"], CONFIG, NO_URLS),
-        (["/data/upload/1/photo.jpg"], CONFIG, NO_URLS),
-        (["file:///etc/passwd"], CONFIG, NO_URLS),
-        (["s3://bucket/photo.jpg"], CONFIG, NO_URLS),
-        (["data:image/png,notbase64"], CONFIG, NO_URLS),
-        ([""], CONFIG, NO_URLS),
-        ([None], CONFIG, "expected a photo in the field 'picture' of task 1, got none"),
-        ([7], CONFIG, "got int"),
-        ([data_url(b"no photo")], CONFIG, "expected a photo"),
-        ([data_url(RED)] * 4, CONFIG, "expected at most 3 photos, got 4"),
-        ([data_url(RED)], "<View>", "expected a labelling configuration in XML"),
-        ([data_url(RED)], ENTITY, "a document type"),
-        ([data_url(RED)], "<View><Text name='t' value='$t'/></View>", "expected Choices for"),
+        ("<View>", "expected a labelling configuration in XML"),
+        (ENTITY, "a document type"),
+        ("<View><Text name='t' value='$t'/></View>", "expected Choices, Taxonomy"),
     ],
 )
-def test_no_url_is_fetched_and_what_is_refused_has_a_reason(client, pictures, config, reason):
-    answer = predict(client, *pictures, config=config)
-    assert answer.status_code in {413, 415, 422}
+def test_a_configuration_that_cannot_be_answered_has_a_reason(client, config, reason):
+    answer = predict(client, data_url(RED), config=config)
+    assert answer.status_code == 422
     assert reason in answer.json()["error"]
+
+
+REGIONS = """
+<View>
+  <Image name="img" value="$picture"/>
+  <RectangleLabels name="box" toName="img"><Label value="red"/><Label value="x"/></RectangleLabels>
+  <KeyPointLabels name="point" toName="img"><Label value="Red"/></KeyPointLabels>
+  <Taxonomy name="tree" toName="img"><Choice value="red"/><Choice value="x"/></Taxonomy>
+  <Choices name="of-box" toName="img" perRegion="true"><Choice value="red"/></Choices>
+</View>
+"""
+
+
+def test_regions_lie_where_the_evidence_is(client):
+    (found,) = predict(client, data_url(RED), config=REGIONS).json()["results"]
+    by_control = {one["from_name"]: one for one in found["result"]}
+    assert by_control.keys() == {"box", "point", "tree"}
+    box, point = by_control["box"], by_control["point"]
+    assert (box["type"], box["value"]["rectanglelabels"]) == ("rectanglelabels", ["red"])
+    assert (point["type"], point["value"]["keypointlabels"]) == ("keypointlabels", ["Red"])
+    assert by_control["tree"]["value"] == {"taxonomy": [["red"]]}
+    evidence = recognizer()(RED).map("red")
+    row, column = np.unravel_index(evidence.argmax(), evidence.shape)
+    across, down = (column + 0.5) * 100 / evidence.shape[1], (row + 0.5) * 100 / evidence.shape[0]
+    assert (point["value"]["x"], point["value"]["y"]) == pytest.approx((across, down))
+    left, top, width, height = (box["value"][side] for side in ("x", "y", "width", "height"))
+    assert left <= across <= left + width <= 100
+    assert top <= down <= top + height <= 100
+    assert width * height < 100 * 100 / 2
+    assert (box["original_width"], box["original_height"]) == recognizer()(RED).photo_size
 
 
 def test_the_token_is_sent_as_a_password():

@@ -1,0 +1,82 @@
+"""What a model suggests for the controls of a project: labels, or regions with the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from tagsight.data.tags.text import same
+from tagsight.inference.evidence_boxes import evidence_boxes
+from tagsight.inference.heatmaps import peak
+from tagsight.server.bridges.label_studio.messages import (
+    ChosenLabels,
+    ChosenPaths,
+    KeyPoint,
+    Prediction,
+    Rectangle,
+    Suggestion,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tagsight.inference.result import Label, Result
+    from tagsight.server.bridges.label_studio.configuration import Control, Kind
+
+    Value = ChosenLabels | ChosenPaths | Rectangle | KeyPoint
+
+PERCENT = (100, 100)
+"""Size of a photo on which places are in percent."""
+
+
+def suggest(result: Result, controls: Sequence[Control], version: str) -> Prediction:
+    """Suggest the labels found in a photo, in the spelling of each control.
+
+    Args:
+        result: Its result.
+        controls: Controls that refer to the photo.
+        version: Version of the model.
+    """
+    suggestions = [
+        Suggestion(
+            id=f"{control.name}-{place}"[-100:],
+            from_name=control.name,
+            to_name=control.to_name,
+            type=cast("Kind", control.kind),
+            value=value,
+            score=score,
+            original_width=result.photo_size[0],
+            original_height=result.photo_size[1],
+        )
+        for control in controls
+        for place, (value, score) in enumerate(_values(result, control), 1)
+    ]
+    best = max((one.score for one in suggestions), default=0.0)
+    return Prediction(result=suggestions, score=best, model_version=version)
+
+
+def _values(result: Result, control: Control) -> Iterator[tuple[Value, float]]:
+    """Yield the values that a control gets, with their scores."""
+    found = [label for label in result.labels if same(label.name) in control.options]
+    chosen = found if control.several else found[:1]
+    names = [control.options[same(label.name)] for label in chosen]
+    if not chosen:
+        return
+    if control.kind == "choices":
+        yield ChosenLabels(choices=names), chosen[0].score
+    elif control.kind == "taxonomy":
+        yield ChosenPaths(taxonomy=[name.split("/") for name in names]), chosen[0].score
+    else:
+        for label, name in zip(chosen, names, strict=True):
+            for region in _regions(result, label, name, control.kind):
+                yield region, label.score
+
+
+def _regions(result: Result, label: Label, name: str, kind: str) -> Iterator[Rectangle | KeyPoint]:
+    """Yield where the evidence for a label is; nowhere if there is evidence against it alone."""
+    (panel,) = result.panels([label.name])
+    if kind == "rectanglelabels":
+        for box in evidence_boxes(panel.evidence, panel.frame):
+            left, top, width, height = (100 * side for side in box)
+            yield Rectangle(x=left, y=top, width=width, height=height, rectanglelabels=[name])
+    elif place := peak(panel.evidence, PERCENT, panel.frame.pixels(PERCENT)):
+        yield KeyPoint(x=place[0], y=place[1], keypointlabels=[name])
