@@ -12,7 +12,7 @@ from tagsight.nn.class_activation import (
     best_cell,
     class_logits,
     class_maps,
-    class_scores,
+    logits_and_maps,
     pooled,
 )
 
@@ -36,11 +36,11 @@ def test_a_logit_is_the_score_of_the_pooled_cells_and_a_share_of_the_best_one(
     pooling, attention, bias
 ):
     features, classifiers = drawn()
-    scores = class_scores(features, classifiers, bias, pooling=pooling, attention=attention)
+    found = logits_and_maps(features, classifiers, bias, pooling=pooling, attention=attention)
     plain = class_maps(features, classifiers)
     whole = class_logits(pooled(features, pooling), classifiers, bias)
-    assert_close(scores.logits, whole + best_cell(plain, attention))
-    assert torch.equal(scores.maps, plain)
+    assert_close(found.logits, whole + best_cell(plain, attention))
+    assert torch.equal(found.maps, plain)
 
 
 @pytest.mark.parametrize("offset", [0.0, -2.0, -100.0, 100.0])

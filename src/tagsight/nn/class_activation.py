@@ -97,7 +97,7 @@ def best_cell(maps: Tensor, weight: float) -> Tensor:
     return weight * maps.amax((-2, -1))
 
 
-class ClassScores(NamedTuple):
+class LogitsAndMaps(NamedTuple):
     """Scores of photos and of their cells.
 
     Attributes:
@@ -109,14 +109,14 @@ class ClassScores(NamedTuple):
     maps: Tensor
 
 
-def class_scores(
+def logits_and_maps(
     features: Tensor,
     classifiers: Tensor,
     bias: Tensor | None,
     *,
     pooling: Pooling,
     attention: float,
-) -> ClassScores:
+) -> LogitsAndMaps:
     """Compute logits with residual attention, and the class activation maps (G-CAM Eqs. 8 and 10).
 
     With average pooling the score of the mean cell is the mean of the label's map, from which it is
@@ -131,10 +131,10 @@ def class_scores(
 
     Example:
         >>> features = torch.tensor([[[[1.0, 3.0]]]])
-        >>> scores = class_scores(
+        >>> found = logits_and_maps(
         ...     features, torch.eye(1), torch.ones(1), pooling="average", attention=0.5
         ... )
-        >>> scores.logits.tolist(), scores.maps.tolist()
+        >>> found.logits.tolist(), found.maps.tolist()
         ([[4.5]], [[[[1.0, 3.0]]]])
     """
     features = widened(features)
@@ -144,7 +144,7 @@ def class_scores(
         logits = means if bias is None else means + bias
     else:
         logits = class_logits(pooled(features, pooling), classifiers, bias)
-    return ClassScores(logits + best_cell(maps, attention), maps)
+    return LogitsAndMaps(logits + best_cell(maps, attention), maps)
 
 
 def attended_maps(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from tagsight.config import Pooling, Recipe
-from tagsight.nn.class_activation import attended_maps, class_scores, pooled
+from tagsight.nn.class_activation import attended_maps, logits_and_maps, pooled
 from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.nn.consistency import (
     aligned_pairs,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from tagsight.config import SystemConfig
     from tagsight.labels.space import LabelSpace
-    from tagsight.nn.class_activation import ClassScores
+    from tagsight.nn.class_activation import LogitsAndMaps
     from tagsight.nn.views import Images, View
     from tagsight.systems.base import ParameterGroup
 
@@ -220,11 +220,11 @@ class GCAM(System):
     def forward(self, images: Images) -> Recognition:
         features = widened(self.backbone(images))  # F, section 3.1
         classifiers, bias = self.classifiers()  # M
-        scores = self._scores(features, classifiers, bias)
+        found = self._logits_and_maps(features, classifiers, bias)
         weight, on_photo = self.config.residual_attention, self.backbone.on_photo(images)
         return Recognition(
-            logits=scores.logits,
-            maps=attended_maps(scores.maps, bias, weight, on_photo),
+            logits=found.logits,
+            maps=attended_maps(found.maps, bias, weight, on_photo),
             embedding=pooled(features, self.config.pooling),  # D, section 3.1
         )
 
@@ -236,7 +236,9 @@ class GCAM(System):
         features = view_features(self, images, views_of(pairs))  # F and F'
         classifiers, bias = self.classifiers()  # M
 
-        logits = [self._scores(grid, classifiers, bias).logits for grid in features.values()]
+        logits = [
+            self._logits_and_maps(grid, classifiers, bias).logits for grid in features.values()
+        ]
         judged = [one[: len(targets)] for one in logits]
         label_loss = torch.stack([self.label_loss(one, targets) for one in judged]).mean()  # Eq. 9
 
@@ -254,9 +256,11 @@ class GCAM(System):
         weight = consistency_weight(consistency, progress)  # lambda
         return {"labels": (1 - weight) * label_loss, "consistency": weight * distance}  # Eq. 13
 
-    def _scores(self, features: Tensor, classifiers: Tensor, bias: Tensor | None) -> ClassScores:
+    def _logits_and_maps(
+        self, features: Tensor, classifiers: Tensor, bias: Tensor | None
+    ) -> LogitsAndMaps:
         """Compute Y of Eq. 8, to which residual attention is added, and Q of Eq. 10."""
-        return class_scores(
+        return logits_and_maps(
             features,
             classifiers,
             bias,

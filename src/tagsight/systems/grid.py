@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from tagsight.config import SystemConfig
-from tagsight.nn.class_activation import attended_maps, class_scores, pooled
+from tagsight.nn.class_activation import attended_maps, logits_and_maps, pooled
 from tagsight.runtime.precision import widened
 from tagsight.systems.base import Recognition, System
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tagsight.nn.class_activation import ClassScores
+    from tagsight.nn.class_activation import LogitsAndMaps
     from tagsight.nn.views import Images
 
 
@@ -45,9 +45,11 @@ class GridSystem(System):
     def maps_add_up(self) -> bool:
         return self.config.pooling == "average"
 
-    def scores(self, features: Tensor, classifiers: Tensor, bias: Tensor | None) -> ClassScores:
+    def logits_and_maps(
+        self, features: Tensor, classifiers: Tensor, bias: Tensor | None
+    ) -> LogitsAndMaps:
         """Compute logits and the scores of cells as the settings ask: ``(B, D, h, w)`` float."""
-        return class_scores(
+        return logits_and_maps(
             features,
             classifiers,
             bias,
@@ -58,9 +60,9 @@ class GridSystem(System):
     def forward(self, images: Images) -> Recognition:
         features, on_photo = widened(self.backbone(images)), self.backbone.on_photo(images)
         classifiers, bias = self.classifiers()
-        scores = self.scores(features, classifiers, bias)
+        found = self.logits_and_maps(features, classifiers, bias)
         return Recognition(
-            logits=scores.logits,
-            maps=attended_maps(scores.maps, bias, self.config.residual_attention, on_photo),
+            logits=found.logits,
+            maps=attended_maps(found.maps, bias, self.config.residual_attention, on_photo),
             embedding=pooled(features, self.config.pooling),
         )

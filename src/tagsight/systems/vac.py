@@ -180,7 +180,9 @@ class VAC(GridSystem):
         pairs = view_pairs(consistency)
         features = view_features(self, images, views_of(pairs))
         classifiers, bias = self.classifiers()
-        logits = [self.scores(grid, classifiers, bias).logits for grid in features.values()]
+        logits = [
+            self.logits_and_maps(grid, classifiers, bias).logits for grid in features.values()
+        ]
         judged = [one[: len(targets)] for one in logits]
         labels = torch.stack([self.label_loss(one, targets) for one in judged]).mean()
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
