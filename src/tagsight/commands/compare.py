@@ -75,7 +75,8 @@ class Conditions:
     """Time limit in minutes; runs that are not expected to finish in time are not started."""
 
     html: Path | None = None
-    """HTML file for the results as a page: tables that sort, intervals, and each label."""
+    """HTML file for the results as a page: tables that sort, intervals, each label, and curves of
+    the runs."""
 
 
 def compare(
@@ -119,10 +120,13 @@ def compare(
     print_result(comparison.lines())
     if conditions.html is not None:
         from tagsight.experiments.comparison_report import comparison_report
+        from tagsight.experiments.training_curves import read_histories
         from tagsight.runtime.files import write_atomically
 
         title = f"Comparison on {data.name}"
-        write_atomically(conditions.html, comparison_report(comparison.summary, title))
+        histories = read_histories(out, comparison.summary)
+        page = comparison_report(comparison.summary, title, histories)
+        write_atomically(conditions.html, page)
         print_info(f"report: {conditions.html}")
     return _ending(comparison.progress, out)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from statistics import fmean
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tagsight.experiments.comparison_tables import tables
+from tagsight.experiments.training_curves import training_curves
 from tagsight.visualize.reports.charts import interval_bar
 from tagsight.visualize.reports.elements import Html, element, joined, name
 from tagsight.visualize.reports.page import Cell, Column, Section, html_page, row, table
@@ -15,17 +17,22 @@ if TYPE_CHECKING:
 
     from tagsight.experiments.summary import Row, Summary
     from tagsight.experiments.tables import Table
+    from tagsight.experiments.training_curves import Histories
 
 SHADES = 6
 """Shades of a table of labels, besides none."""
 
 
-def comparison_report(summary: Summary, title: str = "Comparison") -> str:
-    """Show a comparison as a page: the table with intervals and tests, each label, and the notes.
+def comparison_report(
+    summary: Summary, title: str = "Comparison", histories: Histories = MappingProxyType({})
+) -> str:
+    """Show a comparison as a page: intervals and tests, each label, how runs learned, and notes.
 
     Args:
         summary: Results of the comparison.
         title: Heading of the page.
+        histories: Of each system by its name, the epochs of each of its runs, as `read_histories`
+            gives them.
 
     Example:
         >>> from tagsight.experiments.comparison import Progress
@@ -39,6 +46,7 @@ def comparison_report(summary: Summary, title: str = "Comparison") -> str:
         Section("Systems", _systems(main, summary)),
         Section("Labels", _labels(measured)),
         *(Section(one.title, _plain(one)) for one in others),
+        Section("Training", training_curves(histories)),
         Section("Notes", element("ul", [element("li", note) for note in summary.notes])),
     ]
     return html_page(title, element("p", _lead(measured)), sections)

@@ -23,6 +23,7 @@ from tagsight.metrics.classification import Conventions
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import Recognition
 from tagsight.visualize.reports.evaluation_report import evaluation_report
+from tagsight.visualize.reports.label_curves import calibration_curves
 
 RUNTIME = Runtime(torch.device("cpu"), "float32")
 HOSTILE = (
@@ -117,6 +118,25 @@ def test_the_values_for_the_script_are_those_of_the_report(photos, never: str, u
             assert 100 * correct / (correct + wrong) == pytest.approx(values["precision"], abs=1e-3)
         assert 100 * correct / values["count"] == pytest.approx(values["recall"], abs=1e-3)
         assert all(str(row) in data["photos"] for row, _, _ in label["nearest"])
+
+
+def test_each_label_has_a_calibration_curve_of_its_own_known_photos(photos):
+    found = measured(photos)
+    curves = calibration_curves(found)
+    scores = found.model.decision.scores(found.logits.numpy())
+    for label, curve in enumerate(curves):
+        known = found.rows.targets[:, label].numpy() >= 0
+        present = found.rows.targets[:, label].numpy()[known] == 1
+        fifth = np.minimum((5 * scores[known, label]).astype(int), 4)
+        expected = [
+            (scores[known, label][fifth == one].mean(), present[fifth == one].mean())
+            for one in range(5)
+            if (fifth == one).any()
+        ]
+        assert curve == [pytest.approx(point) for point in expected]
+    page = Page(evaluation_report(found, "title", RUNTIME))
+    drawn = [svg for svg in page.all("svg") if "calibration" in (svg.get("class") or "")]
+    assert len(drawn) == len(curves)
 
 
 @pytest.mark.parametrize("labels", [80, 1000])

@@ -7,7 +7,7 @@ const MOST = 60;
 const HEIGHT = 34;
 const LETTERS = "15px system-ui, sans-serif";
 const LONGEST = 22;
-const BESIDE = 13;
+const BESIDE = 20;
 
 export class GraphView {
   #width = 0;

@@ -110,26 +110,30 @@ def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
     )
 
 
-def small_curve(title: str, points: Sequence[Point]) -> Html:
+def small_curve(title: str, points: Sequence[Point], kind: str = "") -> Html:
     """Draw a curve for a cell of a table, both axes from 0 to 1.
 
     Args:
         title: What it shows, for those who do not see it.
         points: Of more than 40 every so many.
+        kind: ``calibration`` marks the points, and draws the line on which both axes are equal.
 
     Example:
         >>> 'points="0,0 100,50 100,50"' in small_curve("dog", [(0, 1), (1, 0.5)])
         True
     """
     step = max(1, -(-len(points) // MOST_POINTS))
-    chosen = [*points[::step], *points[-1:]]
-    path = " ".join(f"{100 * a:.3g},{100 - 100 * b:.3g}" for a, b in chosen)
+    chosen = [(100 * a, 100 - 100 * b) for a, b in [*points[::step], *points[-1:]]]
+    path = " ".join(f"{across:.3g},{down:.3g}" for across, down in chosen)
+    marked = kind == "calibration"
     return element(
         "svg",
+        element("polyline", points="0,100 100,0", class_="faint") if marked else None,
         element("polyline", points=path),
+        [element("circle", cx=f"{x:.3g}", cy=f"{y:.3g}", r=3.5) for x, y in chosen if marked],
         viewBox="-4 -4 108 108",
-        preserveAspectRatio="none",
-        class_="spark",
+        preserveAspectRatio=None if marked else "none",
+        class_=f"spark {kind}".strip(),
         role="img",
         aria_label=title,
     )

@@ -115,7 +115,7 @@ function showDetail(row) {
   const sentence =
     `Predicted for ${photos(now.predicted)}: ${now.correct} rightly, ` +
     `${now.predicted - now.correct} wrongly; ${missed} missed.`;
-  panel.append(bigCurve(row, now));
+  panel.append(bigCurve(row, now), bigCalibration(row));
   const side = make("div", { className: "side" }, make("p", { textContent: sentence }));
   side.append(...(place === label.current ? nearestPhotos(label) : changedPhotos(label, place)));
   if (place !== label.current) {
@@ -132,7 +132,7 @@ function showDetail(row) {
 
 function bigCurve(row, now) {
   const figure = make("figure", { className: "big-curve" });
-  const curve = row.querySelector(".spark")?.cloneNode(true);
+  const curve = row.querySelector(".spark:not(.calibration)")?.cloneNode(true);
   if (!curve) return figure;
   curve.removeAttribute("preserveAspectRatio");
   if (!Number.isNaN(now.recall) && now.predicted) {
@@ -145,6 +145,13 @@ function bigCurve(row, now) {
   const caption = "precision (up) against recall; the dot is this threshold";
   figure.append(curve, make("figcaption", { textContent: caption }));
   return figure;
+}
+
+function bigCalibration(row) {
+  const curve = row.querySelector(".calibration")?.cloneNode(true);
+  if (!curve) return "";
+  const caption = "photos that have the label (up) against its score; on the line, scores are right";
+  return make("figure", { className: "big-curve" }, curve, make("figcaption", { textContent: caption }));
 }
 
 function changedPhotos(label, place) {

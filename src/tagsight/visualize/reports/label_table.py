@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from tagsight.evaluation.operating_points import NEVER, operating_points
 from tagsight.metrics.measured_labels import FEW, label_remark
 from tagsight.runtime.escaping import printable
 from tagsight.visualize.reports.charts import interval_bar, small_curve
 from tagsight.visualize.reports.elements import Html, element, joined, name
+from tagsight.visualize.reports.label_curves import calibration_curves, precision_recall_curves
 from tagsight.visualize.reports.page import Cell, Column, row, table
 from tagsight.visualize.reports.pictures import thumbnail
 
@@ -24,10 +24,18 @@ if TYPE_CHECKING:
     from tagsight.evaluation.operating_points import OperatingPoints
     from tagsight.visualize.reports.pictures import Pictures
 
+    Point = tuple[float, float]
+
 COLUMNS = (
     Column("label", number=False),
     Column("AP", meaning="average precision in %, with its 95 % interval"),
-    Column("curve", number=False, sortable=False, meaning="precision against recall"),
+    Column(
+        "curves",
+        number=False,
+        sortable=False,
+        meaning="precision against recall; and the share of photos that have the label, against "
+        "its score: on the line, eight in ten photos scored 0.8 have it",
+    ),
     Column("photos", meaning="photos with the label"),
     Column("threshold", meaning="lowest score at which the label is predicted"),
     Column("predicted", meaning="photos for which the label is predicted"),
@@ -72,7 +80,13 @@ class LabelTable:
     def content(self) -> Html:
         """Return the table, the label with the lowest average precision first."""
         report, names = self._measured.report, self._measured.rows.names
-        curves = _curves(self._measured.logits, self._measured.rows.targets)
+        curves = list(
+            zip(
+                precision_recall_curves(self._measured.logits, self._measured.rows.targets),
+                calibration_curves(self._measured),
+                strict=True,
+            )
+        )
         order = sorted(range(len(names)), key=lambda i: _order(report["per_label"][names[i]]["AP"]))
         rows = [_row(names[i], i, report, self._points[i], curves[i], self._split) for i in order]
         note = (
@@ -137,7 +151,7 @@ def _row(
     place: int,
     report: Report,
     points: OperatingPoints,
-    curve: Sequence[tuple[float, float]],
+    curves: tuple[Sequence[Point], Sequence[Point]],
     split: str,
 ) -> Html:
     values, now = report["per_label"][label], points.current
@@ -148,7 +162,7 @@ def _row(
     cells = [
         name(label),
         _average_precision(values),
-        small_curve("precision against recall", curve) if curve else "",
+        _curves(*curves),
         Cell(f"{values['count']:,}", values["count"]),
         Cell(_threshold(values["threshold"]), values["threshold"], "threshold"),
         Cell(f"{predicted:,}", predicted, "predicted"),
@@ -158,6 +172,15 @@ def _row(
         _remark(label, values["count"], report, split),
     ]
     return row(COLUMNS, cells, data_label=place)
+
+
+def _curves(precision: Sequence[Point], calibration: Sequence[Point]) -> Html:
+    return element(
+        "span",
+        small_curve("precision against recall", precision) if precision else None,
+        small_curve("present against score", calibration, "calibration") if calibration else None,
+        class_="sparks",
+    )
 
 
 def _average_precision(values: Report) -> Cell:
@@ -189,21 +212,6 @@ def _totals(report: Report) -> Iterator[Html]:
             for key, column in zip(keys, ("precision", "recall", "f1"), strict=True)
         ]
         yield element("tr", heading, cells, element("td"), class_=kind)
-
-
-def _curves(logits: torch.Tensor, targets: torch.Tensor) -> list[list[tuple[float, float]]]:
-    """Compute recall and precision at the rank of each photo with the label."""
-    curves = []
-    for scores, known in zip(logits.T, targets.T, strict=True):
-        counted = known >= 0
-        order = scores[counted].argsort(descending=True, stable=True)
-        present = (known[counted][order] == 1).double()
-        hits = present.cumsum(0)
-        ranks = present.nonzero().flatten()
-        precision = hits[ranks] / (ranks + 1)
-        recall = hits[ranks] / max(1, len(ranks))
-        curves.append(list(zip(recall.tolist(), precision.tolist(), strict=True)))
-    return curves
 
 
 def _photos_by_closeness(points: Sequence[OperatingPoints]) -> Iterator[int]:
