@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 360, 250
 """Size of a chart in units of its text, which is drawn at 12."""
 
-LEFT, TOP, RIGHT, BOTTOM = 46, 12, 12, 40
+LEFT, TOP, RIGHT, BOTTOM = 56, 12, 12, 40
 """Margins."""
 
 MOST_POINTS = 40
@@ -96,7 +96,7 @@ def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
     Example:
         >>> axis = percent_axis("recall in %")
         >>> svg = chart("<b>", axis, axis, [Line([(0, 0), (100, 50)])])
-        >>> 'aria-label="&lt;b&gt;"' in svg, "46.0,210.0 348.0,111.0" in svg
+        >>> 'aria-label="&lt;b&gt;"' in svg, "56.0,210.0 348.0,111.0" in svg
         (True, True)
     """
     return element(
