@@ -76,6 +76,7 @@ test-label-studio: $(DEV) $(STUDIO)/bin/label-studio
 
 # The pictures of the README; MODEL is the folder of the model that docs/pictures/README.md names.
 pictures: $(BROWSER)
+	@$(PIP) scikit-image
 	$(RUN) docs/pictures/make.py $(MODEL)
 
 # DATA is a labels file, for the benchmarks that need photos.
