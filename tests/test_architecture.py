@@ -20,7 +20,8 @@ TESTS_OF_THE_WHOLE = {
     *("ablations", "architecture", "browser", "commands", "contract", "distributed", "documents"),
     *("distribution", "examples", "hostile_models", "hostile_names", "journey", "own_tags"),
     "label_studio",
-    *("paper_recipes", "plug_in", "programs", "recipes", "released_losses", "serve", "surface"),
+    *("paper_recipes", "plug_in", "programs", "recipes", "refusals", "released_losses"),
+    *("serve", "surface"),
 }
 
 

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 def write(file, *entries):
@@ -23,17 +20,3 @@ def test_labels_are_names_or_objects_and_roboflow_has_a_file_a_split(tmp_path) -
     assert (rows.format, rows.names, rows.splits) == ("createml", ("cat", "dog"), ("train", "val"))
     assert rows.targets.tolist() == [[0, 1], [1, 0]]
     assert [path.relative_to(tmp_path).parent.name for path in rows.paths] == ["train", "valid"]
-
-
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        ({"image": 5, "annotations": []}, r"\[1\]: expected 'image' and a list"),
-        ({"image": "b.jpg", "annotations": [5]}, r"\[1\]: expected a label as text, got 5"),
-        (5, r"\[1\]: expected 'image' and a list of 'annotations', got 5"),
-    ],
-)
-def test_what_cannot_be_read_is_named(tmp_path, entry, message) -> None:
-    file = write(tmp_path / "a.json", {"image": "a.jpg", "annotations": ["dog"]}, entry)
-    with pytest.raises(DataError, match=message):
-        read_annotations(file, labels_only=True)

@@ -57,21 +57,3 @@ def test_subsets_are_splits_if_they_are_called_so(read, caplog) -> None:
     assert "batch 0, batch 1: taken for no split" in caplog.text
     with pytest.raises(DataError, match=r"every photo in train, val or test.*'b.jpg' in none"):
         read(IMAGES.replace('id="0"', 'subset="Train"'))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ('<track id="0"/>', "got CVAT for video"),
-        ('<image id="7" name="a.jpg"/>', "tags or shapes of photos, got none of 1 photo"),
-        ('<image id="7" name="a.jpg"><tag/></image>', "image 7: expected a label of its <tag>"),
-        (
-            '<image id="7" name="x/../a.jpg"><tag label="a"/></image>',
-            "image 7: .* inside the folder",
-        ),
-        ("<image>", "well-formed XML, got: mismatched tag"),
-    ],
-)
-def test_what_cannot_be_read_is_named(read, content, message) -> None:
-    with pytest.raises(DataError, match=rf"annotations.xml: .*{message}"):
-        read(content)

@@ -3,10 +3,7 @@ from __future__ import annotations
 import json
 import logging
 
-import pytest
-
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 def write(folder, content, name="labels.json"):
@@ -55,23 +52,3 @@ def test_the_ground_truth_of_samples_is_read_and_predictions_are_not(tmp_path, c
     assert (rows.names, rows.splits) == (("cat", "cow"), ("train", "test"))
     assert "labels are those of 'ground_truth', not of guess" in caplog.text
     assert "1 sample left out, without 'ground_truth'" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (labels({"a": [2]}), r"labels\['a'\]: expected a label, or its number .* got 2"),
-        (labels({"a": [True]}), "got True"),
-        (labels({"x/../a": [0]}), "inside the folder of the photos"),
-        (labels({"a": [0]}, classes=[5]), "'classes', a list of names"),
-        ({"samples": [{"filepath": 5}]}, r"samples\[0\]: expected an object with 'filepath'"),
-        ({"samples": [sample("a.jpg")]}, "one field of labels, .* got none"),
-        (
-            {"samples": [sample("a.jpg", x=classified("a"), y=classified("b"))]},
-            "one field of labels, or one called 'ground_truth', got 'x', 'y'",
-        ),
-    ],
-)
-def test_what_cannot_be_read_is_named(tmp_path, content, message) -> None:
-    with pytest.raises(DataError, match=message):
-        read(write(tmp_path, content))

@@ -116,21 +116,3 @@ def test_photos_are_found_wherever_label_studio_has_them(
 ) -> None:
     told = {key: tmp_path / folder for key, folder in options.items()}
     assert read([task(image, [result(choices=["dog"])])], photo, **told) == {photo: ["dog"]}
-
-
-@pytest.mark.parametrize(
-    ("tasks", "message"),
-    [
-        ([task("data:image/png;base64,é", [result(choices=["a"])])], "write the photos to a"),
-        (
-            [task("a.jpg", [result(choices=[5])])],
-            r"\[0\].choices: expected labels as text, got '5'",
-        ),
-        ([task("a.jpg", [result(choices=["a"])]), 5], r"\[1\]: expected a task with 'data'"),
-        ([task("a/../../x.jpg", [result(choices=["a"])])], "inside the folder of the photos"),
-        ([{"data": {"text": "hi"}, "annotations": [{"result": []}]}], "one photo a task"),
-    ],
-)
-def test_what_cannot_be_read_is_named_with_its_task(read, tasks, message) -> None:
-    with pytest.raises(DataError, match=message):
-        read(tasks)

@@ -3,10 +3,7 @@ from __future__ import annotations
 import json
 import logging
 
-import pytest
-
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 MIN = {"annotator": 1, "annotation_id": 1, "lead_time": 3.2}
 
@@ -45,18 +42,3 @@ def test_a_csv_has_the_same_in_its_cells_and_rows_of_one_photo_are_united(tmp_pa
     )
     assert rows_of(file) == (("sea", "sky"), [[1, 1], [1, 1], [0, 0]])
     assert "1 further entry of the same photos" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([{"image": "a.jpg", "camera": "Nikon"} | MIN], "a column of labels, such as 'choice'"),
-        ([{"image": "a.jpg", "choice": "x"} | MIN, 5], r"\[1\]: expected a row as an object"),
-        ([{"image": ["a.jpg"], "choice": "x"} | MIN], "expected one photo a task"),
-    ],
-)
-def test_what_cannot_be_read_is_named(tmp_path, rows, message) -> None:
-    file = tmp_path / "project.json"
-    file.write_text(json.dumps(rows))
-    with pytest.raises(DataError, match=message):
-        read_annotations(file, format="label-studio", labels_only=True)

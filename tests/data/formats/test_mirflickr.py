@@ -33,13 +33,6 @@ def test_a_number_is_that_of_the_photo_counted_from_one(lists) -> None:
     assert [rows.paths[row].name for row in shown] == ["im1.jpg", "im50.jpg"]
 
 
-@pytest.mark.parametrize("line", ["0", "51", "-3", "x", "1.0", "9" * 5000])
-def test_what_is_no_number_of_a_photo_is_named_with_its_line(lists, line) -> None:
-    (lists / "sky.txt").write_text(f"5\n{line}\n")
-    with pytest.raises(DataError, match=r"sky.txt:2: expected a photo's number, 1 to 50, got"):
-        read_annotations(lists, format="mirflickr")
-
-
 def test_missing_and_unknown_topics_are_named(lists, tmp_path) -> None:
     (lists / "sky.txt").unlink()
     (tmp_path / "empty").mkdir()

@@ -63,27 +63,6 @@ def test_neither_order_of_concepts_nor_white_space_nor_folders_matter(official) 
     assert read_annotations(official, labels_only=True, format="nus-wide").hash() == before
 
 
-MARKS, CONCEPTS = "Groundtruth/TrainTestLabels/Labels_bird_", "ConceptsList/Concepts81.txt"
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "message"),
-    [
-        (f"{MARKS}Train.txt", "1 0 2", "Labels_bird_Train.txt: expected 0 or 1 .* got b'2'"),
-        (f"{MARKS}Train.txt", "1 0", "a mark for each of 3 photos, got 2"),
-        (f"{MARKS}Test.txt", "1 0 1", "a mark for each of 2 photos, got 3"),
-        (CONCEPTS, "bird\n../../../secret\n", "Concepts81.txt:2: expected the name of a concept"),
-        (CONCEPTS, f"bird\n{'x' * 300}\n", "Concepts81.txt:2: expected the name of a concept"),
-    ],
-)
-def test_marks_that_cannot_be_and_malicious_concepts_are_named(
-    official, file, text, message
-) -> None:
-    (official / file).write_text(text)
-    with pytest.raises(DataError, match=message):
-        read_annotations(official, format="nus-wide")
-
-
 def test_the_sample_has_the_counts_that_its_readme_states(shared_data) -> None:
     rows = read_annotations(shared_data / "nus-wide-15k", labels_only=True)
     present = rows.targets == 1

@@ -65,34 +65,6 @@ def test_unknown_is_not_absent(read, caplog) -> None:
     assert "2 records without labels left out" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        ({"path": "b.jpg", "labels": [["dog"]]}, "record 2: expected labels as text, got"),
-        ({"path": "b.jpg", "labels": [True]}, "record 2: expected labels as text, got True"),
-        ({"path": 5, "labels": []}, "record 2: expected a photo's path, got 5"),
-        ({"path": {"bytes": "é"}, "labels": []}, "record 2: .* the photo in Base64, got 'é'; wr"),
-        ({"path": "x/../b.jpg", "labels": []}, "record 2: .* inside the folder"),
-        ([1], ":2: expected an object with a photo and its labels"),
-    ],
-)
-def test_what_cannot_be_read_is_named(read, record, message) -> None:
-    with pytest.raises(DataError, match=message):
-        read({"path": "a.jpg", "labels": ["dog"]}, record)
-
-
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        ({"file": "a.jpg", "size": 17}, "labels under a key such as 'labels', .* got"),
-        ({"file": "a.jpg", "x": ["a"], "y": ["b"]}, "labels under a key such as 'labels'"),
-    ],
-)
-def test_keys_that_might_be_anything_are_named(read, record, message) -> None:
-    with pytest.raises(DataError, match=message):
-        read(record)
-
-
 FIRST = {"id": "a.jpg", "seen": ["dog", "sky"], "found": ["cat"], "fold": "train", "dog": 1}
 SECOND = {"id": "b.jpg", "seen": [], "found": [], "fold": "test", "dog": 0}
 

@@ -54,49 +54,12 @@ def test_what_is_not_listed_is_absent_and_what_is_not_in_a_table_is_unknown(
     assert read_one(tmp_path, labels, ending) == expected
 
 
-@pytest.mark.parametrize(
-    ("labels", "ending", "message"),
-    [
-        ('{"labels": 3}', "json", r"a\.tar/1\.json: expected 'labels', a list of names or a table"),
-        ('{"labels": [1]}', "json", "expected 'labels', a list of names"),
-        ('{"labels": {"dog": 2}}', "json", "a table of 1, 0 and null"),
-        ('{"labels": {"dog": 1.0}}', "json", "a table of 1, 0 and null"),
-        ("{", "json", "expected labels as UTF-8 text or JSON"),
-        ("[" * 100_000, "json", "expected labels as UTF-8 text or JSON"),
-        ('{"labels": ' + "9" * 5_000 + "}", "json", "expected labels as UTF-8 text or JSON"),
-        (b"\xff\xfe", "txt", "expected labels as UTF-8 text or JSON"),
-        ("a\x1b[2J", "txt", "without control characters"),
-        ("x" * (2**20 + 1), "txt", r"expected at most 1,048,576 bytes, got 1,048,577"),
-    ],
-)
-def test_labels_that_cannot_be_understood_are_refused_with_their_member(
-    tmp_path, labels, ending, message
-):
-    with pytest.raises(DataError, match=message):
-        read_one(tmp_path, labels, ending)
-
-
 def test_a_sample_is_what_has_one_name_up_to_the_first_dot(tmp_path):
     contents = {"x/1.jpg": b"", "y/1.jpg": b"", "x/1.json": '["cat"]', "y/1.json": '["dog"]'}
     others = {"x/1.seg.png": b"", "x/1.left.json": "{", "readme.md": b"", ".hidden.jpg": b""}
     rows = read_annotations(write(tmp_path / "a.tar", contents | others))
     assert rows.relative_names == ("a.tar/x/1.jpg", "a.tar/y/1.jpg")
     assert rows.targets.tolist() == [[1, 0], [0, 1]]
-
-
-@pytest.mark.parametrize(
-    ("contents", "message"),
-    [
-        ({"1.jpg": b"", "1.png": b""}, r"expected one photo a sample, got '1\.jpg' and '1\.png'"),
-        ({"1.jpg": b"", "1.txt": "a", "1.cls": "b"}, "expected one file of labels a sample"),
-        ({"1.jpg": b"", "2.jpg": b"", "2.txt": "a"}, r"expected labels of '1\.jpg' as other"),
-        ({"1.txt": "a"}, "expected photos in the shards of .*, got none"),
-        ({"1.jpg": b""}, "or in one CSV beside them, got no labels and 0 CSV files"),
-    ],
-)
-def test_samples_that_are_none_are_refused(tmp_path, contents, message):
-    with pytest.raises(DataError, match=message):
-        read_annotations(write(tmp_path / "a.tar", contents).parent)
 
 
 def test_the_split_is_the_word_that_a_shard_begins_with(tmp_path):

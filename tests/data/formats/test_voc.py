@@ -66,22 +66,6 @@ def test_a_label_may_be_called_train(write) -> None:
     assert (rows.names, rows.targets.tolist()) == (("train",), [[1], [0]])
 
 
-@pytest.mark.parametrize(
-    ("lists", "message"),
-    [
-        ({"cat_train": "p1 1\n\np2 2\n"}, "cat_train.txt:3: expected a photo and 1, 0 or -1"),
-        ({"cat_train": "p1 1\np2\n"}, "cat_train.txt:2: expected a photo and 1, 0 or -1"),
-        ({"cat_train": "p1 1\np1 -1\n"}, "cat_train.txt:2: expected 'p1' once"),
-        ({"cat_train": "p1 1\n", "dog_val": "p1 1\n"}, "each photo in one split, got 'p1' in two"),
-        ({"cat": "p1 1\n"}, "one ImageSets/Main .* got none"),
-        ({"cat_train": "\n\n"}, "got 0 photos and 1 label"),
-    ],
-)
-def test_what_cannot_be_understood_is_named(write, lists, message) -> None:
-    with pytest.raises(DataError, match=message):
-        read_annotations(write(lists), format="voc")
-
-
 def test_the_animals_are_those_of_their_readme_of_their_table_and_of_the_released_graph(
     shared_data,
 ) -> None:

@@ -4,7 +4,6 @@ import pytest
 
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 def annotation(*objects, photo="old name.png"):
@@ -63,15 +62,3 @@ def test_folders_are_splits_and_lists_are_too(write, caplog) -> None:
     (main / "test.txt").write_text("b\n")
     assert read_annotations(source, labels_only=True).splits == ("train", "test")
     assert "1 file left out, which no list in ImageSets names" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("<annotations/>", "begins with <annotation>"),
-        ("<annotation><object>", "well-formed XML"),
-    ],
-)
-def test_what_cannot_be_read_is_named(write, text, message) -> None:
-    with pytest.raises(DataError, match=rf"b.xml: .*{message}"):
-        read_annotations(write(a=annotation(("cat", 0)), b=text), labels_only=True)

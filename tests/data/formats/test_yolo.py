@@ -5,7 +5,6 @@ import logging
 import pytest
 
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 LIST, TABLE = "names: [cat, 'no', dog]\n", "names:\n  0: cat\n  1: no\n  2: dog\n"
 
@@ -96,23 +95,3 @@ def test_cvat_writes_darknet_and_label_studio_a_list_of_classes(read, tmp_path) 
         labels__a_DOT_txt="1 0 0 1 1",
     )
     assert (rows.splits, found) == (None, {"images/a.jpg": [0, 1]})
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (f"train: images/train\n{LIST}x: &a [1]\ny: *a\n", "YAML without aliases"),
-        ("train: images/train\nnames: 5\n", "'names' of classes, by number or as a list, got '5'"),
-        (
-            "train: images/train\nnames: [cat]\n",
-            "a.txt:1: expected the number of a class, .* '2'",
-        ),
-        (f"train:\n{LIST}", "folders of photos as 'train', 'val' or 'test'"),
-        (f"train: [\n{LIST}", "expected YAML, got"),
-        (f"train: other.txt\n{LIST}", "a list of photos at .*other.txt"),
-        (f"train: images/nothing\n{LIST}", r"files of objects \(.txt\) in .*, got none"),
-    ],
-)
-def test_what_cannot_be_read_is_named(read, settings, message) -> None:
-    with pytest.raises(DataError, match=message):
-        read("data.yaml", data_DOT_yaml=settings, **PHOTOS)
