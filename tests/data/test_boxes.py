@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
 from tagsight.data.boxes import read_boxes
 from tagsight.errors import DataError
@@ -60,12 +59,3 @@ def test_boxes_are_corners_in_pixels_by_photo_and_label_found_by_the_end_of_a_pa
 def test_careless_boxes_and_sizes_are_named_by_their_place(write, values, message) -> None:
     with pytest.raises(DataError, match=f"boxes.json: {message}"):
         read_boxes(write(values))
-
-
-def test_the_boxes_of_the_animals_lie_in_their_photos(shared_data) -> None:
-    boxes = read_boxes(shared_data / "voc-animals" / "boxes.json")
-    assert boxes.names == ("cat", "cow", "dog", "horse", "sheep")
-    assert len(boxes.photos) == 2536
-    for photo in boxes.photos.values():
-        corners = torch.cat(list(photo.boxes.values()))
-        assert ((corners >= 0) & (corners <= torch.tensor(photo.size * 2) + 0.5)).all()

@@ -7,10 +7,7 @@ from torch.testing import assert_close
 
 from tagsight.errors import DataError
 from tagsight.labels.counts import read_counts, write_counts
-from tagsight.labels.names import LABEL_ORDERS
 from tagsight.labels.space import LabelSpace
-from tagsight.nn.config import GraphConfig
-from tagsight.nn.graph import edge_probability
 
 NAMES = ("cat", "dining table", "dog")
 TARGETS = torch.tensor([[1, 0, 1], [1, 1, 0], [0, 0, -1], [1, 0, 1]])
@@ -71,15 +68,3 @@ def test_files_of_too_many_labels_or_another_kind_are_refused(tmp_path, monkeypa
     np.savez(file, **GOOD)
     with pytest.raises(DataError, match="expected 1 to 2 labels, got 3"):
         read_counts(file)
-
-
-@pytest.mark.parametrize(
-    ("task", "label", "photos", "edges"),
-    [("coco", "person", 45_174, 111), ("voc", "person", 2_008, 6)],
-)
-def test_the_released_counts_say_what_is_known_of_them(shared_data, task, label, photos, edges):
-    found = read_counts(shared_data / "label-graphs" / f"{task}_cooccurrence.npz")
-    assert found.names == LABEL_ORDERS[task]
-    place = found.names.index(label)
-    assert found.cooccurrence[place, place] == photos
-    assert int((edge_probability(found.cooccurrence, GraphConfig()) > 0).sum()) == edges

@@ -92,7 +92,8 @@ def test_the_embedded_weights_are_taken_in_by_layers_of_the_same_kind(name):
     theirs = [key.split(".")[-1] for key in released if not key.startswith("_fc")]
     assert [key.split(".")[-1] for key in network.state_dict()] == theirs
     matched = _installed_weights(network, installed)
-    assert matched["conv_stem.weight"] is not None
+    shapes = [value.shape for value in network.state_dict().values()]
+    assert [value.shape for value in matched.values()] == shapes
     assert torch.equal(matched["conv_stem.weight"], released["_conv_stem.weight"])
     assert torch.equal(matched["bn2.running_var"], released["_bn1.running_var"])
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 import torch
 
@@ -73,14 +72,3 @@ def test_settings_and_counts_that_defeat_the_graph_give_a_warning(counts, settin
     report = graph_report(label_space(counts), GraphConfig.model_validate(settings))
     assert any(all(part in line for part in parts.split("|")) for line in report.warnings)
     assert report.always_together == ()
-
-
-def test_the_known_graph_of_coco_is_told_right(shared_data):
-    path = shared_data / "label-graphs" / "coco_cooccurrence.npz"
-    with np.load(path, allow_pickle=False) as stored:
-        names = tuple(stored["names"].tolist())
-        counts = torch.from_numpy(stored["cooccurrence"] + np.diag(stored["counts"]))
-    first = next(graph_report(label_space(counts, *names), GraphConfig()).lines())
-    assert first == (
-        "111 edges among 80 labels: 23 receive, 65 send, 12 isolated; person receives most, from 55"
-    )

@@ -34,10 +34,3 @@ def test_labels_of_ones_own_are_read_as_ever_and_boxes_where_they_are(tmp_path, 
     place = DATA_PLACES["voc-animals"]._replace(source=labels.name, images=None, boxes="boxes.json")
     monkeypatch.setitem(DATA_PLACES, "voc-animals", place)
     assert read_collection("voc-animals", tmp_path).boxes is not None
-
-
-@pytest.mark.parametrize("name", ["voc-animals", "movie-posters"])
-def test_the_shared_photos_are_found(shared_data, name):
-    collection = read_collection(name, shared_data)
-    assert collection.annotations.split_sizes["train"] > 0
-    assert (collection.boxes is not None) == (name == "voc-animals")
