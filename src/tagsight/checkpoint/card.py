@@ -57,6 +57,14 @@ def model_card(
         decision: Thresholds and temperature.
         recipe: The recipe it was trained with.
         facts: Plain values by name, or one level of groups of them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> model = load_model(Path("runs/first/model"))
+        >>> parts = (model.system, model.labels, model.decision, model.recipe, model.facts)
+        >>> model_card(*parts).splitlines()[0]
+        '# resnet-cpu, changed: which of 2 labels are in a photo, and where'
     """
     sections = {
         "What it recognises": _label_table(labels, decision),

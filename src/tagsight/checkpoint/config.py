@@ -83,6 +83,10 @@ def check_replaceable(folder: Path) -> None:
 
     Raises:
         DataError: If the folder holds anything else.
+
+    Example:
+        >>> from pathlib import Path
+        >>> check_replaceable(Path("runs/first/model"))  # a model may be replaced
     """
     if folder.exists() and not folder.is_dir():
         msg = f"expected a folder for the model, got the file {folder}"
@@ -100,6 +104,11 @@ def model_folder(path: Path) -> Path:
 
     Raises:
         DataError: If a file is missing; the message names pickles.
+
+    Example:
+        >>> from pathlib import Path
+        >>> model_folder(Path("runs/first/model")).as_posix()
+        'runs/first/model'
     """
     folder = surviving_folder(path)
     if not folder.exists():
@@ -137,7 +146,17 @@ def _file_for_folder(file: Path) -> DataError:
 
 @contextmanager
 def about(file: Path) -> Iterator[None]:
-    """Raise errors of the block as `DataError` that name the file."""
+    """Raise errors of the block as `DataError` that name the file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> try:
+        ...     with about(Path("config.json")):
+        ...         raise ValueError("expected a number")
+        ... except DataError as error:
+        ...     print(error)
+        config.json: expected a number
+    """
     try:
         yield
     except ValidationError as error:
@@ -153,6 +172,11 @@ def read_config(file: Path) -> ModelConfig:
 
     Raises:
         DataError: If it is too large, not JSON, of a newer format, or malformed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> read_config(Path("runs/first/model/config.json")).labels
+        ('dog', 'sky')
     """
     if (size := file.stat().st_size) > LARGEST_CONFIG:
         msg = f"expected at most {LARGEST_CONFIG:,} bytes in {file}, got {size:,}"
@@ -176,6 +200,12 @@ def check_preprocessing(preprocessing: Preprocessing, recipe: Recipe) -> None:
 
     Raises:
         DataError: If they differ.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> config = read_config(Path("runs/first/model/config.json"))
+        >>> check_preprocessing(config.preprocessing, load_model(Path("runs/first/model")).recipe)
     """
     for name, value in preprocessing:
         if value != (wanted := getattr(recipe.training, name)):

@@ -194,5 +194,10 @@ def _is_group(group: object, names: Sequence[str]) -> bool:
 
 
 def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert log-odds to probabilities, precise also for the smallest."""
+    """Convert log-odds to probabilities, precise also for the smallest.
+
+    Example:
+        >>> sigmoid(np.array([0.0, -700.0])).tolist()
+        [0.5, 9.85967654375977e-305]
+    """
     return np.exp(-np.logaddexp(0, -values))

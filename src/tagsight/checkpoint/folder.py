@@ -195,6 +195,12 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> LoadedModel:
 
     Raises:
         DataError: If it is not a model folder, incomplete, damaged, modified or of a newer format.
+
+    Example:
+        >>> from pathlib import Path
+        >>> model = load_model(Path("runs/first/model"))
+        >>> model.labels.names, model.recipe.system
+        (('dog', 'sky'), 'resnet')
     """
     folder = model_folder(folder)
     config_file, weights_file = folder / CONFIG, folder / WEIGHTS
@@ -237,6 +243,11 @@ def model_digest(folder: Path) -> str:
 
     Raises:
         DataError: If it is not a model folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> model_digest(Path("runs/first/model")) == load_model(Path("runs/first/model")).digest
+        True
     """
     return _digest(model_folder(folder) / WEIGHTS)
 

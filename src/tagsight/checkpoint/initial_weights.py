@@ -36,6 +36,15 @@ def start_from(model: LoadedModel, system: System, names: Sequence[str]) -> str:
 
     Raises:
         DataError: If the backbones differ, or a tensor has another shape.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import build_system
+        >>> model, names = load_model(Path("runs/first/model")), ("dog", "sea")
+        >>> start_from(model, build_system(model.recipe, empty_label_space(names)), names)
+        "backbone and 1 of 2 labels start from a model; new: 'sea'"
     """
     _check_backbones(model, system)
     known = {name: row for row, name in enumerate(model.labels.names)}

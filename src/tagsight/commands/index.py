@@ -29,6 +29,11 @@ def index(
         paths: Photos, folders of photos, or tar files of photos.
         out: Index folder.
         problems: CSV file for the photos that were left out, with reasons.
+
+    Example:
+        >>> from tagsight.cli import main
+        >>> main(["index", "runs/first/model", "photos", "--out", "runs/photos"])
+        0
     """
     print_info(f"loading {model}")
 

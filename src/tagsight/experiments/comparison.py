@@ -87,7 +87,13 @@ def plan(entries: Iterable[Entry], seeds: int) -> list[Run]:
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """Return the recipe with another seed."""
+    """Return the recipe with another seed.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> with_seed(RECIPES["gcam-cpu"], 3).training.seed
+        3
+    """
     training = recipe.training.model_copy(update={"seed": seed})
     return recipe.model_copy(update={"training": training})
 

@@ -53,6 +53,11 @@ def draw_queries(rows: Annotations, seed: int, count: int = QUERIES) -> list[int
         rows: The photos.
         seed: Seed of the random order.
         count: Number of queries.
+
+    Example:
+        >>> import tagsight as ts
+        >>> sorted(draw_queries(ts.read_annotations("labels.csv"), seed=0, count=6))
+        [3, 7, 11, 15, 19, 23]
     """
     labels = (rows.targets == 1).sum(1)
     order = np.random.default_rng(seed).permutation(len(rows))

@@ -21,6 +21,10 @@ def colour_table() -> NDArray[np.uint8]:
     Lightness rises evenly in Oklab (Björn Ottosson, A perceptual color space for image processing,
     2020), so that equal steps of evidence look equal, also without colour vision or in print. The
     chroma is the largest that a screen shows, up to 0.2.
+
+    Example:
+        >>> colour_table().shape, colour_table()[255].tolist()
+        ((256, 3), [255, 244, 101])
     """
     steps = np.linspace(0, 1, 256)
     lightness = 0.35 + 0.6 * steps
@@ -36,7 +40,12 @@ def colour_table() -> NDArray[np.uint8]:
 
 @functools.cache
 def opacity_table() -> NDArray[np.uint8]:
-    """Compute the opacity of each colour: ``(256,)`` uint8, in even steps up to `OPACITY`."""
+    """Compute the opacity of each colour: ``(256,)`` uint8, in even steps up to `OPACITY`.
+
+    Example:
+        >>> opacity_table()[[0, 255]].tolist()
+        [0, 191]
+    """
     return (255 * OPACITY * np.linspace(0, 1, 256)).round().astype(np.uint8)
 
 

@@ -131,6 +131,11 @@ def read_epochs(file: Path) -> Iterator[dict[str, float | None]]:
 
     Args:
         file: The ``run.jsonl`` of a run folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> [epoch["epoch"] for epoch in read_epochs(Path("runs/first/run.jsonl"))]
+        [1, 2]
     """
     if not file.is_file():
         return

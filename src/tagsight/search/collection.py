@@ -144,6 +144,9 @@ def check_query(*, like: object, where: object, region: object) -> None:
 
     Raises:
         DataError: If it does.
+
+    Example:
+        >>> check_query(like=None, where="dog", region=None)
     """
     if like is None and where is None:
         msg = "expected `like` with a photo, `where` with labels, or both, got neither"

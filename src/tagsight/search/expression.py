@@ -164,7 +164,12 @@ def written(name: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Quote text as an SQL string."""
+    """Quote text as an SQL string.
+
+    Example:
+        >>> quoted("it's")
+        "'it''s'"
+    """
     return "'" + text.replace("'", "''") + "'"
 
 

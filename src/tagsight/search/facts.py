@@ -69,6 +69,13 @@ def read_facts(folder: Path) -> Facts:
 
     Raises:
         DataError: If there is no index, or it is damaged or of another version.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> made = ts.index("runs/first/model", "photos", out="runs/facts", progress=False)
+        >>> read_facts(Path("runs/facts")).names
+        ('dog', 'sky')
     """
     file = folder / FACTS
     if not file.is_file():
@@ -109,6 +116,15 @@ def lancedb_errors(folder: Path) -> Iterator[None]:
 
     Raises:
         DataError: If the block raises an error.
+
+    Example:
+        >>> from pathlib import Path
+        >>> try:
+        ...     with lancedb_errors(Path("index")):
+        ...         raise RuntimeError("no such table")
+        ... except DataError as error:
+        ...     print(str(error).partition(";")[0])
+        index: expected an index that can be read and written, got: no such table
     """
     try:
         yield
@@ -131,6 +147,10 @@ def quiet() -> Iterator[None]:
     """Discard what a panic in LanceDB writes to the terminal.
 
     This redirects standard error of the whole process, so no other thread should be running.
+
+    Example:
+        >>> with quiet():
+        ...     _ = os.write(2, b"a panic")
     """
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

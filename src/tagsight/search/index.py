@@ -336,7 +336,12 @@ class SearchIndex:
 
 
 def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalise an embedding to length 1, so that the dot product of two is their cosine."""
+    """Normalise an embedding to length 1, so that the dot product of two is their cosine.
+
+    Example:
+        >>> round(float(np.linalg.norm(unit(np.array([3.0, 4.0], np.float32)))), 3)
+        1.0
+    """
     length = float(np.linalg.norm(embedding))
     return (embedding / (length or 1.0)).astype(np.float32)
 
@@ -353,17 +358,16 @@ def _one_of(column: str, values: Iterable[str]) -> str:
 def _schema(facts: Facts) -> Any:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa
 
-    return pa.schema(
-        [
-            ("path", pa.string()),
-            ("size", pa.int64()),
-            ("modified", pa.int64()),
-            ("digest", pa.binary()),
-            ("labels", pa.list_(pa.string())),
-            ("scores", pa.list_(pa.float32(), len(facts.names))),
-            ("vector", pa.list_(pa.float32(), facts.length)),
-        ]
-    )
+    columns = [
+        ("path", pa.string()),
+        ("size", pa.int64()),
+        ("modified", pa.int64()),
+        ("digest", pa.binary()),
+        ("labels", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float32(), len(facts.names))),
+        ("vector", pa.list_(pa.float32(), facts.length)),
+    ]
+    return pa.schema(columns)
 
 
 def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401

@@ -67,6 +67,17 @@ def index_photos(
         index: The index to update.
         on_photo: Called with each photo when it is done.
         on_problem: Called with each photo that cannot be read and the reason.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> import tagsight as ts
+        >>> from tagsight.search.index import SearchIndex
+        >>> recognizer = ts.load("runs/first/model")
+        >>> with TemporaryDirectory() as folder:
+        ...     made = ts.index(recognizer, "photos/00.jpg", out=f"{folder}/index", progress=False)
+        ...     index = SearchIndex.open(Path(folder, "index"))
+        ...     index_photos(recognizer, ["photos/dog.jpg"], index).new
+        1
     """
     work = _Work(index, on_photo or _nothing, on_problem or _nothing)
     try:
@@ -82,6 +93,17 @@ def forget_missing(index: SearchIndex, below: Sequence[Path]) -> int:
     Args:
         index: The index to update.
         below: Folders, and photos, to look at; other photos of the index stay.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.search.facts import Facts
+        >>> from tagsight.search.index import SearchIndex
+        >>> with TemporaryDirectory() as folder:
+        ...     facts = Facts("model", "0" * 64, ("dog",), (0.5,), length=2)
+        ...     index = SearchIndex.create(folder, facts)
+        ...     forget_missing(index, [Path("photos")])
+        0
     """
     files = tuple(str(path.absolute()) for path in below)
     folders = tuple(file.rstrip(os.sep) + os.sep for file in files)
@@ -196,7 +218,12 @@ def _exists(photo: Path) -> bool:
 
 
 def digest_of(photo: Path) -> bytes:
-    """Compute the SHA-256 of the content of a photo."""
+    """Compute the SHA-256 of the content of a photo.
+
+    Example:
+        >>> digest_of(Path("photos/dog.jpg")) == digest_of(Path("photos/00.jpg"))
+        False
+    """
     if inside := tar_of(photo):
         return hashlib.sha256(read_member(*inside)).digest()
     with local_file(photo).open("rb") as file:

@@ -41,6 +41,11 @@ def hold(table: Any, held_from: int, approximate_from: int) -> Structure:  # noq
 
     Returns:
         What the vector index holds.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> hold(SimpleNamespace(count_rows=lambda: 5), held_from=10, approximate_from=100)
+        'none'
     """
     count = int(table.count_rows())
     if count < held_from:

@@ -82,6 +82,15 @@ class AGCN(GridSystem):
 
     A second loss term, ``||A - I||_1``, makes the edges sparse.
 
+    Example:
+        >>> import torch
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["a-gcn-cpu"], labels).eval()
+        >>> list(system.losses(torch.rand(1, 3, 64, 64), torch.tensor([[1, 0]])))
+        ['labels', 'sparsity']
+
     Deviations:
         That term sums ``L^2`` entries, but the rows of ``A`` are normalised: if every label mixes
         equally with all others, it is ``2 (L - 1)`` whatever the width of the projections. The

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 
 class ParameterGroup(TypedDict):
-    """Parameters and their learning rate, as torch optimisers take them."""
+    """Parameters and their learning rate, as torch optimisers take them.
+
+    Example:
+        >>> ParameterGroup(params=[nn.Parameter(torch.zeros(2))], lr=0.1)["lr"]
+        0.1
+    """
 
     params: list[nn.Parameter]
     lr: float
@@ -238,6 +243,14 @@ def with_graph_rate(
         network: The network over the graph.
         graph: Its settings.
         lr: Learning rate of the run.
+
+    Example:
+        >>> from tagsight.nn.config import GraphConfig
+        >>> network, other = nn.Linear(2, 2), nn.Linear(2, 1)
+        >>> groups = [ParameterGroup(params=[*network.parameters(), *other.parameters()], lr=0.1)]
+        >>> faster = with_graph_rate(groups, network, GraphConfig(lr_factor=10), 0.1)
+        >>> [(group["lr"], len(group["params"])) for group in faster]
+        [(1.0, 2), (0.1, 2)]
     """
     if graph.variant == "none":
         return groups
@@ -258,6 +271,15 @@ def with_layer_decay(
 
     Raises:
         DataError: If the order of the encoder's stages is not known.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone
+        >>> small = BackboneConfig(name="test_resnet", weights="none", frozen_stages=0)
+        >>> backbone = build_backbone(small)
+        >>> groups = [ParameterGroup(params=list(backbone.parameters()), lr=1.0)]
+        >>> sorted(group["lr"] for group in with_layer_decay(groups, backbone, 0.5))
+        [0.0625, 0.125, 0.25, 0.5, 1.0]
     """
     if decay == 1:
         return list(groups)
@@ -288,6 +310,12 @@ def with_own_rate(
         groups: All trained parameters.
         parameters: The parameters to move; those that are in no group are ignored.
         lr: Learning rate of the new group.
+
+    Example:
+        >>> first, second = nn.Linear(2, 2), nn.Linear(2, 1)
+        >>> groups = [ParameterGroup(params=[*first.parameters(), *second.parameters()], lr=0.1)]
+        >>> [group["lr"] for group in with_own_rate(groups, second.parameters(), 0.5)]
+        [0.5, 0.1]
     """
     own = list(parameters)
     known = set(map(id, own))

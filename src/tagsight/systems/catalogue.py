@@ -122,6 +122,10 @@ def installed() -> Listing:
     """List all systems and recipes: this package's, registered ones and those of other packages.
 
     Those of other packages are imported.
+
+    Example:
+        >>> installed().recipes[0].name
+        'gcam-cpu'
     """
     systems, recipes = listing()
     for name in (*_registered, *_plug_ins()):
@@ -277,6 +281,10 @@ def system_class(name: str) -> type[System]:
 
     Raises:
         DataError: If there is no system of that name.
+
+    Example:
+        >>> system_class("gcam").__name__
+        'GCAM'
     """
     if name not in SYSTEMS:
         msg = f"expected one of the systems {', '.join(SYSTEMS)}, got {name!r}"
@@ -344,6 +352,10 @@ def parse_recipe(values: Mapping[str, object]) -> Recipe:
 
     Raises:
         ValueError: If a setting is unknown or out of its range (pydantic's ``ValidationError``).
+
+    Example:
+        >>> parse_recipe(RECIPES["vac-cpu"].model_dump(mode="json")) == RECIPES["vac-cpu"]
+        True
     """
     kind = system_class(str(values.get("system"))).Config
     settings = kind.model_validate(values.get("settings", {}))

@@ -100,6 +100,15 @@ class CNNRNN(System):
     ``label_reduction``, ``label_weights`` and ``label_smoothing`` apply to binary cross-entropy and
     have no effect on the loss of a sequence.
 
+    Example:
+        >>> import torch
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["cnn-rnn-cpu"], labels).eval()
+        >>> system(torch.rand(1, 3, 64, 64)).maps.shape[:2]
+        torch.Size([1, 2])
+
     Deviations:
         The paper was not re-read: widths, rates and the ReLU after the projection are recalled, and
         are settings. Its score of a label is the probability of the best path to it

@@ -115,6 +115,14 @@ TEMPERATURES: dict[int, tuple[float, ...]] = {
 class CSRA(System):
     """Class-specific residual attention with one or more heads.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["csra-cpu"], empty_label_space(["dog", "sky"])).eval()
+        >>> seen = system(torch.rand(1, 3, 64, 64))
+        >>> torch.allclose(seen.maps.mean((-2, -1)), seen.logits, atol=1e-3)
+        True
+
     Deviations:
         ``pooling`` affects the embedding only, not the logits. The released training counts
         difficult objects of VOC as absent (``--difficult absent``); here they are unknown and left

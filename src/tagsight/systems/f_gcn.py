@@ -140,6 +140,14 @@ class FGCN(GridSystem):
     With ``u = W_i x`` and ``v_l = W_c m_l`` the logit of a label is the sum of ``u * v_l``: the dot
     product of ``x`` with ``W_i^T W_c m_l``. With ``fusion.bias`` both projections add a bias.
 
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["f-gcn-cpu"], labels).eval()
+        >>> system.maps_add_up, system(torch.rand(1, 3, 64, 64)).logits.shape
+        (False, torch.Size([1, 2]))
+
     Deviations:
         The known code fuses each photo with each label in a Python loop; here it is one matrix
         product. With several sums per label it adds a linear layer from the sums of all labels to

@@ -136,6 +136,14 @@ class GCAM(System):
     minimises the label loss (Eq. 9) and the distance between the maps of a photo and of its
     transformed views (Eqs. 11 and 12), weighted by lambda (Eq. 13).
 
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["gcam-cpu"], labels).eval()
+        >>> list(system.losses(torch.rand(1, 3, 64, 64), torch.tensor([[1, 0]])))
+        ['labels', 'consistency']
+
     Deviations:
         Some of the paper's equations cannot be used as printed; ``docs/notation.md`` lists its
         symbols. Where it leaves a choice open, we follow the code of its predecessors: ML-GCN for

@@ -65,6 +65,11 @@ def gpu_recipes(recipe: Recipe) -> tuple[Recipe, ...]:
 
     Args:
         recipe: The recipe for a CPU; all is replaced but the settings of the system itself.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> gpu_recipes(RECIPES["gcam-cpu"])[0].name
+        'gcam-resnet101'
     """
     return tuple(
         Recipe(

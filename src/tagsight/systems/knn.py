@@ -149,6 +149,14 @@ class KNN(RememberingSystem):
     training photos. If some targets are unknown, ``C`` is the share among the known ones, rounded
     to k-ths. Until `choose` has counted, the logit is that of the label's frequency.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> system = KNN(KNNConfig(k=1), empty_label_space(["dog", "sky"])).eval()
+        >>> images = torch.rand(3, 3, 64, 64)
+        >>> system.remember(system.describe(images), torch.tensor([[1, 0], [0, 0], [0, 1]]))
+        >>> (system(images).logits > 0).int().tolist()
+        [[1, 0], [0, 0], [0, 1]]
+
     Deviations:
         The published row uses six hand-made features; here it is the pooled features of the
         backbone, which is not trained. It states neither the weights of votes nor k. When training

@@ -116,6 +116,14 @@ RECIPES = (
 class MLDecoder(System):
     """A decoder layer without self-attention, followed by one linear classifier per label.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = empty_label_space(["dog", "sky"])
+        >>> system = build_system(RECIPES["ml-decoder-cpu"], labels).eval()
+        >>> system.queries.shape, system.maps_add_up
+        (torch.Size([2, 256]), True)
+
     Deviations:
         Keys have no bias, which would have no effect. The random queries are seeded by the name of
         the label or group, so that they follow the labels. With more labels than ``groups`` the
@@ -199,7 +207,13 @@ class MLDecoder(System):
 
 
 def fixed_queries(names: Sequence[str], width: int) -> Tensor:
-    """Draw a query for each name, seeded by the name: ``(K, D)`` float."""
+    """Draw a query for each name, seeded by the name: ``(K, D)`` float.
+
+    Example:
+        >>> one, other = fixed_queries(["dog", "sky"], 8), fixed_queries(["sky", "dog"], 8)
+        >>> torch.equal(one, other.flip(0))
+        True
+    """
     rows = []
     for name in names:
         # A generator of its own leaves the random state of the run unchanged.

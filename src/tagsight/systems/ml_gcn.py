@@ -77,6 +77,15 @@ class MLGCN(GridSystem):
 
     Eqs. 2-8 of the paper; the adjacency is fixed, the two layers are trained.
 
+    Example:
+        >>> import torch
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["ml-gcn-cpu"], labels).eval()
+        >>> len(system.classifiers()[0])
+        2
+
     Deviations:
         The released code propagates against the direction of the paper's Eq. 6 and normalises
         twice; ``graph.direction`` and ``graph.variant`` choose. Its max pooling requires a grid of

@@ -159,6 +159,15 @@ class MLZSL(System):
     A label is defined by its word vector and its edges only, so that a trained network accepts
     labels without training photos. `KnowledgeGraph` computes once what depends on labels only.
 
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["ml-zsl-cpu"], labels).eval()
+        >>> more = system.with_labels(labels.extended(["sea"], torch.ones(1, 2)))
+        >>> more(torch.rand(1, 3, 64, 64)).logits.shape
+        torch.Size([1, 3])
+
     Deviations:
         There is no released code; widths and the place of dropout are ours. The paper's edges come
         from WordNet (``relations = "wordnet"``). By default they are counted in the training

@@ -132,6 +132,14 @@ class MultiEvidence(System):
     which both agree become evidence: those most typical of their label train the box classifier,
     and the hot cells inside them the cell classifier. The score is the mean of the three.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = empty_label_space(["dog", "sky"])
+        >>> system = build_system(RECIPES["multi-evidence-cpu"], labels).eval()
+        >>> list(system.losses(torch.rand(1, 3, 64, 64), torch.tensor([[1, 0]])))
+        ['labels', 'boxes', 'cells']
+
     Deviations:
         A reconstruction from memory: no code is public, and the authors' pipeline trains several
         networks in sequence. Boxes lie on a lattice; they are not proposals of another program.

@@ -127,6 +127,14 @@ class _Seen(NamedTuple):
 class OrderFreeRNN(System):
     """A preliminary classifier, attention, and an LSTM that orders labels by confidence.
 
+    Example:
+        >>> from tagsight.labels.space import LabelSpace
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = LabelSpace.from_targets(("dog", "sky"), torch.eye(2), torch.eye(2))
+        >>> system = build_system(RECIPES["order-free-rnn-cpu"], labels).eval()
+        >>> list(system.losses(torch.rand(1, 3, 64, 64), torch.tensor([[1, 0]])))
+        ['labels', 'preliminary']
+
     Deviations:
         There is no released code, and the paper was not re-read: widths and rates are recalled, and
         are settings. At each step the labels and an end token share a softmax, as in CNN-RNN and

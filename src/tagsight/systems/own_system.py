@@ -27,6 +27,11 @@ def check_system(kind: object) -> type[System]:
         DataError: If it is no subclass of `System`, leaves a method undefined, is defined within a
             function, or has a ``Config`` that is no `SystemConfig`, lacks a default or cannot be
             stored as JSON.
+
+    Example:
+        >>> from tagsight.systems.resnet import ResNet
+        >>> check_system(ResNet) is ResNet
+        True
     """
     if not (isinstance(kind, type) and issubclass(kind, System)):
         msg = f"expected a subclass of tagsight.System, got {kind!r:.200}"
@@ -53,6 +58,10 @@ def try_system(kind: type[System]) -> None:
     Raises:
         DataError: If it does not return a `Recognition` of the right shapes or named scalar losses,
             if nothing is trained, or if two names of its state share one tensor.
+
+    Example:
+        >>> from tagsight.systems.resnet import ResNet
+        >>> try_system(ResNet)  # says nothing, as there is nothing wrong
     """
     side = TrainConfig().image_size
     # The random numbers of the caller are not used up.

@@ -36,7 +36,12 @@ it; pooling, classifiers and losses are in float32.\
 
 
 def listing_text() -> str:
-    """Write all systems and recipes of this package as JSON, for ``listing.json``."""
+    """Write all systems and recipes of this package as JSON, for ``listing.json``.
+
+    Example:
+        >>> sorted(json.loads(listing_text()))
+        ['recipes', 'systems']
+    """
     values = {
         "systems": [(name, summary(SYSTEMS[name]), SYSTEMS[name].paper) for name in HOMES],
         "recipes": [ListedRecipe.of(recipe) for name in HOMES for recipe in recipes_of(name)],
@@ -45,7 +50,12 @@ def listing_text() -> str:
 
 
 def systems_page() -> str:
-    """Write the page of all systems in Markdown."""
+    """Write the page of all systems in Markdown.
+
+    Example:
+        >>> systems_page().splitlines()[0]
+        '# Systems'
+    """
     parts = [
         "# Systems",
         "Generated from the systems by `make docs`; a test keeps the two in step.",

@@ -115,6 +115,14 @@ RECIPES = (
 class Query2Label(System):
     """A transformer whose decoder has one query per label.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> labels = empty_label_space(["dog", "sky"])
+        >>> system = build_system(RECIPES["query2label-cpu"], labels).eval()
+        >>> system.queries.shape, system.maps_add_up
+        (torch.Size([2, 256]), True)
+
     Deviations:
         Keys have no bias, which would have no effect. There is no self-attention between labels;
         in the released code it is optional and off by default.
@@ -226,6 +234,12 @@ def started(layer: AttentionLayer) -> AttentionLayer:
 
     The released code draws queries, keys and values as one matrix of three times the rows, which
     makes their weights smaller by a factor of ``0.5^0.5``.
+
+    Example:
+        >>> from tagsight.nn.config import DecoderConfig
+        >>> layer = started(AttentionLayer(DecoderConfig(width=8, heads=2, hidden=4)))
+        >>> bool(layer.attention.out.bias.any())
+        False
     """
     attention = layer.attention
     for part in (attention.queries, attention.keys, attention.values):

@@ -117,6 +117,11 @@ def cpu_recipe(
     """Make the recipe ``SYSTEM-cpu``, which trains in minutes on two CPU cores.
 
     Where the settings name no encoder, it is `CPU_BACKBONE`.
+
+    Example:
+        >>> from tagsight.systems.resnet import ResNet
+        >>> cpu_recipe("resnet", ResNet.Config(pooling="max")).name
+        'resnet-cpu'
     """
     if settings.backbone == BackboneConfig():
         settings = settings.model_copy(update={"backbone": CPU_BACKBONE})
@@ -140,6 +145,11 @@ def quick_recipe(recipe: Recipe) -> Recipe:
 
     Args:
         recipe: The recipe for a CPU.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> quick_recipe(RECIPES["gcam-cpu"]).name
+        'gcam-quick'
     """
     changes: dict[str, object] = {
         "backbone": recipe.settings.backbone.model_copy(update={"frozen_stages": 7})

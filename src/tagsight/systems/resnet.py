@@ -68,6 +68,15 @@ RECIPES = (
 class ResNet(GridSystem):
     """Independent linear classifiers trained with binary cross-entropy.
 
+    Example:
+        >>> import torch
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["resnet-cpu"], empty_label_space(["dog", "sky"])).eval()
+        >>> seen = system(torch.rand(1, 3, 64, 64))
+        >>> torch.allclose(seen.maps.mean((-2, -1)), seen.logits, atol=1e-3)
+        True
+
     Deviations:
         Papers report average and max pooling under one name; here ``pooling`` distinguishes them.
 

@@ -89,6 +89,10 @@ def choose_recipe(name: str, changes: Iterable[Change] = ()) -> Recipe:
 
     Raises:
         DataError: If a recipe or setting is unknown, or a value is out of its range.
+
+    Example:
+        >>> choose_recipe("gcam-cpu", changes_of({"graph.epsilon": 0.3})).settings.graph.epsilon
+        0.3
     """
     return changed(known_recipe(name), changes)
 
@@ -102,6 +106,10 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
     Raises:
         DataError: If a setting is unknown, a value is out of its range, or the system does not
             take a setting of training (`check_recipe`).
+
+    Example:
+        >>> changed(known_recipe("vac"), changes_of({"training.lr": 0.001})).name
+        'vac-cpu, changed'
     """
     kinds: dict[str, type[Settings]] = {
         "system": SYSTEMS[base.system].Config,
@@ -130,6 +138,10 @@ def known_recipe(name: str) -> Recipe:
 
     Raises:
         DataError: If there is none of that name.
+
+    Example:
+        >>> known_recipe("vac").name, known_recipe("quick").name
+        ('vac-cpu', 'gcam-quick')
     """
     if name in RECIPES:
         return RECIPES[name]

@@ -29,12 +29,21 @@ class SettingsFile(NamedTuple):
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Read a TOML file with the tables ``[system]`` and ``[training]``, and maybe ``recipe``.
+    r"""Read a TOML file with the tables ``[system]`` and ``[training]``, and maybe ``recipe``.
 
     Names and values of settings are not checked here.
 
     Raises:
         DataError: If it is not such a file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "my.toml"
+        ...     _ = file.write_text('recipe = "vac-cpu"\n[training]\nepochs = 3\n')
+        ...     read_settings(file).recipe
+        'vac-cpu'
     """
     values = read_toml(path)
     recipe = values.pop("recipe", None)
@@ -49,7 +58,13 @@ def read_settings(path: Path) -> SettingsFile:
 
 
 def settings_text(recipe: Recipe) -> str:
-    """Write a recipe as a settings file in which a comment explains every setting."""
+    """Write a recipe as a settings file in which a comment explains every setting.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> "[training]" in settings_text(RECIPES["vac-cpu"]).splitlines()
+        True
+    """
     lines = [f"# {recipe.source}", f"# {recipe.expectation}", f"recipe = {toml_value(recipe.name)}"]
     lines += _table("system", recipe.settings)
     lines += _table("training", recipe.training)

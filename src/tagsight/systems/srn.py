@@ -150,6 +150,13 @@ class Attended(NamedTuple):
 class SRN(System):
     """ResNet with a spatial regularisation net, trained in four stages.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["srn-cpu"], empty_label_space(["dog", "sky"])).eval()
+        >>> [system.stage(progress) for progress in (0.0, 0.3, 0.6, 1.0)]
+        ['main', 'main', 'together', 'together']
+
     Deviations:
         The last layer of the attention has no bias, to which the softmax is invariant. Attention is
         multiplied by the number of cells before the regularisation, whose first layer could undo
@@ -265,6 +272,11 @@ class Regularisation(nn.Module):
     Args:
         config: Widths and the grid.
         labels: Number of labels ``L``.
+
+    Example:
+        >>> net = Regularisation(SRNConfig(channels=8, grid=4), labels=2)
+        >>> net(Attended(torch.full((1, 2, 4, 4), 1 / 16), torch.zeros(1, 2, 4, 4))).shape
+        torch.Size([1, 2])
     """
 
     def __init__(self, config: SRNConfig, labels: int) -> None:

@@ -114,6 +114,13 @@ RECIPES = (
 class VAC(GridSystem):
     """The baseline with the attention consistency loss.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["vac-cpu"], empty_label_space(["dog", "sky"])).eval()
+        >>> list(system.losses(torch.rand(1, 3, 64, 64), torch.tensor([[1, 0]])))
+        ['labels', 'consistency']
+
     Deviations:
         The weights of the label loss and of the distances under a flip sum to 1, as in G-CAM
         Eq. 13; ``consistency.scale_weight`` weights the distance between sizes. The released code

@@ -106,6 +106,14 @@ RECIPES = (
 class WARP(GridSystem):
     """The linear baseline with a loss on the order of a photo's labels.
 
+    Example:
+        >>> import torch
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["warp-cpu"], empty_label_space(["dog", "sky"])).eval()
+        >>> system.probabilities
+        False
+
     Deviations:
         The paper's network resembles AlexNet and has dropout; here it is any encoder. Ranks are
         exact unless ``ranking`` is ``sampled``. Sampling estimates the mean over the violators of a

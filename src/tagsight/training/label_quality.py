@@ -57,7 +57,17 @@ class LabelQuality(NamedTuple):
 
 
 def write_quality(folder: Path, labels: Iterable[LabelQuality]) -> None:
-    """Write ``validation.csv`` into a run folder, a line for each label."""
+    """Write ``validation.csv`` into a run folder, a line for each label.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_quality(Path(folder), [LabelQuality("dog", 90.0, 40, 500)])
+        ...     print((Path(folder) / FILE).read_text().strip())
+        label,AP,validation photos,training photos
+        dog,90.0,40,500
+    """
     lines = [csv_line(HEAD)]
     lines += [
         csv_line(["" if value is None else value for value in (name, _rounded(score), *counts)])
@@ -67,7 +77,16 @@ def write_quality(folder: Path, labels: Iterable[LabelQuality]) -> None:
 
 
 def read_quality(folder: Path) -> list[LabelQuality]:
-    """Read ``validation.csv`` of a run folder; nothing if there is none, or another file."""
+    """Read ``validation.csv`` of a run folder; nothing if there is none, or another file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_quality(Path(folder), [LabelQuality("dog", 90.0, 40, 500)])
+        ...     read_quality(Path(folder))
+        [LabelQuality(name='dog', average_precision=90.0, photos=40, trained=500)]
+    """
     file = folder / FILE
     if not file.is_file():
         return []

@@ -68,6 +68,23 @@ class Training:
 
     Raises:
         DataError: If several processes cannot train the system together.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.config import TrainConfig
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.loading.augmentation import Augmentation
+        >>> from tagsight.loading.batches import PhotoStore, TrainingBatches
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> rows, config = ts.read_annotations("labels.csv").rows("train"), TrainConfig(epochs=1)
+        >>> photos = PhotoStore(rows.paths, 64, memory=0)
+        >>> crops = Augmentation(64, crop=1.0, flip=False, seed=0)
+        >>> batches = TrainingBatches(photos, rows.targets, crops, 8, workers=1)
+        >>> system = build_system(RECIPES["resnet-cpu"], empty_label_space(rows.names))
+        >>> training = Training(system, batches, config, Runtime.choose("cpu", "float32"))
+        >>> [step.number for step in training], training.number
+        ([1, 2], 2)
     """
 
     def __init__(
@@ -191,6 +208,13 @@ def build_optimizer(system: System, config: TrainConfig) -> Optimizer:
     Args:
         system: Defines the parameter groups and their learning rates.
         config: Optimiser, learning rate and weight decay.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["resnet-cpu"], empty_label_space(["dog", "sky"]))
+        >>> type(build_optimizer(system, RECIPES["resnet-cpu"].training)).__name__
+        'AdamW'
     """
     wanted = system.parameter_groups(config.lr, config.backbone_lr_factor)
     wanted = with_layer_decay(wanted, system.backbone, config.layer_decay)

@@ -129,6 +129,18 @@ def prepare(
 
     Raises:
         DataError: If too many photos are unusable (``max_bad``), or there is nothing to learn.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import tagsight as ts
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.runtime.progress import TerminalLog
+        >>> rows, runtime = ts.read_annotations("labels.csv"), Runtime.choose("cpu", "float32")
+        >>> with TemporaryDirectory() as folder:
+        ...     out, log = Path(folder) / "run", TerminalLog(shown=False)
+        ...     prepare(rows, out, runtime, seed=0, log=log).annotations.split_sizes
+        {'train': 16, 'val': 4, 'test': 4}
     """
     for comparison in compare(annotations) if annotations.protocol is not None else ():
         for line in comparison.lines():
@@ -212,7 +224,17 @@ def _check_learnable(annotations: Annotations, *, hold_out: bool) -> None:
 
 
 def note_problems(problems: Sequence[Problem], log: WorkLog) -> None:
-    """Name the photos that are left out."""
+    """Name the photos that are left out.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from types import SimpleNamespace
+        >>> from tagsight.data.photos.check import Problem
+        >>> gone, said = Problem(Path("a.jpg"), "does not exist"), []
+        >>> note_problems([gone], SimpleNamespace(note=said.append))
+        >>> said
+        ['left out: a.jpg: does not exist']
+    """
     for path, reason in problems[:MOST_TOLD]:
         log.note(f"left out: {path}: {reason}")
     if len(problems) > MOST_TOLD:
@@ -220,7 +242,16 @@ def note_problems(problems: Sequence[Problem], log: WorkLog) -> None:
 
 
 def note_label_problems(annotations: Annotations, log: WorkLog) -> None:
-    """Name labels that may not mean what they say; `note_labels` names those without photos."""
+    """Name labels that may not mean what they say; `note_labels` names those without photos.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> import tagsight as ts
+        >>> rows, said = ts.read_annotations("labels.csv"), []
+        >>> note_label_problems(rows, SimpleNamespace(note=said.append))
+        >>> said
+        []
+    """
     problems = [one for one in label_problems(annotations) if one.kind != "untrained"]
     for line in problem_lines(problems, MOST_TOLD, "'tagsight data --json' lists them all"):
         log.note(line)
@@ -232,7 +263,17 @@ def note_leaks(
     twins: Sequence[Sequence[Path]],
     log: WorkLog,
 ) -> None:
-    """Tell how many photos of ``val`` and ``test`` resemble or belong to photos of ``train``."""
+    """Tell how many photos of ``val`` and ``test`` resemble or belong to photos of ``train``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> import tagsight as ts
+        >>> rows, said = ts.read_annotations("labels.csv"), []
+        >>> twins, groups = [(rows.paths[0], rows.paths[-1])], {path: 0 for path in rows.paths}
+        >>> note_leaks(rows, groups, twins, SimpleNamespace(note=said.append))
+        >>> said[1]
+        '1 group in several splits, as the data divide them'
+    """
     for leak in leaks(annotations, twins):
         log.note(f"{leak.sentence()}; 'tagsight data' lists them")
     splits: dict[Hashable, set[str]] = defaultdict(set)
@@ -243,7 +284,16 @@ def note_leaks(
 
 
 def note_labels(annotations: Annotations, log: WorkLog) -> None:
-    """Name the labels of which a run will know little: those without training photos, and rare."""
+    """Name the labels of which a run will know little: those without training photos, and rare.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> import tagsight as ts
+        >>> said = []
+        >>> note_labels(ts.read_annotations("labels.csv"), SimpleNamespace(note=said.append))
+        >>> said[-1]
+        'fewer than 20 photos of test have these labels, which is little to go by: dog 2, sky 2'
+    """
     names, sizes = annotations.names, annotations.split_sizes
     if "train" not in sizes:
         return

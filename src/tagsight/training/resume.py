@@ -73,6 +73,11 @@ def is_unfinished(run: Path) -> bool:
 
     Args:
         run: The run folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> is_unfinished(Path("runs/first"))
+        False
     """
     return (run / FOLDER).is_dir()
 
@@ -114,6 +119,11 @@ def load_state(run: Path) -> SavedState | None:
 
     Raises:
         DataError: If all states are damaged.
+
+    Example:
+        >>> from pathlib import Path
+        >>> load_state(Path("runs/first")) is None  # of a finished run nothing is left
+        True
     """
     damaged: list[Path] = []
     for file in _newest_first(run):
@@ -135,6 +145,15 @@ def remove_states(run: Path) -> None:
 
     Args:
         run: The run folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     save_state(Path(folder), 1, {"number": 1})
+        ...     remove_states(Path(folder))
+        ...     load_state(Path(folder)) is None
+        True
     """
     shutil.rmtree(run / FOLDER, ignore_errors=True)
 
@@ -157,6 +176,13 @@ def origin_of(
         vectors: File of word vectors, if any.
         init: Digest of the initial weights, if any.
         unjudged: Photos that are trained on without labels; their content counts if it is known.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> rows = ts.read_annotations("labels.csv")
+        >>> origin_of(RECIPES["gcam-cpu"], rows)["system"]
+        'gcam'
     """
     used = [i for i, split in enumerate(annotations.splits or ()) if split != "test"]
     annotations = annotations.select(used)

@@ -75,6 +75,17 @@ class RunFolder:
         log: Receives notes and the metrics of epochs.
         facts: Origin of the model, for the model folder.
         state_every: Seconds between saved states.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from types import SimpleNamespace
+        >>> import tagsight as ts
+        >>> from tagsight.runtime.processes import ALONE
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> rows, log = ts.read_annotations("labels.csv").rows("val"), SimpleNamespace(note=print)
+        >>> folder = RunFolder(Path("runs/first"), RECIPES["resnet-cpu"], rows, ALONE, log, {}, 600)
+        >>> folder.model.as_posix(), folder.best
+        ('runs/first/model', None)
     """
 
     def __init__(

@@ -80,7 +80,13 @@ def encoder_name(tensors: Tensors) -> str:
 
 
 def is_tresnet(tensors: Tensors) -> bool:
-    """Whether an encoder is a TResNet, by the name of its first layer."""
+    """Whether an encoder is a TResNet, by the name of its first layer.
+
+    Example:
+        >>> import torch
+        >>> is_tresnet({"body.conv1.0.weight": torch.ones(1)})
+        True
+    """
     return "body.conv1.0.weight" in tensors
 
 

@@ -65,6 +65,12 @@ def normalised_graph(graph: Tensor) -> Tensor:
 
     Args:
         graph: ``A``, ``(L, L)`` float.
+
+    Example:
+        >>> import torch
+        >>> normalised_graph(torch.tensor([[1.0, 3.0], [0.0, 1.0]]))
+        tensor([[0.2500, 0.0000],
+                [1.5000, 1.0000]])
     """
     scale = graph.sum(1) ** -0.5
     return scale[:, None] * graph.T * scale

@@ -71,6 +71,11 @@ def sizes(tensors: Tensors, name: str, dimensions: int) -> tuple[int, ...]:
 
     Raises:
         DataError: If it is not there, or has another number of dimensions.
+
+    Example:
+        >>> import torch
+        >>> sizes({"A": torch.ones(80, 80)}, "A", 2)
+        (80, 80)
     """
     tensor = tensors.get(name)
     if tensor is None or tensor.ndim != dimensions:
@@ -95,7 +100,12 @@ def count_layers(tensors: Tensors, prefix: str) -> int:
 
 
 def attention_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    """List the tensors of a ``torch.nn.MultiheadAttention``."""
+    """List the tensors of a ``torch.nn.MultiheadAttention``.
+
+    Example:
+        >>> attention_shapes("attention", 8)["attention.in_proj_weight"]
+        (24, 8)
+    """
     return {
         f"{name}.in_proj_weight": (3 * width, width),
         f"{name}.in_proj_bias": (3 * width,),
@@ -105,7 +115,12 @@ def attention_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
 
 
 def layer_shapes(name: str, width: int, hidden: int) -> dict[str, tuple[int, ...]]:
-    """List the tensors of the two linear layers of a transformer layer."""
+    """List the tensors of the two linear layers of a transformer layer.
+
+    Example:
+        >>> layer_shapes("layer", 8, 16)["layer.linear1.weight"]
+        (16, 8)
+    """
     return {
         f"{name}.linear1.weight": (hidden, width),
         f"{name}.linear1.bias": (hidden,),
@@ -115,7 +130,12 @@ def layer_shapes(name: str, width: int, hidden: int) -> dict[str, tuple[int, ...
 
 
 def norm_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
-    """List the tensors of a layer norm."""
+    """List the tensors of a layer norm.
+
+    Example:
+        >>> norm_shapes("norm", 8)
+        {'norm.weight': (8,), 'norm.bias': (8,)}
+    """
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
 
 
@@ -132,6 +152,15 @@ def attention_layer(
         ours: Name of the layer in our system.
         attention: Name of the attention in their layer.
         norms: Names of the norms after the attention and after the hidden units.
+
+    Example:
+        >>> import torch
+        >>> shapes = attention_shapes("a.attend", 8) | layer_shapes("a", 8, 16)
+        >>> shapes |= norm_shapes("a.one", 8) | norm_shapes("a.two", 8)
+        >>> tensors = {name: torch.zeros(shape) for name, shape in shapes.items()}
+        >>> ours = attention_layer(tensors, "a", "b", attention="attend", norms=("one", "two"))
+        >>> ours["b.first.weight"].shape
+        torch.Size([16, 8])
     """
     packed = f"{theirs}.{attention}"
     weights = tensors[f"{packed}.in_proj_weight"].chunk(3)

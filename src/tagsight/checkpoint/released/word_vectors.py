@@ -43,7 +43,7 @@ NOTES = {"PROTO", "BINPUT"}
 
 
 def released_vectors(path: Path | None, names: Sequence[str], length: int) -> Tensor:
-    """Read the word vectors that a checkpoint was trained with: ``(L, E)`` float.
+    r"""Read the word vectors that a checkpoint was trained with: ``(L, E)`` float.
 
     Args:
         path: The file of the authors, a pickle of an array with a row for each label, whose numbers
@@ -54,6 +54,15 @@ def released_vectors(path: Path | None, names: Sequence[str], length: int) -> Te
     Raises:
         FileNotFoundError: If the file does not exist.
         DataError: If there is no file, it has another format, or its vectors another length.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "glove.txt")
+        ...     _ = file.write_text("table 0 4\ndog 1 1\ndining 2 0\n")
+        ...     released_vectors(file, ("dog", "dining table"), 2).tolist()
+        [[1.0, 1.0], [1.0, 2.0]]
     """
     if path is None:
         msg = (

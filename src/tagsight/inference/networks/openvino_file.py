@@ -114,7 +114,13 @@ class OpenvinoNetwork(ExportedNetwork):
 
 
 def weights_file(file: Path) -> Path:
-    """Return the path of the weights that belong to a description."""
+    """Return the path of the weights that belong to a description.
+
+    Example:
+        >>> from pathlib import Path
+        >>> weights_file(Path("model.xml")).name
+        'model.bin'
+    """
     return file.with_suffix(".bin")
 
 

@@ -37,6 +37,16 @@ class TrainedNetwork:
     Args:
         model: The model, on the device of the runtime.
         runtime: Device, precision, and threads that decode photos.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.device import Runtime
+        >>> model = load_model(Path("runs/first/model"))
+        >>> network = TrainedNetwork(model, Runtime.choose("cpu", "float32"))
+        >>> network(np.zeros((1, 64, 64, 3), np.uint8)).logits.shape
+        (1, 2)
     """
 
     runs_on: ClassVar[str] = "torch"
@@ -103,7 +113,14 @@ class TrainedNetwork:
 
 
 def describe(model: LoadedModel) -> ModelInfo:
-    """Describe a model."""
+    """Describe a model.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> describe(load_model(Path("runs/first/model"))).labels
+        ('dog', 'sky')
+    """
     system, recipe = model.system, model.recipe
     return ModelInfo(
         tagsight=__version__,
