@@ -266,6 +266,10 @@ def target_table(photos: int, labels: int, *, value: int, source: Path | str) ->
 
     Raises:
         DataError: If it would be empty or unreasonably large.
+
+    Example:
+        >>> target_table(1, 3, value=0, source="labels.csv").tolist()
+        [[0, 0, 0]]
     """
     if not photos or not labels:
         msg = (

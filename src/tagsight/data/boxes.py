@@ -56,6 +56,20 @@ def read_boxes(file: Path) -> Boxes:
 
     Raises:
         DataError: If the file cannot be understood; the message names the key.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> photo = {"id": 1, "file_name": "a.jpg", "width": 60, "height": 40}
+        >>> label = {"id": 5, "name": "cat"}
+        >>> box = {"image_id": 1, "category_id": 5, "bbox": [10, 20, 30, 5]}
+        >>> rows = {"images": [photo], "categories": [label], "annotations": [box]}
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "boxes.json")
+        ...     _ = file.write_text(json.dumps(rows))
+        ...     read_boxes(file).of(Path("photos/a.jpg")).boxes["cat"].tolist()
+        [[10.0, 20.0, 40.0, 25.0]]
     """
     photos, names, objects = read_instances(file)
     corners: dict[tuple[int | str, str], list[list[float]]] = {}

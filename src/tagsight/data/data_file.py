@@ -57,10 +57,19 @@ class DataFile:
 
 
 def read_data_file(path: Path) -> DataFile:
-    """Read such a file; a relative path in it starts from its folder.
+    r"""Read such a file; a relative path in it starts from its folder.
 
     Raises:
         DataError: If it is no TOML, lacks the source, or has an entry that is not known.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "photos.toml")
+        ...     _ = file.write_text('source = "labels.csv"\nformat = "csv"\n')
+        ...     read = read_data_file(file)
+        >>> read.source.name, read.format
+        ('labels.csv', 'csv')
     """
     content = read_toml(path)
     known = {"source", "format", "images", "columns", *CHOICES}
@@ -81,7 +90,14 @@ def read_data_file(path: Path) -> DataFile:
 
 
 def combined(file: DataFile, options: ReadOptions) -> ReadOptions:
-    """Return the options of a file, with those that are given taking precedence."""
+    """Return the options of a file, with those that are given taking precedence.
+
+    Example:
+        >>> file = DataFile(Path("labels.csv"), "csv", ReadOptions(every_label=True))
+        >>> options = combined(file, ReadOptions(write_photos=False))
+        >>> options.every_label, options.write_photos
+        (True, False)
+    """
     given = {
         field.name: value
         for field in fields(ReadOptions)

@@ -110,6 +110,15 @@ def read_json(
     Raises:
         DataError: If the file is too large, has too many entries or too deep ones, or is no JSON
             of this kind.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "tasks.json")
+        ...     _ = file.write_text('[{"id": 1}]')
+        ...     read_json(file, list, "a list of tasks")
+        [{'id': 1}]
     """
     text = require_file(file, largest=LARGEST_FILE).read_bytes()
     if without is not None:
@@ -187,10 +196,19 @@ def _no_collection() -> Iterator[None]:
 
 
 def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the number and the object of each line that is not blank.
+    r"""Yield the number and the object of each line that is not blank.
 
     Raises:
         DataError: If the file or a line is too large, or a line holds no object.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "photos.jsonl")
+        ...     _ = file.write_text('{"id": 1}\n\n{"id": 2}\n')
+        ...     list(read_json_lines(file, "an object of a photo"))
+        [(1, {'id': 1}), (3, {'id': 2})]
     """
     with require_file(file, largest=LARGEST_FILE).open("rb") as handle:
         for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), b""), 1):
@@ -216,6 +234,13 @@ def _parsed(text: bytes, where: str, what: str) -> Any:  # noqa: ANN401 - plain-
 
 
 def shortened(value: object) -> str:
-    """Return a value as an error shows it."""
+    """Return a value as an error shows it.
+
+    Example:
+        >>> shortened(["cat", "dog"])
+        "['cat', 'dog']"
+        >>> len(shortened("cat" * 100))
+        79
+    """
     text = repr(value)
     return text if len(text) < 80 else f"{text[:76]}..."

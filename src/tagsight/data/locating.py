@@ -61,6 +61,20 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
 
     Raises:
         NoPhotosError: If none of the photos is in any of the folders, and they are needed.
+
+    Example:
+        >>> import torch
+        >>> from tagsight.data.format import Labelled
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Path(folder, "animals").mkdir()
+        ...     Path(folder, "animals", "a.jpg").touch()
+        ...     said = torch.ones(1, 1, dtype=torch.int8)
+        ...     part = Labelled("labels.csv", ("cat",), ("a.jpg",), said, folders=(Path(folder),))
+        ...     located = locate(part)
+        >>> [path.name for path in located.paths]
+        ['a.jpg']
     """
     if part.photos and isinstance(part.photos[0], Path):
         return Located(part.photos, part.root)

@@ -107,7 +107,11 @@ def tabulate(
 
 
 def log_nameless(source: Path | str, photos: int) -> None:
-    """Log how many photos have boxes without a label."""
+    """Log how many photos have boxes without a label.
+
+    Example:
+        >>> log_nameless("boxes.xml", 2)  # warns that labels are unknown there
+    """
     logger.warning(
         "%s: boxes without a label in %s: labels that are not listed are unknown there",
         source,

@@ -37,7 +37,7 @@ MOST_COUNTED = 10_000
 def format_of(
     source: Path, name: str | None, options: ReadOptions, formats: Mapping[str, Format]
 ) -> Format:
-    """Return the format of a source.
+    r"""Return the format of a source.
 
     Args:
         source: A file or folder.
@@ -49,6 +49,17 @@ def format_of(
     Raises:
         DataError: If there is no such source or format, or several formats fit, or none; the
             message then says what is missing for the nearest ones.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.data.format import ReadOptions
+        >>> from tagsight.data.readers import FORMATS
+        >>> with TemporaryDirectory() as folder:
+        ...     source = Path(folder, "labels.csv")
+        ...     _ = source.write_text("image,cat,dog\na.jpg,1,0\n")
+        ...     format_of(source, None, ReadOptions(), FORMATS).name
+        'csv-columns'
     """
     if not source.exists():
         msg = f"expected labels at {source}, which does not exist"

@@ -27,6 +27,15 @@ def require_file(path: Path, *, largest: int) -> Path:
 
     Raises:
         DataError: If it is not.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "labels.csv")
+        ...     _ = file.write_text("image,labels")
+        ...     require_file(file, largest=1000).name
+        'labels.csv'
     """
     if not path.is_file():
         state = "a folder or device" if path.exists() else "nothing"
@@ -47,6 +56,11 @@ def is_file(path: Path) -> bool:
 
     Paths that cannot be examined count as no file: circular links, names that are too long, and
     entries of folders without permission.
+
+    Example:
+        >>> from pathlib import Path
+        >>> is_file(Path("nowhere.jpg")), is_file(Path("a" * 1000))
+        (False, False)
     """
     try:
         return path.is_file()
@@ -58,6 +72,11 @@ def is_folder(path: Path) -> bool:
     """Return whether a path is a folder, as a place of a URL may be.
 
     Paths that cannot be examined count as none.
+
+    Example:
+        >>> from pathlib import Path
+        >>> is_folder(Path()), is_folder(Path("a" * 1000))
+        (True, False)
     """
     try:
         return is_remote(path) or path.is_dir()
@@ -114,6 +133,10 @@ def check_labels(names: Sequence[str]) -> Sequence[str]:
 
     Raises:
         DataError: If one is empty or repeated, or has control characters or superfluous blanks.
+
+    Example:
+        >>> check_labels(["cat", "polar bear"])
+        ['cat', 'polar bear']
     """
     seen: set[str] = set()
     for name in names:
@@ -139,6 +162,10 @@ def clean_name(text: str, where: str = "") -> str:
 
     Raises:
         DataError: If it holds control characters, which a terminal would obey.
+
+    Example:
+        >>> clean_name("  polar   bear ")
+        'polar bear'
     """
     name = " ".join(text.split())
     if FORBIDDEN.search(name):

@@ -81,6 +81,15 @@ def elements(file: Path, *, largest: int) -> Iterator[Element]:
     Raises:
         DataError: If the file is too large or not well-formed, has a document type, or an element
             that is too deep or has too many others in it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder, "a.xml")
+        ...     _ = file.write_text("<annotation><object><name>cat</name></object></annotation>")
+        ...     [child.child_text("name") for child in elements(file, largest=1000)]
+        ['cat']
     """
     builder = _Builder()
     with require_file(file, largest=largest).open("rb") as handle:
