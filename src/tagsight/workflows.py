@@ -40,6 +40,8 @@ from tagsight.training.log import RunLog
 from tagsight.training.preparation import prepare
 from tagsight.training.resume import is_unfinished
 from tagsight.training.run import Start, train_run
+from tagsight.training.tracking.tracked_log import tracked
+from tagsight.training.tracking.tracker import check_tracker
 from tagsight.visualize.reports.evaluation_report import write_evaluation_report
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
     from tagsight.systems.base import System
+    from tagsight.training.tracking.tracker import Tracking
 
 
 def train(  # noqa: PLR0913 - an option of the command each
@@ -68,6 +71,7 @@ def train(  # noqa: PLR0913 - an option of the command each
     resume: bool = False,
     state_every: float = 5.0,
     max_bad: float | None = None,
+    track: Tracking | None = None,
     runtime: Runtime | None = None,
     progress: bool = True,
 ) -> Run:
@@ -94,6 +98,9 @@ def train(  # noqa: PLR0913 - an option of the command each
         resume: Whether to go on where the run in ``out`` was cut off.
         state_every: Minutes between two saved states, which is what a crash loses at most.
         max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
+        track: ``tensorboard``, ``mlflow`` or ``wandb``: settings, curves and the report are also
+            written for this program, and stay on this machine unless its environment variables
+            name a server.
         runtime: Device, precision and caches; by default the GPU if there is one.
         progress: Whether progress and remarks are shown.
 
@@ -116,6 +123,8 @@ def train(  # noqa: PLR0913 - an option of the command each
     if check_run_folder(folder, resume=resume):
         log.note(f"the run in {folder} came to its end before: there is nothing to resume")
         return Run.open(folder)
+    if track is not None:
+        check_tracker(track)
     if init is not None:
         model_folder(Path(init))  # a wrong one is named before every photo is opened
     annotations = read_annotations(labels, images=images)
@@ -136,18 +145,23 @@ def train(  # noqa: PLR0913 - an option of the command each
     chosen = chosen.model_copy(update={"training": training})
     steps = chosen.training.steps(photos)
     lines = folder / "run.jsonl" if runtime.processes.is_first else None
-    with RunLog(lines, steps, log.console) as run_log:
+    kind = track if runtime.processes.is_first else None
+    with (
+        RunLog(lines, steps, log.console) as run_log,
+        tracked(run_log, kind, folder, chosen) as followed,
+    ):
         outcome = train_run(
             prepared.annotations,
             chosen,
             folder,
             runtime,
-            log=run_log,
+            log=followed.log,
             start=Start(_path(vectors), _path(init), resume, 60 * state_every),
             hashes=prepared.hashes,
             facts=prepared.facts,
             unjudged=prepared.unjudged,
         )
+        followed.report(folder, outcome)
     return Run(folder, chosen, outcome)
 
 

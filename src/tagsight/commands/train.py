@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Literal
 
 from cyclopts.types import ExistingPath
 
@@ -12,11 +13,12 @@ from tagsight.commands.output import INTERRUPTED, print_info, print_result, show
 from tagsight.commands.reading import CheckedReading, GroupingOptions
 
 
-def train(
+def train(  # noqa: PLR0913 - groups of options
     data: ExistingPath,
     /,
     *,
     out: Path,
+    track: Literal["tensorboard", "mlflow", "wandb"] | None = None,
     options: RecipeOptions = RecipeOptions(),
     initialisation: Initialisation = Initialisation(),
     memory: MemoryLimits = MemoryLimits(),
@@ -33,6 +35,8 @@ def train(
     Args:
         data: Labels: a file or folder in a known format.
         out: Run folder for the model, the log and the split.
+        track: Also write settings, curves and the report for this program. They stay on this
+            machine unless MLFLOW_TRACKING_URI names a server or WANDB_MODE is online.
     """
     begins = "going on with" if initialisation.resume else "beginning"
     print_info(f"{begins} {out}, reading {shown_source(data)}")
@@ -53,6 +57,7 @@ def train(
             resume=initialisation.resume,
             state_every=initialisation.state_every,
             max_bad=reading.max_bad,
+            track=track,
             runtime=runtime,
         )
     print_result([run.summary(), str(run.model_folder)])

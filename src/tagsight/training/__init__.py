@@ -1,4 +1,4 @@
-"""Training: preparation, the loop, the run and its folder, resuming, the log.
+"""Training: preparation, the loop, the run and its folder, resuming, the log, trackers.
 
 May import evaluation and what lies below it.
 """

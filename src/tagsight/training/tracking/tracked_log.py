@@ -1,0 +1,157 @@
+"""The log of a run that is tracked: passes every event on, and curves to the tracker."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from tagsight.checkpoint.config import CARD
+from tagsight.training.label_quality import FILE
+from tagsight.training.tracking.tracker import Report, TrackedRun, open_tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tagsight.config import Recipe
+    from tagsight.runtime.progress import Advance
+    from tagsight.training.log import Log
+    from tagsight.training.loop import Step
+    from tagsight.training.run_folder import Outcome
+    from tagsight.training.tracking.tracker import Tracker, Tracking
+
+
+class TrackedLog:
+    """Pass the events of a run on to its log, and means over each epoch to a tracker.
+
+    After a run was resumed within an epoch, the means of that epoch are over the steps since.
+
+    Args:
+        log: Receives every event.
+        tracker: Receives, per epoch, the mean of each term of the loss and of their sum, the
+            learning rate, the throughput, and the metrics on the validation split.
+    """
+
+    def __init__(self, log: Log, tracker: Tracker) -> None:
+        self._log = log
+        self._tracker = tracker
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+
+    def resume(self, number: int) -> None:
+        """Pass on."""
+        self._log.resume(number)
+
+    def note(self, text: str) -> None:
+        """Pass on."""
+        self._log.note(text)
+
+    def work(self, description: str, total: int) -> AbstractContextManager[Advance]:
+        """Pass on."""
+        return self._log.work(description, total)
+
+    def step(self, step: Step) -> None:
+        """Pass on, and track the means of the epoch after its last step."""
+        self._log.step(step)
+        means = {f"loss/{name}": value for name, value in step.losses.items()}
+        means["loss"] = sum(step.losses.values())
+        means["photos_per_second"] = step.photos_per_second
+        for name, value in means.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._steps += 1
+        if step.ends_epoch:
+            found = {name: total / self._steps for name, total in self._sums.items()}
+            self._tracker.values(step.epoch + 1, _finite({**found, "lr": step.lr}))
+            self._sums, self._steps = {}, 0
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """Pass on, and track the metrics on the validation split."""
+        self._log.epoch(epoch, metrics)
+        found = _finite({f"validation/{name}": value for name, value in metrics.items()})
+        self._tracker.values(epoch + 1, found)
+
+
+class Tracked:
+    """A run that may be tracked.
+
+    Args:
+        log: The log that the run writes to.
+        tracker: The tracker, if there is one.
+    """
+
+    def __init__(self, log: Log, tracker: Tracker | None) -> None:
+        self.log: Log = log if tracker is None else TrackedLog(log, tracker)
+        self._tracker = tracker
+
+    def report(self, folder: Path, outcome: Outcome) -> None:
+        """Track the end of the run: the kept epoch, its metrics and every label's."""
+        if self._tracker is not None:
+            self._tracker.report(report_of(folder, outcome))
+
+
+@contextmanager
+def tracked(log: Log, name: Tracking | None, folder: Path, recipe: Recipe) -> Iterator[Tracked]:
+    """Track a run during the block.
+
+    Args:
+        log: The log of the run.
+        name: The tracker; None tracks nothing.
+        folder: The run folder.
+        recipe: System and settings.
+
+    Yields:
+        The log to give to the run.
+    """
+    if name is None:
+        yield Tracked(log, None)
+        return
+    resumed = (folder / "run.jsonl").is_file()
+    tracker = open_tracker(name, TrackedRun(folder, flat_settings(recipe), resumed))
+    log.note(f"tracked by {name}: {tracker.place}")
+    try:
+        yield Tracked(log, tracker)
+    except BaseException:
+        tracker.close(failed=True)
+        raise
+    tracker.close(failed=False)
+
+
+def flat_settings(recipe: Recipe) -> dict[str, str | float]:
+    """Write every setting of a recipe under its full name.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> found = flat_settings(RECIPES["gcam-cpu"])
+        >>> found["system"], found["training.batch_size"], found["settings.backbone.name"]
+        ('gcam', 32, 'efficientnet_lite0')
+    """
+    return dict(_flat("", recipe.model_dump(mode="json")))
+
+
+def _flat(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, str | float]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield prefix + name, value
+        else:
+            yield prefix + name, str(value)
+
+
+def report_of(folder: Path, outcome: Outcome) -> Report:
+    """Collect the report of a run that has ended.
+
+    Args:
+        folder: The run folder.
+        outcome: The epoch that was kept.
+    """
+    files = tuple(file for file in (outcome.model / CARD, folder / FILE) if file.is_file())
+    best = {f"best/{name}": value for name, value in outcome.validation.items()}
+    found = {**best, "best/epoch": outcome.epoch + 1, "minutes": outcome.minutes}
+    return Report(_finite(found), files)
+
+
+def _finite(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float(v) for name, v in values.items() if v is not None and isfinite(v)}

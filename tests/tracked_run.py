@@ -1,0 +1,49 @@
+"""A tiny training run with a tracker, and what its own log says of it."""
+
+from __future__ import annotations
+
+import json
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from tiny_run import RUNTIME, TRAIN, tiny_recipe
+
+from tagsight.training.log import RunLog
+from tagsight.training.run import Start, train_run
+from tagsight.training.tracking.tracked_log import tracked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tagsight.data.annotations import Annotations
+    from tagsight.training.run_folder import Outcome
+    from tagsight.training.tracking.tracker import Tracking
+
+EPOCHS = 3
+
+
+def tracked_run(collection: Annotations, out: Path, name: Tracking | None) -> Outcome:
+    """Train three epochs under a tracker."""
+    recipe = tiny_recipe(epochs=EPOCHS)
+    lines, steps = out / "run.jsonl", recipe.training.steps(TRAIN)
+    with (
+        RunLog(lines, steps, Console(quiet=True)) as log,
+        tracked(log, name, out, recipe) as followed,
+    ):
+        outcome = train_run(collection, recipe, out, RUNTIME, log=followed.log, start=Start())
+        followed.report(out, outcome)
+    return outcome
+
+
+def logged_curves(out: Path) -> dict[str, list[float]]:
+    """The mean loss and the validation mAP of each epoch, as ``run.jsonl`` has them."""
+    lines = [json.loads(line) for line in (out / "run.jsonl").read_text().splitlines()]
+    losses = [
+        fmean(one["loss"] for one in lines if one["kind"] == "step" and one["epoch"] == epoch)
+        for epoch in range(1, EPOCHS + 1)
+    ]
+    return {
+        "loss": losses,
+        "validation/mAP": [one["mAP"] for one in lines if one["kind"] == "epoch"],
+    }
