@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -60,7 +61,8 @@ ARGUMENTS = (
     *("reproduce figure8", "label photos", "tag model photos", "confirm photos", "runs", "undo"),
     *("explain model photos --out out", "index model photos --out index"),
     *("search index --where dog", "serve model"),
-    "export model photos --out model.onnx",
+    *("export model photos --out model.onnx", "push model hf://me/birds"),
+    "pull hf://me/birds --out pulled",
 )
 """What each command can be started with, as far as it comes."""
 
@@ -268,3 +270,23 @@ def test_json_without_a_file_means_standard_output(
 @pytest.mark.parametrize("option", ["--json", "--out", "--problems"])
 def test_a_dash_after_an_option_means_standard_output(option: str):
     assert with_standard_output(["tag", option, "-", "a"]) == ["tag", f"{option}=-", "a"]
+
+
+COMPLETED = """
+source "$1"
+function=$(complete -p tagsight | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+COMP_WORDS=(tagsight tr); COMP_CWORD=1; $function; echo "${COMPREPLY[*]}"
+COMP_WORDS=(tagsight train --trac); COMP_CWORD=2; $function; echo "${COMPREPLY[*]}"
+COMP_WORDS=(tagsight train --track ""); COMP_CWORD=3; $function; echo "${COMPREPLY[*]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_tab_completes_commands_options_and_values(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = tmp_path / "tagsight.bash"
+    assert main(["--install-completion", "--shell", "bash", "--output", str(script)]) == 0
+    done = subprocess.run(
+        ["bash", "-c", COMPLETED, "bash", str(script)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["train", "--track", "tensorboard mlflow wandb"]

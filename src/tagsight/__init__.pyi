@@ -3,6 +3,8 @@ from . import metrics as metrics
 from .checkpoint.decision import Decision as Decision
 from .checkpoint.folder import LoadedModel as LoadedModel
 from .checkpoint.released.convert import convert as convert
+from .checkpoint.sharing.sharing import pull as pull
+from .checkpoint.sharing.sharing import push as push
 from .config import Recipe as Recipe
 from .config import SystemConfig as SystemConfig
 from .config import TrainConfig as TrainConfig

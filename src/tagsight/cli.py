@@ -40,6 +40,8 @@ from tagsight.commands.output import (
     print_info,
     print_traceback,
 )
+from tagsight.commands.pull import pull
+from tagsight.commands.push import push
 from tagsight.commands.recipes import recipes
 from tagsight.commands.reproduce import reproduce
 from tagsight.commands.runs import runs
@@ -64,7 +66,7 @@ GROUPS: dict[str, tuple[Callable[..., int | None], ...]] = {
     "Training": (train, convert),
     "Evaluation": (evaluate, calibrate, compare, reproduce),
     "Use": (tag, confirm, runs, undo, explain, index, search),
-    "Serving": (serve, export),
+    "Serving and sharing": (serve, export, push, pull),
 }
 """All commands, as the help groups them."""
 
@@ -92,6 +94,11 @@ for place, (title, commands) in enumerate(GROUPS.items()):
     group = Group(title, sort_key=place)
     for position, command in enumerate(commands):
         app.command(command, group=group, sort_key=position)
+app.register_install_completion_command(
+    group=app["--help"].group,
+    help="Let Tab complete commands and options in bash, zsh or fish: writes a file, and a line "
+    "into the shell's startup file.",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -77,7 +77,7 @@ def local_file(path: Path) -> Path:
         found = cache.find(key, path.suffix.lower())
         if found is not None:
             return found
-        return cache.add(key, path.suffix.lower(), lambda file: _download(path, file))
+        return cache.add(key, path.suffix.lower(), lambda file: download(path, file))
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -179,32 +179,78 @@ def _facts(path: Path) -> tuple[str, ...]:
     return str(size), *(stamps or [f"process={os.getpid()}"])
 
 
-def _download(path: Path, file: Path) -> None:
+def download(path: Path, file: Path, *, most: int = LARGEST, seconds: float | None = None) -> None:
+    """Fetch the file at a URL, without the cache.
+
+    Args:
+        path: Stands for the URL.
+        file: Where to write it.
+        most: Largest number of bytes.
+        seconds: The time after which a try is given up; by default `PATIENCE`.
+
+    Raises:
+        DataError: As `local_file` does.
+    """
+
     def fetch(system: AbstractFileSystem) -> None:
         size = 0
         with system.open(_address(path), "rb") as source, file.open("wb") as target:
             while chunk := source.read(_CHUNK):
                 size += len(chunk)
-                if size > LARGEST:
-                    raise TooLargeError(_too_large(path, "more"))
+                if size > most:
+                    raise TooLargeError(_too_large(path, "more", most))
                 target.write(chunk)
 
-    _required(path, fetch)
+    _required(path, fetch, seconds)
 
 
-def _too_large(path: Path, got: str) -> str:
-    return f"expected a file of at most {LARGEST:,} bytes at {shown(path)}, got {got}"
+def upload(file: Path, path: Path, *, seconds: float | None = None) -> None:
+    """Write a file to a URL.
+
+    Args:
+        file: A file of this machine.
+        path: Stands for the URL.
+        seconds: The time after which a try is given up; by default `PATIENCE`.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+
+    def send(system: AbstractFileSystem) -> None:
+        with file.open("rb") as source, system.open(_address(path), "wb") as target:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+
+    _required(path, send, seconds)
 
 
-def _required(path: Path, ask: Callable[[AbstractFileSystem], Result]) -> Result:
+def size_at(path: Path) -> int | None:
+    """Return the bytes of the file at a URL; None if the place does not tell.
+
+    Raises:
+        DataError: If there is none, or it cannot be found out.
+    """
+    size = _required(path, lambda system: system.info(_address(path))).get("size")
+    return size if isinstance(size, int) else None
+
+
+def _too_large(path: Path, got: str, most: int = LARGEST) -> str:
+    return f"expected a file of at most {most:,} bytes at {shown(path)}, got {got}"
+
+
+def _required(
+    path: Path, ask: Callable[[AbstractFileSystem], Result], seconds: float | None = None
+) -> Result:
     try:
-        return _asked(path, ask)
+        return _asked(path, ask, seconds)
     except FileNotFoundError as error:
         msg = f"expected a file or folder at {shown(path)}, got none"
         raise DataError(msg) from error
 
 
-def _asked(path: Path, ask: Callable[[AbstractFileSystem], Result]) -> Result:
+def _asked(
+    path: Path, ask: Callable[[AbstractFileSystem], Result], seconds: float | None = None
+) -> Result:
     """Ask a file system, several times if it does not answer.
 
     Raises:
@@ -214,7 +260,7 @@ def _asked(path: Path, ask: Callable[[AbstractFileSystem], Result]) -> Result:
     system = _system(path)
     for attempt in range(TRIES):
         try:
-            return _within(PATIENCE, lambda: ask(system))
+            return _within(seconds or PATIENCE, lambda: ask(system))
         except DataError:
             raise
         except Exception as error:  # of many packages
@@ -282,7 +328,7 @@ def _status(error: Exception) -> int | None:
     if status is None:  # as botocore has it
         answer = getattr(error, "response", None)
         facts = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
-        status = facts.get("HTTPStatusCode")
+        status = facts.get("HTTPStatusCode", getattr(answer, "status_code", None))  # as the Hub
     return status if isinstance(status, int) else None
 
 
