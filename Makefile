@@ -14,6 +14,7 @@ BROWSER := $(VENV)/.browser
 MUTATION := $(VENV)/.mutation
 DISTRIBUTION := $(VENV)/.distribution
 STUDIO := $(VENV)/.label-studio
+DOCS := $(VENV)/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
 .PHONY: help install demo check test test-slow test-all test-browser pictures bench mutation docs \
@@ -30,7 +31,7 @@ help:
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
 	@echo "make mutation  measure how many small faults the tests notice; MODULES=nn/graph says where"
-	@echo "make docs     write the generated pages"
+	@echo "make docs     write the generated pages, and the site of all documents into site/"
 	@echo "make dist     build the wheel and the source archive into dist/"
 	@echo "make try-dist  install that wheel into an empty environment, and run the demo there"
 	@echo "make try-lowest  run the tests with the lowest versions of all requirements"
@@ -87,8 +88,10 @@ bench: $(BENCH)
 mutation: $(MUTATION)
 	$(RUN) benchmarks/mutation/run.py $(MODULES)
 
-docs: $(DEV)
+# The site comes to lie in site/; a link that leads nowhere ends it.
+docs: $(DOCS)
 	$(RUN) -m tagsight.systems.page
+	$(RUN) -m mkdocs build --strict
 
 dist: $(DISTRIBUTION)
 	rm -rf dist
@@ -130,6 +133,10 @@ $(STUDIO)/bin/label-studio:
 
 $(BENCH): $(DEV)
 	@$(PIP) --editable ".[bench]"
+	@touch $@
+
+$(DOCS): $(DEV)
+	@$(PIP) --editable ".[docs]"
 	@touch $@
 
 $(MUTATION): $(DEV)

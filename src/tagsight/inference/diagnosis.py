@@ -22,7 +22,7 @@ from tagsight.runtime.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-DEVELOPMENT = frozenset({"bench", "browser", "dev", "distribution", "mutation"})
+DEVELOPMENT = frozenset({"bench", "browser", "dev", "distribution", "docs", "mutation"})
 """Extras that no user needs."""
 
 MOST_FILES = 200_000
