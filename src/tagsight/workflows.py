@@ -29,14 +29,13 @@ from tagsight.inference.opening import measured_beside, measured_photos, opened_
 from tagsight.inference.run import Run
 from tagsight.loading.batches import evaluation_photos
 from tagsight.metrics.classification import Conventions
-from tagsight.runtime.amounts import amount
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.files import default_cache
 from tagsight.runtime.progress import TerminalLog
 from tagsight.systems.catalogue import DEFAULT_RECIPE
-from tagsight.systems.recipes import TIMED_PHOTOS
 from tagsight.systems.settings import chosen_recipe
 from tagsight.training.log import RunLog
+from tagsight.training.opening import long_enough, opening_line
 from tagsight.training.preparation import prepare
 from tagsight.training.resume import is_unfinished
 from tagsight.training.run import Start, train_run
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagsight.checkpoint.decision import Decision
-    from tagsight.config import TrainConfig
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
@@ -140,8 +138,8 @@ def train(  # noqa: PLR0913 - an option of the command each
         log=log,
     )
     photos = prepared.annotations.split_sizes.get("train", 0)
-    training = _long_enough(chosen.training, photos, log)
-    log.note(_begins(chosen, training, photos, runtime))
+    training = long_enough(chosen.training, photos, log)
+    log.note(opening_line(chosen, training, photos, runtime))
     chosen = chosen.model_copy(update={"training": training})
     steps = chosen.training.steps(photos)
     lines = folder / "run.jsonl" if runtime.processes.is_first else None
@@ -356,49 +354,6 @@ def check_run_folder(out: Path, *, resume: bool) -> bool:
         msg = f"expected a new run folder, got {out} with a model in it; choose another `out`"
         raise DataError(msg)
     return False
-
-
-def _long_enough(training: TrainConfig, photos: int, log: TerminalLog) -> TrainConfig:
-    """Give few photos more epochs, and say so."""
-    longer = training.long_enough(photos)
-    if longer.epochs > training.epochs:
-        steps, enough = training.steps(photos), longer.steps(photos)
-        log.note(
-            f"{amount(training.epochs, 'epoch')} of {amount(photos, 'photo')} are only "
-            f"{amount(steps, 'step')}: training takes {amount(longer.epochs, 'epoch')}, {enough} "
-            "steps, unless you choose `epochs`"
-        )
-    return longer
-
-
-def _begins(recipe: Recipe, training: TrainConfig, photos: int, runtime: Runtime) -> str:
-    """Say what is trained, why, on what, and how long it takes.
-
-    Args:
-        recipe: As chosen; its minutes are for its epochs.
-        training: With the epochs that are taken.
-        photos: Training photos.
-        runtime: Device, precision, processes.
-    """
-    what = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
-    reason = f" ({recipe.use})" if recipe.use else ""
-    text = (
-        f"{what}{reason}: {recipe.system} on {amount(photos, 'photo')} at {training.image_size} "
-        f"pixels for {amount(training.epochs, 'epoch')}, {_place(runtime)}"
-    )
-    if recipe.minutes is None:
-        return f"{text}; how long it takes was not measured: the first steps will tell"
-    share = photos * training.epochs / (TIMED_PHOTOS * recipe.training.epochs)
-    minutes = max(1, round(recipe.minutes * share))
-    return f"{text}; about {amount(minutes, 'minute')} on two CPU cores"
-
-
-def _place(runtime: Runtime) -> str:
-    there = f"{runtime}"
-    if runtime.device.type == "cpu" and not torch.cuda.is_available():
-        there = f"{runtime}, as there is no CUDA device"
-    count = runtime.processes.count
-    return there if count == 1 else f"{there}, in {amount(count, 'process')}"
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -1,0 +1,59 @@
+"""What a run says when it begins: what it trains, why, on what, and for how long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from tagsight.runtime.amounts import amount
+from tagsight.systems.catalogue import DEFAULT_RECIPE
+from tagsight.systems.recipes import TIMED_PHOTOS
+
+if TYPE_CHECKING:
+    from tagsight.config import Recipe, TrainConfig
+    from tagsight.runtime.device import Runtime
+    from tagsight.runtime.progress import TerminalLog
+
+
+def long_enough(training: TrainConfig, photos: int, log: TerminalLog) -> TrainConfig:
+    """Give few photos more epochs, and say so."""
+    longer = training.long_enough(photos)
+    if longer.epochs > training.epochs:
+        steps, enough = training.steps(photos), longer.steps(photos)
+        log.note(
+            f"{amount(training.epochs, 'epoch')} of {amount(photos, 'photo')} are only "
+            f"{amount(steps, 'step')}: training takes {amount(longer.epochs, 'epoch')}, {enough} "
+            "steps, unless you choose `epochs`"
+        )
+    return longer
+
+
+def opening_line(recipe: Recipe, training: TrainConfig, photos: int, runtime: Runtime) -> str:
+    """Say what is trained, why, on what, and how long it takes.
+
+    Args:
+        recipe: As chosen; its minutes are for its epochs.
+        training: With the epochs that are taken.
+        photos: Training photos.
+        runtime: Device, precision, processes.
+    """
+    what = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
+    reason = f" ({recipe.use})" if recipe.use else ""
+    text = (
+        f"{what}{reason}: {recipe.system} on {amount(photos, 'photo')} at {training.image_size} "
+        f"pixels for {amount(training.epochs, 'epoch')}, {_place(runtime)}"
+    )
+    if recipe.minutes is None:
+        return f"{text}; how long it takes was not measured: the first steps will tell"
+    share = photos * training.epochs / (TIMED_PHOTOS * recipe.training.epochs)
+    minutes = max(1, round(recipe.minutes * share))
+    return f"{text}; about {amount(minutes, 'minute')} on two CPU cores"
+
+
+def _place(runtime: Runtime) -> str:
+    there = f"{runtime}"
+    if runtime.device.type == "cpu" and not torch.cuda.is_available():
+        there = f"{runtime}, as there is no CUDA device"
+    count = runtime.processes.count
+    return there if count == 1 else f"{there}, in {amount(count, 'process')}"
