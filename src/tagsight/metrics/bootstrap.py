@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.metrics.classification import average_precision, mean_over_labels
+from tagsight.metrics.classification import Conventions, average_precision, mean_over_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
-_WEIGHTS_AT_ONCE = 10_000_000
+_COUNTS_AT_ONCE = 100_000_000
+_MOST_IN_BYTE = 255
+_ROWS_AT_ONCE = 4096
 
 
 class Interval(NamedTuple):
@@ -125,17 +128,93 @@ def label_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 
         >>> label_draws(logits, targets, seed=0, resamples=5).shape
         torch.Size([1, 5])
     """
-    size = len(logits)
-    counts = [
-        torch.bincount(photos, minlength=size).to(torch.int16)
-        for photos in _resampled(size, resamples, seed)
-    ]
-    at_once = max(1, _WEIGHTS_AT_ONCE // size)
     draws = [
-        average_precision(logits, targets, weights=torch.stack(counts[i : i + at_once], 1))
-        for i in range(0, resamples, at_once)
+        average_precision(logits, targets, weights=counts)
+        for counts in multiplicities(len(logits), resamples, seed)
     ]
     return torch.cat(draws, 1)
+
+
+def multiplicities(size: int, resamples: int, seed: int) -> Iterator[Tensor]:
+    """Yield how often each photo is drawn in each resample, in parts: ``(N, R)`` uint8 or int32.
+
+    The parts take at most 100 MB, or the space of one resample.
+
+    Args:
+        size: Number of photos ``N``.
+        resamples: Number of resamples, over all parts.
+        seed: Seed of the resamples.
+
+    Example:
+        >>> [tuple(part.shape) for part in multiplicities(3, 4, seed=0)]
+        [(3, 4)]
+    """
+    drawn = _resampled(size, resamples, seed)
+    at_once = max(1, _COUNTS_AT_ONCE // size)
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        counts = torch.empty(rows, size, dtype=torch.uint8)
+        for row, photos in enumerate(islice(drawn, rows)):
+            counted = torch.bincount(photos, minlength=size)
+            if counts.dtype == torch.uint8 and int(counted.max()) > _MOST_IN_BYTE:
+                counts = counts.int()
+            counts[row] = counted
+        yield counts.T
+
+
+def overall_f1_draws(
+    predicted: Tensor,
+    targets: Tensor,
+    conventions: Conventions = Conventions(),
+    *,
+    seed: int,
+    resamples: int = 1000,
+) -> Tensor:
+    """Compute the F1 over all decisions (OF1) of every resample: ``(R,)`` float64.
+
+    It equals that of `precision_recall` on the resampled rows, but the decisions are counted once.
+
+    Args:
+        predicted: ``(N, L)`` bool.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        conventions: Conventions of precision and recall.
+        seed: Seed of the resamples.
+        resamples: Their number ``R``.
+
+    Example:
+        >>> predicted, targets = torch.ones(4, 1).bool(), torch.tensor([[1], [1], [1], [0]])
+        >>> overall_f1_draws(predicted, targets, seed=0, resamples=5).shape
+        torch.Size([5])
+    """
+    draws = [
+        _overall_f1(predicted, targets, conventions, counts)
+        for counts in multiplicities(len(targets), resamples, seed)
+    ]
+    return torch.cat(draws)
+
+
+def _overall_f1(
+    predicted: Tensor, targets: Tensor, conventions: Conventions, counts: Tensor
+) -> Tensor:
+    totals = torch.zeros(3, counts.shape[1], dtype=torch.double)
+    found = torch.zeros(counts.shape[1], targets.shape[1])
+    for start in range(0, len(targets), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        present, chosen = targets[rows] == 1, predicted[rows]
+        if conventions.unknown == "left_out":
+            chosen = chosen & (targets[rows] >= 0)
+        decided = torch.stack([(chosen & present).sum(1), chosen.sum(1), present.sum(1)])
+        totals += decided.double() @ counts[rows].double()
+        if conventions.never_predicted == "wrong":
+            found += counts[rows].T.float() @ chosen.float()
+    correct, predictions, positives = totals
+    if conventions.never_predicted == "wrong":
+        predictions += (found == 0).sum(1)
+    empty = 1.0 if conventions.never_predicted == "one" else 0.0
+    precision = torch.where(predictions > 0, correct / predictions, empty)
+    recall = correct / positives
+    mean = 2 * precision * recall / (precision + recall)
+    return mean.where(precision + recall != 0, 0.0)
 
 
 def average_precision_intervals(
@@ -188,9 +267,10 @@ def basic_interval(estimate: float, draws: Tensor, level: float = 0.95) -> Inter
     return Interval(min(2 * estimate - high, estimate), max(2 * estimate - low, estimate))
 
 
-def _resampled(size: int, resamples: int, seed: int) -> list[Tensor]:
+def _resampled(size: int, resamples: int, seed: int) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randint(size, (size,), generator=generator) for _ in range(resamples)]
+    for _ in range(resamples):
+        yield torch.randint(size, (size,), generator=generator)
 
 
 def _check(size: int, resamples: int, level: float) -> None:

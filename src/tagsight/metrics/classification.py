@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 import torch
 
+from tagsight.metrics.multiplicities import in_parts
+from tagsight.metrics.ranking import Ties, Variant, area, areas, ranked_labels
+from tagsight.runtime.threads import ordered_map
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
-    Keys = NDArray[np.floating]
-    Counts = NDArray[np.float64 | np.int64]
-
-Ties = Literal["group", "order"]
-Variant = Literal["non_interpolated", "voc2010", "voc2007"]
 NeverPredicted = Literal["zero", "one", "wrong"]
 Unknown = Literal["left_out", "absent"]
+
+
+_FEW_LOGITS = 2**20
+"""Logits below which labels are not measured in threads."""
 
 
 class Conventions(NamedTuple):
@@ -78,18 +81,21 @@ def average_precision(
     if weights is not None and len(weights) != len(logits):
         msg = f"expected a weight for each photo, {len(logits)} in all, got {len(weights)}"
         raise ValueError(msg)
-    keys = _ranking_keys(logits, targets)
-    if ties == "order":
-        keys = _stable_ranks(keys)
-    present = (targets == 1).T.contiguous().cpu().numpy()
-    mass = None if weights is None else weights.to("cpu", torch.float64)
-    areas = [
-        _area(*_hits_and_ranks(row, here, mass), variant)
-        for row, here in zip(keys, present, strict=True)
-    ]
-    absent = (targets == 0).T.cpu()
-    others = absent.sum(1) if mass is None else absent.double() @ mass
-    return torch.from_numpy(np.stack(areas)).where(others > 0, torch.nan)
+    counts = None if weights is None else weights.cpu().numpy()
+    samples = () if counts is None else tuple(in_parts(counts.reshape(len(counts), -1)))
+
+    def measured(label: tuple[NDArray[np.floating], NDArray[np.int8]]) -> NDArray[np.float64]:
+        if counts is None:
+            return np.array(area(*label, variant))
+        return areas(*label, variant, samples).reshape(counts.shape[1:])
+
+    labels = ranked_labels(logits, targets, ties)
+    if logits.numel() < _FEW_LOGITS:
+        found = [measured(label) for label in labels]
+    else:
+        workers = torch.get_num_threads()
+        found = list(ordered_map(measured, labels, workers=workers, ahead=2 * workers))
+    return torch.from_numpy(np.stack(found))
 
 
 def mean_average_precision(targets: ArrayLike | Tensor, scores: ArrayLike | Tensor) -> float:
@@ -258,8 +264,10 @@ def top_k(
     if not 1 <= k <= logits.shape[1]:
         msg = f"expected a k from 1 to {logits.shape[1]}, the number of labels, got {k!r}"
         raise ValueError(msg)
-    best = logits.argsort(dim=1, descending=True, stable=True)[:, :k]
-    chosen = torch.zeros_like(logits, dtype=torch.bool).scatter(1, best, value=True)
+    least = logits.topk(k, dim=1).values[:, -1:]  # it may choose any of equal logits
+    chosen, equal = logits > least, logits == least
+    free = k - chosen.sum(1, keepdim=True)
+    chosen |= equal & (equal.cumsum(1, dtype=torch.int32) <= free)
     return chosen if rule == "exact" else chosen & (logits >= threshold_logit)
 
 
@@ -309,61 +317,3 @@ def _check_shapes(name: str, values: Tensor, targets: Tensor) -> None:
 
 def _harmonic_mean(first: float, second: float) -> float:
     return 0.0 if first + second == 0 else 2 * first * second / (first + second)
-
-
-def _ranking_keys(logits: Tensor, targets: Tensor) -> Keys:
-    """Negate and transpose the logits to ``(L, N)``; unknown is NaN, which sorts after infinity."""
-    unknown = targets.T < 0
-    # NumPy has no bfloat16, and sorts float32 faster than float64.
-    exact = logits if logits.dtype == torch.float64 else logits.float()
-    keys = exact.detach().T.neg().masked_fill(unknown, torch.nan).contiguous()
-    if int(keys.isnan().sum()) > int(unknown.sum()):
-        msg = "expected logits that are numbers, got nan for a known target; did training diverge?"
-        raise ValueError(msg)
-    return keys.cpu().numpy()
-
-
-def _stable_ranks(keys: Keys) -> Keys:
-    order = np.argsort(keys, axis=1, kind="stable")
-    ranks = np.empty(keys.shape)
-    np.put_along_axis(ranks, order, np.arange(keys.shape[1], dtype=np.float64)[None], axis=1)
-    ranks[np.isnan(keys)] = np.nan
-    return ranks
-
-
-def _hits_and_ranks(
-    keys: Keys, present: NDArray[np.bool_], weights: Tensor | None
-) -> tuple[Counts, Counts]:
-    """Count the positives, and all photos, up to each distinct key of a positive.
-
-    A label's average precision depends on these counts alone, and its positives are few. Sorting
-    the keys and looking these up is several times faster than an argsort of the photos.
-    """
-    cuts, counts = np.unique(keys[present], return_counts=True)
-    if weights is None:
-        return counts.cumsum(), np.searchsorted(np.sort(keys), cuts, side="right")
-    # Photos after the last cut, including unknown ones, fall into a last step that is discarded.
-    steps = torch.from_numpy(np.searchsorted(cuts, keys))
-    empty = weights.new_zeros(len(cuts) + 1, *weights.shape[1:])
-    here = torch.from_numpy(present)
-    hits = empty.index_add(0, steps[here], weights[here])
-    ranks = empty.index_add(0, steps, weights)
-    return hits[:-1].cumsum(0).numpy(), ranks[:-1].cumsum(0).numpy()
-
-
-def _area(hits: Counts, ranks: Counts, variant: Variant) -> NDArray[np.float64]:
-    """Integrate precision over recall, from counts ``(G,)`` or ``(G, R)`` at ``G`` cuts."""
-    if not len(hits):
-        return np.full(hits.shape[1:], np.nan)
-    total = hits[-1]
-    precision = hits / np.maximum(ranks, 1)
-    if variant != "non_interpolated":
-        precision = np.maximum.accumulate(precision[::-1])[::-1]
-    if variant == "voc2007":
-        # In integers, because 3 * 0.1 > 3 / 10 in floating point.
-        firsts = np.stack([(10 * hits >= tenth * total).argmax(0) for tenth in range(11)])
-        area = np.take_along_axis(precision, firsts, axis=0).mean(0)
-    else:
-        gained = np.diff(hits, axis=0, prepend=0)
-        area = (gained * precision).sum(0) / np.maximum(total, 1)
-    return np.where(total > 0, area, np.nan)

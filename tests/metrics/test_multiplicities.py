@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tagsight.metrics.multiplicities import Multiplicities
+
+
+@pytest.mark.parametrize("most", [1, 9, 200, 40_000, 2**40])
+@pytest.mark.parametrize("groups", [1, 7, 50])
+def test_packed_sums_equal_plain_ones_whatever_the_size_of_counts(most: int, groups: int):
+    chance = np.random.default_rng(0)
+    counts = chance.integers(0, most + 1, (300, 11))
+    rows = chance.permutation(300)[:290]
+    ends = np.sort(chance.choice(np.arange(1, 291), groups, replace=False))
+    expected = counts[rows].cumsum(0)[ends - 1].T
+    assert (Multiplicities(counts).running_sums(rows, ends)(slice(11)) == expected).all()
