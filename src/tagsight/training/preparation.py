@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections import defaultdict
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.literature.published_counts import compare
 from tagsight.data.photos.check import Check, check_photos, without_problems
+from tagsight.data.photos.known import FILE, KnownPhotos, Limits
+from tagsight.data.photos.reading import MAX_PIXELS
 from tagsight.data.rules.problems import label_problems, problem_lines
 from tagsight.data.splits.grouping import leaks, split_groups
 from tagsight.data.splits.near_twins import near_twins
@@ -40,8 +45,14 @@ DATA_FILE = "data.toml"
 
 NONE_UNJUDGED = Check((), {}, {})
 
+CHECKED_SHARE = 20
+"""Part of the cache's space that the list of checked photos may take: one in so many."""
+
 MOST_TOLD = 10
 """Unusable photos, and suspicions of a kind about labels, that are named one by one."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
@@ -71,7 +82,9 @@ def checked(
 ) -> Check:
     """Decode every photo once, to find damaged ones and hash the others.
 
-    Of several processes each decodes its share, and all get the results for every photo.
+    Sound photos are remembered in the folder of caches by size, time and content, so that a second
+    run decodes those that are new or changed. Of several processes each decodes its share, and all
+    get the results for every photo.
 
     Args:
         paths: The photos.
@@ -87,18 +100,31 @@ def checked(
         (24, ())
     """
     share = [paths[place] for place in runtime.processes.share(len(paths))]
-    found = check_photos(
-        share,
-        workers=runtime.workers,
-        progress=progress,
-        max_memory=runtime.max_photo_memory,
-    )
+    with _known_photos(runtime) as known:
+        found = check_photos(
+            share,
+            workers=runtime.workers,
+            progress=progress,
+            max_memory=runtime.max_photo_memory,
+            known=known,
+        )
     checks = runtime.processes.collect(found)
     return Check(
         problems=tuple(problem for check in checks for problem in check.problems),
         hashes={path: digest for check in checks for path, digest in check.hashes.items()},
         traits={path: traits for check in checks for path, traits in check.traits.items()},
     )
+
+
+def _known_photos(runtime: Runtime) -> AbstractContextManager[KnownPhotos | None]:
+    if runtime.cache is None:
+        return nullcontext()
+    limits = Limits(MAX_PIXELS, runtime.max_photo_memory)
+    try:
+        return KnownPhotos(runtime.cache / FILE, limits, runtime.cache_space // CHECKED_SHARE)
+    except (OSError, sqlite3.Error) as error:
+        logger.warning("photos are checked again by the next run: %s", error)
+        return nullcontext()
 
 
 def prepare(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ from PIL import Image
 
 from tagsight.data.annotations import Annotations
 from tagsight.data.photos.check import Check, Problem, check_photos, without_problems
+from tagsight.data.photos.known import KnownPhotos, Limits
+from tagsight.data.photos.reading import MAX_PIXELS
 from tagsight.errors import DataError
+from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 
 @pytest.fixture
@@ -84,3 +88,41 @@ def test_one_percent_may_be_bad_or_five_where_that_is_more(photos: int, most: in
     assert left(most) == photos - most
     with pytest.raises(DataError, match=r"to be unusable|a usable photo"):
         left(most + 1)
+
+
+def test_a_known_photo_is_opened_again_only_when_its_size_or_time_changes(photos, tmp_path):
+    for path in photos:
+        os.utime(path, ns=(10**18, 10**18))
+    limits = Limits(MAX_PIXELS, MAX_PHOTO_MEMORY)
+    with KnownPhotos(tmp_path / "known", limits, budget=10**9) as known:
+        first = check_photos(photos, workers=2, known=known)
+        for path in photos[:2]:
+            path.write_bytes(bytes(path.stat().st_size))
+        os.utime(photos[0], ns=(10**18, 10**18))
+        second = check_photos(photos, workers=2, known=known)
+    assert [problem.path for problem in second.problems] == [photos[1]]
+    assert second.hashes.items() == first.hashes.items() - {(photos[1], first.hashes[photos[1]])}
+    assert second.traits.items() <= first.traits.items()
+
+
+def test_a_photo_within_larger_limits_or_changed_just_now_is_not_known(photos, tmp_path):
+    file, limits = tmp_path / "known", Limits(100, 10**6)
+    state = photos[0].stat()
+    with KnownPhotos(file, limits, budget=10**9) as known:
+        check_photos(photos[:1], workers=1, known=known)
+        assert known.of_file(photos[0], state.st_size, state.st_mtime_ns) is None
+        os.utime(photos[0], ns=(10**18, 10**18))
+        check_photos(photos[:1], workers=1, known=known)
+        assert known.of_file(photos[0], state.st_size, 10**18) is not None
+    with KnownPhotos(file, Limits(99, 10**6), budget=10**9) as known:
+        assert known.of_file(photos[0], state.st_size, 10**18) is None
+
+
+def test_a_damaged_or_overlong_list_of_known_photos_is_begun_again(photos, tmp_path):
+    file = tmp_path / "known"
+    os.utime(photos[0], ns=(10**18, 10**18))
+    file.write_bytes(b"no database" * 100)
+    for budget in (10**9, 1):
+        with KnownPhotos(file, Limits(MAX_PIXELS, MAX_PHOTO_MEMORY), budget) as known:
+            assert known.of_file(photos[0], photos[0].stat().st_size, 10**18) is None
+            assert not check_photos(photos[:1], workers=1, known=known).problems

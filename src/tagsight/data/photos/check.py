@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import stat
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.photos.known import Limits, Sound
 from tagsight.data.photos.reading import MAX_PIXELS, photo_traits
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file, read_ahead
@@ -17,10 +18,11 @@ from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.annotations import Annotations
+    from tagsight.data.photos.known import KnownPhotos
     from tagsight.data.photos.traits import PhotoTraits
 
 LARGEST_FILE = 2**30
@@ -28,6 +30,10 @@ LARGEST_FILE = 2**30
 
 MAX_BAD, MAX_BAD_FEW = 0.01, 5
 """Photos that may be unusable by default: this fraction, or this number if it is more."""
+
+
+REMEMBERED_AT_ONCE = 1000
+"""Sound photos that are stored at a time."""
 
 
 class Problem(NamedTuple):
@@ -59,8 +65,9 @@ def check_photos(
     progress: Callable[[int, int], None] | None = None,
     max_pixels: int = MAX_PIXELS,
     max_memory: int = MAX_PHOTO_MEMORY,
+    known: KnownPhotos | None = None,
 ) -> Check:
-    """Read and decode every photo, in threads.
+    """Read and decode every photo, in threads; those that are known are not opened.
 
     Args:
         paths: The photos.
@@ -68,6 +75,7 @@ def check_photos(
         progress: Called in this thread after each photo with the number done and the total.
         max_pixels: As for `open_photo`.
         max_memory: As for `open_photo`.
+        known: Photos of earlier checks, which gets the sound ones of this check.
 
     Example:
         >>> from pathlib import Path
@@ -75,23 +83,48 @@ def check_photos(
         'does not exist'
     """
 
-    def examine(path: Path) -> tuple[bytes, PhotoTraits] | str:
-        return _findings_or_reason(path, max_pixels, max_memory)
+    def examine(path: Path) -> tuple[Sound, bool] | str:
+        return _findings_or_reason(path, Limits(max_pixels, max_memory), known)
 
     problems: list[Problem] = []
     hashes: dict[Path, bytes] = {}
     traits: dict[Path, PhotoTraits] = {}
-    with closing(
-        ordered_map(examine, read_ahead(paths), workers=workers, ahead=4 * workers)
-    ) as results:
+    with (
+        _remembering(known) as remember,
+        closing(
+            ordered_map(examine, read_ahead(paths), workers=workers, ahead=4 * workers)
+        ) as results,
+    ):
         for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
             if isinstance(result, str):
                 problems.append(Problem(path, result))
             else:
-                hashes[path], traits[path] = result
+                photo, is_known = result
+                hashes[path], traits[path] = photo.hash, photo.traits
+                if not is_known:
+                    remember(photo)
             if progress is not None:
                 progress(done, len(paths))
     return Check(tuple(problems), hashes, traits)
+
+
+@contextmanager
+def _remembering(known: KnownPhotos | None) -> Iterator[Callable[[Sound], None]]:
+    """Store sound photos part by part, also those checked before an interruption."""
+    photos: list[Sound] = []
+
+    def remember(photo: Sound) -> None:
+        if known is not None:
+            photos.append(photo)
+            if len(photos) == REMEMBERED_AT_ONCE:
+                known.remember(photos)
+                photos.clear()
+
+    try:
+        yield remember
+    finally:
+        if known is not None:
+            known.remember(photos)
 
 
 def without_problems(
@@ -134,18 +167,33 @@ def _first(bad: Sequence[Path], reasons: Mapping[Path, str]) -> str:
 
 
 def _findings_or_reason(
-    path: Path, max_pixels: int, max_memory: int
-) -> tuple[bytes, PhotoTraits] | str:
+    path: Path, limits: Limits, known: KnownPhotos | None
+) -> tuple[Sound, bool] | str:
+    """Return a sound photo and whether its file was known, or why it cannot be used."""
     try:
+        size, modified = _state(path)
+        before = None if known is None else known.of_file(path, size, modified)
+        if before is not None:
+            return Sound(path, size, modified, *before), True
         content = photo_content(path)
-        traits = photo_traits(content, max_pixels=max_pixels, max_memory=max_memory)
+        digest = content_hash(content)
+        traits = None if known is None else known.of_content(digest)
+        if traits is None:
+            traits = photo_traits(content, max_pixels=limits.pixels, max_memory=limits.memory)
     except DataError as error:
         return str(error)
     except (FileNotFoundError, NotADirectoryError):
         return "does not exist"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return content_hash(content), traits
+    return Sound(path, size, modified, digest, traits), False
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return size and time of a photo's file, or of the tar that it is in."""
+    inside = tar_of(path)
+    status = (local_file(path) if inside is None else inside[0]).stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def photo_content(path: Path) -> bytes:
