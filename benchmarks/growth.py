@@ -27,7 +27,7 @@ from table import HEADER, row
 if TYPE_CHECKING:
     from growing.case import Case, Size
 
-GROUPS = ("tables",)
+GROUPS = ("tables", "labels", "collections")
 THREADS = 2
 LARGEST_EXPONENT = 1.15
 """N log N has about 1.1 over the sizes measured; the rest is for noise."""
@@ -67,7 +67,10 @@ def apart(name: str, size: Size) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
     if done.returncode:
         raise SystemExit(f"{name} {size}: {done.stderr}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    *said, last = done.stdout.splitlines()
+    found: dict[str, float] = json.loads(last)
+    for line in said:
+        print(f"  {line}", file=sys.stderr)
     print(
         f"  {name} {' x '.join(f'{n:,}' for n in size)}: {found['seconds']:.1f} s, "
         f"{found['processor']:.1f} s of processors, {found['bytes'] / 1e9:.2f} GB",

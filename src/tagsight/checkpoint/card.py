@@ -85,7 +85,7 @@ def _question(labels: LabelSpace) -> str:
 
 
 def _label_table(labels: LabelSpace, decision: Decision) -> list[str]:
-    thresholds, counts = decision.thresholds.tolist(), labels.cooccurrence.diagonal().tolist()
+    thresholds, counts = decision.thresholds.tolist(), labels.counts.tolist()
     rule = (
         "A label is reported where its score, the sigmoid of its logit divided by the temperature "
         f"{decision.temperature:.3f}, reaches its threshold; a threshold of 1 means never."
@@ -186,7 +186,7 @@ def _shown(value: object) -> str:
 def _limits(
     system: System, labels: LabelSpace, recipe: Recipe, facts: Mapping[str, object]
 ) -> list[str]:
-    counts = zip(labels.names, labels.cooccurrence.diagonal().tolist(), strict=True)
+    counts = zip(labels.names, labels.counts.tolist(), strict=True)
     few = [f"{text(name)} ({count})" for name, count in counts if count < FEW]
     rare = few if labels.photos.any() else []
     return [

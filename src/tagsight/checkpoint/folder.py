@@ -35,6 +35,7 @@ from tagsight.checkpoint.config import (
 from tagsight.checkpoint.decision import Decision
 from tagsight.data.rules.rules import LabelRules
 from tagsight.errors import DataError
+from tagsight.labels.cooccurrence import sparse_matrix
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.backbones import encoder_size, skip_initial_weights
 from tagsight.runtime.amounts import amount
@@ -255,13 +256,21 @@ def model_digest(folder: Path) -> str:
 def _tensors(system: System, labels: LabelSpace) -> dict[str, Tensor]:
     known = {
         "vectors": labels.vectors,
-        "cooccurrence": labels.cooccurrence,
+        **_counts(labels.cooccurrence),
         "photos": labels.photos,
     }
     tensors = system.state_dict() | {
         _LABELS + name: tensor for name, tensor in known.items() if tensor is not None
     }
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _counts(cooccurrence: Tensor) -> dict[str, Tensor]:
+    """Name the counts; of many labels only the pairs that occur are stored."""
+    if not cooccurrence.is_sparse:
+        return {"cooccurrence": cooccurrence}
+    stored = cooccurrence.coalesce()
+    return {"pairs": stored.indices(), "pair_counts": stored.values()}
 
 
 @contextmanager
@@ -294,9 +303,23 @@ def _label_space(stored: safe_open, names: Sequence[str]) -> LabelSpace:
     if shape is not None:
         length = min(shape[1], LONGEST_VECTOR) if len(shape) == 2 else 1
         vectors = _label_tensor(stored, "vectors", [size, length], "F32")
-    cooccurrence = _label_tensor(stored, "cooccurrence", [size, size], "I64")
+    cooccurrence = _cooccurrence(stored, size)
     photos = _label_tensor(stored, "photos", [size], "I64")
     return LabelSpace(tuple(names), vectors, cooccurrence, photos)
+
+
+def _cooccurrence(stored: safe_open, size: int) -> Tensor:
+    shape = _shapes(stored).get(_LABELS + "pairs")
+    if shape is None:
+        return _label_tensor(stored, "cooccurrence", [size, size], "I64")
+    pairs = min(shape[1], size * size) if len(shape) == 2 else 0
+    targets, sources = _label_tensor(stored, "pairs", [2, pairs], "I64")
+    counts = _label_tensor(stored, "pair_counts", [pairs], "I64")
+    try:
+        return sparse_matrix(targets, sources, counts, size)
+    except RuntimeError as error:
+        msg = f"expected pairs of {size:,} labels in {_LABELS}pairs, got others"
+        raise DataError(msg) from error
 
 
 def _label_tensor(stored: safe_open, name: str, shape: Sequence[int], kind: str) -> Tensor:

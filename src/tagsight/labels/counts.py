@@ -43,11 +43,11 @@ def write_counts(path: Path, labels: LabelSpace) -> None:
         ...     read_counts(Path(folder) / "counts.npz").cooccurrence.tolist()
         [[2, 1], [1, 1]]
     """
-    together = labels.cooccurrence.clone().fill_diagonal_(0)
+    together = labels.cooccurrence.to_dense().clone().fill_diagonal_(0)
     write_arrays(
         path,
         names=np.array(labels.names),
-        counts=labels.cooccurrence.diagonal().numpy(),
+        counts=labels.counts.numpy(),
         cooccurrence=together.numpy(),
     )
 

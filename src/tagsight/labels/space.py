@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
+from tagsight.labels.cooccurrence import (
+    cooccurrence_of,
+    empty_counts,
+    known_photos,
+    own_counts,
+    placed,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,7 +32,7 @@ class LabelSpace:
         names: The labels, in the order of every ``(B, L)`` tensor.
         vectors: ``(L, E)`` float, word vectors, or None if no system needs them.
         cooccurrence: ``(L, L)`` int, number of training photos with both labels; the diagonal holds
-            each label's own count.
+            each label's own count. It is sparse if there are many labels (`cooccurrence_of`).
         photos: ``(L,)`` int, number of training photos in which each label is known.
         one_of: Groups of labels that exclude each other.
 
@@ -82,21 +90,25 @@ class LabelSpace:
 
         Args:
             names: The ``L`` labels.
-            targets: ``(N, L)`` int in {1, 0, -1}; unknown ones (-1) are ignored.
+            targets: ``(N, L)`` int in {1, 0, -1}, dense or sparse; unknown ones (-1) are ignored.
             vectors: ``(L, E)`` float, word vectors.
         """
-        present = (targets == 1).double()
         return cls(
             names=tuple(names),
             vectors=vectors,
-            cooccurrence=(present.T @ present).long(),
-            photos=(targets >= 0).sum(0),
+            cooccurrence=cooccurrence_of(targets),
+            photos=known_photos(targets),
         )
+
+    @property
+    def counts(self) -> Tensor:
+        """``(L,)`` int, number of training photos with each label."""
+        return own_counts(self.cooccurrence)
 
     @property
     def frequency(self) -> Tensor:
         """``(L,)`` float, fraction of the photos where a label is known in which it is present."""
-        return self.cooccurrence.diagonal() / self.photos.clamp(min=1)
+        return self.counts / self.photos.clamp(min=1)
 
     @property
     def taught(self) -> Tensor:
@@ -107,7 +119,7 @@ class LabelSpace:
     @property
     def trained(self) -> Tensor:
         """``(L,)`` bool, labels with a positive training photo; all labels if there are none."""
-        found = self.cooccurrence.diagonal() > 0
+        found = self.counts > 0
         return found if bool(found.any()) else torch.ones_like(found)
 
     def extended(self, names: Sequence[str], vectors: Tensor | None) -> LabelSpace:
@@ -121,13 +133,11 @@ class LabelSpace:
             ValueError: If a name exists already or shapes differ.
         """
         size = len(self) + len(names)
-        cooccurrence = self.cooccurrence.new_zeros(size, size)
-        cooccurrence[: len(self), : len(self)] = self.cooccurrence
         both = [tensor for tensor in (self.vectors, vectors) if tensor is not None]
         return LabelSpace(
             names=(*self.names, *names),
             vectors=torch.cat(both) if both else None,
-            cooccurrence=cooccurrence,
+            cooccurrence=placed(self.cooccurrence, torch.arange(len(self)), size),
             photos=torch.cat([self.photos, self.photos.new_zeros(len(names))]),
             one_of=self.one_of,
         )
@@ -138,7 +148,7 @@ class LabelSpace:
         return LabelSpace(
             names=tuple(self.names[i] for i in order.tolist()),
             vectors=None if self.vectors is None else self.vectors[order],
-            cooccurrence=self.cooccurrence[order][:, order],
+            cooccurrence=placed(self.cooccurrence, order.argsort(), len(self)),
             photos=self.photos[order],
             one_of=tuple(
                 group._replace(labels=tuple(place[label] for label in group.labels))
@@ -162,6 +172,6 @@ def empty_label_space(names: Sequence[str], vector_length: int = 0) -> LabelSpac
     return LabelSpace(
         names=tuple(names),
         vectors=torch.zeros(size, vector_length) if vector_length else None,
-        cooccurrence=torch.zeros(size, size, dtype=torch.long),
+        cooccurrence=empty_counts(size),
         photos=torch.zeros(size, dtype=torch.long),
     )

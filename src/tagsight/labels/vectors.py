@@ -246,7 +246,7 @@ def _from_cooccurrence(names: Sequence[str], cooccurrence: Tensor | None, reason
             f"none of them: {reason}"
         )
         raise DataError(msg)
-    vectors = cooccurrence_vectors(names, cooccurrence)
+    vectors = cooccurrence_vectors(names, cooccurrence.to_dense())
     source = (
         f"vectors of length {_LENGTH} made from how often labels occur together in the training "
         f"photos, without word vectors ({reason})"

@@ -47,6 +47,11 @@ def ranked_labels(
 
     Raises:
         ValueError: If a logit with a known target is NaN.
+
+    Example:
+        >>> logits, targets = torch.tensor([[2.0], [3.0]]), torch.tensor([[1], [-1]])
+        >>> [[part.tolist() for part in one] for one in ranked_labels(logits, targets, "group")]
+        [[[-2.0, nan], [1, -1]]]
     """
     # NumPy has no bfloat16, and sorts float32 faster than float64.
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
@@ -83,6 +88,11 @@ def area(keys: Keys, targets: NDArray[np.int8], variant: Variant) -> float:
         keys: ``(N,)`` float, lowest first, NaN where unknown.
         targets: ``(N,)`` int in {1, 0, -1}.
         variant: As for `tagsight.metrics.classification.average_precision`.
+
+    Example:
+        >>> keys, targets = np.array([-3.0, -2.0, -1.0]), np.array([1, 0, 1], np.int8)
+        >>> round(area(keys, targets, "non_interpolated"), 4)  # (1/1 + 2/3) / 2
+        0.8333
     """
     cuts, counts = np.unique(keys[targets == 1], return_counts=True)
     if not len(cuts) or not (targets == 0).any():
@@ -101,6 +111,13 @@ def areas(
         targets: ``(N,)`` int in {1, 0, -1}.
         variant: As for `area`.
         samples: Parts of the samples.
+
+    Example:
+        >>> from tagsight.metrics.multiplicities import Multiplicities
+        >>> keys, targets = np.array([-3.0, -2.0, -1.0]), np.array([1, 0, 1], np.int8)
+        >>> drawn = Multiplicities(np.array([[1, 0], [1, 2], [1, 1]]))
+        >>> areas(keys, targets, "non_interpolated", [drawn]).round(4).tolist()
+        [0.8333, 0.3333]
     """
     hit = np.flatnonzero(targets == 1)
     hit = hit[np.argsort(keys[hit])]

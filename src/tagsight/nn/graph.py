@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tagsight.labels.cooccurrence import entries, identity_like, own_counts, sparse_matrix
 from tagsight.nn.cached import LabelConstants
 from tagsight.runtime.amounts import amount
 
@@ -40,15 +41,24 @@ def conditional_probability(cooccurrence: Tensor) -> Tensor:
         >>> conditional_probability(torch.tensor([[10, 4], [4, 5]])).tolist()
         [[0.0, 0.8], [0.4, 0.0]]
     """
-    counts = cooccurrence.diagonal().double()
-    together = cooccurrence.double()
-    if bool((together > counts).any() or (together > counts[:, None]).any()):
+    counts = own_counts(cooccurrence).double()
+    if cooccurrence.is_sparse:
+        targets, sources, together = entries(cooccurrence.double())
+        exceeding = (together > counts[targets]) | (together > counts[sources])
+    else:
+        together = cooccurrence.double()
+        exceeding = (together > counts) | (together > counts[:, None])
+    if bool(exceeding.any()):
         msg = (
             "expected each label's own count on the diagonal of the co-occurrence counts, "
             "got a pair of labels with a larger count than one of the two"
         )
         raise ValueError(msg)
-    return (together / counts.clamp(min=1)).fill_diagonal_(0)
+    if not cooccurrence.is_sparse:
+        return (together / counts.clamp(min=1)).fill_diagonal_(0)
+    given = together / counts[sources].clamp(min=1)
+    pair = targets != sources
+    return sparse_matrix(targets[pair], sources[pair], given[pair], len(counts))
 
 
 def edge_probability(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
@@ -71,7 +81,11 @@ def edge_probability(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
     probability = conditional_probability(cooccurrence)
     if config.direction == "given_target":
         probability = probability.T
-    return probability * (probability >= config.epsilon)
+    if not probability.is_sparse:
+        return probability * (probability >= config.epsilon)
+    targets, sources, values = entries(probability)
+    edge = values >= config.epsilon
+    return sparse_matrix(targets[edge], sources[edge], values[edge], len(probability))
 
 
 def correlation_matrix(probability: Tensor, delta: float) -> Tensor:
@@ -91,6 +105,11 @@ def correlation_matrix(probability: Tensor, delta: float) -> Tensor:
         >>> correlation_matrix(torch.tensor([[0.0, 0.8], [0.0, 0.0]]).double(), 0.25).tolist()
         [[0.75, 0.25], [0.0, 0.75]]
     """
+    if probability.is_sparse:
+        targets, sources, _ = entries(probability)
+        neighbours = delta / targets.bincount(minlength=len(probability)).double()[targets]
+        shares = sparse_matrix(targets, sources, neighbours, len(probability))
+        return (shares + (1 - delta) * identity_like(probability)).coalesce()
     edges = (probability > 0).double()
     shares = delta * edges / edges.sum(1, keepdim=True).clamp(min=1)
     return shares.fill_diagonal_(1 - delta)
@@ -110,8 +129,12 @@ def normalised(adjacency: Tensor, degree: Literal["target", "source"] = "target"
         >>> normalised(torch.tensor([[1.0, 3.0], [0.0, 1.0]])).tolist()
         [[0.25, 1.5], [0.0, 1.0]]
     """
-    degrees = adjacency.sum(1 if degree == "target" else 0)
+    degrees = adjacency.sum(1 if degree == "target" else 0).to_dense()
     scale = torch.where(degrees > 0, degrees.rsqrt(), 0)
+    if adjacency.is_sparse:
+        targets, sources, values = entries(adjacency)
+        values = scale[targets] * values * scale[sources]
+        return sparse_matrix(targets, sources, values, len(adjacency))
     return scale[:, None] * adjacency * scale
 
 
@@ -129,7 +152,8 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
         config: The variant and its settings.
 
     Returns:
-        ``(L, L)`` float of the default type; row = target, column = source.
+        ``(L, L)`` float of the default type; row = target, column = source. It is sparse if the
+        counts are.
 
     Example:
         >>> from tagsight.nn.config import GraphConfig
@@ -137,8 +161,10 @@ def label_adjacency(cooccurrence: Tensor, config: GraphConfig) -> Tensor:
         [[1.0, 0.0], [0.0, 1.0]]
     """
     dtype = torch.get_default_dtype()
-    identity = torch.eye(len(cooccurrence), dtype=torch.double, device=cooccurrence.device)
-    if config.variant in {"identity", "stored"}:
+    if config.variant == "stored":  # a place for the weights
+        return torch.eye(len(cooccurrence), dtype=dtype, device=cooccurrence.device)
+    identity = identity_like(cooccurrence)
+    if config.variant == "identity":
         return identity.to(dtype)
     probability = edge_probability(cooccurrence, config)  # Eqs. 3-5
     correlation = correlation_matrix(probability, config.delta)  # Eq. 6
@@ -269,7 +295,9 @@ class GraphClassifiers(LabelNetwork):
         config: The graph and the layers.
 
     Attributes:
-        adjacency: ``(L, L)`` float; row = target, column = source.
+        adjacency: ``(L, L)`` float; row = target, column = source. Of a sparse graph, ``(M,)``
+            float, the weights of its edges.
+        edges: ``(2, M)`` int, targets and sources of the edges of a sparse graph, or None.
 
     Raises:
         ValueError: If the labels have no word vectors.
@@ -283,16 +311,24 @@ class GraphClassifiers(LabelNetwork):
     """
 
     adjacency: Tensor
+    edges: Tensor | None
 
     def __init__(
         self, labels: LabelSpace, adjacency: Tensor, channels: int, config: GraphConfig
     ) -> None:
         super().__init__(labels, channels, config)
+        edges = None
+        if adjacency.is_sparse:  # as two dense buffers, which can be moved, copied and exported
+            targets, sources, adjacency = entries(adjacency)
+            edges = torch.stack([targets, sources])
         self.register_buffer("adjacency", adjacency, persistent=config.variant == "stored")
+        self.register_buffer("edges", edges, persistent=False)
 
     def mixing(self) -> Tensor:
-        """Return the adjacency, ``(L, L)`` float."""
-        return self.adjacency
+        """Return the adjacency, ``(L, L)`` float, sparse if the graph has many labels."""
+        if self.edges is None:
+            return self.adjacency
+        return sparse_matrix(*self.edges, self.adjacency, len(self.vectors))
 
 
 class LearnedClassifiers(nn.Module):

@@ -37,10 +37,10 @@ def lift(labels: LabelSpace) -> Tensor:
         >>> lift(LabelSpace.from_targets(["sea", "boat", "desk"], targets))[0].tolist()
         [2.0, 2.0, 0.0]
     """
-    counts = labels.cooccurrence.diagonal().double()
+    counts = labels.counts.double()
     photos = torch.minimum(labels.photos[:, None], labels.photos).double().clamp(min=1)
     expected = counts[:, None] * counts / photos
-    ratio = labels.cooccurrence.double() / expected.clamp(min=FEWEST_EXPECTED)
+    ratio = labels.cooccurrence.to_dense().double() / expected.clamp(min=FEWEST_EXPECTED)
     return torch.where(expected >= FEWEST_EXPECTED, ratio, 1.0)
 
 
@@ -68,7 +68,7 @@ def counted_relations(
         >>> excludes.int().tolist()
         [[0, 0, 1], [0, 0, 1], [1, 1, 0]]
     """
-    implies = conditional_probability(labels.cooccurrence) >= max(positive, 1e-9)
+    implies = conditional_probability(labels.cooccurrence.to_dense()) >= max(positive, 1e-9)
     excludes = lift(labels) < negative
     directions = F.normalize(vectors.double())
     resembles = directions @ directions.T >= similar

@@ -140,7 +140,7 @@ class CNNRNN(System):
 
     def __init__(self, config: CNNRNNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
-        counts = labels.cooccurrence.diagonal()
+        counts = labels.counts
         self.decoder = SequenceDecoder(counts, self.backbone.channels, config.decoder)
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:

@@ -175,7 +175,7 @@ class KNN(RememberingSystem):
 
     def __init__(self, config: KNNConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels, added=int(config.metric == "euclidean"))
-        present = labels.cooccurrence.diagonal()
+        present = labels.counts
         odds = (1 + present) / (1 + labels.photos - present)
         self.register_buffer("prior", odds.log(), persistent=False)
         self.register_buffer("means", torch.zeros(len(labels), 2, self.remembered.shape[1]))

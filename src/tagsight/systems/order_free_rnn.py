@@ -165,7 +165,7 @@ class OrderFreeRNN(System):
         super().__init__(config, labels)
         channels = self.backbone.channels
         self.classifier = nn.Linear(channels, len(labels))
-        counts = labels.cooccurrence.diagonal()
+        counts = labels.counts
         self.decoder = SequenceDecoder(counts, channels, config.decoder, preliminary=True)
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:

@@ -288,7 +288,7 @@ def _root(graph: LabelGraph, targets: Tensor) -> Tensor:
     the variance is a label's own.
     """
     counts = LabelSpace.from_targets([str(i) for i in range(targets.shape[1])], targets)
-    adjacency = label_adjacency(counts.cooccurrence, graph.config).double()
+    adjacency = label_adjacency(counts.cooccurrence, graph.config).to_dense().double()
     words = prepared_vectors(graph.vectors.double(), graph.config.vectors)
     nodes = F.normalize(adjacency @ adjacency @ words)
     enough = (targets == 1).sum(0) >= FEWEST_FOR_GRAPH

@@ -269,7 +269,7 @@ def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float 
 
 def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Iterator[LabelQuality]:
     found = average_precision(one_of_log_odds(logits, labels.one_of), val_rows.targets)
-    photos, trained = (val_rows.targets == 1).sum(0), labels.cooccurrence.diagonal()
+    photos, trained = (val_rows.targets == 1).sum(0), labels.counts
     for name, value, *counts in zip(
         labels.names, found.tolist(), photos.tolist(), trained.tolist(), strict=True
     ):

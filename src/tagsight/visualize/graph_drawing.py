@@ -80,8 +80,8 @@ def draw_graph(labels: LabelSpace, config: GraphConfig) -> Image.Image:
         >>> draw_graph(LabelSpace.from_targets(["person", "dog"], targets), GraphConfig()).height
         736
     """
-    counts = labels.cooccurrence.diagonal().cpu().numpy()
-    probability = edge_probability(labels.cooccurrence, config).cpu().numpy()
+    counts = labels.counts.cpu().numpy()
+    probability = edge_probability(labels.cooccurrence, config).to_dense().cpu().numpy()
     drawn = np.sort(np.argsort(-counts, kind="stable")[:MOST_LABELS])
     order = drawn[_circle_order(probability[np.ix_(drawn, drawn)])]
     counts, probability = counts[order], probability[np.ix_(order, order)]
@@ -244,7 +244,7 @@ def _draw_label(canvas: _Canvas, i: int, name: str, *, linked: bool, upright: bo
 
 def _draw_legend(canvas: _Canvas, labels: LabelSpace, config: GraphConfig, edges: int) -> None:
     present, too = ("A", "B") if config.direction == "given_source" else ("B", "A")
-    most = int(labels.cooccurrence.diagonal().max())
+    most = int(labels.counts.max())
     lines = [
         f"An arrow from A to B: where {present} is present, {too} is too, with the probability",
         f"that its colour tells, and B learns from A. Dots: photos with a label, at most {most:,}.",

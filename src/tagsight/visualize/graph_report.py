@@ -138,7 +138,7 @@ def graph_report(labels: LabelSpace, config: GraphConfig) -> GraphReport:
         >>> next(graph_report(labels, GraphConfig()).lines())
         '2 edges among 2 labels: 2 receive, 2 send, 0 isolated; dog receives most, from 1'
     """
-    names, counts = labels.names, labels.cooccurrence
+    names, counts = labels.names, labels.cooccurrence.to_dense()
     probability = edge_probability(counts, config)
     edges = [
         Edge(names[j], names[i], probability[i, j].item(), int(counts[i, j]))
@@ -170,7 +170,7 @@ def _summary(report: GraphReport) -> str:
 
 
 def _warnings(labels: LabelSpace, config: GraphConfig, probability: Tensor) -> Iterator[str]:
-    counts = labels.cooccurrence.diagonal()
+    counts = labels.counts
     edges = probability > 0
     if config.variant in {"identity", "none"}:
         yield f"variant {config.variant!r} uses none of the edges"
@@ -199,7 +199,7 @@ def _warnings(labels: LabelSpace, config: GraphConfig, probability: Tensor) -> I
 
 
 def _no_edge(labels: LabelSpace, config: GraphConfig) -> str:
-    given = conditional_probability(labels.cooccurrence)
+    given = conditional_probability(labels.cooccurrence.to_dense())
     largest = given.max().item()
     if largest == 0:
         return "no training photo has two labels: the graph has no edges"

@@ -146,11 +146,11 @@ def _links(model: LoadedModel) -> tuple[LabelLink, ...]:
     graph = getattr(model.system.config, "graph", None)
     if not isinstance(graph, GraphConfig) or graph.variant in {"identity", "none"}:
         return ()
-    probability = edge_probability(model.labels.cooccurrence, graph).cpu()
-    strongest = probability.flatten().topk(min(MOST_LINKS, probability.numel()))
-    size = len(model.labels)
+    edges = edge_probability(model.labels.cooccurrence, graph).cpu().to_sparse().coalesce()
+    strongest = edges.values().topk(min(MOST_LINKS, len(edges.values())))
+    places = edges.indices()[:, strongest.indices].T.tolist()
     return tuple(
-        LabelLink(source=place % size, target=place // size, weight=weight)
-        for place, weight in zip(strongest.indices.tolist(), strongest.values.tolist(), strict=True)
+        LabelLink(source=source, target=target, weight=weight)
+        for (target, source), weight in zip(places, strongest.values.tolist(), strict=True)
         if weight > 0
     )

@@ -1,0 +1,171 @@
+"""Many photos: the check before a run, the format of a file in one line, an index."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from growing.case import Case, Size, Work
+
+LENGTH, LABELS, WRITTEN = 384, 12, 256
+
+
+def check(folder: Path, size: Size) -> Work:
+    """Check photos, as a second run does: all are known."""
+    known_at, paths = checked(folder, size)
+
+    def work() -> None:
+        from tagsight.data.photos.check import check_photos
+
+        with known(known_at) as before:
+            found = check_photos(paths, workers=2, known=before)
+        assert len(found.hashes) == size[0]
+
+    return work
+
+
+def first_check(folder: Path, size: Size) -> Work:
+    """Check photos for the first time, and say at which share of the decoder's own rate."""
+    from tagsight.data.photos.check import check_photos
+    from tagsight.data.photos.reading import photo_traits
+    from tagsight.runtime.threads import ordered_map
+
+    paths = drawn(folder, size[0])
+
+    def decoded(path: Path) -> object:
+        return photo_traits(path.read_bytes())
+
+    def work() -> None:
+        started = time.process_time()
+        for _ in ordered_map(decoded, paths, workers=2, ahead=8):
+            pass
+        alone = time.process_time() - started
+        with known(folder / "known") as before:
+            check_photos(paths, workers=2, known=before)
+        share = alone / (time.process_time() - started - alone)
+        print(f"checked at {share:.2f} of the decoder's own rate, by processor time")
+
+    return work
+
+
+def drawn(folder: Path, count: int) -> list[Path]:
+    """Draw JPEGs of 500 x 375 pixels: a few, and links to them."""
+    chance = np.random.default_rng(0)
+    paths = [folder / f"{number:06}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        if number < WRITTEN:
+            blocks = chance.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+            Image.fromarray(blocks).resize((500, 375), Image.Resampling.BICUBIC).save(path)
+            os.utime(path, ns=(10**18, 10**18))
+        else:
+            path.hardlink_to(paths[number % WRITTEN])
+    return paths
+
+
+def checked(folder: Path, size: Size) -> tuple[Path, list[Path]]:
+    from tagsight.data.photos.known import Sound
+    from tagsight.data.photos.traits import PhotoTraits
+
+    paths = drawn(folder, size[0])
+    with known(folder / "known") as before:
+        before.remember(
+            Sound(
+                path,
+                (state := path.stat()).st_size,
+                state.st_mtime_ns,
+                str(path).encode(),
+                PhotoTraits((500, 375)),
+            )
+            for path in paths
+        )
+    return folder / "known", paths
+
+
+def known(file: Path) -> object:
+    from tagsight.data.photos.known import KnownPhotos, Limits
+    from tagsight.data.photos.reading import MAX_PIXELS
+    from tagsight.runtime.limits import MAX_PHOTO_MEMORY
+
+    return KnownPhotos(file, Limits(MAX_PIXELS, MAX_PHOTO_MEMORY), budget=10**10)
+
+
+def sniff(folder: Path, size: Size) -> Work:
+    """Find the format of a JSON file that is one line."""
+    from tagsight.data.format import DEFAULTS
+    from tagsight.data.readers import FORMATS
+    from tagsight.data.recognition import format_of
+
+    file = folder / "labels.json"
+    with file.open("w", encoding="utf-8") as handle:
+        handle.write("[")
+        for number in range(size[0]):
+            handle.write(f'{"," * bool(number)}{{"image": "{number:07}.jpg", "labels": ["a dog"]}}')
+        handle.write("]")
+
+    def work() -> None:
+        assert format_of(file, None, DEFAULTS, FORMATS).name == "json-records"
+
+    return work
+
+
+def index(folder: Path, size: Size) -> Work:
+    """Write vectors to an index in parts, tidy it, make it fast, and search it."""
+    from tagsight.search.facts import Facts
+    from tagsight.search.index import Entry, SearchIndex
+
+    names = tuple(f"label {number}" for number in range(LABELS))
+    facts = Facts("model", "0" * 64, names, (0.5,) * LABELS, length=LENGTH)
+    chance = np.random.default_rng(0)
+
+    def work() -> None:
+        opened = SearchIndex.create(folder / "index", facts)
+        for start in range(0, size[0], WRITTEN):
+            rows = min(WRITTEN, size[0] - start)
+            vectors = chance.standard_normal((rows, LENGTH), dtype=np.float32)
+            scores = chance.random((rows, LABELS), dtype=np.float32)
+            opened.put(
+                [
+                    Entry(
+                        f"/photos/{start + row:07}.jpg",
+                        1,
+                        1,
+                        f"{start + row:07}".encode(),
+                        (),
+                        scores[row],
+                        vectors[row],
+                    )
+                    for row in range(rows)
+                ]
+            )
+        opened.tidy()
+        opened.speed_up()
+        for _ in range(20):
+            opened.like(chance.standard_normal(LENGTH, dtype=np.float32), 10)
+
+    return work
+
+
+CASES = {
+    "check": Case(
+        "check of photos that an earlier run knows",
+        check,
+        ((12_500,), (25_000,), (50_000,), (100_000,)),
+    ),
+    "first-check": Case("first check of photos", first_check, ((250,), (500,), (1000,), (2000,))),
+    "sniff": Case(
+        "format of records in one line of JSON",
+        sniff,
+        ((250_000,), (500_000,), (1_000_000,), (2_000_000,)),
+        1,
+        0.5,
+    ),
+    "index": Case(
+        f"index of vectors of {LENGTH}: written, tidied, searched",
+        index,
+        ((10_000,), (20_000,), (40_000,), (1_000_000,)),
+    ),
+}

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from tagsight.labels import cooccurrence
+from tagsight.labels.space import LabelSpace
+from tagsight.nn.config import GraphConfig
+from tagsight.nn.graph import GraphClassifiers, label_adjacency
+
+LABELS = 9
+
+
+@pytest.fixture
+def both(generator, monkeypatch) -> tuple[LabelSpace, LabelSpace]:
+    """The same labels with dense and with sparse counts, made in small parts."""
+    targets = torch.randint(-1, 2, (40, LABELS), generator=generator)
+    targets[:, 3] = 0
+    names = [f"label {number}" for number in range(LABELS)]
+    vectors = torch.randn(LABELS, 6, generator=generator)
+    dense = LabelSpace.from_targets(names, targets, vectors)
+    monkeypatch.setattr(cooccurrence, "DENSE_LABELS", 2)
+    monkeypatch.setattr(cooccurrence, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(cooccurrence, "PAIRS_AT_ONCE", 20)
+    sparse = LabelSpace.from_targets(names, targets.to_sparse(), vectors)
+    assert sparse.cooccurrence.is_sparse
+    assert_close(LabelSpace.from_targets(names, targets).cooccurrence, sparse.cooccurrence)
+    return dense, sparse
+
+
+def test_sparse_counts_are_those_of_the_dense_matrix(both):
+    dense, sparse = both
+    order = torch.randperm(LABELS, generator=torch.Generator().manual_seed(0))
+    for one, other in (
+        (dense, sparse),
+        (dense.permuted(order), sparse.permuted(order)),
+        (dense.extended(["new"], torch.ones(1, 6)), sparse.extended(["new"], torch.ones(1, 6))),
+    ):
+        assert_close(one.cooccurrence, other.cooccurrence.to_dense())
+        assert_close(one.counts, other.counts)
+        assert_close(one.photos, other.photos)
+
+
+@pytest.mark.parametrize("direction", ["given_source", "given_target"])
+@pytest.mark.parametrize("variant", ["paper", "released", "identity", "stored"])
+def test_a_sparse_graph_makes_the_classifiers_of_the_dense_one(both, variant, direction):
+    config = GraphConfig(
+        variant=variant, direction=direction, epsilon=0.4, second_self_loop=True, hidden=5
+    )
+    made, gradients = [], []
+    for labels in both:
+        adjacency = label_adjacency(labels.cooccurrence, config)
+        torch.manual_seed(0)
+        network = GraphClassifiers(labels, adjacency, 4, config)
+        classifiers = network()
+        classifiers.square().sum().backward()
+        made.append(classifiers)
+        gradients.append(network.first.weight.grad)
+    assert_close(*made)
+    assert_close(*gradients)
