@@ -135,8 +135,8 @@ def placed(cooccurrence: Tensor, places: Tensor, size: int) -> Tensor:
         [[2, 0, 1], [0, 0, 0], [1, 0, 3]]
     """
     if cooccurrence.is_sparse:
-        stored = cooccurrence.coalesce()
-        return sparse_matrix(*places[stored.indices()], stored.values(), size)
+        targets, sources, counts = entries(cooccurrence)
+        return sparse_matrix(places[targets], places[sources], counts, size)
     found = cooccurrence.new_zeros(size, size)
     found[places[:, None], places] = cooccurrence
     return found

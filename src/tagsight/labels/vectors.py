@@ -17,7 +17,7 @@ from tagsight.labels.word_files import (
     read_word_vectors,
 )
 from tagsight.labels.words import Reading, read_name, wanted_words
-from tagsight.runtime.amounts import amount
+from tagsight.runtime.amounts import amount, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -264,8 +264,7 @@ def _reading_notes(names: Sequence[str], readings: Sequence[Reading], where: str
     unknown = [name for name, reading in zip(names, readings, strict=True) if not reading.words]
     if unknown:
         yield (
-            f"random numbers made from the name stand in for {', '.join(map(repr, unknown))}, "
-            f"not found in {where}"
+            f"random numbers made from the name stand in for {named(unknown)}, not found in {where}"
         )
 
 

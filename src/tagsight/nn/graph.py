@@ -328,7 +328,8 @@ class GraphClassifiers(LabelNetwork):
         """Return the adjacency, ``(L, L)`` float, sparse if the graph has many labels."""
         if self.edges is None:
             return self.adjacency
-        return sparse_matrix(*self.edges, self.adjacency, len(self.vectors))
+        targets, sources = self.edges
+        return sparse_matrix(targets, sources, self.adjacency, len(self.vectors))
 
 
 class LearnedClassifiers(nn.Module):

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from tagsight.training.log import Log
     from tagsight.training.run_folder import Outcome
 
+MOST_NOTES = 20
+"""Notes on word vectors that a run prints."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -216,8 +219,10 @@ def _label_space(
         return labels
     found = label_vectors(labels.names, source=vectors, cooccurrence=labels.cooccurrence)
     log.note(found.source)
-    for note in found.notes:
+    for note in found.notes[:MOST_NOTES]:
         log.note(note)
+    if (more := len(found.notes) - MOST_NOTES) > 0:
+        log.note(f"{more:,} more notes on word vectors; 'tagsight vectors' prints them all")
     return replace(labels, vectors=found.vectors)
 
 
