@@ -131,10 +131,11 @@ def _check(logits: Tensor, targets: Tensor, names: Sequence[str]) -> None:
 def _row_blocks(logits: Tensor, targets: Tensor) -> Iterator[tuple[Floats, NDArray[np.int8]]]:
     """Yield blocks of rows, ``(n, L)`` float64 and int8, that are small enough for the cache."""
     rows = max(1, CELLS_AT_ONCE // max(1, logits.shape[1]))
-    for start in range(0, len(logits), rows):
+    exact = logits if logits.dtype == torch.double else logits.float()  # NumPy has no bfloat16
+    values, known = exact.detach().cpu().numpy(), targets.cpu().numpy()
+    for start in range(0, len(values), rows):
         part = slice(start, start + rows)
-        given = targets[part].to("cpu", torch.int8)
-        yield logits[part].detach().to("cpu", torch.double).numpy(), given.numpy()
+        yield values[part].astype(np.float64), known[part].astype(np.int8)
 
 
 def _temperature(logits: Tensor, targets: Tensor, one_of: Sequence[OneOf]) -> float:
@@ -147,7 +148,7 @@ def _temperature(logits: Tensor, targets: Tensor, one_of: Sequence[OneOf]) -> fl
             some = np.where(known, some, 0)  # others may be anything
             _decide_groups(known, given, one_of)
             scores = sigmoid(log_odds(some * math.exp(inverse), one_of))
-            return float(np.vdot(some, (scores - (given == 1)) * known))
+            return float((some * (scores - (given == 1)) * known).sum())  # BLAS would start threads
 
         workers = torch.get_num_threads()
         blocks = _row_blocks(logits, targets)

@@ -53,21 +53,23 @@ def ranked_labels(
         >>> [[part.tolist() for part in one] for one in ranked_labels(logits, targets, "group")]
         [[[-2.0, nan], [1, -1]]]
     """
-    # NumPy has no bfloat16, and sorts float32 faster than float64.
-    dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    # NumPy has no bfloat16, and sorts float32 faster than float64. Blocks are too small for the
+    # threads of torch, which would wait for one another most of the time.
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    values, known = exact.detach().cpu().numpy(), targets.cpu().numpy()
     for start in range(0, logits.shape[1], LABELS_AT_ONCE):
         labels = slice(start, start + LABELS_AT_ONCE)
-        given = targets[:, labels].T.to("cpu", torch.int8).contiguous()
-        keys = logits[:, labels].detach().T.to("cpu", dtype).neg().contiguous()
-        keys.masked_fill_(given < 0, torch.nan)
-        if int(keys.isnan().sum()) > int((given < 0).sum()):
+        given = np.ascontiguousarray(known[:, labels].T, dtype=np.int8)
+        keys = np.ascontiguousarray(-values[:, labels].T)
+        keys[given < 0] = np.nan
+        if np.isnan(keys).sum() > (given < 0).sum():
             msg = (
                 "expected logits that are numbers, got nan for a known target; did training "
                 "diverge?"
             )
             raise ValueError(msg)
-        for row, known in zip(keys.numpy(), given.numpy(), strict=True):
-            yield (_untied(row, known == 1) if ties == "order" else row), known
+        for row, here in zip(keys, given, strict=True):
+            yield (_untied(row, here == 1) if ties == "order" else row), here
 
 
 def _untied(keys: Keys, present: Mask) -> Keys:

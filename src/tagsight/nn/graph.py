@@ -295,8 +295,7 @@ class GraphClassifiers(LabelNetwork):
         config: The graph and the layers.
 
     Attributes:
-        adjacency: ``(L, L)`` float; row = target, column = source. Of a sparse graph, ``(M,)``
-            float, the weights of its edges.
+        adjacency: ``(L, L)`` float; row = target, column = source. If sparse, ``(M,)`` weights.
         edges: ``(2, M)`` int, targets and sources of the edges of a sparse graph, or None.
 
     Raises:
