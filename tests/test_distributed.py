@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from collection import write_collection
 from forks import run_together
 from safetensors.torch import load_file
 from tiny_run import RUNTIME, Diary, tiny_recipe
-from together import ROWS, TRAINED, command, predict_all, take_part, train
+from together import ALL_SYSTEMS, ROWS, command, predict_all, take_part, train
 from torch import nn
 from torch.testing import assert_close
 
@@ -23,24 +25,39 @@ from tagsight.runtime.launch import Launch, launched
 from tagsight.runtime.processes import ALONE, Processes, share_of
 from tagsight.training.run import train_run
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> dict[int, Path]:
-    """The folders of what one process and two have trained."""
-    folders = {count: tmp_path_factory.mktemp(f"processes-{count}") for count in (1, 2)}
-    train(folders[1], RUNTIME)
-    done = run_together(2, folders[2] / "said", take_part, "train", folders[2])
-    assert done.codes == [0, 0], done.err
-    return folders
+def trained(tmp_path_factory) -> Callable[[int], Path]:
+    """The folder of what so many processes have trained, all systems in one go."""
+
+    @cache
+    def folder_of(count: int) -> Path:
+        folder = tmp_path_factory.mktemp(f"processes-{count}")
+        if count == 1:
+            train(folder, RUNTIME)
+        else:
+            done = run_together(count, folder / "said", take_part, "train", folder)
+            assert done.codes == [0] * count, done.err
+        return folder
+
+    return folder_of
 
 
-@pytest.mark.parametrize("system", TRAINED)
-def test_two_processes_end_with_the_weights_and_losses_of_one(trained, system: str):
-    one, two = (trained[count] / system for count in (1, 2))
-    for file, nearly in (("model/model.safetensors", 1e-6), ("losses.safetensors", 1e-5)):
-        assert_close(load_file(two / file), load_file(one / file), rtol=1e-4, atol=nearly)
+SHARES = [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
+"""Numbers of processes for 8 photos a step: equal shares of 4, shares of 2 and 3, and of 2."""
+
+
+@pytest.mark.parametrize("count", SHARES)
+@pytest.mark.parametrize("system", ALL_SYSTEMS)
+def test_several_processes_end_with_the_weights_and_losses_of_one(trained, system: str, count: int):
+    one, several = (trained(processes) / system for processes in (1, count))
+    for file in ("model/model.safetensors", "losses.safetensors"):
+        assert_close(load_file(several / file), load_file(one / file), rtol=1e-5, atol=1e-6)
 
 
 def test_every_row_is_predicted_exactly_once_and_in_order(tmp_path):
@@ -67,6 +84,27 @@ def test_a_process_that_is_killed_ends_the_others_with_one_line(tmp_path):
     (told,) = [line for line in done.err.splitlines() if "process 0 of 2" in line]
     assert "cannot continue, as another one has ended" in told
     assert "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_a_launcher_that_restarts_killed_processes_gets_the_weights_of_an_undisturbed_run(tmp_path):
+    undisturbed = run_together(2, tmp_path / "said", take_part, "restarted", tmp_path / "whole")
+    assert undisturbed.codes == [0, 0], undisturbed.err
+    task = [str(Path(__file__).with_name("together.py")), "restarted", str(tmp_path / "parts")]
+    done = subprocess.run(
+        [*LAUNCHER, "--max-restarts", "1", *task],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("process 0 of 2") == 1  # in the attempt that was killed
+    whole, parts = (
+        (tmp_path / name / "out" / "model" / "model.safetensors").read_bytes()
+        for name in ("whole", "parts")
+    )
+    assert parts == whole
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +158,8 @@ def test_what_is_wrong_for_all_processes_is_said_once(labels, tmp_path):
 
 
 def run(collection, out: Path, system: str, accumulate: int = 1):
-    recipe = tiny_recipe(system, schedule="one_cycle", average=0.5, lr=0.003)
+    drawing = {"dropout": 0.3, "ranking": "sampled"}
+    recipe = tiny_recipe(system, drawing, schedule="one_cycle", average=0.5, lr=0.003)
     runtime = replace(RUNTIME, accumulate=accumulate)
     outcome = train_run(collection, recipe, out, runtime, log=Diary())
     return load_file(outcome.model / "model.safetensors")
@@ -128,7 +167,7 @@ def run(collection, out: Path, system: str, accumulate: int = 1):
 
 @pytest.mark.parametrize(
     ("system", "accumulate"),
-    [("gcam", 2), ("gcam", 8), ("multi-evidence", 3), ("warp", 3), ("query2label", 2)],
+    [("gcam", 2), ("gcam", 8), ("multi-evidence", 3), ("warp", 3), ("ml-decoder", 2)],
 )
 def test_a_step_in_parts_is_the_step(collection, tmp_path, system: str, accumulate: int):
     whole = run(collection, tmp_path / "whole", system)

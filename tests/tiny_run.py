@@ -36,20 +36,23 @@ def tiny_collection(folder: Path) -> Annotations:
     return Annotations(tuple(COLOURS), tuple(paths), targets, SPLITS, "csv-columns")
 
 
-def tiny_recipe(system: str = "gcam", **training: object) -> Recipe:
-    """A recipe around the tiny network."""
+def tiny_recipe(
+    system: str = "gcam", settings: Mapping[str, object] | None = None, **training: object
+) -> Recipe:
+    """A recipe around the tiny network; of settings it has those that the system has."""
     smaller: dict[str, object] = {
         "consistency": {"scale": 0.75, "views": "one"},
         "hidden": 16,
         "regions": 2,
     }
     fields = SYSTEMS[system].Config.model_fields
-    settings = {name: value for name, value in smaller.items() if name in fields}
+    wanted = smaller | dict(settings or {})
+    known = {name: value for name, value in wanted.items() if name in fields}
     values = {"image_size": SIDE, "epochs": 3, "batch_size": 8, "lr": 0.01, "schedule": "constant"}
     return Recipe(
         name="tiny",
         system=system,
-        settings=tiny_settings(system, **settings),
+        settings=tiny_settings(system, **known),
         training=TrainConfig.model_validate(values | training),
         source="tests",
         expectation="none",

@@ -21,13 +21,29 @@ from tagsight.evaluation.predictions import predict
 from tagsight.loading.batches import PhotoStore
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.processes import Processes, joined
-from tagsight.training.run import train_run
+from tagsight.systems.catalogue import HOMES
+from tagsight.training.run import Start, train_run
 
 if TYPE_CHECKING:
     from tagsight.training.loop import Step
 
-TRAINED = {"gcam": "sgd", "multi-evidence": "adamw", "warp": "sgd", "knn": "adamw"}
-"""Systems, each with its optimiser."""
+ALL_SYSTEMS = tuple(HOMES)
+RANDOM = {
+    "dropout": 0.3,
+    "ranking": "sampled",
+    "consistency": {"scale": 0.75, "views": "one", "error": "relative"},
+}
+"""Settings by which losses draw numbers for each photo, or compute statistics over photos."""
+
+OWN: dict[str, dict[str, object]] = {
+    "vac": {"optimizer": "adamw"},
+    "query2label": {"mixup": 0.4},
+    "srn": {"cutmix": 0.4},
+}
+"""Further settings of training, each of a system that takes it."""
+
+RESTARTS = "TORCHELASTIC_RESTART_COUNT"
+"""How often a launcher has started its processes anew."""
 
 ROWS = (1, 2, 3, 5, 8)
 """Numbers of photos to predict: fewer than processes, as many, and such that do not divide."""
@@ -52,11 +68,12 @@ def _read(folder: Path) -> Annotations:
 
 
 def train(folder: Path, runtime: Runtime) -> None:
-    """Train systems for three epochs with a schedule, an average, flips and all views."""
+    """Train every system for three epochs with a schedule, an average, flips and random views."""
     rows = collection(folder / "photos", runtime.processes)
-    recipe = {"average": 0.9, "random_flip": True, "schedule": "one_cycle", "clip_norm": 1.0}
-    for name, optimizer in TRAINED.items():
-        made, log = tiny_recipe(name, optimizer=optimizer, lr=0.003, **recipe), Diary()
+    usual = {"average": 0.9, "random_flip": True, "schedule": "one_cycle", "clip_norm": 1.0}
+    for name in ALL_SYSTEMS:
+        own = {"optimizer": "sgd", "lr": 0.003} | OWN.get(name, {})
+        made, log = tiny_recipe(name, RANDOM, **usual, **own), Diary()
         outcome = train_run(rows, made, folder / name, runtime, log=log)
         if runtime.processes.is_first:
             losses = torch.tensor([sum(step.losses.values()) for step in log.steps])
@@ -107,7 +124,23 @@ def killed(folder: Path, runtime: Runtime) -> None:
     )
 
 
-WHAT = {"train": train, "predict": predict_all, "fail": fail, "killed": killed}
+def restarted(folder: Path, runtime: Runtime) -> None:
+    """Train with a state after every step; at a launcher's first start the last is killed."""
+    rows, processes = collection(folder / "photos", runtime.processes), runtime.processes
+    dies = processes.rank == processes.count - 1 and os.environ.get(RESTARTS) == "0"
+    recipe = tiny_recipe("gcam", RANDOM, average=0.9, random_flip=True)
+    start = Start(resume=True, state_every=0)
+    log = Killed() if dies else Diary()
+    train_run(rows, recipe, folder / "out", runtime, log=log, start=start)
+
+
+WHAT = {
+    "train": train,
+    "predict": predict_all,
+    "fail": fail,
+    "killed": killed,
+    "restarted": restarted,
+}
 
 
 def take_part(what: str, folder: Path) -> None:
@@ -122,3 +155,7 @@ def take_part(what: str, folder: Path) -> None:
 def command(arguments: list[str]) -> None:
     """Run a command of ours as one of several processes."""
     sys.exit(main(arguments))
+
+
+if __name__ == "__main__":  # as one of a launcher's
+    take_part(sys.argv[1], Path(sys.argv[2]))

@@ -150,7 +150,8 @@ class GridBatches:
         for places in order.split(BATCH)[start : len(self)]:
             mirrored = bool(torch.randint(2, (), generator=random))
             photos = features_of(self.grids, self.rows[places], self.seen, mirrored=mirrored)
-            yield Batch(photos, self.targets[places], share=1.0, ends_step=True)
+            targets = self.targets[places]
+            yield Batch(photos, targets, range(len(targets)), share=1.0, ends_step=True)
 
 
 def features_of(

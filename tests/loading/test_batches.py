@@ -119,12 +119,14 @@ def test_processes_and_parts_share_every_step_without_loss_or_repetition(
     for share in shared:
         assert parts == 1 or [batch.ends_step for batch in share] == [False, True] * 2
     steps = [
-        [batch for share in shared for batch in share[step * parts : (step + 1) * parts]]
+        [share[step * parts + part] for part in range(parts) for share in shared]
         for step in range(len(batches))
     ]
     alone = list(batches(2))
     assert [order(step) for step in steps] == [order([batch]) for batch in alone]
-    assert all(sum(batch.share for batch in step) == pytest.approx(1) for step in steps)
+    for step in steps:
+        assert sum(batch.share for batch in step) == pytest.approx(1)
+        assert [place for batch in step for place in batch.places] == list(range(4))
 
 
 def test_an_epoch_can_be_begun_after_its_first_steps(batches):

@@ -45,12 +45,14 @@ class Batch(NamedTuple):
         images: ``(B, C, S, S)`` uint8, or features of frozen stages; then those of photos of which
             no label is known, if there are any.
         targets: ``(B, L)`` int in {1, 0, -1}; of mixed photos float, in [0, 1] where known.
+        places: Places of these photos in the step.
         share: Fraction of the step's photos, over all processes, in (0, 1].
         ends_step: Whether it is this process's last batch of the step.
     """
 
     images: Images
     targets: Tensor
+    places: range
     share: float
     ends_step: bool
 
@@ -125,7 +127,8 @@ class TrainingBatches:
     """Batches of the training photos, in a new random order every epoch.
 
     The last photos of an epoch that do not fill a step are left out of it, unless it has no whole
-    step. All processes draw the same order, and each makes its share of every step.
+    step. All processes draw the same order. A step is divided into parts, and each part among the
+    processes, so that what is computed of a part does not depend on their number.
 
     Args:
         photos: ``N`` photos as the augmentation expects them, or their features; after them those
@@ -135,7 +138,7 @@ class TrainingBatches:
         augmentation: Random changes of the photos.
         size: Photos of a step that have targets, over all processes.
         workers: Threads that decode and augment.
-        parts: Batches into which a process divides its share of a step, to save memory.
+        parts: Parts of a step, which are computed one after the other to save memory.
         processes: The processes that train together.
 
     Raises:
@@ -198,10 +201,10 @@ class TrainingBatches:
         for step in steps:
             with self.processes.own_share():
                 photos = dict(zip(step.read, islice(images, len(step.read)), strict=True))
-            for part in range(self.parts):
-                places = share_of(len(step.own), part, self.parts)
+            for part, places in enumerate(step.parts, 1):
                 batch, targets = self._batch(step, photos, places)
-                yield Batch(batch, targets, len(places) / step.size, part == self.parts - 1)
+                share = len(places) / len(step.rows)
+                yield Batch(batch, targets, places, share, part == self.parts)
 
     def _unjudged(self, epoch: int) -> NDArray[np.int64]:
         """Draw rows without targets, one for each with targets; if they are fewer, repeatedly."""
@@ -214,23 +217,29 @@ class TrainingBatches:
     def _step(self, epoch: int, number: int, rows: Sequence[int], unjudged: Sequence[int]) -> _Step:
         """Choose what this process reads for a step, of which all processes know all rows."""
         mix = self.augmentation.mixing.draw(epoch=epoch, step=number, photos=len(rows))
-        places = self.processes.share(len(rows))
-        own = [rows[place] for place in places]
-        partners = [] if mix is None else [rows[mix.partners[place]] for place in places]
-        rest = [unjudged[place] for place in places] if unjudged else []
-        read = list(dict.fromkeys([*own, *partners, *rest]))
-        return _Step(len(rows), own, partners, rest, read, mix)
+        parts = [self._share(len(rows), part) for part in range(self.parts)]
+        places = list(chain.from_iterable(parts))
+        partners = [] if mix is None else [mix.partners[place] for place in places]
+        read = [rows[place] for place in (*places, *partners)]
+        read += [unjudged[place] for place in places] if unjudged else []
+        return _Step(rows, parts, unjudged, list(dict.fromkeys(read)), mix)
+
+    def _share(self, photos: int, part: int) -> range:
+        """Return the places of this process's share of a part."""
+        whole = share_of(photos, part, self.parts)
+        own = self.processes.share(len(whole))
+        return whole[own.start : own.stop]
 
     def _batch(
         self, step: _Step, photos: Mapping[int, Photo], places: Sequence[int]
     ) -> tuple[Images, Tensor]:
-        own = [step.own[place] for place in places]
+        own = [step.rows[place] for place in places]
         rest = [photos[step.unjudged[place]] for place in places] if step.unjudged else []
         targets, mixed = self.targets[own], [photos[row] for row in own]
         if step.mix is None:
             return stacked([*mixed, *rest]), targets
         batch = stacked(mixed)
-        partners = [step.partners[place] for place in places]
+        partners = [step.rows[step.mix.partners[place]] for place in places]
         others = stacked([photos[row] for row in partners])
         assert isinstance(batch, Tensor), "features are cached only if photos are not mixed"
         assert isinstance(others, Tensor), "features are cached only if photos are not mixed"
@@ -244,17 +253,15 @@ class _Step(NamedTuple):
     """The part of a step that one process takes.
 
     Attributes:
-        size: Photos of the step, over all processes.
-        own: Rows of this process's photos.
-        partners: Rows that they are mixed with; empty if photos are not mixed.
-        unjudged: Rows without targets, as many as own ones, or none.
-        read: All of these rows, each once.
+        rows: Rows of all photos of the step that have targets, over all processes.
+        parts: Places of this process's photos in the step, for each part.
+        unjudged: Rows without targets, as many as the others, or none.
+        read: Rows of this process's photos and of their partners, each once.
         mix: The mixture of the step, if any.
     """
 
-    size: int
-    own: Sequence[int]
-    partners: Sequence[int]
+    rows: Sequence[int]
+    parts: Sequence[range]
     unjudged: Sequence[int]
     read: Sequence[int]
     mix: Mix | None

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tagsight.nn.dropout import dropped
 from tagsight.nn.padding import excluded
 from tagsight.runtime.precision import full_precision, widened
 
@@ -319,16 +320,6 @@ def position_code(grid: tuple[int, int] | torch.Size, length: int, like: Tensor)
         ],
         -1,
     ).flatten(0, 1)
-
-
-def dropped(tensor: Tensor, share: float) -> Tensor:
-    """Apply dropout with a given probability, also in evaluation mode; 0 changes nothing.
-
-    Example:
-        >>> dropped(torch.ones(3), 0.0).tolist(), dropped(torch.ones(3), 1.0).tolist()
-        ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0])
-    """
-    return F.dropout(tensor, share, training=share > 0)
 
 
 def through_norm(norm: nn.LayerNorm, directions: Tensor, states: Tensor) -> Tensor:

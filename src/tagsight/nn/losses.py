@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from tagsight.nn.one_of import one_of_cost
 from tagsight.runtime.precision import widened
+from tagsight.runtime.step_share import drawn, uniform, variance_over_photos
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,13 +191,13 @@ def _exact_warp(violations: Tensor, violators: Reduction) -> Tensor:
 
 def _sampled_warp(violations: Tensor, absent: Tensor, trials: int | None) -> Tensor:
     """Draw the first violator of each row in random order: ``(B, L, L), (B, 1, L) -> (B, L)``."""
-    order = torch.rand_like(violations).masked_fill(~absent, math.inf)
+    order = drawn(torch.empty_like(violations), uniform).masked_fill(~absent, math.inf)
     first, violator = order.masked_fill(violations <= 0, math.inf).min(2)
-    drawn = (order <= first[:, :, None]).sum(2)
+    tried = (order <= first[:, :, None]).sum(2)
     found = first < math.inf
     if trials is not None:
-        found = found & (drawn <= trials)
-    ranks = absent.sum(2) // drawn
+        found = found & (tried <= trials)
+    ranks = absent.sum(2) // tried
     weights = _harmonic_numbers(violations)[ranks * found]
     return weights * violations.gather(2, violator[:, :, None]).squeeze(2)
 
@@ -240,9 +241,9 @@ def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Te
         others: ``(B, L, h, w)`` float.
         error: ``squared`` is the mean squared difference (VAC's released code); ``norm`` is Eq. 12
             as printed, the unsquared Euclidean norm of each label's difference over ``L h w``;
-            ``relative`` is ``squared`` over the variance of a label's maps, over cells and photos,
-            averaged over labels. It does not depend on the unit of the maps, and flattening all
-            maps does not lower it, since the variance has a gradient too.
+            ``relative`` is ``squared`` over the variance of a label's maps, over cells and the
+            photos of all processes, averaged over labels. It does not depend on the unit of the
+            maps, and flattening all maps does not lower it, since the variance has a gradient too.
 
     Example:
         >>> maps = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
@@ -255,6 +256,6 @@ def map_consistency(maps: Tensor, others: Tensor, error: ConsistencyError) -> Te
         return torch.linalg.vector_norm(difference, dim=(-2, -1)).mean() / (height * width)
     squared = difference.square().mean()
     if error == "relative":
-        variance = torch.cat([maps, others]).var((0, 2, 3)).mean()
+        variance = variance_over_photos(torch.cat([maps, others])).mean()
         return squared / variance.clamp(min=1e-6)
     return squared

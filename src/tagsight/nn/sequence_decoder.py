@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tagsight.config import Settings
 from tagsight.nn.additive_attention import AdditiveAttention
+from tagsight.nn.dropout import dropped
 from tagsight.nn.label_order import aligned_labels, label_priority, next_label
 
 NEVER = -1e9
@@ -237,7 +238,7 @@ class SequenceDecoder(nn.Module):
         if self.attention is not None:
             photo_term = photo_term + self.from_photo(attended)
         projected = self._activated(lstm_term + photo_term)
-        projected = F.dropout(projected, dropout, training=dropout > 0)
+        projected = dropped(projected, dropout)
         logits = (projected @ self._output_embeddings().T).masked_fill(~possible, NEVER)
         if self.end is None:
             end = torch.full_like(logits[..., :1], NEVER)

@@ -87,11 +87,8 @@ class Processes:
         return values  # type: ignore[return-value]  # all_gather_object fills each place
 
     def total(self, values: Tensor) -> Tensor:
-        """Sum a tensor over all processes, element by element."""
-        if self.count > 1:
-            values = values.clone()
-            torch.distributed.all_reduce(values)
-        return values
+        """Sum a tensor over all processes, element by element; gradients are summed likewise."""
+        return values if self.count == 1 else _Total.apply(values)
 
     def wait(self) -> None:
         """Block until all processes have called this."""
@@ -154,6 +151,20 @@ class Processes:
 
 
 ALONE = Processes()
+
+
+class _Total(torch.autograd.Function):
+    """The sum over all processes, each of which depends on the numbers of all others."""
+
+    @staticmethod
+    def forward(_context: object, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: object, gradient: Tensor) -> Tensor:
+        return _Total.forward(_context, gradient)
 
 
 class _Objective(nn.Module):

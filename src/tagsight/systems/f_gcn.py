@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tagsight.config import Recipe, Settings
 from tagsight.nn.class_activation import class_maps, pooled
 from tagsight.nn.config import GraphConfig
+from tagsight.nn.dropout import dropped
 from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.nn.padding import filled
 from tagsight.runtime.precision import full_precision, widened
@@ -218,7 +219,7 @@ class FGCN(GridSystem):
         with full_precision(embedding.device):
             of_labels, bias = self._of_labels()
             of_photos = self.of_photo(embedding).unflatten(1, of_labels.shape[1:])
-            products = F.dropout(of_photos[:, None] * of_labels, self.config.dropout)
+            products = dropped(of_photos[:, None] * of_labels, self.config.dropout)
             logits = self._logits(products.sum(-1)[:, :, None, None], bias)
         return {"labels": self.label_loss(logits[..., 0, 0], targets)}
 

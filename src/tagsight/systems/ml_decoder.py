@@ -22,12 +22,12 @@ from torch import nn
 from tagsight.config import AsymmetricConfig, Recipe, SystemConfig
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.config import DecoderConfig
+from tagsight.nn.dropout import dropped
 from tagsight.nn.label_attention import (
     AttentionLayer,
     LabelHead,
     as_cells,
     as_row,
-    dropped,
     evidence,
 )
 from tagsight.runtime.precision import full_precision, widened
@@ -201,7 +201,7 @@ class MLDecoder(System):
     ) -> tuple[Tensor, AttentionTrace]:
         with full_precision(features.device):
             cells = F.relu(self.projection(as_cells(widened(features))))
-            queries = self.query_norm(self.queries + dropped(self.queries, dropout))
+            queries = self.query_norm(self.queries + dropped(self.queries, dropout, shared=True))
             states, look = self.layers[0](queries[None], cells, dropout=dropout, on_photo=on_photo)
             return self.head(states[:, self.groups]), look
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.labels.wordnet import installed_wordnet, wordnet_relations
 from tagsight.nn.class_activation import pooled
+from tagsight.nn.dropout import dropped
 from tagsight.nn.knowledge_graph import (
     GatedUpdate,
     KnowledgeGraph,
@@ -227,7 +228,7 @@ class MLZSL(System):
         with full_precision(embedding.device):
             words, matrix = self.knowledge()
             hidden = (self.of_photo(embedding)[:, None] + words).relu()
-            first = self.to_state(F.dropout(hidden, dropout, training=dropout > 0)).tanh()
+            first = self.to_state(dropped(hidden, dropout)).tanh()
             states = first
             found = []
             for _ in range(self.config.steps):

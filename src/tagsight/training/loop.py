@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tagsight.loading.transforms import on_device
 from tagsight.runtime.processes import accumulating
+from tagsight.runtime.step_share import StepShare
 from tagsight.systems.base import with_layer_decay
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from tagsight.config import TrainConfig
-    from tagsight.loading.batches import TrainingBatches
+    from tagsight.loading.batches import Batch, TrainingBatches
     from tagsight.runtime.device import Runtime
     from tagsight.systems.base import System
 
@@ -129,7 +130,7 @@ class Training:
                 self._system.train()
                 images, targets = on_device(batch.images, runtime), batch.targets.to(runtime.device)
                 with nullcontext() if batch.ends_step else accumulating(self._losses):
-                    with runtime.autocast():
+                    with runtime.autocast(), self._share(batch).computed():
                         losses = self._losses(images, targets, self.number / self._total)
                     values = batch.share * torch.stack(list(losses.values()))
                     shares = runtime.processes.total(values.detach()).tolist()
@@ -146,6 +147,9 @@ class Training:
                 ends_epoch = self.number % per_epoch == 0
                 yield Step(epoch, self.number, dict(terms), lr, rate, ends_epoch)
                 before, terms = time.perf_counter(), Counter()
+
+    def _share(self, batch: Batch) -> StepShare:
+        return StepShare(batch.places, self._config.seed, self.number, self._runtime.processes)
 
     def _take_step(self) -> None:
         if self._config.clip_norm is not None:
