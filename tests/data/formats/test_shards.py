@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import webdataset
 from collection import TINY_OPTIONS, write_collection
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tiny_collections import write_shard as write
 
@@ -17,11 +22,20 @@ from tagsight.data.photos.finding import find_photos
 from tagsight.data.photos.reading import open_photo
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
+from tagsight.loading.augmentation import Augmentation
+from tagsight.loading.batches import PhotoStore, TrainingBatches
+from tagsight.runtime.processes import Processes
 
 
 def jpeg(shade: int) -> bytes:
     file = BytesIO()
     Image.new("RGB", (16, 12), (shade, 20, 30)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def png(shade: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (8, 8), (shade, 20, 30)).save(file, "PNG")
     return file.getvalue()
 
 
@@ -176,3 +190,33 @@ def test_training_from_shards_gives_the_weights_of_training_from_files(tmp_path,
     assert (tmp_path / "evidence" / "000.png").is_file()
     assert main(["tag", str(out / "model"), photo.replace("part-000", "none")]) == 2
     assert 'none.tar/000.png" does not exist' in capsys.readouterr().err
+
+
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=7),
+    ranks=st.sampled_from([2, 3]),
+    step=st.integers(3, 8),
+    epoch=st.integers(0, 3),
+)
+@settings(max_examples=25, deadline=None)
+def test_ranks_see_each_photo_of_any_shards_once_an_epoch_except_for_an_unfilled_step(
+    sizes: list[int], ranks: int, step: int, epoch: int
+):
+    """The shade of a photo is its number."""
+    photos = sum(sizes)
+    assume(photos >= ranks)
+    numbers = iter(range(photos))
+    with TemporaryDirectory() as folder:
+        for shard, size in enumerate(sizes):
+            names = {f"{number:03}": number for number in islice(numbers, size)}
+            contents = {f"{name}.png": png(number) for name, number in names.items()}
+            contents |= {f"{name}.txt": "dog" for name in names}
+            write(Path(folder) / f"train-{shard:03}.tar", contents)
+        rows = read_annotations(Path(folder))
+        plain = Augmentation(side=8, crop=1.0, flip=False, seed=0)
+        whole = TrainingBatches(PhotoStore(rows.paths, 8, 0), rows.targets, plain, step, workers=1)
+        shares = [replace(whole, processes=Processes(rank, ranks)) for rank in range(ranks)]
+        seen = [[batch.images[:, 0, 0, 0].tolist() for batch in share(epoch)] for share in shares]
+    assert {len(batches) for batches in seen} == {len(whole)}
+    shades = [shade for batches in seen for batch in batches for shade in batch]
+    assert len(set(shades)) == len(shades) == min(photos, len(whole) * step)
