@@ -87,7 +87,10 @@ def test_a_process_that_is_killed_ends_the_others_with_one_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_launcher_that_restarts_killed_processes_gets_the_weights_of_an_undisturbed_run(tmp_path):
+def test_a_launcher_that_restarts_killed_processes_gets_the_weights_of_an_undisturbed_run(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")  # as the how-to says
     undisturbed = run_together(2, tmp_path / "said", take_part, "restarted", tmp_path / "whole")
     assert undisturbed.codes == [0, 0], undisturbed.err
     task = [str(Path(__file__).with_name("together.py")), "restarted", str(tmp_path / "parts")]
