@@ -78,7 +78,12 @@ _computed: ContextVar[StepShare | None] = ContextVar("computed share", default=N
 
 
 def uniform(values: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Fill a tensor with numbers in [0, 1)."""
+    """Fill a tensor with numbers in [0, 1).
+
+    Example:
+        >>> uniform(torch.empty(3), torch.Generator().manual_seed(0)).max() < 1
+        tensor(True)
+    """
     return values.uniform_(generator=generator)
 
 
@@ -92,6 +97,10 @@ def drawn(values: Tensor, fill: Fill, *, shared: bool = False) -> Tensor:
         values: ``(B, ...)``, a row for each photo of the batch; overwritten and returned.
         fill: Fills a tensor in place by a generator, such as `uniform`.
         shared: Whether all photos share the numbers; the shape is then any.
+
+    Example:
+        >>> drawn(torch.empty(4, 2), uniform).shape
+        torch.Size([4, 2])
     """
     share = _computed.get()
     if share is None:
