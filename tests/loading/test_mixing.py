@@ -32,7 +32,7 @@ def test_a_step_is_mixed_the_same_however_it_is_shared(mixing):
     whole = [(batch.images, batch.targets) for batch in batches(mixing)(1)]
     shared = [list(batches(mixing, rank=rank, count=2, parts=2)(1)) for rank in (0, 1)]
     for step, (images, targets) in enumerate(whole):
-        parts = [part for rank in shared for part in rank[2 * step : 2 * step + 2]]
+        parts = [rank[2 * step + part] for part in (0, 1) for rank in shared]
         assert torch.equal(torch.cat([part.images for part in parts]), images)
         assert torch.equal(torch.cat([part.targets for part in parts]), targets)
     resumed = list(batches(mixing)(1, start=1))

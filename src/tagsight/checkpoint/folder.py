@@ -318,7 +318,7 @@ def _cooccurrence(stored: safe_open, size: int) -> Tensor:
     try:
         return sparse_matrix(targets, sources, counts, size)
     except RuntimeError as error:
-        msg = f"expected pairs of {size:,} labels in {_LABELS}pairs, got others"
+        msg = f"expected pairs of {amount(size, 'label')} in {_LABELS}pairs, got others"
         raise DataError(msg) from error
 
 
