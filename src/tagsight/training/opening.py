@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 
 def long_enough(training: TrainConfig, photos: int, log: TerminalLog) -> TrainConfig:
-    """Give few photos more epochs, and say so."""
+    """Give few photos more epochs, and say so.
+
+    Example:
+        >>> from tagsight.config import TrainConfig
+        >>> from tagsight.runtime.progress import SILENT
+        >>> training = TrainConfig(epochs=8, batch_size=32, least_steps=300)
+        >>> long_enough(training, 110, SILENT).epochs, long_enough(training, 2000, SILENT).epochs
+        (100, 8)
+    """
     longer = training.long_enough(photos)
     if longer.epochs > training.epochs:
         steps, enough = training.steps(photos), longer.steps(photos)
@@ -37,6 +45,16 @@ def opening_line(recipe: Recipe, training: TrainConfig, photos: int, runtime: Ru
         training: With the epochs that are taken.
         photos: Training photos.
         runtime: Device, precision, processes.
+
+    Example:
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> recipe = RECIPES["resnet-cpu"].model_copy(update={"minutes": 40})
+        >>> line = opening_line(recipe, recipe.training, 500, Runtime.choose("cpu", "float32"))
+        >>> print(line)
+        resnet-cpu (...): resnet on 500 photos at 448 pixels for 8 epochs, cpu in float32...
+        >>> line.rpartition("; ")[-1]
+        'about 10 minutes on two CPU cores'
     """
     what = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
     reason = f" ({recipe.use})" if recipe.use else ""

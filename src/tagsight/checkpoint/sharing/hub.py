@@ -59,6 +59,11 @@ def push_to_hub(
 
     Raises:
         DataError: If the Hub refuses or does not answer.
+
+    Example:
+        >>> from pathlib import Path
+        >>> files = {"README.md": Path("runs/first/model/README.md")}
+        >>> push_to_hub(HubModel("me/birds", None), files, public=False)  # doctest: +SKIP
     """
     try:
         from huggingface_hub import CommitOperationAdd, HfApi

@@ -34,6 +34,13 @@ class MlflowTracker:
 
     Raises:
         DataError: If the place cannot be reached.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.training.tracking.tracker import TrackedRun
+        >>> run = TrackedRun(Path("runs/first"), {"training.lr": 0.01}, resumed=False)
+        >>> MlflowTracker(run, None).place  # doctest: +SKIP
+        'sqlite:///.../runs/first/mlflow.db'
     """
 
     def __init__(self, run: TrackedRun, uri: str | None) -> None:

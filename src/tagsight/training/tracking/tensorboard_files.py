@@ -15,6 +15,18 @@ class TensorboardTracker:
 
     Args:
         run: The run; when it goes on, files are added to those before.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.training.tracking.tracker import TrackedRun
+        >>> with TemporaryDirectory() as folder:
+        ...     run = TrackedRun(Path(folder), {"training.lr": 0.01}, resumed=False)
+        ...     tracker = TensorboardTracker(run)
+        ...     tracker.values(1, {"loss": 0.5})
+        ...     tracker.close(failed=False)
+        ...     len(list(Path(tracker.place).glob("events.out.tfevents.*")))
+        1
     """
 
     def __init__(self, run: TrackedRun) -> None:

@@ -32,6 +32,19 @@ class TrackedLog:
         log: Receives every event.
         tracker: Receives, per epoch, the mean of each term of the loss and of their sum, the
             learning rate, the throughput, and the metrics on the validation split.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from tagsight.training.log import RunLog
+        >>> from tagsight.training.loop import Step
+        >>> class Printer:
+        ...     def values(self, epoch, values):
+        ...         print(epoch, values)
+        >>> with RunLog(None, 2, Console(quiet=True)) as log:
+        ...     followed = TrackedLog(log, Printer())
+        ...     followed.step(Step(0, 1, {"labels": 0.75}, 0.01, 80.0, ends_epoch=False))
+        ...     followed.step(Step(0, 2, {"labels": 0.25}, 0.01, 80.0, ends_epoch=True))
+        1 {'loss/labels': 0.5, 'loss': 0.5, 'photos_per_second': 80.0, 'lr': 0.01}
     """
 
     def __init__(self, log: Log, tracker: Tracker) -> None:
@@ -79,6 +92,13 @@ class Tracked:
     Args:
         log: The log that the run writes to.
         tracker: The tracker, if there is one.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from tagsight.training.log import RunLog
+        >>> log = RunLog(None, 100, Console(quiet=True))
+        >>> Tracked(log, None).log is log
+        True
     """
 
     def __init__(self, log: Log, tracker: Tracker | None) -> None:
@@ -103,6 +123,18 @@ def tracked(log: Log, name: Tracking | None, folder: Path, recipe: Recipe) -> It
 
     Yields:
         The log to give to the run.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from rich.console import Console
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> from tagsight.training.log import RunLog
+        >>> log = RunLog(None, 100, Console(quiet=True))
+        >>> with TemporaryDirectory() as folder:
+        ...     with tracked(log, "tensorboard", Path(folder), RECIPES["gcam-cpu"]) as followed:
+        ...         type(followed.log).__name__
+        'TrackedLog'
     """
     if name is None:
         yield Tracked(log, None)
@@ -146,6 +178,14 @@ def report_of(folder: Path, outcome: Outcome) -> Report:
     Args:
         folder: The run folder.
         outcome: The epoch that was kept.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.training.run_folder import Outcome
+        >>> folder = Path("new")
+        >>> kept = Outcome(3, {"mAP": 61.5, "labels": 2}, folder / "model", 1.5, interrupted=False)
+        >>> report_of(folder, kept).values
+        {'best/mAP': 61.5, 'best/labels': 2.0, 'best/epoch': 4.0, 'minutes': 1.5}
     """
     files = tuple(file for file in (outcome.model / CARD, folder / FILE) if file.is_file())
     best = {f"best/{name}": value for name, value in outcome.validation.items()}

@@ -106,6 +106,16 @@ def open_tracker(name: Tracking, run: TrackedRun) -> Tracker:
 
     Raises:
         DataError: If it is not installed, or its server does not answer.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     run = TrackedRun(Path(folder), {"training.lr": 0.01}, resumed=False)
+        ...     tracker = open_tracker("tensorboard", run)
+        ...     tracker.close(failed=False)
+        ...     Path(tracker.place).name
+        'tensorboard'
     """
     check_tracker(name)
     if name == "tensorboard":

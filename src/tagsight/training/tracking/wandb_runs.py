@@ -26,6 +26,13 @@ class WandbTracker:
 
     Raises:
         DataError: If W&B does not start, for example as nobody is logged in.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.training.tracking.tracker import TrackedRun
+        >>> run = TrackedRun(Path("runs/first"), {"training.lr": 0.01}, resumed=False)
+        >>> WandbTracker(run, None).place  # doctest: +SKIP
+        '.../runs/first/wandb'
     """
 
     def __init__(self, run: TrackedRun, mode: str | None) -> None:
