@@ -60,10 +60,10 @@ def test_a_run_says_what_is_trained_on_what_and_how_long_it_takes(photos, tmp_pa
     def begins(recipe, out: str) -> str:
         ts.train(photos, recipe=recipe, out=tmp_path / out, runtime=RUNTIME)
         said = " ".join(capsys.readouterr().err.split())
-        return next(part for part in said.split("gcam-cpu, ") if part.startswith("the default"))
+        return said[said.index("gcam-cpu (") :]
 
     plain = begins(recipe, "plain")
-    assert plain.startswith(f"the default (maps): resnet on {size} photos at 32 pixels for 1 epoch")
+    assert plain.startswith(f"gcam-cpu (maps): resnet on {size} photos at 32 pixels for 1 epoch")
     assert f"; about {2 * size} minutes on two CPU cores" in plain
     training = recipe.training.model_copy(update={"least_steps": least})
     longer = begins(recipe.model_copy(update={"training": training}), "longer")

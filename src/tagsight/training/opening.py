@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from tagsight.runtime.amounts import amount
-from tagsight.systems.catalogue import DEFAULT_RECIPE
 from tagsight.systems.recipes import TIMED_PHOTOS
 
 if TYPE_CHECKING:
@@ -56,11 +55,10 @@ def opening_line(recipe: Recipe, training: TrainConfig, photos: int, runtime: Ru
         >>> line.rpartition("; ")[-1]
         'about 10 minutes on two CPU cores'
     """
-    what = f"{recipe.name}, the default" if recipe.name == DEFAULT_RECIPE else recipe.name
     reason = f" ({recipe.use})" if recipe.use else ""
     text = (
-        f"{what}{reason}: {recipe.system} on {amount(photos, 'photo')} at {training.image_size} "
-        f"pixels for {amount(training.epochs, 'epoch')}, {_place(runtime)}"
+        f"{recipe.name}{reason}: {recipe.system} on {amount(photos, 'photo')} at "
+        f"{training.image_size} pixels for {amount(training.epochs, 'epoch')}, {_place(runtime)}"
     )
     if recipe.minutes is None:
         return f"{text}; how long it takes was not measured: the first steps will tell"
