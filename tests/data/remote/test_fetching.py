@@ -139,14 +139,19 @@ def test_a_name_in_a_table_leads_to_no_other_place(bucket, tmp_path):
 
 def test_a_file_is_fetched_once_and_again_when_it_has_changed(bucket, cache, monkeypatch):
     path = place(f"{bucket}/photos/a.png")
-    fetched = []
-    download = fetching._download
-    monkeypatch.setattr(fetching, "_download", lambda *given: (fetched.append(1), download(*given)))
+    memory, fetched = fsspec.filesystem("memory"), []
+    whole = memory.open
+
+    def opened(address: str, mode: str = "rb", **options: object) -> object:
+        fetched.extend([address] * (mode == "rb"))
+        return whole(address, mode, **options)
+
+    monkeypatch.setattr(memory, "open", opened)
     assert {local_file(path) for _ in read_ahead([path] * 5)} == {local_file(path)}
     fetching._facts.cache_clear()  # as another process
     assert local_file(path).read_bytes() == photo(40)
     assert len(fetched) == 1
-    fsspec.filesystem("memory").pipe("/bucket/photos/a.png", photo(41))
+    memory.pipe("/bucket/photos/a.png", photo(41))
     fetching._facts.cache_clear()
     assert local_file(path).read_bytes() == photo(41)
     assert len(fetched) == 2
@@ -167,10 +172,9 @@ def test_the_cache_keeps_what_was_used_last_within_its_budget(tmp_path):
     assert [key for key in "acdf" if cache.find(key, ".jpg")] == ["f"]
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_fetched(bucket, cache, monkeypatch):
-    monkeypatch.setattr(fetching, "LARGEST", 10)
+def test_a_file_that_is_too_large_is_refused_before_it_is_fetched(bucket, cache):
     with pytest.raises(TooLargeError, match="expected a file of at most 10 bytes at memory://"):
-        local_file(place(f"{bucket}/photos/a.png"))
+        local_file(place(f"{bucket}/photos/a.png"), most=10)
     assert not cache.folder.exists()
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from time import sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from tagsight.data.remote.cache import DiskCache
@@ -55,14 +55,24 @@ _EXTRAS = {"gs": "gcsfs", "hf": "huggingface_hub"}
 _REFUSED = (401, 403)
 _GONE = (404, 410)
 
+
+class _Facts(NamedTuple):
+    size: int | None  # bytes, if the place tells
+    stamps: tuple[str, ...]  # other when the content is
+
+
 _locks = tuple(Lock() for _ in range(256))
 
 
-def local_file(path: Path) -> Path:
+def local_file(path: Path, *, most: int = LARGEST) -> Path:
     """Return the file of this machine that has the content of a path.
 
     A path that stands for no URL is returned as it is. For others, the file is fetched unless the
     cache has it; safe to call from any thread.
+
+    Args:
+        path: A path of this machine, or one that stands for a URL.
+        most: Largest number of bytes of a file that is fetched.
 
     Raises:
         DataError: If it cannot be fetched: a package is missing, there is no such file, it is too
@@ -72,12 +82,14 @@ def local_file(path: Path) -> Path:
         return path
     with _locks[zlib.crc32(os.fsencode(path)) % len(_locks)]:
         facts = _facts(path)
-        key = "\n".join([shown(path), *facts])
+        if facts.size is not None and facts.size > most:
+            raise TooLargeError(_too_large(path, f"{facts.size:,}", most))
+        key = "\n".join([shown(path), str(facts.size), *facts.stamps])
         cache = _cache()
         found = cache.find(key, path.suffix.lower())
         if found is not None:
             return found
-        return cache.add(key, path.suffix.lower(), lambda file: download(path, file))
+        return cache.add(key, path.suffix.lower(), lambda file: download(path, file, most=most))
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
@@ -165,18 +177,17 @@ def _cache() -> DiskCache:
 
 
 @functools.lru_cache(maxsize=2**17)
-def _facts(path: Path) -> tuple[str, ...]:
+def _facts(path: Path) -> _Facts:
     """Return what changes when the file at a URL does, asked once in a process."""
     info: dict[str, Any] = _required(path, lambda system: system.info(_address(path)))
     size = info.get("size")
     if info.get("type") == "directory":
         msg = f"expected a file at {shown(path)}, got a folder"
         raise DataError(msg)
-    if isinstance(size, int) and size > LARGEST:
-        raise TooLargeError(_too_large(path, f"{size:,}"))
     stamps = [f"{name}={info[name]}" for name in (*_STAMPS, *_STAMPS_OF_TIME) if info.get(name)]
     # Without any, the file is fetched again by each process.
-    return str(size), *(stamps or [f"process={os.getpid()}"])
+    known = size if isinstance(size, int) else None
+    return _Facts(known, tuple(stamps or [f"process={os.getpid()}"]))
 
 
 def download(path: Path, file: Path, *, most: int = LARGEST, seconds: float | None = None) -> None:
@@ -234,7 +245,7 @@ def size_at(path: Path) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _too_large(path: Path, got: str, most: int = LARGEST) -> str:
+def _too_large(path: Path, got: str, most: int) -> str:
     return f"expected a file of at most {most:,} bytes at {shown(path)}, got {got}"
 
 
