@@ -21,7 +21,9 @@ def pool() -> Pool:
     slots = np.where(np.arange(PHOTOS) < 5, -1, random.permutation(PHOTOS))
     held_out = np.where(targets >= 0, random.random(targets.shape), np.nan)
     embeddings = random.normal(size=(PHOTOS, 32)).astype(np.float16)
-    return Pool(targets, embeddings, slots, scores, held_out, random.integers(0, 300, PHOTOS))
+    twins, likeness = random.integers(0, 300, PHOTOS), random.random(PHOTOS)
+    likeness[:5] = np.nan
+    return Pool(targets, embeddings, slots, scores, held_out, twins, likeness)
 
 
 @pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
@@ -39,7 +41,7 @@ def test_a_queue_has_each_photo_once_and_none_that_is_judged(pool, queue, label)
         assert not of.any()
 
 
-@pytest.mark.parametrize("queue", ["probably-yes", "not-sure", "rare", "unlike"])
+@pytest.mark.parametrize("queue", ["looks-like-name", "probably-yes", "not-sure", "rare", "unlike"])
 def test_a_queue_has_all_photos_that_are_encoded_and_not_judged(pool, queue):
     judged = pool.targets[:, 2] >= 0 if queue != "unlike" else (pool.targets >= 0).any(1)
     wanted = set((~judged & (pool.slots >= 0)).nonzero()[0].tolist())
@@ -55,6 +57,12 @@ def test_nothing_to_show_is_an_empty_queue(queue):
 def test_probably_yes_begins_with_the_highest_score(pool):
     rows = order("probably-yes", pool, 1)
     assert (np.diff(pool.scores[rows, 1]) <= 0).all()
+
+
+def test_looks_like_name_begins_with_the_photo_most_like_it_and_needs_what_compares_them(pool):
+    rows = order("looks-like-name", pool, 1)
+    assert (np.diff(pool.likeness[rows]) <= 0).all()
+    assert len(order("looks-like-name", pool._replace(likeness=None), 1)) == 0
 
 
 def test_unlike_takes_one_of_each_kind_before_a_second_of_any():
