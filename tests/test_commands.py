@@ -185,6 +185,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence_before_anything_is_compute
     request, capsys, places: dict[str, Path], tmp_path, monkeypatch, command, message
 ):
     monkeypatch.setattr("tagsight.evaluation.evaluate.measured", None)
+    monkeypatch.setenv("PATH", "")  # options are refused before a missing program is named
     if "{index}" in command:
         places["index"] = request.getfixturevalue("index")
     before = contents(places["photos"])

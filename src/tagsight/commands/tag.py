@@ -71,7 +71,7 @@ class Output:
         """Reject options that contradict each other.
 
         Raises:
-            DataError: If there are some, or exiftool is needed and missing.
+            DataError: If there are some.
         """
         if self.embed and self.write != "text":
             msg = f"expected --embed or --write {self.write}, got both"
@@ -80,10 +80,6 @@ class Output:
             with_ = "--embed" if self.embed else f"--write {self.write}"
             msg = f"expected neither --out nor --all-scores with {with_}, got one"
             raise DataError(msg)
-        if self.embed:
-            from tagsight.tagging.embedding.exiftool import require_exiftool
-
-            require_exiftool()
 
     @property
     def target(self) -> Path | TextIO:
@@ -183,7 +179,7 @@ class Sidecars:
         """Reject options that do not apply to the output format, and others that contradict it.
 
         Raises:
-            DataError: If there is one.
+            DataError: If there is one; then, if exiftool is needed and missing.
         """
         output.check()
         forms = {"separator": {"txt"}, "extension": {"txt"}, "existing": {"txt"}}
@@ -206,6 +202,10 @@ class Sidecars:
 
             ending_of(self.extension)
             separator_of(self.separator)
+        if output.embed:
+            from tagsight.tagging.embedding.exiftool import require_exiftool
+
+            require_exiftool()
 
     @contextmanager
     def writer(
@@ -286,8 +286,8 @@ def tag(
         engine: Run in this process (plain), or in the processes of a Ray cluster: that of
             RAY_ADDRESS in the environment, or one started here for the duration of the command.
     """
-    sidecars.check(output)
     wanted.part()  # a wrong one is told before the model is loaded
+    sidecars.check(output)
     print_info(f"loading {model}")
 
     from tagsight.tagging.tagging import Lines, tag_photos, tag_sidecars
