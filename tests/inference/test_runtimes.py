@@ -1,28 +1,36 @@
-"""A model folder in the runtime that is fastest here: the same results, and whole files only."""
+"""A model folder in the runtime that is fastest here: the same results, by files made here only."""
 
 from __future__ import annotations
 
+import copy
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from test_exporting import model_of
 
 import tagsight
+from tagsight.checkpoint.config import CARD, CONFIG, WEIGHTS
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
 from tagsight.cli import main
 from tagsight.errors import DataError
+from tagsight.inference import runtime_cache
 from tagsight.inference.exporting import delivering, written_onnx
+from tagsight.inference.fastest import export_for
 from tagsight.inference.networks.folder_file import FolderFileNetwork
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.opening import opened_model
 from tagsight.inference.recognizer import Recognizer
-from tagsight.inference.runtime_cache import OWN, Choice, RuntimeCache
+from tagsight.inference.runtime_cache import KEPT, Choice, RuntimeCache
 from tagsight.inference.runtimes import open_model
 from tagsight.runtime.device import Runtime
 
@@ -47,6 +55,25 @@ class Notes:
 
     def work(self, _description: str, _total: int) -> AbstractContextManager[object]:
         return nullcontext(lambda *_: None)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch) -> Path:
+    """A cache of each test, in place of the user's."""
+    monkeypatch.setattr(runtime_cache, "default_cache", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "runtimes"
+
+
+def other_than(model: LoadedModel) -> LoadedModel:
+    """A model with other weights and the same settings."""
+    system = copy.deepcopy(model.system)
+    with torch.no_grad():
+        next(system.parameters()).add_(0.1)
+    return replace(model, system=system)
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
 def saved(model: LoadedModel, folder: Path) -> Path:
@@ -78,14 +105,6 @@ def folder(model, tmp_path) -> Path:
     return saved(model, tmp_path / "model")
 
 
-@pytest.fixture(scope="module")
-def compared(model, tmp_path_factory) -> tuple[Path, list[str]]:
-    """A model whose runtimes were compared, and the remarks on it."""
-    folder, notes = saved(model, tmp_path_factory.mktemp("compared") / "model"), Notes()
-    open_model(folder, measure=True, log=notes)
-    return folder, notes.texts
-
-
 def with_file(folder: Path, sound: dict[str, Path], runtime: str = "openvino") -> RuntimeCache:
     """The cache of a model, with a file of the model and its runtime chosen."""
     cache = RuntimeCache.of(folder)
@@ -94,9 +113,10 @@ def with_file(folder: Path, sound: dict[str, Path], runtime: str = "openvino") -
     return cache
 
 
-def test_runtimes_are_compared_once_and_the_choice_is_said_in_one_line(compared):
-    folder, notes = compared
-    cache, again = RuntimeCache.of(folder), Notes()
+def test_runtimes_are_compared_once_and_the_choice_is_said_in_one_line(folder):
+    first, again = Notes(), Notes()
+    open_model(folder, measure=True, log=first)
+    cache, notes = RuntimeCache.of(folder), first.texts
     choice = cache.choice()
     network = open_model(folder, measure=True, log=again)
     assert network.runs_on == RUNS_ON[choice.runtime]
@@ -104,9 +124,9 @@ def test_runtimes_are_compared_once_and_the_choice_is_said_in_one_line(compared)
     assert again.texts == notes[-1:]
     assert choice.reason.startswith(network.runs_on)
     assert "photos/s" in choice.reason
-    kept = {path.name for path in (folder / OWN).rglob("*") if path.is_file()}
     expected = {"openvino": {"model.xml", "model.bin"}, "onnx": {"model.onnx"}, "torch": set()}
-    assert kept == {"choice.json", *expected[choice.runtime]}
+    assert files_in(cache.place / cache.model) == {"choice.json", *expected[choice.runtime]}
+    assert files_in(folder) == {CONFIG, WEIGHTS, CARD}
     assert isinstance(open_model(folder, precision="bfloat16"), TrainedNetwork)
 
 
@@ -140,18 +160,44 @@ def test_padding_reaches_a_graph_of_squares(photos, tmp_path):
 
 
 def test_a_choice_is_of_one_model_and_of_one_machine(model, folder, sound, monkeypatch):
-    with_file(folder, sound)
+    cache = with_file(folder, sound)
     assert isinstance(open_model(folder), FolderFileNetwork)
     with monkeypatch.context() as patch:
         patch.setattr("tagsight.inference.runtime_cache.machine", lambda: "another")
-        assert RuntimeCache.of(folder).choice() is None
-        assert RuntimeCache.of(folder).file("openvino") is None
-    config = folder / "config.json"
-    config.write_text(config.read_text().replace('"facts": {', '"facts": {"changed": 1', 1))
+        assert (cache.choice(), cache.file("openvino")) == (None, None)
+    config, before = folder / CONFIG, (folder / CONFIG).read_text()
+    config.write_text(before.replace('"facts": {', '"facts": {"changed": 1', 1))
     assert RuntimeCache.of(folder).choice() is None
-    saved(model, folder)  # trained again: the entries of the former model are removed
-    RuntimeCache.of(folder).remember(Choice(runtime="torch", reason="for the test"))
-    assert len([path for path in (folder / OWN).rglob("*") if path.is_file()]) == 4
+    with pytest.raises(DataError, match=r"expected the model that was opened in .*, got another"):
+        export_for(folder, "onnx", cache, Notes())
+    config.write_text(before)
+    saved(other_than(model), folder)  # trained again
+    assert RuntimeCache.of(folder).choice() is None
+
+
+def test_no_file_of_a_model_folder_is_run(model, folder, sound):
+    cache = with_file(folder, sound)
+    there = folder.parent / "elsewhere"
+    shutil.copytree(folder, there)
+    for name in (".runtimes", "runtimes", "cache"):
+        shutil.copytree(cache.place, there / name)
+        shutil.copytree(cache.place / cache.model, there / name, dirs_exist_ok=True)
+    assert open_model(there).runs_on == "OpenVINO"  # its content is what was exported here
+    cache.forget()
+    assert open_model(there).runs_on == "torch"
+    with_file(folder, sound)
+    assert open_model(saved(other_than(model), there)).runs_on == "torch"
+
+
+def test_the_models_used_last_are_kept(own_cache):
+    caches = [RuntimeCache(f"{number:064x}", "", own_cache) for number in range(KEPT + 1)]
+    choice = Choice(runtime="torch", reason="for the test")
+    for age, cache in enumerate(reversed(caches[:KEPT])):
+        cache.remember(choice)
+        os.utime(own_cache / cache.model, (1000 - age, 1000 - age))
+    assert caches[0].choice() == choice  # now used last, instead of longest ago
+    caches[KEPT].remember(choice)
+    assert [cache.choice() for cache in caches] == [choice, None, *[choice] * (KEPT - 1)]
 
 
 def test_a_damaged_file_is_not_used_and_torch_goes_on(folder, sound, photos):
@@ -165,22 +211,21 @@ def test_a_damaged_file_is_not_used_and_torch_goes_on(folder, sound, photos):
     assert Recognizer(network)(photos[0]).names == network.info.labels
 
 
-def test_a_file_of_another_model_is_not_used(folder, sound):
-    with_file(folder, sound)
-    other = saved(model_of("resnet", "crop"), folder.parent / "other")
+def test_a_file_of_another_model_is_not_used(model, folder, sound):
+    other = saved(other_than(model), folder.parent / "other")
     with_file(other, sound)
     notes = Notes()
     assert open_model(other, log=notes).runs_on == "torch"
     assert "of another model" in notes.texts[0]
 
 
-def test_a_folder_that_cannot_be_written_leaves_entries_to_the_cache_of_the_user(folder, sound):
-    (folder / OWN).write_text("no folder")
-    cache = with_file(folder, sound, "onnx")
-    assert cache.file("onnx").is_relative_to(cache.places[1])
-    assert open_model(folder).runs_on == "ONNX Runtime"
-    cache.forget()
-    assert cache.file("onnx") is None
+def test_without_a_cache_torch_goes_on_and_a_runtime_asked_for_is_refused(folder, own_cache):
+    own_cache.parent.write_text("no folder")
+    notes = Notes()
+    assert open_model(folder, measure=True, log=notes).runs_on == "torch"
+    assert "compared with it: expected a folder that can be written" in notes.texts[-1]
+    with pytest.raises(DataError, match="expected a folder that can be written"):
+        open_model(folder, runtime="onnx")
 
 
 KILLED = """
@@ -193,14 +238,16 @@ def half(source, target):
     os.kill(os.getpid(), signal.SIGKILL)
 
 runtime_cache.shutil.copyfile = half
+runtime_cache.default_cache = lambda: Path(sys.argv[3])
 runtime_cache.RuntimeCache.of(Path(sys.argv[1])).add("onnx", Path(sys.argv[2]))
 """
 
 
-def test_a_file_half_written_is_never_used(folder, sound):
-    command = [sys.executable, "-c", KILLED, str(folder), str(sound[".onnx"])]
+def test_a_file_half_written_is_never_used(folder, sound, own_cache):
+    given = [str(folder), str(sound[".onnx"]), str(own_cache.parent)]
+    command = [sys.executable, "-c", KILLED, *given]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    assert [path for path in (folder / OWN).rglob("model.onnx") if path.stat().st_size == 100]
+    assert [path for path in own_cache.rglob("model.onnx") if path.stat().st_size == 100]
     assert RuntimeCache.of(folder).file("onnx") is None
     with_file(folder, sound, "onnx")
     assert open_model(folder).runs_on == "ONNX Runtime"

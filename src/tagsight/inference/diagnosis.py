@@ -241,7 +241,11 @@ def _program(name: str, option: str) -> str | None:
     return None
 
 
-_KEPT = {"remote": "photos and tables fetched from URLs", "photos": "photos that were inside files"}
+_KEPT = {
+    "remote": "photos and tables fetched from URLs",
+    "photos": "photos that were inside files",
+    "runtimes": "models exported for the runtime that is fastest here",
+}
 
 
 def _caches() -> Iterator[Cache]:

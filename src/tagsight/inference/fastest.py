@@ -84,6 +84,7 @@ def choose_runtime(
         DataError: If the model or the cache cannot be used.
     """
     model = load_model(folder, runtime.device)
+    cache.check(folder)
     log.note("comparing runtimes, once for this model on this machine")
     with ExitStack() as stack:
         photos = stack.enter_context(known_photos(model, log))[:COMPARED]
@@ -120,7 +121,9 @@ def export_for(folder: Path, form: Form, cache: RuntimeCache, log: WorkLog) -> P
         DataError: If the model cannot be exported, the file disagrees with it, or the cache cannot
             be written.
     """
+    cache.check_writable()
     model = load_model(folder)
+    cache.check(folder)
     log.note(f"exporting {model.recipe.system}, once for this model on this machine")
     with (
         known_photos(model, log) as photos,

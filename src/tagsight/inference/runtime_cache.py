@@ -1,7 +1,9 @@
 """Cache of the runtime chosen for a model folder, and of the files exported for it.
 
-An entry is a folder. It is written under another name and renamed, so that a part of one is never
-read. Its name depends on the model, the versions of the runtimes and the machine.
+It is the user's, outside model folders: a folder may come from a stranger, and a file in it that
+claims to be exported from the model could decide otherwise. An entry is a folder. It is written
+under another name and renamed, so that a part of one is never read. Its name depends on the
+content of the model, the versions of the runtimes and the machine.
 """
 
 from __future__ import annotations
@@ -34,14 +36,11 @@ if TYPE_CHECKING:
 
     from tagsight.inference.networks.exported import Form
 
-OWN = ".runtimes"
-"""Name of the cache within a model folder."""
-
 PACKAGES: dict[Form, str] = {"openvino": "openvino", "onnx": "onnxruntime"}
 """Packages of the runtimes."""
 
 KEPT = 8
-"""Models in the user's cache; the one written longest ago is removed first."""
+"""Models in the cache; the one used longest ago is removed first."""
 
 ABANDONED = 24 * 3600
 """Seconds after which an unfinished entry is removed."""
@@ -69,7 +68,7 @@ class RuntimeCache:
     Args:
         model: Digest of the model's weights and settings, hexadecimal.
         weights: Digest of the weights.
-        places: Folders of entries, in the order in which they are tried.
+        place: Folder of the entries of all models.
 
     Example:
         >>> cache = RuntimeCache.of(Path("runs/first/model"))
@@ -79,11 +78,11 @@ class RuntimeCache:
 
     model: str
     weights: str
-    places: tuple[Path, ...]
+    place: Path
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """Find the cache of a model folder: within it, and the user's where it is read-only.
+        """Find the entries of a model, by the content of its folder.
 
         Raises:
             DataError: If it is not a model folder.
@@ -94,35 +93,62 @@ class RuntimeCache:
             with (folder / name).open("rb") as opened:
                 digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
         model = hashlib.sha256(" ".join(digests).encode()).hexdigest()
-        return cls(model, digests[1], (folder / OWN, default_cache() / "runtimes"))
+        return cls(model, digests[1], default_cache() / "runtimes")
+
+    def check(self, folder: Path) -> None:
+        """Check that a folder has this model still, so that no other is exported as this one.
+
+        Raises:
+            DataError: If it has another.
+        """
+        if type(self).of(folder).model != self.model:
+            msg = f"expected the model that was opened in {folder}, got another; open it again"
+            raise DataError(msg)
+
+    def check_writable(self) -> None:
+        """Check that entries can be written.
+
+        Raises:
+            DataError: If they cannot.
+        """
+        try:
+            self.place.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".new-", dir=self.place):
+                pass
+        except OSError as error:
+            msg = f"expected a folder that can be written, got {self.place}: use `runtime=torch`"
+            raise DataError(msg) from error
 
     def choice(self) -> Choice | None:
         """Return the runtime chosen for these versions of all runtimes, if one was."""
-        for place in self.places:
-            with suppress(OSError, ValidationError):
-                text = (self._entry(place, "choice") / _CHOICE).read_text(encoding="utf-8")
-                return Choice.model_validate_json(text)
-        return None
+        try:
+            text = (self._entry("choice") / _CHOICE).read_text(encoding="utf-8")
+            choice = Choice.model_validate_json(text)
+        except (OSError, ValidationError):
+            return None
+        with suppress(OSError):
+            os.utime(self._own)
+        return choice
 
     def remember(self, choice: Choice) -> None:
         """Record the runtime chosen.
 
         Raises:
-            DataError: If no folder can be written.
+            DataError: If the cache cannot be written.
         """
         with self._adding("choice") as entry:
             (entry / _CHOICE).write_text(choice.model_dump_json(indent=2), encoding="utf-8")
 
     def file(self, form: Form) -> Path | None:
         """Return the file exported for a runtime, if there is one."""
-        files = (self._entry(place, form) / f"model{ENDINGS[form]}" for place in self.places)
-        return next((file for file in files if file.is_file()), None)
+        file = self._entry(form) / f"model{ENDINGS[form]}"
+        return file if file.is_file() else None
 
     def add(self, form: Form, exported: Path) -> Path:
         """Copy an exported file, with the weights of OpenVINO beside it, and return its place.
 
         Raises:
-            DataError: If no folder can be written.
+            DataError: If the cache cannot be written.
         """
         with self._adding(form) as entry:
             for part in [exported, *([weights_file(exported)] if form == "openvino" else [])]:
@@ -133,51 +159,49 @@ class RuntimeCache:
 
     def forget(self) -> None:
         """Remove all entries of the model."""
-        for place in self.places:
-            shutil.rmtree(place / self.model[:16], ignore_errors=True)
+        shutil.rmtree(self._own, ignore_errors=True)
 
-    def _entry(self, place: Path, name: Form | Literal["choice"]) -> Path:
+    @property
+    def _own(self) -> Path:
+        return self.place / self.model
+
+    def _entry(self, name: Form | Literal["choice"]) -> Path:
         packages = ["torch", *PACKAGES.values()] if name == "choice" else [PACKAGES[name]]
-        depends = [self.model, __version__, _FORMAT, [_version(one) for one in packages], machine()]
+        depends = [__version__, _FORMAT, [_version(one) for one in packages], machine()]
         key = hashlib.sha256(json.dumps(depends).encode()).hexdigest()
-        return place / self.model[:16] / f"{name}-{key[:16]}"
+        return self._own / f"{name}-{key[:16]}"
 
     @contextmanager
     def _adding(self, name: Form | Literal["choice"]) -> Iterator[Path]:
         """Yield a temporary folder, which becomes an entry if the block succeeds."""
-        place = self._writable()
-        with TemporaryDirectory(prefix=".new-", dir=place, ignore_cleanup_errors=True) as outer:
+        self.check_writable()
+        with TemporaryDirectory(
+            prefix=".new-", dir=self.place, ignore_cleanup_errors=True
+        ) as outer:
             entry = Path(outer) / "entry"
             entry.mkdir()
             yield entry
             for written in entry.iterdir():
                 with written.open("rb") as opened:
                     os.fsync(opened.fileno())
-            target = self._entry(place, name)
+            target = self._entry(name)
             target.parent.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):
                 target.rename(Path(outer) / "earlier")
             with suppress(OSError):  # another process was faster
                 entry.rename(target)
-        self._tidy(place)
+        self._tidy()
 
-    def _writable(self) -> Path:
-        for place in self.places:
-            with suppress(OSError):
-                place.mkdir(parents=True, exist_ok=True)
-                with TemporaryDirectory(prefix=".new-", dir=place):
-                    return place
-        msg = f"expected a folder that can be written, got neither {self.places[0]} nor "
-        raise DataError(msg + f"{self.places[1]}; use `runtime=torch`")
-
-    def _tidy(self, place: Path) -> None:
-        """Remove entries of replaced models, and what a crash has left."""
-        models = sorted((one.stat().st_mtime, one) for one in place.iterdir() if one.is_dir())
-        unfinished = [one for one in models if one[1].name.startswith(".new-")]
-        others = [one for one in models if one not in unfinished and self.model[:16] != one[1].name]
-        old = others if place.name == OWN else others[: max(0, len(others) - KEPT + 1)]
+    def _tidy(self) -> None:
+        """Remove the models used longest ago, and what a crash has left."""
+        found = []
+        for folder in self.place.iterdir():
+            with suppress(OSError):  # another process has removed it
+                found.append((folder.stat().st_mtime, folder))
+        unfinished = [one for one in found if one[1].name.startswith(".new-")]
+        others = sorted(one for one in found if one not in unfinished and one[1] != self._own)
         abandoned = [one for one in unfinished if one[0] < time.time() - ABANDONED]
-        for _, folder in (*old, *abandoned):
+        for _, folder in (*others[: max(0, len(others) - KEPT + 1)], *abandoned):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -105,12 +105,14 @@ def _open_fastest(
 ) -> Network:
     cache = RuntimeCache.of(path)
     choice = cache.choice()
+    note = f"runtime: torch; it has not been compared with {' or '.join(_installed())} here"
     if choice is None and measure and not _missing():
-        choice = _measured(path, device, cache, workers, log)
-    if choice is None:
-        others = " or ".join(_installed())
-        note = f"runtime: torch; it has not been compared with {others} on this machine"
-    else:
+        try:
+            cache.check_writable()
+            choice = _measured(path, device, cache, workers, log)
+        except (DataError, OSError) as error:  # such as a disk that is full
+            note = f"runtime: torch, as others cannot be compared with it: {error}"
+    if choice is not None:
         note = f"runtime: {choice.reason}"
     if choice is not None and choice.runtime != "torch":
         try:
