@@ -11,6 +11,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 import pytest
@@ -217,6 +218,8 @@ def run(words: list[str]) -> None:
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize("page", RUN_HERE)
 def test_what_the_page_says_runs_from_top_to_bottom(page: str):
+    if any("--embed" in words for words in commands(page)) and not which("exiftool"):
+        pytest.skip("exiftool is not installed")
     if page.endswith("your-tags.md"):
         give_tags(Path())
     for block in blocks(page, "toml"):  # its first line names the file

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from labelled import Labelled, labelling, save_album
+from labelling_page import Labelled, labelling, save_album
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
