@@ -2,7 +2,7 @@
 
     python benchmarks/label_update.py
 
-An update fits heads to 5,000 judged photos with 30 labels, embeddings of length 1,280 and the label
+An update fits heads to 5,000 judged photos with 30 labels, embeddings of length 2,280 and the label
 graph, on all photos and without each of five folds, with thresholds, calibration, and the quality
 of each label. The first one also computes the principal directions; later ones have five more
 judgements and begin with the heads before. Queues order 100,000 photos. The limit is on CPU
@@ -26,7 +26,7 @@ from table import HEADER, row
 from tagsight.tagging.labelling.queues import QUEUES, Pool, like_region, order
 from tagsight.training.heads import FittedHeads, LabelGraph, fit_heads
 
-JUDGED, LABELS, LENGTH, COLLECTION = 5_000, 30, 1_280, 100_000
+JUDGED, LABELS, LENGTH, COLLECTION = 5_000, 30, 2_280, 100_000
 SLOWEST = 1.0
 """Seconds of an update, and of a queue."""
 
@@ -35,7 +35,7 @@ LARGEST = 500.0
 
 
 class Drawn(NamedTuple):
-    """Embeddings ``(N, 1280)`` and targets ``(N, 30)``, one in five of which is unknown."""
+    """Embeddings ``(N, 2280)`` and targets ``(N, 30)``, one in five of which is unknown."""
 
     embeddings: NDArray[np.float32]
     targets: NDArray[np.int8]
