@@ -45,15 +45,15 @@ class LabelQuality(NamedTuple):
             >>> LabelQuality("heron", 12.3, 40, 6).advice()
             'heron: AP 12.3; only 6 training photos, label more'
             >>> LabelQuality("dog", 31.0, 9, 300).advice()
-            'dog: AP 31.0 despite 300 training photos; see its mistakes (9 val photos say little)'
+            'dog: AP 31.0 on only 9 val photos despite 300 training photos; see its mistakes'
         """
         score = "-" if self.average_precision is None else f"{self.average_precision:.1f}"
         if self.trained < FEW_TO_LEARN:
             why = f"; only {amount(self.trained, 'training photo')}, label more"
         else:
             why = f" despite {amount(self.trained, 'training photo')}; see its mistakes"
-        little = f" ({amount(self.photos, 'val photo')} say little)" if self.photos < FEW else ""
-        return f"{printable(self.name)}: AP {score}{why}{little}"
+        little = f" on only {amount(self.photos, 'val photo')}" if self.photos < FEW else ""
+        return f"{printable(self.name)}: AP {score}{little}{why}"
 
 
 def write_quality(folder: Path, labels: Iterable[LabelQuality]) -> None:
