@@ -247,7 +247,7 @@ def test_nobody_is_bothered_when_the_output_is_closed_early():
 
 def test_a_pipe_that_closes_under_a_command_is_no_defect(monkeypatch, capfd):
     failing_systems(monkeypatch, BrokenPipeError(32, "Broken pipe"))
-    monkeypatch.setattr("tagsight.cli.drop_output", lambda: None)
+    monkeypatch.setattr("tagsight.cli._drop_output", lambda: None)
     assert main(["systems"]) == 1
     assert capfd.readouterr().err == ""
 

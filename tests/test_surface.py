@@ -6,6 +6,7 @@ import ast
 import inspect
 import io
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,10 @@ import pytest
 from rich.console import Console
 
 import tagsight
-from tagsight.cli import COMMANDS, app
+from tagsight.cli import COMMANDS, app, with_standard_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(tagsight.__file__).parent
 
@@ -56,15 +57,15 @@ def test_other_names_are_missing_as_usual():
 
 
 EXEMPLIFIED = (
-    *("errors.py", "config.py", "workflows.py"),
+    *("errors.py", "config.py", "workflows.py", "cli.py", "commands"),
     *("data/*.py", "data/literature", "data/rules", "data/splits"),
     *("checkpoint", "evaluation", "labels", "loading", "metrics", "nn", "runtime", "search"),
     *("systems", "training", "visualize"),
 )
 """Places that show by an example what each of their public functions and classes does."""
 
-WITHOUT_EXAMPLE = {"installed_wordnet", "matrix_in", "measure_faithfulness", "read"}
-"""One takes minutes; the others need WordNet, or files as authors released them."""
+WITHOUT_EXAMPLE = {"examine", "installed_wordnet", "matrix_in", "measure_faithfulness", "read"}
+"""Two take long; the others need WordNet, or files as authors released them."""
 
 CROWDED = {"systems/catalogue.py", "systems/multi_evidence.py", "systems/rnn_attention.py"}
 """Files whose length leaves no room for more examples."""
@@ -72,14 +73,18 @@ CROWDED = {"systems/catalogue.py", "systems/multi_evidence.py", "systems/rnn_att
 RECORDS = re.compile("overload|NamedTuple|Protocol|dataclass|Config|Settings|Error")
 """Decorators and bases of definitions that have no behaviour of their own to show."""
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
-def public_definitions(room: str) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+
+def public_definitions(
+    room: str,
+) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """Yield a room's public functions and classes, without records and abstract classes."""
     for path in sorted([*(ROOT / room).rglob("*.py")] or ROOT.glob(room)):
         if path.relative_to(ROOT).as_posix() in CROWDED:
             continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, DEFINITIONS) and not node.name.startswith("_"):
                 above = [*node.decorator_list, *getattr(node, "bases", ())]
                 abstract = "@abstractmethod" in ast.unparse(node)
                 if not abstract and not any(RECORDS.search(ast.unparse(one)) for one in above):
@@ -88,8 +93,44 @@ def public_definitions(room: str) -> Iterator[ast.FunctionDef | ast.ClassDef]:
 
 @pytest.mark.parametrize("room", EXEMPLIFIED)
 def test_what_a_room_offers_is_shown_by_an_example_that_runs(room: str):
-    bare = [node.name for node in public_definitions(room) if ">>>" not in ast.unparse(node)]
-    assert not set(bare) - WITHOUT_EXAMPLE
+    bare = {node.name for node in public_definitions(room) if ">>>" not in ast.unparse(node)}
+    if room == "commands":  # a command shows command lines instead
+        bare -= {command.__name__ for command in COMMANDS}
+    assert not bare - WITHOUT_EXAMPLE
+
+
+def example_lines(command: Callable[..., object]) -> list[str]:
+    """The command lines in the help of a command."""
+    return re.findall(r"^    (tagsight .*)$", command.__doc__ or "", re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_shows_command_lines_that_it_understands(
+    command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("photos/dog.jpg", "labels.csv", "coco.pth", "glove.6B.300d.txt"):
+        (tmp_path / name).touch()
+    lines = example_lines(command)
+    assert 1 <= len(lines) <= 2
+    for line in lines:
+        _, *tokens = shlex.split(line.partition(" > ")[0])
+        understood, *_ = app.parse_args(
+            with_standard_output(tokens), exit_on_error=False, print_error=False
+        )
+        assert understood is command
+
+
+def test_command_lines_in_helps_are_shown_unbroken_in_a_terminal_and_on_the_site():
+    page = app.generate_docs(flatten_commands=True, heading_level=2)
+    for command in COMMANDS:
+        terminal = io.StringIO()
+        app.help_print([command.__name__], console=Console(file=terminal, width=80))
+        shown = [line.strip() for line in terminal.getvalue().splitlines()]
+        block = "\n".join(["```console", *example_lines(command), "```"])
+        assert block in page
+        assert set(example_lines(command)) <= set(shown)
 
 
 PRINTED_COMMANDS = ("tagsight ", "--ink", "--seed", "--recipe", "--out", "--images", "--protocol")

@@ -110,6 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0, or 2 for an error of the user's, 130 after Ctrl-C, 1 if nobody reads the output or a part
         of the work failed.
+
+    Example:
+        >>> main(["--version"])  # doctest: +ELLIPSIS
+        tagsight ...
+        0
+        >>> main(["trian"])  # and a line on standard error
+        2
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that it cannot show is no reason to stop
@@ -125,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(tokens)
     except BrokenPipeError:
-        drop_output()
+        _drop_output()
         return OUTPUT_CLOSED
     except KeyboardInterrupt:
         print_info("tagsight: interrupted")
@@ -218,6 +225,6 @@ def _message(error: Exception, tokens: Sequence[str]) -> str | None:
     return user_message(error)
 
 
-def drop_output() -> None:
+def _drop_output() -> None:
     """Nobody reads any more: what is still buffered must not fail once more at the exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,8 +24,15 @@ def calibrate(
 ) -> None:
     """Refit the thresholds and the temperature and store them in the model folder.
 
+    ```console
+    tagsight calibrate runs/first/model labels.csv --objective 'precision>=0.9'
+    ```
+
+    The temperature fits scores to how often they are right, and a label is predicted if its score
+    reaches its threshold. The weights stay as they are.
+
     Args:
-        model: Model folder; its weights do not change.
+        model: Model folder.
         data: Labels: a file or folder in a known format; matched to the model's labels by name.
         objective: f1, or precision>=p with p in (0, 1].
         split: Photos to fit on; never those that results are reported on.

@@ -92,6 +92,10 @@ def compare(
 ) -> int:
     """Train and evaluate several systems on one split, and report them with error bars.
 
+    ```console
+    tagsight compare labels.csv --systems gcam,resnet --seeds 2 --out runs/both
+    ```
+
     Running the command again continues unfinished runs. Epochs are chosen on the validation split;
     the test split is evaluated once, after training. A collection without splits is divided as by
     'train', with --split-seed.
@@ -146,7 +150,13 @@ def _ending(state: Progress, out: Path) -> int:
 
 
 def ending(state: Progress) -> int:
-    """Print what is missing and return the exit code."""
+    """Print what is missing and return the exit code.
+
+    Example:
+        >>> from tagsight.experiments.comparison import Progress
+        >>> ending(Progress(results=())), ending(Progress(results=(), interrupted=True))
+        (0, 130)
+    """
     if state.interrupted:
         print_info("interrupted; the same command goes on from the last saved state")
         return INTERRUPTED

@@ -27,6 +27,11 @@ def confirm(
 ) -> int:
     """Confirm the tags that tagsight wrote into XMP sidecars: training learns from them then.
 
+    ```console
+    tagsight confirm photos --dry-run
+    tagsight confirm photos
+    ```
+
     Look through the tags before, in any photo manager, and remove the wrong ones. What you removed
     stays recorded as absent. 'tagsight undo' reverts a confirmation.
 

@@ -28,6 +28,10 @@ def convert(
 ) -> None:
     """Make a model folder of a checkpoint that the authors of a system released.
 
+    ```console
+    tagsight convert coco.pth --from csra --labels coco --out models/csra
+    ```
+
     The checkpoint is never unpickled, and all of its tensors are used or it is refused. The
     thresholds are 0.5 until 'tagsight calibrate' fits them.
 

@@ -68,6 +68,11 @@ def data(
 ) -> None:
     """Read labels, open every photo, and print a summary.
 
+    ```console
+    tagsight data labels.csv --html data.html
+    tagsight data photos --template labels.csv
+    ```
+
     Counts are compared with published ones if a protocol is given, or if the data resemble one.
 
     Args:

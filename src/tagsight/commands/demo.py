@@ -11,6 +11,13 @@ from tagsight.commands.output import print_info, print_result
 def demo(*, out: Path = Path("demo"), seed: int = 0, hardware: Hardware = Hardware()) -> None:
     """Draw photos, train, evaluate and explain, in under five minutes.
 
+    ```console
+    tagsight demo
+    tagsight demo --out trial --seed 1
+    ```
+
+    The folder then holds a collection, two models to try the other commands on, and a summary.
+
     Args:
         out: Folder for photos, models, metrics and heatmaps.
         seed: Random seed of the photos and of training.

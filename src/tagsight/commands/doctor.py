@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 def doctor(*, json: Path | None = None) -> None:
     """Show versions, devices, runtimes, encoders at hand, and caches with their sizes.
 
+    ```console
+    tagsight doctor
+    tagsight doctor --json
+    ```
+
     Nothing is sent anywhere. The home folder is shown as ~, so that the output can be quoted where
     others read it.
 

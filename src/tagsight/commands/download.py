@@ -14,6 +14,10 @@ def download(
 ) -> None:
     """Fetch a collection from its publisher, verify it and unpack it.
 
+    ```console
+    tagsight download voc2007 --out data
+    ```
+
     Files that were fetched are kept: after a broken connection the same command resumes, and a
     complete collection is not fetched again. Without a network, the command prints which files to
     put where.

@@ -8,16 +8,16 @@ from tagsight.commands.output import print_info, print_table
 def encoders(pattern: str = "", /, *, measure: bool = False) -> None:
     """List image encoders: one of each family, or all whose names match a pattern.
 
+    ```console
+    tagsight encoders
+    tagsight encoders 'test_vit*' --measure
+    ```
+
+    The name is what 'tagsight train' takes as --system.backbone.name.
+
     Args:
         pattern: Part of a name, or a name with * and ? as wildcards; at most 40 are listed.
         measure: Measure how many photos per second they encode on this machine, at most 8 of them.
-
-    Example:
-        >>> from tagsight.cli import main
-        >>> main(["encoders", "test_vit3"])
-        encoder    stride  channels  parameters  pixels  weights
-        test_vit3  16      96        0.8 M       160     hub: r160_in1k
-        0
     """
     if pattern or measure:
         print_info("building encoders")

@@ -84,6 +84,13 @@ def evaluate(
 ) -> None:
     """Evaluate a model on a split of labelled photos, or on all photos of data without splits.
 
+    ```console
+    tagsight evaluate runs/first/model labels.csv
+    tagsight evaluate runs/first/model labels.csv --split val --html report.html
+    ```
+
+    Prints mAP, precision, recall and calibration; --html also draws curves and the worst mistakes.
+
     Args:
         model: Model folder.
         data: Labels: a file or folder in a known format; matched to the model's labels by name.

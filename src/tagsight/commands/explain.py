@@ -21,6 +21,10 @@ def explain(
 ) -> int:
     """Draw the evidence for the labels of photos, as heatmaps and contact sheets.
 
+    ```console
+    tagsight explain runs/first/model photos/dog.jpg --out evidence --label dog
+    ```
+
     The exit code is 1 if a photo could not be read.
 
     Args:

@@ -69,6 +69,11 @@ def export(
 ) -> None:
     """Write a model as a file that takes decoded photos of any size and runs without torch.
 
+    ```console
+    tagsight export runs/first/model photos --out first.onnx
+    tagsight export runs/first/model --int8 --data labels.csv --out small.onnx
+    ```
+
     The file is written only if it agrees with the model on these photos, one by one and in batches
     as in tagging. Photos that cannot be read are listed.
 

@@ -6,7 +6,12 @@ from tagsight.commands.output import print_info, print_result
 
 
 def formats() -> None:
-    """List the formats of labels that are read, each with an example."""
+    """List the formats of labels that are read, each with an example.
+
+    ```console
+    tagsight formats
+    ```
+    """
     print_info("formats, found by content; --format NAME decides. More: docs/how-to/own-data.md")
 
     from tagsight.data.readers import FORMATS

@@ -27,20 +27,18 @@ def graph(
 ) -> None:
     """Print and draw the label graph of the training photos, or of all if there is no split.
 
+    ```console
+    tagsight graph labels.csv --epsilon 0.3 --out graph.png
+    ```
+
+    Edges are conditional probabilities of one label given another, as counted in the labels.
+
     Args:
         data: Labels: a file or folder in a known format; or counts, an .npz that --save wrote.
         epsilon: Conditional probability below which an edge is dropped as noise.
         delta: Weight of a label's neighbours in its new state, in [0, 1].
         out: PNG file to draw the graph to.
         save: File to write the counts to, an .npz with 'names', 'counts' and 'cooccurrence'.
-
-    Example:
-        >>> from tagsight.cli import main
-        >>> main(["graph", "labels.csv", "--epsilon", "0.6"])
-        0 edges among 2 labels: 0 receive, 0 send, 2 isolated
-        isolated: dog, sky
-        warning: epsilon 0.6 leaves no edges: the largest probability is 0.50, of dog given sky
-        0
     """
     if out is not None and out.suffix.lower() != ".png":
         msg = f"expected --out to end in .png, got {out}"

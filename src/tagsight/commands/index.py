@@ -21,6 +21,10 @@ def index(
 ) -> int:
     """Create or update a search index of photos.
 
+    ```console
+    tagsight index runs/first/model photos --out photos-index
+    ```
+
     Unchanged photos are not opened again, moved photos are recognised by their content, and photos
     deleted from the given folders are removed. The exit code is 1 if a photo could not be read.
 
@@ -29,11 +33,6 @@ def index(
         paths: Photos, folders of photos, or tar files of photos.
         out: Index folder.
         problems: CSV file for the photos that were left out, with reasons.
-
-    Example:
-        >>> from tagsight.cli import main
-        >>> main(["index", "runs/first/model", "photos", "--out", "runs/photos"])
-        0
     """
     print_info(f"loading {model}")
 

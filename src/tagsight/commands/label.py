@@ -56,6 +56,11 @@ def label(
 ) -> int:
     """Label photos on a page, while a model learns from every judgement.
 
+    ```console
+    tagsight label photos
+    tagsight label photos --labels labels.csv --model runs/first/model
+    ```
+
     Opens the page in the browser. Every judgement is on the disk at once; Ctrl-C ends, and the same
     command goes on. 'tagsight train PROJECT' trains any recipe on what is judged.
 

@@ -106,7 +106,19 @@ def examine(
 def write_label_errors(
     rows: Annotations, shown: Sequence[ShownError], options: LabelErrorOptions, title: str
 ) -> None:
-    """Write the files that are wanted."""
+    """Write the files that are wanted.
+
+    Example:
+        >>> import torch
+        >>> from tagsight.data.annotations import Annotations
+        >>> from tagsight.evaluation.label_errors import LabelError
+        >>> from tagsight.visualize.reports.label_error_page import ShownError
+        >>> rows = Annotations(("dog",), (Path("a.jpg"),), torch.ones(1, 1), None, "any")
+        >>> error = ShownError(LabelError(0, 0, 1, 0.02, 0.98, ("photo",)), None)
+        >>> write_label_errors(rows, [error], LabelErrorOptions(errors=STANDARD_OUTPUT), "mine")
+        image,label,given,score,wrong,reasons
+        a.jpg,dog,1,0.0200,0.9800,photo
+    """
     from tagsight.runtime.amounts import amount
     from tagsight.runtime.files import write_atomically
     from tagsight.visualize.reports.label_error_page import label_errors_page
@@ -114,16 +126,16 @@ def write_label_errors(
     errors = [one.error for one in shown]
     print_info(amount(len(errors), "probably wrong label"))
     if options.errors == STANDARD_OUTPUT:
-        print_result(error_table(rows, errors).splitlines())
+        print_result(_error_table(rows, errors).splitlines())
     elif options.errors is not None:
-        write_atomically(options.errors, error_table(rows, errors))
+        write_atomically(options.errors, _error_table(rows, errors))
         print_info(f"probably wrong labels: {options.errors}")
     if options.errors_page is not None:
         write_atomically(options.errors_page, label_errors_page(rows, shown, title))
         print_info(f"page to look through them: {options.errors_page}")
 
 
-def error_table(rows: Annotations, errors: Sequence[LabelError]) -> str:
+def _error_table(rows: Annotations, errors: Sequence[LabelError]) -> str:
     """Write the labels as CSV: photo, label, what is given, score, probability and reasons."""
     from tagsight.runtime.escaping import csv_line
 

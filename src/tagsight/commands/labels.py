@@ -16,6 +16,12 @@ def label_space(data: Path, reading: Reading) -> LabelSpace:
     Args:
         data: Labels of photos, or an ``.npz`` file of counts.
         reading: Options for reading labels of photos.
+
+    Example:
+        >>> from tagsight.commands.reading import Reading
+        >>> counted = label_space(Path("labels.csv"), Reading())
+        >>> counted.names, counted.cooccurrence.tolist()
+        (('dog', 'sky'), [[8, 4], [4, 8]])
     """
     from tagsight.labels.counts import read_counts
     from tagsight.labels.space import LabelSpace

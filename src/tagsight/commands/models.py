@@ -26,6 +26,13 @@ def check_model(command: Callable[..., object], arguments: Mapping[str, object])
     Raises:
         DataError: If there is no model. If a later argument is one, the message shows the right
             order.
+
+    Example:
+        >>> from tagsight.commands.explain import explain
+        >>> given = {"model": Path("photos"), "photos": [Path("runs/first/model")]}
+        >>> check_model(explain, given)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected the model before the photos, got photos; ...
     """
     parameters = signature(command).parameters.values()
     first, *others = [p.name for p in parameters if p.kind is Parameter.POSITIONAL_ONLY] or [""]

@@ -38,6 +38,11 @@ def nested_settings(_kind: object, tokens: Any) -> dict[str, Any]:  # noqa: ANN4
 
     Args:
         tokens: Lists of tokens in nested dictionaries, keyed by the parts of the name.
+
+    Example:
+        >>> from cyclopts import Token
+        >>> nested_settings(dict, {"graph": {"epsilon": [Token(value="0.3")]}})
+        {'graph': {'epsilon': '0.3'}}
     """
     if not isinstance(tokens, dict):
         msg = "expected the name of a setting after a dot, as in --training.lr 0.001"
@@ -58,6 +63,12 @@ def leads_somewhere(_kind: object, path: Path | None) -> None:
     """Reject a photo path that is neither on disk nor in a tar file on disk.
 
     A path that cannot be examined, such as a symlink loop, is reported later with the photos.
+
+    Example:
+        >>> leads_somewhere(Path, Path("photos/dog.jpg"))
+        >>> leads_somewhere(Path, Path("photos/dgo.jpg"))
+        Traceback (most recent call last):
+        ValueError: "photos/dgo.jpg" does not exist.
     """
     from tagsight.data.remote.places import is_remote, place
 
@@ -146,7 +157,12 @@ class Initialisation:
 
 
 def journal_file(file: Path | None) -> Path:
-    """Return the journal file: the given one, or the user's own."""
+    """Return the journal file: the given one, or the user's own.
+
+    Example:
+        >>> journal_file(Path("mine.sqlite")).name, journal_file(None).name
+        ('mine.sqlite', 'journal.sqlite')
+    """
     from platformdirs import user_data_path
 
     return file or user_data_path("tagsight") / "journal.sqlite"
@@ -339,7 +355,13 @@ class RecipeOptions:
 def setting_flags(
     system: dict[str, Any] | None, training: dict[str, Any] | None, **short: int | None
 ) -> list[Change]:
-    """Collect the changes made by flags, including the short flags of training settings."""
+    """Collect the changes made by flags, including the short flags of training settings.
+
+    Example:
+        >>> changes = setting_flags({"graph": {"epsilon": "0.3"}}, None, epochs=5)
+        >>> [(change.spelled, change.value) for change in changes]
+        [('--system.graph.epsilon', '0.3'), ('--epochs', 5)]
+    """
     from tagsight.systems.settings import Change, changes_in
 
     return [

@@ -25,14 +25,27 @@ INTERRUPTED = 130
 
 
 def print_result(lines: Iterable[str]) -> None:
-    """Print lines to standard output, unwrapped; only in the first of several processes."""
+    """Print lines to standard output, unwrapped; only in the first of several processes.
+
+    Example:
+        >>> print_result(["photos/a.jpg  dog, sky", "photos/b.jpg  sky"])
+        photos/a.jpg  dog, sky
+        photos/b.jpg  sky
+    """
     console = Console(quiet=launched().rank > 0)
     for line in lines:
         print_line(console, line)
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under a heading, their columns aligned to the left."""
+    """Print rows under a heading, their columns aligned to the left.
+
+    Example:
+        >>> print_table(("label", "photos"), [("dog", "3"), ("sky", "12")])
+        label  photos
+        dog    3
+        sky    12
+    """
     lines = [head, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     print_result(
@@ -42,24 +55,58 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_info(text: str) -> None:
-    """Print a line to standard error; only in the first of several processes."""
+    r"""Print a line to standard error; only in the first of several processes.
+
+    Example:
+        >>> import io
+        >>> from contextlib import redirect_stderr
+        >>> with redirect_stderr(io.StringIO()) as stream:
+        ...     print_info("loading runs/first")
+        >>> stream.getvalue()
+        'loading runs/first\n'
+    """
     print_line(terminal(), text)
 
 
 def shown_source(given: Path) -> str:
-    """Return a path, or a URL without its secrets, for messages."""
+    """Return a path, or a URL without its secrets, for messages.
+
+    Example:
+        >>> shown_source(Path("https://host/photos/dog.jpg?signature=secret"))
+        'https://host/photos/dog.jpg'
+    """
     from tagsight.data.remote.places import without_secrets
 
     return without_secrets(given)
 
 
 def print_error(text: str) -> None:
-    """Print a line to standard error, in any process."""
+    r"""Print a line to standard error, in any process.
+
+    Example:
+        >>> import io
+        >>> from contextlib import redirect_stderr
+        >>> with redirect_stderr(io.StringIO()) as stream:
+        ...     print_error("tagsight: expected a photo, got a\x1b[2Jb.jpg")
+        >>> stream.getvalue()
+        'tagsight: expected a photo, got a\\x1b[2Jb.jpg\n'
+    """
     print_line(Console(stderr=True), text)
 
 
 class Notices(logging.Handler):
-    """Prints log records as `print_error` does."""
+    r"""Prints log records as `print_error` does.
+
+    Example:
+        >>> import io
+        >>> from contextlib import redirect_stderr
+        >>> record = logging.LogRecord("tagsight", logging.WARNING, "", 0, "%d photos", (3,), None)
+        >>> with redirect_stderr(io.StringIO()) as stream:
+        ...     Notices().handle(record)
+        True
+        >>> stream.getvalue()
+        '3 photos\n'
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
@@ -67,14 +114,30 @@ class Notices(logging.Handler):
 
 
 def print_traceback(error: BaseException) -> None:
-    """Print the traceback of an error."""
+    r"""Print the traceback of an error.
+
+    Example:
+        >>> import io
+        >>> from contextlib import redirect_stderr
+        >>> with redirect_stderr(io.StringIO()) as stream:
+        ...     print_traceback(ValueError("a defect"))
+        >>> stream.getvalue()
+        'ValueError: a defect\n'
+    """
     for text in traceback.format_exception(error):
         for line in text.splitlines():
             print_error(line)
 
 
 def write_json(values: Mapping[str, object], path: Path) -> None:
-    """Write JSON to a file atomically, or to standard output if the path is ``-``."""
+    """Write JSON to a file atomically, or to standard output if the path is ``-``.
+
+    Example:
+        >>> write_json({"mAP": 71.5}, STANDARD_OUTPUT)
+        {
+          "mAP": 71.5
+        }
+    """
     if launched().rank > 0:
         return
     text = json.dumps(values, indent=2)

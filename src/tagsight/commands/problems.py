@@ -17,13 +17,22 @@ MOST_TOLD = 20
 
 
 class LeftOut:
-    """Skipped photos and reasons.
+    r"""Skipped photos and reasons.
 
     Args:
         table: CSV table to write all of them to, if any.
 
     Attributes:
         count: Number of skipped photos.
+
+    Example:
+        >>> import io
+        >>> from pathlib import Path
+        >>> table = io.StringIO()
+        >>> left_out = LeftOut(table)
+        >>> left_out.append(Path("a.jpg"), "a.jpg: cut off")
+        >>> left_out.count, table.getvalue()
+        (1, 'photo,problem\na.jpg,a.jpg: cut off\n')
     """
 
     def __init__(self, table: TextIO | None) -> None:
@@ -51,7 +60,19 @@ class LeftOut:
 
 @contextmanager
 def listed(file: Path | None) -> Iterator[LeftOut]:
-    """Collect skipped photos; the table appears when it is complete."""
+    r"""Collect skipped photos; the table appears when it is complete.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "problems.csv"
+        ...     with listed(file) as left_out:
+        ...         left_out.append(Path("a.jpg"), "a.jpg: cut off")
+        ...         before = file.exists()
+        ...     before, file.read_text()
+        (False, 'photo,problem\na.jpg,a.jpg: cut off\n')
+    """
     if file is None:
         yield LeftOut(None)
         return
@@ -66,6 +87,12 @@ def listed(file: Path | None) -> Iterator[LeftOut]:
 
 
 def no_photo_found(paths: list[Path]) -> int:
-    """Say that there is no photo at some paths, and return the exit code."""
+    """Say that there is no photo at some paths, and return the exit code.
+
+    Example:
+        >>> from pathlib import Path
+        >>> no_photo_found([Path("empty")])
+        1
+    """
     print_info(f"no photo found in {', '.join(map(shown_source, paths))}")
     return FAILED

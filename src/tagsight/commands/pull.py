@@ -11,6 +11,10 @@ from tagsight.runtime.amounts import amount
 def pull(source: str, /, *, out: Path) -> None:
     """Fetch a model folder from the Hugging Face Hub, a bucket or another place.
 
+    ```console
+    tagsight pull hf://me/garden-birds --out garden-birds
+    ```
+
     The model is checked before its folder appears, and nothing in it can run code.
 
     Args:

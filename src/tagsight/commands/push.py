@@ -10,6 +10,10 @@ from tagsight.commands.output import print_info, print_result
 def push(model: Path, to: str, /, *, public: bool = False, message: str = "") -> None:
     """Write a model folder to the Hugging Face Hub, a bucket or another place.
 
+    ```console
+    tagsight push runs/first/model hf://me/garden-birds
+    ```
+
     The weights, the settings and the card are written, and nothing else. Sign in to the Hub by
     'hf auth login', or set HF_TOKEN.
 

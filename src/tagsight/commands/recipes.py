@@ -6,7 +6,14 @@ from tagsight.commands.output import print_info, print_result, print_table
 
 
 def recipes(name: str | None = None, /) -> None:
-    """List the recipes, or write one with all its settings as a file for 'train --config'.
+    """List the recipes, or write one with all its settings.
+
+    ```console
+    tagsight recipes
+    tagsight recipes gcam-cpu > gcam.toml
+    ```
+
+    What is written is a file for 'tagsight train --config'.
 
     Args:
         name: The recipe to write.

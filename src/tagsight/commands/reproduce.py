@@ -69,6 +69,11 @@ def reproduce(
 ) -> int:
     """Reproduce a table or figure of the G-CAM paper beside the published figures.
 
+    ```console
+    tagsight reproduce table1 --seeds 3
+    tagsight reproduce table4 --dataset labels.csv
+    ```
+
     Running the command again continues unfinished runs. Tables and figures on the same data set
     share their runs.
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 def runs(*, journal: Path | None = None) -> None:
     """List the runs that wrote sidecars, latest first.
 
+    ```console
+    tagsight runs
+    ```
+
+    The number of a run is what 'tagsight undo' takes.
+
     Args:
         journal: Journal file; by default the one for all your runs.
     """

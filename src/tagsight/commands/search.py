@@ -67,6 +67,13 @@ def search(
 ) -> None:
     """Find photos that are similar to a photo, match a label expression, or both.
 
+    ```console
+    tagsight search photos-index --like photos/dog.jpg --top 5
+    tagsight search photos-index --where 'dog and not sky' --html found.html
+    ```
+
+    With both, the photos that match are sorted by how similar they are.
+
     Args:
         index: Index folder.
         html: File for a self-contained HTML page with the photos.

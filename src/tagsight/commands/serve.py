@@ -55,6 +55,11 @@ def serve(
 ) -> int:
     """Serve a model over HTTP, with a web page.
 
+    ```console
+    tagsight serve runs/first/model --index photos-index
+    tagsight serve runs/first/model --host 0.0.0.0 --token-file token
+    ```
+
     Only this machine can connect unless there is a token. After Ctrl-C or SIGTERM the server
     answers the requests it has accepted and ends.
 

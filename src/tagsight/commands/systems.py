@@ -6,7 +6,12 @@ from tagsight.commands.output import print_table
 
 
 def systems() -> None:
-    """List the systems: name, what it is, paper."""
+    """List the systems: name, what it is, paper.
+
+    ```console
+    tagsight systems
+    ```
+    """
     from tagsight.systems.catalogue import installed
 
     print_table(("system", "what it is", "paper"), installed().systems)

@@ -28,6 +28,11 @@ def train(  # noqa: PLR0913 - groups of options
 ) -> int:
     """Train a system and keep the epoch that is best on the validation split.
 
+    ```console
+    tagsight train labels.csv --out runs/first
+    tagsight train labels.csv --recipe quick --epochs 20 --out runs/quick
+    ```
+
     A collection without splits is divided 70/15/15. With --training.selection last no photos are
     held out for validation and the last epoch is kept. Ctrl-C ends the run with the best model so
     far; --resume continues it.

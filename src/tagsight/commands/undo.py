@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 def undo(run: int | None = None, /, *, journal: Path | None = None) -> int:
     """Revert what a tagging run added to sidecars or photos, and nothing else.
 
+    ```console
+    tagsight undo
+    tagsight undo 3
+    ```
+
     A file not changed since the run is restored byte for byte, or removed if the run created it;
     from others only the tags of the run are removed. Nothing outside the folders of the run is
     touched. A partly reverted run can be reverted again by its number. The exit code is 1 if a file

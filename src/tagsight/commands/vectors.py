@@ -25,6 +25,11 @@ def vectors(
 ) -> None:
     """Write a word vector for each label, to inspect, edit, and use with --vectors.
 
+    ```console
+    tagsight vectors labels.csv --out vectors.npz
+    tagsight vectors --labels dog,sky --from glove.6B.300d.txt --out vectors.npz
+    ```
+
     They come from --from FILE, else from the extra 'glove', else from the co-occurrence of the
     labels of DATA.
 
