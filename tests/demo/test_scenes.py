@@ -14,7 +14,8 @@ from tagsight.demo.scenes import DEPENDENCIES, LABELS, Scene, draw_scene, write_
 from tagsight.demo.scenes.cast import COUNTS
 from tagsight.demo.scenes.composition import Layer
 from tagsight.demo.scenes.dependencies import LIGHTS, draw_labels
-from tagsight.demo.scenes.objects import CLUTTER, GRASS, KINDS
+from tagsight.demo.scenes.objects import KINDS
+from tagsight.demo.scenes.objects.clutter import CLUTTER, GRASS
 from tagsight.demo.scenes.scene import SIZES, compose_scene
 from tagsight.demo.scenes.sketch import Sketch
 from tagsight.demo.scenes.visibility import seen_layers

@@ -82,7 +82,13 @@ def run_demo(out: Path, runtime: Runtime, *, seed: int = 0) -> list[str]:
 
 
 def demo_recipe(system: str, seed: int) -> Recipe:
-    """Return the CPU recipe of a system, at the resolution and length of the demo."""
+    """Return the CPU recipe of a system, at the resolution and length of the demo.
+
+    Example:
+        >>> recipe = demo_recipe("gcam", seed=1)
+        >>> recipe.name, recipe.training.image_size, recipe.training.epochs
+        ('gcam-demo', 384, 12)
+    """
     recipe = RECIPES[f"{system}-cpu"]
     changes = {"image_size": IMAGE_SIZE, "epochs": EPOCHS, "seed": seed}
     return recipe.model_copy(

@@ -19,7 +19,16 @@ BLOOM = 0.7
 
 
 def painted(sky: Image.Image, layers: Iterable[Layer]) -> Image.Image:
-    """Paint the layers over the sky, from back to front; RGB."""
+    """Paint the layers over the sky, from back to front; RGB.
+
+    Example:
+        >>> from tagsight.demo.scenes.composition import Layer
+        >>> sky = Image.new("RGB", (4, 3), (10, 20, 200))
+        >>> tree = Layer(Image.new("RGBA", (2, 2), (0, 120, 0, 255)), (1, 1), "tree")
+        >>> picture = painted(sky, [tree])
+        >>> picture.getpixel((0, 0)), picture.getpixel((1, 1))
+        ((10, 20, 200), (0, 120, 0))
+    """
     picture = sky.copy()
     shining = Image.new("RGB", sky.size)
     for layer in layers:
@@ -35,7 +44,14 @@ def painted(sky: Image.Image, layers: Iterable[Layer]) -> Image.Image:
 
 
 def photographed(rng: Generator, picture: Image.Image) -> Image.Image:
-    """Add blur, vignetting, a colour cast and noise; RGB."""
+    """Add blur, vignetting, a colour cast and noise; RGB.
+
+    Example:
+        >>> grey = Image.new("RGB", (64, 48), (128, 128, 128))
+        >>> photo = photographed(np.random.default_rng(0), grey)
+        >>> photo.size, len(photo.getcolors(maxcolors=64 * 48)) > 100  # as a sensor has noise
+        ((64, 48), True)
+    """
     if rng.random() < 0.6:
         picture = picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.9)))
     width, height = picture.size

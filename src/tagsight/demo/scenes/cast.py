@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.demo.scenes.colours import one_of
-from tagsight.demo.scenes.objects import CLUTTER, GRASS, KINDS, Kind
+from tagsight.demo.scenes.objects import KINDS
+from tagsight.demo.scenes.objects.clutter import CLUTTER, GRASS
 from tagsight.demo.scenes.terrain import GROUNDS, Ground
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+
+    from tagsight.demo.scenes.objects.kind import Kind
 
 COUNTS: dict[str, tuple[int, int]] = {
     "sun": (1, 1),
@@ -43,6 +46,13 @@ def lie_of_the_land(rng: Generator, labels: frozenset[str], size: tuple[int, int
     """Choose the horizon, the shore, the road and the surface.
 
     Without a label that needs land, the sea may fill the photo to its lower edge.
+
+    Example:
+        >>> import numpy as np
+        >>> rng, labels = np.random.default_rng(0), frozenset({"sea", "flower"})
+        >>> ground = lie_of_the_land(rng, labels, (320, 240))
+        >>> ground.horizon < ground.shore < 240, ground.surface
+        (True, 'grass')
     """
     height = size[1]
     horizon = round(height * rng.uniform(0.36, 0.64))
@@ -64,7 +74,15 @@ def lie_of_the_land(rng: Generator, labels: frozenset[str], size: tuple[int, int
 
 
 def choose_things(rng: Generator, labels: frozenset[str], ground: Ground) -> list[Thing]:
-    """Choose one or two looks for each label, the number of objects, and the clutter."""
+    """Choose one or two looks for each label, the number of objects, and the clutter.
+
+    Example:
+        >>> import numpy as np
+        >>> ground = Ground((320, 240), 100, 100, "grass", None)
+        >>> things = choose_things(np.random.default_rng(0), frozenset({"bird"}), ground)
+        >>> sum(thing.label == "bird" for thing in things)  # one to four of them; clutter besides
+        3
+    """
     things = []
     for label, kinds in KINDS.items():
         if label in labels:

@@ -25,6 +25,13 @@ def draw_cloud(rng: Generator, width: int, light: Light) -> Image.Image:
         rng: Chooses everything.
         width: About how wide it becomes, in pixels.
         light: Its mood gives the colours.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> rng = np.random.default_rng(0)
+        >>> cloud = draw_cloud(rng, 80, draw_light(rng, "day", frozenset()))
+        >>> cloud.mode, cloud.width, cloud.getchannel("A").getpixel((0, 0))  # clear at its border
+        ('RGBA', 80, 0)
     """
     pile, height, softness = one_of(rng, FORMS)
     size = width, max(6, round(width * height * rng.uniform(0.8, 1.2)))

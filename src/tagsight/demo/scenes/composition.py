@@ -85,6 +85,14 @@ class Composer:
         labels: What is to be in the photo.
         light: The light of the scene.
         size: ``(width, height)`` of the photo in pixels.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> rng, labels = np.random.default_rng(0), frozenset({"sea", "boat"})
+        >>> light = draw_light(rng, "day", labels)
+        >>> sky, layers = Composer(rng, labels, light, (160, 120)).compose()
+        >>> sky.size, {layer.label for layer in layers} == {"sea", "boat", None}
+        ((160, 120), True)
     """
 
     def __init__(

@@ -50,7 +50,17 @@ the sun, and cars are more likely beside houses.
 
 
 def draw_labels(rng: Generator) -> tuple[LightName, frozenset[str]]:
-    """Draw the light and the labels of one scene."""
+    """Draw the light and the labels of one scene.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> scenes = [labels for _, labels in (draw_labels(rng) for _ in range(200))]
+        >>> any({"sun", "star"} <= labels for labels in scenes)
+        False
+        >>> all("sea" in labels for labels in scenes if "boat" in labels)
+        True
+    """
     names = list(LIGHTS)
     light = names[int(rng.choice(len(names), p=list(LIGHTS.values())))]
     facts: set[str] = {light}

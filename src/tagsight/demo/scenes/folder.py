@@ -64,6 +64,13 @@ def write_scenes(
 
     Raises:
         ValueError: If ``count`` is below 1 or ``seed`` below 0.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     written = write_scenes(Path(folder), count=2)
+        ...     sorted(path.name for path in written.rglob("*.*"))
+        ['boxes.json', 'labels.csv', 'scene-00000.jpg', 'scene-00001.jpg']
     """
     if count < 1 or seed < 0:
         msg = f"expected at least one scene and a seed of at least 0, got {count} and {seed}"

@@ -86,7 +86,14 @@ class Light(NamedTuple):
 
 
 def draw_light(rng: Generator, name: LightName, labels: frozenset[str]) -> Light:
-    """Choose the colours of the light, of a bright day if the sun is seen."""
+    """Choose the colours of the light, of a bright day if the sun is seen.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> day = draw_light(rng, "day", frozenset({"sun"}))
+        >>> day.mood, draw_light(rng, "night", frozenset()).dark
+        ('sunny', True)
+    """
     mood: str = name
     if name == "day":
         mood = "sunny" if "sun" in labels or rng.random() < 0.4 else "overcast"
@@ -111,6 +118,14 @@ def lit(rng: Generator, image: Image.Image, light: Light, distance: float) -> Im
         image: RGBA.
         light: What shines on it.
         distance: 0 at our feet to 1 at the horizon.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> light = draw_light(rng, "night", frozenset())._replace(haze=0.0)
+        >>> house = Image.new("RGBA", (8, 8), (200, 200, 200, 255))
+        >>> red, _, blue, opacity = lit(rng, house, light, 0.0).getpixel((4, 4))
+        >>> red < blue < 200, opacity  # nights are dark and blue
+        (True, 255)
     """
     relief = _relief(rng, image.size, light.side)
     surface = ImageChops.soft_light(image.convert("RGB"), relief)

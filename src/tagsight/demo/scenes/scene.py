@@ -76,7 +76,13 @@ def draw_scene(seed: int, index: int, size: tuple[int, int] | None = None) -> Sc
 def compose_scene(
     rng: Generator, size: tuple[int, int]
 ) -> tuple[Image.Image, list[tuple[Layer, Mask]]]:
-    """Compose the sky and the layers in front of it, from back to front with visible parts."""
+    """Compose the sky and the layers in front of it, from back to front with visible parts.
+
+    Example:
+        >>> sky, layers = compose_scene(np.random.default_rng(0), (96, 72))
+        >>> sky.size, all(seen.shape == (72, 96) for _, seen in layers)
+        ((96, 72), True)
+    """
     name, labels = draw_labels(rng)
     light = draw_light(rng, name, labels)
     sky, layers = Composer(rng, labels, light, size).compose()

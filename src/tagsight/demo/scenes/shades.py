@@ -35,7 +35,16 @@ class Shade(NamedTuple):
 
 
 def shadow(image: Image.Image, corner: tuple[int, int], light: Light) -> Shade:
-    """Draw the outline of an object on the ground, away from the light, and softened."""
+    """Draw the outline of an object on the ground, away from the light, and softened.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> light = draw_light(np.random.default_rng(0), "day", frozenset({"sun"}))
+        >>> post = Image.new("RGBA", (4, 50), (90, 60, 40, 255))
+        >>> shade = shadow(post, (30, 10), light._replace(side=1))  # light from the right
+        >>> shade.corner[0] < 30, shade.corner[1]  # at the foot of the post, to the left
+        (True, 58)
+    """
     width, height = image.size
     length = max(3, round(height * LENGTH))
     lean = -0.9 * light.side
@@ -53,7 +62,14 @@ def shadow(image: Image.Image, corner: tuple[int, int], light: Light) -> Shade:
 
 
 def reflection(image: Image.Image, corner: tuple[int, int]) -> Shade:
-    """Draw the object upside down and flattened, in stripes that fade out."""
+    """Draw the object upside down and flattened, in stripes that fade out.
+
+    Example:
+        >>> mast = Image.new("RGBA", (4, 40), (250, 250, 250, 255))
+        >>> mirrored = reflection(mast, (30, 10))
+        >>> mirrored.image.size, mirrored.corner  # flatter, and below the mast
+        ((4, 22), (30, 49))
+    """
     width, height = image.size
     depth = max(2, round(height * DEPTH))
     flipped = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize((width, depth))

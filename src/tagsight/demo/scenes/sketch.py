@@ -46,7 +46,16 @@ class Picture(NamedTuple):
 
 
 class Sketch:
-    """Shapes in the order in which they are drawn, the origin where the thing stands."""
+    """Shapes in the order in which they are drawn, the origin where the thing stands.
+
+    Example:
+        >>> tree = Sketch()
+        >>> tree.box((-0.1, 0), (0.2, 1), (90, 60, 40))
+        >>> tree.oval((0, 1.4), (0.6, 0.6), (60, 120, 50))
+        >>> picture = tree.picture(unit=20)
+        >>> tree.extent, picture.image.getpixel((round(picture.origin[0]), 4))
+        (2.0, (60, 120, 50, 255))
+    """
 
     def __init__(self) -> None:
         self.shapes: list[Shape] = []
@@ -140,7 +149,12 @@ def ring(
     start: float = 0,
     stop: float = 360,
 ) -> Points:
-    """Points on an ellipse or on its part between two angles in degrees, counter-clockwise."""
+    """Points on an ellipse or on its part between two angles in degrees, counter-clockwise.
+
+    Example:
+        >>> ring((0, 0), (2, 1), start=0, stop=90)[[0, -1]].round(6).tolist()
+        [[2.0, 0.0], [0.0, 1.0]]
+    """
     angles = np.radians(start + (stop - start) * STEPS)
     x, y = np.cos(angles) * radii[0], np.sin(angles) * radii[1]
     c, s = math.cos(math.radians(turn)), math.sin(math.radians(turn))
@@ -151,6 +165,11 @@ def rounded(points: PointsLike, times: int = 3) -> Points:
     """Cut the corners of a closed polygon until it is a smooth curve.
 
     Chaikin, An algorithm for high-speed curve generation, 1974.
+
+    Example:
+        >>> square = [(0, 0), (1, 0), (1, 1), (0, 1)]
+        >>> rounded(square, times=1)[:3].tolist()
+        [[0.25, 0.0], [0.75, 0.0], [1.0, 0.25]]
     """
     corners = np.asarray(points, float)
     for _ in range(times):
@@ -161,14 +180,26 @@ def rounded(points: PointsLike, times: int = 3) -> Points:
 
 
 def bow(start: tuple[float, float], pull: tuple[float, float], end: tuple[float, float]) -> Points:
-    """Points on the curve from start to end that a third point pulls towards itself."""
+    """Points on the curve from start to end that a third point pulls towards itself.
+
+    Example:
+        >>> curve = bow((0, 0), (1, 1), (2, 0))
+        >>> curve[[0, -1]].tolist(), round(float(curve[:, 1].max()), 1)
+        ([[0.0, 0.0], [2.0, 0.0]], 0.5)
+    """
     t = CURVE
     a, b, c = np.asarray(start), np.asarray(pull), np.asarray(end)
     return (1 - t) ** 2 * a + 2 * t * (1 - t) * b + t**2 * c
 
 
 def ribbon(spine: Points, widths: Sequence[float]) -> Points:
-    """The outline of a band along a curve; widths are spread evenly from its start to its end."""
+    """The outline of a band along a curve; widths are spread evenly from its start to its end.
+
+    Example:
+        >>> spine = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+        >>> ribbon(spine, [1, 0.5])[:3].round(3).tolist()  # its upper edge
+        [[0.0, 0.5], [1.0, 0.375], [2.0, 0.25]]
+    """
     along = np.empty_like(spine)
     along[1:-1] = spine[2:] - spine[:-2]
     along[0], along[-1] = spine[1] - spine[0], spine[-1] - spine[-2]

@@ -70,7 +70,17 @@ class Shine(NamedTuple):
 
 
 def draw_sky(rng: Generator, ground: Ground, light: Light, shine: Shine | None) -> Image.Image:
-    """The sky down to a little below the horizon, and its colour below that; RGB."""
+    """The sky down to a little below the horizon, and its colour below that; RGB.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> rng, ground = np.random.default_rng(0), Ground((64, 48), 24, 24, "grass", None)
+        >>> light = draw_light(rng, "day", frozenset())
+        >>> sun = Shine(at=(10, 10), colour=(255, 246, 214), reach=8)
+        >>> sky = draw_sky(rng, ground, light, sun)
+        >>> sum(sky.getpixel((10, 10))) > sum(sky.getpixel((60, 10)))
+        True
+    """
     width, height = ground.size
     down = np.clip(np.arange(height, dtype=np.float32) / ground.horizon, 0, 1)
     share = down[:, None] ** rng.uniform(0.8, 1.5)
@@ -85,7 +95,15 @@ def draw_sky(rng: Generator, ground: Ground, light: Light, shine: Shine | None) 
 
 
 def draw_hills(rng: Generator, ground: Ground, light: Light) -> list[Image.Image]:
-    """Ranges of hills or mountains behind one another, each paler than the next; RGBA."""
+    """Ranges of hills or mountains behind one another, each paler than the next; RGBA.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> rng, ground = np.random.default_rng(1), Ground((64, 48), 24, 24, "grass", None)
+        >>> hills = draw_hills(rng, ground, draw_light(rng, "day", frozenset()))
+        >>> [hill.getchannel("A").getpixel((32, 24)) for hill in hills]  # opaque at the horizon
+        [255, 255, 255]
+    """
     width, _ = ground.size
     ranges = []
     count = int(rng.integers(0, 4))
@@ -106,7 +124,14 @@ def draw_hills(rng: Generator, ground: Ground, light: Light) -> list[Image.Image
 
 
 def draw_sea(rng: Generator, ground: Ground, light: Light, shine: Shine | None) -> Image.Image:
-    """Water with waves from the horizon to the shore, RGBA, as wide as the photo."""
+    """Water with waves from the horizon to the shore, RGBA, as wide as the photo.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> rng, ground = np.random.default_rng(0), Ground((64, 48), 20, 34, "sand", None)
+        >>> draw_sea(rng, ground, draw_light(rng, "dusk", frozenset()), None).size
+        (64, 28)
+    """
     width, _ = ground.size
     rows = _sea_depth(ground)
     below = np.arange(rows, dtype=np.float32) + 1
@@ -130,7 +155,15 @@ def draw_sea(rng: Generator, ground: Ground, light: Light, shine: Shine | None) 
 
 
 def draw_land(rng: Generator, ground: Ground, light: Light) -> Image.Image:
-    """The land from the shore to the photo's lower edge, RGBA; its upper edge is a little wavy."""
+    """The land from the shore to the photo's lower edge, RGBA; its upper edge is a little wavy.
+
+    Example:
+        >>> from tagsight.demo.scenes.light import draw_light
+        >>> rng, ground = np.random.default_rng(0), Ground((64, 48), 20, 30, "sand", None)
+        >>> land = draw_land(rng, ground, draw_light(rng, "day", frozenset()))
+        >>> land.size, land.getchannel("A").getextrema()  # a wavy edge above
+        ((64, 26), (0, 255))
+    """
     width, height = ground.size
     rise = 8 if ground.shore > ground.horizon else 3
     top = ground.shore - rise

@@ -21,7 +21,7 @@ FINEST = 7
 
 
 @functools.cache
-def tile() -> Field:
+def _tile() -> Field:
     """``(512, 512)`` float in [0, 1], mean 0.5; it continues itself at its edges."""
     rng = np.random.default_rng(2021)
     total = np.zeros((SIDE, SIDE), np.float32)
@@ -42,12 +42,17 @@ def grain(rng: Generator, size: tuple[int, int], *, across: float = 1, down: flo
         size: ``(width, height)`` in pixels.
         across: Steps in the tile per pixel; below 1, what is seen is stretched.
         down: The same, downwards.
+
+    Example:
+        >>> rough = grain(np.random.default_rng(0), (6, 4))
+        >>> rough.shape, bool(0 <= rough.min() < rough.max() <= 1)
+        ((4, 6), True)
     """
     width, height = size
     left, top = rng.integers(0, SIDE, 2)
     columns = (left + np.arange(width) * across).astype(int) % SIDE
     rows = (top + np.arange(height) * down).astype(int) % SIDE
-    return tile()[rows[:, None], columns[None, :]]
+    return _tile()[rows[:, None], columns[None, :]]
 
 
 def plane(
@@ -61,6 +66,13 @@ def plane(
         below: ``(h,)`` float, how far each row is below the horizon, in pixels, above 0.
         scale: Steps in the tile for a pixel a hundred pixels below the horizon.
         stretch: How much longer the grain is from left to right than into the distance.
+
+    Example:
+        >>> below = np.arange(1, 101, dtype=np.float32)
+        >>> ground = plane(np.random.default_rng(0), (200, 100), below)
+        >>> far, near = (np.abs(np.diff(ground[row])).mean() for row in (5, -1))
+        >>> bool(far > near)  # the grain is finer in the distance
+        True
     """
     width, _ = size
     distance = 100 / np.maximum(below, 2)
@@ -68,9 +80,15 @@ def plane(
     across = (np.arange(width) - width / 2)[None, :] * distance[:, None] * scale / stretch
     columns = (left + across).astype(int) % SIDE
     rows = (near + distance * 100 * scale).astype(int) % SIDE
-    return tile()[rows[:, None], columns]
+    return _tile()[rows[:, None], columns]
 
 
 def line(rng: Generator, length: int, *, scale: float = 1) -> Field:
-    """A wavy line, ``(length,)`` float of mean 0, within about 0.5."""
+    """A wavy line, ``(length,)`` float of mean 0, within about 0.5.
+
+    Example:
+        >>> ridge = line(np.random.default_rng(0), 1000)
+        >>> ridge.shape, bool(abs(ridge.mean()) < 0.1)
+        ((1000,), True)
+    """
     return grain(rng, (length, 1), across=scale)[0] - 0.5

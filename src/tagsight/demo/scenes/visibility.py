@@ -35,6 +35,16 @@ def seen_layers(layers: Sequence[Layer], size: tuple[int, int]) -> list[tuple[La
     Args:
         layers: From back to front.
         size: ``(width, height)`` of the photo in pixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> from tagsight.demo.scenes.composition import Layer
+        >>> wall = Image.new("RGBA", (20, 20), (200, 60, 50, 255))
+        >>> behind, before = Layer(wall, (0, 0), "house"), Layer(wall, (10, 0), "car")
+        >>> hidden = Layer(wall, (11, 0), "person")
+        >>> kept = seen_layers([hidden, behind, before], (40, 20))
+        >>> [(layer.label, int(seen.sum())) for layer, seen in kept]
+        [('house', 200), ('car', 400)]
     """
     masks = [_mask(layer, size) for layer in layers]
     grounds = _labelled_ground(layers, masks)
@@ -51,7 +61,14 @@ def seen_layers(layers: Sequence[Layer], size: tuple[int, int]) -> list[tuple[La
 
 
 def tight_box(mask: Mask) -> Box:
-    """The box of the pixels in a mask that is not empty; right and bottom are just outside."""
+    """The box of the pixels in a mask that is not empty; right and bottom are just outside.
+
+    Example:
+        >>> mask = np.zeros((4, 6), np.bool_)
+        >>> mask[1:3, 2:5] = True
+        >>> tight_box(mask)
+        (2.0, 1.0, 5.0, 3.0)
+    """
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 

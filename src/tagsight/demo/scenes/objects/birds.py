@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import bow, ribbon, rounded
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ BEAK: Colour = (232, 158, 50)
 EYE: Colour = (24, 22, 26)
 
 
-def gull(sketch: Sketch, rng: Generator) -> None:
+def _gull(sketch: Sketch, rng: Generator) -> None:
     """Gliding, seen from the front: two bent wings and a small body."""
     back = varied(rng, one_of(rng, FEATHERS[:4]))
     lift, droop = rng.uniform(0.1, 0.24), rng.uniform(0.0, 0.12)
@@ -39,7 +40,7 @@ def gull(sketch: Sketch, rng: Generator) -> None:
     sketch.area([(-0.012, 0.02), (0.012, 0.02), (0, -0.012)], BEAK)
 
 
-def flapping(sketch: Sketch, rng: Generator) -> None:
+def _flapping(sketch: Sketch, rng: Generator) -> None:
     """Flying past, wings up or down."""
     back = varied(rng, one_of(rng, FEATHERS))
     up = rng.uniform(0.34, 0.52) * (1 if rng.random() < 0.65 else -0.8)
@@ -59,7 +60,7 @@ def flapping(sketch: Sketch, rng: Generator) -> None:
     sketch.line([(-0.18, up * 0.8), (-0.06, 0.06)], 0.012, darker(back, 0.3))
 
 
-def swallow(sketch: Sketch, rng: Generator) -> None:
+def _swallow(sketch: Sketch, rng: Generator) -> None:
     """Swooping: long curved wings and a forked tail."""
     back = varied(rng, one_of(rng, ((48, 52, 78), (40, 40, 46), (70, 82, 104))))
     for side, length in ((-1, 0.52), (1, 0.48)):
@@ -70,7 +71,7 @@ def swallow(sketch: Sketch, rng: Generator) -> None:
     sketch.area([(-0.03, -0.15), (-0.13, -0.42), (0, -0.25), (0.13, -0.42), (0.03, -0.15)], back)
 
 
-def songbird(sketch: Sketch, rng: Generator) -> None:
+def _songbird(sketch: Sketch, rng: Generator) -> None:
     """Standing on thin legs, round breast, tail down."""
     back = varied(rng, one_of(rng, FEATHERS[1:]))
     breast = varied(rng, one_of(rng, ((226, 150, 92), (238, 228, 206), (228, 206, 106))))
@@ -90,7 +91,7 @@ def songbird(sketch: Sketch, rng: Generator) -> None:
     sketch.area(rounded(wing, 2), darker(back, 0.22))
 
 
-def heron(sketch: Sketch, rng: Generator) -> None:
+def _heron(sketch: Sketch, rng: Generator) -> None:
     """Long legs and a long neck: heron, stork or flamingo."""
     back = varied(rng, one_of(rng, ((236, 232, 226), (148, 158, 172), (240, 150, 150))))
     legs = varied(rng, (206, 110, 76))
@@ -117,7 +118,7 @@ def heron(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((0.2, 0.955), (0.012, 0.012), EYE)
 
 
-def duck(sketch: Sketch, rng: Generator) -> None:
+def _duck(sketch: Sketch, rng: Generator) -> None:
     """Swimming or sitting: a duck, a goose or a swan."""
     back = varied(rng, one_of(rng, ((236, 234, 230), (140, 112, 84), (108, 110, 118))))
     head = varied(rng, one_of(rng, (back, (44, 96, 72), (122, 76, 52))))
@@ -130,3 +131,13 @@ def duck(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((0.5, 0.78 + long), (0.025, 0.025), EYE)
     wing = [(-0.75, 0.38), (-0.2, 0.4), (0.26, 0.26), (-0.1, 0.1), (-0.5, 0.16)]
     sketch.area(rounded(wing, 2), darker(back, 0.2))
+
+
+BIRDS: tuple[Kind, ...] = (
+    Kind(_gull, "air", (0.1, 0.34), 18),
+    Kind(_flapping, "air", (0.1, 0.34), 18),
+    Kind(_swallow, "air", (0.1, 0.3), 60),
+    Kind(_songbird, "land", (0.28, 0.5), 6),
+    Kind(_heron, "land", (0.5, 0.9)),
+    Kind(_duck, "sea", (0.28, 0.5)),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import bow, rounded
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ GLASS: Colour = (70, 94, 116)
 LAMP: Colour = (255, 214, 130)
 
 
-def sailing_boat(sketch: Sketch, rng: Generator) -> None:
+def _sailing_boat(sketch: Sketch, rng: Generator) -> None:
     """A hull with a mast, a main sail and often a jib."""
     hull, sail = varied(rng, one_of(rng, HULLS)), varied(rng, one_of(rng, SAILS), 8)
     sketch.line([(0.03, 0.1), (0.03, 1.0)], 0.022, darker(WOOD, 0.2))
@@ -52,7 +53,7 @@ def sailing_boat(sketch: Sketch, rng: Generator) -> None:
     _hull(sketch, rng, hull, (-0.42, 0.48, 0.19))
 
 
-def rowing_boat(sketch: Sketch, rng: Generator) -> None:
+def _rowing_boat(sketch: Sketch, rng: Generator) -> None:
     """An open boat with benches and oars; the unit is generous, for it is low."""
     wood = varied(rng, one_of(rng, (WOOD, (156, 70, 52), (70, 112, 128), (206, 190, 150))))
     rim = rounded([(-1.0, 0.62), (0, 0.38), (1.0, 0.66), (0.5, 0.56), (-0.5, 0.54)], 2)
@@ -70,7 +71,7 @@ def rowing_boat(sketch: Sketch, rng: Generator) -> None:
         sketch.oval(tip, (0.13, 0.05), lighter(WOOD, 0.2), turn=45)
 
 
-def motor_boat(sketch: Sketch, rng: Generator) -> None:
+def _motor_boat(sketch: Sketch, rng: Generator) -> None:
     """A raked white or coloured hull with a cabin, windows and an aerial."""
     hull, top = varied(rng, one_of(rng, HULLS)), varied(rng, (236, 234, 230), 8)
     sketch.line([(-0.1, 0.8), (-0.2, 1.0)], 0.02, (90, 92, 98))
@@ -86,7 +87,7 @@ def motor_boat(sketch: Sketch, rng: Generator) -> None:
     sketch.line([(0.55, 0.46), (0.6, 0.6), (1.05, 0.62), (1.1, 0.5)], 0.014, (190, 192, 196))
 
 
-def fishing_boat(sketch: Sketch, rng: Generator) -> None:
+def _fishing_boat(sketch: Sketch, rng: Generator) -> None:
     """A wheelhouse, a mast with a boom and rigging, and a high bow."""
     hull, cabin = varied(rng, one_of(rng, HULLS[1:])), varied(rng, (230, 224, 208))
     sketch.line([(0.12, 0.3), (0.12, 1.0)], 0.03, WOOD)
@@ -101,7 +102,7 @@ def fishing_boat(sketch: Sketch, rng: Generator) -> None:
     _hull(sketch, rng, hull, (-0.7, 0.86, 0.36))
 
 
-def steamer(sketch: Sketch, rng: Generator) -> None:
+def _steamer(sketch: Sketch, rng: Generator) -> None:
     """A long hull with rows of windows and one or two funnels."""
     hull, deck = varied(rng, one_of(rng, HULLS[1:])), varied(rng, (236, 232, 222), 8)
     funnel = varied(rng, one_of(rng, ((196, 60, 46), (226, 150, 56), (60, 64, 76))))
@@ -135,3 +136,13 @@ def _hull(sketch: Sketch, rng: Generator, hull: Colour, size: tuple[float, float
         [(left * 0.89, foot), (right * 0.8, foot), (right * 0.74, 0), (left * 0.86, 0)],
         darker(hull, 0.5),
     )
+
+
+BOATS: tuple[Kind, ...] = (
+    Kind(_sailing_boat, "sea", (1.4, 3.0)),
+    Kind(_sailing_boat, "sea", (1.4, 3.0)),
+    Kind(_rowing_boat, "sea", (0.5, 0.8)),
+    Kind(_motor_boat, "sea", (0.8, 1.5)),
+    Kind(_fishing_boat, "sea", (1.2, 2.2)),
+    Kind(_steamer, "sea", (1.0, 1.8)),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import PointsLike, ring, rounded
 
 if TYPE_CHECKING:
@@ -30,28 +31,28 @@ HEADLIGHT: Colour = (255, 240, 190)
 TAILLIGHT: Colour = (255, 60, 44)
 
 
-def sedan(sketch: Sketch, rng: Generator) -> None:
+def _sedan(sketch: Sketch, rng: Generator) -> None:
     """Three volumes: bonnet, cabin and boot."""
     cabin = [(-0.86, 0.58), (-0.5, 0.98), (0.3, 0.98), (0.76, 0.58)]
     body = [(-1.32, 0.2), (-1.34, 0.6), (-0.8, 0.68), (0.72, 0.66), (1.34, 0.56), (1.36, 0.2)]
     _side_view(sketch, rng, cabin, body, (-0.82, 0.84))
 
 
-def hatchback(sketch: Sketch, rng: Generator) -> None:
+def _hatchback(sketch: Sketch, rng: Generator) -> None:
     """Short, with a steep back."""
     cabin = [(-0.98, 0.58), (-0.84, 1.0), (0.14, 1.0), (0.6, 0.6)]
     body = [(-1.04, 0.2), (-1.08, 0.64), (-0.6, 0.7), (0.6, 0.66), (1.06, 0.54), (1.08, 0.2)]
     _side_view(sketch, rng, cabin, body, (-0.66, 0.68))
 
 
-def beetle(sketch: Sketch, rng: Generator) -> None:
+def _beetle(sketch: Sketch, rng: Generator) -> None:
     """Round all over."""
     cabin = rounded([(-0.95, 0.45), (-0.85, 0.95), (-0.2, 1.1), (0.5, 1.0), (0.72, 0.5)])
     body = [(-1.2, 0.16), (-1.3, 0.6), (-0.75, 0.75), (0.75, 0.74), (1.3, 0.56), (1.2, 0.16)]
     _side_view(sketch, rng, cabin, rounded(body), (-0.72, 0.74))
 
 
-def van(sketch: Sketch, rng: Generator) -> None:
+def _van(sketch: Sketch, rng: Generator) -> None:
     """One high box with a short front, sometimes in two colours."""
     paint = varied(rng, one_of(rng, PAINTS))
     upper = varied(rng, (232, 226, 212)) if rng.random() < 0.5 else paint
@@ -64,7 +65,7 @@ def van(sketch: Sketch, rng: Generator) -> None:
     _fittings(sketch, rng, paint, (-1.2, 1.18), (-0.72, 0.74))
 
 
-def pickup(sketch: Sketch, rng: Generator) -> None:
+def _pickup(sketch: Sketch, rng: Generator) -> None:
     """A cabin in front of an open bed that carries something."""
     paint = varied(rng, one_of(rng, PAINTS))
     if rng.random() < 0.5:
@@ -80,7 +81,7 @@ def pickup(sketch: Sketch, rng: Generator) -> None:
     _fittings(sketch, rng, paint, (-1.36, 1.32), (-0.86, 0.82))
 
 
-def front_view(sketch: Sketch, rng: Generator) -> None:
+def _front_view(sketch: Sketch, rng: Generator) -> None:
     """A car that comes towards us."""
     paint = varied(rng, one_of(rng, PAINTS))
     for x in (-0.5, 0.5):
@@ -145,3 +146,13 @@ def _fittings(
         sketch.oval((x, 0.215), (0.215, 0.215), RUBBER)
         sketch.oval((x, 0.215), (0.125, 0.125), rim)
         sketch.oval((x, 0.215), (0.05, 0.05), darker(rim, 0.4))
+
+
+CARS: tuple[Kind, ...] = (
+    Kind(_sedan, "land", (0.62, 0.85)),
+    Kind(_hatchback, "land", (0.66, 0.9)),
+    Kind(_beetle, "land", (0.62, 0.85)),
+    Kind(_van, "land", (0.8, 1.1)),
+    Kind(_pickup, "land", (0.7, 0.9)),
+    Kind(_front_view, "land", (0.66, 0.95)),
+)

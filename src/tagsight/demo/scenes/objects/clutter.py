@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.demo.scenes.colours import Colour, darker, hsv, lighter, mix, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import bow, ring, rounded
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ GREEN: Colour = (84, 124, 66)
 LAMP: Colour = (255, 222, 150)
 
 
-def rock(sketch: Sketch, rng: Generator) -> None:
+def _rock(sketch: Sketch, rng: Generator) -> None:
     """A boulder with facets."""
     stone = varied(rng, one_of(rng, ((142, 138, 134), (122, 112, 106), (166, 150, 130))), 14)
     angles = np.linspace(0, math.pi, 7)
@@ -32,7 +33,7 @@ def rock(sketch: Sketch, rng: Generator) -> None:
     sketch.area(outline[3:6] * 0.9, lighter(stone, 0.2))
 
 
-def shrub(sketch: Sketch, rng: Generator) -> None:
+def _shrub(sketch: Sketch, rng: Generator) -> None:
     """A low bush."""
     leaf = varied(rng, GREEN, 24)
     for _ in range(60):
@@ -42,7 +43,7 @@ def shrub(sketch: Sketch, rng: Generator) -> None:
         sketch.oval((x, min(y, 0.85)), (0.15, 0.1), colour, turn=rng.uniform(0, 90))
 
 
-def grass(sketch: Sketch, rng: Generator) -> None:
+def _grass(sketch: Sketch, rng: Generator) -> None:
     """A tuft of blades."""
     green = varied(rng, one_of(rng, (GREEN, (150, 150, 84), (110, 140, 80))), 14)
     for _ in range(16):
@@ -52,7 +53,7 @@ def grass(sketch: Sketch, rng: Generator) -> None:
         sketch.area([*blade, (foot + 0.035, 0)], varied(rng, green, 20))
 
 
-def fence(sketch: Sketch, rng: Generator) -> None:
+def _fence(sketch: Sketch, rng: Generator) -> None:
     """A row of pales or rails."""
     wood = varied(rng, one_of(rng, (WOOD, (232, 228, 218), (112, 92, 78))))
     half = rng.uniform(1.6, 3.2)
@@ -65,7 +66,7 @@ def fence(sketch: Sketch, rng: Generator) -> None:
         sketch.area(pale, varied(rng, wood, 8))
 
 
-def street_lamp(sketch: Sketch, rng: Generator) -> None:
+def _street_lamp(sketch: Sketch, rng: Generator) -> None:
     """A lamp on a post, straight or bent."""
     metal = varied(rng, METAL)
     sketch.box((-0.05, 0), (0.1, 0.08), metal)
@@ -79,7 +80,7 @@ def street_lamp(sketch: Sketch, rng: Generator) -> None:
         sketch.oval((0.25, 0.955), (0.06, 0.03), (222, 218, 200), lamp=LAMP)
 
 
-def sign(sketch: Sketch, rng: Generator) -> None:
+def _sign(sketch: Sketch, rng: Generator) -> None:
     """A round, square or pointed sign on a post."""
     sketch.line([(0, 0), (0, 0.9)], 0.04, varied(rng, METAL))
     colour = hsv(rng.random(), rng.uniform(0.5, 0.8), rng.uniform(0.6, 0.9))
@@ -94,7 +95,7 @@ def sign(sketch: Sketch, rng: Generator) -> None:
         sketch.area([(-0.13, 0.69), (0.13, 0.69), (0, 0.91)], (238, 234, 226))
 
 
-def hay_bale(sketch: Sketch, rng: Generator) -> None:
+def _hay_bale(sketch: Sketch, rng: Generator) -> None:
     """A round bale."""
     straw = varied(rng, (206, 172, 94))
     sketch.area(rounded([(-0.75, 0), (-0.75, 1), (0.5, 1), (0.5, 0)], 2), darker(straw, 0.18))
@@ -103,7 +104,7 @@ def hay_bale(sketch: Sketch, rng: Generator) -> None:
         sketch.line(ring((0.34, 0.5), (size * 0.9, size)), 0.03, darker(straw, 0.16))
 
 
-def cactus(sketch: Sketch, rng: Generator) -> None:
+def _cactus(sketch: Sketch, rng: Generator) -> None:
     """A column with arms."""
     green = varied(rng, (82, 130, 88))
     for side, low in ((-1, rng.uniform(0.3, 0.45)), (1, rng.uniform(0.35, 0.55))):
@@ -114,7 +115,7 @@ def cactus(sketch: Sketch, rng: Generator) -> None:
         sketch.line([(x, 0.02), (x, 0.92)], 0.012, darker(green, 0.3))
 
 
-def tent(sketch: Sketch, rng: Generator) -> None:
+def _tent(sketch: Sketch, rng: Generator) -> None:
     """A ridge tent with an open front."""
     cloth = hsv(rng.random(), rng.uniform(0.35, 0.65), rng.uniform(0.6, 0.85))
     sketch.area([(0.1, 1.0), (1.25, 0.86), (1.7, 0.08), (0.7, 0.0)], darker(cloth, 0.2))
@@ -122,7 +123,7 @@ def tent(sketch: Sketch, rng: Generator) -> None:
     sketch.area([(-0.15, 0), (0.36, 0), (0.1, 0.76)], darker(cloth, 0.7), lamp=LAMP)
 
 
-def windmill(sketch: Sketch, rng: Generator) -> None:
+def _windmill(sketch: Sketch, rng: Generator) -> None:
     """A tapered tower with four sails."""
     tower = varied(rng, one_of(rng, ((226, 218, 204), (160, 110, 84), (120, 120, 116))))
     sketch.area([(-0.2, 0), (0.2, 0), (0.12, 0.62), (-0.12, 0.62)], tower)
@@ -139,7 +140,7 @@ def windmill(sketch: Sketch, rng: Generator) -> None:
         sketch.line(np.stack([hub, outer]), 0.018, darker(WOOD, 0.3))
 
 
-def lighthouse(sketch: Sketch, rng: Generator) -> None:
+def _lighthouse(sketch: Sketch, rng: Generator) -> None:
     """A striped tower with a lantern."""
     stripe = varied(rng, one_of(rng, ((196, 56, 50), (48, 80, 130), (52, 52, 58))))
     for band in range(5):
@@ -152,7 +153,7 @@ def lighthouse(sketch: Sketch, rng: Generator) -> None:
     sketch.area([(-0.1, 0.89), (0.1, 0.89), (0, 1.0)], stripe)
 
 
-def mushroom(sketch: Sketch, rng: Generator) -> None:
+def _mushroom(sketch: Sketch, rng: Generator) -> None:
     """A cap with spots on a pale stem."""
     cap = varied(rng, one_of(rng, ((190, 56, 46), (156, 108, 70), (214, 178, 128))))
     sketch.area([(-0.13, 0), (0.13, 0), (0.1, 0.6), (-0.1, 0.6)], (232, 224, 206))
@@ -161,7 +162,7 @@ def mushroom(sketch: Sketch, rng: Generator) -> None:
         sketch.oval((x, y), (0.065, 0.05), (240, 234, 222))
 
 
-def parasol(sketch: Sketch, rng: Generator) -> None:
+def _parasol(sketch: Sketch, rng: Generator) -> None:
     """A striped beach umbrella."""
     colour = hsv(rng.random(), rng.uniform(0.5, 0.8), 0.85)
     sketch.line([(0, 0), (0.06, 0.8)], 0.03, (224, 216, 200))
@@ -172,7 +173,7 @@ def parasol(sketch: Sketch, rng: Generator) -> None:
         sketch.area(wedge, colour if part % 2 else (240, 234, 222))
 
 
-def snowman(sketch: Sketch, rng: Generator) -> None:
+def _snowman(sketch: Sketch, rng: Generator) -> None:
     """Three balls and a hat."""
     white = varied(rng, (236, 240, 246), 6)
     for y, size in ((0.24, 0.26), (0.56, 0.19), (0.8, 0.13)):
@@ -183,7 +184,7 @@ def snowman(sketch: Sketch, rng: Generator) -> None:
     sketch.box((-0.09, 0.9), (0.18, 0.12), METAL)
 
 
-def buoy(sketch: Sketch, rng: Generator) -> None:
+def _buoy(sketch: Sketch, rng: Generator) -> None:
     """A floating mark."""
     colour = varied(rng, one_of(rng, ((204, 60, 48), (238, 196, 62), (60, 130, 86))))
     sketch.area([(-0.34, 0), (0.34, 0), (0.16, 0.62), (-0.16, 0.62)], colour)
@@ -192,7 +193,7 @@ def buoy(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((0, 0.92), (0.1, 0.09), colour, lamp=(255, 90, 70))
 
 
-def hot_air_balloon(sketch: Sketch, rng: Generator) -> None:
+def _hot_air_balloon(sketch: Sketch, rng: Generator) -> None:
     """A coloured balloon with its basket."""
     first, second = (hsv(rng.random(), rng.uniform(0.5, 0.75), 0.88) for _ in range(2))
     for number in range(5):
@@ -213,7 +214,7 @@ def hot_air_balloon(sketch: Sketch, rng: Generator) -> None:
     sketch.box((-0.07, -0.5), (0.14, 0.1), WOOD)
 
 
-def kite(sketch: Sketch, rng: Generator) -> None:
+def _kite(sketch: Sketch, rng: Generator) -> None:
     """A diamond with a tail."""
     first, second = (hsv(rng.random(), rng.uniform(0.55, 0.8), 0.88) for _ in range(2))
     sketch.area([(0, 0.5), (0.3, 0.12), (0, -0.4)], first)
@@ -225,7 +226,7 @@ def kite(sketch: Sketch, rng: Generator) -> None:
         )
 
 
-def plane(sketch: Sketch, rng: Generator) -> None:
+def _plane(sketch: Sketch, rng: Generator) -> None:
     """An aeroplane from the side."""
     body = varied(rng, (228, 230, 234), 8)
     tail = hsv(rng.random(), 0.65, 0.75)
@@ -237,3 +238,29 @@ def plane(sketch: Sketch, rng: Generator) -> None:
     for x in np.arange(-0.28, 0.32, 0.085):
         sketch.box((float(x), 0.02), (0.035, 0.025), METAL, lamp=LAMP)
     sketch.area([(0.1, -0.02), (-0.14, -0.24), (-0.06, -0.24), (0.22, -0.03)], darker(body, 0.12))
+
+
+CLUTTER: tuple[Kind, ...] = (
+    Kind(_rock, "land", (0.12, 0.5)),
+    Kind(_rock, "land", (0.12, 0.5)),
+    Kind(_shrub, "land", (0.3, 0.7)),
+    Kind(_shrub, "land", (0.3, 0.7)),
+    Kind(_fence, "land", (0.36, 0.55)),
+    Kind(_street_lamp, "land", (1.6, 2.4)),
+    Kind(_sign, "land", (0.9, 1.4)),
+    Kind(_hay_bale, "land", (0.5, 0.8), 0, ("meadow", "grass")),
+    Kind(_cactus, "land", (0.7, 1.3), 0, ("sand", "earth")),
+    Kind(_tent, "land", (0.7, 1.1)),
+    Kind(_windmill, "land", (1.6, 2.8)),
+    Kind(_lighthouse, "land", (1.6, 3.0)),
+    Kind(_mushroom, "land", (0.14, 0.3), 6, ("grass", "meadow", "heath")),
+    Kind(_parasol, "land", (0.9, 1.3), 10, ("sand", "grass", "paving")),
+    Kind(_snowman, "land", (0.6, 1.0), 0, ("snow",)),
+    Kind(_buoy, "sea", (0.4, 0.7), 12),
+    Kind(_buoy, "sea", (0.4, 0.7), 12),
+    Kind(_rock, "sea", (0.3, 0.8)),
+    Kind(_hot_air_balloon, "air", (0.1, 0.34), 4),
+    Kind(_kite, "air", (0.1, 0.22), 40),
+    Kind(_plane, "air", (0.14, 0.34), 12),
+)
+GRASS = Kind(_grass, "land", (0.12, 0.3), 0, ("grass", "meadow", "heath"))

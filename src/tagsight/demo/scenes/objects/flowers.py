@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, mix, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import bow, ribbon, rounded
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LEAF: Colour = (84, 136, 64)
 YOLK: Colour = (244, 190, 48)
 
 
-def daisy(sketch: Sketch, rng: Generator) -> None:
+def _daisy(sketch: Sketch, rng: Generator) -> None:
     """Narrow petals around a yellow middle."""
     top = _stem(sketch, rng, 0.72)
     petal = varied(rng, one_of(rng, PETALS))
@@ -35,7 +36,7 @@ def daisy(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((top[0] - 0.02, top[1] + 0.02), (0.05, 0.045), lighter(YOLK, 0.3))
 
 
-def sunflower(sketch: Sketch, rng: Generator) -> None:
+def _sunflower(sketch: Sketch, rng: Generator) -> None:
     """Two rings of yellow petals around a large brown middle."""
     top = _stem(sketch, rng, 0.74, width=0.055)
     petal, seeds = varied(rng, (248, 192, 48)), varied(rng, (98, 62, 40))
@@ -45,7 +46,7 @@ def sunflower(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((top[0] - 0.015, top[1] + 0.02), (0.085, 0.08), lighter(seeds, 0.14))
 
 
-def tulip(sketch: Sketch, rng: Generator) -> None:
+def _tulip(sketch: Sketch, rng: Generator) -> None:
     """A cup of three pointed petals above long leaves."""
     x, y = _stem(sketch, rng, 0.62, leaves=False)
     for side in (-1, 1):
@@ -64,7 +65,7 @@ def tulip(sketch: Sketch, rng: Generator) -> None:
     sketch.area(rounded(inner, 2), lighter(petal, 0.12))
 
 
-def poppy(sketch: Sketch, rng: Generator) -> None:
+def _poppy(sketch: Sketch, rng: Generator) -> None:
     """Four broad, crinkled petals with a dark eye."""
     x, y = _stem(sketch, rng, 0.74, width=0.028)
     petal = varied(
@@ -78,7 +79,7 @@ def poppy(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((x, y), (0.055, 0.05), (46, 36, 44))
 
 
-def bellflowers(sketch: Sketch, rng: Generator) -> None:
+def _bellflowers(sketch: Sketch, rng: Generator) -> None:
     """A spike of small bells or blossoms: lavender, lupin, foxglove."""
     petal = varied(rng, one_of(rng, PETALS[1:]))
     lean = rng.uniform(-0.1, 0.1)
@@ -97,7 +98,7 @@ def bellflowers(sketch: Sketch, rng: Generator) -> None:
             sketch.oval(at, (size * 0.72, size * 0.85), varied(rng, colour, 8))
 
 
-def bush_rose(sketch: Sketch, rng: Generator) -> None:
+def _bush_rose(sketch: Sketch, rng: Generator) -> None:
     """Several full blossoms among leaves."""
     petal = varied(rng, one_of(rng, PETALS))
     for _ in range(26):
@@ -143,3 +144,13 @@ def _stem(
             leaf = ribbon(bow(start, (side * 0.14, start[1] + 0.02), tip), [0.02, 0.1, 0.01])
             sketch.area(leaf, varied(rng, green))
     return lean, height
+
+
+FLOWERS: tuple[Kind, ...] = (
+    Kind(_daisy, "land", (0.26, 0.6), 10),
+    Kind(_sunflower, "land", (0.4, 0.9), 6),
+    Kind(_tulip, "land", (0.26, 0.56), 8),
+    Kind(_poppy, "land", (0.26, 0.56), 10),
+    Kind(_bellflowers, "land", (0.32, 0.7), 6),
+    Kind(_bush_rose, "land", (0.36, 0.7)),
+)

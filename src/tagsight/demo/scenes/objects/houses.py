@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -35,7 +36,7 @@ LAMP: Colour = (255, 206, 112)
 FRAME: Colour = (240, 236, 226)
 
 
-def cottage(sketch: Sketch, rng: Generator) -> None:
+def _cottage(sketch: Sketch, rng: Generator) -> None:
     """A gable seen from the front."""
     wall, roof = varied(rng, one_of(rng, WALLS)), varied(rng, one_of(rng, ROOFS))
     half, eaves = rng.uniform(0.36, 0.5), rng.uniform(0.48, 0.58)
@@ -53,7 +54,7 @@ def cottage(sketch: Sketch, rng: Generator) -> None:
     _window(sketch, rng, (-0.075, 0.53), (0.15, 0.16))
 
 
-def long_house(sketch: Sketch, rng: Generator) -> None:
+def _long_house(sketch: Sketch, rng: Generator) -> None:
     """A house seen from its long side, the roof facing us."""
     wall, roof = varied(rng, one_of(rng, WALLS)), varied(rng, one_of(rng, ROOFS))
     half, eaves = rng.uniform(0.7, 0.95), rng.uniform(0.5, 0.6)
@@ -76,7 +77,7 @@ def long_house(sketch: Sketch, rng: Generator) -> None:
             _window(sketch, rng, (x - 0.1, 0.17), (0.2, 0.2))
 
 
-def corner_house(sketch: Sketch, rng: Generator) -> None:
+def _corner_house(sketch: Sketch, rng: Generator) -> None:
     """A gable and a side in one view."""
     wall, roof = varied(rng, one_of(rng, WALLS)), varied(rng, one_of(rng, ROOFS))
     eaves, length = rng.uniform(0.46, 0.56), rng.uniform(0.55, 0.8)
@@ -96,7 +97,7 @@ def corner_house(sketch: Sketch, rng: Generator) -> None:
         _window(sketch, rng, (length * share, 0.18), (length * 0.2, 0.17))
 
 
-def town_house(sketch: Sketch, rng: Generator) -> None:
+def _town_house(sketch: Sketch, rng: Generator) -> None:
     """A narrow front of several floors, its top stepped, flat or pointed."""
     wall, trim = varied(rng, one_of(rng, WALLS)), varied(rng, (228, 222, 210))
     half, top = rng.uniform(0.2, 0.29), 0.82
@@ -121,7 +122,7 @@ def town_house(sketch: Sketch, rng: Generator) -> None:
     _door(sketch, rng, (-0.06, 0), (0.12, 0.17))
 
 
-def barn(sketch: Sketch, rng: Generator) -> None:
+def _barn(sketch: Sketch, rng: Generator) -> None:
     """A broken gable roof over boards and a crossed door."""
     wall = varied(rng, one_of(rng, ((158, 58, 48), (126, 96, 74), (168, 148, 124))))
     roof = varied(rng, one_of(rng, ROOFS[2:4]))
@@ -140,7 +141,7 @@ def barn(sketch: Sketch, rng: Generator) -> None:
     _window(sketch, rng, (-0.08, 0.58), (0.16, 0.16))
 
 
-def modern_house(sketch: Sketch, rng: Generator) -> None:
+def _modern_house(sketch: Sketch, rng: Generator) -> None:
     """Two white or grey blocks with wide windows under flat roofs."""
     wall = varied(rng, one_of(rng, ((228, 226, 222), (176, 178, 180), (206, 190, 168))))
     wood = varied(rng, (146, 104, 70))
@@ -186,3 +187,13 @@ def _chimney(sketch: Sketch, at: tuple[float, float], wall: Colour) -> None:
     brick = darker(wall, 0.3)
     sketch.box((x - 0.05, y - 0.1), (0.1, 0.3), brick)
     sketch.box((x - 0.065, y + 0.18), (0.13, 0.035), darker(brick, 0.3))
+
+
+HOUSES: tuple[Kind, ...] = (
+    Kind(_cottage, "land", (1.7, 2.6)),
+    Kind(_long_house, "land", (1.5, 2.2)),
+    Kind(_corner_house, "land", (1.6, 2.5)),
+    Kind(_town_house, "land", (2.6, 3.8)),
+    Kind(_barn, "land", (1.6, 2.6)),
+    Kind(_modern_house, "land", (1.5, 2.2)),
+)

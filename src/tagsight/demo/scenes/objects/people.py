@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import ring
 
 if TYPE_CHECKING:
@@ -63,32 +64,32 @@ CHEERING = Pose(((-12, -6), (12, 6)), ((-148, -170), (146, 168)))
 POINTING = Pose(((-5, -2), (9, 4)), ((-10, -8), (84, 92)))
 
 
-def standing(sketch: Sketch, rng: Generator) -> None:
+def _standing(sketch: Sketch, rng: Generator) -> None:
     """Someone who stands, points or waves."""
     _person(sketch, rng, one_of(rng, (STANDING, POINTING, WAVING)), dress=False)
 
 
-def walking(sketch: Sketch, rng: Generator) -> None:
+def _walking(sketch: Sketch, rng: Generator) -> None:
     """Someone who walks, seen from the side."""
     _person(sketch, rng, WALKING, dress=rng.random() < 0.3)
 
 
-def running(sketch: Sketch, rng: Generator) -> None:
+def _running(sketch: Sketch, rng: Generator) -> None:
     """Someone who runs."""
     _person(sketch, rng, RUNNING, dress=False)
 
 
-def in_a_dress(sketch: Sketch, rng: Generator) -> None:
+def _in_a_dress(sketch: Sketch, rng: Generator) -> None:
     """Someone in a dress or a long coat."""
     _person(sketch, rng, one_of(rng, (STANDING, WAVING, CHEERING)), dress=True)
 
 
-def cheering(sketch: Sketch, rng: Generator) -> None:
+def _cheering(sketch: Sketch, rng: Generator) -> None:
     """Someone with both arms up."""
     _person(sketch, rng, CHEERING, dress=False)
 
 
-def with_an_umbrella(sketch: Sketch, rng: Generator) -> None:
+def _with_an_umbrella(sketch: Sketch, rng: Generator) -> None:
     """Someone under an umbrella."""
     canopy = varied(rng, one_of(rng, CLOTHES))
     pose = one_of(rng, (STANDING, WALKING))._replace(arms=((-12, -6), (38, 150)))
@@ -177,3 +178,13 @@ class _Body:
 def _along(start: tuple[float, float], angle: float, length: float) -> tuple[float, float]:
     radians = math.radians(angle)
     return start[0] + math.sin(radians) * length, start[1] - math.cos(radians) * length
+
+
+PEOPLE: tuple[Kind, ...] = (
+    Kind(_standing, "land", (0.75, 1.1)),
+    Kind(_walking, "land", (0.75, 1.1)),
+    Kind(_running, "land", (0.75, 1.05)),
+    Kind(_in_a_dress, "land", (0.75, 1.05)),
+    Kind(_cheering, "land", (0.75, 1.05)),
+    Kind(_with_an_umbrella, "land", (0.9, 1.15)),
+)

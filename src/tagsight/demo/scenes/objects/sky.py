@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import ring
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ MOONS: tuple[Colour, ...] = ((240, 238, 224), (226, 228, 236), (248, 226, 176), 
 STARS: tuple[Colour, ...] = ((255, 252, 236), (224, 234, 255), (255, 232, 180))
 
 
-def plain_sun(sketch: Sketch, rng: Generator) -> None:
+def _plain_sun(sketch: Sketch, rng: Generator) -> None:
     """A disc with a paler middle."""
     colour = varied(rng, one_of(rng, SUNS[1:]), 8)
     for size, share in ((0.5, 0.0), (0.41, 0.3), (0.3, 0.6)):
         sketch.oval((0, 0), (size, size), lighter(colour, share))
 
 
-def rayed_sun(sketch: Sketch, rng: Generator) -> None:
+def _rayed_sun(sketch: Sketch, rng: Generator) -> None:
     """A disc within a ring of pointed rays."""
     colour = varied(rng, one_of(rng, SUNS[1:]), 8)
     count = int(rng.integers(9, 15))
@@ -36,7 +37,7 @@ def rayed_sun(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((0, 0), (0.27, 0.27), lighter(colour, 0.6))
 
 
-def beaming_sun(sketch: Sketch, rng: Generator) -> None:
+def _beaming_sun(sketch: Sketch, rng: Generator) -> None:
     """A disc with separate beams, long and short in turn."""
     colour = varied(rng, one_of(rng, SUNS[1:]), 8)
     count = 2 * int(rng.integers(5, 8))
@@ -49,7 +50,7 @@ def beaming_sun(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((0.02, 0.02), (0.22, 0.22), lighter(colour, 0.4))
 
 
-def banded_sun(sketch: Sketch, rng: Generator) -> None:
+def _banded_sun(sketch: Sketch, rng: Generator) -> None:
     """A large low disc that becomes redder downwards."""
     colour = varied(rng, one_of(rng, SUNS[1:]), 8)
     bands = 6
@@ -62,7 +63,7 @@ def banded_sun(sketch: Sketch, rng: Generator) -> None:
         sketch.area(cap, (mixed[0], mixed[1], mixed[2]))
 
 
-def full_moon(sketch: Sketch, rng: Generator) -> None:
+def _full_moon(sketch: Sketch, rng: Generator) -> None:
     """A disc with grey plains and craters."""
     colour = varied(rng, one_of(rng, MOONS), 8)
     sketch.oval((0, 0), (0.5, 0.5), darker(colour, 0.1))
@@ -74,29 +75,29 @@ def full_moon(sketch: Sketch, rng: Generator) -> None:
         sketch.oval(at, (size * 1.15, size), darker(colour, rng.uniform(0.1, 0.22)))
 
 
-def crescent(sketch: Sketch, rng: Generator) -> None:
+def _crescent(sketch: Sketch, rng: Generator) -> None:
     """A sickle, thin or thick."""
     _phase(sketch, rng, rng.uniform(0.1, 0.36))
 
 
-def half_moon(sketch: Sketch, rng: Generator) -> None:
+def _half_moon(sketch: Sketch, rng: Generator) -> None:
     """About half of a disc, its edge bent a little either way."""
     _phase(sketch, rng, rng.uniform(-0.2, 0.06))
 
 
-def sparkle(sketch: Sketch, rng: Generator) -> None:
+def _sparkle(sketch: Sketch, rng: Generator) -> None:
     """Four long rays."""
     colour = one_of(rng, STARS)
     sketch.area(_spikes(8, (0.5, 0.09), 0.25), colour)
     sketch.oval((0, 0), (0.13, 0.13), (255, 255, 255))
 
 
-def pointed_star(sketch: Sketch, rng: Generator) -> None:
+def _pointed_star(sketch: Sketch, rng: Generator) -> None:
     """Five points, as on flags."""
     sketch.area(_spikes(10, (0.5, 0.21), 0.25), varied(rng, one_of(rng, STARS)))
 
 
-def burst(sketch: Sketch, rng: Generator) -> None:
+def _burst(sketch: Sketch, rng: Generator) -> None:
     """Eight rays, four of them shorter."""
     colour = one_of(rng, STARS)
     sketch.area(_spikes(8, (0.36, 0.1), 0.125), colour)
@@ -104,7 +105,7 @@ def burst(sketch: Sketch, rng: Generator) -> None:
     sketch.oval((0, 0), (0.16, 0.16), (255, 255, 255))
 
 
-def shooting_star(sketch: Sketch, rng: Generator) -> None:
+def _shooting_star(sketch: Sketch, rng: Generator) -> None:
     """Five points and a tail."""
     colour = one_of(rng, STARS)
     angle = rng.uniform(15, 50)
@@ -135,3 +136,24 @@ def _spikes(corners: int, radii: tuple[float, float], turn: float) -> Points:
     angles = 2 * math.pi * (np.arange(corners) / corners + turn)
     reach = np.where(np.arange(corners) % 2, radii[1], radii[0])
     return np.stack([np.cos(angles) * reach, np.sin(angles) * reach], 1)
+
+
+SUN: tuple[Kind, ...] = (
+    Kind(_plain_sun, "heaven", (0.09, 0.24)),
+    Kind(_rayed_sun, "heaven", (0.16, 0.36), 20),
+    Kind(_beaming_sun, "heaven", (0.16, 0.36), 20),
+    Kind(_banded_sun, "heaven", (0.16, 0.42)),
+)
+
+MOON: tuple[Kind, ...] = (
+    Kind(_full_moon, "heaven", (0.1, 0.32), 180),
+    Kind(_crescent, "heaven", (0.12, 0.32), 10),
+    Kind(_half_moon, "heaven", (0.1, 0.28), 10),
+)
+
+STAR: tuple[Kind, ...] = (
+    Kind(_sparkle, "heaven", (0.07, 0.15), 12),
+    Kind(_pointed_star, "heaven", (0.065, 0.13), 30),
+    Kind(_burst, "heaven", (0.07, 0.14), 10),
+    Kind(_shooting_star, "heaven", (0.08, 0.16)),
+)

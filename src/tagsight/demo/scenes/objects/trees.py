@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.demo.scenes.colours import Colour, darker, lighter, mix, one_of, varied
+from tagsight.demo.scenes.objects.kind import Kind
 from tagsight.demo.scenes.sketch import bow, ribbon
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ BIRCH: Colour = (226, 222, 212)
 SNOW: Colour = (238, 242, 248)
 
 
-def broadleaf(sketch: Sketch, rng: Generator) -> None:
+def _broadleaf(sketch: Sketch, rng: Generator) -> None:
     """A round or wide crown of many tufts on a trunk that forks."""
     bark = varied(rng, one_of(rng, BARKS))
     width, fork = rng.uniform(0.05, 0.085), rng.uniform(0.26, 0.38)
@@ -42,7 +43,7 @@ def broadleaf(sketch: Sketch, rng: Generator) -> None:
     _crown(sketch, rng, (0, 0.68), (reach, 0.31))
 
 
-def birch(sketch: Sketch, rng: Generator) -> None:
+def _birch(sketch: Sketch, rng: Generator) -> None:
     """A slender white trunk with dark marks under a light, tall crown."""
     lean = rng.uniform(-0.06, 0.06)
     spine = bow((0, 0), (0, 0.4), (lean, 0.9))
@@ -53,13 +54,13 @@ def birch(sketch: Sketch, rng: Generator) -> None:
     _crown(sketch, rng, (lean * 0.8, 0.68), (rng.uniform(0.17, 0.24), 0.3))
 
 
-def poplar(sketch: Sketch, rng: Generator) -> None:
+def _poplar(sketch: Sketch, rng: Generator) -> None:
     """A tall narrow crown that begins near the ground."""
     sketch.box((-0.025, 0), (0.05, 0.3), varied(rng, one_of(rng, BARKS)))
     _crown(sketch, rng, (0, 0.54), (rng.uniform(0.1, 0.16), 0.45))
 
 
-def conifer(sketch: Sketch, rng: Generator) -> None:
+def _conifer(sketch: Sketch, rng: Generator) -> None:
     """Ragged tiers that become smaller upwards, sometimes with snow on them."""
     needle = varied(rng, one_of(rng, NEEDLES), 16)
     sketch.box((-0.03, 0), (0.06, 0.2), varied(rng, one_of(rng, BARKS)))
@@ -74,7 +75,7 @@ def conifer(sketch: Sketch, rng: Generator) -> None:
         _tier(sketch, rng, (low + 0.05 * (high - low), high, width * 0.72), lit, shift=-0.14)
 
 
-def palm(sketch: Sketch, rng: Generator) -> None:
+def _palm(sketch: Sketch, rng: Generator) -> None:
     """A bent trunk with rings under fronds that droop."""
     bark, leaf = varied(rng, (136, 110, 82)), varied(rng, (86, 134, 66), 20)
     lean = rng.uniform(-0.3, 0.3)
@@ -89,7 +90,7 @@ def palm(sketch: Sketch, rng: Generator) -> None:
         sketch.oval((lean + x, 0.71), (0.026, 0.03), (92, 66, 44))
 
 
-def bare(sketch: Sketch, rng: Generator) -> None:
+def _bare(sketch: Sketch, rng: Generator) -> None:
     """Forking branches, with the last leaves or without."""
     bark = varied(rng, one_of(rng, BARKS))
     leaf = varied(rng, one_of(rng, LEAVES[4:])) if rng.random() < 0.5 else None
@@ -172,3 +173,13 @@ def _branch(
         spread = side * rng.uniform(12, 34)
         smaller = length * rng.uniform(0.66, 0.82)
         _branch(sketch, rng, (x, y), (angle + spread, smaller, width * 0.66), bark, leaf)
+
+
+TREES: tuple[Kind, ...] = (
+    Kind(_broadleaf, "land", (1.6, 3.6), 3),
+    Kind(_birch, "land", (2.0, 3.6), 3),
+    Kind(_poplar, "land", (2.2, 4.2)),
+    Kind(_conifer, "land", (1.6, 4.0), 2),
+    Kind(_palm, "land", (1.8, 3.4), 4, ("sand", "grass", "earth", "paving")),
+    Kind(_bare, "land", (1.6, 3.2), 4),
+)
