@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from base64 import b64encode
@@ -70,12 +71,37 @@ def tasks(folder: Path, images) -> Path:
     return folder / "tasks.json"
 
 
+def table(folder: Path, images, delimiter: str = ",") -> Path:
+    with (folder / "rows.csv").open("w", newline="") as out:
+        write = csv.writer(out, delimiter=delimiter)
+        write.writerow(["picture", "labels"])
+        write.writerows([one, "|".join(of)] for one, of in zip(images, LABELS, strict=True))
+    return folder / "rows.csv"
+
+
+def tabbed(folder: Path, images) -> Path:
+    return table(folder, images, "\t")
+
+
+def columns(folder: Path, images) -> Path:
+    rows = [f'"{one}",1,{sky}' for sky, one in enumerate(images)]
+    (folder / "rows.csv").write_text("\n".join(["photo,dog,sky", *rows]))
+    return folder / "rows.csv"
+
+
+def long(folder: Path, images) -> Path:
+    rows = [f'"{one}";{name}' for one, of in zip(images, LABELS, strict=True) for name in of]
+    (folder / "rows.csv").write_text("\n".join(["Held;label", *rows]))
+    return folder / "rows.csv"
+
+
 KINDS = [
     *((parquet, one) for one in (HELD, CONTENT)),
     *((saved, one) for one in (HELD, CONTENT)),
     *((records, one) for one in (ADDRESSES, [{"bytes": text} for text in TEXT])),
     *((frame, one) for one in (HELD, CONTENT, ADDRESSES)),
     (tasks, ADDRESSES),
+    *((write, ADDRESSES) for write in (table, tabbed, columns, long)),
 ]
 
 
@@ -112,6 +138,23 @@ def test_a_folder_of_photos_takes_the_place_of_those_inside(tmp_path) -> None:
         rows = read_annotations(write(folder, HELD), images=tmp_path)
         assert [path.name for path in rows.paths] == ["0.png", "1.png"]
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_cell_may_hold_a_large_photo_and_others_name_one(tmp_path) -> None:
+    """A cell of a CSV has at most 128 KiB by default of Python; errors show none in full."""
+    noise = Image.effect_noise((500, 500), 90)
+    file = io.BytesIO()
+    noise.save(file, "PNG")
+    (tmp_path / "there.png").write_bytes(CONTENT[1])
+    large = f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+    for images in (None, tmp_path):
+        rows = read_annotations(table(tmp_path, [large, "there.png"]), images=images)
+        assert [path.read_bytes() for path in rows.paths] == [file.getvalue(), CONTENT[1]]
+    source = columns(tmp_path, [large])
+    source.write_text(source.read_text() + ",1")
+    with pytest.raises(DataError, match="expected 3 cells as in the header, got 4") as caught:
+        read_annotations(source)
+    assert len(str(caught.value)) < 500
 
 
 def test_equal_photos_with_other_labels_stay_two(tmp_path) -> None:

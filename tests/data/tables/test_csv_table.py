@@ -65,7 +65,7 @@ MANY = ",".join(f"l{i}" for i in range(100_001))
         ("image,cat,dog\n,1,0\n", "labels.csv:2: expected a photo's path .* got ''"),
         ("image,cat,dog\na.jpg,1,0\na.jpg,0,0\n", "labels.csv:3: .* but line 2 differs"),
         ('image,cat,dog\n"a.jpg"x,1,0\n', "labels.csv:2: expected a well-formed CSV"),
-        ('image,cat,dog\n"a.jpg,1,0\n' + 200_000 * "b", "expected a well-formed CSV, got: field"),
+        ('image,cat,dog\n"a.jpg,1,0\n' + 200_000 * "b", "labels.csv:3: expected a well-formed CSV"),
         (b"image,cat,\x81\na.jpg,1,0\n", "labels.csv:1: expected UTF-8"),
         (b"image,cat,dog\na.jpg,1,0\n\xcf\xf0\xe8\xe2.jpg,1,0\n", "labels.csv:3: expected UTF-8"),
         ("image,cat,dog".encode("utf-16") + b"\n", "labels.csv:1: expected UTF-16"),

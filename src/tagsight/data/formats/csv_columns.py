@@ -15,7 +15,7 @@ from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import VECTOR, layout_of, log_layout
 from tagsight.data.tables.names import TARGETS, UNKNOWN
-from tagsight.data.tables.table import Photos
+from tagsight.data.tables.table import Photos, shown_cells
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -71,7 +71,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         DataError: If a row cannot be understood.
     """
     names, cells_of = _names_and_cells(table, layout)
-    photos = Photos(table, layout)
+    photos = Photos(table, layout, options)
     targets = bytearray()
     for row in photos.rows(_tail(table, layout)):
         values = _targets(cells_of(row.cells), row, names, table)
@@ -88,7 +88,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
             amount(unknown, "target"),
         )
     rows = torch.frombuffer(targets, dtype=torch.int8).view(-1, len(names))
-    return photos.labelled(names, rows, options.images)
+    return photos.labelled(names, rows)
 
 
 def _names_and_cells(
@@ -152,7 +152,8 @@ def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table
     if len(cells) == 1 < len(names):
         cells = str(joined).split(mark)
     if len(cells) != len(names):
-        msg = f"{table.where(row.number)}: expected {amount(len(names), 'target')}, got {cells!r}"
+        targets = amount(len(names), "target")
+        msg = f"{table.where(row.number)}: expected {targets}, got {shown_cells(cells)}"
         raise DataError(msg)
     return bytes(_target(cell, name, row, table) for name, cell in zip(names, cells, strict=True))
 

@@ -67,7 +67,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         DataError: If a row cannot be understood.
     """
     separator = _separator(table, layout, options.columns.separator)
-    photos, vocabulary = Photos(table, layout), Vocabulary()
+    photos, vocabulary = Photos(table, layout, options), Vocabulary()
     labels, ends = array("i"), array("q", [0])
     for row in photos.rows():
         where = table.where(row.number) if separator.is_list else ""
@@ -90,9 +90,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     names = sorted(vocabulary.names)
     targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
     _mark(targets, labels, ends, _order(vocabulary.names))
-    return photos.labelled(
-        names, targets, options.images, lists_present=True, separator=separator.mark
-    )
+    return photos.labelled(names, targets, lists_present=True, separator=separator.mark)
 
 
 def _separator(table: Table, layout: Layout, given: str | None) -> Separator:

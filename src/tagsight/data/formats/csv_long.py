@@ -70,7 +70,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     Raises:
         DataError: If a row cannot be understood.
     """
-    photos, vocabulary = Photos(table, layout), Vocabulary()
+    photos, vocabulary = Photos(table, layout, options), Vocabulary()
     rows, columns, values = array("q"), array("i"), bytearray()
     for row in photos.rows():
         present = _is_present(row, layout, table)
@@ -96,7 +96,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         len(photos.places), len(names), value=-1 if absent else 0, source=table.source
     )
     _mark(targets, rows, order[np.frombuffer(columns, dtype=np.int32)], values)
-    return photos.labelled(names, targets, options.images, lists_present=not absent)
+    return photos.labelled(names, targets, lists_present=not absent)
 
 
 def _label(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> int:

@@ -43,6 +43,9 @@ _BEGINNINGS = (
     (re.compile(rb"....ftyp(?:hei|hev|mif|msf)", re.DOTALL), ".heic"),
     (re.compile(rb"....ftypavi", re.DOTALL), ".avif"),
 )
+DATA = "data:"
+"""Beginning of an address that holds a photo itself."""
+
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 _DATA = re.compile(r"data:[^,]{0,200},")
 

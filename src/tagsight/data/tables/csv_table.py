@@ -11,7 +11,7 @@ from tagsight.data.formats.label_studio_rows import is_rows
 from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
-from tagsight.data.tables.table import Table
+from tagsight.data.tables.table import Table, shown_cells
 from tagsight.data.tables.text import records, writing_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -118,7 +118,8 @@ class CsvTable(Table):
         if len(cells) < width or any(cells[width:]):
             msg = (
                 f"{self.where(line)}: expected {amount(width, 'cell')} as in the header, got "
-                f"{len(cells)}: {cells[:5]!r}; is a cell with a {self.delimiter!r} in it unquoted?"
+                f"{len(cells)}: {shown_cells(cells)}; is a cell with a {self.delimiter!r} in it "
+                "unquoted?"
             )
             raise DataError(msg)
         return cells[:width]

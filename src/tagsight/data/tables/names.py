@@ -51,6 +51,9 @@ SPLIT_COLUMNS: dict[str, dict[str, str]] = {
 MAYBE_SPLIT = frozenset({"subset", "partition", "set", "phase", "mode", "usage", "dataset"})
 """Names of columns that hold the split if their cells are splits."""
 
+LONGEST_START = 20
+"""Characters at the beginning of a cell that say whether it is a photo itself."""
+
 UNKNOWN = 255  # -1 as an unsigned byte
 _TARGETS = {
     1: ("1", "1.0", "true", "True", "TRUE", "yes", "Yes", "YES"),
@@ -73,12 +76,17 @@ def key_of(name: str) -> str:
 
 
 def is_photo(cell: object) -> bool:
-    """Return whether a cell ends as the name of a photo; web addresses are none.
+    """Return whether a cell ends as the name of a photo, or is one; web addresses are none.
 
     >>> is_photo("a/b.JPG"), is_photo("https://example.org/b.jpg"), is_photo("dog")
     (True, False, False)
+    >>> is_photo("data:image/png;base64,iVBORw0KGgo=")
+    True
     """
-    text = str(cell).rstrip().lower()
+    text = str(cell)
+    if text[:LONGEST_START].lstrip().lower().startswith("data:image/"):
+        return True
+    text = text.rstrip().lower()
     stem, dot, ending = text.rpartition(".")
     return bool(dot) and f".{ending}" in ENDINGS and bool(stem) and "://" not in text
 

@@ -7,10 +7,12 @@ from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
 from functools import cached_property
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from tagsight.data.format import Labelled
+from tagsight.data.format import DEFAULTS, Labelled
+from tagsight.data.photos.inside import DATA, PhotosInside, photo_inside
 from tagsight.data.source import PLAIN, photo_path
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tagsight.data.format import ReadOptions
     from tagsight.data.tables.layout import Layout
 
 Cell: TypeAlias = str | tuple[str, ...]
@@ -30,6 +33,12 @@ logger = logging.getLogger(__name__)
 
 SAMPLED_CELLS, FEWEST_SAMPLED, MOST_SAMPLED = 200_000, 20, 10_000
 """Cells, and rows, that decide what the columns are."""
+
+LONGEST_KEPT, LONGEST_SHOWN = 10_000, 60
+"""Characters of a cell that a sample keeps, and that an error shows."""
+
+MOST_SHOWN = 5
+"""Cells of a row that an error shows."""
 
 
 class NoRowsError(DataError):
@@ -85,13 +94,30 @@ class Table(ABC):
         """The first rows."""
         rows = SAMPLED_CELLS // max(len(self.names), 1)
         rows = min(max(rows, FEWEST_SAMPLED), MOST_SAMPLED)
-        return [cells for _, cells in islice(self.records(), rows)]
+        return [list(map(_kept, cells)) for _, cells in islice(self.records(), rows)]
 
     def column(self, position: int) -> Counter[str]:
         """Count the different cells of a column in the sample, without surrounding blanks."""
         return Counter(
             str(cells[position]).strip() for cells in self.sample if position < len(cells)
         )
+
+
+def _kept(cell: Cell) -> Cell:
+    """Return a cell; a long one, such as a photo, by its beginning and a number that tells it."""
+    if len(cell) <= LONGEST_KEPT or isinstance(cell, tuple):
+        return cell
+    return f"{cell[:LONGEST_SHOWN]}{hash(cell)}"
+
+
+def shown_cells(cells: Sequence[Cell]) -> str:
+    """Return the first cells of a row as an error shows them, none of them longer than a line.
+
+    Example:
+        >>> shown_cells(["a.jpg", "dog" * 100, "1"])[:60]
+        "['a.jpg', 'dogdogdogdogdogdogdogdogdogdogdogdogdogdogdogdogd"
+    """
+    return repr([cell[:LONGEST_SHOWN] for cell in cells[:MOST_SHOWN]])
 
 
 class Row(NamedTuple):
@@ -116,14 +142,17 @@ class Photos:
     Args:
         table: The table.
         layout: The meaning of its columns.
+        options: Whether photos that are inside the table are written, and the folder of others.
 
     Attributes:
         places: Position of each photo, in the order of the table.
         repeated: Rows of photos that an earlier row has.
     """
 
-    def __init__(self, table: Table, layout: Layout) -> None:
-        self._table, self._layout = table, layout
+    def __init__(self, table: Table, layout: Layout, options: ReadOptions = DEFAULTS) -> None:
+        self._table, self._layout, self._images = table, layout, options.images
+        self._inside = PhotosInside(table.source, write=options.write_photos)
+        self._written: dict[bytes, str] = {}
         self.places: dict[str, int] = {}
         self.repeated = 0
         self._numbers = array("q")
@@ -144,9 +173,12 @@ class Photos:
         group = self._layout.group
         for number, cells in table.records(joined_from):
             if len(cells) <= max(image, split or 0, group or 0):
-                msg = f"{table.where(number)}: expected a photo and its labels, got {cells[:5]!r}"
+                msg = (
+                    f"{table.where(number)}: expected a photo and its labels, got "
+                    f"{shown_cells(cells)}"
+                )
                 raise DataError(msg)
-            name = table.photo(cells[image], number)
+            name = self._name(cells[image], number)
             place = self.places.setdefault(name, len(self.places))
             is_new = place == len(self._numbers)
             if is_new:
@@ -160,6 +192,17 @@ class Photos:
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
             raise NoRowsError(msg)
+
+    def _name(self, cell: Cell, number: int) -> str:
+        """Return the photo's path, or the name of the file that it was written to."""
+        if isinstance(cell, str) and DATA in cell[:LONGEST_SHOWN]:
+            where = self._table.where(number)
+            if (inside := photo_inside(cell.strip(), where)) is not None:
+                digest = sha256(inside.content).digest()
+                if digest not in self._written:
+                    self._written[digest] = self._inside.add(inside, where)
+                return self._written[digest]
+        return self._table.photo(cell, number)
 
     def _add_split(self, cell: str, place: int, number: int, *, is_new: bool) -> None:
         split = self._layout.split_names.get(cell.strip().lower())
@@ -187,19 +230,19 @@ class Photos:
         self,
         names: Sequence[str],
         targets: Tensor,
-        images: Path | None,
         *,
         lists_present: bool = False,
         separator: str | None = None,
     ) -> Labelled:
         """Combine the photos with their labels and targets."""
+        self._inside.log()
         return Labelled(
             source=self._table.source,
             names=tuple(names),
             photos=tuple(self.places),
             targets=targets,
             splits=tuple(self._splits) if self._layout.split is not None else None,
-            folders=tuple(self._table.folders(images)),
+            folders=tuple(self._inside.folders(self._table.folders(self._images))),
             unused=self._layout.ignored,
             columns=self._layout.columns(self._table.names, separator),
             lists_present=lists_present,

@@ -124,6 +124,8 @@ def records(
                 if text := line.rstrip("\r\n"):
                     yield number, text.split(delimiter, most)
             return
+        # A cell may be a photo. The limit is one of the process, for all readers.
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for cells in reader:
