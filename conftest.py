@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tagsight.tagging.labelling.session import Session
+
 
 LONGEST = (
     *("inference/test_exporting", "test_paper_recipes", "checkpoint/released/test_convert"),
@@ -57,12 +59,14 @@ def _few_resamples() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _world_of_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run examples that name files where these are."""
+    """Run examples that name files where these are, and give a session to those that serve one."""
     if isinstance(request.node, DoctestItem):
         dtest = request.node.dtest
         code = "" if dtest is None else "".join(example.source for example in dtest.examples)
         if re.search(r'"(photos|labels\.csv|runs|index)\b', code):
             monkeypatch.chdir(request.getfixturevalue("world_of_examples"))
+        if dtest is not None and dtest.name.startswith("tagsight.server.labelling"):
+            dtest.globs["session"] = request.getfixturevalue("session_of_examples")
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +96,20 @@ def world_of_examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
         progress=False,
     )
     return world
+
+
+@pytest.fixture(scope="session")
+def session_of_examples(
+    world_of_examples: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Session]:
+    """Open a project of ``photos/``, of which nothing is encoded yet."""
+    from tagsight.runtime.device import Runtime
+    from tagsight.tagging.labelling.encoder import PhotoEncoder
+    from tagsight.tagging.labelling.project import Project
+    from tagsight.tagging.labelling.session import Session
+
+    encoder = PhotoEncoder.choose(Runtime.choose("cpu"))
+    with Project(tmp_path_factory.mktemp("project"), world_of_examples / "photos") as project:
+        session = Session(project, encoder)
+        yield session
+        session.thumbnails.close()

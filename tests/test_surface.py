@@ -60,7 +60,7 @@ EXEMPLIFIED = (
     *("errors.py", "config.py", "workflows.py", "cli.py", "commands", "demo"),
     *("data/*.py", "data/literature", "data/rules", "data/splits"),
     *("checkpoint", "evaluation", "labels", "loading", "metrics", "nn", "runtime", "search"),
-    *("systems", "training", "visualize"),
+    *("server", "systems", "training", "visualize"),
 )
 """Places that show by an example what each of their public functions and classes does."""
 
@@ -77,7 +77,9 @@ WITHOUT_EXAMPLE = {
 CROWDED = {"systems/catalogue.py", "systems/multi_evidence.py", "systems/rnn_attention.py"}
 """Files whose length leaves no room for more examples."""
 
-RECORDS = re.compile("overload|NamedTuple|Protocol|dataclass|Config|Settings|Error")
+RECORDS = re.compile(
+    "overload|NamedTuple|Protocol|dataclass|Config|Settings|Error|Exception|BaseModel"
+)
 """Decorators and bases of definitions that have no behaviour of their own to show."""
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -90,12 +92,15 @@ def public_definitions(
     for path in sorted([*(ROOT / room).rglob("*.py")] or ROOT.glob(room)):
         if path.relative_to(ROOT).as_posix() in CROWDED:
             continue
+        records: set[str] = set()
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, DEFINITIONS) and not node.name.startswith("_"):
-                above = [*node.decorator_list, *getattr(node, "bases", ())]
-                abstract = "@abstractmethod" in ast.unparse(node)
-                if not abstract and not any(RECORDS.search(ast.unparse(one)) for one in above):
-                    yield node
+            if not isinstance(node, DEFINITIONS):
+                continue
+            above = [*map(ast.unparse, [*node.decorator_list, *getattr(node, "bases", ())])]
+            if any(RECORDS.search(one) or one in records for one in above):
+                records.add(node.name)
+            elif not node.name.startswith("_") and "@abstractmethod" not in ast.unparse(node):
+                yield node
 
 
 @pytest.mark.parametrize("room", EXEMPLIFIED)

@@ -79,7 +79,7 @@ def label(
         from tagsight.server.access import Hosts
         from tagsight.server.connections import listener
         from tagsight.server.labelling.app import create_label_app
-        from tagsight.server.labelling.serving import serve_session
+        from tagsight.server.labelling.serving import session_server
 
     from tagsight.data.formats.label_project import recognises
     from tagsight.nn.text_image import TextImageEncoder
@@ -109,7 +109,7 @@ def label(
                 if not address.no_browser:
                     webbrowser.open(url)
                 with suppress(KeyboardInterrupt):  # which uvicorn raises after its own end
-                    serve_session(app, socket)
+                    session_server(app).run(sockets=[socket])
     print_info(f"every judgement is in {folder}; 'tagsight train {folder}' learns from them")
     return 0
 

@@ -141,6 +141,16 @@ class AccessMiddleware:
         app: The wrapped ASGI application.
         hosts: Host names that requests may use.
         token: Secret that clients must send; None admits every client.
+
+    Example:
+        >>> from starlette.applications import Starlette
+        >>> from starlette.testclient import TestClient
+        >>> app = AccessMiddleware(Starlette(), Hosts(), token="correct horse battery")
+        >>> client = TestClient(app, base_url="http://localhost:8000")
+        >>> client.get("/v1/model").json()
+        {'error': "expected the header 'Authorization: Bearer TOKEN' with the server's token"}
+        >>> client.get("/", headers={"Host": "evil.example"}).status_code
+        403
     """
 
     def __init__(self, app: ASGIApp, hosts: Hosts, token: str | None) -> None:
@@ -211,6 +221,12 @@ class SecurityHeadersMiddleware:
 
     Args:
         app: The wrapped ASGI application.
+
+    Example:
+        >>> from starlette.applications import Starlette
+        >>> from starlette.testclient import TestClient
+        >>> TestClient(SecurityHeadersMiddleware(Starlette())).get("/").headers["referrer-policy"]
+        'no-referrer'
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -230,7 +246,12 @@ class SecurityHeadersMiddleware:
 
 
 def is_open(path: str) -> bool:
-    """Return whether a path needs no token."""
+    """Return whether a path needs no token.
+
+    Example:
+        >>> is_open("/healthz"), is_open("/web/page.js"), is_open("/v1/predict")
+        (True, True, False)
+    """
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 

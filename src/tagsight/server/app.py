@@ -48,7 +48,20 @@ MOST_DECODERS = 16
 
 
 def create_app(service: Service) -> FastAPI:
-    """Make the application; it writes no file and opens no path that a client sends."""
+    """Make the application; it writes no file and opens no path that a client sends.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.service import Service
+        >>> app = create_app(Service(ts.load("runs/first/model"), decoders=1))
+        >>> with TestClient(app, base_url="http://localhost") as client:
+        ...     sent = {"photos": Path("photos/dog.jpg").read_bytes()}
+        ...     (photo,) = client.post("/v1/predict", files=sent).json()["photos"]
+        >>> photo["width"], sorted(photo["scores"])
+        (128, ['dog', 'sky'])
+    """
     trimmer = MemoryTrimmer()
     count = service.decoders or min(MOST_DECODERS, os.cpu_count() or 1)
     _, begin = service.recognizer.network.lanes()

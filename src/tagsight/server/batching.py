@@ -41,6 +41,20 @@ class Batcher:
         recognizer: The model; its batch size is the largest batch.
         decoders: Processes that decode the photos.
         room: Maximum number of photos that are waiting or being recognised.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> from tagsight.server.decoding import DecoderPool
+        >>> from tagsight.server.limits import Limits
+        >>> async def recognised(*photos):
+        ...     decoders = DecoderPool(2, Limits(), freed=lambda size: None)
+        ...     batcher = Batcher(ts.load("runs/first/model"), decoders, room=256)
+        ...     async with decoders.running(), batcher.running():
+        ...         return await batcher.recognise(photos)
+        >>> results = asyncio.run(recognised(Path("photos/dog.jpg"), Path("photos/00.jpg")))
+        >>> [result.photo_size for result in results]
+        [(128, 96), (128, 96)]
     """
 
     def __init__(self, recognizer: Recognizer, decoders: DecoderPool, room: int) -> None:

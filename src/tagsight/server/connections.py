@@ -109,6 +109,12 @@ def server_config(app: FastAPI, limits: Limits, **options: Any) -> uvicorn.Confi
         app: The application.
         limits: Limits of its connections and requests.
         options: Further options of `uvicorn.Config`, such as host and port.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from tagsight.server.limits import Limits
+        >>> server_config(FastAPI(), Limits(seconds=20), port=8000).timeout_graceful_shutdown
+        20
     """
     return uvicorn.Config(
         app,
@@ -134,6 +140,11 @@ def listener(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
 
     Raises:
         DataError: If the port is taken, or there is no such address here.
+
+    Example:
+        >>> with listener("127.0.0.1", 0) as (opened, place):
+        ...     place == f"127.0.0.1:{opened.getsockname()[1]}"
+        True
     """
     try:
         opened = socket.create_server(

@@ -62,6 +62,18 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
 
     Returns:
         A PNG as a ``data:`` URL by label, for the `MOST_HEATMAPS` highest scores.
+
+    Example:
+        >>> import numpy as np
+        >>> from PIL import Image
+        >>> from tagsight.inference.result import Result
+        >>> maps = np.array([[[4.0, 0.0], [0.0, 0.0]]], np.float32)
+        >>> one = np.ones(1)
+        >>> result = Result(
+        ...     None, ("dog",), 0.9 * one, 0.5 * one, one > 0, maps, one, one, photo_size=(640, 480)
+        ... )
+        >>> heatmap_urls(Image.new("RGB", (64, 48)), result)["dog"][:22]
+        'data:image/png;base64,'
     """
     names = [label.name for label in result.labels[:MOST_HEATMAPS]]
     shown = Section("", "evidence in logits", result.panels(names))
@@ -72,7 +84,20 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
 
 
 def draw_evidence(result: Result) -> Evidence:
-    """Draw the evidence for the labels with the highest scores as transparent overlays."""
+    """Draw the evidence for the labels with the highest scores as transparent overlays.
+
+    Example:
+        >>> import numpy as np
+        >>> from tagsight.inference.result import Result
+        >>> maps = np.array([[[4.0, 0.0], [0.0, 0.0]]], np.float32)
+        >>> one = np.ones(1)
+        >>> result = Result(
+        ...     None, ("dog",), 0.9 * one, 0.5 * one, one > 0, maps, one, one, photo_size=(640, 480)
+        ... )
+        >>> evidence = draw_evidence(result)
+        >>> evidence.top, evidence.overlays["dog"].peak  # in logits; as fractions of the photo
+        (4.0, (0.25, 0.25))
+    """
     shown = result.panels([label.name for label in result.ranked()[:MOST_OVERLAYS]])
     longest = max(result.photo_size)
     width, height = (max(1, round(OVERLAY_SIDE * side / longest)) for side in result.photo_size)

@@ -27,7 +27,7 @@ STRIP = 2**20
 """Bytes of pixels that are converted at a time."""
 
 
-def main(memory: int) -> None:
+def _main(memory: int) -> None:
     """Decode photos until standard input ends.
 
     Args:
@@ -115,4 +115,4 @@ def _silence() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    _main(int(sys.argv[1]))

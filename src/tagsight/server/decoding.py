@@ -49,6 +49,15 @@ class DecoderPool:
         limits: Seconds, pixels and memory per photo.
         freed: Called with the size in bytes of each photo, whose memory is soon freed.
         begin: Called at the start of each thread that processes decoded photos.
+
+    Example:
+        >>> async def decoded(photo):
+        ...     pool = DecoderPool(1, Limits(), freed=lambda size: None)
+        ...     async with pool.running():
+        ...         return await pool.open(photo, lambda image: image.size, least_side=96)
+        >>> from tagsight.server.limits import Limits
+        >>> asyncio.run(decoded(Path("photos/dog.jpg")))
+        (128, 96)
     """
 
     def __init__(
@@ -150,7 +159,18 @@ class DecoderPool:
 
 
 class Decoder:
-    """One decoding process; all its methods except `kill` block."""
+    """One decoding process; all its methods except `kill` block.
+
+    Example:
+        >>> from tagsight.server.limits import Limits
+        >>> decoder = Decoder(Limits())
+        >>> decoder.start()
+        >>> decoder.is_running()
+        True
+        >>> decoder.end()
+        >>> decoder.is_running()
+        False
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits

@@ -63,6 +63,18 @@ def add_indexed_photos(
         index: The photos that may be shown.
         decoders: Processes that decode them.
         recognise: Recognises photos.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.search.index import SearchIndex
+        >>> from tagsight.server.app import create_app
+        >>> from tagsight.server.service import Service
+        >>> _ = ts.index("runs/first/model", "photos", out="runs/served", progress=False)
+        >>> service = Service(ts.load("runs/first/model"), SearchIndex.open("runs/served"))
+        >>> client = TestClient(create_app(service), base_url="http://localhost")
+        >>> client.get(f"/v1/photos/{'0' * 64}").json()
+        {'error': 'expected a photo of the index, got one that is not there'}
     """
 
     @app.get(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartParser
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
@@ -55,12 +54,6 @@ class Limits:
     exchange_seconds: float = 120.0
 
 
-class InMemoryForm(MultiPartParser):
-    """A form whose files stay in memory; `LimitsMiddleware` limits their size."""
-
-    spool_max_size = 2**40
-
-
 class LimitsMiddleware:
     """Enforces the limits of bodies and response times, on every route.
 
@@ -72,6 +65,18 @@ class LimitsMiddleware:
         app: The wrapped ASGI application.
         limits: The limits.
         trimmer: Receives the size of each body when its request is done.
+
+    Example:
+        >>> from fastapi import FastAPI, Request
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI()
+        >>> @app.post("/")
+        ... async def size(request: Request) -> int:
+        ...     return len(await request.body())
+        >>> app.add_middleware(LimitsMiddleware, limits=Limits(body=4), trimmer=MemoryTrimmer())
+        >>> client = TestClient(app)
+        >>> client.post("/", content=b"four").json(), client.post("/", content=b"fives").status_code
+        (4, 413)
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, trimmer: MemoryTrimmer) -> None:
@@ -137,6 +142,13 @@ class MemoryTrimmer:
     but not the memory of large requests. Trimming frees both, and the network gets its pages back
     one by one, so it is done only after `ENOUGH_BYTES` and a pause of `QUIET_SECONDS`, or after
     `MOST_SECONDS` without a pause.
+
+    Example:
+        >>> async def answered(photos):
+        ...     trimmer = MemoryTrimmer()
+        ...     for photo in photos:
+        ...         trimmer(3 * photo[0] * photo[1])  # bytes of its pixels
+        >>> asyncio.run(answered([(4000, 3000), (640, 480)]))
     """
 
     ENOUGH_BYTES = 32 * 2**20

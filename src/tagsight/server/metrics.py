@@ -24,6 +24,11 @@ class ServerMetrics:
 
     Args:
         waiting: Returns the number of photos that are waiting or being recognised.
+
+    Example:
+        >>> metrics = ServerMetrics(waiting=lambda: 3)
+        >>> [line for line in metrics.text().decode().splitlines() if line.endswith(" 3.0")]
+        ['tagsight_photos_waiting 3.0']
     """
 
     media_type = CONTENT_TYPE_LATEST
@@ -58,6 +63,15 @@ class MetricsMiddleware:
     Args:
         app: The wrapped ASGI application.
         metrics: Receives the counts.
+
+    Example:
+        >>> from starlette.applications import Starlette
+        >>> from starlette.testclient import TestClient
+        >>> metrics = ServerMetrics(waiting=lambda: 0)
+        >>> TestClient(MetricsMiddleware(Starlette(), metrics)).get("/invented").status_code
+        404
+        >>> 'tagsight_requests_total{route="none",status="404"} 1.0' in metrics.text().decode()
+        True
     """
 
     def __init__(self, app: ASGIApp, metrics: ServerMetrics) -> None:

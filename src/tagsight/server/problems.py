@@ -32,6 +32,18 @@ def add_error_handlers(
     Args:
         app: The application.
         statuses: Status of kinds of `DataError`; 422 for others.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI()
+        >>> add_error_handlers(app)
+        >>> @app.get("/")
+        ... def photo() -> None:
+        ...     raise TooLargeError("expected at most 50,000,000 pixels, got more")
+        >>> answer = TestClient(app).get("/")
+        >>> answer.status_code, answer.json()
+        (413, {'error': 'expected at most 50,000,000 pixels, got more'})
     """
 
     def problem(status: int, message: str, headers: Any = None) -> JSONResponse:  # noqa: ANN401

@@ -218,6 +218,12 @@ def model_facts(recognizer: Recognizer, indexed: int | None) -> ModelFacts:
     Args:
         recognizer: The model.
         indexed: Number of photos in the index, or None without an index.
+
+    Example:
+        >>> import tagsight as ts
+        >>> facts = model_facts(ts.load("runs/first/model"), indexed=None)
+        >>> facts.system, [label.name for label in facts.labels]
+        ('resnet', ['dog', 'sky'])
     """
     info, decision = recognizer.info, recognizer.decision
     thresholds = {how: decision.at(how).thresholds.tolist() for how in STRICTNESSES}
@@ -261,6 +267,19 @@ def recognised_photo(
         decision: The model's thresholds.
         heatmaps: ``data:`` URLs by label, for those that have one.
         evidence: Overlays, if requested.
+
+    Example:
+        >>> import numpy as np
+        >>> from tagsight.checkpoint.decision import Decision
+        >>> from tagsight.inference.result import Result
+        >>> maps = np.array([[[4.0, 0.0], [0.0, 0.0]]], np.float32)
+        >>> one = np.ones(1)
+        >>> result = Result(
+        ...     None, ("dog",), 0.9 * one, 0.5 * one, one > 0, maps, one, one, photo_size=(640, 480)
+        ... )
+        >>> photo = recognised_photo("a.jpg", result, Decision(0.5 * one), {}, None)
+        >>> photo.labels[0].name, photo.scores, photo.decided["sure"]
+        ('dog', {'dog': 0.9}, ['dog'])
     """
     width, height = result.photo_size
     places = {name: place for place, name in enumerate(result.names)}
@@ -289,11 +308,19 @@ def recognised_photo(
 
 
 def search_results(hits: Sequence[Hit], matching: int | None = None) -> SearchResults:
-    """Describe the photos that a search has found.
+    r"""Describe the photos that a search has found.
 
     Args:
         hits: The photos.
         matching: Number of photos that match in all, or None for a search by a photo.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from tagsight.search.index import Hit
+        >>> hit = Hit(Path("photos/dog.jpg"), 0.93, ("dog",), np.ones(1, np.float32), b"\x01" * 32)
+        >>> search_results([hit]).photos[0].path, search_results([hit]).photos[0].id[:4]
+        ('photos/dog.jpg', '0101')
     """
     photos = [
         FoundPhoto(

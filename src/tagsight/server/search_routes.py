@@ -51,6 +51,18 @@ def add_search(app: FastAPI, index: SearchIndex, recognise: RecogniseUploads) ->
         app: Gets the routes.
         index: The photos to search in.
         recognise: Recognises the photos of a request.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.search.index import SearchIndex
+        >>> from tagsight.server.app import create_app
+        >>> from tagsight.server.service import Service
+        >>> _ = ts.index("runs/first/model", "photos", out="runs/served", progress=False)
+        >>> service = Service(ts.load("runs/first/model"), SearchIndex.open("runs/served"))
+        >>> client = TestClient(create_app(service), base_url="http://localhost")
+        >>> client.get("/v1/search", params={"where": "dog or not dog"}).json()["matching"]
+        24
     """
 
     @app.post("/v1/search", tags=["search"], openapi_extra=request_body(), responses=RESPONSES)

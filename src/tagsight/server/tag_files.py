@@ -40,6 +40,16 @@ def add_tag_files(app: FastAPI, model: str) -> None:
     Args:
         app: Gets the route.
         model: Recipe and digest of the model, recorded in sidecars.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI()
+        >>> add_tag_files(app, "gcam-cpu 3f2a9c0d11ee")
+        >>> photos = [{"name": "a.jpg", "labels": [{"name": "dog", "score": 0.93}]}]
+        >>> print(TestClient(app).post("/v1/tags?form=csv", json={"photos": photos}).text, end="")
+        path,labels
+        a.jpg,dog
     """
     described: dict[int | str, dict[str, Any]] = {
         200: {

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from tagsight.runtime.amounts import amount
-from tagsight.server.limits import FORM, InMemoryForm
+from tagsight.server.limits import FORM
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -39,6 +39,12 @@ class Upload(NamedTuple):
     content: bytes
 
 
+class _InMemoryForm(MultiPartParser):
+    """A form whose files stay in memory; `LimitsMiddleware` limits their size."""
+
+    spool_max_size = 2**40
+
+
 class _Photos(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -46,7 +52,12 @@ class _Photos(BaseModel):
 
 
 def request_body() -> dict[str, Any]:
-    """Describe a body with photos for the OpenAPI document."""
+    """Describe a body with photos for the OpenAPI document.
+
+    Example:
+        >>> sorted(request_body()["requestBody"]["content"])
+        ['application/json', 'multipart/form-data']
+    """
     form = {
         "type": "object",
         "required": ["photos"],
@@ -77,6 +88,17 @@ async def photos_of(request: Request, limits: Limits) -> list[Upload]:
     Raises:
         HTTPException: 413 if there are too many, 415 if the content type is not supported, 422 if
             there is none or the body is malformed.
+
+    Example:
+        >>> from fastapi import FastAPI, Request
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.limits import Limits
+        >>> app = FastAPI()
+        >>> @app.post("/")
+        ... async def names(request: Request) -> list[str]:
+        ...     return [photo.name for photo in await photos_of(request, Limits())]
+        >>> TestClient(app).post("/", files={"photos": ("dog.jpg", b"its content")}).json()
+        ['dog.jpg']
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == FORM:
@@ -98,8 +120,22 @@ async def form_of(request: Request, limits: Limits) -> FormData:
 
     Raises:
         HTTPException: 413 if there are too many files, 422 if it is malformed.
+
+    Example:
+        >>> from fastapi import FastAPI, Request
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.limits import Limits
+        >>> app = FastAPI()
+        >>> @app.post("/")
+        ... async def fields(request: Request) -> list[str]:
+        ...     form = await form_of(request, Limits())
+        ...     await form.close()
+        ...     return sorted(form)
+        >>> sent = {"image": b"its content", "text": (None, "a dog")}
+        >>> TestClient(app).post("/", files=sent).json()
+        ['image', 'text']
     """
-    parser = InMemoryForm(
+    parser = _InMemoryForm(
         request.headers, request.stream(), max_files=limits.photos + 1, max_fields=16
     )
     try:

@@ -41,7 +41,13 @@ class _File:
 
 
 class WebFiles:
-    """The files of the web pages, read once; nothing else is read from disk."""
+    """The files of the web pages, read once; nothing else is read from disk.
+
+    Example:
+        >>> request = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
+        >>> WebFiles().respond(request, "label/index.html").media_type
+        'text/html; charset=utf-8'
+    """
 
     def __init__(self) -> None:
         self._files = dict(_load_files(files("tagsight.server") / "web"))
@@ -66,7 +72,16 @@ class WebFiles:
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page of a model at ``/``, and its files."""
+    """Serve the page of a model at ``/``, and its files.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI()
+        >>> add_page(app)
+        >>> "<title>" in TestClient(app).get("/").text
+        True
+    """
     web = add_web_files(app)
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
@@ -79,6 +94,15 @@ def add_web_files(app: FastAPI) -> WebFiles:
 
     Returns:
         The files, from which an application answers with its page.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI()
+        >>> _ = add_web_files(app)
+        >>> client = TestClient(app)
+        >>> client.get("/web/base.css").status_code, client.get("/web/../app.py").status_code
+        (200, 404)
     """
     web = WebFiles()
 

@@ -108,6 +108,18 @@ def add_immich(app: FastAPI, service: Service, recognise: Recognise) -> None:
         app: Gets the routes.
         service: The model and its limits.
         recognise: Recognises the contents of photos.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.app import create_app
+        >>> from tagsight.server.service import Service
+        >>> app = create_app(Service(ts.load("runs/first/model"), bridges=("immich",)))
+        >>> entries = {"clip": {"textual": {"modelName": "ViT-B-32__openai"}}}
+        >>> form = {"entries": (None, json.dumps(entries)), "text": (None, "a dog")}
+        >>> answer = TestClient(app, base_url="http://localhost").post("/predict", files=form)
+        >>> len(json.loads(answer.json()["clip"]))
+        512
     """
     labels = service.recognizer.labels
 
@@ -185,6 +197,16 @@ def photo_vector(result: Result, length: int) -> NDArray[np.float32]:
     First come the scores of the labels, then the embedding, of length 1, folded by feature hashing
     (Weinberger et al., Feature hashing for large scale multitask learning, ICML 2009), which keeps
     inner products in expectation.
+
+    Example:
+        >>> from tagsight.inference.result import Result
+        >>> scores, maps = np.array([0.9, 0.2]), np.zeros((2, 1, 1), np.float32)
+        >>> look = np.array([3, 4], np.float32)
+        >>> names, half = ("dog", "sky"), np.full(2, 0.5)
+        >>> result = Result(None, names, scores, half, scores >= half, maps, scores, look, (64, 48))
+        >>> vector = photo_vector(result, 512)
+        >>> [round(float(one), 2) for one in (*vector[:2], np.linalg.norm(vector[2:]))]
+        [0.9, 0.2, 1.0]
     """
     look = np.zeros(length - len(result.scores), np.float32)
     hashes = np.array([zlib.crc32(str(place).encode()) for place in range(len(result.embedding))])

@@ -74,6 +74,18 @@ def add_photoprism(app: FastAPI, service: Service, recognise: Recognise) -> None
         app: Gets the route.
         service: The model and its limits.
         recognise: Recognises the contents of photos.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.app import create_app
+        >>> from tagsight.server.service import Service
+        >>> app = create_app(Service(ts.load("runs/first/model"), bridges=("photoprism",)))
+        >>> client = TestClient(app, base_url="http://localhost")
+        >>> asked = {"id": "1", "images": ["http://elsewhere/a.jpg"]}
+        >>> answer = client.post("/api/v1/vision/labels", json=asked).json()
+        >>> answer["code"], answer["error"].rpartition(": ")[2]
+        (422, 'this server fetches no URLs')
     """
     model = VisionModel(name=service.recognizer.info.recipe, version=service.digest)
 

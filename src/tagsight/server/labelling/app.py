@@ -12,13 +12,8 @@ from fastapi.responses import RedirectResponse
 from tagsight.runtime.version import __version__
 from tagsight.server.access import AccessMiddleware, Hosts, SecurityHeadersMiddleware
 from tagsight.server.decoding import DecoderPool
-from tagsight.server.labelling.pictures import add_evidence, add_pictures
-from tagsight.server.labelling.routes import (
-    add_judgement_routes,
-    add_label_routes,
-    add_photo_routes,
-    add_project_routes,
-)
+from tagsight.server.labelling.pictures import add_pictures
+from tagsight.server.labelling.routes import add_routes
 from tagsight.server.labelling.stream import Streams, add_events
 from tagsight.server.limits import Limits, LimitsMiddleware, MemoryTrimmer
 from tagsight.server.problems import DATA_STATUSES, add_error_handlers
@@ -53,6 +48,15 @@ def create_label_app(
 
     Returns:
         The application; ``state.streams`` are its streams of events, which end with `Streams.end`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from fastapi.testclient import TestClient
+        >>> journal = Path("journal.sqlite")
+        >>> app = create_label_app(session, token=None, hosts=Hosts(), journal=journal)
+        >>> client = TestClient(app, base_url="http://localhost")
+        >>> client.get("/label/project").json()["revision"]
+        0
     """
     trimmer = MemoryTrimmer()
     decoders = DecoderPool(min(MOST_DECODERS, os.cpu_count() or 1), limits, trimmer)
@@ -71,12 +75,8 @@ def create_label_app(
         redoc_url=None,
     )
     app.state.streams = Streams(session)
-    add_project_routes(app, session, journal)
-    add_photo_routes(app, session)
-    add_judgement_routes(app, session)
-    add_label_routes(app, session)
+    add_routes(app, session, journal)
     add_pictures(app, session, decoders)
-    add_evidence(app, session, decoders)
     add_events(app, app.state.streams)
     _add_page(app)
     add_error_handlers(app, STATUSES)

@@ -30,13 +30,28 @@ CACHED = "private, max-age=600"
 
 
 def add_pictures(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
-    """Add the routes of thumbnails and pictures, which open photos of the project and no other.
+    """Add the routes of pictures, which open photos of the project and no other.
 
     Args:
         app: Gets the routes.
         session: The project in use.
         decoders: Processes that decode photos.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.decoding import DecoderPool
+        >>> from tagsight.server.limits import Limits
+        >>> app = FastAPI()
+        >>> add_pictures(app, session, DecoderPool(1, Limits(), freed=lambda size: None))
+        >>> TestClient(app).get("/label/evidence-bar").headers["content-type"]
+        'image/png'
     """
+    _add_photos(app, session, decoders)
+    _add_evidence(app, session, decoders)
+
+
+def _add_photos(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
     thumbnails = session.thumbnails
 
     @app.get("/label/photos/{photo}/thumbnail", **_pictures("image/jpeg"))
@@ -65,15 +80,7 @@ def add_pictures(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
         return await decoders.open(path, draw, least_side=side, fit=side)
 
 
-def add_evidence(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
-    """Add the route of evidence, which is computed when somebody asks for it.
-
-    Args:
-        app: Gets the route.
-        session: The project in use.
-        decoders: Processes that decode photos.
-    """
-
+def _add_evidence(app: FastAPI, session: Session, decoders: DecoderPool) -> None:
     @app.get("/label/photos/{photo}/evidence/{label}", **_pictures("image/png"))
     async def evidence(photo: PathId, label: PathId) -> Response:
         """Get the evidence for a label, a layer to put over the photo.

@@ -90,7 +90,7 @@ class Writing(_Body):
     format: Literal["csv", "sidecars", "coco", "label-studio"]
 
 
-def person(
+def _person(
     as_: Annotated[str, Query(alias="as", max_length=LONGEST_PERSON)] = "",
     x_person: Annotated[str, Header(max_length=LONGEST_PERSON)] = "",
 ) -> str:
@@ -98,20 +98,36 @@ def person(
     return clean_name(as_ or x_person) or ME
 
 
-Person = Annotated[str, Depends(person)]
+Person = Annotated[str, Depends(_person)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 """Name of a request: sent again after a lost answer, it changes nothing and is answered again."""
 
 
-def add_project_routes(app: FastAPI, session: Session, journal: Path) -> None:
-    """Add the routes of the project as a whole.
+def add_routes(app: FastAPI, session: Session, journal: Path) -> None:
+    """Add the routes of the project, its photos, judgements and labels.
 
     Args:
         app: Gets the routes.
         session: The project in use.
         journal: Journal of changes of sidecars.
-    """
 
+    Example:
+        >>> from pathlib import Path
+        >>> from fastapi import FastAPI
+        >>> from fastapi.testclient import TestClient
+        >>> app = FastAPI()
+        >>> add_routes(app, session, Path("journal.sqlite"))
+        >>> client = TestClient(app)
+        >>> client.post("/label/labels", json={"name": "dog"}).json()["name"]
+        'dog'
+    """
+    _add_project_routes(app, session, journal)
+    _add_photo_routes(app, session)
+    _add_judgement_routes(app, session)
+    _add_label_routes(app, session)
+
+
+def _add_project_routes(app: FastAPI, session: Session, journal: Path) -> None:
     @app.get("/label/project", tags=["project"], responses=RESPONSES)
     def project() -> ProjectView:
         """Describe the project: photos, progress, labels and queues."""
@@ -123,14 +139,7 @@ def add_project_routes(app: FastAPI, session: Session, journal: Path) -> None:
         return write_labels(session.project, body.format, journal)
 
 
-def add_photo_routes(app: FastAPI, session: Session) -> None:
-    """Add the routes of photos.
-
-    Args:
-        app: Gets the routes.
-        session: The project in use.
-    """
-
+def _add_photo_routes(app: FastAPI, session: Session) -> None:
     @app.get("/label/photos", tags=["photos"], responses=RESPONSES)
     def photos(
         queue: Annotated[str, Query(max_length=60)] = "all",
@@ -154,14 +163,7 @@ def add_photo_routes(app: FastAPI, session: Session) -> None:
         return FoundPhotos(photos=session.like_region(body.photo, body.box, MOST_LISTED))
 
 
-def add_judgement_routes(app: FastAPI, session: Session) -> None:
-    """Add the routes of judgements.
-
-    Args:
-        app: Gets the routes.
-        session: The project in use.
-    """
-
+def _add_judgement_routes(app: FastAPI, session: Session) -> None:
     @app.post("/label/judgements", tags=["judgements"], responses=RESPONSES)
     def judge(body: NewJudgements, who: Person, key: Key = None) -> BatchView:
         """Say of photos that a label is present, absent, or not judged."""
@@ -179,14 +181,7 @@ def add_judgement_routes(app: FastAPI, session: Session) -> None:
         return session.redo(who, key)
 
 
-def add_label_routes(app: FastAPI, session: Session) -> None:
-    """Add the routes of labels.
-
-    Args:
-        app: Gets the routes.
-        session: The project in use.
-    """
-
+def _add_label_routes(app: FastAPI, session: Session) -> None:
     @app.post("/label/labels", tags=["labels"], responses=RESPONSES)
     def make(body: NewLabel) -> LabelView:
         """Make a label, or return the one of this name."""

@@ -10,7 +10,6 @@ from tagsight.server.connections import server_config
 from tagsight.server.labelling.app import LIMITS
 
 if TYPE_CHECKING:
-    import socket
     from types import FrameType
 
     from fastapi import FastAPI
@@ -31,12 +30,19 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve_session(app: FastAPI, listening: socket.socket) -> None:
-    """Serve an application of `create_label_app` until Ctrl-C or SIGTERM.
+def session_server(app: FastAPI) -> uvicorn.Server:
+    """Make the server of an application of `create_label_app`; it runs until Ctrl-C or SIGTERM.
 
-    Args:
-        app: The application.
-        listening: Listens already.
+    Example:
+        >>> import signal
+        >>> from pathlib import Path
+        >>> from tagsight.server.access import Hosts
+        >>> from tagsight.server.labelling.app import create_label_app
+        >>> journal = Path("journal.sqlite")
+        >>> app = create_label_app(session, token=None, hosts=Hosts(), journal=journal)
+        >>> server = session_server(app)
+        >>> server.handle_exit(signal.SIGINT, None)  # as Ctrl-C does
+        >>> server.should_exit
+        True
     """
-    server = _Server(server_config(app, LIMITS), app.state.streams)
-    server.run(sockets=[listening])
+    return _Server(server_config(app, LIMITS), app.state.streams)

@@ -35,10 +35,17 @@ RETRY = "retry: 500\n\n"
 
 
 class Streams:
-    """The streams of a session.
+    r"""The streams of a session.
 
     Args:
         session: The project in use.
+
+    Example:
+        >>> streams = Streams(session)
+        >>> async def first():
+        ...     return await anext(streams.events(since=None))
+        >>> asyncio.run(first()), streams.count
+        ('retry: 500\n\n', 0)
     """
 
     def __init__(self, session: Session) -> None:
@@ -144,6 +151,13 @@ def add_events(app: FastAPI, streams: Streams) -> None:
     Args:
         app: Gets the route.
         streams: The streams of the session.
+
+    Example:
+        >>> from fastapi import FastAPI
+        >>> app = FastAPI()
+        >>> add_events(app, Streams(session))
+        >>> "/label/events" in app.openapi()["paths"]
+        True
     """
 
     @app.get("/label/events", tags=["project"], response_class=StreamingResponse)

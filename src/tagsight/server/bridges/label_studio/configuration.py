@@ -85,12 +85,8 @@ class _Reader:
             self._levels.pop()
 
 
-def refuse_document_type(*_: object) -> None:
-    """Refuse entities, which can make a short document long.
-
-    Raises:
-        HTTPException: 422, always.
-    """
+def _refuse_document_type(*_: object) -> None:
+    """Refuse entities, which can make a short document long."""
     raise HTTPException(422, "expected a labelling configuration, got a document type")
 
 
@@ -110,7 +106,7 @@ def controls(configuration: str) -> list[Control]:
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.begin
     parser.EndElementHandler = reader.end
-    parser.StartDoctypeDeclHandler = refuse_document_type
+    parser.StartDoctypeDeclHandler = _refuse_document_type
     try:
         parser.Parse(configuration, True)  # noqa: FBT003 - positional only
     except expat.ExpatError as error:
@@ -135,6 +131,10 @@ def answered_controls(found: Iterable[Control], labels: Sequence[str]) -> list[C
 
     Raises:
         HTTPException: 422 if there is none.
+
+    Example:
+        >>> [control.name for control in answered_controls(controls(EXAMPLE), ["dog", "sky"])]
+        ['label']
     """
     known, kinds = {same(label) for label in labels}, get_args(Kind)
     answered = [one for one in found if one.kind in kinds and one.options.keys() & known]

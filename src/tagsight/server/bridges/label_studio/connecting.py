@@ -62,6 +62,21 @@ async def connect(studio: LabelStudio, wanted: Connection) -> None:
 
     Raises:
         LabelStudioError: If Label Studio refuses; the message names the setting that does.
+
+    Example:
+        >>> import httpx
+        >>> from tagsight.server.bridges.label_studio.client import LabelStudio
+        >>> def answer(request):
+        ...     print(request.method, request.url.path)
+        ...     return httpx.Response(200, json=[])
+        >>> transport = httpx.MockTransport(answer)  # in place of a Label Studio
+        >>> studio = LabelStudio("http://localhost:8080", "0123456789", transport=transport)
+        >>> wanted = Connection(1, "http://localhost:8000", token=None, records=True)
+        >>> asyncio.run(connect(studio, wanted))
+        GET /api/ml/
+        POST /api/ml/
+        GET /api/webhooks/
+        POST /api/webhooks/
     """
     body: dict[str, Any] = {
         "url": wanted.address,
@@ -88,10 +103,27 @@ async def connect(studio: LabelStudio, wanted: Connection) -> None:
         await _put(studio, "/api/webhooks/", "/api/webhooks/{}/", wanted, hook)
 
 
-def connect_in_background(studio: LabelStudio, wanted: Connection) -> None:
+def connect_in_background(studio: LabelStudio, wanted: Connection) -> threading.Thread:
     """Connect as `connect` does while the server runs, and log the outcome.
 
     Label Studio asks the server back before it answers, so that the server must be running.
+
+    Returns:
+        The thread that connects.
+
+    Example:
+        >>> import httpx
+        >>> from tagsight.server.bridges.label_studio.client import LabelStudio
+        >>> asked = []
+        >>> def answer(request):
+        ...     asked.append(request.url.path)
+        ...     return httpx.Response(200, json=[])
+        >>> transport = httpx.MockTransport(answer)  # in place of a Label Studio
+        >>> studio = LabelStudio("http://localhost:8080", "0123456789", transport=transport)
+        >>> wanted = Connection(1, "http://localhost:8000", token=None, records=False)
+        >>> connect_in_background(studio, wanted).join()
+        >>> asked
+        ['/api/ml/', '/api/ml/']
     """
 
     def connecting() -> None:
@@ -103,7 +135,9 @@ def connect_in_background(studio: LabelStudio, wanted: Connection) -> None:
             more = ", which sends its annotations" if wanted.records else ""
             logger.info("label studio: connected to project %d%s", wanted.project, more)
 
-    threading.Thread(target=connecting, name="tagsight-connect", daemon=True).start()
+    thread = threading.Thread(target=connecting, name="tagsight-connect", daemon=True)
+    thread.start()
+    return thread
 
 
 async def _put(

@@ -73,7 +73,15 @@ class Event(_Request):
     project: EventProject | None = None
 
     def annotated(self) -> list[AnnotatedTask]:
-        """Return the tasks of the event, each with its annotation."""
+        """Return the tasks of the event, each with its annotation.
+
+        Example:
+            >>> annotation = {"id": 7, "result": [{"value": {"choices": ["dog"]}}]}
+            >>> event = {"task": {"id": 3, "data": {"image": "a.jpg"}}, "annotation": annotation}
+            >>> (task,) = Event.model_validate(event).annotated()
+            >>> task.data, task.annotations[0].result
+            ({'image': 'a.jpg'}, [{'value': {'choices': ['dog']}}])
+        """
         said = self.annotation if isinstance(self.annotation, list) else [self.annotation]
         tasks = self.task if isinstance(self.task, list) else [self.task]
         return [

@@ -23,6 +23,11 @@ async def task_content(value: object, field: str, studio: LabelStudio | None) ->
 
     Raises:
         DataError: If it is no photo, or may not or cannot be fetched.
+
+    Example:
+        >>> import asyncio
+        >>> asyncio.run(task_content("data:image/png;base64,cGhvdG8=", "image", studio=None))
+        b'photo'
     """
     if not isinstance(value, str) or not value:
         got = "none" if not value else type(value).__name__

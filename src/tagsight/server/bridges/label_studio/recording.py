@@ -76,6 +76,20 @@ class Recorder:
         project: Open, its photos searched.
         studio: Label Studio, for all annotations of a project and for photos whose names do not
             tell which they are, or None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from tagsight.server.bridges.label_studio.configuration import EXAMPLE
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> result = [{"from_name": "label", "value": {"choices": ["dog"]}}]
+        >>> said = {"annotations": [{"id": 1, "result": result}], "data": {"image": "dog.jpg"}}
+        >>> with TemporaryDirectory() as folder, Project(Path(folder), Path("photos")) as project:
+        ...     project.photos.search(lambda: None)
+        ...     recorder = Recorder(project, studio=None)
+        ...     asyncio.run(recorder.tasks([AnnotatedTask.model_validate(said)], EXAMPLE))
+        ...     sorted(label.name for label in project.labels.shown)
+        ['cat', 'dog']
     """
 
     def __init__(self, project: Project, studio: LabelStudio | None) -> None:

@@ -53,6 +53,19 @@ def add_label_studio(app: FastAPI, service: Service, recognise: Recognise) -> No
         app: Gets the routes.
         service: The model and its limits.
         recognise: Recognises the contents of photos.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from fastapi.testclient import TestClient
+        >>> from tagsight.server.app import create_app
+        >>> from tagsight.server.bridges.label_studio.configuration import EXAMPLE
+        >>> from tagsight.server.service import Service
+        >>> app = create_app(Service(ts.load("runs/first/model"), bridges=("label-studio",)))
+        >>> client = TestClient(app, base_url="http://localhost")
+        >>> client.get("/health").json()
+        {'status': 'UP', 'model_class': 'tagsight'}
+        >>> client.post("/setup", json={"schema": EXAMPLE}).json().keys()
+        dict_keys(['model_version'])
     """
     version, labels = service.version, service.recognizer.labels
     suggester = _Suggester(service, recognise)

@@ -35,6 +35,19 @@ def suggest(result: Result, controls: Sequence[Control], version: str) -> Predic
         result: Its result.
         controls: Controls that refer to the photo.
         version: Version of the model.
+
+    Example:
+        >>> import numpy as np
+        >>> from tagsight.inference.result import Result
+        >>> from tagsight.server.bridges.label_studio.configuration import EXAMPLE, controls
+        >>> maps = np.array([[[4.0, 0.0], [0.0, 0.0]]], np.float32)
+        >>> one = np.ones(1)
+        >>> result = Result(
+        ...     None, ("dog",), 0.9 * one, 0.5 * one, one > 0, maps, one, one, photo_size=(640, 480)
+        ... )
+        >>> (suggestion,) = suggest(result, controls(EXAMPLE), "gcam-cpu 3f2a9c0d11ee").result
+        >>> suggestion.from_name, suggestion.value.choices, suggestion.score
+        ('label', ['dog'], 0.9)
     """
     suggestions = [
         Suggestion(
