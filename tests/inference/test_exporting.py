@@ -106,6 +106,19 @@ def test_a_system_agrees_with_its_files(name: str, resize: Resize, photos, tmp_p
                     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
 
+def test_a_graph_that_is_stored_sparsely_is_a_constant_of_the_file():
+    labels = label_space()
+    labels = replace(labels, cooccurrence=labels.cooccurrence.to_sparse())
+    model = channels_model(tiny_system("gcam", labels), names=labels.names)
+    trained = TrainedNetwork(model, Runtime.choose("cpu", "float32"))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    expected = trained(pixels)  # what is cached for torch does not hinder
+    with written_onnx(model, squares=True) as graph:
+        found = open_network(graph, precision="float32")(pixels)
+    for got, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.usefixtures("exported_once")
 def test_a_photo_that_cannot_be_read_is_reported_and_skipped(model, photos, tmp_path):
     bad, problems = tmp_path / "bad.jpg", {}

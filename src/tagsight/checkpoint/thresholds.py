@@ -14,6 +14,7 @@ from tagsight.checkpoint.decision import Decision, sigmoid
 from tagsight.errors import DataError
 from tagsight.labels.one_of import log_odds
 from tagsight.metrics.ranking import ranked_labels
+from tagsight.runtime.counts import column_counts
 from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
@@ -227,8 +228,8 @@ def _fitted(
     logits: Tensor, targets: Tensor, value: Objective, scores_of: Callable[[Keys], Floats]
 ) -> Floats:
     """Fit a threshold to each label, ``(L,)`` float64, and one to all cells for the rare labels."""
-    rare = ((targets == 1).sum(0) < FEWEST_EXAMPLES).numpy()
-    cells = int((targets >= 0).sum()) if rare.any() else 0
+    rare = (column_counts(targets == 1) < FEWEST_EXAMPLES).numpy()
+    cells = int(torch.count_nonzero(targets >= 0)) if rare.any() else 0
     dtype = np.float64 if logits.dtype == torch.double else np.float32
     every: Keys = np.empty(cells, dtype)
     present: list[Keys] = []

@@ -21,6 +21,7 @@ from tagsight.metrics.classification import (
 )
 from tagsight.metrics.measured_labels import FEW, counted_targets, left_out_labels
 from tagsight.nn.one_of import one_of_log_odds
+from tagsight.runtime.counts import column_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -294,7 +295,7 @@ def measure_new_labels(
 def _of_labels(logits: Tensor, targets: Tensor, seed: int, conventions: Conventions) -> Report:
     best = top_k(logits, min(3, logits.shape[1]), rule="exact")
     mean, counted = mean_over_labels(average_precision(logits, targets))
-    present, known = (targets == 1).sum(0), (targets >= 0).sum(0)
+    present, known = column_counts(targets == 1), column_counts(targets >= 0)
     counts = present > 0
     chance = (present[counts] / known[counts]).mean().item()
     return {
@@ -337,7 +338,7 @@ def _per_label(
     conventions: Conventions,
 ) -> Report:
     rates = precision_recall(predicted, targets, **conventions._asdict()).per_label
-    counts = (targets == 1).sum(0)
+    counts = column_counts(targets == 1)
     return {
         name: {
             "AP": percent(ap[i].item()),

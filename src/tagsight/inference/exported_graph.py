@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -9,9 +10,12 @@ from torch import Tensor, nn
 
 from tagsight.errors import DataError
 from tagsight.inference.networks.exported import OUTPUTS, PHOTOS, SQUARES, channels
+from tagsight.nn.cached import LabelConstants
 from tagsight.nn.one_of import one_of_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tagsight.config import Resize
     from tagsight.systems.base import System
 
@@ -177,7 +181,7 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
     photos = torch.zeros(shape, dtype=torch.uint8)
     free = ({axis: torch.export.Dim(name) for axis, name in sizes.items()},)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _fixed_constants(graph):
             program = torch.onnx.export(
                 graph,
                 (photos,),
@@ -197,6 +201,16 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
         msg = f"expected a system that ONNX can express, got {system}: {reason:.200}"
         raise DataError(msg) from error
     return program
+
+
+@contextmanager
+def _fixed_constants(graph: ExportedGraph) -> Iterator[None]:
+    """Let everything that depends on the labels alone be a constant."""
+    with ExitStack() as stack:
+        for module in graph.modules():
+            if isinstance(module, LabelConstants):
+                stack.enter_context(module.fixed())
+        yield
 
 
 def _whole_levels(weights: Tensor, pixels: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.runtime.counts import column_counts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,7 +54,7 @@ def known_photos(targets: Tensor) -> Tensor:
         [2, 1]
     """
     if not targets.is_sparse:
-        return (targets >= 0).sum(0)
+        return column_counts(targets >= 0)
     stored = targets.coalesce()
     unknown = stored.indices()[1][stored.values() < 0]
     return len(targets) - unknown.bincount(minlength=targets.shape[1])

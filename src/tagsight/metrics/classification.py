@@ -14,6 +14,7 @@ import torch
 
 from tagsight.metrics.multiplicities import in_parts
 from tagsight.metrics.ranking import Ties, Variant, area, areas, ranked_labels
+from tagsight.runtime.counts import column_counts
 from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
@@ -210,9 +211,9 @@ def precision_recall(
     _check_shapes("predicted", predicted, targets)
     if unknown == "absent":
         targets = targets.clamp(min=0)
-    predictions = (predicted & (targets >= 0)).sum(0).double()
-    positives = (targets == 1).sum(0).double()
-    correct = (predicted & (targets == 1)).sum(0).double()
+    predictions = column_counts(predicted & (targets >= 0)).double()
+    positives = column_counts(targets == 1).double()
+    correct = column_counts(predicted & (targets == 1)).double()
     if never_predicted == "wrong":
         predictions = predictions.clamp(min=1)
     empty = 1.0 if never_predicted == "one" else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tagsight.runtime.amounts import MOST_NAMED, agreeing, amount, named
+from tagsight.runtime.counts import column_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +78,7 @@ def rare_labels(names: Sequence[str], targets: Tensor) -> dict[str, int]:
         >>> rare_labels(["cat", "dog"], torch.tensor([[1, 1]] * 19 + [[1, 0]]))
         {'dog': 19}
     """
-    counts = (targets == 1).sum(0).tolist()
+    counts = column_counts(targets == 1).tolist()
     return {name: count for name, count in zip(names, counts, strict=True) if 0 < count < FEW}
 
 

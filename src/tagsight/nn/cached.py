@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, NamedTuple, Self, TypeVar
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from tagsight.runtime.precision import full_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Value = TypeVar("Value", bound=Tensor | tuple[Tensor, ...])
 
@@ -45,6 +49,7 @@ class LabelConstants(nn.Module, ABC, Generic[Value]):
     def __init__(self) -> None:
         super().__init__()
         self._cache: _Cache | None = None
+        self._fixed: Value | None = None
 
     @abstractmethod
     def make(self) -> Value:
@@ -52,6 +57,8 @@ class LabelConstants(nn.Module, ABC, Generic[Value]):
 
     def forward(self) -> Value:
         """Compute the tensors, or return the cached ones."""
+        if self._fixed is not None:
+            return self._fixed
         sources = (*self.buffers(), *self.parameters())
         if not self._may_cache(sources):
             return self._computed()
@@ -63,6 +70,19 @@ class LabelConstants(nn.Module, ABC, Generic[Value]):
                 cache = _Cache(state, tuple(s.detach() for s in sources), self._computed())
             self._cache = cache
         return cache.value  # type: ignore[return-value] # a NamedTuple cannot be generic here
+
+    @contextmanager
+    def fixed(self) -> Iterator[None]:
+        """Return the present tensors throughout the block, also while torch traces the network.
+
+        They become constants of the traced graph, which need not express how they were computed.
+        """
+        with torch.inference_mode(mode=False), torch.no_grad():
+            self._fixed = self._computed()
+        try:
+            yield
+        finally:
+            self._fixed = None
 
     def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 (nn.Module's signature)
         """Set the training mode and clear the cache."""

@@ -320,6 +320,7 @@ class GraphClassifiers(LabelNetwork):
         if adjacency.is_sparse:  # as two dense buffers, which can be moved, copied and exported
             targets, sources, adjacency = entries(adjacency)
             edges = torch.stack([targets, sources])
+            adjacency = adjacency.clone()  # torch.export takes no view of a sparse tensor
         self.register_buffer("adjacency", adjacency, persistent=config.variant == "stored")
         self.register_buffer("edges", edges, persistent=False)
 

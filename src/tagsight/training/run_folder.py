@@ -15,6 +15,7 @@ from tagsight.errors import DataError
 from tagsight.metrics.classification import average_precision, mean_over_labels
 from tagsight.metrics.measured_labels import counted_targets, left_out_labels, rare_labels
 from tagsight.nn.one_of import one_of_log_odds
+from tagsight.runtime.counts import column_counts
 from tagsight.training.label_quality import LabelQuality, write_quality
 from tagsight.training.resume import load_state, origin_changes, remove_states, save_state
 
@@ -269,7 +270,7 @@ def _is_better(validation: Mapping[str, float | None], best: Mapping[str, float 
 
 def _quality(logits: Tensor, val_rows: Annotations, labels: LabelSpace) -> Iterator[LabelQuality]:
     found = average_precision(one_of_log_odds(logits, labels.one_of), val_rows.targets)
-    photos, trained = (val_rows.targets == 1).sum(0), labels.counts
+    photos, trained = column_counts(val_rows.targets == 1), labels.counts
     for name, value, *counts in zip(
         labels.names, found.tolist(), photos.tolist(), trained.tolist(), strict=True
     ):
