@@ -68,6 +68,7 @@ class Places:
         self._root = Path(os.path.commonpath(roots))
         self._listed: tuple[Path, _Listing] | None = None
         self._endings: tuple[Path, dict[str, str]] | None = None
+        self._resolved: tuple[Path, Path] | None = None
 
     def of(self, photo: Path) -> Path:
         """Return the sidecar of a photo, in a folder without links.
@@ -89,7 +90,9 @@ class Places:
         folder = photo.absolute().parent
         if self.folder is not None:
             folder = self.folder.absolute() / folder.relative_to(self._root)
-        folder = folder.resolve()
+        if self._resolved is None or self._resolved[0] != folder:
+            self._resolved = folder, folder.resolve()
+        folder = self._resolved[1]
         full, stem = self._there(folder, photo.name), self._there(folder, photo.stem)
         if self.naming == "full":
             takes = self.suffix == XMP and not full.exists() and stem.exists()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
@@ -108,7 +109,8 @@ def add_keywords(
         have = {same(word) for word in there[name]}
         items = {}
         for tag in new.values():
-            if same(value := _value(name, tag.name)) not in have:
+            value = _value(name, tag.name)
+            if not have or same(value) not in have:
                 items[value] = _record(tag, stamp) if name == RECORD else escape(value)
         packet.add(name, [*(copies if name == SUBJECT else ()), *items.values()])
         additions += [Addition(name, value) for value in items]
@@ -199,11 +201,25 @@ def _value(name: str, label: str) -> str:
 
 
 def _record(tag: Tag, stamp: Stamp) -> str:
-    fields = {"Name": tag.name, "Score": f"{tag.score:.4f}"} | stamp._asdict()
+    return _fields(Name=tag.name, Score=f"{tag.score:.4f}") + _origin(stamp)
+
+
+@lru_cache(maxsize=8)
+def _origin(stamp: Stamp) -> str:
+    """Write the fields that all records of a run share."""
+    return _fields(**stamp._asdict())
+
+
+def _fields(**values: str) -> str:
     return "".join(
         f"<tagsight:{field.capitalize()}>{escape(value)}</tagsight:{field.capitalize()}>"
-        for field, value in fields.items()
+        for field, value in values.items()
     )
+
+
+@cache
+def _blank_rdf() -> Element:
+    return rdf_of(parse(_BLANK))
 
 
 class _Packet:
@@ -218,7 +234,7 @@ class _Packet:
 
     def __init__(self, content: bytes) -> None:
         self._content = content
-        self._rdf = rdf_of(parse(content))
+        self._rdf = _blank_rdf() if content is _BLANK else rdf_of(parse(content))
         self._properties = {name: _property(self._rdf, name) for name in PROPERTIES}
         self._arrays = {name: _array(found, name) for name, found in self._properties.items()}
         self._new: list[bytes] = []  # properties to create
