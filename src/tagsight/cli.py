@@ -53,6 +53,7 @@ from tagsight.commands.train import train
 from tagsight.commands.undo import undo
 from tagsight.commands.vectors import vectors
 from tagsight.errors import DataError, RankError, user_message
+from tagsight.runtime.collection import end_without_collection
 from tagsight.runtime.launch import launched
 from tagsight.runtime.progress import wording
 from tagsight.runtime.version import __version__
@@ -125,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("tagsight").setLevel(logging.INFO)
     # Pillow warns of large photos; those that are too large for us are told as such.
     warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit of")
+    if arguments is None:  # the process is the command's own
+        end_without_collection()
     given = list(sys.argv[1:] if arguments is None else arguments)
     library_wording = wording.set(as_flags)
     debug = "--debug" in given or bool(os.environ.get(DEBUG))

@@ -38,6 +38,10 @@ OnProblem = Callable[[Path, str], object]
 LARGEST_BATCH = 2**24
 """Most pixels of the batch of more photos than labels: 334 photos at 224 pixels, 83 at 448."""
 
+LARGEST_MAPS = 2**25
+"""Most numbers of that batch's maps, of which there are several copies: of 9,605 labels those of
+71 photos at 224 pixels."""
+
 BYTES_PER_PIXEL = 512
 """Memory that a network may take for a pixel: twice what ResNet-101 takes."""
 
@@ -159,7 +163,9 @@ class _Differences:
 
 def _large_batch(model: LoadedModel) -> int:
     pixels = min(LARGEST_BATCH, memory_limit() // BYTES_PER_PIXEL)
-    return min(len(model.labels) + 1, max(2, pixels // model.recipe.training.image_size**2))
+    side, labels = model.recipe.training.image_size, len(model.labels)
+    numbers = labels * (side // model.system.backbone.stride) ** 2
+    return min(labels + 1, max(2, min(pixels // side**2, LARGEST_MAPS // numbers)))
 
 
 def _path(result: Result) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from tagsight.errors import DataError
+from tagsight.runtime.collection import no_collection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +40,10 @@ def open_network(
             raise DataError(msg)
         return _opened_file(path, device, precision, workers)
 
-    from tagsight.checkpoint.folder import load_model
-    from tagsight.inference.networks.trained import TrainedNetwork
-    from tagsight.runtime.device import Runtime
+    with no_collection():
+        from tagsight.checkpoint.folder import load_model
+        from tagsight.inference.networks.trained import TrainedNetwork
+        from tagsight.runtime.device import Runtime
 
     exact = "float32" if precision == "auto" else precision
     runtime = Runtime.choose(device, exact, workers=workers, photo_memory=0)
