@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_COUNTS_AT_ONCE = 100_000_000
+_COUNTS_AT_ONCE = 50_000_000
 _MOST_IN_BYTE = 255
 _ROWS_AT_ONCE = 4096
 
@@ -138,7 +138,7 @@ def label_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 
 def multiplicities(size: int, resamples: int, seed: int) -> Iterator[Tensor]:
     """Yield how often each photo is drawn in each resample, in parts: ``(N, R)`` uint8 or int32.
 
-    The parts take at most 100 MB, or the space of one resample.
+    The parts take at most 50 MB, or the space of one resample.
 
     Args:
         size: Number of photos ``N``.
