@@ -16,6 +16,7 @@ import tagsight
 from tagsight.checkpoint.folder import LoadedModel, load_model, save_model
 from tagsight.config import BackboneConfig, LowRankConfig
 from tagsight.errors import DataError
+from tagsight.inference import agreement as agreement_module
 from tagsight.inference.agreement import RESHAPED, compare
 from tagsight.inference.exporting import ENDINGS, delivering, export_model, written_onnx
 from tagsight.inference.model_info import ModelInfo
@@ -186,6 +187,23 @@ def test_the_model_recognises_each_photo_once_for_a_comparison(photos, sound, mo
     finally:
         watched.remove()
     assert sum(seen) == len(photos) + 2 * min(RESHAPED, len(photos))
+
+
+@pytest.mark.parametrize("photos_held", [2, LABELS + 1])
+def test_the_largest_batch_of_a_comparison_has_few_maps(
+    photos, sound, model, photos_held, monkeypatch
+):
+    network, seen = open_network(sound[".onnx"]), []
+    run = type(network).__call__
+    monkeypatch.setattr(
+        type(network),
+        "__call__",
+        lambda self, pixels: seen.append(len(pixels)) or run(self, pixels),
+    )
+    cells = (model.recipe.training.image_size // model.system.backbone.stride) ** 2
+    monkeypatch.setattr(agreement_module, "LARGEST_MAPS", photos_held * LABELS * cells)
+    compare(model, network, photos[:1])
+    assert max(seen) == photos_held
 
 
 def encoder_model(name: str, rank: int = 0) -> LoadedModel:
