@@ -317,10 +317,9 @@ class GraphClassifiers(LabelNetwork):
     ) -> None:
         super().__init__(labels, channels, config)
         edges = None
-        if adjacency.is_sparse:  # as two dense buffers, which can be moved, copied and exported
+        if adjacency.is_sparse:  # dense copies can be moved and exported, views of it cannot
             targets, sources, adjacency = entries(adjacency)
-            edges = torch.stack([targets, sources])
-            adjacency = adjacency.clone()  # torch.export takes no view of a sparse tensor
+            edges, adjacency = torch.stack([targets, sources]), adjacency.clone()
         self.register_buffer("adjacency", adjacency, persistent=config.variant == "stored")
         self.register_buffer("edges", edges, persistent=False)
 

@@ -34,6 +34,10 @@ def no_collection() -> Iterator[None]:
 
 
 def end_without_collection() -> None:
-    """Let this process end without a search; the system takes back its memory anyway."""
+    """Let this process end without a search; the system takes back its memory anyway.
+
+    Example:
+        >>> end_without_collection()
+    """
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
