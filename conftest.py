@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,15 +59,20 @@ def _few_resamples() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _world_of_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run examples that name files where these are, and give a session to those that serve one."""
+def _place_of_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each example in an empty folder, or where the files are that it names."""
     if isinstance(request.node, DoctestItem):
         dtest = request.node.dtest
         code = "" if dtest is None else "".join(example.source for example in dtest.examples)
-        if re.search(r'"(photos|labels\.csv|runs|index)\b', code):
-            monkeypatch.chdir(request.getfixturevalue("world_of_examples"))
+        if "exiftool" in code and shutil.which("exiftool") is None:
+            pytest.skip("exiftool is not installed")
+        named = re.search(r'"(photos|labels\.csv|runs|index)\b', code)
+        monkeypatch.chdir(request.getfixturevalue("world_of_examples" if named else "tmp_path"))
         if dtest is not None and dtest.name.startswith("tagsight.server.labelling"):
             dtest.globs["session"] = request.getfixturevalue("session_of_examples")
+        for place in ("tiny", "compared"):
+            if f'"runs/{place}' in code:
+                request.getfixturevalue(f"_{place}_of_examples")
 
 
 @pytest.fixture(scope="session")
@@ -113,3 +119,41 @@ def session_of_examples(
         session = Session(project, encoder)
         yield session
         session.thumbnails.close()
+
+
+@pytest.fixture(scope="session")
+def _tiny_of_examples(world_of_examples: Path) -> None:
+    """Make ``runs/tiny/model``, whose encoder is small, and the files it is exported as."""
+    import tagsight as ts
+    from tagsight.checkpoint.folder import load_model
+    from tagsight.inference.exporting import delivering, written_onnx
+
+    folder = world_of_examples / "runs" / "tiny"
+    encoder = {"name": "test_resnet", "weights": "none", "frozen_stages": 0}
+    ts.train(
+        world_of_examples / "labels.csv",
+        recipe="resnet",
+        out=folder,
+        epochs=1,
+        settings={"training.image_size": 32, **{f"backbone.{k}": v for k, v in encoder.items()}},
+        progress=False,
+    )
+    with written_onnx(load_model(folder / "model")) as graph:
+        for ending in (".onnx", ".xml"):
+            with delivering(graph, folder / f"model{ending}"):
+                pass
+
+
+@pytest.fixture(scope="session")
+def _compared_of_examples(world_of_examples: Path) -> None:
+    """Make ``runs/compared``, a comparison of one system that takes no training."""
+    import tagsight as ts
+
+    ts.compare(
+        world_of_examples / "labels.csv",
+        out=world_of_examples / "runs" / "compared",
+        systems=["knn"],
+        seeds=1,
+        settings={"training.image_size": 64},
+        progress=False,
+    )
