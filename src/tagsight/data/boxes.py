@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from tagsight.data.formats.coco import read_instances
+from tagsight.data.formats.coco_instances import read_instances
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,6 +39,13 @@ class Boxes:
     Attributes:
         names: Labels with boxes; a photo without a box of one of them does not show it.
         photos: The boxes of each photo, by its path below the folder of the photos.
+
+    Example:
+        >>> from pathlib import Path
+        >>> dog = PhotoBoxes((640, 480), {"dog": torch.tensor([[0.0, 0.0, 64.0, 48.0]])})
+        >>> boxes = Boxes(("dog",), {"2026/a.jpg": dog})
+        >>> boxes.of(Path("/pictures/2026/a.jpg")) is dog, boxes.of(Path("/pictures/a.jpg"))
+        (True, None)
     """
 
     names: tuple[str, ...]

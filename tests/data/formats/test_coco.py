@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tagsight.data.boxes import read_boxes
-from tagsight.data.formats import coco
+from tagsight.data.formats import coco_instances
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 
@@ -205,7 +205,7 @@ def test_photos_of_a_split_without_objects_have_no_labels(
 def test_outlines_of_objects_are_not_kept_in_memory(write) -> None:
     one = {"image_id": 7, "category_id": 1}
     file = write(content(annotations=[one | {"segmentation": [[0.0] * 1000]}]))
-    assert coco.read_instances(file).objects == [one | {"segmentation": None}]
+    assert coco_instances.read_instances(file).objects == [one | {"segmentation": None}]
 
 
 def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -> None:

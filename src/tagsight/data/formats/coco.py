@@ -5,44 +5,47 @@ from __future__ import annotations
 import logging
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
-from tagsight.data.json_files import outline, read_json, shortened
+from tagsight.data.formats.coco_instances import no_objects, read_instances
+from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import log_nameless
-from tagsight.data.source import clean_name, photo_path
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
+    from tagsight.data.formats.coco_instances import Fields, Id
 
 logger = logging.getLogger(__name__)
 
-MOST_NAMED = 3
 MOST_LOOKED_AT = 20
 """Files of a folder that are looked at, if none has the usual name."""
-
-Id: TypeAlias = int | str
-Fields: TypeAlias = dict[str, Any]
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
 KEYS = ("images", "annotations", "categories")
 ROBOFLOW = "_annotations.coco.json"
 
-NUMBER = re.compile(r"\s*0*(\d{1,30})(?:\.0*)?\s*", re.ASCII)
-"""Text that is a whole number."""
-
 
 def recognises(source: Path) -> bool:
-    """Return whether a file begins as a COCO file, or a folder has such files."""
+    """Return whether a file begins as a COCO file, or a folder has such files.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("annotations").mkdir()
+        >>> file = Path("annotations/instances_train.json")
+        >>> _ = file.write_text('{"images": [], "annotations": [], "categories": []}')
+        >>> recognises(file), recognises(Path())
+        (True, True)
+    """
     return bool(_files_in(source)) if source.is_dir() else _is_coco(source)
 
 
@@ -66,6 +69,21 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood, or none has objects.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> content = {
+        ...     "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+        ...     "categories": [{"id": 7, "name": "dog"}],
+        ...     "annotations": [{"image_id": 2, "category_id": 7, "bbox": [0, 0, 9, 9]}],
+        ... }
+        >>> file = Path("instances_train.json")
+        >>> _ = file.write_text(json.dumps(content))
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.photos, found.targets.tolist(), found.splits
+        (('a.jpg', 'b.jpg'), [[0], [1]], ('train', 'train'))
     """
     files = _files_in(source) if source.is_dir() else [source]
     if not files:
@@ -75,7 +93,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     parts = {file: _read_file(file, options.images) for file in files}
     names = sorted(set().union(*(part.names for part in parts.values() if part is not None)))
     if not names:
-        raise _no_objects(files[0])
+        raise no_objects(files[0])
     for file in (file for file, part in parts.items() if part is None):
         parts[file] = _without_objects(file, options.images, names)
     return [part for part in parts.values() if part is not None]
@@ -83,7 +101,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _read_file(file: Path, images: Path | None) -> Labelled | None:
     """Return the labels of a file's photos, or None if it has no objects."""
-    photos, categories, objects = _instances(file)
+    photos, categories, objects = read_instances(file, require_objects=False)
     if not objects:
         return None
     row = {key: index for index, key in enumerate(photos)}
@@ -103,7 +121,7 @@ def _read_file(file: Path, images: Path | None) -> Labelled | None:
 
 def _without_objects(file: Path, images: Path | None, names: Sequence[str]) -> Labelled | None:
     """Return the photos of a file without objects, which have none of its labels."""
-    photos, categories, _ = _instances(file)
+    photos, categories, _ = read_instances(file, require_objects=False)
     if not photos:
         logger.warning("%s: left out, as it has no photos", file)
         return None
@@ -168,208 +186,6 @@ def _require_a_split_each(files: Sequence[Path]) -> None:
             f"got {names!r}; give a file instead of the folder"
         )
         raise DataError(msg)
-
-
-class Instances(NamedTuple):
-    """Content of a COCO file, with valid references.
-
-    Attributes:
-        photos: Fields of each photo by its id; ``file_name`` is unique and safe to append to a
-            folder.
-        names: Name of each category by its id; categories of equal names are one label.
-        objects: Fields of each object; ``image_id`` and ``category_id`` are keys of the above, but
-            ``category_id`` is None where an object has no label.
-    """
-
-    photos: dict[Id, Fields]
-    names: dict[Id, str]
-    objects: list[Fields]
-
-
-def read_instances(file: Path) -> Instances:
-    """Read and check a COCO file.
-
-    Merged files may have a photo or a category under several ids: these are united, with a
-    warning.
-
-    Raises:
-        DataError: If the file is no JSON, an entry lacks a key (which the message names), there is
-            no annotation at all, or photos of different sizes share a name.
-    """
-    found = _instances(file)
-    if not found.objects:
-        raise _no_objects(file)
-    return found
-
-
-def _no_objects(file: Path) -> DataError:
-    return DataError(
-        f"{file}: expected annotations, got none, so that no photo would have a label; "
-        "tags of whole photos are lost in this format: export boxes, or a table of labels"
-    )
-
-
-def _instances(file: Path) -> Instances:
-    what = "an object with 'images' and 'annotations'"
-    # Outlines make up most of an official file, and would take most of the time and memory.
-    content = read_json(file, dict, what, without="segmentation")
-    photos = _by_id(file, content, "images")
-    for position, photo in enumerate(photos.values()):
-        where = f"{file}: images[{position}].file_name"
-        photo["file_name"] = photo_path(_typed(photo, "file_name", str, where), where)
-    categories = _by_id(file, content, "categories")
-    names: dict[Id, str] = {}
-    for position, (key, category) in enumerate(categories.items()):
-        where = f"{file}: categories[{position}].name"
-        names[key] = clean_name(_typed(category, "name", str, where), where)
-    objects = _entries(file, content, "annotations")
-    for key, entries in (("images", photos), ("categories", categories)):
-        if objects and not entries:
-            msg = f"{file}: expected entries under {key!r}, got an empty list"
-            raise DataError(msg)
-    _join(file, objects, "image_id", photos)
-    _join(file, objects, "category_id", names)
-    _warn_of_several_ids(file, "categories", "label", names)
-    return Instances(_merged(file, photos, objects), names, objects)
-
-
-def _merged(file: Path, photos: dict[Id, Fields], objects: list[Fields]) -> dict[Id, Fields]:
-    """Unite photos of equal file names, and reassign their objects."""
-    first: dict[str, Id] = {}
-    kept = {key: first.setdefault(photo["file_name"], key) for key, photo in photos.items()}
-    for key, other in kept.items():
-        if key != other and _size(photos[key]) != _size(photos[other]):
-            msg = (
-                f"{file}: expected images of one file_name to be one photo, got "
-                f"{photos[key]['file_name']!r} of different sizes under the ids {other!r} and "
-                f"{key!r}; give one of them another name"
-            )
-            raise DataError(msg)
-    _warn_of_several_ids(
-        file, "images", "photo", {key: photo["file_name"] for key, photo in photos.items()}
-    )
-    if len(first) < len(photos):
-        for entry in objects:
-            entry["image_id"] = kept[entry["image_id"]]
-    return {key: photos[key] for key in first.values()}
-
-
-def _size(photo: Fields) -> tuple[object, object]:
-    return photo.get("width"), photo.get("height")
-
-
-def _warn_of_several_ids(file: Path, key: str, thing: str, names: Mapping[Id, str]) -> None:
-    if len(set(names.values())) == len(names):
-        return
-    ids: dict[str, list[Id]] = {}
-    for identity, name in names.items():
-        ids.setdefault(name, []).append(identity)
-    several = [f"{name!r} ({', '.join(map(repr, of))})" for name, of in ids.items() if len(of) > 1]
-    if several:
-        logger.warning(
-            "%s: %s under several ids of %r, united: %s%s",
-            file,
-            amount(len(several), thing),
-            key,
-            "; ".join(several[:MOST_NAMED]),
-            "; ..." if len(several) > MOST_NAMED else "",
-        )
-
-
-def _entries(file: Path, content: Fields, key: str) -> list[Fields]:
-    entries = content.get(key)
-    if not isinstance(entries, list):
-        msg = f"{file}: expected a list under {key!r}, got {shortened(entries)}"
-        raise DataError(msg)
-    for position, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            msg = f"{file}: expected an object at {key}[{position}], got {shortened(entry)}"
-            raise DataError(msg)
-    return entries
-
-
-def _by_id(file: Path, content: Fields, key: str) -> dict[Id, Fields]:
-    entries: dict[Id, Fields] = {}
-    for position, entry in enumerate(_entries(file, content, key)):
-        where = f"{file}: {key}[{position}].id"
-        identity = _typed(entry, "id", (int, str), where)
-        if identity in entries:
-            msg = f"{where}: expected each id once, got {identity!r} again"
-            raise DataError(msg)
-        entries[identity] = entry
-    return entries
-
-
-def _id(value: object) -> object:
-    """Return a whole number for a float of the same value, which tables make of numbers."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _typed(entry: Fields, key: str, kind: type | tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - plain-data border
-    value = entry.get(key) if kind is str else _id(entry.get(key))
-    if isinstance(value, kind) and not isinstance(value, bool):
-        return value
-    expected = "text" if kind is str else "a whole number or text"
-    msg = f"{where}: expected {expected}, got {shortened(value)}"
-    raise DataError(msg)
-
-
-def _join(file: Path, objects: list[Fields], key: str, known: Collection[Id]) -> None:
-    """Make the references of objects keys of what they refer to.
-
-    An id that is text in one place and a number in another, ``"07"`` and 7, is the same where no
-    other is spelled so.
-    """
-    by_number: dict[int | None, list[Id]] | None = None
-    joined: dict[Id, Id] = {}
-    for position, entry in enumerate(objects):
-        value = entry.get(key)
-        if (type(value) is int or type(value) is str) and value in known:
-            continue
-        if key == "category_id" and entry.setdefault(key, None) is None:
-            continue
-        value = _id(value)
-        if not isinstance(value, int | str) or isinstance(value, bool):
-            raise _unknown(file, position, key, value)
-        if value not in known:
-            by_number = _by_number(known) if by_number is None else by_number
-            meant = by_number.get(_number(value), [])
-            if len(meant) != 1:
-                raise _unknown(file, position, key, value, meant)
-            joined[value] = value = meant[0]
-        entry[key] = value
-    if joined:
-        spelled, identity = next(iter(joined.items()))
-        ids = amount(len(joined), "id")
-        logger.info(
-            "%s: %s of %r joined by their numbers, as %r with %r",
-            *(file, ids, key, spelled, identity),
-        )
-
-
-def _by_number(known: Iterable[Id]) -> dict[int | None, list[Id]]:
-    ids: dict[int | None, list[Id]] = {}
-    for identity in known:
-        if (number := _number(identity)) is not None:
-            ids.setdefault(number, []).append(identity)
-    return ids
-
-
-def _number(identity: Id) -> int | None:
-    """Return the whole number that an id is, or is the text of."""
-    if isinstance(identity, int):
-        return identity
-    match = NUMBER.fullmatch(identity)
-    return int(match[1]) if match else None
-
-
-def _unknown(
-    file: Path, position: int, key: str, value: object, meant: Sequence[Id] = ()
-) -> DataError:
-    where = f"{file}: annotations[{position}].{key}"
-    of = "images" if key == "image_id" else "categories"
-    several = f", which may be {' or '.join(map(repr, meant))}" if meant else ""
-    return DataError(f"{where}: expected an id of {of}, got {shortened(value)}{several}")
 
 
 FORMAT = Format(
