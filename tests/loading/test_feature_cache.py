@@ -58,7 +58,7 @@ def test_a_failing_write_leaves_nothing_of_itself(tmp_path):
 @pytest.mark.parametrize("place", [0, 65536])
 def test_a_damaged_file_is_made_anew(tmp_path, place):
     file = tmp_path / "a"
-    filled(file).__exit__(None, None, None)
+    filled(file).close()
     with file.open("r+b") as stream:
         stream.seek(place)
         stream.write(b"\xff" * 4096)
@@ -87,9 +87,9 @@ def test_room_is_made_by_removing_what_was_longest_not_used(tmp_path):
 def test_use_keeps_a_file_young(tmp_path):
     first, second = tmp_path / f"first{SUFFIX}", tmp_path / f"second{SUFFIX}"
     for age, file in enumerate((first, second)):
-        filled(file).__exit__(None, None, None)
+        filled(file).close()
         os.utime(file, (age, age))
-    FeatureCache(first).__exit__(None, None, None)
+    FeatureCache(first).close()
     size = first.stat().st_size
     assert make_room(tmp_path, size, 2 * size, keep=tmp_path / "new")
     assert (first.exists(), second.exists()) == (True, False)

@@ -6,27 +6,27 @@ deleted, the least recently used first.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from contextlib import closing
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from tagsight.runtime.cache_file import CacheFile, remove_cache_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 SUFFIX = ".features"
 PAGE = 65536
 """Bytes of a page of the file; a feature grid has some tens of thousands."""
 
-_TABLE = (
+_SETUP = (
+    f"PRAGMA page_size = {PAGE}",
     "CREATE TABLE IF NOT EXISTS grids "
-    "(photo BLOB NOT NULL, view TEXT NOT NULL, grid BLOB NOT NULL, PRIMARY KEY (photo, view))"
+    "(photo BLOB NOT NULL, view TEXT NOT NULL, grid BLOB NOT NULL, PRIMARY KEY (photo, view))",
 )
+_PROBES = ("SELECT photo, view, grid FROM grids",)
 
 
-class FeatureCache:
+class FeatureCache(CacheFile):
     """Feature grids by photo and view, in one file; several processes may share it.
 
     Args:
@@ -47,26 +47,8 @@ class FeatureCache:
     """
 
     def __init__(self, file: Path) -> None:
-        self.file = file
-        self._lock = threading.Lock()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._database = _opened(file)
-        except sqlite3.DatabaseError:
-            _remove(file)
-            self._database = _opened(file)
+        super().__init__(file, _SETUP, _PROBES)
         file.touch()  # the time of the last use
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._database.close()
 
     def complete(self, sizes: Mapping[str, int]) -> set[bytes]:
         """Find the photos that have a whole grid for each view.
@@ -127,26 +109,6 @@ def make_room(folder: Path, needed: int, budget: int, *, keep: Path) -> bool:
     for file in sorted(sizes.keys() - {keep}, key=lambda file: sizes[file].st_mtime_ns):
         if total + needed <= budget:
             break
-        _remove(file)
+        remove_cache_file(file)
         total -= sizes[file].st_size
     return True
-
-
-def _opened(file: Path) -> sqlite3.Connection:
-    # Threads share the connection; `FeatureCache` serialises its uses by a lock.
-    database = sqlite3.connect(file, timeout=60, check_same_thread=False)
-    try:
-        with database:
-            database.execute(f"PRAGMA page_size = {PAGE}")
-            database.execute(_TABLE)
-        with closing(database.execute("SELECT photo, view, grid FROM grids LIMIT 1")) as rows:
-            rows.fetchone()
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _remove(file: Path) -> None:
-    file.unlink(missing_ok=True)
-    file.with_name(f"{file.name}-journal").unlink(missing_ok=True)

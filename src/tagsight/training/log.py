@@ -15,7 +15,6 @@ from tagsight.runtime.progress import Advance, Display, WorkLog, terminal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from rich.console import Console
 
@@ -72,12 +71,7 @@ class RunLog:
         self._open.enter_context(self._display)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def resume(self, number: int) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import time
-from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.traits import Look, PhotoTraits
+from tagsight.runtime.cache_file import CacheFile, remove_cache_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from types import TracebackType
 
 FILE = "checked-photos.sqlite"
 """Name of the file in a folder of caches."""
@@ -23,12 +20,14 @@ YOUNGEST = 2 * 10**9
 """Nanoseconds since its last change before a file is remembered; a later change may have the same
 time, which some file systems store in whole seconds."""
 
-_TABLES = (
+_SETUP = (
+    "PRAGMA journal_mode = WAL",
     "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER NOT NULL, "
     "modified INTEGER NOT NULL, hash BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS contents (hash BLOB PRIMARY KEY, pixels INTEGER NOT NULL, "
     "memory INTEGER NOT NULL, traits TEXT NOT NULL) WITHOUT ROWID",
 )
+_PROBES = ("SELECT path, size, modified, hash FROM files", "SELECT traits FROM contents")
 
 
 class Limits(NamedTuple):
@@ -56,7 +55,7 @@ class Sound(NamedTuple):
     traits: PhotoTraits
 
 
-class KnownPhotos:
+class KnownPhotos(CacheFile):
     """Sound photos by file and by content; threads and processes may share it.
 
     Args:
@@ -84,26 +83,9 @@ class KnownPhotos:
 
     def __init__(self, file: Path, limits: Limits, budget: int) -> None:
         self._limits = limits
-        self._lock = threading.Lock()
-        file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists() and file.stat().st_size > budget:
-            _remove(file)
-        try:
-            self._database = _opened(file)
-        except sqlite3.DatabaseError:
-            _remove(file)
-            self._database = _opened(file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._database.close()
+            remove_cache_file(file)
+        super().__init__(file, _SETUP, _PROBES)
 
     def of_file(self, path: Path, size: int, modified: int) -> tuple[bytes, PhotoTraits] | None:
         """Return hash and traits of a photo whose file has not changed, or None."""
@@ -138,25 +120,3 @@ def _traits(text: str) -> PhotoTraits:
     size, look, taken, camera, profile = json.loads(text)
     known = None if look is None else Look(look[0], tuple(look[1]))
     return PhotoTraits(tuple(size), known, taken, camera, profile)
-
-
-def _opened(file: Path) -> sqlite3.Connection:
-    # Threads share the connection; `KnownPhotos` serialises its uses by a lock.
-    database = sqlite3.connect(file, timeout=60, check_same_thread=False)
-    try:
-        with database:
-            database.execute("PRAGMA journal_mode = WAL")
-            for table in _TABLES:
-                database.execute(table)
-        for query in ("path, size, modified, hash FROM files", "traits FROM contents"):
-            with closing(database.execute(f"SELECT {query} LIMIT 1")) as rows:
-                rows.fetchone()
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _remove(file: Path) -> None:
-    for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
-        file.with_name(name).unlink(missing_ok=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import sqlite3
-import threading
 from typing import TYPE_CHECKING
 
 from PIL import Image
+
+from tagsight.runtime.cache_file import CacheFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +24,15 @@ ROOM = 2**30
 PART = 64
 """Oldest thumbnails that are removed at once."""
 
+_SETUP = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = OFF",
+    "CREATE TABLE IF NOT EXISTS thumbnails "
+    "(photo INTEGER NOT NULL UNIQUE, state TEXT NOT NULL, jpeg BLOB NOT NULL)",
+)
 
-class Thumbnails:
+
+class Thumbnails(CacheFile):
     """JPEG files by photo; those of photos that have changed are not returned.
 
     They can be drawn again at any time, so that nothing is said of a damaged file or a full disk.
@@ -32,24 +40,22 @@ class Thumbnails:
     Args:
         folder: The project's folder.
         room: Bytes of all thumbnails together.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.photos import Photo
+        >>> photo = Photo(1, "a.jpg", 8, 6, size=9, modified=1, problem=None)
+        >>> with Thumbnails(Path()) as thumbnails:
+        ...     thumbnails.put(photo, b"...")
+        ...     thumbnails.get(photo), thumbnails.get(photo._replace(modified=2))
+        (b'...', None)
     """
 
     def __init__(self, folder: Path, room: int = ROOM) -> None:
-        self._file = folder / "thumbnails.sqlite"
+        super().__init__(folder / "thumbnails.sqlite", _SETUP)
         self._room = room
-        self._lock = threading.Lock()
-        try:
-            self._database = _opened(self._file)
-        except sqlite3.DatabaseError:
-            self._file.unlink(missing_ok=True)
-            self._database = _opened(self._file)
         query = "SELECT coalesce(sum(length(jpeg)), 0) FROM thumbnails"
         ((self._size,),) = self._database.execute(query)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._database.close()
 
     def get(self, photo: Photo) -> bytes | None:
         """Return the thumbnail of a photo as it is now, or None if there is none."""
@@ -86,7 +92,13 @@ class Thumbnails:
 
 
 def state_of(photo: Photo) -> str:
-    """Return text that changes when the photo's file does."""
+    """Return text that changes when the photo's file does.
+
+    Example:
+        >>> from tagsight.tagging.labelling.photos import Photo
+        >>> state_of(Photo(1, "a.jpg", 8, 6, size=255, modified=16, problem=None))
+        '10-ff'
+    """
     return f"{photo.modified:x}-{photo.size:x}"
 
 
@@ -103,20 +115,3 @@ def jpeg_of(picture: Image.Image, side: int = SIDE) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=QUALITY)
     return file.getvalue()
-
-
-def _opened(file: Path) -> sqlite3.Connection:
-    # Threads share the connection; `Thumbnails` serialises its uses by a lock.
-    database = sqlite3.connect(file, timeout=60, check_same_thread=False)
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = OFF")
-        with database:
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS thumbnails "
-                "(photo INTEGER NOT NULL UNIQUE, state TEXT NOT NULL, jpeg BLOB NOT NULL)"
-            )
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
