@@ -3,8 +3,7 @@
 Vectors of 1280 numbers, as many as the backbone's features: 40,000, of which an index holds the
 vectors, and 100,000, of which it holds short forms; ``--all`` adds 1,000,000 (it takes 20 GB of the
 disk, 10 of memory and many minutes). NumPy has them in memory and is exact; the share of equal
-neighbours is said beside the ratio. The vectors are drawn as features of photos are spread: of some
-strong factors and many weak ones, and mostly zero.
+neighbours is said beside the ratio. The vectors are drawn as features of photos are spread.
 """
 
 from __future__ import annotations
@@ -14,26 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from drawn_vectors import drawn_vectors
 from numpy.typing import NDArray
 from table import HEADER, alternated, row
 
 from tagsight.search.index import Entry, Facts, SearchIndex
 
 LENGTH, K, QUERIES, PART = 1280, 10, 20, 10_000
-FACTORS, DECAY, NOISE, ZERO = 256, 0.625, 0.3, 1.0
+FACTORS = 256
 TARGET = 1.0
 """An index on the disk, with conditions and versions, that is no slower than a scan in memory."""
-
-
-def vectors(count: int, seed: int) -> NDArray[np.float32]:
-    """Vectors of length 1: ``(count, D)`` float32."""
-    weights = np.arange(1, FACTORS + 1, dtype=np.float32) ** -DECAY
-    mixed = np.random.default_rng(0).standard_normal((FACTORS, LENGTH), dtype=np.float32)
-    chance = np.random.default_rng(seed)
-    drawn = (chance.standard_normal((count, FACTORS), dtype=np.float32) * weights) @ mixed
-    drawn += NOISE * chance.standard_normal((count, LENGTH), dtype=np.float32)
-    features = np.maximum(drawn - ZERO, 0)
-    return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
 def filled(folder: Path, count: int) -> tuple[SearchIndex, NDArray[np.float32]]:
@@ -41,7 +30,7 @@ def filled(folder: Path, count: int) -> tuple[SearchIndex, NDArray[np.float32]]:
     index = SearchIndex.create(folder, Facts("none", "none", ("a",), (0.5,), LENGTH))
     held = np.empty((count, LENGTH), np.float32)
     for start in range(0, count, PART):
-        held[start : start + PART] = vectors(PART, seed=2 + start)
+        held[start : start + PART] = drawn_vectors(PART, LENGTH, FACTORS, seed=2 + start)
         index.put([entry(start + i, held[start + i]) for i in range(PART)])
     index.tidy()
     index.speed_up()
@@ -63,7 +52,7 @@ def scanned(held: NDArray[np.float32], query: NDArray[np.float32]) -> list[str]:
 
 def measured(count: int) -> None:
     """Print the row for so many photos."""
-    queries = vectors(QUERIES, seed=1)
+    queries = drawn_vectors(QUERIES, LENGTH, FACTORS, seed=1)
     with TemporaryDirectory() as folder:
         index, held = filled(Path(folder) / "index", count)
         found = [[str(hit.path) for hit in index.like(query, K)] for query in queries]

@@ -4,13 +4,13 @@
 
 IVF-PQ of LanceDB: 48 bytes a vector of 384 numbers, partitions of 2,000 vectors, of which a fixed
 fraction is searched. Recall is the share of the ten nearest by exact search that are found; the
-queries are not in the index. The vectors are drawn as features of photos are spread (few strong
-factors, many weak ones, mostly zero), of length 1.
+queries are not in the index. The vectors are drawn as features of photos are spread.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -26,9 +26,13 @@ from lancedb.index import IvfPq
 from lancedb.table import Table
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from drawn_vectors import drawn_vectors
+
 LENGTH, BYTES, PARTITION = 384, 48, 2_000
 K, QUERIES = 10, 100
-FACTORS, DECAY, NOISE, ZERO = 128, 0.625, 0.3, 1.0
+FACTORS = 128
 
 Vectors = NDArray[np.float32]
 
@@ -41,17 +45,6 @@ class Way(NamedTuple):
 
 
 WAYS = (Way(0.1, 0), Way(0.1, 10), Way(0.3, 10), Way(1.0, 0), Way(1.0, 10), Way(1.0, 50))
-
-
-def drawn(count: int, seed: int) -> Vectors:
-    """Draw vectors of length 1: ``(count, D)``."""
-    weights = np.arange(1, FACTORS + 1, dtype=np.float32) ** -DECAY
-    mixed = np.random.default_rng(0).standard_normal((FACTORS, LENGTH), dtype=np.float32)
-    chance = np.random.default_rng(seed)
-    values = (chance.standard_normal((count, FACTORS), dtype=np.float32) * weights) @ mixed
-    values += NOISE * chance.standard_normal((count, LENGTH), dtype=np.float32)
-    features = np.maximum(values - ZERO, 0)
-    return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
 def indexed(folder: Path, vectors: Vectors, first: int) -> Table:
@@ -107,7 +100,9 @@ def print_rows(name: str, tables: Sequence[Table], queries: Vectors, exact: Vect
 
 def measured(size: int, shards: int, folder: Path) -> None:
     """Print what one index of so many vectors finds, and as many shards of it."""
-    vectors, queries = drawn(size, seed=2), drawn(QUERIES, seed=1)
+    vectors, queries = (
+        drawn_vectors(count, LENGTH, FACTORS, seed) for count, seed in ((size, 2), (QUERIES, 1))
+    )
     exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :K]
     parts: Iterable[int] = (1, shards) if size // shards >= PARTITION else (1,)
     for count in parts:
