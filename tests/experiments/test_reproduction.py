@@ -14,7 +14,8 @@ from tagsight.experiments.figures import write_figure
 from tagsight.experiments.paper import EXPERIMENTS
 from tagsight.experiments.plots import can_plot
 from tagsight.experiments.published_tables import FLICKR25K
-from tagsight.experiments.reproduction import Reproduction, entries_of, notes_of, tables_of
+from tagsight.experiments.reproduction import Reproduction, entries_of, notes_of
+from tagsight.experiments.reproduction_tables import tables_of
 from tagsight.nn.encoder_weights import missing_weights
 from tagsight.runtime.amounts import amount
 

@@ -129,7 +129,8 @@ def _write(reproduction: Reproduction, folder: Path) -> list[str]:
     """Write tables and plot; give the first table's lines."""
     from tagsight.experiments.figures import write_figure
     from tagsight.experiments.plots import can_plot
-    from tagsight.experiments.reproduction import notes_of, tables_of
+    from tagsight.experiments.reproduction import notes_of
+    from tagsight.experiments.reproduction_tables import tables_of
     from tagsight.experiments.tables import comma_separated, latex, markdown, markdown_table
     from tagsight.runtime.files import write_atomically
 

@@ -66,6 +66,15 @@ def shared_by_runs(  # noqa: PLR0913 - what all runs have in common
 
     Raises:
         DataError: If there are no photos to measure on, apart from those that train.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/planned"), runtime, log=SILENT)
+        >>> shared.split, shared.annotations.split_sizes
+        ('test', {'train': 16, 'val': 4, 'test': 4})
     """
     prepared = prepare(
         annotations,
@@ -107,6 +116,18 @@ def carried_out(
         started: When the command began, by the monotonic clock.
         report: Called with what there is so far, after each run.
         log: Follows the work.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.variants import chosen_entries
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/carried"), runtime, log=SILENT)
+        >>> entries, started = chosen_entries(["knn"]), time.monotonic()
+        >>> found = carried_out(entries, 1, shared, 0.0, started, lambda progress: None, SILENT)
+        >>> [str(run) for run in found.left_out]
+        ['knn-cpu, seed 0']
     """
     runs = plan(entries, seeds)
     results = known_results(runs, shared)

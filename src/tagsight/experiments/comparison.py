@@ -48,6 +48,12 @@ class Progress(NamedTuple):
         failures: Runs that ended with an error.
         left_out: Runs that did not fit into the budget, or were not reached.
         interrupted: Whether Ctrl-C ended it early.
+
+    Example:
+        >>> from pathlib import Path
+        >>> progress = Progress(tuple(read_results(Path("runs/compared/results"))))
+        >>> len(progress.only({"knn-cpu"}).results), len(progress.only({"gcam-cpu"}).results)
+        (1, 0)
     """
 
     results: tuple[Result, ...]
@@ -107,6 +113,16 @@ def known_results(runs: Sequence[Run], shared: Shared) -> list[Result]:
 
     Raises:
         DataError: If a result is of other data, another split, or other settings of that name.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/compared"), runtime, log=SILENT)
+        >>> [result.record.name for result in known_results([], shared)]
+        ['knn-cpu']
     """
     results = read_results(shared.results)
     settings = {run.name: run.recipe for run in reversed(runs)}
@@ -150,6 +166,18 @@ def run_all(
 
     Raises:
         DataError: If a known result does not fit (`known_results`), before anything is computed.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from tagsight.experiments.variants import chosen_entries
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/all"), runtime, log=SILENT)
+        >>> progress = run_all(plan(chosen_entries(["knn"]), seeds=2), shared, budget=0.0)
+        >>> [str(run) for run in progress.left_out]
+        ['knn-cpu, seed 0', 'knn-cpu, seed 1']
     """
     started = time.perf_counter()
     state = Progress(tuple(known_results(runs, shared)))
@@ -179,13 +207,28 @@ def run_all(
 
 
 def unfinished(runs: Iterable[Run], results: Iterable[Result]) -> list[Run]:
-    """Select the runs that have no result."""
+    """Select the runs that have no result.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.variants import chosen_entries
+        >>> runs = plan(chosen_entries(["knn", "gcam"]), seeds=1)
+        >>> [str(run) for run in unfinished(runs, read_results(Path("runs/compared/results")))]
+        ['gcam-cpu, seed 0']
+    """
     done = {(result.record.name, result.record.seed) for result in results}
     return [run for run in runs if (run.name, run.seed) not in done]
 
 
 def minutes_taken(results: Iterable[Result], name: str) -> float | None:
-    """Return the minutes of training and measuring of the last run of that name, if any."""
+    """Return the minutes of training and measuring of the last run of that name, if any.
+
+    Example:
+        >>> from pathlib import Path
+        >>> results = read_results(Path("runs/compared/results"))
+        >>> minutes_taken(results, results[0].record.name) > 0, minutes_taken(results, "gcam-cpu")
+        (True, None)
+    """
     taken = [
         result.record.minutes + result.record.measuring_minutes
         for result in results

@@ -39,6 +39,16 @@ def write_tables(out: Path, summary: Summary) -> None:
     Args:
         out: Folder of the comparison.
         summary: Results of the comparison.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.results import read_results
+        >>> from tagsight.experiments.summary import summarise
+        >>> results = read_results(Path("runs/compared/results"))
+        >>> write_tables(Path("runs/compared"), summarise(Progress(tuple(results))))
+        >>> sorted(file.name for file in Path("runs/compared").glob("table.*"))
+        ['table.csv', 'table.md', 'table.tex']
     """
     shown = tables(summary)
     write_atomically(out / "table.md", markdown(shown[0].title, shown, summary.notes))
@@ -51,6 +61,17 @@ def tables(summary: Summary) -> list[Table]:
 
     Args:
         summary: Results of the comparison.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.results import read_results
+        >>> from tagsight.experiments.summary import summarise
+        >>> results = read_results(Path("runs/compared/results"))
+        >>> for table in tables(summarise(Progress(tuple(results)))):
+        ...     table.head[:3], [row[0] for row in table.rows]
+        (('', 'seeds', 'mAP'), ['knn-cpu'])
+        (('', 'decided by', 'CP'), ['knn-cpu', 'knn-cpu', 'knn-cpu', 'knn-cpu'])
     """
     measured = [row for row in summary.rows if row.results]
     found = [_main(summary)]
@@ -66,6 +87,16 @@ def comma_separated(summary: Summary) -> str:
 
     Args:
         summary: Results of the comparison.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.results import read_results
+        >>> from tagsight.experiments.summary import summarise
+        >>> results = read_results(Path("runs/compared/results"))
+        >>> lines = comma_separated(summarise(Progress(tuple(results)))).splitlines()
+        >>> lines[0].split(",")[:3], lines[1].split(",")[:3]
+        (['name', 'system', 'seeds'], ['knn-cpu', 'knn', '0'])
     """
     metrics = list(
         dict.fromkeys(name for row in summary.rows if row.results for name in row.metrics)

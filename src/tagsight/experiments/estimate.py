@@ -41,6 +41,13 @@ class Stopwatch:
         rates: Training photos per second, of each step.
         frozen: Seconds per photo of the frozen stages, 0 if all features were cached.
         validation: Seconds from the last step to the end of the validation.
+
+    Example:
+        >>> watch = Stopwatch()
+        >>> with watch.work("encoding", total=2) as advance:
+        ...     advance(2)
+        >>> watch.frozen > 0, watch.rates
+        (True, [])
     """
 
     def __init__(self) -> None:
@@ -85,6 +92,17 @@ def minutes_of(run: Run, shared: Shared) -> float | None:
 
     Returns:
         Minutes of training and measuring, or None if the trial fails, as the run itself will.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from tagsight.experiments.run import Run
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/tried"), runtime, log=SILENT)
+        >>> recipe = load_model(Path("runs/tiny/model")).recipe
+        >>> minutes_of(Run("tiny", recipe), shared) > 0
+        True
     """
     try:
         return _seconds(run.recipe, shared) / 60

@@ -36,6 +36,22 @@ def write_figure(file: Path, reproduction: Reproduction) -> bool:
 
     Returns:
         Whether there is a figure of its shape.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> from tagsight.experiments.reproduction import entries_of, reproduced
+        >>> from tagsight.experiments.results import read_results
+        >>> (result,) = read_results(Path("runs/compared/results"))
+        >>> table = experiment_of("table1")
+        >>> entries = entries_of(table, "cpu")
+        >>> name = next(iter(entries.values())).name  # as if this were a result of the first row
+        >>> record = result.record.model_copy(update={"name": name})
+        >>> progress = Progress((type(result)(record, result.logits, result.targets),))
+        >>> done = reproduced(progress, "table1", table, "cpu", "demo", entries, Path("runs"))
+        >>> write_figure(Path("runs/table1.svg"), done)
+        True
     """
     shape = reproduction.experiment.shape
     if shape in {"systems", "ablation"}:

@@ -80,6 +80,13 @@ def find_nearest(
         paths: ``N`` photos.
         queries: Rows of the queries.
         count: Number of neighbours.
+
+    Example:
+        >>> import tagsight as ts
+        >>> rows = ts.read_annotations("labels.csv")
+        >>> (found,) = find_nearest(ts.load("runs/first/model"), rows.paths, [1], count=2)
+        >>> rows.paths[found.query].name, len(found.neighbours), found.query in found.neighbours
+        ('dog.jpg', 2, False)
     """
     wanted = [paths[row] for row in queries]
     queried = F.normalize(torch.stack([torch.from_numpy(e) for e in recognizer.embed(wanted)]))
@@ -106,7 +113,16 @@ def _known(places: Tensor, cosines: Tensor) -> tuple[tuple[int, ...], tuple[floa
 
 
 def shared_labels(rows: Annotations, found: Found) -> list[list[str]]:
-    """List the labels that each neighbour shares with the query."""
+    """List the labels that each neighbour shares with the query.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths, targets = (Path("a.jpg"), Path("b.jpg")), torch.tensor([[1, 1], [1, 0]])
+        >>> rows = Annotations(("dog", "sky"), paths, targets, None, "csv-columns")
+        >>> shared_labels(rows, Found(query=0, neighbours=(1,), cosines=(0.9,)))
+        [['dog']]
+    """
     return [
         [name for name in _labels(rows, row) if name in _labels(rows, found.query)]
         for row in found.neighbours
@@ -114,7 +130,16 @@ def shared_labels(rows: Annotations, found: Found) -> list[list[str]]:
 
 
 def precision(rows: Annotations, found: Sequence[Found]) -> float:
-    """Compute the fraction of neighbours that share a label with their query, in [0, 1]."""
+    """Compute the fraction of neighbours that share a label with their query, in [0, 1].
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths = tuple(Path(f"{number}.jpg") for number in range(3))
+        >>> rows = Annotations(("dog",), paths, torch.tensor([[1], [1], [0]]), None, "csv-columns")
+        >>> precision(rows, [Found(query=0, neighbours=(1, 2), cosines=(0.9, 0.8))])
+        0.5
+    """
     hits = [bool(shared) for one in found for shared in shared_labels(rows, one)]
     return sum(hits) / max(1, len(hits))
 
@@ -125,6 +150,12 @@ def nearest_sheet(rows: Annotations, found: Sequence[Found]) -> Image.Image:
     Args:
         rows: The photos and their labels.
         found: Queries and neighbours.
+
+    Example:
+        >>> import tagsight as ts
+        >>> rows = ts.read_annotations("labels.csv")
+        >>> nearest_sheet(rows, [Found(query=1, neighbours=(3, 5), cosines=(0.9, 0.8))]).size
+        (698, 354)
     """
     columns = 1 + max(len(one.neighbours) for one in found)
     height = CELL + (LINES + 1) * LINE + GAP

@@ -272,6 +272,13 @@ def changes_of(variant: Variant, profile: Profile) -> list[Change]:
     Args:
         variant: System and changes.
         profile: Recipes and resolution, as for `base_recipe`.
+
+    Example:
+        >>> variant = Variant("without a graph", "gcam", {"graph.epsilon": "1"})
+        >>> for profile in ("cpu", "paper-448"):
+        ...     [change.spelled for change in changes_of(variant, profile)]
+        ['--graph.epsilon']
+        ['--training.image_size', '--graph.epsilon']
     """
     size = {} if profile == "cpu" else {"training.image_size": SIDES[profile]}
     return [

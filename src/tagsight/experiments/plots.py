@@ -28,7 +28,12 @@ LONGEST_NAME = 40
 
 
 def can_plot() -> bool:
-    """Return whether the extra ``plots`` is installed."""
+    """Return whether the extra ``plots`` is installed.
+
+    Example:
+        >>> can_plot()
+        True
+    """
     return find_spec("matplotlib") is not None
 
 
@@ -38,6 +43,16 @@ def write_plot(file: Path, summary: Summary) -> None:
     Args:
         file: An SVG file.
         summary: Has at least one measured row.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.results import read_results
+        >>> from tagsight.experiments.summary import summarise
+        >>> results = read_results(Path("runs/compared/results"))
+        >>> write_plot(Path("runs/plot.svg"), summarise(Progress(tuple(results))))
+        >>> "knn" in Path("runs/plot.svg").read_text(encoding="utf-8")
+        True
     """
     rows = [row for row in reversed(summary.rows) if row.results]
     panels = 2 if summary.has_evidence else 1
@@ -56,6 +71,13 @@ def saved_figure(file: Path, size: tuple[float, float]) -> Iterator[Figure]:
     Args:
         file: An SVG file; its folder exists.
         size: Width and height in inches.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with saved_figure(Path("line.svg"), size=(3.0, 2.0)) as figure:
+        ...     _ = figure.subplots().plot([1, 2], [3, 4])
+        >>> Path("line.svg").read_text(encoding="utf-8").startswith("<?xml")
+        True
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure

@@ -7,7 +7,6 @@ are named after their recipe, so that a system in three tables is trained once.
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -20,9 +19,7 @@ from tagsight.experiments.paper import (
     changes_of,
     recipe_of,
 )
-from tagsight.experiments.published_tables import ABLATION, ALL, COCO, FLICKR25K, NUS_WIDE, TOP3
 from tagsight.experiments.summary import summarise
-from tagsight.experiments.tables import Table
 from tagsight.experiments.variants import Entry
 from tagsight.metrics.measured_labels import label_remark
 
@@ -32,20 +29,8 @@ if TYPE_CHECKING:
 
     from tagsight.experiments.comparison import Progress
     from tagsight.experiments.paper import Experiment, Profile, Variant
-    from tagsight.experiments.published_tables import Number, PublishedRow
     from tagsight.experiments.summary import Row, Summary
     from tagsight.systems.settings import Change
-
-PUBLISHED: Mapping[str, tuple[PublishedRow, ...]] = {
-    "table1": FLICKR25K,
-    "table2": COCO,
-    "table3": NUS_WIDE,
-}
-MILESTONES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Fractions of a training at which its loss is listed."""
-
-SMOOTHED = 0.02
-"""Fraction of a training over which a listed loss is averaged."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,16 @@ class Reproduction:
         runs: Name of each variant's run, by the variant's name.
         summary: Results of all runs on the data set.
         folder: Folder of the runs.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> table = experiment_of("table4")
+        >>> entries = entries_of(table, "cpu")
+        >>> found = reproduced(Progress(()), "table4", table, "cpu", "demo", entries, Path("runs"))
+        >>> found.own_summary().rows, len(list(found.rows())) == len(table.variants)
+        ((), True)
     """
 
     name: str
@@ -138,6 +133,16 @@ def reproduced(
         dataset: Name of the data set.
         entries: What was trained for each variant, as `entries_of` lists it.
         folder: Folder of the runs.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> table = experiment_of("table4")
+        >>> entries = entries_of(table, "cpu")
+        >>> found = reproduced(Progress(()), "table4", table, "cpu", "demo", entries, Path("runs"))
+        >>> [(variant.name, row) for variant, row in found.rows()][:1]
+        [('without GCN', None)]
     """
     called = {variant: entry.name for variant, entry in entries.items()}
     summary = summarise(progress.only(set(called.values())))
@@ -167,6 +172,16 @@ def commands_of(
         arguments: Arguments that read the data set.
         seeds: Number of seeds, from 0.
         changes: Further changes of all recipes.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> table = experiment_of("table4")
+        >>> entries = entries_of(table, "cpu")
+        >>> found = reproduced(Progress(()), "table4", table, "cpu", "demo", entries, Path("runs"))
+        >>> commands_of(found, ["voc"], seeds=1)[0]
+        'tagsight train voc --recipe vac-cpu --seed 0 --out runs/vac-cpu-0'
     """
     profile, lines = reproduction.profile, []
     for variant in reproduction.experiment.variants:
@@ -179,28 +194,21 @@ def commands_of(
     return lines
 
 
-def tables_of(reproduction: Reproduction) -> list[Table]:
-    """Lay out the tables of a reproduction.
-
-    Args:
-        reproduction: Results and published numbers.
-    """
-    shapes = {
-        "systems": _system_tables,
-        "ablation": _ablation_tables,
-        "losses": _loss_tables,
-        "labels": _label_tables,
-        "sweep": _sweep_tables,
-        "retrieval": lambda _: [],
-    }
-    return shapes[reproduction.experiment.shape](reproduction)
-
-
 def notes_of(reproduction: Reproduction) -> list[str]:
     """List the notes for the reader: on the published numbers, then on ours.
 
     Args:
         reproduction: Results and published numbers.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> table = experiment_of("table4")
+        >>> entries = entries_of(table, "cpu")
+        >>> found = reproduced(Progress(()), "table4", table, "cpu", "demo", entries, Path("runs"))
+        >>> notes_of(found)[1].partition(":")[0]
+        'Ours are on demo, the published on mirflickr25k'
     """
     experiment, profile = reproduction.experiment, reproduction.profile
     notes = [experiment.reading]
@@ -223,6 +231,16 @@ def curves_of(reproduction: Reproduction) -> list[Curve]:
 
     Args:
         reproduction: Its runs.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.paper import experiment_of
+        >>> table = experiment_of("table4")
+        >>> entries = entries_of(table, "cpu")
+        >>> found = reproduced(Progress(()), "table4", table, "cpu", "demo", entries, Path("runs"))
+        >>> curves_of(found)  # of the runs that are finished
+        []
     """
     return [
         _curve(variant.name, reproduction.folder / "runs" / f"{row.name}-{row.seeds[0]}")
@@ -243,7 +261,16 @@ def _curve(name: str, folder: Path) -> Curve:
 
 
 def label_values(row: Row) -> dict[str, float | None]:
-    """Compute the AP of each label, in percent, averaged over seeds."""
+    """Compute the AP of each label, in percent, averaged over seeds.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.results import read_results
+        >>> (row,) = summarise(Progress(tuple(read_results(Path("runs/compared/results"))))).rows
+        >>> sorted(label_values(row))
+        ['dog', 'sky']
+    """
     reports: list[Any] = [result.record.report["per_label"] for result in row.results]
     found: dict[str, float | None] = {}
     for label in reports[0]:
@@ -254,124 +281,18 @@ def label_values(row: Row) -> dict[str, float | None]:
 
 
 def label_remarks(row: Row) -> dict[str, str]:
-    """Write a caveat on the AP of each label, empty for most."""
+    """Write a caveat on the AP of each label, empty for most.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.comparison import Progress
+        >>> from tagsight.experiments.results import read_results
+        >>> (row,) = summarise(Progress(tuple(read_results(Path("runs/compared/results"))))).rows
+        >>> label_remarks(row)
+        {'dog': '2 test photos', 'sky': '2 test photos'}
+    """
     result, split = row.results[0], row.record.split
     return {
         label: label_remark(label, count, result.left_out, split)
         for label, count in result.positives.items()
     }
-
-
-def _system_tables(reproduction: Reproduction) -> list[Table]:
-    published = {row.method: row for row in PUBLISHED[reproduction.name]}
-    everything = [
-        _pair(variant, row, published[variant.name].all_labels, ("mAP", *_all_columns()))
-        for variant, row in reproduction.rows()
-    ]
-    top3 = [
-        _pair(variant, row, published[variant.name].top3, _top3_columns(published[variant.name]))
-        for variant, row in reproduction.rows()
-    ]
-    conventions = [
-        (row.method, row.setting, row.class_f1, row.top3_rule, row.note)
-        for row in published.values()
-    ]
-    return [
-        Table("All labels", ("", "", *ALL), tuple(line for pair in everything for line in pair)),
-        Table(
-            "Three labels a photo, by the rule of the published row",
-            ("", "", *TOP3),
-            tuple(line for pair in top3 for line in pair),
-        ),
-        Table(
-            "How the published rows were measured",
-            ("", "setting", "class F1", "top 3", "note"),
-            tuple(conventions),
-        ),
-    ]
-
-
-def _all_columns() -> tuple[str, ...]:
-    return tuple(f"all_{rate}" for rate in ALL[1:])
-
-
-def _top3_columns(row: PublishedRow) -> tuple[str, ...]:
-    prefix = "top3" if row.top3_rule == "exactly 3" else "top3_from_half"
-    return tuple(f"{prefix}_{rate}" for rate in TOP3)
-
-
-def _pair(
-    variant: Variant, row: Row | None, published: Sequence[Number], metrics: Sequence[str]
-) -> list[tuple[str, ...]]:
-    """Lay out two lines: the published numbers, and ours."""
-    ours = ["-"] * len(metrics) if row is None else [spread(row, metric) for metric in metrics]
-    return [
-        (variant.name, "published", *(plain(value) for value in published)),
-        ("", "ours", *ours),
-    ]
-
-
-def _ablation_tables(reproduction: Reproduction) -> list[Table]:
-    variants = reproduction.experiment.variants
-    lines = [
-        (dataset, "published", *(plain(value) for value in values))
-        for dataset, values in ABLATION.items()
-    ]
-    ours = ["-" if row is None else spread(row, "mAP") for _, row in reproduction.rows()]
-    lines.append((reproduction.dataset, "ours", *ours))
-    head = ("mAP", "", *(variant.name for variant in variants))
-    return [Table("Without its parts", head, tuple(lines))]
-
-
-def _loss_tables(reproduction: Reproduction) -> list[Table]:
-    curves = curves_of(reproduction)
-    head = ("loss after", *(curve.name for curve in curves))
-    lines = [
-        (f"{part:.0%} of the training", *(f"{_loss_at(curve, part):.2f}" for curve in curves))
-        for part in MILESTONES
-    ]
-    return [Table("Loss, mean over the last iterations", head, tuple(lines))]
-
-
-def _loss_at(curve: Curve, part: float) -> float:
-    """Average the loss over the last iterations before a fraction of the training."""
-    end = max(1, round(part * len(curve.losses)))
-    width = max(1, math.ceil(SMOOTHED * len(curve.losses)))
-    return fmean(curve.losses[max(0, end - width) : end])
-
-
-def _label_tables(reproduction: Reproduction) -> list[Table]:
-    columns = {v.name: label_values(row) for v, row in reproduction.rows() if row is not None}
-    if not columns:
-        return []
-    rows = [row for _, row in reproduction.rows() if row is not None]
-    lines = [
-        (label, *(plain(values[label]) for values in columns.values()), remark)
-        for label, remark in label_remarks(rows[0]).items()
-    ]
-    lines.append(("mean", *(plain(row.mean("mAP")) for row in rows), ""))
-    return [Table("Average precision", ("", *columns, ""), tuple(lines))]
-
-
-def _sweep_tables(reproduction: Reproduction) -> list[Table]:
-    lines = [
-        (variant.name, "-" if row is None else spread(row, "mAP"), variant.note)
-        for variant, row in reproduction.rows()
-    ]
-    experiment = reproduction.experiment
-    return [Table(experiment.title, (experiment.varied, "mAP", ""), tuple(lines))]
-
-
-def spread(row: Row, metric: str) -> str:
-    """Format the mean of a metric, with its standard deviation if there are several seeds."""
-    deviation = row.deviation(metric)
-    return plain(row.mean(metric)) + ("" if deviation is None else f" ± {deviation:.1f}")
-
-
-def plain(value: float | None) -> str:
-    """Format a number with one decimal, or a dash for None.
-
-    >>> plain(81.44), plain(None)
-    ('81.4', '-')
-    """
-    return "-" if value is None else f"{value:.1f}"

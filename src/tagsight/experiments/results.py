@@ -103,6 +103,12 @@ class Result:
         record: Content of the JSON file.
         logits: ``(N, L)`` float32, of the measured photos.
         targets: ``(N, L)`` int8 in {1, 0, -1}.
+
+    Example:
+        >>> from pathlib import Path
+        >>> (result,) = read_results(Path("runs/compared/results"))
+        >>> result.positives, result.left_out, result.metrics["mAP"] == 100 * result.estimate.value
+        ({'dog': 2, 'sky': 2}, {}, True)
     """
 
     record: Record
@@ -177,6 +183,14 @@ def write_result(folder: Path, result: Result) -> Path:
 
     Returns:
         The JSON file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from dataclasses import replace
+        >>> (result,) = read_results(Path("runs/compared/results"))
+        >>> again = replace(result, record=result.record.model_copy(update={"seed": 1}))
+        >>> write_result(Path("runs/copied"), again).name
+        'knn-cpu-1.json'
     """
     file = result_file(folder, result.record.name, result.record.seed)
     write_arrays(
@@ -197,6 +211,11 @@ def read_results(folder: Path) -> list[Result]:
 
     Raises:
         DataError: If a file is damaged or not a result.
+
+    Example:
+        >>> from pathlib import Path
+        >>> [result.record.name for result in read_results(Path("runs/compared/results"))]
+        ['knn-cpu']
     """
     return [read_result(file) for file in sorted(folder.glob("*.json"))]
 
@@ -209,6 +228,13 @@ def read_result(file: Path) -> Result:
 
     Raises:
         DataError: If it is damaged or not a result, or the ``.npz`` file is of another run.
+
+    Example:
+        >>> from pathlib import Path
+        >>> (file,) = Path("runs/compared/results").glob("*.json")
+        >>> result = read_result(file)
+        >>> result.record.split, result.logits.shape, result.positives
+        ('test', torch.Size([4, 2]), {'dog': 2, 'sky': 2})
     """
     record = _record(file)
     arrays = file.with_suffix(".npz")

@@ -54,6 +54,12 @@ class Run(NamedTuple):
     Attributes:
         name: Name of the recipe in the comparison.
         recipe: System and settings, with the seed.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> run = Run("knn-cpu", RECIPES["knn-cpu"])
+        >>> run.seed, str(run)
+        (0, 'knn-cpu, seed 0')
     """
 
     name: str
@@ -78,6 +84,17 @@ class Shared:
         runtime: Device, precision and caches.
         boxes: Boxes of objects, to measure the evidence.
         start: Word vectors, and seconds between saved states.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from tagsight.runtime.progress import SILENT
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/shared"), runtime, log=SILENT)
+        >>> shared.split, shared.folder(Run("knn-cpu", RECIPES["knn-cpu"])).as_posix()
+        ('test', 'runs/shared/runs/knn-cpu-0')
     """
 
     out: Path
@@ -126,6 +143,19 @@ def measured_run(run: Run, shared: Shared) -> Result:
     Raises:
         KeyboardInterrupt: After Ctrl-C; the saved state stays.
         DataError: If the folder has a run of other settings or data; also as `train_run`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from tagsight.experiments.comparison import plan
+        >>> from tagsight.experiments.variants import chosen_entries
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/measured"), runtime, log=SILENT)
+        >>> (run,) = plan(chosen_entries(["knn"]), seeds=1)
+        >>> measured_run(run, shared).record.split
+        'test'
     """
     folder = shared.folder(run)
     trained = _trained(run, shared)
@@ -172,6 +202,18 @@ def predicted(model: LoadedModel, rows: Annotations, shared: Shared) -> Predicti
         model: On the runtime's device.
         rows: Rows whose photos were checked.
         shared: Data, folders and hardware of the comparison.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> from tagsight.experiments.carrying_out import shared_by_runs
+        >>> from tagsight.runtime.progress import SILENT
+        >>> rows, runtime = ts.read_annotations("labels.csv"), ts.Runtime.choose("cpu")
+        >>> shared = shared_by_runs(rows, Path("runs/predicted"), runtime, log=SILENT)
+        >>> model = load_model(Path("runs/first/model"))
+        >>> found = predicted(model, shared.annotations.rows("test"), shared)
+        >>> found.logits.shape
+        torch.Size([4, 2])
     """
     system, training, runtime = model.system, model.recipe.training, shared.runtime
     log = TerminalLog()

@@ -46,6 +46,13 @@ class Row:
         estimate: mAP as a fraction, averaged over seeds.
         difference: mAP minus that of the best row, as a fraction; None for the best row.
         p: p-value of the difference, corrected for the number of rows.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.experiments.results import read_results
+        >>> row = Row("knn-cpu", tuple(read_results(Path("runs/compared/results"))))
+        >>> row.seeds, row.mean("mAP") == row.values("mAP")[0], row.deviation("mAP")
+        ((0,), True, None)
     """
 
     name: str

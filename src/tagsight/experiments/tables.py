@@ -53,6 +53,17 @@ def markdown(title: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
         title: Title of the page.
         tables: The tables.
         notes: Notes for the reader.
+
+    Example:
+        >>> table = Table("Results", ("system", "mAP"), (("gcam", "81.2"),))
+        >>> print(markdown("Results", [table], ["On one machine."]), end="")
+        # Results
+        <BLANKLINE>
+        | system | mAP |
+        | --- | --- |
+        | gcam | 81.2 |
+        <BLANKLINE>
+        - On one machine.
     """
     listed = [f"- {markdown_text(note)}" for note in notes]
     lines = [f"# {markdown_text(title)}"]
@@ -67,11 +78,16 @@ def markdown(title: str, tables: Sequence[Table], notes: Sequence[str]) -> str:
 
 
 def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
-    """Write tables as LaTeX, with the notes in the caption of the first one.
+    r"""Write tables as LaTeX, with the notes in the caption of the first one.
 
     Args:
         tables: The tables.
         notes: Notes for the reader.
+
+    Example:
+        >>> table = Table("Results", ("system", "mAP"), (("gcam & co", "81.2"),))
+        >>> r"gcam \& co & 81.2 \\" in latex([table], ["On one machine."])
+        True
     """
     lines = [r"% \usepackage{booktabs}"]
     for place, table in enumerate(tables):
