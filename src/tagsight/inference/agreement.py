@@ -93,6 +93,16 @@ def compare(
 
     Raises:
         DataError: If no photo can be read.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.inference.networks import open_network
+        >>> model = load_model(Path("runs/tiny/model"))
+        >>> network = open_network(Path("runs/tiny/model.onnx"))
+        >>> agreement = compare(model, network, [Path("photos/dog.jpg")])
+        >>> agreement.decisions, agreement.scores < 0.001
+        (1.0, True)
     """
     reference = Recognizer(TrainedNetwork(model, Runtime.choose("cpu", "float32")))
     exported = Recognizer(network, decision=model.decision)

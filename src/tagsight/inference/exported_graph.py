@@ -65,6 +65,15 @@ class ExportedGraph(nn.Module):
         temperature: Divisor of the logits.
         resize: How photos are made squares.
         squares: Whether the graph takes only squares that `as_square` has made, without resizing.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> model = load_model(Path("runs/tiny/model"))
+        >>> graph = ExportedGraph(model.system, side=32, temperature=1.0)
+        >>> outputs = graph(torch.zeros((1, 48, 64, 3), dtype=torch.uint8))
+        >>> torch.equal(outputs.probabilities, outputs.logits.sigmoid()), outputs.maps.shape[:2]
+        (True, torch.Size([1, 2]))
     """
 
     def __init__(
@@ -169,6 +178,14 @@ def onnx_program(graph: ExportedGraph) -> Any:  # noqa: ANN401 - torch.onnx has 
 
     Raises:
         DataError: If ONNX cannot express the system.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> model = load_model(Path("runs/tiny/model"))
+        >>> program = onnx_program(ExportedGraph(model.system, 32, 1.0, squares=True).eval())
+        >>> [output.name for output in program.model.graph.outputs]
+        ['probabilities', 'maps', 'embedding', 'logits', 'features']
     """
     from onnxscript.optimizer import optimize_ir
 

@@ -56,6 +56,13 @@ def export_model(
         DataError: If the file has another suffix, a package needed for export is missing, the
             system cannot be exported, no photo can be read, or a score differs by more than
             `TOLERANCE`.
+
+    Example:
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> model = load_model(Path("runs/tiny/model"))
+        >>> agreement = export_model(model, "runs/again.onnx", ["photos/dog.jpg"])
+        >>> agreement.photos, agreement.scores <= TOLERANCE
+        (1, True)
     """
     file = checked_suffix(file)
     with written_onnx(model) as graph, delivering(graph, file) as written:
@@ -98,6 +105,14 @@ def written_onnx(model: LoadedModel, *, squares: bool = False) -> Iterator[Path]
 
     Raises:
         DataError: If the system cannot be exported, or a package needed for that is missing.
+
+    Example:
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> model = load_model(Path("runs/tiny/model"))
+        >>> with written_onnx(model, squares=True) as graph:
+        ...     network = open_network(graph)
+        >>> network.info.labels, graph.exists()
+        (('dog', 'sky'), False)
     """
     _check_installed()
     if not model.system.portable:
@@ -126,6 +141,20 @@ def delivering(graph: Path, file: Path) -> Iterator[Path]:
 
     Raises:
         DataError: If OpenVINO is needed and not installed.
+
+    Example:
+        >>> graph, file = Path("graph.onnx"), Path("model.onnx")
+        >>> _ = graph.write_bytes(f"{SEAL_KEY}: {UNSEALED}".encode())
+        >>> try:
+        ...     with delivering(graph, file):
+        ...         raise DataError("it disagrees with its model")
+        ... except DataError:
+        ...     print(file.exists())
+        False
+        >>> with delivering(graph, file):
+        ...     pass
+        >>> file.exists()
+        True
     """
     with TemporaryDirectory(prefix="tagsight-") as folder:
         written = Path(folder) / f"delivered{file.suffix.lower()}"

@@ -52,7 +52,7 @@ ROUNDS, SECONDS = 5, 10.0
 """Rounds in which the runtimes take turns, and seconds after which no further one begins."""
 
 
-class Rival(NamedTuple):
+class _Rival(NamedTuple):
     """An exported file that decides as the model does.
 
     Attributes:
@@ -82,6 +82,16 @@ def choose_runtime(
 
     Raises:
         DataError: If the model or the cache cannot be used.
+
+    Example:
+        >>> from tagsight.inference.runtime_cache import RuntimeCache
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.runtime.progress import SILENT
+        >>> folder, runtime = Path("runs/tiny/model"), Runtime.choose("cpu", "float32")
+        >>> cache = RuntimeCache.of(folder)
+        >>> choice = choose_runtime(folder, runtime, ["onnx"], cache, SILENT)
+        >>> choice.runtime in {"torch", "onnx"}, cache.choice() == choice
+        (True, True)
     """
     model = load_model(folder, runtime.device)
     cache.check(folder)
@@ -102,7 +112,7 @@ def choose_runtime(
             except DataError as error:
                 reasons.append(str(error))
         networks = [TrainedNetwork(model, runtime), *(rival.network for rival in rivals)]
-        rates = measured_rates(networks, _squares(networks[0], photos))
+        rates = _measured_rates(networks, _squares(networks[0], photos))
         best = max(range(len(rates)), key=rates.__getitem__)
         if best and rates[best] >= GAIN * rates[0]:
             chosen = rivals[best - 1]
@@ -120,6 +130,13 @@ def export_for(folder: Path, form: Form, cache: RuntimeCache, log: WorkLog) -> P
     Raises:
         DataError: If the model cannot be exported, the file disagrees with it, or the cache cannot
             be written.
+
+    Example:
+        >>> from tagsight.inference.runtime_cache import RuntimeCache
+        >>> from tagsight.runtime.progress import SILENT
+        >>> folder = Path("runs/tiny/model")
+        >>> export_for(folder, "onnx", RuntimeCache.of(folder), SILENT).suffix
+        '.onnx'
     """
     cache.check_writable()
     model = load_model(folder)
@@ -134,7 +151,7 @@ def export_for(folder: Path, form: Form, cache: RuntimeCache, log: WorkLog) -> P
         return cache.add(form, rival.file)
 
 
-def measured_rates(
+def _measured_rates(
     networks: Sequence[Network], pixels: NDArray[np.uint8], *, rounds: int = ROUNDS
 ) -> list[float]:
     """Measure the rates of networks in turns, each with its own threads, in photos per second.
@@ -171,7 +188,7 @@ def _rival(
     photos: Sequence[Path],
     workers: int | None,
     log: WorkLog,
-) -> Rival:
+) -> _Rival:
     """Write and open the file of a runtime.
 
     Raises:
@@ -188,7 +205,7 @@ def _rival(
             f"equal decisions and scores that differ by up to {agreement.scores:.2g}"
         )
         raise DataError(msg)
-    return Rival(form, file, network, agreement)
+    return _Rival(form, file, network, agreement)
 
 
 def _squares(network: Network, photos: Sequence[Path]) -> NDArray[np.uint8]:
@@ -202,14 +219,14 @@ def _squares(network: Network, photos: Sequence[Path]) -> NDArray[np.uint8]:
     return np.stack(list(islice(cycle(squares), BATCH_SIZE)))
 
 
-def _faster(rival: Rival, rate: float, torchs: float) -> str:
+def _faster(rival: _Rival, rate: float, torchs: float) -> str:
     return (
         f"{rival.network.runs_on}, {rate / torchs:.2f} times as fast as torch ({rate:.0f} against "
         f"{torchs:.0f} photos/s), {rival.agreement.decisions:.2%} of decisions equal"
     )
 
 
-def _torch(rivals: Sequence[Rival], rates: Sequence[float], reasons: Sequence[str]) -> str:
+def _torch(rivals: Sequence[_Rival], rates: Sequence[float], reasons: Sequence[str]) -> str:
     others = [
         f"{rival.network.runs_on} {rate:.0f} photos/s"
         for rival, rate in zip(rivals, rates[1:], strict=True)

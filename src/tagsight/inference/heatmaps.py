@@ -163,6 +163,12 @@ def evidence_layer(
 
     Returns:
         An image with a palette of 256 colours, each with its own opacity.
+
+    Example:
+        >>> evidence = np.array([[0.0, 2.0]], np.float32)
+        >>> layer = evidence_layer(evidence, top=2.0, size=(64, 48)).convert("RGBA")
+        >>> layer.getpixel((0, 24))[3], layer.getpixel((63, 24))[3] > 100
+        (0, True)
     """
     scale = min(1.0, FINEST / max(size))
     width, height = (max(1, round(side * scale)) for side in size)

@@ -39,6 +39,13 @@ def known_photos(model: LoadedModel, log: WorkLog) -> Iterator[list[Path]]:
     Args:
         model: The model.
         log: Told which of them.
+
+    Example:
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.runtime.progress import SILENT
+        >>> with known_photos(load_model(Path("runs/first/model")), SILENT) as photos:
+        ...     [photo.name for photo in photos]
+        ['16.jpg', '17.jpg', '18.jpg', '19.jpg']
     """
     if known := _validation_photos(model):
         log.note(f"comparing on {amount(len(known), 'validation photo')} of the model's run")

@@ -18,7 +18,12 @@ _FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "Arial Unicode.
 
 
 def font(size: int, text: str = "") -> Font:
-    """Return a font for a text, ``size`` pixels high."""
+    """Return a font for a text, ``size`` pixels high.
+
+    Example:
+        >>> font(24, "dog").getlength("dog") > font(12, "dog").getlength("dog")
+        True
+    """
     return _font(size, plain=text.isascii())
 
 
@@ -47,7 +52,15 @@ def write_line(
     colour: tuple[int, int, int],
     width: int,
 ) -> None:
-    """Write a line, cut if it is wider than ``width`` pixels."""
+    """Write a line, cut if it is wider than ``width`` pixels.
+
+    Example:
+        >>> sheet = Image.new("RGB", (60, 20), "white")
+        >>> write_line(sheet, (2, 2), "a long name of a label", 12, (0, 0, 0), 40)
+        >>> ink = sheet.convert("L").point(lambda level: 255 * (level < 128)).getbbox()
+        >>> ink[2] <= 2 + 40
+        True
+    """
     shown = shortened(text, size, width)
     ImageDraw.Draw(sheet).text(corner, shown, fill=colour, font=font(size, shown))
 

@@ -52,6 +52,13 @@ def result_html(
             grey.
         size: Width and height of the photo in pixels, upright.
         panels: Labels to show, at least one; of more than 12 those with the highest scores.
+
+    Example:
+        >>> from tagsight.inference.heatmaps import Panel
+        >>> dog = Panel("<dog>", 0.94, 0.41, found=True, evidence=np.ones((7, 7), np.float32))
+        >>> shown = result_html(None, (64, 48), [dog])
+        >>> "&lt;dog&gt;" in shown, "0.94" in shown
+        (True, True)
     """
     shown = sorted(panels, key=lambda panel: -panel.score)[:MOST_PANELS]
     top = strongest(np.stack([panel.evidence for panel in shown]))

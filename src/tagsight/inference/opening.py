@@ -38,6 +38,14 @@ def opened_model(model: ModelLike, runtime: Runtime) -> LoadedModel:
 
     Raises:
         DataError: If the folder cannot be used, or the model is an exported file.
+
+    Example:
+        >>> import tagsight as ts
+        >>> runtime = ts.Runtime.choose("cpu")
+        >>> opened_model("runs/first/model", runtime).labels.names
+        ('dog', 'sky')
+        >>> opened_model(ts.load("runs/first/model"), runtime).recipe.system
+        'resnet'
     """
     if isinstance(model, Run):
         model = model.model_folder
@@ -76,6 +84,15 @@ def measured_photos(
 
     Raises:
         DataError: If there is no such split, or more photos are unusable.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.runtime.progress import SILENT
+        >>> runtime, rows = ts.Runtime.choose("cpu"), ts.read_annotations("labels.csv")
+        >>> model = opened_model("runs/first/model", runtime)
+        >>> photos = measured_photos(model, rows, "test", runtime, max_bad=None, log=SILENT)
+        >>> len(photos), photos.names
+        (4, ('dog', 'sky'))
     """
     ruled = apply_rules(annotations, model.label_rules.of_other_data())
     matched = ruled.matched_to(model.labels.names)
@@ -108,6 +125,16 @@ def measured_beside(
 
     Raises:
         DataError: If the other model cannot be used, or has no label in common.
+
+    Example:
+        >>> import tagsight as ts
+        >>> from tagsight.runtime.progress import SILENT
+        >>> runtime, folder = ts.Runtime.choose("cpu"), "runs/first/model"
+        >>> rows = ts.read_annotations("labels.csv").rows("test")
+        >>> first = measured(opened_model(folder, runtime), rows, runtime)
+        >>> second = measured_beside(first, folder, "test", runtime, views=(), log=SILENT)
+        >>> "against" in first.report, second.report["mAP"] == first.report["mAP"]
+        (True, True)
     """
     model = opened_model(against, runtime)
     rows = first.rows.matched_to(model.labels.names)

@@ -55,6 +55,11 @@ def open_model(
 
     Raises:
         DataError: If the model, the device or the runtime cannot be used.
+
+    Example:
+        >>> from pathlib import Path
+        >>> open_model(Path("runs/first/model"), "cpu", runtime="torch").runs_on
+        'torch'
     """
     if is_exported(path):
         form = next(form for form, ending in ENDINGS.items() if ending == path.suffix.lower())

@@ -33,6 +33,13 @@ def open_network(
 
     Raises:
         DataError: If the model or the device cannot be used, or its runtime is not installed.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> network = open_network(Path("runs/tiny/model.onnx"))
+        >>> network.runs_on, network(np.zeros((1, 32, 32, 3), np.uint8)).logits.shape
+        ('ONNX Runtime', (1, 2))
     """
     if is_exported(path):
         if not path.is_file():
@@ -51,7 +58,13 @@ def open_network(
 
 
 def is_exported(path: Path) -> bool:
-    """Return whether a path is that of an exported file, and not of a model folder."""
+    """Return whether a path is that of an exported file, and not of a model folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> is_exported(Path("model.onnx")), is_exported(Path("runs/first/model"))
+        (True, False)
+    """
     return path.suffix.lower() in {".onnx", ".xml"} and not path.is_dir()
 
 

@@ -52,6 +52,10 @@ class Threads(NamedTuple):
     Attributes:
         lanes: Batches that run in parallel.
         each: Processors for each of them.
+
+    Example:
+        >>> Threads.choose(1).lanes, Threads.choose(None).each >= 1
+        (1, True)
     """
 
     lanes: int
@@ -66,7 +70,12 @@ class Threads(NamedTuple):
 
 
 def channels(resize: Resize) -> int:
-    """Return the number of channels of a square: with padding, its opacity is the fourth."""
+    """Return the number of channels of a square: with padding, its opacity is the fourth.
+
+    Example:
+        >>> channels("warp"), channels("fit")
+        (3, 4)
+    """
     return 4 if resize == "fit" else 3
 
 
@@ -209,7 +218,15 @@ class ExportedNetwork(ABC):
 
 
 def grey_photo(info: ModelInfo, takes: str) -> tuple[int, int, int, int]:
-    """Return the shape of a batch of one photo that needs no resizing."""
+    """Return the shape of a batch of one photo that needs no resizing.
+
+    Example:
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.inference.networks.trained import describe
+        >>> info = describe(load_model(Path("runs/first/model")))
+        >>> grey_photo(info, PHOTOS), grey_photo(info.model_copy(update={"resize": "fit"}), SQUARES)
+        ((1, 64, 64, 3), (1, 64, 64, 4))
+    """
     return (1, info.image_size, info.image_size, channels(info.resize) if takes == SQUARES else 3)
 
 
@@ -226,6 +243,13 @@ def parse_description(
 
     Raises:
         DataError: If the file was not exported by this version of the package.
+
+    Example:
+        >>> from tagsight.checkpoint.folder import load_model
+        >>> from tagsight.inference.networks.trained import describe
+        >>> text = describe(load_model(Path("runs/first/model"))).model_dump_json()
+        >>> parse_description(Path("model.onnx"), text, [PHOTOS], OUTPUTS).labels
+        ('dog', 'sky')
     """
     named = set(OUTPUTS) <= set(outputs) and list(inputs) in ([PHOTOS], [SQUARES])
     if text is None or len(text) > LARGEST_DESCRIPTION or not named:
@@ -244,12 +268,22 @@ def parse_description(
 
 
 def unreadable(file: Path, error: Exception) -> DataError:
-    """Describe in one sentence why a runtime cannot open a file."""
+    """Describe in one sentence why a runtime cannot open a file.
+
+    Example:
+        >>> print(unreadable(Path("model.onnx"), ValueError("no graph")))
+        expected a file exported by tagsight, got model.onnx: no graph
+    """
     return DataError(f"expected a file exported by tagsight, got {file}: {_reason(error)}")
 
 
 def memory_limit() -> int:
-    """Return half the memory of the machine or container, in bytes: the limit for activations."""
+    """Return half the memory of the machine or container, in bytes: the limit for activations.
+
+    Example:
+        >>> memory_limit() > 2**28
+        True
+    """
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):  # not known on this system

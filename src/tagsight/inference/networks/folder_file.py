@@ -27,6 +27,13 @@ class FolderFileNetwork:
         folder: The model folder.
         file: Network of the exported file.
         workers: Threads that decode photos; by default one per processor, at most 16.
+
+    Example:
+        >>> from pathlib import Path
+        >>> folder, file = Path("runs/tiny/model"), Path("runs/tiny/model.onnx")
+        >>> network = FolderFileNetwork(folder, open_network(file))
+        >>> network.runs_on, network.trained.runs_on, network.place == folder
+        ('ONNX Runtime', 'torch', True)
     """
 
     def __init__(self, folder: Path, file: Network, workers: int | None = None) -> None:

@@ -37,7 +37,16 @@ _FATAL = 4
 
 
 class OnnxNetwork(ExportedNetwork):
-    """Network of an ``.onnx`` file. Each batch runs in the thread that calls it."""
+    """Network of an ``.onnx`` file. Each batch runs in the thread that calls it.
+
+    Example:
+        >>> import numpy as np
+        >>> from pathlib import Path
+        >>> network = OnnxNetwork.open(Path("runs/tiny/model.onnx"), workers=1)
+        >>> logits, maps, embedding = network(np.zeros((1, 32, 32, 3), np.uint8))
+        >>> network.info.labels, logits.shape, np.allclose(maps.mean((2, 3)), logits, atol=1e-4)
+        (('dog', 'sky'), (1, 2), True)
+    """
 
     runs_on: ClassVar[str] = "ONNX Runtime"
 

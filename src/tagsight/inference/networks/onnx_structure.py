@@ -57,7 +57,7 @@ _VARINT, _LONG, _BYTES, _SHORT = 0, 1, 2, 5
 _FIXED = {_LONG: 8, _SHORT: 4}
 
 
-class Field(NamedTuple):
+class _Field(NamedTuple):
     """A field of a message.
 
     Attributes:
@@ -72,12 +72,18 @@ class Field(NamedTuple):
 
 
 class Reader:
-    """Reads messages of one file, up to `MOST_FIELDS` fields in all."""
+    r"""Reads messages of one file, up to `MOST_FIELDS` fields in all.
+
+    Example:
+        >>> message = memoryview(b"\x08\x07\x12\x03dog")  # field 1: 7; field 2: "dog"
+        >>> [(one.number, one.value, bytes(one.content)) for one in Reader().fields(message)]
+        [(1, 7, b''), (2, -1, b'dog')]
+    """
 
     def __init__(self) -> None:
         self._left = MOST_FIELDS
 
-    def fields(self, message: memoryview) -> Iterator[Field]:
+    def fields(self, message: memoryview) -> Iterator[_Field]:
         """Yield the fields of a message, in order.
 
         Raises:
@@ -96,7 +102,7 @@ class Reader:
                 raise DataError(msg)
             if kind == _VARINT:
                 value, place = _varint(message, place)
-                yield Field(number, value, nothing)
+                yield _Field(number, value, nothing)
                 continue
             size = _FIXED.get(kind, -1)
             if kind == _BYTES:
@@ -104,7 +110,7 @@ class Reader:
             if not 0 <= size <= len(message) - place:
                 msg = "a field that is cut short"
                 raise DataError(msg)
-            yield Field(number, -1, message[place : place + size])
+            yield _Field(number, -1, message[place : place + size])
             place += size
 
 
@@ -159,6 +165,15 @@ def check_onnx(file: Path) -> None:
 
     Raises:
         DataError: If the file is malformed or holds something else, which the message names.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("model.onnx").write_bytes(b"no graph")
+        >>> try:
+        ...     check_onnx(Path("model.onnx"))
+        ... except DataError as error:
+        ...     print(error)
+        expected a file exported by tagsight, got model.onnx, which has a field that is cut short
     """
     size = file.stat().st_size
     if not 0 < size <= LARGEST_FILE:
@@ -243,7 +258,7 @@ class _Check:
             msg = f"a tensor of the shape {shape} with more or fewer elements than that"
             raise DataError(msg)
 
-    def _fields(self, name: str, content: memoryview) -> Iterator[Field]:
+    def _fields(self, name: str, content: memoryview) -> Iterator[_Field]:
         """Yield the fields of a message after checking them and the messages in them."""
         kind, seen = _KINDS[name], set[int]()
         for field in self._reader.fields(content):
@@ -263,7 +278,7 @@ def _dimensions(content: memoryview) -> list[int]:
     return varints(content) if len(content) <= 10 * MOST_AXES else [0] * (MOST_AXES + 1)
 
 
-def _elements(field: Field) -> int:
+def _elements(field: _Field) -> int:
     """Count the elements in a field of a tensor without decoding them."""
     if field.number in _FIXED_NUMBERS:
         return len(field.content) // _FIXED_NUMBERS[field.number]

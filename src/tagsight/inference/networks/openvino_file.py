@@ -38,7 +38,14 @@ PRECISIONS = {"auto": "f32", "float32": "f32", "bfloat16": "bf16", "float16": "f
 
 
 class OpenvinoNetwork(ExportedNetwork):
-    """Network of an ``.xml`` file, compiled for this machine. Each thread has its own request."""
+    """Network of an ``.xml`` file, compiled for this machine. Each thread has its own request.
+
+    Example:
+        >>> from pathlib import Path
+        >>> network = OpenvinoNetwork.open(Path("runs/tiny/model.xml"), workers=1)
+        >>> network.info.labels, network(np.zeros((1, 32, 32, 3), np.uint8)).logits.shape
+        (('dog', 'sky'), (1, 2))
+    """
 
     runs_on: ClassVar[str] = "OpenVINO"
 
@@ -125,7 +132,14 @@ def weights_file(file: Path) -> Path:
 
 
 def weights_digest(file: Path) -> str:
-    """Compute the hexadecimal SHA-256 of the weights that belong to a description."""
+    """Compute the hexadecimal SHA-256 of the weights that belong to a description.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("model.bin").write_bytes(b"...")
+        >>> weights_digest(Path("model.xml")) == hashlib.sha256(b"...").hexdigest()
+        True
+    """
     with weights_file(file).open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -68,6 +68,15 @@ def check_openvino(file: Path, weights: Path) -> None:
     Raises:
         DataError: If the description is malformed or holds something else, or the weights are
             missing, not a file, or too short.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("model.xml").write_text('<net><layers><layer type="Script"/></layers></net>')
+        >>> try:
+        ...     check_openvino(Path("model.xml"), Path("model.bin"))
+        ... except DataError as error:
+        ...     print(error)
+        expected a file exported by tagsight, got model.xml, which has the operation ::'Script'
     """
     if not 0 < (size := file.stat().st_size) <= LARGEST_FILE:
         msg = f"expected 1 to {LARGEST_FILE:,} bytes in {file}, got {size:,}"
@@ -102,6 +111,12 @@ def peak_bytes(model: Any, shape: tuple[int, int, int, int]) -> int:  # noqa: AN
 
     Raises:
         RuntimeError: If the graph does not take such photos, or has shapes that depend on them.
+
+    Example:
+        >>> import openvino as ov
+        >>> model = ov.Core().read_model("runs/tiny/model.xml")
+        >>> peak_bytes(model, (2, 32, 32, 3)) > peak_bytes(model, (1, 32, 32, 3)) > 32 * 32 * 3
+        True
     """
     import openvino as ov
 

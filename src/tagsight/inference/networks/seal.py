@@ -28,6 +28,14 @@ def seal(file: Path) -> None:
 
     Raises:
         DataError: If the file has no place for the digest.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("model.onnx")
+        >>> _ = file.write_text(f"{SEAL_KEY}: {UNSEALED}")
+        >>> seal(file)
+        >>> file.read_text() == f"{SEAL_KEY}: {UNSEALED}", file.stat().st_size
+        (False, 88)
     """
     digest, place = _digest(file)
     with file.open("r+b") as opened:
@@ -42,6 +50,19 @@ def check_seal(file: Path) -> None:
 
     Raises:
         DataError: If the file has no digest, or does not match it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("model.onnx")
+        >>> _ = file.write_text(f"{SEAL_KEY}: {UNSEALED}, weights")
+        >>> seal(file)
+        >>> check_seal(file)
+        >>> _ = file.write_text(file.read_text().replace("weights", "weighty"))
+        >>> try:
+        ...     check_seal(file)
+        ... except DataError as error:
+        ...     print(error)
+        expected model.onnx as it was exported, got it changed or damaged; copy it again
     """
     digest, place = _digest(file)
     with file.open("rb") as opened:
