@@ -62,6 +62,17 @@ class Description:
         duplicates: Groups of photos with equal content.
         twins: Groups of photos that look alike (`tagsight.data.splits.near_twins`).
         leaks: Photos with a near twin in ``train``, by split.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> paths, targets = (Path("a.jpg"), Path("b.jpg")), torch.tensor([[1, 1], [1, 0]])
+        >>> found = describe(Annotations(("dog", "sky"), paths, targets, ("train", "test"), "any"))
+        >>> found.lines()[1]
+        '2 photos (1 train, 1 test), 2 labels, 1.50 labels per photo'
+        >>> found.as_dict()["counts"]["dog"]
+        {'all': 2, 'train': 1, 'test': 1}
     """
 
     format: str

@@ -23,13 +23,18 @@ MOST_ELEMENTS = 2**18
 
 
 class Element(NamedTuple):
-    """An element of an XML file.
+    r"""An element of an XML file.
 
     Attributes:
         name: Its name.
         attributes: Its attributes.
         children: The elements in it.
         texts: Its own text, in parts.
+
+    Example:
+        >>> dog = Element("object", {}, [Element("name", {}, [], [" dog", "\n"])], [])
+        >>> dog.child_text("name"), dog.child_text("pose")
+        ('dog', '')
     """
 
     name: str

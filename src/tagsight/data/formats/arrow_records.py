@@ -48,6 +48,17 @@ def read_parquet(file: Path, options: ReadOptions, inside: PhotosInside) -> Arro
 
     Raises:
         DataError: If it is no Parquet file, or has too many rows.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import pyarrow as pa
+        >>> import pyarrow.parquet as pq
+        >>> from tagsight.data.format import DEFAULTS
+        >>> from tagsight.data.photos.inside import PhotosInside
+        >>> file = Path("rows.parquet")
+        >>> pq.write_table(pa.table({"image": ["a.jpg"], "tags": [["dog"]]}), file)
+        >>> read_parquet(file, DEFAULTS, PhotosInside(file, write=False)).records
+        [{'image': 'a.jpg', 'tags': ['dog']}]
     """
     _require_arrow(file)
     import pyarrow as pa
@@ -81,6 +92,17 @@ def read_arrow(file: Path, options: ReadOptions, inside: PhotosInside) -> ArrowR
 
     Raises:
         DataError: As `read_parquet` does.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import pyarrow as pa
+        >>> from tagsight.data.format import DEFAULTS
+        >>> from tagsight.data.photos.inside import PhotosInside
+        >>> file, rows = Path("rows.arrow"), pa.table({"image": ["a.jpg"], "tags": [["dog"]]})
+        >>> with pa.ipc.new_stream(file, rows.schema) as stream:
+        ...     stream.write_table(rows)
+        >>> read_arrow(file, DEFAULTS, PhotosInside(file, write=False)).records
+        [{'image': 'a.jpg', 'tags': ['dog']}]
     """
     _require_arrow(file)
     import pyarrow as pa

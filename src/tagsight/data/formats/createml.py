@@ -21,7 +21,15 @@ MOST_LOOKED_AT = 20
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file begins as Create ML's, or a folder or its splits have such files."""
+    """Return whether a file begins as Create ML's, or a folder or its splits have such files.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("rows.json")
+        >>> _ = file.write_text('[{"image": "a.jpg", "annotations": [{"label": "dog"}]}]')
+        >>> recognises(file)
+        True
+    """
     return bool(_files(source))
 
 
@@ -51,6 +59,15 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("rows.json")
+        >>> _ = file.write_text('[{"image": "a.jpg", "annotations": [{"label": "dog"}]}]')
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.photos, found.names, found.targets.tolist()
+        (('a.jpg',), ('dog',), [[1]])
     """
     files = _files(source)
     if not files:

@@ -40,12 +40,20 @@ LARGEST_NAMES = 2**22
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is a CSV with columns of targets."""
+    r"""Return whether a file is a CSV with columns of targets.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,dog,sky\na.jpg,1,0\nb.jpg,0,1\n")
+        >>> recognises(file)
+        True
+    """
     return CsvTable.kind_of(source) == KIND
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read 1 as present, 0 as absent, and -1 or an empty cell as unknown.
+    r"""Read 1 as present, 0 as absent, and -1 or an empty cell as unknown.
 
     True and yes mean 1, False and no mean 0, and the words for a missing value, such as nan, mean
     unknown. Columns that hold anything else are not used. Where there is no header, or one cell
@@ -59,16 +67,34 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a line cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,dog,sky\na.jpg,yes,no\nb.jpg,,yes\n")
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
     table = CsvTable(source, options.columns)
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
-    """Read the labels of a table.
+    r"""Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,dog,sky\na.jpg,1,0\nb.jpg,0,1\n")
+        >>> table = CsvTable(file)
+        >>> read_table(table, layout_of(table, DEFAULTS.columns), DEFAULTS).photos
+        ('a.jpg', 'b.jpg')
     """
     names, cells_of = _names_and_cells(table, layout)
     photos = Photos(table, layout, options)

@@ -37,12 +37,20 @@ FEWEST_SENTENCES = 20
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is a CSV with a column of lists of labels."""
+    r"""Return whether a file is a CSV with a column of lists of labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,tags\na.jpg,dog;sky\nb.jpg,sky\n")
+        >>> recognises(file)
+        True
+    """
     return CsvTable.kind_of(source) == KIND
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read lists of the labels that are present; a label that is not listed is absent.
+    r"""Read lists of the labels that are present; a label that is not listed is absent.
 
     The labels are sorted alphabetically. Their separator, ``;``, ``|``, ``,`` or a line end, is
     found in the cells; a blank, ``#``, ``/``, ``+`` or ``&`` is one if nearly all its parts recur
@@ -55,16 +63,34 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a line cannot be understood, or cells hold sentences.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,tags\na.jpg,sky|dog\nb.jpg,sky\n")
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, 1], [0, 1]])
     """
     table = CsvTable(source, options.columns)
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
-    """Read the labels of a table.
+    r"""Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,tags\na.jpg,dog;sky\nb.jpg,sky\n")
+        >>> table = CsvTable(file)
+        >>> read_table(table, layout_of(table, DEFAULTS.columns), DEFAULTS).names
+        ('dog', 'sky')
     """
     separator = _separator(table, layout, options.columns.separator)
     photos, vocabulary = Photos(table, layout, options), Vocabulary()

@@ -41,12 +41,20 @@ LARGEST_DESCRIPTIONS = 2**24
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is a CSV in which photos have a row for each label."""
+    r"""Return whether a file is a CSV in which photos have a row for each label.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,label,confidence\na.jpg,dog,1\na.jpg,sky,0\n")
+        >>> recognises(file)
+        True
+    """
     return CsvTable.kind_of(source) == KIND
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read a row for each photo and label.
+    r"""Read a row for each photo and label.
 
     Without a confidence each row states a label that is present, and other labels are absent. With
     one, a label is present from 0.5 on and absent below. If any row states an absence, as in Open
@@ -59,16 +67,34 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a line cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,label,confidence\na.jpg,dog,1\na.jpg,sky,0\nb.jpg,sky,0.9\n")
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, 0], [-1, 1]])
     """
     table = CsvTable(source, options.columns)
     return [read_table(table, layout_of(table, options.columns, KIND), options)]
 
 
 def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
-    """Read the labels of a table.
+    r"""Read the labels of a table.
 
     Raises:
         DataError: If a row cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image,label\na.jpg,dog\na.jpg,sky\nb.jpg,sky\n")
+        >>> table = CsvTable(file)
+        >>> read_table(table, layout_of(table, DEFAULTS.columns), DEFAULTS).photos
+        ('a.jpg', 'b.jpg')
     """
     photos, vocabulary = Photos(table, layout, options), Vocabulary()
     rows, columns, values = array("q"), array("i"), bytearray()

@@ -26,7 +26,15 @@ USUAL_NAME = "annotations.xml"
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file, or ``annotations.xml`` in a folder, is CVAT's."""
+    """Return whether a file, or ``annotations.xml`` in a folder, is CVAT's.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("annotations.xml")
+        >>> _ = file.write_text('<annotations><image name="a.jpg"></image></annotations>')
+        >>> recognises(file)
+        True
+    """
     return root_name(_file(source)) == "annotations"
 
 
@@ -48,6 +56,16 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If the file cannot be understood, is of a video, or has no tags and shapes.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> tag = '<tag label="dog"><attribute name="wet">true</attribute></tag>'
+        >>> file = Path("annotations.xml")
+        >>> _ = file.write_text(f'<annotations><image name="a.jpg">{tag}</image></annotations>')
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.photos, found.names
+        (('a.jpg',), ('dog', 'dog: wet'))
     """
     file = _file(source)
     if root_name(file) != "annotations":

@@ -27,7 +27,13 @@ BOOLEANS = {"True": "1", "False": "0"}
 
 
 def is_frame(value: object) -> bool:
-    """Return whether a value is a pandas `DataFrame`, without importing pandas."""
+    """Return whether a value is a pandas `DataFrame`, without importing pandas.
+
+    Example:
+        >>> import pandas as pd
+        >>> is_frame(pd.DataFrame({"image": ["a.jpg"]})), is_frame(pd.Series(["a.jpg"]))
+        (True, False)
+    """
     return any(
         kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
         for kind in type(value).__mro__
@@ -47,17 +53,25 @@ def read(frame: DataFrame, options: ReadOptions, kind: str | None = None) -> lis
 
     Raises:
         DataError: If a row cannot be understood.
+
+    Example:
+        >>> import pandas as pd
+        >>> from tagsight.data.format import DEFAULTS
+        >>> frame = pd.DataFrame({"image": ["a.jpg", "b.jpg"], "tags": [["dog", "sky"], []]})
+        >>> (found,) = read(frame, DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, 1], [0, 0]])
     """
     if kind is not None and kind not in READERS:
         msg = f"expected `format` to be one of {list(READERS)} for {NAME}, got {kind!r}"
         raise DataError(msg)
-    table = FrameTable(frame, options)
+    table = _FrameTable(frame, options)
     found = read_table(table, options, cast("Kind | None", kind))
     table.inside.log()
     return [found]
 
 
-class FrameTable(Table):
+class _FrameTable(Table):
     """A data frame of photos.
 
     Args:

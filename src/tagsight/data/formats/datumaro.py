@@ -25,7 +25,15 @@ SHAPES = frozenset({"bbox", "polygon", "polyline", "points", "mask", "ellipse"})
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file begins as one of Datumaro, or a folder has such annotations."""
+    """Return whether a file begins as one of Datumaro, or a folder has such annotations.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("train.json")
+        >>> _ = file.write_text('{"categories": {}, "items": []}')
+        >>> recognises(file)
+        True
+    """
     return bool(_files(source))
 
 
@@ -52,6 +60,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> item = {"id": "1", "image": {"path": "a.jpg"}, "annotations": [{"label_id": 1}]}
+        >>> labels = {"label": {"labels": [{"name": "dog"}, {"name": "sky"}]}}
+        >>> file = Path("train.json")
+        >>> _ = file.write_text(json.dumps({"categories": labels, "items": [item]}))
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.names, found.targets.tolist(), found.splits
+        (('dog', 'sky'), [[0, 1]], ('train',))
     """
     files = _files(source)
     if not files:

@@ -28,7 +28,15 @@ LISTS = ("classifications", "detections", "polylines", "keypoints")
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a path is such a file, or a folder with one."""
+    """Return whether a path is such a file, or a folder with one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("samples.json")
+        >>> _ = file.write_text('{"samples": [{"filepath": "data/a.jpg"}]}')
+        >>> recognises(file), recognises(Path())
+        (True, True)
+    """
     return _file(source) is not None
 
 
@@ -60,6 +68,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If the file cannot be understood, or several fields might be the labels.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> truth = {"classifications": [{"label": "dog"}]}
+        >>> sample = {"filepath": "data/a.jpg", "tags": ["train"], "ground_truth": truth}
+        >>> _ = Path("samples.json").write_text(json.dumps({"samples": [sample]}))
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.photos, found.names, found.splits
+        (('a.jpg',), ('dog',), ('train',))
     """
     file = _file(source)
     if file is None:

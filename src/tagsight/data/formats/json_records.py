@@ -21,7 +21,15 @@ OTHERS = frozenset({"annotations", "annotation_id", "data", "samples", "images",
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file begins with an object that has a photo, and more beside it."""
+    r"""Return whether a file begins with an object that has a photo, and more beside it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("rows.jsonl")
+        >>> _ = file.write_text('{"path": "a.jpg", "tags": ["dog"]}\n')
+        >>> recognises(file)
+        True
+    """
     top, keys, lines = outline(source)
     lower = {key.lower() for key in keys}
     if lower & OTHERS or not lower & set(PHOTO_KEYS):
@@ -31,7 +39,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read records by the rules of `read_records`.
+    r"""Read records by the rules of `read_records`.
 
     Args:
         source: A file with an object a line, or a list of objects.
@@ -40,6 +48,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a record cannot be understood.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> rows = [{"path": "a.jpg", "tags": ["dog"]}, {"path": "b.jpg", "tags": []}]
+        >>> file = Path("rows.json")
+        >>> _ = file.write_text(json.dumps(rows))
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.photos, found.names, found.targets.tolist()
+        (('a.jpg', 'b.jpg'), ('dog',), [[1], [0]])
     """
     if outline(source).top == "[":
         records = read_json(source, list, f"a list of objects, each {WHAT}")

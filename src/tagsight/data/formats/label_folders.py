@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.photos.reading import PHOTO_SUFFIXES
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
@@ -34,7 +34,7 @@ NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|m
 """Names of folders that hold photos of a day or of all kinds."""
 
 
-class PhotoFile(NamedTuple):
+class _PhotoFile(NamedTuple):
     """A photo in the folder of a label."""
 
     path: Path
@@ -43,7 +43,16 @@ class PhotoFile(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether all that is in a folder are folders of photos, whose names may be labels."""
+    """Return whether all that is in a folder are folders of photos, whose names may be labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> for photo in ("cat/a.jpg", "dog/b.jpg"):
+        ...     Path(photo).parent.mkdir()
+        ...     Path(photo).touch()
+        >>> recognises(Path())
+        True
+    """
     if not source.is_dir():
         return False
     tops = _tops(source)
@@ -93,6 +102,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If there are no folders of photos.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> photos = {"cat/a.jpg": b"one", "dog/a.jpg": b"one", "dog/b.jpg": b"two"}
+        >>> for photo, content in photos.items():
+        ...     Path(photo).parent.mkdir(exist_ok=True)
+        ...     _ = Path(photo).write_bytes(content)
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> [str(photo) for photo in found.photos], found.names, found.targets.tolist()
+        (['cat/a.jpg', 'dog/b.jpg'], ('cat', 'dog'), [[1, 1], [0, 1]])
     """
     if not is_folder(source):
         msg = f"expected a folder with a folder of photos for each label, got {source}"
@@ -102,7 +122,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         raise DataError(msg)
     tops = _tops(source)
     files = [
-        PhotoFile(path, clean_name(folder.name, str(folder)), split)
+        _PhotoFile(path, clean_name(folder.name, str(folder)), split)
         for top, split in tops
         for folder in _folders(top)
         for path in _photos(folder)
@@ -125,9 +145,9 @@ def _photos(folder: Path) -> Iterator[Path]:
         yield from (folder.__class__(place, name) for name in sorted(names) if _is_photo(name))
 
 
-def _groups(files: Iterable[PhotoFile]) -> list[list[PhotoFile]]:
+def _groups(files: Iterable[_PhotoFile]) -> list[list[_PhotoFile]]:
     """Group the files that are one photo: by split and size, then by content."""
-    alike: dict[tuple[str | None, int], list[PhotoFile]] = defaultdict(list)
+    alike: dict[tuple[str | None, int], list[_PhotoFile]] = defaultdict(list)
     for file in files:
         if is_file(file.path):
             alike[file.split, file.path.stat().st_size].append(file)
@@ -136,7 +156,7 @@ def _groups(files: Iterable[PhotoFile]) -> list[list[PhotoFile]]:
         if len(group) == 1:
             groups.append(group)
             continue
-        same: dict[bytes, list[PhotoFile]] = defaultdict(list)
+        same: dict[bytes, list[_PhotoFile]] = defaultdict(list)
         for file in group:
             same[_digest(file.path)].append(file)
         groups += same.values()

@@ -58,7 +58,15 @@ class ProjectPhoto(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder is a project."""
+    """Return whether a folder is a project.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> with Project(Path("project"), Path()):
+        ...     recognises(Path("project"))
+        True
+    """
     file = source / DATABASE
     if not is_file(file):
         return False
@@ -78,6 +86,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If it is not a sound project, or nothing has been judged.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> with Project(Path("project"), Path()) as project:
+        ...     photos = project.photos.note([("a.jpg", 1, 1), ("b.jpg", 1, 1), ("c.jpg", 1, 1)])
+        ...     dog = project.labels.make("dog").id
+        ...     judged = [project.judge([photos[place]], dog, place, "me") for place in (0, 1)]
+        >>> (found,) = read(Path("project"), DEFAULTS)
+        >>> found.photos, found.targets.tolist()
+        (('a.jpg', 'b.jpg'), [[0], [1]])
     """
     try:
         with closing(_opened(source / DATABASE)) as database:
@@ -161,7 +181,13 @@ def packed_look(look: Look | None) -> bytes | None:
 
 
 def unpacked_look(content: bytes | None) -> Look | None:
-    """Read what `packed_look` has written; None for anything else."""
+    """Read what `packed_look` has written; None for anything else.
+
+    Example:
+        >>> look = Look(gradients=2**63, colour=(100, 12, 0))
+        >>> unpacked_look(packed_look(look)) == look, unpacked_look(b"damaged")
+        (True, None)
+    """
     if content is None or len(content) != _LOOK.itemsize:
         return None
     gradients, colour = np.frombuffer(content, _LOOK)[0].tolist()

@@ -46,7 +46,15 @@ class Answer(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is one of Label Studio's exports."""
+    """Return whether a file is one of Label Studio's exports.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("project.json")
+        >>> _ = file.write_text('[{"id": 1, "annotations": [], "data": {"image": "a.jpg"}}]')
+        >>> recognises(file)
+        True
+    """
     return _is_json(source) or is_rows(source)
 
 
@@ -73,6 +81,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If the file cannot be understood.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> result = [{"from_name": "tags", "value": {"choices": ["dog", "sky"]}}]
+        >>> task = {"id": 1, "annotations": [{"result": result}], "data": {"image": "/data/a.jpg"}}
+        >>> file = Path("project.json")
+        >>> _ = file.write_text(json.dumps([task]))
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.photos, found.names
+        (('data/a.jpg',), ('dog', 'sky'))
     """
     inside = PhotosInside(source, write=options.write_photos)
     photos = _tasks(source, inside) if _is_json(source) else read_rows(source, inside)

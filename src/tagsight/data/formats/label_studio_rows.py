@@ -37,7 +37,15 @@ LABEL_COLUMNS = frozenset(
 
 
 def is_rows(source: Path) -> bool:
-    """Return whether a file is JSON_MIN or CSV of Label Studio."""
+    r"""Return whether a file is JSON_MIN or CSV of Label Studio.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("project.csv")
+        >>> _ = file.write_text("image,id,tags,annotator,annotation_id\na.jpg,1,dog,2,3\n")
+        >>> is_rows(file)
+        True
+    """
     top, keys, _ = outline(source)
     names = keys if top == "[" else _header(source)
     return "annotation_id" in names and bool({"annotator", "lead_time"} & set(names))
@@ -52,10 +60,19 @@ def _header(source: Path) -> list[str]:
 
 
 def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
-    """Read a row for each annotation; the task's own fields are in it beside the labels.
+    r"""Read a row for each annotation; the task's own fields are in it beside the labels.
 
     Raises:
         DataError: If the file cannot be understood, or no column holds labels.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.photos.inside import PhotosInside
+        >>> file = Path("project.csv")
+        >>> _ = file.write_text("image,id,tags,annotator,annotation_id\na.jpg,1,dog,2,3\n")
+        >>> (row,) = read_rows(file, PhotosInside(file, write=False))
+        >>> row.photo, row.present
+        ('a.jpg', {'dog'})
     """
     is_json = outline(source).top == "["
     rows = read_json(source, list, "a list of rows") if is_json else list(_csv_rows(source))

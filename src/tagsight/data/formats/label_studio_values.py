@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tagsight.data.photos.inside import photo_inside
-from tagsight.data.photos.reading import PHOTO_SUFFIXES
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, photo_path
 from tagsight.errors import DataError
 
@@ -61,6 +61,10 @@ def photo_field(tasks: Iterable[Mapping[str, object]], where: str) -> str:
 
     Raises:
         DataError: If no field, or more than one, looks like it.
+
+    Example:
+        >>> photo_field([{"title": "My dog", "photo": "/data/upload/1/a.jpg"}], "project.json")
+        'photo'
     """
     fields = {key for task in tasks for key, value in task.items() if _is_photo(value)}
     for field in PREFERRED:
@@ -127,12 +131,24 @@ def _decoded(text: str, where: str) -> str:
 
 
 def without_prefixes(photos: Sequence[str]) -> tuple[str, ...]:
-    """Return names of uploads as they were before Label Studio put something before them."""
+    """Return names of uploads as they were before Label Studio put something before them.
+
+    Example:
+        >>> without_prefixes(["0f3a9c1b-a.jpg", "b.jpg"])
+        ('a.jpg', 'b.jpg')
+    """
     return tuple(PREFIX.sub("", photo) for photo in photos)
 
 
 def folders(file: Path, options: ReadOptions) -> list[Path]:
-    """Return the folders that may hold the photos, the likeliest first."""
+    """Return the folders that may hold the photos, the likeliest first.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> [folder.as_posix() for folder in folders(Path("export/project.json"), DEFAULTS)]
+        ['export', 'export/images', 'export/photos']
+    """
     own = options.label_studio_files and options.label_studio_files.absolute()
     found = [own, own / "media" / "upload", own / "upload"] if own else []
     if options.images:

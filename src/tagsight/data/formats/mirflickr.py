@@ -42,14 +42,22 @@ _NAMES_OF = {
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder, or its usual subfolder, has lists of most of the 38 topics."""
+    """Return whether a folder, or its usual subfolder, has lists of most of the 38 topics.
+
+    Example:
+        >>> from pathlib import Path
+        >>> for topic in POTENTIAL:
+        ...     Path(f"{topic}.txt").touch()
+        >>> recognises(Path())
+        True
+    """
     topics = _NAMES_OF["all"]
     folder = _annotation_folder(source)
     return 2 * sum((folder / f"{topic}.txt").is_file() for topic in topics) > len(topics)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read a topic as present in the photos that its list contains, and as absent in all others.
+    r"""Read a topic as present in the photos that its list contains, and as absent in all others.
 
     The labels are sorted alphabetically; other files in the folder, such as the README, are
     ignored. There are always 25,000 rows, ``im1.jpg`` and so on, and no split, as there is no
@@ -62,6 +70,15 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a list is missing, or a line is no photo's number.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import ReadOptions
+        >>> for topic in RELEVANT:
+        ...     _ = Path(f"{topic}.txt").write_text("7\n" if topic == "sea_r1" else "8\n")
+        >>> (found,) = read(Path(), ReadOptions(topics="relevant"))
+        >>> found.photos[6], [found.names[place] for place in found.targets[6].nonzero()]
+        ('im7.jpg', ['sea_r1'])
     """
     lists, names = _annotation_folder(source), _NAMES_OF[options.topics or "potential"]
     if not any((lists / f"{name}.txt").is_file() for name in names):

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file begins as one of MMPretrain."""
+    """Return whether a file begins as one of MMPretrain.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("train.json")
+        >>> _ = file.write_text('{"metainfo": {"classes": ["dog"]}, "data_list": []}')
+        >>> recognises(file)
+        True
+    """
     top, keys, _ = outline(source)
     return top == "{" and (keys.get("metainfo") == "{" or keys.get("data_list") == "[")
 
@@ -32,6 +40,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If the file cannot be understood, or does not name the classes.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> rows = [{"img_path": "a.jpg", "gt_label": [1]}, {"img_path": "b.jpg", "gt_label": []}]
+        >>> content = {"metainfo": {"classes": ["dog", "sky"]}, "data_list": rows}
+        >>> file = Path("train.json")
+        >>> _ = file.write_text(json.dumps(content))
+        >>> (found,) = read(file, DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[0, 1], [0, 0]])
     """
     content = read_json(source, dict, "an object with 'metainfo' and 'data_list'")
     meta, entries = content.get("metainfo"), content.get("data_list")

@@ -38,12 +38,21 @@ _MARKS = ("Groundtruth/TrainTestLabels", "TrainTestLabels")
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder has the list of concepts and a list of photos."""
+    """Return whether a folder has the list of concepts and a list of photos.
+
+    Example:
+        >>> from pathlib import Path
+        >>> for folder in ("ConceptsList", "ImageList"):
+        ...     Path(folder).mkdir()
+        >>> Path("ConceptsList/Concepts81.txt").touch()
+        >>> recognises(Path())
+        True
+    """
     return _first(source, _CONCEPTS).is_file() and (source / "ImageList").is_dir()
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read the official files; a concept that is not marked in a photo is absent.
+    r"""Read the official files; a concept that is not marked in a photo is absent.
 
     The labels are sorted alphabetically. Any white space separates marks, as some copies have
     double spaces. The lists name photos with backslashes, below a folder for the concept that
@@ -56,6 +65,20 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file is missing or cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> files = {"ConceptsList/Concepts81.txt": "sky"}
+        >>> for part, mark in {"Train": "1", "Test": "0"}.items():
+        ...     files[f"ImageList/{part}Imagelist.txt"] = rf"sky\{part}.jpg"
+        ...     files[f"Groundtruth/TrainTestLabels/Labels_sky_{part}.txt"] = mark
+        >>> for file, text in files.items():
+        ...     Path(file).parent.mkdir(parents=True, exist_ok=True)
+        ...     _ = Path(file).write_text(text)
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.photos, found.splits, found.targets.tolist()
+        (('sky/Train.jpg', 'sky/Test.jpg'), ('train', 'test'), [[1], [0]])
     """
     names = sorted(_concepts(_first(source, _CONCEPTS)))
     marks = _first(source, _MARKS)

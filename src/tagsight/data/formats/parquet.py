@@ -23,7 +23,16 @@ WORD = re.compile("[a-z]+")
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file is Parquet, or a folder or its ``data`` has such files."""
+    """Return whether a file is Parquet, or a folder or its ``data`` has such files.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import pyarrow as pa
+        >>> import pyarrow.parquet as pq
+        >>> pq.write_table(pa.table({"image": ["a.jpg"], "tags": [["dog"]]}), "train.parquet")
+        >>> recognises(Path("train.parquet")), recognises(Path())
+        (True, True)
+    """
     return bool(_files(source))
 
 
@@ -57,6 +66,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import pyarrow as pa
+        >>> import pyarrow.parquet as pq
+        >>> from tagsight.data.format import DEFAULTS
+        >>> for split, tags in {"train": ["dog"], "val": ["dog", "sky"]}.items():
+        ...     rows = pa.table({"image": [f"{split}.jpg"], "tags": [tags]})
+        ...     pq.write_table(rows, f"{split}.parquet")
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.names, found.targets.tolist(), found.splits
+        (('dog', 'sky'), [[1, 0], [1, 1]], ('train', 'val'))
     """
     files = _files(source)
     if not files:

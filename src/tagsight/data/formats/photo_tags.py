@@ -51,7 +51,15 @@ class _Found(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder has photos with sidecars, or some with keywords inside."""
+    """Return whether a folder has photos with sidecars, or some with keywords inside.
+
+    Example:
+        >>> from pathlib import Path
+        >>> for file in ("a.jpg", "a.jpg.xmp"):
+        ...     Path(file).touch()
+        >>> recognises(Path())
+        True
+    """
     if not is_folder(source):
         return False
     found = pictures(source, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
@@ -63,7 +71,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read the keywords that people gave to photos; `labelled_by_tags` makes labels of them.
+    r"""Read the keywords that people gave to photos; `labelled_by_tags` makes labels of them.
 
     A keyword that tagsight wrote and nobody confirmed is unknown, and one of these that somebody
     removed is absent. Where a sidecar has keywords by a person, those inside the photo that it
@@ -76,6 +84,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If there are no photos, or none has a keyword by a person.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.data.format import DEFAULTS
+        >>> for name, keywords in {"a": "dog;sky", "b": "sky"}.items():
+        ...     exif = Image.Exif()
+        ...     exif[0x9C9E] = f"{keywords}\0".encode("utf-16-le")  # keywords of Windows
+        ...     Image.new("RGB", (8, 8)).save(f"{name}.jpg", exif=exif)
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, 1], [0, 1]])
     """
     folder, leftover = options.images or source, Leftover()
     found = require_pictures(pictures(folder, source, ENDINGS, leftover), source)

@@ -57,6 +57,10 @@ class Keys(NamedTuple):
         is_list: Whether ``labels`` list the labels that are present.
         group: The group, or None.
         ignored: Keys that are not used.
+
+    Example:
+        >>> Keys("photo", ("tags",), split=None, is_list=True).used
+        ['photo', 'tags']
     """
 
     photo: str
@@ -193,6 +197,14 @@ def read_records(
 
     Raises:
         DataError: If a record cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> tags = {"a.jpg": {"dog": 1, "sky": None}, "b.jpg": {"sky": 0}}
+        >>> rows = [{"photo": photo, "tags": said} for photo, said in tags.items()]
+        >>> found = read_records(Path("rows.json"), rows, DEFAULTS, [Path()])
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, -1], [-1, 0]])
     """
     if not records:
         msg = f"{source}: expected records of photos, got none"
@@ -204,7 +216,7 @@ def read_records(
             "confirmed each of them",
             source,
         )
-    table = RecordTable(source, records, keys, folders, classes, options)
+    table = _RecordTable(source, records, keys, folders, classes, options)
     layout = table.layout
     labelled = READERS[layout.kind](table, layout, options)
     table.inside.log()
@@ -213,7 +225,7 @@ def read_records(
     return replace(labelled, columns=keys.columns(labelled.columns.separator), unused=keys.ignored)
 
 
-class RecordTable(Table):
+class _RecordTable(Table):
     """Records as a table of photos.
 
     Args:
@@ -367,6 +379,11 @@ def joined_records(
 
     Raises:
         DataError: If some files have a split and others none.
+
+    Example:
+        >>> parts = [([{"photo": "a.jpg"}], "train"), ([{"photo": "b.jpg"}], "val")]
+        >>> [record["photo"] for record in joined_records("rows", parts)]
+        ['a.jpg', 'b.jpg']
     """
     splits = {split for _, split in parts}
     if splits == {None}:

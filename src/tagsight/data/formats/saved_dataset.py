@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder is a data set saved to disk, or has one for each split."""
+    """Return whether a folder is a data set saved to disk, or has one for each split.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("train").mkdir()
+        >>> for name in ("data.arrow", "dataset_info.json", "state.json"):
+        ...     Path("train", name).touch()
+        >>> recognises(Path("train")), recognises(Path())
+        (True, False)
+    """
     return bool(_folders(source))
 
 
@@ -49,6 +58,19 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import pyarrow as pa
+        >>> from tagsight.data.format import DEFAULTS
+        >>> rows = pa.table({"image": ["a.jpg"], "labels": [["dog", "sky"]]})
+        >>> with pa.ipc.new_stream("data-00000-of-00001.arrow", rows.schema) as stream:
+        ...     stream.write_table(rows)
+        >>> for name in ("dataset_info.json", "state.json"):
+        ...     _ = Path(name).write_text("{}")
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.photos, found.names
+        (('a.jpg',), ('dog', 'sky'))
     """
     folders = _folders(source)
     inside = PhotosInside(source, write=options.write_photos)

@@ -13,7 +13,7 @@ import torch
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
 from tagsight.data.formats.tables import read_table
-from tagsight.data.photos.reading import PHOTO_SUFFIXES
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.photos.tar_members import COMPRESSED, SUFFIX, is_tar, members, read_span
 from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
@@ -34,7 +34,7 @@ MARKS = {1: 1, 0: 0, -1: -1, None: -1}
 SPLIT = re.compile(r"[a-z]+")
 
 
-class SampleTargets(NamedTuple):
+class _SampleTargets(NamedTuple):
     """Targets of one sample.
 
     Attributes:
@@ -46,7 +46,7 @@ class SampleTargets(NamedTuple):
     others: int
 
 
-class Sample(NamedTuple):
+class _Sample(NamedTuple):
     """A photo in a shard and the member with its labels, if there is one."""
 
     shard: Path
@@ -55,7 +55,16 @@ class Sample(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a path is a tar, or a folder with tars, compressed ones included."""
+    """Return whether a path is a tar, or a folder with tars, compressed ones included.
+
+    Example:
+        >>> import tarfile
+        >>> from pathlib import Path
+        >>> with tarfile.open("train-000.tar", "w"):
+        ...     pass
+        >>> recognises(Path()), recognises(Path("train-000.tar"))
+        (True, True)
+    """
     return bool(_shards(source) or _compressed(source))
 
 
@@ -75,6 +84,21 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a shard or a sample cannot be understood.
+
+    Example:
+        >>> import io
+        >>> import tarfile
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> contents = {"1.jpg": b"...", "1.json": b'{"labels": ["dog", "sky"]}'}
+        >>> with tarfile.open("train-000.tar", "w") as shard:
+        ...     for name, content in contents.items():
+        ...         member = tarfile.TarInfo(name)
+        ...         member.size = len(content)
+        ...         shard.addfile(member, io.BytesIO(content))
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> [str(photo) for photo in found.photos], found.names, found.splits
+        (['train-000.tar/1.jpg'], ('dog', 'sky'), ('train',))
     """
     shards = _shards(source)
     if not shards:
@@ -158,7 +182,7 @@ def _no_shards(source: Path) -> str:
     return f"expected a tar or a folder with some, got {source}"
 
 
-def _samples(shard: Path) -> Iterator[Sample]:
+def _samples(shard: Path) -> Iterator[_Sample]:
     """Yield the samples of a shard that have a photo, in the order of the photos."""
     photos: dict[str, str] = {}
     labels: dict[str, str] = {}
@@ -178,14 +202,14 @@ def _samples(shard: Path) -> Iterator[Sample]:
             what = "photo" if group is photos else "file of labels"
             msg = f"{shard}: expected one {what} a sample, got {first!r} and {name!r}"
             raise DataError(msg)
-    yield from (Sample(shard, photo, labels.get(key)) for key, photo in photos.items())
+    yield from (_Sample(shard, photo, labels.get(key)) for key, photo in photos.items())
 
 
-def _shard(sample: Sample) -> Path:
+def _shard(sample: _Sample) -> Path:
     return sample.shard
 
 
-def _sample_targets(shard: Path, samples: Iterable[Sample]) -> Iterator[SampleTargets]:
+def _sample_targets(shard: Path, samples: Iterable[_Sample]) -> Iterator[_SampleTargets]:
     spans = members(shard)
     with shard.open("rb") as file:
         for sample in samples:
@@ -203,12 +227,12 @@ def _sample_targets(shard: Path, samples: Iterable[Sample]) -> Iterator[SampleTa
             yield _parsed(read_span(file, span), where)
 
 
-def _parsed(content: bytes, where: str) -> SampleTargets:
+def _parsed(content: bytes, where: str) -> _SampleTargets:
     try:
         text = content.decode("utf-8-sig")
         if not where.lower().endswith(".json"):
             names = re.split(r"[;\n]", text)
-            return SampleTargets(
+            return _SampleTargets(
                 {name: 1 for part in names if (name := clean_name(part, where))}, 0
             )
         value = json.loads(text)
@@ -221,13 +245,13 @@ def _parsed(content: bytes, where: str) -> SampleTargets:
     return _of_json(value, where)
 
 
-def _of_json(value: Any, where: str) -> SampleTargets:  # noqa: ANN401 - whatever the file holds
+def _of_json(value: Any, where: str) -> _SampleTargets:  # noqa: ANN401 - whatever the file holds
     if isinstance(value, dict):
         value = value.get("labels", value)
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return SampleTargets({name: 1 for part in value if (name := clean_name(part, where))}, 0)
+        return _SampleTargets({name: 1 for part in value if (name := clean_name(part, where))}, 0)
     if isinstance(value, dict) and all(_is_mark(mark) for mark in value.values()):
-        return SampleTargets(
+        return _SampleTargets(
             {clean_name(name, where): MARKS[mark] for name, mark in value.items()}, -1
         )
     msg = (
@@ -241,7 +265,7 @@ def _is_mark(value: object) -> bool:
     return value is None or (isinstance(value, int) and value in MARKS)
 
 
-def _splits(samples: list[Sample]) -> tuple[str, ...] | None:
+def _splits(samples: list[_Sample]) -> tuple[str, ...] | None:
     shards = {sample.shard for sample in samples}
     split = {shard: _split_of(shard) for shard in shards}
     if not any(split.values()):
@@ -260,7 +284,7 @@ def _split_of(shard: Path) -> str | None:
     return SPLIT_NAMES.get(word.group()) if word else None
 
 
-def _with_table(samples: list[Sample], folder: Path, options: ReadOptions) -> Labelled:
+def _with_table(samples: list[_Sample], folder: Path, options: ReadOptions) -> Labelled:
     """Read the labels from the CSV file beside the shards; photos without a row are dropped."""
     table = _table(folder, options)
     shards = [samples[row] for row in _places(samples, table)]
@@ -280,7 +304,7 @@ def _table(folder: Path, options: ReadOptions) -> Labelled:
     return read_table(CsvTable(file, options.columns), options)
 
 
-def _places(samples: list[Sample], table: Labelled) -> list[int]:
+def _places(samples: list[_Sample], table: Labelled) -> list[int]:
     """Find the sample of each row, which names its member, or its shard and member."""
     place: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):

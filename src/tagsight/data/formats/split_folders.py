@@ -28,7 +28,16 @@ TABLES = ("_classes.csv", "metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder, or its ``train``, ``valid`` or ``test``, has such a table."""
+    r"""Return whether a folder, or its ``train``, ``valid`` or ``test``, has such a table.
+
+    Example:
+        >>> from pathlib import Path
+        >>> for split in ("train", "valid"):
+        ...     Path(split).mkdir()
+        ...     _ = Path(split, "_classes.csv").write_text("filename,dog,sky\na.jpg,1,0\n")
+        >>> recognises(Path())
+        True
+    """
     return source.is_dir() and bool(_tables(source))
 
 
@@ -42,7 +51,7 @@ def _tables(source: Path) -> list[Path]:
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read the table of each split, as tables are read on their own.
+    r"""Read the table of each split, as tables are read on their own.
 
     With a column for each label, one that only another table has is unknown; in lists of labels,
     one that only another table lists is absent.
@@ -53,6 +62,15 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a table cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> for split in ("train", "valid"):
+        ...     Path(split).mkdir()
+        ...     _ = Path(split, "_classes.csv").write_text("filename,dog,sky\na.jpg,1,0\n")
+        >>> [(part.splits, part.targets.tolist()) for part in read(Path(), DEFAULTS)]
+        [(('train',), [[1, 0]]), (('val',), [[1, 0]])]
     """
     files = _tables(source) if is_folder(source) else []
     if not files:

@@ -17,7 +17,7 @@ READERS = {module.KIND: module.read_table for module in (csv_columns, csv_list, 
 
 
 def read_table(table: Table, options: ReadOptions = DEFAULTS, kind: Kind | None = None) -> Labelled:
-    """Read the labels of a table, by the layout that its columns show.
+    r"""Read the labels of a table, by the layout that its columns show.
 
     Args:
         table: The table.
@@ -26,6 +26,16 @@ def read_table(table: Table, options: ReadOptions = DEFAULTS, kind: Kind | None 
 
     Raises:
         DataError: If its columns or a row cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> file = Path("table.csv")
+        >>> for text in ("photo,tags\na.jpg,dog;sky\n", "photo,dog,sky\na.jpg,1,-1\n"):
+        ...     _ = file.write_text(text)
+        ...     read_table(CsvTable(file)).targets.tolist()
+        [[1, 1]]
+        [[1, -1]]
     """
     layout = layout_of(table, options.columns, kind)
     return READERS[layout.kind](table, layout, options)

@@ -45,7 +45,15 @@ class _Text(NamedTuple):
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder has photos beside text files of tags, and not of boxes."""
+    """Return whether a folder has photos beside text files of tags, and not of boxes.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("a.jpg").touch()
+        >>> _ = Path("a.txt").write_text("dog, sky")
+        >>> recognises(Path())
+        True
+    """
     if not is_folder(source):
         return False
     found = pictures(source, source, ENDINGS, Leftover(), on_problem=lambda *_: None)
@@ -54,7 +62,7 @@ def recognises(source: Path) -> bool:
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read the tags in text files; `labelled_by_tags` makes labels of them.
+    r"""Read the tags in text files; `labelled_by_tags` makes labels of them.
 
     Tags are separated by line breaks and by ``,``, or ``;`` or ``|`` in a file without commas. A
     caption, a sentence or more than 6 words, is no tag. Tags that are written with ``_`` in some
@@ -67,6 +75,16 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If there are no photos, no tags, or a file has something else than tags.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> for name, text in {"a": "dog, sky", "b": "sky\nA dog runs on a beach."}.items():
+        ...     Path(f"{name}.jpg").touch()
+        ...     _ = Path(f"{name}.txt").write_text(text)
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.names, found.targets.tolist()
+        (('dog', 'sky'), [[1, 1], [0, 1]])
     """
     folder, leftover = options.images or source, Leftover()
     found = require_pictures(pictures(folder, source, ENDINGS, leftover), source)

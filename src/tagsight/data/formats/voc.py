@@ -24,12 +24,20 @@ LARGEST_FILE = 2**26
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder is or contains a folder of lists ``<label>_<split>.txt``."""
+    """Return whether a folder is or contains a folder of lists ``<label>_<split>.txt``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("VOC2012/ImageSets/Main").mkdir(parents=True)
+        >>> Path("VOC2012/ImageSets/Main/dog_train.txt").touch()
+        >>> recognises(Path())
+        True
+    """
     return bool(_main_folders(source))
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read 1 as present, -1 as absent, and 0 as an object that is hard to see.
+    r"""Read 1 as present, -1 as absent, and 0 as an object that is hard to see.
 
     The labels are sorted alphabetically. Lists of ``trainval`` are used, as ``train``, only if
     there are neither ``train`` nor ``val``. A target is unknown if the label's list lacks the
@@ -42,6 +50,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a line cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS, ReadOptions
+        >>> Path("VOC2012/ImageSets/Main").mkdir(parents=True)
+        >>> _ = Path("VOC2012/ImageSets/Main/dog_train.txt").write_text("0001 1\n0002 -1\n0003 0\n")
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.photos, found.targets.T.tolist()
+        (('0001.jpg', '0002.jpg', '0003.jpg'), [[1, 0, -1]])
+        >>> read(Path(), ReadOptions(difficult="present"))[0].targets.T.tolist()
+        [[1, 0, 1]]
     """
     main = _main_folder(source)
     difficult = {"unknown": -1, "present": 1, "absent": 0}[options.difficult or "unknown"]

@@ -31,7 +31,15 @@ MOST_LOOKED_AT = 5
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a folder has files of objects, in ``Annotations``, itself or its splits."""
+    """Return whether a folder has files of objects, in ``Annotations``, itself or its splits.
+
+    Example:
+        >>> from pathlib import Path
+        >>> Path("Annotations").mkdir()
+        >>> _ = Path("Annotations/a.xml").write_text("<annotation></annotation>")
+        >>> recognises(Path())
+        True
+    """
     if not source.is_dir() or voc.recognises(source):
         return False
     return any(
@@ -57,6 +65,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> dog = "<object><name>dog</name></object>"
+        >>> Path("Annotations").mkdir()
+        >>> for name, objects in {"a": dog, "b": ""}.items():
+        ...     text = f"<annotation><filename>{name}.jpg</filename>{objects}</annotation>"
+        ...     _ = Path(f"Annotations/{name}.xml").write_text(text)
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.photos, found.names, found.targets.tolist()
+        (('a.jpg', 'b.jpg'), ('dog',), [[1], [0]])
     """
     folders = _folders(source)
     if not folders:
@@ -100,7 +120,7 @@ def _is_split(folder: Path) -> bool:
     return folder.name.lower() in SPLIT_NAMES
 
 
-class Objects(NamedTuple):
+class _Objects(NamedTuple):
     """What a file says of its photo.
 
     Attributes:
@@ -114,7 +134,7 @@ class Objects(NamedTuple):
     has_nameless: bool
 
 
-def _read_file(file: Path) -> Objects:
+def _read_file(file: Path) -> _Objects:
     if root_name(file) != "annotation":
         msg = f"{file}: expected PASCAL VOC's XML, which begins with <annotation>"
         raise DataError(msg)
@@ -129,11 +149,11 @@ def _read_file(file: Path) -> Objects:
                 has_nameless = True
                 continue
             difficult.setdefault(label, set()).add(element.child_text("difficult") == "1")
-    return Objects(photo, difficult, has_nameless)
+    return _Objects(photo, difficult, has_nameless)
 
 
 def _photo(
-    file: Path, objects: Objects, options: ReadOptions, listed: dict[str, str]
+    file: Path, objects: _Objects, options: ReadOptions, listed: dict[str, str]
 ) -> PhotoLabels:
     surely = {label for label, difficult in objects.difficult.items() if False in difficult}
     doubtful = objects.difficult.keys() - surely

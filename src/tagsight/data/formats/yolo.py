@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.format import Format
 from tagsight.data.formats.yolo_settings import Settings, read_settings, settings_file
 from tagsight.data.photo_labels import PhotoLabels, tabulate
-from tagsight.data.photos.reading import PHOTO_SUFFIXES
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.source import clean_name, is_file, is_folder, photo_path, require_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -33,12 +33,19 @@ TWIN = re.compile(r"(?<![^/])images(?=/)(?!.*(?<![^/])images/)")
 
 
 def recognises(source: Path) -> bool:
-    """Return whether a file, or one in a folder, says where photos are and what classes are."""
+    r"""Return whether a file, or one in a folder, says where photos are and what classes are.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("data.yaml").write_text("train: images/train\nnames: [dog, sky]\n")
+        >>> recognises(Path())
+        True
+    """
     return settings_file(source) is not None
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
-    """Read the classes of a photo's objects as its labels.
+    r"""Read the classes of a photo's objects as its labels.
 
     A photo without objects has no label, be its file empty or missing, as in training of YOLO; a
     split without any file is left out. The file of a photo lies beside it, or in ``labels`` where
@@ -50,6 +57,18 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     Raises:
         DataError: If a file cannot be understood, or no file of objects is there.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> _ = Path("data.yaml").write_text("train: images\nnames: [dog, sky]\n")
+        >>> for folder in ("images", "labels"):
+        ...     Path(folder).mkdir()
+        >>> Path("images/a.jpg").touch()
+        >>> _ = Path("labels/a.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+        >>> (found,) = read(Path(), DEFAULTS)
+        >>> found.names, found.targets.tolist(), found.splits
+        (('dog', 'sky'), [[0, 1]], ('train',))
     """
     file = settings_file(source)
     if file is None:
@@ -119,7 +138,7 @@ def _listed(base: Path, place: str) -> Iterator[str]:
                 yield photo_path(below, f"{file}:{number}")
 
 
-class Objects(NamedTuple):
+class _Objects(NamedTuple):
     """Where the file of a photo's objects is, and whether it is there."""
 
     file: Path
@@ -146,13 +165,13 @@ def _labelled(
     ]
 
 
-def _objects(base: Path, name: str) -> Objects:
+def _objects(base: Path, name: str) -> _Objects:
     twin, _, _ = TWIN.sub("labels", name).rpartition(".")
     beside, _, _ = name.rpartition(".")
     for stem in (twin, beside):
         if is_file(file := base / f"{stem}.txt"):
-            return Objects(file, exists=True)
-    return Objects(base / f"{twin}.txt", exists=False)
+            return _Objects(file, exists=True)
+    return _Objects(base / f"{twin}.txt", exists=False)
 
 
 def _classes(file: Path, settings: Settings) -> set[str]:

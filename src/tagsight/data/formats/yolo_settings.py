@@ -26,6 +26,10 @@ class Settings(NamedTuple):
         splits: Folders, or lists of photos that end in ``.txt``, of each split; of no split under
             an empty name.
         path: Folder that they start from, below that of the file or absolute.
+
+    Example:
+        >>> Settings({0: "dog", 7: "sky"}, {"train": ["images"]}).names
+        ['dog', 'sky']
     """
 
     classes: dict[int, str]
@@ -39,7 +43,14 @@ class Settings(NamedTuple):
 
 
 def settings_file(source: Path) -> Path | None:
-    """Return the file of settings that a path is, or that a folder has, or None."""
+    r"""Return the file of settings that a path is, or that a folder has, or None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("data.yaml").write_text("train: images\nnames: [dog, sky]\n")
+        >>> str(settings_file(Path()))
+        'data.yaml'
+    """
     if not source.is_dir():
         return source if _is_settings(source) else None
     usual = [source / name for name in ("data.yaml", "obj.data", "classes.txt")]
@@ -61,10 +72,17 @@ def _is_settings(file: Path) -> bool:
 
 
 def read_settings(file: Path) -> Settings:
-    """Read ``data.yaml`` of Ultralytics, ``obj.data`` of Darknet, or ``classes.txt``.
+    r"""Read ``data.yaml`` of Ultralytics, ``obj.data`` of Darknet, or ``classes.txt``.
 
     Raises:
         DataError: If it is malformed, or says nothing of classes or photos.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("data.yaml").write_text("train: train/images\nnames: [dog, sky]\n")
+        >>> settings = read_settings(Path("data.yaml"))
+        >>> settings.classes, settings.splits["train"]
+        ({0: 'dog', 1: 'sky'}, ['train/images'])
     """
     text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
     if file.name == "classes.txt":

@@ -45,6 +45,10 @@ class Remote(NamedTuple):
         url: Its address.
         size: Bytes, or None to ask the server.
         md5: Hexadecimal MD5 if its publisher states one.
+
+    Example:
+        >>> Remote("https://host/files/images.zip?signature=1", size=None).name
+        'images.zip'
     """
 
     url: str

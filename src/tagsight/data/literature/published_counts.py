@@ -21,6 +21,11 @@ class Count(NamedTuple):
         quantity: ``photos``, ``labels`` or ``labels per photo``.
         found: Count in the collection.
         expected: The published count.
+
+    Example:
+        >>> count = Count("train", "photos", found=16_000, expected=16_551)
+        >>> count.agrees, str(count)
+        (False, 'your train has 16,000 photos, expected 16,551')
     """
 
     split: str
@@ -48,6 +53,12 @@ class Comparison(NamedTuple):
         protocol: A key of `PROTOCOLS`.
         told: Whether the collection was read by this protocol; otherwise it only resembles it.
         counts: Every published count.
+
+    Example:
+        >>> name, protocol = next(iter(PROTOCOLS.items()))
+        >>> found = Comparison(name, told=True, counts=(Count("all", "photos", 9, 10),))
+        >>> [str(count) for count in found.differences], list(found.lines())[-1]
+        (['you have 9 photos, expected 10'], '  you have 9 photos, expected 10')
     """
 
     protocol: str

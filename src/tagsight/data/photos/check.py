@@ -140,6 +140,16 @@ def without_problems(
 
     Raises:
         DataError: If more are unusable, or all; the message lists the first few.
+
+    Example:
+        >>> import torch
+        >>> from pathlib import Path
+        >>> from tagsight.data.annotations import Annotations
+        >>> a, b = Path("a.jpg"), Path("b.jpg")
+        >>> rows = Annotations(("dog",), (a, b), torch.tensor([[1], [0]]), None, "csv-list")
+        >>> check = Check((Problem(b, "does not exist"),), {a: content_hash(b"...")})
+        >>> len(without_problems(rows, check))
+        1
     """
     reasons = dict(check.problems)
     bad = [path for path in annotations.paths if path in reasons]
@@ -202,6 +212,12 @@ def photo_content(path: Path) -> bytes:
     Raises:
         DataError: If it is no file, or too large.
         OSError: If it cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("a.jpg").write_bytes(b"...")
+        >>> photo_content(Path("a.jpg"))
+        b'...'
     """
     if inside := tar_of(path):
         return read_member(*inside)
@@ -217,5 +233,10 @@ def photo_content(path: Path) -> bytes:
 
 
 def content_hash(content: bytes) -> bytes:
-    """Compute 16 bytes of BLAKE2b of a photo's file."""
+    """Compute 16 bytes of BLAKE2b of a photo's file.
+
+    Example:
+        >>> len(content_hash(b"...")), content_hash(b"...") == content_hash(b"..,")
+        (16, False)
+    """
     return blake2b(content, digest_size=16).digest()

@@ -76,6 +76,13 @@ def decoding_cost(
         whole: Width and height in pixels before the reduction.
         file_size: Bytes of its file.
         turned: Whether its orientation requires a rotation or reflection.
+
+    Example:
+        >>> from PIL import Image
+        >>> photo = Image.new("RGB", (4000, 3000))
+        >>> cost = decoding_cost(photo, photo.size, 0, turned=False)
+        >>> cost.memory >= 3 * 4000 * 3000, cost.work
+        (True, 12000000)
     """
     loading = _loading(photo, prod(whole), file_size)
     pixels = prod(photo.size)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tagsight.data.photos.reading import PHOTO_SUFFIXES
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
 from tagsight.data.photos.tar_members import is_tar, members, tar_of
 from tagsight.data.remote.fetching import files_below
 from tagsight.data.remote.places import is_remote, place

@@ -37,6 +37,16 @@ class Metered:
     Args:
         file: The file; all other attributes are those of the file.
         reads: Number of calls.
+
+    Example:
+        >>> file = Metered(BytesIO(b"abc"), reads=1)
+        >>> file.read(1)
+        b'a'
+        >>> try:
+        ...     file.read(1)
+        ... except TooLargeError as error:
+        ...     print(str(error).partition(", got")[0])
+        expected a photo of at most 262,144 pieces
     """
 
     def __init__(self, file: IO[bytes], reads: int = MOST_READS) -> None:
@@ -67,7 +77,7 @@ class Metered:
 
 
 def prepared(file: IO[bytes]) -> IO[bytes]:
-    """Return a file that Pillow opens at a cost proportional to its size: usually the file itself.
+    r"""Return a file that Pillow opens at a cost proportional to its size: usually the file itself.
 
     Pillow removes comments from plain-text PNM one by one, in quadratic time; here they are removed
     beforehand.
@@ -77,6 +87,10 @@ def prepared(file: IO[bytes]) -> IO[bytes]:
 
     Raises:
         TooLargeError: If it is a TIFF with too many strips.
+
+    Example:
+        >>> prepared(BytesIO(b"P2 # drawn by hand\n1 1 255 7")).read()
+        b'P2 \n1 1 255 7'
     """
     start = file.read(16)
     file.seek(0)
@@ -106,13 +120,21 @@ _MOST_TAGS = 2**16
 
 
 def require_few_strips(file: IO[bytes]) -> None:
-    """Refuse a TIFF with too many strips or tiles, as Pillow creates objects for each on opening.
+    r"""Refuse a TIFF with too many strips or tiles, as Pillow creates objects for each on opening.
 
     Args:
         file: Any photo, at its beginning, where it is left.
 
     Raises:
         TooLargeError: If there are more than `MOST_STRIPS`.
+
+    Example:
+        >>> header = struct.pack("<4sIH2HII", b"II*\0", 8, 1, 273, 4, 10**6, 0)
+        >>> try:
+        ...     require_few_strips(BytesIO(header))
+        ... except TooLargeError as error:
+        ...     print(error)
+        expected at most 131,072 strips or tiles, got 1,000,000
     """
     start = file.read(16)
     order, layout = _TIFF.get(start[:4], ("", None))
@@ -149,6 +171,16 @@ def count_scans(photo: ImageFile.ImageFile, components: int, *, progressive: boo
 
     Raises:
         TooLargeError: If there are more than `MOST_SCANS`, or too many other segments.
+
+    Example:
+        >>> from PIL import Image
+        >>> for progressive in (False, True):
+        ...     file = BytesIO()
+        ...     Image.new("RGB", (64, 64)).save(file, "JPEG", progressive=progressive)
+        ...     with Image.open(file) as photo:
+        ...         count_scans(photo, 3, progressive=progressive)
+        1
+        10
     """
     file = photo.fp
     assert file is not None
@@ -225,7 +257,16 @@ _CODESTREAM = b"\xff\x4f\xff\x51"
 
 
 def largest_tile(photo: ImageFile.ImageFile) -> Tile:
-    """Return the tile size of a JPEG 2000 photo; the whole photo if its header has none."""
+    """Return the tile size of a JPEG 2000 photo; the whole photo if its header has none.
+
+    Example:
+        >>> from PIL import Image
+        >>> file = BytesIO()
+        >>> Image.new("L", (64, 48)).save(file, "JPEG2000", tile_size=(32, 32))
+        >>> with Image.open(file) as photo:
+        ...     largest_tile(photo)
+        Tile(pixels=1024, samples=1, depth=1)
+    """
     file = photo.fp
     assert file is not None
     here = file.tell()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tagsight.data.photos.reading import ALL_SUFFIXES
+from tagsight.data.photos.suffixes import ALL_SUFFIXES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import default_cache, write_atomically

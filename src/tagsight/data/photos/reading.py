@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from importlib.util import find_spec
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from tagsight.data.photos.cost import MAX_WORK, Cost, decoding_cost
 from tagsight.data.photos.headers import Metered, prepared
 from tagsight.data.photos.srgb import SIDEWAYS, profile_name, upright_rgb
+from tagsight.data.photos.suffixes import HEIF_SUFFIXES, RAW_SUFFIXES
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.photos.traits import PhotoTraits, camera_name, look_of, time_taken
 from tagsight.data.remote.fetching import local_file
@@ -31,34 +31,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 """Formats that are opened. Pillow knows more, and runs other programs for some (EPS)."""
-
-HEIF_SUFFIXES = frozenset({".heic", ".heif"})
-"""Photos of mobile phones, which need the extra ``heif``."""
-
-RAW_SUFFIXES = frozenset(
-    {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
-)
-"""Raw files of cameras: their preview is decoded, with the extra ``raw``. Without it they are
-skipped in folders, as JPEG files are usually beside them."""
-
-PHOTO_SUFFIXES = (
-    (RAW_SUFFIXES if find_spec("rawpy") else frozenset())
-    | HEIF_SUFFIXES
-    | frozenset(
-        {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
-        | {".ppm", ".pgm", ".pbm", ".avif", ".jp2"}
-    )
-)
-"""Suffixes, in lower case, of the files in a folder that are photos."""
-
-CAMERA_SUFFIXES = RAW_SUFFIXES | frozenset(
-    {".3fr", ".crw", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nrw", ".rwl"}
-    | {".sr2", ".srf", ".x3f"}
-)
-"""Suffixes of raw files of cameras, whether or not they can be decoded here."""
-
-ALL_SUFFIXES = PHOTO_SUFFIXES | HEIF_SUFFIXES | CAMERA_SUFFIXES
-"""Suffixes of photos, whether or not they can be decoded here."""
 
 MAX_PIXELS = 200_000_000
 
@@ -123,6 +95,12 @@ def opened_header(source: Path) -> Iterator[Image.Image]:
 
     Raises:
         DataError: If it is not readable.
+
+    Example:
+        >>> Image.new("L", (640, 480)).save("a.png")
+        >>> with opened_header(Path("a.png")) as header:
+        ...     header.size, header.mode
+        ((640, 480), 'L')
     """
     with _named(source), _opened(source, _Limits(MAX_PIXELS, 2**62), None) as (photo, _, _):
         yield photo
@@ -135,6 +113,11 @@ def photo_cost(
 
     Raises:
         DataError: If the photo is not readable.
+
+    Example:
+        >>> photo = Image.new("RGBA", (640, 480))
+        >>> photo_cost(photo).memory > 640 * 480 * 4
+        True
     """
     with _named(source):
         if isinstance(source, Image.Image):
@@ -144,12 +127,25 @@ def photo_cost(
 
 
 def decoding_side(side: int) -> int:
-    """Return the smallest side in pixels to decode a photo to that is resized to ``side``."""
+    """Return the smallest side in pixels to decode a photo to that is resized to ``side``.
+
+    Example:
+        >>> decoding_side(224)
+        448
+    """
     return MARGIN * side
 
 
 def whole_size(photo: Image.Image) -> tuple[int, int]:
-    """Return width and height in pixels of a decoded, upright photo before it was reduced."""
+    """Return width and height in pixels of a decoded, upright photo before it was reduced.
+
+    Example:
+        >>> file = BytesIO()
+        >>> Image.new("L", (640, 480)).save(file, "JPEG")
+        >>> reduced = open_photo(file.getvalue(), least_side=100)
+        >>> reduced.size, whole_size(reduced)
+        ((160, 120), (640, 480))
+    """
     width, height = photo.info.get(WHOLE_SIZE, photo.size)
     return width, height
 
@@ -180,6 +176,13 @@ def photo_traits(
 
     Raises:
         DataError: If `open_photo` would refuse it.
+
+    Example:
+        >>> file = BytesIO()
+        >>> Image.new("L", (640, 480)).save(file, "JPEG")
+        >>> traits = photo_traits(file.getvalue())
+        >>> traits.size, traits.look, traits.taken
+        ((640, 480), None, None)
     """
     limits = _Limits(max_pixels, max_memory)
     with _reasons(), _opened(content, limits, least_side=LEAST_SIDE) as (photo, whole, size):

@@ -60,6 +60,12 @@ class ToRgb(NamedTuple):
         mode: Mode to convert to first.
         transform: From that mode to sRGB; None if none is needed.
         transparent: Whether to put the photo on a white background.
+
+    Example:
+        >>> photo = Image.new("L", (8, 6), 40)
+        >>> convert = ToRgb.of(photo)
+        >>> convert.changes(photo), convert(photo).mode, convert(photo).getpixel((0, 0))
+        (True, 'RGB', (40, 40, 40))
     """
 
     mode: str
@@ -136,7 +142,12 @@ def upright_rgb(photo: Image.Image, orientation: int, *, keep: bool) -> Image.Im
 
 
 def is_deep(mode: str) -> bool:
-    """Return whether a mode is grey with more than 8 bits."""
+    """Return whether a mode is grey with more than 8 bits.
+
+    Example:
+        >>> [mode for mode in ("L", "RGB", "I;16", "F") if is_deep(mode)]
+        ['I;16', 'F']
+    """
     return mode == "F" or mode.startswith("I")
 
 
@@ -183,7 +194,14 @@ def _values(strip: Image.Image) -> NDArray[np.floating]:
 
 @lru_cache(maxsize=32)
 def profile_name(profile: bytes) -> str:
-    """Return the description of a colour profile, or ``damaged``."""
+    """Return the description of a colour profile, or ``damaged``.
+
+    Example:
+        >>> from PIL import ImageCms
+        >>> srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        >>> profile_name(srgb.tobytes()), profile_name(b"...")
+        ('sRGB built-in', 'damaged')
+    """
     from PIL import ImageCms
 
     # Broken profiles raise almost any exception, and are no reason to refuse a photo.

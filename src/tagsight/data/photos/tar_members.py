@@ -44,7 +44,15 @@ _lock = Lock()
 
 
 def is_tar(path: Path) -> bool:
-    """Return whether a path is a file that is named as a tar."""
+    """Return whether a path is a file that is named as a tar.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with tarfile.open("photos.tar", "w"):
+        ...     pass
+        >>> is_tar(Path("photos.tar")), is_tar(Path("photos.zip"))
+        (True, False)
+    """
     return path.suffix.lower() == SUFFIX and is_file(path)
 
 
@@ -60,6 +68,14 @@ def members(tar: Path) -> Mapping[str, Span]:
     Raises:
         DataError: If the tar is damaged, or has links, devices, sparse files, repeated names, names
             that lead out of it, or more than `MOST_MEMBERS`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("a.jpg").write_bytes(b"...")
+        >>> with tarfile.open("shard.tar", "w") as tar:
+        ...     tar.add("a.jpg")
+        >>> members(Path("shard.tar"))
+        {'a.jpg': Span(offset=1536, size=3)}
     """
     state = _state(tar)
     known = _indices.get(tar)
@@ -72,7 +88,16 @@ def members(tar: Path) -> Mapping[str, Span]:
 
 
 def tar_of(path: Path) -> tuple[Path, str] | None:
-    """Split a path into its tar and the name within, or return None for an ordinary path."""
+    """Split a path into its tar and the name within, or return None for an ordinary path.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with tarfile.open("shard.tar", "w"):
+        ...     pass
+        >>> tar, name = tar_of(Path("shard.tar/more/a.jpg"))
+        >>> str(tar), name, tar_of(Path("more/a.jpg"))
+        ('shard.tar', 'more/a.jpg', None)
+    """
     if SUFFIX not in str(path).lower():
         return None
     for parent in path.parents:
@@ -87,6 +112,14 @@ def read_member(tar: Path, name: str) -> bytes:
     Raises:
         DataError: If there is no such member, it is too large, or the tar is truncated.
         OSError: If the tar cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("a.jpg").write_bytes(b"...")
+        >>> with tarfile.open("shard.tar", "w") as tar:
+        ...     tar.add("a.jpg")
+        >>> read_member(Path("shard.tar"), "a.jpg")
+        b'...'
     """
     span = members(tar).get(name)
     if span is None:
@@ -101,6 +134,11 @@ def read_span(file: IO[bytes], span: Span) -> bytes:
 
     Raises:
         DataError: If it is too large, or the tar is truncated.
+
+    Example:
+        >>> from io import BytesIO
+        >>> read_span(BytesIO(b"head...tail"), Span(offset=4, size=3))
+        b'...'
     """
     if span.size > LARGEST_MEMBER:
         msg = f"expected at most {LARGEST_MEMBER:,} bytes, got {span.size:,}"

@@ -32,6 +32,10 @@ class Grouping(NamedTuple):
             within ``session_minutes`` of the one before; ``near-twins``: photos that look alike;
             anything else: the column of this name in a table. Several apply together.
         session_minutes: Longest pause within a session, in minutes.
+
+    Example:
+        >>> Grouping(("session", "patient")).column, Grouping(("folder",)).column
+        ('patient', None)
     """
 
     by: tuple[str, ...] = ()

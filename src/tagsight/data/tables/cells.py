@@ -40,6 +40,12 @@ class Separator(NamedTuple):
         mark: Text between two labels; empty if a cell has one label.
         is_list: Whether cells are lists in brackets.
         others: Marks that separate only some cells, whose parts are all labels by themselves.
+
+    Example:
+        >>> list(Separator(";").labels("dog;sky"))
+        ['dog', 'sky']
+        >>> Separator(is_list=True).labels("['dog', 'sky']")
+        ['dog', 'sky']
     """
 
     mark: str = ""

@@ -41,7 +41,7 @@ PLACES = ("images", "photos", "img", "JPEGImages")
 
 
 class CsvTable(Table):
-    """A CSV file of photos, or any text file of rows with delimiters.
+    r"""A CSV file of photos, or any text file of rows with delimiters.
 
     Args:
         source: The file.
@@ -53,6 +53,14 @@ class CsvTable(Table):
 
     Raises:
         DataError: If the file is no text, or damaged.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("table.csv")
+        >>> _ = file.write_text("image;tags\na.jpg;dog, sky\n\nb.jpg;sky\n")
+        >>> table = CsvTable(file)
+        >>> table.names, list(table.records()), CsvTable.kind_of(file)
+        (('image', 'tags'), [(2, ['a.jpg', 'dog, sky']), (4, ['b.jpg', 'sky'])], 'csv-list')
     """
 
     row_word = "line"

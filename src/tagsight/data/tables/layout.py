@@ -56,6 +56,10 @@ class Layout(NamedTuple):
         confidence: Position of the column with the confidence of a label, or None.
         group: Position of the column with the group, or None.
         ignored: Names of the columns that are not used, other than those of row numbers.
+
+    Example:
+        >>> Layout("csv-list", image=0, labels=(1,)).columns(["photo", "tags"]).labels_column
+        'tags'
     """
 
     kind: Kind
@@ -87,12 +91,23 @@ class Layout(NamedTuple):
 
 
 def log_layout(table: Table, layout: Layout, labels: str) -> None:
-    """Log what the columns are taken for unless their names say it, and which are not used.
+    r"""Log what the columns are taken for unless their names say it, and which are not used.
 
     Args:
         table: The table.
         layout: The meaning of its columns.
         labels: What the labels' columns hold, in words.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from unittest import TestCase
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("image,dog,sky,note\na.jpg,1,0,mine\n")
+        >>> table = CsvTable(Path("table.csv"))
+        >>> with TestCase().assertLogs(logger) as logged:
+        ...     log_layout(table, layout_of(table, Columns()), "targets")
+        >>> logged.records[-1].getMessage()
+        "table.csv: not used as labels: 'note'; `label_columns` decides"
     """
     names = table.names
     several = _listed([names[place] for place in layout.labels])
@@ -121,7 +136,7 @@ def _is_plain(table: Table, layout: Layout, labels: str) -> bool:
 
 
 def layout_of(table: Table, columns: Columns, kind: Kind | None = None) -> Layout:
-    """Find the meaning of a table's columns.
+    r"""Find the meaning of a table's columns.
 
     What the user tells decides, then names of columns, then their cells. What remains unclear is
     an error that names the options.
@@ -134,6 +149,14 @@ def layout_of(table: Table, columns: Columns, kind: Kind | None = None) -> Layou
     Raises:
         DataError: If there is no column for the photo or for labels, if several may be it, or if
             a column that the user names does not exist.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("image,dog,sky,note\na.jpg,1,0,mine\n")
+        >>> found = layout_of(CsvTable(Path("table.csv")), Columns())
+        >>> found.kind, found.labels, found.ignored
+        ('csv-columns', (1, 2), ('note',))
     """
     if kind is not None:
         with suppress(DataError):

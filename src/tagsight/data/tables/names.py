@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tagsight.data.photos.reading import HEIF_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
+from tagsight.data.photos.suffixes import HEIF_SUFFIXES, PHOTO_SUFFIXES, RAW_SUFFIXES
 
 ENDINGS = PHOTO_SUFFIXES | HEIF_SUFFIXES | RAW_SUFFIXES
 """Endings of photos, whether or not they can be opened here."""
@@ -92,5 +92,10 @@ def is_photo(cell: object) -> bool:
 
 
 def names_photos(key: str) -> bool:
-    """Return whether a column's name, as `key_of` gives it, may be that of the photos."""
+    """Return whether a column's name, as `key_of` gives it, may be that of the photos.
+
+    Example:
+        >>> [key for key in ("filename", "photo_path", "dog") if names_photos(key)]
+        ['filename', 'photo_path']
+    """
     return key in IMAGE_COLUMNS or MAYBE_IMAGE.search(key) is not None

@@ -137,7 +137,7 @@ class Row(NamedTuple):
 
 
 class Photos:
-    """The photos of a table, each once, and the row that states each first.
+    r"""The photos of a table, each once, and the row that states each first.
 
     Args:
         table: The table.
@@ -147,6 +147,15 @@ class Photos:
     Attributes:
         places: Position of each photo, in the order of the table.
         repeated: Rows of photos that an earlier row has.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> from tagsight.data.tables.layout import Layout
+        >>> _ = Path("table.csv").write_text("image,tag\na.jpg,dog\na.jpg,sky\nb.jpg,sky\n")
+        >>> photos = Photos(CsvTable(Path("table.csv")), Layout("csv-long", image=0, labels=(1,)))
+        >>> [(row.number, row.photo, row.is_new) for row in photos.rows()], photos.places
+        ([(2, 0, True), (3, 0, False), (4, 1, True)], {'a.jpg': 0, 'b.jpg': 1})
     """
 
     def __init__(self, table: Table, layout: Layout, options: ReadOptions = DEFAULTS) -> None:

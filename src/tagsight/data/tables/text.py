@@ -50,12 +50,18 @@ class Writing(NamedTuple):
 
 
 def writing_of(file: Path) -> Writing:
-    """Return how a text file is written: by its byte order mark, else UTF-8 or Windows-1252.
+    r"""Return how a text file is written: by its byte order mark, else UTF-8 or Windows-1252.
 
     The whole file is decoded, so that reading it later cannot fail in the middle.
 
     Raises:
         DataError: If it is none of them; the message names the line.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("table.csv").write_bytes("image,tags\na.jpg,Café".encode("utf-16"))
+        >>> writing_of(Path("table.csv"))
+        Writing(encoding='utf-16', has_quotes=False)
     """
     status = file.stat()
     return _writing(file, status.st_size, status.st_mtime_ns)
@@ -104,7 +110,7 @@ def _undecodable_line(file: Path, encoding: str) -> int | None:
 def records(
     source: Path, delimiter: str, joined_from: int | None = None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the cells of each row of a file; blank lines are skipped.
+    r"""Yield the line number and the cells of each row of a file; blank lines are skipped.
 
     Args:
         source: The file.
@@ -114,6 +120,12 @@ def records(
 
     Raises:
         DataError: If quotes or the encoding are damaged, or a row exceeds the bounds.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("table.csv").write_text('image,tags\n\na.jpg,"dog,sky"\n')
+        >>> list(records(Path("table.csv"), ","))
+        [(1, ['image', 'tags']), (3, ['a.jpg', 'dog,sky'])]
     """
     encoding, has_quotes = writing_of(source)
     with source.open(encoding=encoding, newline="") as handle:

@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from PIL import IptcImagePlugin
 
-from tagsight.data.photos.reading import CAMERA_SUFFIXES, opened_header
+from tagsight.data.photos.reading import opened_header
+from tagsight.data.photos.suffixes import CAMERA_SUFFIXES
 from tagsight.data.remote.fetching import local_file
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
@@ -37,6 +38,10 @@ class Embedded(NamedTuple):
         iptc: Keywords of IPTC.
         windows: Keywords of Windows.
         xmp: Packet of XMP, or None.
+
+    Example:
+        >>> Embedded(iptc=("dog",), windows=("sky",)).words
+        ('dog', 'sky')
     """
 
     iptc: tuple[str, ...] = ()

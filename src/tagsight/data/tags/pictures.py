@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.photos.finding import find_photos
-from tagsight.data.photos.reading import ALL_SUFFIXES, CAMERA_SUFFIXES, PHOTO_SUFFIXES
+from tagsight.data.photos.suffixes import ALL_SUFFIXES, CAMERA_SUFFIXES, PHOTO_SUFFIXES
 from tagsight.data.source import is_folder
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -42,6 +42,14 @@ class Leftover:
     Attributes:
         shared: Files that several photos would share.
         without_photo: Files whose photo is missing, or a raw file that cannot be decoded here.
+
+    Example:
+        >>> from unittest import TestCase
+        >>> leftover = Leftover(without_photo=[Path("a.xmp")])
+        >>> with TestCase().assertLogs(logger) as logged:
+        ...     leftover.tell()
+        >>> logged.records[0].getMessage()
+        'left out: 1 file without a photo that can be decoded here, the first being a.xmp'
     """
 
     shared: list[Path] = field(default_factory=list)
@@ -114,6 +122,13 @@ def require_pictures(found: Iterable[Picture], folder: Path) -> list[Picture]:
 
     Raises:
         DataError: If there are none.
+
+    Example:
+        >>> Path("a.jpg").touch()
+        >>> Path("a.xmp").touch()
+        >>> found = pictures(Path(), Path(), [".xmp"], Leftover())
+        >>> [picture.photo.name for picture in require_pictures(found, Path())]
+        ['a.jpg']
     """
     pictures_ = list(found)
     if not pictures_:

@@ -100,7 +100,12 @@ def is_sentence(text: str) -> bool:
 
 
 def sentences_and_tag(part: str) -> Iterator[tuple[str, str]]:
-    """Split the text between two separators into sentences and a tag, each with its white space."""
+    """Split the text between two separators into sentences and a tag, each with its white space.
+
+    Example:
+        >>> list(sentences_and_tag("A dog runs on a beach. golden hour"))
+        [('', ''), ('A dog runs on a beach.', ' '), ('golden hour', '')]
+    """
     start = len(part) - len(part.lstrip())
     yield "", part[:start]
     for end in _ENDS.finditer(part):

@@ -122,6 +122,11 @@ def rdf_of(root: Element) -> Element:
 
     Raises:
         DataError: If there is not exactly one.
+
+    Example:
+        >>> document = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="{RDF}"/></x:xmpmeta>'
+        >>> rdf_of(parse(document.encode())).tag
+        b'r:RDF'
     """
     found = [element for element in root.walk() if element.name == RDF + "RDF"]
     if len(found) != 1:
@@ -131,7 +136,13 @@ def rdf_of(root: Element) -> Element:
 
 
 def record_of(item: Element) -> Record:
-    """Parse an item of our record, whose fields some programs turn into attributes."""
+    """Parse an item of our record, whose fields some programs turn into attributes.
+
+    Example:
+        >>> item = f'<li xmlns:t="{OURS}" t:Name="dog" t:Confirmed="2026-11-25"/>'
+        >>> record_of(parse(item.encode()))
+        Record(name='dog', confirmed=True)
+    """
     fields = {
         name.removeprefix(OURS): value.strip()
         for element in item.walk()
@@ -157,7 +168,12 @@ def _properties(rdf: Element, name: str) -> Iterator[Element]:
 
 
 def names_of(name: str) -> set[str]:
-    """Return namespace and local name, joined, of the elements of a property."""
+    """Return namespace and local name, joined, of the elements of a property.
+
+    Example:
+        >>> sorted(names_of("dc:subject"))
+        ['http://purl.org/dc/elements/1.1/subject']
+    """
     kind, local = PROPERTIES[name], name.partition(":")[2]
     return {namespace + local for namespace in (kind.namespace, kind.also) if namespace}
 

@@ -56,6 +56,11 @@ class Element:
         attributes: Values of attributes by their names, namespace and local name joined.
         children: Child elements, in order.
         text: Text of the element itself, without that of its children.
+
+    Example:
+        >>> root = parse(b"<r:a xmlns:r='x'><r:b/><c>dog</c></r:a>")
+        >>> root.prefix, [element.tag for element in root.walk()], root.children[1].text
+        (b'r:', [b'r:a', b'r:b', b'c'], 'dog')
     """
 
     name: str
@@ -113,6 +118,14 @@ def check_size(content: bytes) -> None:
 
     Raises:
         DataError: If the content is too large, or has too many tags or attributes.
+
+    Example:
+        >>> check_size(b"<a/>")
+        >>> try:
+        ...     check_size(b"<a/>" * (MOST_TAGS + 1))
+        ... except DataError as error:
+        ...     print(error)
+        expected a sidecar of at most 100,000 tags, got more
     """
     tags = content.count(b"<")
     attributes = sum(1 for _ in islice(_ATTRIBUTE.finditer(content), MOST_ATTRIBUTES + 1))

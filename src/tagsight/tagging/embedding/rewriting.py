@@ -7,7 +7,8 @@ import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.photos.reading import CAMERA_SUFFIXES, open_photo, opened_header, whole_size
+from tagsight.data.photos.reading import open_photo, opened_header, whole_size
+from tagsight.data.photos.suffixes import CAMERA_SUFFIXES
 from tagsight.data.photos.tar_members import tar_of
 from tagsight.data.remote.places import is_remote
 from tagsight.data.tags.embedded import embedded_tags
@@ -70,6 +71,13 @@ def require_embeddable(photo: Path) -> str:
     Raises:
         DataError: If it is no photo of `ENDINGS`, a link, in a tar, at a URL, or too large.
         OSError: If it cannot be examined.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> Image.new("RGB", (8, 8)).save("a.jpeg")
+        >>> require_embeddable(Path("a.jpeg"))
+        '.jpg'
     """
     if is_remote(photo) or tar_of(photo) is not None:
         where = "at a URL" if is_remote(photo) else "in a tar"
@@ -104,6 +112,20 @@ def drafted(exiftool: ExifTool, photo: Path, inside: Embedded, change: Change) -
         DataError: If exiftool cannot write them, or finds another packet than we, or the copy has
             other keywords than it should, or another picture.
         OSError: If the photo cannot be read, or the copy not be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.tagging.embedding.exiftool import ExifTool
+        >>> from tagsight.tagging.sidecars.edit import Stamp, Tag
+        >>> from tagsight.tagging.sidecars.xmp import add_keywords
+        >>> Image.new("RGB", (8, 8)).save("a.jpg")
+        >>> edit = add_keywords(None, [Tag("dog", 0.9)], Stamp("model", "2026-11-25T08:00:00Z"))
+        >>> with ExifTool() as exiftool:
+        ...     inside = embedded_tags(Path("a.jpg"))
+        ...     draft = drafted(exiftool, Path("a.jpg"), inside, Change(edit.content))
+        ...     read_keywords(embedded_tags(draft.file).xmp).words
+        ('dog',)
     """
     ending = require_embeddable(photo)
     old, new, packet = (exiftool.folder / name for name in (f"old{ending}", f"new{ending}", "xmp"))

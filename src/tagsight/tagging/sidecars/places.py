@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tagsight.data.photos.reading import ALL_SUFFIXES, CAMERA_SUFFIXES
+from tagsight.data.photos.suffixes import ALL_SUFFIXES, CAMERA_SUFFIXES
 from tagsight.data.photos.tar_members import members, tar_of
 from tagsight.data.remote.places import is_remote, place
 from tagsight.data.source import is_folder
