@@ -44,6 +44,13 @@ class RayTagger:
 
     Raises:
         DataError: If Ray is not installed.
+
+    Example:
+        >>> import tagsight as ts
+        >>> recognizer = ts.load("runs/first/model")
+        >>> tagger = RayTagger(lambda: ts.load("runs/first/model"), recognizer, workers=1)
+        >>> tagger.labels, tagger.batch_size
+        (('dog', 'sky'), 16)
     """
 
     def __init__(

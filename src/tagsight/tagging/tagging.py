@@ -135,7 +135,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Lines:
-    """Format of lines.
+    r"""Format of lines.
 
     Args:
         form: ``jsonl`` is one object per line with ``path``, ``labels`` and optionally ``scores``;
@@ -143,6 +143,13 @@ class Lines:
             ``;``) and optionally the score of each label; ``text`` is for people.
         selection: Labels to write.
         all_scores: Whether to write the scores of all labels as well.
+
+    Example:
+        >>> import tagsight as ts
+        >>> (result,) = ts.load("runs/first/model").recognize(["photos/dog.jpg"])
+        >>> lines = Lines("csv", Selection(only=frozenset({"dog"})))
+        >>> lines.header(("dog", "sky")), lines.line(result).startswith("photos/dog.jpg,")
+        ('path,labels\n', True)
     """
 
     form: Form = "text"
@@ -255,6 +262,18 @@ def tag_sidecars(
 
     Raises:
         DataError: If a selected label is unknown.
+
+    Example:
+        >>> from tagsight import Recognizer
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> from tagsight.tagging.sidecars.writing import Manner, Writer
+        >>> recognizer = Recognizer.load("runs/first/model")
+        >>> with Journal("runs/journal.sqlite") as journal:
+        ...     places = Places(".txt", Path("runs/tags"), [Path("photos")])
+        ...     writer = Writer(Manner("txt"), places, "model", journal)
+        ...     tag_sidecars(recognizer, ["photos/dog.jpg"], writer, Selection(top=1))
+        Tagged(photos=1, left_out=0, interrupted=False, changed=1)
     """
     selection.check(tagger.labels)
     left_out = _LeftOut(on_photo, on_problem)

@@ -31,6 +31,19 @@ def undo(journal: Journal, run: Run) -> Iterator[Outcome]:
 
     Yields:
         The outcome for each file, with the tags that were removed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.sidecars.edit import Tag
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> from tagsight.tagging.sidecars.writing import Manner, Writer
+        >>> with Journal("journal.sqlite") as journal:
+        ...     writer = Writer(Manner("txt"), Places(".txt", None, [Path()]), "model", journal)
+        ...     (written,) = writer.write([(Path("a.jpg"), [Tag("dog", 0.9)])])
+        ...     (undone,) = undo(journal, *journal.runs())
+        >>> written.added, undone.added, undone.sidecar.exists()
+        (('dog',), ('dog',), False)
     """
     places = journal.places(run.id)
     with ExifTool() as exiftool:

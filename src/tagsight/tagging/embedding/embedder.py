@@ -47,6 +47,20 @@ class Embedder:
         journal: Journal of changes.
         renamed: Tags to write in place of labels.
         dry_run: Whether to write nothing, not even to the journal.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.tagging.embedding.exiftool import ExifTool
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> Image.new("RGB", (8, 8)).save("a.jpg")
+        >>> with ExifTool() as exiftool, Journal("journal.sqlite") as journal:
+        ...     embedder = Embedder(exiftool, "model", journal, renamed={})
+        ...     (outcome,) = embedder.write([(Path("a.jpg"), [Tag("dog", 0.9)])])
+        >>> outcome.added, Path("a.jpg_original").exists()
+        (('dog',), True)
+        >>> read_keywords(embedded_tags(Path("a.jpg")).xmp).words
+        ('dog',)
     """
 
     def __init__(
@@ -129,6 +143,19 @@ class EmbeddedConfirmer(Embedder):
         exiftool: Writes it.
         journal: Journal of changes.
         dry_run: Whether to write nothing, not even to the journal.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.tagging.embedding.exiftool import ExifTool
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> Image.new("RGB", (8, 8)).save("a.jpg")
+        >>> with ExifTool() as exiftool, Journal("journal.sqlite") as journal:
+        ...     embedder = Embedder(exiftool, "model", journal, renamed={})
+        ...     _ = embedder.write([(Path("a.jpg"), [Tag("dog", 0.9)])])
+        ...     (outcome,) = EmbeddedConfirmer(exiftool, journal).confirm([Path("a.jpg")])
+        >>> outcome.added
+        ('dog',)
     """
 
     def __init__(self, exiftool: ExifTool, journal: Journal, *, dry_run: bool = False) -> None:

@@ -26,7 +26,6 @@ from tagsight.errors import DataError
 from tagsight.runtime.escaping import printable
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 PATIENCE = 60.0
@@ -54,12 +53,19 @@ if ($^O ne 'MSWin32') {
 
 
 class ExifTool:
-    """Runs commands of exiftool in a temporary folder, where they find files by name.
+    r"""Runs commands of exiftool in a temporary folder, where they find files by name.
 
     The process starts with the first command.
 
     Args:
         patience: Seconds for a command.
+
+    Example:
+        >>> from PIL import Image
+        >>> with ExifTool() as exiftool:
+        ...     Image.new("RGB", (8, 6)).save(exiftool.folder / "photo.png")
+        ...     exiftool.run("-s3", "-ImageSize", "photo.png")
+        b'8x6\n'
     """
 
     def __init__(self, *, patience: float = PATIENCE) -> None:
@@ -72,12 +78,7 @@ class ExifTool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -185,6 +186,10 @@ def require_exiftool() -> str:
 
     Raises:
         DataError: If it is not installed.
+
+    Example:
+        >>> Path(require_exiftool()).stem
+        'exiftool'
     """
     program = shutil.which("exiftool")
     if program is None:

@@ -27,6 +27,12 @@ def digest_of(file: Path) -> bytes:
 
     Raises:
         OSError: If it cannot be read.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("a.jpg").write_bytes(b"...")
+        >>> digest_of(Path("a.jpg")) == hashlib.sha256(b"...").digest()
+        True
     """
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").digest()
@@ -41,6 +47,13 @@ def keep_original(photo: Path, digest: bytes) -> Path:
 
     Raises:
         OSError: If the folder cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> photo = Path("a.jpg")
+        >>> _ = photo.write_bytes(b"before")
+        >>> str(keep_original(photo, digest_of(photo)))
+        'a.jpg_original'
     """
     found = kept_original(photo, digest)
     if found is not None:
@@ -58,7 +71,18 @@ def keep_original(photo: Path, digest: bytes) -> Path:
 
 
 def kept_original(photo: Path, digest: bytes) -> Path | None:
-    """Return the original of a photo that has a digest; None if there is none."""
+    """Return the original of a photo that has a digest; None if there is none.
+
+    Example:
+        >>> from pathlib import Path
+        >>> photo = Path("a.jpg")
+        >>> _ = photo.write_bytes(b"before")
+        >>> digest = digest_of(photo)
+        >>> before = kept_original(photo, digest)
+        >>> _ = keep_original(photo, digest)
+        >>> before, str(kept_original(photo, digest))
+        (None, 'a.jpg_original')
+    """
     for place in _places(photo):
         if not os.path.lexists(place):
             return None
@@ -78,6 +102,15 @@ def put_in_place(file: Path, photo: Path, digest: bytes) -> None:
     Raises:
         DataError: If it has another.
         OSError: If the folder cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> photo, draft = Path("a.jpg"), Path("draft.jpg")
+        >>> _ = photo.write_bytes(b"before"), draft.write_bytes(b"after")
+        >>> kept = keep_original(photo, digest_of(photo))
+        >>> put_in_place(draft, photo, digest_of(photo))
+        >>> photo.read_bytes(), kept.read_bytes()
+        (b'after', b'before')
     """
     with replacing(photo) as temporary:
         shutil.copyfile(file, temporary)

@@ -27,6 +27,23 @@ def undo_photo(exiftool: ExifTool, change: Noted) -> Outcome:
     Raises:
         DataError: If it is no photo any more, or exiftool cannot change it.
         OSError: If it cannot be read or written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.tagging.embedding.embedder import Embedder
+        >>> from tagsight.tagging.embedding.exiftool import ExifTool
+        >>> from tagsight.tagging.sidecars.edit import Tag
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> Image.new("RGB", (8, 8)).save("a.jpg")
+        >>> with ExifTool() as exiftool, Journal("journal.sqlite") as journal:
+        ...     embedder = Embedder(exiftool, "model", journal, renamed={})
+        ...     _ = embedder.write([(Path("a.jpg"), [Tag("dog", 0.9)])])
+        ...     (number,) = journal.changes(embedder.run)
+        ...     undo_photo(exiftool, journal.change(number)).added
+        ('dog',)
+        >>> embedded_tags(Path("a.jpg"))
+        Embedded(iptc=(), windows=(), xmp=None)
     """
     record = change.record
     photo = record.file

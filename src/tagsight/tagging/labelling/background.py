@@ -72,6 +72,26 @@ class Background:
         thumbnails: Receives their thumbnails.
         on_progress: Called in the thread after each step.
         suggestions: Scores of a trained model to compute afterwards, or None.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.tagging.labelling.encoder import PhotoEncoder
+        >>> from tagsight.tagging.labelling.features import Features
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> from tagsight.tagging.labelling.thumbnails import Thumbnails
+        >>> Image.new("RGB", (40, 30)).save("a.jpg")
+        >>> encoder = PhotoEncoder.choose(Runtime.choose("cpu", workers=1))
+        >>> name, length = encoder.name(), encoder.dimensions
+        >>> with Project(Path("project"), Path()) as project:
+        ...     features = Features(project.database, project.folder, name, length)
+        ...     with Thumbnails(project.folder) as thumbnails:
+        ...         background = Background(project, encoder, features, thumbnails, lambda _: None)
+        ...         background.start()
+        ...         background.finish()
+        >>> background.progress, features.embeddings().shape
+        (Progress(encoded=1, photos=1, seconds_left=0.0, problem=None), (1, 2280))
     """
 
     def __init__(

@@ -80,6 +80,16 @@ class Database:
     Raises:
         DataError: If another process has the project open, the file is not a project's, is of
             another version or is damaged, or there is no room for it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> database = Database(Path())
+        >>> with database.changes() as connection:
+        ...     _ = connection.execute("INSERT INTO settings VALUES ('photos', '/pictures')")
+        >>> with database.reading() as connection:
+        ...     connection.execute("SELECT * FROM settings").fetchall()
+        [('photos', '/pictures')]
+        >>> database.close()
     """
 
     def __init__(self, folder: Path) -> None:

@@ -47,6 +47,11 @@ class Encoded:
     Args:
         embeddings: ``(B, D)`` float16, the means of the feature grids.
         cells: ``(B, 7, 7, 64)`` int8, compact cells (`PhotoEncoder.compact`).
+
+    Example:
+        >>> encoded = Encoded(np.ones((3, 8), np.float16), np.zeros((3, 7, 7, 64), np.int8))
+        >>> encoded.rows([0, 2]).embeddings.shape
+        (2, 8)
     """
 
     embeddings: NDArray[np.float16]
@@ -67,6 +72,15 @@ class PhotoEncoder:
         resize: How photos are made squares.
         runtime: Device, precision and threads.
         directions: ``(D, 64)`` float32, the directions of compact cells.
+
+    Example:
+        >>> from PIL import Image
+        >>> from tagsight.runtime.device import Runtime
+        >>> encoder = PhotoEncoder.choose(Runtime.choose("cpu", workers=1))
+        >>> square = encoder.square(Image.new("RGB", (640, 480)))
+        >>> encoded = encoder.encode([square])
+        >>> square.shape, encoded.embeddings.shape, encoded.cells.shape
+        (torch.Size([3, 448, 448]), (1, 2280), (1, 7, 7, 64))
     """
 
     backbone: Backbone

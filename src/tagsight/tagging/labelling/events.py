@@ -67,7 +67,15 @@ class Listeners:
 
 
 def judgements_event(batches: Iterable[Batch], revision: int) -> list[Event]:
-    """Word batches as events, each with the revision that it leads to."""
+    """Word batches as events, each with the revision that it leads to.
+
+    Example:
+        >>> from tagsight.tagging.labelling.judgements import Batch, Change
+        >>> judged = Batch(7, "ada", (Change(photo=1, label=2, value=-1),))
+        >>> (event,) = judgements_event([judged], revision=7)
+        >>> event.data["by"], event.data["changes"]
+        ('ada', [{'photo': 1, 'label': 2, 'value': None}])
+    """
     return [
         Event(
             "judgements",

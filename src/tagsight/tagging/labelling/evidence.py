@@ -46,6 +46,17 @@ class Grids:
 
     Args:
         encoder: Computes them.
+
+    Example:
+        >>> from PIL import Image
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.tagging.labelling.encoder import PhotoEncoder
+        >>> from tagsight.tagging.labelling.photos import Photo
+        >>> grids = Grids(PhotoEncoder.choose(Runtime.choose("cpu", workers=1)))
+        >>> photo = Photo(1, "a.jpg", 64, 48, size=9, modified=1, problem=None)
+        >>> grid = grids.compute(photo, Image.new("RGB", (64, 48)))
+        >>> grids.get(photo) is grid, grids.get(photo._replace(modified=2))
+        (True, None)
     """
 
     def __init__(self, encoder: PhotoEncoder) -> None:
@@ -83,6 +94,21 @@ def draw_evidence(
         learned: The heads.
         column: Column of the label.
         encoder: Knows where the grid lies on the photo.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from tagsight.data.photos.resizing import frame_of
+        >>> from tagsight.tagging.labelling.learner import Learned
+        >>> from tagsight.training.heads import fit_heads
+        >>> cells = np.random.default_rng(0).normal(size=(49, 2)).astype(np.float32)
+        >>> fitted = fit_heads(cells, (cells[:, :1] > 0).astype(np.int8))
+        >>> learned = Learned(1, 1, fitted, (1,), np.ones((1, 1)), np.ones((1, 1)), 0.1)
+        >>> encoder = SimpleNamespace(frame=lambda size: frame_of(size, 224, "warp"))
+        >>> grid = np.zeros((7, 7, 2), np.float32)
+        >>> grid[1, 5] = 9, 0
+        >>> drawn = draw_evidence(grid, (640, 480), learned, 0, encoder)
+        >>> [round(place, 2) for place in drawn.peak]
+        [0.79, 0.21]
     """
     maps = learned.fitted.logits(grid).transpose(2, 0, 1)
     scores = learned.fitted.decision.scores(maps.mean((1, 2)))

@@ -48,6 +48,18 @@ class Features:
 
     Raises:
         DataError: If the files cannot be made.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.database import Database
+        >>> from tagsight.tagging.labelling.encoder import Encoded
+        >>> database = Database(Path())
+        >>> features = Features(database, Path(), "colours", dimensions=3)
+        >>> encoded = Encoded(np.ones((2, 3), np.float16), np.zeros((2, CELLS, CELLS, 64), np.int8))
+        >>> features.add([1, 3], [b"a file", b"another"], encoded)
+        >>> features.find(4, b"another"), features.slots(4).tolist(), features.embeddings().shape
+        (True, [0, -1, 1, 1], (2, 3))
+        >>> database.close()
     """
 
     def __init__(self, database: Database, folder: Path, encoder: str, dimensions: int) -> None:
@@ -159,7 +171,17 @@ class Features:
 
 @contextmanager
 def disk_problems(folder: Path) -> Iterator[None]:
-    """Say in one sentence what is wrong with the files, such as a full disk."""
+    """Say in one sentence what is wrong with the files, such as a full disk.
+
+    Example:
+        >>> from pathlib import Path
+        >>> try:
+        ...     with disk_problems(Path("project")):
+        ...         raise OSError(errno.ENOSPC, "No space left on device")
+        ... except NoRoomError as error:
+        ...     print(error)
+        project: expected room for features of photos, got: No space left on device
+    """
     try:
         yield
     except OSError as error:
@@ -169,7 +191,16 @@ def disk_problems(folder: Path) -> Iterator[None]:
 
 
 def write_rows(file: Path, row: int, rows: NDArray[np.generic]) -> None:
-    """Write rows of a file from one on, and wait until they are on the disk."""
+    r"""Write rows of a file from one on, and wait until they are on the disk.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("rows")
+        >>> file.touch()
+        >>> write_rows(file, 1, np.array([[1, 2]], np.int8))
+        >>> file.read_bytes()
+        b'\x00\x00\x01\x02'
+    """
     content = np.ascontiguousarray(rows)
     with file.open("r+b") as handle:
         handle.seek(row * content[:1].nbytes)
@@ -179,7 +210,14 @@ def write_rows(file: Path, row: int, rows: NDArray[np.generic]) -> None:
 
 
 def mapped(file: Path, kind: type[Number], shape: tuple[int, ...]) -> NDArray[Number]:
-    """Map a file of rows into memory, read-only."""
+    """Map a file of rows into memory, read-only.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("rows").write_bytes(bytes([1, 2, 3, 4]))
+        >>> mapped(Path("rows"), np.int8, (2, 2)).tolist()
+        [[1, 2], [3, 4]]
+    """
     if not shape[0]:
         return np.empty(shape, kind)
     return np.memmap(file, kind, "r", shape=shape)

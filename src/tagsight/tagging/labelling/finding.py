@@ -21,6 +21,14 @@ def photos_named(project: Project, name: str) -> list[int]:
     Returns:
         The photo with exactly this path; otherwise those whose path is the end of the name, or the
         other way round.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> with Project(Path("project"), Path()) as project:
+        ...     _ = project.photos.note([("2026/a.jpg", 1, 1), ("2025/a.jpg", 1, 1)])
+        ...     photos_named(project, "/home/me/2026/a.jpg"), photos_named(project, "a.jpg")
+        ([1], [1, 2])
     """
     exact = project.photos.ids_of([name])
     if exact:
@@ -40,7 +48,17 @@ def photos_named(project: Project, name: str) -> list[int]:
 
 
 def photos_with_content(project: Project, content: bytes) -> list[int]:
-    """Return the ids of the photos whose files have exactly this content."""
+    """Return the ids of the photos whose files have exactly this content.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> _ = Path("a.jpg").write_bytes(b"..."), Path("b.jpg").write_bytes(b"other")
+        >>> with Project(Path("project"), Path()) as project:
+        ...     project.photos.search(lambda: None)
+        ...     photos_with_content(project, b"other")
+        [2]
+    """
     query = "SELECT id FROM photos WHERE NOT gone AND size = ? ORDER BY id LIMIT ?"
     with project.database.reading() as connection:
         ids = [number for (number,) in connection.execute(query, (len(content), MOST_COMPARED))]

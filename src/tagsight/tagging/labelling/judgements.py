@@ -60,6 +60,18 @@ class Judgements:
 
     Attributes:
         revision: Number of the last batch, 0 without any.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.database import Database
+        >>> database = Database(Path())
+        >>> judgements = Judgements(database)
+        >>> _ = judgements.judge([Change(photo=2, label=1, value=1)], "ada")
+        >>> judgements.table(photos=3, labels=1).tolist()
+        [[-1], [1], [-1]]
+        >>> judgements.undo("ada").changes, judgements.redo("bob")
+        ((Change(photo=2, label=1, value=-1),), None)
+        >>> database.close()
     """
 
     def __init__(self, database: Database) -> None:

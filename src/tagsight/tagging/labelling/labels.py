@@ -51,6 +51,17 @@ class Labels:
 
     Args:
         database: Holds them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.database import Database
+        >>> database = Database(Path())
+        >>> labels = Labels(database)
+        >>> dog = labels.make("animal/dog")
+        >>> labels.hide(labels.make("sky").id)
+        >>> [label.name for label in labels.shown], labels.count, labels.make("animal/dog") == dog
+        (['animal/dog'], 2, True)
+        >>> database.close()
     """
 
     def __init__(self, database: Database) -> None:

@@ -48,6 +48,15 @@ class Learned:
         held_out: ``(photos, L)`` float32, scores by heads that did not learn from the photo; NaN
             where nothing is judged.
         seconds: Time that it took.
+
+    Example:
+        >>> from tagsight.training.heads import fit_heads
+        >>> photos = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+        >>> fitted = fit_heads(photos, (photos > 0).astype(np.int8))
+        >>> scores = fitted.scores(photos)
+        >>> learned = Learned(1, 40, fitted, (3, 7), scores, held_out=scores, seconds=0.1)
+        >>> learned.column(7), learned.column(8)
+        (1, None)
     """
 
     revision: int
@@ -73,6 +82,24 @@ class Learner:
 
     Attributes:
         learned: The last outcome, or None before the first.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.encoder import Encoded
+        >>> from tagsight.tagging.labelling.features import Features
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> embeddings = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float16)
+        >>> encoded = Encoded(embeddings, np.zeros((40, 7, 7, 64), np.int8))
+        >>> with Project(Path("project"), Path()) as project:
+        ...     ids = project.photos.note([(f"{number}.jpg", 1, 1) for number in range(40)])
+        ...     features = Features(project.database, project.folder, "example", dimensions=8)
+        ...     features.add(ids, [bytes([photo]) for photo in ids], encoded)
+        ...     dog = project.labels.make("dog").id
+        ...     for photo in ids[:30]:
+        ...         _ = project.judge([photo], dog, int(embeddings[photo - 1, 0] > 0), "me")
+        ...     learned = Learner(project, features, print).learn()
+        >>> learned.scores.shape, learned.fitted.quality[0].ap > 0.8
+        ((40, 1), True)
     """
 
     def __init__(

@@ -56,6 +56,34 @@ class NameSearch:
         features: Knows the slot of each photo's content.
         encoder: The text-image encoder.
         on_part: Called in the thread after each part.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from types import SimpleNamespace
+        >>> import torch
+        >>> from PIL import Image
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.tagging.labelling.encoder import Encoded
+        >>> from tagsight.tagging.labelling.features import Features
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> encoder = SimpleNamespace(
+        ...     **{"name": "example", "dimensions": 2, "side": 8, "square": lambda photo: photo},
+        ...     runtime=Runtime.choose("cpu", workers=1),
+        ...     images=lambda photos: torch.tensor([[1.0, 0.0]] * len(photos)),
+        ...     texts=lambda texts: torch.tensor([[0.6, 0.8]] * len(texts)),
+        ... )
+        >>> Image.new("RGB", (8, 8)).save("a.jpg")
+        >>> with Project(Path("project"), Path()) as project:
+        ...     project.photos.search(lambda: None)
+        ...     features = Features(project.database, project.folder, "example", dimensions=8)
+        ...     cells = np.zeros((1, 7, 7, 64), np.int8)
+        ...     features.add([1], [b"a hash"], Encoded(np.ones((1, 8), np.float16), cells))
+        ...     search = NameSearch(project, features, encoder, lambda: None)
+        ...     search.start()
+        ...     search.finish()
+        ...     search.stop()
+        >>> search.likeness("dog", features.slots(1)).round(2)
+        array([0.6], dtype=float32)
     """
 
     def __init__(

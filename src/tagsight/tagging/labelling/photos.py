@@ -85,6 +85,19 @@ class Photos:
     Args:
         database: Holds what is known of them.
         folder: Their folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.database import Database
+        >>> Path("a.jpg").touch()
+        >>> database = Database(Path())
+        >>> photos = Photos(database, Path())
+        >>> photos.search(lambda: None)
+        >>> _ = Path("a.jpg").rename("b.jpg")
+        >>> photos.search(lambda: None)
+        >>> photos.there().tolist(), photos.rows([2])[0].path
+        ([2], 'b.jpg')
+        >>> database.close()
     """
 
     def __init__(self, database: Database, folder: Path) -> None:

@@ -19,7 +19,6 @@ from tagsight.tagging.labelling.photos import Photos
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -53,7 +52,7 @@ class Project:
 
     def __init__(self, folder: Path, photos: Path | None = None) -> None:
         self.folder = folder.absolute()
-        place = _checked_photos(photos or noted_photos(folder))
+        place = _checked_photos(photos or _noted_photos(folder))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -78,12 +77,7 @@ class Project:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -232,7 +226,7 @@ def project_folder(photos: Path) -> Path:
     return place if recognises(place) else place.with_name(f"{place.name}-labels")
 
 
-def noted_photos(folder: Path) -> Path:
+def _noted_photos(folder: Path) -> Path:
     """Return the folder of the photos that a project notes.
 
     Raises:

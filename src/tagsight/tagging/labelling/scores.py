@@ -31,6 +31,13 @@ def scores_of(
         learned: The heads, or None.
         suggestions: The scores of a trained model, or None.
         features: Knows the slots of the photos.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> model = SimpleNamespace(labels=(7,), of=lambda slots: np.full((len(slots), 1), 0.5))
+        >>> features = SimpleNamespace(slots=np.arange)
+        >>> scores_of(np.array([1, 3]), [7, 8], None, model, features).tolist()
+        [[0.5, nan], [0.5, nan]]
     """
     scores = np.full((len(photos), len(labels)), np.nan, np.float32)
     if learned is not None:
@@ -58,6 +65,13 @@ def columns_of(
         photos: ``(n,)``, their ids; those that are newer than the table have no number in it.
         labels: Ids of the labels.
         learned: The heads.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> table = np.array([[0.25, 0.5], [0.75, 1.0]], np.float32)
+        >>> learned = SimpleNamespace(column={7: 0, 9: 1}.get)
+        >>> columns_of(table, np.array([2, 3]), [9, 8], learned).tolist()
+        [[1.0, nan], [nan, nan]]
     """
     taken = np.full((len(photos), len(labels)), np.nan, np.float32)
     seen = photos <= len(table)

@@ -37,7 +37,6 @@ from tagsight.tagging.labelling.views import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -69,6 +68,25 @@ class Session:
         encoder: Encodes the photos.
         model: A trained model, whose scores are suggestions for its labels; None for none.
         names: Compares photos with the names of labels; None for no queue of that.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from tagsight.runtime.device import Runtime
+        >>> from tagsight.tagging.labelling.encoder import PhotoEncoder
+        >>> from tagsight.tagging.labelling.orders import Query
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> for name in ("a", "b"):
+        ...     Image.new("RGB", (40, 30), "red").save(f"{name}.png")
+        >>> encoder = PhotoEncoder.choose(Runtime.choose("cpu", workers=1))
+        >>> with Project(Path("project"), Path()) as project, Session(project, encoder) as session:
+        ...     session.background.finish()
+        ...     red = session.make_label("red")
+        ...     _ = session.judge([1], red.id, 1, "me")
+        ...     [photo.name for photo in session.photos(Query("all"), 0, 10).photos]
+        ...     session.photo(1).judged
+        ['a.png', 'b.png']
+        {1: 1}
     """
 
     def __init__(
@@ -117,12 +135,7 @@ class Session:
             self.names.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.suggestions is not None:
             self.suggestions.stop()
         if self.names is not None:

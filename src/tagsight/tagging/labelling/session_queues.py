@@ -39,6 +39,21 @@ class SessionQueues:
         scores: Scores of photos by their ids, for labels by theirs: ``(n, L)``, NaN for none.
         names: Compares photos with the names of labels, or None.
         suggested: Whether a trained model scores photos, so that queues need no judgement.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.features import Features
+        >>> from tagsight.tagging.labelling.learner import Learner
+        >>> from tagsight.tagging.labelling.orders import Query
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> with Project(Path("project"), Path()) as project:
+        ...     _ = project.photos.note([("a.jpg", 1, 1), ("b.jpg", 1, 1)])
+        ...     features = Features(project.database, project.folder, "example", dimensions=8)
+        ...     learner = Learner(project, features, print)
+        ...     queues = SessionQueues(project, features, learner, print, None, suggested=False)
+        ...     waiting = {queue.name: queue.reason for queue in queues.offered()}
+        ...     queues.get(Query("all")).photos.tolist(), waiting["probably-yes"]
+        ([1, 2], 'judge a few photos first: nothing has been learned yet')
     """
 
     def __init__(

@@ -36,6 +36,26 @@ class Suggestions:
         project: The project.
         features: Knows the slot of each photo's content.
         recognizer: The trained model.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import tagsight as ts
+        >>> from tagsight.tagging.labelling.encoder import Encoded
+        >>> from tagsight.tagging.labelling.features import Features
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> recognizer = ts.load("runs/first/model")
+        >>> encoded = Encoded(np.ones((24, 8), np.float16), np.zeros((24, 7, 7, 64), np.int8))
+        >>> with Project(Path("runs/project"), Path("photos")) as project:
+        ...     project.photos.search(lambda: None)
+        ...     ids = project.photos.there().tolist()
+        ...     features = Features(project.database, project.folder, "example", dimensions=8)
+        ...     features.add(ids, [bytes([photo]) for photo in ids], encoded)
+        ...     suggestions = Suggestions(project, features, recognizer)
+        ...     suggestions.compute(lambda: None)
+        ...     suggestions.of(features.slots(24)).shape
+        ...     [label.name for label in project.labels.shown]
+        (24, 2)
+        ['dog', 'sky']
     """
 
     def __init__(self, project: Project, features: Features, recognizer: Recognizer) -> None:

@@ -37,7 +37,7 @@ LABEL_CONTROL, IMAGE_OBJECT = "labels", "image"
 """Names of the control and of the object in Label Studio's labelling page."""
 
 
-class JudgedPhoto(NamedTuple):
+class _JudgedPhoto(NamedTuple):
     """A photo and what is said of it.
 
     Attributes:
@@ -54,7 +54,7 @@ class JudgedPhoto(NamedTuple):
 
 
 def write_labels(project: Project, written: WrittenFormat, journal: Path) -> Written:
-    """Write the photos that somebody has judged.
+    r"""Write the photos that somebody has judged.
 
     Args:
         project: The project; files are written into its folder, sidecars beside the photos.
@@ -63,8 +63,18 @@ def write_labels(project: Project, written: WrittenFormat, journal: Path) -> Wri
 
     Raises:
         DataError: If nothing is judged, the format is unknown, or a file cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.labelling.project import Project
+        >>> with Project(Path("project"), Path()) as project:
+        ...     photos = project.photos.note([("a.jpg", 1, 1), ("b.jpg", 1, 1)])
+        ...     _ = project.judge(photos[:1], project.labels.make("dog").id, 1, "me")
+        ...     written = write_labels(project, "csv", Path("journal.sqlite"))
+        >>> Path(written.path).read_text()
+        'image,dog\na.jpg,1\n'
     """
-    photos, labels = judged_photos(project), project.labels.shown
+    photos, labels = _judged_photos(project), project.labels.shown
     if not photos:
         msg = f"expected photos that somebody has judged, got none in {project.folder}"
         raise DataError(msg)
@@ -84,17 +94,17 @@ def write_labels(project: Project, written: WrittenFormat, journal: Path) -> Wri
     return Written(str(file), len(photos), report)
 
 
-def judged_photos(project: Project) -> list[JudgedPhoto]:
+def _judged_photos(project: Project) -> list[_JudgedPhoto]:
     """Return the photos that are there and that somebody has judged, in the order of their ids."""
     table, _ = project.targets()
     shown = [label.id - 1 for label in project.labels.shown]
     judged = np.flatnonzero((table[:, shown] >= 0).any(1)) + 1
     ids = np.intersect1d(project.photos.there(), judged).tolist()
     rows = zip(project.photos.rows(ids), project.judged(ids), strict=True)
-    return [JudgedPhoto(*row) for row in rows]
+    return [_JudgedPhoto(*row) for row in rows]
 
 
-def csv_text(photos: Sequence[JudgedPhoto], labels: Sequence[Label]) -> str:
+def _csv_text(photos: Sequence[_JudgedPhoto], labels: Sequence[Label]) -> str:
     r"""Write a column for each label: 1 present, 0 absent, empty where nobody has judged.
 
     Example:
@@ -102,7 +112,7 @@ def csv_text(photos: Sequence[JudgedPhoto], labels: Sequence[Label]) -> str:
         >>> from tagsight.tagging.labelling.photos import Photo
         >>> labels = [Label(1, "dog", "", None, False), Label(2, "sky", "", None, False)]
         >>> photo = Photo(1, "a.jpg", 8, 6, 0, 0, None)
-        >>> csv_text([JudgedPhoto(photo, {2: 0})], labels)
+        >>> _csv_text([_JudgedPhoto(photo, {2: 0})], labels)
         'image,dog,sky\na.jpg,,0\n'
     """
     file = io.StringIO()
@@ -113,7 +123,7 @@ def csv_text(photos: Sequence[JudgedPhoto], labels: Sequence[Label]) -> str:
     return file.getvalue()
 
 
-def coco_text(photos: Sequence[JudgedPhoto], labels: Sequence[Label]) -> str:
+def _coco_text(photos: Sequence[_JudgedPhoto], labels: Sequence[Label]) -> str:
     """Write COCO's images, categories and annotations, which have no boxes.
 
     As in LVIS, ``neg_category_ids`` of an image are the labels that it was judged not to have, so
@@ -139,7 +149,7 @@ def coco_text(photos: Sequence[JudgedPhoto], labels: Sequence[Label]) -> str:
     return json.dumps({"images": images, "categories": categories, "annotations": annotations})
 
 
-def label_studio_text(photos: Sequence[JudgedPhoto], labels: Sequence[Label]) -> str:
+def _label_studio_text(photos: Sequence[_JudgedPhoto], labels: Sequence[Label]) -> str:
     """Write Label Studio's tasks, each with an annotation of choices.
 
     Photos are named as those of its local storage are, whose root is the folder of the photos.
@@ -164,16 +174,16 @@ def _choices(names: list[str]) -> dict[str, object]:
     }
 
 
-_TEXTS: dict[str, tuple[str, Callable[[Sequence[JudgedPhoto], Sequence[Label]], str], str]] = {
-    "csv": ("labels.csv", csv_text, "1 is present, 0 absent, and an empty cell not judged"),
+_TEXTS: dict[str, tuple[str, Callable[[Sequence[_JudgedPhoto], Sequence[Label]], str], str]] = {
+    "csv": ("labels.csv", _csv_text, "1 is present, 0 absent, and an empty cell not judged"),
     "coco": (
         "coco.json",
-        coco_text,
+        _coco_text,
         "what was judged absent is in neg_category_ids, which most programs ignore",
     ),
     "label-studio": (
         "label-studio.json",
-        label_studio_text,
+        _label_studio_text,
         "the format cannot tell what is absent from what is not judged",
     ),
 }
@@ -181,7 +191,7 @@ _TEXTS: dict[str, tuple[str, Callable[[Sequence[JudgedPhoto], Sequence[Label]], 
 
 
 def _write_sidecars(
-    project: Project, photos: Sequence[JudgedPhoto], labels: Sequence[Label], journal: Path
+    project: Project, photos: Sequence[_JudgedPhoto], labels: Sequence[Label], journal: Path
 ) -> Written:
     folder = project.photos.folder
     changed = 0

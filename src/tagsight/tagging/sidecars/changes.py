@@ -65,6 +65,12 @@ class Change:
         sidecar: The file.
         before: Content before; None if there was no file.
         edit: Content after, and what is new in it.
+
+    Example:
+        >>> from tagsight.tagging.sidecars.edit import Edit
+        >>> change = Change(Path("a.txt"), None, Edit(b"dog", ("dog",), ()))
+        >>> change.record.names, change.record.before_digest
+        (('dog',), None)
     """
 
     sidecar: Path
@@ -106,6 +112,13 @@ class Noted(NamedTuple):
         id: Number of the change.
         record: What was recorded.
         confirmed: Whether the journal records that the file was written.
+
+    Example:
+        >>> before, after = digest(b"red"), digest(b"red, dog")
+        >>> record = Record(Path("a.txt"), b"red", before, after, ("dog",), ())
+        >>> noted = Noted(1, record, confirmed=False)  # the process was killed
+        >>> noted.made(before), noted.made(after)
+        (False, True)
     """
 
     id: int
@@ -122,7 +135,13 @@ class Noted(NamedTuple):
 
 
 def is_sound(run: Run) -> bool:
-    """Return whether the values of a run are such as a journal records."""
+    """Return whether the values of a run are such as a journal records.
+
+    Example:
+        >>> run = Run(1, "2026-11-25", "model", "xmp", ".xmp", ", ", "append", 1, 1, None)
+        >>> is_sound(run), is_sound(run._replace(ending=".jpg"))
+        (True, False)
+    """
     texts = (run.started, run.model, run.form, run.ending, run.separator, run.existing)
     if not all(isinstance(text, str) for text in (*texts, run.undone or "")):
         return False
@@ -151,6 +170,12 @@ def noted_change(number: int, row: Sequence[object], form: str) -> Noted:
     Raises:
         ValueError: If the values are not such as a journal records; or another exception of
             Python's readers of JSON and compressed bytes.
+
+    Example:
+        >>> additions = json.dumps([["dc:subject", "dog"]])
+        >>> row = (b"/a.xmp", None, None, digest(b"..."), json.dumps(["dog"]), additions, True)
+        >>> noted_change(1, row, "xmp").record.additions
+        (Addition(place='dc:subject', value='dog'),)
     """
     file, before, before_digest, after_digest, names, additions, confirmed = row
     added = json.loads(_of(str, names))
@@ -193,5 +218,10 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def digest(content: bytes | None) -> bytes | None:
-    """Compute the SHA-256 of a content; None where there is no file."""
+    """Compute the SHA-256 of a content; None where there is no file.
+
+    Example:
+        >>> digest(b"...").hex()[:8], digest(None)
+        ('ab5df625', None)
+    """
     return None if content is None else hashlib.sha256(content).digest()

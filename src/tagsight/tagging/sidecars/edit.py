@@ -61,6 +61,14 @@ def check_names(names: Iterable[str]) -> None:
 
     Raises:
         DataError: If one is empty, or has control characters or lone surrogates.
+
+    Example:
+        >>> check_names(["animal/dog"])
+        >>> try:
+        ...     check_names(["animal/"])
+        ... except DataError as error:
+        ...     print(str(error).partition(", got ")[2])
+        'animal/': write another in its place with `replace`
     """
     for name in names:
         if not is_writable(name):
@@ -72,5 +80,10 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def is_writable(name: str) -> bool:
-    """Return whether a name has words after its last ``/``, and no control characters."""
+    r"""Return whether a name has words after its last ``/``, and no control characters.
+
+    Example:
+        >>> is_writable("animal/dog"), is_writable("animal/"), is_writable("dog\n")
+        (True, False, False)
+    """
     return bool(leaf(name).strip()) and not _UNWRITABLE.search(name)

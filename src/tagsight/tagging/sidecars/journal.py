@@ -287,5 +287,10 @@ class Journal:
 
 
 def now() -> str:
-    """Return the time, in ISO 8601."""
+    """Return the time, in ISO 8601.
+
+    Example:
+        >>> datetime.fromisoformat(now()).tzinfo
+        datetime.timezone.utc
+    """
     return datetime.now(UTC).isoformat(timespec="seconds")

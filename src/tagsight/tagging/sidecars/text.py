@@ -171,6 +171,14 @@ def check_tags(tags: Collection[str], separator: str) -> None:
 
     Raises:
         DataError: If one cannot.
+
+    Example:
+        >>> check_tags(["dog", "polar bear"], ", ")
+        >>> try:
+        ...     check_tags(["dog, wet"], ", ")
+        ... except DataError as error:
+        ...     print(str(error).partition(":")[0])
+        expected tags without the separator ', ', got 'dog, wet'
     """
     check_names(tags)
     for tag in tags:

@@ -26,6 +26,22 @@ def undo_sidecar(journal: Journal, change: Noted, run: Run) -> Outcome:
     Raises:
         DataError: If it is no sidecar any more, or cannot be one of the run's.
         OSError: If it cannot be read or written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.tagging.sidecars.edit import Tag
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> from tagsight.tagging.sidecars.writing import Manner, Writer
+        >>> with Journal("journal.sqlite") as journal:
+        ...     writer = Writer(Manner("txt"), Places(".txt", None, [Path()]), "model", journal)
+        ...     (outcome,) = writer.write([(Path("a.jpg"), [Tag("dog", 0.9)])])
+        ...     (run,) = journal.runs()
+        ...     (number,) = journal.changes(run.id)
+        ...     undo_sidecar(journal, journal.change(number), run).added
+        ('dog',)
+        >>> outcome.sidecar.exists()
+        False
     """
     sidecar = change.record.file
     _check_name(sidecar, run)

@@ -34,6 +34,14 @@ class Manner:
         separator: Text between two tags, in ``txt``.
         existing: Treatment of an existing text file (see `text.add_tags`).
         renamed: Tags to write in place of labels.
+
+    Example:
+        >>> Manner("txt", renamed={"dog, wet": "wet dog"}).check(["dog, wet"])
+        >>> try:
+        ...     Manner("txt").check(["dog, wet"])
+        ... except DataError as error:
+        ...     print(str(error).partition(":")[0])
+        expected tags without the separator ', ', got 'dog, wet'
     """
 
     form: Form
@@ -211,6 +219,17 @@ class Confirmer(Writer):
         places: Finds the sidecars.
         journal: Journal of changes.
         dry_run: Whether to write nothing, not even to the journal.
+
+    Example:
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> places = Places(".xmp", None, [Path()])
+        >>> with Journal("journal.sqlite") as journal:
+        ...     writer = Writer(Manner("xmp"), places, "model", journal)
+        ...     _ = writer.write([(Path("a.jpg"), [Tag("dog", 0.9)])])
+        ...     confirmer = Confirmer(places, journal)
+        ...     [outcome.added for _ in range(2) for outcome in confirmer.confirm([Path("a.jpg")])]
+        [('dog',), ()]
     """
 
     def __init__(self, places: Places, journal: Journal, *, dry_run: bool = False) -> None:
@@ -231,6 +250,16 @@ class JudgementWriter(Writer):
     Args:
         places: Finds the sidecars.
         journal: Journal of changes.
+
+    Example:
+        >>> from tagsight.data.tags.xmp import read_keywords
+        >>> from tagsight.tagging.sidecars.journal import Journal
+        >>> from tagsight.tagging.sidecars.places import Places
+        >>> with Journal("journal.sqlite") as journal:
+        ...     writer = JudgementWriter(Places(".xmp", None, [Path()]), journal)
+        ...     (outcome,) = writer.write([(Path("a.jpg"), [Tag("dog", 1.0)])])
+        >>> read_keywords(outcome.sidecar.read_bytes()).recorded
+        (Record(name='dog', confirmed=True),)
     """
 
     def __init__(self, places: Places, journal: Journal) -> None:
@@ -270,6 +299,11 @@ def content_of(sidecar: Path) -> bytes | None:
     Raises:
         DataError: If it is too large, or not a file.
         OSError: If it cannot be read.
+
+    Example:
+        >>> _ = Path("a.txt").write_text("dog, sky")
+        >>> content_of(Path("a.txt")), content_of(Path("b.txt"))
+        (b'dog, sky', None)
     """
     if sidecar.exists() and not sidecar.is_file():
         msg = "expected a file, got a folder or device"
@@ -286,5 +320,10 @@ def content_of(sidecar: Path) -> bytes | None:
 
 
 def reason(error: DataError | OSError) -> str:
-    """Return an error in words, without the path of the file."""
+    """Return an error in words, without the path of the file.
+
+    Example:
+        >>> reason(PermissionError(13, "Permission denied", "/home/me/a.xmp"))
+        'Permission denied'
+    """
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

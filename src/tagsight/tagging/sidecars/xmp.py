@@ -31,13 +31,12 @@ from tagsight.data.tags.xmp import (
 )
 from tagsight.data.tags.xmp_tree import RDF, check_size, parse
 from tagsight.errors import DataError
-from tagsight.tagging.sidecars.edit import Addition, Edit, check_names, is_writable
+from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag, check_names, is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tagsight.data.tags.xmp_tree import Element
-    from tagsight.tagging.sidecars.edit import Stamp, Tag
 
 
 _NOTES = re.compile(rb"<[!?]")
@@ -83,7 +82,6 @@ def add_keywords(
         DataError: If the content is not XMP that can be edited.
 
     Example:
-        >>> from tagsight.tagging.sidecars.edit import Stamp, Tag
         >>> tags = [Tag("animal/dog", 0.9), Tag("grass", 0.8)]
         >>> edit = add_keywords(None, tags, Stamp("model", "2026-11-25T08:00:00+00:00"))
         >>> keywords(edit.content)
@@ -134,6 +132,11 @@ def confirm_keywords(
 
     Raises:
         DataError: If the content is not XMP that can be edited.
+
+    Example:
+        >>> edit = add_keywords(None, [Tag("dog", 0.9)], Stamp("model", "2026-11-25"))
+        >>> confirm_keywords(edit.content, "2026-11-26").names
+        ('dog',)
     """
     packet = _Packet(content)
     there = {same(word) for word in packet.values(SUBJECT)}
@@ -153,6 +156,12 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
 
     Raises:
         DataError: If the content is no XMP that can be edited.
+
+    Example:
+        >>> edit = add_keywords(None, [Tag("dog", 0.9), Tag("sky", 0.8)], Stamp("model", "2026"))
+        >>> confirmed = confirm_keywords(edit.content, "2026-11-26", labels=["dog"])
+        >>> keywords(remove_keywords(confirmed.content, edit.additions))
+        ['dog']
     """
     packet = _Packet(content)
     records = map(record_of, packet.items(RECORD))
@@ -165,7 +174,12 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
 
 
 def is_blank(content: bytes) -> bool:
-    """Return whether XMP holds nothing but our template; in a PNG exiftool changes its end."""
+    """Return whether XMP holds nothing but our template; in a PNG exiftool changes its end.
+
+    Example:
+        >>> is_blank(_BLANK), is_blank(_BLANK.replace(b"RDF", b"rdf"))
+        (True, False)
+    """
     return content.replace(b'end="r"', b'end="w"').split() == _BLANK.split()
 
 
@@ -174,6 +188,11 @@ def keywords(content: bytes) -> list[str]:
 
     Raises:
         DataError: If the content is not XMP that can be edited.
+
+    Example:
+        >>> edit = add_keywords(None, [Tag("animal/dog", 0.9)], Stamp("model", "2026-11-25"))
+        >>> keywords(edit.content)
+        ['dog']
     """
     return _Packet(content).values(SUBJECT)
 
