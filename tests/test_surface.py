@@ -56,26 +56,24 @@ def test_other_names_are_missing_as_usual():
         _ = tagsight.nothing
 
 
-EXEMPLIFIED = (
-    *("errors.py", "config.py", "workflows.py", "cli.py", "commands", "demo"),
-    *("data/*.py", "data/literature", "data/rules", "data/splits"),
-    *("checkpoint", "evaluation", "labels", "loading", "metrics", "nn", "runtime", "search"),
-    *("server", "systems", "training", "visualize"),
+ROOMS = sorted(
+    path.name for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
 )
-"""Places that show by an example what each of their public functions and classes does."""
 
 WITHOUT_EXAMPLE = {
-    "examine",
-    "run_demo",
-    "installed_wordnet",
-    "matrix_in",
-    "measure_faithfulness",
-    "read",
+    "checkpoint": {"matrix_in", "read"},
+    "commands": {"examine"},
+    "demo": {"run_demo"},
+    "evaluation": {"measure_faithfulness"},
+    "labels": {"installed_wordnet"},
 }
 """Three take long; the others need WordNet, or files as authors released them."""
 
 CROWDED = {"systems/catalogue.py", "systems/multi_evidence.py", "systems/rnn_attention.py"}
 """Files whose length leaves no room for more examples."""
+
+UNFINISHED = ROOT / "data" / "remote"
+"""A room that does not show everything by an example yet."""
 
 RECORDS = re.compile(
     "overload|NamedTuple|Protocol|dataclass|Config|Settings|Error|Exception|BaseModel"
@@ -90,7 +88,7 @@ def public_definitions(
 ) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
     """Yield a room's public functions and classes, without records and abstract classes."""
     for path in sorted([*(ROOT / room).rglob("*.py")] or ROOT.glob(room)):
-        if path.relative_to(ROOT).as_posix() in CROWDED:
+        if path.relative_to(ROOT).as_posix() in CROWDED or path.parent == UNFINISHED:
             continue
         records: set[str] = set()
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -103,12 +101,12 @@ def public_definitions(
                 yield node
 
 
-@pytest.mark.parametrize("room", EXEMPLIFIED)
+@pytest.mark.parametrize("room", ROOMS)
 def test_what_a_room_offers_is_shown_by_an_example_that_runs(room: str):
     bare = {node.name for node in public_definitions(room) if ">>>" not in ast.unparse(node)}
     if room == "commands":  # a command shows command lines instead
         bare -= {command.__name__ for command in COMMANDS}
-    assert not bare - WITHOUT_EXAMPLE
+    assert not bare - WITHOUT_EXAMPLE.get(room, set())
 
 
 def example_lines(command: Callable[..., object]) -> list[str]:
