@@ -6,7 +6,8 @@
 A validation split of 500 photos has three of a rare label, and one of them moves the mean over 12
 labels by points. Here every photo is measured once, by a model that has not seen it: photos are
 divided into folds at random, a recipe is trained on all folds but one to its last epoch, and the
-logits of the folds are put together. Prints the mAP of each recipe and, against the first, the
+scores of the folds are put together: each photo's rank within its fold, since models need not agree
+on what a logit means. Prints the mAP of each recipe and, against the first, the
 paired difference with its 95 % interval over photos, and each label's average precision. Splits of
 the source are not used, apart from --without. Runs that are there are not run again.
 """
@@ -34,14 +35,19 @@ def splits(photos: int, folds: int, held_out: int) -> tuple[str, ...]:
     return tuple("val" if own == held_out else "train" for own in fold.tolist())
 
 
-def held_out_logits(
+def ranks(logits: Tensor) -> Tensor:
+    """Replace the logits of each label by their ranks in (0, 1): ``(N, L) -> (N, L)``."""
+    return (logits.argsort(0).argsort(0) + 0.5) / len(logits)
+
+
+def held_out_scores(
     annotations: ts.Annotations, recipe: str, folds: int, seed: int, out: Path
 ) -> Tensor:
-    """Train a recipe without each fold, and return the logits of all photos: ``(N, L)``."""
+    """Train a recipe without each fold, and return the scores of all photos: ``(N, L)``."""
     name, *changes = recipe.split()
     settings = dict(change.split("=") for change in changes) | {"training.selection": "last"}
     runtime = ts.Runtime.choose(cache=default_cache())
-    logits = torch.empty(annotations.targets.shape)
+    scores = torch.empty(annotations.targets.shape)
     for fold in range(folds):
         rows = replace(annotations, splits=splits(len(annotations), folds, fold))
         run = out / f"{recipe.replace(' ', '+')}-{seed}-{fold}"
@@ -50,14 +56,14 @@ def held_out_logits(
             model = ts.load(trained.folder / "model").network.model
             torch.save(measured(model, rows.rows("val"), runtime).logits, run / "logits.pt")
         places = [place for place, split in enumerate(rows.splits or ()) if split == "val"]
-        logits[places] = torch.load(run / "logits.pt", weights_only=True)
-    return logits
+        scores[places] = ranks(torch.load(run / "logits.pt", weights_only=True))
+    return scores
 
 
-def mean(logits: Tensor, targets: Tensor) -> Estimate:
+def mean(scores: Tensor, targets: Tensor) -> Estimate:
     """Estimate the mean average precision in percent."""
-    value = float(average_precision(logits, targets).mean())
-    return Estimate(100 * value, 100 * label_draws(logits, targets, seed=0).mean(0))
+    value = float(average_precision(scores, targets).mean())
+    return Estimate(100 * value, 100 * label_draws(scores, targets, seed=0).mean(0))
 
 
 def main() -> None:
@@ -77,8 +83,8 @@ def main() -> None:
         annotations = annotations.select([i for i, keep in enumerate(kept) if keep])
     estimates = []
     for recipe in options.recipes:
-        logits = held_out_logits(annotations, recipe, options.folds, options.seed, options.out)
-        estimates.append(mean(logits, annotations.targets))
+        scores = held_out_scores(annotations, recipe, options.folds, options.seed, options.out)
+        estimates.append(mean(scores, annotations.targets))
         found, difference = estimates[-1], paired_difference(estimates[-1], estimates[0])
         low, high = found.interval
         line = f"{recipe}: mAP {found.value:.1f} ({low:.1f} to {high:.1f})"
@@ -86,7 +92,7 @@ def main() -> None:
             low, high = difference.interval
             line += f", difference {difference.value:+.1f} ({low:+.1f} to {high:+.1f})"
         print(line)
-        values = average_precision(logits, annotations.targets)
+        values = average_precision(scores, annotations.targets)
         labels = zip(annotations.names, values.tolist(), strict=True)
         print("  " + ", ".join(f"{name} {100 * value:.1f}" for name, value in labels), flush=True)
 
