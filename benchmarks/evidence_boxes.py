@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import tagsight as ts
-from tagsight.inference import evidence_boxes as boxes_module
+from tagsight.inference import evidence_parts
 from tagsight.inference.evidence_boxes import EvidenceBox, evidence_boxes
 
 SHARES = (0.2, 0.3, 0.4, 0.5, 0.6)
@@ -71,7 +71,7 @@ def main() -> None:
         ]
         whole = [max(overlap(WHOLE_PHOTO, box) for box in true) for _, _, true in pairs]
         for share in SHARES:
-            boxes_module.SHARE = share
+            evidence_parts.SHARE = share
             found = [evidence_boxes(result.map(label), result.frame) for result, label, _ in pairs]
             first = [
                 max((overlap(made[0], box) for box in true), default=0.0) if made else 0.0

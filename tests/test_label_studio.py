@@ -6,6 +6,7 @@ Its password, token and photos are made for the test; nothing leaves the machine
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
+import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent / "server"))
@@ -25,6 +27,7 @@ from served import RED, TOKEN, data_url, listening, recognizer
 import tagsight as ts
 from tagsight.cli import main
 from tagsight.errors import DataError
+from tagsight.server.bridges.label_studio.brush import run_lengths
 from tagsight.server.bridges.label_studio.client import LabelStudio
 from tagsight.server.bridges.label_studio.connecting import Connection, connect
 from tagsight.server.limits import Limits
@@ -46,12 +49,36 @@ USER, PASSWORD = "person@example.org", "only for this test"
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
 PHOTOS_A_LABEL = 6
 
+REGIONS: dict[str, dict[str, Any]] = {
+    "Rectangle": {"x": 10, "y": 10, "width": 30, "height": 30, "rotation": 0},
+    "Ellipse": {"x": 25, "y": 25, "radiusX": 15, "radiusY": 15, "rotation": 0},
+    "Polygon": {"points": [[10, 10], [40, 10], [25, 40]], "closed": True},
+    "Brush": {"format": "rle", "rle": run_lengths(np.eye(64, dtype=np.uint8) * 255)},
+    "KeyPoint": {"x": 25, "y": 25, "width": 1},
+}
+"""Kinds of regions, and what a person draws."""
+
+LABELS = "".join(f'<Label value="{name}"/>' for name in NAMES)
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="labels" toName="image" choice="multiple">{choices}</Choices>
-<RectangleLabels name="boxes" toName="image">{labels}</RectangleLabels></View>""".format(
+{regions}</View>""".format(
     choices="".join(f'<Choice value="{name}"/>' for name in (*NAMES, "grey")),
-    labels="".join(f'<Label value="{name}"/>' for name in NAMES),
+    regions="".join(
+        f'<{kind}Labels name="{kind}" toName="image">{LABELS}</{kind}Labels>' for kind in REGIONS
+    ),
 )
+
+DECODER = """
+import json, sys
+from label_studio_sdk.converter.brush import decode_rle
+for mask in json.load(sys.stdin):
+    values = decode_rle(mask["rle"]).reshape(mask["height"], mask["width"], 4)
+    opaque = values[:, :, 3] > 0
+    assert (values[opaque] == 255).all() and not values[~opaque].any()
+    rows, columns = opaque.any(1).nonzero()[0], opaque.any(0).nonzero()[0]
+    print(json.dumps([int(n) for n in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)]))
+"""
+"""The program's own decoder: prints left, top, right and bottom of each mask."""
 
 
 class Program(NamedTuple):
@@ -235,15 +262,46 @@ def test_all_kinds_of_tasks_get_choices_and_regions(
         (prediction,) = task["predictions"]
         found = {one["type"]: one["value"] for one in prediction["result"]}
         assert found["choices"]["choices"] == [colour_of(task)], task
+        for region in REGIONS:
+            type_ = f"{region.lower()}labels"
+            assert found[type_][type_] == [colour_of(task)]
         box = found["rectanglelabels"]
-        assert box["rectanglelabels"] == [colour_of(task)]
         assert box["x"] + box["width"] < 70
         assert box["y"] + box["height"] < 70
+    masks_lie_in_their_polygons([task["predictions"][0]["result"] for task in answered])
     (unanswered,) = [task for task in tasks if not task["predictions"]]
     told = [record.getMessage() for record in caplog.records]
     assert any(f"task {unanswered['id']} gets no suggestion" in line for line in told), told
     with program.client() as client:
         client.delete(f"/api/ml/{model['id']}").raise_for_status()
+
+
+def masks_lie_in_their_polygons(results: list[list[dict[str, Any]]]) -> None:
+    """Compare what the program decodes with the polygons, which it takes as they are."""
+    by_type = [{one["type"]: one for one in result} for result in results]
+    masks = [
+        {
+            "rle": one["brushlabels"]["value"]["rle"],
+            "width": one["brushlabels"]["original_width"],
+            "height": one["brushlabels"]["original_height"],
+        }
+        for one in by_type
+    ]
+    program = Path(PROGRAM).with_name("python")
+    decoder = subprocess.run(
+        [program, "-c", DECODER],
+        input=json.dumps(masks),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    bounds = [json.loads(line) for line in decoder.stdout.splitlines()]
+    for one, mask, bound in zip(by_type, masks, bounds, strict=True):
+        points = one["polygonlabels"]["value"]["points"]
+        sides = [[point[axis] / 100 for point in points] for axis in (0, 1)]
+        size = mask["width"], mask["height"]
+        ends = [of(side) * n for of in (min, max) for side, n in zip(sides, size, strict=True)]
+        assert bound == pytest.approx(ends, abs=1)
 
 
 def test_annotations_become_judgements_and_their_export_trains_a_model(
@@ -265,7 +323,12 @@ def test_annotations_become_judgements_and_their_export_trains_a_model(
             tasks = [
                 task for task in tasks_of(client, project) if "upload" in task["data"]["image"]
             ]
-            made = [annotate(client, task, [colour_of(task)]) for task in tasks]
+            kinds = ("", *REGIONS)  # the first has no region, but chosen labels
+            said = [
+                drawn(kinds[number % len(kinds)], colour_of(task))
+                for number, task in enumerate(tasks)
+            ]
+            made = [annotate(client, *pair) for pair in zip(tasks, said, strict=True)]
             assert len(judgements.photos.there()) == len(made) == 3 * PHOTOS_A_LABEL
             assert judgements.counts().sum(0).tolist() == [18, 18 * 3]
             before = judgements.revision
@@ -286,12 +349,14 @@ def test_annotations_become_judgements_and_their_export_trains_a_model(
         assert judgements.counts().sum(0).tolist() == [18, 18 * 3]
         exported = client.get(f"/api/projects/{project}/export", params={"exportType": "JSON"})
         (folder / "export.json").write_bytes(exported.raise_for_status().content)
+    table = ts.read_annotations(folder / "export.json", label_studio_files=program.data)
+    assert table.names == NAMES
+    assert table.targets.sum(0).tolist() == [PHOTOS_A_LABEL] * 3
     options = ["--recipe", "gcam-quick", "--training.epochs", "1", "--training.least_steps", "1"]
     for source in ("export.json", "judgements"):
         files = ["--label-studio-files", str(program.data)] if source == "export.json" else []
         out = folder / f"run-{source}"
-        train = ["train", str(folder / source), "--out", str(out), "--quick", *files, *options]
-        assert main([word for word in train if word != "--quick"]) == 0
+        assert main(["train", str(folder / source), "--out", str(out), *files, *options]) == 0
         assert set(ts.load(out / "model").labels) >= set(NAMES)
 
 
@@ -300,7 +365,17 @@ def chosen(labels: list[str]) -> list[dict[str, Any]]:
     return [{"from_name": "labels", "to_name": "image", "type": "choices", "value": value}]
 
 
-def annotate(client: httpx.Client, task: dict[str, Any], labels: list[str]) -> int:
-    answer = client.post(f"/api/tasks/{task['id']}/annotations/", json={"result": chosen(labels)})
+def drawn(kind: str, label: str) -> list[dict[str, Any]]:
+    """Return the region of a kind with a label, or without a kind the label as a choice."""
+    if not kind:
+        return chosen([label])
+    type_ = f"{kind.lower()}labels"
+    named = {"id": "drawn", "from_name": kind, "to_name": "image", "type": type_}
+    size = {"original_width": 64, "original_height": 64, "image_rotation": 0}
+    return [{**named, **size, "value": {**REGIONS[kind], type_: [label]}}]
+
+
+def annotate(client: httpx.Client, task: dict[str, Any], result: list[dict[str, Any]]) -> int:
+    answer = client.post(f"/api/tasks/{task['id']}/annotations/", json={"result": result})
     assert answer.status_code == 201, answer.text
     return int(answer.json()["id"])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tagsight.data.photos.resizing import Frame
-from tagsight.inference.evidence_boxes import GRID, MOST_BOXES, evidence_boxes
+from tagsight.inference.evidence_boxes import evidence_boxes
+from tagsight.inference.evidence_parts import GRID, MOST_PARTS
 
 
 def blobs(*places: tuple[int, int, float]) -> np.ndarray:
@@ -34,7 +35,7 @@ def test_parts_that_wind_are_one_and_those_that_touch_at_corners_are_two():
 def test_evidence_against_a_label_has_no_rectangle_and_many_parts_are_cut():
     assert evidence_boxes(np.full((7, 7), -0.5, np.float32)) == []
     many = blobs(*((row, column, 1.0) for row in range(0, 50, 8) for column in range(0, 48, 12)))
-    assert len(evidence_boxes(many)) == MOST_BOXES
+    assert len(evidence_boxes(many)) == MOST_PARTS
 
 
 def test_rectangles_lie_on_the_photo_where_the_map_has_padding():

@@ -8,7 +8,9 @@ import pytest
 from served import GREEN, LIMITS, RED, TOKEN, client_of, data_url, recognizer
 
 from tagsight.commands.serve import serve
+from tagsight.inference.evidence_outlines import evidence_outlines, outline_mask
 from tagsight.server.bridges import BRIDGES
+from tagsight.server.bridges.label_studio.brush import run_lengths
 from tagsight.server.service import Service
 
 if TYPE_CHECKING:
@@ -128,6 +130,9 @@ REGIONS = """
 <View>
   <Image name="img" value="$picture"/>
   <RectangleLabels name="box" toName="img"><Label value="red"/><Label value="x"/></RectangleLabels>
+  <EllipseLabels name="oval" toName="img"><Label value="red"/></EllipseLabels>
+  <PolygonLabels name="outline" toName="img"><Label value="RED"/></PolygonLabels>
+  <BrushLabels name="mask" toName="img"><Label value="red"/></BrushLabels>
   <KeyPointLabels name="point" toName="img"><Label value="Red"/></KeyPointLabels>
   <Taxonomy name="tree" toName="img"><Choice value="red"/><Choice value="x"/></Taxonomy>
   <Choices name="of-box" toName="img" perRegion="true"><Choice value="red"/></Choices>
@@ -138,7 +143,7 @@ REGIONS = """
 def test_regions_lie_where_the_evidence_is(client):
     (found,) = predict(client, data_url(RED), config=REGIONS).json()["results"]
     by_control = {one["from_name"]: one for one in found["result"]}
-    assert by_control.keys() == {"box", "point", "tree"}
+    assert by_control.keys() == {"box", "oval", "outline", "mask", "point", "tree"}
     box, point = by_control["box"], by_control["point"]
     assert (box["type"], box["value"]["rectanglelabels"]) == ("rectanglelabels", ["red"])
     assert (point["type"], point["value"]["keypointlabels"]) == ("keypointlabels", ["Red"])
@@ -151,6 +156,14 @@ def test_regions_lie_where_the_evidence_is(client):
     assert left <= across <= left + width <= 100
     assert top <= down <= top + height <= 100
     assert width * height < 100 * 100 / 2
+    oval = by_control["oval"]["value"]
+    assert (oval["x"], oval["y"]) == pytest.approx((left + width / 2, top + height / 2))
+    assert (oval["radiusX"], oval["radiusY"]) == pytest.approx((width / 2, height / 2))
+    corners = by_control["outline"]["value"]["points"]
+    assert by_control["outline"]["value"]["polygonlabels"] == ["RED"]
+    for axis, first, length in ((0, left, width), (1, top, height)):
+        along = [corner[axis] for corner in corners]
+        assert (min(along), max(along) - min(along)) == pytest.approx((first, length), abs=2)
     assert (box["original_width"], box["original_height"]) == recognizer()(RED).photo_size
 
 
@@ -166,3 +179,14 @@ def test_a_bridge_exists_only_on_request_and_the_command_offers_every_one():
     with client_of(Service(recognizer(), limits=LIMITS)) as client:
         assert client.get("/health").status_code == 404
     assert set(re.findall(r"'([^']+)'", serve.__annotations__["bridge"])) == set(BRIDGES)
+
+
+def test_a_brush_region_is_a_mask_of_all_pixels_of_the_photo(client):
+    (found,) = predict(client, data_url(RED), config=REGIONS).json()["results"]
+    (mask,) = (one for one in found["result"] if one["from_name"] == "mask")
+    assert (mask["type"], mask["value"]["format"]) == ("brushlabels", "rle")
+    assert mask["value"]["brushlabels"] == ["red"]
+    result = recognizer()(RED)
+    pixels = outline_mask(evidence_outlines(result.map("red"), result.frame), result.photo_size)
+    assert mask["value"]["rle"] == run_lengths(pixels)
+    assert 0.05 < (pixels > 0).mean() < 0.5

@@ -13,7 +13,15 @@ from tagsight.data.tags.text import same
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Kind = Literal["choices", "taxonomy", "rectanglelabels", "keypointlabels"]
+Kind = Literal[
+    "choices",
+    "taxonomy",
+    "rectanglelabels",
+    "ellipselabels",
+    "polygonlabels",
+    "brushlabels",
+    "keypointlabels",
+]
 """Types of results that can be suggested; each is the name of its control in lower case."""
 
 EXAMPLE = (
@@ -141,8 +149,8 @@ def answered_controls(found: Iterable[Control], labels: Sequence[str]) -> list[C
     if not answered:
         raise HTTPException(
             422,
-            "expected Choices, Taxonomy, RectangleLabels or KeyPointLabels for an Image, some of "
-            f"them labels of the model such as {', '.join(labels[:5])}, got none in the labelling "
-            "configuration",
+            "expected Choices, Taxonomy, or RectangleLabels, EllipseLabels, PolygonLabels, "
+            "BrushLabels or KeyPointLabels for an Image, some of them labels of the model such as "
+            f"{', '.join(labels[:5])}, got none in the labelling configuration",
         )
     return answered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -134,6 +134,33 @@ class Rectangle(BaseModel):
     rectanglelabels: list[str]
 
 
+class Ellipse(BaseModel):
+    """A labelled ellipse, in percent of the photo's width and height."""
+
+    x: float = Field(ge=0, le=100, description="of its centre")
+    y: float = Field(ge=0, le=100)
+    radiusX: float = Field(ge=0, le=100)  # noqa: N815 - Label Studio's name of it
+    radiusY: float = Field(ge=0, le=100)  # noqa: N815
+    rotation: float = 0.0
+    ellipselabels: list[str]
+
+
+class Polygon(BaseModel):
+    """A labelled polygon, its corners in percent of the photo's width and height."""
+
+    points: list[tuple[float, float]] = Field(min_length=3)
+    closed: Literal[True] = True
+    polygonlabels: list[str]
+
+
+class Brush(BaseModel):
+    """A labelled mask of the photo's pixels."""
+
+    format: Literal["rle"] = "rle"
+    rle: list[int] = Field(description="run lengths, as bytes")
+    brushlabels: list[str]
+
+
 class KeyPoint(BaseModel):
     """A labelled point, in percent of the photo's width and height."""
 
@@ -143,6 +170,10 @@ class KeyPoint(BaseModel):
     keypointlabels: list[str]
 
 
+Region: TypeAlias = Rectangle | Ellipse | Polygon | Brush | KeyPoint
+Value: TypeAlias = ChosenLabels | ChosenPaths | Region
+
+
 class Suggestion(BaseModel):
     """Suggestion for one control of the labelling configuration: labels, or a labelled region."""
 
@@ -150,7 +181,7 @@ class Suggestion(BaseModel):
     from_name: str
     to_name: str
     type: Kind
-    value: ChosenLabels | ChosenPaths | Rectangle | KeyPoint
+    value: Value
     score: float = Field(ge=0, le=1)
     original_width: int = Field(description="pixels")
     original_height: int = Field(description="pixels")

@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, cast
 
 from tagsight.data.tags.text import same
 from tagsight.inference.evidence_boxes import evidence_boxes
+from tagsight.inference.evidence_outlines import evidence_outlines, outline_mask
 from tagsight.inference.heatmaps import peak
+from tagsight.server.bridges.label_studio.brush import run_lengths
 from tagsight.server.bridges.label_studio.messages import (
+    Brush,
     ChosenLabels,
     ChosenPaths,
+    Ellipse,
     KeyPoint,
+    Polygon,
     Prediction,
     Rectangle,
     Suggestion,
@@ -19,10 +24,10 @@ from tagsight.server.bridges.label_studio.messages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tagsight.inference.evidence_boxes import EvidenceBox
     from tagsight.inference.result import Label, Result
     from tagsight.server.bridges.label_studio.configuration import Control, Kind
-
-    Value = ChosenLabels | ChosenPaths | Rectangle | KeyPoint
+    from tagsight.server.bridges.label_studio.messages import Region, Value
 
 PERCENT = (100, 100)
 """Size of a photo on which places are in percent."""
@@ -84,12 +89,32 @@ def _values(result: Result, control: Control) -> Iterator[tuple[Value, float]]:
                 yield region, label.score
 
 
-def _regions(result: Result, label: Label, name: str, kind: str) -> Iterator[Rectangle | KeyPoint]:
+def _regions(result: Result, label: Label, name: str, kind: str) -> Iterator[Region]:
     """Yield where the evidence for a label is; nowhere if there is evidence against it alone."""
     (panel,) = result.panels([label.name])
-    if kind == "rectanglelabels":
+    if kind == "keypointlabels":
+        if place := peak(panel.evidence, PERCENT, panel.frame.pixels(PERCENT)):
+            yield KeyPoint(x=place[0], y=place[1], keypointlabels=[name])
+    elif kind in {"polygonlabels", "brushlabels"}:
+        outlines = evidence_outlines(panel.evidence, panel.frame)
+        if kind == "polygonlabels":
+            for outline in outlines:
+                yield Polygon(points=(100 * outline.outer).tolist(), polygonlabels=[name])
+        elif outlines:
+            mask = outline_mask(outlines, result.photo_size)
+            yield Brush(rle=run_lengths(mask), brushlabels=[name])
+    else:
         for box in evidence_boxes(panel.evidence, panel.frame):
-            left, top, width, height = (100 * side for side in box)
-            yield Rectangle(x=left, y=top, width=width, height=height, rectanglelabels=[name])
-    elif place := peak(panel.evidence, PERCENT, panel.frame.pixels(PERCENT)):
-        yield KeyPoint(x=place[0], y=place[1], keypointlabels=[name])
+            yield _rectangle(box, name) if kind == "rectanglelabels" else _ellipse(box, name)
+
+
+def _rectangle(box: EvidenceBox, name: str) -> Rectangle:
+    left, top, width, height = (100 * side for side in box)
+    return Rectangle(x=left, y=top, width=width, height=height, rectanglelabels=[name])
+
+
+def _ellipse(box: EvidenceBox, name: str) -> Ellipse:
+    """Return the ellipse that fills a rectangle."""
+    across, down = 50 * box.width, 50 * box.height
+    x, y = 100 * box.left + across, 100 * box.top + down
+    return Ellipse(x=x, y=y, radiusX=across, radiusY=down, ellipselabels=[name])
