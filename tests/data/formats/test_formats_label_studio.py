@@ -89,6 +89,18 @@ def test_labels_that_several_controls_offer_are_named_with_their_control(read) -
     assert read(tasks) == {"a.jpg": ["indoor: yes", "people: no"], "b.jpg": ["dog", "indoor: no"]}
 
 
+def test_a_region_of_any_kind_says_that_the_photo_has_its_label(read) -> None:
+    polygon = {"points": [[1, 1], [9, 1], [9, 9]], "closed": True, "polygonlabels": ["dog"]}
+    brush = {"format": "rle", "rle": [0, 0, 0, 4], "brushlabels": ["cat"]}
+    ellipse = {"x": 5, "y": 5, "radiusX": 1, "radiusY": 2, "ellipselabels": ["dog"]}
+    tasks = [
+        task("a.jpg", [result("tags", choices=["dog"]), result("outlines", **polygon)]),
+        task("b.jpg", [result("masks", **brush), result("ovals", **ellipse)]),
+        task("c.jpg", [result("tags", choices=["cat"])]),
+    ]
+    assert read(tasks) == {"a.jpg": ["dog"], "b.jpg": ["cat", "dog"], "c.jpg": ["cat"]}
+
+
 PROXY = base64.urlsafe_b64encode(b"s3://bucket/holiday/a b.jpg").decode()
 
 

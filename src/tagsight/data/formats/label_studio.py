@@ -39,10 +39,17 @@ GEOMETRY = frozenset({"x", "points", "vertices", "rle"})
 
 
 class Answer(NamedTuple):
-    """Labels that one annotation gives through one control of the labelling page."""
+    """Labels that one annotation gives through one control of the labelling page.
+
+    Attributes:
+        control: Its name.
+        labels: The labels.
+        is_region: Whether they are of a region, and not of the whole photo.
+    """
 
     control: str
     labels: frozenset[str]
+    is_region: bool
 
 
 def recognises(source: Path) -> bool:
@@ -70,8 +77,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     A label that an annotation does not give is absent. Tasks without an annotation, and those that
     were skipped or cancelled, are left out. Of several annotations, the one marked as ground truth
     counts; without one, they are united. Predictions are no labels. A path of a taxonomy is one
-    label, ``animal/dog``. Labels that several controls offer are named with their control,
-    ``indoor: yes``.
+    label, ``animal/dog``. A region with a label says that the photo has it. Labels that several
+    questions about the whole photo offer are named with their control, ``indoor: yes``.
 
     Args:
         source: JSON, JSON_MIN or CSV.
@@ -167,21 +174,27 @@ def _answers(results: Sequence[Any], where: str) -> Iterator[Answer]:
             region = str(result.get("id", f"#{position}"))
             (named if labels else regions if GEOMETRY & value.keys() else set()).add(region)
             if labels:
-                yield Answer(str(result.get("from_name", "")), labels)
+                of_region = any(key.endswith("labels") for key in value)
+                yield Answer(str(result.get("from_name", "")), labels, of_region)
     if regions - named:
-        yield Answer(NAMELESS, frozenset({NAMELESS}))
+        yield Answer(NAMELESS, frozenset({NAMELESS}), is_region=True)
 
 
 def _merged(answers: Sequence[Answer]) -> set[tuple[str, str]]:
-    return {(answer.control, label) for answer in answers for label in answer.labels}
+    """Return the labels given, with the control of those of the whole photo."""
+    return {
+        ("" if answer.is_region else answer.control, label)
+        for answer in answers
+        for label in answer.labels
+    }
 
 
 def _distinct(source: Path, answers: dict[int, list[Answer]]) -> dict[int, set[str]]:
-    """Name labels that several controls offer with their control."""
+    """Name labels of the whole photo that several controls give with their control."""
     controls: dict[str, set[str]] = defaultdict(set)
     for given in answers.values():
         for control, label in _merged(given):
-            controls[label].add(control)
+            controls[label] |= {control} - {""}
     shared = set().union(*(names for names in controls.values() if len(names) > 1))
     if shared:
         listed = ", ".join(sorted(shared))
