@@ -39,8 +39,10 @@ LENGTHS: Mapping[str, int] = {
     "ViT-L-14__openai": 768,
     "RN50__openai": 1024,
     "ViT-SO400M-16-SigLIP2-384__webli": 1152,
+    "ViT-gopt-16-SigLIP2-384__webli": 1536,
 }
-"""Lengths that Immich expects, by the name of the model in its settings."""
+"""Lengths that Immich expects, by the name of the model in its settings: the known ones. None of
+them is that of an embedding, which is folded."""
 
 LEAST_LOOK = 64
 """Coordinates that the embedding has at least."""
@@ -194,9 +196,7 @@ def vector_length(name: str, labels: int) -> int:
 def photo_vector(result: Result, length: int) -> NDArray[np.float32]:
     """Compute the vector of a photo: ``(length,)`` float32.
 
-    First come the scores of the labels, then the embedding, of length 1, folded by feature hashing
-    (Weinberger et al., Feature hashing for large scale multitask learning, ICML 2009), which keeps
-    inner products in expectation.
+    First come the scores of the labels, then the embedding, folded and with length 1.
 
     Example:
         >>> from tagsight.inference.result import Result
@@ -208,12 +208,30 @@ def photo_vector(result: Result, length: int) -> NDArray[np.float32]:
         >>> [round(float(one), 2) for one in (*vector[:2], np.linalg.norm(vector[2:]))]
         [0.9, 0.2, 1.0]
     """
-    look = np.zeros(length - len(result.scores), np.float32)
-    hashes = np.array([zlib.crc32(str(place).encode()) for place in range(len(result.embedding))])
-    signs = np.where(hashes & 1, np.float32(1), np.float32(-1))
-    np.add.at(look, (hashes >> 1) % len(look), signs * result.embedding)
+    look = folded(result.embedding, length - len(result.scores))
     look /= max(float(np.linalg.norm(look)), 1e-12)
     return np.concatenate([result.scores.astype(np.float32), look])
+
+
+def folded(embedding: NDArray[np.float32], length: int) -> NDArray[np.float32]:
+    """Add the coordinates of an embedding up in fewer: ``(D,) -> (length,)``.
+
+    By feature hashing, which keeps inner products in expectation: Weinberger et al., Feature
+    hashing for large scale multitask learning, ICML 2009.
+
+    Args:
+        embedding: ``(D,)`` float32, of any length.
+        length: Number of coordinates.
+
+    Example:
+        >>> folded(np.ones(2280, np.float32), 512).shape
+        (512,)
+    """
+    hashes = np.array([zlib.crc32(str(place).encode()) for place in range(len(embedding))])
+    signs = np.where(hashes & 1, np.float32(1), np.float32(-1))
+    found = np.zeros(length, np.float32)
+    np.add.at(found, (hashes >> 1) % length, signs * embedding)
+    return found
 
 
 def text_vector(text: str, labels: Sequence[str], length: int) -> NDArray[np.float32]:
