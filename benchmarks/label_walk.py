@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 FIRST, UNSURE, LIKELY = 24, 16, 16
 """Photos that are judged for each label: at first, then of two queues."""
 
+PATIENCE = 300_000
+"""Milliseconds that a step may take, also on a machine that does other work."""
+
 
 def main() -> None:
     """Walk, and print the table."""
@@ -89,6 +92,7 @@ class Walk:
         with sync_playwright() as playwright, served(self.album, self.project) as (address, _):
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(PATIENCE)
             with self.timed("first picture"):
                 page.goto(address)
                 page.locator(".cell.loaded").first.wait_for()
