@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -227,11 +228,17 @@ def folded(embedding: NDArray[np.float32], length: int) -> NDArray[np.float32]:
         >>> folded(np.ones(2280, np.float32), 512).shape
         (512,)
     """
-    hashes = np.array([zlib.crc32(str(place).encode()) for place in range(len(embedding))])
+    hashes = _hashes(len(embedding))
     signs = np.where(hashes & 1, np.float32(1), np.float32(-1))
     found = np.zeros(length, np.float32)
     np.add.at(found, (hashes >> 1) % length, signs * embedding)
     return found
+
+
+@cache
+def _hashes(count: int) -> NDArray[np.int64]:
+    """Return a number for each coordinate of an embedding."""
+    return np.array([zlib.crc32(str(place).encode()) for place in range(count)])
 
 
 def text_vector(text: str, labels: Sequence[str], length: int) -> NDArray[np.float32]:
