@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FIRST, UNSURE, LIKELY = 24, 16, 16
 """Photos that are judged for each label: at first, then of two queues."""
 
-PATIENCE = 300_000
+PATIENCE = 1_800_000
 """Milliseconds that a step may take, also on a machine that does other work."""
 
 
@@ -101,6 +101,8 @@ class Walk:
                 self.make(page, label)
                 self.judge(page, label, FIRST)
             self.picture(page, "first-judgements")
+            with self.timed("until all features are there"):
+                page.get_by_text("Computing features").wait_for(state="hidden")
             for queue, count in (("Not sure", UNSURE), ("Probably yes", LIKELY)):
                 for label in self.labels:
                     page.locator(".take", has_text=label).click()
