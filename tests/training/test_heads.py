@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tagsight.training.head_quality import advice
+from tagsight.training.head_quality import FEWEST_MEASURED, advice, head_quality
 from tagsight.training.heads import Basis, FittedHeads, LabelGraph, fit_heads
 
 PHOTOS, LABELS, LENGTH = 240, 3, 16
@@ -109,6 +109,17 @@ def test_a_label_that_is_judged_in_one_way_only_is_finite_and_has_no_measure(
     assert fitted.quality[0].ap is not None
     wanted = {1: "reject some photos", 0: "find a first photo", -1: "find a first photo"}
     assert fitted.quality[1].advice.startswith(wanted[value])
+
+
+@pytest.mark.parametrize("kind", [1, 0])
+def test_few_photos_of_a_kind_have_no_measure_whose_interval_would_look_certain(kind):
+    logits = torch.linspace(-1, 1, 40)[:, None]
+    for count, is_measured in ((FEWEST_MEASURED - 1, False), (FEWEST_MEASURED, True)):
+        targets = torch.full((40, 1), 1 - kind)
+        targets[-count:] = kind
+        (quality,) = head_quality(logits, targets, resamples=20)
+        assert (quality.ap is not None, quality.low is not None) == (is_measured, is_measured)
+        assert (quality.present, quality.absent)[1 - kind] == count
 
 
 def test_one_judgement_is_enough_for_heads():

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 FEW_PRESENT, FEW_ABSENT = 10, 10
 """Judgements below which more of the kind help most, whatever the measured quality."""
 
+FEWEST_MEASURED = 5
+"""Held-out photos of each kind below which there is no average precision: resamples of two or three
+photos are alike, and their interval would say that it is known well."""
+
 WIDE = 0.15
 """Width of an interval from which the average precision is not known well."""
 
@@ -30,7 +34,8 @@ class LabelQuality(NamedTuple):
     Attributes:
         present: Judged photos that have the label.
         absent: Judged photos that do not.
-        ap: Average precision of the held-out logits, in [0, 1]; None without both kinds.
+        ap: Average precision of the held-out logits, in [0, 1]; None if fewer than
+            `FEWEST_MEASURED` photos of a kind were held out.
         low: Lower end of its 95 % bootstrap interval.
         high: Upper end.
         advice: One sentence: what would help most.
@@ -54,12 +59,15 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
 
     Example:
         >>> import torch
-        >>> logits = torch.tensor([[2.0], [1.0], [-1.0]])
-        >>> quality = head_quality(logits, torch.tensor([[1], [0], [0]]), resamples=10)
+        >>> logits, targets = torch.arange(12.0)[:, None], (torch.arange(12) >= 6)[:, None].int()
+        >>> quality = head_quality(logits, targets, resamples=10)
         >>> quality[0].ap, quality[0].advice
-        (1.0, 'judge more photos that have it: 1 so far')
+        (1.0, 'judge more photos that have it: 6 so far')
     """
     measured = targets.masked_fill(held_out.isnan(), -1)
+    for kind in (0, 1):
+        few = (measured == kind).sum(0) < FEWEST_MEASURED
+        measured = measured.masked_fill(few, -1)
     ap = average_precision(held_out, measured)
     low, high = average_precision_intervals(held_out, measured, seed=0, resamples=resamples)
     strange = ((held_out > SURELY_WRONG) & (measured == 0)).sum(0)
