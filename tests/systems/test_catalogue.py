@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tagsight.systems.catalogue import DEFAULT_RECIPE, HOMES, RECIPES, SYSTEMS, installed, listing
+from tagsight.systems.catalogue import DEFAULT_RECIPE, HOMES, RECIPES, SYSTEMS, installed
+from tagsight.systems.listing_file import listing
 from tagsight.systems.page import listing_text, systems_page
 
 RECORDS = Path(__file__).parents[2] / "docs" / "results" / "voc-animals"

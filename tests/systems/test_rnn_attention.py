@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from itertools import product
 
 import pytest
 import torch
@@ -9,7 +8,8 @@ import torch.nn.functional as F
 from tiny import drawn, exact_photos, tiny_system
 from torch.testing import assert_close
 
-from tagsight.systems import rnn_attention as rnn
+from tagsight.nn.attended_regions import anchors, sampled
+from tagsight.systems.rnn_attention import share_loss
 
 
 def wandering(**settings):
@@ -21,42 +21,6 @@ def wandering(**settings):
 
 def values(*shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape))).double()
-
-
-def bilinear(grid, x, y):
-    """The value of a grid ``(D, h, w)`` at a point of the photo, which goes from -1 to 1."""
-    height, width = grid.shape[1:]
-    column, row = ((x + 1) * width - 1) / 2, ((y + 1) * height - 1) / 2
-    total = torch.zeros_like(grid[:, 0, 0])
-    for i in (math.floor(row), math.floor(row) + 1):
-        for j in (math.floor(column), math.floor(column) + 1):
-            weight = (1 - abs(row - i)) * (1 - abs(column - j))
-            total += weight * grid[:, min(max(i, 0), height - 1), min(max(j, 0), width - 1)]
-    return total
-
-
-def test_a_region_is_sampled_point_by_point():
-    features = values(2, 3, 4, 6)
-    transforms = torch.tensor([[0.5, 0.25, 0.3, -0.4], [1.3, -0.6, -0.5, 0.1]]).double()
-    region = rnn.sampled(features, transforms, 4)
-    for photo, (sx, sy, tx, ty) in enumerate(transforms.tolist()):
-        for i, j in product(range(4), range(4)):
-            x, y = sx * ((2 * j + 1) / 4 - 1) + tx, sy * ((2 * i + 1) / 4 - 1) + ty
-            assert_close(region[photo, :, i, j], bilinear(features[photo], x, y))
-
-
-@pytest.mark.parametrize(
-    ("transform", "box"),
-    [
-        ([1.0, 1.0, 0.0, 0.0], [0, 0, 1, 1]),  # the whole photo
-        ([0.5, 0.25, 0.5, -0.5], [0.5, 0.125, 1, 0.375]),  # to 1 across, -0.75 to -0.25 down
-        ([0.5, 0.5, -0.75, 0.0], [0, 0.25, 0.375, 0.75]),  # cut off on the left
-        ([-0.5, 0.5, 0.0, 0.0], [0.25, 0.25, 0.75, 0.75]),  # mirrored, in the same place
-        ([0.5, 0.5, 2.0, 0.0], [1, 0.25, 1, 0.75]),  # outside
-    ],
-)
-def test_boxes_of_transforms_by_hand(transform, box):
-    assert rnn.boxes_of(torch.tensor([transform])).tolist() == [pytest.approx(box)]
 
 
 @pytest.mark.parametrize(("how", "drawn_to"), [("offset", False), ("penalty", True)])
@@ -71,7 +35,7 @@ def test_an_offset_puts_regions_on_their_anchors_before_training():
     system = tiny_system("rnn-attention", anchors="offset", first_scale=0.25, translation="free")
     boxes = system.regions(drawn(2)[0])
     centres = (boxes[..., :2] + boxes[..., 2:]) - 1
-    assert_close(centres, rnn.anchors(5).expand(2, 5, 2))
+    assert_close(centres, anchors(5).expand(2, 5, 2))
     assert_close(boxes[..., 2:] - boxes[..., :2], torch.full((2, 5, 2), 0.25))
 
 
@@ -83,7 +47,7 @@ def test_a_logit_is_the_highest_score_of_any_region_after_the_first_look():
     grid = F.relu(torch.einsum("bdhw,cd->bchw", features, weight) + bias[:, None, None])
     transform, state, scores = system.whole.expand(3, 4), None, []
     for _ in range(6):
-        region = F.max_pool2d(rnn.sampled(grid, transform, 6), 2)
+        region = F.max_pool2d(sampled(grid, transform, 6), 2)
         state = system.memory(F.relu(system.description(region.flatten(1))), state)
         thought = F.relu(system.thought(state[0]))
         scores.append(system.classifier(thought))
@@ -92,39 +56,23 @@ def test_a_logit_is_the_highest_score_of_any_region_after_the_first_look():
     assert_close(system(images).logits, torch.stack(scores[1:]).amax(0))
 
 
-def test_a_map_is_spread_over_the_regions_by_hand():
-    # The left half says 3, the right quarter 2, the whole photo 1, which is the lowest. What the
-    # others say more is 2 in two cells and 1 in one, on average 5/4.
-    scores = torch.tensor([3.0, 2.0, 1.0]).view(1, 3, 1)
-    boxes = torch.tensor([[0.0, 0, 0.5, 1], [0.75, 0, 1, 1], [0, 0, 1, 1]])[None]
-    left, right = 1 + 2 * 2 / 1.25, 1 + 2 * 1 / 1.25
-    expected = torch.tensor([left, left, 1, right]).view(1, 1, 1, 4)
-    assert_close(rnn.region_maps(scores, boxes, (1, 4)), expected)
-
-
-def test_a_region_outside_the_photo_counts_as_all_of_it():
-    scores = torch.tensor([2.0, 0.0]).view(1, 2, 1)
-    boxes = torch.tensor([[1.0, 0.2, 1, 0.7], [0, 0, 0.5, 0.5]])[None]
-    assert_close(rnn.region_maps(scores, boxes, (2, 2)), torch.full((1, 1, 2, 2), 2.0))
-
-
 def test_the_published_objective_compares_shares_of_labels():
     """For p = softmax(s) the sum over labels of (p - y / |y|)^2, by hand."""
     logits = torch.tensor([[0.0, math.log(2), math.log(5)], [1.0, 2.0, 3.0]])
     targets = torch.tensor([[1, 0, 1], [0, 0, 0]])
     expected = (1 / 8 - 1 / 2) ** 2 + (2 / 8) ** 2 + (5 / 8 - 1 / 2) ** 2
     # The second photo has no label and no part; the mean is over both.
-    assert rnn.share_loss(logits, targets).item() == pytest.approx(expected / 2)
+    assert share_loss(logits, targets).item() == pytest.approx(expected / 2)
     assert not tiny_system("rnn-attention", objective="softmax_mse").probabilities
-    assert rnn.share_loss(logits, targets, mean=True).item() == pytest.approx(expected / 6)
+    assert share_loss(logits, targets, mean=True).item() == pytest.approx(expected / 6)
 
 
 def test_an_unknown_label_and_a_photo_without_a_present_one_have_no_share():
     logits, known = values(4, 5).requires_grad_(), [0, 1, 3, 4]
     targets = torch.tensor([[1, 0, -1, 0, 1]] * 3 + [[0, 0, -1, 0, 0]])
-    loss = rnn.share_loss(logits, targets)
-    assert_close(loss, rnn.share_loss(logits[:, known], targets[:, known]))
-    assert_close(loss, rnn.share_loss(logits[:3], targets[:3]) * 3 / 4)
+    loss = share_loss(logits, targets)
+    assert_close(loss, share_loss(logits[:, known], targets[:, known]))
+    assert_close(loss, share_loss(logits[:3], targets[:3]) * 3 / 4)
     loss.backward()
     assert not logits.grad[:, 2].any()
     assert not logits.grad[3].any()

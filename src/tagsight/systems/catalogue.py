@@ -8,17 +8,16 @@ print ``listing.json``, which `make docs` writes, so that no system of this pack
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 from tagsight.config import Recipe
 from tagsight.errors import DataError
+from tagsight.systems.listing_file import ListedRecipe, ListedSystem, Listing, listing
 
 if TYPE_CHECKING:
     from tagsight.labels.space import LabelSpace
@@ -52,70 +51,6 @@ HOMES: dict[str, str] = {
     "multi-evidence": "tagsight.systems.multi_evidence:MultiEvidence",
 }
 """Where each system of this package is: module and class."""
-
-
-class ListedRecipe(NamedTuple):
-    """A recipe's row in a listing.
-
-    Attributes:
-        name: Its name.
-        system: A key of `SYSTEMS`.
-        encoder: The image encoder.
-        pixels: Side of the square that photos are resized to.
-        minutes: Of training, where they were measured (`Recipe.minutes`).
-        use: When to choose it.
-    """
-
-    name: str
-    system: str
-    encoder: str
-    pixels: int
-    minutes: float | None
-    use: str
-
-    @classmethod
-    def of(cls, recipe: Recipe) -> Self:
-        """Take from a recipe what a listing shows."""
-        return cls(
-            recipe.name,
-            recipe.system,
-            recipe.settings.backbone.name,
-            recipe.training.image_size,
-            recipe.minutes,
-            recipe.use,
-        )
-
-
-class ListedSystem(NamedTuple):
-    """What a listing says of a system.
-
-    Attributes:
-        name: A key of `SYSTEMS`.
-        summary: What it is, in a sentence.
-        paper: DOI or URL.
-    """
-
-    name: str
-    summary: str
-    paper: str
-
-
-class Listing(NamedTuple):
-    """Systems and recipes as the commands print them."""
-
-    systems: tuple[ListedSystem, ...]
-    recipes: tuple[ListedRecipe, ...]
-
-
-@cache
-def listing() -> Listing:
-    """Read what is printed of all systems and recipes of this package, without importing one."""
-    text = (files("tagsight.systems") / "listing.json").read_text(encoding="utf-8")
-    values = json.loads(text)
-    return Listing(
-        tuple(ListedSystem(*row) for row in values["systems"]),
-        tuple(ListedRecipe(*row) for row in values["recipes"]),
-    )
 
 
 def installed() -> Listing:
@@ -152,6 +87,10 @@ def summary(kind: type[System]) -> str:
     """Take a system's title: the first paragraph of its module's docstring, or of its own.
 
     The module of a registered system is a notebook or script, which may be about anything.
+
+    Example:
+        >>> summary(SYSTEMS["rnn-attention"])
+        'An LSTM that attends to one region of the photo after another.'
     """
     module = inspect.getmodule(kind)
     described = kind if kind in _registered.values() or module is None else module
@@ -323,6 +262,14 @@ def check_recipe(recipe: Recipe) -> None:
 
     Raises:
         DataError: If it cannot.
+
+    Example:
+        >>> recipe = RECIPES["rnn-attention-cpu"]
+        >>> check_recipe(recipe)
+        >>> padding = recipe.training.model_copy(update={"resize": "fit"})
+        >>> check_recipe(recipe.model_copy(update={"training": padding}))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        tagsight.errors.DataError: expected `training.resize` to be 'warp' or 'crop' for ...
     """
     kind = system_class(recipe.system)
     if recipe.training.resize == "fit" and not kind.takes_padding:

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tagsight.systems.catalogue import HOMES, SYSTEMS, ListedRecipe, recipes_of, summary
+from tagsight.systems.catalogue import HOMES, SYSTEMS, recipes_of, summary
+from tagsight.systems.listing_file import ListedRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,6 @@ logit. A map is constant where the same regions cover the photo.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import torch
@@ -19,8 +18,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from tagsight.config import Recipe, Settings, SystemConfig, TrainConfig
+from tagsight.nn.attended_regions import anchors, boxes_of, region_maps, sampled
 from tagsight.nn.class_activation import class_maps, pooled
-from tagsight.nn.regions import box_coverage
 from tagsight.runtime.precision import full_precision
 from tagsight.systems.base import Published, Recognition, System
 from tagsight.systems.recipes import (
@@ -152,12 +151,6 @@ RECIPES = (
 )
 
 
-SMALLEST = 1e-6
-"""Fraction of the photo; regions that cover less of it count as covering all of it."""
-
-TINY = 1e-30
-
-
 class Look(NamedTuple):
     """Scores and locations of the regions of ``B`` photos.
 
@@ -193,6 +186,14 @@ class RNNAttention(System):
         to which Adam without decay is invariant. Its VGG-16 is frozen; here ResNet-101 is trained.
         It trains on COCO 2017, predicts those of the ten best labels whose share is at least 0.1,
         and keeps the epoch with the best CF1 and OF1 on the test photos.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> recipe, labels = RECIPES["rnn-attention-cpu"], empty_label_space(["dog", "sky"])
+        >>> system = build_system(recipe, labels).eval()
+        >>> system.regions(torch.rand(1, 3, 64, 64))[0, 0].tolist()  # at its anchor, untrained
+        [0.25, 0.25, 0.75, 0.75]
     """
 
     Config: ClassVar[type[SystemConfig]] = RNNAttentionConfig
@@ -305,64 +306,6 @@ class RNNAttention(System):
         return torch.cat([scale, centre], 1)
 
 
-def anchors(regions: int) -> Tensor:
-    """Place the anchors of the regions: ``(K, 2)``, the centre, then evenly on a circle around it.
-
-    The radius is ``sqrt(0.5)``, so that four of five anchors are the centres of the quadrants.
-
-    Example:
-        >>> anchors(5)[:2]
-        tensor([[0.0000, 0.0000],
-                [0.5000, 0.5000]])
-    """
-    angles = torch.arange(regions - 1) * (2 * math.pi / max(regions - 1, 1)) + math.pi / 4
-    circle = math.sqrt(0.5) * torch.stack([angles.cos(), angles.sin()], 1)
-    return torch.cat([torch.zeros(1, 2), circle])
-
-
-def sampled(features: Tensor, transforms: Tensor, side: int) -> Tensor:
-    """Sample one region per photo: ``(B, D, h, w), (B, 4) -> (B, D, side, side)``.
-
-    The spatial transformer without rotation and shear: bilinear at ``scale * point + translation``.
-    """
-    steps = torch.arange(side, dtype=features.dtype, device=features.device)
-    points = (2 * steps + 1) / side - 1
-    x, y = (transforms[:, i, None] * points + transforms[:, i + 2, None] for i in (0, 1))
-    shape = (-1, side, side)
-    places = torch.stack([x[:, None, :].expand(shape), y[:, :, None].expand(shape)], -1)
-    return F.grid_sample(features, places, padding_mode="border", align_corners=False)
-
-
-def boxes_of(transforms: Tensor) -> Tensor:
-    """Convert transforms to boxes, clipped to the photo: ``(..., 4) -> (..., 4)`` in [0, 1].
-
-    Example:
-        >>> boxes_of(torch.tensor([0.5, 0.5, 0.0, 0.0]))
-        tensor([0.2500, 0.2500, 0.7500, 0.7500])
-    """
-    scale, centre = transforms[..., :2].abs(), transforms[..., 2:]
-    return ((torch.cat([centre - scale, centre + scale], -1) + 1) / 2).clamp(0, 1)
-
-
-def region_maps(scores: Tensor, boxes: Tensor, grid: tuple[int, int] | torch.Size) -> Tensor:
-    """Distribute the highest score of each label over the regions that support it.
-
-    Args:
-        scores: ``(B, K, L)`` float, logits.
-        boxes: ``(B, K, 4)`` float in [0, 1].
-        grid: Height and width of the grid, in cells.
-
-    Returns:
-        ``(B, L, h, w)`` float, logits; the mean over the cells is the highest score.
-    """
-    lowest, highest = scores.amin(1)[..., None, None], scores.amax(1)[..., None, None]
-    more = scores - scores.amin(1, keepdim=True)
-    said = torch.einsum("bkl,bkhw->blhw", more, box_coverage(boxes, grid))
-    mean = said.mean((-2, -1), keepdim=True)
-    spread = torch.where(mean > SMALLEST * (highest - lowest), said / mean.clamp(min=TINY), 1.0)
-    return lowest + (highest - lowest) * spread
-
-
 def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -> Tensor:
     """Compute the loss on the location of regions: ``L_S + lambda1 L_A + lambda2 L_P``.
 
@@ -372,6 +315,12 @@ def location_loss(transforms: Tensor, anchors: Tensor, config: LocationConfig) -
         transforms: ``(B, K, 4)`` float, scales and translations.
         anchors: ``(K, 2)`` float.
         config: Limits and weights.
+
+    Example:
+        >>> fits, large = torch.tensor([0.3, 0.3, 0.0, 0.0]), torch.tensor([0.9, 0.3, 0.0, 0.0])
+        >>> transforms = torch.stack([fits, large])[:, None]
+        >>> location_loss(transforms, torch.zeros(1, 2), LocationConfig())  # (0.9 - 0.5)^2 / 2
+        tensor(0.0800)
     """
     scale, centre = transforms.split(2, -1)
     large = (scale.abs() - config.largest_scale).clamp(min=0).square().sum(-1)
@@ -390,6 +339,12 @@ def share_loss(logits: Tensor, targets: Tensor, *, mean: bool = False) -> Tensor
         logits: ``(B, L)`` float.
         targets: ``(B, L)`` int in {1, 0, -1}; an unknown label has no share.
         mean: Whether to average over the known labels of a photo instead of summing.
+
+    Example:
+        >>> share_loss(torch.zeros(1, 2), torch.tensor([[1, 1]]))  # half for each, as wanted
+        tensor(0.)
+        >>> share_loss(torch.zeros(1, 2), torch.tensor([[1, 0]]))
+        tensor(0.5000)
     """
     known, present = targets >= 0, targets == 1
     shares = logits.masked_fill(~known, torch.finfo(logits.dtype).min).softmax(1)
