@@ -42,6 +42,10 @@ class ColumnOptions:
 
         Raises:
             DataError: If options contradict each other.
+
+        Example:
+            >>> ColumnOptions(image_column="file", label_columns="dog, sky").chosen().label_columns
+            ('dog', 'sky')
         """
         from tagsight.data.format import Columns
 

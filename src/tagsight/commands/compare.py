@@ -48,7 +48,12 @@ class ComparedRecipes:
     """A setting of the training of all, as in --training.image_size 192."""
 
     def entries(self) -> list[Entry]:
-        """Return the chosen recipes with their changes."""
+        """Return the chosen recipes with their changes.
+
+        Example:
+            >>> [entry.name for entry in ComparedRecipes(systems="gcam, ml-gcn-paper").entries()]
+            ['gcam-cpu', 'ml-gcn-paper']
+        """
         from tagsight.experiments.variants import ALL, chosen_entries
 
         default = "" if self.variants else ALL

@@ -47,6 +47,11 @@ class Quantisation:
 
         Raises:
             DataError: If only one of --int8 and --data is given.
+
+        Example:
+            >>> Quantisation(int8=True).labels()  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            tagsight.errors.DataError: expected --data with the labels that the model was ...
         """
         if self.int8 and self.data is None:
             msg = "expected --data with the labels that the model was trained on with --int8"

@@ -48,6 +48,12 @@ class LabelErrorOptions:
 
         Raises:
             DataError: If a file exists, options exclude each other, or no photo is to be opened.
+
+        Example:
+            >>> options = LabelErrorOptions(quick=True, model=Path("runs/first/model"))
+            >>> options.checked(labels_only=False)
+            Traceback (most recent call last):
+            tagsight.errors.DataError: expected --quick or --model, got both
         """
         from tagsight.errors import DataError
 

@@ -56,6 +56,10 @@ class LabelRuleOptions:
 
         Raises:
             DataError: If the file or a rule is malformed.
+
+        Example:
+            >>> LabelRuleOptions(merge=("red=Red,RED",), implies=("dog=>animal",)).chosen().merge
+            {'red': ('Red', 'RED')}
         """
         given = {
             "merge": _lists("merge", self.merge, "="),

@@ -49,6 +49,11 @@ class LabelStudioOptions:
 
         Raises:
             DataError: If there is an address without a key, or an option that needs an address.
+
+        Example:
+            >>> LabelStudioOptions(label_studio_project=1).studio()  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            tagsight.errors.DataError: expected --label-studio-url, such as http://localhost...
         """
         if self.label_studio_url is None:
             if self.label_studio_project is None and self.label_studio_key_file is None:

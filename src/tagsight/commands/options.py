@@ -111,7 +111,12 @@ class MemoryLimits:
     a third longer (gradient checkpointing)."""
 
     def limits(self) -> _Limits:
-        """Convert to the units of a runtime: a folder and bytes."""
+        """Convert to the units of a runtime: a folder and bytes.
+
+        Example:
+            >>> MemoryLimits(photo_memory=0.5).limits()["photo_memory"]
+            536870912
+        """
         from platformdirs import user_cache_path
 
         folder = self.cache or user_cache_path("tagsight")
@@ -150,7 +155,12 @@ class Initialisation:
     """Minutes between saved states: the most that a crash can lose."""
 
     def start(self) -> Start:
-        """Convert to the arguments of a run."""
+        """Convert to the arguments of a run.
+
+        Example:
+            >>> Initialisation(state_every=2.0).start().state_every  # in seconds
+            120.0
+        """
         from tagsight.training.run import Start
 
         return Start(self.vectors, self.init, self.resume, 60 * self.state_every)
@@ -185,6 +195,10 @@ class NewLabels:
 
         Raises:
             DataError: If there are vectors but no labels to add.
+
+        Example:
+            >>> NewLabels(add_labels="cat,kite").names(), NewLabels().names()
+            (['cat', 'kite'], None)
         """
         from tagsight.errors import DataError
 
@@ -214,7 +228,12 @@ class PhotoBudget:
 
     @property
     def photo_bytes(self) -> int:
-        """The limit in bytes."""
+        """The limit in bytes.
+
+        Example:
+            >>> PhotoBudget(max_photo_memory=0.25).photo_bytes
+            268435456
+        """
         return round(self.max_photo_memory * 2**30)
 
 
@@ -259,7 +278,12 @@ class Hardware(PhotoBudget):
         return replace(runtime, max_photo_memory=self.photo_bytes)
 
     def exact(self) -> Self:
-        """Return the same with float32 in place of the automatic precision."""
+        """Return the same with float32 in place of the automatic precision.
+
+        Example:
+            >>> Hardware().exact().precision, Hardware(precision="bfloat16").exact().precision
+            ('float32', 'bfloat16')
+        """
         return replace(self, precision="float32") if self.precision == "auto" else self
 
     @contextmanager
@@ -309,6 +333,11 @@ class RecognitionHardware(Hardware):
         Args:
             model: The model folder or file.
             photos: The photos to recognise: runtimes are compared first if they are many.
+
+        Example:
+            >>> hardware = RecognitionHardware(model_runtime="torch")
+            >>> hardware.fast_recognizer(Path("runs/first/model")).labels
+            ('dog', 'sky')
         """
         from tagsight.inference.recognizer import Recognizer
         from tagsight.inference.runtimes import MANY
@@ -342,7 +371,14 @@ class RecipeOptions:
     """A setting of the training, as in --training.lr 0.001."""
 
     def chosen(self) -> Recipe:
-        """Return the recipe with the changes of file and flags."""
+        """Return the recipe with the changes of file and flags.
+
+        Example:
+            >>> options = RecipeOptions(recipe="resnet", system={"pooling": "max"}, epochs=3)
+            >>> recipe = options.chosen()
+            >>> recipe.name, recipe.settings.pooling, recipe.training.epochs
+            ('resnet-cpu, changed', 'max', 3)
+        """
         from tagsight.systems.catalogue import DEFAULT_RECIPE
         from tagsight.systems.settings import choose_recipe
         from tagsight.systems.settings_file import SettingsFile, read_settings

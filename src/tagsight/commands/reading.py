@@ -78,6 +78,11 @@ class Reading:
         Raises:
             DataError: As readers and protocols do; if both format and protocol are given; or if a
                 rule does not fit the labels.
+
+        Example:
+            >>> rules = LabelRuleOptions(rename=("dog=animal",))
+            >>> Reading(rules=rules).read(Path("labels.csv")).names
+            ('animal', 'sky')
         """
         from tagsight.data.format import ReadOptions
         from tagsight.data.literature.protocols import read_protocol
@@ -126,7 +131,12 @@ class GroupingOptions:
     """Longest pause between two photos of a session, in minutes."""
 
     def chosen(self) -> Grouping | None:
-        """Return the grouping, or None if there is none."""
+        """Return the grouping, or None if there is none.
+
+        Example:
+            >>> GroupingOptions(group="folder, near-twins").chosen().by
+            ('folder', 'near-twins')
+        """
         from tagsight.data.splits.grouping import Grouping
 
         if self.group is None:

@@ -44,6 +44,10 @@ class SearchQuery:
 
         Raises:
             DataError: If it is not four numbers.
+
+        Example:
+            >>> SearchQuery(region="4,4,16,16").box()
+            (4.0, 4.0, 16.0, 16.0)
         """
         if self.region is None:
             return None

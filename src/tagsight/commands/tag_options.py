@@ -63,6 +63,12 @@ class Output:
 
         Raises:
             DataError: If there are some.
+
+        Example:
+            >>> Output(write="csv", all_scores=True).check()
+            >>> Output(write="xmp", all_scores=True).check()  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            tagsight.errors.DataError: expected neither --out nor --all-scores with --write xmp, ...
         """
         if self.embed and self.write != "text":
             msg = f"expected --embed or --write {self.write}, got both"
@@ -110,6 +116,10 @@ class TagSelection:
 
         Raises:
             DataError: If it is not of the form i/n.
+
+        Example:
+            >>> TagSelection(shard="2/8").part()
+            (2, 8)
         """
         if self.shard is None:
             return None
@@ -243,6 +253,10 @@ class Sidecars:
 
         Raises:
             DataError: If one is not of the form label=tag.
+
+        Example:
+            >>> Sidecars(replace=["dog=animal/dog"]).renamed()
+            {'dog': 'animal/dog'}
         """
         pairs = [one.partition("=") for one in self.replace or []]
         for label, _, tag in pairs:

@@ -61,6 +61,12 @@ class Pairs(NamedTuple):
         Args:
             side: Side of the square that photos are resized to, in pixels.
             resize: How photos are made squares.
+
+        Example:
+            >>> box = torch.tensor([[[160.0, 120.0, 320.0, 240.0]]])  # one box of one photo
+            >>> pairs = Pairs(torch.tensor([0]), torch.tensor([0]), box, torch.tensor([[320, 240]]))
+            >>> pairs.on_maps(224, "warp").boxes.tolist()
+            [[[0.5, 0.5, 1.0, 1.0]]]
         """
         frames = torch.tensor([frame_of((w, h), side, resize) for w, h in self.sizes.tolist()])
         corners, extents = frames[:, :2].repeat(1, 2), (frames[:, 2:] - frames[:, :2]).repeat(1, 2)

@@ -34,7 +34,14 @@ class Decisions(NamedTuple):
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Where the target is known and the decision is right: ``(N, L)``."""
+        """Where the target is known and the decision is right: ``(N, L)``.
+
+        Example:
+            >>> from tagsight.checkpoint.decision import Decision
+            >>> decided = decisions_of(Decision.default(3), [[2.0, -1.0, 1.0]], [[1, 1, -1]])
+            >>> decided.right.tolist()
+            [[True, False, False]]
+        """
         return (self.predicted == (self.targets == 1)) & (self.targets >= 0)
 
     def of_labels(self, columns: Sequence[int]) -> Decisions:

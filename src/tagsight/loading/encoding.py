@@ -66,7 +66,13 @@ class Grid(NamedTuple):
         return prod(self.shape) * self.dtype.itemsize + prod(self.cells or (0,))
 
     def features(self, content: bytes) -> Tensor:
-        """Take the features out of the bytes of a photo: ``(h', w', C)``."""
+        """Take the features out of the bytes of a photo: ``(h', w', C)``.
+
+        Example:
+            >>> grid = Grid("224", (1, 1, 2), torch.float32)
+            >>> grid.size, grid.features(torch.tensor([0.5, 2.0]).numpy().tobytes())
+            (8, tensor([[[0.5000, 2.0000]]]))
+        """
         taken = torch.frombuffer(bytearray(content), dtype=self.dtype, count=prod(self.shape))
         return taken.view(self.shape)
 
@@ -136,7 +142,17 @@ class Encoder:
     resize: Resize = "warp"
 
     def grids(self, views: Sequence[View]) -> dict[View, Grid]:
-        """Determine the layout of the features of each view, by a forward pass of a black photo."""
+        """Determine the layout of the features of each view, by a forward pass of a black photo.
+
+        Example:
+            >>> from tagsight.labels.space import empty_label_space
+            >>> from tagsight.runtime.device import Runtime
+            >>> from tagsight.systems.catalogue import RECIPES, build_system
+            >>> system = build_system(RECIPES["resnet-quick"], empty_label_space(["dog", "sky"]))
+            >>> runtime = Runtime.choose("cpu", "float32")
+            >>> [grid.shape for grid in Encoder(system, 64, runtime).grids([frozenset()]).values()]
+            [(2, 2, 320)]
+        """
         channels = 4 if self.resize == "fit" else 3
         empty = torch.zeros(1, channels, self.side, self.side, dtype=torch.uint8)
         found = self._features(empty, views)

@@ -176,7 +176,14 @@ class Quality:
     labels_counted: int
 
     def as_dict(self) -> dict[str, float]:
-        """Return the averages under their names in the literature, as fractions."""
+        """Return the averages under their names in the literature, as fractions.
+
+        Example:
+            >>> predicted, targets = torch.tensor([[True, False]]), torch.tensor([[1, 1]])
+            >>> quality = precision_recall(predicted, targets).as_dict()
+            >>> quality["CP"], quality["CR"], quality["OP"], quality["OR"]
+            (0.5, 0.5, 1.0, 0.5)
+        """
         cp, cr, cf1 = self.per_class
         op, or_, of1 = self.overall
         values = (cp, cr, cf1, self.mean_f1, op, or_, of1)

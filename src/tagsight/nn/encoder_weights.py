@@ -46,6 +46,12 @@ class Installed(NamedTuple):
 
         Raises:
             DataError: If the package is not installed.
+
+        Example:
+            >>> nowhere = Installed("mine", "package_of_mine", "Model", extra="encoders")
+            >>> nowhere.path()  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            tagsight.errors.DataError: the weights of 'mine' are not installed; install ...
         """
         try:
             module = import_module(self.package)

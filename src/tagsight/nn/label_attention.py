@@ -43,7 +43,15 @@ class AttentionTrace(NamedTuple):
     mixed: Tensor
 
     def select(self, rows: Tensor) -> AttentionTrace:
-        """Select or repeat states by their rows, ``(L,)`` int."""
+        """Select or repeat states by their rows, ``(L,)`` int.
+
+        Example:
+            >>> import torch
+            >>> states, weights = torch.zeros(1, 3, 8), torch.zeros(1, 2, 3, 49)  # of three labels
+            >>> trace = AttentionTrace(torch.zeros(1, 49, 8), weights, states, states, states)
+            >>> trace.select(torch.tensor([0, 2])).weights.shape
+            torch.Size([1, 2, 2, 49])
+        """
         return AttentionTrace(
             self.cells,
             self.weights[:, :, rows],

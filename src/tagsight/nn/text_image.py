@@ -134,7 +134,19 @@ class TextImageEncoder:
 
     @torch.inference_mode()
     def texts(self, sentences: Sequence[str]) -> Tensor:
-        """Encode sentences: ``n`` of them -> ``(n, D)`` float32 of length 1."""
+        """Encode sentences: ``n`` of them -> ``(n, D)`` float32 of length 1.
+
+        Example:
+            >>> from tagsight.runtime.device import Runtime
+            >>> class Lengths(torch.nn.Module):
+            ...     def encode_text(self, tokens):
+            ...         return tokens.float()
+            >>> tokens = lambda sentences: torch.tensor([[len(one), 4] for one in sentences])
+            >>> runtime = Runtime.choose("cpu", "float32")
+            >>> encoder = TextImageEncoder(Lengths(), tokens, None, 224, 2, "lengths", runtime)
+            >>> encoder.texts(["dog"])  # (3, 4), of length 1
+            tensor([[0.6000, 0.8000]])
+        """
         with self.runtime.autocast():
             tokens = self.tokens(sentences).to(self.runtime.device)
             found = cast("Any", self.network).encode_text(tokens)

@@ -93,7 +93,12 @@ class Fit(NamedTuple):
 
     @property
     def description(self) -> str:
-        """The names that do not fit, as the end of a sentence."""
+        """The names that do not fit, as the end of a sentence.
+
+        Example:
+            >>> Fit({}, missing=["head.weight"], reshaped=[], left_over=["a", "b"]).description
+            'head.weight is missing and a, b are left over'
+        """
         parts = {
             "of another shape": self.reshaped,
             "missing": self.missing,

@@ -56,5 +56,12 @@ class Service:
 
     @property
     def version(self) -> str:
-        """Recipe and digest of the model."""
+        """Recipe and digest of the model.
+
+        Example:
+            >>> import tagsight as ts
+            >>> service = Service(ts.load("runs/first/model"))
+            >>> service.version.endswith(service.digest), len(service.digest)
+            (True, 12)
+        """
         return f"{self.recognizer.info.recipe} {self.digest}"

@@ -122,7 +122,14 @@ class Neighbours(NamedTuple):
         return Neighbours(self.found[:, :k], scaled, self.targets[..., :k])
 
     def votes(self, target: int) -> Tensor:
-        """Sum the votes of neighbours with this target: ``(B, L)`` float."""
+        """Sum the votes of neighbours with this target: ``(B, L)`` float.
+
+        Example:
+            >>> targets = torch.tensor([[[1, 0, 1]]], dtype=torch.int8)  # of three photos
+            >>> near = Neighbours(torch.zeros(1, 3, 8), torch.tensor([[1.5, 1.0, 0.5]]), targets)
+            >>> near.votes(1), near.votes(0)
+            (tensor([[2.]]), tensor([[1.]]))
+        """
         return torch.einsum("lbk,bk->bl", self._are(target), self.weights)
 
     def shares(self, target: int) -> Tensor:

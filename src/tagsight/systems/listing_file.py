@@ -32,7 +32,14 @@ class ListedRecipe(NamedTuple):
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
-        """Take from a recipe what a listing shows."""
+        """Take from a recipe what a listing shows.
+
+        Example:
+            >>> from tagsight.systems.catalogue import RECIPES
+            >>> row = ListedRecipe.of(RECIPES["ml-gcn-paper"])
+            >>> row.system, row.pixels
+            ('ml-gcn', 448)
+        """
         return cls(
             recipe.name,
             recipe.system,

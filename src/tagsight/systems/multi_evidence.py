@@ -128,7 +128,15 @@ class Streams(NamedTuple):
     cells: Tensor
 
     def logits(self) -> list[Tensor]:
-        """Return the logits of the photo, its boxes and its cells, each ``(B, L)``."""
+        """Return the logits of the photo, its boxes and its cells, each ``(B, L)``.
+
+        Example:
+            >>> photo, boxes, cells = map(torch.zeros, ((1, 1), (1, 2, 1), (1, 1, 2, 2)))
+            >>> shares = torch.full((1, 2, 1), 0.25).log()  # a score of 0.5 together
+            >>> streams = Streams(photo, photo, cells, boxes, boxes, shares, cells)
+            >>> [one.item() for one in streams.logits()]
+            [0.0, 0.0, 0.0]
+        """
         return [self.whole, log_odds(self.shares.logsumexp(1)), self.cells.amax((-2, -1))]
 
 

@@ -137,7 +137,14 @@ class Attended(NamedTuple):
 
     @property
     def maps(self) -> Tensor:
-        """``(B, L, h, w)`` float; the mean of a map is its logit in `logits`."""
+        """``(B, L, h, w)`` float; the mean of a map is its logit in `logits`.
+
+        Example:
+            >>> confidence = torch.tensor([[[[4.0, 0.0], [0.0, 0.0]]]])
+            >>> attended = Attended(torch.full((1, 1, 2, 2), 0.25), confidence)
+            >>> attended.maps.mean((-2, -1)), attended.logits
+            (tensor([[1.]]), tensor([[1.]]))
+        """
         cells = self.attention.shape[-2] * self.attention.shape[-1]
         return self.attention * self.confidence * cells
 

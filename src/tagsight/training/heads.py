@@ -161,7 +161,16 @@ class FittedHeads:
         return self.heads.logits(embeddings)
 
     def scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Compute calibrated scores: ``(M, D) -> (M, L)`` in [0, 1]."""
+        """Compute calibrated scores: ``(M, D) -> (M, L)`` in [0, 1].
+
+        Example:
+            >>> random = np.random.default_rng(0)
+            >>> embeddings = random.normal(size=(60, 4)).astype(np.float32)
+            >>> fitted = fit_heads(embeddings, (embeddings[:, :1] > 0).astype(np.int8))
+            >>> scores = fitted.scores(np.array([[2, 0, 0, 0], [-2, 0, 0, 0]], np.float32))
+            >>> bool(scores[0, 0] > 0.9 > 0.1 > scores[1, 0])
+            True
+        """
         return self.decision.scores(self.logits(embeddings))
 
 

@@ -44,7 +44,14 @@ class Section(NamedTuple):
 
     @property
     def top(self) -> float:
-        """Strongest evidence of the section: the end of its scale."""
+        """Strongest evidence of the section: the end of its scale.
+
+        Example:
+            >>> weak, strong = (np.full((2, 2), value, np.float32) for value in (0.5, 3.0))
+            >>> panels = [Panel("dog", 0.9, 0.5, True, strong), Panel("sky", 0.6, 0.5, True, weak)]
+            >>> Section("", "evidence in logits", panels).top
+            3.0
+        """
         return strongest(np.stack([panel.evidence for panel in self.panels]))
 
 

@@ -65,7 +65,15 @@ class GraphReport:
     warnings: tuple[str, ...]
 
     def lines(self, most: int = 50) -> Iterator[str]:
-        """Yield lines of plain text, with at most ``most`` edges, labels or pairs each."""
+        r"""Yield lines of plain text, with at most ``most`` edges, labels or pairs each.
+
+        Example:
+            >>> print(*label_graph("labels.csv", epsilon=0.4).lines(most=1), sep="\n")
+            2 edges among 2 labels: 2 receive, 2 send, 0 isolated; dog receives most, from 1
+              dog -> sky  0.50  4 photos with both
+              and 1 more
+            warning: 2 edges of labels with fewer than 10 photos: unreliable
+        """
         yield _summary(self)
         arrows = [f"{edge.source} -> {edge.target}" for edge in self.edges[:most]]
         width = max(map(len, arrows), default=0)

@@ -81,7 +81,13 @@ class Light(NamedTuple):
 
     @property
     def dark(self) -> bool:
-        """Whether lamps are on."""
+        """Whether lamps are on.
+
+        Example:
+            >>> rng = np.random.default_rng(0)
+            >>> draw_light(rng, "dusk", frozenset()).dark, draw_light(rng, "day", frozenset()).dark
+            (True, False)
+        """
         return self.mood in {"dusk", "night"}
 
 

@@ -43,7 +43,13 @@ class TrackedRun(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the run: that of its folder."""
+        """The name of the run: that of its folder.
+
+        Example:
+            >>> from pathlib import Path
+            >>> TrackedRun(Path("runs/first"), {"training.lr": 0.01}, resumed=False).name
+            'first'
+        """
         return self.folder.resolve().name
 
 

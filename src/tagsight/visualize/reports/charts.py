@@ -37,7 +37,12 @@ class Axis(NamedTuple):
     ticks: Sequence[float]
 
     def share(self, value: float) -> float:
-        """Return where a value stands, in [0, 1]."""
+        """Return where a value stands, in [0, 1].
+
+        Example:
+            >>> Axis("recall, percent", 0, 100, PERCENT).share(25)
+            0.25
+        """
         return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
 
