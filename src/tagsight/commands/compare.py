@@ -10,9 +10,10 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Hardware, MemoryLimits, SettingsOption, setting_flags
+from tagsight.commands.options import Hardware, MemoryLimits
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info, print_result, shown_source
 from tagsight.commands.reading import CheckedReading
+from tagsight.commands.recipe_options import SettingsOption, setting_flags
 
 if TYPE_CHECKING:
     from tagsight.experiments.comparison import Progress

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.types import ExistingFile
 
-from tagsight.commands.options import RECIPE, SettingsOption
 from tagsight.commands.output import print_info, print_result
+from tagsight.commands.recipe_options import RECIPE, SettingsOption
 from tagsight.runtime.amounts import amount
 
 

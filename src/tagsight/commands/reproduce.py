@@ -11,8 +11,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tagsight.commands.compare import Budget, ending
-from tagsight.commands.options import Hardware, MemoryLimits, SettingsOption, setting_flags
+from tagsight.commands.options import Hardware, MemoryLimits
 from tagsight.commands.output import print_info, print_result
+from tagsight.commands.recipe_options import SettingsOption, setting_flags
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
