@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,7 @@ def _with_pages(entry: object) -> object:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     pages = {to: (ROOT / name).read_text(encoding="utf-8") for name, to in OF_THE_ROOT.items()}
-    commands = app.generate_docs(flatten_commands=True, heading_level=2)
-    pages["reference/commands.md"] = f"# Commands\n\n{commands}"
+    pages["reference/commands.md"] = f"# Commands\n\n{_commands()}"
     pages["reference/settings.md"] = "\n".join(_settings())
     pages["reference/api.md"] = "\n".join(_names())
     for name, text in pages.items():
@@ -68,6 +68,18 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri in OF_THE_ROOT.values():
         markdown = markdown.replace("](docs/", "](").replace("](decisions)", "](architecture.md)")
     return markdown
+
+
+def _commands() -> str:
+    """Write the help of every command.
+
+    Cyclopts puts the running program into the usage of commands: it is `tagsight`, not mkdocs.
+    """
+    running, sys.argv = sys.argv, ["tagsight"]
+    try:
+        return app.generate_docs(flatten_commands=True, heading_level=2)
+    finally:
+        sys.argv = running
 
 
 def _settings() -> Iterator[str]:
