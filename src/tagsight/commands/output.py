@@ -65,7 +65,7 @@ def print_info(text: str) -> None:
         >>> stream.getvalue()
         'loading runs/first\n'
     """
-    print_line(terminal(), text)
+    print_line(terminal(), _with_urls(text))
 
 
 def shown_source(given: Path) -> str:
@@ -80,6 +80,12 @@ def shown_source(given: Path) -> str:
     return without_secrets(given)
 
 
+def _with_urls(text: str) -> str:
+    from tagsight.data.remote.places import with_urls
+
+    return with_urls(text)
+
+
 def print_error(text: str) -> None:
     r"""Print a line to standard error, in any process.
 
@@ -91,7 +97,7 @@ def print_error(text: str) -> None:
         >>> stream.getvalue()
         'tagsight: expected a photo, got a\\x1b[2Jb.jpg\n'
     """
-    print_line(Console(stderr=True), text)
+    print_line(Console(stderr=True), _with_urls(text))
 
 
 class Notices(logging.Handler):

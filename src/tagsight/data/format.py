@@ -191,6 +191,8 @@ class Format(NamedTuple):
         weak: Whether any other format that fits says more: photos of every collection may lie in
             folders, and have keywords or text beside them.
         has_columns: Whether it has columns, or keys, that `Columns` can name.
+        opens_photos: Whether it reads what is in the photos of its folder, and not only their
+            names.
     """
 
     name: str
@@ -201,3 +203,4 @@ class Format(NamedTuple):
     hints: tuple[str, ...] = ()
     weak: bool = False
     has_columns: bool = False
+    opens_photos: bool = False

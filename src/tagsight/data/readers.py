@@ -41,8 +41,8 @@ from tagsight.data.formats import (
 )
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
+from tagsight.data.remote.copies import copy_of, fetch_photos, moved, urls_in_errors
 from tagsight.data.remote.places import place
-from tagsight.data.remote.tables import moved, table_at
 from tagsight.data.rules.application import apply_rules, check_rules
 from tagsight.data.rules.rules import LabelRules
 from tagsight.data.source import is_folder
@@ -72,6 +72,7 @@ FORMATS: dict[str, Format] = {
 """All formats of files and folders, in the order in which errors and help list them."""
 
 
+@urls_in_errors()
 def read_annotations(
     labels: Labels,
     *,
@@ -83,7 +84,7 @@ def read_annotations(
     """Read the labels of a collection.
 
     Args:
-        labels: A file or folder of any format in `FORMATS`, a file at a URL, or the ``data.toml``
+        labels: A file or folder of any format in `FORMATS`, a URL of one, or the ``data.toml``
             of a run, which says how one was read; or a pandas `DataFrame` with a column for the
             photo's path, perhaps a column ``split``, and either one column of labels (lists, or
             text with separators) or a column of 1, 0, -1 or missing values for each label; or
@@ -119,10 +120,7 @@ def read_annotations(
         if source.suffix.lower() == ENDING and source.is_file():
             file = read_data_file(source)
             source, format, options = file.source, format or file.format, combined(file, options)  # noqa: A001 - as above
-        there = table_at(source)
-        chosen = format_of(there, format, options, FORMATS)
-        _require_columns(chosen, options, source)
-        parts = [moved(part, there, source) for part in chosen.read(there, options)]
+        chosen, parts = _read(source, format, options)
         options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
         used = replace(options, rules=None, columns=parts[0].columns)
@@ -138,6 +136,19 @@ def read_annotations(
     if options.grouping is not None:
         annotations = _grouped(annotations, options.grouping)
     return annotations.labelled() if options.unlabelled == "drop" else annotations
+
+
+def _read(
+    source: Path,
+    format: str | None,  # noqa: A002 - as above
+    options: ReadOptions,
+) -> tuple[Format, list[Labelled]]:
+    copy = copy_of(source)
+    chosen = format_of(copy, format, options, FORMATS)
+    _require_columns(chosen, options, source)
+    if chosen.opens_photos:
+        fetch_photos(copy, source)
+    return chosen, [moved(part, copy, source) for part in chosen.read(copy, options)]
 
 
 def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:

@@ -16,7 +16,7 @@ from tagsight.data.photos.check import check_photos
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.photos.reading import open_photo
 from tagsight.data.readers import read_annotations
-from tagsight.data.remote import fetching
+from tagsight.data.remote import asking, fetching
 from tagsight.data.remote.cache import DiskCache
 from tagsight.data.remote.fetching import local_file, names_in, read_ahead
 from tagsight.data.remote.places import is_remote, place, secret_of, shown
@@ -206,8 +206,8 @@ def test_what_goes_wrong_is_a_sentence_without_secrets(error, tries, message, mo
             asked.append(1)
             raise error
 
-    monkeypatch.setattr(fetching, "_system", lambda _: Failing())
-    monkeypatch.setattr(fetching, "PAUSE", 0)
+    monkeypatch.setattr(asking, "_system", lambda _: Failing())
+    monkeypatch.setattr(asking, "PAUSE", 0)
     with pytest.raises(DataError, match=message) as caught:
         local_file(place("memory://bucket/a"))
     assert "secret" not in str(caught.value)
@@ -216,10 +216,10 @@ def test_what_goes_wrong_is_a_sentence_without_secrets(error, tries, message, mo
 
 def test_a_place_that_does_not_answer_is_given_up(monkeypatch):
     never = threading.Event()
-    monkeypatch.setattr(fetching, "PATIENCE", 0.01)
-    monkeypatch.setattr(fetching, "PAUSE", 0)
+    monkeypatch.setattr(asking, "PATIENCE", 0.01)
+    monkeypatch.setattr(asking, "PAUSE", 0)
     system = type("Silent", (), {"info": lambda _, __: never.wait()})()
-    monkeypatch.setattr(fetching, "_system", lambda _: system)
+    monkeypatch.setattr(asking, "_system", lambda _: system)
     with pytest.raises(DataError, match=r"an answer from memory://bucket/b within 0\.01 s"):
         local_file(place("memory://bucket/b"))
     never.set()
@@ -230,7 +230,7 @@ def test_a_missing_package_is_named(scheme, monkeypatch):
     def missing(*_: object) -> None:
         raise ImportError
 
-    monkeypatch.setattr(fetching, "_opened", missing)
+    monkeypatch.setattr(asking, "_opened", missing)
     with pytest.raises(DataError, match=rf"expected another package for {scheme}://.*pip install"):
         local_file(place(f"{scheme}://bucket/a.jpg"))
 
@@ -280,8 +280,8 @@ def test_photos_in_a_bucket_of_s3_are_listed_and_read(monkeypatch):
         "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
     }.items():
         monkeypatch.setenv(name, value)
-    fetching._opened.cache_clear()
-    system = fetching._opened("s3", "")
+    asking._opened.cache_clear()
+    system = asking._opened("s3", "")
     system.mkdir("bucket")
     system.pipe("bucket/photos/more/b.png", photo(80))
     system.pipe("bucket/labels.csv", b"image,labels\nmore/b.png,dog\n")
@@ -291,4 +291,4 @@ def test_photos_in_a_bucket_of_s3_are_listed_and_read(monkeypatch):
     with pytest.raises(DataError, match=r"at s3://bucket/c\.png, got none"):
         local_file(place("s3://bucket/c.png"))
     server.stop()
-    fetching._opened.cache_clear()
+    asking._opened.cache_clear()

@@ -17,7 +17,8 @@ from tagsight.checkpoint.config import (
 from tagsight.checkpoint.folder import load_model
 from tagsight.checkpoint.sharing.hub import hub_model, push_to_hub
 from tagsight.checkpoint.sharing.metadata import with_metadata
-from tagsight.data.remote.fetching import PATIENCE, download, exists, names_in, size_at, upload
+from tagsight.data.remote.asking import PATIENCE
+from tagsight.data.remote.fetching import download, exists, names_in, size_at, upload
 from tagsight.data.remote.places import is_remote, place, scheme_of, shown
 from tagsight.errors import DataError, TooLargeError
 from tagsight.runtime.files import replacing_folder

@@ -178,4 +178,5 @@ FORMAT = Format(
     recognises,
     read,
     weak=True,
+    opens_photos=True,
 )

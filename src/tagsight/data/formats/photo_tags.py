@@ -207,4 +207,5 @@ FORMAT = Format(
     read,
     ENDINGS,
     weak=True,
+    opens_photos=True,
 )

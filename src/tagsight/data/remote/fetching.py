@@ -9,30 +9,21 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Thread
-from time import sleep
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import unquote
 
+from tagsight.data.remote.asking import address, asked, required
 from tagsight.data.remote.cache import DiskCache
-from tagsight.data.remote.places import (
-    LISTED,
-    REMEDIES,
-    is_remote,
-    scheme_of,
-    secret_of,
-    shown,
-)
+from tagsight.data.remote.places import LISTED, is_remote, scheme_of, shown
 from tagsight.errors import DataError, TooLargeError
 from tagsight.runtime.files import default_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from fsspec import AbstractFileSystem
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 LARGEST = 2**30
 """Bytes of a file that is fetched."""
@@ -42,18 +33,12 @@ BUDGET = 20 * 2**30
 
 BUDGET_NAME = "TAGSIGHT_REMOTE_BYTES"
 
-TRIES, PATIENCE, PAUSE = 3, 60.0, 0.5
-"""How often a request is tried, how many seconds each time, and the first pause between two."""
-
 AT_ONCE = 16
 """Files that are fetched at once, ahead of their use."""
 
 _CHUNK = 2**20
 _STAMPS = ("ETag", "etag", "md5Hash", "blob_id", "LastModified", "Last-Modified", "mtime")
 _STAMPS_OF_TIME = ("updated", "last_modified", "created")
-_EXTRAS = {"gs": "gcsfs", "hf": "huggingface_hub"}
-_REFUSED = (401, 403)
-_GONE = (404, 410)
 
 
 class _Facts(NamedTuple):
@@ -136,7 +121,7 @@ def names_in(folder: Path) -> frozenset[str] | None:
     if scheme_of(folder) not in LISTED:
         return None
     try:
-        found = _asked(folder, lambda system: system.ls(_address(folder), detail=False))
+        found = asked(folder, lambda system: system.ls(address(folder), detail=False))
     except FileNotFoundError:
         return frozenset()
     return frozenset(str(name).rstrip("/").rpartition("/")[2] for name in found)
@@ -148,7 +133,34 @@ def exists(path: Path) -> bool:
     Raises:
         DataError: If that cannot be found out.
     """
-    return bool(_asked(path, lambda system: system.exists(_address(path))))
+    return bool(asked(path, lambda system: system.exists(address(path))))
+
+
+def is_folder_at(path: Path) -> bool:
+    """Return whether there is a remote folder, where files can be listed.
+
+    Raises:
+        DataError: If there is neither a file nor a folder, or that cannot be found out.
+    """
+    info = required(path, lambda system: system.info(address(path)))
+    return bool(info.get("type") == "directory")
+
+
+def sizes_below(folder: Path) -> dict[Path, int]:
+    """Return the bytes of all files in a remote folder and those inside, sorted by their paths.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    found = required(folder, lambda system: system.find(address(folder), detail=True))
+    sizes = {_path(folder, name): info.get("size") or 0 for name, info in found.items()}
+    return dict(sorted(sizes.items()))
+
+
+def _path(folder: Path, name: object) -> Path:
+    """Return the path of a file in a folder by the name that a file system gives it."""
+    beginning = Path("/", f"{scheme_of(folder)}:")
+    return beginning.joinpath(*str(name).strip("/").split("/"))
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -159,12 +171,20 @@ def files_below(folder: Path) -> list[Path]:
     """
     if scheme_of(folder) not in LISTED:
         return [folder]
-    found = _required(folder, lambda system: system.find(_address(folder)))
+    found = required(folder, lambda system: system.find(address(folder)))
     if not found:
         msg = f"expected photos at {shown(folder)}, got none"
         raise DataError(msg)
-    beginning = Path("/", f"{scheme_of(folder)}:")
-    return sorted(beginning.joinpath(*str(name).strip("/").split("/")) for name in found)
+    return sorted(_path(folder, name) for name in found)
+
+
+def budget() -> int:
+    """Return the bytes on the disk for what is fetched.
+
+    Raises:
+        DataError: If the environment variable `BUDGET_NAME` is no number.
+    """
+    return _cache().budget
 
 
 @functools.cache
@@ -179,7 +199,7 @@ def _cache() -> DiskCache:
 @functools.lru_cache(maxsize=2**17)
 def _facts(path: Path) -> _Facts:
     """Return what changes when the file at a URL does, asked once in a process."""
-    info: dict[str, Any] = _required(path, lambda system: system.info(_address(path)))
+    info: dict[str, Any] = required(path, lambda system: system.info(address(path)))
     size = info.get("size")
     if info.get("type") == "directory":
         msg = f"expected a file at {shown(path)}, got a folder"
@@ -197,7 +217,7 @@ def download(path: Path, file: Path, *, most: int = LARGEST, seconds: float | No
         path: Stands for the URL.
         file: Where to write it.
         most: Largest number of bytes.
-        seconds: The time after which a try is given up; by default `PATIENCE`.
+        seconds: The time after which a try is given up; by default 60.
 
     Raises:
         DataError: As `local_file` does.
@@ -205,14 +225,14 @@ def download(path: Path, file: Path, *, most: int = LARGEST, seconds: float | No
 
     def fetch(system: AbstractFileSystem) -> None:
         size = 0
-        with system.open(_address(path), "rb") as source, file.open("wb") as target:
+        with system.open(address(path), "rb") as source, file.open("wb") as target:
             while chunk := source.read(_CHUNK):
                 size += len(chunk)
                 if size > most:
                     raise TooLargeError(_too_large(path, "more", most))
                 target.write(chunk)
 
-    _required(path, fetch, seconds)
+    required(path, fetch, seconds)
 
 
 def upload(file: Path, path: Path, *, seconds: float | None = None) -> None:
@@ -221,18 +241,18 @@ def upload(file: Path, path: Path, *, seconds: float | None = None) -> None:
     Args:
         file: A file of this machine.
         path: Stands for the URL.
-        seconds: The time after which a try is given up; by default `PATIENCE`.
+        seconds: The time after which a try is given up; by default 60.
 
     Raises:
         DataError: If it cannot be written.
     """
 
     def send(system: AbstractFileSystem) -> None:
-        with file.open("rb") as source, system.open(_address(path), "wb") as target:
+        with file.open("rb") as source, system.open(address(path), "wb") as target:
             while chunk := source.read(_CHUNK):
                 target.write(chunk)
 
-    _required(path, send, seconds)
+    required(path, send, seconds)
 
 
 def size_at(path: Path) -> int | None:
@@ -241,122 +261,9 @@ def size_at(path: Path) -> int | None:
     Raises:
         DataError: If there is none, or it cannot be found out.
     """
-    size = _required(path, lambda system: system.info(_address(path))).get("size")
+    size = required(path, lambda system: system.info(address(path))).get("size")
     return size if isinstance(size, int) else None
 
 
 def _too_large(path: Path, got: str, most: int) -> str:
     return f"expected a file of at most {most:,} bytes at {shown(path)}, got {got}"
-
-
-def _required(
-    path: Path, ask: Callable[[AbstractFileSystem], Result], seconds: float | None = None
-) -> Result:
-    try:
-        return _asked(path, ask, seconds)
-    except FileNotFoundError as error:
-        msg = f"expected a file or folder at {shown(path)}, got none"
-        raise DataError(msg) from error
-
-
-def _asked(
-    path: Path, ask: Callable[[AbstractFileSystem], Result], seconds: float | None = None
-) -> Result:
-    """Ask a file system, several times if it does not answer.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        DataError: If the answer is another error.
-    """
-    system = _system(path)
-    for attempt in range(TRIES):
-        try:
-            return _within(seconds or PATIENCE, lambda: ask(system))
-        except DataError:
-            raise
-        except Exception as error:  # of many packages
-            reason = _reason(error)
-            if isinstance(reason, FileNotFoundError):
-                raise reason from None
-            if attempt == TRIES - 1 or not _is_passing(reason):
-                raise DataError(_sentence(path, reason)) from None  # it may quote a secret
-            sleep(PAUSE * 2**attempt)
-    raise AssertionError
-
-
-def _within(seconds: float, function: Callable[[], Result]) -> Result:
-    """Call a function in a thread of its own, which is left behind if it takes too long."""
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True, name="tagsight-fetch").start()
-    return future.result(seconds)
-
-
-def _system(path: Path) -> AbstractFileSystem:
-    try:
-        return _opened(scheme_of(path), secret_of(path).user)
-    except ImportError as error:
-        package = _EXTRAS.get(scheme_of(path))
-        what = f"pip install {package}" if package else "pip install 'tagsight[remote]'"
-        msg = f"expected another package for {scheme_of(path)}://, got none: {what}"
-        raise DataError(msg) from error
-
-
-@functools.cache
-def _opened(scheme: str, user: str) -> AbstractFileSystem:
-    import fsspec
-
-    options: dict[str, Any] = {}
-    if user:
-        import aiohttp
-
-        name, _, word = user.partition(":")
-        options["client_kwargs"] = {"auth": aiohttp.BasicAuth(unquote(name), unquote(word))}
-    return fsspec.filesystem(scheme, **options)
-
-
-def _address(path: Path) -> str:
-    query = secret_of(path).query
-    return shown(path) + (f"?{query}" if query else "")
-
-
-def _reason(error: Exception) -> Exception:
-    """Return the answer of a web server, which fsspec hides behind "not found"."""
-    cause = error.__cause__
-    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception):
-        return error if _status(cause) in {None, *_GONE} else cause
-    return error
-
-
-def _status(error: Exception) -> int | None:
-    status = getattr(error, "status", None)
-    if status is None:  # as botocore has it
-        answer = getattr(error, "response", None)
-        facts = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
-        status = facts.get("HTTPStatusCode", getattr(answer, "status_code", None))  # as the Hub
-    return status if isinstance(status, int) else None
-
-
-def _is_passing(error: Exception) -> bool:
-    """Return whether another try may succeed."""
-    status = _status(error)
-    if status is not None:
-        return status == 429 or status >= 500
-    return isinstance(error, TimeoutError | ConnectionError) or "Connect" in type(error).__name__
-
-
-def _sentence(path: Path, error: Exception) -> str:
-    url, kind = shown(path), type(error).__name__
-    refused = isinstance(error, PermissionError) or _status(error) in _REFUSED
-    if refused or "Credential" in kind:
-        return f"expected access to {url}, got none: {REMEDIES[scheme_of(path)]}"
-    if isinstance(error, TimeoutError):
-        return f"expected an answer from {url} within {PATIENCE:g} s, got none in {TRIES} tries"
-    status = _status(error)
-    return f"expected a file or folder at {url}, got {kind}" + (f" {status}" if status else "")

@@ -21,6 +21,7 @@ LISTED = frozenset({"s3", "gs", "hf", "memory"})
 """Schemes of places whose files can be listed."""
 
 _GIVEN = re.compile(rf"/?({'|'.join(SCHEMES)}|file):/+(.*)", re.DOTALL)
+_IN_TEXT = re.compile(rf"(?<![\w.:/])/({'|'.join(SCHEMES)}):/(?=[^/\s])")
 _BEGINNINGS = tuple(f"/{scheme}:/" for scheme in SCHEMES)
 
 
@@ -105,6 +106,26 @@ def shown(path: Path) -> str:
     if not is_remote(path):
         return str(path)
     return f"{scheme_of(path)}://{'/'.join(path.parts[2:])}"
+
+
+_roots: list[str] = []
+
+
+def stand_for_root(folder: Path) -> None:
+    """Have a folder of this machine stand for the root of all URLs in messages."""
+    _roots.append(str(folder))
+
+
+def with_urls(text: str) -> str:
+    """Return a message in which paths that stand for URLs, and copies of their files, are URLs.
+
+    Example:
+        >>> with_urls("/s3:/bucket/labels.csv:2: expected the split 'train', got 'dev'")
+        "s3://bucket/labels.csv:2: expected the split 'train', got 'dev'"
+    """
+    for root in _roots:
+        text = text.replace(root, "")
+    return _IN_TEXT.sub(r"\1://", text)
 
 
 def without_secrets(given: str | Path) -> str:
