@@ -1,4 +1,4 @@
-"""A server of the parts of the Hub's documented API that pushing and pulling a model use."""
+"""A server of the parts of the Hub's documented API that models and files of data sets use."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ class Hub:
     stored: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     token: str | None = None
+
+
+def below_of(files: dict[str, bytes], folder: str, *, everything: bool) -> dict[str, bytes | None]:
+    """Return the files and folders below a folder, or only those in it; folders are None."""
+    found: dict[str, bytes | None] = {}
+    for path, content in files.items():
+        parts = path.removeprefix(folder).split("/")
+        if path.startswith(folder):
+            for depth in range(1, len(parts)):
+                found[folder + "/".join(parts[:depth])] = None
+            found[path] = content
+    return {
+        path: content
+        for path, content in found.items()
+        if everything or "/" not in path.removeprefix(folder)
+    }
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -81,13 +97,13 @@ class Handler(BaseHTTPRequestHandler):
             self.tell({"errors": [], "warnings": []})
         elif path == "/api/repos/create":
             self.create(json.loads(content))
-        elif found := re.fullmatch(r"/api/models/(.+)/preupload/\w+", path):
+        elif found := re.fullmatch(r"/api/\w+/(.+)/preupload/\w+", path):
             self.preupload(json.loads(content))
         elif found := re.fullmatch(r"/(.+)\.git/info/lfs/objects/batch", path):
             self.batch(json.loads(content))
-        elif found := re.fullmatch(r"/api/models/(.+)/commit/\w+", path):
+        elif found := re.fullmatch(r"/api/\w+/(.+)/commit/\w+", path):
             self.commit(found[1], content)
-        elif found := re.fullmatch(r"/api/models/(.+)/paths-info/\w+", path):
+        elif found := re.fullmatch(r"/api/\w+/(.+)/paths-info/\w+", path):
             self.paths(found[1], content)
         else:
             self.tell({"error": "not found"}, 404)
@@ -135,11 +151,18 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             wanted = [unquote(one) for one in re.findall(r"paths=([^&]+)", text)]
         files = self.hub.files.get(name, {})
-        found = [self.entry(path, files[path]) for path in wanted if path in files]
+        known = below_of(files, "", everything=True)
+        found = [self.entry(path, known[path]) for path in wanted if path in known]
         self.tell(found)
 
     @staticmethod
-    def entry(path: str, content: bytes) -> dict[str, object]:
+    def entry(path: str, content: bytes | None) -> dict[str, object]:
+        if content is None:
+            return {
+                "type": "directory",
+                "oid": hashlib.sha1(path.encode()).hexdigest(),
+                "path": path,
+            }
         oid = hashlib.sha1(content).hexdigest()
         return {"type": "file", "oid": oid, "size": len(content), "path": path}
 
@@ -148,18 +171,18 @@ class Handler(BaseHTTPRequestHandler):
         self.hub.asked.append(f"{self.command} {path}")
         if self.refused():
             return
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/\w+/?(.*)", path):
+        if found := re.fullmatch(r"/api/\w+/([^/]+/[^/]+)/tree/\w+/?(.*)", path):
             files = self.hub.files.get(found[1])
-            self.tell(
-                [self.entry(*one) for one in (files or {}).items()], 404 if files is None else 200
-            )
-        elif found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/\w+)?", path):
+            below = f"{found[2]}/" if found[2] else ""
+            listed = below_of(files or {}, below, everything="recursive=true" in self.path.lower())
+            self.tell([self.entry(*one) for one in listed.items()], 200 if files else 404)
+        elif found := re.fullmatch(r"/api/\w+/([^/]+/[^/]+)(/revision/\w+)?", path):
             known = found[1] in self.hub.files
             error = {"X_Error_Code": "RepoNotFound"}
             self.tell({"id": found[1], "sha": COMMIT, "siblings": []}) if known else self.tell(
                 {"error": "Repository not found"}, 404, **error
             )
-        elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/\w+/(.+)", path):
+        elif found := re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/\w+/(.+)", path):
             self.file(self.hub.files.get(found[1], {}).get(found[2]))
         else:
             self.tell({"error": "not found"}, 404, X_Error_Code="EntryNotFound")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cyclopts.types import ExistingPath
-
 from tagsight.commands.evaluate import Split
-from tagsight.commands.options import Hardware
+from tagsight.commands.options import Hardware, LabelsPath
 from tagsight.commands.output import print_info, print_result
 from tagsight.commands.reading import CheckedReading
 
 
 def calibrate(
     model: Path,
-    data: ExistingPath,
+    data: LabelsPath,
     /,
     *,
     objective: str = "f1",

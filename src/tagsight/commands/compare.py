@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Hardware, MemoryLimits
+from tagsight.commands.options import Hardware, LabelsPath, MemoryLimits
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info, print_result, shown_source
 from tagsight.commands.reading import CheckedReading
 from tagsight.commands.recipe_options import SettingsOption, setting_flags
@@ -86,7 +85,7 @@ class Conditions:
 
 
 def compare(
-    data: ExistingPath,
+    data: LabelsPath,
     /,
     *,
     out: Path,

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingPath
 
 from tagsight.commands.label_errors import LabelErrorOptions, examine, write_label_errors
-from tagsight.commands.options import PhotoBudget
+from tagsight.commands.options import LabelsPath, PhotoBudget
 from tagsight.commands.output import (
     STANDARD_OUTPUT,
     print_info,
@@ -57,7 +56,7 @@ class DataOutput:
 
 
 def data(
-    data: ExistingPath,
+    data: LabelsPath,
     /,
     *,
     reading: Reading = Reading(),

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Hardware, NewLabels
+from tagsight.commands.options import Hardware, LabelsPath, NewLabels
 from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
 from tagsight.commands.reading import CheckedReading
 
@@ -72,7 +71,7 @@ class ReportOutput:
 
 def evaluate(
     model: Path,
-    data: ExistingPath,
+    data: LabelsPath,
     /,
     *,
     split: Split = "test",

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.types import ExistingPath
 from cyclopts.validators import Number
 
 from tagsight.commands.labels import label_space
+from tagsight.commands.options import LabelsPath
 from tagsight.commands.output import print_info, print_result, shown_source
 from tagsight.commands.reading import Reading
 from tagsight.errors import DataError
 
 
 def graph(
-    data: ExistingPath,
+    data: LabelsPath,
     /,
     *,
     reading: Reading = Reading(),

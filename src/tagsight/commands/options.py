@@ -53,6 +53,24 @@ def leads_somewhere(_kind: object, path: Path | None) -> None:
         return
 
 
+def is_there(_kind: object, path: Path | None) -> None:
+    """Reject a path of labels that does not exist on this machine; a URL is asked later.
+
+    Example:
+        >>> is_there(Path, Path("labels.csv"))
+        >>> is_there(Path, Path("s3://bucket/labels.csv"))
+        >>> is_there(Path, Path("lables.csv"))
+        Traceback (most recent call last):
+        ValueError: "lables.csv" does not exist.
+    """
+    from tagsight.data.remote.places import is_remote, place
+
+    if path is not None and not is_remote(path := place(path)) and not path.exists():
+        msg = f'"{path}" does not exist.'
+        raise ValueError(msg)
+
+
+LabelsPath = Annotated[Path, Parameter(validator=is_there)]
 PhotoPath = Annotated[Path, Parameter(validator=leads_somewhere)]
 Gibibytes = Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))]
 

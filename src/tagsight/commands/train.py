@@ -6,16 +6,14 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from cyclopts.types import ExistingPath
-
-from tagsight.commands.options import Hardware, Initialisation, MemoryLimits
+from tagsight.commands.options import Hardware, Initialisation, LabelsPath, MemoryLimits
 from tagsight.commands.output import INTERRUPTED, print_info, print_result, shown_source
 from tagsight.commands.reading import CheckedReading, GroupingOptions
 from tagsight.commands.recipe_options import RecipeOptions
 
 
 def train(  # noqa: PLR0913 - groups of options
-    data: ExistingPath,
+    data: LabelsPath,
     /,
     *,
     out: Path,

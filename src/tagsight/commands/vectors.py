@@ -9,13 +9,14 @@ from cyclopts import Parameter
 from cyclopts.types import ExistingPath
 
 from tagsight.commands.labels import label_space
+from tagsight.commands.options import LabelsPath
 from tagsight.commands.output import print_info, print_result
 from tagsight.commands.reading import Reading
 from tagsight.runtime.amounts import amount
 
 
 def vectors(
-    data: ExistingPath | None = None,
+    data: LabelsPath | None = None,
     /,
     *,
     out: Path,

@@ -267,28 +267,3 @@ def test_photos_of_a_web_server_are_read_with_the_key_of_their_folder(tmp_path):
             assert "word" not in str(caught.value).replace("password", "")
             server.shutdown()
     assert names_in(rows.paths[0].parent) is None
-
-
-def test_photos_in_a_bucket_of_s3_are_listed_and_read(monkeypatch):
-    pytest.importorskip("s3fs", reason="s3fs is not installed")
-    moto = pytest.importorskip("moto.server", reason="moto is not installed, being too large")
-    server = moto.ThreadedMotoServer(port=0)
-    server.start()
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_ENDPOINT_URL": "http://{}:{}".format(*server.get_host_and_port()),
-    }.items():
-        monkeypatch.setenv(name, value)
-    asking._opened.cache_clear()
-    system = asking._opened("s3", "")
-    system.mkdir("bucket")
-    system.pipe("bucket/photos/more/b.png", photo(80))
-    system.pipe("bucket/labels.csv", b"image,labels\nmore/b.png,dog\n")
-    rows = read_annotations("s3://bucket/labels.csv", images="s3://bucket/photos")
-    assert list(find_photos([Path("s3://bucket/photos")])) == list(rows.paths)
-    assert open_photo(rows.paths[0]).getpixel((0, 0))[0] == 80
-    with pytest.raises(DataError, match=r"at s3://bucket/c\.png, got none"):
-        local_file(place("s3://bucket/c.png"))
-    server.stop()
-    asking._opened.cache_clear()

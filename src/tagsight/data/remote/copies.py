@@ -64,10 +64,10 @@ MOST_BESIDE = 16
 MIB = 2**20
 COMMANDS = {
     "s3": "aws s3 sync {} FOLDER",
-    "gs": "gcloud storage cp --recursive {} FOLDER",
-    "hf": "hf download --repo-type dataset NAME --local-dir FOLDER",
-    "https": "wget --recursive --no-parent {}",
-    "http": "wget --recursive --no-parent {}",
+    "gs": "gcloud storage cp -r {} FOLDER",
+    "hf": "git clone https://huggingface.co/datasets/NAME",
+    "https": "wget -r -np {}",
+    "http": "wget -r -np {}",
 }
 """How a folder is copied to this machine."""
 
