@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 import onnxruntime
+import openvino
 import pytest
 import torch
 from channels import channels_model
@@ -28,6 +29,8 @@ from tagsight.runtime.device import Runtime
 from tagsight.systems.catalogue import SYSTEMS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tagsight.config import Resize
 
 LABELS = len(label_space())
@@ -257,15 +260,38 @@ def test_low_rank_updates_are_stored_in_a_folder_and_merged_in_a_file(tmp_path, 
     assert not [one.name for one in weights if one.name.endswith((".up", ".down"))]
 
 
-def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in {"gcam", "query2label"} else pytest.mark.slow)
+        for name, _ in FORWARDS.values()
+    ],
+)
+def test_labels_that_exclude_each_other_share_a_softmax_in_the_file(name, tmp_path):
     groups = (OneOf((0, 2), complete=True), OneOf((1, LABELS - 1)))
-    model = model_of("resnet")
+    model = model_of(name)
     model = replace(model, decision=replace(model.decision, one_of=groups))
     model.system.one_of = groups
-    photo = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)
-    with written_onnx(model) as graph, delivering(graph, tmp_path / "m.onnx") as written:
-        open_network(written, precision="float32")  # it has nothing that is refused
-        session = onnxruntime.InferenceSession(str(written))
-    scores, logits = session.run(["probabilities", "logits"], {"photos": photo})
-    assert np.allclose(scores, model.decision.scores(logits), atol=1e-5)
-    assert np.allclose(scores[:, [0, 2]].sum(1), 1)
+    photos = np.random.default_rng(0).integers(0, 256, (33, 40, 50, 3), dtype=np.uint8)
+    with written_onnx(model) as graph:
+        for ending in ENDINGS.values():
+            with delivering(graph, tmp_path / f"m{ending}") as written:
+                open_network(written, precision="float32")  # it has nothing that is refused
+                scored = scores_of_onnx if ending == ".onnx" else scores_of_openvino
+                for count in (1, LABELS, 33):
+                    scores, logits = scored(written, photos[:count])
+                    np.testing.assert_allclose(scores, model.decision.scores(logits), atol=1e-5)
+                    np.testing.assert_allclose(scores[:, [0, 2]].sum(1), 1, atol=1e-5)
+                    assert (scores[:, [1, LABELS - 1]].sum(1) < 1).all()
+
+
+def scores_of_onnx(file: Path, photos: np.ndarray) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(str(file))
+    return session.run(["probabilities", "logits"], {"photos": photos})
+
+
+def scores_of_openvino(file: Path, photos: np.ndarray) -> list[np.ndarray]:
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(str(file), "CPU", exact)
+    answer = compiled({"photos": photos})
+    return [answer["probabilities"], answer["logits"]]
