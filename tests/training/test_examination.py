@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 from tiny_run import RUNTIME, SILENT, tiny_collection, tiny_recipe
 
 from tagsight.data.photos.check import check_photos
+from tagsight.data.splits.near_twins import near_twins
 from tagsight.errors import DataError
 from tagsight.training.examination import Examiner
 
@@ -27,7 +29,7 @@ def test_a_map_averages_to_the_logit_by_which_photos_are_compared(rows, examiner
     check = check_photos(rows.paths, workers=1)
     errors, heads = examiner.label_errors(rows, check, SILENT)
     assert all(rows.targets[error.row, error.label] == error.given for error in errors)
-    embeddings = examiner._embeddings(rows.paths, check, SILENT)
+    embeddings = examiner.embeddings(rows.paths, check, SILENT)
     for label in range(len(rows.names)):
         evidence = examiner.evidence(rows.paths[5], heads, label)
         assert evidence.ndim == 2
@@ -46,9 +48,25 @@ def test_features_are_read_from_the_cache_the_second_time(rows, tmp_path):
     )
     examiner = Examiner.of(recipe, replace(RUNTIME, cache=tmp_path, cache_space=2**30))
     check = check_photos(rows.paths, workers=1)
-    once, again = (examiner._embeddings(rows.paths, check, SILENT) for _ in range(2))
+    once, again = (examiner.embeddings(rows.paths, check, SILENT) for _ in range(2))
     np.testing.assert_array_equal(once, again)
     assert list(tmp_path.glob("*.features"))
+
+
+def test_twins_of_the_encoder_are_joined_with_those_of_the_fingerprint(rows, examiner, tmp_path):
+    """The tiny network is equivariant, so that a mirrored photo is its twin to it alone."""
+    paths = [*rows.paths[:6]]
+    with Image.open(paths[0]) as photo:
+        ImageOps.mirror(photo).save(tmp_path / "mirrored.png")
+        photo.save(tmp_path / "again.webp", lossless=True)
+    paths += [tmp_path / "mirrored.png", tmp_path / "again.webp"]
+    check = check_photos(paths, workers=1)
+    by_look = near_twins(check)
+    assert not any(tmp_path / "mirrored.png" in group for group in by_look)
+    twins = examiner.twins(paths, check, SILENT)
+    found = next(group for group in twins if paths[0] in group)
+    assert {*found} >= {paths[0], tmp_path / "mirrored.png"}
+    assert all(any(set(group) <= set(other) for other in twins) for group in by_look)
 
 
 def test_one_photo_cannot_be_compared(rows, examiner):

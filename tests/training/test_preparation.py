@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_run import RUNTIME, SILENT, SPLITS, TRAIN, Diary, tiny_collection
+from PIL import Image, ImageOps
+from tiny_run import RUNTIME, SILENT, SPLITS, TRAIN, Diary, tiny_collection, tiny_recipe
 
 from tagsight.data.photos.check import Problem
+from tagsight.data.splits.grouping import Grouping
 from tagsight.errors import DataError
+from tagsight.training import preparation
 from tagsight.training.preparation import Prepared, note_labels, note_problems, prepare
 
 
@@ -42,6 +45,25 @@ def test_rows_without_a_split_are_divided_by_the_seed_and_others_kept(
     kept = prepared(replace(collection, protocol="nus-wide-asl"), tmp_path / "run")
     assert kept.annotations.splits == SPLITS
     assert kept.facts["data"]["protocol"] == "nus-wide-asl"
+
+
+def test_twins_of_the_encoder_stay_on_one_side(undivided, tmp_path, monkeypatch):
+    """The tiny network is equivariant: a mirrored photo is a twin to it alone."""
+    monkeypatch.setattr(preparation, "known_recipe", lambda _: tiny_recipe())
+    half = len(undivided) // 2
+    paths = list(undivided.paths[:half])
+    for path in undivided.paths[:half]:
+        with Image.open(path) as photo:
+            ImageOps.mirror(photo).save(path.with_suffix(".mirrored.png"))
+        paths.append(path.with_suffix(".mirrored.png"))
+    targets = undivided.targets[:half].repeat(2, 1)
+    rows = replace(undivided, paths=tuple(paths), targets=targets)
+    diary = Diary()
+    rows = replace(rows, grouping=Grouping(("encoder-twins",)))
+    splits = prepared(rows, tmp_path / "run", log=diary).annotations.splits
+    assert splits[:half] == splits[half:]
+    assert len({*splits}) == 3
+    assert not any("near twin" in note for note in diary.notes)
 
 
 def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):

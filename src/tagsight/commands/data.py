@@ -104,7 +104,10 @@ def data(
                 progress=advance,
                 max_memory=budget.photo_bytes,
             )
-    description = describe(annotations, check)
+    twins = None
+    if label_errors.encoder_twins and check is not None:
+        twins = label_errors.twins(annotations, check, budget.photo_bytes)
+    description = describe(annotations, check, twins=twins)
     if output.json != STANDARD_OUTPUT:
         print_result(description.lines(MOST_TOLD, all_in=ALL_IN, with_label_problems=False))
     errors = None

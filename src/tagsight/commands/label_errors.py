@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
     from tagsight.data.photos.check import Check
     from tagsight.evaluation.label_errors import LabelError
+    from tagsight.training.examination import Examiner
     from tagsight.visualize.reports.label_error_page import ShownError
 
 
@@ -37,6 +38,9 @@ class LabelErrorOptions:
 
     quick: bool = False
     """Look at the photos by the encoder of the recipe quick, as without --model."""
+
+    encoder_twins: bool = False
+    """Also find photos that look alike to the encoder, such as crops and mirror images."""
 
     @property
     def wanted(self) -> bool:
@@ -64,10 +68,27 @@ class LabelErrorOptions:
         if self.quick and self.model is not None:
             msg = "expected --quick or --model, got both"
             raise DataError(msg)
-        if self.wanted and labels_only:
-            msg = "expected photos to find wrong labels by, got --labels-only: leave it out"
+        if (self.wanted or self.encoder_twins) and labels_only:
+            what = "wrong labels" if self.wanted else "twins"
+            msg = f"expected photos to find {what} by, got --labels-only: leave it out"
             raise DataError(msg)
         return self
+
+    def twins(
+        self, annotations: Annotations, check: Check, budget: int
+    ) -> tuple[tuple[Path, ...], ...]:
+        """Group the photos that look alike, by fingerprint or to the encoder.
+
+        Args:
+            annotations: The collection.
+            check: Result of `check_photos`.
+            budget: Bytes that decoding one photo may take.
+        """
+        from tagsight.data.photos.check import without_problems
+        from tagsight.runtime.progress import TerminalLog
+
+        rows = without_problems(annotations, check, max_bad=1.0)
+        return _examiner(self, budget).twins(rows.paths, check, TerminalLog())
 
 
 def examine(
@@ -81,24 +102,11 @@ def examine(
         options: The model, or none.
         budget: Bytes that decoding one photo may take.
     """
-    from dataclasses import replace
-
-    from tagsight.checkpoint.folder import load_model
     from tagsight.data.photos.check import without_problems
-    from tagsight.runtime.device import Runtime
-    from tagsight.runtime.files import default_cache
     from tagsight.runtime.progress import TerminalLog
-    from tagsight.systems.settings import known_recipe
-    from tagsight.training.examination import Examiner
     from tagsight.visualize.reports.label_error_page import MOST_SHOWN, ShownError
 
-    runtime = Runtime.choose("cpu", precision="float32", cache=default_cache())
-    runtime = replace(runtime, max_photo_memory=budget)
-    if options.model is None:
-        examiner = Examiner.of(known_recipe("quick"), runtime)
-    else:
-        model = load_model(options.model)
-        examiner = Examiner(model.system, model.recipe, runtime)
+    examiner = _examiner(options, budget)
     rows = without_problems(annotations, check, max_bad=1.0).judged()
     errors, heads = examiner.label_errors(rows, check, TerminalLog())
     shown = [ShownError(error, None) for error in errors]
@@ -107,6 +115,23 @@ def examine(
             evidence = examiner.evidence(rows.paths[error.row], heads, error.label)
             shown[place] = ShownError(error, evidence)
     return rows, shown
+
+
+def _examiner(options: LabelErrorOptions, budget: int) -> Examiner:
+    from dataclasses import replace
+
+    from tagsight.checkpoint.folder import load_model
+    from tagsight.runtime.device import Runtime
+    from tagsight.runtime.files import default_cache
+    from tagsight.systems.settings import known_recipe
+    from tagsight.training.examination import Examiner
+
+    runtime = Runtime.choose("cpu", precision="float32", cache=default_cache())
+    runtime = replace(runtime, max_photo_memory=budget)
+    if options.model is None:
+        return Examiner.of(known_recipe("quick"), runtime)
+    model = load_model(options.model)
+    return Examiner(model.system, model.recipe, runtime)
 
 
 def write_label_errors(

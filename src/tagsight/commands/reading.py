@@ -125,7 +125,8 @@ class GroupingOptions:
 
     group: str | None = None
     """Comma-separated groups of photos to keep on one side of a split: folder, session (times in
-    Exif), near-twins (photos that look alike), or a column of the table, such as patient."""
+    Exif), near-twins (photos that look alike), encoder-twins (these, and those that look alike to
+    the encoder of the recipe quick), or a column of the table, such as patient."""
 
     session_minutes: Annotated[float, Parameter(validator=Number(gt=0))] = 30.0
     """Longest pause between two photos of a session, in minutes."""

@@ -16,6 +16,7 @@ from tagsight.data.splits.near_twins import near_twins
 from tagsight.runtime.amounts import agreeing, amount
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -190,7 +191,11 @@ class Description:
 
 
 def describe(
-    annotations: Annotations, check: Check | None = None, *, most: int = 10
+    annotations: Annotations,
+    check: Check | None = None,
+    *,
+    most: int = 10,
+    twins: Sequence[tuple[Path, ...]] | None = None,
 ) -> Description:
     """Summarise a collection.
 
@@ -198,6 +203,7 @@ def describe(
         annotations: The rows.
         check: Result of `check_photos`, for problems and duplicates; None to leave them out.
         most: Number of pairs to list.
+        twins: Groups of photos that look alike; by default those of `near_twins`.
 
     Example:
         >>> import torch
@@ -214,7 +220,7 @@ def describe(
     splits = torch.tensor([number[split] for split in annotations.splits or ()])
     columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
     counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
-    twins = near_twins(check) if check else ()
+    twins = tuple(near_twins(check) if check and twins is None else twins or ())
     together = (present.T.float() @ present.float()).long()
     return Description(
         format=annotations.format,

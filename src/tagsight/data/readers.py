@@ -177,7 +177,8 @@ def _grouped(annotations: Annotations, grouping: Grouping) -> Annotations:
     if grouping.column and annotations.groups is None:
         msg = (
             f"expected a table with a column {grouping.column!r} for `group`, or folder, "
-            f"session or near-twins, got the format {annotations.format!r} without it"
+            "session, near-twins or encoder-twins, got the format "
+            f"{annotations.format!r} without it"
         )
         raise DataError(msg)
     return replace(annotations, grouping=grouping)

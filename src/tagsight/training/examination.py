@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
-from tagsight.data.splits.near_twins import near_twins
+from tagsight.data.splits.near_twins import near_twins, twins_by_embedding, united
 from tagsight.errors import DataError
 from tagsight.evaluation.label_errors import LabelError, find_label_errors
 from tagsight.evaluation.predictions import forward_photos
@@ -83,7 +83,7 @@ class Examiner:
         twins = np.array([place[first.get(path, path)] for path in annotations.paths])
         targets = annotations.targets.numpy()
         fitted = fit_heads(
-            self._embeddings(annotations.paths, check, log),
+            self.embeddings(annotations.paths, check, log),
             targets,
             graph=_graph(annotations.names),
             groups=twins,
@@ -93,6 +93,19 @@ class Examiner:
             raise DataError(msg)
         scores = fitted.decision.scores(fitted.held_out)
         return find_label_errors(scores, targets, twins=twins), fitted.heads
+
+    def twins(
+        self, paths: Sequence[Path], check: Check, log: WorkLog
+    ) -> tuple[tuple[Path, ...], ...]:
+        """Group the photos that look alike, by fingerprint or to the encoder.
+
+        Args:
+            paths: Photos that can be decoded.
+            check: Content and look of the photos.
+            log: Receives progress.
+        """
+        by_encoder = twins_by_embedding(check, paths, self.embeddings(paths, check, log))
+        return united(near_twins(check), by_encoder)
 
     @torch.inference_mode()
     def evidence(self, path: Path, heads: Heads, label: int) -> NDArray[np.float32]:
@@ -110,7 +123,14 @@ class Examiner:
         grid = self.system.backbone(images).float().cpu()[0].movedim(0, -1)
         return heads.logits(grid.numpy())[..., label]
 
-    def _embeddings(self, paths: Sequence[Path], check: Check, log: WorkLog) -> NDArray[np.float32]:
+    def embeddings(self, paths: Sequence[Path], check: Check, log: WorkLog) -> NDArray[np.float32]:
+        """Encode photos: ``(N, D)`` float32, the mean of each photo's features.
+
+        Args:
+            paths: The ``N`` photos, all of which can be decoded.
+            check: Content of the photos.
+            log: Receives progress.
+        """
         training = self.recipe.training
         encoder = Encoder(self.system, training.image_size, self.runtime, training.resize)
         rows = Rows(paths, [ORIGINAL])

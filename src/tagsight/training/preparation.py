@@ -15,7 +15,7 @@ from tagsight.data.photos.check import Check, check_photos, without_problems
 from tagsight.data.photos.known import FILE, KnownPhotos, Limits
 from tagsight.data.photos.reading import MAX_PIXELS
 from tagsight.data.rules.problems import label_problems, problem_lines
-from tagsight.data.splits.grouping import leaks, split_groups
+from tagsight.data.splits.grouping import ENCODER_TWINS, leaks, split_groups
 from tagsight.data.splits.near_twins import near_twins
 from tagsight.data.splits.split import complete_splits, split_record
 from tagsight.errors import DataError
@@ -27,6 +27,8 @@ from tagsight.metrics.measured_labels import (
 )
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.files import write_atomically
+from tagsight.systems.settings import known_recipe
+from tagsight.training.examination import Examiner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -180,7 +182,7 @@ def prepare(
     rest = _checked_unjudged(annotations, check, runtime, log) if unjudged else NONE_UNJUDGED
     if unknown := len(annotations) - len(judged) - len(rest.hashes):
         log.note(f"{amount(unknown, 'photo')} left out, of which no label is known")
-    twins = near_twins(check)
+    twins = _twins(sound, check, runtime, log)
     groups = split_groups(sound, check, twins)
     divided = complete_splits(sound, check.hashes, seed, groups=groups, hold_out=hold_out)
     note_leaks(divided, groups, twins, log)
@@ -206,6 +208,14 @@ def prepare(
     note_problems(problems, log)
     note_labels(divided, log)
     return Prepared(divided, problems, {**check.hashes, **rest.hashes}, facts, tuple(rest.hashes))
+
+
+def _twins(
+    annotations: Annotations, check: Check, runtime: Runtime, log: WorkLog
+) -> tuple[tuple[Path, ...], ...]:
+    if ENCODER_TWINS not in annotations.grouping.by:
+        return near_twins(check)
+    return Examiner.of(known_recipe("quick"), runtime).twins(annotations.paths, check, log)
 
 
 def _checked_unjudged(

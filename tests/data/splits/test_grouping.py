@@ -18,8 +18,9 @@ from tagsight.data.photos.check import Check, check_photos
 from tagsight.data.photos.reading import photo_traits
 from tagsight.data.photos.traits import Look, PhotoTraits
 from tagsight.data.readers import read_annotations
+from tagsight.data.splits import near_twins as near_twins_module
 from tagsight.data.splits.grouping import Grouping, Leak, leaks, split_groups
-from tagsight.data.splits.near_twins import near_twins
+from tagsight.data.splits.near_twins import near_twins, twins_by_embedding, united
 from tagsight.data.splits.split import complete_splits
 from tagsight.errors import DataError
 
@@ -99,6 +100,21 @@ def test_the_traits_of_a_photo_are_its_upright_size_its_time_camera_and_profile(
     assert photo_traits(plain.getvalue())[2:] == (None, "", "damaged")
 
 
+@pytest.mark.parametrize("count", [3, near_twins_module.BLOCK + 2])
+def test_twins_by_embedding_are_near_in_direction_whatever_all_have_in_common(count):
+    numbers = np.random.default_rng(0)
+    embeddings = numbers.normal(size=(count, 64)) + 100
+    embeddings[-1] = embeddings[0] + 0.1 * numbers.normal(size=64)
+    paths = [Path(f"{row:04}.jpg") for row in range(count)]
+    check = Check((), {path: path.name.encode() for path in paths})
+    twins = twins_by_embedding(check, paths, embeddings)
+    assert twins == ((paths[0], paths[-1]),)
+    copies = Check((), dict.fromkeys(paths, b"the same"))
+    assert twins_by_embedding(copies, paths, embeddings) == ()
+    other = ((paths[1], paths[-1]),)
+    assert united(twins, other, ()) == ((paths[0], paths[1], paths[-1]),)
+
+
 def test_folders_sessions_twins_and_columns_stay_together():
     times = {
         "a/1": (0, "x"),
@@ -119,7 +135,7 @@ def test_folders_sessions_twins_and_columns_stay_together():
     assert together() == [0, 1, 2, 3, 4]
     assert together("folder") == [0, 0, 1, 1, 2]
     assert together("session") == [0, 0, 1, 2, 3]
-    assert together("near-twins") == [0, 1, 2, 3, 0]
+    assert together("near-twins") == together("encoder-twins") == [0, 1, 2, 3, 0]
     assert together("folder", "near-twins") == [0, 0, 1, 1, 0]
     assert together("patient", groups=("p", "q", "p", "r", "q")) == [0, 1, 0, 2, 1]
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tagsight.data.photos.check import Check
 
 FOLDER, SESSION, NEAR_TWINS = "folder", "session", "near-twins"
+ENCODER_TWINS = "encoder-twins"
+NAMED = frozenset({FOLDER, SESSION, NEAR_TWINS, ENCODER_TWINS})
 SESSION_MINUTES = 30.0
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,8 @@ class Grouping(NamedTuple):
     Attributes:
         by: ``folder``: the folder of the photo; ``session``: photos of one camera, each taken
             within ``session_minutes`` of the one before; ``near-twins``: photos that look alike;
-            anything else: the column of this name in a table. Several apply together.
+            ``encoder-twins``: these, and those that look alike to an encoder; anything else: the
+            column of this name in a table. Several apply together.
         session_minutes: Longest pause within a session, in minutes.
 
     Example:
@@ -48,7 +51,7 @@ class Grouping(NamedTuple):
         Raises:
             DataError: If there are several.
         """
-        columns = [name for name in self.by if name not in {FOLDER, SESSION, NEAR_TWINS}]
+        columns = [name for name in self.by if name not in NAMED]
         if len(columns) > 1:
             msg = f"expected one column of a table as `group`, got {columns!r}"
             raise DataError(msg)
@@ -65,7 +68,7 @@ def split_groups(
     Args:
         annotations: The rows.
         check: Result of `check_photos`.
-        twins: The groups of `near_twins`, which are kept together if ``grouping`` says so.
+        twins: Groups of photos that look alike, which are kept together if ``grouping`` says so.
 
     Example:
         >>> import torch
@@ -94,7 +97,7 @@ def _pairs(
         yield from _equal([path.parent for path in paths])
     if SESSION in by:
         yield from _of_sessions(paths, check, 60 * annotations.grouping.session_minutes)
-    if NEAR_TWINS in by:
+    if NEAR_TWINS in by or ENCODER_TWINS in by:
         first = {path: group[0] for group in twins for path in group}
         yield from _equal([first.get(path, path) for path in paths])
 

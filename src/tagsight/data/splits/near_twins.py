@@ -27,6 +27,14 @@ NEIGHBOURS = 256
 
 BITS = 64
 
+NEAREST = 0.8
+"""Cosine of the centred embeddings of near twins, at least; measured by `benchmarks/twins.py`."""
+
+BLOCK = 1024
+"""Photos that are compared with all others at once."""
+
+_TINY = 1e-9
+
 
 def near_twins(check: Check) -> tuple[tuple[Path, ...], ...]:
     """Group the photos that look alike but are different files.
@@ -61,6 +69,71 @@ def near_twins(check: Check) -> tuple[tuple[Path, ...], ...]:
     codes = np.array([look.gradients for look in looks if look], np.uint64)
     colours = np.array([look.colour for look in looks if look], np.int16).reshape(-1, 3)
     pairs = ((paths[a], paths[b]) for a, b in _pairs(codes, colours))
+    return _contents(paths, pairs, check)
+
+
+def twins_by_embedding(
+    check: Check, paths: Sequence[Path], embeddings: Array
+) -> tuple[tuple[Path, ...], ...]:
+    """Group the photos that look alike to an encoder but are different files.
+
+    It also finds what `near_twins` cannot: crops, mirror images, and other photos of the same
+    scene. Embeddings are compared without the mean of all, which most of their length is, so that
+    it takes some photos; a group is joined through common members. Time grows with the square of
+    the number of photos.
+
+    Args:
+        check: Content of the photos.
+        paths: The ``N`` photos.
+        embeddings: ``(N, D)`` float, of each photo.
+
+    Returns:
+        Groups as of `near_twins`.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.photos.check import Check
+        >>> paths = [Path(name) for name in ("a", "b", "c", "d")]
+        >>> embeddings = np.array([[9.0, 1.0], [9.0, 1.1], [9.0, -1.0], [8.0, -1.0]])
+        >>> check = Check((), {path: path.name.encode() for path in paths})
+        >>> groups = twins_by_embedding(check, paths, embeddings)
+        >>> [[path.name for path in group] for group in groups]
+        [['a', 'b']]
+    """
+    centred = np.asarray(embeddings, np.float32)
+    centred = centred - centred.mean(0)
+    units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), _TINY)
+    pairs: list[tuple[Hashable, Hashable]] = []
+    for start in range(0, len(units), BLOCK):
+        alike = units[start : start + BLOCK] @ units[start:].T >= NEAREST
+        for one, other in zip(*alike.nonzero(), strict=True):
+            if one < other:
+                pairs.append((paths[start + one], paths[start + other]))
+    return _contents(paths, pairs, check)
+
+
+def united(
+    *groupings: Sequence[Sequence[Path]],
+) -> tuple[tuple[Path, ...], ...]:
+    """Unite groups that share a photo.
+
+    Example:
+        >>> from pathlib import Path
+        >>> a, b, c = Path("a"), Path("b"), Path("c")
+        >>> [[path.name for path in group] for group in united([(a, b)], [(b, c)])]
+        [['a', 'b', 'c']]
+    """
+    pairs = [(group[0], path) for groups in groupings for group in groups for path in group]
+    found: dict[Path, list[Path]] = defaultdict(list)
+    for path, first in joined_groups(dict.fromkeys(path for _, path in pairs), pairs).items():
+        found[first].append(path)
+    return tuple(sorted(tuple(sorted(group)) for group in found.values()))
+
+
+def _contents(
+    paths: Sequence[Path], pairs: Iterable[tuple[Hashable, Hashable]], check: Check
+) -> tuple[tuple[Path, ...], ...]:
+    """Return the groups that pairs and copies make, of two contents or more each."""
     same: dict[Hashable, Path] = {}
     copies = [(same.setdefault(check.hashes[path], path), path) for path in paths]
     groups: dict[Path, list[Path]] = defaultdict(list)
