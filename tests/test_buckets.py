@@ -21,7 +21,7 @@ pytest.importorskip("fsspec", reason="fsspec is not installed")
 GRPC = "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"
 """Setting of gcsfs: whether it asks by gRPC as well, which the server here has not."""
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parent
 PHOTOS, SIDE = 24, 32
 NETWORK = (
     "--recipe resnet-cpu --system.backbone.name tiny_equivariant --system.backbone.weights none "
