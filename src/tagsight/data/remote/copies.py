@@ -17,7 +17,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
-from tagsight.data.photos.reading import ALL_SUFFIXES
+from tagsight.data.photos.suffixes import ALL_SUFFIXES
 from tagsight.data.remote.fetching import (
     budget,
     is_folder_at,
