@@ -35,6 +35,14 @@ def required(
 
     Raises:
         DataError: If there is no such file or folder, or the answer is another error.
+
+    Example:
+        >>> from tagsight.data.remote.places import place
+        >>> try:
+        ...     required(place("memory://bucket/none.jpg"), lambda system: system.info("/none.jpg"))
+        ... except DataError as error:
+        ...     print(error)
+        expected a file or folder at memory://bucket/none.jpg, got none
     """
     try:
         return asked(path, ask, seconds)
@@ -56,6 +64,14 @@ def asked(
     Raises:
         FileNotFoundError: If there is no such file.
         DataError: If the answer is another error.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/a.jpg", b"...")
+        >>> path = place("memory://bucket/a.jpg")
+        >>> asked(path, lambda system: system.cat(address(path)))
+        b'...'
     """
     system = _system(path)
     for attempt in range(TRIES):
@@ -111,7 +127,13 @@ def _opened(scheme: str, user: str) -> AbstractFileSystem:
 
 
 def address(path: Path) -> str:
-    """Return the URL of a path, with what is secret of it."""
+    """Return the URL of a path, with what is secret of it.
+
+    Example:
+        >>> from tagsight.data.remote.places import place
+        >>> address(place("https://pictures.org/signed.jpg?signature=1"))
+        'https://pictures.org/signed.jpg?signature=1'
+    """
     query = secret_of(path).query
     return shown(path) + (f"?{query}" if query else "")
 

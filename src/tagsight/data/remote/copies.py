@@ -73,7 +73,7 @@ COMMANDS = {
 
 
 def copy_of(source: Path) -> Path:
-    """Return a path, or where the labels of its URL were copied to.
+    r"""Return a path, or where the labels of its URL were copied to.
 
     Of a folder, all files that may say labels are copied, and likewise the folder around a file
     that names others, such as ``data.yaml``; beside a table, those that may name its labels.
@@ -84,6 +84,15 @@ def copy_of(source: Path) -> Path:
     Raises:
         DataError: If it cannot be fetched, is larger than the budget of the cache, or takes several
             files of a place whose files cannot be listed.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/table.csv", b"image,tags\na.jpg,dog\n")
+        >>> copy_of(place("memory://bucket/table.csv")).read_text()
+        'image,tags\na.jpg,dog\n'
+        >>> str(copy_of(Path("table.csv")))
+        'table.csv'
     """
     if not is_remote(source):
         return source
@@ -162,6 +171,18 @@ def fetch_photos(copy: Path, source: Path) -> None:
 
     Raises:
         DataError: If one cannot be fetched.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> photos = {"/labels/cat/a.jpg": b"one", "/labels/dog/b.jpg": b"two"}
+        >>> fsspec.filesystem("memory").pipe(photos)
+        >>> source = place("memory://labels")
+        >>> copy = copy_of(source)
+        >>> before = (copy / "cat" / "a.jpg").read_bytes()
+        >>> fetch_photos(copy, source)
+        >>> before, (copy / "cat" / "a.jpg").read_bytes()
+        (b'', b'one')
     """
     if copy != source and copy.is_dir():
         root = _root(copy, source)
@@ -196,9 +217,21 @@ def _copies() -> TemporaryDirectory[str]:
 
 
 def moved(part: Labelled, copy: Path, source: Path) -> Labelled:
-    """Return what was read from a copy, as if it had been read at its URL.
+    r"""Return what was read from a copy, as if it had been read at its URL.
 
     Photos inside a copied file, such as a tar, stay where they are.
+
+    Example:
+        >>> import fsspec
+        >>> import torch
+        >>> from tagsight.data.format import Labelled
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/table.csv", b"image,tags\na.jpg,dog\n")
+        >>> source = place("memory://bucket/table.csv")
+        >>> copy = copy_of(source)
+        >>> part = Labelled(copy, ("dog",), ("a.jpg",), torch.ones(1, 1), folders=(copy.parent,))
+        >>> [folder.as_posix() for folder in moved(part, copy, source).folders]
+        ['/memory:/bucket']
     """
     if copy == source:
         return part
@@ -224,7 +257,16 @@ def moved(part: Labelled, copy: Path, source: Path) -> Labelled:
 
 @contextmanager
 def urls_in_errors() -> Iterator[None]:
-    """Name URLs, and not the copies of their files, in errors of the block."""
+    """Name URLs, and not the copies of their files, in errors of the block.
+
+    Example:
+        >>> try:
+        ...     with urls_in_errors():
+        ...         raise DataError("/s3:/bucket/table.csv:2: expected a label, got none")
+        ... except DataError as error:
+        ...     print(error)
+        s3://bucket/table.csv:2: expected a label, got none
+    """
     try:
         yield
     except DataError as error:

@@ -62,6 +62,15 @@ def local_file(path: Path, *, most: int = LARGEST) -> Path:
     Raises:
         DataError: If it cannot be fetched: a package is missing, there is no such file, it is too
             large, credentials are missing, or the place does not answer.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/local.jpg", b"...")
+        >>> local_file(place("memory://bucket/local.jpg")).read_bytes()
+        b'...'
+        >>> str(local_file(Path("a.jpg")))
+        'a.jpg'
     """
     if not is_remote(path):
         return path
@@ -117,6 +126,13 @@ def names_in(folder: Path) -> frozenset[str] | None:
 
     Raises:
         DataError: If it cannot be read.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe({"/names/a.jpg": b"", "/names/more/b.jpg": b""})
+        >>> sorted(names_in(place("memory://names")))
+        ['a.jpg', 'more']
     """
     if scheme_of(folder) not in LISTED:
         return None
@@ -132,6 +148,13 @@ def exists(path: Path) -> bool:
 
     Raises:
         DataError: If that cannot be found out.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/a.jpg", b"...")
+        >>> exists(place("memory://bucket/a.jpg")), exists(place("memory://bucket/b.jpg"))
+        (True, False)
     """
     return bool(asked(path, lambda system: system.exists(address(path))))
 
@@ -141,6 +164,13 @@ def is_folder_at(path: Path) -> bool:
 
     Raises:
         DataError: If there is neither a file nor a folder, or that cannot be found out.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/a.jpg", b"...")
+        >>> is_folder_at(place("memory://bucket")), is_folder_at(place("memory://bucket/a.jpg"))
+        (True, False)
     """
     info = required(path, lambda system: system.info(address(path)))
     return bool(info.get("type") == "directory")
@@ -151,6 +181,13 @@ def sizes_below(folder: Path) -> dict[Path, int]:
 
     Raises:
         DataError: If it cannot be read.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe({"/sizes/a.jpg": b"...", "/sizes/more/b.jpg": b""})
+        >>> {path.name: size for path, size in sizes_below(place("memory://sizes")).items()}
+        {'a.jpg': 3, 'b.jpg': 0}
     """
     found = required(folder, lambda system: system.find(address(folder), detail=True))
     sizes = {_path(folder, name): info.get("size") or 0 for name, info in found.items()}
@@ -168,6 +205,13 @@ def files_below(folder: Path) -> list[Path]:
 
     Raises:
         DataError: If it cannot be read, or there is nothing.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe({"/below/a.jpg": b"", "/below/more/b.jpg": b""})
+        >>> [shown(file) for file in files_below(place("memory://below"))]
+        ['memory://below/a.jpg', 'memory://below/more/b.jpg']
     """
     if scheme_of(folder) not in LISTED:
         return [folder]
@@ -183,6 +227,10 @@ def budget() -> int:
 
     Raises:
         DataError: If the environment variable `BUDGET_NAME` is no number.
+
+    Example:
+        >>> budget() == int(os.environ.get(BUDGET_NAME, BUDGET))
+        True
     """
     return _cache().budget
 
@@ -221,6 +269,14 @@ def download(path: Path, file: Path, *, most: int = LARGEST, seconds: float | No
 
     Raises:
         DataError: As `local_file` does.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/a.jpg", b"...")
+        >>> download(place("memory://bucket/a.jpg"), Path("copy.jpg"))
+        >>> Path("copy.jpg").read_bytes()
+        b'...'
     """
 
     def fetch(system: AbstractFileSystem) -> None:
@@ -245,6 +301,14 @@ def upload(file: Path, path: Path, *, seconds: float | None = None) -> None:
 
     Raises:
         DataError: If it cannot be written.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> _ = Path("a.jpg").write_bytes(b"...")
+        >>> upload(Path("a.jpg"), place("memory://bucket/sent.jpg"))
+        >>> fsspec.filesystem("memory").cat("/bucket/sent.jpg")
+        b'...'
     """
 
     def send(system: AbstractFileSystem) -> None:
@@ -260,6 +324,13 @@ def size_at(path: Path) -> int | None:
 
     Raises:
         DataError: If there is none, or it cannot be found out.
+
+    Example:
+        >>> import fsspec
+        >>> from tagsight.data.remote.places import place
+        >>> fsspec.filesystem("memory").pipe("/bucket/a.jpg", b"...")
+        >>> size_at(place("memory://bucket/a.jpg"))
+        3
     """
     size = required(path, lambda system: system.info(address(path))).get("size")
     return size if isinstance(size, int) else None

@@ -87,12 +87,22 @@ REMEDIES = {
 
 
 def is_remote(path: Path) -> bool:
-    """Return whether a path stands for a URL."""
+    """Return whether a path stands for a URL.
+
+    Example:
+        >>> is_remote(place("s3://bucket/a.jpg")), is_remote(place("file:///home/a.jpg"))
+        (True, False)
+    """
     return str(path).startswith(_BEGINNINGS)
 
 
 def scheme_of(path: Path) -> str:
-    """Return the scheme of the URL that a path stands for."""
+    """Return the scheme of the URL that a path stands for.
+
+    Example:
+        >>> scheme_of(place("s3://bucket/a.jpg"))
+        's3'
+    """
     return path.parts[1].removesuffix(":")
 
 
@@ -112,7 +122,13 @@ _roots: list[str] = []
 
 
 def stand_for_root(folder: Path) -> None:
-    """Have a folder of this machine stand for the root of all URLs in messages."""
+    """Have a folder of this machine stand for the root of all URLs in messages.
+
+    Example:
+        >>> stand_for_root(Path("/tmp/copies"))
+        >>> with_urls("/tmp/copies/s3:/bucket/table.csv: expected a header, got none")
+        's3://bucket/table.csv: expected a header, got none'
+    """
     _roots.append(str(folder))
 
 
@@ -129,12 +145,23 @@ def with_urls(text: str) -> str:
 
 
 def without_secrets(given: str | Path) -> str:
-    """Return a path or URL that a user has given, for messages."""
+    """Return a path or URL that a user has given, for messages.
+
+    Example:
+        >>> without_secrets("https://me:word@host/a.jpg"), without_secrets("photos/a.jpg")
+        ('https://host/a.jpg', 'photos/a.jpg')
+    """
     return shown(place(given))
 
 
 def secret_of(path: Path) -> Secret:
-    """Return what was given with the URL of a path, or with that of a folder around it."""
+    """Return what was given with the URL of a path, or with that of a folder around it.
+
+    Example:
+        >>> folder = place("https://me:word@pictures.org/holiday")
+        >>> secret_of(folder / "a.jpg").user
+        'me:word'
+    """
     if _secrets:
         for one in (path, *path.parents):
             if (found := _secrets.get(str(one))) is not None:
