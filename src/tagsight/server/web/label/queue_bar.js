@@ -73,8 +73,14 @@ export class QueueBar extends EventTarget {
     byId("queue-reason").textContent = region ? `Photos with a region like the one in ${region.photo.name}. Esc goes back.` : this.queue.meaning;
     byId("queue-count").textContent = list.total === null ? "" : `${list.total.toLocaleString("en")} ${list.total === 1 ? "photo" : "photos"}`;
     byId("empty").hidden = list.total !== 0;
-    const searching = this.showsAll && !region;
-    byId("empty").textContent = searching ? "Looking for photos …" : this.state ? "No photo of this queue is in this state." : "No photo is left in this queue. Choose another one, or ask for a new order.";
+    byId("empty").textContent = this.showsAll && !region ? "Looking for photos …" : this.#reasonOfEmptiness;
+  }
+
+  get #reasonOfEmptiness() {
+    if (this.state) return "No photo of this queue is in this state.";
+    const { encoded, photos } = this.project.info;
+    if (encoded < photos) return "No photo of this queue has its features yet: they are being computed. Ask for a new order in a while.";
+    return "No photo is left in this queue. Choose another one, or ask for a new order.";
   }
 
   /** While the list is open, let it offer what has become possible meanwhile. */
