@@ -55,7 +55,7 @@ def strong_parts(evidence: NDArray[np.float32]) -> StrongParts:
         >>> evidence = np.zeros((4, 4), np.float32)
         >>> evidence[1:3, 2:] = 2
         >>> [int(mask.sum()) for mask in strong_parts(evidence).masks]
-        [957]
+        [1020]
     """
     fine = upsample(evidence, (GRID, GRID))
     strongest = float(fine.max())

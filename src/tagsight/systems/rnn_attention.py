@@ -170,6 +170,14 @@ class RNNAttention(System):
     The sampling points of a region are the centres of its parts, with the photo from -1 to 1
     (``align_corners=False``), so that a transform is a box. Outside the photo its border repeats.
 
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> recipe, labels = RECIPES["rnn-attention-cpu"], empty_label_space(["dog", "sky"])
+        >>> system = build_system(recipe, labels).eval()
+        >>> system.regions(torch.rand(1, 3, 64, 64))[0, 0].tolist()  # at its anchor, untrained
+        [0.25, 0.25, 0.75, 0.75]
+
     Deviations:
         The encoder is not VGG-16; its grid is projected to VGG's 512 channels (``channels``), and
         one layer computes the features of a region instead of fc6 and fc7, as in the public port
@@ -186,14 +194,6 @@ class RNNAttention(System):
         to which Adam without decay is invariant. Its VGG-16 is frozen; here ResNet-101 is trained.
         It trains on COCO 2017, predicts those of the ten best labels whose share is at least 0.1,
         and keeps the epoch with the best CF1 and OF1 on the test photos.
-
-    Example:
-        >>> from tagsight.labels.space import empty_label_space
-        >>> from tagsight.systems.catalogue import RECIPES, build_system
-        >>> recipe, labels = RECIPES["rnn-attention-cpu"], empty_label_space(["dog", "sky"])
-        >>> system = build_system(recipe, labels).eval()
-        >>> system.regions(torch.rand(1, 3, 64, 64))[0, 0].tolist()  # at its anchor, untrained
-        [0.25, 0.25, 0.75, 0.75]
     """
 
     Config: ClassVar[type[SystemConfig]] = RNNAttentionConfig

@@ -154,7 +154,7 @@ def test_a_cell_may_hold_a_large_photo_and_others_name_one(tmp_path) -> None:
     source.write_text(source.read_text() + ",1")
     with pytest.raises(DataError, match="expected 3 cells as in the header, got 4") as caught:
         read_annotations(source)
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value).replace(str(source), "")) < 500
 
 
 def test_equal_photos_with_other_labels_stay_two(tmp_path) -> None:

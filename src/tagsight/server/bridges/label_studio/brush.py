@@ -35,7 +35,7 @@ def run_lengths(mask: NDArray[np.uint8]) -> list[int]:
 
     Example:
         >>> run_lengths(np.array([[0, 255]], np.uint8))
-        [0, 0, 0, 8, 57, 27, 252, 96, 9, 191, 224]
+        [0, 0, 0, 8, 57, 27, 252, 96, 17, 255, 128]
     """
     if not 0 < mask.size <= MOST_PIXELS:
         msg = f"expected 1 to {MOST_PIXELS:,} pixels, got {mask.size:,}"
