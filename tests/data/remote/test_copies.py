@@ -18,6 +18,7 @@ from tagsight.data.remote.places import is_remote, place, with_urls
 from tagsight.errors import DataError
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+memory = pytest.importorskip("fsspec.implementations.memory")
 
 
 def photo(shade: int) -> bytes:
@@ -201,6 +202,16 @@ def test_photos_stay_there_unless_the_format_opens_them(tmp_path, cache):
     put(below("dog") | below("cat"), tmp_path / "here")
     read_annotations("memory://bucket", format="label-folders")
     assert {file.suffix for file in cache.folder.rglob("*.*")} == {".json", ".jpg"}
+
+
+@pytest.mark.parametrize("name", ["../../../out.txt", "more/../../../out.json", "a\0.txt"])
+def test_a_key_that_leaves_its_folder_is_refused(name, monkeypatch):
+    system = fsspec.filesystem("memory")
+    key = f"/leaving/{name}"
+    monkeypatch.setitem(system.store, key, memory.MemoryFile(system, key, b"dog"))
+    for ask in (fetching.sizes_below, fetching.files_below, copies.copy_of):
+        with pytest.raises(DataError, match="expected files that stay in memory://leaving, got"):
+            ask(place("memory://leaving"))
 
 
 def test_photos_in_a_tar_are_read_from_its_copy(tmp_path):

@@ -195,9 +195,15 @@ def sizes_below(folder: Path) -> dict[Path, int]:
 
 
 def _path(folder: Path, name: object) -> Path:
-    """Return the path of a file in a folder by the name that a file system gives it."""
-    beginning = Path("/", f"{scheme_of(folder)}:")
-    return beginning.joinpath(*str(name).strip("/").split("/"))
+    """Return the path of a file in a folder by the name that a file system gives it.
+
+    A key of a bucket may be any text, and what is written here lies by its name below a folder.
+    """
+    path = Path("/", f"{scheme_of(folder)}:").joinpath(*str(name).strip("/").split("/"))
+    if ".." in path.parts or "\0" in str(name) or not path.is_relative_to(folder):
+        msg = f"expected files that stay in {shown(folder)}, got the name {str(name)!r}: rename it"
+        raise DataError(msg)
+    return path
 
 
 def files_below(folder: Path) -> list[Path]:
