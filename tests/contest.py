@@ -92,5 +92,5 @@ def summary_of(*results: Result, **more: Any) -> Summary:
 
 def sharing(collection: Annotations, out: Path, **more: Any) -> Shared:
     """What the runs of a comparison share."""
-    prepared = prepare(collection, out, RUNTIME, seed=0, log=SILENT)
+    prepared = prepare(collection, RUNTIME, seed=0, log=SILENT)
     return Shared(out, prepared, RUNTIME, **more)

@@ -10,7 +10,7 @@ from rich.console import Console
 from tiny_run import RUNTIME, TRAIN, tiny_recipe
 
 from tagsight.training.log import RunLog
-from tagsight.training.run import Start, train_run
+from tagsight.training.run import train_run
 from tagsight.training.tracking.tracked_log import tracked
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def tracked_run(collection: Annotations, out: Path, name: Tracking | None) -> Ou
         RunLog(lines, steps, Console(quiet=True)) as log,
         tracked(log, name, out, recipe) as followed,
     ):
-        outcome = train_run(collection, recipe, out, RUNTIME, log=followed.log, start=Start())
+        outcome = train_run(
+            collection, recipe, out, RUNTIME, log=followed.log, begin=followed.begin
+        )
         followed.report(out, outcome)
     return outcome
 

@@ -97,9 +97,9 @@ def main() -> None:
 
     runtime = Runtime.choose(cache=given.out / "cache")
     annotations = read_annotations(given.data, images=given.images)
-    rows, _, hashes, facts, _ = prepare(
-        annotations, given.out, runtime, seed=given.seed, log=TerminalLog()
-    )
+    prepared = prepare(annotations, runtime, seed=given.seed, log=TerminalLog())
+    prepared.write(given.out)
+    rows, _, hashes, facts, _ = prepared
     common: dict[str, object] = {"training.seed": given.seed}
     if given.variants == "ingredients":
         common |= SHORT

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
     from tagsight.systems.base import System
+    from tagsight.training.preparation import Prepared
+    from tagsight.training.run_folder import Outcome
     from tagsight.training.tracking.tracker import Tracking
 
 
@@ -129,7 +131,6 @@ def train(  # noqa: PLR0913 - an option of the command each
     runtime = runtime or Runtime.choose(cache=default_cache())
     prepared = prepare(
         annotations,
-        folder,
         runtime,
         seed=chosen.training.seed,
         max_bad=max_bad,
@@ -141,26 +142,48 @@ def train(  # noqa: PLR0913 - an option of the command each
     training = long_enough(chosen.training, photos, log)
     log.note(opening_line(chosen, training, photos, runtime))
     chosen = chosen.model_copy(update={"training": training})
-    steps = chosen.training.steps(photos)
-    lines = folder / "run.jsonl" if runtime.processes.is_first else None
-    kind = track if runtime.processes.is_first else None
+    start = Start(_path(vectors), _path(init), resume, 60 * state_every)
+    outcome = _trained(prepared, chosen, folder, runtime, start=start, track=track, log=log)
+    return Run(folder, chosen, outcome)
+
+
+def _trained(
+    prepared: Prepared,
+    recipe: Recipe,
+    folder: Path,
+    runtime: Runtime,
+    *,
+    start: Start,
+    track: Tracking | None,
+    log: TerminalLog,
+) -> Outcome:
+    """Train on prepared photos; the run folder is written to from the first step on."""
+    rows, writes = prepared.annotations, runtime.processes.is_first
+    steps = recipe.training.steps(rows.split_sizes.get("train", 0))
     with (
-        RunLog(lines, steps, log.console) as run_log,
-        tracked(run_log, kind, folder, chosen) as followed,
+        RunLog(folder / "run.jsonl" if writes else None, steps, log.console) as run_log,
+        tracked(run_log, track if writes else None, folder, recipe) as followed,
     ):
+
+        def begin() -> None:
+            followed.begin()
+            if writes:
+                prepared.write(folder)
+
         outcome = train_run(
-            prepared.annotations,
-            chosen,
+            rows,
+            recipe,
             folder,
             runtime,
             log=followed.log,
-            start=Start(_path(vectors), _path(init), resume, 60 * state_every),
+            start=start,
             hashes=prepared.hashes,
             facts=prepared.facts,
             unjudged=prepared.unjudged,
+            begin=begin,
         )
         followed.report(folder, outcome)
-    return Run(folder, chosen, outcome)
+    return outcome
 
 
 def evaluate(  # noqa: PLR0913 - an option of the command each

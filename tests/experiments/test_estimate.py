@@ -21,13 +21,13 @@ def test_a_longer_training_is_expected_to_take_longer_without_the_test_photos(co
         minutes_of(Run("gcam", tiny_recipe(epochs=epochs)), shared) for epochs in (1, 1000)
     )
     assert 0 < short < long / 20
-    assert list(tmp_path.iterdir()) == [tmp_path / "split.csv"], "a trial leaves nothing"
+    assert not list(tmp_path.iterdir()), "a trial leaves nothing"
 
 
 def test_a_run_without_validation_photos_can_be_tried(collection, tmp_path):
     splits = tuple("train" if split == "val" else split for split in collection.splits)
     everything = replace(collection, splits=splits)
-    prepared = prepare(everything, tmp_path, RUNTIME, seed=0, hold_out=False, log=SILENT)
+    prepared = prepare(everything, RUNTIME, seed=0, hold_out=False, log=SILENT)
     assert prepared.annotations.split_sizes == {"train": TRAIN + VAL, "test": TEST}
     run = Run("gcam", tiny_recipe(selection="last"))
     assert minutes_of(run, Shared(tmp_path, prepared, RUNTIME)) > 0

@@ -29,25 +29,23 @@ def undivided(collection):
     return replace(collection, splits=None)
 
 
-def prepared(collection, out, seed: int = 0, **options) -> Prepared:
-    return prepare(collection, out, RUNTIME, seed=seed, **{"log": SILENT} | options)
+def prepared(collection, seed: int = 0, **options) -> Prepared:
+    return prepare(collection, RUNTIME, seed=seed, **{"log": SILENT} | options)
 
 
-def test_rows_without_a_split_are_divided_by_the_seed_and_others_kept(
-    collection, undivided, tmp_path
-):
-    first, again, other = (prepared(undivided, tmp_path / "run", s).annotations for s in (0, 0, 1))
+def test_rows_without_a_split_are_divided_by_the_seed_and_others_kept(collection, undivided):
+    first, again, other = (prepared(undivided, s).annotations for s in (0, 0, 1))
     assert first.splits == again.splits != other.splits
     sizes = first.split_sizes
     assert sum(sizes.values()) == len(undivided)
     assert sizes["train"] == pytest.approx(0.7 * len(undivided), abs=2)
     assert sizes["val"] == pytest.approx(sizes["test"], abs=2)
-    kept = prepared(replace(collection, protocol="nus-wide-asl"), tmp_path / "run")
+    kept = prepared(replace(collection, protocol="nus-wide-asl"))
     assert kept.annotations.splits == SPLITS
     assert kept.facts["data"]["protocol"] == "nus-wide-asl"
 
 
-def test_twins_of_the_encoder_stay_on_one_side(undivided, tmp_path, monkeypatch):
+def test_twins_of_the_encoder_stay_on_one_side(undivided, monkeypatch):
     """The tiny network is equivariant: a mirrored photo is a twin to it alone."""
     monkeypatch.setattr(preparation, "known_recipe", lambda _: tiny_recipe())
     half = len(undivided) // 2
@@ -60,15 +58,18 @@ def test_twins_of_the_encoder_stay_on_one_side(undivided, tmp_path, monkeypatch)
     rows = replace(undivided, paths=tuple(paths), targets=targets)
     diary = Diary()
     rows = replace(rows, grouping=Grouping(("encoder-twins",)))
-    splits = prepared(rows, tmp_path / "run", log=diary).annotations.splits
+    splits = prepared(rows, log=diary).annotations.splits
     assert splits[:half] == splits[half:]
     assert len({*splits}) == 3
     assert not any("near twin" in note for note in diary.notes)
 
 
 def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
-    rows, _, _, facts, _ = prepared(undivided, tmp_path / "run")
+    found = prepared(undivided)
+    rows, facts = found.annotations, found.facts
     record = tmp_path / "run" / "split.csv"
+    assert not record.parent.exists()
+    found.write(record.parent)
     with record.open(newline="") as handle:
         written = dict(csv.reader(handle))
     assert written == dict(zip([path.name for path in rows.paths], rows.splits, strict=True))
@@ -84,12 +85,12 @@ def test_the_split_is_recorded_with_its_hash(undivided, tmp_path):
     assert "protocol" not in facts["data"]
 
 
-def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
+def test_photos_that_do_not_open_are_left_out_and_named(collection):
     damaged, gone = left_out = [collection.paths[3], collection.paths[40]]
     damaged.write_bytes(damaged.read_bytes()[:60])
     gone.unlink()
     diary = Diary()
-    rows, problems, _, facts, _ = prepared(collection, tmp_path / "run", max_bad=0.05, log=diary)
+    rows, problems, _, facts, _ = prepared(collection, max_bad=0.05, log=diary)
     assert diary.works == [("checking photos", 44, list(range(1, 45)))]
     assert diary.notes[1] == f"left out: {gone}: does not exist"
     assert [problem.path for problem in problems] == left_out
@@ -100,21 +101,20 @@ def test_photos_that_do_not_open_are_left_out_and_named(collection, tmp_path):
     assert sum(facts["data"]["photos"].values()) == len(collection) - 2
 
 
-def test_too_many_photos_that_do_not_open_end_it_before_anything_is_written(collection, tmp_path):
+def test_too_many_photos_that_do_not_open_end_it(collection):
     for path in collection.paths[3:9]:
         path.write_bytes(b"no photo")
     with pytest.raises(DataError, match=r"at most 1 %, or 5, of 44 photos .*max_bad.* got 6"):
-        prepared(collection, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+        prepared(collection)
 
 
 def test_where_there_is_nothing_to_learn_it_ends_before_a_photo_is_opened(undivided, tmp_path):
     gone = replace(undivided, paths=(tmp_path,) * 4, targets=torch.zeros(4, 5))
     with pytest.raises(DataError, match="labels to learn, got 4 training photos without any"):
-        prepared(gone, tmp_path / "run")
+        prepared(gone)
     few = replace(gone, paths=(tmp_path,) * 2, targets=torch.ones(2, 5))
     with pytest.raises(DataError, match="at least 3 photos to divide into train, val, test, got 2"):
-        prepared(few, tmp_path / "run")
+        prepared(few)
 
 
 def test_labels_that_look_wrong_are_told_before_photos_are_opened(collection, tmp_path):
@@ -123,7 +123,7 @@ def test_labels_that_look_wrong_are_told_before_photos_are_opened(collection, tm
         collection, names=("red", "Red", "nan", "b", "c"), paths=(tmp_path,) * len(collection)
     )
     with pytest.raises(DataError, match="usable photo"):
-        prepared(gone, tmp_path / "run", log=diary)
+        prepared(gone, log=diary)
     assert any("look like one label" in note for note in diary.notes)
     assert any("missing value" in note for note in diary.notes)
 
@@ -143,23 +143,23 @@ def test_photos_left_out_and_labels_of_few_photos_are_noted(collection):
 
 
 def test_photos_of_which_no_label_is_known_are_kept_if_they_train_and_are_no_copies(
-    collection, tmp_path
+    collection,
 ):
     targets = collection.targets.clone()
     targets[[0, 1, 2, TRAIN]] = -1  # the last one is for validation
     collection.paths[1].write_bytes(collection.paths[5].read_bytes())
     collection.paths[2].write_bytes(b"no photo")
     rows, diary = replace(collection, targets=targets), Diary()
-    kept = prepared(rows, tmp_path / "run", unjudged=True, log=diary)
+    kept = prepared(rows, unjudged=True, log=diary)
     assert kept.unjudged == (collection.paths[0],)
     assert collection.paths[0] in kept.hashes
     assert kept.facts["data"]["unjudged"] == 1
     assert any(note.startswith("1 photo of which no label is known: as") for note in diary.notes)
     assert "3 photos left out, of which no label is known" in diary.notes
     assert [problem.path for problem in kept.problems] == [collection.paths[2]]
-    plain = prepared(rows, tmp_path / "plain")
+    plain = prepared(rows)
     assert plain.annotations.paths == kept.annotations.paths
     assert plain.unjudged == ()
-    divided = prepared(replace(rows, splits=None), tmp_path / "divided", unjudged=True)
+    divided = prepared(replace(rows, splits=None), unjudged=True)
     assert {*divided.unjudged} == {collection.paths[0], collection.paths[TRAIN]}
     assert not {*divided.unjudged} & {*divided.annotations.paths}

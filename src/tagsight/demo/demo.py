@@ -104,7 +104,8 @@ def _measured(
     recipe: Recipe, annotations: Annotations, photos: Path, out: Path, runtime: Runtime
 ) -> Measured:
     folder = out / recipe.system
-    prepared = prepare(annotations, folder, runtime, seed=recipe.training.seed, log=TerminalLog())
+    prepared = prepare(annotations, runtime, seed=recipe.training.seed, log=TerminalLog())
+    prepared.write(folder)
     rows = prepared.annotations
     steps = recipe.training.steps(rows.split_sizes["train"])
     with RunLog(folder / "run.jsonl", steps) as log:

@@ -78,7 +78,6 @@ def shared_by_runs(  # noqa: PLR0913 - what all runs have in common
     """
     prepared = prepare(
         annotations,
-        out,
         runtime,
         seed=seed,
         max_bad=max_bad,
@@ -94,6 +93,8 @@ def shared_by_runs(  # noqa: PLR0913 - what all runs have in common
         )
         raise DataError(msg)
     shared.pairs(shared.annotations.rows(shared.split))  # boxes of others are told before the runs
+    if runtime.processes.is_first:
+        prepared.write(out)
     return shared
 
 

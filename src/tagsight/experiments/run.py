@@ -254,7 +254,6 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
     )
     if not is_unfinished(folder) and (known := _finished(folder, origin)) is not None:
         return known
-    write_split(folder / SPLIT_FILE, shared.annotations)
     steps = run.recipe.training.steps(shared.annotations.split_sizes.get("train", 0))
     with RunLog(folder / "run.jsonl", steps) as log:
         outcome = train_run(
@@ -267,6 +266,7 @@ def _trained(run: Run, shared: Shared) -> dict[str, Any]:
             hashes=prepared.hashes,
             facts=prepared.facts,
             unjudged=prepared.unjudged,
+            begin=lambda: write_split(folder / SPLIT_FILE, shared.annotations),
         )
     if outcome.interrupted:
         raise KeyboardInterrupt

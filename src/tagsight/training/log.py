@@ -43,7 +43,8 @@ class RunLog:
 
     The file has one JSON object per line. Its ``kind`` is ``note``, ``step`` with every named term
     of the loss, or ``epoch`` with the metrics on the validation split. Epochs and steps are counted
-    from 1. Each line is written to the file at once.
+    from 1. Each line is written to the file at once, except that notes before the first step are
+    held until then: a run that is refused leaves no file.
 
     Args:
         path: The file, overwritten unless the run is resumed; None writes no file.
@@ -62,6 +63,7 @@ class RunLog:
         self._display = Display("training", total_steps, console or terminal())
         self._open = ExitStack()
         self._file: TextIO | None = None
+        self._held: list[str] = []
         self._first_step = 0
         self._best = -math.inf
         self._rate = 0.0
@@ -139,14 +141,17 @@ class RunLog:
     def _record(self, kind: str, **values: object) -> None:
         if self._path is None:
             return
-        if self._file is None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        known = {key: _none_for_nan(value) for key, value in values.items()}
+        self._held.append(json.dumps({"kind": kind, "time": now} | known) + "\n")
+        if self._file is None and kind != "note":
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open.enter_context(
                 self._path.open("w", encoding="utf-8", buffering=1)
             )
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        known = {key: _none_for_nan(value) for key, value in values.items()}
-        self._file.write(json.dumps({"kind": kind, "time": now} | known) + "\n")
+        if self._file is not None:
+            self._file.write("".join(self._held))
+            self._held.clear()
 
 
 def _until(number: int, path: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tagsight.data.photos.reading import MAX_PIXELS
 from tagsight.data.rules.problems import label_problems, problem_lines
 from tagsight.data.splits.grouping import ENCODER_TWINS, leaks, split_groups
 from tagsight.data.splits.near_twins import near_twins
-from tagsight.data.splits.split import complete_splits, split_record
+from tagsight.data.splits.split import complete_splits, split_record, write_split
 from tagsight.errors import DataError
 from tagsight.metrics.measured_labels import (
     left_out_labels,
@@ -67,6 +67,15 @@ class Prepared(NamedTuple):
         facts: For the model folder: format, protocol, labels left out, photos per split, and the
             hashes of rows and splits.
         unjudged: Photos of which no label is known, to be trained on; empty unless asked for.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> import tagsight as ts
+        >>> with TemporaryDirectory() as folder:
+        ...     Prepared(ts.read_annotations("labels.csv"), (), {}, {}).write(Path(folder))
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['data.toml', 'split.csv']
     """
 
     annotations: Annotations
@@ -74,6 +83,19 @@ class Prepared(NamedTuple):
     hashes: Mapping[Path, bytes]
     facts: dict[str, object]
     unjudged: tuple[Path, ...] = ()
+
+    def write(self, out: Path) -> None:
+        """Write to a run folder how the data were read and divided.
+
+        Args:
+            out: The run folder.
+        """
+        rows = self.annotations
+        write_split(out / "split.csv", rows)
+        if rows.rules is not None:
+            write_atomically(out / RULES_FILE, rows.rules.toml())
+        if rows.origin is not None:
+            write_atomically(out / DATA_FILE, rows.origin.toml())
 
 
 def checked(
@@ -131,7 +153,6 @@ def _known_photos(runtime: Runtime) -> AbstractContextManager[KnownPhotos | None
 
 def prepare(
     annotations: Annotations,
-    out: Path,
     runtime: Runtime,
     *,
     seed: int,
@@ -140,13 +161,12 @@ def prepare(
     unjudged: bool = False,
     log: WorkLog,
 ) -> Prepared:
-    """Check the photos, complete the splits, and write how the data were read and divided.
+    """Check the photos and complete the splits; nothing is written.
 
-    Of several processes each checks its share, and the first one writes.
+    Of several processes each checks its share.
 
     Args:
         annotations: The rows as read.
-        out: The run folder.
         runtime: Threads and processes.
         seed: Seed of the split, if one has to be drawn.
         max_bad: Largest fraction of photos that may be left out, as for `without_problems`.
@@ -159,15 +179,11 @@ def prepare(
         DataError: If too many photos are unusable (``max_bad``), or there is nothing to learn.
 
     Example:
-        >>> from pathlib import Path
-        >>> from tempfile import TemporaryDirectory
         >>> import tagsight as ts
         >>> from tagsight.runtime.device import Runtime
-        >>> from tagsight.runtime.progress import TerminalLog
+        >>> from tagsight.runtime.progress import SILENT
         >>> rows, runtime = ts.read_annotations("labels.csv"), Runtime.choose("cpu", "float32")
-        >>> with TemporaryDirectory() as folder:
-        ...     out, log = Path(folder) / "run", TerminalLog(shown=False)
-        ...     prepare(rows, out, runtime, seed=0, log=log).annotations.split_sizes
+        >>> prepare(rows, runtime, seed=0, log=SILENT).annotations.split_sizes
         {'train': 16, 'val': 4, 'test': 4}
     """
     for comparison in compare(annotations) if annotations.protocol is not None else ():
@@ -186,13 +202,6 @@ def prepare(
     groups = split_groups(sound, check, twins)
     divided = complete_splits(sound, check.hashes, seed, groups=groups, hold_out=hold_out)
     note_leaks(divided, groups, twins, log)
-    record = split_record(divided)
-    if runtime.processes.is_first:
-        write_atomically(out / "split.csv", record)
-        if divided.rules is not None:
-            write_atomically(out / RULES_FILE, divided.rules.toml())
-        if divided.origin is not None:
-            write_atomically(out / DATA_FILE, divided.origin.toml())
     facts: dict[str, object] = {
         "data": {
             "format": divided.format,
@@ -201,7 +210,7 @@ def prepare(
             "photos": divided.split_sizes,
             **({"unjudged": len(rest.hashes)} if rest.hashes else {}),
             "hash": divided.hash(),
-            "split_file_hash": sha256(record).hexdigest(),
+            "split_file_hash": sha256(split_record(divided)).hexdigest(),
         }
     }
     problems = (*check.problems, *rest.problems)

@@ -27,7 +27,7 @@ from tagsight.training.resume import origin_of
 from tagsight.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -72,6 +72,7 @@ def train_run(  # noqa: PLR0913 - what a run is made of
     hashes: Mapping[Path, bytes] | None = None,
     facts: Mapping[str, object] | None = None,
     unjudged: Sequence[Path] = (),
+    begin: Callable[[], object] = lambda: None,
 ) -> Outcome:
     """Train a recipe on the training rows and keep the best epoch on the validation rows.
 
@@ -96,6 +97,8 @@ def train_run(  # noqa: PLR0913 - what a run is made of
         facts: Origin of the model, for the model folder.
         unjudged: Photos of which no label is known, for recipes that train on them
             (``training.unjudged``); others ignore them.
+        begin: Called before the first step. Until then the run may be refused, and nothing is
+            written to its folder.
 
     Raises:
         DataError: If there are no training rows, or no validation rows where they are needed, or
@@ -135,6 +138,7 @@ def train_run(  # noqa: PLR0913 - what a run is made of
         paths = (*train_rows.paths, *unjudged), val_rows.paths
         with _photos(system, recipe, *paths, runtime, hashes, log) as photos:
             train_photos, val_photos = photos
+            begin()
             if isinstance(system, RememberingSystem):
                 known = (train_photos, train_rows.targets), (val_photos, val_rows.targets)
                 run.keep_if_best(0, system, labels, _remember(system, *known, runtime, log))

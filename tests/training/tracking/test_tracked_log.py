@@ -63,7 +63,8 @@ def test_a_tracker_gets_the_settings_the_curves_and_the_report_of_a_run(
 
 
 def test_a_run_that_fails_ends_its_tracker_as_failed(collection, tmp_path, notebooks, monkeypatch):
-    def fail(*_args, **_options):
+    def fail(*_args, begin, **_options):
+        begin()
         msg = "the loss is not finite"
         raise FloatingPointError(msg)
 

@@ -47,7 +47,8 @@ class MlflowTracker:
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
-        run.folder.mkdir(parents=True, exist_ok=True)
+        if uri is None:
+            run.folder.mkdir(parents=True, exist_ok=True)
         database = (run.folder / "mlflow.db").resolve()
         self.place = uri or f"sqlite:///{database}"
         artifacts = None if uri else (run.folder / "mlflow").resolve().as_uri()

@@ -31,7 +31,8 @@ class TrackedLog:
     Args:
         log: Receives every event.
         tracker: Receives, per epoch, the mean of each term of the loss and of their sum, the
-            learning rate, the throughput, and the metrics on the validation split.
+            learning rate, the throughput, and the metrics on the validation split; None until
+            the run begins.
 
     Example:
         >>> from rich.console import Console
@@ -47,9 +48,9 @@ class TrackedLog:
         1 {'loss/labels': 0.5, 'loss': 0.5, 'photos_per_second': 80.0, 'lr': 0.01}
     """
 
-    def __init__(self, log: Log, tracker: Tracker) -> None:
+    def __init__(self, log: Log, tracker: Tracker | None) -> None:
+        self.tracker = tracker
         self._log = log
-        self._tracker = tracker
         self._sums: dict[str, float] = {}
         self._steps = 0
 
@@ -76,44 +77,76 @@ class TrackedLog:
         self._steps += 1
         if step.ends_epoch:
             found = {name: total / self._steps for name, total in self._sums.items()}
-            self._tracker.values(step.epoch + 1, _finite({**found, "lr": step.lr}))
+            self._track(step.epoch, {**found, "lr": step.lr})
             self._sums, self._steps = {}, 0
 
     def epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Pass on, and track the metrics on the validation split."""
         self._log.epoch(epoch, metrics)
-        found = _finite({f"validation/{name}": value for name, value in metrics.items()})
-        self._tracker.values(epoch + 1, found)
+        self._track(epoch, {f"validation/{name}": value for name, value in metrics.items()})
+
+    def _track(self, epoch: int, values: Mapping[str, float | None]) -> None:
+        if self.tracker is not None:
+            self.tracker.values(epoch + 1, _finite(values))
 
 
 class Tracked:
     """A run that may be tracked.
 
     Args:
-        log: The log that the run writes to.
-        tracker: The tracker, if there is one.
+        log: The log of the run.
+        name: The tracker; None tracks nothing.
+        folder: The run folder.
+        recipe: System and settings.
+
+    Attributes:
+        log: The log to give to the run.
 
     Example:
+        >>> from pathlib import Path
         >>> from rich.console import Console
+        >>> from tagsight.systems.catalogue import RECIPES
         >>> from tagsight.training.log import RunLog
         >>> log = RunLog(None, 100, Console(quiet=True))
-        >>> Tracked(log, None).log is log
+        >>> Tracked(log, None, Path("new"), RECIPES["gcam-cpu"]).log is log
         True
     """
 
-    def __init__(self, log: Log, tracker: Tracker | None) -> None:
-        self.log: Log = log if tracker is None else TrackedLog(log, tracker)
-        self._tracker = tracker
+    def __init__(self, log: Log, name: Tracking | None, folder: Path, recipe: Recipe) -> None:
+        self._name = name
+        self._folder = folder
+        self._recipe = recipe
+        self._followed = TrackedLog(log, None)
+        self.log: Log = log if name is None else self._followed
+
+    def begin(self) -> None:
+        """Open the tracker, once the run is not refused.
+
+        Raises:
+            DataError: If its server does not answer.
+        """
+        if self._name is None:
+            return
+        resumed = (self._folder / "run.jsonl").is_file()
+        settings = flat_settings(self._recipe)
+        tracker = open_tracker(self._name, TrackedRun(self._folder, settings, resumed))
+        self._followed.tracker = tracker
+        self.log.note(f"tracked by {self._name}: {tracker.place}")
+
+    def close(self, *, failed: bool) -> None:
+        """Close the tracker, if it was opened."""
+        if self._followed.tracker is not None:
+            self._followed.tracker.close(failed=failed)
 
     def report(self, folder: Path, outcome: Outcome) -> None:
         """Track the end of the run: the kept epoch, its metrics and every label's."""
-        if self._tracker is not None:
-            self._tracker.report(report_of(folder, outcome))
+        if self._followed.tracker is not None:
+            self._followed.tracker.report(report_of(folder, outcome))
 
 
 @contextmanager
 def tracked(log: Log, name: Tracking | None, folder: Path, recipe: Recipe) -> Iterator[Tracked]:
-    """Track a run during the block.
+    """Track a run during the block, from its beginning on (`Tracked.begin`).
 
     Args:
         log: The log of the run.
@@ -122,7 +155,7 @@ def tracked(log: Log, name: Tracking | None, folder: Path, recipe: Recipe) -> It
         recipe: System and settings.
 
     Yields:
-        The log to give to the run.
+        The run, with the log to give to it.
 
     Example:
         >>> from pathlib import Path
@@ -136,18 +169,13 @@ def tracked(log: Log, name: Tracking | None, folder: Path, recipe: Recipe) -> It
         ...         type(followed.log).__name__
         'TrackedLog'
     """
-    if name is None:
-        yield Tracked(log, None)
-        return
-    resumed = (folder / "run.jsonl").is_file()
-    tracker = open_tracker(name, TrackedRun(folder, flat_settings(recipe), resumed))
-    log.note(f"tracked by {name}: {tracker.place}")
+    followed = Tracked(log, name, folder, recipe)
     try:
-        yield Tracked(log, tracker)
+        yield followed
     except BaseException:
-        tracker.close(failed=True)
+        followed.close(failed=True)
         raise
-    tracker.close(failed=False)
+    followed.close(failed=False)
 
 
 def flat_settings(recipe: Recipe) -> dict[str, str | float]:
