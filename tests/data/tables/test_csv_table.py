@@ -41,13 +41,66 @@ def test_photos_are_found_in_the_folder_images_beside_the_file(write_csv, tmp_pa
     assert rows.paths == (tmp_path / "images" / "a.jpg",)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"]
+)
 def test_encodings_are_recognised(write_csv, encoding, caplog) -> None:
     rows = read_annotations(write_csv("image\tlabels\na.jpg\tgr\u00fcn\n".encode(encoding)))
     assert rows.names == ("gr\u00fcn",)
     assert ("labels.csv:2: not UTF-8, read as Windows-1252" in caplog.text) == (
         encoding == "cp1252"
     )
+
+
+LABELS = (("cat", "hot dog"), [[1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\r\nimage;cat;hot dog\r\na.jpg;1;0\r\nc d.jpg;0;1\r\n",
+        "\ufeff\ufeffimage,cat,hot dog\na.jpg,1,0\n\ufeffc d.jpg,0,1\n\x1a",
+        "image,cat,hot dog\na.jpg,1,0\n\ufeffimage,cat,hot dog\nc d.jpg,0,1\n",
+        'image,cat,hot dog\n"a.jpg",1,0\nimage,cat,hot dog\n"c d.jpg",0,1\n',
+        "image;cat;hot dog\na.jpg;1;0\n;;\n ; ;\nc d.jpg;0;1\n;;;\n",
+        "Our animals;;\n;;\nimage;cat;hot dog\na.jpg;1;0\nc d.jpg;0;1\n",
+        "# drawn, by hand\n#\nimage,cat,hot dog\na.jpg,1,0\nc d.jpg,0,1\n",
+        "image\rcat\r".replace("\r", ",") + "hot dog\ra.jpg,1,0\rc d.jpg,0,1\r",
+    ],
+    ids=range(8),
+)
+def test_lines_that_are_no_rows_are_passed_over(write_csv, content) -> None:
+    rows = read_annotations(write_csv(content))
+    assert (rows.names, rows.targets.tolist()) == LABELS
+    assert rows.relative_names == ("a.jpg", "c d.jpg")
+
+
+def test_lines_above_the_header_and_repeated_headers_are_told(write_csv, caplog) -> None:
+    content = "Animals\nimage,labels\na.jpg,cat\nimage,labels\nb.jpg,dog\n"
+    with caplog.at_level(logging.INFO):
+        assert read_annotations(write_csv(content), labels_only=True).names == ("cat", "dog")
+    assert "labels.csv: header in line 2, photos in column 'image'" in caplog.text
+    assert "labels.csv: repeated headers: 1 line left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("label", "encoding"),
+    [
+        *(("\u72ac", "shift-jis"), ("\u72d7", "gbk"), ("\u017c\u00f3\u0142w", "cp1250")),
+        ("\u043a\u043e\u0448\u043a\u0430", "cp1251"),
+    ],
+)
+def test_text_of_other_alphabets_is_not_taken_for_western_text(write_csv, label, encoding) -> None:
+    with pytest.raises(DataError, match=r"labels.csv:2: expected UTF-8 text, got other bytes"):
+        read_annotations(
+            write_csv(f"image,labels\na.jpg,{label}\n".encode(encoding)), format="csv-list"
+        )
+
+
+def test_lines_in_different_encodings_are_refused(write_csv) -> None:
+    content = "image,labels\na.jpg,gr\u00fcn\n".encode() + "c d.jpg,bla\u00fc\n".encode("cp1252")
+    with pytest.raises(DataError, match=r"labels.csv:3: expected UTF-8 text, got other bytes"):
+        read_annotations(write_csv(content), format="csv-list")
 
 
 MANY = ",".join(f"l{i}" for i in range(100_001))
@@ -61,7 +114,7 @@ MANY = ",".join(f"l{i}" for i in range(100_001))
         ("image,cat,\na.jpg,1,1\n", r"labels.csv:1: .*\[''\] empty or repeated"),
         ("image,cat,dog\n", "rows below the header, got none"),
         ("image,cat,dog\na.jpg,1,0\nb.jpg,1\n", r"labels.csv:3: expected 3 cells .* got 2"),
-        ("image,split,cat\na.jpg,dev,1\n", "labels.csv:2: expected the split .* got 'dev'"),
+        ("image,split,cat\na.jpg,half,1\n", "labels.csv:2: expected the split .* got 'half'"),
         ("image,cat,dog\n,1,0\n", "labels.csv:2: expected a photo's path .* got ''"),
         ("image,cat,dog\na.jpg,1,0\na.jpg,0,0\n", "labels.csv:3: .* but line 2 differs"),
         ('image,cat,dog\n"a.jpg"x,1,0\n', "labels.csv:2: expected a well-formed CSV"),

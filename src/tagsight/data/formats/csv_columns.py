@@ -14,7 +14,7 @@ from tagsight.data.format import Format
 from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import VECTOR, layout_of, log_layout
-from tagsight.data.tables.names import TARGETS, UNKNOWN
+from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
 from tagsight.data.tables.table import Photos, shown_cells
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -185,15 +185,15 @@ def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table
 
 
 def _target(cell: Cell, name: str, row: Row, table: Table) -> int:
-    try:
-        return TARGETS[cell] if cell in TARGETS else TARGETS[str(cell).strip()]
-    except KeyError:
+    target = TARGETS[cell] if cell in TARGETS else target_of(str(cell))
+    if target is None:
         msg = (
             f"{table.where(row.number)}: expected 1, 0, -1 or nothing in the column {name!r}, got "
             f"{cell!r}; a list of labels goes into one column, 'image,labels[,split]', and "
             "`ignore` leaves columns out"
         )
-        raise DataError(msg) from None
+        raise DataError(msg)
+    return target
 
 
 FORMAT = Format(

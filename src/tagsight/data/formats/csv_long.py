@@ -16,6 +16,7 @@ from tagsight.data.source import clean_name, require_file
 from tagsight.data.tables.cells import Vocabulary
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
+from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.table import Photos
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -57,9 +58,10 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read a row for each photo and label.
 
     Without a confidence each row states a label that is present, and other labels are absent. With
-    one, a label is present from 0.5 on and absent below. If any row states an absence, as in Open
-    Images, labels without a row are unknown, otherwise absent. Names such as ``/m/0bt9lr`` are
-    looked up in ``*class-descriptions*.csv`` beside the file.
+    one, a label is present from 0.5 on and absent below; a column such as ``present`` says which by
+    1, 0 and -1 or nothing for unknown. If any row states an absence, or that a label is unknown, as
+    in Open Images, labels without a row are unknown, otherwise absent. Names such as ``/m/0bt9lr``
+    are looked up in ``*class-descriptions*.csv`` beside the file.
 
     Args:
         source: The file.
@@ -99,13 +101,13 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     photos, vocabulary = Photos(table, layout, options), Vocabulary()
     rows, columns, values = array("q"), array("i"), bytearray()
     for row in photos.rows():
-        present = _is_present(row, layout, table)
+        present = _target(row, layout, table)
         for place in layout.labels:
             if place < len(row.cells) and (label := _label(row, place, vocabulary, table)) >= 0:
                 rows.append(row.photo)
                 columns.append(label)
                 values.append(present)
-    absent = 0 in values
+    absent = 0 in values or UNKNOWN in values
     log_layout(table, layout, "one label a row")
     logger.info(
         "%s: %s of %s; labels without a row are %s",
@@ -136,10 +138,14 @@ def _label(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> int:
     raise DataError(msg)
 
 
-def _is_present(row: Row, layout: Layout, table: Table) -> bool:
+def _target(row: Row, layout: Layout, table: Table) -> int:
+    """Return what a row states of its label: present, absent, or `UNKNOWN`."""
     if layout.confidence is None:
-        return True
+        return 1
     cell = str(row.cells[layout.confidence]).strip()
+    target = target_of(cell)
+    if target is not None:
+        return target
     try:
         confidence = float(cell)
     except ValueError:
@@ -147,14 +153,15 @@ def _is_present(row: Row, layout: Layout, table: Table) -> bool:
     if not 0 <= confidence <= 1:
         msg = f"{table.where(row.number)}: expected a confidence in [0, 1], got {cell!r}"
         raise DataError(msg)
-    return confidence >= PRESENT_FROM
+    return int(confidence >= PRESENT_FROM)
 
 
 def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytearray) -> None:
     """Set the stated targets; one that is stated present and absent is present."""
     table, photos = targets.numpy(), np.frombuffer(rows, dtype=np.int64)
-    present = np.frombuffer(values, dtype=np.uint8) == 1
-    for value, chosen in ((0, ~present), (1, present)):
+    stated = np.frombuffer(values, dtype=np.uint8)
+    for value in (0, 1):
+        chosen = stated == value
         table[photos[chosen], columns[chosen]] = value
 
 

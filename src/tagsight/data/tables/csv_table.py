@@ -67,15 +67,18 @@ class CsvTable(Table):
 
     def __init__(self, source: Path, columns: Columns = NOT_NAMED) -> None:
         self.file = require_file(source, largest=LARGEST_FILE)
-        self.delimiter, (first, *below) = _dialect(source, columns)
+        self.delimiter, self._above, ((line, first), *rest) = _dialect(source, columns)
+        below = [cells for _, cells in rest]
+        self._header, self._line = first, line
         has_header = not any(map(is_photo, first)) or _is_named(first, columns)
         if has_header:
-            names = [clean_name(csv_content(cell), f"{source}:1") for cell in first]
+            names = [clean_name(csv_content(cell), f"{source}:{line}") for cell in first]
             while names and not names[-1] and not any(row[len(names) - 1 :] for row in below):
                 names.pop()
         else:
             names = [str(place) for place in range(1, max(map(len, [first, *below])) + 1)]
         super().__init__(source, names, has_header=has_header)
+        self.notes = (f"header in line {line}",) if self._above else ()
 
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
@@ -89,7 +92,7 @@ class CsvTable(Table):
 
     def where(self, number: int | None = None) -> str:
         """Name the file and the line."""
-        return f"{self.file}:{1 if number is None else number}"
+        return f"{self.file}:{self._line if number is None else number}"
 
     def folders(self, images: Path | None) -> list[Path]:
         """Return ``images``, else the file's folder and the usual ones in it."""
@@ -97,7 +100,9 @@ class CsvTable(Table):
         return [images] if images else [base, *(base / name for name in PLACES)]
 
     def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
-        """Yield the line number and the cells of each row; blank lines are skipped.
+        """Yield the line number and the cells of each row; blank rows are skipped.
+
+        So are rows that repeat the header, as files have that were joined.
 
         Raises:
             DataError: If a row has another number of cells than the header.
@@ -110,8 +115,13 @@ class CsvTable(Table):
             yield from rows
             return
         fewest = width if joined_from is None else joined_from + 1
-        for line, cells in islice(rows, 1, None):
-            if len(cells) == width or (
+        header, self.repeated_headers = mark.join(self._header), 0
+        for line, cells in islice(rows, self._above + 1, None):
+            if cells[0] == self._header[0] and mark.join(map(str, cells)) == header:
+                self.repeated_headers += 1
+            elif not str(cells[0]).strip() and not mark.join(map(str, cells)).strip(f"{mark} "):
+                continue
+            elif len(cells) == width or (
                 len(cells) == fewest and str(cells[-1]).count(mark) == width - fewest
             ):
                 yield line, cells
@@ -150,30 +160,48 @@ def is_text_table(source: Path) -> bool:
     return not start.startswith((b"{", b"[", b"<", b"PAR1"))
 
 
-def _dialect(source: Path, columns: Columns) -> tuple[str, list[list[str]]]:
-    """Return the delimiter that fits best, and the first rows."""
-    rows: dict[str, list[list[str]]] = {}
+def _dialect(source: Path, columns: Columns) -> tuple[str, int, list[tuple[int, list[str]]]]:
+    """Return the delimiter that fits best, how many rows are above the header, and some below."""
+    rows: dict[str, list[tuple[int, list[str]]]] = {}
     errors: list[DataError] = []
     for delimiter in (*DELIMITERS, BLANK):
         try:
             rows[delimiter] = _few(records(source, delimiter))
         except DataError as error:  # quotes may be valid with another delimiter
             errors.append(error)
-    fitness = {mark: _fitness(mark, found, columns) for mark, found in rows.items() if found}
+    above = {mark: _above([cells for _, cells in found], columns) for mark, found in rows.items()}
+    fitness = {
+        mark: _fitness(mark, [cells for _, cells in found[above[mark] :]], columns)
+        for mark, found in rows.items()
+        if found
+    }
     if errors and not any(fits for fits, *_ in fitness.values()):
         raise errors[0]
     if not fitness:
         msg = f"{source}: expected rows, got blank lines"
         raise DataError(msg)
     best = max(fitness, key=fitness.__getitem__)
-    return best, rows[best]
+    return best, above[best], rows[best][above[best] :]
 
 
-def _few(rows: Iterator[tuple[int, list[str]]]) -> list[list[str]]:
-    found: list[list[str]] = []
+def _above(rows: Sequence[Sequence[str]], columns: Columns) -> int:
+    """Return how many rows are above the header: titles and remarks, if one names photos below."""
+    for number, cells in enumerate(rows):
+        filled = [cell for cell in cells if cell.strip()]
+        is_remark = cells[0].lstrip().startswith("#") and not is_photo(cells[0])
+        if len(filled) > 1 and not is_remark:
+            keys = set(map(key_of, cells))
+            return number if keys & IMAGE_COLUMNS or _is_named(cells, columns) else 0
+        if any(map(is_photo, filled)):
+            return 0
+    return 0
+
+
+def _few(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    found: list[tuple[int, list[str]]] = []
     size = 0
-    for _, cells in islice(rows, ROWS_TRIED):
-        found.append(cells)
+    for line, cells in islice(rows, ROWS_TRIED):
+        found.append((line, cells))
         size += sum(map(len, cells))
         if size > LARGEST_TRIED:
             break
@@ -185,6 +213,7 @@ def _fitness(
 ) -> tuple[int, bool, int]:
     """Rank a delimiter: 2 if a column has photos or a name for them, 1 if it may, 0 if none."""
     first, *below = rows
+    below = [cells for cells in below if cells != first]
     keys = {key_of(cell) for cell in first} if delimiter != BLANK else set()
     photos = any(all(map(is_photo, column)) for column in zip(*(below or rows), strict=False))
     rank = 1 if any(map(names_photos, keys)) else 0

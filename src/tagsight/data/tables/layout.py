@@ -11,18 +11,21 @@ from tagsight.data.format import Columns
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
     IMAGE_COLUMNS,
-    INDEX_NAME,
     LABEL_COLUMNS,
     MAYBE_IMAGE,
-    MAYBE_SPLIT,
-    NEVER_LABELS,
+    NOTHING,
     NUMBERED_LABELS,
     SPLIT_COLUMNS,
     SPLIT_NAMES,
-    TARGETS,
+    TEXT_COLUMNS,
+    VALUE_COLUMNS,
+    is_no_label,
+    is_number,
     is_photo,
     key_of,
+    target_of,
 )
+from tagsight.data.tables.roles import is_index, is_row_number, split_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -116,7 +119,8 @@ def log_layout(table: Table, layout: Layout, labels: str) -> None:
         parts.append(f"splits in {names[layout.split]!r}")
     if not table.has_header:
         parts.insert(0, "no header")
-    if not _is_plain(table, layout, labels):
+    parts[:0] = table.notes
+    if table.notes or not _is_plain(table, layout, labels):
         logger.info("%s: %s", table.source, ", ".join(parts))
     if layout.ignored:
         logger.warning(
@@ -182,18 +186,19 @@ class _Search:
             left_out.add(group)
         named = {name for name in (columns.labels_column, *columns.label_columns) if name}
         kept = {self._named(name, "label_columns") for name in named}
-        index = {i for i in range(len(self.keys)) if i not in kept and self._is_index(i)}
+        index = {i for i in range(len(self.keys)) if i not in kept and is_index(self.table, i)}
         self._require_names(left_out | index)
         free = [i for i in range(len(self.keys)) if i not in left_out | index]
         self.image = self._image([i for i in free if i not in kept])
         free.remove(self.image)
+        free = [i for i in free if i in kept or not is_row_number(self.table, i)]
         split, split_names = self._split([i for i in free if i not in kept])
         if split is not None:
             free.remove(split)
         kind, labels = self._labels(free)
         confidence = None
         if kind == "csv-long":
-            confidence = next((i for i in free if self.keys[i] in CONFIDENCE_COLUMNS), None)
+            confidence = next((i for i in free if i not in labels and self._is_value(i)), None)
         used = {self.image, split, confidence, *labels}
         ignored = tuple(self.table.names[i] for i in free if i not in used)
         return Layout(kind, self.image, labels, split, split_names, confidence, ignored, group)
@@ -210,30 +215,20 @@ class _Search:
 
     def _require_names(self, left_out: set[int]) -> None:
         names = [name for i, name in enumerate(self.table.names) if i not in left_out]
+        if names.count("") == 1 and self._holds_photos(self.table.names.index("")):
+            names.remove("")  # an index of photos that pandas wrote
         if odd := sorted({name for name in names if not name or names.count(name) > 1}):
             msg = (
                 f"{self.table.where()}: expected a header of different names, "
-                f"got {odd!r} empty or repeated"
+                f"got {odd!r} empty or repeated; give every column its own name there"
             )
             raise DataError(msg)
-
-    def _is_index(self, place: int) -> bool:
-        """Return whether a column has the numbers of rows, as pandas writes them, or nothing."""
-        if not INDEX_NAME.fullmatch(self.keys[place]) or not self.table.has_header:
-            return False
-        counts = self.cells[place]
-        if not any(counts):
-            return True
-        is_nameless_label = not self.keys[place] and place > 0
-        return not is_nameless_label and all(
-            cell.isdecimal() and count == 1 for cell, count in counts.items()
-        )
 
     def _image(self, free: Sequence[int]) -> int:
         if self.columns.image_column is not None:
             return self._named(self.columns.image_column, "image_column")
         named = [i for i in free if self.keys[i] in IMAGE_COLUMNS]
-        photos = [i for i in free if _share(self.cells[i], is_photo) > 0.5]
+        photos = [i for i in free if self._holds_photos(i)]
         for found in ([i for i in named if i in photos], photos if len(photos) == 1 else []):
             if found:
                 return found[0]
@@ -254,20 +249,14 @@ class _Search:
         )
         raise DataError(msg)
 
+    def _holds_photos(self, place: int) -> bool:
+        return _share(self.cells[place], is_photo) > 0.5
+
     def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
         if self.columns.split_column is not None:
             place = self._named(self.columns.split_column, "split_column")
             return place, SPLIT_COLUMNS.get(self.keys[place], SPLIT_NAMES)
-        for place in free:
-            key, cells = self.keys[place], self.cells[place]
-            if key in {"split", "splitname"}:
-                return place, SPLIT_NAMES
-            meanings = SPLIT_COLUMNS.get(key, SPLIT_NAMES)
-            may_be = key in SPLIT_COLUMNS or key in MAYBE_SPLIT
-            may_be = may_be or (not self.table.has_header and len(free) > 1)
-            if may_be and cells and all(cell.lower() in meanings for cell in cells):
-                return place, meanings
-        return None, SPLIT_NAMES
+        return split_of(self.table, free)
 
     def _labels(self, free: Sequence[int]) -> tuple[Kind, tuple[int, ...]]:
         if (given := self._given_labels()) is not None:
@@ -286,7 +275,7 @@ class _Search:
         if named and not (len(targets) > 1 and set(named) <= set(targets)):
             return self._in_cells(named, free)
         if targets and self.kind is None and (self.table.has_header or len(targets) > 1):
-            self._require_targets(free, targets)
+            self._require_targets(free)
             return "csv-columns", tuple(targets)
         return self._in_cells(self._only_texts(free), free)
 
@@ -304,23 +293,25 @@ class _Search:
         return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
 
     def _has_targets(self, place: int) -> bool:
-        return all(cell in TARGETS for cell in self.cells[place])
+        return all(target_of(cell) is not None for cell in self.cells[place])
 
     def _target_columns(self, free: Sequence[int]) -> list[int]:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
-        places = [i for i in free if self._has_targets(i) and self.keys[i] not in NEVER_LABELS]
+        names = self.table.names
+        places = [i for i in free if self._has_targets(i) and not is_no_label(names[i])]
+        places = [i for i in places if not set(self.cells[i]) <= NOTHING]  # as in remarks
         return places if any(any(self.cells[i]) for i in places) else []
 
-    def _require_targets(self, free: Sequence[int], targets: Sequence[int]) -> None:
+    def _require_targets(self, free: Sequence[int]) -> None:
         """Refuse columns that mostly, but not only, hold targets."""
         for place in free:
-            if place in targets or self.keys[place] in NEVER_LABELS:
+            if self._has_targets(place) or is_no_label(self.table.names[place]):
                 continue
-            if _share(self.cells[place], TARGETS.__contains__) >= 0.5:
+            if _share(self.cells[place], lambda cell: target_of(cell) is not None) >= 0.5:
                 number, cell = next(
                     (number, cells[place])
                     for number, cells in self.table.records()
-                    if str(cells[place]).strip() not in TARGETS
+                    if target_of(str(cells[place])) is None
                 )
                 msg = (
                     f"{self.table.where(number)}: expected 1, 0, -1 or nothing, as in most rows of "
@@ -331,10 +322,12 @@ class _Search:
 
     def _only_texts(self, free: Sequence[int]) -> list[int]:
         """Return the one column that may hold labels; without a header, all that hold text."""
-        texts = [i for i in free if _share(self.cells[i], _is_number) <= 0.5 and any(self.cells[i])]
+        texts = [i for i in free if _share(self.cells[i], is_number) <= 0.5 and any(self.cells[i])]
+        if self.table.has_header:
+            texts = [i for i in texts if not self._holds_sentences(i)]
         if len(texts) == 1 or (texts and not self.table.has_header):
             return texts
-        if len(free) == 1 or self._is_ragged():
+        if (len(free) == 1 and not self._holds_sentences(free[0])) or self._is_ragged():
             return list(free)
         where, names = self.table.where(), [self.table.names[i] for i in free]
         if not names:
@@ -349,6 +342,11 @@ class _Search:
         )
         raise DataError(msg)
 
+    def _holds_sentences(self, place: int) -> bool:  # which hardly recur, as labels do
+        return self.keys[place] in TEXT_COLUMNS and 2 * len(self.cells[place]) > len(
+            self.table.sample
+        )
+
     def _is_ragged(self) -> bool:
         return not self.table.has_header and len(set(map(len, self.table.sample))) > 1
 
@@ -358,10 +356,15 @@ class _Search:
             return self.kind, found
         if len(places) == 1 and self._holds_vectors(places[0]):
             return "csv-columns", found
-        has_confidence = any(self.keys[i] in CONFIDENCE_COLUMNS for i in free)
+        has_confidence = any(self._is_value(i) for i in free if i not in places)
         if has_confidence or (len(places) == 1 and self._repeats_photos(self.image, places[0])):
             return "csv-long", found
         return "csv-list", found
+
+    def _is_value(self, place: int) -> bool:
+        """Return whether a column says how surely a row's label is present, or whether."""
+        key = self.keys[place]
+        return key in CONFIDENCE_COLUMNS or (key in VALUE_COLUMNS and self._has_targets(place))
 
     def _holds_vectors(self, place: int) -> bool:
         cells = [cell for cell in self.cells[place] if cell]
@@ -385,14 +388,6 @@ def _share(counts: Counter[str], fits: Callable[[str], object]) -> float:
     filled = sum(count for cell, count in counts.items() if cell)
     fitting = sum(count for cell, count in counts.items() if cell and fits(cell))
     return fitting / filled if filled else 0.0
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -26,8 +26,24 @@ LABEL_COLUMNS = (
 
 NUMBERED_LABELS = re.compile(r"(?:label|tag|class|category|keyword)s?\d+")
 CONFIDENCE_COLUMNS = frozenset({"confidence", "score", "probability", "conf", "prob"})
+VALUE_COLUMNS = frozenset(
+    {"present", "presence", "ispresent", "positive", "ispositive", "value", "target", "answer"}
+    | {"exists", "truth", "groundtruth", "gt"}
+)
+"""Names of columns that say, in a row for a photo and label, whether it is present."""
+
 INDEX_NAME = re.compile(r"|unnamed\d+(?:level\d+)?")
+ROW_NAMES = re.compile(
+    r"no|nr|num|number|s(?:r|l)?no|serialno|row(?:no|nr|num|number|id|index)?|level\d+"
+)
+"""Names of columns that may hold the numbers of rows."""
+
 NEVER_LABELS = frozenset({"index", "idx", "id", "fold", "width", "height"})
+_ID = re.compile(r"(?:^|[\W_])id\W*$|[a-z0-9](?-i:I[Dd])\W*$", re.IGNORECASE)
+TEXT_COLUMNS = frozenset(
+    {"text", "caption", "captions", "description", "prompt", "sentence", "report", "comment"}
+)
+"""Names of columns that hold sentences rather than labels."""
 
 SPLIT_NAMES = {
     "train": "train",
@@ -37,6 +53,12 @@ SPLIT_NAMES = {
     "validation": "val",
     "test": "test",
     "testing": "test",
+    "dev": "val",
+    "train_set": "train",
+    "training_set": "train",
+    "val_set": "val",
+    "validation_set": "val",
+    "test_set": "test",
 }
 HELD_OUT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 SPLIT_COLUMNS: dict[str, dict[str, str]] = {
@@ -45,6 +67,8 @@ SPLIT_COLUMNS: dict[str, dict[str, str]] = {
     "isvalid": {cell: "val" if yes else "train" for cell, yes in HELD_OUT.items()},
     "isval": {cell: "val" if yes else "train" for cell, yes in HELD_OUT.items()},
     "istest": {cell: "test" if yes else "train" for cell, yes in HELD_OUT.items()},
+    "istrain": {cell: "train" if yes else "test" for cell, yes in HELD_OUT.items()},
+    "istraining": {cell: "train" if yes else "test" for cell, yes in HELD_OUT.items()},
 }
 """The splits that cells mean, by the name of their column."""
 
@@ -55,15 +79,75 @@ LONGEST_START = 20
 """Characters at the beginning of a cell that say whether it is a photo itself."""
 
 UNKNOWN = 255  # -1 as an unsigned byte
-_TARGETS = {
-    1: ("1", "1.0", "true", "True", "TRUE", "yes", "Yes", "YES"),
-    0: ("0", "0.0", "false", "False", "FALSE", "no", "No", "NO"),
-    UNKNOWN: ("-1", "-1.0", "", "nan", "NaN", "None", "null", "NA"),
+_WORDS = {
+    1: ("true", "yes", "y", "wahr", "ja", "vrai", "oui", "verdadero", "vero"),
+    0: ("false", "no", "n", "falsch", "nein", "faux", "non", "falso"),
+    UNKNOWN: ("", "nan", "none", "null", "na", "n/a", "<na>", "#n/a", "#na", "nil", "?", "-"),
 }
-TARGETS: dict[str, int] = {cell: value for value, cells in _TARGETS.items() for cell in cells}
-"""Targets, as unsigned bytes, by the text of their cell."""
+"""Targets by words, also as spreadsheets write them in other languages, and words for nothing."""
 
+TARGETS: dict[str, int] = {
+    **dict.fromkeys(("1", "1.0"), 1),
+    **dict.fromkeys(("0", "0.0"), 0),
+    **dict.fromkeys(("-1", "-1.0", "NaN", "-nan", "-NaN"), UNKNOWN),
+    **{
+        spelling: value
+        for value, words in _WORDS.items()
+        for word in words
+        for spelling in (word, word.upper(), word.capitalize())
+    },
+}
+"""Targets, as unsigned bytes, by the usual texts of their cells."""
+
+NOTHING = frozenset({"?", "-", "nil", "n/a", "N/A", "NA", "#N/A", "none", "None", "null", "NULL"})
+"""Words for nothing of which a column of targets does not consist, as one of remarks may."""
+
+UNASSIGNED = "unassigned"
+"""Word of lists for the cloud for a photo without a split."""
+
+_NUMBER = re.compile(r"[+-]?\d(?:[.,]\d{0,30})?(?:[eE][+-]?\d{1,3})?")
 _ODD = re.compile(r"[\W_]+")
+
+
+def target_of(cell: str) -> int | None:
+    """Return the target that a cell is, as an unsigned byte, or None if it is none.
+
+    Example:
+        >>> target_of("Yes"), target_of("1.000e+00"), target_of("0,0"), target_of("dog")
+        (1, 1, 0, None)
+        >>> target_of("N/A") == target_of("-1") == UNKNOWN
+        True
+    """
+    if cell in TARGETS:
+        return TARGETS[cell]
+    text = cell.strip()
+    if _NUMBER.fullmatch(text):
+        return {1.0: 1, 0.0: 0, -1.0: UNKNOWN}.get(float(text.replace(",", ".")))
+    return TARGETS.get(text, TARGETS.get(text.casefold()))
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number, perhaps none.
+
+    Example:
+        >>> is_number("1e3"), is_number("nan"), is_number("dog")
+        (True, True, False)
+    """
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def is_no_label(name: str) -> bool:
+    """Return whether a column's name says that it holds no targets: ids, sizes and the like.
+
+    Example:
+        >>> [name for name in ("annotation_id", "PatientID", "Covid", "width") if is_no_label(name)]
+        ['annotation_id', 'PatientID', 'width']
+    """
+    return key_of(name) in NEVER_LABELS or _ID.search(name) is not None
 
 
 def key_of(name: str) -> str:
@@ -78,8 +162,12 @@ def key_of(name: str) -> str:
 def is_photo(cell: object) -> bool:
     """Return whether a cell ends as the name of a photo, or is one; web addresses are none.
 
+    Those of buckets are names, as no other column then has them.
+
     >>> is_photo("a/b.JPG"), is_photo("https://example.org/b.jpg"), is_photo("dog")
     (True, False, False)
+    >>> is_photo("gs://photos/b.jpg")
+    True
     >>> is_photo("data:image/png;base64,iVBORw0KGgo=")
     True
     """
@@ -88,7 +176,8 @@ def is_photo(cell: object) -> bool:
         return True
     text = text.rstrip().lower()
     stem, dot, ending = text.rpartition(".")
-    return bool(dot) and f".{ending}" in ENDINGS and bool(stem) and "://" not in text
+    is_web = text.startswith(("http://", "https://", "ftp://"))
+    return bool(dot) and f".{ending}" in ENDINGS and bool(stem) and not is_web
 
 
 def names_photos(key: str) -> bool:

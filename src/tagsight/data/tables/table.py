@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from tagsight.data.format import DEFAULTS, Labelled
 from tagsight.data.photos.inside import DATA, PhotosInside, photo_inside
 from tagsight.data.source import PLAIN, photo_path
+from tagsight.data.tables.names import UNASSIGNED
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -56,10 +57,14 @@ class Table(ABC):
     Attributes:
         row_word: What errors call a row.
         delimiter: Text between joined cells.
+        notes: What messages say of its form.
+        repeated_headers: Rows that repeat the header, once all were read.
     """
 
     row_word = "row"
     delimiter = "\n"
+    notes: tuple[str, ...] = ()
+    repeated_headers = 0
 
     def __init__(self, source: Path | str, names: Sequence[str], *, has_header: bool) -> None:
         self.source = source
@@ -198,6 +203,9 @@ class Photos:
                 self._add_split(str(cells[split]), place, number, is_new=is_new)
             self.repeated += not is_new
             yield Row(number, place, is_new, cells)
+        if table.repeated_headers:
+            lines = amount(table.repeated_headers, table.row_word)
+            logger.warning("%s: repeated headers: %s left out", table.source, lines)
         if not self.places:
             msg = f"{table.source}: expected rows below the header, got none"
             raise NoRowsError(msg)
@@ -214,7 +222,8 @@ class Photos:
         return self._table.photo(cell, number)
 
     def _add_split(self, cell: str, place: int, number: int, *, is_new: bool) -> None:
-        split = self._layout.split_names.get(cell.strip().lower())
+        word = cell.strip().lower()
+        split = "" if word == UNASSIGNED else self._layout.split_names.get(word)
         if split is None:
             known = "'train', 'val' or 'test'"
             where = self._table.where(number)
@@ -243,14 +252,25 @@ class Photos:
         lists_present: bool = False,
         separator: str | None = None,
     ) -> Labelled:
-        """Combine the photos with their labels and targets."""
+        """Combine the photos with their labels and targets.
+
+        Raises:
+            DataError: If some photos have a split and others are unassigned.
+        """
+        splits = self._splits if any(self._splits) else []
+        if "" in splits:
+            where = self._table.where(self._numbers[splits.index("")])
+            msg = (
+                f"{where}: expected every photo in train, val or test, or none, got {UNASSIGNED!r}"
+            )
+            raise DataError(msg)
         self._inside.log()
         return Labelled(
             source=self._table.source,
             names=tuple(names),
             photos=tuple(self.places),
             targets=targets,
-            splits=tuple(self._splits) if self._layout.split is not None else None,
+            splits=tuple(splits) or None,
             folders=tuple(self._inside.folders(self._table.folders(self._images))),
             unused=self._layout.ignored,
             columns=self._layout.columns(self._table.names, separator),

@@ -33,8 +33,24 @@ MARKS = (
 """Byte order marks; that of UTF-32 begins as that of UTF-16."""
 
 WESTERN = "cp1252"
-FOREIGN = re.compile(rb"[\x80-\xff]{4}")
-"""Bytes that Western text in one byte a letter hardly has: other alphabets, or several bytes."""
+_LETTER = rb"[A-Za-z\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xd6\xd8-\xf6\xf8-\xff]"
+_NOT_AFTER = rb"[\x80\x82\x84\x86-\x89\x8b\x93\x95\x98\xa1-\xa9\xac\xaf\xb1\xb6\xb8\xbc-\xbf]"
+_NOT_BEFORE = rb"[\x88\x89\x94\x98\xa8\xb2\xb3\xb9\xbb]"
+FOREIGN = re.compile(
+    rb"[\x80-\xff]{4}|[\xc2\xc3][\x80-\xbf]|[\xa2-\xa9\xac-\xb1\xb6-\xba\xbc-\xbe]{2}|"
+    + (_LETTER + _NOT_AFTER + rb"|" + _NOT_BEFORE + _LETTER)
+)
+"""Bytes that Western text in one byte a letter hardly has.
+
+Those are four in a row, as in other alphabets; letters of UTF-8; and signs beside one another, or
+beside a letter where they do not stand, such as a superscript 3 before one.
+"""
+
+STRAY = "\ufeff\x1a"
+"""A byte order mark that joining files leaves inside, and the end of a file as DOS marks it."""
+
+DELIMITER_LINE = re.compile(r"\"?sep=(.)\"?\s*")
+"""First line of a file that tells Excel the delimiter."""
 
 
 class Writing(NamedTuple):
@@ -73,7 +89,7 @@ def _writing(file: Path, _size: int, _changed: int) -> Writing:
         start = handle.read(4)
         handle.seek(0)
         has_quotes = any(b'"' in content for content in iter(lambda: handle.read(CHUNK), b""))
-    marked = next((name for mark, name in MARKS if start.startswith(mark)), None)
+    marked = next((name for mark, name in MARKS if start.startswith(mark)), _wide(file))
     encoding = marked or "utf-8"
     if (line := _undecodable_line(file, encoding)) is None:
         return Writing(encoding, has_quotes)
@@ -89,6 +105,16 @@ def _writing(file: Path, _size: int, _changed: int) -> Writing:
         line,
     )
     return Writing(WESTERN, has_quotes)
+
+
+def _wide(file: Path) -> str | None:
+    """Return which UTF-16 a file without a byte order mark is in, by where its zeros are."""
+    with file.open("rb") as handle:
+        start = handle.read(CHUNK)
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if max(even, odd) < len(start) / 8:
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 def _undecodable_line(file: Path, encoding: str) -> int | None:
@@ -112,9 +138,11 @@ def records(
 ) -> Iterator[tuple[int, list[str]]]:
     r"""Yield the line number and the cells of each row of a file; blank lines are skipped.
 
+    So are a first line that tells Excel the delimiter, and byte order marks before a line.
+
     Args:
         source: The file.
-        delimiter: The delimiter.
+        delimiter: The delimiter; of a blank, any number is one.
         joined_from: Position from which on the cells may be left joined, as one: they are if the
             file has no quotation marks.
 
@@ -128,17 +156,18 @@ def records(
         [(1, ['image', 'tags']), (3, ['a.jpg', 'dog,sky'])]
     """
     encoding, has_quotes = writing_of(source)
+    is_blank = delimiter == " "
     with source.open(encoding=encoding, newline="") as handle:
         lines = _bounded_lines(handle, delimiter, source)
         if not has_quotes:
             most = -1 if joined_from is None else joined_from
             for number, line in enumerate(lines, 1):
-                if text := line.rstrip("\r\n"):
-                    yield number, text.split(delimiter, most)
+                if text := line.strip() if is_blank else line.rstrip("\r\n"):
+                    yield number, text.split(None if is_blank else delimiter, most)
             return
         # A cell may be a photo. The limit is one of the process, for all readers.
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=is_blank)
         try:
             for cells in reader:
                 if cells:
@@ -159,6 +188,9 @@ def _bounded_lines(handle: TextIO, delimiter: str, source: Path) -> Iterator[str
         if line.count(delimiter) > MOST_COLUMNS:
             msg = f"{source}:{number}: expected at most {MOST_COLUMNS:,} cells in a row, got more"
             raise DataError(msg)
+        if line[0] in STRAY or number == 1:
+            line = line.lstrip(STRAY) or "\n"  # noqa: PLW2901 - the same line
+            line = DELIMITER_LINE.sub("\n", line) if DELIMITER_LINE.fullmatch(line) else line  # noqa: PLW2901
         blank = blank + 1 if line.isspace() else 0
         if blank > MOST_BLANK:
             msg = f"{source}:{number}: expected rows, got {MOST_BLANK:,} blank lines"

@@ -1,0 +1,123 @@
+"""Columns of a table that hold no labels: numbers of rows, and splits."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tagsight.data.tables.names import (
+    INDEX_NAME,
+    LABEL_COLUMNS,
+    MAYBE_SPLIT,
+    ROW_NAMES,
+    SPLIT_COLUMNS,
+    SPLIT_NAMES,
+    UNASSIGNED,
+    key_of,
+)
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tagsight.data.tables.table import Table
+
+WHOLE = re.compile(r"\d+(?:\.0*)?")
+
+
+def is_index(table: Table, place: int) -> bool:
+    r"""Return whether a column has the numbers of rows, as pandas writes them, or nothing.
+
+    Its name is empty or ``Unnamed: 0``. Tables that were joined repeat their numbers.
+
+    Args:
+        table: The table.
+        place: Position of the column.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text(",image,dog\n0,a.jpg,1\n0,b.jpg,0\n")
+        >>> [is_index(CsvTable(Path("table.csv")), place) for place in range(3)]
+        [True, False, False]
+    """
+    key = key_of(table.names[place])
+    if not table.has_header or not INDEX_NAME.fullmatch(key):
+        return False
+    counts = table.column(place)
+    if not any(counts):
+        return True
+    if place and not key:  # perhaps a label whose name is missing
+        return False
+    is_first_of_all = place == 0 and not key
+    return all(
+        WHOLE.fullmatch(cell) and (count == 1 or is_first_of_all) for cell, count in counts.items()
+    )
+
+
+def is_row_number(table: Table, place: int) -> bool:
+    r"""Return whether a column counts the rows from 0 or 1 and is called so.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("No.,image,dog\n0,a.jpg,0\n1,b.jpg,1\n")
+        >>> [is_row_number(CsvTable(Path("table.csv")), place) for place in range(3)]
+        [True, False, False]
+    """
+    if not table.has_header or not ROW_NAMES.fullmatch(key_of(table.names[place])):
+        return False
+    cells = [str(row[place]).strip() for row in table.sample]
+    return any(cells == list(map(str, range(first, first + len(cells)))) for first in (0, 1))
+
+
+def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
+    r"""Return the position of the column with the splits, or None, and what its cells mean.
+
+    Its name says so, or all its cells are splits, more than one of them.
+
+    Args:
+        table: The table.
+        free: Positions of the columns that it may be.
+
+    Raises:
+        DataError: If there is a column of 1 and 0 for each split.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("image,dog,use\na.jpg,1,train\nb.jpg,0,dev\n")
+        >>> place, meanings = split_of(CsvTable(Path("table.csv")), [1, 2])
+        >>> place, meanings["dev"]
+        (2, 'val')
+    """
+    keys = [key_of(name) for name in table.names]
+    for place in free:
+        key = keys[place]
+        if key in {"split", "splitname"}:
+            return place, SPLIT_NAMES
+        cells = {cell.lower() for cell in table.column(place)} - {UNASSIGNED}
+        meanings = SPLIT_COLUMNS.get(key, SPLIT_NAMES)
+        known = {meanings[cell] for cell in cells if cell in meanings}
+        if not table.has_header:
+            if 2 * len(known) > len(cells) or (not cells and len(free) > 1):
+                return place, meanings
+        elif known and cells <= meanings.keys():
+            is_named = key in SPLIT_COLUMNS or key in MAYBE_SPLIT or "split" in key
+            if is_named or (key not in LABEL_COLUMNS and len(known) > 1):
+                return place, meanings
+    _require_one_column(table, [place for place in free if keys[place] in SPLIT_NAMES])
+    return None, SPLIT_NAMES
+
+
+def _require_one_column(table: Table, places: Sequence[int]) -> None:
+    """Refuse a column of 1 and 0 for each split, which would be learned as labels."""
+    names = [table.names[place] for place in places]
+    splits = {SPLIT_NAMES[key_of(name)] for name in names}
+    cells = {cell for place in places for cell in table.column(place)}
+    if len(splits) > 1 and cells <= {"0", "1", "0.0", "1.0", "True", "False", ""}:
+        msg = (
+            f"{table.where()}: expected the split in one column, as train, val or test, got "
+            f"{', '.join(map(repr, names))}; write one, or name the others as `label_columns`"
+        )
+        raise DataError(msg)

@@ -1,0 +1,105 @@
+"""Columns beside the labels: numbers of rows, ids, splits, sentences, and what a row states."""
+
+from __future__ import annotations
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+LABELS = (("cat", "dog"), [[1, 0], [0, 1]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",image,cat,dog\n0.0,a.jpg,1,0\n1.0,b.jpg,0,1\n",
+        ",image,cat,dog\n0,a.jpg,1,0\n0,b.jpg,0,1\n",
+        "level_0,image,cat,dog\n0,a.jpg,1,0\n1,b.jpg,0,1\n",
+        "No.,image,cat,dog\n1,a.jpg,1,0\n2,b.jpg,0,1\n",
+        "image,cat,dog,row\na.jpg,1,0,0\nb.jpg,0,1,1\n",
+        ",cat,dog\na.jpg,1,0\nb.jpg,0,1\n",
+        "image,annotation_id,cat,dog\na.jpg,1,1,0\nb.jpg,1,0,1\n",
+        "image,cat,dog,PatientId\na.jpg,1,0,0\nb.jpg,0,1,1\n",
+        "image,cat,dog,remark\na.jpg,1,0,-\nb.jpg,0,1,n/a\n",
+    ],
+    ids=range(9),
+)
+def test_numbers_of_rows_ids_and_remarks_are_no_labels(write_csv, content) -> None:
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == LABELS
+    assert rows.relative_names == ("a.jpg", "b.jpg")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "image,Data Split,cat,dog\na.jpg,Train,1,0\nb.jpg,Test,0,1\n",
+        "image,cat,dog,use\na.jpg,1,0,training\nb.jpg,0,1,testing\n",
+        "image,cat,dog,is_train\na.jpg,1,0,1\nb.jpg,0,1,0\n",
+        "image,labels,purpose\na.jpg,cat,train\nb.jpg,dog,test\n",
+        "TRAIN,gs://photos/a.jpg,cat\nTEST,gs://photos/b.jpg,dog\n",
+    ],
+    ids=range(5),
+)
+def test_a_split_is_recognised_by_its_cells(write_csv, content) -> None:
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, rows.targets.tolist(), rows.splits) == (*LABELS, ("train", "test"))
+
+
+def test_photos_of_the_cloud_need_no_split(write_csv) -> None:
+    content = "UNASSIGNED,gs://photos/a.jpg,cat\nUNASSIGNED,gs://photos/b.jpg,dog\n"
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, rows.targets.tolist(), rows.splits) == (*LABELS, None)
+    with pytest.raises(DataError, match=r"labels.csv:1: expected every photo .* got 'unassigned'"):
+        read_annotations(write_csv(content + "TEST,gs://photos/c.jpg,cat\n"), labels_only=True)
+
+
+def test_a_column_for_each_split_is_not_learned(write_csv) -> None:
+    content = "image,cat,train,test\na.jpg,1,1,0\nb.jpg,0,0,1\n"
+    with pytest.raises(DataError, match=r"expected the split in one column.* got 'train', 'test'"):
+        read_annotations(write_csv(content), format="csv-columns", labels_only=True)
+
+
+@pytest.mark.parametrize("column", ["caption", "text", "Description"])
+def test_a_column_of_sentences_is_no_column_of_labels(write_csv, column) -> None:
+    content = f"image,{column}\na.jpg,my cat\nb.jpg,a dog\n"
+    with pytest.raises(DataError, match=f"got '{column}'; name it with `labels_column`"):
+        read_annotations(write_csv(content), format="csv-list", labels_only=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("present", "1010"),
+        ("value", ["yes", "no", "yes", "no"]),
+        ("Is_Positive", ["True", "False", "True", "False"]),
+        ("score", ["0.9", "0.1", "0.8", "0"]),
+    ],
+)
+def test_a_row_that_states_an_absence_does_not_make_a_label_present(
+    write_csv, column, cells
+) -> None:
+    pairs = ("a.jpg,cat", "a.jpg,dog", "b.jpg,dog", "b.jpg,cat")
+    lines = "\n".join(map(",".join, zip(pairs, cells, strict=True)))
+    rows = read_annotations(write_csv(f"image,label,{column}\n{lines}\n"), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == LABELS
+
+
+def test_a_row_that_states_nothing_leaves_its_label_unknown(write_csv) -> None:
+    content = "image,label,present\na.jpg,cat,1\na.jpg,dog,-1\nb.jpg,dog,\n"
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert rows.targets.tolist() == [[1, -1], [-1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "nothing"),
+    [
+        *(("Y", "N", "N/A"), ("1.000e+00", "0.000e+00", "nan"), ("1,0", "0,0", "-1,0")),
+        *(("WAHR", "FALSCH", "#NA"), ("1.", "0.00", "<NA>"), ("vrai", "FAUX", "NULL")),
+    ],
+)
+def test_targets_are_understood_as_other_programs_write_them(write_csv, yes, no, nothing) -> None:
+    content = f"image;cat;dog\na.jpg;{yes};{no}\nb.jpg;{no};{nothing}\n"
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 0], [0, -1]])
