@@ -12,12 +12,15 @@ import re
 import socket
 import subprocess
 import sys
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 sys.path.append(str(Path(__file__).parent / "server"))
 
@@ -50,11 +53,22 @@ USER, PASSWORD = "person@example.org", "only for this test"
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
 PHOTOS_A_LABEL = 6
 
+
+def diagonal() -> bytes:
+    """Draw as the program does on a canvas: black, of full opacity where somebody painted."""
+    canvas = np.zeros((64, 64, 4), np.uint8)
+    canvas[:, :, 3] = np.eye(64) * 255
+    file = BytesIO()
+    Image.fromarray(canvas).save(file, "PNG")
+    return file.getvalue()
+
+
 REGIONS: dict[str, dict[str, Any]] = {
     "Rectangle": {"x": 10, "y": 10, "width": 30, "height": 30, "rotation": 0},
     "Ellipse": {"x": 25, "y": 25, "radiusX": 15, "radiusY": 15, "rotation": 0},
     "Polygon": {"points": [[10, 10], [40, 10], [25, 40]], "closed": True},
     "Brush": {"format": "rle", "rle": run_lengths(np.eye(64, dtype=np.uint8) * 255)},
+    "Bitmask": {"imageDataURL": data_url(diagonal())},
     "KeyPoint": {"x": 25, "y": 25, "width": 1},
 }
 """Kinds of regions, and what a person draws."""
@@ -298,6 +312,10 @@ def masks_lie_in_their_polygons(results: list[list[dict[str, Any]]]) -> None:
     )
     bounds = [json.loads(line) for line in decoder.stdout.splitlines()]
     for one, mask, bound in zip(by_type, masks, bounds, strict=True):
+        url = one["bitmasklabels"]["value"]["imageDataURL"]
+        with Image.open(BytesIO(b64decode(url.partition(",")[2]))) as bitmask:
+            assert bitmask.size == (mask["width"], mask["height"])
+            assert list(bitmask.getchannel("A").getbbox() or ()) == bound
         points = one["polygonlabels"]["value"]["points"]
         sides = [[point[axis] / 100 for point in points] for axis in (0, 1)]
         size = mask["width"], mask["height"]

@@ -78,7 +78,7 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
     names = [label.name for label in result.labels[:MOST_HEATMAPS]]
     shown = Section("", "evidence in logits", result.panels(names))
     return {
-        panel.name: _encoded(heatmap(photo, panel, unit=shown.unit, top=shown.top))
+        panel.name: png_url(heatmap(photo, panel, unit=shown.unit, top=shown.top))
         for panel in shown.panels
     }
 
@@ -105,10 +105,10 @@ def draw_evidence(result: Result) -> Evidence:
     layer, unit = result.frame.pixels(size), result.frame.pixels((1, 1))
     return Evidence(
         top=top,
-        bar=_encoded(colour_bar((BAR_LENGTH, 1))),
+        bar=png_url(colour_bar((BAR_LENGTH, 1))),
         overlays={
             panel.name: Overlay(
-                picture=_encoded(evidence_layer(panel.evidence, top, size, layer)),
+                picture=png_url(evidence_layer(panel.evidence, top, size, layer)),
                 peak=peak(panel.evidence, (1, 1), unit),
             )
             for panel in shown
@@ -130,7 +130,14 @@ def _decoded(url: str, place: int) -> bytes:
         raise HTTPException(422, f"expected photo {place} as base64: {error}") from error
 
 
-def _encoded(picture: Image.Image) -> str:
+def png_url(picture: Image.Image) -> str:
+    """Encode a picture as ``data:image/png;base64,...``, without loss.
+
+    Example:
+        >>> from PIL import Image
+        >>> png_url(Image.new("L", (1, 1)))[:30]
+        'data:image/png;base64,iVBORw0K'
+    """
     file = io.BytesIO()
     picture.save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

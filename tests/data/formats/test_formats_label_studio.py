@@ -89,6 +89,9 @@ def test_labels_that_several_controls_offer_are_named_with_their_control(read) -
     assert read(tasks) == {"a.jpg": ["indoor: yes", "people: no"], "b.jpg": ["dog", "indoor: no"]}
 
 
+MASK = {"imageDataURL": "data:image/png;base64,iVBORw0KGgo="}
+
+
 def test_a_region_of_any_kind_says_that_the_photo_has_its_label(read) -> None:
     polygon = {"points": [[1, 1], [9, 1], [9, 9]], "closed": True, "polygonlabels": ["dog"]}
     brush = {"format": "rle", "rle": [0, 0, 0, 4], "brushlabels": ["cat"]}
@@ -97,8 +100,21 @@ def test_a_region_of_any_kind_says_that_the_photo_has_its_label(read) -> None:
         task("a.jpg", [result("tags", choices=["dog"]), result("outlines", **polygon)]),
         task("b.jpg", [result("masks", **brush), result("ovals", **ellipse)]),
         task("c.jpg", [result("tags", choices=["cat"])]),
+        task("d.jpg", [result("bits", **MASK, bitmasklabels=["dog"])]),
     ]
-    assert read(tasks) == {"a.jpg": ["dog"], "b.jpg": ["cat", "dog"], "c.jpg": ["cat"]}
+    found = {"a.jpg": ["dog"], "b.jpg": ["cat", "dog"], "c.jpg": ["cat"], "d.jpg": ["dog"]}
+    assert read(tasks) == found
+
+
+@pytest.mark.parametrize(
+    "region",
+    [{"x": 5, "y": 5}, {"points": [[1, 1], [9, 1], [9, 9]]}, {"rle": [0, 0, 0, 4]}, MASK],
+    ids=lambda region: next(iter(region)),
+)
+def test_a_region_of_any_kind_without_a_label_leaves_others_unknown(read, caplog, region) -> None:
+    tasks = [task("a.jpg", [result(choices=["dog"])]), task("b.jpg", [result("x", **region)])]
+    assert read(tasks) == {"a.jpg": ["dog"], "b.jpg": []}
+    assert "boxes without a label in 1 photo" in caplog.text
 
 
 PROXY = base64.urlsafe_b64encode(b"s3://bucket/holiday/a b.jpg").decode()

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 NAMELESS = ""
 """Label, and control, of a region that has no label."""
 
-GEOMETRY = frozenset({"x", "points", "vertices", "rle"})
+GEOMETRY = frozenset({"x", "points", "vertices", "rle", "imageDataURL"})
 
 
 class Answer(NamedTuple):

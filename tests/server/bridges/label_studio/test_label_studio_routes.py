@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from served import GREEN, LIMITS, RED, TOKEN, client_of, data_url, recognizer
 
 from tagsight.commands.serve import serve
@@ -133,6 +136,7 @@ REGIONS = """
   <EllipseLabels name="oval" toName="img"><Label value="red"/></EllipseLabels>
   <PolygonLabels name="outline" toName="img"><Label value="RED"/></PolygonLabels>
   <BrushLabels name="mask" toName="img"><Label value="red"/></BrushLabels>
+  <BitmaskLabels name="bits" toName="img"><Label value="Red"/></BitmaskLabels>
   <KeyPointLabels name="point" toName="img"><Label value="Red"/></KeyPointLabels>
   <Taxonomy name="tree" toName="img"><Choice value="red"/><Choice value="x"/></Taxonomy>
   <Choices name="of-box" toName="img" perRegion="true"><Choice value="red"/></Choices>
@@ -143,7 +147,7 @@ REGIONS = """
 def test_regions_lie_where_the_evidence_is(client):
     (found,) = predict(client, data_url(RED), config=REGIONS).json()["results"]
     by_control = {one["from_name"]: one for one in found["result"]}
-    assert by_control.keys() == {"box", "oval", "outline", "mask", "point", "tree"}
+    assert by_control.keys() == {"box", "oval", "outline", "mask", "bits", "point", "tree"}
     box, point = by_control["box"], by_control["point"]
     assert (box["type"], box["value"]["rectanglelabels"]) == ("rectanglelabels", ["red"])
     assert (point["type"], point["value"]["keypointlabels"]) == ("keypointlabels", ["Red"])
@@ -181,12 +185,18 @@ def test_a_bridge_exists_only_on_request_and_the_command_offers_every_one():
     assert set(re.findall(r"'([^']+)'", serve.__annotations__["bridge"])) == set(BRIDGES)
 
 
-def test_a_brush_region_is_a_mask_of_all_pixels_of_the_photo(client):
+def test_brush_and_bitmask_regions_are_masks_of_all_pixels_of_the_photo(client):
     (found,) = predict(client, data_url(RED), config=REGIONS).json()["results"]
-    (mask,) = (one for one in found["result"] if one["from_name"] == "mask")
+    mask, bits = (one for one in found["result"] if one["from_name"] in {"mask", "bits"})
     assert (mask["type"], mask["value"]["format"]) == ("brushlabels", "rle")
     assert mask["value"]["brushlabels"] == ["red"]
     result = recognizer()(RED)
     pixels = outline_mask(evidence_outlines(result.map("red"), result.frame), result.photo_size)
     assert mask["value"]["rle"] == run_lengths(pixels)
     assert 0.05 < (pixels > 0).mean() < 0.5
+    assert (bits["type"], bits["value"]["bitmasklabels"]) == ("bitmasklabels", ["Red"])
+    with Image.open(BytesIO(b64decode(bits["value"]["imageDataURL"].partition(",")[2]))) as picture:
+        assert picture.format == "PNG"
+        *colours, opacity = picture.convert("RGBA").split()
+    assert not np.asarray(colours).any()
+    assert np.array_equal(opacity, pixels)

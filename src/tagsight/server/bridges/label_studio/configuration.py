@@ -20,6 +20,7 @@ Kind = Literal[
     "ellipselabels",
     "polygonlabels",
     "brushlabels",
+    "bitmasklabels",
     "keypointlabels",
 ]
 """Types of results that can be suggested; each is the name of its control in lower case."""
@@ -150,7 +151,7 @@ def answered_controls(found: Iterable[Control], labels: Sequence[str]) -> list[C
         raise HTTPException(
             422,
             "expected Choices, Taxonomy, or RectangleLabels, EllipseLabels, PolygonLabels, "
-            "BrushLabels or KeyPointLabels for an Image, some of them labels of the model such as "
-            f"{', '.join(labels[:5])}, got none in the labelling configuration",
+            "BrushLabels, BitmaskLabels or KeyPointLabels for an Image, some of them labels of the "
+            f"model such as {', '.join(labels[:5])}, got none in the labelling configuration",
         )
     return answered

@@ -161,6 +161,15 @@ class Brush(BaseModel):
     brushlabels: list[str]
 
 
+class Bitmask(BaseModel):
+    """A labelled mask of the photo's pixels, as a picture of the photo's size."""
+
+    imageDataURL: str = Field(  # noqa: N815
+        description="PNG, black inside and transparent outside", pattern="^data:image/png;base64,"
+    )
+    bitmasklabels: list[str]
+
+
 class KeyPoint(BaseModel):
     """A labelled point, in percent of the photo's width and height."""
 
@@ -170,7 +179,7 @@ class KeyPoint(BaseModel):
     keypointlabels: list[str]
 
 
-Region: TypeAlias = Rectangle | Ellipse | Polygon | Brush | KeyPoint
+Region: TypeAlias = Rectangle | Ellipse | Polygon | Brush | Bitmask | KeyPoint
 Value: TypeAlias = ChosenLabels | ChosenPaths | Region
 
 

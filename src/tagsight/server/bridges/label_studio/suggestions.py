@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from PIL import Image
+
 from tagsight.data.tags.text import same
 from tagsight.inference.evidence_boxes import evidence_boxes
 from tagsight.inference.evidence_outlines import evidence_outlines, outline_mask
 from tagsight.inference.heatmaps import peak
 from tagsight.server.bridges.label_studio.brush import run_lengths
 from tagsight.server.bridges.label_studio.messages import (
+    Bitmask,
     Brush,
     ChosenLabels,
     ChosenPaths,
@@ -20,9 +23,13 @@ from tagsight.server.bridges.label_studio.messages import (
     Rectangle,
     Suggestion,
 )
+from tagsight.server.data_urls import png_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from tagsight.inference.evidence_boxes import EvidenceBox
     from tagsight.inference.result import Label, Result
@@ -95,17 +102,26 @@ def _regions(result: Result, label: Label, name: str, kind: str) -> Iterator[Reg
     if kind == "keypointlabels":
         if place := peak(panel.evidence, PERCENT, panel.frame.pixels(PERCENT)):
             yield KeyPoint(x=place[0], y=place[1], keypointlabels=[name])
-    elif kind in {"polygonlabels", "brushlabels"}:
-        outlines = evidence_outlines(panel.evidence, panel.frame)
-        if kind == "polygonlabels":
-            for outline in outlines:
-                yield Polygon(points=(100 * outline.outer).tolist(), polygonlabels=[name])
-        elif outlines:
+    elif kind == "polygonlabels":
+        for outline in evidence_outlines(panel.evidence, panel.frame):
+            yield Polygon(points=(100 * outline.outer).tolist(), polygonlabels=[name])
+    elif kind in {"brushlabels", "bitmasklabels"}:
+        if outlines := evidence_outlines(panel.evidence, panel.frame):
             mask = outline_mask(outlines, result.photo_size)
-            yield Brush(rle=run_lengths(mask), brushlabels=[name])
+            yield _brush(mask, name) if kind == "brushlabels" else _bitmask(mask, name)
     else:
         for box in evidence_boxes(panel.evidence, panel.frame):
             yield _rectangle(box, name) if kind == "rectanglelabels" else _ellipse(box, name)
+
+
+def _brush(mask: NDArray[np.uint8], name: str) -> Brush:
+    return Brush(rle=run_lengths(mask), brushlabels=[name])
+
+
+def _bitmask(mask: NDArray[np.uint8], name: str) -> Bitmask:
+    opacity = Image.fromarray(mask)
+    black = Image.new("L", opacity.size)
+    return Bitmask(imageDataURL=png_url(Image.merge("LA", (black, opacity))), bitmasklabels=[name])
 
 
 def _rectangle(box: EvidenceBox, name: str) -> Rectangle:
