@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pydantic import ValidationError
 
@@ -45,6 +46,45 @@ class UnknownFormatError(DataError):
 
 class RankError(DataError):
     """One of several processes met what the others did not, and must say so itself."""
+
+
+def missing_extra(extra: str, purpose: str) -> DataError:
+    """Return the error that says which extra to install.
+
+    Args:
+        extra: The extra of this package.
+        purpose: What it is needed for, such as "for an index".
+
+    Example:
+        >>> print(missing_extra("search", "for an index"))
+        expected the extra 'search' for an index: pip install 'tagsight[search]'
+    """
+    return DataError(f"expected the extra {extra!r} {purpose}: pip install 'tagsight[{extra}]'")
+
+
+@contextmanager
+def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+    """Say which extra to install if an import in the block fails.
+
+    Args:
+        extra: The extra that brings what is imported.
+        purpose: What it is needed for, such as "for an index".
+
+    Raises:
+        DataError: If an import fails.
+
+    Example:
+        >>> with needs_extra("search", "for an index"):
+        ...     import a_package_that_is_missing
+        Traceback (most recent call last):
+            ...
+        tagsight.errors.DataError: expected the extra 'search' for an index: pip install \
+'tagsight[search]'
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise missing_extra(extra, purpose) from error
 
 
 TORCH = frozenset({"torch", "torchvision", "timm", "safetensors"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import webbrowser
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,11 +15,9 @@ from cyclopts.validators import Number
 
 from tagsight.commands.options import Hardware, journal_file
 from tagsight.commands.output import print_info, print_result
-from tagsight.errors import DataError
+from tagsight.errors import needs_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tagsight.tagging.labelling.project import Project
 
 
@@ -75,7 +73,7 @@ def label(
         journal: Journal file of changes of sidecars; by default the one for all your runs.
     """
     print_info(f"opening {photos} to label")
-    with _extra():
+    with needs_extra("serve", "for the page"):
         from tagsight.server.access import Hosts
         from tagsight.server.connections import listener
         from tagsight.server.labelling.app import create_label_app
@@ -126,12 +124,3 @@ def _import(project: Project, labels: Path) -> None:
     print_info(
         f"{amount(len(batch.changes), 'judgement')} of {amount(photos, 'photo')} from {labels}"
     )
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        msg = "expected the extra 'serve' for the page, got none: pip install 'tagsight[serve]'"
-        raise DataError(msg) from error

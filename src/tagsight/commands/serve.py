@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,10 +13,10 @@ from cyclopts.validators import Number
 from tagsight.commands.label_studio_options import LabelStudioOptions
 from tagsight.commands.options import RecognitionHardware
 from tagsight.commands.output import print_info
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from tagsight.inference.recognizer import Recognizer
     from tagsight.search.index import SearchIndex
@@ -73,7 +73,7 @@ def serve(
     bridges = _together(bridge or ())
     print_info(f"loading {model}")
 
-    with _extra():
+    with needs_extra("serve", "for HTTP"):
         import uvicorn
 
         from tagsight.server.app import create_app
@@ -109,7 +109,7 @@ def serve(
 
 def _admitted(token_file: Path | None, address: ServerAddress) -> tuple[str | None, Hosts]:
     """Return the token, which a server for other machines must have, and the host names."""
-    with _extra():
+    with needs_extra("serve", "for HTTP"):
         from tagsight.server.access import Hosts, is_loopback
     token, host = _token(token_file), address.host
     if token is None and not is_loopback(host):
@@ -148,15 +148,6 @@ def _opened(
         msg = f"expected an index of this model in {index}, got one of another model"
         raise DataError(msg)
     return recognizer, opened
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        msg = "expected the extra 'serve' for HTTP, got none: pip install 'tagsight[serve]'"
-        raise DataError(msg) from error
 
 
 def _token(file: Path | None) -> str | None:

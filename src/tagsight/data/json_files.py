@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.source import is_file, require_file
 from tagsight.errors import DataError
+from tagsight.runtime.collection import no_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +126,7 @@ def read_json(
     if (entries := text.count(b"{") + text.count(b"[")) > MOST_ENTRIES:
         msg = f"{file}: expected at most {MOST_ENTRIES:,} objects and lists, got {entries:,}"
         raise DataError(msg)
-    with _no_collection():
+    with no_collection():  # parsing makes no circles of objects
         content = _parsed(text, str(file), what)
     if not isinstance(content, kind):
         msg = f"{file}: expected {what}, got {shortened(content)}"
@@ -181,18 +180,6 @@ def _end(text: bytes, start: int) -> int | None:
             if depth == 0:
                 return match.end()
     return None
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Hold the search for circles of objects, which parsing makes none of and would repeat."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from tagsight.errors import DataError
+from tagsight.errors import needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,14 +244,8 @@ def _confidently_wrong(
 
 
 def _cleanlab() -> Callable[..., NDArray[np.bool_]]:
-    try:
+    with needs_extra("errors", "to find wrong labels"):
         from cleanlab.filter import find_label_issues
-    except ImportError:
-        msg = (
-            "expected cleanlab, which finds wrong labels, got none; install it with: "
-            "pip install 'tagsight[errors]'"
-        )
-        raise DataError(msg) from None
     find: Callable[..., NDArray[np.bool_]] = find_label_issues
     return find
 

@@ -10,12 +10,13 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.runtime.files import default_cache
+from tagsight.runtime.packages import installed_version
 from tagsight.runtime.private_paths import without_private_paths
 from tagsight.runtime.version import __version__
 
@@ -196,15 +197,8 @@ def _extras() -> dict[str, dict[str, str | None]]:
             continue
         name = parts["name"]
         if name != "tagsight":
-            found.setdefault(parts["extra"] or "", {})[name] = _version(name)
+            found.setdefault(parts["extra"] or "", {})[name] = installed_version(name)
     return found
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _encoders() -> Iterator[tuple[str, str]]:

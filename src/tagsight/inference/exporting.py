@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 from tagsight.inference.agreement import Agreement, compare
 from tagsight.inference.exported_graph import ExportedGraph, onnx_program
 from tagsight.inference.networks import open_network
@@ -170,11 +170,8 @@ def delivering(graph: Path, file: Path) -> Iterator[Path]:
 
 
 def _write_openvino(graph: Path, file: Path) -> None:
-    try:
+    with needs_extra("openvino", "to write its format"):
         import openvino as ov
-    except ImportError as error:
-        msg = "expected the extra 'openvino' to write its format: pip install 'tagsight[openvino]'"
-        raise DataError(msg) from error
     import onnx
 
     metadata = {one.key: one.value for one in onnx.load(graph).metadata_props}
@@ -194,11 +191,8 @@ def _put(written: Path, place: Path) -> None:
 
 
 def _check_installed() -> None:
-    try:
+    with needs_extra("export", "to export a model"):
         import onnx
         import onnxruntime
         import onnxscript
-    except ImportError as error:
-        msg = "expected the extra 'export' to export a model: pip install 'tagsight[export]'"
-        raise DataError(msg) from error
     del onnx, onnxruntime, onnxscript

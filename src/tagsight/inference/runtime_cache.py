@@ -15,7 +15,6 @@ import shutil
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal, Self
@@ -29,6 +28,7 @@ from tagsight.inference.networks.exported import ENDINGS
 from tagsight.inference.networks.openvino_file import weights_file
 from tagsight.runtime.files import default_cache
 from tagsight.runtime.machine import machine
+from tagsight.runtime.packages import installed_version
 from tagsight.runtime.version import __version__
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class RuntimeCache:
 
     def _entry(self, name: Form | Literal["choice"]) -> Path:
         packages = ["torch", *PACKAGES.values()] if name == "choice" else [PACKAGES[name]]
-        depends = [__version__, _FORMAT, [_version(one) for one in packages], machine()]
+        depends = [__version__, _FORMAT, [installed_version(one) for one in packages], machine()]
         key = hashlib.sha256(json.dumps(depends).encode()).hexdigest()
         return self._own / f"{name}-{key[:16]}"
 
@@ -203,10 +203,3 @@ class RuntimeCache:
         abandoned = [one for one in unfinished if one[0] < time.time() - ABANDONED]
         for _, folder in (*others[: max(0, len(others) - KEPT + 1)], *abandoned):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

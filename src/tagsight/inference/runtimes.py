@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, missing_extra
 from tagsight.inference.networks import is_exported, open_network
 from tagsight.inference.networks.exported import ENDINGS
 from tagsight.inference.networks.folder_file import FolderFileNetwork
@@ -90,8 +90,7 @@ def _opened(
         DataError: If it cannot be exported or opened, or is of another model.
     """
     if form not in _installed():
-        msg = f"expected the extra {form!r} for `runtime={form}`: pip install 'tagsight[{form}]'"
-        raise DataError(msg)
+        raise missing_extra(form, f"for `runtime={form}`")
     cache = RuntimeCache.of(path)
     file = cache.file(form)
     if file is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -19,11 +18,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tagsight.errors import DataError, settings_sentence
+from tagsight.errors import DataError, needs_extra, settings_sentence
 from tagsight.nn.tensor_file import read_tensor_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from PIL import Image
     from torch import Tensor, nn
@@ -107,7 +106,7 @@ class TextImageEncoder:
                 missing.
         """
         settings, weights = _read_settings(folder), _weights_file(folder)
-        with _extra():
+        with needs_extra("text", "for a text-image encoder"):
             import open_clip
             from open_clip.transform import PreprocessCfg, image_transform_v2
         network = _built(open_clip, folder, weights).eval().to(runtime.device)
@@ -222,7 +221,7 @@ def _tokenizer(
     if not settings.hf_tokenizer_name:
         simple = open_clip.tokenizer.SimpleTokenizer(context_length=settings.context_length)
         return lambda sentences: simple(list(sentences))
-    with _extra():
+    with needs_extra("text", "for a text-image encoder"):
         from tokenizers import Tokenizer
 
     file = folder / TOKENS
@@ -267,12 +266,3 @@ def _digest(file: Path) -> str:
         while part := opened.read(2**22):
             digest.update(part)
     return digest.hexdigest()
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        msg = "expected the extra 'text' for a text-image encoder: pip install 'tagsight[text]'"
-        raise DataError(msg) from error

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Suspend the search for unreachable objects, in a block that imports much and drops little.
+    """Suspend the search for unreachable objects, in a block that makes much and drops little.
 
-    Every search passes over all that was imported so far: of torch and timm that takes a sixth of
-    the processor time of tagging one photo.
+    Every search passes over all that there is: while torch and timm are imported that takes a sixth
+    of the processor time of tagging one photo.
 
     Example:
         >>> with no_collection():

@@ -1,4 +1,4 @@
-"""Packages that can be called."""
+"""Packages: those that can be called, and the versions of those that are installed."""
 
 from __future__ import annotations
 
@@ -43,3 +43,18 @@ def make_callable(package: str, module: str) -> None:
             return signature(function())
 
     sys.modules[package].__class__ = CallablePackage
+
+
+def installed_version(package: str) -> str | None:
+    """Return the version of a package, or None if it is not installed.
+
+    Example:
+        >>> installed_version("a-package-that-is-missing") is None
+        True
+    """
+    from importlib.metadata import PackageNotFoundError, version  # takes time when commands start
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 from tagsight.runtime.files import write_atomically
 from tagsight.search.expression import condition, quoted, wanted
 from tagsight.search.facts import FACTS, VERSION, Facts, lancedb_errors, quiet, read_facts
@@ -392,9 +392,6 @@ def _arrow(entries: Sequence[Entry], facts: Facts) -> Any:  # noqa: ANN401
 def _lancedb() -> Any:  # noqa: ANN401 - it has no types
     os.environ.setdefault("LANCEDB_LOG", "error")  # it warns of equal vectors
     os.environ.setdefault("RUST_BACKTRACE", "0")
-    try:
+    with needs_extra("search", "for an index"):
         import lancedb
-    except ImportError as error:
-        msg = "expected the extra 'search' for an index: pip install 'tagsight[search]'"
-        raise DataError(msg) from error
     return cast("Any", lancedb)

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from torch import nn
 
 from tagsight.config import SystemConfig
 from tagsight.nn.class_activation import attended_maps, logits_and_maps, pooled
@@ -15,6 +16,7 @@ from tagsight.systems.base import Recognition, System
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tagsight.labels.space import LabelSpace
     from tagsight.nn.class_activation import LogitsAndMaps
     from tagsight.nn.views import Images
 
@@ -66,3 +68,25 @@ class GridSystem(System):
             maps=attended_maps(found.maps, bias, self.config.residual_attention, on_photo),
             embedding=pooled(features, self.config.pooling),
         )
+
+
+class LinearGridSystem(GridSystem):
+    """A grid system whose classifiers are the weights of a linear layer.
+
+    Example:
+        >>> from tagsight.labels.space import empty_label_space
+        >>> from tagsight.systems.catalogue import RECIPES, build_system
+        >>> system = build_system(RECIPES["resnet-cpu"], empty_label_space(["dog", "sky"]))
+        >>> weight, bias = system.classifiers()
+        >>> weight is system.classifier.weight, bias.shape
+        (True, torch.Size([2]))
+    """
+
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
+
+    def __init__(self, config: GridConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.classifier = nn.Linear(self.backbone.channels, len(labels))
+
+    def classifiers(self) -> tuple[Tensor, Tensor | None]:
+        return self.classifier.weight, self.classifier.bias

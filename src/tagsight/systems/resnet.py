@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import Tensor, nn
-
 from tagsight.config import Recipe
 from tagsight.systems.base import Published
-from tagsight.systems.grid import GridConfig, GridSystem
+from tagsight.systems.grid import GridConfig, LinearGridSystem
 from tagsight.systems.recipes import (
     CPU_SMOOTHING,
     ML_GCN_PAPER,
@@ -28,7 +26,6 @@ from tagsight.systems.recipes import (
 
 if TYPE_CHECKING:
     from tagsight.config import SystemConfig
-    from tagsight.labels.space import LabelSpace
 
 
 class ResNetConfig(GridConfig):
@@ -65,7 +62,7 @@ RECIPES = (
 )
 
 
-class ResNet(GridSystem):
+class ResNet(LinearGridSystem):
     """Independent linear classifiers trained with binary cross-entropy.
 
     Example:
@@ -121,12 +118,3 @@ class ResNet(GridSystem):
             "G-CAM Table 3, from SRN",
         ),
     )
-
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
-
-    def __init__(self, config: ResNetConfig, labels: LabelSpace) -> None:
-        super().__init__(config, labels)
-        self.classifier = nn.Linear(self.backbone.channels, len(labels))
-
-    def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.classifier.weight, self.classifier.bias

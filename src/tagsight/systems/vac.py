@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import nn
 
 from tagsight.config import Recipe
 from tagsight.nn.config import ConsistencyConfig
@@ -29,7 +28,7 @@ from tagsight.nn.consistency import (
 from tagsight.nn.losses import map_consistency
 from tagsight.nn.views import make_view
 from tagsight.systems.base import Published
-from tagsight.systems.grid import GridConfig, GridSystem
+from tagsight.systems.grid import GridConfig, LinearGridSystem
 from tagsight.systems.recipes import (
     CPU_CONSISTENCY,
     CPU_SMOOTHING,
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.labels.space import LabelSpace
     from tagsight.nn.views import Images, View
 
 
@@ -111,7 +109,7 @@ RECIPES = (
 )
 
 
-class VAC(GridSystem):
+class VAC(LinearGridSystem):
     """The baseline with the attention consistency loss.
 
     Example:
@@ -161,15 +159,7 @@ class VAC(GridSystem):
             "G-CAM Table 1, rerun by its authors",
         ),
     )
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
     config: VACConfig
-
-    def __init__(self, config: VACConfig, labels: LabelSpace) -> None:
-        super().__init__(config, labels)
-        self.classifier = nn.Linear(self.backbone.channels, len(labels))
-
-    def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.classifier.weight, self.classifier.bias
 
     @property
     def views(self) -> Sequence[View]:

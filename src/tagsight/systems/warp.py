@@ -12,18 +12,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from torch import nn
 
 from tagsight.config import Recipe, TrainConfig
 from tagsight.nn.losses import ranking_loss
-from tagsight.systems.grid import GridConfig, GridSystem
+from tagsight.systems.grid import GridConfig, LinearGridSystem
 from tagsight.systems.recipes import PAPER_USE, RESNET101, UNTRIED, cpu_recipe, quick_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tagsight.config import SystemConfig
-    from tagsight.labels.space import LabelSpace
     from tagsight.systems.base import Published
 
 
@@ -103,7 +101,7 @@ RECIPES = (
 )
 
 
-class WARP(GridSystem):
+class WARP(LinearGridSystem):
     """The linear baseline with a loss on the order of a photo's labels.
 
     Example:
@@ -127,15 +125,7 @@ class WARP(GridSystem):
     Config: ClassVar[type[SystemConfig]] = WARPConfig
     paper: ClassVar[str] = "https://arxiv.org/abs/1312.4894"
     published: ClassVar[tuple[Published, ...]] = ()
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
     config: WARPConfig
-
-    def __init__(self, config: WARPConfig, labels: LabelSpace) -> None:
-        super().__init__(config, labels)
-        self.classifier = nn.Linear(self.backbone.channels, len(labels))
-
-    def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.classifier.weight, self.classifier.bias
 
     def label_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Compute the ranking loss that the settings choose."""

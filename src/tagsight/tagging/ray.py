@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 from tagsight.inference.result import PhotoLabels
 from tagsight.runtime.threads import batched
 
@@ -60,11 +60,8 @@ class RayTagger:
         *,
         workers: int | None = None,
     ) -> None:
-        try:
+        with needs_extra("ray", "for `engine=ray`"):
             import ray.data
-        except ImportError as error:
-            msg = "expected the extra 'ray' for `engine=ray`: pip install 'tagsight[ray]'"
-            raise DataError(msg) from error
         del ray
         self.labels = recognizer.labels
         self.batch_size = recognizer.batch_size

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.remote.places import REMEDIES, shown
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +65,9 @@ def push_to_hub(
         >>> files = {"README.md": Path("runs/first/model/README.md")}
         >>> push_to_hub(HubModel("me/birds", None), files, public=False)  # doctest: +SKIP
     """
-    try:
+    with needs_extra("hub", "for hf://"):
         from huggingface_hub import CommitOperationAdd, HfApi
         from huggingface_hub.errors import HfHubHTTPError
-    except ImportError as error:
-        msg = "expected the extra 'hub' for hf://, got none: pip install 'tagsight[hub]'"
-        raise DataError(msg) from error
     hub = HfApi(library_name="tagsight")
     additions = [CommitOperationAdd(name, str(file)) for name, file in files.items()]
     try:

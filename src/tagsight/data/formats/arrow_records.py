@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from tagsight.data.formats.records import PHOTO_KEYS, keys_of
 from tagsight.data.photos.inside import photo_inside
 from tagsight.data.source import require_file
-from tagsight.errors import DataError
+from tagsight.errors import DataError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -169,8 +169,7 @@ def _require_arrow(file: Path) -> None:
     from importlib.util import find_spec
 
     if find_spec("pyarrow") is None:
-        msg = f"expected the extra 'parquet' to read {file}: pip install 'tagsight[parquet]'"
-        raise DataError(msg)
+        raise missing_extra("parquet", f"to read {file}")
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:

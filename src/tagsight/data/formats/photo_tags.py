@@ -11,7 +11,7 @@ from tagsight.data.format import Format
 from tagsight.data.source import clean_name, is_folder, require_file
 from tagsight.data.tags.embedded import embedded_tags
 from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
-from tagsight.data.tags.pictures import Leftover, pictures, require_pictures
+from tagsight.data.tags.pictures import Leftover, all_pictures, pictures
 from tagsight.data.tags.text import leaf, levels, same
 from tagsight.data.tags.xmp import Keywords, read_keywords
 from tagsight.data.tags.xmp_tree import LARGEST
@@ -97,9 +97,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.names, found.targets.tolist()
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    folder, leftover = options.images or source, Leftover()
-    found = require_pictures(pictures(folder, source, ENDINGS, leftover), source)
-    leftover.tell()
+    folder = options.images or source
+    found = all_pictures(folder, source, ENDINGS)
     each = [_found(picture) for picture in found]
     _tell(source, each)
     photos, tags = [one.photo for one in found], [one.tags for one in each]

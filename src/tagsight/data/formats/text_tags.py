@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name, is_folder
 from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
-from tagsight.data.tags.pictures import Leftover, pictures, require_pictures
+from tagsight.data.tags.pictures import Leftover, all_pictures, pictures
 from tagsight.data.tags.text import LARGEST, is_sentence, sentences_and_tag, unescaped
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -86,9 +86,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.names, found.targets.tolist()
         (('dog', 'sky'), [[1, 1], [0, 1]])
     """
-    folder, leftover = options.images or source, Leftover()
-    found = require_pictures(pictures(folder, source, ENDINGS, leftover), source)
-    leftover.tell()
+    folder = options.images or source
+    found = all_pictures(folder, source, ENDINGS)
     texts = [_text(picture) for picture in found]
     _tell(source, texts)
     spelled = _spellings(source, texts)

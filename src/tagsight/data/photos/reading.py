@@ -21,7 +21,7 @@ from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.photos.traits import PhotoTraits, camera_name, look_of, time_taken
 from tagsight.data.remote.fetching import local_file
 from tagsight.data.remote.places import shown
-from tagsight.errors import DataError, TooLargeError, UnknownFormatError
+from tagsight.errors import DataError, TooLargeError, UnknownFormatError, missing_extra, needs_extra
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
@@ -242,8 +242,7 @@ def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
         return
     source = local_file(source)
     if source.suffix.lower() in HEIF_SUFFIXES and "HEIF" not in _formats():
-        msg = "expected the extra 'heif' for this kind of photo: pip install 'tagsight[heif]'"
-        raise DataError(msg)
+        raise missing_extra("heif", "for this kind of photo")
     if source.suffix.lower() in RAW_SUFFIXES:
         yield BytesIO(_preview(source))
     elif inside := tar_of(source):
@@ -258,11 +257,8 @@ def _file(source: Path | bytes | BinaryIO) -> Iterator[IO[bytes]]:
 
 def _preview(source: Path) -> bytes:
     """Extract the preview of a raw photo, a file with its own orientation."""
-    try:
+    with needs_extra("raw", "for this kind of photo"):
         import rawpy
-    except ImportError:
-        msg = "expected the extra 'raw' for this kind of photo: pip install 'tagsight[raw]'"
-        raise DataError(msg) from None
     inside = tar_of(source)
     with rawpy.imread(BytesIO(read_member(*inside)) if inside else str(source)) as raw:
         preview = raw.extract_thumb()

@@ -15,7 +15,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tagsight.data.photos.finding import OnProblem
 
@@ -117,24 +117,30 @@ def pictures(
             yield picture
 
 
-def require_pictures(found: Iterable[Picture], folder: Path) -> list[Picture]:
-    """Return all pictures of a folder.
+def all_pictures(photos: Path, beside: Path, endings: Sequence[str]) -> list[Picture]:
+    """Return all `pictures` of a folder; the log tells of files that belong to none.
+
+    Args:
+        photos: Folder of the photos.
+        beside: Folder of the files, with the same subfolders; usually the same.
+        endings: Suffixes of the files, in lower case.
 
     Raises:
-        DataError: If there are none.
+        DataError: If it is no folder, or has no photos.
 
     Example:
         >>> Path("a.jpg").touch()
         >>> Path("a.xmp").touch()
-        >>> found = pictures(Path(), Path(), [".xmp"], Leftover())
-        >>> [picture.photo.name for picture in require_pictures(found, Path())]
+        >>> [picture.photo.name for picture in all_pictures(Path(), Path(), [".xmp"])]
         ['a.jpg']
     """
-    pictures_ = list(found)
-    if not pictures_:
-        msg = f"expected photos in {folder}, got none"
+    leftover = Leftover()
+    found = list(pictures(photos, beside, endings, leftover))
+    if not found:
+        msg = f"expected photos in {photos}, got none"
         raise DataError(msg)
-    return pictures_
+    leftover.tell()
+    return found
 
 
 class _Folder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 from tagsight.inference.networks.exported import (
     KEY,
     ExportedNetwork,
@@ -66,11 +66,8 @@ class OnnxNetwork(ExportedNetwork):
             DataError: If the file was not exported by tagsight or was changed since, ONNX Runtime
                 is not installed, or it does not have the device or precision.
         """
-        try:
+        with needs_extra("onnx", f"to run {file}"):
             import onnxruntime as ort
-        except ImportError as error:
-            msg = f"expected the extra 'onnx' to run {file}: pip install 'tagsight[onnx]'"
-            raise DataError(msg) from error
         if precision not in {"auto", "float32"}:
             msg = f"expected `precision=float32` to run {file} with ONNX Runtime, got {precision!r}"
             raise DataError(msg)

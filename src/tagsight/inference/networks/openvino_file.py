@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, needs_extra
 from tagsight.inference.networks.exported import (
     KEY,
     OUTPUTS,
@@ -72,11 +72,8 @@ class OpenvinoNetwork(ExportedNetwork):
                 are missing or belong to another file, OpenVINO is not installed, or it does not
                 have the device.
         """
-        try:
+        with needs_extra("openvino", f"to run {file}"):
             import openvino as ov
-        except ImportError as error:
-            msg = f"expected the extra 'openvino' to run {file}: pip install 'tagsight[openvino]'"
-            raise DataError(msg) from error
         core, threads = ov.Core(), Threads.choose(workers)
         place = DEVICES.get(device, device)
         if place not in core.available_devices:

@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from tagsight.errors import DataError
+from tagsight.errors import DataError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,8 +99,7 @@ def check_tracker(name: Tracking) -> None:
         msg = f"expected 'tensorboard', 'mlflow' or 'wandb' as `track`, got {name!r}"
         raise DataError(msg)
     if find_spec(PACKAGES[name]) is None:
-        msg = f"expected the extra {name!r} for `track={name}`: pip install 'tagsight[{name}]'"
-        raise DataError(msg)
+        raise missing_extra(name, f"for `track={name}`")
 
 
 def open_tracker(name: Tracking, run: TrackedRun) -> Tracker:
