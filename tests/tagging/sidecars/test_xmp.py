@@ -237,21 +237,27 @@ def test_whatever_else_a_sidecar_has_stays_to_the_byte(before, subject, after, l
     assert b"".join(left.split()) in {b"".join(text.split()) for text in (content, emptied)}
 
 
+LITERAL = b"<dc:subject " + DC + b' r:parseType="Literal"><r:Bag/></dc:subject>'
 BOMB = b'<!DOCTYPE a [<!ENTITY b "cc">]><a>&b;</a>'
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "expected XML in UTF-8"),
-        (b"just text", "expected XML in UTF-8"),
+        (b"", "got an empty file: delete it"),
+        (b"\0\0", "got an empty file: delete it"),
+        (b"just text", "expected XML, got something else"),
         (DARKTABLE[:-20], "expected well-formed XML"),
-        (DARKTABLE.decode().encode("utf-16"), "expected XML in UTF-8"),
-        (DARKTABLE.replace(b"UTF-8", b"ISO-8859-1"), "expected XML in UTF-8, got ISO-8859-1"),
+        (DARKTABLE.replace(b"UTF-8", b"UTF-7"), "expected XML in UTF-8, got UTF-7"),
+        (DARKTABLE.decode().encode("utf-16")[:-3], "expected XML in UTF-16-LE, got something else"),
         (BOMB, "got XML with a document type"),
         (b"<a>" * 200 + b"</a>" * 200, "at most 100 elements within one another"),
         (b"<svg/>", "with one rdf:RDF, got 0"),
-        (DARKTABLE.replace(b"xmp:Rating", b"dc:subject"), "dc:subject as an array, got it as an"),
+        (DARKTABLE.replace(b"xmp:Rating", b"dc:subject"), "dc:subject once, got it 2 times"),
+        (ONE_LINE.replace(b'a:b="x', DC + b' dc:subject="x, y'), "several keywords as one text"),
+        (holding(b"<dc:subject " + DC + b">x; y</dc:subject>"), "several keywords as one text"),
+        (holding(LITERAL), "dc:subject as a Bag or Seq"),
+        (DARKTABLE.replace(b"rdf:li>", b"rdf:_1>"), "dc:subject as a Bag or Seq"),
         (DARKTABLE.replace(b"rdf:Seq>", b"rdf:Any>"), "dc:subject as a Bag or Seq"),
         (b"<" + b" " * 2**24, "at most 16,777,216 bytes"),
         (b"<a/>" * 100_001, "at most 100,000 tags"),

@@ -6,15 +6,15 @@ Photo managers use ``dc:subject`` (the keyword itself), and ``lr:hierarchicalSub
 (ISO 16684-1); Metadata Working Group, Guidelines 2.0.
 
 Reading accepts whatever programs write: any array, plain text, attributes, several descriptions,
-and UTF-16. Writing is stricter (`tagsight.tagging.sidecars.xmp`).
+and any encoding. Writing is stricter (`tagsight.tagging.sidecars.xmp`).
 """
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from tagsight.data.tags.encoding import Encoded
 from tagsight.data.tags.xmp_tree import RDF, check_size, parse
 from tagsight.errors import DataError
 
@@ -54,14 +54,10 @@ PROPERTIES = {
 }
 
 CONTAINERS = frozenset(RDF + kind for kind in ("Bag", "Seq", "Alt"))
+VALUE = RDF + "value"
 
-_UTF_16 = {
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-    b"<\0": "utf-16-le",
-    b"\0<": "utf-16-be",
-}
-_DECLARATION = re.compile(r"^\ufeff?<\?xml[^>]{0,200}\?>")
+_SEPARATORS = re.compile(r"\s*[,;]\s*")
+"""Separators of keywords where a property is text instead of an array."""
 
 
 class Record(NamedTuple):
@@ -102,7 +98,8 @@ def read_keywords(content: bytes) -> Keywords:
         >>> read_keywords(packet).words
         ('dog',)
     """
-    rdf = rdf_of(parse(_in_utf_8(content)))
+    check_size(content)
+    rdf = rdf_of(parse(Encoded.of_xml(content).content))
     paths = (
         value.replace(kind.between, "/")
         for name, kind in PROPERTIES.items()
@@ -155,10 +152,27 @@ def record_of(item: Element) -> Record:
 def _texts(rdf: Element, name: str) -> Iterator[str]:
     """Yield the values of a property, written as an array, as text or as an attribute."""
     for description in rdf.children:
-        yield from (description.attributes.get(one, "").strip() for one in names_of(name))
+        for one in names_of(name):
+            yield from _SEPARATORS.split(description.attributes.get(one, "").strip())
     for found in _properties(rdf, name):
         for item in _items(found):
-            yield " ".join(element.text.strip() for element in item.walk()).strip()
+            text = text_of(item)
+            yield from _SEPARATORS.split(text) if item is found else [text]
+
+
+def text_of(item: Element) -> str:
+    """Return the text of an item of an array, without what qualifies it, such as its author.
+
+    Example:
+        >>> item = f'<li xmlns:r="{RDF}"><r:value>dog</r:value><by>me</by></li>'
+        >>> text_of(parse(item.encode()))
+        'dog'
+    """
+    parts = list(item.walk())
+    for part in parts:
+        if part.name == VALUE or VALUE in part.attributes:
+            return part.attributes.get(VALUE, part.text).strip()
+    return " ".join(part.text.strip() for part in parts).strip()
 
 
 def _properties(rdf: Element, name: str) -> Iterator[Element]:
@@ -181,16 +195,3 @@ def names_of(name: str) -> set[str]:
 def _items(found: Element) -> list[Element]:
     arrays = [child for child in found.children if child.name in CONTAINERS]
     return [item for array in arrays for item in array.children] if arrays else [found]
-
-
-def _in_utf_8(content: bytes) -> bytes:
-    """Convert UTF-16 to UTF-8, without the declaration that would contradict it."""
-    check_size(content)
-    encoding = next((name for mark, name in _UTF_16.items() if content.startswith(mark)), None)
-    if encoding is None:
-        return content
-    try:
-        return _DECLARATION.sub("", content.decode(encoding)).encode()
-    except UnicodeError as error:
-        msg = f"expected XML in UTF-16, got something else: {error}"
-        raise DataError(msg) from error

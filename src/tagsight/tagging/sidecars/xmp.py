@@ -4,54 +4,25 @@ Each keyword is added to all properties in which photo managers look for them
 (`tagsight.data.tags.xmp`). Our own namespace records model, time and score of each keyword that we
 add.
 
-An edit is a list of replacements of byte ranges, which `tagsight.data.tags.xmp_tree` gives for each
-element. The file is never serialised anew: programs keep develop settings, masks and history in the
-same file, with their own prefixes, order, white space and comments, and a serialiser would change
-all of these.
+The file is never serialised anew (`tagsight.tagging.sidecars.packet`): programs keep develop
+settings, masks and history in the same file, with their own prefixes, order, white space and
+comments, and a serialiser would change all of these.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from tagsight.data.tags.text import leaf, same
-from tagsight.data.tags.xmp import (
-    CONTAINERS,
-    OURS,
-    PROPERTIES,
-    RECORD,
-    SUBJECT,
-    names_of,
-    rdf_of,
-    record_of,
-)
-from tagsight.data.tags.xmp_tree import RDF, check_size, parse
-from tagsight.errors import DataError
+from tagsight.data.tags.xmp import PROPERTIES, RECORD, SUBJECT, record_of
+from tagsight.data.tags.xmp_tree import check_size
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag, check_names, is_writable
+from tagsight.tagging.sidecars.packet import BLANK, Packet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from tagsight.data.tags.xmp_tree import Element
-
-
-_NOTES = re.compile(rb"<[!?]")
-"""Start of a comment or processing instruction."""
-
-_BLANK = b"""\
-<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/">
- <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-  <rdf:Description rdf:about="">
-  </rdf:Description>
- </rdf:RDF>
-</x:xmpmeta>
-<?xpacket end="w"?>
-"""
 
 
 def add_keywords(
@@ -89,7 +60,7 @@ def add_keywords(
         >>> keywords(remove_keywords(edit.content, edit.additions))
         []
     """
-    packet = _Packet(_BLANK if content is None else content)
+    packet = Packet(BLANK if content is None else content)
     there = {name: packet.values(name) for name in PROPERTIES}
     keywords = {same(word) for word in (*_keywords(there), *elsewhere)}
     known = {same(name) for name in (*there[RECORD], *declined)}
@@ -138,7 +109,7 @@ def confirm_keywords(
         >>> confirm_keywords(edit.content, "2026-11-26").names
         ('dog',)
     """
-    packet = _Packet(content)
+    packet = Packet(content)
     there = {same(word) for word in packet.values(SUBJECT)}
     meant = None if labels is None else {same(label) for label in labels}
     names = []
@@ -163,7 +134,7 @@ def remove_keywords(content: bytes, additions: Collection[Addition]) -> bytes:
         >>> keywords(remove_keywords(confirmed.content, edit.additions))
         ['dog']
     """
-    packet = _Packet(content)
+    packet = Packet(content)
     records = map(record_of, packet.items(RECORD))
     confirmed = [record.name for record in records if record.confirmed]
     for name in PROPERTIES:
@@ -177,10 +148,10 @@ def is_blank(content: bytes) -> bool:
     """Return whether XMP holds nothing but our template; in a PNG exiftool changes its end.
 
     Example:
-        >>> is_blank(_BLANK), is_blank(_BLANK.replace(b"RDF", b"rdf"))
+        >>> is_blank(BLANK), is_blank(BLANK.replace(b"RDF", b"rdf"))
         (True, False)
     """
-    return content.replace(b'end="r"', b'end="w"').split() == _BLANK.split()
+    return content.replace(b'end="r"', b'end="w"').split() == BLANK.split()
 
 
 def keywords(content: bytes) -> list[str]:
@@ -194,15 +165,16 @@ def keywords(content: bytes) -> list[str]:
         >>> keywords(edit.content)
         ['dog']
     """
-    return _Packet(content).values(SUBJECT)
+    return Packet(content).values(SUBJECT)
 
 
 def _keywords(there: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the keywords of a photo: those in ``dc:subject``, and the last level of each path."""
-    yield from there[SUBJECT]
+    for word in there[SUBJECT]:
+        yield from (word, word.rpartition("|")[2])
     for name, values in there.items():
-        if between := PROPERTIES[name].between if name != RECORD else None:
-            yield from (value.rpartition(between)[2] for value in values)
+        if name not in {SUBJECT, RECORD}:
+            yield from (leaf(value.replace("|", "/")) for value in values)
 
 
 def _copies(there: Mapping[str, Sequence[str]], elsewhere: Collection[str]) -> list[str]:
@@ -234,167 +206,3 @@ def _fields(**values: str) -> str:
         f"<tagsight:{field.capitalize()}>{escape(value)}</tagsight:{field.capitalize()}>"
         for field, value in values.items()
     )
-
-
-@cache
-def _blank_rdf() -> Element:
-    return rdf_of(parse(_BLANK))
-
-
-class _Packet:
-    """A parsed sidecar and the replacements to make in it.
-
-    All positions are those in the original content, so that replacements can be collected in any
-    order and made in one pass.
-
-    Raises:
-        DataError: If the content is not XMP that can be edited.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._rdf = _blank_rdf() if content is _BLANK else rdf_of(parse(content))
-        self._properties = {name: _property(self._rdf, name) for name in PROPERTIES}
-        self._arrays = {name: _array(found, name) for name, found in self._properties.items()}
-        self._new: list[bytes] = []  # properties to create
-        self._changes: list[tuple[int, int, bytes]] = []  # start, end, replacement
-
-    def items(self, name: str) -> list[Element]:
-        """Return the items of an array."""
-        array = self._arrays[name]
-        return [] if array is None else array.children
-
-    def values(self, name: str) -> list[str]:
-        """Return the values of the items of an array."""
-        return [_item_value(item, name) for item in self.items(name)]
-
-    def add(self, name: str, items: Sequence[str]) -> None:
-        """Append items to an array, which is created if needed."""
-        found, array = self._properties[name], self._arrays[name]
-        if not items:
-            return
-        if array is not None:
-            texts = [_item(array.prefix, name, item) for item in items]
-            # Indent as the program did that wrote the array.
-            space = _space_before(self._content, array.children[0]) if array.children else b""
-            self._insert(array, b"".join(space + text for text in texts))
-            return
-        # The file may bind RDF to any prefix; the one of its rdf:RDF is bound everywhere within.
-        prefix, kind = self._rdf.prefix, PROPERTIES[name].container.encode()
-        listed = [b"\n     " + _item(prefix, name, item) for item in items]
-        within = b"\n    " + _element(prefix + kind, b"".join([*listed, b"\n    "])) + b"\n   "
-        if found is not None:
-            self._insert(found, self._with_its_line_ends(within))
-            return
-        declared = f'{name} xmlns:{name.partition(":")[0]}="{PROPERTIES[name].namespace}"'.encode()
-        self._new.append(b"\n   " + _element(declared, within))
-
-    def confirm(self, item: Element, date: str) -> None:
-        """Add a field to an item of our record, as an element or attribute as its others are."""
-        for element in item.walk():
-            if element.name == OURS + "Name":
-                field = _element(element.prefix + b"Confirmed", escape(date).encode())
-                self._changes.append((element.end, element.end, field))
-                return
-            if OURS + "Name" in element.attributes:
-                end = element.opened - (2 if element.end == element.opened else 1)
-                attribute = f' xmlns:confirmed="{OURS}" confirmed:Confirmed={quoteattr(date)}'
-                self._changes.append((end, end, attribute.encode()))
-                return
-
-    def remove(self, name: str, values: Sequence[str]) -> None:
-        """Remove one item of an array for each value, and the array with its last item.
-
-        Of equal items the first goes: it is the older one, and so is ours.
-        """
-        found, array = self._properties[name], self._arrays[name]
-        if found is None or array is None:
-            return
-        wanted = Counter(values)
-        leaving: list[Element] = []
-        for item in array.children:
-            if wanted[value := _item_value(item, name)] > 0:
-                wanted[value] -= 1
-                leaving.append(item)
-        whole = self._content[found.start : found.end]
-        # An array is removed whole, but not with a comment that somebody has put into it.
-        if leaving and len(leaving) == len(array.children) and not _NOTES.search(whole):
-            leaving = [found]
-        for element in leaving:
-            space = _space_before(self._content, element)
-            self._changes.append((element.start - len(space), element.end, b""))
-
-    def edited(self) -> bytes:
-        """Return the content with all replacements made."""
-        if self._new:
-            lines, prefix = b"".join(self._new), self._rdf.prefix
-            places = [child for child in self._rdf.children if child.name == RDF + "Description"]
-            if not places:
-                described = prefix + b"Description " + prefix + b'about=""'
-                lines = b"\n  " + _element(described, lines + b"\n  ")
-            self._insert(places[0] if places else self._rdf, self._with_its_line_ends(lines))
-            self._new = []
-        parts, place = [], 0
-        for start, end, text in sorted(self._changes):
-            parts += [self._content[place:start], text]
-            place = end
-        return b"".join([*parts, self._content[place:]])
-
-    def _insert(self, element: Element, text: bytes) -> None:
-        """Insert text after the last child of an element."""
-        if element.end == element.opened:  # open up <empty/>
-            start = len(self._content[: element.end - 2].rstrip())
-            text = b">" + text + b"</" + element.tag + b">"
-            self._changes.append((start, element.end, text))
-        else:
-            place = element.children[-1].end if element.children else element.opened
-            self._changes.append((place, place, text))
-
-    def _with_its_line_ends(self, lines: bytes) -> bytes:
-        return lines.replace(b"\n", b"\r\n") if b"\r\n" in self._content else lines
-
-
-def _item_value(item: Element, name: str) -> str:
-    return record_of(item).name if name == RECORD else item.text.strip()
-
-
-def _property(rdf: Element, name: str) -> Element | None:
-    wanted = names_of(name)
-    found = []
-    for description in rdf.children:
-        if not wanted.isdisjoint(description.attributes):
-            msg = f"expected {name} as an array, got it as an attribute"
-            raise DataError(msg)
-        found += [child for child in description.children if child.name in wanted]
-    if len(found) > 1:
-        msg = f"expected {name} at most once, got it {len(found)} times"
-        raise DataError(msg)
-    return found[0] if found else None
-
-
-def _array(found: Element | None, name: str) -> Element | None:
-    """Return the array of a property; None if the property is missing or empty."""
-    if found is None or not (found.children or found.text.strip()):
-        return None
-    if len(found.children) != 1 or found.children[0].name not in CONTAINERS or found.text.strip():
-        msg = f"expected {name} as a Bag or Seq, got something else"
-        raise DataError(msg)
-    return found.children[0]
-
-
-def _item(prefix: bytes, name: str, item: str) -> bytes:
-    if name != RECORD:
-        return _element(prefix + b"li", item.encode())
-    declared = f' xmlns:tagsight="{OURS}" '.encode() + prefix + b'parseType="Resource"'
-    return _element(prefix + b"li" + declared, item.encode())
-
-
-def _element(start: bytes, content: bytes) -> bytes:
-    return b"<" + start + b">" + content + b"</" + start.split()[0] + b">"
-
-
-def _space_before(content: bytes, element: Element) -> bytes:
-    start = element.start
-    while start and content[start - 1] in b" \t\r\n":
-        start -= 1
-    return content[start : element.start]
