@@ -16,6 +16,9 @@ FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters, which a terminal would obey, lone surrogates, which no file can store, and
 two noncharacters, which XML does not allow."""
 
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
+"""Letters that show nothing, not even where words join: two names would look the same."""
+
 PLAIN = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*")
 """Paths that `photo_name` and `photo_path` return as they are, as most are."""
 
@@ -154,7 +157,7 @@ def check_labels(names: Sequence[str]) -> Sequence[str]:
 
 
 def clean_name(text: str, where: str = "") -> str:
-    """A label's name without surrounding or repeated white space.
+    """A label's name without surrounding or repeated white space, and without invisible letters.
 
     Args:
         text: What the file says.
@@ -168,6 +171,8 @@ def clean_name(text: str, where: str = "") -> str:
         'polar bear'
     """
     name = " ".join(text.split())
+    if not name.isascii():
+        name = " ".join(name.translate(INVISIBLE).split())
     if FORBIDDEN.search(name):
         place = f"{where}: " if where else ""
         msg = f"{place}expected a label's name without control characters, got {name!r}"

@@ -38,6 +38,22 @@ def targets(folder: Path, **texts: str | bytes) -> dict[str, set[str] | None]:
         ("dog|blue sky", "dog;blue sky"),
         ("\ufeffdog", "dog"),
         ("größe, dog".encode("utf-16"), "größe;dog"),
+        ("größe, dog".encode("utf-16-le"), "größe;dog"),
+        ("größe, dog".encode("utf-16-be"), "größe;dog"),
+        ("größe, dog".encode("utf-32"), "größe;dog"),
+        ("dog\tblue sky", "dog;blue sky"),
+        ("红色，狗、天", "红色;狗;天"),  # noqa: RUF001 - the separators are the point
+        ("- dog\n* sky\n3) sea\n", "dog;sky;sea"),
+        ("#dog #sky", "dog;sky"),
+        ('"dog", "sky, blue"', "dog;sky, blue"),
+        ("dog\u200b, \ufeffsky\u00ad", "dog;sky"),
+        (r"(dog:1.2), [sky], ((sea)), {a b}, (tree \(old\):0.8)", "dog;sky;sea;a b;tree (old)"),
+        ("(dog, sky:1.3), x", "dog;sky;x"),
+        ("dog:0.95, sky (0.3)", "dog;sky"),
+        ("16:9, f/2.8, :), :d, cat (big), #1", "16:9;f/2.8;:);:d;cat (big);#1"),
+        ("A cat, a mouse and a tree are here.\ndog", "dog"),
+        ("A red, red rose.\ndog", "dog"),
+        ("dog, the grass is green.", "dog"),
         ("größe, dog".encode("cp1252"), "größe;dog"),
         (r"dog \(small\), k-on!, St. Bernard", "dog (small);k-on!;St. Bernard"),
         ("A small dog sits on the grass. dog, grass", "dog;grass"),
@@ -56,6 +72,20 @@ def test_one_tag_written_in_two_ways_is_one_label(tmp_path):
     assert found == {"a": {"guide dog", "big_tree"}, "b": {"guide dog"}, "c": {"guide dog", "x_y"}}
 
 
+def test_words_between_blanks_are_tags_where_no_file_has_another_separator(tmp_path, caplog):
+    texts = {"a": "1girl long_hair", "b": "sky blue_sky", "c": "solo"}
+    caplog.set_level("INFO")
+    expected = {"a": {"1girl", "long_hair"}, "b": {"sky", "blue_sky"}, "c": {"solo"}}
+    assert targets(tmp_path, **texts) == expected
+    assert "no separators in the files, and words with _" in caplog.text
+    assert targets(tmp_path, c="solo, sky")["a"] == {"1girl long_hair"}
+
+
+def test_files_in_windows_1252_are_told(tmp_path, caplog):
+    targets(tmp_path, a="größe".encode("cp1252"), b="dog")
+    assert "1 file not UTF-8, read as Windows-1252, the first being a.txt" in caplog.text
+
+
 def test_captions_are_told_and_alone_they_are_refused(tmp_path, caplog):
     assert targets(tmp_path, a="A dog sits.", b="dog") == {"a": None, "b": {"dog"}}
     assert "sentences in the files of 1 photo are no tags and left out, such as 'A dog sits.'" in (
@@ -69,7 +99,11 @@ def test_captions_are_told_and_alone_they_are_refused(tmp_path, caplog):
     ("content", "message"),
     [
         ("0 0.5 0.5 0.1 0.25\n", "got boxes of numbers, as in YOLO's label files"),
-        (b"dog\0\0\0", "expected tags as text"),
+        (b"dog\0\0\0", "expected tags in UTF-8, got other bytes: save the file as UTF-8"),
+        ("красный".encode("cp1251"), "save the file as UTF-8"),
+        ("红色, 猫".encode("gbk"), "save the file as UTF-8"),
+        ('{"tags": ["dog"]}', "expected tags, got JSON"),
+        ("<!DOCTYPE html><title>404</title>", "expected tags, got XML or a web page"),
         (b"x" * (2**20 + 1), "expected tags, got a file of more than 1,048,576 bytes"),
     ],
 )

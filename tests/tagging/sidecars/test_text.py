@@ -83,6 +83,19 @@ REPLACE, KEEP = {"existing": "replace"}, {"existing": "keep"}
         (b"dog \\(small\\)", "dog (small)", {}, None),
         (b"DOG  (small)", "dog \\(small\\)", {}, None),
         (b"a \\[b\\]", "A_[b]", {}, None),
+        (b"(dog:1.2), [sky]", "dog|sky", {}, None),
+        (b"((guide_dog)), x", "guide dog", {}, None),
+        (b"(sky, dog:1.3)", "dog", {}, None),
+        (b"#dog, x", "dog", {}, None),
+        (b'"dog", x', "dog", {}, None),
+        (b"dog,\nsky,\n", "dog|sky", {"separator": "\n"}, None),
+        # A file keeps its encoding.
+        *(
+            (f"{mark}größe\r\n".encode(kind), "dog", {}, f"{mark}größe, dog\r\n".encode(kind))
+            for kind in ("utf-16-le", "utf-16-be", "utf-32-le")
+            for mark in ("", "\ufeff")
+        ),
+        ("red\r\n".encode("utf-16"), "dog", REPLACE, "dog\r\n".encode("utf-16")),
     ],
 )
 def test_tags_come_as_the_options_say(before, names, options, after):
@@ -168,9 +181,12 @@ def test_a_separator_is_parsed_with_its_escapes():
                 *((name, ", ") for name in ("dog\udcff", "animal/")),
             )
         ),
-        (b"first line\nsecond line\n", "dog", ", ", "expected one line of tags, got several"),
-        (b"caf\xe9", "dog", ", ", "expected tags in UTF-8"),
+        (b"first line\nsecond line\n", "dog", ", ", r"expected one line .*`separator` \\n writes"),
+        (b"caf\xe9", "dog", ", ", "expected tags in UTF-8, .* save the file as UTF-8"),
         (b"a\x00b", "dog", ", ", "expected one line of tags"),
+        (b"0 0.5 0.5 0.1 0.1\n", "dog", ", ", "got boxes of numbers, as in YOLO's label files"),
+        (b'{"tags": ["red", "cat"]}', "dog", ", ", "expected tags, got JSON"),
+        (b"<html></html>", "dog", ", ", "got XML or a web page"),
         (b"a" * (2**20 + 1), "dog", ", ", "got a file of 1,048,577 bytes"),
     ],
 )
@@ -178,6 +194,27 @@ def test_a_separator_is_parsed_with_its_escapes():
 def test_what_is_no_line_of_tags_is_refused(content, name, separator, message, existing):
     with pytest.raises(DataError, match=message):
         added(content, name, separator=separator, existing=existing)
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        ("red; sky", ";"),
+        ("red|sky", "|"),
+        ("red\tsky", "\\t"),
+        ("红、天", "、"),
+        ("1girl a_b", " "),
+    ],
+)
+def test_tags_are_not_added_between_other_separators_than_a_file_has(content, got):
+    with pytest.raises(DataError) as caught:
+        added(content.encode(), "dog")
+    assert str(caught.value) == f"expected ', ' between tags, got '{got}': give it as `separator`"
+    assert added(content.encode(), "dog", existing="replace") == b"dog"
+    separator = got.replace("\\t", "\t")
+    assert (
+        added(content.encode(), "dog", separator=separator) == f"{content}{separator}dog".encode()
+    )
 
 
 def test_a_line_that_would_become_too_long_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import re
 from collections import Counter, defaultdict
@@ -10,29 +11,42 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name, is_folder
+from tagsight.data.tables.text import FOREIGN, WESTERN
+from tagsight.data.tags.encoding import unicode_encoding
 from tagsight.data.tags.meaning import PhotoTags, labelled_by_tags
 from tagsight.data.tags.pictures import Leftover, all_pictures, pictures
-from tagsight.data.tags.text import LARGEST, is_sentence, sentences_and_tag, unescaped
+from tagsight.data.tags.text import (
+    LARGEST,
+    MARK,
+    has_blanks_between,
+    is_sentence,
+    plain,
+    require_tags,
+    sentences_and_tag,
+    separators_in,
+)
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.tags.pictures import Picture
 
 ENDINGS = (".txt", ".caption")
-SEPARATORS = (",", ";", "|")
 MOST_WORDS = 6
 """Words of a tag; more are a caption."""
 
 LOOKED_AT, LOOKED_INTO = 2_000, 20
 """Photos whose files are looked for, and files that are opened, to recognise the format."""
 
-_BOX = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
 _NUMBERS = re.compile(r"[-+.\deE\s]*")
+_BULLET = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s+")
+_QUOTED = re.compile(r"(?:^|[,;|\t])\s*\"")
+_HASHTAG = re.compile(r"#\w")
+_ARTICLE = re.compile(r"(?:an?|the|this|there)\b", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +56,14 @@ class _Text(NamedTuple):
 
     tags: frozenset[str]
     captions: tuple[str, ...]
+
+
+class _File(NamedTuple):
+    """Text of a file; whether it is Windows-1252 instead of Unicode."""
+
+    path: Path
+    text: str
+    is_western: bool
 
 
 def recognises(source: Path) -> bool:
@@ -64,10 +86,11 @@ def recognises(source: Path) -> bool:
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read the tags in text files; `labelled_by_tags` makes labels of them.
 
-    Tags are separated by line breaks and by ``,``, or ``;`` or ``|`` in a file without commas. A
-    caption, a sentence or more than 6 words, is no tag. Tags that are written with ``_`` in some
-    files and with blanks in others are one label, as most files have it. A photo without a file, or
-    with an empty one, is unknown for all labels.
+    Tags are separated by line breaks and by ``,``, or ``;``, ``|`` or tabs in a file without
+    commas; by blanks if no file has any of them and words are written with ``_``. A caption, a
+    sentence or more than 6 words, is no tag. Weights and brackets for emphasis are no part of a
+    tag. Tags that are written with ``_`` in some files and with blanks in others are one label, as
+    most files have it. A photo without a file, or with an empty one, is unknown for all labels.
 
     Args:
         source: Folder of the files, and of the photos.
@@ -88,8 +111,11 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """
     folder = options.images or source
     found = all_pictures(folder, source, ENDINGS)
-    texts = [_text(picture) for picture in found]
-    _tell(source, texts)
+    files = [[_opened(file) for file in picture.beside] for picture in found]
+    each = [file for several in files for file in several]
+    blanks = _separated_by_blanks(source, each)
+    texts = [_text(several, blanks=blanks) for several in files]
+    _tell(source, each, texts)
     spelled = _spellings(source, texts)
     tags = [PhotoTags(frozenset(spelled.get(tag, tag) for tag in one.tags)) for one in texts]
     photos = [one.photo for one in found]
@@ -98,48 +124,86 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _has_words(picture: Picture) -> bool:
     try:
-        return any(not _NUMBERS.fullmatch(tag) for tag in _text(picture).tags)
+        text = _text([_opened(file) for file in picture.beside], blanks=False)
     except (DataError, OSError):
         return False
+    return any(not _NUMBERS.fullmatch(tag) for tag in text.tags)
 
 
-def _text(picture: Picture) -> _Text:
+def _separated_by_blanks(source: Path, files: Iterable[_File]) -> bool:
+    texts = [file.text for file in files if len(file.text.split()) > 1]
+    several = any(separators_in(text) or len(text.strip().splitlines()) > 1 for text in texts)
+    if several or 2 * sum(map(has_blanks_between, texts)) < max(1, len(texts)):
+        return False
+    logger.info("%s: no separators in the files, and words with _: read as tags of a word", source)
+    return True
+
+
+def _text(files: Iterable[_File], *, blanks: bool) -> _Text:
     tags: set[str] = set()
     captions: list[str] = []
-    for file in picture.beside:
-        for part in _parts(file):
+    for file in files:
+        for part in _parts(file.text, blanks=blanks):
             for text, _ in sentences_and_tag(part):
                 if is_sentence(text) or len(text.split()) > MOST_WORDS:
                     captions.append(text)
-                elif name := clean_name(unescaped(text), str(file)):
+                elif name := clean_name(plain(clean_name(text, str(file.path)))):
                     tags.add(name)
     return _Text(frozenset(tags), tuple(captions))
 
 
-def _parts(file: Path) -> Iterable[str]:
-    text = _decoded(file)
-    if any(_BOX.fullmatch(line) for line in text.splitlines()):
-        msg = f"{file}: expected tags, got boxes of numbers, as in YOLO's label files"
-        raise DataError(msg)
-    separator = next((mark for mark in SEPARATORS if mark in text), ",")
-    return (part for line in text.splitlines() for part in line.split(separator))
+def _parts(text: str, *, blanks: bool) -> Iterator[str]:
+    """Yield the text between separators; a line that is a caption with commas is one part."""
+    lines = text.splitlines()
+    if len(lines) > 1:
+        lines = [_BULLET.sub("", line) for line in lines]
+    marks = separators_in(text) or ","
+    for line in lines:
+        if blanks:
+            parts = line.split()
+        elif _is_caption(line, marks[0]):
+            parts = [line]
+        else:
+            parts = _divided(line.translate(str.maketrans(marks, marks[0] * len(marks))), marks[0])
+        for part in parts:
+            words = part.split()
+            yield from words if words and all(map(_HASHTAG.match, words)) else [part]
 
 
-def _decoded(file: Path) -> str:
+def _divided(line: str, mark: str) -> list[str]:
+    """Split a line at separators, those in quotation marks around a tag excepted."""
+    if line.count('"') % 2 or not _QUOTED.search(line):
+        return line.split(mark)
+    return next(csv.reader([line], delimiter=mark, skipinitialspace=True))
+
+
+def _is_caption(line: str, mark: str) -> bool:
+    """Return whether a line is a sentence with commas, rather than tags with a sentence behind."""
+    sentence, parts = line.strip(), line.strip().split(mark)
+    begins = _ARTICLE.match(sentence) or (sentence[:1].isupper() and is_sentence(parts[-1].strip()))
+    return len(parts) > 1 and bool(begins) and is_sentence(sentence)
+
+
+def _opened(file: Path) -> _File:
     with file.open("rb") as opened:
         content = opened.read(LARGEST + 1)
     if len(content) > LARGEST:
         msg = f"{file}: expected tags, got a file of more than {LARGEST:,} bytes"
         raise DataError(msg)
+    is_western, encoding = False, unicode_encoding(content) or "utf-8"
     try:
-        utf_16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
+        text = content.decode(encoding).removeprefix(MARK)
     except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")
-    if "\0" in text or "\ufffd" in text:
-        msg = f"{file}: expected tags as text, got something else"
-        raise DataError(msg)
-    return text
+        is_western, text = True, content.decode(WESTERN, "replace")
+    try:
+        if "\0" in text or "\ufffd" in text or (is_western and FOREIGN.search(content)):
+            msg = "expected tags in UTF-8, got other bytes: save the file as UTF-8"
+            raise DataError(msg)
+        require_tags(text)
+    except DataError as error:
+        msg = f"{file}: {error}"
+        raise DataError(msg) from error
+    return _File(file, text, is_western)
 
 
 def _spellings(source: Path, texts: Iterable[_Text]) -> Mapping[str, str]:
@@ -158,12 +222,18 @@ def _spellings(source: Path, texts: Iterable[_Text]) -> Mapping[str, str]:
     return {tag: chosen[blank] for blank, count in several.items() for tag in count}
 
 
-def _tell(source: Path, texts: Iterable[_Text]) -> None:
-    """Log the captions that are left out.
+def _tell(source: Path, files: Iterable[_File], texts: Iterable[_Text]) -> None:
+    """Log which files are not Unicode, and the captions that are left out.
 
     Raises:
         DataError: If there is nothing else.
     """
+    if western := [file.path for file in files if file.is_western]:
+        logger.warning(
+            "%s: %s not UTF-8, read as Windows-1252, the first being %s; if names look wrong, save "
+            "as UTF-8",
+            *(source, amount(len(western), "file"), western[0].name),
+        )
     captions = [one.captions for one in texts if one.captions]
     if not captions:
         return

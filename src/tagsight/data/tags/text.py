@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from tagsight.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +22,18 @@ MARK = "\ufeff"
 _ENDS = re.compile(r"[.!?…。！？][\"'”’»)\]」』]*(\s+|$)")  # noqa: RUF001 - punctuation of other scripts
 _ENDS_ALWAYS = re.compile(r"[。！？][\"'”’»)\]」』]*$")  # noqa: RUF001 - scripts without spaces
 _BACKSLASHED = re.compile(r"\\([()\[\]{}])")
+
+SEPARATORS = (",，、", ";；", "|｜", "\t")  # noqa: RUF001 - those of other scripts
+"""Characters that separate tags, those that mean the same together; the first found decide."""
+
+_BOX = re.compile(r"\s*\d+(\s+[-+.\deE]+){4,}\s*")
+_MARKUP = re.compile(r"\s*<(\?xml|!doctype|html|svg)\b", re.IGNORECASE)
+
+OPENING, CLOSING = "([{", ")]}"
+_LETTER = re.compile(r"[^\W\d_]")
+_WEIGHT = re.compile(r"\s*:\s*[-+]?\d*\.?\d+$")
+_SCORE = re.compile(r"\s*:\s*\d?\.\d+$|\s+\(\d?\.\d+\)$")
+_QUOTED = re.compile(r"\"[^\"]+\"|“[^“”]+”")
 
 
 def leaf(name: str) -> str:
@@ -66,10 +82,62 @@ def alike(word: str) -> str:
     r"""Normalise a tag, so that different spellings of programs are equal.
 
     Example:
-        >>> alike("Guide_dog  \\(small\\)") == alike("guide dog (small)")
+        >>> alike("(Guide_dog  \\(small\\):1.2)") == alike("guide dog (small)")
         True
     """
-    return same(unescaped(word).replace("_", " "))
+    return same(plain(word.rstrip(" ,;")).replace("_", " "))
+
+
+def plain(word: str) -> str:
+    r"""Remove what prompts of image generators and posts on the web have besides the name of a tag.
+
+    These are weights, scores, brackets for emphasis, backslashes before other brackets, quotation
+    marks around and a ``#`` in front.
+
+    Example:
+        >>> [plain(word) for word in ("(dog:1.2)", "((dog))", "dog:0.93", r"dog \(small\)", "#dog")]
+        ['dog', 'dog', 'dog', 'dog (small)', 'dog']
+        >>> [plain(word) for word in ("dog (small)", ":)", "16:9", "1/2.8")]
+        ['dog (small)', ':)', '16:9', '1/2.8']
+    """
+    while (inner := _opened(word)) != word:
+        word = inner
+    return unescaped(word)
+
+
+def _opened(word: str) -> str:
+    """Remove one layer around a tag, unless no letter would be left."""
+    partner, unclosed = _brackets(word)
+    inner = word
+    if _QUOTED.fullmatch(word):
+        inner = word[1:-1]
+    elif partner is not None and partner == len(word) - 1:
+        inner = _WEIGHT.sub("", word[1:-1])
+    elif partner is None and word[:1] in OPENING:
+        inner = word[1:]
+    elif unclosed and word[-1:] in CLOSING:
+        inner = _WEIGHT.sub("", word[:-1])
+    elif word.startswith("#") and _LETTER.match(word, 1):
+        inner = word[1:]
+    elif _SCORE.search(word):
+        inner = _SCORE.sub("", word)
+    return inner.strip() if _LETTER.search(inner) else word
+
+
+def _brackets(word: str) -> tuple[int | None, bool]:
+    """Return where the bracket at the start is closed, and whether the last one closes none."""
+    waiting: list[int] = []
+    partner, unclosed = None, False
+    for place, letter in enumerate(word):
+        if place and word[place - 1] == "\\":
+            continue
+        if letter in OPENING:
+            waiting.append(place)
+        elif letter in CLOSING:
+            unclosed = not waiting
+            if waiting and waiting.pop() == 0:
+                partner = place
+    return partner, unclosed
 
 
 def unescaped(word: str) -> str:
@@ -80,6 +148,56 @@ def unescaped(word: str) -> str:
         'dog (small)'
     """
     return _BACKSLASHED.sub(r"\1", word)
+
+
+def separators_in(text: str) -> str:
+    r"""Return the characters that separate the tags of a text; empty if there are none.
+
+    Example:
+        >>> separators_in("dog\tblue sky"), separators_in("blue sky")
+        ('\t', '')
+    """
+    return next((marks for marks in SEPARATORS if any(mark in text for mark in marks)), "")
+
+
+def has_blanks_between(text: str) -> bool:
+    """Return whether blanks separate tags: words with ``_`` in place of blanks, on one line.
+
+    Example:
+        >>> [has_blanks_between(text) for text in ("1girl long_hair", "long hair", "a_b, c d")]
+        [True, False, False]
+    """
+    words = text.split()
+    single = len(text.strip().splitlines()) == 1 and not separators_in(text)
+    return single and len(words) > 1 and any("_" in word.strip("_") for word in words)
+
+
+def require_tags(text: str) -> None:
+    """Check that a text is none of the others that lie beside photos.
+
+    Raises:
+        DataError: If it is boxes of numbers, JSON, XML or a web page.
+
+    Example:
+        >>> require_tags("dog, [sky]")
+        >>> try:
+        ...     require_tags("0 0.5 0.5 0.1 0.1")
+        ... except DataError as error:
+        ...     print(error)
+        expected tags, got boxes of numbers, as in YOLO's label files
+    """
+    got = ""
+    if any(_BOX.fullmatch(line) for line in text.splitlines()):
+        got = "boxes of numbers, as in YOLO's label files"
+    elif _MARKUP.match(text):
+        got = "XML or a web page"
+    elif text.lstrip()[:1] in {"{", "["}:
+        with suppress(ValueError, RecursionError):
+            json.loads(text)
+            got = "JSON"
+    if got:
+        msg = f"expected tags, got {got}"
+        raise DataError(msg)
 
 
 def is_sentence(text: str) -> bool:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.tags.text import LARGEST, MARK, alike, is_sentence, sentences_and_tag
+from tagsight.data.tags.encoding import unicode_encoding
+from tagsight.data.tags.text import (
+    LARGEST,
+    MARK,
+    alike,
+    has_blanks_between,
+    is_sentence,
+    require_tags,
+    sentences_and_tag,
+    separators_in,
+)
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, check_names
 
@@ -23,15 +33,18 @@ class _Line(NamedTuple):
     Attributes:
         gaps: Text before the first word, between words and after the last; one more than words.
         words: Tags and sentences, without surrounding white space.
+        encoding: Encoding of the file.
     """
 
     gaps: list[str]
     words: list[str]
+    encoding: str
 
     def content(self) -> bytes:
         """Return the content of the file."""
         between = zip(self.gaps[1:], self.words, strict=True)
-        return "".join([self.gaps[0], *(word + gap for gap, word in between)]).encode()
+        text = "".join([self.gaps[0], *(word + gap for gap, word in between)])
+        return text.encode(self.encoding)
 
 
 def add_tags(
@@ -69,6 +82,7 @@ def add_tags(
     line = _parsed(content or b"", separator)
     if content is not None and existing == "keep":
         return None
+    require_tags(content.decode(line.encoding) if content else "")
     refused = {alike(name) for name in declined}
     wanted = {alike(tag.name): tag.name for tag in tags if alike(tag.name) not in refused}
     there = {alike(word) for word in line.words}
@@ -79,10 +93,11 @@ def add_tags(
         return None
     check_tags(wanted.values(), separator)
     if existing == "replace":
-        end = "\n" if content and content.endswith(b"\n") else ""
-        line = _parsed(end.encode(), separator)
+        begin, end = MARK if line.gaps[0].startswith(MARK) else "", line.gaps[-1]
+        line = _Line([begin + end[len(end.rstrip("\r\n")) :]], [], line.encoding)
         _append(line, list(wanted.values()), separator)
     else:
+        _check_separator(line, separator)
         _append(line, new, separator)
     edited = line.content()
     _parsed(edited, separator)  # refuse what could not be read back and undone
@@ -194,18 +209,22 @@ def _parsed(content: bytes, separator: str) -> _Line:
     if len(content) > LARGEST:
         msg = f"expected a line of tags, got a file of {len(content):,} bytes"
         raise DataError(msg)
+    encoding = unicode_encoding(content) or "utf-8"
     try:
-        text = content.decode()
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        msg = "expected tags in UTF-8, got something else"
+        msg = "expected tags in UTF-8, got something else: save the file as UTF-8"
         raise DataError(msg) from error
     begin = MARK if text.startswith(MARK) else ""
     text = text.removeprefix(MARK)
     mark = _mark(separator)
-    if "\x00" in text or ("\n" not in mark and len(text.strip().splitlines()) > 1):
-        msg = "expected one line of tags, got several lines"
+    if "\x00" in text:
+        msg = "expected one line of tags, got bytes that are no text"
         raise DataError(msg)
-    line = _Line([begin], [])
+    if "\n" not in mark and len(text.strip().splitlines()) > 1:
+        msg = r"expected one line of tags, got several lines; `separator` \n writes a tag a line"
+        raise DataError(msg)
+    line = _Line([begin], [], encoding)
     for place, part in enumerate(text.split(mark)):
         line.gaps[-1] += mark if place else ""
         for word, space in sentences_and_tag(part):
@@ -215,6 +234,22 @@ def _parsed(content: bytes, separator: str) -> _Line:
             else:
                 line.gaps[-1] += space
     return line
+
+
+def _check_separator(line: _Line, separator: str) -> None:
+    """Check that the tags of a file are not separated otherwise: it would hold both kinds.
+
+    Raises:
+        DataError: If they are.
+    """
+    if len(line.words) != 1 or is_sentence(word := line.words[0]):
+        return
+    other = next((mark for mark in separators_in(word) if mark in word), "")
+    if not other and has_blanks_between(word):
+        other = " "
+    if other and other not in _mark(separator):
+        msg = f"expected {separator!r} between tags, got {other!r}: give it as `separator`"
+        raise DataError(msg)
 
 
 def _mark(separator: str) -> str:
