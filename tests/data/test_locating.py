@@ -41,6 +41,12 @@ def read(tmp_path, caplog):
         ("../photos/b.jpg", "b.jpg", "the end of their path"),
         ("b.jpg", "train/deep/b.jpg", "their name in another folder"),
         ("x/b.jpg", "train/b.jpg", "their name in another folder"),
+        ("my%20b.jpg", "my b.jpg", "another spelling"),
+        ("https://example.org/photos/b.jpg?size=2", "photos/b.jpg", "another spelling"),
+        ("\u200bb.jpg\u200e", "b.jpg", "another spelling"),
+        ("b.jpg.", "b.jpg", "another spelling"),
+        ("7", "0007.jpg", "their number"),
+        ("7.0", "7.jpg", "their number"),
     ],
 )
 def test_a_photo_is_found_by_a_name_that_differs_and_the_difference_is_told(
@@ -72,6 +78,9 @@ def test_photos_of_one_name_are_told_apart_by_their_folders(read) -> None:
         (["a.jpg", "a"], ["a.jpg"]),  # the photo of another row
         (["c.jpg", "a", "a.png"], ["c.jpg", "a.jpg"]),  # two rows mean it
         (["a.jpg", "img_1.jpg"], ["a.jpg", "img_2.jpg"]),
+        (["a.jpg", "7"], ["a.jpg", "007.jpg", "07.jpg"]),
+        (["a.jpg", "7", "7.0"], ["a.jpg", "007.jpg"]),
+        (["a.jpg", "my%20b.jpg", "my b.png"], ["a.jpg", "my b.jpg"]),
     ],
 )
 def test_a_photo_is_never_taken_for_another(read, names, photos) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import is_folder
@@ -21,13 +23,20 @@ MOST_LISTED = 1_000_000
 MOST_ALIKE = 100
 """Photos of one name in different folders that a name is compared with."""
 
-PATH, CASE, UNICODE, ENDING, FOLDER = (
+PATH, CASE, UNICODE, ENDING, FOLDER, SPELLING, NUMBER = (
     "the end of their path",
     "another case",
     "another Unicode form",
     "another ending",
     "their name in another folder",
+    "another spelling",
+    "their number",
 )
+
+INVISIBLE = re.compile("[\\u200b-\\u200f\\u2060\\ufeff]")
+"""Characters that nobody sees, which copying brings into names."""
+
+_NUMBERED = re.compile(r"0*(\d{1,18})(?:\.0*)?", re.ASCII)
 
 
 class Found(NamedTuple):
@@ -65,11 +74,14 @@ class Listing:
         self.ambiguous: set[str] = set()
         self._by_stem: dict[str, list[_Photo]] = {}
         self._by_two: dict[tuple[str, str], list[_Photo]] = {}
+        self._by_number: dict[str, list[_Photo]] = {}
         for photo in islice(_photos(folders), MOST_LISTED):
             stem = _stem(photo.parts[-1])
             self._by_stem.setdefault(stem, []).append(photo)
             if len(photo.parts) > 1:
                 self._by_two.setdefault((_folded(photo.parts[-2]), stem), []).append(photo)
+            if number := _NUMBERED.fullmatch(stem):
+                self._by_number.setdefault(number[1], []).append(photo)
 
     def names(self) -> Iterator[str]:
         """Yield the names of the photos, without their folders."""
@@ -83,6 +95,20 @@ class Listing:
         return {name: match for name, match in found.items() if uses[match.path] == 1}
 
     def _best(self, name: str) -> Found | None:
+        found = self._alike(name)
+        if found is None and name not in self.ambiguous and (other := _respelled(name)) != name:
+            found = self._alike(other)
+            found = found and found._replace(kind=SPELLING)
+        number = _NUMBERED.fullmatch(_stem(name))
+        if found is None and number and name not in self.ambiguous:
+            photos = self._by_number.get(number[1], [])
+            if len(photos) > 1:
+                self.ambiguous.add(name)
+            elif photos:
+                return Found(photos[0].path, NUMBER)
+        return found
+
+    def _alike(self, name: str) -> Found | None:
         parts = tuple(name.split("/"))
         photos = self._candidates(parts)
         ranks = [rank for photo in photos if (rank := _rank(photo, parts)) is not None]
@@ -144,6 +170,16 @@ def _photos(folders: Sequence[Path]) -> Iterator[_Photo]:
 def _stem(name: str) -> str:
     stem, dot, ending = name.rpartition(".")
     return _folded(stem if dot and f".{ending.lower()}" in ENDINGS else name)
+
+
+def _respelled(name: str) -> str:
+    """Return a name without what addresses and cells add to it.
+
+    These are percent signs, the query of an address, quotation marks, and characters that nobody
+    sees.
+    """
+    plain = INVISIBLE.sub("", unquote(name.partition("?")[0])).strip('" ')
+    return plain.rstrip(". ") or name
 
 
 def _composed(name: str) -> str:

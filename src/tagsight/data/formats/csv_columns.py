@@ -34,6 +34,7 @@ DIGITS = bytes(byte - 48 if byte in b"01" else 2 for byte in range(256))
 """Target of the byte of a digit; 2 for any other."""
 
 NAME_FILES = ("labels.txt", "label_list.txt", "classes.txt", "names.txt")
+NUMBERED = re.compile(r"(\d+)[\s:,;]+(.+)")
 """Files of labels, a line each, beside a table without a header."""
 
 LARGEST_NAMES = 2**22
@@ -157,6 +158,7 @@ def _names_beside(table: Table, count: int) -> list[str]:
             lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
             names = [name for line in lines if (name := clean_name(line, str(file)))]
             if len(names) == count:
+                names = _without_numbers(names)
                 logger.info("%s: names of the labels from %s", table.source, file)
                 return names
     msg = (
@@ -164,6 +166,14 @@ def _names_beside(table: Table, count: int) -> list[str]:
         f"file beside with a line for each, {' or '.join(NAME_FILES)}, got neither"
     )
     raise DataError(msg)
+
+
+def _without_numbers(names: list[str]) -> list[str]:
+    """Return names without their numbers, if each line begins with its own: ``0 dog``."""
+    lines = [found for name in names if (found := NUMBERED.fullmatch(name))]
+    numbers = [int(found[1]) for found in lines]
+    is_numbered = any(numbers == list(range(first, first + len(names))) for first in (0, 1))
+    return [found[2].strip() for found in lines] if is_numbered else names
 
 
 def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name
-from tagsight.data.tables.cells import SeparatorSearch, Vocabulary
+from tagsight.data.tables.cells import SeparatorSearch, Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.table import Photos
@@ -54,8 +55,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     The labels are sorted alphabetically. Their separator, ``;``, ``|``, ``,`` or a line end, is
     found in the cells; a blank, ``#``, ``/``, ``+`` or ``&`` is one if nearly all its parts recur
-    in other cells. Cells may also be lists as Python and NumPy write them, ``['sea', 'sky']`` and
-    ``['sea' 'sky']``.
+    in other cells. Cells may also be lists as Python, NumPy and databases write them,
+    ``['sea', 'sky']``, ``['sea' 'sky']`` and ``{sea,sky}``. Each column has a separator of its own.
 
     Args:
         source: The file.
@@ -92,16 +93,18 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         >>> read_table(table, layout_of(table, DEFAULTS.columns), DEFAULTS).names
         ('dog', 'sky')
     """
-    separator = _separator(table, layout, options.columns.separator)
+    separators = _separators(table, layout, options.columns.separator)
     photos, vocabulary = Photos(table, layout, options), Vocabulary()
     labels, ends = array("i"), array("q", [0])
+    has_lists = any(separator.is_list for separator in separators)
     for row in photos.rows():
-        where = table.where(row.number) if separator.is_list else ""
         cells = _cells(row.cells, table, layout)
+        pairs = list(zip(cells, chain(separators, repeat(separators[-1])), strict=False))
+        where = table.where(row.number) if has_lists else ""
         try:
-            present = {vocabulary[text] for cell in cells for text in separator.labels(cell, where)}
+            present = {vocabulary[text] for cell, by in pairs for text in by.labels(cell, where)}
         except DataError:
-            _name_line(cells, separator, table.where(row.number))
+            _name_line(pairs, table.where(row.number))
             raise
         present.discard(-1)
         if row.is_new:
@@ -111,21 +114,28 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
             raise photos.contradiction(row.number, row.photo)
     if options.columns.separator is None:
         _require_labels(vocabulary.names, table)
-    log_layout(table, layout, f"labels {separator}")
+    log_layout(table, layout, f"labels {' and '.join(dict.fromkeys(map(str, separators)))}")
     photos.warn_of_repeated()
-    names = sorted(vocabulary.names)
+    described = without_decimals(vocabulary.names)
+    names = sorted(set(described))
     targets = target_table(len(ends) - 1, len(names), value=0, source=table.source)
-    _mark(targets, labels, ends, _order(vocabulary.names))
-    return photos.labelled(names, targets, lists_present=True, separator=separator.mark)
+    place = {name: index for index, name in enumerate(names)}
+    order = np.array([place[name] for name in described], dtype=np.int64)
+    _mark(targets, labels, ends, order)
+    marks = {separator.mark for separator in separators}
+    mark = marks.pop() if len(marks) == 1 else None
+    return photos.labelled(names, targets, lists_present=True, separator=mark)
 
 
-def _separator(table: Table, layout: Layout, given: str | None) -> Separator:
-    search = SeparatorSearch(table.source, given)
+def _separators(table: Table, layout: Layout, given: str | None) -> list[Separator]:
+    """Return the separator of each column, or of all columns without a header."""
+    columns = len(layout.labels) if table.has_header else 1
+    searches = [SeparatorSearch(table.source, given) for _ in range(columns)]
     if given is None:
         for _, row in table.records():
-            for cell in _cells(row, table, layout):
-                search.add(cell)
-    return search.found()
+            for number, cell in enumerate(_cells(row, table, layout)):
+                searches[min(number, columns - 1)].add(cell)
+    return [search.found() for search in searches]
 
 
 def _cells(row: Sequence[Cell], table: Table, layout: Layout) -> list[Cell]:
@@ -136,9 +146,9 @@ def _cells(row: Sequence[Cell], table: Table, layout: Layout) -> list[Cell]:
     return [*inside, *row[len(table.names) :]]
 
 
-def _name_line(cells: Sequence[Cell], separator: Separator, where: str) -> None:
+def _name_line(pairs: Sequence[tuple[Cell, Separator]], where: str) -> None:
     """Raise the error of a row's labels with the place of the row."""
-    for cell in cells:
+    for cell, separator in pairs:
         for label in separator.labels(cell, where):
             clean_name(label, where)
 
@@ -156,13 +166,6 @@ def _require_labels(names: Sequence[str], table: Table) -> None:
         "`labels_column` names another column, `separator` what stands between labels"
     )
     raise DataError(msg)
-
-
-def _order(names: Sequence[str]) -> np.ndarray:
-    """Return the position of each name among the sorted ones."""
-    order = np.empty(len(names), dtype=np.int64)
-    order[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-    return order
 
 
 def _mark(targets: Tensor, labels: array[int], ends: array[int], order: np.ndarray) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name, require_file
-from tagsight.data.tables.cells import Vocabulary
+from tagsight.data.tables.cells import Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.names import UNKNOWN, target_of
@@ -37,6 +37,8 @@ PRESENT_FROM = 0.5
 DESCRIPTIONS = "*class-descriptions*.csv"
 CODE = re.compile(r"/[a-z]/[0-9a-z_]+")
 """Name of a label in Open Images, as ``/m/0bt9lr``."""
+
+SEVERAL = re.compile("[;|]")
 
 LARGEST_DESCRIPTIONS = 2**24
 
@@ -103,7 +105,7 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     for row in photos.rows():
         present = _target(row, layout, table)
         for place in layout.labels:
-            if place < len(row.cells) and (label := _label(row, place, vocabulary, table)) >= 0:
+            for label in _labels(row, place, vocabulary, table) if place < len(row.cells) else ():
                 rows.append(row.photo)
                 columns.append(label)
                 values.append(present)
@@ -127,13 +129,16 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     return photos.labelled(names, targets, lists_present=not absent)
 
 
-def _label(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> int:
+def _labels(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> list[int]:
+    """Return the labels of a cell, several of which are separated by ``;`` or ``|``."""
     cell: Cell = row.cells[place]
     if isinstance(cell, str):
+        parts = SEVERAL.split(cell)
         try:
-            return vocabulary[cell]
+            found = [vocabulary[part] for part in parts]
         except DataError:
             clean_name(cell, table.where(row.number))
+        return [label for label in found if label >= 0]
     msg = f"{table.where(row.number)}: expected one label, got {cell!r}"
     raise DataError(msg)
 
@@ -168,7 +173,7 @@ def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytear
 def _described(names: list[str], table: Table) -> list[str]:
     """Translate the codes of Open Images by the file of descriptions beside the table."""
     if not all(map(CODE.fullmatch, names)):
-        return names
+        return without_decimals(names)
     folders = table.folders(None)[:1]
     files = sorted(file for folder in folders for file in folder.glob(DESCRIPTIONS))
     if len(files) != 1:

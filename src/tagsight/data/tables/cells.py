@@ -19,18 +19,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SEPARATORS = (";", "|", ",", "\n")
+SEPARATORS = (";", "|", ",", "\n", "\t", "\uff1b", "\uff0c", "\u3001", "\uff5c", "\u2022", "\xa6")
 """Marks that separate labels wherever they occur; the first ones win ties."""
 
-WEAK_SEPARATORS = (" ", "#", "/", "+", "&")
+WEAK_SEPARATORS = (" and ", " ", "#", "/", "+", "&")
 """Marks that names of labels have as well."""
+
+MARKS_OF_NAMES = ("_", "-", ":", ".", "~", "\\", ">")
+"""Marks that are part of names more often, so that they are told and not taken to separate."""
 
 MOST_KEPT = 10_000
 """Different cells that are kept to decide on a weak separator."""
 
-OPENING = ("[", "{'", '{"', "('", '("', "array([")
-LIST = re.compile(r"(?:array\()?[\[({](?P<inside>.*)[\])}](?:,\s*dtype=[\w<>']+\))?", re.DOTALL)
-LABEL = re.compile(r"""'([^'\\]*)'|"([^"\\]*)"|(?<![^\s,\[])(-?\d+(?:\.\d*)?)(?![^\s,\]])""")
+_KIND = r"(?:\w+\.)*(?:array|list|set|frozenset|tuple|(?:Categorical)?Index)"
+OPENING = re.compile(rf"\s*(?:{_KIND}\(|\[|\{{|\(['\"])")
+"""Beginning of a list."""
+
+CALL = re.compile(rf"{_KIND}\((?P<inside>.*?)(?:,\s*\w+=.*)?\)", re.DOTALL)
+LIST = re.compile(r"[\[({](?P<inside>.*)[\])}]", re.DOTALL)
+LABEL = re.compile(
+    r"""(?:\b[bu]|\b(?:np|numpy)\.str_\()?(?:'((?:[^'\\]|\\.|'')*)'|"((?:[^"\\]|\\.|"")*)")\)?"""
+    r"""|(?<![^\s,\[])(-?\d+(?:\.\d*)?|nan|NaN|None|null|<NA>)(?![^\s,\]])"""
+)
+BARE = re.compile(r"[^\[\](){}'\":=,]+(?:,[^\[\](){}'\":=,]+)*")
+"""Words in brackets without quotes, as databases write them; several need commas."""
+
+NOTHING = frozenset({"nan", "none", "null", "na", "n/a", "<na>"})
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_QUOTED = re.compile(r"""\s*(?:[bu]?(['"])(.*)\1)\s*""", re.DOTALL)
+_WHOLE = re.compile(r"(-?\d+)(?:\.0*)?")
 
 
 class Separator(NamedTuple):
@@ -40,6 +57,7 @@ class Separator(NamedTuple):
         mark: Text between two labels; empty if a cell has one label.
         is_list: Whether cells are lists in brackets.
         others: Marks that separate only some cells, whose parts are all labels by themselves.
+        is_quoted: Whether every label is in quotation marks.
 
     Example:
         >>> list(Separator(";").labels("dog;sky"))
@@ -51,6 +69,7 @@ class Separator(NamedTuple):
     mark: str = ""
     is_list: bool = False
     others: tuple[str, ...] = ()
+    is_quoted: bool = False
 
     def labels(self, cell: Cell, where: str = "") -> Iterable[str]:
         """Return the labels of a cell as they are written, perhaps with blanks around them.
@@ -64,17 +83,21 @@ class Separator(NamedTuple):
             return list_labels(cell.strip(), where)
         for other in self.others:
             cell = cell.replace(other, self.mark)
-        return cell.split(self.mark) if self.mark else (cell,)
+        labels = cell.split(self.mark) if self.mark else (cell,)
+        return map(_unquoted, labels) if self.is_quoted else labels
 
     def __str__(self) -> str:
         if self.is_list:
             return "written as lists"
-        names = {" ": "blanks", "\n": "line ends"}
+        names = {" ": "blanks", "\n": "line ends", "\t": "tabs"}
         return f"separated by {names.get(self.mark, repr(self.mark))}" if self.mark else "alone"
 
 
 def list_labels(text: str, where: str) -> list[str]:
     """Parse a cell such as ``['sea', 'sky']`` or ``['sea' 'sky']`` without evaluating it.
+
+    Lists may also be those of databases, ``{sea,sky}``, or named, as in ``array(['sea'])``. Words
+    for a missing value are no labels.
 
     Raises:
         DataError: If it is no such list.
@@ -82,17 +105,59 @@ def list_labels(text: str, where: str) -> list[str]:
     Example:
         >>> list_labels("['sea' 'sky']", "labels.csv:2"), list_labels("[3, 17]", "labels.csv:2")
         (['sea', 'sky'], ['3', '17'])
+        >>> list_labels("array(['sea'], dtype=object)", "labels.csv:2")
+        ['sea']
     """
-    if not text:
+    inside = text
+    while call := CALL.fullmatch(inside):
+        inside = call["inside"].strip()
+    if not inside or inside.casefold() in NOTHING:
         return []
-    if found := LIST.fullmatch(text):
-        labels = ["".join(groups) for groups in LABEL.findall(found["inside"])]
-        rest = " ".join(LABEL.sub("x", found["inside"]).split())
+    if found := LIST.fullmatch(inside):
+        inside = found["inside"].strip()
+        if inside.startswith('""') and inside.endswith('""'):  # quoted twice
+            inside = inside.replace('""', '"')
+        labels = [_item(*groups) for groups in LABEL.findall(inside)]
+        rest = " ".join(LABEL.sub("x", inside).split())
         commas = re.sub(r"\s*,\s*", ",", rest).removesuffix(",")
         if commas in {",".join("x" * len(labels)), " ".join("x" * len(labels))}:
-            return labels
+            return [label for label in labels if label is not None]
+        bare = [word.strip() for word in inside.split(",")]
+        is_plain = BARE.fullmatch(inside) and not {"...", "True", "False"}.intersection(bare)
+        if is_plain and (len(bare) > 1 or len(inside.split()) == 1):
+            return bare
     msg = f"{where}: expected a list such as ['sea', 'sky'], got {text[:80]!r}"
     raise DataError(msg)
+
+
+def _item(single: str, double: str, bare: str) -> str | None:
+    """Return the label that one of a list's items is, or None for a missing value."""
+    if bare:
+        number = _WHOLE.fullmatch(bare)
+        return number[1] if number else bare if bare[-1].isdigit() else None
+    text = single.replace("''", "'") or double.replace('""', '"')
+    return _ESCAPE.sub(lambda found: _character(*found.groups()), text)
+
+
+def _character(short: str | None, byte: str | None, other: str | None) -> str:
+    code = short or byte
+    return chr(int(code, 16)) if code else {"n": " ", "t": " "}.get(other or "", other or "")
+
+
+def _unquoted(label: str) -> str:
+    found = _QUOTED.fullmatch(label)
+    return found[2] if found else label
+
+
+def without_decimals(names: Sequence[str]) -> list[str]:
+    """Return labels that are all whole numbers without the decimals that tables give them.
+
+    Example:
+        >>> without_decimals(["3.0", "17"]), without_decimals(["3.0", "3.5"])
+        (['3', '17'], ['3.0', '3.5'])
+    """
+    whole = [_WHOLE.fullmatch(name) for name in names]
+    return [found[1] for found in whole if found] if all(whole) else list(names)
 
 
 class Vocabulary(dict[str, int]):
@@ -147,7 +212,7 @@ class SeparatorSearch:
         if not isinstance(cell, str) or not cell:
             return
         self._filled += 1
-        self._lists += cell.lstrip().startswith(OPENING)
+        self._lists += OPENING.match(cell) is not None
         for mark in SEPARATORS:
             self._marks[mark] += mark in cell
         if len(self._cells) < MOST_KEPT:
@@ -160,9 +225,9 @@ class SeparatorSearch:
         if self._filled and self._lists >= self._filled / 2:
             return Separator(is_list=True)
         mark = max(SEPARATORS, key=self._marks.__getitem__)
-        if not self._marks[mark]:
-            return Separator(self._weak())
-        return self._strong(mark)
+        found = self._strong(mark) if self._marks[mark] else Separator(self._weak())
+        parts = [part for cell in self._cells for part in found.labels(cell) if part.strip()]
+        return found._replace(is_quoted=bool(parts) and all(map(_QUOTED.fullmatch, parts)))
 
     def _strong(self, mark: str) -> Separator:
         known = {part.strip() for cell in self._cells for part in cell.split(mark)}
@@ -190,9 +255,10 @@ class SeparatorSearch:
     def _weak(self) -> str:
         """Return the mark that the cells' vocabulary shows to separate labels, if any does."""
         cells = [cell for cell in self._cells if cell]
-        for mark in WEAK_SEPARATORS:
+        for mark in (*WEAK_SEPARATORS, *MARKS_OF_NAMES):
             if (verdict := _separates(mark, cells)) is None:
                 continue
+            verdict = verdict and mark not in MARKS_OF_NAMES
             several = next(cell for cell in cells if mark in cell)
             name = "spaces" if mark == " " else repr(mark)
             logger.warning(
@@ -202,8 +268,7 @@ class SeparatorSearch:
                 name,
                 several,
             )
-            if verdict:
-                return mark
+            return mark if verdict else ""
         return ""
 
 
@@ -212,16 +277,25 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
 
     Labels recur in other cells, alone or in other company, so that there are fewer of them than
     different cells. Words of a name, as in ``polar bear``, recur as well, but hardly alone, and
-    seldom three together.
+    seldom three together. Numbers are no words of a name.
     """
-    several = [cell.split(mark) for cell in cells if mark in cell]
-    if not several:
+    each = [_parts(mark, cell) for cell in cells]
+    several = [parts for parts in each if len(parts) > 1]
+    uses = Counter(part for parts in each for part in set(parts))
+    if not several or not all(any(map(str.isalnum, part)) for part in uses):
         return None
-    uses = Counter(part for cell in cells for part in set(cell.split(mark)))
-    alone = {cell for cell in cells if mark not in cell}
-    recurring = sum(count > 1 for count in uses.values())
-    if recurring < 0.9 * len(uses) or len(uses) >= len(cells) or "" in uses:
-        return None
-    with_known = sum(any(part in alone for part in parts) for parts in several)
+    if all(map(str.isdecimal, uses)):
+        return None if mark in MARKS_OF_NAMES else True
     long = sum(len(parts) > 2 for parts in several)
+    recurring = sum(count > 1 for count in uses.values())
+    if recurring < 0.9 * len(uses) or len(uses) >= len(cells):
+        inner = {part for parts in several for part in parts[:-1]}
+        moves = mark == " " and not inner.isdisjoint(parts[-1] for parts in several)
+        return False if long and moves else None
+    alone = {parts[0] for parts in each if len(parts) == 1}
+    with_known = sum(any(part in alone for part in parts) for parts in several)
     return with_known >= 0.5 * len(several) or long >= 0.2 * len(several)
+
+
+def _parts(mark: str, cell: str) -> list[str]:
+    return cell.split() if mark == " " else [part.strip() for part in cell.split(mark)]

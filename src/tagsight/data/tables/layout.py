@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tagsight.data.format import Columns
+from tagsight.data.tables.cells import SEPARATORS
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
     IMAGE_COLUMNS,
@@ -373,7 +374,7 @@ class _Search:
 
     def _repeats_photos(self, image: int, place: int) -> bool:
         """Return whether a photo has rows with different labels, one label each."""
-        if any(mark in cell for cell in self.cells[place] for mark in ";|[,"):
+        if any(mark in cell for cell in self.cells[place] for mark in (*SEPARATORS, "[")):
             return False
         first: dict[str, str] = {}
         return any(

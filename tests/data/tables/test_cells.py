@@ -1,0 +1,128 @@
+"""Cells with labels, in the ways in which people and programs write several of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from tagsight.data.format import Columns, ReadOptions
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+def table(*cells: str, column: str = "labels") -> str:
+    """A CSV with a photo for each cell."""
+    text = io.StringIO()
+    rows = [("image", column), *((f"{number}.jpg", cell) for number, cell in enumerate(cells))]
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def labels_of(file) -> list[set[str]]:
+    rows = read_annotations(file, labels_only=True)
+    return [
+        {name for name, is_there in zip(rows.names, row, strict=True) if is_there == 1}
+        for row in rows.targets.tolist()
+    ]
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [*"\uff1b\uff0c\u3001\uff5c\u2022\t", " / ", " & ", " and ", "  ", " \uff1b "],
+)
+def test_marks_of_other_keyboards_separate_labels(write_csv, mark) -> None:
+    file = write_csv(table(f"red{mark}blue", "red", f"blue{mark}green", "green"))
+    assert labels_of(file) == [{"red", "blue"}, {"red"}, {"blue", "green"}, {"green"}]
+
+
+@pytest.mark.parametrize("mark", ["_", "-", ":", ".", "~", "\\"])
+def test_marks_that_names_have_are_told_and_do_not_separate(write_csv, caplog, mark) -> None:
+    cells = f"red{mark}blue", "red", f"blue{mark}green", "green"
+    file = write_csv(table(*cells))
+    assert labels_of(file) == [{cell} for cell in cells]
+    assert f"labels may be separated by {mark!r}" in caplog.text
+    told = Columns(separator=mark)
+    assert read_annotations(file, labels_only=True, options=ReadOptions(columns=told)).names == (
+        "blue", "green", "red",
+    )  # fmt: skip
+
+
+def test_numbers_with_blanks_between_them_are_several_labels(write_csv) -> None:
+    assert labels_of(write_csv(table("16 0", "7 1", "5"))) == [{"16", "0"}, {"7", "1"}, {"5"}]
+
+
+def test_words_that_move_about_in_their_cells_are_told(write_csv, caplog) -> None:
+    cells = "haze primary", "clear primary water", "primary clear"
+    assert len(labels_of(write_csv(table(*cells)))) == 3
+    assert "labels may be separated by spaces" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{red,sea side}", "{'red', 'sea side'}", "[red, sea side]", "[u'red', u'sea side']",
+        "array(['red', 'sea side'], dtype=object)", "Index(['red', 'sea side'], dtype='object')",
+        "np.array(['red', 'sea side'])", "[np.str_('red'), np.str_('sea side')]",
+        "frozenset({'red', 'sea side'})", "list(['red', 'sea side'])", "set(['red', 'sea side'])",
+        '[""red"", ""sea side""]', "['red', nan, 'sea side']", '["red", null, "sea side"]',
+        r'["red", "sea\u0020side"]', "'red', 'sea side'", '"red";"sea side"',
+    ],
+)  # fmt: skip
+def test_lists_are_read_in_every_notation(write_csv, cell) -> None:
+    alone = cell.replace("sea side", "red").replace(r"sea\u0020side", "red")
+    assert labels_of(write_csv(table(cell, alone))) == [{"red", "sea side"}, {"red"}]
+
+
+@pytest.mark.parametrize("cell", ["", "[]", "set()", "frozenset()", "nan", "None", "NULL", "[nan]"])
+def test_an_empty_list_has_no_label(write_csv, cell) -> None:
+    assert labels_of(write_csv(table("['red']", cell))) == [{"red"}, set()]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("[red blue]", "['red', ..., 'blue']", "[['red'], ['blue']]", "[True, False]"),
+        *("{'red': 1, 'blue': 0}", "['red', 'blue"),
+    ],
+)
+def test_what_is_no_list_of_labels_is_no_label(write_csv, cell) -> None:
+    with pytest.raises(DataError, match=r"labels.csv:3: expected a list such as"):
+        read_annotations(write_csv(table("['red']", cell)), format="csv-list", labels_only=True)
+
+
+def test_quotation_marks_within_labels_stay(write_csv) -> None:
+    cells = """["it's", "5\\" nail"]""", "['dog''s', 'cat']"
+    assert labels_of(write_csv(table(*cells))) == [{"it's", '5" nail'}, {"dog's", "cat"}]
+
+
+@pytest.mark.parametrize("column", ["labels", "label"])
+def test_numbers_that_a_table_made_floats_of_are_whole(write_csv, column) -> None:
+    file = write_csv(table("3.0", "17.0", "", column=column))
+    assert labels_of(file) == [{"3"}, {"17"}, set()]
+    long = "image,label\na.jpg,3.0\na.jpg,17\nb.jpg,3\n"
+    assert labels_of(write_csv(long)) == [{"3", "17"}, {"3"}]
+    assert labels_of(write_csv(table("3.0", "3.5"))) == [{"3.0"}, {"3.5"}]
+
+
+def test_each_column_is_separated_in_its_own_way(write_csv) -> None:
+    file = write_csv("image,main,others\na.jpg,red,\"['sea', 'sky']\"\nb.jpg,sky,[]\n")
+    columns = Columns(label_columns=("main", "others"))
+    rows = read_annotations(file, labels_only=True, options=ReadOptions(columns=columns))
+    assert (rows.names, rows.targets.tolist()) == (("red", "sea", "sky"), [[1, 1, 1], [0, 0, 1]])
+
+
+def test_rows_of_one_photo_may_have_several_labels_each(write_csv) -> None:
+    file = write_csv("image,label\na.jpg,red\na.jpg,blue|green\nb.jpg,red\n")
+    rows = read_annotations(file, format="csv-long", labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("blue", "green", "red"), [[1, 1, 1], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    "names", ["0 red\n1 sea side\n", "1: red\n2: sea side\n", "red\nsea side\n"]
+)
+def test_names_beside_a_table_may_be_numbered(write_csv, tmp_path, names) -> None:
+    (tmp_path / "label_list.txt").write_text(names)
+    rows = read_annotations(write_csv("a.jpg\t1,0\nb.jpg\t0,1\n"), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("red", "sea side"), [[1, 0], [0, 1]])
