@@ -126,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("tagsight").setLevel(logging.INFO)
     # Pillow warns of large photos; those that are too large for us are told as such.
     warnings.filterwarnings("ignore", r"Image size \(\d+ pixels\) exceeds limit of")
+    # It also warns of metadata that are damaged, without the photo's name: they are not used.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     if arguments is None:  # the process is the command's own
         end_without_collection()
     given = list(sys.argv[1:] if arguments is None else arguments)

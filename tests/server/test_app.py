@@ -125,9 +125,9 @@ def test_the_document_lists_every_route_and_its_examples_work(client: TestClient
 @pytest.mark.parametrize(
     ("content", "status", "message"),
     [
-        (b"", 415, "expected a photo, got a file of another kind"),
+        (b"", 415, "expected a photo, got an empty file"),
         (b"<svg onload='x'/>", 415, "expected a photo"),
-        (GREEN[: len(GREEN) // 2], 422, "expected a readable photo"),
+        (GREEN[: len(GREEN) // 2], 422, "expected a whole photo, got one that is cut off"),
         (encoded(Image.new("1", (2000, 2000))), 413, "1 to 100,000 pixels, got 2,000 x 2,000"),
     ],
     ids=["empty", "SVG", "truncated", "bomb"],

@@ -49,9 +49,9 @@ def test_files_that_are_too_large_or_refused_by_the_system_are_problems(photos, 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "truncated"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cut off"),
         (lambda path: path.unlink(), "does not exist"),
-        (lambda path: path.write_bytes(b""), "a file of another kind"),
+        (lambda path: path.write_bytes(b""), "an empty file"),
         (lambda path: path.write_text("not a photo"), "a file of another kind"),
         (lambda path: (path.unlink(), path.mkdir()), "is a folder"),
         (lambda path: Image.new("L", (101, 100)).save(path), "1 to 10,000 pixels"),

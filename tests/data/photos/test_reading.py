@@ -107,9 +107,12 @@ def test_cmyk_jpegs_have_their_colours() -> None:
     # Pillow writes the inverted values that Adobe uses, and a marker that says so.
     content = encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95)
     np.testing.assert_allclose(open_photo(content).getpixel((0, 0)), RED, atol=15)
+    # Without the marker, 0 is no ink.
+    content = encoded(Image.new("CMYK", (16, 16), (255, 0, 0, 255)), "JPEG", quality=95)
     place = content.index(b"Adobe") - 4
     length = int.from_bytes(content[place + 2 : place + 4], "big")
-    assert open_photo(content[:place] + content[place + 2 + length :]).mode == "RGB"
+    plain = open_photo(content[:place] + content[place + 2 + length :])
+    np.testing.assert_allclose(plain.getpixel((0, 0)), RED, atol=15)
 
 
 def test_a_transparent_colour_becomes_white() -> None:
@@ -204,7 +207,7 @@ def test_the_limits_on_pixels_hold_before_decoding() -> None:
         (16_000, 10**12, "within Pillow's own limit"),
         (60_000, 10**12, "within Pillow's own limit"),
         (1000, 999_999, "expected 1 to 999,999 pixels, got 1,000 x 1,000"),
-        (1000, 1_000_000, "expected a readable photo"),
+        (1000, 1_000_000, "expected a whole photo"),
     ):
         with pytest.raises(DataError, match=message):
             open_photo(png(side, 8, 2, []), max_pixels=limit)
@@ -215,10 +218,10 @@ def test_the_limits_on_pixels_hold_before_decoding() -> None:
     ("make", "message"),
     [
         (lambda path: None, "No such file"),
-        (lambda path: path.touch(), "a file of another kind"),
+        (lambda path: path.touch(), "an empty file"),
         (lambda path: path.mkdir(), "expected a photo, got a folder or device"),
         (os.mkfifo, "expected a photo, got a folder or device"),
-        (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "a file of another kind"),
+        (lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n"), "a file of PostScript"),
     ],
     ids=["missing", "empty", "folder", "pipe", "program"],
 )

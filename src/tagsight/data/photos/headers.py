@@ -9,7 +9,10 @@ from io import BytesIO
 from math import inf, prod
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from tagsight.errors import TooLargeError
+from PIL.ExifTags import Base
+
+from tagsight.data.photos.kinds import CUT_OFF
+from tagsight.errors import DataError, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,6 +153,22 @@ def require_few_strips(file: IO[bytes]) -> None:
     file.seek(0)
 
 
+def has_deep_planes(photo: ImageFile.ImageFile) -> bool:
+    """Return whether a TIFF has colours of 16 bits in separate planes, which Pillow misreads.
+
+    Example:
+        >>> from PIL import Image
+        >>> file = BytesIO()
+        >>> Image.new("RGB", (8, 8)).save(file, "TIFF")
+        >>> with Image.open(file) as photo:
+        ...     has_deep_planes(photo)
+        False
+    """
+    tags = getattr(photo, "tag_v2", {})
+    deep = max(tags.get(Base.BitsPerSample, (1,))) > 8
+    return deep and tags.get(Base.PlanarConfiguration) == 2 and len(photo.getbands()) > 1
+
+
 def _unpacked(layout: str, file: IO[bytes]) -> tuple[Any, ...]:
     size = struct.calcsize(layout)
     return struct.unpack(layout, file.read(size).ljust(size, b"\0"))
@@ -237,6 +256,66 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
         yield marker, at
         if marker not in {_START_OF_PHOTO, _END_OF_PHOTO}:
             at += int.from_bytes(content[at : at + 2], "big")
+
+
+TAIL = 2**16
+"""Bytes at the end of a JPEG in which its end is looked for first; programs add some behind it."""
+
+
+def is_cut_off(file: IO[bytes]) -> bool:
+    r"""Return whether a JPEG lacks its end: decoders fill the rest of the picture with grey.
+
+    Pillow notices missing bytes, but not the zeros that an interrupted copy has in their place.
+
+    Args:
+        file: A JPEG; its position is left as it is.
+
+    Example:
+        >>> from PIL import Image
+        >>> file = BytesIO()
+        >>> Image.new("L", (8, 8)).save(file, "JPEG")
+        >>> whole = file.getvalue()
+        >>> is_cut_off(BytesIO(whole)), is_cut_off(BytesIO(whole[:-9] + bytes(9)))
+        (False, True)
+    """
+    here, end = file.tell(), bytes((0xFF, _END_OF_PHOTO))
+    try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL))
+        if end in file.read():
+            return False
+        file.seek(0)
+        content = file.read()
+        starts = (at for marker, at in _segments(content) if marker == _START_OF_SCAN)
+        return content.find(end, next(starts, size)) < 0
+    finally:
+        file.seek(here)
+
+
+def require_sound(photo: ImageFile.ImageFile) -> None:
+    """Refuse a photo that would be decoded to something else than its picture.
+
+    Args:
+        photo: Opened by Pillow, and not decoded yet.
+
+    Raises:
+        DataError: If it is a JPEG without its end, or a TIFF that Pillow misreads.
+
+    Example:
+        >>> from PIL import Image
+        >>> Image.new("L", (8, 8)).save("a.jpg")
+        >>> with Image.open("a.jpg") as photo:
+        ...     require_sound(photo)
+    """
+    if photo.format in {"JPEG", "MPO"} and photo.fp is not None and is_cut_off(photo.fp):
+        msg = f"expected a whole photo, got {CUT_OFF}"
+        raise DataError(msg)
+    if photo.format == "TIFF" and has_deep_planes(photo):
+        msg = (
+            "expected a TIFF with its colours together, got 16 bits in separate planes, which are "
+            "not read: save it as interleaved, or as PNG"
+        )
+        raise DataError(msg)
 
 
 class Tile(NamedTuple):

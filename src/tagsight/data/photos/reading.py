@@ -11,23 +11,22 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 
 from tagsight.data.photos.cost import MAX_WORK, Cost, decoding_cost
-from tagsight.data.photos.headers import Metered, prepared
+from tagsight.data.photos.headers import Metered, prepared, require_sound
+from tagsight.data.photos.kinds import CUT_OFF, NEEDED, recognised
 from tagsight.data.photos.srgb import SIDEWAYS, profile_name, upright_rgb
 from tagsight.data.photos.suffixes import HEIF_SUFFIXES, RAW_SUFFIXES
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.photos.traits import PhotoTraits, camera_name, look_of, time_taken
 from tagsight.data.remote.fetching import local_file
 from tagsight.data.remote.places import shown
-from tagsight.errors import DataError, TooLargeError, UnknownFormatError, missing_extra, needs_extra
+from tagsight.errors import DataError, TooLargeError, missing_extra, needs_extra
 from tagsight.runtime.limits import MAX_PHOTO_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from PIL import ImageFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000", "HEIF")
 """Formats that are opened. Pillow knows more, and runs other programs for some (EPS)."""
@@ -225,8 +224,13 @@ def _opened(
         file.seek(0)
         if size > limits.memory:
             raise TooLargeError(_too_much_memory(f"a file of {size:,} bytes", limits))
+        start = file.read(NEEDED)
+        file.seek(0)
         metered = Metered(prepared(file))
-        with Image.open(cast("IO[bytes]", metered), formats=_formats()) as photo:
+        with (
+            recognised(start),
+            Image.open(cast("IO[bytes]", metered), formats=_formats()) as photo,
+        ):
             if photo.format == "PPM":  # its decoder reads value by value
                 metered.unmetered()
             whole = _of_size(photo, limits.pixels).size
@@ -293,6 +297,8 @@ def _decoded(
     _of_size(photo, limits.pixels)
     cost = _cost(photo, whole, file_size)
     _require_affordable(photo, cost, limits)
+    if isinstance(photo, ImageFile.ImageFile):
+        require_sound(photo)
     photo.load()
     # Read after loading: Pillow turns a TIFF upright by itself and removes the tag.
     orientation = _orientation(photo)
@@ -369,18 +375,16 @@ def _name(source: Path | bytes | BinaryIO | Image.Image) -> str:
 
 
 def _kind(error: Exception) -> type[DataError]:
-    if isinstance(error, UnidentifiedImageError):
-        return UnknownFormatError
     large = Image.DecompressionBombError | Image.DecompressionBombWarning | MemoryError
     return TooLargeError if isinstance(error, large) else DataError
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "expected a photo, got a file of another kind"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"expected a photo within Pillow's own limit, got: {error}"
     if isinstance(error, MemoryError):
         return "expected a photo that is decoded within the free memory, got a larger one"
+    if any(words in str(error).lower() for words in ("truncated", "create decoder object")):
+        return f"expected a whole photo, got {CUT_OFF}"
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return f"expected a readable photo, got: {reason or type(error).__name__}"

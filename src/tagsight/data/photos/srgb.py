@@ -7,7 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
+from PIL.ExifTags import Base
 
 from tagsight.runtime.escaping import printable
 
@@ -60,6 +61,7 @@ class ToRgb(NamedTuple):
         mode: Mode to convert to first.
         transform: From that mode to sRGB; None if none is needed.
         transparent: Whether to put the photo on a white background.
+        inverted: Whether 0 means full ink instead of none.
 
     Example:
         >>> photo = Image.new("L", (8, 6), 40)
@@ -71,13 +73,17 @@ class ToRgb(NamedTuple):
     mode: str
     transform: ImageCmsTransform | None
     transparent: bool
+    inverted: bool = False
 
     @classmethod
     def of(cls, photo: Image.Image) -> ToRgb:
         """Choose the conversion by a photo's mode and profile."""
         profile, deep = photo.info.get("icc_profile"), is_deep(photo.mode)
         mode, transform = _transform(profile, "L" if deep else photo.mode)
-        return cls(mode, transform, photo.has_transparency_data and not deep)
+        # Pillow inverts every JPEG in CMYK; those of Adobe, which say so, are the ones to invert.
+        is_plain = photo.format in {"JPEG", "MPO"} and "adobe" not in photo.info
+        transparent = photo.has_transparency_data and not deep
+        return cls(mode, transform, transparent, inverted=photo.mode == "CMYK" and is_plain)
 
     def changes(self, photo: Image.Image) -> bool:
         """Return whether the conversion changes a photo."""
@@ -89,6 +95,8 @@ class ToRgb(NamedTuple):
         if self.transparent:
             strip = strip.convert("RGBA")
             alpha = strip.getchannel("A")
+        if self.inverted:
+            strip = ImageChops.invert(strip)
         colours = strip.convert(self.mode)
         if self.transform is not None:
             from PIL import ImageCms
@@ -168,28 +176,80 @@ def _let_go(image: Image.Image, keep: bool) -> None:  # noqa: FBT001 - the meani
         image.close()
 
 
+class _Grey(NamedTuple):
+    """How the values of a deep or floating-point photo are meant.
+
+    Attributes:
+        whites: Usual values of white, ascending; the first that no value exceeds holds.
+        unsigned: Whether 32 bits are without a sign, which Pillow takes for one.
+        inverted: Whether 0 is white.
+        transparent: Value of transparent pixels, if there are any.
+    """
+
+    whites: tuple[int, ...]
+    unsigned: bool
+    inverted: bool
+    transparent: object
+
+    @classmethod
+    def of(cls, photo: Image.Image) -> _Grey:
+        tags = getattr(photo, "tag_v2", {})
+        bits, kind = (_first(tags.get(tag)) for tag in (Base.BitsPerSample, Base.SampleFormat))
+        unsigned = photo.mode == "I" and (bits, kind) == (32, 1)
+        whites: tuple[int, ...] = (65535, 2**32 - 1) if unsigned else (65535,)
+        if photo.mode == "F":
+            whites = (1, 255, 65535)
+        elif bits == 12:
+            whites = (4095,)
+        elif photo.mode == "I" and (bits, kind) == (16, 2):
+            whites = (32767,)
+        inverted = tags.get(Base.PhotometricInterpretation) == 0
+        return cls(whites, unsigned, inverted, photo.info.get("transparency"))
+
+    def values(self, strip: Image.Image) -> NDArray[np.floating]:
+        kind = np.float64 if strip.mode == "I" else np.float32
+        values = np.asarray(strip)
+        if self.unsigned:
+            values = values.view(np.uint32)
+        return np.nan_to_num(values.astype(kind), copy=False, posinf=0, neginf=0)
+
+    def white(self, black: float, most: float) -> int | None:
+        """Return the value of white; None if the range is unusual: then it is stretched.
+
+        Floating-point values that stay below an eighth of white are none of its range: a photo of
+        high dynamic range would be black.
+        """
+        floating = self.whites[0] == 1
+        for white in self.whites:
+            if black >= 0 and most <= white:
+                return None if floating and 1 < most < white / 8 else white
+        return None
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, tuple) and value else value
+
+
 def _grey_8_bit(photo: Image.Image) -> Image.Image:
     """Scale deep or floating-point grey to 8 bits; stretch an unusual range of values."""
+    meant = _Grey.of(photo)
     black, most = np.inf, -np.inf
     for box in strips(photo.size):
-        values = _values(photo.crop(box))
+        values = meant.values(photo.crop(box))
         black, most = min(black, float(values.min())), max(most, float(values.max()))
-    whites = (1, 255, 65535) if photo.mode == "F" else (65535,)
-    usual = [white for white in whites if black >= 0 and most <= white]
-    white = usual[0] if usual else (most - black) or 1
+    white = meant.white(black, most)
     grey = Image.new("L", photo.size)
     for box in strips(photo.size):
-        values = _values(photo.crop(box))
-        if not usual:
+        values = meant.values(photo.crop(box))
+        see_through = values == meant.transparent
+        if white is None:
             values -= black
-        values *= 255 / white
+        values *= 255 / (white or (most - black) or 1)
+        if meant.inverted:
+            values = 255 - values
+        values[see_through] = 255
         grey.paste(Image.fromarray(values.round().astype(np.uint8)), box)
     return grey
-
-
-def _values(strip: Image.Image) -> NDArray[np.floating]:
-    kind = np.float64 if strip.mode == "I" else np.float32
-    return np.nan_to_num(np.asarray(strip).astype(kind), copy=False, posinf=0, neginf=0)
 
 
 @lru_cache(maxsize=32)
