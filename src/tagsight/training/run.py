@@ -195,9 +195,10 @@ def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
     rows = annotations.rows("val") if has_split else annotations.select([])
     if _has_labels(rows):
         return rows
-    kind = SYSTEMS[recipe.system]
+    kind, instead = SYSTEMS[recipe.system], ""
     if recipe.training.selection == "best":
         needed = "to choose the best epoch by"
+        instead = "; `training.selection=last` keeps the last epoch instead"
     elif kind.remembers:
         needed = f"to choose the settings of {recipe.system} by"
     elif not recipe.settings.probabilities:
@@ -205,7 +206,7 @@ def _validation_rows(annotations: Annotations, recipe: Recipe) -> Annotations:
     else:
         return rows
     msg = f"expected a photo of the split 'val' with a label, {needed}, got none among {len(rows)}"
-    raise DataError(msg)
+    raise DataError(msg + instead)
 
 
 def _has_labels(rows: Annotations) -> bool:

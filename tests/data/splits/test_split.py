@@ -71,6 +71,16 @@ def test_with_many_labels_per_photo_every_split_has_its_share_of_every_label(gen
         assert abs(inside.sum() - fraction * 2000) < 1.5
 
 
+@pytest.mark.parametrize("rows_", [14, 24, 40, 400])
+@pytest.mark.parametrize("labels", [1, 50])
+def test_where_every_row_has_labels_of_its_own_no_split_is_empty(rows_, labels) -> None:
+    targets = torch.eye(rows_, dtype=torch.long).repeat(1, labels)
+    for fractions in (FRACTIONS, {"train": 0.85, "val": 0.15}):
+        splits = stratified_split(targets, fractions=fractions, seed=0)
+        for split, fraction in fractions.items():
+            assert abs(splits.count(split) - fraction * rows_) <= 1
+
+
 @law
 @given(table=tables, seed=seeds, data=st.data())
 def test_groups_are_never_separated(table, seed, data) -> None:

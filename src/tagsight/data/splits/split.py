@@ -47,7 +47,8 @@ def stratified_split(
     Iterative stratification, Sechidis, Tsoumakas and Vlahavas 2011: the rarest label is divided
     first. Each of its rows goes to the split that lacks most rows of the label, among equals to
     the one that lacks most rows, and among equals again to the first one. The order of the rows is
-    random.
+    random. Where most rows have a label of their own, all of these would go to the largest split:
+    if a split of two rows or more gets less than a quarter of them, none gets more than its share.
 
     Args:
         targets: ``(N, L)`` int in {1, 0, -1}; only present labels are balanced.
@@ -83,6 +84,10 @@ def stratified_split(
     ]  # large groups first, while there is room
     shares = np.array(list(fractions.values()))
     places = _places(counts.numpy(), sizes, order, shares)
+    got = np.bincount(places, weights=sizes, minlength=len(shares))
+    fair = shares * sizes.sum()
+    if ((fair >= 2) & (got < fair / 4)).any():
+        places = _places(counts.numpy(), sizes, order, shares, bounded=True)
     names = list(fractions)
     return tuple(names[place] for place in places[group.numpy()].tolist())
 
@@ -305,7 +310,9 @@ def _stratified(
     return stratified_split(annotations.targets, fractions=fractions, seed=seed, groups=keys)
 
 
-def _places(counts: Array, sizes: Array, order: Array, shares: Array) -> Array:
+def _places(
+    counts: Array, sizes: Array, order: Array, shares: Array, *, bounded: bool = False
+) -> Array:
     left = counts.sum(0)
     wanted = np.outer(shares, left)  # (splits, labels): rows of each label still to come
     room = shares * sizes.sum()
@@ -319,7 +326,8 @@ def _places(counts: Array, sizes: Array, order: Array, shares: Array) -> Array:
             units = units[counts[units, label] > 0]
             need = wanted[:, label]  # a view, which follows the updates of wanted
         for unit in units.tolist():
-            place = -max(zip(need, room, ranks, strict=True))[2]
+            is_open = (room > 0) | (not bounded or (room <= 0).all())
+            place = -max(zip(is_open, need, room, ranks, strict=True))[3]
             places[unit] = place
             wanted[place] -= counts[unit]
             room[place] -= sizes[unit]
