@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from tagsight.metrics.calibration import expected_calibration_error, reliability
+from tagsight.metrics.calibration import ReliabilityTable, expected_calibration_error, reliability
 
 
 def test_calibration_error_by_hand():
@@ -75,3 +76,21 @@ def test_there_are_15_bins_and_the_last_of_them_may_be_empty(generator: torch.Ge
 def test_a_single_bin_holds_all_pairs() -> None:
     table = reliability(torch.tensor([[0.0, 1.0]]), torch.tensor([[1, 1]]), bins=1)
     assert (table.pairs.tolist(), table.score.tolist(), table.present.tolist()) == ([2], [0.5], [1])
+
+
+def test_a_table_of_parts_is_that_of_all_pairs(generator: torch.Generator) -> None:
+    scores = torch.rand(5000, 3, generator=generator)
+    targets = torch.randint(-1, 2, (5000, 3), generator=generator)
+    table = ReliabilityTable(bins=10)
+    for rows in (slice(100), slice(100, 100), slice(100, 5000)):
+        part = ReliabilityTable(bins=10)
+        part.add(scores[rows].numpy(), targets[rows].numpy())
+        table.merge(part)
+    known = targets >= 0
+    index = (scores[known].double() * 10).long().numpy()
+    pairs = np.bincount(index, minlength=10)
+    assert table.reliability.pairs.tolist() == pairs.tolist()
+    means = np.bincount(index, scores[known].numpy(), minlength=10) / pairs
+    assert table.reliability.score.tolist() == pytest.approx(means.tolist())
+    for found, expected in zip(table.reliability, reliability(scores, targets, 10), strict=True):
+        torch.testing.assert_close(found, expected)

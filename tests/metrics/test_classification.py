@@ -13,12 +13,14 @@ from tagsight.metrics.classification import (
     Conventions,
     average_precision,
     average_precision_at_k,
+    average_precisions,
     mean_average_precision,
     mean_over_labels,
     precision_at_k,
     precision_recall,
     top_k,
 )
+from tagsight.metrics.ranking import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +73,24 @@ def test_ties_in_order_equal_grouped_ties_of_logits_nudged_apart(
     nudged = logits.double() - torch.arange(len(logits))[:, None] * 1e-6
     in_order = average_precision(logits, targets, ties="order")
     torch.testing.assert_close(in_order, average_precision(nudged, targets), equal_nan=True)
+
+
+@given(masked_rankings())
+@settings(deadline=None, max_examples=25)
+def test_several_rules_at_once_equal_one_after_the_other(ranking: tuple[Tensor, Tensor]):
+    rules = [Rule(), Rule(ties="order"), Rule("order", "voc2010"), Rule(variant="voc2007")]
+    alone = [average_precision(*ranking, **rule._asdict()) for rule in rules]
+    together = average_precisions(*ranking, rules)
+    torch.testing.assert_close(together, torch.stack(alone), equal_nan=True, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("ties", ["group", "order"])
+def test_absent_photos_below_the_last_present_one_count_in_a_sample(ties: Ties):
+    logits, targets = torch.tensor([[2.0], [1.0], [0.0]]), torch.tensor([[1], [0], [0]])
+    # In the third sample the absent photos were not drawn.
+    weights = torch.tensor([[1, 2, 1], [1, 0, 0], [0, 1, 0]])
+    found = average_precision(logits, targets, ties=ties, weights=weights)
+    assert found.nan_to_num(-1).tolist() == [[1.0, 1.0, -1.0]]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +239,16 @@ def test_of_tied_labels_top_k_takes_the_first():
     logits[0, 400] = 1
     assert top_k(logits, 3)[0].nonzero()[:, 0].tolist() == [0, 1, 400]
     assert top_k(logits, 1)[0].nonzero()[:, 0].tolist() == [400]
+
+
+@pytest.mark.parametrize("distinct", [1, 3, 50])
+def test_top_k_of_many_photos_is_the_start_of_a_stable_sort(
+    distinct: int, generator: torch.Generator
+):
+    logits = torch.randint(distinct, (5000, 7), generator=generator).float()
+    first = logits.argsort(dim=1, descending=True, stable=True)[:, :3]
+    expected = torch.zeros(5000, 7, dtype=torch.bool).scatter(1, first, value=True)
+    assert torch.equal(top_k(logits, 3), expected)
 
 
 def test_thresholded_top_k_is_the_part_of_exact_top_k_at_or_above_the_threshold(

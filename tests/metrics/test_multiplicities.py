@@ -14,4 +14,7 @@ def test_packed_sums_equal_plain_ones_whatever_the_size_of_counts(most: int, gro
     rows = chance.permutation(300)[:290]
     ends = np.sort(chance.choice(np.arange(1, 291), groups, replace=False))
     expected = counts[rows].cumsum(0)[ends - 1].T
-    assert (Multiplicities(counts).running_sums(rows, ends)(slice(11)) == expected).all()
+    packed = Multiplicities(counts)
+    assert (packed.running_sums(rows, ends)(slice(11)) == expected).all()
+    assert (packed.totals(rows) == counts[rows].sum(0)).all()
+    assert (packed.totals(rows[:0]) == 0).all()

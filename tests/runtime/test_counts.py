@@ -1,16 +1,17 @@
-"""Counts of the columns of tables."""
+"""Counts of the rows and columns of tables."""
 
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tagsight.runtime.counts import column_counts
+from tagsight.runtime.counts import column_counts, row_counts
 
 
 @pytest.mark.parametrize("rows", [0, 1, 300])
-def test_counts_equal_sums_of_columns(rows: int) -> None:
+def test_counts_equal_sums(rows: int) -> None:
     mask = torch.rand(rows, 7, generator=torch.Generator().manual_seed(0)) > 0.3
     assert torch.equal(column_counts(mask), mask.sum(0))
+    assert torch.equal(row_counts(mask), mask.sum(1))
 
 
 def test_counting_does_not_copy_the_table() -> None:

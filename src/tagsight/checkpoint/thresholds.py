@@ -242,7 +242,7 @@ def _fitted(
 
     def labels() -> Iterator[tuple[Keys, NDArray[np.int8]]]:
         nonlocal filled
-        for keys, given in ranked_labels(logits, targets, "group"):
+        for keys, given in ranked_labels(logits, targets):
             if cells:
                 known = keys[given >= 0]
                 every[filled : filled + len(known)] = known

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from tagsight.evaluation.decided import Decided, decide
 from tagsight.evaluation.measured import Measured
 from tagsight.evaluation.views import evaluation_views, predict_views
 from tagsight.metrics.bootstrap import basic_interval, bootstrap_map, label_draws, overall_f1_draws
-from tagsight.metrics.calibration import expected_calibration_error
 from tagsight.metrics.classification import (
     Conventions,
+    LabelRates,
     average_precision,
+    average_precisions,
     mean_over_labels,
     precision_recall,
     top_k,
 )
 from tagsight.metrics.measured_labels import FEW, counted_targets, left_out_labels
+from tagsight.metrics.ranking import Rule
 from tagsight.nn.one_of import one_of_log_odds
 from tagsight.runtime.counts import column_counts
 
@@ -37,6 +40,13 @@ Report = dict[str, Any]
 
 RESAMPLES, RATE_RESAMPLES = 1000, 200
 """Resamples of the mAP, and of precision and recall, for their intervals."""
+
+VARIANTS = {
+    "ties_in_order": Rule(ties="order"),
+    "voc2007": Rule(variant="voc2007"),
+    "voc2010": Rule(variant="voc2010"),
+}
+"""Average precision by other rules than ours, as papers report it."""
 
 DIGITS = 4
 UNCALIBRATED: Report = {
@@ -221,13 +231,14 @@ def measure(
         (100.0, 75.0, 100.0)
     """
     trained = torch.ones(len(names), dtype=torch.bool) if trained is None else trained
-    predicted = torch.from_numpy(decision.predicted(decision.scores(logits)))
-    calibration = _calibration(logits, targets, decision) if probabilities else None
-    logits = one_of_log_odds(logits, decision.one_of)
-    ap = average_precision(logits, targets)
-    counted = counted_targets(targets, trained)
-    mean, labels_counted = mean_over_labels(ap.where(trained, torch.nan))
-    draws = label_draws(logits, counted, seed=seed, resamples=RESAMPLES)
+    decided = decide(logits, targets, decision)
+    predicted = decided.predicted
+    logits = one_of_log_odds(logits, decision.one_of) if decision.one_of else logits
+    precisions = average_precisions(logits, targets, [Rule(), *VARIANTS.values()])
+    ap, *variants = precisions.where(trained, torch.nan)
+    mean, labels_counted = mean_over_labels(ap)
+    draws = label_draws(logits, counted_targets(targets, trained), seed=seed, resamples=RESAMPLES)
+    rates = precision_recall(predicted, targets, **conventions._asdict()).per_label
     most_likely = top_k(logits, min(3, len(names)), rule="exact")
     taken = logits >= 0 if probabilities else predicted
     return {
@@ -236,8 +247,11 @@ def measure(
         "labels": len(names),
         "labels_counted": labels_counted,
         "left_out": left_out_labels(names, targets, trained),
-        "mAP_variants": _variants(logits, counted),
-        "per_label": _per_label(ap, draws, predicted, targets, names, decision, conventions),
+        "mAP_variants": {
+            name: percent(mean_over_labels(own)[0])
+            for name, own in zip(VARIANTS, variants, strict=True)
+        },
+        "per_label": _per_label(precisions[0], draws, rates, targets, names, decision),
         "all": _quality(taken, targets, seed, conventions),
         "all_rule": "score 0.5" if probabilities else "thresholds",
         "all_at_thresholds": _quality(predicted, targets, seed, conventions),
@@ -246,8 +260,10 @@ def measure(
             "thresholded": _quality(most_likely & taken, targets, seed, conventions),
         },
         "conventions": conventions._asdict(),
-        "calibration": calibration
-        or UNCALIBRATED | {"temperature": round(decision.temperature, DIGITS)},
+        "calibration": {
+            **(_calibration(decided) if probabilities else UNCALIBRATED),
+            "temperature": round(decision.temperature, DIGITS),
+        },
     }
 
 
@@ -310,34 +326,21 @@ def _of_labels(logits: Tensor, targets: Tensor, seed: int, conventions: Conventi
     }
 
 
-def _calibration(logits: Tensor, targets: Tensor, decision: Decision) -> Report:
-    scores, before = torch.from_numpy(decision.scores(logits)), logits.double().sigmoid()
+def _calibration(decided: Decided) -> Report:
     return {
-        "expected_error": percent(expected_calibration_error(scores, targets)),
-        "expected_error_before": percent(expected_calibration_error(before, targets)),
-        "temperature": round(decision.temperature, DIGITS),
+        "expected_error": percent(decided.error),
+        "expected_error_before": percent(decided.error_before),
     }
-
-
-def _variants(logits: Tensor, targets: Tensor) -> Report:
-    variants = {
-        "ties_in_order": average_precision(logits, targets, ties="order"),
-        "voc2007": average_precision(logits, targets, variant="voc2007"),
-        "voc2010": average_precision(logits, targets, variant="voc2010"),
-    }
-    return {name: percent(mean_over_labels(ap)[0]) for name, ap in variants.items()}
 
 
 def _per_label(
     ap: Tensor,
     draws: Tensor,
-    predicted: Tensor,
+    rates: LabelRates,
     targets: Tensor,
     names: tuple[str, ...],
     decision: Decision,
-    conventions: Conventions,
 ) -> Report:
-    rates = precision_recall(predicted, targets, **conventions._asdict()).per_label
     counts = column_counts(targets == 1)
     return {
         name: {

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from tagsight.metrics.classification import Conventions, average_precision, mean_over_labels
+from tagsight.runtime.counts import row_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
-_COUNTS_AT_ONCE = 50_000_000
+_COUNTS_AT_ONCE = 25_000_000
 _MOST_IN_BYTE = 255
 _ROWS_AT_ONCE = 4096
 
@@ -138,7 +139,7 @@ def label_draws(logits: Tensor, targets: Tensor, *, seed: int, resamples: int = 
 def multiplicities(size: int, resamples: int, seed: int) -> Iterator[Tensor]:
     """Yield how often each photo is drawn in each resample, in parts: ``(N, R)`` uint8 or int32.
 
-    The parts take at most 50 MB, or the space of one resample.
+    The parts take at most 25 MB, or the space of one resample.
 
     Args:
         size: Number of photos ``N``.
@@ -203,7 +204,7 @@ def _overall_f1(
         present, chosen = targets[rows] == 1, predicted[rows]
         if conventions.unknown == "left_out":
             chosen = chosen & (targets[rows] >= 0)
-        decided = torch.stack([(chosen & present).sum(1), chosen.sum(1), present.sum(1)])
+        decided = torch.stack([row_counts(one) for one in (chosen & present, chosen, present)])
         totals += decided.double() @ counts[rows].double()
         if conventions.never_predicted == "wrong":
             found += counts[rows].T.float() @ chosen.float()

@@ -13,11 +13,13 @@ import numpy as np
 import torch
 
 from tagsight.metrics.multiplicities import in_parts
-from tagsight.metrics.ranking import Ties, Variant, area, areas, ranked_labels
-from tagsight.runtime.counts import column_counts
+from tagsight.metrics.ranking import Rule, Ties, Variant, areas, ranked_labels, sampled_areas
+from tagsight.runtime.counts import column_counts, row_counts
 from tagsight.runtime.threads import ordered_map
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
@@ -27,6 +29,9 @@ Unknown = Literal["left_out", "absent"]
 
 _FEW_LOGITS = 2**20
 """Logits below which labels are not measured in threads."""
+
+_ROWS_AT_ONCE = 4096
+"""Photos whose highest logits are found at once, so that memory does not grow with their number."""
 
 
 class Conventions(NamedTuple):
@@ -82,20 +87,60 @@ def average_precision(
     if weights is not None and len(weights) != len(logits):
         msg = f"expected a weight for each photo, {len(logits)} in all, got {len(weights)}"
         raise ValueError(msg)
-    counts = None if weights is None else weights.cpu().numpy()
-    samples = () if counts is None else tuple(in_parts(counts.reshape(len(counts), -1)))
+    rule = Rule(ties, variant)
+    if weights is None:
+        return average_precisions(logits, targets, [rule])[0]
+    counts = weights.cpu().numpy()
+    samples = tuple(in_parts(counts.reshape(len(counts), -1)))
 
-    def measured(label: tuple[NDArray[np.floating], NDArray[np.int8]]) -> NDArray[np.float64]:
-        if counts is None:
-            return np.array(area(*label, variant))
-        return areas(*label, variant, samples).reshape(counts.shape[1:])
+    def measured(keys: NDArray[np.floating], given: NDArray[np.int8]) -> NDArray[np.float64]:
+        return sampled_areas(keys, given, rule, samples).reshape(counts.shape[1:])
 
-    labels = ranked_labels(logits, targets, ties)
+    return _of_labels(measured, logits, targets)
+
+
+def average_precisions(logits: Tensor, targets: Tensor, rules: Sequence[Rule]) -> Tensor:
+    """Compute the average precision of each label by several rules, with one sort of a label.
+
+    Args:
+        logits: ``(N, L)`` float.
+        targets: ``(N, L)`` int in {1, 0, -1}.
+        rules: The ``n`` rules; their fields are arguments of `average_precision`.
+
+    Returns:
+        ``(n, L)`` float64, each row as of `average_precision`.
+
+    Raises:
+        ValueError: As `average_precision`.
+
+    Example:
+        >>> logits = torch.tensor([[2.0], [2.0], [1.0]])
+        >>> rules = [Rule(), Rule(ties="order")]
+        >>> average_precisions(logits, torch.tensor([[1], [0], [0]]), rules).tolist()
+        [[0.5], [1.0]]
+    """
+    _check_shapes("logits", logits, targets)
+
+    def measured(keys: NDArray[np.floating], given: NDArray[np.int8]) -> NDArray[np.float64]:
+        return areas(keys, given, rules)
+
+    return _of_labels(measured, logits, targets).T
+
+
+def _of_labels(
+    measured: Callable[[NDArray[np.floating], NDArray[np.int8]], NDArray[np.float64]],
+    logits: Tensor,
+    targets: Tensor,
+) -> Tensor:
+    """Measure each label, from its keys and targets, in threads if there is much to do."""
+    labels = ranked_labels(logits, targets)
     if logits.numel() < _FEW_LOGITS:
-        found = [measured(label) for label in labels]
+        found = [measured(*label) for label in labels]
     else:
         workers = torch.get_num_threads()
-        found = list(ordered_map(measured, labels, workers=workers, ahead=2 * workers))
+        found = list(
+            ordered_map(lambda label: measured(*label), labels, workers=workers, ahead=2 * workers)
+        )
     return torch.from_numpy(np.stack(found))
 
 
@@ -272,11 +317,25 @@ def top_k(
     if not 1 <= k <= logits.shape[1]:
         msg = f"expected a k from 1 to {logits.shape[1]}, the number of labels, got {k!r}"
         raise ValueError(msg)
+    chosen = torch.empty(logits.shape, dtype=torch.bool, device=logits.device)
+    for start in range(0, len(logits), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        chosen[rows] = _highest(logits[rows], k)
+        if rule == "thresholded":
+            chosen[rows] &= logits[rows] >= threshold_logit
+    return chosen
+
+
+def _highest(logits: Tensor, k: int) -> Tensor:
     least = logits.topk(k, dim=1).values[:, -1:]  # it may choose any of equal logits
-    chosen, equal = logits > least, logits == least
-    free = k - chosen.sum(1, keepdim=True)
-    chosen |= equal & (equal.cumsum(1, dtype=torch.int32) <= free)
-    return chosen if rule == "exact" else chosen & (logits >= threshold_logit)
+    chosen = logits >= least
+    more = (row_counts(chosen) > k).nonzero()[:, 0].to(logits.device)
+    if len(more):
+        some, bound = logits[more], least[more]
+        above, equal = some > bound, some == bound
+        free = k - above.sum(1, keepdim=True)
+        chosen[more] = above | (equal & (equal.cumsum(1) <= free))
+    return chosen
 
 
 def precision_at_k(relevant: Tensor) -> Tensor:

@@ -41,8 +41,8 @@ def left_out_labels(names: Sequence[str], targets: Tensor, trained: Tensor) -> d
         >>> left_out_labels(["cat", "dog"], targets, trained)
         {'without_negative': ['dog']}
     """
-    present, absent = (targets == 1).any(0), (targets == 0).any(0)
-    masks = (~trained, ~(present | absent), ~present, ~absent)
+    present, absent = (column_counts(targets == value) > 0 for value in (1, 0))
+    masks = (~trained.cpu(), ~(present | absent), ~present, ~absent)
     found: dict[str, list[str]] = {}
     for name, *holds in zip(names, *(mask.tolist() for mask in masks), strict=True):
         reason = next((key for key, it in zip(REASONS, holds, strict=True) if it), None)
@@ -63,6 +63,8 @@ def counted_targets(targets: Tensor, trained: Tensor) -> Tensor:
         >>> counted_targets(torch.tensor([[1, 1]]), torch.tensor([True, False])).tolist()
         [[1, -1]]
     """
+    if bool(trained.all()):
+        return targets
     return targets.masked_fill(~trained.to(targets.device), -1)
 
 

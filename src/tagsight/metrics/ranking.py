@@ -6,7 +6,7 @@ times faster than an argsort of the photos, because a label's positives are few.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,11 +20,24 @@ if TYPE_CHECKING:
     from tagsight.metrics.multiplicities import Multiplicities
 
     Keys = NDArray[np.floating]
-    Counts = NDArray[np.float64 | np.int64]
+    Counts = NDArray[np.float64 | np.int64 | np.int32]
     Mask = NDArray[np.bool_]
 
 Ties = Literal["group", "order"]
 Variant = Literal["non_interpolated", "voc2010", "voc2007"]
+
+
+class Rule(NamedTuple):
+    """How average precision is computed: see `tagsight.metrics.classification.average_precision`.
+
+    Attributes:
+        ties: Ranks of photos with equal logits.
+        variant: Interpolation of the precision.
+    """
+
+    ties: Ties = "group"
+    variant: Variant = "non_interpolated"
+
 
 LABELS_AT_ONCE = 64
 """Labels whose keys are copied at once, so that memory does not grow with their number."""
@@ -33,9 +46,7 @@ COUNTS_AT_ONCE = 2**16
 """Counts at cuts that are integrated at once, so that they stay in the cache."""
 
 
-def ranked_labels(
-    logits: Tensor, targets: Tensor, ties: Ties
-) -> Iterator[tuple[Keys, NDArray[np.int8]]]:
+def ranked_labels(logits: Tensor, targets: Tensor) -> Iterator[tuple[Keys, NDArray[np.int8]]]:
     """Yield the keys of each label, ``(N,)`` float, lowest first, and its targets, ``(N,)`` int.
 
     Keys are negated logits; that of an unknown target is NaN, which sorts after infinity.
@@ -43,14 +54,13 @@ def ranked_labels(
     Args:
         logits: ``(N, L)`` float.
         targets: ``(N, L)`` int in {1, 0, -1}.
-        ties: As for `tagsight.metrics.classification.average_precision`.
 
     Raises:
         ValueError: If a logit with a known target is NaN.
 
     Example:
         >>> logits, targets = torch.tensor([[2.0], [3.0]]), torch.tensor([[1], [-1]])
-        >>> [[part.tolist() for part in one] for one in ranked_labels(logits, targets, "group")]
+        >>> [[part.tolist() for part in one] for one in ranked_labels(logits, targets)]
         [[[-2.0, nan], [1, -1]]]
     """
     # NumPy has no bfloat16, and sorts float32 faster than float64. Blocks are too small for the
@@ -68,59 +78,70 @@ def ranked_labels(
                 "diverge?"
             )
             raise ValueError(msg)
-        for row, here in zip(keys, given, strict=True):
-            yield (_untied(row, here == 1) if ties == "order" else row), here
+        yield from zip(keys, given, strict=True)
 
 
-def _untied(keys: Keys, present: Mask) -> Keys:
-    """Replace keys by ranks in the order of the rows, if a positive shares its key with others."""
-    ordered, own = np.sort(keys), keys[present]
-    if (np.searchsorted(ordered, own, "right") - np.searchsorted(ordered, own) == 1).all():
-        return keys
+def _in_order(keys: Keys) -> Keys:
+    """Replace keys by ranks, those of equal keys in the order of the rows."""
     ranks = np.empty(len(keys))
     ranks[np.argsort(keys, kind="stable")] = np.arange(len(keys), dtype=np.float64)
     ranks[np.isnan(keys)] = np.nan
     return ranks
 
 
-def area(keys: Keys, targets: NDArray[np.int8], variant: Variant) -> float:
-    """Compute the average precision of a label; NaN where it is not defined.
+def areas(keys: Keys, targets: NDArray[np.int8], rules: Sequence[Rule]) -> NDArray[np.float64]:
+    """Compute the average precision of a label by each rule: ``(n,)`` float64.
+
+    It is NaN where it is not defined. The keys are sorted once for all rules.
 
     Args:
         keys: ``(N,)`` float, lowest first, NaN where unknown.
         targets: ``(N,)`` int in {1, 0, -1}.
-        variant: As for `tagsight.metrics.classification.average_precision`.
+        rules: The ``n`` rules.
 
     Example:
         >>> keys, targets = np.array([-3.0, -2.0, -1.0]), np.array([1, 0, 1], np.int8)
-        >>> round(area(keys, targets, "non_interpolated"), 4)  # (1/1 + 2/3) / 2
-        0.8333
+        >>> areas(keys, targets, [Rule()]).round(4).tolist()  # (1/1 + 2/3) / 2
+        [0.8333]
     """
-    cuts, counts = np.unique(keys[targets == 1], return_counts=True)
-    if not len(cuts) or not (targets == 0).any():
-        return np.nan
-    ranks = np.searchsorted(np.sort(keys), cuts, side="right")
-    return float(_integral(counts.cumsum(), ranks, variant))
+    present = targets == 1
+    if not present.any() or not (targets == 0).any():
+        return np.full(len(rules), np.nan)
+    ordered, own = np.sort(keys), keys[present]
+    counted = {"group": _counts_at_cuts(ordered, own)}
+    if any(rule.ties == "order" for rule in rules):
+        counted["order"] = counted["group"]
+        if (np.searchsorted(ordered, own, "right") - np.searchsorted(ordered, own) > 1).any():
+            ranked = _in_order(keys)
+            counted["order"] = _counts_at_cuts(np.sort(ranked), ranked[present])
+    return np.array([_integral(*counted[rule.ties], rule.variant) for rule in rules])
 
 
-def areas(
-    keys: Keys, targets: NDArray[np.int8], variant: Variant, samples: Sequence[Multiplicities]
+def _counts_at_cuts(ordered: Keys, own: Keys) -> tuple[Counts, Counts]:
+    """Count positives and photos up to each distinct key of a positive: ``(G,)`` each."""
+    cuts, counts = np.unique(own, return_counts=True)
+    return counts.cumsum(), np.searchsorted(ordered, cuts, side="right")
+
+
+def sampled_areas(
+    keys: Keys, targets: NDArray[np.int8], rule: Rule, samples: Sequence[Multiplicities]
 ) -> NDArray[np.float64]:
     """Compute the average precision of a label in each sample: ``(R,)`` float64.
 
     Args:
         keys: ``(N,)`` float, lowest first, NaN where unknown.
         targets: ``(N,)`` int in {1, 0, -1}.
-        variant: As for `area`.
+        rule: The rule.
         samples: Parts of the samples.
 
     Example:
         >>> from tagsight.metrics.multiplicities import Multiplicities
         >>> keys, targets = np.array([-3.0, -2.0, -1.0]), np.array([1, 0, 1], np.int8)
         >>> drawn = Multiplicities(np.array([[1, 0], [1, 2], [1, 1]]))
-        >>> areas(keys, targets, "non_interpolated", [drawn]).round(4).tolist()
+        >>> sampled_areas(keys, targets, Rule(), [drawn]).round(4).tolist()
         [0.8333, 0.3333]
     """
+    keys = _in_order(keys) if rule.ties == "order" else keys
     hit = np.flatnonzero(targets == 1)
     hit = hit[np.argsort(keys[hit])]
     if not len(hit):
@@ -129,21 +150,23 @@ def areas(
     (before,) = (keys <= cuts[-1]).nonzero()
     order = before[np.argsort(keys[before])]
     ends = np.searchsorted(keys[order], cuts, side="right")
-    (rest,) = ((keys > cuts[-1]) & (targets == 0)).nonzero()
     at_once = max(1, COUNTS_AT_ONCE // len(cuts))
-    found = []
+    measured = []
     for part in samples:
+        found = []
         hits_of = part.running_sums(hit, counts.cumsum())
         ranks_of = part.running_sums(order, ends)
-        rest_of = part.running_sums(rest, np.array([len(rest)])) if len(rest) else None
+        one_class = np.empty(part.samples, np.bool_)
         for start in range(0, part.samples, at_once):
             some = slice(start, start + at_once)
             hits, ranks = hits_of(some), ranks_of(some)
-            absent = ranks[:, -1] - hits[:, -1]
-            if rest_of is not None:
-                absent += rest_of(some)[:, 0]
-            found.append(np.where(absent > 0, _integral(hits, ranks, variant), np.nan))
-    return np.concatenate(found)
+            one_class[some] = ranks[:, -1] == hits[:, -1]
+            found.append(_integral(hits, ranks, rule.variant))
+        if one_class.any():  # so far: absent photos may follow the last cut
+            rest = np.flatnonzero((keys > cuts[-1]) & (targets == 0))
+            one_class &= part.totals(rest) == 0
+        measured.append(np.where(one_class, np.nan, np.concatenate(found)))
+    return np.concatenate(measured)
 
 
 def _integral(hits: Counts, ranks: Counts, variant: Variant) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Counts of the columns of large tables."""
+"""Counts of the rows and columns of large tables."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ def column_counts(mask: Tensor) -> Tensor:
         [2, 1]
     """
     return torch.from_numpy(np.count_nonzero(mask.cpu().numpy(), axis=0))
+
+
+def row_counts(mask: Tensor) -> Tensor:
+    """Count the columns in which each row is true: ``(N, L)`` bool -> ``(N,)`` int64, on the CPU.
+
+    Example:
+        >>> row_counts(torch.tensor([[True, False], [True, True]])).tolist()
+        [1, 2]
+    """
+    return torch.from_numpy(np.count_nonzero(mask.cpu().numpy(), axis=1))
