@@ -19,6 +19,7 @@ _SYNONYMS = (
     ("donut", "doughnut"),
     ("drier", "dryer"),
     ("motorcycle", "motorbike"),
+    ("potted plant", "pottedplant", "flowerpot"),
     ("sci-fi", "sci fi", "science fiction"),
     ("tv monitor", "tv", "television", "tvmonitor"),
 )
@@ -96,6 +97,35 @@ def read_name(name: str, known: WordVectors) -> Reading:
             if phrase in known.vectors:
                 return Reading((phrase,))
     return Reading(tuple(w for word in spaced.split() for w in found[word]), missing)
+
+
+def phrases(name: str) -> Iterator[str]:
+    """List what a name may be called in a dictionary of English nouns, the closest first.
+
+    The whole name, then its last words, each as it stands, joined and divided, by synonyms, in the
+    singular and the plural.
+
+    Args:
+        name: A label.
+
+    Example:
+        >>> list(phrases("Red Cars"))[1:4], "car" in phrases("Red Cars")
+        (['red cars', 'red_cars', 'red-cars'], True)
+    """
+    yield name.lower()
+    words = _spaced(name).split()
+    for first in range(len(words)):
+        spaced = " ".join(words[first:])
+        for number in (spaced, *_singulars(spaced), f"{spaced}s"):
+            yield from dict.fromkeys((*_joined(number), *_synonyms(number)))
+            if " " not in number:
+                yield from (mark.join(parts) for parts in _splits(number) for mark in " -")
+
+
+def _singulars(word: str) -> Iterator[str]:
+    for ending, singular in (("ies", "y"), ("ves", "f"), ("es", ""), ("s", "")):
+        if word.endswith(ending) and not word.endswith("ss"):
+            yield word.removesuffix(ending) + singular
 
 
 def _word(word: str, known: WordVectors) -> tuple[str, ...]:

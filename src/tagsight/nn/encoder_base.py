@@ -48,6 +48,7 @@ class Backbone(nn.Module, ABC):
             accepts any multiple of its stride.
         frozen: The frozen stages in order, possibly none.
         network: The trained stages.
+        first_class: Channel of the last or fused grid in which class scores begin.
         class_scores: What appends the scores of the encoder's own classes to every cell, if the
             settings ask for them.
     """
@@ -70,6 +71,7 @@ class Backbone(nn.Module, ABC):
         self.stride: int = whole.feature_info[-1]["reduction"]
         self.middle_channels = self.channels
         self.only_side: int | None = None
+        self.first_class = self.channels
         self.class_scores: ClassScores | None = None
         self.freeze_batch_norm = config.freeze_batch_norm
         mean, std = _normalization(whole, config)

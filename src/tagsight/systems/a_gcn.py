@@ -133,7 +133,7 @@ class AGCN(GridSystem):
         ),
     )
     needs_vectors: ClassVar[bool] = True
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "by_name.weight"})
     config: AGCNConfig
     bias: nn.Parameter | None
 
@@ -143,7 +143,7 @@ class AGCN(GridSystem):
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.label_graph(), self.bias
+        return self.by_name(self.label_graph()), self.bias
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         losses = super().losses(images, targets, progress)

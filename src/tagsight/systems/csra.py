@@ -19,6 +19,7 @@ from torch import nn
 
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import pooled
+from tagsight.nn.named_classes import named_classes
 from tagsight.nn.padding import cell_count, excluded, filled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
@@ -47,6 +48,11 @@ class CSRAConfig(SystemConfig):
 
     attention: float = Field(0.1, ge=0)
     """Lambda: weight of the attended features relative to the average of all cells."""
+
+    class_names: bool = False
+    """Whether a label's classifier begins with those of the encoder's own classes that the label's
+    name stands for: ``dog`` with 118 breeds. For encoders with ``backbone.class_scores`` for the
+    1,000 classes of ImageNet; others do without."""
 
     @field_validator("heads")
     @classmethod
@@ -154,7 +160,7 @@ class CSRA(System):
             "CSRA README",
         ),
     )
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifiers"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifiers", "by_name.weight"})
     config: CSRAConfig
 
     def __init__(self, config: CSRAConfig, labels: LabelSpace) -> None:
@@ -164,6 +170,7 @@ class CSRA(System):
         shape = (len(labels), config.heads, self.backbone.channels)
         self.classifiers = nn.Parameter(torch.empty(shape))
         nn.init.uniform_(self.classifiers, -(shape[2] ** -0.5), shape[2] ** -0.5)
+        self.by_name = named_classes(labels.names, self.backbone, wanted=config.class_names)
 
     @property
     def maps_add_up(self) -> bool:
@@ -181,7 +188,7 @@ class CSRA(System):
     def _maps(self, features: Tensor, on_photo: Tensor | None) -> Tensor:
         """Add the base and attended scores of every cell: ``(B, D, h, w) -> (B, L, h, w)``."""
         with full_precision(features.device):
-            unit = F.normalize(self.classifiers, dim=2)
+            unit = self.by_name(F.normalize(self.classifiers, dim=2))
             scores = torch.einsum("bdhw,lkd->kblhw", features, unit)
         share = self.config.attention * cell_count(features, on_photo)
         maps: Tensor = sum(

@@ -90,13 +90,13 @@ class FGCNConfig(MLGCNConfig):
     """Fraction of the products that are dropped in training."""
 
     @model_validator(mode="after")
-    def _has_no_residual_attention(self) -> Self:
-        if self.residual_attention:
-            msg = (
-                "residual_attention: expected 0 for F-GCN, whose fusion is not linear, "
-                f"got {self.residual_attention:g}"
-            )
-            raise ValueError(msg)
+    def _adds_nothing_to_the_fusion(self) -> Self:
+        for name, nothing in (("residual_attention", 0), ("class_names", False)):
+            if (given := getattr(self, name)) != nothing:
+                msg = (
+                    f"{name}: expected {nothing} for F-GCN, whose fusion is not linear, got {given}"
+                )
+                raise ValueError(msg)
         return self
 
 

@@ -27,6 +27,7 @@ from tagsight.nn.consistency import (
 )
 from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.nn.losses import map_consistency
+from tagsight.nn.named_classes import named_classes
 from tagsight.nn.views import make_view
 from tagsight.runtime.precision import widened
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
@@ -210,7 +211,9 @@ class GCAM(System):
         ),
     )
     needs_vectors: ClassVar[bool] = True
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "label_graph.weight"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset(
+        {"bias", "label_graph.weight", "by_name.weight"}
+    )
     config: GCAMConfig
     bias: nn.Parameter | None
 
@@ -220,10 +223,11 @@ class GCAM(System):
         adjacency = label_adjacency(labels.cooccurrence, graph)  # Eqs. 3-6 and 2
         self.label_graph = graph_classifiers(labels, adjacency, channels, graph)  # layers of Eq. 7
         self.register_parameter("bias", label_bias(labels, config.graph))
+        self.by_name = named_classes(labels.names, self.backbone, wanted=config.class_names)
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
         """Compute M, ``(L, D)`` float, and the bias, ``(L,)`` or None, which the paper lacks."""
-        return self.label_graph(), self.bias  # Eq. 7
+        return self.by_name(self.label_graph()), self.bias  # Eq. 7
 
     def forward(self, images: Images) -> Recognition:
         features = widened(self.backbone(images))  # F, section 3.1

@@ -10,6 +10,7 @@ from torch import nn
 
 from tagsight.config import SystemConfig
 from tagsight.nn.class_activation import attended_maps, logits_and_maps, pooled
+from tagsight.nn.named_classes import named_classes
 from tagsight.runtime.precision import widened
 from tagsight.systems.base import Recognition, System
 
@@ -28,6 +29,11 @@ class GridConfig(SystemConfig):
     """Lambda of residual attention: weight of the score of a label's best cell, which is added to
     the logit (CSRA with one head at an infinite temperature); 0 adds nothing."""
 
+    class_names: bool = False
+    """Whether a label's classifier begins with those of the encoder's own classes that the label's
+    name stands for: ``dog`` with 118 breeds. For encoders with ``backbone.class_scores`` for the
+    1,000 classes of ImageNet; others do without."""
+
 
 class GridSystem(System):
     """Encoder, pooling and one linear classifier per label; a subclass defines `classifiers`.
@@ -38,6 +44,10 @@ class GridSystem(System):
 
     Config: ClassVar[type[SystemConfig]] = GridConfig
     config: GridConfig
+
+    def __init__(self, config: GridConfig, labels: LabelSpace) -> None:
+        super().__init__(config, labels)
+        self.by_name = named_classes(labels.names, self.backbone, wanted=config.class_names)
 
     @abstractmethod
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
@@ -82,11 +92,13 @@ class LinearGridSystem(GridSystem):
         (True, torch.Size([2]))
     """
 
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"classifier.weight", "classifier.bias"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset(
+        {"classifier.weight", "classifier.bias", "by_name.weight"}
+    )
 
     def __init__(self, config: GridConfig, labels: LabelSpace) -> None:
         super().__init__(config, labels)
         self.classifier = nn.Linear(self.backbone.channels, len(labels))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.classifier.weight, self.classifier.bias
+        return self.by_name(self.classifier.weight), self.classifier.bias

@@ -127,7 +127,9 @@ class MLGCN(GridSystem):
         ),
     )
     needs_vectors: ClassVar[bool] = True
-    label_parameters: ClassVar[frozenset[str]] = frozenset({"bias", "label_graph.weight"})
+    label_parameters: ClassVar[frozenset[str]] = frozenset(
+        {"bias", "label_graph.weight", "by_name.weight"}
+    )
     config: MLGCNConfig
     bias: nn.Parameter | None
 
@@ -140,7 +142,7 @@ class MLGCN(GridSystem):
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.label_graph(), self.bias
+        return self.by_name(self.label_graph()), self.bias
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)

@@ -1,0 +1,81 @@
+"""Classifiers that begin with what a label's name says about the encoder's own classes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tagsight.labels.imagenet import CLASSES, imagenet_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tagsight.nn.encoder_base import Backbone
+
+log = logging.getLogger(__name__)
+
+
+class NamedClasses(nn.Module):
+    """Adds, to each label's classifier, the class scores that the label's name stands for.
+
+    A label starts as the classes that the encoder was pretrained to tell apart and that WordNet has
+    under the label's name (`imagenet_classes`), with a weight of 1, and what was given is learned
+    from photos beside it; so is the weight. The addition has length 1 for a weight of 1, however
+    many classes there are, and counts in a label's map as the rest of its classifier does.
+
+    Args:
+        matches: ``(L, K)`` bool, which classes a label stands for, possibly none.
+        channels: ``D`` of the feature grid.
+        first: Channel of the first class score (`Backbone.first_class`).
+
+    Example:
+        >>> named = NamedClasses(torch.tensor([[True, False, True], [False] * 3]), 5, first=2)
+        >>> named(torch.zeros(2, 5)).detach().square()
+        tensor([[0.0000, 0.0000, 0.5000, 0.0000, 0.5000],
+                [0.0000, 0.0000, 0.0000, 0.0000, 0.0000]])
+    """
+
+    matches: Tensor
+
+    def __init__(self, matches: Tensor, channels: int, first: int) -> None:
+        super().__init__()
+        self.around = (first, channels - first - matches.shape[1])
+        self.weight = nn.Parameter(torch.ones(len(matches)))
+        self.register_buffer("matches", matches)
+
+    def forward(self, classifiers: Tensor) -> Tensor:
+        """Add the classes: ``(L, D) -> (L, D)``, or ``(L, K', D)`` for several classifiers each."""
+        classes = F.normalize(self.matches.to(classifiers.dtype), dim=1)
+        named = F.pad(self.weight.unsqueeze(1) * classes, self.around)
+        return classifiers + (named if classifiers.dim() == named.dim() else named.unsqueeze(1))
+
+
+def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> nn.Module:
+    """Make what adds the classes that labels are named after to their classifiers.
+
+    Args:
+        names: The ``L`` labels.
+        backbone: Its class scores are those of the classes of ImageNet; others have no known names.
+        wanted: Whether to add anything.
+
+    Returns:
+        A module from classifiers ``(L, D)`` to classifiers: `NamedClasses`, or the identity.
+    """
+    scores = backbone.class_scores
+    if not wanted or scores is None or scores.classes != CLASSES:
+        return nn.Identity()
+    matches = imagenet_classes(names)
+    found = [
+        name for name, any_class in zip(names, matches.any(1).tolist(), strict=True) if any_class
+    ]
+    log.info(
+        "%d of %d labels are named after classes of the encoder: %s",
+        len(found),
+        len(names),
+        ", ".join(found[:5]) or "none",
+    )
+    return NamedClasses(matches, backbone.channels, backbone.first_class)
