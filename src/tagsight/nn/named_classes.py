@@ -64,6 +64,14 @@ def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> 
 
     Returns:
         A module from classifiers ``(L, D)`` to classifiers: `NamedClasses`, or the identity.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone
+        >>> backbone = build_backbone(BackboneConfig(class_scores=True))
+        >>> by_name = named_classes(["dog", "mood"], backbone, wanted=True)
+        >>> by_name(torch.zeros(2, backbone.channels)).norm(dim=1).round().tolist()
+        [1.0, 0.0]
     """
     scores = backbone.class_scores
     if not wanted or scores is None or scores.classes != CLASSES:
