@@ -239,3 +239,24 @@ def test_a_column_of_any_name_is_the_photo_if_it_is_named(tmp_path, ending) -> N
     found = read_annotations(file, labels_only=True, options=ReadOptions(columns=columns))
     assert (found.names, found.targets.tolist()) == (("dog", "sky"), [[1, 1], [0, 1]])
     assert [path.name for path in found.paths] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("place", ["", "set/data/"])
+def test_splits_are_those_of_the_folders_if_nothing_else_says_them(tmp_path, caplog, place) -> None:
+    names = [f"{place}{name}" for name in ("Train/a.jpg", "Train/x/b.jpg", "validation/a.jpg")]
+    rows = "".join(f"{name},sky\n" for name in names)
+    (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}")
+    with caplog.at_level("INFO"):
+        annotations = read_annotations(tmp_path / "labels.csv", labels_only=True)
+    assert annotations.splits == ("train", "train", "val")
+    assert "the splits are those of the folders train, validation" in caplog.text
+    told = "".join(f"{name},sky,test\n" for name in names)
+    (tmp_path / "labels.csv").write_text(f"image,labels,split\n{told}")
+    assert set(read_annotations(tmp_path / "labels.csv", labels_only=True).splits) == {"test"}
+
+
+@pytest.mark.parametrize("names", [["train/a.jpg"], ["train/a.jpg", "x/a.jpg"], ["train.jpg"]])
+def test_a_folder_alone_makes_no_split(tmp_path, names) -> None:
+    rows = "".join(f"{name},sky\n" for name in names)
+    (tmp_path / "labels.csv").write_text(f"image,labels\n{rows}")
+    assert read_annotations(tmp_path / "labels.csv", labels_only=True).splits is None

@@ -23,7 +23,6 @@ LONGEST_LINE = 2**24
 MOST_ENTRIES = 2**25
 """Objects and lists in a file; the official training file of COCO has about four million."""
 
-_BEFORE = b"\xef\xbb\xbf \t\r\n"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|:\s*(?=(\S?))|[^"{}\[\]:]+', re.DOTALL)
 _TO_VALUE = re.compile(rb"\s*+:\s*+(?=[\[{])")
 _BRACKET = re.compile(rb'[\[{]()|[\]}]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -65,7 +64,8 @@ def outline(file: Path) -> Outline:
 @lru_cache(maxsize=64)  # every format asks
 def _outline(file: Path, _changed: int, _size: int) -> Outline:
     with file.open("rb") as handle:
-        text = handle.read(LOOK).lstrip(_BEFORE).decode(errors="replace")
+        start = handle.read(LOOK)
+    text = start.decode(_encoding(start), errors="replace").lstrip("\ufeff \t\r\n")
     if not text.startswith(("{", "[")):
         return Outline()
     level = 1 if text[0] == "{" else 2
@@ -89,6 +89,11 @@ def _outline(file: Path, _changed: int, _size: int) -> Outline:
         elif depth == level and token[0] == ":":
             keys[last] = match[1]
     return Outline(text[0], keys)
+
+
+def _encoding(start: bytes) -> str:
+    """Return the encoding of JSON that begins with some bytes, as `json.loads` finds it."""
+    return json.detect_encoding(start).replace("utf-8-sig", "utf-8")
 
 
 def read_json(
@@ -198,11 +203,13 @@ def read_json_lines(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]
         [(1, {'id': 1}), (3, {'id': 2})]
     """
     with require_file(file, largest=LARGEST_FILE).open("rb") as handle:
-        for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), b""), 1):
-            text = line.removeprefix(b"\xef\xbb\xbf").strip()
+        encoding = _encoding(handle.read(4))
+    with file.open(encoding=encoding, errors="surrogateescape") as handle:
+        for number, line in enumerate(iter(lambda: handle.readline(LONGEST_LINE), ""), 1):
+            text = line.strip("\ufeff \t\r\n")
             if not text:
                 continue
-            value = _parsed(text, f"{file}:{number}", what)
+            value = _parsed(text.encode(errors="surrogateescape"), f"{file}:{number}", what)
             if not isinstance(value, dict):
                 msg = f"{file}:{number}: expected {what}, got {shortened(value)}"
                 raise DataError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,7 @@ from tagsight.data.remote.places import place
 from tagsight.data.rules.application import apply_rules, check_rules
 from tagsight.data.rules.rules import LabelRules
 from tagsight.data.source import is_folder
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,6 +57,8 @@ if TYPE_CHECKING:
 
     from tagsight.data.format import Format, Labelled
     from tagsight.data.splits.grouping import Grouping
+
+logger = logging.getLogger(__name__)
 
 Labels: TypeAlias = "str | Path | DataFrame | Annotations"
 """Labels as a Python user gives them (`read_annotations`)."""
@@ -123,6 +127,7 @@ def read_annotations(
         chosen, parts = _read(source, format, options)
         options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
+        annotations = _split_by_folders(annotations)
         used = replace(options, rules=None, columns=parts[0].columns)
         annotations = replace(annotations, origin=DataFile(source, chosen.name, used))
     else:
@@ -253,6 +258,26 @@ def _joined(parts: Sequence[Annotations]) -> Annotations:
         groups=tuple(groups) if len(groups) == len(paths) else None,
         without_photos=any(part.without_photos for part in parts),
     )
+
+
+def _split_by_folders(annotations: Annotations) -> Annotations:
+    """Take folders such as ``train`` and ``test`` for the splits, if nothing else says them.
+
+    All photos must be in such folders, next to each other.
+    """
+    if annotations.splits is not None:
+        return annotations
+    parts = [name.lower().split("/")[:-1] for name in annotations.relative_names]
+    for depth in range(min(map(len, parts), default=0)):
+        folders = {tuple(part[:depth]) for part in parts}
+        splits = [SPLIT_NAMES.get(part[depth], "") for part in parts]
+        if len(folders) > 1:
+            break
+        if all(splits) and len(set(splits)) > 1:
+            words = ", ".join(sorted({part[depth] for part in parts}))
+            logger.info("the splits are those of the folders %s", words)
+            return annotations.with_splits(splits)
+    return annotations
 
 
 def _existing_folder(images: Path) -> Path:

@@ -29,6 +29,25 @@ def test_a_column_that_another_split_lacks_is_unknown_there(read) -> None:
     ) == (("dog", "sky"), [[1, 0], [0, -1]], ("train", "val"))
 
 
+@pytest.mark.parametrize("place", ["Train", "TRAINING", "data/train", "train_set"])
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("_classes.csv", "filename, dog, sky\na.jpg, 1, 1\n"),
+        ("metadata.csv", "file_name,labels\na.jpg,dog;sky\n"),
+        ("_annotations.csv", "filename,class,xmin,ymin\na.jpg,dog,1,2\na.jpg,sky,3,4\n"),
+    ],
+)
+def test_folders_of_splits_have_many_names(tmp_path, place, name, table) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / name).write_text(table)
+    (tmp_path / place / "a.jpg").touch()
+    rows = read_annotations(tmp_path)
+    assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 1]])
+    assert (rows.format, rows.splits) == ("split-folders", ("train",))
+    assert all(path.is_file() for path in rows.paths)
+
+
 def test_a_label_that_another_split_does_not_list_is_absent_there(read) -> None:
     assert read(
         train__metadata_DOT_jsonl='{"file_name": "a.jpg", "labels": ["dog", "sky"]}\n',

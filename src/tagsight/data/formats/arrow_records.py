@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from tagsight.data.formats.records import PHOTO_KEYS, keys_of
+from tagsight.data.formats.record_keys import PHOTO_KEYS, keys_of
 from tagsight.data.photos.inside import photo_inside
 from tagsight.data.source import require_file
 from tagsight.errors import DataError, missing_extra
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
-    from tagsight.data.formats.records import Keys, Record
+    from tagsight.data.formats.record_keys import Keys, Record
     from tagsight.data.photos.inside import PhotosInside
 
 Table: TypeAlias = Any

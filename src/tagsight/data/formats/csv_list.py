@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ from tagsight.data.tables.table import Photos
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -99,12 +98,16 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     has_lists = any(separator.is_list for separator in separators)
     for row in photos.rows():
         cells = _cells(row.cells, table, layout)
-        pairs = list(zip(cells, chain(separators, repeat(separators[-1])), strict=False))
+        several = separators if table.has_header else separators * len(cells)
         where = table.where(row.number) if has_lists else ""
         try:
-            present = {vocabulary[text] for cell, by in pairs for text in by.labels(cell, where)}
+            present = {
+                vocabulary[text]
+                for cell, separator in zip(cells, several, strict=True)
+                for text in separator.labels(cell, where)
+            }
         except DataError:
-            _name_line(pairs, table.where(row.number))
+            _name_line(zip(cells, several, strict=True), table.where(row.number))
             raise
         present.discard(-1)
         if row.is_new:
@@ -146,7 +149,7 @@ def _cells(row: Sequence[Cell], table: Table, layout: Layout) -> list[Cell]:
     return [*inside, *row[len(table.names) :]]
 
 
-def _name_line(pairs: Sequence[tuple[Cell, Separator]], where: str) -> None:
+def _name_line(pairs: Iterable[tuple[Cell, Separator]], where: str) -> None:
     """Raise the error of a row's labels with the place of the row."""
     for cell, separator in pairs:
         for label in separator.labels(cell, where):

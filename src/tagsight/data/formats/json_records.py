@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import Format
-from tagsight.data.formats.records import LABEL_KEYS, PHOTO_KEYS, read_records
+from tagsight.data.formats.hub_features import with_class_names
+from tagsight.data.formats.record_keys import LABEL_KEYS, PHOTO_KEYS
+from tagsight.data.formats.records import read_records
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
+from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ OTHERS = frozenset({"annotations", "annotation_id", "data", "samples", "images",
 
 
 def recognises(source: Path) -> bool:
-    r"""Return whether a file begins with an object that has a photo, and more beside it.
+    r"""Return whether a file begins with an object that has a photo, or photos, and more beside.
 
     Example:
         >>> from pathlib import Path
@@ -31,9 +34,13 @@ def recognises(source: Path) -> bool:
         True
     """
     top, keys, lines = outline(source)
+    if top == "{" and keys and all(map(is_photo, keys)):
+        return True
     lower = {key.lower() for key in keys}
     if lower & OTHERS or not lower & set(PHOTO_KEYS):
         return False
+    if top == "{" and any(keys[key] in "[{" for key in keys if key.lower() in PHOTO_KEYS):
+        return True
     is_lines = top == "{" and (lines or source.name.lower().endswith(ENDINGS))
     return top == "[" or is_lines or (top == "{" and bool(lower & set(LABEL_KEYS)))
 
@@ -42,7 +49,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read records by the rules of `read_records`.
 
     Args:
-        source: A file with an object a line, or a list of objects.
+        source: A file with an object a line, or a list of objects; or one object with a photo's
+            labels by its name, or with a list, or an object, for each column, as pandas writes.
         options: Columns; folder of the photos, by default that of the file. Photos that are inside
             are written to the cache.
 
@@ -62,6 +70,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """
     if outline(source).top == "[":
         records = read_json(source, list, f"a list of objects, each {WHAT}")
+    elif _is_whole(source):
+        records = _records(read_json(source, dict, WHAT))
     else:
         records = [record for _, record in read_json_lines(source, WHAT)]
     for number, record in enumerate(records, 1):
@@ -69,7 +79,31 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             msg = f"{source}: record {number}: expected {WHAT}, got {shortened(record)}"
             raise DataError(msg)
     base = source.parent
-    return [read_records(source, records, options, [base, base / "images", base / "photos"])]
+    part = read_records(source, records, options, [base, base / "images", base / "photos"])
+    return [with_class_names(part, base)]
+
+
+def _is_whole(source: Path) -> bool:
+    """Return whether a file is one object that stands for several photos."""
+    _, keys, lines = outline(source)
+    photos = [key for key in keys if key.lower() in PHOTO_KEYS]
+    return not lines and (
+        all(map(is_photo, keys)) or any(keys[key] in {"[", "{"} for key in photos)
+    )
+
+
+def _records(content: dict[str, Any]) -> list[Any]:
+    """Return the records of an object: labels by the name of a photo, or values by columns."""
+    if all(map(is_photo, content)):
+        return [{"image": name, "labels": labels} for name, labels in content.items()]
+    columns = {
+        key: list(values.values()) if isinstance(values, dict) else values
+        for key, values in content.items()
+        if isinstance(values, dict | list)
+    }
+    rows = max(map(len, columns.values()))
+    full = {key: values for key, values in columns.items() if len(values) == rows}
+    return [dict(zip(full, row, strict=True)) for row in zip(*full.values(), strict=True)]
 
 
 FORMAT = Format(

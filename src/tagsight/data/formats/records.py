@@ -1,4 +1,4 @@
-"""Records of photos, in JSON or columns: which key is what, and the table that they make."""
+"""Records of photos, in JSON or columns, and the table that they make."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from tagsight.data.format import DEFAULTS, Columns
+from tagsight.data.format import DEFAULTS
+from tagsight.data.formats.record_keys import FILE_SPLIT, MARKS, NAME_KEYS, is_mark, keys_of
 from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
 from tagsight.data.photos.inside import PhotosInside, photo_inside
@@ -22,151 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tagsight.data.format import Labelled, ReadOptions
+    from tagsight.data.formats.record_keys import Keys, Record
     from tagsight.data.tables.layout import Kind
     from tagsight.data.tables.table import Cell
 
 logger = logging.getLogger(__name__)
 
-Record: TypeAlias = Mapping[str, Any]
-
-PHOTO_KEYS = (
-    *("image", "file_name", "filename", "path", "filepath", "file_path", "file", "photo", "img"),
-    *("image_path", "img_path", "image_file"),
-)
-LABEL_KEYS = ("labels", "tags", "label", "tag", "classes", "categories", "keywords", "objects")
-FILE_SPLIT = "split of the file"
-"""Key that `joined_records` adds."""
-
-SPLIT_KEYS = (FILE_SPLIT, "split", "split_name")
-NAME_KEYS = ("label", "name", "category", "class", "tag")
-"""Keys of the name, where a label is an object."""
-
 SCORE_KEYS = frozenset({"score", "confidence", "probability"})
+LISTED = ("categories", "category", "labels", "label", "names", "name", "classes", "class")
+"""Keys of the names, where one object holds a list of each property of a photo's objects."""
 
-MARKS = {1: "1", 0: "0", -1: "-1", None: ""}
 SAMPLE = 100
-
-
-class Keys(NamedTuple):
-    """What the keys of records stand for.
-
-    Attributes:
-        photo: The photo's path, or the photo.
-        labels: Keys that hold labels, or one for each label.
-        split: The split, or None.
-        is_list: Whether ``labels`` list the labels that are present.
-        group: The group, or None.
-        ignored: Keys that are not used.
-
-    Example:
-        >>> Keys("photo", ("tags",), split=None, is_list=True).used
-        ['photo', 'tags']
-    """
-
-    photo: str
-    labels: tuple[str, ...]
-    split: str | None
-    is_list: bool
-    group: str | None = None
-    ignored: tuple[str, ...] = ()
-
-    @property
-    def used(self) -> list[str]:
-        """All keys that stand for something."""
-        return [key for key in (self.photo, *self.labels, self.split, self.group) if key]
-
-    def columns(self, separator: str | None) -> Columns:
-        """Return the keys as a user would name them."""
-        is_one = self.is_list and len(self.labels) == 1
-        return Columns(
-            image_column=self.photo,
-            labels_column=self.labels[0] if is_one else None,
-            label_columns=() if is_one else self.labels,
-            separator=separator,
-            split_column=None if self.split == FILE_SPLIT else self.split,
-        )
-
-
-def keys_of(sample: Sequence[Record], where: str, columns: Columns = DEFAULTS.columns) -> Keys:
-    """Find out what the keys of records stand for.
-
-    Args:
-        sample: Some records.
-        where: What errors call their source.
-        columns: Keys that the user names.
-
-    Raises:
-        DataError: If no key is of the photo, or none of labels, or a named one does not exist.
-
-    Example:
-        >>> keys_of([{"file_name": "a.jpg", "text": "A day out", "tags": ["dog"]}], "a.jsonl")
-        Keys(photo='file_name', labels=('tags',), split=None, is_list=True, group=None, \
-ignored=('text',))
-    """
-    lower = {key.lower(): key for record in sample for key in record}
-    named = _Named(lower, where)
-    photo = named.one(columns.image_column, "image_column")
-    photo = photo or next((lower[key] for key in PHOTO_KEYS if key in lower), None)
-    if photo is None:
-        msg = f"{where}: expected a key of the photo, such as 'image', got {list(lower)[:5]!r}"
-        raise DataError(f"{msg}; `image_column` names another")
-    split = named.one(columns.split_column, "split_column")
-    split = split or next((lower[key] for key in SPLIT_KEYS if key in lower), None)
-    group = named.one(columns.group_column, "group")
-    ignored = {named.one(key, "ignore") for key in columns.ignore}
-    others = [key for key in lower.values() if key not in {photo, split, group, *ignored}]
-    labels, is_list = _label_keys(sample, others, columns, named)
-    left = tuple(key for key in others if key not in labels)
-    if left and not is_list:
-        logger.info("%s: %s taken for no labels", where, ", ".join(left[:5]))
-    return Keys(photo, labels, split, is_list, group, left)
-
-
-class _Named(NamedTuple):
-    """Finds the keys that a user names, by their names in lower case."""
-
-    keys: Mapping[str, str]
-    where: str
-
-    def one(self, name: str | None, option: str) -> str | None:
-        if name is None or name in self.keys.values():
-            return name
-        if name.lower() in self.keys:
-            return self.keys[name.lower()]
-        known = [*self.keys.values()][:5]
-        msg = f"{self.where}: expected a key of the records as `{option}`, {known!r}, got {name!r}"
-        raise DataError(msg)
-
-
-def _label_keys(
-    sample: Sequence[Record], others: Sequence[str], columns: Columns, named: _Named
-) -> tuple[tuple[str, ...], bool]:
-    """Return the keys of labels, and whether they list those that are present."""
-    if columns.labels_column is not None:
-        return tuple(filter(None, [named.one(columns.labels_column, "labels_column")])), True
-    given = [named.one(key, "label_columns") for key in columns.label_columns]
-    if given:
-        keys = tuple(filter(None, given))
-        return keys, not all(_is_mark(record.get(key)) for record in sample for key in keys)
-    by_name = {key.lower(): key for key in others}
-    labels = next((by_name[key] for key in LABEL_KEYS if key in by_name), None)
-    if labels is None:
-        lists = [key for key in others if any(isinstance(r.get(key), list) for r in sample)]
-        labels = lists[0] if len(lists) == 1 else None
-    if labels is not None:
-        return (labels,), True
-    marks = tuple(key for key in others if all(_is_mark(record.get(key)) for record in sample))
-    if not marks:
-        msg = (
-            f"{named.where}: expected labels under a key such as 'labels', or 1, 0 and null under "
-            f"a key for each label, got {others[:5]!r}; `labels_column` names another"
-        )
-        raise DataError(msg)
-    return marks, False
-
-
-def _is_mark(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and value in MARKS)
 
 
 def _has_scores(labels: object) -> bool:
@@ -183,10 +50,11 @@ def read_records(
 ) -> Labelled:
     """Read the labels of records.
 
-    Labels under one key are a list of names, or of objects with a name; text, as in a CSV; or an
-    object with 1, 0 or null for each name. A label that a list lacks is absent, one that such an
-    object lacks is unknown. Records without labels, or with null, are left out. With a key for each
-    label, 1 is present, 0 absent, null or nothing unknown.
+    Labels under one key are a list of names, or of objects with a name; text, as in a CSV; an
+    object with 1, 0 or null for each name; or a list of 1 and 0 for the names in ``labels.txt`` or
+    the like beside. A label that a list lacks is absent, one that an object lacks is unknown.
+    Records without labels, or with null, are left out. With a key for each label, 1 is present, 0
+    absent, null or nothing unknown.
 
     Args:
         source: The file.
@@ -261,14 +129,17 @@ class _RecordTable(Table):
         self._photos: dict[int, str] = {}
         self.lists, self._names = keys.is_list, keys.labels
         self._tables = False
+        self._vectors = False
         if len(keys.labels) == 1 and keys.is_list:
             (key,) = keys.labels
-            self._tables = any(isinstance(record.get(key), dict) for record in records)
+            values = [_value(record, key) for record in records]
+            self._vectors = not classes and _are_vectors(values)
+            self.lists = not self._vectors
+            self._tables = any(isinstance(value, dict) for value in values)
             if self._tables:
-                marks = (record.get(key) for record in records)
                 self.lists = False
                 self._names = tuple(
-                    dict.fromkeys(n for m in marks if isinstance(m, dict) for n in m)
+                    dict.fromkeys(n for m in values if isinstance(m, dict) for n in m)
                 )
         others = [key for key in (keys.photo, keys.split, keys.group) if key is not None]
         cleaned = [clean_name(name, str(source)) for name in self._names]
@@ -281,7 +152,7 @@ class _RecordTable(Table):
         group = (split or 0) + 1 if self._keys.group else None
         first = (group or split or 0) + 1
         labels = tuple(range(first, first + len(self._names)))
-        kind: Kind = "csv-list" if self.lists else "csv-columns"
+        kind: Kind = "csv-list" if self.lists and not self._vectors else "csv-columns"
         return Layout(kind, 0, labels, split, group=group)
 
     def where(self, number: int | None = None) -> str:
@@ -318,29 +189,54 @@ class _RecordTable(Table):
         if not self._keys.is_list:
             return [_mark(record.get(name), where) for name in self._names]
         if self.lists:
-            values = [record.get(key) for key in self._keys.labels]
+            values = [_value(record, key) for key in self._keys.labels]
             if all(value is None for value in values):
                 return None
             return [
                 value if isinstance(value, str) else self._names_in(value, where)
                 for value in values
             ]
-        value = record.get(self._keys.labels[0])
+        value = _value(record, self._keys.labels[0])
         if value is None:
             return None
+        if self._vectors and isinstance(value, list):
+            return [",".join(_mark(one, where) for one in value)]
         if not isinstance(value, dict):
             msg = f"{where}: expected 1, 0 or null for each label, got {shortened(value)}"
             raise DataError(msg)
         return [_mark(value.get(name), where) for name in self._names]
 
     def _names_in(self, value: object, where: str) -> tuple[str, ...]:
-        listed = value if isinstance(value, list | tuple) else [value] * (value is not None)
-        return tuple(_name(one, self._classes, where) for one in listed)
+        listed = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(one, list) for one in listed):
+            listed = [two for one in listed for two in (one if isinstance(one, list) else [one])]
+        return tuple(_name(one, self._classes, where) for one in listed if one is not None)
+
+
+def _value(record: Record, key: str) -> Any:  # noqa: ANN401 - plain-data border
+    """Return what a record has under a key; of a list for each property of objects, the names."""
+    value = record.get(key)
+    if isinstance(value, dict):
+        return next((value[name] for name in LISTED if isinstance(value.get(name), list)), value)
+    return value
+
+
+def _are_vectors(values: Sequence[object]) -> bool:
+    """Return whether values are a target for each label: lists of 1 and 0 that repeat them."""
+    lists = [value for value in values if isinstance(value, list)]
+    return (
+        all(value is None or isinstance(value, list) for value in values)
+        and len({len(value) for value in lists}) == 1
+        and all(type(one) is int and one in (0, 1) for value in lists for one in value)
+        and any(len(set(value)) < len(value) for value in lists)
+    )
 
 
 def _name(value: object, classes: Sequence[str], where: str) -> str:
     if isinstance(value, Mapping):
         value = next((value[key] for key in NAME_KEYS if key in value), None)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         if not classes:
             return str(value)
@@ -353,7 +249,7 @@ def _name(value: object, classes: Sequence[str], where: str) -> str:
 
 
 def _mark(value: object, where: str) -> str:
-    if _is_mark(value):
+    if is_mark(value):
         return MARKS[value]  # type: ignore[index] # 1.0 and True are the keys 1
     msg = f"{where}: expected 1, 0 or null for each label, got {shortened(value)}"
     raise DataError(msg)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format
 from tagsight.data.formats import json_records, parquet
+from tagsight.data.formats.hub_features import with_class_names
 from tagsight.data.formats.tables import read_table
 from tagsight.data.source import is_file, is_folder
 from tagsight.data.tables.csv_table import CsvTable
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TABLES = ("_classes.csv", "metadata.csv", "metadata.jsonl", "metadata.parquet")
+TABLES = (
+    *("_classes.csv", "metadata.csv", "metadata.jsonl", "metadata.parquet"),
+    "_annotations.csv",
+)
 
 
 def recognises(source: Path) -> bool:
@@ -42,8 +46,12 @@ def recognises(source: Path) -> bool:
 
 
 def _tables(source: Path) -> list[Path]:
-    folders = [source / name for name in SPLIT_NAMES if is_folder(source / name)]
-    for places in (folders, [source]):
+    order = {name: place for place, name in enumerate(SPLIT_NAMES)}
+    within = []
+    for place in filter(is_folder, (source, source / "data")):
+        known = [one for one in place.iterdir() if one.name.lower() in order and is_folder(one)]
+        within.append(sorted(known, key=lambda one: order[one.name.lower()]))
+    for places in (*within, [source]):
         for name in TABLES:
             if files := [place / name for place in places if is_file(place / name)]:
                 return files
@@ -89,7 +97,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 
 def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
-    part = _read(file, options)
+    part = with_class_names(_read(file, options), source)
     split = SPLIT_NAMES.get(file.parent.name.lower()) if file.parent != source else None
     folders = part.folders
     if options.images:

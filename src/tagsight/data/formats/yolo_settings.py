@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.source import clean_name, is_file, is_folder, require_file
+from tagsight.data.yaml_files import parse_yaml
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def read_settings(file: Path) -> Settings:
         return Settings(_classes(text.splitlines(), file), {"": ["images"]})
     if file.suffix == ".data":
         return _of_darknet(file, text)
-    content = _yaml(file, text)
+    content = parse_yaml(text, str(file))
     splits = {split: _places(content.get(split)) for split in SPLITS}
     splits["val"] = splits["val"] or _places(content.get("valid"))
     if not any(splits.values()):
@@ -101,27 +102,6 @@ def read_settings(file: Path) -> Settings:
         {split: places for split, places in splits.items() if places},
         path if isinstance(path, str) else "",
     )
-
-
-def _yaml(file: Path, text: str) -> dict[str, Any]:
-    """Parse YAML with all values as text: a class may be called ``no``, ``on`` or ``1.0``."""
-    import yaml
-
-    try:
-        # An alias stands for what it repeats, so that a small file could expand without limit.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            msg = f"{file}: expected YAML without aliases (*name), got one"
-            raise DataError(msg)
-        content = yaml.load(text, Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        msg = f"{file}: expected YAML, got: {' '.join(str(error).split())[:200]}"
-        raise DataError(msg) from error
-    if not isinstance(content, dict):
-        msg = f"{file}: expected settings such as 'names: [dog, cat]', got {str(content)[:80]!r}"
-        raise DataError(msg)
-    return content
 
 
 def _of_darknet(file: Path, text: str) -> Settings:

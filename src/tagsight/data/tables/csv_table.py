@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_LE
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
@@ -156,7 +156,7 @@ def is_text_table(source: Path) -> bool:
         True
     """
     with source.open("rb") as handle:
-        start = handle.read(256).removeprefix(BOM_UTF8).lstrip()
+        start = handle.read(256).replace(b"\0", b"").lstrip(BOM_UTF8 + BOM_UTF16_LE).lstrip()
     return not start.startswith((b"{", b"[", b"<", b"PAR1"))
 
 

@@ -1,0 +1,196 @@
+"""Which keys of records of photos stand for the photo, its labels, split and group."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from tagsight.data.format import DEFAULTS, Columns
+from tagsight.data.tables.names import (
+    MAYBE_SPLIT,
+    ROW_NAMES,
+    SPLIT_NAMES,
+    is_no_label,
+    key_of,
+)
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+Record: TypeAlias = Mapping[str, Any]
+
+PHOTO_KEYS = (
+    *("image", "file_name", "filename", "path", "filepath", "file_path", "file", "photo", "img"),
+    *("image_path", "img_path", "image_file"),
+)
+LABEL_KEYS = ("labels", "tags", "label", "tag", "classes", "categories", "keywords", "objects")
+FILE_SPLIT = "split of the file"
+"""Key that `joined_records` adds."""
+
+SPLIT_KEYS = (FILE_SPLIT, "split", "split_name")
+NAME_KEYS = ("label", "name", "category", "class", "tag")
+"""Keys of the name, where a label is an object."""
+
+MARKS = {1: "1", 0: "0", -1: "-1", None: ""}
+
+
+class Keys(NamedTuple):
+    """What the keys of records stand for.
+
+    Attributes:
+        photo: The photo's path, or the photo.
+        labels: Keys that hold labels, or one for each label.
+        split: The split, or None.
+        is_list: Whether ``labels`` list the labels that are present.
+        group: The group, or None.
+        ignored: Keys that are not used.
+
+    Example:
+        >>> Keys("photo", ("tags",), split=None, is_list=True).used
+        ['photo', 'tags']
+    """
+
+    photo: str
+    labels: tuple[str, ...]
+    split: str | None
+    is_list: bool
+    group: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def used(self) -> list[str]:
+        """All keys that stand for something."""
+        return [key for key in (self.photo, *self.labels, self.split, self.group) if key]
+
+    def columns(self, separator: str | None) -> Columns:
+        """Return the keys as a user would name them."""
+        is_one = self.is_list and len(self.labels) == 1
+        return Columns(
+            image_column=self.photo,
+            labels_column=self.labels[0] if is_one else None,
+            label_columns=() if is_one else self.labels,
+            separator=separator,
+            split_column=None if self.split == FILE_SPLIT else self.split,
+        )
+
+
+def keys_of(sample: Sequence[Record], where: str, columns: Columns = DEFAULTS.columns) -> Keys:
+    """Find out what the keys of records stand for.
+
+    Args:
+        sample: Some records.
+        where: What errors call their source.
+        columns: Keys that the user names.
+
+    Raises:
+        DataError: If no key is of the photo, or none of labels, or a named one does not exist.
+
+    Example:
+        >>> keys_of([{"file_name": "a.jpg", "text": "A day out", "tags": ["dog"]}], "a.jsonl")
+        Keys(photo='file_name', labels=('tags',), split=None, is_list=True, group=None, \
+ignored=('text',))
+    """
+    lower = {key.lower(): key for record in sample for key in record}
+    named = _Named(lower, where)
+    photo = named.one(columns.image_column, "image_column")
+    photo = photo or next((lower[key] for key in PHOTO_KEYS if key in lower), None)
+    if photo is None:
+        msg = f"{where}: expected a key of the photo, such as 'image', got {list(lower)[:5]!r}"
+        raise DataError(f"{msg}; `image_column` names another")
+    split = named.one(columns.split_column, "split_column")
+    split = split or next((lower[key] for key in SPLIT_KEYS if key in lower), None)
+    split = split or _split_key(sample, [key for key in lower.values() if key != photo])
+    group = named.one(columns.group_column, "group")
+    ignored = {named.one(key, "ignore") for key in columns.ignore}
+    others = [key for key in lower.values() if key not in {photo, split, group, *ignored}]
+    labels, is_list = _label_keys(sample, others, columns, named)
+    left = tuple(key for key in others if key not in labels)
+    if left and not is_list:
+        logger.info("%s: %s taken for no labels", where, ", ".join(left[:5]))
+    return Keys(photo, labels, split, is_list, group, left)
+
+
+def _split_key(sample: Sequence[Record], keys: Sequence[str]) -> str | None:
+    """Return the key whose values are all splits, more than one or under such a name."""
+    for key in keys:
+        values = [str(record.get(key)).lower() for record in sample]
+        if all(value in SPLIT_NAMES for value in values):
+            several = len({SPLIT_NAMES[value] for value in values}) > 1
+            if key_of(key) in MAYBE_SPLIT or (several and key.lower() not in LABEL_KEYS):
+                return key
+    return None
+
+
+class _Named(NamedTuple):
+    """Finds the keys that a user names, by their names in lower case."""
+
+    keys: Mapping[str, str]
+    where: str
+
+    def one(self, name: str | None, option: str) -> str | None:
+        if name is None or name in self.keys.values():
+            return name
+        if name.lower() in self.keys:
+            return self.keys[name.lower()]
+        known = [*self.keys.values()][:5]
+        msg = f"{self.where}: expected a key of the records as `{option}`, {known!r}, got {name!r}"
+        raise DataError(msg)
+
+
+def _label_keys(
+    sample: Sequence[Record], others: Sequence[str], columns: Columns, named: _Named
+) -> tuple[tuple[str, ...], bool]:
+    """Return the keys of labels, and whether they list those that are present."""
+    if columns.labels_column is not None:
+        return tuple(filter(None, [named.one(columns.labels_column, "labels_column")])), True
+    given = [named.one(key, "label_columns") for key in columns.label_columns]
+    if given:
+        keys = tuple(filter(None, given))
+        return keys, not all(is_mark(record.get(key)) for record in sample for key in keys)
+    by_name = {key.lower(): key for key in others}
+    labels = next((by_name[key] for key in LABEL_KEYS if key in by_name), None)
+    if labels is None:
+        lists = [key for key in others if _lists_names([r.get(key) for r in sample])]
+        labels = lists[0] if len(lists) == 1 else None
+    if labels is not None:
+        return (labels,), True
+    marks = tuple(
+        key
+        for key in others
+        if all(is_mark(record.get(key)) for record in sample)
+        and not is_no_label(key)
+        and not _counts_rows(key, [record.get(key) for record in sample])
+    )
+    if not marks:
+        msg = (
+            f"{named.where}: expected labels under a key such as 'labels', or 1, 0 and null under "
+            f"a key for each label, got {others[:5]!r}; `labels_column` names another"
+        )
+        raise DataError(msg)
+    return marks, False
+
+
+def _lists_names(values: Sequence[object]) -> bool:
+    """Return whether values are lists of names, and not of numbers, as sizes and boxes are."""
+    lists = [value for value in values if isinstance(value, list)]
+    items = [item for value in lists for item in value]
+    return bool(lists) and all(isinstance(item, str | Mapping) for item in items)
+
+
+def _counts_rows(key: str, values: Sequence[object]) -> bool:
+    name = ROW_NAMES.fullmatch(key_of(key))
+    return bool(name) and any(values == list(range(first, first + len(values))) for first in (0, 1))
+
+
+def is_mark(value: object) -> bool:
+    """Return whether a value says that a label is present, absent or unknown.
+
+    Example:
+        >>> is_mark(1.0), is_mark(None), is_mark("dog")
+        (True, True, False)
+    """
+    return value is None or (isinstance(value, int | float) and value in MARKS)
