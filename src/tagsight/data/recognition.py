@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tagsight.data.format import ONLY_LABELS
 from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
+from tagsight.data.source import is_folder
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
 from tagsight.data.tables.layout import layout_of
 from tagsight.errors import DataError
@@ -29,6 +30,9 @@ PACKED = {
     ".npz": "arrays of NumPy, which are no photos",
 }
 """Kinds of files that are not read, by what their names contain, and why."""
+
+MOST_LOOKED_INTO = 20
+"""Entries of a folder that are tried, if no format fits it."""
 
 MOST_COUNTED = 10_000
 """Photos of a folder that are counted for a message."""
@@ -92,12 +96,15 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
             f"expected photos as files and their labels as text, got {source}, {packed}: write the "
             "photos to a folder, and their names and labels to a CSV, with the program it is from"
         )
+    if within := _within(source, formats):
+        return f"{source} is of no known format, but {within} in it is; give that one"
     near = [format_ for format_ in formats.values() if _may_be(source, format_)]
     if source.is_dir() and not near and (photos := _photos(source)):
         return (
             f"expected labels beside the {photos} in {source}, got none: list them in a table with "
             "the columns image and labels, which 'tagsight data FOLDER --template labels.csv' "
             "begins, or make them on a page with 'tagsight label FOLDER'"
+            f"{_of_folders(source)}"
         )
     reasons: dict[str, str] = {}
     for format_ in near:
@@ -105,6 +112,27 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     told = [f"as {name}: {reason}" for reason, name in islice(reasons.items(), MOST_CANDIDATES)]
     known = "'tagsight formats' lists the formats of labels that are read"
     return "; ".join([f"{source} is of no known format, it {_look(source)}", *told, known])
+
+
+def _within(source: Path, formats: Mapping[str, Format]) -> str:
+    """Name the only folder, or file beside folders, of a source that a format fits."""
+    if not source.is_dir():
+        return ""
+    first = list(islice(source.iterdir(), MOST_LOOKED_INTO + 1))
+    if len(first) > MOST_LOOKED_INTO:
+        return ""
+    entries = [one for one in first if not one.name.startswith(".")]
+    several = sum(map(is_folder, entries)) > 1  # which may all be labels
+    kinds = [format_ for format_ in formats.values() if not (several and format_.weak)]
+    fits = [one.name for one in entries if any(kind.recognises(one) for kind in kinds)]
+    return fits[0] if len(fits) == 1 else ""
+
+
+def _of_folders(source: Path) -> str:
+    """Say how folders become labels, if all photos are in folders."""
+    photos = islice(find_photos([source], on_problem=lambda *_: None), MOST_COUNTED)
+    are_inside = all(photo.parent != source for photo in photos)
+    return "; if the names of its folders are labels, give `format=label-folders`" * are_inside
 
 
 def _packed(source: Path) -> str | None:

@@ -218,3 +218,60 @@ def test_the_coco_photos_have_the_counts_that_their_readme_states(shared_data) -
     graph = np.load(shared_data / "label-graphs" / "coco_cooccurrence.npz")
     assert photos.names == tuple(graph["names"].tolist())
     assert all(path.is_file() for path in photos.paths)
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        {"category_ids": [1, 2]},
+        {"category_id": [2, 1]},
+        {"file_name": "a.png", "segments_info": [{"category_id": 2}, {"category_id": 1}]},
+    ],
+)
+def test_an_annotation_of_a_whole_photo_gives_it_all_its_categories(write, caplog, several) -> None:
+    objects = [{"image_id": 7} | several, {"image_id": 3, "category_id": 1}]
+    rows = read_annotations(write(content(annotations=objects)))
+    assert rows.targets.tolist() == [[1, 1], [0, 1]]
+    assert "without a label" not in caplog.text
+
+
+def test_what_lvis_has_not_verified_is_unknown(write) -> None:
+    images = [
+        {"id": 7, "file_name": "a.jpg", "neg_category_ids": [2]},
+        {"id": 3, "coco_url": "http://example.org/train2017/b.jpg", "neg_category_ids": []},
+    ]
+    rows = read_annotations(write(content(images=images)))
+    assert (rows.names, rows.targets.tolist()) == (("ape", "zebra"), [[0, 1], [-1, -1]])
+    assert [path.name for path in rows.paths] == ["a.jpg", "b.jpg"]
+    assert all(path.is_file() for path in rows.paths)
+
+
+def test_photos_may_say_their_splits(write) -> None:
+    images = [photo | {"split": word} for photo, word in zip(
+        content()["images"], ("train", "Val"), strict=True)]  # fmt: skip
+    rows = read_annotations(write(content(images=images), name="all.json", photos="images"))
+    assert rows.splits == ("train", "val")
+
+
+def test_labels_of_whole_photos_beside_the_objects_are_added(write, caplog) -> None:
+    write()
+    photos = [{"id": 1, "file_name": "b.jpg"}, {"id": 2, "file_name": "a.jpg"}]
+    names = [{"id": 5, "name": "ape"}, {"id": 6, "name": "sky"}]
+    labels = [{"image_id": 2, "category_id": 5}, {"image_id": 1, "category_id": 6}]
+    values = {"images": photos, "categories": names, "annotations": labels}
+    file = write(values, name="annotations/labels_train2017.json")
+    with caplog.at_level("INFO"):
+        rows = read_annotations(file.parent.parent)
+    assert (rows.names, rows.targets.tolist()) == (("ape", "sky", "zebra"), [[1, 0, 1], [0, 1, 0]])
+    assert "with 2 labels of whole photos from" in caplog.text
+    (file.parent / "instances_train2017.json").unlink()
+    assert read_annotations(file.parent.parent).targets.tolist() == [[0, 1], [1, 0]]
+
+
+def test_an_id_that_is_a_float_too_large_to_be_exact_is_refused(write) -> None:
+    images = [
+        {"id": 2**53 + number, "file_name": f"{name}.jpg"} for number, name in enumerate("ab")
+    ]
+    objects = [{"image_id": float(2**53 + 1), "category_id": 1}]
+    with pytest.raises(DataError, match=r"annotations\[0\].image_id: expected an id of images"):
+        read_annotations(write(content(images=images, annotations=objects)))

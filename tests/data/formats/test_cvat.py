@@ -57,3 +57,8 @@ def test_subsets_are_splits_if_they_are_called_so(read, caplog) -> None:
     assert "batch 0, batch 1: taken for no split" in caplog.text
     with pytest.raises(DataError, match=r"every photo in train, val or test.*'b.jpg' in none"):
         read(IMAGES.replace('id="0"', 'subset="Train"'))
+
+
+def test_values_of_attributes_that_make_no_labels_are_told(read, caplog) -> None:
+    read(META + IMAGES)
+    assert "values of attributes make no labels: 'dog: colour'" in caplog.text

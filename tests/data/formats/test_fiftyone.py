@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 
+import pytest
+
 from tagsight.data.readers import read_annotations
 
 
@@ -52,3 +54,11 @@ def test_the_ground_truth_of_samples_is_read_and_predictions_are_not(tmp_path, c
     assert (rows.names, rows.splits) == (("cat", "cow"), ("train", "test"))
     assert "labels are those of 'ground_truth', not of guess" in caplog.text
     assert "1 sample left out, without 'ground_truth'" in caplog.text
+
+
+@pytest.mark.parametrize(("field", "more"), [("predictions", {}), ("tagged", {"confidence": 0.7})])
+def test_labels_of_a_model_are_told(tmp_path, caplog, field, more) -> None:
+    label = {"_cls": "Classification", "label": "dog"} | more
+    write(tmp_path, {"samples": [sample("data/a.jpg", **{field: label})]}, "samples.json")
+    assert read(tmp_path).names == ("dog",)
+    assert f"labels of '{field}' have a confidence, as a model gives it" in caplog.text

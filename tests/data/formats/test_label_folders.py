@@ -73,3 +73,23 @@ def test_other_files_beside_the_photos_speak_for_another_format(write) -> None:
     assert label_folders.recognises(source)
     (source / "cat" / "a.txt").touch()
     assert not label_folders.recognises(source)
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "README.txt", "LICENSE", "cats.zip"])
+def test_files_that_others_left_behind_are_passed_over(write, name) -> None:
+    source = write(cat__1="one", dog__2="two")
+    (source / name).write_text("of no meaning")
+    assert found(source)[0] == ("cat", "dog")
+
+
+def test_folders_that_may_be_no_labels_are_asked_about(write) -> None:
+    source = write(**{"2023__1": "one", "2024__2": "two"})
+    with pytest.raises(DataError, match="if the names of its folders are labels, give `format"):
+        read_annotations(source)
+    assert read_annotations(source, format="label-folders").names == ("2023", "2024")
+
+
+def test_a_folder_within_that_has_labels_is_named(write) -> None:
+    source = write(export__train__cat__1="one", export__train__dog__2="two")
+    with pytest.raises(DataError, match="is of no known format, but export in it is; give that"):
+        read_annotations(source)

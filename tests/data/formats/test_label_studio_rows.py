@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 
+import pytest
+
 from tagsight.data.readers import read_annotations
 
 MIN = {"annotator": 1, "annotation_id": 1, "lead_time": 3.2}
@@ -42,3 +44,31 @@ def test_a_csv_has_the_same_in_its_cells_and_rows_of_one_photo_are_united(tmp_pa
     )
     assert rows_of(file) == (("sea", "sky"), [[1, 1], [1, 1], [0, 0]])
     assert "1 further entry of the same photos" in caplog.text
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_csv_may_have_been_saved_by_a_spreadsheet(tmp_path, delimiter, encoding) -> None:
+    file = tmp_path / "project.csv"
+    lines = (
+        ("image", "id", "choice", "annotator", "annotation_id"),
+        ("a.jpg", "1", "gr\u00fcn", "2", "3"),
+        ("b.jpg", "2", '"{""choices"": [""gr\u00fcn"", ""sky""]}"', "2", "4"),
+        ("", "", "", "", ""),
+    )
+    file.write_text("\r\n".join(map(delimiter.join, lines)), encoding=encoding)
+    assert rows_of(file) == (("gr\u00fcn", "sky"), [[1, 0], [1, 1]])
+
+
+def test_tasks_may_be_one_or_one_a_line(tmp_path) -> None:
+    tasks = [
+        {"id": n, "data": {"image": f"{label}.jpg"}, "annotations": [
+            {"result": [{"from_name": "tags", "value": {"choices": [label]}}]}]}
+        for n, label in enumerate(("sea", "sky"))
+    ]  # fmt: skip
+    file = tmp_path / "project.jsonl"
+    file.write_text("\n".join(map(json.dumps, tasks)))
+    assert rows_of(file) == (("sea", "sky"), [[1, 0], [0, 1]])
+    file = tmp_path / "project.json"
+    file.write_text(json.dumps(tasks[0], indent=2))
+    assert rows_of(file) == (("sea",), [[1]])

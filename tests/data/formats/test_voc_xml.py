@@ -4,6 +4,7 @@ import pytest
 
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
 
 
 def annotation(*objects, photo="old name.png"):
@@ -62,3 +63,31 @@ def test_folders_are_splits_and_lists_are_too(write, caplog) -> None:
     (main / "test.txt").write_text("b\n")
     assert read_annotations(source, labels_only=True).splits == ("train", "test")
     assert "1 file left out, which no list in ImageSets names" in caplog.text
+
+
+def test_endings_folders_and_words_may_be_written_otherwise(write, tmp_path) -> None:
+    write(Annotations__x__a=annotation(("cat", "True")), Annotations__y__b=annotation(("dog", 0)))
+    (tmp_path / "Annotations/y/b.xml").rename(tmp_path / "Annotations/y/b.XML")
+    rows = read_annotations(tmp_path, labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[-1, 0], [0, 1]])
+    assert rows.relative_names == ("x/a.png", "y/b.png")
+
+
+def test_an_object_that_was_deleted_is_none(write) -> None:
+    gone = "<object><name>dog</name><deleted>1</deleted></object></annotation>"
+    text = annotation(("cat", 0)).replace("</annotation>", gone)
+    rows = read_annotations(write(a=text), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("cat",), [[1]])
+
+
+def test_lists_may_name_photos_with_any_ending(write, tmp_path) -> None:
+    write(Annotations__a=annotation(("cat", 0)), Annotations__b=annotation(("dog", 0)))
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    for split, photo in (("train", "a.png"), ("val", "b.JPEG")):
+        (tmp_path / "ImageSets" / "Main" / f"{split}.txt").write_text(f"{photo}\n")
+    assert read_annotations(tmp_path, labels_only=True).splits == ("train", "val")
+
+
+def test_one_file_alone_is_referred_to_its_folder(write) -> None:
+    with pytest.raises(DataError, match=r"a.xml is of no known format.*expected a folder with Ann"):
+        read_annotations(write(a=annotation(("cat", 0))) / "a.xml")

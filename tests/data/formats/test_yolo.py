@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
 
 LIST, TABLE = "names: [cat, 'no', dog]\n", "names:\n  0: cat\n  1: no\n  2: dog\n"
 
@@ -95,3 +96,27 @@ def test_cvat_writes_darknet_and_label_studio_a_list_of_classes(read, tmp_path) 
         labels__a_DOT_txt="1 0 0 1 1",
     )
     assert (rows.splits, found) == (None, {"images/a.jpg": [0, 1]})
+
+
+def test_the_list_of_classes_of_darknet_lies_beside_the_photos(read) -> None:
+    files = {
+        f"{split}__{name}": text
+        for split in ("train", "valid")
+        for name, text in (
+            *(("_darknet_DOT_labels", "cat\ndog\n"), ("a_DOT_jpg", ""), ("b_DOT_jpg", "")),
+            *(("a_DOT_txt", "1 0.5 0.5 0.1 0.1\n"), ("b_DOT_txt", "")),
+        )
+    }
+    rows, photos = read(**files)
+    assert (rows.names, rows.splits) == (("cat", "dog"), ("train", "train", "val", "val"))
+    assert photos == {
+        "train/a.jpg": [0, 1], "train/b.jpg": [0, 0], "valid/a.jpg": [0, 1], "valid/b.jpg": [0, 0]
+    }  # fmt: skip
+    with pytest.raises(DataError, match="expected the same classes as in"):
+        read(**files | {"valid___darknet_DOT_labels": "dog\ncat\n"})
+
+
+def test_a_list_of_classes_and_photos_may_lie_in_one_folder(read) -> None:
+    files = {"_darknet_DOT_labels": "cat\ndog\n", "a_DOT_txt": "0 0.5 0.5 0.1 0.1\n"}
+    rows, photos = read(**files, a_DOT_jpg="", b_DOT_jpg="")
+    assert (photos, rows.splits) == ({"a.jpg": [1, 0], "b.jpg": [0, 0]}, None)

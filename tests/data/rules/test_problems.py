@@ -32,6 +32,8 @@ def found(annotations) -> dict[str, list[tuple[str, ...]]]:
     "group",
     [
         ("Red", "red", "RED"),
+        ("cat", "\u0441\u0430t"),
+        ("\u041c\u0430x", "max"),
         ("cafe", "café", "cafe\u0301s"),
         ("hot dog", "hot-dog", "Hotdog", "hot_dogs"),
         ("box", "boxes"),
@@ -71,6 +73,16 @@ def test_labels_that_no_targets_can_tell_are_told():
         "untrained": [("d",)],
         "inseparable": [("b", "c")],
     }
+
+
+def test_names_in_a_wrong_encoding_are_told():
+    names = ("gr\u00c3\u00bcn", "caf\u00e9", "\u041a\u043e\u0442")
+    (problem,) = (one for one in label_problems(rows(names)) if one.kind == "garbled")
+    assert problem.labels == (names[0],)
+    assert '`rename` "gr\u00c3\u00bcn=gr\u00fcn" mends it' in problem.message
+    merged = label_problems(rows((*names, "gr\u00fcn")))
+    (problem,) = (one for one in merged if one.kind == "garbled")
+    assert '`merge` "gr\u00fcn=gr\u00c3\u00bcn" makes them one' in problem.message
 
 
 def test_the_rule_that_a_problem_names_mends_it():

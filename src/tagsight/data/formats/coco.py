@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tagsight.data.format import Format, Labelled
 from tagsight.data.formats.coco_instances import no_objects, read_instances
 from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import log_nameless
+from tagsight.data.source import is_file
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tagsight.data.format import ReadOptions
-    from tagsight.data.formats.coco_instances import Fields, Id
+    from tagsight.data.formats.coco_instances import Fields, Id, Instances
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,10 @@ MOST_LOOKED_AT = 20
 
 SPLIT = re.compile(r"(?:^|[^a-z])(train|val|test)(?:val|idation|ing)?(?![a-z])")
 KEYS = ("images", "annotations", "categories")
+KINDS = ("instances_", "labels_", "panoptic_")
+"""Beginnings of names of files: with objects, with labels of whole photos, and with areas."""
+
+NEGATIVE = "neg_category_ids"
 ROBOFLOW = "_annotations.coco.json"
 
 
@@ -51,7 +57,8 @@ def recognises(source: Path) -> bool:
 
 def _is_coco(file: Path) -> bool:
     top, keys, lines = outline(file)
-    return top == "{" and not lines and any(keys.get(key) == "[" for key in KEYS)
+    is_task = keys.get("data") == "{"  # of Label Studio
+    return top == "{" and not lines and not is_task and any(keys.get(key) == "[" for key in KEYS)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -59,7 +66,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
     The labels are sorted by name; ids and positions do not matter. A photo without objects has no
     label, also where no photo of its file has any. A label that only another of the files contains
-    is unknown.
+    is unknown; so is one that a photo neither has nor lists under ``neg_category_ids``, where
+    photos have this key, as in LVIS. Labels of whole photos in ``labels_*.json``, which Datumaro
+    writes beside, are added.
 
     Args:
         source: A file; a folder with one file per split, ``instances_train*.json`` and so on, or
@@ -101,7 +110,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _read_file(file: Path, images: Path | None) -> Labelled | None:
     """Return the labels of a file's photos, or None if it has no objects."""
-    photos, categories, objects = read_instances(file, require_objects=False)
+    photos, categories, objects = _with_labels(file)
     if not objects:
         return None
     row = {key: index for index, key in enumerate(photos)}
@@ -113,10 +122,41 @@ def _read_file(file: Path, images: Path | None) -> Labelled | None:
         nameless = {row[entry["image_id"]] for entry in objects if entry["category_id"] is None}
         part.targets[sorted(nameless)] = -1
         log_nameless(file, len(nameless))
+    for place, photo in enumerate(photos.values()):
+        if isinstance(photo.get(NEGATIVE), list):
+            absent = [column[key] for key in photo[NEGATIVE] if key in column]
+            part.targets[place] = -1
+            part.targets[place, absent] = 0
+            part = replace(part, lists_present=False)
     rows = torch.tensor([row[entry["image_id"]] for entry in named], dtype=torch.long)
     columns = torch.tensor([column[entry["category_id"]] for entry in named], dtype=torch.long)
     part.targets[rows, columns] = 1
     return part
+
+
+def _with_labels(file: Path) -> Instances:
+    """Read a file, and labels of its whole photos that lie beside."""
+    found = read_instances(file, require_objects=False)
+    beside = file.with_name(file.name.replace(KINDS[0], KINDS[1], 1))
+    if beside == file or not is_file(beside) or not _is_coco(beside):
+        return found
+    other = read_instances(beside, require_objects=False)
+    photos = {photo["file_name"]: key for key, photo in found.photos.items()}
+    names = {name: key for key, name in found.names.items()}
+    for key, photo in other.photos.items():
+        found.photos.setdefault(photos.setdefault(photo["file_name"], f"{beside}: {key}"), photo)
+    for key, name in other.names.items():
+        found.names.setdefault(names.setdefault(name, f"{beside}: {key}"), name)
+    added = [
+        {
+            "image_id": photos[other.photos[entry["image_id"]]["file_name"]],
+            "category_id": names[other.names[entry["category_id"]]],
+        }
+        for entry in other.objects
+        if entry["category_id"] is not None
+    ]
+    logger.info("%s: with %s of whole photos from %s", file, amount(len(added), "label"), beside)
+    return found._replace(objects=[*found.objects, *added])
 
 
 def _without_objects(file: Path, images: Path | None, names: Sequence[str]) -> Labelled | None:
@@ -135,12 +175,14 @@ def _labelled(
 ) -> Labelled:
     """Return the photos of a file, with all labels absent."""
     split = _split(file)
+    words = [SPLIT_NAMES.get(str(photo.get("split")).lower(), "") for photo in photos.values()]
+    splits = (split,) * len(photos) if split else tuple(words) if all(words) else None
     return Labelled(
         source=file,
         names=tuple(names),
         photos=tuple(photo["file_name"] for photo in photos.values()),
         targets=target_table(len(photos), len(names), value=0, source=file),
-        splits=(split,) * len(photos) if split else None,
+        splits=splits,
         folders=tuple(_folders(file, images)),
         lists_present=True,
     )
@@ -148,9 +190,10 @@ def _labelled(
 
 def _files_in(folder: Path) -> list[Path]:
     places = (folder / "annotations", folder)
-    for place in places:
-        if files := sorted(place.glob("instances_*.json")):
-            return files
+    for kind in KINDS:
+        for place in places:
+            if files := sorted(place.glob(f"{kind}*.json")):
+                return files
     if files := sorted(folder.glob(f"*/{ROBOFLOW}")):
         return files
     for place in places:
@@ -163,7 +206,9 @@ def _files_in(folder: Path) -> list[Path]:
 def _folders(file: Path, images: Path | None) -> list[Path]:
     if file.name == ROBOFLOW:
         return [images / file.parent.name, images] if images else [file.parent]
-    name = file.stem.removeprefix("instances_")
+    name = file.stem
+    for kind in KINDS:
+        name = name.removeprefix(kind)
     if images:
         return [images / name, images]
     base = file.parent.parent if file.parent.name == "annotations" else file.parent

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+EXACT = 2**53
+"""Whole numbers from which on a float may be another one."""
+
+NAME_KEYS = ("file_name", "coco_url", "path", "filename")
+"""Keys of a photo's name, the usual one first; some sets of LVIS only have its address."""
+
+SEVERAL = ("category_ids", "category_id")
+"""Keys of an annotation that may list categories of a whole photo."""
+
 MOST_NAMED = 3
 """Photos or labels that a warning names."""
 
@@ -97,13 +106,14 @@ def _instances(file: Path) -> Instances:
     photos = _by_id(file, content, "images")
     for position, photo in enumerate(photos.values()):
         where = f"{file}: images[{position}].file_name"
-        photo["file_name"] = photo_path(_typed(photo, "file_name", str, where), where)
+        named = next((key for key in NAME_KEYS if photo.get(key) is not None), "file_name")
+        photo["file_name"] = photo_path(_typed(photo, named, str, where), where)
     categories = _by_id(file, content, "categories")
     names: dict[Id, str] = {}
     for position, (key, category) in enumerate(categories.items()):
         where = f"{file}: categories[{position}].name"
         names[key] = clean_name(_typed(category, "name", str, where), where)
-    objects = _entries(file, content, "annotations")
+    objects = [one for entry in _entries(file, content, "annotations") for one in _objects(entry)]
     for key, entries in (("images", photos), ("categories", categories)):
         if objects and not entries:
             msg = f"{file}: expected entries under {key!r}, got an empty list"
@@ -112,6 +122,16 @@ def _instances(file: Path) -> Instances:
     _join(file, objects, "category_id", names)
     _warn_of_several_ids(file, "categories", "label", names)
     return Instances(_merged(file, photos, objects), names, objects)
+
+
+def _objects(entry: Fields) -> list[Fields]:
+    """Return an entry for each category of one that has several: of a photo, or of its segments."""
+    segments = entry.get("segments_info")
+    listed = [entry.get(key) for key in SEVERAL]
+    several = next((value for value in listed if isinstance(value, list)), None)
+    if several is None and isinstance(segments, list) and entry.get("category_id") is None:
+        several = [one.get("category_id") if isinstance(one, dict) else one for one in segments]
+    return [entry] if several is None else [{**entry, "category_id": one} for one in several]
 
 
 def _merged(file: Path, photos: dict[Id, Fields], objects: list[Fields]) -> dict[Id, Fields]:
@@ -181,9 +201,10 @@ def _by_id(file: Path, content: Fields, key: str) -> dict[Id, Fields]:
     return entries
 
 
-def _id(value: object) -> object:
+def _id(value: Any) -> Any:  # noqa: ANN401 - plain-data border
     """Return a whole number for a float of the same value, which tables make of numbers."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < EXACT
+    return int(value) if is_whole else value
 
 
 def _typed(entry: Fields, key: str, kind: type | tuple[type, ...], where: str) -> Any:  # noqa: ANN401 - plain-data border

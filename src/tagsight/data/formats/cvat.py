@@ -72,12 +72,13 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         msg = f"expected CVAT's XML, which begins with <annotations>, at {file}"
         raise DataError(msg)
     names: set[str] = set()
+    valued: set[str] = set()
     photos: list[PhotoLabels] = []
     for element in elements(file, largest=LARGEST_FILE):
         if element.name == "meta":
             names |= set(_declared(element, str(file)))
         elif element.name == "image":
-            photos.append(_photo(element, file))
+            photos.append(_photo(element, file, valued))
         elif element.name == "track":
             msg = f"{file}: expected CVAT for images, got CVAT for video; export it for images"
             raise DataError(msg)
@@ -86,12 +87,16 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             f"{file}: expected tags or shapes of photos, got none of {amount(len(photos), 'photo')}"
         )
         raise DataError(msg)
+    if valued:
+        shown = ", ".join(map(repr, sorted(valued)[:3]))
+        logger.warning("%s: values of attributes make no labels: %s", file, shown)
     base = file.parent
     folders = [options.images] if options.images else [base / "images", base]
     return [tabulate(file, photos, names=names, folders=folders)]
 
 
-def _photo(image: Element, file: Path) -> PhotoLabels:
+def _photo(image: Element, file: Path, valued: set[str]) -> PhotoLabels:
+    """Return the labels of a photo, and add the attributes with other values to ``valued``."""
     where = f"{file}: image {image.attributes.get('id', '?')}"
     present: set[str] = set()
     absent: set[str] = set()
@@ -106,7 +111,7 @@ def _photo(image: Element, file: Path) -> PhotoLabels:
             raise DataError(msg)
         present.add(label)
         for attribute in (one for one in shape.children if one.name == "attribute"):
-            ticked = {"true": present, "false": absent}.get(attribute.text.lower(), set())
+            ticked = {"true": present, "false": absent}.get(attribute.text.lower(), valued)
             ticked.add(clean_name(f"{label}: {attribute.attributes.get('name', '')}", where))
     name = photo_path(image.attributes.get("name", ""), where)
     split = image.attributes.get("subset")

@@ -174,9 +174,23 @@ def _field(file: Path, samples: Sequence[dict[str, Any]]) -> str:
         msg = f"{file}: expected one field of labels, or one called 'ground_truth', got {shown}"
         raise DataError(msg)
     field = usual or next(iter(counts))
+    if _is_of_model(field, samples):
+        logger.warning(
+            "%s: labels of %r have a confidence, as a model gives it; they are read as if a person "
+            "had confirmed each of them",
+            *(file, field),
+        )
     if others := ", ".join(sorted(counts.keys() - {field})):
         logger.info("%s: labels are those of %r, not of %s", file, field, others)
     return field
+
+
+def _is_of_model(field: str, samples: Sequence[dict[str, Any]]) -> bool:
+    values = (sample.get(field) for sample in samples)
+    labels = (one for value in values for one in (*_objects(value), value))
+    return "predict" in field.lower() or any(
+        isinstance(one, dict) and one.get("confidence") is not None for one in labels
+    )
 
 
 def _holds_labels(value: object) -> bool:

@@ -34,6 +34,12 @@ NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|m
 """Names of folders that hold photos of a day or of all kinds."""
 
 
+LEFT_BEHIND = re.compile(
+    r"\..*|thumbs\.db|desktop\.ini|(?:readme|licen[cs]e|attribution)\b.*|.*\.zip", re.IGNORECASE
+)
+"""Names of files that say nothing of labels: of systems, of those who collected the photos."""
+
+
 class _PhotoFile(NamedTuple):
     """A photo in the folder of a label."""
 
@@ -63,7 +69,7 @@ def recognises(source: Path) -> bool:
     listings = [source, *(top for top, _ in tops), *folders[:MOST_LOOKED_AT]]
     files = [file for place in listings for file in _some_files(place)]
     return any(_is_photo(file.name) for file in files) and all(
-        file.parent in folders if _is_photo(file.name) else file.name.startswith(".")
+        file.parent in folders if _is_photo(file.name) else LEFT_BEHIND.fullmatch(file.name)
         for file in files
     )
 

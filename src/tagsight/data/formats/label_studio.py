@@ -16,7 +16,7 @@ from tagsight.data.formats.label_studio_values import (
     task_photo,
     without_prefixes,
 )
-from tagsight.data.json_files import outline, read_json
+from tagsight.data.json_files import outline, read_json, read_json_lines
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import clean_name
@@ -68,7 +68,7 @@ def recognises(source: Path) -> bool:
 def _is_json(source: Path) -> bool:
     top, keys, _ = outline(source)
     answers = {"annotations", "completions", "predictions"}
-    return top == "[" and keys.get("data") == "{" and bool(keys.keys() & answers)
+    return bool(top) and keys.get("data") == "{" and bool(keys.keys() & answers)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -110,7 +110,16 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 
 def _tasks(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
-    tasks = read_json(source, list, "a list of tasks")
+    what = "a list of tasks"
+    if outline(source).top == "{":  # one task, or one a line
+        lines = outline(source).lines or source.suffix.lower() in {".jsonl", ".ndjson"}
+        tasks = (
+            [task for _, task in read_json_lines(source, "a task")]
+            if lines
+            else [read_json(source, dict, what)]
+        )
+    else:
+        tasks = read_json(source, list, what)
     answers = dict(_answered(source, tasks))
     if not answers:
         msg = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from tagsight.data.formats.label_studio_values import labels_in, photo_field, ta
 from tagsight.data.json_files import outline, read_json
 from tagsight.data.photo_labels import PhotoLabels
 from tagsight.data.source import clean_name, is_file, require_file
+from tagsight.data.tables.text import DELIMITERS, MARKS, records, writing_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -55,8 +55,15 @@ def _header(source: Path) -> list[str]:
     if not is_file(source):
         return []
     with source.open("rb") as handle:
-        line = handle.readline(2**16)
-    return [name.strip().strip('"') for name in line.decode("utf-8-sig", "replace").split(",")]
+        start = handle.read(2**16)
+    encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8-sig")
+    line = start.decode(encoding, "replace").partition("\n")[0]
+    return [name.strip(' \r"') for name in line.split(_delimiter(line))]
+
+
+def _delimiter(line: str) -> str:
+    """Return the delimiter of a header: a spreadsheet may have saved the file again."""
+    return max(DELIMITERS, key=line.count)
 
 
 def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
@@ -95,18 +102,16 @@ def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
 
 def _csv_rows(source: Path) -> Iterator[dict[str, Any]]:
     require_file(source, largest=LARGEST_FILE)
-    with source.open(encoding="utf-8-sig", newline="") as handle:
-        lines = iter(lambda: handle.readline(LONGEST_LINE), "")
-        reader = csv.DictReader(lines, strict=True)
-        try:
-            for row in reader:
-                if None in row or None in row.values():
-                    msg = f"{source}:{reader.line_num}: expected as many cells as in the header"
-                    raise DataError(msg)
-                yield {key: _parsed(cell) for key, cell in row.items()}
-        except (csv.Error, UnicodeDecodeError) as error:
-            msg = f"{source}:{reader.line_num}: expected CSV in UTF-8, got: {error}"
-            raise DataError(msg) from error
+    with source.open(encoding=writing_of(source).encoding, newline="") as handle:
+        delimiter = _delimiter(handle.readline(LONGEST_LINE))
+    rows = records(source, delimiter)
+    _, header = next(rows)
+    for number, cells in rows:
+        if len(cells) != len(header):
+            msg = f"{source}:{number}: expected as many cells as in the header"
+            raise DataError(msg)
+        if any(cells):
+            yield {key: _parsed(cell) for key, cell in zip(header, cells, strict=True)}
 
 
 def _parsed(cell: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from itertools import islice
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.annotations import SPLITS
@@ -11,19 +12,20 @@ from tagsight.data.format import Format
 from tagsight.data.formats import voc
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, is_folder, photo_path, require_file
-from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.tables.names import SPLIT_NAMES, is_photo
 from tagsight.data.xml_files import elements, root_name
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
 
 logger = logging.getLogger(__name__)
 
+XML = "*.[xX][mM][lL]"
 LARGEST_FILE = 2**22
 LARGEST_LIST = 2**26
 MOST_LOOKED_AT = 5
@@ -45,7 +47,7 @@ def recognises(source: Path) -> bool:
     return any(
         root_name(file) == "annotation"
         for folder in _folders(source)
-        for file in islice(folder.glob("*.xml"), MOST_LOOKED_AT)
+        for file in islice(_files(folder), MOST_LOOKED_AT)
     )
 
 
@@ -84,9 +86,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         raise DataError(msg)
     listed = _listed(source)
     objects = {
-        file: _read_file(file) for folder in folders for file in sorted(folder.glob("*.xml"))
+        (folder, file): _read_file(file) for folder in folders for file in sorted(_files(folder))
     }
-    photos = [_photo(file, one, options, listed) for file, one in objects.items()]
+    photos = [_photo(*place, one, options, listed) for place, one in objects.items()]
     if listed:
         known = [photo for photo in photos if photo.split]
         if without := len(photos) - len(known):
@@ -101,10 +103,16 @@ def _folders(source: Path) -> list[Path]:
     own = [source / "Annotations", source / "annotations", source]
     splits = [source / name for name in SPLIT_NAMES]
     for places in (own[:1], own[1:2], own[2:], splits):
-        found = [place for place in places if is_folder(place) and any(place.glob("*.xml"))]
+        found = [place for place in places if is_folder(place) and any(_files(place))]
         if found:
             return found
     return []
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder; within ``Annotations`` they may lie in further folders."""
+    deep = folder.name.lower() == "annotations" and not any(folder.glob(XML))
+    return folder.glob(f"**/{XML}" if deep else XML)
 
 
 def _photo_folders(source: Path, folders: Sequence[Path], options: ReadOptions) -> list[Path]:
@@ -145,22 +153,27 @@ def _read_file(file: Path) -> _Objects:
             photo = element.text
         elif element.name == "object":
             label = clean_name(element.child_text("name"), str(file))
+            if element.child_text("deleted") == "1":  # as LabelMe marks them
+                continue
             if not label:
                 has_nameless = True
                 continue
-            difficult.setdefault(label, set()).add(element.child_text("difficult") == "1")
+            difficult.setdefault(label, set()).add(
+                element.child_text("difficult").lower() in {"1", "true"}
+            )
     return _Objects(photo, difficult, has_nameless)
 
 
 def _photo(
-    file: Path, objects: _Objects, options: ReadOptions, listed: dict[str, str]
+    folder: Path, file: Path, objects: _Objects, options: ReadOptions, listed: dict[str, str]
 ) -> PhotoLabels:
     surely = {label for label, difficult in objects.difficult.items() if False in difficult}
     doubtful = objects.difficult.keys() - surely
     present = surely | doubtful if options.difficult == "present" else surely
     unknown = doubtful if options.difficult in {None, "unknown"} else ()
     is_split = _is_split(file.parent)
-    name = f"{file.parent.name}/" * is_split + _named(objects.photo, file)
+    within = file.parent.name if is_split else file.parent.relative_to(folder).as_posix()
+    name = f"{within}/{_named(objects.photo, file)}"
     split = file.parent.name if is_split else listed.get(file.stem)
     return PhotoLabels(
         photo_path(name, str(file)),
@@ -204,7 +217,8 @@ def _listed(source: Path) -> dict[str, str]:
 
 
 def _stems(lines: Sequence[str]) -> list[str]:
-    return [line.strip().removesuffix(".jpg") for line in lines if line.strip()]
+    names = [line.strip() for line in lines if line.strip()]
+    return [PurePath(name).stem if is_photo(name) else name for name in names]
 
 
 FORMAT = Format(
@@ -215,5 +229,5 @@ FORMAT = Format(
     "JPEGImages/a.jpg",
     recognises,
     read,
-    ("Annotations",),
+    ("Annotations", ".xml"),
 )

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.source import clean_name, is_file, is_folder, require_file
+from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.data.yaml_files import parse_yaml
 from tagsight.errors import DataError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 2**20
 MOST_LOOKED_AT = 20
 SPLITS = ("train", "val", "test")
+DARKNET = "_darknet.labels"
+"""Roboflow's list of classes, beside the photos of each split."""
 
 
 class Settings(NamedTuple):
@@ -56,7 +59,8 @@ def settings_file(source: Path) -> Path | None:
         return source if _is_settings(source) else None
     usual = [source / name for name in ("data.yaml", "obj.data", "classes.txt")]
     others = sorted(islice(source.glob("*.y*ml"), MOST_LOOKED_AT))
-    return next((file for file in (*usual, *others) if _is_settings(file)), None)
+    lists = [source / DARKNET, *sorted(islice(source.glob(f"*/{DARKNET}"), MOST_LOOKED_AT))]
+    return next((file for file in (*usual, *others, *lists) if _is_settings(file)), None)
 
 
 def _is_settings(file: Path) -> bool:
@@ -64,6 +68,8 @@ def _is_settings(file: Path) -> bool:
         return False
     if file.name == "classes.txt":
         return is_folder(file.parent / "labels")
+    if file.name == DARKNET:
+        return True
     if file.suffix.lower() not in {".yaml", ".yml", ".data"}:
         return False
     with file.open("rb") as handle:
@@ -73,7 +79,7 @@ def _is_settings(file: Path) -> bool:
 
 
 def read_settings(file: Path) -> Settings:
-    r"""Read ``data.yaml`` of Ultralytics, ``obj.data`` of Darknet, or ``classes.txt``.
+    r"""Read ``data.yaml`` of Ultralytics, ``obj.data`` of Darknet, or a list of classes.
 
     Raises:
         DataError: If it is malformed, or says nothing of classes or photos.
@@ -88,6 +94,8 @@ def read_settings(file: Path) -> Settings:
     text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
     if file.name == "classes.txt":
         return Settings(_classes(text.splitlines(), file), {"": ["images"]})
+    if file.name == DARKNET:
+        return _of_roboflow(file, text)
     if file.suffix == ".data":
         return _of_darknet(file, text)
     content = parse_yaml(text, str(file))
@@ -102,6 +110,25 @@ def read_settings(file: Path) -> Settings:
         {split: places for split, places in splits.items() if places},
         path if isinstance(path, str) else "",
     )
+
+
+def _of_roboflow(file: Path, text: str) -> Settings:
+    """Return the settings of a list of classes in the folder of a split, or in the only folder."""
+    classes = _classes(text.splitlines(), file)
+    places = sorted(file.parent.parent.glob(f"*/{DARKNET}"))
+    splits = {
+        split: [place.parent.name]
+        for place in places
+        if (split := SPLIT_NAMES.get(place.parent.name.lower()))
+    }
+    if file.parent.name.lower() not in SPLIT_NAMES or not splits:
+        return Settings(classes, {"": ["."]})
+    for place in places:
+        lines = require_file(place, largest=LARGEST_FILE).read_text("utf-8", errors="replace")
+        if _classes(lines.splitlines(), place) != classes:
+            msg = f"{place}: expected the same classes as in {file}, got others"
+            raise DataError(msg)
+    return Settings(classes, splits, str(file.parent.parent.absolute()))
 
 
 def _of_darknet(file: Path, text: str) -> Settings:

@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from tagsight.data.annotations import Annotations
 
 Kind = Literal[
-    "variants", "joined", "missing", "numbers", "everywhere", "untrained", "inseparable", "rules"
+    "variants",
+    "garbled",
+    "joined",
+    "missing",
+    "numbers",
+    "everywhere",
+    "untrained",
+    "inseparable",
+    "rules",
 ]
 KINDS: Mapping[Kind, str] = {
     "variants": "groups of names that look like one label",
+    "garbled": "names in a wrong encoding",
     "joined": "names that look like several labels",
     "missing": "names that look like missing values",
     "numbers": "labels that are numbers",
@@ -34,6 +43,13 @@ KINDS: Mapping[Kind, str] = {
 
 MISSING = frozenset({"nan", "none", "null", "nil", "na", "n/a", "<na>", "undefined", "-", "?"})
 """Words for nothing, in lower case, that other programs write into empty cells."""
+
+_PAIRS = (
+    "\u0430a\u0432b\u0441c\u0435e\u043dh\u04bbh\u0456i\u0458j\u043ak\u043cm\u043eo\u0440p\u0455s\u0442t\u0443y\u0445x"
+    "\u03b1a\u03b9i\u03bak\u03bfo\u03c1p\u03c4t\u03c5u\u03bdv\u03c7x"
+)
+LOOK_ALIKE = {ord(letter): latin for letter, latin in zip(_PAIRS[::2], _PAIRS[1::2], strict=True)}
+"""Letters of the Cyrillic and the Greek alphabet, and the Latin ones that look like them."""
 
 _JOINTS = re.compile(r"[\s;,|/#&+_]+")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
@@ -77,6 +93,7 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
     ]
     return (
         *_variants(counts),
+        *_garbled(names),
         *_joined(names),
         *_missing(names),
         *_numbers(names),
@@ -131,9 +148,13 @@ def _variants(counts: Mapping[str, int]) -> Iterator[LabelProblem]:
 
 
 def _plain(name: str) -> str:
-    """Return a name without case, accents, blanks, hyphens and the plural of its last word."""
+    """Return a name without case, accents, blanks, hyphens and the plural of its last word.
+
+    Letters of other alphabets that look like Latin ones are these.
+    """
+    name = repaired(name)
     bare = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    key = re.sub(r"[\W_]+", "", bare.casefold()) or name
+    key = re.sub(r"[\W_]+", "", bare.casefold()).translate(LOOK_ALIKE) or name
     if len(key) > 3 and key.endswith("s") and not key.endswith(("ss", "us", "is")):
         key = re.sub(r"ies$", "y", key) if key.endswith("ies") else key
         key = re.sub(r"(?<=sh|ch|ss)es$|(?<=[xz])es$|s$", "", key)
@@ -146,6 +167,32 @@ def _merge(group: Sequence[str], counts: Mapping[str, int]) -> str:
     if any(_IN_RULES.search(name) for name in group):
         return "a file of `label_rules` can make them one"
     return f'`merge` "{label}={",".join(others)}" makes them one'
+
+
+def repaired(name: str) -> str:
+    r"""Return a name that was written in UTF-8 and read as Windows-1252 as it was.
+
+    Example:
+        >>> repaired("gr\u00c3\u00bcn") == "gr\u00fcn", repaired("caf\u00e9") == "caf\u00e9"
+        (True, True)
+    """
+    try:
+        return name if name.isascii() else name.encode("cp1252").decode()
+    except UnicodeError:
+        return name
+
+
+def _garbled(names: Sequence[str]) -> Iterator[LabelProblem]:
+    for name in names:
+        if (meant := repaired(name)) != name:
+            mends = "a file of `label_rules` can rename it"
+            if not _IN_RULES.search(name + meant):
+                mends = f'`rename` "{name}={meant}" mends it' * (meant not in names) or _merge(
+                    (name, meant), {name: 0, meant: 1}
+                )
+            yield LabelProblem(
+                "garbled", (name,), f"{name!r} looks like {meant!r} in a wrong encoding; {mends}"
+            )
 
 
 def _joined(names: Sequence[str]) -> Iterator[LabelProblem]:

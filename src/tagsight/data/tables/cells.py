@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 SEPARATORS = (";", "|", ",", "\n", "\t", "\uff1b", "\uff0c", "\u3001", "\uff5c", "\u2022", "\xa6")
 """Marks that separate labels wherever they occur; the first ones win ties."""
 
+ASCII_SEPARATORS = tuple(filter(str.isascii, SEPARATORS))
 WEAK_SEPARATORS = (" and ", " ", "#", "/", "+", "&")
 """Marks that names of labels have as well."""
 
@@ -213,8 +214,9 @@ class SeparatorSearch:
             return
         self._filled += 1
         self._lists += OPENING.match(cell) is not None
-        for mark in SEPARATORS:
-            self._marks[mark] += mark in cell
+        for mark in ASCII_SEPARATORS if cell.isascii() else SEPARATORS:
+            if mark in cell:
+                self._marks[mark] += 1
         if len(self._cells) < MOST_KEPT:
             self._cells[cell.strip()] += 1
 

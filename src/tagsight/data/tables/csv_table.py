@@ -12,7 +12,7 @@ from tagsight.data.source import clean_name, is_file, require_file
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table, shown_cells
-from tagsight.data.tables.text import records, writing_of
+from tagsight.data.tables.text import DELIMITERS, records, writing_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 from tagsight.runtime.escaping import csv_content
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Cell
 
 NOT_NAMED = DEFAULTS.columns
-DELIMITERS = (",", ";", "\t", "|")
 BLANK = " "
 """Delimiter of lists of photos, which names with blanks make ambiguous elsewhere."""
 

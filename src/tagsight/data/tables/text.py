@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DELIMITERS = (",", ";", "\t", "|")
 LONGEST_LINE = 2**24
 MOST_COLUMNS = 100_000
 MOST_BLANK = 10_000
