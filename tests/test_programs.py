@@ -79,6 +79,9 @@ def roboflow(export: str) -> None:
             boxes = {n: [{"label": label} for label in LABELS[n]] for n in names}
             entries = [{"image": name, "annotations": boxes[name]} for name in names]
             write(f"{folder}/_annotations.createml.json", entries)
+        elif export == "YOLO Darknet":
+            write(f"{folder}/_darknet.labels", "".join(f"{label}\n" for label in CLASSES))
+            yolo(folder, names)
         else:
             yolo(f"{folder}/labels", names)
     if export == "YOLOv8":

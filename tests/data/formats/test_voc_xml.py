@@ -4,7 +4,6 @@ import pytest
 
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 def annotation(*objects, photo="old name.png"):
@@ -86,8 +85,3 @@ def test_lists_may_name_photos_with_any_ending(write, tmp_path) -> None:
     for split, photo in (("train", "a.png"), ("val", "b.JPEG")):
         (tmp_path / "ImageSets" / "Main" / f"{split}.txt").write_text(f"{photo}\n")
     assert read_annotations(tmp_path, labels_only=True).splits == ("train", "val")
-
-
-def test_one_file_alone_is_referred_to_its_folder(write) -> None:
-    with pytest.raises(DataError, match=r"a.xml is of no known format.*expected a folder with Ann"):
-        read_annotations(write(a=annotation(("cat", 0))) / "a.xml")

@@ -229,5 +229,5 @@ FORMAT = Format(
     "JPEGImages/a.jpg",
     recognises,
     read,
-    ("Annotations", ".xml"),
+    ("Annotations",),
 )
