@@ -68,6 +68,11 @@ def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing() -> No
         (lambda: table().rows("test"), "'test', got 2 train, 1 val"),
         (lambda: table(splits=None).rows("test"), "got no split at all"),
         (lambda: table().matched_to(["sun"]), r"such as \['sun'\], .*such as \['cat', 'dog'\]"),
+        (
+            lambda: table(names=("Cats", "animal/dog")).matched_to(["cat", "dog", "sun"]),
+            "'Cats' looks like the label 'cat', and 1 more look like labels; "
+            '`rename` "Cats=cat" "animal/dog=dog"',
+        ),
         (lambda: table().select([2]).labelled(), "photos with a label, got none among 1"),
     ],
 )

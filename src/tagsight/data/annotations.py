@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tagsight.data.rules.problems import lookalikes
 from tagsight.data.source import clean_name
 from tagsight.data.splits.grouping import Grouping
 from tagsight.errors import DataError
@@ -236,6 +237,8 @@ class Annotations:
                 f"expected labels of the model, such as {wanted[:3]!r}, "
                 f"got others, such as {list(self.names[:3])!r}"
             )
+            if hint := lookalikes(self.names, wanted):
+                msg += f": {hint}"
             raise DataError(msg)
         targets = self.targets.new_full((len(self), len(wanted)), -1)
         to, source = zip(*pairs, strict=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tagsight.checkpoint.folder import LoadedModel, load_model
 from tagsight.data.photos.check import without_problems
 from tagsight.data.rules.application import apply_rules
+from tagsight.data.rules.problems import lookalikes
 from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import measured
 from tagsight.evaluation.measured_rows import measured_rows, photos_outside
@@ -96,6 +97,8 @@ def measured_photos(
     """
     ruled = apply_rules(annotations, model.label_rules.of_other_data())
     matched = ruled.matched_to(model.labels.names)
+    if hint := lookalikes(ruled.names, model.labels.names):
+        log.note(hint)
     rows, origin = measured_rows(matched, model.folder, split)
     log.note(origin)
     with log.work("checking photos", len(rows)) as advance:

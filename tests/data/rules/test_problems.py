@@ -9,7 +9,7 @@ import torch
 from tagsight.data.annotations import Annotations
 from tagsight.data.format import ReadOptions
 from tagsight.data.readers import read_annotations
-from tagsight.data.rules.problems import KINDS, label_problems
+from tagsight.data.rules.problems import KINDS, label_problems, lookalikes
 from tagsight.data.rules.rules import LabelRules
 
 
@@ -106,3 +106,19 @@ def test_the_rule_that_a_problem_names_mends_it():
 def test_names_that_options_cannot_write_are_referred_to_a_file():
     (problem,) = label_problems(rows(("a=b", "A=B")))
     assert problem.message.endswith("a file of `label_rules` can make them one")
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "hint"),
+    [
+        (["Dog", "CAT ", "sky"], ["dog", "cat", "sky"], "and 1 more look like labels"),
+        (["größe"], ["Gro\u0308ße"], "'größe' looks like the label"),
+        (["guide_dogs"], ["guide dog"], '`rename` "guide_dogs=guide dog" makes it the label'),
+        (["a=b"], ["A=B"], "a file of `label_rules` mends it"),
+        (["Dog", "dog"], ["dog"], ""),
+        (["otter"], ["dog"], ""),
+    ],
+)
+def test_names_that_look_like_the_labels_of_a_model_are_told(names, labels, hint):
+    assert hint in (found := lookalikes(names, labels))
+    assert bool(found) == bool(hint)

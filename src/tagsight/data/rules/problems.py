@@ -8,6 +8,7 @@ from collections import defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tagsight.data.tags.text import leaf
 from tagsight.runtime.amounts import named
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ _PAIRS = (
 )
 LOOK_ALIKE = {ord(letter): latin for letter, latin in zip(_PAIRS[::2], _PAIRS[1::2], strict=True)}
 """Letters of the Cyrillic and the Greek alphabet, and the Latin ones that look like them."""
+
+MOST_RENAMED = 5
+"""Names that a message renames."""
 
 _JOINTS = re.compile(r"[\s;,|/#&+_]+")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
@@ -108,6 +112,37 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
             for photo, labels in annotations.contradictions
         ),
     )
+
+
+def lookalikes(names: Iterable[str], labels: Iterable[str]) -> str:
+    r"""Say which names look like labels that are not among them; empty if none does.
+
+    Args:
+        names: Names of other data.
+        labels: The labels of a model.
+
+    Example:
+        >>> lookalikes(["Dog", "sky"], ["dog", "sky"])
+        '\'Dog\' looks like the label \'dog\'; `rename` "Dog=dog" makes it the label'
+        >>> lookalikes(["sea"], ["dog"])
+        ''
+    """
+    given = list(dict.fromkeys(names))
+    missing = {_plain(label): label for label in labels if label not in set(given)}
+    pairs = [
+        (name, missing[key])
+        for name in given
+        for key in dict.fromkeys((_plain(name), _plain(leaf(name))))
+        if key in missing
+    ]
+    if not pairs:
+        return ""
+    writable = [pair for pair in pairs if not any(_IN_RULES.search(name) for name in pair)]
+    rules = " ".join(f'"{name}={label}"' for name, label in writable[:MOST_RENAMED])
+    mends = f"`rename` {rules} makes it the label" if rules else "a file of `label_rules` mends it"
+    (name, label), more = pairs[0], len(pairs) - 1
+    others = f", and {more:,} more look like labels" if more else ""
+    return f"{name!r} looks like the label {label!r}{others}; {mends}"
 
 
 def problem_lines(problems: Iterable[LabelProblem], most: int, all_in: str) -> list[str]:
