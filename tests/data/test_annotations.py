@@ -71,7 +71,7 @@ def test_labels_are_matched_to_a_model_by_name_and_unknown_where_missing() -> No
         (
             lambda: table(names=("Cats", "animal/dog")).matched_to(["cat", "dog", "sun"]),
             "'Cats' looks like the label 'cat', and 1 more look like labels; "
-            '`rename` "Cats=cat" "animal/dog=dog"',
+            '`rename` "Cats=cat" `rename` "animal/dog=dog"',
         ),
         (lambda: table().select([2]).labelled(), "photos with a label, got none among 1"),
     ],

@@ -13,7 +13,14 @@ from tagsight.data.tags.pictures import Leftover, pictures
     [
         ("a.jpg a.xmp", {"a.jpg": "a.xmp"}, "", ""),
         ("a.jpg a.XMP a.jpg.xmp", {"a.jpg": "a.jpg.xmp a.XMP"}, "", ""),
-        ("a.jpg A.xmp", {"a.jpg": ""}, "", "A.xmp"),
+        # A name in another case, or in Unicode as macOS writes it, if it is the only one.
+        ("a.jpg A.xmp", {"a.jpg": "A.xmp"}, "", ""),
+        ("A.JPG a.jpg.xmp", {"A.JPG": "a.jpg.xmp"}, "", ""),
+        ("a.nef A.jpg a.xmp", {"A.jpg": ""}, "", "a.xmp"),
+        ("a.jpg a.xmp A.xmp", {"a.jpg": "a.xmp"}, "", "A.xmp"),
+        ("Ab.jpg aB.jpg ab.xmp", {"Ab.jpg": "", "aB.jpg": ""}, "", "ab.xmp"),
+        ("ab.jpg AB.xmp Ab.xmp", {"ab.jpg": ""}, "", "AB.xmp Ab.xmp"),
+        ("u\u0308.jpg ü.jpg.xmp", {"u\u0308.jpg": "ü.jpg.xmp"}, "", ""),
         # A raw file and another photo are one picture; two raw files are not.
         ("a.nef a.jpg a.xmp", {"a.jpg": "a.xmp"}, "", ""),
         ("a.nef a.jpg a.nef.xmp a.jpg.xmp", {"a.jpg": "a.jpg.xmp a.nef.xmp"}, "", ""),

@@ -29,6 +29,15 @@ def made(folder: Path, *names: str) -> list[Path]:
         # An ending in another case is that of a sidecar.
         *((".xmp", None, f"a.jpg {name}", name) for name in ("a.XMP", "a.Xmp", "a.jpg.XMP")),
         (".txt", None, "b.png b.TXT", "b.TXT"),
+        # A name in another case is that of a sidecar, unless another photo or sidecar may be meant.
+        (".xmp", None, "A.JPG a.jpg.xmp", "a.jpg.xmp"),
+        (".xmp", None, "A.JPG a.XMP", "a.XMP"),
+        (".txt", None, "A.JPG a.txt", "a.txt"),
+        (".xmp", None, "u\u0308.jpg ü.jpg.xmp", "ü.jpg.xmp"),
+        (".xmp", None, "Ab.jpg aB.jpg ab.jpg.xmp", "Ab.jpg.xmp aB.jpg.xmp"),
+        (".xmp", None, "a.jpg A.jpg A.jpg.xmp", "a.jpg.xmp A.jpg.xmp"),
+        (".xmp", None, "ab.jpg AB.jpg.xmp Ab.jpg.xmp", "ab.jpg.xmp"),
+        (".xmp", "stem", "a.jpg A.png a.xmp", "a.xmp A.xmp"),
         # Photo.xmp belongs to the raw file of its name.
         (".xmp", None, "a.NEF a.jpg a.xmp", "a.xmp a.jpg.xmp"),
         (".xmp", None, "a.X3F a.jpg a.xmp", "a.xmp a.jpg.xmp"),

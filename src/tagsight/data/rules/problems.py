@@ -138,8 +138,8 @@ def lookalikes(names: Iterable[str], labels: Iterable[str]) -> str:
     if not pairs:
         return ""
     writable = [pair for pair in pairs if not any(_IN_RULES.search(name) for name in pair)]
-    rules = " ".join(f'"{name}={label}"' for name, label in writable[:MOST_RENAMED])
-    mends = f"`rename` {rules} makes it the label" if rules else "a file of `label_rules` mends it"
+    rules = " ".join(f'`rename` "{name}={label}"' for name, label in writable[:MOST_RENAMED])
+    mends = f"{rules} makes it the label" if rules else "a file of `label_rules` mends it"
     (name, label), more = pairs[0], len(pairs) - 1
     others = f", and {more:,} more look like labels" if more else ""
     return f"{name!r} looks like the label {label!r}{others}; {mends}"

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.photos.suffixes import ALL_SUFFIXES, CAMERA_SUFFIXES, PHOTO_SUFFIXES
 from tagsight.data.source import is_folder
+from tagsight.data.tags.text import same_file
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tagsight.data.photos.finding import OnProblem
 
@@ -80,7 +81,7 @@ def pictures(
 
     A raw file and one other photo of the same name are one picture. ``photo.xmp`` belongs to such a
     picture, or to the only photo of the name; ``photo.jpg.xmp`` belongs to one photo. The suffix
-    may be in another case.
+    may be in another case, and so may the name, if no other file or photo has it in any case.
 
     Args:
         photos: Folder of the photos.
@@ -163,6 +164,18 @@ class _Folder:
         self.owned: dict[str, list[str]] = {}
         for stem, photos in self._photos.items():
             self.owned |= _owned(stem, photos)
+        self._take_in_other_case()
+
+    def _take_in_other_case(self) -> None:
+        """Give files whose name is that of a picture in another case to it, if there is one."""
+        owned = {stem for names in self.owned.values() for stem in names} - self.files.keys()
+        wanted, found = _alone(owned), _alone(self.files.keys() - self._stems())
+        for key in wanted.keys() & found.keys():
+            self.files[wanted[key]] = self.files.pop(found[key])
+
+    def _stems(self) -> set[str]:
+        """Return the names without suffix of all files that photos could have."""
+        return {*self._photos, *(name for names in self._photos.values() for name in names)}
 
     def picture(self, photo: Path) -> Picture | None:
         """Return the picture that a photo stands for; None if another photo does."""
@@ -188,3 +201,11 @@ def _owned(stem: str, photos: Sequence[str]) -> dict[str, list[str]]:
     if len(raw) <= 1 and len(others) <= 1:
         return {(others or raw)[0]: [*photos, stem]}
     return {name: [name, *([stem] if raw == [name] else [])] for name in photos}
+
+
+def _alone(stems: Iterable[str]) -> dict[str, str]:
+    """Map names as the same file to the only one that is written so."""
+    several: defaultdict[str, list[str]] = defaultdict(list)
+    for stem in stems:
+        several[same_file(stem)].append(stem)
+    return {key: names[0] for key, names in several.items() if len(names) == 1}

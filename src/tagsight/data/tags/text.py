@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -54,6 +55,16 @@ def same(word: str) -> str:
         True
     """
     return " ".join(word.split()).casefold()
+
+
+def same_file(name: str) -> str:
+    """Normalise the name of a file: its case, and Unicode as macOS and others write it.
+
+    Example:
+        >>> same_file("IMG_1.JPG") == same_file("img_1.jpg")
+        True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def levels(name: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from tagsight.data.photos.suffixes import ALL_SUFFIXES, CAMERA_SUFFIXES
 from tagsight.data.photos.tar_members import members, tar_of
 from tagsight.data.remote.places import is_remote, place
 from tagsight.data.source import is_folder
+from tagsight.data.tags.text import same_file
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,10 +26,17 @@ ENDING = re.compile(r"\.?\w[\w-]*(\.\w[\w-]*)*")
 
 
 class _Listing(NamedTuple):
-    """Number of raw files, and of other photos, with each name without suffix."""
+    """Number of raw files, and of other photos, with each name without suffix.
+
+    Attributes:
+        raw: Number of raw files.
+        others: Number of other photos.
+        written: The names that are the same file, apart from case, with suffix and without.
+    """
 
     raw: Counter[str]
     others: Counter[str]
+    written: defaultdict[str, set[str]]
 
 
 class Places:
@@ -37,7 +45,7 @@ class Places:
     With ``full`` names the suffix is appended, ``photo.jpg.xmp``; with ``stem`` names it replaces
     the photo's, ``photo.xmp``. An existing ``photo.XMP`` is used. An existing ``photo.xmp`` is used
     with both kinds of names, for the photo it belongs to: the raw file of this name, or else the
-    only photo of this name.
+    only photo of this name. So is one whose name is that of a single photo in another case.
 
     A raw file and one other photo of the same name are one picture and share ``photo.xmp`` with
     ``stem`` names. Other photos of the same name are refused, as they cannot share it.
@@ -67,7 +75,7 @@ class Places:
         roots = [path if is_folder(path) else path.parent for path in paths]
         self._root = Path(os.path.commonpath(roots))
         self._listed: tuple[Path, _Listing] | None = None
-        self._endings: tuple[Path, dict[str, str]] | None = None
+        self._endings: tuple[Path, dict[str, dict[str, str]]] | None = None
         self._resolved: tuple[Path, Path] | None = None
 
     def of(self, photo: Path) -> Path:
@@ -93,7 +101,8 @@ class Places:
         if self._resolved is None or self._resolved[0] != folder:
             self._resolved = folder, folder.resolve()
         folder = self._resolved[1]
-        full, stem = self._there(folder, photo.name), self._there(folder, photo.stem)
+        full = self._there(folder, photo, photo.name)
+        stem = self._there(folder, photo, photo.stem)
         if self.naming == "full":
             takes = self.suffix == XMP and not full.exists() and stem.exists()
             return stem if takes and self._owns(photo) else full
@@ -102,22 +111,31 @@ class Places:
             raise DataError(msg)
         return stem
 
-    def _there(self, folder: Path, name: str) -> Path:
-        """Return the sidecar with a name before its suffix, which may be in another case."""
+    def _there(self, folder: Path, photo: Path, name: str) -> Path:
+        """Return the sidecar with a name before its suffix, either in another case."""
         usual = folder / (name + self.suffix)
         if usual.exists() or usual.is_symlink():
             return usual
         if self._endings is None or self._endings[0] != folder:
             self._endings = folder, self._written_otherwise(folder)
-        return folder / self._endings[1].get(name, usual.name)
+        found = self._endings[1].get(same_file(name), {})
+        if name in found:
+            return folder / found[name]
+        # In another case it may be that of another photo, or there may be several.
+        if len(found) == 1 and self._listing(photo).written[same_file(name)] <= {name}:
+            return folder / next(iter(found.values()))
+        return usual
 
-    def _written_otherwise(self, folder: Path) -> dict[str, str]:
-        """Find files with the suffix in another case, by their names without it."""
+    def _written_otherwise(self, folder: Path) -> dict[str, dict[str, str]]:
+        """Find files with the suffix, by their names without it: in one case, and as they are."""
         if not folder.is_dir():
             return {}
         length, ending = len(self.suffix), self.suffix.lower()
-        names = sorted(path.name for path in folder.iterdir())
-        return {name[:-length]: name for name in names if name[-length:].lower() == ending}
+        found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for name in sorted(path.name for path in folder.iterdir()):
+            if name[-length:].lower() == ending:
+                found[same_file(name[:-length])][name[:-length]] = name
+        return found
 
     def _owns(self, photo: Path) -> bool:
         """Return whether ``photo.xmp`` belongs to this photo alone, or to the raw file it is."""
@@ -133,7 +151,14 @@ class Places:
     def _of_same_name(self, photo: Path) -> tuple[int, int]:
         """Count raw files and other photos in its folder with its name without suffix."""
         inside = tar_of(photo)
-        place, name = (photo.parent, photo.name) if inside is None else inside
+        listing = self._listing(photo)
+        without, end = _divided(photo.name if inside is None else inside[1])
+        return listing.raw[without], listing.others[without] + (end not in ALL_SUFFIXES)
+
+    def _listing(self, photo: Path) -> _Listing:
+        """Count the photos in the folder or tar of a photo."""
+        inside = tar_of(photo)
+        place = photo.parent if inside is None else inside[0]
         if self._listed is None or self._listed[0] != place:
             names: Iterable[str] = ()
             if inside is not None:
@@ -141,9 +166,7 @@ class Places:
             elif place.is_dir():
                 names = (path.name for path in place.iterdir())
             self._listed = place, _counted(names)
-        raw, others = self._listed[1]
-        without, end = _divided(name)
-        return raw[without], others[without] + (end not in ALL_SUFFIXES)
+        return self._listed[1]
 
 
 def ending_of(text: str) -> str:
@@ -165,11 +188,13 @@ def ending_of(text: str) -> str:
 
 
 def _counted(names: Iterable[str]) -> _Listing:
-    listing = _Listing(Counter(), Counter())
+    listing = _Listing(Counter(), Counter(), defaultdict(set))
     for name in names:
         without, end = _divided(name)
         if end in ALL_SUFFIXES:
             (listing.raw if end in CAMERA_SUFFIXES else listing.others)[without] += 1
+            for written in (PurePosixPath(name).name, PurePosixPath(without).name):
+                listing.written[same_file(written)].add(written)
     return listing
 
 
