@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 import zlib
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,42 @@ def packed(content: bytes) -> bytes:
 )
 def test_the_packet_of_a_png_is_found_behind_its_pixels_within_limits(tmp_path, behind, xmp):
     assert embedded_tags(png(tmp_path, *behind)).xmp == xmp
+
+
+IPTC = b"Raw profile type iptc\0"
+RECORDS = b"\x1c\x02\x19\0\3dog\x1c\x02\x05\0\1x\x1c\x02\x19\0\7Gr\xc3\xb6\xc3\x9fe"
+
+
+def profile(content: bytes) -> bytes:
+    digits = content.hex()
+    lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]
+    return "\n".join(["", "iptc", f"{len(content):8}", *lines, ""]).encode()
+
+
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [
+        (chunk(b"tEXt", IPTC + profile(RECORDS)), ("dog", "Größe")),
+        (chunk(b"zTXt", IPTC + b"\0" + zlib.compress(profile(RECORDS))), ("dog", "Größe")),
+        (chunk(b"tEXt", IPTC + profile(b"8BIM\4\4\0\0\0\0\0\x1f" + RECORDS)), ("dog", "Größe")),
+        (chunk(b"tEXt", IPTC + profile(RECORDS)[:-2]), ()),
+        (chunk(b"tEXt", IPTC + b"\niptc\n 3\nno"), ()),
+        (chunk(b"tEXt", IPTC), ()),
+        (chunk(b"zTXt", IPTC + b"\0garbage"), ()),
+    ],
+)
+def test_keywords_of_iptc_in_a_png_are_read_as_other_programs_write_them(tmp_path, behind, words):
+    assert embedded_tags(png(tmp_path, behind)).iptc == words
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_keywords_of_iptc_are_read_as_exiftool_writes_them(tmp_path, ending):
+    photo = tmp_path / f"a.{ending}"
+    Image.new("RGB", (8, 8)).save(photo)
+    words = ["-IPTC:CodedCharacterSet=UTF8", "-IPTC:Keywords=dog", "-IPTC:Keywords=Größe"]
+    subprocess.run(["exiftool", "-q", "-overwrite_original", *words, str(photo)], check=True)
+    assert embedded_tags(photo).iptc == ("dog", "Größe")
 
 
 @pytest.mark.parametrize(

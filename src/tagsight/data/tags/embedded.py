@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import binascii
 import contextlib
+import re
 import struct
 import zlib
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -16,6 +18,7 @@ from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from PIL import Image
@@ -29,6 +32,9 @@ MOST_CHUNKS = 10_000
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_XMP = b"XML:com.adobe.xmp\0"
+_PNG_IPTC = b"Raw profile type iptc\0"
+_IPTC_RECORD = re.compile(rb"\x1c\x02\x19([\0-\x7f].)", re.DOTALL)
+"""Start of a keyword: marker, record 2, data set 25, and the length of what follows."""
 
 
 class Embedded(NamedTuple):
@@ -71,7 +77,7 @@ def embedded_tags(photo: Path) -> Embedded:
             is_png = header.format == "PNG"
         if is_png:
             with local_file(photo).open("rb") as file:
-                xmp = _png_xmp(file)
+                xmp, iptc = _in_png(file)
     except (DataError, OSError):  # damaged photos are found when they are checked
         return Embedded()
     packet = xmp if isinstance(xmp, bytes) and len(xmp) <= LARGEST else None
@@ -111,23 +117,51 @@ def _windows(photo: Image.Image) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(";") if part.strip())
 
 
-def _png_xmp(file: IO[bytes]) -> bytes | None:
-    """Find the packet of a PNG, which may follow the pixels, where Pillow does not look."""
+def _in_png(file: IO[bytes]) -> tuple[bytes | None, tuple[str, ...]]:
+    """Find XMP and the keywords of IPTC in a PNG, also after the pixels, where Pillow is blind."""
+    xmp: bytes | None = None
+    iptc: tuple[str, ...] = ()
+    for kind, content in _texts(file):
+        if kind == b"iTXt" and content.startswith(_PNG_XMP) and xmp is None:
+            xmp = _international(content[len(_PNG_XMP) :])
+        elif kind in {b"tEXt", b"zTXt"} and content.startswith(_PNG_IPTC) and not iptc:
+            text = content[len(_PNG_IPTC) :]
+            iptc = _keywords_of(_raw_profile(_unpacked(text[1:]) if kind == b"zTXt" else text))
+    return xmp, iptc
+
+
+def _texts(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and content of the chunks of a PNG that hold text."""
     if file.read(8) != _PNG:
-        return None
+        return
     for _ in range(MOST_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
-            return None
+            return
         size, kind = struct.unpack(">I4s", head)
-        if kind == b"iTXt" and size <= LARGEST:
-            content = file.read(size)
-            if content.startswith(_PNG_XMP):
-                return _international(content[len(_PNG_XMP) :])
+        if kind in {b"iTXt", b"tEXt", b"zTXt"} and size <= LARGEST:
+            yield kind, file.read(size)
             file.seek(4, 1)
         else:
             file.seek(size + 4, 1)
-    return None
+
+
+def _raw_profile(text: bytes | None) -> bytes:
+    """Decode a block of metadata as exiftool and ImageMagick write it: name, length, digits."""
+    digits = (text or b"").split(None, 2)[2:]
+    try:
+        return binascii.unhexlify(b"".join(digits[0].split())) if digits else b""
+    except binascii.Error:
+        return b""
+
+
+def _keywords_of(block: bytes) -> tuple[str, ...]:
+    """Return the keywords among the records of IPTC, which a block of Photoshop may hold."""
+    found = []
+    for record in _IPTC_RECORD.finditer(block):
+        start, size = record.end(), int.from_bytes(record[1], "big")
+        found.append(_text(block[start : start + size]))
+    return tuple(text for text in found if text)
 
 
 def _international(content: bytes) -> bytes | None:
@@ -135,8 +169,12 @@ def _international(content: bytes) -> bytes | None:
     packed, (*_, text) = content[:1] == b"\1", content[2:].split(b"\0", 2)
     if not packed:
         return text or None
+    return _unpacked(text)
+
+
+def _unpacked(content: bytes) -> bytes | None:
     with contextlib.suppress(zlib.error):
         unpacker = zlib.decompressobj()
-        text = unpacker.decompress(text, LARGEST)
+        text = unpacker.decompress(content, LARGEST)
         return text if unpacker.eof else None
     return None
