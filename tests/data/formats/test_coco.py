@@ -275,3 +275,11 @@ def test_an_id_that_is_a_float_too_large_to_be_exact_is_refused(write) -> None:
     objects = [{"image_id": float(2**53 + 1), "category_id": 1}]
     with pytest.raises(DataError, match=r"annotations\[0\].image_id: expected an id of images"):
         read_annotations(write(content(images=images, annotations=objects)))
+
+
+def test_uploads_of_label_studio_are_found_without_what_it_puts_before_them(write) -> None:
+    images = [photo | {"file_name": f"images\\0a1b2c3{photo['id']}-{photo['file_name']}"}
+              for photo in content()["images"]]  # fmt: skip
+    rows = read_annotations(write(content(images=images), name="result.json", photos="images"))
+    assert [path.name for path in rows.paths] == ["a.jpg", "b.jpg"]
+    assert all(path.is_file() for path in rows.paths)

@@ -131,3 +131,13 @@ def test_other_formats_and_kinds_of_labels_are_refused(tmp_path):
         read_annotations(pd.DataFrame(TWO), images=tmp_path, format="coco")
     with pytest.raises(DataError, match="a path, a pandas DataFrame or Annotations, got a list"):
         read_annotations(["a.jpg"], images=tmp_path)
+
+
+def test_photos_may_be_the_index_and_columns_have_several_levels() -> None:
+    frame = pd.DataFrame({"cat": [1, 0], "dog": [0, 1]}, index=["a.jpg", "b.jpg"])
+    levels = pd.MultiIndex.from_tuples([("image", ""), ("label", "cat"), ("label", "dog")])
+    deep = frame.reset_index().set_axis(levels, axis=1)
+    for one in (frame, deep):
+        rows = read_annotations(one, labels_only=True)
+        assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 0], [0, 1]])
+        assert rows.relative_names == ("a.jpg", "b.jpg")

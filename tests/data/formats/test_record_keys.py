@@ -153,3 +153,32 @@ def test_a_data_set_whose_files_are_damaged_keeps_its_numbers(tmp_path, caplog) 
     with caplog.at_level(logging.WARNING):
         assert read_annotations(tmp_path, labels_only=True).names == ("0", "1")
     assert "README.md: expected YAML" in caplog.text
+
+
+PAIRS = ("a.jpg", "cat"), ("a.jpg", "dog"), ("b.jpg", "dog"), ("b.jpg", "cat")
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("present", [1, 0, 1, 0]),
+        ("positive", [True, False, True, False]),
+        ("score", [0.9, 0, 1, 0.2]),
+    ],
+)
+def test_a_record_that_states_an_absence_does_not_make_a_label_present(read, key, values) -> None:
+    each = [{"image": photo, "label": label} for photo, label in PAIRS]
+    rows = read(records(*each, **{key: values}))
+    assert (rows.names, rows.targets.tolist()) == LABELS
+
+
+def test_records_of_one_photo_with_a_label_each_are_united(read) -> None:
+    rows = read(records(*({"image": photo, "label": label} for photo, label in PAIRS[:3])))
+    assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 1], [0, 1]])
+    with pytest.raises(DataError, match=r"expected 'a\.jpg' once"):
+        read(records(*({"image": "a.jpg", "labels": labels} for labels in (["cat"], ["dog"]))))
+
+
+def test_row_numbers_of_pandas_are_no_label(read) -> None:
+    rows = read(records(*MARKS, **{"Unnamed: 0": [0, 1]}))
+    assert (rows.names, rows.targets.tolist()) == LABELS

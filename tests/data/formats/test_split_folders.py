@@ -65,3 +65,17 @@ def test_a_split_without_photos_is_left_out_and_told(read, caplog) -> None:
     assert "train/_classes.csv: expected rows below the header, got none; left out" in caplog.text
     with pytest.raises(DataError, match="expected rows below the header, got none"):
         read(valid___classes_DOT_csv=table)
+
+
+@pytest.mark.parametrize("photos", ["{name}", "{split}/{name}", "images/{name}"])
+def test_a_table_may_be_called_as_its_split(tmp_path, photos) -> None:
+    for split, name, label in (("train", "a.jpg", "dog"), ("val", "b.jpg", "sky")):
+        (tmp_path / f"{split}.csv").write_text(f"image,labels\n{name},{label}\n")
+        photo = tmp_path / photos.format(split=split, name=name)
+        photo.parent.mkdir(exist_ok=True)
+        photo.touch()
+    (tmp_path / "test.csv").write_text("id\n7\n")  # of a contest, without labels
+    rows = read_annotations(tmp_path)
+    assert (rows.names, rows.targets.tolist()) == (("dog", "sky"), [[1, 0], [0, 1]])
+    assert (rows.format, rows.splits) == ("split-folders", ("train", "val"))
+    assert all(path.is_file() for path in rows.paths)

@@ -103,3 +103,12 @@ def test_targets_are_understood_as_other_programs_write_them(write_csv, yes, no,
     content = f"image;cat;dog\na.jpg;{yes};{no}\nb.jpg;{no};{nothing}\n"
     rows = read_annotations(write_csv(content), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("cat", "dog"), [[1, 0], [0, -1]])
+
+
+def test_the_folder_of_a_photo_may_have_a_column_of_its_own(write_csv, tmp_path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").touch()
+    rows = read_annotations(write_csv("folder,file,cat,dog\nx,1.jpg,1,0\ny,1.jpg,0,1\n"))
+    assert (rows.names, rows.targets.tolist()) == LABELS
+    assert rows.relative_names == ("x/1.jpg", "y/1.jpg")

@@ -13,6 +13,7 @@ import torch
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format, Labelled
 from tagsight.data.formats.coco_instances import no_objects, read_instances
+from tagsight.data.formats.label_studio_values import without_prefixes
 from tagsight.data.json_files import outline
 from tagsight.data.photo_labels import log_nameless
 from tagsight.data.source import is_file
@@ -185,6 +186,7 @@ def _labelled(
         splits=splits,
         folders=tuple(_folders(file, images)),
         lists_present=True,
+        other_names=without_prefixes([photo["file_name"] for photo in photos.values()]),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tagsight.data.formats.tables import READERS, read_table
 from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import FORBIDDEN, clean_name
+from tagsight.data.tables.names import is_photo
 from tagsight.data.tables.table import Table
 from tagsight.errors import DataError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Cell
 
 NAME = "the DataFrame"
+SAMPLE = 100
 BOOLEANS = {"True": "1", "False": "0"}
 
 
@@ -47,7 +49,7 @@ def read(frame: DataFrame, options: ReadOptions, kind: str | None = None) -> lis
     with 1, 0, -1, booleans, or missing values for unknown.
 
     Args:
-        frame: Columns as in a CSV file; the index is ignored.
+        frame: Columns as in a CSV file; the index is ignored unless it is the photos.
         options: Columns; folder that relative paths start from, by default the current folder.
         kind: ``csv-columns``, ``csv-list`` or ``csv-long``; by default the content decides.
 
@@ -89,7 +91,8 @@ class _FrameTable(Table):
         self.inside = PhotosInside(NAME, write=options.write_photos)
         self._keep_outside = options.images is not None
         self._photos: dict[int, str] = {}
-        names = [clean_name(str(name), NAME) for name in frame.columns]
+        frame = _with_photos(frame, options)
+        names = [clean_name(name, NAME) for name in _names(frame)]
         super().__init__(NAME, names, has_header=True)
         self._frame = frame.astype(object).where(frame.notna(), "")
 
@@ -123,6 +126,27 @@ class _FrameTable(Table):
         if number not in self._photos and (held := photo_inside(value, self.where(number))):
             self._photos[number] = self.inside.add(held, self.where(number))
         return self._photos.get(number) or str(value)
+
+
+def _with_photos(frame: DataFrame, options: ReadOptions) -> DataFrame:
+    """Return a frame with the photos as a column, if they are its index."""
+    if options.columns.image_column or frame.index.nlevels > 1 or not len(frame):
+        return frame
+    cells = (value for row in frame.head(SAMPLE).itertuples(index=False) for value in row)
+    if any(isinstance(cell, str | Path) and is_photo(cell) for cell in cells):
+        return frame
+    if not all(isinstance(name, str) and is_photo(name) for name in frame.index[:SAMPLE]):
+        return frame
+    return frame.reset_index(names="image") if "image" not in frame else frame
+
+
+def _names(frame: DataFrame) -> list[str]:
+    """Return the names of columns; of several levels, the last ones if they tell them apart."""
+    if frame.columns.nlevels == 1:
+        return [str(name) for name in frame.columns]
+    levels = [[str(level) for level in name if str(level)] for name in frame.columns]
+    last = [name[-1] if name else "" for name in levels]
+    return last if len(set(last)) == len(last) else [" ".join(name) for name in levels]
 
 
 def _cell(value: object, where: str) -> Cell:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tagsight.data.format import DEFAULTS, Columns
 from tagsight.data.tables.names import (
+    CONFIDENCE_COLUMNS,
+    INDEX_NAME,
     MAYBE_SPLIT,
     ROW_NAMES,
     SPLIT_NAMES,
+    VALUE_COLUMNS,
     is_no_label,
     key_of,
 )
@@ -48,6 +51,7 @@ class Keys(NamedTuple):
         is_list: Whether ``labels`` list the labels that are present.
         group: The group, or None.
         ignored: Keys that are not used.
+        value: What says whether, or how surely, the label of a record is present, or None.
 
     Example:
         >>> Keys("photo", ("tags",), split=None, is_list=True).used
@@ -60,11 +64,13 @@ class Keys(NamedTuple):
     is_list: bool
     group: str | None = None
     ignored: tuple[str, ...] = ()
+    value: str | None = None
 
     @property
     def used(self) -> list[str]:
         """All keys that stand for something."""
-        return [key for key in (self.photo, *self.labels, self.split, self.group) if key]
+        keys = (self.photo, *self.labels, self.split, self.group, self.value)
+        return [key for key in keys if key]
 
     def columns(self, separator: str | None) -> Columns:
         """Return the keys as a user would name them."""
@@ -92,7 +98,7 @@ def keys_of(sample: Sequence[Record], where: str, columns: Columns = DEFAULTS.co
     Example:
         >>> keys_of([{"file_name": "a.jpg", "text": "A day out", "tags": ["dog"]}], "a.jsonl")
         Keys(photo='file_name', labels=('tags',), split=None, is_list=True, group=None, \
-ignored=('text',))
+ignored=('text',), value=None)
     """
     lower = {key.lower(): key for record in sample for key in record}
     named = _Named(lower, where)
@@ -111,7 +117,22 @@ ignored=('text',))
     left = tuple(key for key in others if key not in labels)
     if left and not is_list:
         logger.info("%s: %s taken for no labels", where, ", ".join(left[:5]))
-    return Keys(photo, labels, split, is_list, group, left)
+    value = _value_key(sample, labels, left) if is_list and len(labels) == 1 else None
+    left = tuple(key for key in left if key != value)
+    return Keys(photo, labels, split, is_list, group, left, value)
+
+
+def _value_key(sample: Sequence[Record], labels: Sequence[str], keys: Sequence[str]) -> str | None:
+    """Return the key that says whether a record's one label is present."""
+    if not all(isinstance(record.get(labels[0]), str | int | None) for record in sample):
+        return None
+    for key in keys:
+        values = [record.get(key) for record in sample]
+        if key_of(key) in VALUE_COLUMNS and all(map(is_mark, values)):
+            return key
+        if key_of(key) in CONFIDENCE_COLUMNS and all(isinstance(v, int | float) for v in values):
+            return key
+    return None
 
 
 def _split_key(sample: Sequence[Record], keys: Sequence[str]) -> str | None:
@@ -182,6 +203,8 @@ def _lists_names(values: Sequence[object]) -> bool:
 
 
 def _counts_rows(key: str, values: Sequence[object]) -> bool:
+    if INDEX_NAME.fullmatch(key_of(key)):
+        return True
     name = ROW_NAMES.fullmatch(key_of(key))
     return bool(name) and any(values == list(range(first, first + len(values))) for first in (0, 1))
 

@@ -14,6 +14,7 @@ from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
 from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name
+from tagsight.data.tables.cells import SEPARATORS
 from tagsight.data.tables.layout import Layout
 from tagsight.data.tables.table import Table
 from tagsight.errors import DataError
@@ -53,8 +54,9 @@ def read_records(
     Labels under one key are a list of names, or of objects with a name; text, as in a CSV; an
     object with 1, 0 or null for each name; or a list of 1 and 0 for the names in ``labels.txt`` or
     the like beside. A label that a list lacks is absent, one that an object lacks is unknown.
-    Records without labels, or with null, are left out. With a key for each label, 1 is present, 0
-    absent, null or nothing unknown.
+    Where photos have a record for each label, they are united; a key such as ``present`` or
+    ``score`` says which are present. Records without labels, or with null, are left out. With a key
+    for each label, 1 is present, 0 absent, null or nothing unknown.
 
     Args:
         source: The file.
@@ -130,6 +132,7 @@ class _RecordTable(Table):
         self.lists, self._names = keys.is_list, keys.labels
         self._tables = False
         self._vectors = False
+        self._long = keys.value is not None or _repeat_photos(records, keys)
         if len(keys.labels) == 1 and keys.is_list:
             (key,) = keys.labels
             values = [_value(record, key) for record in records]
@@ -141,7 +144,9 @@ class _RecordTable(Table):
                 self._names = tuple(
                     dict.fromkeys(n for m in values if isinstance(m, dict) for n in m)
                 )
-        others = [key for key in (keys.photo, keys.split, keys.group) if key is not None]
+        others = [
+            key for key in (keys.photo, keys.split, keys.group, keys.value) if key is not None
+        ]
         cleaned = [clean_name(name, str(source)) for name in self._names]
         super().__init__(source, [*others, *cleaned], has_header=True)
 
@@ -150,9 +155,12 @@ class _RecordTable(Table):
         """The meaning of its columns."""
         split = 1 if self._keys.split else None
         group = (split or 0) + 1 if self._keys.group else None
-        first = (group or split or 0) + 1
+        value = (group or split or 0) + 1 if self._keys.value else None
+        first = (value or group or split or 0) + 1
         labels = tuple(range(first, first + len(self._names)))
         kind: Kind = "csv-list" if self.lists and not self._vectors else "csv-columns"
+        if self._long:
+            return Layout("csv-long", 0, labels, split, confidence=value, group=group)
         return Layout(kind, 0, labels, split, group=group)
 
     def where(self, number: int | None = None) -> str:
@@ -166,7 +174,8 @@ class _RecordTable(Table):
     def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
         """Yield the number and the cells of each record that has labels."""
         del joined_from  # cells are no text
-        others = [key for key in (self._keys.split, self._keys.group) if key is not None]
+        keys = self._keys
+        others = [key for key in (keys.split, keys.group, keys.value) if key is not None]
         self.read = 0
         for number, record in enumerate(self._records, 1):
             labels = self._labels(record, self.where(number))
@@ -192,6 +201,8 @@ class _RecordTable(Table):
             values = [_value(record, key) for key in self._keys.labels]
             if all(value is None for value in values):
                 return None
+            if self._long:
+                values = [_name(values[0], self._classes, where)]
             return [
                 value if isinstance(value, str) else self._names_in(value, where)
                 for value in values
@@ -219,6 +230,22 @@ def _value(record: Record, key: str) -> Any:  # noqa: ANN401 - plain-data border
     if isinstance(value, dict):
         return next((value[name] for name in LISTED if isinstance(value.get(name), list)), value)
     return value
+
+
+def _repeat_photos(records: Sequence[Record], keys: Keys) -> bool:
+    """Return whether photos have several records, with another label in each."""
+    if not keys.is_list or len(keys.labels) > 1:
+        return False
+    first: dict[str, object] = {}
+    repeats = False
+    for record in records:
+        photo, label = record.get(keys.photo), record.get(keys.labels[0])
+        if not isinstance(photo, str) or not isinstance(label, str | int | None):
+            return False
+        if isinstance(label, str) and any(mark in label for mark in (*SEPARATORS, "[")):
+            return False
+        repeats |= first.setdefault(photo, label) != label
+    return repeats
 
 
 def _are_vectors(values: Sequence[object]) -> bool:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tagsight.data.annotations import target_table
+from tagsight.data.annotations import SPLITS, target_table
 from tagsight.data.format import Format
 from tagsight.data.formats import json_records, parquet
 from tagsight.data.formats.hub_features import with_class_names
@@ -51,11 +51,22 @@ def _tables(source: Path) -> list[Path]:
     for place in filter(is_folder, (source, source / "data")):
         known = [one for one in place.iterdir() if one.name.lower() in order and is_folder(one)]
         within.append(sorted(known, key=lambda one: order[one.name.lower()]))
-    for places in (*within, [source]):
+    for places in (*within, [source], []):
         for name in TABLES:
             if files := [place / name for place in places if is_file(place / name)]:
                 return files
-    return []
+    return _named_tables(source)
+
+
+def _named_tables(source: Path) -> list[Path]:
+    """Return ``train.csv``, ``val.csv`` and so on of a folder, if there are two with labels."""
+    files = {
+        split: file
+        for file in sorted(source.glob("*.csv"))
+        if (split := SPLIT_NAMES.get(file.stem.lower()))
+    }
+    found = [file for split in SPLITS if (file := files.get(split)) and CsvTable.kind_of(file)]
+    return found if len(found) > 1 else []
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -98,10 +109,15 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 def _part(file: Path, source: Path, options: ReadOptions) -> Labelled:
     part = with_class_names(_read(file, options), source)
-    split = SPLIT_NAMES.get(file.parent.name.lower()) if file.parent != source else None
+    place = file.stem if file.name not in TABLES else file.parent.name
+    split = (
+        SPLIT_NAMES.get(place.lower()) if file.name not in TABLES or file.parent != source else None
+    )
     folders = part.folders
+    if file.name not in TABLES:
+        folders = (*part.folders, *(folder / place for folder in part.folders))
     if options.images:
-        folders = (options.images / file.parent.name, options.images)
+        folders = (options.images / place, options.images)
     splits = part.splits or ((split,) * len(part.photos) if split else None)
     return replace(part, folders=folders, splits=splits)
 
@@ -123,8 +139,8 @@ def _widened(part: Labelled, names: Sequence[str]) -> Labelled:
 
 FORMAT = Format(
     "split-folders",
-    "folders train, valid and test with photos and a table each: Roboflow's _classes.csv, or "
-    "metadata.csv, .jsonl or .parquet of Hugging Face's imagefolder",
+    "train.csv and val.csv, or folders train, valid and test with photos and a table each: "
+    "Roboflow's _classes.csv, or metadata.csv, .jsonl or .parquet of Hugging Face's imagefolder",
     "train/_classes.csv   filename, dog, sky\n                     a.jpg, 1, 0\ntrain/a.jpg",
     recognises,
     read,

@@ -26,7 +26,7 @@ from tagsight.data.tables.names import (
     key_of,
     target_of,
 )
-from tagsight.data.tables.roles import is_index, is_row_number, split_of
+from tagsight.data.tables.roles import folder_of, is_index, is_row_number, split_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Layout(NamedTuple):
         split_names: The split that a cell of it means, in lower case.
         confidence: Position of the column with the confidence of a label, or None.
         group: Position of the column with the group, or None.
+        folder: Position of the column with the folders of the photos, or None.
         ignored: Names of the columns that are not used, other than those of row numbers.
 
     Example:
@@ -74,6 +75,7 @@ class Layout(NamedTuple):
     confidence: int | None = None
     ignored: tuple[str, ...] = ()
     group: int | None = None
+    folder: int | None = None
 
     def columns(self, names: Sequence[str], separator: str | None = None) -> Columns:
         """Return the columns as a user would name them.
@@ -192,7 +194,8 @@ class _Search:
         free = [i for i in range(len(self.keys)) if i not in left_out | index]
         self.image = self._image([i for i in free if i not in kept])
         free.remove(self.image)
-        free = [i for i in free if i in kept or not is_row_number(self.table, i)]
+        folder = folder_of(self.table, self.image, [i for i in free if i not in kept])
+        free = [i for i in free if i in kept or (not is_row_number(self.table, i) and i != folder)]
         split, split_names = self._split([i for i in free if i not in kept])
         if split is not None:
             free.remove(split)
@@ -202,7 +205,8 @@ class _Search:
             confidence = next((i for i in free if i not in labels and self._is_value(i)), None)
         used = {self.image, split, confidence, *labels}
         ignored = tuple(self.table.names[i] for i in free if i not in used)
-        return Layout(kind, self.image, labels, split, split_names, confidence, ignored, group)
+        further = (split, split_names, confidence, ignored, group, folder)
+        return Layout(kind, self.image, labels, *further)
 
     def _named(self, name: str, option: str) -> int:
         for spelling in (name, " ".join(name.split())):

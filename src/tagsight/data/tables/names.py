@@ -17,6 +17,12 @@ IMAGE_COLUMNS = frozenset(
 MAYBE_IMAGE = re.compile(r"image|img|photo|picture|file|path|^id$|^name$")
 """Names of columns that hold photos if no other column does."""
 
+FOLDER_COLUMNS = frozenset(
+    {"folder", "foldername", "dir", "directory", "subfolder", "subdir", "subdirectory"}
+    | {"imagefolder", "imagedir"}
+)
+"""Names of columns that may hold the folder of a photo."""
+
 LABEL_COLUMNS = (
     *("labels", "tags", "findinglabels", "keywords", "classes", "categories", "concepts"),
     *("genres", "labelname", "label", "tag", "classname", "class", "categoryname", "category"),

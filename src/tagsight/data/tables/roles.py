@@ -1,4 +1,4 @@
-"""Columns of a table that hold no labels: numbers of rows, and splits."""
+"""Columns of a table that hold no labels: numbers of rows, folders of photos, and splits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tagsight.data.tables.names import (
+    FOLDER_COLUMNS,
     INDEX_NAME,
     LABEL_COLUMNS,
     MAYBE_SPLIT,
@@ -69,6 +70,29 @@ def is_row_number(table: Table, place: int) -> bool:
         return False
     cells = [str(row[place]).strip() for row in table.sample]
     return any(cells == list(map(str, range(first, first + len(cells)))) for first in (0, 1))
+
+
+def folder_of(table: Table, image: int, free: Sequence[int]) -> int | None:
+    r"""Return the column with the folders of photos, if their names alone do not tell them apart.
+
+    Args:
+        table: The table.
+        image: Position of the column with the names.
+        free: Positions of the columns that it may be.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.tables.csv_table import CsvTable
+        >>> _ = Path("table.csv").write_text("file,folder,dog\n1.jpg,a,1\n1.jpg,b,0\n")
+        >>> folder_of(CsvTable(Path("table.csv")), 0, [1, 2])
+        1
+    """
+    for place in free:
+        if table.has_header and key_of(table.names[place]) in FOLDER_COLUMNS:
+            pairs = {(row[image], row[place]) for row in table.sample}
+            if len(pairs) > len({name for name, _ in pairs}):
+                return place
+    return None
 
 
 def split_of(table: Table, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:

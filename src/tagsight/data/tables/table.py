@@ -184,7 +184,7 @@ class Photos:
             NoRowsError: If there is no row.
         """
         table, image, split = self._table, self._layout.image, self._layout.split
-        group = self._layout.group
+        group, folder = self._layout.group, self._layout.folder
         for number, cells in table.records(joined_from):
             if len(cells) <= max(image, split or 0, group or 0):
                 msg = (
@@ -192,7 +192,10 @@ class Photos:
                     f"{shown_cells(cells)}"
                 )
                 raise DataError(msg)
-            name = self._name(cells[image], number)
+            cell = cells[image]
+            if folder is not None:
+                cell = f"{cells[folder]}/{cell}"
+            name = self._name(cell, number)
             place = self.places.setdefault(name, len(self.places))
             is_new = place == len(self._numbers)
             if is_new:
