@@ -50,6 +50,7 @@ class AGCNConfig(GridConfig):
 CPU = cpu_recipe(
     "a-gcn",
     AGCNConfig(
+        class_names=True,
         label_smoothing=CPU_SMOOTHING,
         graph=LearnedGraphConfig(bias=True, lr_factor=0.1, similarity_lr_factor=0.4),
     ),

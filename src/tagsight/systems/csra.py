@@ -84,7 +84,7 @@ CSRA_PAPER = TrainConfig(
 
 CPU = cpu_recipe(
     "csra",
-    CSRAConfig(label_smoothing=CPU_SMOOTHING),
+    CSRAConfig(class_names=True, label_smoothing=CPU_SMOOTHING),
     use="attention for each label at the cost of the baseline",
 )
 RECIPES = (
@@ -133,6 +133,9 @@ class CSRA(System):
         ``pooling`` affects the embedding only, not the logits. The released training counts
         difficult objects of VOC as absent (``--difficult absent``); here they are unknown and left
         out.
+
+        In our own recipes the encoder's classes that a label is named after are added to its
+        normalised classifiers with a learned weight (``class_names``, `NamedClasses`).
 
         ``csra-paper``: 4 heads with a lambda of 0.5, as the README states for the 83.3 on COCO and
         for its test command; its training command has 6. In the warm-up of two epochs, ``n`` steps,

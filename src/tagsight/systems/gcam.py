@@ -85,6 +85,7 @@ LITERAL = ConsistencyConfig(
 CPU = cpu_recipe(
     "gcam",
     GCAMConfig(
+        class_names=True,
         label_smoothing=CPU_SMOOTHING,
         residual_attention=0.5,
         graph=CPU_GRAPH.model_copy(update={"classifiers": "unit"}),
@@ -191,6 +192,11 @@ class GCAM(System):
 
         Classifiers are as long as the graph makes them, but in our own recipes they have length 1
         (``graph.classifiers = "unit"``), as CSRA's have: longer ones fit the training photos.
+
+        The names of labels are known to the graph by their word vectors alone. In our own recipes
+        they also say which of the encoder's classes a label is (``class_names``, `NamedClasses`):
+        these are added to M of Eq. 7 with a learned weight, and count in logits, maps and
+        consistency.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig

@@ -34,7 +34,7 @@ class ResNetConfig(GridConfig):
 
 CPU = cpu_recipe(
     "resnet",
-    ResNetConfig(label_smoothing=CPU_SMOOTHING),
+    ResNetConfig(class_names=True, label_smoothing=CPU_SMOOTHING),
     source=TRIED,
     use="the baseline that others are compared with",
 )

@@ -83,7 +83,7 @@ VAC_PAPER = GCAM_PAPER.model_copy(
 RECIPES = (
     cpu_recipe(
         "vac",
-        VACConfig(label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY),
+        VACConfig(class_names=True, label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY),
         source=TRIED,
         use="maps that follow the photo, without a label graph",
     ),
