@@ -8,7 +8,7 @@ import torch
 from tiny import tiny_system
 
 from tagsight.nn.backbones import try_encoder
-from tagsight.nn.encoder_weights import EMBEDDED
+from tagsight.nn.encoder_weights import EMBEDDED, INSTALLED
 from tagsight.nn.equivariance import transform_images
 from tagsight.systems.catalogue import DEFAULT_RECIPE, RECIPES, SYSTEMS, parse_recipe
 from tagsight.systems.gpu_recipes import TUNED
@@ -37,7 +37,7 @@ def rates(recipe):
 def test_a_recipe_names_an_encoder_that_has_weights():
     backbones = {recipe.settings.backbone for recipe in RECIPES.values()}
     assert {backbone.weights for backbone in backbones} == {"imagenet"}
-    assert {backbone.name for backbone in backbones} <= PRETRAINED
+    assert {backbone.name for backbone in backbones} <= PRETRAINED | set(INSTALLED)
 
 
 def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_read():
@@ -45,7 +45,8 @@ def test_every_recipe_has_its_systems_settings_and_survives_being_written_and_re
         assert type(recipe.settings) is SYSTEMS[recipe.system].Config
         assert parse_recipe(json.loads(recipe.model_dump_json())) == recipe
         if recipe.name in OURS:
-            assert recipe.settings.backbone.name == EMBEDDED
+            larger = recipe.name.endswith("-best-cpu")
+            assert recipe.settings.backbone.name == ("efficientnet_lite2" if larger else EMBEDDED)
             assert recipe.training.image_size == (224 if recipe.system == "knn" else 448)
 
 
@@ -86,8 +87,9 @@ def test_a_quick_recipe_needs_each_photo_and_its_mirror_image_only(name):
     assert quick.training == slow.training
 
 
-def test_quick_stands_for_the_default_in_its_quick_form():
-    assert known_recipe("quick") == RECIPES[f"{RECIPES[DEFAULT_RECIPE].system}-quick"]
+@pytest.mark.parametrize("form", ["quick", "best-cpu"])
+def test_short_names_stand_for_the_default_in_less_and_in_more_time(form):
+    assert known_recipe(form) == RECIPES[f"{RECIPES[DEFAULT_RECIPE].system}-{form}"]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class RecipeOptions:
 
     recipe: str | None = None
     """Name of a recipe or of a system ('tagsight recipes' lists them); by default gcam-cpu.
-    'quick' trains heads only, in a fraction of the time."""
+    'quick' trains heads only, in a fraction of the time; 'best-cpu' takes a larger encoder."""
 
     epochs: int | None = None
     """Number of passes over the training photos."""

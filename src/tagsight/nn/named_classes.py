@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -77,13 +78,17 @@ def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> 
     if not wanted or scores is None or scores.classes != CLASSES:
         return nn.Identity()
     matches = imagenet_classes(names)
-    found = [
-        name for name, any_class in zip(names, matches.any(1).tolist(), strict=True) if any_class
-    ]
+    _tell(tuple(names), tuple(matches.any(1).tolist()))
+    return NamedClasses(matches, backbone.channels, backbone.first_class)
+
+
+@cache
+def _tell(names: tuple[str, ...], known: tuple[bool, ...]) -> None:
+    """Say once, though comparisons build many systems, which labels have classes."""
+    found = [repr(name) for name, one in zip(names, known, strict=True) if one]
     log.info(
-        "%d of %d labels are named after classes of the encoder: %s",
+        "labels named after classes of the encoder: %d of %d%s",
         len(found),
         len(names),
-        ", ".join(found[:5]) or "none",
+        f", such as {', '.join(found[:3])}" if found else "",
     )
-    return NamedClasses(matches, backbone.channels, backbone.first_class)

@@ -29,7 +29,8 @@ GROUP = "tagsight.systems"
 DEFAULT_RECIPE = "gcam-cpu"
 """The recipe on every device: one that we have measured ourselves."""
 QUICK_RECIPE = "gcam-quick"
-"""The recipe that ``quick`` stands for."""
+SHORT_NAMES = {"quick": QUICK_RECIPE, "best-cpu": "gcam-best-cpu"}
+"""Further names of recipes: the default in less time, and in more."""
 
 HOMES: dict[str, str] = {
     "resnet": "tagsight.systems.resnet:ResNet",

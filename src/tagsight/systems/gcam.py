@@ -42,6 +42,7 @@ from tagsight.systems.recipes import (
     PAPER_USE,
     RESNET101,
     UNTRIED,
+    best_recipe,
     cpu_recipe,
     quick_recipe,
 )
@@ -97,6 +98,7 @@ CPU = cpu_recipe(
 RECIPES = (
     CPU,
     quick_recipe(CPU),
+    best_recipe(CPU),
     Recipe(
         name="gcam-paper",
         system="gcam",

@@ -137,6 +137,29 @@ def cpu_recipe(
     )
 
 
+def best_recipe(recipe: Recipe) -> Recipe:
+    """Make the recipe ``SYSTEM-best-cpu`` of ``SYSTEM-cpu``: with a larger encoder.
+
+    Args:
+        recipe: The recipe for a CPU.
+
+    Example:
+        >>> from tagsight.systems.catalogue import RECIPES
+        >>> best_recipe(RECIPES["gcam-cpu"]).settings.backbone.name
+        'efficientnet_lite2'
+    """
+    backbone = recipe.settings.backbone.model_copy(update={"name": "efficientnet_lite2"})
+    return recipe.model_copy(
+        update={
+            "name": f"{recipe.system}-best-cpu",
+            "settings": recipe.settings.model_copy(update={"backbone": backbone}),
+            "source": f"{recipe.name} with EfficientNet-Lite2",
+            "use": f"as {recipe.name} with a larger encoder, from the extra encoders",
+            "minutes": None,
+        }
+    )
+
+
 def quick_recipe(recipe: Recipe) -> Recipe:
     """Make the recipe ``SYSTEM-quick`` of ``SYSTEM-cpu``: the blocks of the encoder are frozen.
 

@@ -13,8 +13,8 @@ from tagsight.config import Recipe, Settings, TrainConfig
 from tagsight.errors import DataError, Place, settings_sentence
 from tagsight.systems.catalogue import (
     DEFAULT_RECIPE,
-    QUICK_RECIPE,
     RECIPES,
+    SHORT_NAMES,
     SYSTEMS,
     check_recipe,
     recipes_of,
@@ -134,7 +134,7 @@ def changed(base: Recipe, changes: Iterable[Change]) -> Recipe:
 def known_recipe(name: str) -> Recipe:
     """Look a recipe up; the name of a system is that of its first recipe, for a processor.
 
-    ``quick`` is the default's quick form.
+    ``quick`` and ``best-cpu`` are the default's forms that take less time, and more.
 
     Raises:
         DataError: If there is none of that name.
@@ -147,9 +147,9 @@ def known_recipe(name: str) -> Recipe:
         return RECIPES[name]
     if name in SYSTEMS:
         return recipes_of(name)[0]
-    if name == "quick":
-        return RECIPES[QUICK_RECIPE]
-    hint = suggestion(name, RECIPES, also=[*SYSTEMS, "quick"])
+    if name in SHORT_NAMES:
+        return RECIPES[SHORT_NAMES[name]]
+    hint = suggestion(name, RECIPES, also=[*SYSTEMS, *SHORT_NAMES])
     msg = f"expected the name of a recipe, got {name!r}; {hint}"
     raise DataError(msg)
 
