@@ -20,14 +20,14 @@ LINEAR = ("resnet", "vac", "warp", "ml-gcn", "a-gcn", "gcam")
 
 def system_by_name(name, **more):
     settings = RECIPES[f"{name}-cpu"].settings
-    backbone = {"name": "test_resnet", "class_scores": True, "frozen_stages": 0} | more
+    encoder = {"name": "test_resnet", "weights": "none", "frozen_stages": 0, "class_scores": True}
+    backbone = encoder | more
     changed = {"backbone": settings.backbone.model_copy(update=backbone), "class_names": True}
     recipe = RECIPES[f"{name}-cpu"].model_copy(
         update={"settings": settings.model_copy(update=changed | {"pooling": "average"})}
     )
     labels = LabelSpace.from_targets(NAMES, TARGETS, torch.eye(3))
-    with skip_initial_weights():
-        return build_system(recipe, labels).eval()
+    return build_system(recipe, labels).eval()
 
 
 def logits_at(system, weight):
@@ -74,6 +74,16 @@ def test_its_weight_is_learned_where_a_label_has_classes(name):
     assert system.by_name.weight.grad[:2].any()
     assert system.by_name.weight.grad[2] == 0
     assert "by_name.weight" in system.label_parameters
+
+
+def test_a_saved_system_keeps_the_classes_that_it_found():
+    system = system_by_name("gcam")
+    with skip_initial_weights():
+        again = system_by_name("gcam")
+    assert not again.by_name.matches.any()
+    again.load_state_dict(system.state_dict())
+    with torch.no_grad():
+        assert torch.equal(again(IMAGES).logits, system(IMAGES).logits)
 
 
 def test_encoders_with_other_classes_do_without():

@@ -51,6 +51,17 @@ def skip_initial_weights() -> Iterator[None]:
         _skip_initial_weights.reset(token)
 
 
+def initial_weights_skipped() -> bool:
+    """Return whether a network is being built whose weights will be replaced.
+
+    Example:
+        >>> with skip_initial_weights():
+        ...     initial_weights_skipped()
+        True
+    """
+    return _skip_initial_weights.get()
+
+
 def build_backbone(config: BackboneConfig) -> Backbone:
     """Build the encoder that the settings name.
 
@@ -71,7 +82,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         >>> backbone.channels, backbone.stride
         (96, 32)
     """
-    if _skip_initial_weights.get():
+    if initial_weights_skipped():
         config = config.model_copy(update={"weights": "none"})
     elif config.weights == "none":
         log.warning("the encoder %s starts from random weights, as its settings ask", config.name)
@@ -93,7 +104,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
 
 
 def _without_class_scores(config: BackboneConfig) -> Backbone:
-    if not _skip_initial_weights.get():
+    if not initial_weights_skipped():
         log.warning(
             "the encoder %s is used without class scores: no linear classifier takes the mean of "
             "its %s grid",

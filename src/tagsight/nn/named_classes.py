@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tagsight.labels.imagenet import CLASSES, imagenet_classes
+from tagsight.nn.backbones import initial_weights_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,8 @@ class NamedClasses(nn.Module):
 def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> nn.Module:
     """Make what adds the classes that labels are named after to their classifiers.
 
+    Within `skip_initial_weights` no names are looked up, as what a saved model found replaces it.
+
     Args:
         names: The ``L`` labels.
         backbone: Its class scores are those of the classes of ImageNet; others have no known names.
@@ -77,8 +80,11 @@ def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> 
     scores = backbone.class_scores
     if not wanted or scores is None or scores.classes != CLASSES:
         return nn.Identity()
-    matches = imagenet_classes(names)
-    _tell(tuple(names), tuple(matches.any(1).tolist()))
+    if initial_weights_skipped():
+        matches = torch.zeros(len(names), CLASSES, dtype=torch.bool)
+    else:
+        matches = imagenet_classes(names)
+        _tell(tuple(names), tuple(matches.any(1).tolist()))
     return NamedClasses(matches, backbone.channels, backbone.first_class)
 
 
