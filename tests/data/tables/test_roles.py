@@ -112,3 +112,16 @@ def test_the_folder_of_a_photo_may_have_a_column_of_its_own(write_csv, tmp_path)
     rows = read_annotations(write_csv("folder,file,cat,dog\nx,1.jpg,1,0\ny,1.jpg,0,1\n"))
     assert (rows.names, rows.targets.tolist()) == LABELS
     assert rows.relative_names == ("x/1.jpg", "y/1.jpg")
+
+
+def test_a_row_that_states_neither_is_named(write_csv) -> None:
+    content = "image,label,present\na.jpg,cat,yes\na.jpg,dog,no\nb.jpg,dog,maybe\n"
+    with pytest.raises(DataError, match=r"labels.csv:4: expected a confidence .* got 'maybe'"):
+        read_annotations(write_csv(content), format="csv-long", labels_only=True)
+
+
+@pytest.mark.parametrize("column", ["target", "value", "answer"])
+def test_a_column_beside_lists_of_labels_does_not_make_them_absent(write_csv, column) -> None:
+    content = f"image,labels,{column}\na.jpg,cat,0\nb.jpg,dog,1\n"
+    rows = read_annotations(write_csv(content), labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == LABELS

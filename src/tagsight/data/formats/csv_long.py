@@ -156,7 +156,9 @@ def _target(row: Row, layout: Layout, table: Table) -> int:
     except ValueError:
         confidence = -1.0
     if not 0 <= confidence <= 1:
-        msg = f"{table.where(row.number)}: expected a confidence in [0, 1], got {cell!r}"
+        msg = (
+            f"{table.where(row.number)}: expected a confidence in [0, 1], or nothing, got {cell!r}"
+        )
         raise DataError(msg)
     return int(confidence >= PRESENT_FROM)
 

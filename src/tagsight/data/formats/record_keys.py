@@ -117,18 +117,23 @@ ignored=('text',), value=None)
     left = tuple(key for key in others if key not in labels)
     if left and not is_list:
         logger.info("%s: %s taken for no labels", where, ", ".join(left[:5]))
-    value = _value_key(sample, labels, left) if is_list and len(labels) == 1 else None
+    repeats = len({str(record.get(photo)) for record in sample}) < len(sample)
+    value = _value_key(sample, labels, left, repeats=repeats) if is_list else None
     left = tuple(key for key in left if key != value)
     return Keys(photo, labels, split, is_list, group, left, value)
 
 
-def _value_key(sample: Sequence[Record], labels: Sequence[str], keys: Sequence[str]) -> str | None:
+def _value_key(
+    sample: Sequence[Record], labels: Sequence[str], keys: Sequence[str], *, repeats: bool
+) -> str | None:
     """Return the key that says whether a record's one label is present."""
-    if not all(isinstance(record.get(labels[0]), str | int | None) for record in sample):
+    if len(labels) > 1 or not all(
+        isinstance(record.get(labels[0]), str | int | None) for record in sample
+    ):
         return None
     for key in keys:
         values = [record.get(key) for record in sample]
-        if key_of(key) in VALUE_COLUMNS and all(map(is_mark, values)):
+        if repeats and key_of(key) in VALUE_COLUMNS and all(map(is_mark, values)):
             return key
         if key_of(key) in CONFIDENCE_COLUMNS and all(isinstance(v, int | float) for v in values):
             return key

@@ -23,15 +23,14 @@ from tagsight.data.tables.names import (
     is_no_label,
     is_number,
     is_photo,
+    is_target,
     key_of,
-    target_of,
 )
-from tagsight.data.tables.roles import folder_of, is_index, is_row_number, split_of
+from tagsight.data.tables.roles import folder_of, is_index, is_row_number, share_of, split_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tagsight.data.tables.table import Table
 
@@ -255,7 +254,7 @@ class _Search:
         raise DataError(msg)
 
     def _holds_photos(self, place: int) -> bool:
-        return _share(self.cells[place], is_photo) > 0.5
+        return share_of(self.cells[place], is_photo) > 0.5
 
     def _split(self, free: Sequence[int]) -> tuple[int | None, Mapping[str, str]]:
         if self.columns.split_column is not None:
@@ -298,7 +297,7 @@ class _Search:
         return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
 
     def _has_targets(self, place: int) -> bool:
-        return all(target_of(cell) is not None for cell in self.cells[place])
+        return all(map(is_target, self.cells[place]))
 
     def _target_columns(self, free: Sequence[int]) -> list[int]:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
@@ -312,11 +311,11 @@ class _Search:
         for place in free:
             if self._has_targets(place) or is_no_label(self.table.names[place]):
                 continue
-            if _share(self.cells[place], lambda cell: target_of(cell) is not None) >= 0.5:
+            if share_of(self.cells[place], is_target) >= 0.5:
                 number, cell = next(
                     (number, cells[place])
                     for number, cells in self.table.records()
-                    if target_of(str(cells[place])) is None
+                    if not is_target(str(cells[place]))
                 )
                 msg = (
                     f"{self.table.where(number)}: expected 1, 0, -1 or nothing, as in most rows of "
@@ -327,7 +326,9 @@ class _Search:
 
     def _only_texts(self, free: Sequence[int]) -> list[int]:
         """Return the one column that may hold labels; without a header, all that hold text."""
-        texts = [i for i in free if _share(self.cells[i], is_number) <= 0.5 and any(self.cells[i])]
+        texts = [
+            i for i in free if share_of(self.cells[i], is_number) <= 0.5 and any(self.cells[i])
+        ]
         if self.table.has_header:
             texts = [i for i in texts if not self._holds_sentences(i)]
         if len(texts) == 1 or (texts and not self.table.has_header):
@@ -368,8 +369,10 @@ class _Search:
 
     def _is_value(self, place: int) -> bool:
         """Return whether a column says how surely a row's label is present, or whether."""
-        key = self.keys[place]
-        return key in CONFIDENCE_COLUMNS or (key in VALUE_COLUMNS and self._has_targets(place))
+        key, cells = self.keys[place], self.cells[place]
+        repeats = max(self.cells[self.image].values(), default=0) > 1
+        is_truth = key in VALUE_COLUMNS and repeats and share_of(cells, is_target) >= 0.5
+        return key in CONFIDENCE_COLUMNS or is_truth
 
     def _holds_vectors(self, place: int) -> bool:
         cells = [cell for cell in self.cells[place] if cell]
@@ -386,13 +389,6 @@ class _Search:
             for cells in self.table.sample
             if len(cells) > max(image, place)
         )
-
-
-def _share(counts: Counter[str], fits: Callable[[str], object]) -> float:
-    """Return the share of the cells, other than blank ones, that a test accepts."""
-    filled = sum(count for cell, count in counts.items() if cell)
-    fitting = sum(count for cell, count in counts.items() if cell and fits(cell))
-    return fitting / filled if filled else 0.0
 
 
 def _listed(names: Sequence[str]) -> str:

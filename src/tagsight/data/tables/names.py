@@ -132,6 +132,16 @@ def target_of(cell: str) -> int | None:
     return TARGETS.get(text, TARGETS.get(text.casefold()))
 
 
+def is_target(cell: str) -> bool:
+    """Return whether a cell is a target, present, absent or unknown.
+
+    Example:
+        >>> is_target("no"), is_target("dog")
+        (True, False)
+    """
+    return target_of(cell) is not None
+
+
 def is_number(cell: str) -> bool:
     """Return whether a cell is a number, perhaps none.
 

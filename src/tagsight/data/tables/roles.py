@@ -19,11 +19,25 @@ from tagsight.data.tables.names import (
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections import Counter
+    from collections.abc import Callable, Mapping, Sequence
 
     from tagsight.data.tables.table import Table
 
 WHOLE = re.compile(r"\d+(?:\.0*)?")
+
+
+def share_of(counts: Counter[str], fits: Callable[[str], object]) -> float:
+    """Return the share of the cells, other than blank ones, that a test accepts.
+
+    Example:
+        >>> from collections import Counter
+        >>> share_of(Counter({"3": 2, "dog": 1, "": 5}), str.isdecimal) > 0.6
+        True
+    """
+    filled = sum(count for cell, count in counts.items() if cell)
+    fitting = sum(count for cell, count in counts.items() if cell and fits(cell))
+    return fitting / filled if filled else 0.0
 
 
 def is_index(table: Table, place: int) -> bool:
