@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from tagsight.runtime.threads import ordered_map
+from tagsight.runtime.threads import in_background, ordered_map
 
 
 def test_results_come_in_the_order_of_the_items_whoever_finishes_first():
@@ -73,3 +73,49 @@ def test_closing_cancels_what_has_not_begun_and_waits_for_the_rest():
 def test_numbers_that_allow_no_work_are_refused_at_once(workers: int, ahead: int):
     with pytest.raises(ValueError, match="at least one worker and one item ahead"):
         ordered_map(str, [], workers=workers, ahead=ahead)
+
+
+def test_an_item_is_made_while_the_one_before_is_in_work():
+    made = threading.Event()
+    results: list[int] = []
+
+    def double(item: int) -> int:
+        assert item > 0 or made.wait(timeout=60)
+        return 2 * item
+
+    with in_background(double, results.append) as give:
+        give(0)
+        made.set()
+        give(1)
+        assert results == [0]
+    assert results == [0, 2]
+
+
+@pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt])
+def test_items_that_were_given_are_finished_though_the_next_cannot_be_made(
+    raised: type[BaseException],
+):
+    results: list[str] = []
+
+    def interrupted() -> None:
+        with in_background(str.upper, results.append) as give:
+            give("a")
+            give("b")
+            raise raised
+
+    with pytest.raises(raised):
+        interrupted()
+    assert results == ["A", "B"]
+
+
+def test_an_error_of_the_function_ends_the_work():
+    results: list[float] = []
+
+    def divided() -> None:
+        with in_background(lambda item: 1 / item, results.append) as give:
+            for item in (2, 0, 4, 5, 6):
+                give(item)
+
+    with pytest.raises(ZeroDivisionError):
+        divided()
+    assert results == [0.5]

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -53,6 +54,55 @@ def ordered_map(
         raise ValueError(msg)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="tagsight", initializer=begin)
     return _results(pool, function, items, ahead, end)
+
+
+@contextmanager
+def in_background(
+    function: Callable[[Item], Result], done: Callable[[Result], object]
+) -> Iterator[Callable[[Item], None]]:
+    """Apply a function to items in one thread, while the caller makes the next item.
+
+    Two items are kept at most. Those that were given are finished at the end of the block, also if
+    it raises. If the function raises, an item that was not begun is left out.
+
+    Args:
+        function: Called in the thread.
+        done: Called with each result in the caller's thread, in the order of the items.
+
+    Yields:
+        A function that takes an item, and may wait for the one before; it raises what that raised.
+
+    >>> lengths = []
+    >>> with in_background(len, lengths.append) as measure:
+    ...     for word in ("dog", "horse"):
+    ...         measure(word)
+    >>> lengths
+    [3, 5]
+    """
+    pending: deque[Future[Result]] = deque()
+
+    def finish() -> None:
+        try:
+            result = pending[0].result()
+        except Exception:
+            for future in pending:
+                future.cancel()
+            pending.clear()
+            raise
+        pending.popleft()
+        done(result)
+
+    def give(item: Item) -> None:
+        pending.append(pool.submit(function, item))
+        if len(pending) > 1:
+            finish()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="tagsight") as pool:
+        try:
+            yield give
+        finally:
+            while pending:
+                finish()
 
 
 def yield_to_others() -> None:

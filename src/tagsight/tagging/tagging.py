@@ -14,7 +14,7 @@ from tagsight.data.remote.places import shown
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_line, csv_list, printable
 from tagsight.runtime.files import replacing
-from tagsight.runtime.threads import batched
+from tagsight.runtime.threads import batched, in_background
 from tagsight.tagging.sidecars.edit import Tag
 
 if TYPE_CHECKING:
@@ -249,7 +249,8 @@ def tag_sidecars(
 ) -> Tagged:
     """Write the labels of photos into sidecars or photos; memory does not grow with their number.
 
-    Ctrl-C ends the work between two batches; what is done is kept, and a second call continues.
+    One batch is written while the next is recognised. Ctrl-C ends the work between two batches;
+    what is done is kept, and a second call continues.
 
     Args:
         tagger: Recognises photos, such as a `Recognizer`.
@@ -278,21 +279,27 @@ def tag_sidecars(
     selection.check(tagger.labels)
     left_out = _LeftOut(on_photo, on_problem)
     tagged, changed, interrupted = 0, 0, False
+
+    def report(outcomes: list[Outcome]) -> None:
+        nonlocal tagged, changed
+        for outcome in outcomes:
+            if outcome.problem:
+                left_out.add(Problem(outcome.photo, f"{outcome.photo}: {outcome.problem}"))
+                continue
+            tagged += 1
+            if outcome.added:
+                changed += 1
+                if on_change is not None:
+                    on_change(outcome)
+            if on_photo is not None:
+                on_photo(outcome.photo)
+
+    results = tagger.recognize(map(Path, photos), on_error=left_out)
+    tags = ((_path(one), [Tag(*label) for label in selection.labels(one)]) for one in results)
     try:
-        results = tagger.recognize(map(Path, photos), on_error=left_out)
-        for batch in batched(results, TOGETHER):
-            labels = [(_path(result), selection.labels(result)) for result in batch]
-            for outcome in writer.write([(p, [Tag(*one) for one in found]) for p, found in labels]):
-                if outcome.problem:
-                    left_out.add(Problem(outcome.photo, f"{outcome.photo}: {outcome.problem}"))
-                    continue
-                tagged += 1
-                if outcome.added:
-                    changed += 1
-                    if on_change is not None:
-                        on_change(outcome)
-                if on_photo is not None:
-                    on_photo(outcome.photo)
+        with in_background(writer.write, report) as write:
+            for batch in batched(tags, TOGETHER):
+                write(batch)
     except KeyboardInterrupt:
         interrupted = True
     return Tagged(tagged, left_out.count, interrupted, changed)

@@ -95,7 +95,10 @@ class Journal:
             if file.exists() and not file.is_file():
                 msg = "a folder or device"
                 raise OSError(msg)
-            self._database = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
+            # A journal may be made in one thread and written in another, never in two at once.
+            self._database = sqlite3.connect(
+                file, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            )
         try:
             with self._in_words():
                 self._database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 2 * LARGEST)
