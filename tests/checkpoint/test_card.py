@@ -56,3 +56,13 @@ def test_the_card_says_what_the_model_is_how_it_was_trained_and_what_it_is_worth
     assert "Scores are not probabilities" in card("warp")
     assert "- nothing is trained: the model stores features of the training photos" in remembered
     assert "batches of" not in remembered
+
+
+def test_long_lists_of_labels_are_cut_in_the_card():
+    names = [f"thing {number}" for number in range(60)]
+    facts = {"validation": {"few": dict.fromkeys(names, 1), "left_out": {"not_in_data": names}}}
+    channels = channels_model()
+    written = model_card(channels.system, LABELS, Decision.default(2), channels.recipe, facts)
+    assert "thing 48 1, thing 49 1 and 10 more |" in written
+    assert "thing 48, thing 49 and 10 more |" in written
+    assert "thing 50" not in written

@@ -97,6 +97,17 @@ def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client: Te
     assert nowhere is None
 
 
+def test_scores_may_be_those_of_the_highest_and_of_predicted_labels(client: TestClient):
+    (whole,) = client.post("/v1/predict", files=files(RED)).json()["photos"]
+    (photo,) = client.post("/v1/predict?scores=1", files=files(RED)).json()["photos"]
+    predicted = {name for names in whole["decided"].values() for name in names}
+    expected = {*list(whole["scores"])[:1], *predicted}
+    assert photo["scores"] == {name: whole["scores"][name] for name in expected}
+    assert len(photo["scores"]) < len(whole["scores"])
+    assert photo | {"scores": None} == whole | {"scores": None}
+    assert client.post("/v1/predict?scores=0", files=files(RED)).status_code == 422
+
+
 def test_states_and_metrics_are_open_and_count_by_route(client: TestClient):
     alive = client.get("/healthz")
     assert alive.json() == {"status": "alive"}

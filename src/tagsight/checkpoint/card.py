@@ -10,7 +10,7 @@ from tagsight.runtime.escaping import markdown_text as text
 from tagsight.runtime.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tagsight.checkpoint.decision import Decision
     from tagsight.config import Recipe, TrainConfig
@@ -36,6 +36,9 @@ _RESIZED = {
     "fit": "whole and padded",
     "crop": "of which the model sees the middle of longer sides only",
 }
+MOST_LISTED = 50
+"""Labels of a list in the card; the table names all."""
+
 _ONLY_RANKS = (
     "- Scores are not probabilities: this system only learns to rank, so that 0.5 has no meaning, "
     "'all' in an evaluation uses the thresholds, and there is no calibration error."
@@ -177,10 +180,15 @@ def _rows(group: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return _listed([str(part) for part in value])
     if isinstance(value, dict):
-        return ", ".join(f"{_words(str(key))} {_shown(part)}" for key, part in value.items())
+        return _listed([f"{_words(str(key))} {_shown(part)}" for key, part in value.items()])
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    more = len(parts) - MOST_LISTED
+    return ", ".join(parts[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _limits(
@@ -200,7 +208,7 @@ def _limits(
             if system.maps_add_up
             else "with this system its mean is not the label's logit."
         ),
-        *([f"- Labels with few training photos: {', '.join(rare)}."] if rare else []),
+        *([f"- Labels with few training photos: {_listed(rare)}."] if rare else []),
     ]
 
 

@@ -151,6 +151,10 @@ def _add_photo_routes(
         request: Request,
         heatmaps: Annotated[bool, Query(description="draw heatmaps of predicted labels")] = False,  # noqa: FBT002
         evidence: Annotated[bool, Query(description="draw overlays for the photo")] = False,  # noqa: FBT002
+        scores: Annotated[
+            int | None,
+            Query(ge=1, description="labels to give the scores of, besides predicted ones; all"),
+        ] = None,
     ) -> Predictions:
         """Predict the labels of photos."""
         uploads, results = await recognised(request)
@@ -162,7 +166,7 @@ def _add_photo_routes(
             overlays = await asyncio.to_thread(list, map(draw_evidence, results))
         decision = service.recognizer.decision
         photos = [
-            recognised_photo(upload.name, result, decision, drawn, overlay)
+            recognised_photo(upload.name, result, decision, drawn, overlay, scores)
             for upload, result, drawn, overlay in zip(
                 uploads, results, pictures, overlays, strict=True
             )

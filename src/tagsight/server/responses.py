@@ -68,7 +68,9 @@ class RecognisedPhoto(_Response):
     width: int = Field(description="of the upright photo, in pixels")
     height: int
     labels: list[FoundLabel] = Field(description="predicted labels, the highest score first")
-    scores: dict[str, float] = Field(description="of every label, the highest first")
+    scores: dict[str, float] = Field(
+        description="of every label, or of those asked for, the highest first"
+    )
     decided: dict[Strictness, list[str]] = Field(
         description="labels at each strictness; balanced has those in labels"
     )
@@ -258,6 +260,7 @@ def recognised_photo(
     decision: Decision,
     heatmaps: dict[str, str],
     evidence: Evidence | None,
+    most: int | None = None,
 ) -> RecognisedPhoto:
     """Describe the result of a photo.
 
@@ -267,6 +270,8 @@ def recognised_photo(
         decision: The model's thresholds.
         heatmaps: ``data:`` URLs by label, for those that have one.
         evidence: Overlays, if requested.
+        most: Labels to give the scores of, the highest, besides those that are predicted at some
+            strictness; by default all.
 
     Example:
         >>> import numpy as np
@@ -285,6 +290,13 @@ def recognised_photo(
     places = {name: place for place, name in enumerate(result.names)}
     ranked = result.ranked()
     predicted = {how: decision.at(how).predicted(result.scores) for how in STRICTNESSES}
+    scored = [
+        label
+        for rank, label in enumerate(ranked)
+        if most is None
+        or rank < most
+        or any(found[places[label.name]] for found in predicted.values())
+    ]
     return RecognisedPhoto(
         name=name,
         width=width,
@@ -298,7 +310,7 @@ def recognised_photo(
             )
             for label in result.labels
         ],
-        scores={label.name: label.score for label in ranked},
+        scores={label.name: label.score for label in scored},
         decided={
             how: [label.name for label in ranked if found[places[label.name]]]
             for how, found in predicted.items()

@@ -4,6 +4,8 @@ import { byId, element, percent } from "./dom.js";
 import { layOut } from "./graph_layout.js";
 
 const MOST = 60;
+const SENT = 2000; // arrows that the server sends at most, the strongest
+const LISTED = 500;
 const HEIGHT = 34;
 const LETTERS = "15px system-ui, sans-serif";
 const LONGEST = 22;
@@ -11,6 +13,7 @@ const BESIDE = 20;
 
 export class GraphView {
   #width = 0;
+  #filled = false;
 
   constructor(model) {
     this.links = model.links;
@@ -20,12 +23,16 @@ export class GraphView {
     byId("graph-table").hidden = byId("graph-drawing").hidden = !linked.size;
     byId("graph-alone").hidden = !linked.size || !this.alone.length;
     byId("graph-text").textContent = linked.size ? explained(linked.size) : `This model (${model.system}) uses no label graph, or one without arrows: each label is recognised by itself.`;
-    if (linked.size) this.fill();
+    byId("graph-alone-title").textContent =
+      model.links.length < SENT ? "Labels without an arrow" : `Labels without one of the ${SENT.toLocaleString("en")} strongest arrows`;
   }
 
   fill() {
     byId("graph-scale").textContent = scale(this.links);
-    byId("graph-alone-names").replaceChildren(...this.alone.map((name) => element("li", {}, name)));
+    const more = this.alone.length - LISTED;
+    const names = this.alone.slice(0, LISTED).map((name) => element("li", {}, name));
+    if (more > 0) names.push(element("li", { class: "faint" }, `and ${more.toLocaleString("en")} more`));
+    byId("graph-alone-names").replaceChildren(...names);
     byId("graph-rows").replaceChildren(
       ...this.links.map((link) =>
         element("tr", {}, element("td", {}, link.source), element("td", {}, link.target), element("td", {}, percent(link.weight))),
@@ -34,8 +41,12 @@ export class GraphView {
     new ResizeObserver(() => this.start()).observe(byId("graph-picture"));
   }
 
-  /** Draw the graph when it is seen, and again when its width changes. */
+  /** Fill the tab and draw the graph when it is seen, and draw it again when its width changes. */
   start() {
+    if (!this.#filled && this.names.length) {
+      this.#filled = true;
+      this.fill();
+    }
     const width = Math.floor(byId("graph-picture").clientWidth);
     if (!width || width === this.#width || !this.names.length) return;
     this.#width = width;

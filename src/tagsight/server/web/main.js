@@ -40,10 +40,11 @@ async function start() {
     const model = await json("/v1/model");
     byId("model-line").textContent = `${model.recipe} · ${model.labels.length} labels`;
     views.graph = new GraphView(model);
-    showCard(byId("card"), model.card);
+    views.model = { start: () => byId("card").childElementCount || showCard(byId("card"), model.card) };
     const dialog = new HitDialog(model);
     startPhotos(model, dialog, showError);
     if (model.indexed !== null) views.search = new SearchView(dialog, showError);
+    views[document.querySelector('[role="tab"][aria-selected="true"]').getAttribute("aria-controls")]?.start();
   } catch (error) {
     showError(error);
   }

@@ -7,6 +7,7 @@ import { FoundPhotos } from "./found_photos.js";
 import { listed, scoreLine } from "./score_line.js";
 
 const SIMILAR = 12;
+const SCORES = 24; // as many as have evidence; a model may know thousands of labels
 
 export function startPhotos(model, dialog, onTrouble) {
   new PhotosView(model, dialog, onTrouble);
@@ -61,7 +62,7 @@ class PhotosView {
     this.choose(added[0]);
     for (const photo of added) {
       try {
-        const response = await json("/v1/predict?evidence=true", withPhoto(photo.file));
+        const response = await json(`/v1/predict?evidence=true&scores=${SCORES}`, withPhoto(photo.file));
         Object.assign(photo, { response: response.photos[0], state: "done" });
         byId("status").textContent = `${photo.file.name}: ${this.accepted(photo).map((label) => label.name).join(", ") || "no label found"}`;
       } catch (error) {
