@@ -128,7 +128,7 @@ def test_the_check_finds_the_bad_photos_of_a_shard(tmp_path):
     file.write_bytes(photos["1.jpg"])
     check = check_photos([file, *(shard / name for name in (*photos, "4.jpg"))], workers=2)
     assert {path.name: reason[:12] for path, reason in check.problems} == {
-        "2.jpg": "expected a r",
+        "2.jpg": "expected a w",
         "4.jpg": "does not exi",
     }
     assert check.hashes[shard / "1.jpg"] == check.hashes[shard / "3.jpg"] == check.hashes[file]
@@ -139,7 +139,7 @@ def test_photos_in_shards_are_found_like_those_in_folders(tmp_path):
     assert list(find_photos([shard])) == [shard / "1.jpg", shard / "x" / "2.PNG"]
     assert list(find_photos([shard / "1.jpg"])) == [shard / "1.jpg"]
     assert open_photo(shard / "1.jpg").size == (16, 12)
-    with pytest.raises(DataError, match=r"a\.tar/x/2\.PNG: expected a photo, got a file of"):
+    with pytest.raises(DataError, match=r"a\.tar/x/2\.PNG: expected a photo, got an empty file"):
         open_photo(shard / "x" / "2.PNG")
 
 
