@@ -39,7 +39,7 @@ def leads_somewhere(_kind: object, path: Path | None) -> None:
         Traceback (most recent call last):
         ValueError: "photos/dgo.jpg" does not exist.
     """
-    from tagsight.data.remote.places import is_remote, place
+    from tagsight.data.remote.places import is_remote, missing, place
 
     if path is None or is_remote(path := place(path)):
         return
@@ -47,8 +47,7 @@ def leads_somewhere(_kind: object, path: Path | None) -> None:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError) as error:
         if not any(one.suffix.lower() == ".tar" and one.is_file() for one in path.parents):
-            msg = f'"{path}" does not exist.'
-            raise ValueError(msg) from error
+            raise ValueError(missing(path)) from error
     except OSError:
         return
 
@@ -63,11 +62,10 @@ def is_there(_kind: object, path: Path | None) -> None:
         Traceback (most recent call last):
         ValueError: "lables.csv" does not exist.
     """
-    from tagsight.data.remote.places import is_remote, place
+    from tagsight.data.remote.places import is_remote, missing, place
 
     if path is not None and not is_remote(path := place(path)) and not path.exists():
-        msg = f'"{path}" does not exist.'
-        raise ValueError(msg)
+        raise ValueError(missing(path))
 
 
 LabelsPath = Annotated[Path, Parameter(validator=is_there)]

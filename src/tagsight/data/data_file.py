@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tagsight.data.format import DEFAULTS, Columns, ReadOptions
+from tagsight.data.remote.fetching import local_file
+from tagsight.data.remote.places import is_remote, place
 from tagsight.errors import DataError
 from tagsight.runtime.toml_file import read_toml, toml_value
 
@@ -59,6 +61,9 @@ class DataFile:
 def read_data_file(path: Path) -> DataFile:
     r"""Read such a file; a relative path in it starts from its folder.
 
+    Args:
+        path: The file, or the place of a URL: then all that it names is at URLs too.
+
     Raises:
         DataError: If it is no TOML, lacks the source, or has an entry that is not known.
 
@@ -71,7 +76,7 @@ def read_data_file(path: Path) -> DataFile:
         >>> read.source.name, read.format
         ('labels.csv', 'csv')
     """
-    content = read_toml(path)
+    content = read_toml(local_file(path))
     known = {"source", "format", "images", "columns", *CHOICES}
     columns = content.pop("columns", {})
     names = {field.name for field in fields(Columns)}
@@ -83,10 +88,18 @@ def read_data_file(path: Path) -> DataFile:
         msg = f"{path}: expected a source and a format of labels, got {sorted(content)!r}"
         raise DataError(msg)
     texts = {name: _text(path, name, content) for name in ("source", "format", "images")}
-    images = texts["images"] and path.parent / texts["images"]
+    images = texts["images"] and _place(path, texts["images"])
     choices: dict[str, Any] = {name: content.get(name) for name in CHOICES}
     options = ReadOptions(images=images or None, columns=_columns(path, columns), **choices)
-    return DataFile(path.parent / texts["source"], texts["format"], options)
+    return DataFile(_place(path, texts["source"]), texts["format"], options)
+
+
+def _place(path: Path, named: str) -> Path:
+    found = path.parent / place(named)
+    if is_remote(path) and (not is_remote(found) or ".." in found.parts):
+        msg = f"{path}: expected paths below its folder, or URLs, got {named!r}"
+        raise DataError(msg)
+    return found
 
 
 def combined(file: DataFile, options: ReadOptions) -> ReadOptions:

@@ -43,7 +43,7 @@ from tagsight.data.formats import (
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
 from tagsight.data.remote.copies import copy_of, fetch_photos, moved, urls_in_errors
-from tagsight.data.remote.places import place
+from tagsight.data.remote.places import is_remote, place
 from tagsight.data.rules.application import apply_rules, check_rules
 from tagsight.data.rules.rules import LabelRules
 from tagsight.data.source import is_folder
@@ -121,7 +121,7 @@ def read_annotations(
     elif isinstance(labels, str | Path):
         # Absolute, so that the photos are found even if the current folder changes.
         source = place(labels).absolute()
-        if source.suffix.lower() == ENDING and source.is_file():
+        if source.suffix.lower() == ENDING and (is_remote(source) or source.is_file()):
             file = read_data_file(source)
             source, format, options = file.source, format or file.format, combined(file, options)  # noqa: A001 - as above
         chosen, parts = _read(source, format, options)

@@ -19,7 +19,7 @@ from tagsight.data.readers import read_annotations
 from tagsight.data.remote import asking, fetching
 from tagsight.data.remote.cache import DiskCache
 from tagsight.data.remote.fetching import local_file, names_in, read_ahead
-from tagsight.data.remote.places import is_remote, place, secret_of, shown
+from tagsight.data.remote.places import is_remote, missing, place, secret_of, shown
 from tagsight.errors import DataError, TooLargeError
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
@@ -60,6 +60,8 @@ def bucket() -> str:
         ("https://me:word@host:80/a.jpg?key=1#x", "/https:/host:80/a.jpg", "https://host:80/a.jpg"),
         ("file:///photos/a%20b.jpg", "/photos/a b.jpg", "/photos/a b.jpg"),
         ("photos/s3:/a.jpg", "photos/s3:/a.jpg", "photos/s3:/a.jpg"),
+        ("S3://Bucket/a.jpg", "/s3:/Bucket/a.jpg", "s3://Bucket/a.jpg"),
+        ("s3x://bucket/a.jpg", "s3x:/bucket/a.jpg", "s3x:/bucket/a.jpg"),
         ("hf://datasets/me/set/a.jpg", "/hf:/datasets/me/set/a.jpg", "hf://datasets/me/set/a.jpg"),
     ],
 )
@@ -70,6 +72,16 @@ def test_a_url_is_a_path_and_its_secrets_are_no_part_of_it(given, path, url):
     assert place(url) == found
     assert is_remote(found) == (path != url)
     assert not is_remote(found) or found == found.absolute()
+
+
+@pytest.mark.parametrize("url", ["s3x://bucket/a.csv", "ftp://host/a", "abfs://container/a"])
+def test_of_a_url_that_is_not_read_those_that_are_read_are_named(url):
+    scheme = url.partition(":")[0]
+    assert missing(Path(url)).startswith(
+        f"expected a URL of s3, gs, hf, https, http or file, got one of {scheme!r}: copy the files"
+    )
+    assert missing(Path("photos/a:/b")) == '"photos/a:/b" does not exist.'
+    assert missing(Path("C:/photos")) == '"C:/photos" does not exist.'
 
 
 def test_what_was_given_with_a_folder_goes_with_its_files():
@@ -128,6 +140,24 @@ def test_labels_and_photos_may_be_here_or_there(bucket, tmp_path):
     here = read_annotations(f"{bucket}/labels.csv", images=tmp_path / "photos")
     assert here.paths[1] == tmp_path / "photos" / "more" / "b.png"
     assert here.hash() == rows.hash()
+
+
+@pytest.mark.parametrize(
+    ("source", "images"),
+    [("labels.csv", None), ("memory://bucket/labels.csv", "memory://bucket/photos")],
+)
+def test_a_data_file_at_a_url_is_read_as_one_here_and_names_urls_alone(bucket, source, images):
+    memory = fsspec.filesystem("memory")
+    lines = [f'source = "{source}"', 'format = "csv-list"']
+    lines += [f'images = "{images}"'] if images else []
+    memory.pipe("/bucket/data.toml", "\n".join(lines).encode())
+    rows = read_annotations(f"{bucket}/data.toml")
+    assert rows.hash() == read_annotations(f"{bucket}/labels.csv").hash()
+    for name, outside in {"root": "/etc/labels.csv", "above": "../other/labels.csv"}.items():
+        content = f'source = "{outside}"\nformat = "csv-list"'
+        memory.pipe(f"/bucket/{name}.toml", content.encode())
+        with pytest.raises(DataError, match="expected paths below its folder, or URLs, got"):
+            read_annotations(f"{bucket}/{name}.toml")
 
 
 def test_a_name_in_a_table_leads_to_no_other_place(bucket, tmp_path):

@@ -20,7 +20,8 @@ SCHEMES = ("s3", "gs", "hf", "https", "http", "memory")
 LISTED = frozenset({"s3", "gs", "hf", "memory"})
 """Schemes of places whose files can be listed."""
 
-_GIVEN = re.compile(rf"/?({'|'.join(SCHEMES)}|file):/+(.*)", re.DOTALL)
+_GIVEN = re.compile(rf"/?({'|'.join(SCHEMES)}|file):/+(.*)", re.DOTALL | re.IGNORECASE)
+_OTHER = re.compile(r"([a-z][a-z0-9+.-]+):/+(.*)", re.DOTALL | re.IGNORECASE)
 _IN_TEXT = re.compile(rf"(?<![\w.:/])/({'|'.join(SCHEMES)}):/(?=[^/\s])")
 _BEGINNINGS = tuple(f"/{scheme}:/" for scheme in SCHEMES)
 
@@ -55,7 +56,7 @@ def place(given: str | Path) -> Path:
     found = _GIVEN.fullmatch(str(given))
     if found is None:
         return Path(given)
-    scheme, rest = found.groups()
+    scheme, rest = found[1].lower(), found[2]
     if scheme == "file":
         return Path("/" + unquote(rest))
     is_web = scheme in {"http", "https"}
@@ -73,6 +74,24 @@ def place(given: str | Path) -> Path:
     if user or query:
         _secrets[str(path)] = Secret(user, query)
     return path
+
+
+def missing(path: Path) -> str:
+    """Say that a path does not exist, or which URLs are read if it is one of another kind.
+
+    Example:
+        >>> missing(Path("lables.csv"))
+        '"lables.csv" does not exist.'
+        >>> missing(Path("ftp://host/a.csv")).partition(",")[0]
+        'expected a URL of s3'
+    """
+    if (other := _OTHER.fullmatch(str(path))) is None:
+        return f'"{path}" does not exist.'
+    schemes = ", ".join(scheme for scheme in SCHEMES if scheme != "memory")
+    return (
+        f"expected a URL of {schemes} or file, got one of {other[1]!r}: copy the files to one of "
+        "these, or to this machine."
+    )
 
 
 REMEDIES = {
