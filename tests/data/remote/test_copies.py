@@ -250,7 +250,7 @@ def test_a_place_without_a_list_of_files_says_how_to_copy_them(name):
 def test_messages_name_urls_and_not_copies(tmp_path, caplog):
     caplog.set_level("INFO")
     put(
-        {"labels.csv": "image,split,labels\na.jpg,dev,dog\n", "no.csv": "image,dog\na.jpg,1\n"},
+        {"labels.csv": "image,split,labels\na.jpg,third,dog\n", "no.csv": "image,dog\na.jpg,1\n"},
         tmp_path,
     )
     for name, message in (
