@@ -30,6 +30,9 @@ OF_THE_ROOT = {
 }
 """Files of the repository's root, with the pages that they become."""
 
+INDEX = "index.md"
+"""The page of a folder that leads to the others, and comes first."""
+
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List the pages of the folders that the navigation names."""
@@ -43,7 +46,8 @@ def _with_pages(entry: object) -> object:
     if isinstance(entry, list):
         return [_with_pages(below) for below in entry]
     if isinstance(entry, str) and entry.endswith("/"):
-        return [f"{entry}{page.name}" for page in sorted((ROOT / "docs" / entry).glob("*.md"))]
+        names = (page.name for page in (ROOT / "docs" / entry).glob("*.md"))
+        return [f"{entry}{name}" for name in sorted(names, key=lambda name: (name != INDEX, name))]
     return entry
 
 

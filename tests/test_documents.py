@@ -19,6 +19,7 @@ import test_contract
 from collection import TINY_OPTIONS, write_collection
 from cyclopts import ValidationError
 from PIL import Image
+from small_demo import small_demo
 
 from tagsight.cli import COMMANDS, app, main, with_standard_output
 from tagsight.data.format import DEFAULTS
@@ -43,7 +44,8 @@ FILES = [
     for path in [*ROOT.glob("*.*"), *(p for d in FOLDERS for p in (ROOT / d).rglob("*.*"))]
 ]
 RUN_HERE = (
-    *("README.md", "docs/how-to/own-data.md", "docs/how-to/compare-systems.md"),
+    *("README.md", "docs/tutorial.md"),
+    *("docs/how-to/own-data.md", "docs/how-to/compare-systems.md"),
     *(
         "docs/how-to/ablations.md",
         "docs/how-to/label-rules.md",
@@ -204,6 +206,10 @@ def run(words: list[str]) -> None:
     """Run a command of a page; what it trains is small."""
     if words[1] == "serve":
         serve(words)
+        return
+    if words[1] == "demo":
+        with small_demo():
+            assert main([*words[1:], "--workers", "1", "--device", "cpu"]) == 0
         return
     arguments, _, target = (" ".join(map(shlex.quote, words[1:]))).partition(" '>' ")
     options = TINY_OPTIONS if words[1] in {"train", "compare"} else []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from PIL import Image
+from small_demo import PICTURES, SCENES, small_demo
 
 import tagsight.demo.demo
 from tagsight.checkpoint.folder import load_model
@@ -17,18 +18,14 @@ from tagsight.systems.catalogue import RECIPES
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCENES, PICTURES, SEED = 28, 2, 5
+SEED = 5
 SYSTEMS = ("gcam", "resnet")
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> tuple[Path, list[str]]:
     out = tmp_path_factory.mktemp("demo")
-    with pytest.MonkeyPatch.context() as patch:
-        small = {"SCENES": SCENES, "PICTURES": PICTURES, "IMAGE_SIZE": 64, "EPOCHS": 1}
-        for name, value in small.items():
-            patch.setattr(tagsight.demo.demo, name, value)
-        patch.setattr("tagsight.demo.scenes.scene.SIZES", ((96, 64), (64, 96)))
+    with small_demo():
         runtime = Runtime(torch.device("cpu"), "float32", workers=1)
         return out, run_demo(out, runtime, seed=SEED)
 

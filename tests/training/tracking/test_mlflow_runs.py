@@ -103,4 +103,5 @@ def test_a_server_that_the_user_names_gets_everything(collection, tmp_path, monk
 
 def test_a_store_that_is_not_there_is_told_in_one_sentence(tmp_path):
     with pytest.raises(DataError, match="expected an MLflow server or store at nonsense://x"):
-        MlflowTracker(TrackedRun(tmp_path, {}, resumed=False), "nonsense://x")
+        MlflowTracker(TrackedRun(tmp_path / "run", {}, resumed=False), "nonsense://x")
+    assert not (tmp_path / "run").exists()
