@@ -22,11 +22,13 @@ from tagsight.data.splits.near_twins import near_twins
 from tagsight.evaluation.predictions import forward_photos
 from tagsight.labels.space import empty_label_space
 from tagsight.loading.batches import evaluation_photos
+from tagsight.nn.backbones import build_backbone, skip_initial_weights
 from tagsight.nn.class_activation import pooled
 from tagsight.runtime.device import Runtime
 from tagsight.runtime.progress import TerminalLog
 from tagsight.systems.catalogue import build_system
 from tagsight.systems.settings import known_recipe
+from tagsight.training.label_prior import LabelPrior
 from tagsight.training.preparation import checked
 
 
@@ -89,6 +91,13 @@ def read(file: Path) -> Encoded:
     """Read a file that this script wrote."""
     with np.load(file, allow_pickle=False) as archive:
         return Encoded(**{name: archive[name] for name in Encoded._fields})
+
+
+def known_before(photos: Encoded, recipe: str = "gcam-quick") -> LabelPrior:
+    """Find what labels' names say to the encoder of the recipe that encoded the photos."""
+    with skip_initial_weights():
+        backbone = build_backbone(known_recipe(recipe).settings.backbone)
+    return LabelPrior.of_names(list(map(str, photos.names)), backbone)
 
 
 def main() -> None:

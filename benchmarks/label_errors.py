@@ -18,23 +18,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from cleanlab.multilabel_classification.rank import get_label_quality_scores_per_class
-from encoded import read
+from encoded import known_before, read
 from table import HEADER, row
 
 from tagsight.evaluation.label_errors import find_label_errors, flipped
-from tagsight.labels.vectors import label_vectors
-from tagsight.training.heads import LabelGraph, fit_heads
+from tagsight.training.heads import fit_heads
 
 SHARE, SEEDS, FIRST, RECALLED = 0.05, 3, 100, 200
 
 
 def main(file: Path) -> None:
     photos = read(file).rows("train")
-    graph = LabelGraph(label_vectors(list(photos.names), cooccurrence=None).vectors)
+    prior = known_before(photos)
     ours, alone, parts = [], [], []
     for seed in range(SEEDS):
         targets, changed = flipped(photos.targets, SHARE, seed)
-        fitted = fit_heads(photos.embeddings, targets, graph=graph, groups=photos.twins)
+        fitted = fit_heads(photos.embeddings, targets, prior=prior, groups=photos.twins)
         scores = fitted.decision.scores(fitted.held_out)
         errors = find_label_errors(scores, targets, twins=photos.twins)
         hits = np.array([changed[error.row, error.label] for error in errors])

@@ -24,13 +24,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from encoded import Encoded, read
+from encoded import Encoded, known_before, read
 from numpy.typing import NDArray
 
-from tagsight.labels.vectors import label_vectors
 from tagsight.metrics.classification import mean_average_precision
 from tagsight.tagging.labelling.queues import QUEUES, Pool, order
-from tagsight.training.heads import Basis, FittedHeads, LabelGraph, fit_heads
+from tagsight.training.heads import Basis, FittedHeads, fit_heads
+from tagsight.training.label_prior import LabelPrior
 
 AT, BATCH = (40, 60, 100, 200, 400), 20
 WAYS = ("random", "uncertainty", "not-sure", "unlike", "rare", "probably-yes")
@@ -44,13 +44,13 @@ class Loop(NamedTuple):
     train: Encoded
     val: Encoded
     basis: Basis
-    graph: LabelGraph
+    prior: LabelPrior
 
     def fitted(self, judged: Rows, before: FittedHeads | None) -> FittedHeads:
         return fit_heads(
             self.train.embeddings[judged],
             self.train.targets[judged],
-            graph=self.graph,
+            prior=self.prior,
             start=None if before is None else before.heads,
             basis=self.basis,
             groups=self.train.twins[judged],
@@ -107,17 +107,23 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("embeddings", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--ways", default=",".join(WAYS))
+    parser.add_argument("--nameless", action="store_true", help="names say no classes")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args(arguments)
     photos = read(options.embeddings)
     train, val = photos.rows("train"), photos.rows("val")
-    graph = LabelGraph(label_vectors(list(photos.names), cooccurrence=None).vectors)
-    loop = Loop(train, val, Basis.of(train.embeddings), graph)
+    prior = known_before(photos)
+    if options.nameless:
+        prior = prior._replace(expected=None)
+    loop = Loop(train, val, Basis.of(train.embeddings), prior)
+    nothing = np.full_like(train.targets, -1)
+    none = loop.measured(fit_heads(train.embeddings, nothing, prior=prior, basis=loop.basis))
+    print(f"no photo: mAP {none:.1f}")
     whole = loop.measured(loop.fitted(np.arange(len(train.targets)), None))
     print(f"all {len(train.targets):,} photos: mAP {whole:.1f}\n", flush=True)
     print("| queue |", " | ".join(map(str, AT)), "| share at 200 | CPU s of the update at 400 |")
     print("| --- |" + " --- |" * (len(AT) + 2))
-    record: dict[str, object] = {"all": whole}
+    record: dict[str, object] = {"none": none, "all": whole}
     for way in options.ways.split(","):
         walks = [loop.walked(way, seed) for seed in range(options.seeds)]
         means = {at: float(np.mean([found[at] for found, _ in walks])) for at in AT}

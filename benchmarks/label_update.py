@@ -2,12 +2,12 @@
 
     python benchmarks/label_update.py
 
-An update fits heads to 5,000 judged photos with 30 labels, embeddings of length 2,280 and the label
-graph, on all photos and without each of five folds, with thresholds, calibration, and the quality
-of each label. The first one also computes the principal directions; later ones have five more
-judgements and begin with the heads before. Queues order 100,000 photos. The limit is on CPU
-seconds, over all threads, as other work on the machine hardly changes them; on an idle machine the
-seconds are no more.
+An update fits heads to 5,000 judged photos with 30 labels, embeddings of length 2,280, expected
+classifiers and the label graph, on all photos and without each of five folds, with thresholds,
+calibration, and the quality of each label. The first one also computes the principal directions;
+later ones have five more judgements and begin with the heads before. Queues order 100,000 photos.
+The limit is on CPU seconds, over all threads, as other work on the machine hardly changes them; on
+an idle machine the seconds are no more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from table import HEADER, row
 
 from tagsight.tagging.labelling.queues import QUEUES, Pool, like_region, order
-from tagsight.training.heads import FittedHeads, LabelGraph, fit_heads
+from tagsight.training.heads import FittedHeads, fit_heads
+from tagsight.training.label_prior import LabelPrior
 
 JUDGED, LABELS, LENGTH, COLLECTION = 5_000, 30, 2_280, 100_000
 SLOWEST = 1.0
@@ -80,13 +81,14 @@ def peak() -> float:
 def updates() -> None:
     """Print the rows of the heads."""
     photos = drawn(JUDGED)
-    graph = LabelGraph(torch.from_numpy(drawn(300).embeddings[:LABELS, :300]))
+    words, expected = torch.from_numpy(drawn(300).embeddings[: 2 * LABELS]).split(LABELS)
+    prior = LabelPrior(expected, words[:, :300])
     before = peak()
     kept: list[FittedHeads] = []
 
     def update(start: FittedHeads | None) -> None:
         heads = None if start is None else start.heads
-        kept[:] = [fit_heads(*photos, graph=graph, start=heads)]
+        kept[:] = [fit_heads(*photos, prior=prior, start=heads)]
 
     told(f"first update: {JUDGED:,} photos, {LABELS} labels", lambda: update(None), rounds=1)
     photos.targets[:5] = 1 - photos.targets[:5].clip(0)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from channels import Cells
 from PIL import Image
+from torch import Tensor, nn
 
+from tagsight.labels.imagenet import CLASSES
+from tagsight.nn.class_scores import ClassScores
 from tagsight.runtime.device import Runtime
 from tagsight.tagging.labelling.encoder import DIRECTIONS, PhotoEncoder
 from tagsight.tagging.labelling.project import Project
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 SHADES = (250, 220, 190, 160)
 COLOURS = ("red", "green", "blue")
+BEAGLE, DISHCLOTH = 162, 533
 
 
 class ColourCells(Cells):
@@ -31,11 +35,33 @@ class ColourCells(Cells):
     name = "colours"
 
 
-def colour_encoder() -> PhotoEncoder:
+def beagle_classifier() -> nn.Linear:
+    """A classifier that takes red for a beagle, one of the dogs, and all else for a dishcloth."""
+    classifier = nn.Linear(3, CLASSES)
+    nn.init.zeros_(classifier.weight)
+    nn.init.zeros_(classifier.bias)
+    with torch.no_grad():
+        classifier.weight[BEAGLE] = torch.tensor([40.0, -40.0, -40.0])
+        classifier.bias[DISHCLOTH] = 12
+    return classifier
+
+
+class ClassCells(ColourCells):
+    """The mean colour of each cell, and the scores of classes that an encoder has of its own."""
+
+    name = "classes"
+    first_class, channels = 3, 3 + CLASSES
+    class_scores = ClassScores(beagle_classifier())
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.class_scores(super().forward(images))
+
+
+def encoder_of(cells: ColourCells) -> PhotoEncoder:
     random = torch.Generator().manual_seed(0)
-    directions = torch.randn(3, DIRECTIONS, generator=random)
+    directions = torch.randn(cells.channels, DIRECTIONS, generator=random)
     runtime = Runtime.choose("cpu", "float32", workers=1)
-    return PhotoEncoder(ColourCells(), 32, "warp", runtime, directions)
+    return PhotoEncoder(cells, 32, "warp", runtime, directions)
 
 
 def write_photos(folder: Path) -> list[str]:
@@ -51,13 +77,17 @@ def write_photos(folder: Path) -> list[str]:
 
 @contextmanager
 def session_in(
-    folder: Path, model: Recognizer | None = None, names: TextImageEncoder | None = None
+    folder: Path,
+    model: Recognizer | None = None,
+    names: TextImageEncoder | None = None,
+    *,
+    cells: ColourCells | None = None,
 ) -> Iterator[Session]:
     """A session whose photos are encoded; its learner runs when a test says so."""
     if not (folder / "photos").exists():
         write_photos(folder / "photos")
     with Project(folder / "project", folder / "photos") as project:
-        session = Session(project, colour_encoder(), model, names)
+        session = Session(project, encoder_of(cells or ColourCells()), model, names)
         session.background.start()
         session.background.finish()
         try:

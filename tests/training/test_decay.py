@@ -60,3 +60,13 @@ def test_with_many_photos_some_decide_and_the_decay_a_photo_falls():
     points, targets = made(4 * MOST_PHOTOS, 3.0)
     few = chosen_decay(points[::4], targets[::4], LEAST)
     assert chosen_decay(points, targets, LEAST) == pytest.approx(max(LEAST, few / 4))
+
+
+def test_what_is_known_before_is_not_to_be_learned():
+    random = torch.Generator().manual_seed(0)
+    points = torch.randn(200, 16, generator=random) / 4
+    logits = 20 * points[:, :1]
+    targets = (logits.sigmoid() > torch.rand(200, 1, generator=random)).int()
+    alone, known = (chosen_decay(points, targets, LEAST, e) for e in (None, logits))
+    assert known > alone
+    assert chosen_decay(points, targets, LEAST, torch.full_like(logits, 3.0)) == alone

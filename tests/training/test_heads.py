@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from tagsight.metrics.classification import average_precision
 from tagsight.training.head_quality import FEWEST_MEASURED, advice, head_quality
-from tagsight.training.heads import Basis, FittedHeads, LabelGraph, fit_heads
+from tagsight.training.heads import Basis, FittedHeads, Heads, fit_heads
+from tagsight.training.label_prior import LabelPrior
 
 PHOTOS, LABELS, LENGTH = 240, 3, 16
 
@@ -25,12 +27,12 @@ def targets(embeddings):
 
 @pytest.fixture(scope="module")
 def graph():
-    return LabelGraph(torch.from_numpy(np.random.default_rng(2).normal(size=(LABELS, 8))))
+    return LabelPrior(vectors=torch.from_numpy(np.random.default_rng(2).normal(size=(LABELS, 8))))
 
 
 @pytest.fixture(scope="module")
 def fitted(embeddings, targets, graph) -> FittedHeads:
-    return fit_heads(embeddings, targets, graph=graph)
+    return fit_heads(embeddings, targets, prior=graph)
 
 
 def test_the_mean_of_a_map_is_the_logit(fitted):
@@ -45,7 +47,7 @@ def test_a_held_out_logit_never_saw_the_photo_labels(embeddings, targets, graph,
     folds = np.arange(PHOTOS) % 5
     changed = targets.copy()
     changed[folds == 2] = 1 - changed[folds == 2]
-    options = {"graph": graph if with_graph else None, "folds": folds}
+    options = {"prior": graph if with_graph else None, "folds": folds}
     start = fit_heads(embeddings, changed, **options).heads
     before = fit_heads(embeddings, targets, **options).held_out
     after = fit_heads(embeddings, changed, **options, start=start).held_out
@@ -62,8 +64,8 @@ def test_the_numbers_of_the_folds_do_not_matter(embeddings, targets):
 def test_unknown_targets_have_no_part(embeddings, targets, graph):
     known = targets.copy()
     known[:60] = -1
-    whole = fit_heads(embeddings, known, graph=graph, basis=Basis.of(embeddings))
-    part = fit_heads(embeddings[60:], known[60:], graph=graph, basis=Basis.of(embeddings))
+    whole = fit_heads(embeddings, known, prior=graph, basis=Basis.of(embeddings))
+    part = fit_heads(embeddings[60:], known[60:], prior=graph, basis=Basis.of(embeddings))
     np.testing.assert_array_equal(whole.heads.weights, part.heads.weights)
     np.testing.assert_array_equal(whole.held_out[60:], part.held_out)
     assert np.isnan(whole.held_out[:60]).all()
@@ -91,7 +93,7 @@ def test_near_twins_are_held_out_together():
 
 
 def test_the_start_does_not_change_the_solution(embeddings, targets, graph, fitted):
-    again = fit_heads(embeddings, targets, graph=graph, start=fitted.heads)
+    again = fit_heads(embeddings, targets, prior=graph, start=fitted.heads)
     np.testing.assert_allclose(
         again.logits(embeddings), fitted.logits(embeddings), rtol=0.02, atol=0.1
     )
@@ -103,7 +105,7 @@ def test_a_label_that_is_judged_in_one_way_only_is_finite_and_has_no_measure(
 ):
     some = targets.copy()
     some[:, 1] = value
-    fitted = fit_heads(embeddings, some, graph=graph)
+    fitted = fit_heads(embeddings, some, prior=graph)
     assert np.isfinite(fitted.logits(embeddings)).all()
     assert fitted.quality[1].ap is None
     assert fitted.quality[0].ap is not None
@@ -132,7 +134,7 @@ def test_few_examples_are_fitted_without_the_graph(embeddings, targets, graph):
     few, several = np.arange(40), np.arange(PHOTOS)
     for rows, differs in ((few, False), (several, True)):
         options = {"folds": rows % 5, "basis": Basis.of(embeddings)}
-        one = fit_heads(embeddings[rows], targets[rows], graph=graph, **options)
+        one = fit_heads(embeddings[rows], targets[rows], prior=graph, **options)
         other = fit_heads(embeddings[rows], targets[rows], **options)
         assert np.allclose(one.heads.weights, other.heads.weights, atol=1e-3) != differs
 
@@ -145,6 +147,63 @@ def test_the_interval_holds_the_estimate(fitted):
 def test_shapes_that_disagree_are_an_error(embeddings, targets):
     with pytest.raises(ValueError, match="of the same photos"):
         fit_heads(embeddings, targets[1:])
+
+
+@pytest.fixture(scope="module")
+def named(graph):
+    """The first label is expected to be where it is, the second where the first is."""
+    expected = torch.zeros(LABELS, LENGTH)
+    expected[:2, 0] = 3
+    return graph._replace(expected=expected)
+
+
+def test_without_a_judgement_heads_are_what_names_say(embeddings, targets, named):
+    nothing = np.full_like(targets, -1)
+    for photos, said in ((embeddings, nothing), (embeddings[:0], nothing[:0])):
+        fitted = fit_heads(photos, said, prior=named, basis=Basis.of(embeddings))
+        assert np.argsort(fitted.scores(embeddings)[:, 0])[-1] == embeddings[:, 0].argmax()
+        np.testing.assert_allclose(fitted.heads.weights, named.expected.numpy(), atol=1e-4)
+        assert fitted.scores(embeddings)[:, 2] == pytest.approx(0.12, abs=0.02)
+        assert [quality.ap for quality in fitted.quality] == [None] * LABELS
+        assert np.isnan(fitted.held_out).all()
+
+
+def test_a_name_helps_where_little_is_judged(embeddings, targets, named):
+    few = np.full_like(targets, -1)
+    few[:20] = targets[:20]
+    known, unknown = (fit_heads(embeddings, few, prior=one) for one in (named, None))
+    rest = torch.from_numpy(targets[20:])
+    by_name, alone = (
+        average_precision(torch.from_numpy(one.logits(embeddings[20:])), rest)[0]
+        for one in (known, unknown)
+    )
+    assert by_name > alone + 0.05
+
+
+def test_a_name_that_misleads_is_not_trusted_for_long(embeddings, named, targets):
+    basis = Basis.of(embeddings, directions=8)
+    trust = fit_heads(embeddings, targets, prior=named, basis=basis).heads.within(
+        basis, named.expected
+    )[1]
+    assert trust[0] > 0.5
+    assert trust[1] < 0.2
+
+
+@pytest.mark.parametrize("directions", [8, LENGTH])
+def test_a_warm_start_of_named_heads_is_what_was_fitted(embeddings, targets, named, directions):
+    basis = Basis.of(embeddings, directions=directions)
+    cold = fit_heads(embeddings, targets, prior=named, basis=basis)
+    again = Heads.outside(basis, cold.heads.within(basis, named.expected), named.expected)
+    np.testing.assert_allclose(again.weights, cold.heads.weights, atol=1e-4)
+    np.testing.assert_allclose(again.bias, cold.heads.bias, atol=1e-4)
+    changed = targets.copy()
+    changed[:5] = 1 - changed[:5]
+    warm = fit_heads(embeddings, changed, prior=named, start=cold.heads)
+    anew = fit_heads(embeddings, changed, prior=named, basis=basis)
+    np.testing.assert_allclose(
+        warm.logits(embeddings), anew.logits(embeddings), rtol=0.02, atol=0.1
+    )
+    np.testing.assert_array_equal(warm.held_out, anew.held_out)
 
 
 @pytest.mark.parametrize(

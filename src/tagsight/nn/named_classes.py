@@ -77,8 +77,7 @@ def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> 
         >>> by_name(torch.zeros(2, backbone.channels)).norm(dim=1).round().tolist()
         [1.0, 0.0]
     """
-    scores = backbone.class_scores
-    if not wanted or scores is None or scores.classes != CLASSES:
+    if not wanted or not _has_known_classes(backbone):
         return nn.Identity()
     if initial_weights_skipped():
         matches = torch.zeros(len(names), CLASSES, dtype=torch.bool)
@@ -98,3 +97,35 @@ def _tell(names: tuple[str, ...], known: tuple[bool, ...]) -> None:
         len(names),
         f", such as {', '.join(found[:3])}" if found else "",
     )
+
+
+def class_directions(names: Sequence[str], backbone: Backbone) -> Tensor | None:
+    """Find the classifiers that labels have by their names alone, of length 1.
+
+    Args:
+        names: The ``L`` labels.
+        backbone: The encoder, as in `named_classes`.
+
+    Returns:
+        ``(L, D)`` float32, zeros for labels that stand for no class; None if all do.
+
+    Example:
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone
+        >>> backbone = build_backbone(BackboneConfig(class_scores=True))
+        >>> class_directions(["dog", "mood"], backbone).norm(dim=1).round().tolist()
+        [1.0, 0.0]
+        >>> class_directions(["mood"], backbone)
+    """
+    if not _has_known_classes(backbone):
+        return None
+    matches = imagenet_classes(names)
+    if not bool(matches.any()):
+        return None
+    module = NamedClasses(matches, backbone.channels, backbone.first_class)
+    return module(torch.zeros(len(names), backbone.channels)).detach()
+
+
+def _has_known_classes(backbone: Backbone) -> bool:
+    scores = backbone.class_scores
+    return scores is not None and scores.classes == CLASSES

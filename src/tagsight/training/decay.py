@@ -25,17 +25,25 @@ MOST_PHOTOS, MOST_LABELS = 500, 8
 """Photos, evenly spaced, and labels, those with the most photos, that decide."""
 
 
-def chosen_decay(photos: Tensor, targets: Tensor, least: float) -> float:
+BISECTIONS = 20
+"""Steps to the constant that is added to expected logits."""
+
+
+def chosen_decay(
+    photos: Tensor, targets: Tensor, least: float, expected: Tensor | None = None
+) -> float:
     """Choose the weight of a classifier's squared length, for each photo.
 
-    It is the factor of `FACTORS` times the least decay with which ridge regressions on the targets
-    predict photos best that are left out, over all labels. If not all photos decide, what exceeds
-    the least is spread over all of them.
+    It is the factor of `FACTORS` times the least decay with which ridge regressions on the targets,
+    or on what the expected logits leave of them, predict photos best that are left out, over all
+    labels. If not all photos decide, what exceeds the least is spread over all of them.
 
     Args:
         photos: ``(N, k)`` float, embeddings whose mean squared length is about 1.
         targets: ``(N, L)`` int in {1, 0, -1}.
         least: The least decay.
+        expected: ``(N, L)`` float, logits that are known before, but for a constant of each label;
+            None for zeros.
 
     Example:
         >>> random = torch.Generator().manual_seed(0)
@@ -47,6 +55,7 @@ def chosen_decay(photos: Tensor, targets: Tensor, least: float) -> float:
     """
     step = max(1, -(-len(photos) // MOST_PHOTOS))
     some, answers = photos[::step], targets[::step]
+    before = torch.zeros(answers.shape) if expected is None else expected[::step]
     present, absent = (answers == 1).sum(0), (answers == 0).sum(0)
     order = torch.argsort(-present, stable=True)
     labels = [i for i in order.tolist() if min(present[i], absent[i]) >= FEWEST][:MOST_LABELS]
@@ -55,30 +64,44 @@ def chosen_decay(photos: Tensor, targets: Tensor, least: float) -> float:
     errors = torch.zeros(len(FACTORS))
     for known in (answers[:, labels] >= 0).T.unique(dim=0):
         alike = [label for label in labels if torch.equal(answers[:, label] >= 0, known)]
-        errors += _errors(some[known], (answers[known][:, alike] == 1).float(), least)
+        present_here = (answers[known][:, alike] == 1).float()
+        errors += _errors(some[known], present_here, before[known][:, alike], least)
     factor = FACTORS[int(errors.argmin())]
     return max(least, least * factor * len(some) / len(photos))
 
 
-def _errors(photos: Tensor, present: Tensor, least: float) -> Tensor:
+def _errors(photos: Tensor, present: Tensor, expected: Tensor, least: float) -> Tensor:
     """Return the squared error of photos left out by factor, in variances, summed over labels.
 
     Args:
         photos: ``(N, k)`` float.
         present: ``(N, L)`` float in {0, 1}.
+        expected: ``(N, L)`` float, logits.
         least: The least decay.
     """
     centred = photos - photos.mean(0)
     values, axes = torch.linalg.eigh(centred.T @ centred)
     scores, values = centred @ axes, values.clamp(min=0)
     squares, total = scores.square(), torch.zeros(len(FACTORS))
-    for answer, rate in zip(present.T, present.mean(0), strict=True):
-        # A ridge of this size bends as the decay of a logistic regression does at the mean score.
-        variance = rate * (1 - rate)
-        ridge = least * len(photos) * torch.tensor(FACTORS) / variance
+    rates = _rates(expected, present)
+    for answer, rate in zip(present.T, rates.T, strict=True):
+        # A ridge of this size bends as the decay of a logistic regression does at these rates.
+        ridge = least * len(photos) * torch.tensor(FACTORS) / (rate * (1 - rate)).mean()
         shrunk = 1 / (values[:, None] + ridge)
-        along = scores.T @ (answer - rate)
-        left = (answer - rate)[:, None] - scores @ (shrunk * along[:, None])
+        unexplained = answer - rate
+        left = unexplained[:, None] - scores @ (shrunk * (scores.T @ unexplained)[:, None])
         leverage = squares @ shrunk + 1 / len(photos)
-        total += (left / (1 - leverage)).square().mean(0) / variance
+        total += (left / (1 - leverage)).square().mean(0) / answer.var(correction=0)
     return total
+
+
+def _rates(expected: Tensor, present: Tensor) -> Tensor:
+    """Add to each label's logits what makes the mean of their sigmoids its rate: ``(N, L)``."""
+    rate = present.mean(0)
+    shift = torch.logit(rate) - expected
+    low, high = shift.amin(0), shift.amax(0)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        above = (expected + middle).sigmoid().mean(0) > rate
+        low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+    return (expected + (low + high) / 2).sigmoid()

@@ -13,7 +13,6 @@ from tagsight.errors import DataError
 from tagsight.evaluation.label_errors import LabelError, find_label_errors
 from tagsight.evaluation.predictions import forward_photos
 from tagsight.labels.space import empty_label_space
-from tagsight.labels.vectors import label_vectors
 from tagsight.loading.batches import evaluation_photos
 from tagsight.loading.encoding import Encoder, Rows, kept_features
 from tagsight.loading.preprocessing import read_square
@@ -21,7 +20,8 @@ from tagsight.loading.transforms import on_device
 from tagsight.nn.class_activation import pooled
 from tagsight.nn.views import ORIGINAL, stacked_pixels
 from tagsight.systems.catalogue import build_system
-from tagsight.training.heads import Heads, LabelGraph, fit_heads
+from tagsight.training.heads import Heads, fit_heads
+from tagsight.training.label_prior import LabelPrior
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Examiner:
         fitted = fit_heads(
             self.embeddings(annotations.paths, check, log),
             targets,
-            graph=_graph(annotations.names),
+            prior=LabelPrior.of_names(annotations.names, self.system.backbone),
             groups=twins,
         )
         if np.isnan(fitted.held_out).all():
@@ -144,11 +144,3 @@ class Examiner:
                     self.runtime,
                     progress=advance,
                 ).numpy()
-
-
-def _graph(names: Sequence[str]) -> LabelGraph | None:
-    """Find word vectors of the labels; None without the extra ``glove``."""
-    try:
-        return LabelGraph(label_vectors(names, cooccurrence=None).vectors)
-    except DataError:
-        return None

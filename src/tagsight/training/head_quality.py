@@ -53,7 +53,7 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
     """Measure each label on held-out logits.
 
     Args:
-        held_out: ``(N, L)`` float; NaN where a photo was not held out.
+        held_out: ``(N, L)`` float, possibly of no photo; NaN where one was not held out.
         targets: ``(N, L)`` int in {1, 0, -1}.
         resamples: Resamples of the interval.
 
@@ -69,7 +69,9 @@ def head_quality(held_out: Tensor, targets: Tensor, *, resamples: int) -> tuple[
         few = (measured == kind).sum(0) < FEWEST_MEASURED
         measured = measured.masked_fill(few, -1)
     ap = average_precision(held_out, measured)
-    low, high = average_precision_intervals(held_out, measured, seed=0, resamples=resamples)
+    low = high = ap
+    if len(targets):
+        low, high = average_precision_intervals(held_out, measured, seed=0, resamples=resamples)
     strange = ((held_out > SURELY_WRONG) & (measured == 0)).sum(0)
     strange += ((held_out < -SURELY_WRONG) & (measured == 1)).sum(0)
     present, absent = (targets == 1).sum(0).tolist(), (targets == 0).sum(0).tolist()

@@ -11,21 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.data.splits.split import stratified_split
-from tagsight.labels.space import LabelSpace
-from tagsight.nn.config import GraphConfig
-from tagsight.nn.graph import label_adjacency, prepared_vectors
-from tagsight.training.decay import chosen_decay
+from tagsight.training.head_fit import Added, Judged, fitted_heads
 from tagsight.training.head_quality import LabelQuality, head_quality
-from tagsight.training.quasi_newton import minimised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from tagsight.training.label_prior import LabelPrior
 
 DIRECTIONS = 256
 """Principal directions of the embeddings that heads look at."""
@@ -33,38 +30,11 @@ DIRECTIONS = 256
 BASIS_ROWS = 5_000
 """Embeddings that the directions are computed from, evenly spaced."""
 
-FEWEST_FOR_GRAPH = 30
-"""Photos with a label from which the label graph has a part in its classifier."""
-
-GRAPH_SHARE = 0.5
-"""Prior variance of a classifier that it shares with those of related labels; 0 is linear heads,
-whose mAP was the same with 200 judged photos, and 0.2 higher with all (animals and posters)."""
-
-DECAY = 1.5e-4
-"""Least weight of a classifier's squared length for each photo in which the label is known, for
-embeddings of mean squared length 1; the best of some with 200, 400, 1,000 and 2,000 animals. Where
-photos say little of their labels, `chosen_decay` takes more."""
-
-FIRST_SCORE = 0.12
-"""Score of a label of which nothing is known, as if one photo had been judged."""
-
-MOST_STEPS, TOLERANCE = 60, 1e-5
-"""Steps of a fit, and the relative decrease of the loss at which it ends."""
+LEAST_SEEN = 1e-4
+"""Share of the squared length of an expected classifier by which its trust can be read off."""
 
 RESAMPLES = 200
 """Resamples of the intervals of quality: few, as they are computed after each update."""
-
-
-class LabelGraph(NamedTuple):
-    """What is known of the labels before any photo is judged; edges are counted in the targets.
-
-    Attributes:
-        vectors: ``(L, E)`` float, word vectors.
-        config: How edges are made of counts.
-    """
-
-    vectors: Tensor
-    config: GraphConfig = GraphConfig()
 
 
 class Basis(NamedTuple):
@@ -101,6 +71,10 @@ class Basis(NamedTuple):
             torch.from_numpy(np.ascontiguousarray(embeddings, np.float32)) - self.mean
         ) @ self.axes
 
+    def within(self, classifiers: Tensor) -> Tensor:
+        """Express the part of classifiers that lies in the directions: ``(L, D) -> (L, k)``."""
+        return classifiers @ self.axes / self.axes.square().sum(0)
+
 
 @dataclass(frozen=True, eq=False)
 class Heads:
@@ -127,16 +101,35 @@ class Heads:
         return embeddings @ self.weights.T + self.bias
 
     @classmethod
-    def outside(cls, basis: Basis, weights: Tensor, bias: Tensor) -> Heads:
-        """Make heads over embeddings of heads over projections: ``(L, k), (L,)``."""
-        whole = weights @ basis.axes.T
-        return cls(whole.numpy(), (bias - whole @ basis.mean).numpy(), basis)
+    def outside(cls, basis: Basis, added: Added, expected: Tensor | None = None) -> Heads:
+        """Make heads over embeddings of what heads over projections add to the expected ones.
 
-    def within(self, basis: Basis) -> tuple[Tensor, Tensor]:
-        """Return the heads over projections, ``(L, k)`` and ``(L,)``; inverse of `outside`."""
+        Args:
+            basis: The directions.
+            added: What is added; its biases are the logits of the mean embedding.
+            expected: ``(L, D)`` float32, the expected classifiers; None for zeros.
+        """
+        whole = added.weights @ basis.axes.T
+        if expected is not None:
+            whole += added.trust[:, None] * expected
+        return cls(whole.numpy(), (added.bias - whole @ basis.mean).numpy(), basis)
+
+    def within(self, basis: Basis, expected: Tensor | None = None) -> Added:
+        """Return what heads over projections add to the expected ones; inverse of `outside`.
+
+        The trust in an expected classifier is read off the part of it that no direction reaches; if
+        there is none, it is 1.
+        """
         whole = torch.from_numpy(self.weights)
-        weights = whole @ basis.axes / basis.axes.square().sum(0)
-        return weights, torch.from_numpy(self.bias) + whole @ basis.mean
+        bias, trust = torch.from_numpy(self.bias) + whole @ basis.mean, torch.ones(len(whole))
+        added = whole
+        if expected is not None and expected.shape == whole.shape:
+            rest = expected - basis.within(expected) @ basis.axes.T
+            lengths = rest.square().sum(1)
+            seen = lengths > LEAST_SEEN * expected.square().sum(1)
+            trust = torch.where(seen, (whole * rest).sum(1) / lengths, trust)
+            added = whole - trust[:, None] * expected
+        return Added(basis.within(added), trust, bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +171,7 @@ def fit_heads(
     embeddings: NDArray[np.float32],
     targets: NDArray[np.int8],
     *,
-    graph: LabelGraph | None = None,
+    prior: LabelPrior | None = None,
     start: Heads | None = None,
     basis: Basis | None = None,
     folds: int | NDArray[np.int64] = 5,
@@ -187,19 +180,21 @@ def fit_heads(
     """Fit heads to judged photos, once to all of them and once without each fold.
 
     Minimises the binary cross-entropy of the known targets and a decay times the squared length of
-    the classifiers: a convex problem, whose solution does not depend on ``start``. Heads of folds
-    never start from ``start``, which has seen the labels of all photos. The decay is chosen on the
-    photos that are fitted (`chosen_decay`).
+    what is added to the expected classifiers, which count as far as they turn out right: a convex
+    problem, whose solution does not depend on ``start``. Without a judged photo, heads are the
+    expected ones. Heads of folds never start from ``start``, which has seen the labels of all
+    photos. The decay is chosen on the photos that are fitted (`chosen_decay`).
 
-    Classifiers are generated by the label graph (`LabelGraph`), but for labels of fewer than 30
-    photos, whose edges would be counted on few: theirs are linear. Decision 19 found generated
+    Classifiers are generated by the label graph (`LabelPrior.root`), but for labels of fewer than
+    30 photos, whose edges would be counted on few: theirs are linear. Decision 19 found generated
     classifiers of length 1 ahead of linear ones with 10 and 50 photos of animals, where linear ones
     were trained without a decay; with one that suits the number of photos, they are level.
 
     Args:
         embeddings: ``(N, D)`` float32.
         targets: ``(N, L)`` int8 in {1, 0, -1}; unknown ones (-1) have no part in anything.
-        graph: The label graph; without it, classifiers are independent of each other.
+        prior: What is known of the labels before; without it, classifiers are expected to be zero
+            and independent of each other.
         start: Heads to begin with, such as the last ones, for speed; their basis is used again.
         basis: Directions of all embeddings of the collection; by default of the given ones.
         folds: Number of folds, or the fold of each photo.
@@ -220,92 +215,39 @@ def fit_heads(
     held_out = np.full(targets.shape, np.nan, np.float32)
     judged = np.asarray((targets >= 0).any(1))
     known = torch.from_numpy(np.ascontiguousarray(targets[judged]))
-    photos = basis.reduced(embeddings[judged])
-    weights, bias = _solved(photos, known, graph, None if start is None else start.within(basis))
-    fold_of = _fold_numbers(known, folds, judged, groups)
-    measured = _held_out(photos, known, graph, fold_of)
+    expected = None if prior is None else prior.expected
+    photos = _projected(embeddings[judged], known, basis, expected)
+    before = None if start is None else start.within(basis, expected)
+    added = fitted_heads(photos, prior, before)
+    measured = _held_out(photos, prior, _fold_numbers(known, folds, judged, groups))
     held_out[judged] = measured.numpy()
     return FittedHeads(
-        Heads.outside(basis, weights, bias),
+        Heads.outside(basis, added, expected),
         _decision(measured, known),
         held_out,
         head_quality(measured, known, resamples=RESAMPLES),
     )
 
 
-def _held_out(photos: Tensor, targets: Tensor, graph: LabelGraph | None, fold_of: Tensor) -> Tensor:
+def _projected(
+    embeddings: NDArray[np.float32], targets: Tensor, basis: Basis, expected: Tensor | None
+) -> Judged:
+    """Project photos; logits are expected relative to those of the mean embedding."""
+    logits = torch.zeros(targets.shape)
+    if expected is not None:
+        photos = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
+        logits = torch.addmm(-(expected @ basis.mean), photos, expected.T)
+    return Judged(basis.reduced(embeddings), logits, targets)
+
+
+def _held_out(photos: Judged, prior: LabelPrior | None, fold_of: Tensor) -> Tensor:
     """Compute each photo's logits by heads that were fitted to the other folds: ``(N, L)``."""
-    logits = torch.full(targets.shape, torch.nan)
+    logits = torch.full(photos.targets.shape, torch.nan)
     present = fold_of.unique()
     for fold in present if len(present) > 1 else ():
         here = fold_of == fold
-        weights, bias = _solved(photos[~here], targets[~here], graph, None)
-        logits[here] = photos[here] @ weights.T + bias
+        logits[here] = fitted_heads(photos.rows(~here), prior).logits(photos.rows(here))
     return logits
-
-
-def _solved(
-    photos: Tensor,
-    targets: Tensor,
-    graph: LabelGraph | None,
-    start: tuple[Tensor, Tensor] | None,
-) -> tuple[Tensor, Tensor]:
-    """Fit the heads of all labels: ``(N, k), (N, L) -> (L, k), (L,)``.
-
-    With ``R`` a root of the labels' prior covariance, classifiers are ``R V``. Variables are scaled
-    by the diagonal of the Hessian, which principal directions make nearly diagonal.
-    """
-    labels, known = targets.shape[1], (targets >= 0).float()
-    present = (targets == 1).float()
-    root = None if graph is None else _root(graph, targets)
-    counts = known.sum(0)
-    rate = (present.sum(0) + 0.5) / (counts + 4)
-    curvature = (rate * (1 - rate) * counts)[:, None]
-    decay = chosen_decay(photos, targets, DECAY) * counts.clamp(min=1)[:, None]
-    scale = (curvature * photos.square().mean(0) + decay).rsqrt()
-    bias_scale = (curvature + 0.1).rsqrt()
-    scale = torch.cat([scale, bias_scale], 1)
-    first = torch.cat([torch.zeros(labels, photos.shape[1]), torch.logit(rate)[:, None]], 1)
-    if start is not None and len(start[0]) == labels:
-        weights, bias = start
-        raw = weights if root is None else torch.linalg.solve(root, weights)
-        first = torch.cat([raw, bias[:, None]], 1)
-
-    def heads(variables: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        both = variables * scale
-        raw, bias = both[:, :-1], both[:, -1]
-        return raw, raw if root is None else root @ raw, bias
-
-    def loss(variables: Tensor) -> tuple[float, Tensor]:
-        raw, weights, bias = heads(variables)
-        logits = torch.addmm(bias, photos, weights.T)
-        entropy = F.softplus(logits).addcmul_(present, logits, value=-1).mul_(known).sum()
-        prior = (decay / 2 * raw.square()).sum() + (F.softplus(bias) - FIRST_SCORE * bias).sum()
-        error = logits.sigmoid_().sub_(present).mul_(known)
-        by_weight = error.T @ photos
-        by_weight = (by_weight if root is None else root.T @ by_weight) + decay * raw
-        by_bias = error.sum(0) + bias.sigmoid() - FIRST_SCORE
-        return float(entropy + prior), torch.cat([by_weight, by_bias[:, None]], 1) * scale
-
-    best = minimised(loss, first / scale, steps=MOST_STEPS, tolerance=TOLERANCE)
-    _, weights, bias = heads(best)
-    return weights, bias
-
-
-def _root(graph: LabelGraph, targets: Tensor) -> Tensor:
-    """Compute a root of the prior covariance of the classifiers of all labels: ``(L, L)``.
-
-    Classifiers are generated by the graph (G-CAM Eq. 7, without its activation) from word vectors,
-    ``A A Z U``, so that with a prior on ``U`` their covariance is ``(A A Z) (A A Z)^T``; a share of
-    the variance is a label's own.
-    """
-    counts = LabelSpace.from_targets([str(i) for i in range(targets.shape[1])], targets)
-    adjacency = label_adjacency(counts.cooccurrence, graph.config).to_dense().double()
-    words = prepared_vectors(graph.vectors.double(), graph.config.vectors)
-    nodes = F.normalize(adjacency @ adjacency @ words)
-    enough = (targets == 1).sum(0) >= FEWEST_FOR_GRAPH
-    shared = GRAPH_SHARE * (nodes @ nodes.T) * (enough[:, None] & enough)
-    return torch.linalg.cholesky(shared.fill_diagonal_(1)).float()
 
 
 def _fold_numbers(

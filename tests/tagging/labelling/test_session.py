@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 from channels import channels_recognizer
-from labelled import SHADES, learned, session_in
+from labelled import SHADES, ClassCells, learned, session_in
 from PIL import Image
 
 from tagsight.errors import DataError
@@ -97,6 +97,41 @@ def test_heads_are_fitted_on_a_thread_of_their_own_after_people_pause(session):
     session.learner.stop()
     assert heard[0]["model_revision"] == session.view().model_revision == 1
     assert [(label.name, label.present) for label in heard[0]["labels"]] == [("red", 2)]
+
+
+def test_a_label_named_after_classes_of_the_encoder_ranks_photos_before_any_judgement(tmp_path):
+    with session_in(tmp_path, cells=ClassCells()) as session:
+        dog, mood = (session.make_label(name).id for name in ("dog", "mood"))
+        learned(session)
+        found = session.photos(Query("probably-yes", dog), 0, 12).photos
+        assert {photo.id for photo in found[:4]} == set(RED)
+        assert found[3].score > 2 * found[4].score
+        assert len({photo.score for photo in session.photos(Query("all", mood), 0, 12).photos}) == 1
+        assert [(label.present, label.quality) for label in session.labels()] == [(0, None)] * 2
+        session.change_label(dog, name="weather", colour=None, shortcut=None)
+        learned(session)
+        anew = session.photos(Query("all", dog), 0, 12).photos
+        assert [photo.score for photo in anew] == pytest.approx([anew[0].score] * 12, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["mood", "red"])
+def test_a_label_of_any_other_name_waits_for_the_first_judgement(tmp_path, name):
+    with session_in(tmp_path, cells=ClassCells()) as session:
+        session.make_label(name)
+        learned(session)
+        assert session.learner.learned is None
+        assert session.view().model_revision == 0
+        assert "probably-yes" not in {q.name for q in session.view().queues if q.available}
+
+
+def test_making_a_label_is_enough_for_the_learner_to_begin(tmp_path):
+    done = threading.Event()
+    with session_in(tmp_path, cells=ClassCells()) as session:
+        session.listeners.join(lambda event: done.set() if event.kind == "model" else None)
+        session.learner.start()
+        session.make_label("dog")
+        assert done.wait(timeout=60)
+        session.learner.stop()
 
 
 def test_a_part_of_a_photo_finds_photos_with_such_a_part(session):

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tagsight.errors import DataError
-from tagsight.labels.vectors import label_vectors
-from tagsight.training.heads import Basis, LabelGraph, fit_heads
+from tagsight.training.heads import Basis, fit_heads
+from tagsight.training.label_prior import LabelPrior
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from tagsight.nn.encoder_base import Backbone
     from tagsight.tagging.labelling.features import Features
     from tagsight.tagging.labelling.project import Project
     from tagsight.training.heads import FittedHeads
@@ -78,6 +79,7 @@ class Learner:
     Args:
         project: The judgements.
         features: The embeddings.
+        backbone: The encoder of the embeddings, which may know what labels are named after.
         on_learned: Called in the thread with the outcome.
 
     Attributes:
@@ -85,9 +87,12 @@ class Learner:
 
     Example:
         >>> from pathlib import Path
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone
         >>> from tagsight.tagging.labelling.encoder import Encoded
         >>> from tagsight.tagging.labelling.features import Features
         >>> from tagsight.tagging.labelling.project import Project
+        >>> backbone = build_backbone(BackboneConfig())
         >>> embeddings = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float16)
         >>> encoded = Encoded(embeddings, np.zeros((40, 7, 7, 64), np.int8))
         >>> with Project(Path("project"), Path()) as project:
@@ -97,23 +102,28 @@ class Learner:
         ...     dog = project.labels.make("dog").id
         ...     for photo in ids[:30]:
         ...         _ = project.judge([photo], dog, int(embeddings[photo - 1, 0] > 0), "me")
-        ...     learned = Learner(project, features, print).learn()
+        ...     learned = Learner(project, features, backbone, print).learn()
         >>> learned.scores.shape, learned.fitted.quality[0].ap > 0.8
         ((40, 1), True)
     """
 
     def __init__(
-        self, project: Project, features: Features, on_learned: Callable[[Learned], object]
+        self,
+        project: Project,
+        features: Features,
+        backbone: Backbone,
+        on_learned: Callable[[Learned], object],
     ) -> None:
         self._project = project
         self._features = features
+        self._backbone = backbone
         self._on_learned = on_learned
         self._wake = threading.Condition()
         self._waiting_since: float | None = None
         self._last = 0.0
         self._stopped = False
         self._basis: tuple[int, Basis] | None = None
-        self._graph: tuple[tuple[str, ...], LabelGraph | None] | None = None
+        self._prior: tuple[tuple[str, ...], LabelPrior] | None = None
         self._twins = 0, np.empty(0, np.int64)
         self._thread = threading.Thread(target=self._run, name="tagsight-learner", daemon=True)
         self.learned: Learned | None = None
@@ -138,7 +148,12 @@ class Learner:
             self._wake.notify()
 
     def learn(self) -> Learned | None:
-        """Fit heads to what is judged now; None if there is nothing to learn from."""
+        """Fit heads to what is judged now.
+
+        Returns:
+            None if nothing was ever known: no label is named after classes of the encoder, and no
+            photo is judged to have one; also if there is no label, or no photo is encoded yet.
+        """
         began = time.monotonic()
         targets, of = self._project.targets()
         shown = [label.id for label in self._project.labels.shown]
@@ -146,15 +161,17 @@ class Learner:
         slots = self._features.slots(len(targets))
         targets = targets[:, [label - 1 for label in shown]]
         rows = ((targets >= 0).any(1) & (slots >= 0)).nonzero()[0]
-        if not len(rows) or not (targets[rows] == 1).any():
+        embeddings, before = self._features.embeddings(), self.learned
+        if not names or not len(embeddings):
             return None
-        embeddings = self._features.embeddings()
-        before = self.learned
+        prior = self._known_of(names)
+        if before is None and prior.expected is None and not (targets[rows] == 1).any():
+            return None
         same = before is not None and before.labels == tuple(shown)
         fitted = fit_heads(
             np.asarray(embeddings[slots[rows]], np.float32),
             targets[rows],
-            graph=self._label_graph(names),
+            prior=prior,
             start=before.fitted.heads if before is not None and same else None,
             basis=self._directions(embeddings),
             groups=self.twins()[rows],
@@ -218,19 +235,10 @@ class Learner:
             self._twins = count, groups
         return np.concatenate([groups, np.arange(len(groups), photos)])
 
-    def _label_graph(self, names: tuple[str, ...]) -> LabelGraph | None:
-        if self._graph is None or self._graph[0] != names:
-            self._graph = names, _graph_of(names)
-        return self._graph[1]
-
-
-def _graph_of(names: Sequence[str]) -> LabelGraph | None:
-    """Find the word vectors of labels; None without the extra ``glove``."""
-    try:
-        found = label_vectors(names, cooccurrence=None)
-    except DataError:
-        return None
-    return LabelGraph(found.vectors)
+    def _known_of(self, names: tuple[str, ...]) -> LabelPrior:
+        if self._prior is None or self._prior[0] != names:
+            self._prior = names, LabelPrior.of_names(names, self._backbone)
+        return self._prior[1]
 
 
 def _scores(

@@ -106,7 +106,7 @@ class Session:
         self.listeners = Listeners()
         self._scored = 0
         self.suggestions = None if model is None else Suggestions(project, self.features, model)
-        self.learner = Learner(project, self.features, self._learned)
+        self.learner = Learner(project, self.features, encoder.backbone, self._learned)
         self.names = (
             None if names is None else NameSearch(project, self.features, names, self._named)
         )
@@ -300,7 +300,7 @@ class Session:
     def remove_label(self, number: int) -> None:
         """Remove a label of which nothing is said (`Project.remove_label`)."""
         self.project.remove_label(number)
-        self.listeners.tell(Event("labels", {}))
+        self._tell_labels()
 
     def missed(self, revision: int) -> list[Event]:
         """Return the judgements since a revision as events; one without changes if too many."""
@@ -322,8 +322,13 @@ class Session:
         labels = {change.label for change in batch.changes}
         return BatchView(batch.id, batch.id, photos, labels.pop() if len(labels) == 1 else None)
 
-    def _with_labels_told(self, label: Label) -> LabelView:
+    def _tell_labels(self) -> None:
+        """Tell everybody of labels, whose names may say what to look for."""
         self.listeners.tell(Event("labels", {}))
+        self.learner.wake()
+
+    def _with_labels_told(self, label: Label) -> LabelView:
+        self._tell_labels()
         return _label_view(label, self.project.counts(), self.learner.learned)
 
     def _scores_of(self, ids: Sequence[int], label: int | None) -> list[float | None]:

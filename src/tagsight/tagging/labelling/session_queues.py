@@ -42,6 +42,8 @@ class SessionQueues:
 
     Example:
         >>> from pathlib import Path
+        >>> from tagsight.config import BackboneConfig
+        >>> from tagsight.nn.backbones import build_backbone
         >>> from tagsight.tagging.labelling.features import Features
         >>> from tagsight.tagging.labelling.learner import Learner
         >>> from tagsight.tagging.labelling.orders import Query
@@ -49,7 +51,7 @@ class SessionQueues:
         >>> with Project(Path("project"), Path()) as project:
         ...     _ = project.photos.note([("a.jpg", 1, 1), ("b.jpg", 1, 1)])
         ...     features = Features(project.database, project.folder, "example", dimensions=8)
-        ...     learner = Learner(project, features, print)
+        ...     learner = Learner(project, features, build_backbone(BackboneConfig()), print)
         ...     queues = SessionQueues(project, features, learner, print, None, suggested=False)
         ...     waiting = {queue.name: queue.reason for queue in queues.offered()}
         ...     queues.get(Query("all")).photos.tolist(), waiting["probably-yes"]
