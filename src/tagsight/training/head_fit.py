@@ -39,6 +39,11 @@ class Judged(NamedTuple):
         photos: ``(N, k)`` float32, projected embeddings of mean squared length 1.
         expected: ``(N, L)`` float32, logits by the expected classifiers.
         targets: ``(N, L)`` int in {1, 0, -1}.
+
+    Example:
+        >>> judged = Judged(torch.zeros(3, 4), torch.zeros(3, 1), torch.tensor([[1], [0], [-1]]))
+        >>> judged.rows(torch.tensor([True, False, True])).targets.tolist()
+        [[1], [-1]]
     """
 
     photos: Tensor
@@ -57,6 +62,12 @@ class Added(NamedTuple):
         weights: ``(L, k)`` float32.
         trust: ``(L,)`` float32, what the expected classifier is multiplied by.
         bias: ``(L,)`` float32.
+
+    Example:
+        >>> added = Added(torch.ones(1, 4), torch.tensor([0.5]), torch.tensor([-1.0]))
+        >>> judged = Judged(torch.ones(1, 4), torch.tensor([[3.0]]), torch.tensor([[1]]))
+        >>> added.logits(judged).item()  # 4 of the photo, half of the expected 3, and the bias
+        4.5
     """
 
     weights: Tensor
