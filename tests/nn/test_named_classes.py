@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from tagsight.labels.imagenet import imagenet_classes
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.backbones import skip_initial_weights
-from tagsight.nn.named_classes import NamedClasses
+from tagsight.nn.class_scores import GAIN
 from tagsight.systems.catalogue import RECIPES, build_system
 
 NAMES = ("dog", "bottle", "mood")
@@ -36,27 +36,23 @@ def logits_at(system, weight):
         return system(IMAGES)
 
 
-@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("name", [*LINEAR, "csra"])
 @pytest.mark.parametrize("grid", ["last", "fused"])
-def test_a_label_starts_as_the_classes_it_is_named_after(name, grid):
+def test_how_sure_the_encoder_is_of_a_labels_classes_is_added_to_its_map(name, grid):
     torch.manual_seed(0)
     system = system_by_name(name, grid=grid)
-    if hasattr(system.config, "residual_attention"):
-        system.config = system.config.model_copy(update={"residual_attention": 0.0})
+    attention = "attention" if name == "csra" else "residual_attention"
+    system.config = system.config.model_copy(update={attention: 0.0})
     with torch.no_grad():
         features = system.backbone(IMAGES)
     first = system.backbone.first_class
-    scores = features[:, first : first + 1000].mean((-2, -1))
-    expected = [
-        scores[:, of_label].sum(1) / max(1, int(of_label.sum())) ** 0.5
-        for of_label in imagenet_classes(NAMES)
-    ]
-    assert_close(
-        logits_at(system, 2.0).logits - logits_at(system, 0.0).logits,
-        2 * torch.stack(expected, 1),
-        rtol=1e-3,
-        atol=1e-4,
-    )
+    probability = (features[:, first : first + 1000] / GAIN).square()
+    of_label = imagenet_classes(NAMES).float()
+    expected = GAIN * torch.einsum("bkhw,lk->blhw", probability, of_label).sqrt()
+    with_names, without = logits_at(system, 2.0), logits_at(system, 0.0)
+    assert_close(with_names.maps - without.maps, 2 * expected, rtol=1e-3, atol=1e-4)
+    means = 2 * expected.mean((-2, -1))
+    assert_close(with_names.logits - without.logits, means, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [*LINEAR, "csra"])
@@ -86,17 +82,22 @@ def test_a_saved_system_keeps_the_classes_that_it_found():
         assert torch.equal(again(IMAGES).logits, system(IMAGES).logits)
 
 
+def test_a_cell_without_any_of_a_labels_classes_gives_a_gradient_that_is_finite():
+    system = system_by_name("gcam").train()
+    sum(system.losses(IMAGES, TARGETS[:2], 1.0).values()).backward()
+    assert all(p.grad.isfinite().all() for p in system.parameters() if p.grad is not None)
+
+
 def test_encoders_with_other_classes_do_without():
     named = system_by_name("gcam", class_scores=False)
-    assert not isinstance(named.by_name, NamedClasses)
-    assert not list(named.by_name.parameters())
+    assert named.by_name is None
 
 
 def test_class_scores_begin_where_the_backbone_says():
     with torch.no_grad():
         grid = untrained("test_resnet", class_scores=True, grid="fused").eval()
         scores = grid(IMAGES)[:, grid.first_class : grid.first_class + 1000]
-    assert_close((scores / 5).square().sum(1).amax(), torch.tensor(1.0), rtol=0, atol=0.5)
+    assert_close((scores / GAIN).square().sum(1).amax(), torch.tensor(1.0), rtol=0, atol=0.5)
 
 
 def test_a_fusion_that_is_not_linear_refuses_them():

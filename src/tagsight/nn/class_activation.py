@@ -116,6 +116,7 @@ def logits_and_maps(
     *,
     pooling: Pooling,
     attention: float,
+    added: Tensor | None = None,
 ) -> LogitsAndMaps:
     """Compute logits with residual attention, and the class activation maps (G-CAM Eqs. 8 and 10).
 
@@ -128,6 +129,8 @@ def logits_and_maps(
         bias: ``(L,)`` float or None.
         pooling: Of the features, for the logits.
         attention: Weight of the best cell, at least 0 (`best_cell`).
+        added: ``(B, L, h, w)`` float, further evidence in each cell, which counts as what the
+            classifiers find; with max pooling that of its best cell.
 
     Example:
         >>> features = torch.tensor([[[[1.0, 3.0]]]])
@@ -139,11 +142,14 @@ def logits_and_maps(
     """
     features = widened(features)
     maps = class_maps(features, classifiers)
+    if added is not None:
+        maps = maps + added
     if pooling == "average":
         means = maps.mean((-2, -1))
         logits = means if bias is None else means + bias
     else:
         logits = class_logits(pooled(features, pooling), classifiers, bias)
+        logits = logits if added is None else logits + added.amax((-2, -1))
     return LogitsAndMaps(logits + best_cell(maps, attention), maps)
 
 

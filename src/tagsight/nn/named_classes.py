@@ -1,4 +1,4 @@
-"""Classifiers that begin with what a label's name says about the encoder's own classes."""
+"""Evidence for a label by the encoder's own classes that the label's name stands for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tagsight.labels.imagenet import CLASSES, imagenet_classes
 from tagsight.nn.backbones import initial_weights_skipped
+from tagsight.runtime.precision import full_precision, widened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,69 +23,79 @@ log = logging.getLogger(__name__)
 
 
 class NamedClasses(nn.Module):
-    """Adds, to each label's classifier, the class scores that the label's name stands for.
+    """Finds evidence for labels in each cell by the classes that their names stand for.
 
-    A label starts as the classes that the encoder was pretrained to tell apart and that WordNet has
-    under the label's name (`imagenet_classes`), with a weight of 1, and what was given is learned
-    from photos beside it; so is the weight. The addition has length 1 for a weight of 1, however
-    many classes there are, and counts in a label's map as the rest of its classifier does.
+    The evidence is the length of the cell's class scores of those classes, which WordNet has under
+    the label's name (`imagenet_classes`): `GAIN` times the root of the probability that the cell
+    shows any of them, as many as there are. It begins with a weight of 1 and is added to what a
+    label's classifier finds; the weight is learned with it.
 
     Args:
         matches: ``(L, K)`` bool, which classes a label stands for, possibly none.
-        channels: ``D`` of the feature grid.
         first: Channel of the first class score (`Backbone.first_class`).
 
     Example:
-        >>> named = NamedClasses(torch.tensor([[True, False, True], [False] * 3]), 5, first=2)
-        >>> named(torch.zeros(2, 5)).detach().square()
-        tensor([[0.0000, 0.0000, 0.5000, 0.0000, 0.5000],
-                [0.0000, 0.0000, 0.0000, 0.0000, 0.0000]])
+        >>> named = NamedClasses(torch.tensor([[True, False, True], [False] * 3]), first=2)
+        >>> cell = torch.tensor([9.0, 9.0, 3.0, 5.0, 4.0])
+        >>> named(cell[None, :, None, None]).flatten().tolist()
+        [5.0, 0.0]
     """
 
     matches: Tensor
 
-    def __init__(self, matches: Tensor, channels: int, first: int) -> None:
+    def __init__(self, matches: Tensor, first: int) -> None:
         super().__init__()
-        self.around = (first, channels - first - matches.shape[1])
+        self.first = first
         self.weight = nn.Parameter(torch.ones(len(matches)))
         self.register_buffer("matches", matches)
 
-    def forward(self, classifiers: Tensor) -> Tensor:
-        """Add the classes: ``(L, D) -> (L, D)``, or ``(L, K', D)`` for several classifiers each."""
-        classes = F.normalize(self.matches.to(classifiers.dtype), dim=1)
-        named = F.pad(self.weight.unsqueeze(1) * classes, self.around)
-        return classifiers + (named if classifiers.dim() == named.dim() else named.unsqueeze(1))
+    def forward(self, features: Tensor) -> Tensor:
+        """Weigh the evidence in each cell: ``(B, D, h, w) -> (B, L, h, w)``."""
+        # No gradient reaches class scores, and that of a root is infinite at 0.
+        scores = widened(features.detach()[:, self.first : self.first + self.matches.shape[1]])
+        with full_precision(features.device):
+            square = torch.einsum("bkhw,lk->blhw", scores.square(), self.matches.to(scores.dtype))
+        return self.weight[:, None, None] * square.clamp(min=0).sqrt()
 
 
-def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> nn.Module:
-    """Make what adds the classes that labels are named after to their classifiers.
+def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> NamedClasses | None:
+    """Make what finds evidence for labels by their names.
 
     Within `skip_initial_weights` no names are looked up, as what a saved model found replaces it.
 
     Args:
         names: The ``L`` labels.
         backbone: Its class scores are those of the classes of ImageNet; others have no known names.
-        wanted: Whether to add anything.
+        wanted: Whether to look for any.
 
     Returns:
-        A module from classifiers ``(L, D)`` to classifiers: `NamedClasses`, or the identity.
+        None if the names are not to say anything, or cannot.
 
     Example:
         >>> from tagsight.config import BackboneConfig
         >>> from tagsight.nn.backbones import build_backbone
         >>> backbone = build_backbone(BackboneConfig(class_scores=True))
         >>> by_name = named_classes(["dog", "mood"], backbone, wanted=True)
-        >>> by_name(torch.zeros(2, backbone.channels)).norm(dim=1).round().tolist()
-        [1.0, 0.0]
+        >>> by_name.matches.sum(1)
+        tensor([118,   0])
     """
     if not wanted or not _has_known_classes(backbone):
-        return nn.Identity()
+        return None
     if initial_weights_skipped():
         matches = torch.zeros(len(names), CLASSES, dtype=torch.bool)
     else:
         matches = imagenet_classes(names)
         _tell(tuple(names), tuple(matches.any(1).tolist()))
-    return NamedClasses(matches, backbone.channels, backbone.first_class)
+    return NamedClasses(matches, backbone.first_class)
+
+
+def evidence_by_name(by_name: NamedClasses | None, features: Tensor) -> Tensor | None:
+    """Find evidence for labels by their names, if they say anything: ``(B, L, h, w)`` or None.
+
+    Example:
+        >>> evidence_by_name(None, torch.ones(1, 5, 2, 2))
+    """
+    return None if by_name is None else by_name(features)
 
 
 @cache
@@ -122,8 +133,8 @@ def class_directions(names: Sequence[str], backbone: Backbone) -> Tensor | None:
     matches = imagenet_classes(names)
     if not bool(matches.any()):
         return None
-    module = NamedClasses(matches, backbone.channels, backbone.first_class)
-    return module(torch.zeros(len(names), backbone.channels)).detach()
+    after = backbone.channels - backbone.first_class - CLASSES
+    return F.pad(F.normalize(matches.float(), dim=1), (backbone.first_class, after))
 
 
 def _has_known_classes(backbone: Backbone) -> bool:

@@ -144,7 +144,7 @@ class AGCN(GridSystem):
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.by_name(self.label_graph()), self.bias
+        return self.label_graph(), self.bias
 
     def losses(self, images: Images, targets: Tensor, progress: float = 1.0) -> dict[str, Tensor]:
         losses = super().losses(images, targets, progress)

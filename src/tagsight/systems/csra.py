@@ -19,7 +19,7 @@ from torch import nn
 
 from tagsight.config import Recipe, SystemConfig, TrainConfig
 from tagsight.nn.class_activation import pooled
-from tagsight.nn.named_classes import named_classes
+from tagsight.nn.named_classes import evidence_by_name, named_classes
 from tagsight.nn.padding import cell_count, excluded, filled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
@@ -50,9 +50,9 @@ class CSRAConfig(SystemConfig):
     """Lambda: weight of the attended features relative to the average of all cells."""
 
     class_names: bool = False
-    """Whether a label's classifier begins with those of the encoder's own classes that the label's
-    name stands for: ``dog`` with 118 breeds. For encoders with ``backbone.class_scores`` for the
-    1,000 classes of ImageNet; others do without."""
+    """Whether the encoder's own classes that a label's name stands for, such as 118 breeds for
+    ``dog``, are evidence for the label, with a weight that is learned. For encoders with
+    ``backbone.class_scores`` for the 1,000 classes of ImageNet; others do without."""
 
     @field_validator("heads")
     @classmethod
@@ -134,8 +134,8 @@ class CSRA(System):
         difficult objects of VOC as absent (``--difficult absent``); here they are unknown and left
         out.
 
-        In our own recipes the encoder's classes that a label is named after are added to its
-        normalised classifiers with a learned weight (``class_names``, `NamedClasses`).
+        In our own recipes how sure the encoder is of the classes that a label is named after is
+        added to the scores of its heads with a learned weight (``class_names``, `NamedClasses`).
 
         ``csra-paper``: 4 heads with a lambda of 0.5, as the README states for the 83.3 on COCO and
         for its test command; its training command has 6. In the warm-up of two epochs, ``n`` steps,
@@ -191,8 +191,10 @@ class CSRA(System):
     def _maps(self, features: Tensor, on_photo: Tensor | None) -> Tensor:
         """Add the base and attended scores of every cell: ``(B, D, h, w) -> (B, L, h, w)``."""
         with full_precision(features.device):
-            unit = self.by_name(F.normalize(self.classifiers, dim=2))
+            unit = F.normalize(self.classifiers, dim=2)
             scores = torch.einsum("bdhw,lkd->kblhw", features, unit)
+        if (named := evidence_by_name(self.by_name, features)) is not None:
+            scores = scores + named / len(scores)
         share = self.config.attention * cell_count(features, on_photo)
         maps: Tensor = sum(
             score * (1 + share * spatial_attention(score, temperature, on_photo))

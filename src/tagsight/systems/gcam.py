@@ -27,7 +27,7 @@ from tagsight.nn.consistency import (
 )
 from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
 from tagsight.nn.losses import map_consistency
-from tagsight.nn.named_classes import named_classes
+from tagsight.nn.named_classes import evidence_by_name, named_classes
 from tagsight.nn.views import make_view
 from tagsight.runtime.precision import widened
 from tagsight.systems.base import Published, Recognition, System, with_graph_rate
@@ -196,9 +196,9 @@ class GCAM(System):
         (``graph.classifiers = "unit"``), as CSRA's have: longer ones fit the training photos.
 
         The names of labels are known to the graph by their word vectors alone. In our own recipes
-        they also say which of the encoder's classes a label is (``class_names``, `NamedClasses`):
-        these are added to M of Eq. 7 with a learned weight, and count in logits, maps and
-        consistency.
+        they also say which of the encoder's classes a label is (``class_names``): how sure the
+        encoder is of these is added to the maps with a learned weight (`NamedClasses`). The
+        consistency loss compares the maps of Eq. 10 without it.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
@@ -235,7 +235,7 @@ class GCAM(System):
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
         """Compute M, ``(L, D)`` float, and the bias, ``(L,)`` or None, which the paper lacks."""
-        return self.by_name(self.label_graph()), self.bias  # Eq. 7
+        return self.label_graph(), self.bias  # Eq. 7
 
     def forward(self, images: Images) -> Recognition:
         features = widened(self.backbone(images))  # F, section 3.1
@@ -286,6 +286,7 @@ class GCAM(System):
             bias,
             pooling=self.config.pooling,
             attention=self.config.residual_attention,  # ours; 0 in the paper
+            added=evidence_by_name(self.by_name, features),  # ours; None in the paper
         )
 
     @property

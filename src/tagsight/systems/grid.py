@@ -10,7 +10,7 @@ from torch import nn
 
 from tagsight.config import SystemConfig
 from tagsight.nn.class_activation import attended_maps, logits_and_maps, pooled
-from tagsight.nn.named_classes import named_classes
+from tagsight.nn.named_classes import evidence_by_name, named_classes
 from tagsight.runtime.precision import widened
 from tagsight.systems.base import Recognition, System
 
@@ -30,9 +30,9 @@ class GridConfig(SystemConfig):
     the logit (CSRA with one head at an infinite temperature); 0 adds nothing."""
 
     class_names: bool = False
-    """Whether a label's classifier begins with those of the encoder's own classes that the label's
-    name stands for: ``dog`` with 118 breeds. For encoders with ``backbone.class_scores`` for the
-    1,000 classes of ImageNet; others do without."""
+    """Whether the encoder's own classes that a label's name stands for, such as 118 breeds for
+    ``dog``, are evidence for the label, with a weight that is learned. For encoders with
+    ``backbone.class_scores`` for the 1,000 classes of ImageNet; others do without."""
 
 
 class GridSystem(System):
@@ -67,6 +67,7 @@ class GridSystem(System):
             bias,
             pooling=self.config.pooling,
             attention=self.config.residual_attention,
+            added=evidence_by_name(self.by_name, features),
         )
 
     def forward(self, images: Images) -> Recognition:
@@ -101,4 +102,4 @@ class LinearGridSystem(GridSystem):
         self.classifier = nn.Linear(self.backbone.channels, len(labels))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.by_name(self.classifier.weight), self.classifier.bias
+        return self.classifier.weight, self.classifier.bias

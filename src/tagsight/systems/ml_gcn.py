@@ -142,7 +142,7 @@ class MLGCN(GridSystem):
         self.register_parameter("bias", label_bias(labels, config.graph))
 
     def classifiers(self) -> tuple[Tensor, Tensor | None]:
-        return self.by_name(self.label_graph()), self.bias
+        return self.label_graph(), self.bias
 
     def parameter_groups(self, lr: float, backbone_factor: float) -> list[ParameterGroup]:
         groups = super().parameter_groups(lr, backbone_factor)
