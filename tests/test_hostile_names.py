@@ -61,6 +61,8 @@ HOSTILE = (
     *("<![CDATA[x]]><!DOCTYPE a>", "&lt;b&gt;&#60;", "%00%0d%0aSet-Cookie: a=b"),
     *("\\begin{document}\\input{/etc/passwd}", "x" * 9_999),
 )
+CLEANED = {"a\u200bb": "ab", "\u200b": "", "\ufeffbom": "bom"}
+"""Names with letters that nobody sees, as they are read; a foreign model may have others."""
 REFUSED = ("\x1b[2J", "a\x00b", "\ud800", "a\ufffeb", "a\x9bb")
 WRITTEN = {
     *("h1", "h2", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "pre", "code")
@@ -122,7 +124,7 @@ def rendered(text: str) -> Page:
 
 
 def test_only_names_that_every_format_can_hold_are_labels():
-    assert [clean_name(name) for name in HOSTILE] == list(HOSTILE)
+    assert [clean_name(name) for name in HOSTILE] == [CLEANED.get(name, name) for name in HOSTILE]
     for name in REFUSED:
         with pytest.raises(DataError, match="control characters"):
             clean_name(name)
