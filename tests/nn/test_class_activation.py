@@ -14,6 +14,7 @@ from tagsight.nn.class_activation import (
     class_maps,
     logits_and_maps,
     pooled,
+    smoothed,
 )
 
 WEIGHT = 0.5
@@ -75,3 +76,24 @@ def test_where_no_cell_has_evidence_the_term_is_the_same_in_all():
 def test_a_map_is_continuous_where_its_best_cell_changes_sign(evidence):
     plain = torch.tensor([[[[evidence, -1.0], [-2.0, -3.0]]]])
     assert_close(attended_maps(plain, None, WEIGHT), plain, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("window", [3, 5])
+def test_smoothing_keeps_the_mean_over_the_photo_and_moves_with_it(window):
+    photo = torch.zeros(1, 1, 6, 7, dtype=torch.bool)
+    maps = torch.rand(2, 3, 6, 7, generator=torch.Generator().manual_seed(1), dtype=torch.double)
+    photo[..., 1:5, 2:] = True
+    for on_photo in (None, photo):
+        seen = smoothed(maps, window, on_photo)
+        counted = torch.ones_like(photo) if on_photo is None else on_photo
+        assert_close((seen * counted).sum((-2, -1)), (maps * counted).sum((-2, -1)))
+        assert torch.equal(seen[..., ~counted[0, 0]], maps[..., ~counted[0, 0]])
+        mirrored = None if on_photo is None else on_photo.flip(-1)
+        assert_close(smoothed(maps.flip(-1), window, mirrored), seen.flip(-1))
+        turned = None if on_photo is None else on_photo.rot90(1, (-2, -1))
+        assert_close(smoothed(maps.rot90(1, (-2, -1)), window, turned), seen.rot90(1, (-2, -1)))
+
+
+def test_a_window_of_one_cell_changes_nothing():
+    maps = torch.rand(2, 3, 6, 7)
+    assert torch.equal(smoothed(maps, 1), maps)

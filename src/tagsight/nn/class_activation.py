@@ -97,6 +97,40 @@ def best_cell(maps: Tensor, weight: float) -> Tensor:
     return weight * maps.amax((-2, -1))
 
 
+def smoothed(maps: Tensor, window: int, on_photo: Tensor | None = None) -> Tensor:
+    """Average the evidence in each cell with that around it: ``(B, L, h, w) -> (B, L, h, w)``.
+
+    A single cell is a noisy witness: the highest of 196 is often one beside the object. Where a
+    neighbour lies beyond the grid or on padding, the cell itself stands in for it. So every cell
+    gives as much as it gets, and a map keeps its mean; mirroring and quarter turns of the photo
+    still do the same to its maps.
+
+    Args:
+        maps: ``(B, L, h, w)`` float.
+        window: Side of the square of cells over which to average, odd; 1 changes nothing.
+        on_photo: ``(B, 1, h, w)`` bool, the cells that are not padding, by default all; the others
+            keep their values.
+
+    Example:
+        >>> maps = torch.tensor([[[[9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]])
+        >>> smoothed(maps, 3)
+        tensor([[[[6., 1., 0.],
+                  [1., 1., 0.],
+                  [0., 0., 0.]]]])
+    """
+    if window == 1:
+        return maps
+    counted = torch.ones_like(maps[:1, :1]) if on_photo is None else on_photo.to(maps.dtype)
+    share = _square_means(counted, window)
+    mixed = _square_means(maps * counted, window) + (1 - share) * maps
+    return mixed if on_photo is None else mixed.where(on_photo, maps)
+
+
+def _square_means(maps: Tensor, window: int) -> Tensor:
+    """Average over a square of cells, with zeros beyond the grid."""
+    return F.avg_pool2d(maps, window, stride=1, padding=window // 2)
+
+
 class LogitsAndMaps(NamedTuple):
     """Scores of photos and of their cells.
 
@@ -116,7 +150,9 @@ def logits_and_maps(
     *,
     pooling: Pooling,
     attention: float,
+    smoothing: int = 1,
     added: Tensor | None = None,
+    on_photo: Tensor | None = None,
 ) -> LogitsAndMaps:
     """Compute logits with residual attention, and the class activation maps (G-CAM Eqs. 8 and 10).
 
@@ -129,8 +165,11 @@ def logits_and_maps(
         bias: ``(L,)`` float or None.
         pooling: Of the features, for the logits.
         attention: Weight of the best cell, at least 0 (`best_cell`).
+        smoothing: Side of the square of cells over which maps are averaged (`smoothed`), before
+            the best cell is found. With average pooling it changes no other logit.
         added: ``(B, L, h, w)`` float, further evidence in each cell, which counts as what the
             classifiers find; with max pooling that of its best cell.
+        on_photo: ``(B, 1, h, w)`` bool, the cells that are not padding, by default all.
 
     Example:
         >>> features = torch.tensor([[[[1.0, 3.0]]]])
@@ -144,6 +183,7 @@ def logits_and_maps(
     maps = class_maps(features, classifiers)
     if added is not None:
         maps = maps + added
+    maps = smoothed(maps, smoothing, on_photo)
     if pooling == "average":
         means = maps.mean((-2, -1))
         logits = means if bias is None else means + bias

@@ -98,7 +98,19 @@ def views_of(pairs: Sequence[Pair]) -> list[View]:
     return sorted({view for pair in pairs for view in pair[:2]}, key=sorted)
 
 
-def view_features(system: ViewEncoder, images: Images, views: Sequence[View]) -> dict[View, Tensor]:
+class ViewGrid(NamedTuple):
+    """A view's feature grid.
+
+    Attributes:
+        features: ``(B, D, h, w)`` float; cells of padding have the mean of the others.
+        on_photo: ``(B, 1, h, w)`` bool, the cells that are not padding; None if all are.
+    """
+
+    features: Tensor
+    on_photo: Tensor | None
+
+
+def view_grids(system: ViewEncoder, images: Images, views: Sequence[View]) -> dict[View, ViewGrid]:
     """Encode the views of a batch, with one pass for all views of the same size.
 
     Args:
@@ -107,7 +119,7 @@ def view_features(system: ViewEncoder, images: Images, views: Sequence[View]) ->
         views: The views to encode.
 
     Returns:
-        ``(B, D, h, w)`` float by view, in the order of ``views``.
+        The grids by view, in the order of ``views``.
 
     Example:
         >>> from tagsight.config import BackboneConfig
@@ -119,23 +131,23 @@ def view_features(system: ViewEncoder, images: Images, views: Sequence[View]) ->
         >>> pixels = torch.rand(2, 3, 64, 64)
         >>> frozen = {view: backbone.to_frozen(pixels) for view in (ORIGINAL, FLIP)}
         >>> system = SimpleNamespace(backbone=backbone)
-        >>> grids = view_features(system, FrozenFeatures(frozen), [ORIGINAL, FLIP])
-        >>> grids[FLIP].shape
+        >>> grids = view_grids(system, FrozenFeatures(frozen), [ORIGINAL, FLIP])
+        >>> grids[FLIP].features.shape
         torch.Size([2, 96, 2, 2])
     """
     backbone = system.backbone
     if isinstance(images, FrozenFeatures):
-        encode, seen, on_photo = backbone.from_frozen, images.views, images.on_photo
+        encode, seen = backbone.from_frozen, images.views
+        on_photo = {view: images.on_photo.get(view) for view in views}
     else:
-        # The backbone itself fills the padding of images.
         encode, seen = backbone, {view: system.make_view(images, view) for view in views}
-        on_photo = {}
+        on_photo = {view: backbone.on_photo(seen[view]) for view in views}
     grids: dict[View, Tensor] = {}
     for size in dict.fromkeys(seen[view].shape for view in views):
         group = [view for view in views if seen[view].shape == size]
         features = encode(torch.cat([seen[view] for view in group]))
         grids |= zip(group, features.chunk(len(group)), strict=True)
-    return {view: filled(grids[view], on_photo.get(view)) for view in views}
+    return {view: ViewGrid(filled(grids[view], on_photo[view]), on_photo[view]) for view in views}
 
 
 def maps_in_photo_frame(features: Tensor, classifiers: Tensor, view: View) -> Tensor:

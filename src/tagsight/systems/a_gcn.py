@@ -51,6 +51,7 @@ CPU = cpu_recipe(
     "a-gcn",
     AGCNConfig(
         class_names=True,
+        map_smoothing=3,
         label_smoothing=CPU_SMOOTHING,
         graph=LearnedGraphConfig(bias=True, lr_factor=0.1, similarity_lr_factor=0.4),
     ),

@@ -17,12 +17,13 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import nn
 
-from tagsight.config import Recipe, SystemConfig, TrainConfig
-from tagsight.nn.class_activation import pooled
+from tagsight.config import Recipe, TrainConfig
+from tagsight.nn.class_activation import pooled, smoothed
 from tagsight.nn.named_classes import evidence_by_name, named_classes
 from tagsight.nn.padding import cell_count, excluded, filled
 from tagsight.runtime.precision import full_precision, widened
 from tagsight.systems.base import Published, Recognition, System
+from tagsight.systems.grid import CellConfig
 from tagsight.systems.recipes import (
     CPU_SMOOTHING,
     PAPER_USE,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from tagsight.nn.views import Images
 
 
-class CSRAConfig(SystemConfig):
+class CSRAConfig(CellConfig):
     """CSRA's settings."""
 
     heads: int = 1
@@ -48,11 +49,6 @@ class CSRAConfig(SystemConfig):
 
     attention: float = Field(0.1, ge=0)
     """Lambda: weight of the attended features relative to the average of all cells."""
-
-    class_names: bool = False
-    """Whether the encoder's own classes that a label's name stands for, such as 118 breeds for
-    ``dog``, are evidence for the label, with a weight that is learned. For encoders with
-    ``backbone.class_scores`` for the 1,000 classes of ImageNet; others do without."""
 
     @field_validator("heads")
     @classmethod
@@ -136,6 +132,8 @@ class CSRA(System):
 
         In our own recipes how sure the encoder is of the classes that a label is named after is
         added to the scores of its heads with a learned weight (``class_names``, `NamedClasses`).
+        Each cell's score can be averaged with those around it (``map_smoothing``, `smoothed`); our
+        recipes do not, as attention to single cells served CSRA better.
 
         ``csra-paper``: 4 heads with a lambda of 0.5, as the README states for the 83.3 on COCO and
         for its test command; its training command has 6. In the warm-up of two epochs, ``n`` steps,
@@ -196,11 +194,11 @@ class CSRA(System):
         if (named := evidence_by_name(self.by_name, features)) is not None:
             scores = scores + named / len(scores)
         share = self.config.attention * cell_count(features, on_photo)
-        maps: Tensor = sum(
-            score * (1 + share * spatial_attention(score, temperature, on_photo))
-            for score, temperature in zip(scores, self.temperatures, strict=True)
-        )
-        return filled(maps, on_photo)
+        of_heads: list[Tensor] = []
+        for score, temperature in zip(scores, self.temperatures, strict=True):
+            smooth = smoothed(score, self.config.map_smoothing, on_photo)
+            of_heads.append(smooth * (1 + share * spatial_attention(smooth, temperature, on_photo)))
+        return filled(torch.stack(of_heads).sum(0), on_photo)
 
 
 def spatial_attention(scores: Tensor, temperature: float, on_photo: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tagsight.config import Recipe, Settings
-from tagsight.nn.class_activation import class_maps, pooled
+from tagsight.nn.class_activation import class_maps, pooled, smoothed
 from tagsight.nn.config import GraphConfig
 from tagsight.nn.dropout import dropped
 from tagsight.nn.graph import graph_classifiers, label_adjacency, label_bias
@@ -102,7 +102,7 @@ class FGCNConfig(MLGCNConfig):
 
 CPU = cpu_recipe(
     "f-gcn",
-    FGCNConfig(label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
+    FGCNConfig(map_smoothing=3, label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
     use="a label graph fused with the image features",
 )
 RECIPES = (
@@ -204,11 +204,12 @@ class FGCN(GridSystem):
     def forward(self, images: Images) -> Recognition:
         if self._is_linear:
             return super().forward(images)
-        features = self.backbone(images)
+        features, on_photo = self.backbone(images), self.backbone.on_photo(images)
         embedding = pooled(features, self.config.pooling)
+        maps = filled(self._fused(features), on_photo)
         return Recognition(
             logits=self._fused(embedding[..., None, None])[..., 0, 0],
-            maps=filled(self._fused(features), self.backbone.on_photo(images)),
+            maps=smoothed(maps, self.config.map_smoothing, on_photo),
             embedding=embedding,
         )
 

@@ -17,11 +17,12 @@ from tagsight.config import Pooling, Recipe
 from tagsight.nn.class_activation import attended_maps, logits_and_maps, pooled
 from tagsight.nn.config import ConsistencyConfig, GraphConfig
 from tagsight.nn.consistency import (
+    ViewGrid,
     aligned_pairs,
     consistency_weight,
     maps_in_photo_frame,
     possible_views,
-    view_features,
+    view_grids,
     view_pairs,
     views_of,
 )
@@ -87,6 +88,7 @@ CPU = cpu_recipe(
     "gcam",
     GCAMConfig(
         class_names=True,
+        map_smoothing=3,
         label_smoothing=CPU_SMOOTHING,
         residual_attention=0.5,
         graph=CPU_GRAPH.model_copy(update={"classifiers": "unit"}),
@@ -197,8 +199,10 @@ class GCAM(System):
 
         The names of labels are known to the graph by their word vectors alone. In our own recipes
         they also say which of the encoder's classes a label is (``class_names``): how sure the
-        encoder is of these is added to the maps with a learned weight (`NamedClasses`). The
-        consistency loss compares the maps of Eq. 10 without it.
+        encoder is of these is added to the maps with a learned weight (`NamedClasses`). There each
+        cell's score is also averaged with those around it (``map_smoothing = 3``, 1 in the paper's
+        recipes; `smoothed`), which changes no mean of a map. The consistency loss compares the maps
+        of Eq. 10 without either.
     """
 
     Config: ClassVar[type[SystemConfig]] = GCAMConfig
@@ -240,11 +244,11 @@ class GCAM(System):
     def forward(self, images: Images) -> Recognition:
         features = widened(self.backbone(images))  # F, section 3.1
         classifiers, bias = self.classifiers()  # M
-        found = self._logits_and_maps(features, classifiers, bias)
-        weight, on_photo = self.config.residual_attention, self.backbone.on_photo(images)
+        on_photo = self.backbone.on_photo(images)
+        found = self._logits_and_maps(ViewGrid(features, on_photo), classifiers, bias)
         return Recognition(
             logits=found.logits,
-            maps=attended_maps(found.maps, bias, weight, on_photo),
+            maps=attended_maps(found.maps, bias, self.config.residual_attention, on_photo),
             embedding=pooled(features, self.config.pooling),  # D, section 3.1
         )
 
@@ -253,19 +257,17 @@ class GCAM(System):
         if not consistency.weight:
             return super().losses(images, targets, progress)
         pairs = view_pairs(consistency)  # I and T(I)
-        features = view_features(self, images, views_of(pairs))  # F and F'
+        grids = view_grids(self, images, views_of(pairs))  # F and F'
         classifiers, bias = self.classifiers()  # M
 
-        logits = [
-            self._logits_and_maps(grid, classifiers, bias).logits for grid in features.values()
-        ]
+        logits = [self._logits_and_maps(grid, classifiers, bias).logits for grid in grids.values()]
         judged = [one[: len(targets)] for one in logits]
         label_loss = torch.stack([self.label_loss(one, targets) for one in judged]).mean()  # Eq. 9
 
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
         maps = {
-            view: maps_in_photo_frame(grid, steering, view)  # Eqs. 10 and 11
-            for view, grid in features.items()
+            view: maps_in_photo_frame(grid.features, steering, view)  # Eqs. 10 and 11
+            for view, grid in grids.items()
         }
         distances = [
             pair.weight * map_consistency(pair.first, pair.second, consistency.error)  # Eq. 12
@@ -277,16 +279,18 @@ class GCAM(System):
         return {"labels": (1 - weight) * label_loss, "consistency": weight * distance}  # Eq. 13
 
     def _logits_and_maps(
-        self, features: Tensor, classifiers: Tensor, bias: Tensor | None
+        self, grid: ViewGrid, classifiers: Tensor, bias: Tensor | None
     ) -> LogitsAndMaps:
         """Compute Y of Eq. 8, to which residual attention is added, and Q of Eq. 10."""
         return logits_and_maps(
-            features,
+            grid.features,
             classifiers,
             bias,
             pooling=self.config.pooling,
             attention=self.config.residual_attention,  # ours; 0 in the paper
-            added=evidence_by_name(self.by_name, features),  # ours; None in the paper
+            smoothing=self.config.map_smoothing,  # ours; 1 in the paper
+            added=evidence_by_name(self.by_name, grid.features),  # ours; None in the paper
+            on_photo=grid.on_photo,
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 
 from tagsight.config import SystemConfig
@@ -22,17 +22,33 @@ if TYPE_CHECKING:
     from tagsight.nn.views import Images
 
 
-class GridConfig(SystemConfig):
-    """Settings of systems with one classifier per label on the cells of a grid."""
-
-    residual_attention: float = Field(0.0, ge=0)
-    """Lambda of residual attention: weight of the score of a label's best cell, which is added to
-    the logit (CSRA with one head at an infinite temperature); 0 adds nothing."""
+class CellConfig(SystemConfig):
+    """Settings of systems that score each cell of a grid for each label."""
 
     class_names: bool = False
     """Whether the encoder's own classes that a label's name stands for, such as 118 breeds for
     ``dog``, are evidence for the label, with a weight that is learned. For encoders with
     ``backbone.class_scores`` for the 1,000 classes of ImageNet; others do without."""
+
+    map_smoothing: int = Field(1, ge=1)
+    """Side of the square of cells over which a label's scores are averaged, odd: 1 leaves each cell
+    as it is, 3 averages it with its neighbours. Attention and maps are steadier."""
+
+    @field_validator("map_smoothing")
+    @classmethod
+    def _has_a_middle(cls, side: int) -> int:
+        if side % 2 == 0:
+            msg = f"map_smoothing: expected an odd number, got {side}"
+            raise ValueError(msg)
+        return side
+
+
+class GridConfig(CellConfig):
+    """Settings of systems with one classifier per label on the cells of a grid."""
+
+    residual_attention: float = Field(0.0, ge=0)
+    """Lambda of residual attention: weight of the score of a label's best cell, which is added to
+    the logit (CSRA with one head at an infinite temperature); 0 adds nothing."""
 
 
 class GridSystem(System):
@@ -58,7 +74,11 @@ class GridSystem(System):
         return self.config.pooling == "average"
 
     def logits_and_maps(
-        self, features: Tensor, classifiers: Tensor, bias: Tensor | None
+        self,
+        features: Tensor,
+        classifiers: Tensor,
+        bias: Tensor | None,
+        on_photo: Tensor | None = None,
     ) -> LogitsAndMaps:
         """Compute logits and the scores of cells as the settings ask: ``(B, D, h, w)`` float."""
         return logits_and_maps(
@@ -67,13 +87,15 @@ class GridSystem(System):
             bias,
             pooling=self.config.pooling,
             attention=self.config.residual_attention,
+            smoothing=self.config.map_smoothing,
             added=evidence_by_name(self.by_name, features),
+            on_photo=on_photo,
         )
 
     def forward(self, images: Images) -> Recognition:
         features, on_photo = widened(self.backbone(images)), self.backbone.on_photo(images)
         classifiers, bias = self.classifiers()
-        found = self.logits_and_maps(features, classifiers, bias)
+        found = self.logits_and_maps(features, classifiers, bias, on_photo)
         return Recognition(
             logits=found.logits,
             maps=attended_maps(found.maps, bias, self.config.residual_attention, on_photo),

@@ -49,7 +49,7 @@ class MLGCNConfig(GridConfig):
 
 CPU = cpu_recipe(
     "ml-gcn",
-    MLGCNConfig(class_names=True, label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
+    MLGCNConfig(class_names=True, map_smoothing=3, label_smoothing=CPU_SMOOTHING, graph=CPU_GRAPH),
     source=TRIED,
     use="a counted label graph without consistent maps, to compare with gcam",
 )

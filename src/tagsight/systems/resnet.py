@@ -34,7 +34,7 @@ class ResNetConfig(GridConfig):
 
 CPU = cpu_recipe(
     "resnet",
-    ResNetConfig(class_names=True, label_smoothing=CPU_SMOOTHING),
+    ResNetConfig(class_names=True, map_smoothing=3, label_smoothing=CPU_SMOOTHING),
     source=TRIED,
     use="the baseline that others are compared with",
 )

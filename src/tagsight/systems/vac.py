@@ -21,7 +21,7 @@ from tagsight.nn.consistency import (
     consistency_weight,
     maps_in_photo_frame,
     possible_views,
-    view_features,
+    view_grids,
     view_pairs,
     views_of,
 )
@@ -83,7 +83,12 @@ VAC_PAPER = GCAM_PAPER.model_copy(
 RECIPES = (
     cpu_recipe(
         "vac",
-        VACConfig(class_names=True, label_smoothing=CPU_SMOOTHING, consistency=CPU_CONSISTENCY),
+        VACConfig(
+            class_names=True,
+            map_smoothing=3,
+            label_smoothing=CPU_SMOOTHING,
+            consistency=CPU_CONSISTENCY,
+        ),
         source=TRIED,
         use="maps that follow the photo, without a label graph",
     ),
@@ -175,15 +180,16 @@ class VAC(LinearGridSystem):
         if not consistency.weight:
             return super().losses(images, targets, progress)
         pairs = view_pairs(consistency)
-        features = view_features(self, images, views_of(pairs))
+        grids = view_grids(self, images, views_of(pairs))
         classifiers, bias = self.classifiers()
         logits = [
-            self.logits_and_maps(grid, classifiers, bias).logits for grid in features.values()
+            self.logits_and_maps(grid.features, classifiers, bias, grid.on_photo).logits
+            for grid in grids.values()
         ]
         judged = [one[: len(targets)] for one in logits]
         labels = torch.stack([self.label_loss(one, targets) for one in judged]).mean()
         steering = classifiers.detach() if consistency.detach_classifiers else classifiers
-        maps = {v: maps_in_photo_frame(grid, steering, v) for v, grid in features.items()}
+        maps = {v: maps_in_photo_frame(grid.features, steering, v) for v, grid in grids.items()}
         distances = [
             pair.weight * map_consistency(pair.first, pair.second, consistency.error)
             for pair in aligned_pairs(maps, pairs, consistency.alignment)

@@ -67,7 +67,7 @@ class WARPConfig(GridConfig):
 
 CPU = cpu_recipe(
     "warp",
-    WARPConfig(class_names=True, violators="mean"),
+    WARPConfig(class_names=True, map_smoothing=3, violators="mean"),
     use="ranking labels, where scores need not be probabilities",
 )
 RECIPES = (
