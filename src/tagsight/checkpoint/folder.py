@@ -8,7 +8,6 @@ different models cannot be mixed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ from tagsight.labels.cooccurrence import sparse_matrix
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.backbones import encoder_size, skip_initial_weights
 from tagsight.runtime.amounts import amount
-from tagsight.runtime.files import replacing_folder
+from tagsight.runtime.files import replacing_folder, sha256_of
 from tagsight.runtime.version import __version__
 from tagsight.systems.catalogue import GROUP, SYSTEMS, build_system, parse_recipe
 from tagsight.systems.remembering import RememberingSystem
@@ -97,7 +96,7 @@ class LoadedModel:
 
     @property
     def title(self) -> str:
-        """What to call the model: its run folder and its own, or its recipe."""
+        """Name of the model: its run folder and its own, or its recipe."""
         folder = None if self.folder is None else self.folder.absolute()
         return self.recipe.name if folder is None else f"{folder.parent.name}/{folder.name}"
 
@@ -178,7 +177,7 @@ def save_model(
                 image_size=recipe.training.image_size, resize=recipe.training.resize
             ),
             label_rules=label_rules,
-            weights_sha256=_digest(new / WEIGHTS),
+            weights_sha256=sha256_of(new / WEIGHTS).hex(),
             facts=plain,
         )
         text = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
@@ -250,7 +249,7 @@ def model_digest(folder: Path) -> str:
         >>> model_digest(Path("runs/first/model")) == load_model(Path("runs/first/model")).digest
         True
     """
-    return _digest(model_folder(folder) / WEIGHTS)
+    return sha256_of(model_folder(folder) / WEIGHTS).hex()
 
 
 def _tensors(system: System, labels: LabelSpace) -> dict[str, Tensor]:
@@ -390,11 +389,6 @@ def _check_values(found: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> N
 
 
 def _check_digest(file: Path, expected: str) -> None:
-    if _digest(file) != expected:
+    if sha256_of(file).hex() != expected:
         msg = f"modified since {CONFIG} was written, or of another model; copy the folder again"
         raise DataError(msg)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -17,10 +17,10 @@ from tagsight.inference.agreement import Agreement, compare
 from tagsight.inference.exported_graph import ExportedGraph, onnx_program
 from tagsight.inference.networks import open_network
 from tagsight.inference.networks.exported import ENDINGS, KEY
-from tagsight.inference.networks.openvino_file import WEIGHTS_KEY, weights_digest, weights_file
+from tagsight.inference.networks.openvino_file import WEIGHTS_KEY, weights_file
 from tagsight.inference.networks.seal import SEAL_KEY, UNSEALED, seal
 from tagsight.inference.networks.trained import describe
-from tagsight.runtime.files import replacing
+from tagsight.runtime.files import replacing, sha256_of
 from tagsight.runtime.progress import SILENT
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _write_openvino(graph: Path, file: Path) -> None:
     ov.save_model(model, file, compress_to_fp16=False)
     # The digest of the weights, which it contains, is only known once they are written.
     model.set_rt_info(metadata[KEY], [KEY])
-    model.set_rt_info(weights_digest(file), [WEIGHTS_KEY])
+    model.set_rt_info(sha256_of(weights_file(file)).hex(), [WEIGHTS_KEY])
     model.set_rt_info(UNSEALED, [SEAL_KEY])
     ov.save_model(model, file, compress_to_fp16=False)
     seal(file)

@@ -26,7 +26,7 @@ from tagsight.config import Settings
 from tagsight.errors import DataError
 from tagsight.inference.networks.exported import ENDINGS
 from tagsight.inference.networks.openvino_file import weights_file
-from tagsight.runtime.files import default_cache
+from tagsight.runtime.files import default_cache, sha256_of
 from tagsight.runtime.machine import machine
 from tagsight.runtime.packages import installed_version
 from tagsight.runtime.version import __version__
@@ -88,10 +88,7 @@ class RuntimeCache:
             DataError: If it is not a model folder.
         """
         folder = model_folder(folder)
-        digests = []
-        for name in (CONFIG, WEIGHTS):
-            with (folder / name).open("rb") as opened:
-                digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+        digests = [sha256_of(folder / name).hex() for name in (CONFIG, WEIGHTS)]
         model = hashlib.sha256(" ".join(digests).encode()).hexdigest()
         return cls(model, digests[1], default_cache() / "runtimes")
 

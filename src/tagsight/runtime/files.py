@@ -1,7 +1,8 @@
-"""Atomic writing of files and folders: the old content or the new one, never a part."""
+"""Atomic writing of files and folders: the old content or the new one, never a part; digests."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -28,6 +29,23 @@ def default_cache() -> Path:
         'tagsight'
     """
     return user_cache_path("tagsight")
+
+
+def sha256_of(file: Path) -> bytes:
+    """Compute the SHA-256 of a file of any size, a block at a time.
+
+    Raises:
+        OSError: If it cannot be read.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "notes.txt"
+        ...     _ = file.write_bytes(b"...")
+        ...     sha256_of(file).hex()[:8]
+        'ab5df625'
+    """
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file
 from tagsight.errors import DataError
+from tagsight.runtime.files import sha256_of
 from tagsight.runtime.threads import batched
 from tagsight.search.index import Entry, Known
 
@@ -226,8 +227,7 @@ def digest_of(photo: Path) -> bytes:
     """
     if inside := tar_of(photo):
         return hashlib.sha256(read_member(*inside)).digest()
-    with local_file(photo).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return sha256_of(local_file(photo))
 
 
 def _nothing(*_: object) -> None:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from tagsight.errors import DataError
-from tagsight.runtime.files import replacing
+from tagsight.runtime.files import replacing, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -199,7 +199,7 @@ def origin_of(
         "splits": _sha256(annotations.splits),
         "targets": hashlib.sha256(annotations.targets.contiguous().numpy().tobytes()).hexdigest(),
         "content": _sha256(contents),
-        "vectors": None if vectors is None else _file_sha256(vectors),
+        "vectors": None if vectors is None else sha256_of(vectors).hex(),
         "init": init,
     }
 
@@ -255,8 +255,3 @@ def _blake2(content: bytes | memoryview) -> str:
 
 def _sha256(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
-
-
-def _file_sha256(file: Path) -> str:
-    with file.open("rb") as handle:  # word vectors take gigabytes
-        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from tagsight.nn.backbones import skip_initial_weights
 from tagsight.nn.encoder_weights import timm_model
 from tagsight.nn.tensor_file import LARGEST_FILE, read_tensor_file
 from tagsight.nn.weights_file import Fit, fitted, match
+from tagsight.runtime.files import sha256_of
 from tagsight.systems.catalogue import RECIPES, build_system
 from tagsight.systems.settings import changed, changes_of
 
@@ -117,7 +117,7 @@ def convert(
     facts = {
         "released": {
             "checkpoint": file.name,
-            "SHA-256": _digest(file),
+            "SHA-256": sha256_of(file).hex(),
             "code": CODE[origin],
         }
     }
@@ -198,8 +198,3 @@ def _load(system: System, encoder: Mapping[str, Tensor], state: Mapping[str, Ten
         msg = f"expected finite weights, got others in {odd[0]!r}"
         raise DataError(msg)
     system.load_state_dict(own | {name: new[name].to(own[name].dtype) for name in new})
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

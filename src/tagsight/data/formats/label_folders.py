@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from collections import defaultdict
-from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +16,7 @@ from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
+from tagsight.runtime.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 MOST_LOOKED_AT = 100
 """Files of a folder that are looked at to find the format."""
 
-CHUNK = 2**20
 NO_LABEL = re.compile(r"[\d\W_]+|images?|img|jpegimages|photos?|pictures?|data|media|dcim|uploads?")
 """Names of folders that hold photos of a day or of all kinds."""
 
@@ -164,17 +163,9 @@ def _groups(files: Iterable[_PhotoFile]) -> list[list[_PhotoFile]]:
             continue
         same: dict[bytes, list[_PhotoFile]] = defaultdict(list)
         for file in group:
-            same[_digest(file.path)].append(file)
+            same[sha256_of(file.path)].append(file)
         groups += same.values()
     return groups
-
-
-def _digest(path: Path) -> bytes:
-    digest = blake2b(digest_size=16)
-    with path.open("rb") as handle:
-        while chunk := handle.read(CHUNK):
-            digest.update(chunk)
-    return digest.digest()
 
 
 FORMAT = Format(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,6 +20,7 @@ from tagsight.inference.networks.exported import (
 )
 from tagsight.inference.networks.openvino_structure import check_openvino, peak_bytes
 from tagsight.inference.networks.seal import check_seal
+from tagsight.runtime.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,21 +128,8 @@ def weights_file(file: Path) -> Path:
     return file.with_suffix(".bin")
 
 
-def weights_digest(file: Path) -> str:
-    """Compute the hexadecimal SHA-256 of the weights that belong to a description.
-
-    Example:
-        >>> from pathlib import Path
-        >>> _ = Path("model.bin").write_bytes(b"...")
-        >>> weights_digest(Path("model.xml")) == hashlib.sha256(b"...").hexdigest()
-        True
-    """
-    with weights_file(file).open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 def _check_weights(file: Path, digest: str) -> None:
-    if weights_digest(file) != digest:
+    if sha256_of(weights_file(file)).hex() != digest:
         msg = f"expected the weights of {file} beside it, got others in {weights_file(file)}"
         raise DataError(msg)
 

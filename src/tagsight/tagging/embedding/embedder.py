@@ -16,7 +16,8 @@ from tagsight.data.tags.text import leaf, same
 from tagsight.data.tags.xmp import SUBJECT, read_keywords
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import printable
-from tagsight.tagging.embedding.originals import digest_of, keep_original, put_in_place
+from tagsight.runtime.files import sha256_of
+from tagsight.tagging.embedding.originals import keep_original, put_in_place
 from tagsight.tagging.embedding.rewriting import Change, drafted, require_embeddable
 from tagsight.tagging.sidecars import xmp
 from tagsight.tagging.sidecars.changes import ORIGINAL, Record
@@ -108,7 +109,7 @@ class Embedder:
 
     def _declined(self, photo: Path) -> Collection[str]:
         """Return the tags that a person has removed from the photo or its sidecar."""
-        added = self.journal.added(photo, digest_of(photo))
+        added = self.journal.added(photo, sha256_of(photo))
         with suppress(DataError, OSError):  # no sidecar, or a damaged one
             sidecar = Places(XMP, None, [photo]).of(photo)
             if (content := content_of(sidecar)) is not None:

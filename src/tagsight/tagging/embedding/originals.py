@@ -7,35 +7,18 @@ times and permissions, and the new file takes its place.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from itertools import count
 from typing import TYPE_CHECKING
 
 from tagsight.errors import DataError
-from tagsight.runtime.files import replacing
+from tagsight.runtime.files import replacing, sha256_of
 from tagsight.tagging.sidecars.changes import ORIGINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-def digest_of(file: Path) -> bytes:
-    """Compute the SHA-256 of a file.
-
-    Raises:
-        OSError: If it cannot be read.
-
-    Example:
-        >>> from pathlib import Path
-        >>> _ = Path("a.jpg").write_bytes(b"...")
-        >>> digest_of(Path("a.jpg")) == hashlib.sha256(b"...").digest()
-        True
-    """
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def keep_original(photo: Path, digest: bytes) -> Path:
@@ -52,7 +35,7 @@ def keep_original(photo: Path, digest: bytes) -> Path:
         >>> from pathlib import Path
         >>> photo = Path("a.jpg")
         >>> _ = photo.write_bytes(b"before")
-        >>> str(keep_original(photo, digest_of(photo)))
+        >>> str(keep_original(photo, sha256_of(photo)))
         'a.jpg_original'
     """
     found = kept_original(photo, digest)
@@ -77,7 +60,7 @@ def kept_original(photo: Path, digest: bytes) -> Path | None:
         >>> from pathlib import Path
         >>> photo = Path("a.jpg")
         >>> _ = photo.write_bytes(b"before")
-        >>> digest = digest_of(photo)
+        >>> digest = sha256_of(photo)
         >>> before = kept_original(photo, digest)
         >>> _ = keep_original(photo, digest)
         >>> before, str(kept_original(photo, digest))
@@ -86,7 +69,7 @@ def kept_original(photo: Path, digest: bytes) -> Path | None:
     for place in _places(photo):
         if not os.path.lexists(place):
             return None
-        if place.is_file() and not place.is_symlink() and digest_of(place) == digest:
+        if place.is_file() and not place.is_symlink() and sha256_of(place) == digest:
             return place
     return None
 
@@ -107,8 +90,8 @@ def put_in_place(file: Path, photo: Path, digest: bytes) -> None:
         >>> from pathlib import Path
         >>> photo, draft = Path("a.jpg"), Path("draft.jpg")
         >>> _ = photo.write_bytes(b"before"), draft.write_bytes(b"after")
-        >>> kept = keep_original(photo, digest_of(photo))
-        >>> put_in_place(draft, photo, digest_of(photo))
+        >>> kept = keep_original(photo, sha256_of(photo))
+        >>> put_in_place(draft, photo, sha256_of(photo))
         >>> photo.read_bytes(), kept.read_bytes()
         (b'after', b'before')
     """
@@ -116,7 +99,7 @@ def put_in_place(file: Path, photo: Path, digest: bytes) -> None:
         shutil.copyfile(file, temporary)
         shutil.copystat(photo, temporary)
         os.utime(temporary)  # programs read again what is new
-        if digest_of(photo) != digest:
+        if sha256_of(photo) != digest:
             msg = "expected the photo as it was read, got it changed in the meantime"
             raise DataError(msg)
 

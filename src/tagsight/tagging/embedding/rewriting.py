@@ -14,7 +14,7 @@ from tagsight.data.remote.places import is_remote
 from tagsight.data.tags.embedded import embedded_tags
 from tagsight.data.tags.xmp import read_keywords
 from tagsight.errors import DataError
-from tagsight.tagging.embedding.originals import digest_of
+from tagsight.runtime.files import sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def drafted(exiftool: ExifTool, photo: Path, inside: Embedded, change: Change) -
         arguments += more
     exiftool.run(*arguments, "-overwrite_original", new.name)
     _check_draft(old, new, change.packet, {*inside.iptc, *added} - {*change.removed})
-    return Draft(new, digest_of(old), digest_of(new), added)
+    return Draft(new, sha256_of(old), sha256_of(new), added)
 
 
 def _check_packet(exiftool: ExifTool, old: Path, inside: Embedded) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from tagsight.data.tags.embedded import embedded_tags
 from tagsight.data.tags.text import same
 from tagsight.errors import DataError
+from tagsight.runtime.files import sha256_of
 from tagsight.tagging.embedding.embedder import IPTC
-from tagsight.tagging.embedding.originals import digest_of, kept_original, put_in_place
+from tagsight.tagging.embedding.originals import kept_original, put_in_place
 from tagsight.tagging.embedding.rewriting import Change, drafted, require_embeddable
 from tagsight.tagging.sidecars import xmp
 from tagsight.tagging.sidecars.writing import Outcome
@@ -53,7 +54,7 @@ def undo_photo(exiftool: ExifTool, change: Noted) -> Outcome:
         where = f": its original is {original.name}" if original else ""
         return Outcome(photo, photo, notice=f"expected the photo, which is not there{where}")
     require_embeddable(photo)
-    present = digest_of(photo)
+    present = sha256_of(photo)
     if present == record.before_digest:  # the process was killed before or after it was in place
         if original is not None and original.samefile(photo):
             original.unlink()
