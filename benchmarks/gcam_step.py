@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from frozen import frozen
 from table import HEADER, alternated, row
 from torch import Tensor
 
 from tagsight.config import Recipe
 from tagsight.labels.space import LabelSpace
-from tagsight.nn.views import ORIGINAL, FrozenFeatures, Images
+from tagsight.nn.views import Images
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import System
 from tagsight.systems.catalogue import RECIPES, build_system
@@ -58,17 +59,6 @@ def step_of(
         optimizer.step()
 
     return step
-
-
-@torch.no_grad()
-def frozen(system: System, images: Tensor) -> FrozenFeatures:
-    with Runtime.choose("cpu").autocast():
-        return FrozenFeatures(
-            {
-                view: system.backbone.to_frozen(system.make_view(images, view)).clone()
-                for view in {ORIGINAL, *system.views}
-            }
-        )
 
 
 def main() -> None:

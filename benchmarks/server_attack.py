@@ -29,6 +29,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from PIL import Image
 from schemathesis import Case
+from serving import served
 from table import HEADER, row
 from tag_rate import HEIGHT, QUALITY, WIDTH, build_recognizer, draw_photo
 
@@ -83,27 +84,13 @@ def _proportional(pid: str) -> int:
 
 
 @contextmanager
-def served(model: Path) -> Iterator[Server]:
+def attacked(model: Path) -> Iterator[Server]:
     """Give a server that is ready; it is ended with the block."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
     token, log = model.parent / "token", model.parent / "log"
     token.write_text(TOKEN)
-    command = [sys.executable, "-m", "tagsight", "serve", str(model), "--port", str(port)]
-    command += ["--token-file", str(token), "--bridge", "label-studio", "--bridge", "photoprism"]
-    with log.open("wb") as errors, subprocess.Popen(command, stderr=errors) as process:
-        server = Server(process, port, log)
-        try:
-            for _ in range(600):
-                with suppress(httpx.HTTPError):
-                    httpx.get(f"{server.url}/readyz").raise_for_status()
-                    break
-                time.sleep(0.1)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(60)
+    options = "--token-file", str(token), "--bridge", "label-studio", "--bridge", "photoprism"
+    with served(model, *options, log=log) as (process, port):
+        yield Server(process, port, log)
 
 
 def photo(number: int = 0) -> bytes:
@@ -369,7 +356,7 @@ def main() -> None:
         folder = Path(temporary) / "model"
         save_model(folder, model.system, model.labels, model.decision, model.recipe, {})
         print(HEADER)
-        with served(folder) as server:
+        with attacked(folder) as server:
             for _ in range(3):
                 asyncio.run(at_once(server, AT_ONCE))
             before = server.memory()

@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import cycle
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
-from urllib.request import urlopen
 
 import numpy as np
 import torch
+from serving import served
 from table import HEADER, row
 from tag_rate import DISTINCT, HEIGHT, QUALITY, WIDTH, build_recognizer, draw_photo
 
@@ -103,24 +98,6 @@ def send(port: int, clients: int, count: int) -> Load:
     return asyncio.run(all_clients(port, clients, count))
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[int]:
-    """Give the port of a server that is ready; it is ended with the block."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    command = [sys.executable, "-m", "tagsight", "serve", str(folder), "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            for _ in range(600):
-                with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz"):
-                    break
-                time.sleep(0.1)
-            yield port
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
 def network_rate(network: Network) -> float:
     """Photos per second, of pixels that lie ready."""
     side = network.info.image_size
@@ -140,7 +117,7 @@ def main() -> None:
         save_model(folder, model.system, model.labels, model.decision, model.recipe, {})
         network = open_network(folder)  # in the precision that the server takes
         rounds: list[tuple[float, Load, Load]] = []
-        with served(folder) as port:
+        with served(folder) as (_, port):
             for _ in range(ROUNDS + 1):
                 alone = other.apply(send, (port, 1, ALONE))
                 many = other.apply(send, (port, CLIENTS, REQUESTS))

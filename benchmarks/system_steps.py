@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from frozen import frozen
 from table import HEADER, alternated, row
 from torch import Tensor
 
 from tagsight.labels.space import LabelSpace
-from tagsight.nn.views import ORIGINAL, FrozenFeatures
+from tagsight.nn.views import FrozenFeatures
 from tagsight.runtime.device import Runtime
 from tagsight.systems.base import System
 from tagsight.systems.catalogue import RECIPES, SYSTEMS, build_system
@@ -29,17 +30,6 @@ ROUNDS = 3
 def label_space(targets: Tensor) -> LabelSpace:
     names = [f"label {number}" for number in range(targets.shape[1])]
     return LabelSpace.from_targets(names, targets, vectors=torch.randn(len(names), 300))
-
-
-@torch.no_grad()
-def frozen(system: System, images: Tensor) -> FrozenFeatures:
-    with Runtime.choose("cpu").autocast():
-        return FrozenFeatures(
-            {
-                view: system.backbone.to_frozen(system.make_view(images, view)).clone()
-                for view in {ORIGINAL, *system.views}
-            }
-        )
 
 
 def step_of(system: System, images: FrozenFeatures, targets: Tensor) -> Callable[[], None]:
