@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tagsight.data.format import DEFAULTS
 from tagsight.data.formats.record_keys import FILE_SPLIT, MARKS, NAME_KEYS, is_mark, keys_of
 from tagsight.data.formats.tables import READERS
 from tagsight.data.json_files import shortened
@@ -21,7 +22,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.formats.record_keys import Keys, Record
@@ -70,6 +71,7 @@ def read_records(
 
     Example:
         >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
         >>> tags = {"a.jpg": {"dog": 1, "sky": None}, "b.jpg": {"sky": 0}}
         >>> rows = [{"photo": photo, "tags": said} for photo, said in tags.items()]
         >>> found = read_records(Path("rows.json"), rows, DEFAULTS, [Path()])
@@ -95,6 +97,36 @@ def read_records(
     return replace(labelled, columns=keys.columns(labelled.columns.separator), unused=keys.ignored)
 
 
+class _Labels(NamedTuple):
+    """How records state their labels, as cells of a table.
+
+    Attributes:
+        kind: The layout of the table.
+        names: Names of the columns.
+        cells: Takes a record and how errors name it, and returns its cells; None without labels.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    cells: Callable[[Record, str], list[Cell] | None]
+
+
+def _labels_of(records: Sequence[Record], keys: Keys, classes: Sequence[str]) -> _Labels:
+    """Find out how records state their labels, by the values of all of them."""
+    if not keys.is_list:
+        return _Labels("csv-columns", keys.labels, partial(_marks, names=keys.labels))
+    key, *others = keys.labels
+    values = [] if others else [_value(record, key) for record in records]
+    if objects := [value for value in values if isinstance(value, dict)]:
+        names = tuple(dict.fromkeys(chain.from_iterable(objects)))
+        return _Labels("csv-columns", names, partial(_marks_in_object, key=key, names=names))
+    if values and not classes and _are_vectors(values):
+        return _Labels("csv-columns", keys.labels, partial(_vector, key=key))
+    if keys.value is not None or _repeat_photos(records, keys):
+        return _Labels("csv-long", (key,), partial(_single, key=key, classes=classes))
+    return _Labels("csv-list", keys.labels, partial(_lists, keys=keys.labels, classes=classes))
+
+
 class _RecordTable(Table):
     """Records as a table of photos.
 
@@ -107,7 +139,6 @@ class _RecordTable(Table):
         options: Whether photos that are inside are written, or looked for in a folder.
 
     Attributes:
-        lists: Whether one column lists labels.
         inside: The photos that are inside.
         read: Number of records with labels, once all were read.
     """
@@ -120,48 +151,32 @@ class _RecordTable(Table):
         records: Sequence[Record],
         keys: Keys,
         folders: Sequence[Path],
-        classes: Sequence[str] = (),
-        options: ReadOptions = DEFAULTS,
+        classes: Sequence[str],
+        options: ReadOptions,
     ) -> None:
         self._records, self._keys, self._folders = records, keys, folders
-        self._classes = classes
-        self.read = 0
-        self.inside = PhotosInside(source, write=options.write_photos)
+        self._labels = _labels_of(records, keys, classes)
+        self._others = [key for key in (keys.split, keys.group, keys.value) if key is not None]
         self._keep_outside = options.images is not None
         self._photos: dict[int, str] = {}
-        self.lists, self._names = keys.is_list, keys.labels
-        self._tables = False
-        self._vectors = False
-        self._long = keys.value is not None or _repeat_photos(records, keys)
-        if len(keys.labels) == 1 and keys.is_list:
-            (key,) = keys.labels
-            values = [_value(record, key) for record in records]
-            self._vectors = not classes and _are_vectors(values)
-            self.lists = not self._vectors
-            self._tables = any(isinstance(value, dict) for value in values)
-            if self._tables:
-                self.lists = False
-                self._names = tuple(
-                    dict.fromkeys(n for m in values if isinstance(m, dict) for n in m)
-                )
-        others = [
-            key for key in (keys.photo, keys.split, keys.group, keys.value) if key is not None
-        ]
-        cleaned = [clean_name(name, str(source)) for name in self._names]
-        super().__init__(source, [*others, *cleaned], has_header=True)
+        self.inside = PhotosInside(source, write=options.write_photos)
+        self.read = 0
+        names = [clean_name(name, str(source)) for name in self._labels.names]
+        super().__init__(source, [keys.photo, *self._others, *names], has_header=True)
 
     @property
     def layout(self) -> Layout:
         """The meaning of its columns."""
-        split = 1 if self._keys.split else None
-        group = (split or 0) + 1 if self._keys.group else None
-        value = (group or split or 0) + 1 if self._keys.value else None
-        first = (value or group or split or 0) + 1
-        labels = tuple(range(first, first + len(self._names)))
-        kind: Kind = "csv-list" if self.lists and not self._vectors else "csv-columns"
-        if self._long:
-            return Layout("csv-long", 0, labels, split, confidence=value, group=group)
-        return Layout(kind, 0, labels, split, group=group)
+        keys, kind = self._keys, self._labels.kind
+        place: dict[str | None, int] = {key: place for place, key in enumerate(self._others, 1)}
+        return Layout(
+            kind,
+            image=0,
+            labels=tuple(range(1 + len(self._others), len(self.names))),
+            split=place.get(keys.split),
+            confidence=place.get(keys.value) if kind == "csv-long" else None,
+            group=place.get(keys.group),
+        )
 
     def where(self, number: int | None = None) -> str:
         """Name the file and the record."""
@@ -174,15 +189,13 @@ class _RecordTable(Table):
     def records(self, joined_from: int | None = None) -> Iterator[tuple[int, list[Cell]]]:
         """Yield the number and the cells of each record that has labels."""
         del joined_from  # cells are no text
-        keys = self._keys
-        others = [key for key in (keys.split, keys.group, keys.value) if key is not None]
         self.read = 0
         for number, record in enumerate(self._records, 1):
-            labels = self._labels(record, self.where(number))
+            labels = self._labels.cells(record, self.where(number))
             if labels is not None:
                 self.read += 1
-                cells = [_text(record.get(key)) for key in others]
-                yield number, [self._photo(record, number), *cells, *labels]
+                others = [_text(record.get(key)) for key in self._others]
+                yield number, [self._photo(record, number), *others, *labels]
 
     def _photo(self, record: Record, number: int) -> str:
         """Return the photo's path, or the name of the file that it was written to."""
@@ -194,34 +207,54 @@ class _RecordTable(Table):
             return _path(value, where)
         return self._photos.setdefault(number, self.inside.add(inside, where))
 
-    def _labels(self, record: Record, where: str) -> list[Cell] | None:
-        if not self._keys.is_list:
-            return [_mark(record.get(name), where) for name in self._names]
-        if self.lists:
-            values = [_value(record, key) for key in self._keys.labels]
-            if all(value is None for value in values):
-                return None
-            if self._long:
-                values = [_name(values[0], self._classes, where)]
-            return [
-                value if isinstance(value, str) else self._names_in(value, where)
-                for value in values
-            ]
-        value = _value(record, self._keys.labels[0])
-        if value is None:
-            return None
-        if self._vectors and isinstance(value, list):
-            return [",".join(_mark(one, where) for one in value)]
-        if not isinstance(value, dict):
-            msg = f"{where}: expected 1, 0 or null for each label, got {shortened(value)}"
-            raise DataError(msg)
-        return [_mark(value.get(name), where) for name in self._names]
 
-    def _names_in(self, value: object, where: str) -> tuple[str, ...]:
-        listed = value if isinstance(value, list | tuple) else [value]
-        if any(isinstance(one, list) for one in listed):
-            listed = [two for one in listed for two in (one if isinstance(one, list) else [one])]
-        return tuple(_name(one, self._classes, where) for one in listed if one is not None)
+def _marks(record: Record, where: str, *, names: Sequence[str]) -> list[Cell]:
+    """Return the marks under a key for each label."""
+    return [_mark(record.get(name), where) for name in names]
+
+
+def _marks_in_object(
+    record: Record, where: str, *, key: str, names: Sequence[str]
+) -> list[Cell] | None:
+    """Return the marks of an object with a key for each label."""
+    value = _value(record, key)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        msg = f"{where}: expected 1, 0 or null for each label, got {shortened(value)}"
+        raise DataError(msg)
+    return _marks(value, where, names=names)
+
+
+def _vector(record: Record, where: str, *, key: str) -> list[Cell] | None:
+    """Return one cell with the marks of a list of one for each label."""
+    value = _value(record, key)
+    return None if value is None else [",".join(_mark(one, where) for one in value)]
+
+
+def _single(record: Record, where: str, *, key: str, classes: Sequence[str]) -> list[Cell] | None:
+    """Return the only label of a record."""
+    value = _value(record, key)
+    return None if value is None else [_name(value, classes, where)]
+
+
+def _lists(
+    record: Record, where: str, *, keys: Sequence[str], classes: Sequence[str]
+) -> list[Cell] | None:
+    """Return a cell for each key: text as it is, to be separated later, or the names of a list."""
+    values = [_value(record, key) for key in keys]
+    if all(value is None for value in values):
+        return None
+    return [
+        value if isinstance(value, str) else _names_in(value, classes, where) for value in values
+    ]
+
+
+def _names_in(value: object, classes: Sequence[str], where: str) -> tuple[str, ...]:
+    listed = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(one, list) for one in listed):
+        listed = [two for one in listed for two in (one if isinstance(one, list) else [one])]
+    return tuple(_name(one, classes, where) for one in listed if one is not None)
 
 
 def _value(record: Record, key: str) -> Any:  # noqa: ANN401 - plain-data border
