@@ -8,8 +8,9 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from tagsight.data.photos.check import Problem
 from tagsight.data.remote.places import shown
 from tagsight.errors import DataError
 from tagsight.runtime.escaping import csv_line, csv_list, printable
@@ -62,13 +63,6 @@ class TagWriter(Protocol):
 
     def write(self, tagged: Sequence[tuple[Path, Sequence[Tag]]]) -> list[Outcome]:
         """Write the tags of photos."""
-
-
-class Problem(NamedTuple):
-    """A photo that was skipped, and the reason."""
-
-    path: Path
-    reason: str
 
 
 @dataclass(frozen=True)
