@@ -28,12 +28,13 @@ class ExtraMeasures:
     """Measure the evidence of Grad-CAM instead of the system's own maps."""
 
     faithfulness: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
-    """Also measure on N photos whether scores depend on what the evidence points at (insertion and
-    deletion) and the evidence on the weights; each takes 84 forward passes a label."""
+    """Number of photos on which to measure whether scores depend on what the evidence points at
+    (insertion and deletion), and the evidence on the weights; 84 forward passes for each label of a
+    photo."""
 
     retrieval: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1000))] = None
-    """Also measure retrieval: the share of each photo's K nearest photos that share a label with
-    it."""
+    """Number of nearest photos of each photo, to measure also retrieval: how many of them share a
+    label with it."""
 
     image_size: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     """Side of the square that photos are resized to, in pixels, a multiple of the encoder's stride;
@@ -45,7 +46,7 @@ class ExtraMeasures:
 
     views: str | None = None
     """Views of each photo to average logits over, besides the photo itself: flip, its mirror image,
-    and factors of the image size, as in flip,1.25. Evidence and retrieval have none."""
+    and factors of the image size, as in flip,1.25. Evidence and retrieval are measured without."""
 
     never_predicted: Literal["zero", "one", "wrong"] = "zero"
     """Precision of a label that is never predicted: zero, one (as in SRN's tables), or wrong: one

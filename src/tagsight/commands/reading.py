@@ -35,7 +35,8 @@ class Reading:
     topics: Annotated[
         Literal["potential", "relevant", "all"] | None, Parameter(group=LITERATURE)
     ] = None
-    """Topics of MIRFLICKR-25K to use as labels; by default potential, those that may be shown."""
+    """Topics of MIRFLICKR-25K to use as labels; by default potential: topics that
+    may be seen in the photo."""
 
     unlabelled: Literal["keep", "drop"] | None = None
     """Whether to keep photos without any label known to be present; by default keep."""
@@ -121,7 +122,7 @@ class Reading:
 @Parameter(name="*", group=LABELS)
 @dataclass(frozen=True)
 class GroupingOptions:
-    """What keeps photos on one side of a split."""
+    """Groups of photos that stay on one side of a split."""
 
     group: str | None = None
     """Comma-separated groups of photos to keep on one side of a split: folder, session (times in
