@@ -162,8 +162,9 @@ def with_standard_output(tokens: Sequence[str]) -> list[str]:
     What follows ``--json`` is no file if it is an option, or an existing folder or file that is not
     JSON: a photo is never written over.
 
-    >>> with_standard_output(["tag", "model", "photos", "--json", "--out", "-"])
-    ['tag', 'model', 'photos', '--json=-', '--out=-']
+    Example:
+        >>> with_standard_output(["tag", "model", "photos", "--json", "--out", "-"])
+        ['tag', 'model', 'photos', '--json=-', '--out=-']
     """
     completed: list[str] = []
     rest = list(tokens)

@@ -17,14 +17,15 @@ def as_flags(message: str) -> str:
     function of the package stands between backticks. Text quoted from a file or from the user
     stands between other quotation marks and is left alone.
 
-    >>> as_flags("expected a new folder, got runs/a; give `resume=True`, or another `out`")
-    'expected a new folder, got runs/a; give --resume, or another --out'
-    >>> as_flags("try a lower `training.batch_size` or `precision=float32`")
-    'try a lower --training.batch_size or --precision float32'
-    >>> as_flags("a wrong name; `tagsight.recipes()` lists them")
-    "a wrong name; 'tagsight recipes' lists them"
-    >>> as_flags("expected a photo, got '`out`'")
-    "expected a photo, got '`out`'"
+    Example:
+        >>> as_flags("expected a new folder, got runs/a; give `resume=True`, or another `out`")
+        'expected a new folder, got runs/a; give --resume, or another --out'
+        >>> as_flags("try a lower `training.batch_size` or `precision=float32`")
+        'try a lower --training.batch_size or --precision float32'
+        >>> as_flags("a wrong name; `tagsight.recipes()` lists them")
+        "a wrong name; 'tagsight recipes' lists them"
+        >>> as_flags("expected a photo, got '`out`'")
+        "expected a photo, got '`out`'"
     """
     return _ARGUMENT.sub(_flag, _FUNCTION.sub(_command, message))
 

@@ -54,7 +54,7 @@ class Terms:
     """A setting of the training of all, as in --training.image_size 192."""
 
     def changes(self) -> list[Change]:
-        """What differs from the profile's recipes, for all runs.
+        """Changes to the profile's recipes, for all runs.
 
         Example:
             >>> [change.spelled for change in Terms(epochs=5, system={"pooling": "max"}).changes()]

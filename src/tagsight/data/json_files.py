@@ -29,7 +29,7 @@ _BRACKET = re.compile(rb'[\[{]()|[\]}]|"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 class Outline(NamedTuple):
-    """What the beginning of a JSON file says of its form.
+    """The form of a JSON file, as its beginning shows it.
 
     Attributes:
         top: ``{``, ``[`` or, if it is no JSON object or list, nothing.

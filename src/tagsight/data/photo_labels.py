@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class PhotoLabels(NamedTuple):
-    """What a source says of one photo.
+    """The labels of one photo, as a source states them.
 
     Attributes:
         photo: The photo as the source names it, or its path.

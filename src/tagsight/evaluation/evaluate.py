@@ -373,8 +373,9 @@ def _weights(model: LoadedModel) -> str:
 def percent(fraction: float) -> float | None:
     """Convert a fraction to percent, and one that is not defined to None.
 
-    >>> percent(0.51234567), percent(math.nan)
-    (51.2346, None)
+    Example:
+        >>> percent(0.51234567), percent(math.nan)
+        (51.2346, None)
     """
     value = 100 * fraction
     return round(value, DIGITS) if math.isfinite(value) else None
@@ -383,7 +384,8 @@ def percent(fraction: float) -> float | None:
 def percent_interval(interval: tuple[float, float]) -> list[float | None]:
     """Convert an interval of a fraction to percent, clipped to [0, 100].
 
-    >>> percent_interval((-0.02, 0.5))
-    [0.0, 50.0]
+    Example:
+        >>> percent_interval((-0.02, 0.5))
+        [0.0, 50.0]
     """
     return [percent(min(max(bound, 0.0), 1.0)) for bound in interval]

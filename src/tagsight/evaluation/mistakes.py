@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Decisions(NamedTuple):
-    """What a model decides for photos, and what is true.
+    """The decisions of a model for photos, and the targets.
 
     Attributes:
         scores: ``(N, L)`` float64 in [0, 1].

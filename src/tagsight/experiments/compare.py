@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a comparison came to.
+    """Outcome of a comparison.
 
     Args:
         folder: With the runs, the results, the tables and the plot.

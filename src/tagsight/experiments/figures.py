@@ -77,8 +77,9 @@ def smoothed(losses: np.ndarray, width: int) -> np.ndarray:
         losses: ``(N,)`` float.
         width: Values in the window; fewer at the start.
 
-    >>> smoothed(np.array([4.0, 2.0, 0.0]), 2).tolist()
-    [4.0, 3.0, 1.0]
+    Example:
+        >>> smoothed(np.array([4.0, 2.0, 0.0]), 2).tolist()
+        [4.0, 3.0, 1.0]
     """
     sums = np.concatenate([[0.0], np.cumsum(losses)])
     ends = np.arange(1, len(losses) + 1)

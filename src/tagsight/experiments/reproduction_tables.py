@@ -168,7 +168,8 @@ def _spread(row: Row, metric: str) -> str:
 def plain(value: float | None) -> str:
     """Format a number with one decimal, or a dash for None.
 
-    >>> plain(81.44), plain(None)
-    ('81.4', '-')
+    Example:
+        >>> plain(81.44), plain(None)
+        ('81.4', '-')
     """
     return "-" if value is None else f"{value:.1f}"

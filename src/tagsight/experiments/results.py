@@ -260,9 +260,10 @@ def read_result(file: Path) -> Result:
 def result_file(folder: Path, name: str, seed: int) -> Path:
     """Return the path of a run's result.
 
-    >>> from pathlib import Path
-    >>> result_file(Path("results"), "gcam-cpu", 0).name
-    'gcam-cpu-0.json'
+    Example:
+        >>> from pathlib import Path
+        >>> result_file(Path("results"), "gcam-cpu", 0).name
+        'gcam-cpu-0.json'
     """
     return folder / f"{name}-{seed}.json"
 

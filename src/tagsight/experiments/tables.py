@@ -38,8 +38,9 @@ class Table(NamedTuple):
 def markdown_table(table: Table) -> list[str]:
     """Write a table as lines of Markdown.
 
-    >>> markdown_table(Table("mAP", ("", "mAP"), (("gcam", "81.4"),)))
-    ['|  | mAP |', '| --- | --- |', '| gcam | 81.4 |']
+    Example:
+        >>> markdown_table(Table("mAP", ("", "mAP"), (("gcam", "81.4"),)))
+        ['|  | mAP |', '| --- | --- |', '| gcam | 81.4 |']
     """
     head, *rows = [tuple(map(markdown_text, cells)) for cells in (table.head, *table.rows)]
     lines = [head, tuple("---" for _ in table.head), *rows]
@@ -110,8 +111,9 @@ def latex(tables: Sequence[Table], notes: Sequence[str]) -> str:
 def comma_separated(tables: Sequence[Table]) -> str:
     r"""Write tables as CSV, one after another, each after a line with its title.
 
-    >>> comma_separated([Table("mAP", ("", "mAP"), (("gcam", "81.4"),))])
-    'mAP\n,mAP\ngcam,81.4\n'
+    Example:
+        >>> comma_separated([Table("mAP", ("", "mAP"), (("gcam", "81.4"),))])
+        'mAP\n,mAP\ngcam,81.4\n'
     """
     parts = [map(csv_line, [[table.title], table.head, *table.rows]) for table in tables]
     return "\n".join("".join(lines) for lines in parts)
@@ -120,8 +122,9 @@ def comma_separated(tables: Sequence[Table]) -> str:
 def escaped(text: str) -> str:
     r"""Escape text for LaTeX.
 
-    >>> escaped("95 % of a_b")
-    '95 \\% of a\\_b'
+    Example:
+        >>> escaped("95 % of a_b")
+        '95 \\% of a\\_b'
     """
     return "".join(_LATEX.get(character, character) for character in printable(text))
 

@@ -59,7 +59,7 @@ class Cache:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What an installation has.
+    """The contents of an installation.
 
     Args:
         tagsight: Version of the package.

@@ -27,7 +27,7 @@ WIDTH, HEIGHT = 360, 120
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What `train` gives.
+    """A training run, as `train` returns it.
 
     Args:
         folder: The run folder, with ``model/``, ``run.jsonl`` and ``split.csv``.

@@ -68,8 +68,9 @@ def shrunk(photo: Image.Image, side: int) -> Tensor:
 def as_float(images: Tensor) -> Tensor:
     """Convert pixels from uint8 in [0, 255] to float32 in [0, 1].
 
-    >>> as_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
-    tensor([0.0000, 0.2000, 1.0000])
+    Example:
+        >>> as_float(torch.tensor([0, 51, 255], dtype=torch.uint8))
+        tensor([0.0000, 0.2000, 1.0000])
     """
     return images.to(torch.float32).div_(255)
 

@@ -27,8 +27,9 @@ def amount(number: int, thing: str) -> str:
         number: The number of things.
         thing: The noun in the singular, with its adjectives.
 
-    >>> amount(1, "photo"), amount(1072, "training photo"), amount(0, "entry")
-    ('1 photo', '1,072 training photos', '0 entries')
+    Example:
+        >>> amount(1, "photo"), amount(1072, "training photo"), amount(0, "entry")
+        ('1 photo', '1,072 training photos', '0 entries')
     """
     return f"{number:,} {agreeing(number, thing)}"
 
@@ -40,8 +41,9 @@ def agreeing(number: int, word: str) -> str:
         number: The number of things.
         word: A noun in the singular, or a key of ``IRREGULAR``.
 
-    >>> agreeing(2, "is"), agreeing(1, "is"), agreeing(2, "process"), agreeing(2, "epoch")
-    ('are', 'is', 'processes', 'epochs')
+    Example:
+        >>> agreeing(2, "is"), agreeing(1, "is"), agreeing(2, "process"), agreeing(2, "epoch")
+        ('are', 'is', 'processes', 'epochs')
     """
     if number == 1:
         return word
@@ -59,8 +61,9 @@ def named(names: Collection[str], most: int = MOST_NAMED) -> str:
         names: The names.
         most: Names to list.
 
-    >>> named(["dog", "cat"]), named("abc", most=2)
-    ("'dog', 'cat'", "'a', 'b' and 1 more")
+    Example:
+        >>> named(["dog", "cat"]), named("abc", most=2)
+        ("'dog', 'cat'", "'a', 'b' and 1 more")
     """
     first = ", ".join(repr(name) for name, _ in zip(names, range(most), strict=False))
     more = len(names) - most

@@ -33,8 +33,9 @@ _MARKUP = re.compile(
 def printable(text: str) -> str:
     r"""Escape control characters, so that a terminal only displays the text, on one line.
 
-    >>> printable("a\x1b[2J.jpg, two\nlines")
-    'a\\x1b[2J.jpg, two\\nlines'
+    Example:
+        >>> printable("a\x1b[2J.jpg, two\nlines")
+        'a\\x1b[2J.jpg, two\\nlines'
     """
     return CONTROLS.sub(_escaped, text)
 
@@ -48,8 +49,9 @@ def csv_line(cells: Iterable[object]) -> str:
     Args:
         cells: Values of the row.
 
-    >>> csv_line(["=1+1.jpg", "dog", -0.5])
-    "'=1+1.jpg,dog,-0.5\n"
+    Example:
+        >>> csv_line(["=1+1.jpg", "dog", -0.5])
+        "'=1+1.jpg,dog,-0.5\n"
     """
     line = io.StringIO()
     # csv.writer quotes carriage returns only with its default line end.
@@ -66,8 +68,9 @@ def csv_cell(text: str) -> str:
 
     Source: OWASP, *CSV Injection*.
 
-    >>> [csv_cell(text) for text in ("=A1", "-dog", "-0.5", "-", "'=A1", "it's")]
-    ["'=A1", "'-dog", '-0.5', '-', "''=A1", "it's"]
+    Example:
+        >>> [csv_cell(text) for text in ("=A1", "-dog", "-0.5", "-", "'=A1", "it's")]
+        ["'=A1", "'-dog", '-0.5', '-', "''=A1", "it's"]
     """
     return f"'{text}" if _RUN.match(text) and not _NUMBER.fullmatch(text) else text
 
@@ -81,8 +84,9 @@ def csv_list(names: Sequence[str]) -> str:
     Args:
         names: The names.
 
-    >>> csv_list(["dog", "=A1"]), csv_line([csv_list(["=A1", "dog"])])
-    ("dog;'=A1", "'=A1;dog\n")
+    Example:
+        >>> csv_list(["dog", "=A1"]), csv_line([csv_list(["=A1", "dog"])])
+        ("dog;'=A1", "'=A1;dog\n")
     """
     return ";".join([*names[:1], *map(csv_cell, names[1:])])
 
@@ -90,8 +94,9 @@ def csv_list(names: Sequence[str]) -> str:
 def csv_content(cell: str) -> str:
     """Undo `csv_cell`.
 
-    >>> [csv_content(cell) for cell in ("'=A1", "''=A1", "-0.5", "'tis")]
-    ['=A1', "'=A1", '-0.5', "'tis"]
+    Example:
+        >>> [csv_content(cell) for cell in ("'=A1", "''=A1", "-0.5", "'tis")]
+        ['=A1', "'=A1", '-0.5', "'tis"]
     """
     return cell[1:] if cell.startswith("'") and _RUN.match(cell) else cell
 
@@ -99,8 +104,9 @@ def csv_content(cell: str) -> str:
 def markdown_text(text: str) -> str:
     r"""Escape text so that Markdown displays it literally, in a paragraph or a table's cell.
 
-    >>> markdown_text("<b>a|b</b>"), markdown_text("blue_sky"), markdown_text("http://a.example")
-    ('\\<b\\>a\\|b\\</b\\>', 'blue_sky', 'http\\://a.example')
+    Example:
+        >>> markdown_text("<b>a|b</b>"), markdown_text("sky_1"), markdown_text("http://a.example")
+        ('\\<b\\>a\\|b\\</b\\>', 'sky_1', 'http\\://a.example')
     """
     return _MARKUP.sub(r"\\\g<0>", printable(text))
 

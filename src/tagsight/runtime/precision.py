@@ -33,7 +33,8 @@ def full_precision(device: torch.device) -> AbstractContextManager[object]:
 def widened(tensor: Tensor) -> Tensor:
     """Convert a half-precision tensor to float32, and return any other unchanged.
 
-    >>> widened(torch.ones(1, dtype=torch.bfloat16)).dtype, widened(torch.ones(1).double()).dtype
-    (torch.float32, torch.float64)
+    Example:
+        >>> [widened(torch.ones(1, dtype=kind)).dtype for kind in (torch.bfloat16, torch.float64)]
+        [torch.float32, torch.float64]
     """
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

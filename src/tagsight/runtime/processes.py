@@ -43,8 +43,9 @@ def share_of(items: int, part: int, parts: int) -> range:
         part: Index of the part.
         parts: Number of parts.
 
-    >>> [share_of(5, part, 3) for part in range(3)]
-    [range(0, 1), range(1, 3), range(3, 5)]
+    Example:
+        >>> [share_of(5, part, 3) for part in range(3)]
+        [range(0, 1), range(1, 3), range(3, 5)]
     """
     return range(items * part // parts, items * (part + 1) // parts)
 

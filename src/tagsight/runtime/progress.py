@@ -160,8 +160,9 @@ def print_line(console: Console, text: str) -> None:
 def clock(seconds: float) -> str:
     """Format a duration in seconds as a clock does.
 
-    >>> clock(75), clock(3600)
-    ('1:15', '1:00:00')
+    Example:
+        >>> clock(75), clock(3600)
+        ('1:15', '1:00:00')
     """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

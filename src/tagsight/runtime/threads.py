@@ -46,8 +46,9 @@ def ordered_map(
     Raises:
         ValueError: If ``workers`` or ``ahead`` is below 1.
 
-    >>> list(ordered_map(str.upper, ["a", "b"], workers=2, ahead=2))
-    ['A', 'B']
+    Example:
+        >>> list(ordered_map(str.upper, ["a", "b"], workers=2, ahead=2))
+        ['A', 'B']
     """
     if workers < 1 or ahead < 1:
         msg = f"expected at least one worker and one item ahead, got {workers=} and {ahead=}"
@@ -72,12 +73,13 @@ def in_background(
     Yields:
         A function that takes an item, and may wait for the one before; it raises what that raised.
 
-    >>> lengths = []
-    >>> with in_background(len, lengths.append) as measure:
-    ...     for word in ("dog", "horse"):
-    ...         measure(word)
-    >>> lengths
-    [3, 5]
+    Example:
+        >>> lengths = []
+        >>> with in_background(len, lengths.append) as measure:
+        ...     for word in ("dog", "horse"):
+        ...         measure(word)
+        >>> lengths
+        [3, 5]
     """
     pending: deque[Future[Result]] = deque()
 
@@ -128,8 +130,9 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         items: The items.
         size: Items of a list.
 
-    >>> list(batched("abc", 2))
-    [['a', 'b'], ['c']]
+    Example:
+        >>> list(batched("abc", 2))
+        [['a', 'b'], ['c']]
     """
     batch: list[Item] = []
     try:

@@ -51,7 +51,7 @@ class ListedRecipe(NamedTuple):
 
 
 class ListedSystem(NamedTuple):
-    """What a listing says of a system.
+    """The entry of a system in a listing.
 
     Attributes:
         name: A key of `SYSTEMS`.

@@ -67,8 +67,9 @@ def changes_in(values: Mapping[str, Any], prefix: str, path: Place = ()) -> Iter
 def changes_of(settings: Mapping[str, object]) -> Iterator[Change]:
     """Read settings as Python users give them: dotted names, those of the system without a prefix.
 
-    >>> [change.spelled for change in changes_of({"graph.epsilon": 0.3, "training.lr": 0.001})]
-    ['system.graph.epsilon', 'training.lr']
+    Example:
+        >>> [change.spelled for change in changes_of({"graph.epsilon": 0.3, "training.lr": 0.001})]
+        ['system.graph.epsilon', 'training.lr']
     """
     for name, value in settings.items():
         path = tuple(name.split("."))

@@ -33,7 +33,7 @@ MOST_STEPS, TOLERANCE = 60, 1e-5
 
 
 class Judged(NamedTuple):
-    """What heads are fitted to.
+    """The photos and judgements that heads are fitted to.
 
     Attributes:
         photos: ``(N, k)`` float32, projected embeddings of mean squared length 1.

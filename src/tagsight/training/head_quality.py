@@ -29,7 +29,7 @@ SURELY_WRONG = 3.0
 
 
 class LabelQuality(NamedTuple):
-    """What is known about the head of a label.
+    """The measured quality of the head of a label.
 
     Attributes:
         present: Judged photos that have the label.

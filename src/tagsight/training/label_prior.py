@@ -33,7 +33,7 @@ whose mAP was the same with 200 judged photos, and 0.2 higher with all (animals 
 
 
 class LabelPrior(NamedTuple):
-    """What is expected of the classifiers of ``L`` labels, and how they vary together.
+    """Prior of the classifiers of ``L`` labels: their expected values and covariance.
 
     Attributes:
         expected: ``(L, D)`` float32, the classifiers over embeddings that labels have until photos

@@ -88,8 +88,9 @@ def sizes(tensors: Tensors, name: str, dimensions: int) -> tuple[int, ...]:
 def count_layers(tensors: Tensors, prefix: str) -> int:
     """Count the layers that names number from 0.
 
-    >>> count_layers({"layers.0.weight": 1, "layers.1.weight": 2}, "layers.")
-    2
+    Example:
+        >>> count_layers({"layers.0.weight": 1, "layers.1.weight": 2}, "layers.")
+        2
     """
     start = len(prefix)
     numbers = {name[start:].partition(".")[0] for name in tensors if name.startswith(prefix)}

@@ -42,7 +42,7 @@ MARKS = {1: "1", 0: "0", -1: "-1", None: ""}
 
 
 class Keys(NamedTuple):
-    """What the keys of records stand for.
+    """The meaning of the keys of records.
 
     Attributes:
         photo: The photo's path, or the photo.

@@ -129,7 +129,7 @@ def _is_split(folder: Path) -> bool:
 
 
 class _Objects(NamedTuple):
-    """What a file says of its photo.
+    """The description of a photo in its file.
 
     Attributes:
         photo: The photo's name, as it was once.

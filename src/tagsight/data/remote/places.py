@@ -27,7 +27,7 @@ _BEGINNINGS = tuple(f"/{scheme}:/" for scheme in SCHEMES)
 
 
 class Secret(NamedTuple):
-    """What a URL has besides its place.
+    """Credentials and query of a URL, which are kept apart from its place.
 
     Attributes:
         user: User and password, with a colon between.

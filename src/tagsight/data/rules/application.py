@@ -240,7 +240,7 @@ def _inferred(annotations: Annotations, rules: LabelRules) -> Annotations:
 
 
 class _Links(NamedTuple):
-    """Which of ``K`` linked labels imply and exclude which.
+    """Implications and exclusions among ``K`` linked labels.
 
     Attributes:
         columns: Their columns among all labels.

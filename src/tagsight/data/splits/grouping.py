@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class Grouping(NamedTuple):
-    """What keeps photos on one side of a split.
+    """Groups of photos that stay on one side of a split.
 
     Attributes:
         by: ``folder``: the folder of the photo; ``session``: photos of one camera, each taken

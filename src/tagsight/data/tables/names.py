@@ -169,8 +169,9 @@ def is_no_label(name: str) -> bool:
 def key_of(name: str) -> str:
     """Reduce a column's name to its lower-case letters and digits.
 
-    >>> key_of("Image_Name"), key_of(" Unnamed: 0")
-    ('imagename', 'unnamed0')
+    Example:
+        >>> key_of("Image_Name"), key_of(" Unnamed: 0")
+        ('imagename', 'unnamed0')
     """
     return _ODD.sub("", name).lower()
 
@@ -180,12 +181,13 @@ def is_photo(cell: object) -> bool:
 
     Those of buckets are names, as no other column then has them.
 
-    >>> is_photo("a/b.JPG"), is_photo("https://example.org/b.jpg"), is_photo("dog")
-    (True, False, False)
-    >>> is_photo("gs://photos/b.jpg")
-    True
-    >>> is_photo("data:image/png;base64,iVBORw0KGgo=")
-    True
+    Example:
+        >>> is_photo("a/b.JPG"), is_photo("https://example.org/b.jpg"), is_photo("dog")
+        (True, False, False)
+        >>> is_photo("gs://photos/b.jpg")
+        True
+        >>> is_photo("data:image/png;base64,iVBORw0KGgo=")
+        True
     """
     text = str(cell)
     if text[:LONGEST_START].lstrip().lower().startswith("data:image/"):

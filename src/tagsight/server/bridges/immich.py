@@ -84,7 +84,7 @@ class Encoder(_Settings):
 
 
 class SearchEntry(_Settings):
-    """What a vector is wanted of: a photo or a text."""
+    """The subject of an embedding: a photo or a text."""
 
     visual: Encoder | None = None
     textual: Encoder | None = None

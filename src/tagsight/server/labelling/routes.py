@@ -50,7 +50,7 @@ class _Body(BaseModel):
 
 
 class NewJudgements(_Body):
-    """What is said of photos: 1 present, 0 absent, null not judged."""
+    """Judgements of photos: 1 present, 0 absent, null not judged."""
 
     photos: list[Id] = Field(min_length=1, max_length=MOST_JUDGED)
     label: Id
@@ -64,7 +64,7 @@ class NewLabel(_Body):
 
 
 class LabelChange(_Body):
-    """What to change of a label; an empty shortcut takes it away."""
+    """Changes to a label; an empty shortcut removes it."""
 
     name: str | None = Field(None, max_length=1000)
     colour: str | None = Field(None, max_length=20)

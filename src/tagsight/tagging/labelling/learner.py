@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What the heads say, as of one revision of the project.
+    """The heads and their scores, as of one revision of the project.
 
     Args:
         revision: Number of this model, from 1.

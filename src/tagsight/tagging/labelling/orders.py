@@ -20,7 +20,7 @@ State = Literal["present", "absent", "unjudged"]
 
 
 class Query(NamedTuple):
-    """Which photos, in which order.
+    """A selection of photos, and their order.
 
     Attributes:
         queue: Name of a queue.

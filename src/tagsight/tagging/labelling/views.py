@@ -124,7 +124,7 @@ class PhotoDetail:
 
 @dataclass(frozen=True)
 class BatchView:
-    """What was changed at once; ``batch`` is None if nothing was left to undo or redo."""
+    """A batch of changes; ``batch`` is None if nothing was left to undo or redo."""
 
     batch: int | None
     revision: int

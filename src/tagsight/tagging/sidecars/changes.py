@@ -79,14 +79,14 @@ class Change:
 
     @property
     def record(self) -> Record:
-        """What the journal records."""
+        """The record for the journal."""
         edit = self.edit
         digests = digest(self.before), hashlib.sha256(edit.content).digest()
         return Record(self.sidecar, self.before, *digests, edit.names, edit.additions)
 
 
 class Record(NamedTuple):
-    """What is recorded of a change before it is made.
+    """The record of a change, which is written before it is made.
 
     Attributes:
         file: The sidecar or photo.

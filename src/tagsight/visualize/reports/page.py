@@ -164,8 +164,9 @@ def row(columns: Sequence[Column], cells: Sequence[object], **attributes: object
 def anchor(title: str) -> str:
     """Return the identifier of a section.
 
-    >>> anchor("Labels together")
-    'labels-together'
+    Example:
+        >>> anchor("Labels together")
+        'labels-together'
     """
     return title.lower().replace(" ", "-")
 

@@ -40,7 +40,7 @@ _ADVICE = (
 
 
 class Connection(NamedTuple):
-    """What Label Studio is told.
+    """This server as Label Studio is to reach it.
 
     Attributes:
         project: Id of its project.

@@ -42,7 +42,7 @@ class PredictRequest(_Request):
 
 
 class Annotation(_Request):
-    """What a person says of a task."""
+    """An annotation of a task by a person."""
 
     id: int
     result: list[dict[str, Any]] = Field(default_factory=list)
