@@ -74,7 +74,7 @@ def test_nothing_that_the_command_prints_is_obeyed(capsys, tmp_path: Path, monke
     print_info(HOSTILE)
     with listed(tmp_path / "problems.csv") as left_out:
         left_out.append(Path(HOSTILE), HOSTILE)
-        left_out.tell()
+        left_out.print_first()
     monkeypatch.setattr(logging, "lastResort", Notices(logging.WARNING))
     record = logging.LogRecord("a", logging.WARNING, "", 0, "%s", (HOSTILE,), None)
     logging.lastResort.handle(record)

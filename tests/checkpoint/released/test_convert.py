@@ -242,7 +242,7 @@ def changed(tensors: dict[str, Tensor], changes: dict[str, Tensor | None]) -> di
         ("csra", {"layer2.0.bn1.bias": None}, r"layer2.0.bn1.bias is missing"),
         ("csra", {"fc.weight": torch.ones(2)}, r"fc.weight is left over"),
         ("csra", {"classifier.bias": torch.ones(5)}, r"classifier.bias is left over"),
-        ("csra", {}, r"expected `system.attention`, which the checkpoint does not tell"),
+        ("csra", {}, r"expected `system.attention`, which the checkpoint does not state"),
         ("csra", {"cls_token": torch.ones(1)}, r"leaves the class token out, which our cells"),
         ("query2label", {"fc.b": torch.ones(1, 4)}, r"fc.b \(1, 4\) instead of \(1, 5\)"),
         (

@@ -77,19 +77,69 @@ CREATEML = in_file(
     ]),
     place=r"\[1\]: ",
 )  # fmt: skip
+MANY = ",".join(f"l{i}" for i in range(100_001))
+CSV_COLUMNS = in_file(
+    "labels.csv",
+    ("x,cat\na,1\n", r":1: expected a header with a column 'image'"),
+    ("image,cat,cat \na.jpg,1,1\n", r":1: .*\['cat'\] empty or repeated"),
+    ("image,cat,\na.jpg,1,1\n", r":1: .*\[''\] empty or repeated"),
+    ("image,split\na.jpg,train\n", "expected a column per label"),
+    ("image,cat,dog\n", "rows below the header, got none"),
+    ("image,cat,dog\na.jpg,1,0\nb.jpg,1\n", r":3: expected 3 cells .* got 2"),
+    ("image,split,cat\na.jpg,half,1\n", ":2: expected the split .* got 'half'"),
+    ("image,cat,train,test\na.jpg,1,1,0\nb.jpg,0,0,1\n", "in one column.* got 'train', 'test'"),
+    ("image,cat,dog\n,1,0\n", ":2: expected a photo's path .* got ''"),
+    ("image,cat,dog\na.jpg,1,0\na.jpg,0,0\n", ":3: .* but line 2 differs"),
+    ('image,cat,dog\n"a.jpg"x,1,0\n', ":2: expected a well-formed CSV"),
+    ('image,cat,dog\n"a.jpg,1,0\n' + 200_000 * "b", ":3: expected a well-formed CSV"),
+    (b"image,cat,\x81\na.jpg,1,0\n", ":1: expected UTF-8"),
+    (b"image,cat,dog\na.jpg,1,0\n\xcf\xf0\xe8\xe2.jpg,1,0\n", ":3: expected UTF-8"),
+    ("image,cat,dog".encode("utf-16") + b"\n", ":1: expected UTF-16"),
+    (f"image,{MANY}\na.jpg\n", "at most 100,000 cells"),
+    ("image,cat,dog\na.jpg" + "," * 100_001, "at most 100,000 cells"),
+    ("image,cat,dog\n" + "\n" * 10_001 + "a.jpg,1,0\n", "got 10,000 blank lines"),
+    ("image,cat,dog\n" + "a.jpg,1,0\n" * 200_000, "at most 1,900,000 bytes .*, got 2,000,014"),
+)
+OTHER_TEXTS = [
+    *(("\u72ac", "shift-jis"), ("\u72d7", "gbk"), ("\u017c\u00f3\u0142w", "cp1250")),
+    ("\u043a\u043e\u0448\u043a\u0430", "cp1251"),
+]
+"""Labels in encodings that are not read as Western text."""
+
 CSV_LIST = in_file(
     "labels.csv",
     *(
         (f"image,labels\na.jpg,['a']\nb.jpg,\"{cell}\"\n", r":3: expected a list such as \['sea',")
         for cell in (
             *("['a', __import__('os')]", "['a' 'b', 'c']", "['a'", "['a' x]", "[x y]"),
-            *("['a'], 'b'", "sea", "[["),
+            *("['a'], 'b'", "sea", "[[", "[['a'], ['b']]", "['a', ..., 'b']", "[True, False]"),
+            "{'a': 1, 'b': 0}",
         )
+    ),
+    *(
+        (f"image,labels\na.jpg,{label}\n".encode(encoding), ":2: expected UTF-8 text, got other")
+        for label, encoding in OTHER_TEXTS
+    ),
+    ("image,labels\na,gr\u00fcn\n".encode() + b"b,bla\xfc\n", ":3: expected UTF-8 text, got other"),
+    *(
+        (f"image,{column}\na.jpg,my cat\nb.jpg,a dog\n", f"got '{column}'; name it with `labels_c")
+        for column in ("caption", "text", "Description")
+    ),
+    (
+        "image,tags\n" + "".join(f"{n}.jpg,A dog runs over field number {n}.\n" for n in range(30)),
+        "are these captions",
     ),
     ("image,labels\na.jpg,dog,cat\n", r"labels.csv:2: expected 2 cells .* unquoted"),
     ("image,cat,dog\na.jpg,1,0\n", "one column of labels .* got 'cat', 'dog'"),
     ("image,labels\na.jpg,\nb.jpg,\n", "got 2 photos and 0 labels"),
     ("image,labels\na.jpg,One\nb.jpg,Two\n", "2 photos with 2 labels; are these labels, or"),
+)
+CSV_LONG = in_file(
+    "labels.csv",
+    (
+        "image,label,present\na.jpg,cat,yes\na.jpg,dog,no\nb.jpg,dog,maybe\n",
+        ":4: expected a confidence .* got 'maybe'",
+    ),
 )
 CVAT = in_file(
     "annotations.xml",
@@ -252,7 +302,9 @@ YOLO = [
 CATALOGUE: dict[str, Rows] = {
     "coco": COCO,
     "createml": CREATEML,
+    "csv-columns": CSV_COLUMNS,
     "csv-list": CSV_LIST,
+    "csv-long": CSV_LONG,
     "cvat": CVAT,
     "datumaro": DATUMARO,
     "fiftyone": FIFTYONE,
@@ -287,6 +339,7 @@ def written(file: Path, content: object) -> None:
 )
 def test_what_cannot_be_read_is_named(tmp_path, monkeypatch, format_, files, message) -> None:
     monkeypatch.setattr(json_files, "MOST_ENTRIES", 300_000)
+    monkeypatch.setattr("tagsight.data.tables.csv_table.LARGEST_FILE", 1_900_000)
     if format_ == "csv-list":
         monkeypatch.setattr("tagsight.data.annotations.LARGEST_TABLE", 3)
     AROUND.get(format_, lambda folder: folder)(tmp_path)

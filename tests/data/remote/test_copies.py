@@ -13,7 +13,6 @@ from PIL import Image
 from tagsight.data.photos.reading import open_photo
 from tagsight.data.readers import read_annotations
 from tagsight.data.remote import copies, fetching
-from tagsight.data.remote.cache import DiskCache
 from tagsight.data.remote.places import is_remote, place, with_urls
 from tagsight.errors import DataError
 
@@ -152,16 +151,6 @@ CASES = {
         ("list.txt",),
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> DiskCache:
-    """An own cache, no memory of earlier requests, and an empty place."""
-    cache = DiskCache(tmp_path / "cache", budget=2**20)
-    monkeypatch.setattr(fetching, "_cache", lambda: cache)
-    fetching._facts.cache_clear()
-    fsspec.filesystem("memory").store.clear()
-    return cache
 
 
 def put(files, folder: Path) -> None:

@@ -25,15 +25,6 @@ from tagsight.errors import DataError, TooLargeError
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> DiskCache:
-    """An own cache, and no memory of earlier requests."""
-    cache = DiskCache(tmp_path / "cache", budget=2**20)
-    monkeypatch.setattr(fetching, "_cache", lambda: cache)
-    fetching._facts.cache_clear()
-    return cache
-
-
 def photo(shade: int) -> bytes:
     file = BytesIO()
     Image.new("L", (8, 6), shade).save(file, "PNG")
@@ -44,7 +35,6 @@ def photo(shade: int) -> bytes:
 def bucket() -> str:
     """Photos, a table of labels, and what is no photo, in the memory of this process."""
     memory = fsspec.filesystem("memory")
-    memory.store.clear()
     for name, shade in {"a.png": 40, "more/b.png": 80, ".hidden/c.png": 1}.items():
         memory.pipe(f"/bucket/photos/{name}", photo(shade))
     memory.pipe("/bucket/photos/notes.txt", b"no photo")

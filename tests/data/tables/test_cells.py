@@ -9,7 +9,6 @@ import pytest
 
 from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 def table(*cells: str, column: str = "labels") -> str:
@@ -78,18 +77,6 @@ def test_lists_are_read_in_every_notation(write_csv, cell) -> None:
 @pytest.mark.parametrize("cell", ["", "[]", "set()", "frozenset()", "nan", "None", "NULL", "[nan]"])
 def test_an_empty_list_has_no_label(write_csv, cell) -> None:
     assert labels_of(write_csv(table("['red']", cell))) == [{"red"}, set()]
-
-
-@pytest.mark.parametrize(
-    "cell",
-    [
-        *("[red blue]", "['red', ..., 'blue']", "[['red'], ['blue']]", "[True, False]"),
-        *("{'red': 1, 'blue': 0}", "['red', 'blue"),
-    ],
-)
-def test_what_is_no_list_of_labels_is_no_label(write_csv, cell) -> None:
-    with pytest.raises(DataError, match=r"labels.csv:3: expected a list such as"):
-        read_annotations(write_csv(table("['red']", cell)), format="csv-list", labels_only=True)
 
 
 def test_quotation_marks_within_labels_stay(write_csv) -> None:

@@ -5,7 +5,6 @@ import logging
 import pytest
 
 from tagsight.data.readers import read_annotations
-from tagsight.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -81,60 +80,6 @@ def test_lines_above_the_header_and_repeated_headers_are_told(write_csv, caplog)
         assert read_annotations(write_csv(content), labels_only=True).names == ("cat", "dog")
     assert "labels.csv: header in line 2, photos in column 'image'" in caplog.text
     assert "labels.csv: repeated headers: 1 line left out" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("label", "encoding"),
-    [
-        *(("\u72ac", "shift-jis"), ("\u72d7", "gbk"), ("\u017c\u00f3\u0142w", "cp1250")),
-        ("\u043a\u043e\u0448\u043a\u0430", "cp1251"),
-    ],
-)
-def test_text_of_other_alphabets_is_not_taken_for_western_text(write_csv, label, encoding) -> None:
-    with pytest.raises(DataError, match=r"labels.csv:2: expected UTF-8 text, got other bytes"):
-        read_annotations(
-            write_csv(f"image,labels\na.jpg,{label}\n".encode(encoding)), format="csv-list"
-        )
-
-
-def test_lines_in_different_encodings_are_refused(write_csv) -> None:
-    content = "image,labels\na.jpg,gr\u00fcn\n".encode() + "c d.jpg,bla\u00fc\n".encode("cp1252")
-    with pytest.raises(DataError, match=r"labels.csv:3: expected UTF-8 text, got other bytes"):
-        read_annotations(write_csv(content), format="csv-list")
-
-
-MANY = ",".join(f"l{i}" for i in range(100_001))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("x,cat\na,1\n", r"labels.csv:1: expected a header with a column 'image'"),
-        ("image,cat,cat \na.jpg,1,1\n", r"labels.csv:1: .*\['cat'\] empty or repeated"),
-        ("image,cat,\na.jpg,1,1\n", r"labels.csv:1: .*\[''\] empty or repeated"),
-        ("image,cat,dog\n", "rows below the header, got none"),
-        ("image,cat,dog\na.jpg,1,0\nb.jpg,1\n", r"labels.csv:3: expected 3 cells .* got 2"),
-        ("image,split,cat\na.jpg,half,1\n", "labels.csv:2: expected the split .* got 'half'"),
-        ("image,cat,dog\n,1,0\n", "labels.csv:2: expected a photo's path .* got ''"),
-        ("image,cat,dog\na.jpg,1,0\na.jpg,0,0\n", "labels.csv:3: .* but line 2 differs"),
-        ('image,cat,dog\n"a.jpg"x,1,0\n', "labels.csv:2: expected a well-formed CSV"),
-        ('image,cat,dog\n"a.jpg,1,0\n' + 200_000 * "b", "labels.csv:3: expected a well-formed CSV"),
-        (b"image,cat,\x81\na.jpg,1,0\n", "labels.csv:1: expected UTF-8"),
-        (b"image,cat,dog\na.jpg,1,0\n\xcf\xf0\xe8\xe2.jpg,1,0\n", "labels.csv:3: expected UTF-8"),
-        ("image,cat,dog".encode("utf-16") + b"\n", "labels.csv:1: expected UTF-16"),
-        (f"image,{MANY}\na.jpg\n", "at most 100,000 cells"),
-        ("image,cat,dog\na.jpg" + "," * 100_001, "at most 100,000 cells"),
-        ("image,cat,dog\n" + "\n" * 10_001 + "a.jpg,1,0\n", "got 10,000 blank lines"),
-        ("image,cat,dog\n" + "a.jpg,1,0\n" * 200_000, "at most 1,900,000 bytes .*, got 2,000,014"),
-    ],
-    ids=range(17),
-)
-def test_a_line_that_cannot_be_understood_is_named(
-    write_csv, monkeypatch, content, message
-) -> None:
-    monkeypatch.setattr("tagsight.data.tables.csv_table.LARGEST_FILE", 1_900_000)
-    with pytest.raises(DataError, match=message):
-        read_annotations(write_csv(content), format="csv-columns")
 
 
 def test_a_line_that_repeats_another_is_left_out_and_counted(write_csv, caplog) -> None:

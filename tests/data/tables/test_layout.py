@@ -87,9 +87,3 @@ def test_names_of_several_words_are_not_torn(write_csv, caplog, cells, told) -> 
     names = read_annotations(write_csv(f"image,labels\n{rows}"), labels_only=True).names
     assert (set(names) == set(cells)) == (told != "are taken to be")
     assert (f"labels {told} separated by" in caplog.text) == (told is not None)
-
-
-def test_sentences_are_no_labels(write_csv) -> None:
-    rows = "".join(f'{n}.jpg,"A dog that runs over field number {n}."\n' for n in range(30))
-    with pytest.raises(DataError, match="are these captions"):
-        read_annotations(write_csv(f"image,tags\n{rows}"), labels_only=True)

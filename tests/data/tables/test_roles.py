@@ -55,19 +55,6 @@ def test_photos_of_the_cloud_need_no_split(write_csv) -> None:
         read_annotations(write_csv(content + "TEST,gs://photos/c.jpg,cat\n"), labels_only=True)
 
 
-def test_a_column_for_each_split_is_not_learned(write_csv) -> None:
-    content = "image,cat,train,test\na.jpg,1,1,0\nb.jpg,0,0,1\n"
-    with pytest.raises(DataError, match=r"expected the split in one column.* got 'train', 'test'"):
-        read_annotations(write_csv(content), format="csv-columns", labels_only=True)
-
-
-@pytest.mark.parametrize("column", ["caption", "text", "Description"])
-def test_a_column_of_sentences_is_no_column_of_labels(write_csv, column) -> None:
-    content = f"image,{column}\na.jpg,my cat\nb.jpg,a dog\n"
-    with pytest.raises(DataError, match=f"got '{column}'; name it with `labels_column`"):
-        read_annotations(write_csv(content), format="csv-list", labels_only=True)
-
-
 @pytest.mark.parametrize(
     ("column", "cells"),
     [
@@ -112,12 +99,6 @@ def test_the_folder_of_a_photo_may_have_a_column_of_its_own(write_csv, tmp_path)
     rows = read_annotations(write_csv("folder,file,cat,dog\nx,1.jpg,1,0\ny,1.jpg,0,1\n"))
     assert (rows.names, rows.targets.tolist()) == LABELS
     assert rows.relative_names == ("x/1.jpg", "y/1.jpg")
-
-
-def test_a_row_that_states_neither_is_named(write_csv) -> None:
-    content = "image,label,present\na.jpg,cat,yes\na.jpg,dog,no\nb.jpg,dog,maybe\n"
-    with pytest.raises(DataError, match=r"labels.csv:4: expected a confidence .* got 'maybe'"):
-        read_annotations(write_csv(content), format="csv-long", labels_only=True)
 
 
 @pytest.mark.parametrize("column", ["target", "value", "answer"])
