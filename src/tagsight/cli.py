@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if debug:
             print_traceback(error)
-        if not _is_ours_to_tell(error):
+        if not _is_printed_here(error):
             time.sleep(FIRST_TELLS_WITHIN)  # the launcher ends all as soon as one has ended
         print_error(f"tagsight: {message}")
         return USER_ERROR
@@ -208,8 +208,8 @@ def _run(tokens: Sequence[str]) -> int:
     return result or 0
 
 
-def _is_ours_to_tell(error: Exception) -> bool:
-    """Whether no other process says it: what is wrong for all of them, the first one tells."""
+def _is_printed_here(error: Exception) -> bool:
+    """Return whether this process prints an error; of one that all have, only the first does."""
     from_all = isinstance(error, DataError | FloatingPointError | CycloptsError)
     return isinstance(error, RankError) or not from_all or _rank() == 0
 

@@ -74,7 +74,7 @@ def confirm(
                     files, tags = files + 1, tags + len(outcome.added)
                     if dry_run:
                         print_result([f"{outcome.sidecar}: {', '.join(outcome.added)}"])
-    left_out.tell()
+    left_out.print_first()
     would = "would be confirmed" if dry_run else "confirmed"
     back = "" if confirmer.run is None else f"; 'tagsight undo {confirmer.run}' takes it back"
     where = amount(files, "photo" if embed else "sidecar")

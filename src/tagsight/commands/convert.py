@@ -44,7 +44,7 @@ def convert(
         out: Model folder to write.
         vectors: For ml-gcn: the word vectors it was trained with, such as the authors'
             coco_glove_word2vec.pkl, whose numbers are read without unpickling.
-        system: A setting that the checkpoint does not tell, as in --system.attention 0.5.
+        system: A setting that the checkpoint does not state, as in --system.attention 0.5.
         training: The same of the training, as in --training.image_size 576.
     """
     print_info(f"reading {checkpoint}")

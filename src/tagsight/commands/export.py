@@ -111,11 +111,11 @@ def export(
                 on_problem=left_out.append,
             )
         finally:
-            left_out.tell()
+            left_out.print_first()
     if isinstance(done, Quantized):
-        lines = [*_told(done.agreement), _told_drop(done)]
+        lines = [*_agreement_lines(done.agreement), _drop_line(done)]
     else:
-        lines = [*_told(done), f"allowed difference of a score: {TOLERANCE}"]
+        lines = [*_agreement_lines(done), f"allowed difference of a score: {TOLERANCE}"]
     print_result([*lines, str(out)])
 
 
@@ -127,23 +127,23 @@ def _check_ending(out: Path, to: Form | None) -> None:
         raise DataError(msg)
 
 
-def _told(agreement: Agreement) -> list[str]:
+def _agreement_lines(agreement: Agreement) -> list[str]:
     return [
         f"{amount(agreement.photos, 'photo')}, the file against the model in float32:",
         f"largest difference of a score {agreement.scores:.2g}",
         f"largest difference of a map {agreement.maps:.2g}, of an embedding "
         f"{agreement.embedding:.2g}, relative to their size",
-        f"equal decisions: {agreement.decisions:.2%}{_told_astray(agreement)}",
+        f"equal decisions: {agreement.decisions:.2%}{_others(agreement)}",
     ]
 
 
-def _told_astray(agreement: Agreement) -> str:
+def _others(agreement: Agreement) -> str:
     if agreement.decisions == 1:
         return ""
     return f", the others at scores within {agreement.astray:.2g} of their thresholds"
 
 
-def _told_drop(quantized: Quantized) -> str:
+def _drop_line(quantized: Quantized) -> str:
     return (
         f"mAP on {amount(quantized.photos, 'validation photo')}: "
         f"{quantized.before:.2f} in float32, {quantized.after:.2f} in 8 bits"

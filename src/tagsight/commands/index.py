@@ -42,7 +42,7 @@ def index(
     recognizer = hardware.fast_recognizer(model, find_photos(paths, on_problem=_nothing))
     with listed(problems) as left_out:
         indexed = index_photos(recognizer, paths, out=out, on_problem=left_out.append)
-    left_out.tell()
+    left_out.print_first()
     print_info(
         f"{amount(indexed.photos, 'photo')} in the index: "
         f"{indexed.new:,} new, {indexed.known:,} known, "

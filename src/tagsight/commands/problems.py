@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-MOST_TOLD = 20
+MOST_PRINTED = 20
 
 
 class LeftOut:
@@ -45,12 +45,12 @@ class LeftOut:
     def append(self, photo: Path, reason: str) -> None:
         """Add a photo, or a folder that cannot be searched."""
         self.count += 1
-        if self.count <= MOST_TOLD:
+        if self.count <= MOST_PRINTED:
             self._first.append(reason)
         if self._table is not None:
             self._table.write(csv_line([photo, reason]))
 
-    def tell(self) -> None:
+    def print_first(self) -> None:
         """Print the first of them to standard error."""
         for reason in self._first:
             print_info(f"left out: {reason}")

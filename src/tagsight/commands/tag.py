@@ -95,7 +95,7 @@ def tag(
                     on_problem=lambda problem: left_out.append(*problem),
                 )
                 changed = ""
-    left_out.tell()
+    left_out.print_first()
     print_info(f"{amount(tagged.photos, 'photo')} tagged, {left_out.count:,} left out{changed}")
     if not (tagged.photos or left_out.count or tagged.interrupted or wanted.shard):
         return no_photo_found(paths)

@@ -85,7 +85,7 @@ def named_classes(names: Sequence[str], backbone: Backbone, *, wanted: bool) -> 
         matches = torch.zeros(len(names), CLASSES, dtype=torch.bool)
     else:
         matches = imagenet_classes(names)
-        _tell(tuple(names), tuple(matches.any(1).tolist()))
+        _log_known(tuple(names), tuple(matches.any(1).tolist()))
     return NamedClasses(matches, backbone.first_class)
 
 
@@ -99,8 +99,8 @@ def evidence_by_name(by_name: NamedClasses | None, features: Tensor) -> Tensor |
 
 
 @cache
-def _tell(names: tuple[str, ...], known: tuple[bool, ...]) -> None:
-    """Say once, though comparisons build many systems, which labels have classes."""
+def _log_known(names: tuple[str, ...], known: tuple[bool, ...]) -> None:
+    """Log which labels have classes, once, though comparisons build many systems."""
     found = [repr(name) for name, one in zip(names, known, strict=True) if one]
     log.info(
         "labels named after classes of the encoder: %d of %d%s",

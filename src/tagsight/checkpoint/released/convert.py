@@ -76,7 +76,7 @@ def convert(
         out: The model folder; an earlier model there is replaced.
         vectors: For ML-GCN: the word vectors that it was trained with, a file of the authors such
             as ``coco_glove_word2vec.pkl``.
-        settings: What the checkpoint does not tell, if it is not as the authors' commands have it:
+        settings: What the checkpoint does not state, if it is not as the authors' commands have it:
             ``training.image_size``, ``attention`` (CSRA's lambda), ``decoder.heads``,
             ``backbone.normalization``.
 
@@ -101,7 +101,7 @@ def convert(
     with about(file):
         released = ORIGINS[origin](stored)
         encoder = _fit(released)
-        _check_told(released, changes)
+        _check_given(released, changes)
         names = label_order(labels, origin, released.labels, released.names)
         state = released.state(released.head)
     space = empty_label_space(names)
@@ -145,16 +145,16 @@ def _fit(released: Released) -> Fit:
     return encoder
 
 
-def _check_told(released: Released, changes: Sequence[Change]) -> None:
-    """Check that the user tells what the checkpoint does not.
+def _check_given(released: Released, changes: Sequence[Change]) -> None:
+    """Check that the user gives what the checkpoint does not state.
 
     Raises:
         DataError: If a setting is missing.
     """
     given = {".".join(change.path) for change in changes}
-    for name in released.untold:
+    for name in released.unstated:
         if name not in given:
-            msg = f"expected `{name}`, which the checkpoint does not tell, got none"
+            msg = f"expected `{name}`, which the checkpoint does not state, got none"
             raise DataError(msg)
 
 

@@ -62,7 +62,7 @@ def read(file: TensorFile) -> Released:
             }
         ),
         image_size=448,
-        untold=() if heads in LAMBDAS else ("system.attention",),
+        unstated=() if heads in LAMBDAS else ("system.attention",),
     )
 
 

@@ -75,7 +75,7 @@ def read(file: TensorFile) -> Released:
         ),
         image_size=PIXELS.get(name, 448),
         names=_names(file, labels),
-        untold=() if name in PIXELS else ("training.image_size",),
+        unstated=() if name in PIXELS else ("training.image_size",),
     )
 
 

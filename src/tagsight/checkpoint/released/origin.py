@@ -29,7 +29,7 @@ class Released(NamedTuple):
         settings: Of our system.
         image_size: Side of the square that photos are resized to, in pixels.
         names: The labels, if the file has them.
-        untold: Settings that neither the checkpoint nor the authors' commands tell.
+        unstated: Settings that neither the checkpoint nor the authors' commands state.
     """
 
     labels: int
@@ -40,7 +40,7 @@ class Released(NamedTuple):
     settings: SystemConfig
     image_size: int
     names: tuple[str, ...] | None = None
-    untold: tuple[str, ...] = ()
+    unstated: tuple[str, ...] = ()
 
 
 def split_by(tensors: Tensors, encoder: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

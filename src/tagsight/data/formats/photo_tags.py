@@ -100,7 +100,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     folder = options.images or source
     found = all_pictures(folder, source, ENDINGS)
     each = [_found(picture) for picture in found]
-    _tell(source, each)
+    _log_found(source, each)
     photos, tags = [one.photo for one in found], [one.tags for one in each]
     return [labelled_by_tags(folder, photos, tags, options.level or "path")]
 
@@ -177,7 +177,7 @@ def _union(first: PhotoTags, second: PhotoTags) -> PhotoTags:
     return PhotoTags(given, unsure, (first.rejected | second.rejected) - given - unsure)
 
 
-def _tell(source: Path, found: Sequence[_Found]) -> None:
+def _log_found(source: Path, found: Sequence[_Found]) -> None:
     """Log what was read, and what is unknown."""
     tagged = sum(bool(one.tags.given) for one in found)
     ours = sum(bool(one.tags.unsure) and not one.tags.given for one in found)

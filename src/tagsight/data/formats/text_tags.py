@@ -115,7 +115,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     each = [file for several in files for file in several]
     blanks = _separated_by_blanks(source, each)
     texts = [_text(several, blanks=blanks) for several in files]
-    _tell(source, each, texts)
+    _log_left_out(source, each, texts)
     spelled = _spellings(source, texts)
     tags = [PhotoTags(frozenset(spelled.get(tag, tag) for tag in one.tags)) for one in texts]
     photos = [one.photo for one in found]
@@ -222,7 +222,7 @@ def _spellings(source: Path, texts: Iterable[_Text]) -> Mapping[str, str]:
     return {tag: chosen[blank] for blank, count in several.items() for tag in count}
 
 
-def _tell(source: Path, files: Iterable[_File], texts: Iterable[_Text]) -> None:
+def _log_left_out(source: Path, files: Iterable[_File], texts: Iterable[_Text]) -> None:
     """Log which files are not Unicode, and the captions that are left out.
 
     Raises:

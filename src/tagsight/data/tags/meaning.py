@@ -116,7 +116,7 @@ def labelled_by_tags(
     ]
     rows, columns, values = zip(*marks, strict=True)
     targets[list(rows), list(columns)] = torch.tensor(values, dtype=torch.int8)
-    words.tell(source)
+    words.log_completed(source)
     return Labelled(
         source,
         names,
@@ -174,7 +174,7 @@ class _Words:
     def _cut(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset(at_level(name, self._level) for name in names)
 
-    def tell(self, source: Path) -> None:
+    def log_completed(self, source: Path) -> None:
         """Log which words were completed."""
         if self._completed:
             (word, path), photos = self._completed.most_common(1)[0]

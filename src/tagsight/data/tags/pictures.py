@@ -48,7 +48,7 @@ class Leftover:
         >>> from unittest import TestCase
         >>> leftover = Leftover(without_photo=[Path("a.xmp")])
         >>> with TestCase().assertLogs(logger) as logged:
-        ...     leftover.tell()
+        ...     leftover.log()
         >>> logged.records[0].getMessage()
         'left out: 1 file without a photo that can be decoded here, the first being a.xmp'
     """
@@ -56,7 +56,7 @@ class Leftover:
     shared: list[Path] = field(default_factory=list)
     without_photo: list[Path] = field(default_factory=list)
 
-    def tell(self) -> None:
+    def log(self) -> None:
         """Log how many there are."""
         for files, reason in (
             (self.shared, "that several photos would share"),
@@ -140,7 +140,7 @@ def all_pictures(photos: Path, beside: Path, endings: Sequence[str]) -> list[Pic
     if not found:
         msg = f"expected photos in {photos}, got none"
         raise DataError(msg)
-    leftover.tell()
+    leftover.log()
     return found
 
 

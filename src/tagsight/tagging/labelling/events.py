@@ -29,9 +29,9 @@ class Listeners:
     Example:
         >>> listeners, heard = Listeners(), []
         >>> leave = listeners.join(heard.append)
-        >>> listeners.tell(Event("labels", {}))
+        >>> listeners.publish(Event("labels", {}))
         >>> leave()
-        >>> listeners.tell(Event("labels", {}))
+        >>> listeners.publish(Event("labels", {}))
         >>> len(heard)
         1
     """
@@ -58,7 +58,7 @@ class Listeners:
 
         return leave
 
-    def tell(self, event: Event) -> None:
+    def publish(self, event: Event) -> None:
         """Pass an event to all listeners."""
         with self._lock:
             listeners = list(self._all.values())

@@ -270,17 +270,17 @@ class Session:
             DataError: If it cannot be saved.
         """
         batch = self.project.judge(photos, label, value, person, key)
-        return self._told(batch) or BatchView(batch.id, batch.id, list(photos), label)
+        return self._published(batch) or BatchView(batch.id, batch.id, list(photos), label)
 
     def undo(self, person: str, key: str | None = None) -> BatchView:
         """Revert what a person did last."""
         batch = self.project.undo(person, key)
-        return self._told(batch) or BatchView(None, self.project.revision)
+        return self._published(batch) or BatchView(None, self.project.revision)
 
     def redo(self, person: str, key: str | None = None) -> BatchView:
         """Repeat what a person has undone last."""
         batch = self.project.redo(person, key)
-        return self._told(batch) or BatchView(None, self.project.revision)
+        return self._published(batch) or BatchView(None, self.project.revision)
 
     def make_label(self, name: str) -> LabelView:
         """Make a label, or return the one of this name.
@@ -288,19 +288,19 @@ class Session:
         Raises:
             DataError: If a label cannot have this name.
         """
-        return self._with_labels_told(self.project.labels.make(name))
+        return self._published_label(self.project.labels.make(name))
 
     def change_label(
         self, number: int, *, name: str | None, colour: str | None, shortcut: str | None
     ) -> LabelView:
         """Change what is given of a label (`Labels.change`)."""
         changed = self.project.labels.change(number, name=name, colour=colour, shortcut=shortcut)
-        return self._with_labels_told(changed)
+        return self._published_label(changed)
 
     def remove_label(self, number: int) -> None:
         """Remove a label of which nothing is said (`Project.remove_label`)."""
         self.project.remove_label(number)
-        self._tell_labels()
+        self._publish_labels()
 
     def missed(self, revision: int) -> list[Event]:
         """Return the judgements since a revision as events; one without changes if too many."""
@@ -310,25 +310,25 @@ class Session:
             return [Event("judgements", {"revision": now, "by": None, "changes": None})]
         return judgements_event(batches, now)
 
-    def _told(self, batch: Batch | None) -> BatchView | None:
-        """Tell everybody of a batch, once; None if nothing has changed."""
+    def _published(self, batch: Batch | None) -> BatchView | None:
+        """Publish a batch once, and describe it; None if nothing has changed."""
         if batch is None or not batch.changes:
             return None
         if not batch.repeated:
             for event in judgements_event([batch], batch.id):
-                self.listeners.tell(event)
+                self.listeners.publish(event)
             self.learner.wake()
         photos = list(dict.fromkeys(change.photo for change in batch.changes))
         labels = {change.label for change in batch.changes}
         return BatchView(batch.id, batch.id, photos, labels.pop() if len(labels) == 1 else None)
 
-    def _tell_labels(self) -> None:
-        """Tell everybody of labels, whose names may say what to look for."""
-        self.listeners.tell(Event("labels", {}))
+    def _publish_labels(self) -> None:
+        """Publish that labels have changed, and learn again, as names are learned from too."""
+        self.listeners.publish(Event("labels", {}))
         self.learner.wake()
 
-    def _with_labels_told(self, label: Label) -> LabelView:
-        self._tell_labels()
+    def _published_label(self, label: Label) -> LabelView:
+        self._publish_labels()
         return _label_view(label, self.project.counts(), self.learner.learned)
 
     def _scores_of(self, ids: Sequence[int], label: int | None) -> list[float | None]:
@@ -348,10 +348,10 @@ class Session:
 
     def _learned(self, learned: Learned) -> None:
         data = {"model_revision": learned.revision, "seconds": round(learned.seconds, 3)}
-        self.listeners.tell(Event("model", {**data, "labels": self.labels()}))
+        self.listeners.publish(Event("model", {**data, "labels": self.labels()}))
 
     def _progressed(self, progress: Progress) -> None:
-        self.listeners.tell(Event("features", progress._asdict()))
+        self.listeners.publish(Event("features", progress._asdict()))
         # Photos that were encoded since the last scores get some.
         if progress.seconds_left == 0 or progress.encoded > SCORED_AFTER * self._scored:
             self._scored = progress.encoded
@@ -360,7 +360,7 @@ class Session:
             self.names.wake()
 
     def _named(self) -> None:
-        self.listeners.tell(Event("features", self.background.progress._asdict()))
+        self.listeners.publish(Event("features", self.background.progress._asdict()))
 
 
 def _label_view(label: Label, counts: NDArray[np.int64], learned: Learned | None) -> LabelView:
