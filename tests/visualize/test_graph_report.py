@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 
 from tagsight.labels.space import LabelSpace
 from tagsight.nn.config import GraphConfig
 from tagsight.visualize.graph_report import Edge, graph_report
-
-if TYPE_CHECKING:
-    pass
 
 # person 10, frisbee 5, cat 4; person and frisbee together 4 times, person and cat once.
 COUNTS = torch.tensor([[10, 4, 1], [4, 5, 0], [1, 0, 4]])

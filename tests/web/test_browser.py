@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from accessible import require_accessible
 from channels import channels_recognizer, corner
 from served import TOKEN, recognizer
 
@@ -231,28 +231,20 @@ def test_labels_that_are_markup_are_shown_as_text(visit, start, photos: Path):
 def test_every_view_fits_the_screen_and_is_accessible(
     visit, start, indexed, photos: Path, width: int, height: int, scheme: str
 ):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = visit(start(index=indexed).address, (width, height), scheme)
-
-    def check(view: str) -> None:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
-        violations = Axe().run(page).response["violations"]
-        assert not violations, view + json.dumps(violations, indent=1)[:3000]
-
-    check("first screen")
+    require_accessible(page, "first screen")
     upload(page, photos / "red.png")
     for tab in TABS:
         page.click(f"#tab-{tab}")
-        check(tab)
+        require_accessible(page, tab)
     page.click("#tab-search")
     page.locator(".chips button").first.click()
     page.locator("#search-status", has_text="1 photo").wait_for()
     page.locator("#search-photos button").first.click()
     page.locator("#hit-found .name").wait_for()
-    check("photo of the index")
+    require_accessible(page, "photo of the index")
     page.click("#hit-close")
     page.fill("#where", "gren")
     page.keyboard.press("Enter")
     page.locator("#search-status .link").wait_for()
-    check("unknown label")
+    require_accessible(page, "unknown label")

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from accessible import require_accessible
 from labelling_page import Labelled, labelling, save_album
 
 if TYPE_CHECKING:
@@ -302,32 +302,24 @@ def test_any_number_of_photos_needs_few_elements(visit, album: Path, tmp_path: P
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (1440, 900)])
 def test_every_view_fits_the_screen_and_is_accessible(open_page, width, height, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
     page = open_page(size=(width, height), scheme=scheme)
-
-    def check(view: str) -> None:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
-        violations = Axe().run(page).response["violations"]
-        assert not violations, view + json.dumps(violations, indent=1)[:3000]
-
-    check("empty")
+    require_accessible(page, "empty")
     make_label(page, "animal/dog")
     page.locator("#cell-0 .picture").click()
     press(page, "a")
     has_state(page, 0, "animal/dog present")
-    check("grid")
+    require_accessible(page, "grid")
     press(page, "ArrowLeft", "Enter")
     page.locator(".sheet-of-photo.loaded").wait_for()
-    check("photo")
+    require_accessible(page, "photo")
     press(page, "b")
-    check("region")
+    require_accessible(page, "region")
     press(page, "Escape", "Escape")
     for dialog, opening in (("queue", "q"), ("keys", "?")):
         press(page, opening)
         page.locator(f"#{dialog}-dialog").wait_for()
-        check(dialog)
+        require_accessible(page, dialog)
         press(page, "Escape")
     if width < 700:
         page.click("#panel-open")
-        check("panel")
+        require_accessible(page, "panel")
