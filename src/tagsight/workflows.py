@@ -222,7 +222,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
         image_size: Side of the square that photos are resized to, in pixels; by default that of
             the training.
         views: ``flip``, and factors of the image size such as 1.25: logits are averaged over the
-            photo and these views of it, in all combinations. Evidence and retrieval have none.
+            photo and these views of it, in all combinations; not for evidence and retrieval.
         conventions: How precision and recall treat labels that are never predicted, and unknown
             targets.
         new_labels: Labels that the model was not trained on, recognised by their words.

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tagsight.data.format import Format
-from tagsight.data.formats.label_studio_rows import is_rows, read_rows
+from tagsight.data.formats.label_studio_rows import read_rows
 from tagsight.data.formats.label_studio_values import (
     folders,
     labels_in,
@@ -20,6 +20,7 @@ from tagsight.data.json_files import outline, read_json, read_json_lines
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.photos.inside import PhotosInside
 from tagsight.data.source import clean_name
+from tagsight.data.tables.label_studio import is_label_studio
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -62,7 +63,7 @@ def recognises(source: Path) -> bool:
         >>> recognises(file)
         True
     """
-    return _is_json(source) or is_rows(source)
+    return _is_json(source) or is_label_studio(source)
 
 
 def _is_json(source: Path) -> bool:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tagsight.data.formats.label_studio_values import labels_in, photo_field, task_photo
 from tagsight.data.json_files import outline, read_json
 from tagsight.data.photo_labels import PhotoLabels
-from tagsight.data.source import clean_name, is_file, require_file
-from tagsight.data.tables.text import DELIMITERS, MARKS, records, writing_of
+from tagsight.data.source import clean_name, require_file
+from tagsight.data.tables.label_studio import delimiter_of
+from tagsight.data.tables.text import records, writing_of
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,36 +35,6 @@ LABEL_COLUMNS = frozenset(
     | {"categories", "taxonomy"}
 )
 """Names of columns whose plain text is a label: Label Studio writes a single choice so."""
-
-
-def is_rows(source: Path) -> bool:
-    r"""Return whether a file is JSON_MIN or CSV of Label Studio.
-
-    Example:
-        >>> from pathlib import Path
-        >>> file = Path("project.csv")
-        >>> _ = file.write_text("image,id,tags,annotator,annotation_id\na.jpg,1,dog,2,3\n")
-        >>> is_rows(file)
-        True
-    """
-    top, keys, _ = outline(source)
-    names = keys if top == "[" else _header(source)
-    return "annotation_id" in names and bool({"annotator", "lead_time"} & set(names))
-
-
-def _header(source: Path) -> list[str]:
-    if not is_file(source):
-        return []
-    with source.open("rb") as handle:
-        start = handle.read(2**16)
-    encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8-sig")
-    line = start.decode(encoding, "replace").partition("\n")[0]
-    return [name.strip(' \r"') for name in line.split(_delimiter(line))]
-
-
-def _delimiter(line: str) -> str:
-    """Return the delimiter of a header: a spreadsheet may have saved the file again."""
-    return max(DELIMITERS, key=line.count)
 
 
 def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
@@ -103,7 +74,7 @@ def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
 def _csv_rows(source: Path) -> Iterator[dict[str, Any]]:
     require_file(source, largest=LARGEST_FILE)
     with source.open(encoding=writing_of(source).encoding, newline="") as handle:
-        delimiter = _delimiter(handle.readline(LONGEST_LINE))
+        delimiter = delimiter_of(handle.readline(LONGEST_LINE))
     rows = records(source, delimiter)
     _, header = next(rows)
     for number, cells in rows:

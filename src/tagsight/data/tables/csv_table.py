@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS
-from tagsight.data.formats.label_studio_rows import is_rows
 from tagsight.data.source import clean_name, is_file, require_file
+from tagsight.data.tables.label_studio import is_label_studio
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
 from tagsight.data.tables.table import Table, shown_cells
@@ -82,7 +82,7 @@ class CsvTable(Table):
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
         """Return the format of a file's table, or None if it is no table of photos."""
-        if not is_file(source) or not is_text_table(source) or is_rows(source):
+        if not is_file(source) or not is_text_table(source) or is_label_studio(source):
             return None
         try:
             return layout_of(cls(source), NOT_NAMED).kind
