@@ -9,8 +9,8 @@ import tarfile
 from threading import Lock
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from tagsight.data.literature.archives import LARGEST_HEADER, BoundedReads, require_few_shared
 from tagsight.data.source import is_file, photo_name, require_file
+from tagsight.data.tar_headers import LARGEST_HEADER, BoundedReads, require_few_shared
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
