@@ -154,6 +154,26 @@ def test_drafts_are_on_the_disk_before_any_of_them_is_put_in_place(tmp_path, mon
     assert sorted(files[0].parent.iterdir()) == sorted(files)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX")
+def test_a_draft_has_the_permissions_of_its_file_and_nobody_reads_it_before(tmp_path):
+    def mode(path: Path) -> int:
+        return path.stat().st_mode & 0o777
+
+    files = [tmp_path / name for name in ("new", "private", "open")]
+    files[1].touch(0o600)
+    files[2].touch()
+    files[2].chmod(0o664)
+    before = os.umask(0o027)
+    try:
+        with drafts([(file, b"content") for file in files]) as written:
+            assert [mode(draft.temporary) for draft in written] == [0o640, 0o600, 0o600]
+            for draft in written:
+                draft.put_in_place()
+    finally:
+        os.umask(before)
+    assert [mode(file) for file in files] == [0o640, 0o600, 0o664]
+
+
 def test_drafts_that_fail_or_are_not_wanted_leave_the_files_as_they_were(tmp_path):
     good, bad = tmp_path / "good", tmp_path / "file" / "in a file"
     good.write_text("of yesterday")

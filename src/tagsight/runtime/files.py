@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
+import stat
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 WAITING = 16
 """Threads that wait for the disk at the same time."""
@@ -85,6 +90,7 @@ class Draft:
     Args:
         path: The file.
         temporary: The other name, in the same folder.
+        mode: Permissions to give it; None if it has those of a new file already.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -94,9 +100,11 @@ class Draft:
         b'done'
     """
 
-    def __init__(self, path: Path, temporary: Path) -> None:
+    def __init__(self, path: Path, temporary: Path, mode: int | None) -> None:
         self.path = path
         self.temporary = temporary
+        self.mode = mode
+        self.in_place = False
 
     def put_in_place(self) -> None:
         """Give the new content the name of the file.
@@ -104,7 +112,10 @@ class Draft:
         Raises:
             OSError: If that is impossible; the file is then as it was.
         """
-        _put_in_place(self.temporary, self.path)
+        if self.mode is not None:
+            self.temporary.chmod(self.mode)
+        self.temporary.replace(self.path)
+        self.in_place = True
 
 
 @contextmanager
@@ -130,15 +141,19 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
     """
     written: list[Draft | OSError] = []
     try:
+        folders: set[Path] = set()
         for path, content in contents:
-            written.append(_written_draft(path, content))
+            written.append(_written_draft(path, content, folders))
         with ThreadPoolExecutor(WAITING) as pool:
-            synced = pool.map(_synced_draft, written)
-            written[:] = list(synced)
+            # One task a thread, as a task of its own costs more than many a wait.
+            parts = [range(start, len(written), WAITING) for start in range(WAITING)]
+            for synced in pool.map(partial(_synced_drafts, written), parts):
+                for place, draft in synced.items():
+                    written[place] = draft
         yield written
     finally:
         for draft in written:
-            if isinstance(draft, Draft):
+            if isinstance(draft, Draft) and not draft.in_place:
                 draft.temporary.unlink(missing_ok=True)
 
 
@@ -215,19 +230,34 @@ def surviving_folder(folder: Path) -> Path:
     return previous if previous.is_dir() and not folder.exists() else folder
 
 
-def _written_draft(path: Path, content: bytes) -> Draft | OSError:
+def _written_draft(path: Path, content: bytes, folders: set[Path]) -> Draft | OSError:
+    """Write a draft; ``folders`` are those that exist, to which its folder is added."""
+    folder = path.parent
+    temporary = folder / f".{path.name}.{secrets.token_hex(4)}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        if folder not in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            folders.add(folder)
+        mode = _mode(path)
+        # Until it is in place, nobody else may read what may be private.
+        handle = os.open(temporary, _NEW, 0o666 if mode is None else 0o600)
     except OSError as error:
         return error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         return error
-    return Draft(path, Path(name))
+    return Draft(path, temporary, mode)
+
+
+def _mode(path: Path) -> int | None:
+    """Return the permissions of a file; None where there is none."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
 
 
 def _synced_draft(draft: Draft | OSError) -> Draft | OSError:
@@ -239,6 +269,12 @@ def _synced_draft(draft: Draft | OSError) -> Draft | OSError:
         draft.temporary.unlink(missing_ok=True)
         return error
     return draft
+
+
+def _synced_drafts(
+    written: Sequence[Draft | OSError], places: Iterable[int]
+) -> dict[int, Draft | OSError]:
+    return {place: _synced_draft(written[place]) for place in places}
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:

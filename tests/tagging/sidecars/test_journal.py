@@ -16,7 +16,7 @@ from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.changes import MOST_ADDED, Change, Record, digest
 from tagsight.tagging.sidecars.edit import Addition, Edit
-from tagsight.tagging.sidecars.journal import Journal
+from tagsight.tagging.sidecars.journal import ASKED, Journal
 
 SIDECAR = Path("/photos/ä \udcff/1.txt")
 
@@ -160,6 +160,7 @@ EDITED_RUNS = (
     ("edit", "message"),
     [
         *((f"UPDATE changes SET {e}", "expected change 1 as it was recorded") for e in DAMAGED),
+        ("UPDATE changes SET id = 9223372036854775807", "expected change 9223372036854775807 as"),
         *((f"UPDATE runs SET {e}", "expected run 1 as it was recorded") for e in EDITED_RUNS),
         *((f"DROP TABLE {t}", f"such table: .*{t}") for t in ("runs", "changes", "places")),
     ],
@@ -241,6 +242,27 @@ def test_records_are_made_together_or_not_at_all(journal):
         journal.note(run, [change(None, b"dog", "dog"), unwritable])
     assert journal.changes(run) == []
     assert len(journal.note(run, [change(None, b"dog", "dog")])) == 1
+
+
+def test_files_with_changes_that_count_are_known_however_many_are_asked_about(journal):
+    run = journal.begin("model", "txt", ending=".txt")
+    files = [Path(f"/photos/{number}.txt") for number in range(2 * ASKED + 1)]
+    records = [Change(file, None, Edit(b"dog", ("dog",), ())).record for file in files[::2]]
+    numbers = journal.note(run, records)
+    assert len(set(numbers)) == len(records)
+    assert [journal.change(number).record for number in numbers] == records
+    assert journal.known(files) == set(files[::2])
+    journal.undone(numbers[1:])
+    assert journal.known(files) == {files[0]}
+    assert journal.known([]) == set()
+
+
+def test_confirming_nothing_does_not_wait_for_other_processes(journal):
+    with contextlib.closing(sqlite3.connect(journal.file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        journal._database.execute("PRAGMA busy_timeout = 0")
+        journal.made([])
+        journal.undone([])
 
 
 def test_a_journal_is_known_by_its_header_and_writes_through_to_the_disk(journal):

@@ -16,6 +16,7 @@ from tagsight.data.tags import xmp_tree
 from tagsight.data.tags.xmp import Record, read_keywords
 from tagsight.errors import DataError
 from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag
+from tagsight.tagging.sidecars.packet import BLANK
 from tagsight.tagging.sidecars.xmp import (
     PROPERTIES,
     RECORD,
@@ -410,6 +411,21 @@ def test_a_new_sidecar_is_these_bytes():
     assert edit.additions == tuple(map(Addition, PROPERTIES, values))
     other = edit.content.replace(b'/photo/1.0"', b'/photo/1.0/"')  # Microsoft's has two names
     assert added(other, "dog").count(b"<MicrosoftPhoto:LastKeywordXMP") == 1
+
+
+@given(
+    st.lists(
+        st.sampled_from(["dog", "animal/dog", "pet/dog", "a & b", "<犬>", "A/ b"]), max_size=9
+    ),
+    st.sets(st.sampled_from(["dog", "beach & sea", "a & b"])),
+)
+def test_a_new_sidecar_is_what_an_empty_one_becomes(names, elsewhere):
+    """A new one is composed of text; an empty one is parsed and edited, as any other is."""
+    tags = [Tag(name, place / 10) for place, name in enumerate(names)]
+    new, edited = (
+        add_keywords(content, tags, STAMP, elsewhere=elsewhere) for content in (None, BLANK)
+    )
+    assert new == edited
 
 
 def test_a_description_is_made_where_there_is_none():

@@ -28,10 +28,11 @@ from typing import TYPE_CHECKING, Any
 
 from tagsight.data.tags.xmp_tree import LARGEST
 from tagsight.errors import DataError
+from tagsight.runtime.threads import batched
 from tagsight.tagging.sidecars.changes import Run, is_sound, noted_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
     from tagsight.tagging.sidecars.changes import Noted, Record
@@ -42,6 +43,12 @@ APPLICATION = 0x74736A6C
 
 PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
+
+ASKED = 500
+"""Files that one statement asks about; SQLite takes a thousand values."""
+
+LAST = 2**62
+"""Largest number of a change; SQLite counts to twice as many."""
 
 OTHERWISE = "choose another `journal`"
 
@@ -149,27 +156,21 @@ class Journal:
 
     def note(self, run: int, records: Sequence[Record]) -> list[int]:
         """Record changes before they are made, and return their numbers."""
+        folders = {os.fsencode(folder) for folder in {record.file.parent for record in records}}
         with self._transaction():
-            return [self._insert(run, record) for record in records]
-
-    def _insert(self, run: int, record: Record) -> int:
-        self._ask(
-            "INSERT OR IGNORE INTO places VALUES (?, ?)", (run, os.fsencode(record.file.parent))
-        )
-        ((number,),) = self._ask(
-            "INSERT INTO changes (run, sidecar, before, before_digest, after_digest, names, "
-            "additions) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (
-                run,
-                os.fsencode(record.file),
-                None if record.before is None else zlib.compress(record.before),
-                record.before_digest,
-                record.after_digest,
-                json.dumps(record.names),
-                json.dumps(record.additions),
-            ),
-        )
-        return int(number)
+            ((last,),) = self._ask("SELECT COALESCE(MAX(id), 0) FROM changes")
+            if last > LAST:
+                raise self._damaged(f"change {last}")
+            numbers = list(range(last + 1, last + 1 + len(records)))
+            self._ask_each(
+                "INSERT OR IGNORE INTO places VALUES (?, ?)", [(run, folder) for folder in folders]
+            )
+            self._ask_each(
+                "INSERT INTO changes (id, run, sidecar, before, before_digest, after_digest, "
+                "names, additions) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(n, run, *_fields(record)) for n, record in zip(numbers, records, strict=True)],
+            )
+        return numbers
 
     def made(self, changes: Sequence[int]) -> None:
         """Confirm that changes were made."""
@@ -187,6 +188,16 @@ class Journal:
         )
         noted = [self.change(number) for (number,) in rows]
         return {name for one in noted if one.made(present) for name in one.record.names}
+
+    def known(self, files: Iterable[Path]) -> set[Path]:
+        """Return those files of which the journal has changes that are not undone."""
+        found = set()
+        for part in batched(files, ASKED):
+            paths = {os.fsencode(file): file for file in part}
+            places = ", ".join("?" * len(paths))
+            statement = f"SELECT sidecar FROM changes WHERE sidecar IN ({places}) AND NOT undone"
+            found |= {paths[path] for (path,) in self._ask(statement, list(paths))}
+        return found
 
     def changed(self, run: int, sidecar: Path) -> bool:
         """Return whether a run has recorded a change of a sidecar already."""
@@ -251,9 +262,12 @@ class Journal:
         self._mark("undone", changes)
 
     def _mark(self, column: str, changes: Sequence[int]) -> None:
+        if not changes:
+            return  # a transaction waits for the disk, also an empty one
         with self._transaction():
-            for number in changes:
-                self._ask(f"UPDATE changes SET {column} = 1 WHERE id = ?", (number,))
+            self._ask_each(
+                f"UPDATE changes SET {column} = 1 WHERE id = ?", [(number,) for number in changes]
+            )
 
     def run_undone(self, run: int) -> None:
         """Record that a run was undone."""
@@ -262,6 +276,10 @@ class Journal:
     def _ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._in_words():
             return self._database.execute(statement, values).fetchall()
+
+    def _ask_each(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        with self._in_words():
+            self._database.executemany(statement, rows)
 
     def _damaged(self, what: str) -> DataError:
         return DataError(f"{self.file}: expected {what} as it was recorded, got it damaged")
@@ -287,6 +305,17 @@ class Journal:
             got = getattr(error, "strerror", None) or error
             msg = f"{self.file}: expected a journal that can be read and written, got: {got}"
             raise DataError(f"{msg}; {OTHERWISE}") from error
+
+
+def _fields(record: Record) -> tuple[object, ...]:
+    return (
+        os.fsencode(record.file),
+        None if record.before is None else zlib.compress(record.before),
+        record.before_digest,
+        record.after_digest,
+        json.dumps(record.names),
+        json.dumps(record.additions),
+    )
 
 
 def now() -> str:

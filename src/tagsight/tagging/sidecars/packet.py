@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from xml.sax.saxutils import escape, quoteattr, unescape
 
@@ -91,7 +90,7 @@ class Packet:
         check_size(content)
         self._encoded = Encoded.of_xml(content)
         self._content = self._encoded.content
-        self._rdf = _blank_rdf() if content is BLANK else rdf_of(parse(self._content))
+        self._rdf = rdf_of(parse(self._content))
         self._properties = {name: _property(self._content, self._rdf, name) for name in PROPERTIES}
         self._new: list[bytes] = []  # properties to create
         self._changes: list[tuple[int, int, bytes]] = []  # start, end, replacement
@@ -198,11 +197,6 @@ class Packet:
 
     def _with_its_line_ends(self, lines: bytes) -> bytes:
         return lines.replace(b"\n", b"\r\n") if b"\r\n" in self._content else lines
-
-
-@cache
-def _blank_rdf() -> Element:
-    return rdf_of(parse(BLANK))
 
 
 def _item_value(item: Element, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -37,6 +38,30 @@ class _Listing(NamedTuple):
     raw: Counter[str]
     others: Counter[str]
     written: defaultdict[str, set[str]]
+
+
+class _Place(NamedTuple):
+    """A path, and what is there.
+
+    Attributes:
+        path: The path; as text, since a `Path` for each photo would take longer than to look.
+        kind: Kind of the file, `stat.S_IFREG` or another; None if there is none.
+    """
+
+    path: str
+    kind: int | None
+
+    @classmethod
+    def at(cls, folder: str, name: str) -> _Place:
+        path = os.path.join(folder, name)  # noqa: PTH118 - see `path`
+        try:
+            return cls(path, stat.S_IFMT(os.lstat(path).st_mode))
+        except (FileNotFoundError, NotADirectoryError):
+            return cls(path, None)
+
+    def exists(self) -> bool:
+        """Return whether there is a file, at the end of a link if it is one."""
+        return self.kind is not None and (self.kind != stat.S_IFLNK or Path(self.path).exists())
 
 
 class Places:
@@ -75,8 +100,8 @@ class Places:
         roots = [path if is_folder(path) else path.parent for path in paths]
         self._root = Path(os.path.commonpath(roots))
         self._listed: tuple[Path, _Listing] | None = None
-        self._endings: tuple[Path, dict[str, dict[str, str]]] | None = None
-        self._resolved: tuple[Path, Path] | None = None
+        self._endings: tuple[str, dict[str, dict[str, str]]] | None = None
+        self._resolved: tuple[Path, str] | None = None
 
     def of(self, photo: Path) -> Path:
         """Return the sidecar of a photo, in a folder without links.
@@ -89,41 +114,50 @@ class Places:
             msg = f"expected a photo in a folder, got one {where}: give a `sidecar_dir`"
             raise DataError(msg)
         place = self._place(photo)
-        if place.is_symlink() or (place.exists() and not place.is_file()):
-            msg = f"expected {place} to be a file, got a link or a folder, which is left unchanged"
+        if place.kind not in {None, stat.S_IFREG}:
+            msg = (
+                f"expected {place.path} to be a file, got a link or a folder, "
+                "which is left unchanged"
+            )
             raise DataError(msg)
-        return place
+        return Path(place.path)
 
-    def _place(self, photo: Path) -> Path:
-        folder = photo.absolute().parent
-        if self.folder is not None:
-            folder = self.folder.absolute() / folder.relative_to(self._root)
-        if self._resolved is None or self._resolved[0] != folder:
-            self._resolved = folder, folder.resolve()
-        folder = self._resolved[1]
+    def _place(self, photo: Path) -> _Place:
+        folder = self._folder(photo)
         full = self._there(folder, photo, photo.name)
         stem = self._there(folder, photo, photo.stem)
         if self.naming == "full":
             takes = self.suffix == XMP and not full.exists() and stem.exists()
             return stem if takes and self._owns(photo) else full
         if not self._owns(photo) and not self._pairs(photo):
-            msg = f"expected one photo of this name, others would have the same {stem.name}"
+            name = Path(stem.path).name
+            msg = f"expected one photo of this name, others would have the same {name}"
             raise DataError(msg)
         return stem
 
-    def _there(self, folder: Path, photo: Path, name: str) -> Path:
+    def _folder(self, photo: Path) -> str:
+        """Return the folder of the sidecar, without links."""
+        parent = photo.parent
+        if self._resolved is None or self._resolved[0] != parent:
+            folder = parent.absolute()
+            if self.folder is not None:
+                folder = self.folder.absolute() / folder.relative_to(self._root)
+            self._resolved = parent, str(folder.resolve())
+        return self._resolved[1]
+
+    def _there(self, folder: str, photo: Path, name: str) -> _Place:
         """Return the sidecar with a name before its suffix, either in another case."""
-        usual = folder / (name + self.suffix)
-        if usual.exists() or usual.is_symlink():
+        usual = _Place.at(folder, name + self.suffix)
+        if usual.kind is not None:
             return usual
         if self._endings is None or self._endings[0] != folder:
-            self._endings = folder, self._written_otherwise(folder)
+            self._endings = folder, self._written_otherwise(Path(folder))
         found = self._endings[1].get(same_file(name), {})
         if name in found:
-            return folder / found[name]
+            return _Place.at(folder, found[name])
         # In another case it may be that of another photo, or there may be several.
         if len(found) == 1 and self._listing(photo).written[same_file(name)] <= {name}:
-            return folder / next(iter(found.values()))
+            return _Place.at(folder, next(iter(found.values())))
         return usual
 
     def _written_otherwise(self, folder: Path) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -113,6 +114,7 @@ class Writer:
         self.journal = journal
         self.dry_run = dry_run
         self.run: int | None = None
+        self._known: set[Path] = set()  # those of the sidecars at hand that are in the journal
 
     def write(self, tagged: Sequence[tuple[Path, Sequence[Tag]]]) -> list[Outcome]:
         """Add tags to the sidecars of photos; the journal records those that change.
@@ -151,6 +153,7 @@ class Writer:
     ) -> tuple[list[Change], dict[Path, str]]:
         """Plan the changes of sidecars; also return why others are left unchanged."""
         changes, problems = [], {}
+        self._known = self.journal.known(tagged)
         for sidecar, tags in tagged.items():
             try:
                 before = content_of(sidecar)
@@ -166,7 +169,9 @@ class Writer:
         manner = self.manner
         if before is not None and manner.existing == "keep":
             return None
-        added = self.journal.added(sidecar, digest(before))
+        added: set[str] = set()
+        if sidecar in self._known:
+            added = self.journal.added(sidecar, digest(before))
         tags = [Tag(manner.renamed.get(tag.name, tag.name), tag.score) for tag in tags]
         # A tag that we added and that is gone was removed by somebody: do not add it again.
         if manner.form == "xmp":
@@ -287,7 +292,7 @@ def _put_in_place(draft: Draft | OSError, change: Change) -> None:
     """
     if isinstance(draft, OSError):
         raise draft
-    if digest(content_of(change.sidecar)) != digest(change.before):
+    if content_of(change.sidecar) != change.before:
         msg = "expected the sidecar as it was read, got it changed in the meantime"
         raise DataError(msg)
     draft.put_in_place()
@@ -305,10 +310,10 @@ def content_of(sidecar: Path) -> bytes | None:
         >>> content_of(Path("a.txt")), content_of(Path("b.txt"))
         (b'dog, sky', None)
     """
-    if sidecar.exists() and not sidecar.is_file():
-        msg = "expected a file, got a folder or device"
-        raise DataError(msg)
     try:
+        if not stat.S_ISREG(sidecar.stat().st_mode):
+            msg = "expected a file, got a folder or device"
+            raise DataError(msg)
         with sidecar.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:

@@ -11,7 +11,7 @@ comments, and a serialiser would change all of these.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -22,7 +22,10 @@ from tagsight.tagging.sidecars.edit import Addition, Edit, Stamp, Tag, check_nam
 from tagsight.tagging.sidecars.packet import BLANK, Packet
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+_ITEM = "\0"
+"""Stands for an item; no XML has it."""
 
 
 def add_keywords(
@@ -60,8 +63,8 @@ def add_keywords(
         >>> keywords(remove_keywords(edit.content, edit.additions))
         []
     """
-    packet = Packet(BLANK if content is None else content)
-    there = {name: packet.values(name) for name in PROPERTIES}
+    packet = None if content is None else Packet(content)
+    there = {name: [] if packet is None else packet.values(name) for name in PROPERTIES}
     keywords = {same(word) for word in (*_keywords(there), *elsewhere)}
     known = {same(name) for name in (*there[RECORD], *declined)}
     new = {
@@ -72,18 +75,13 @@ def add_keywords(
     if not new:
         return None
     check_names(tag.name for tag in new.values())
-    additions = []
-    copies = _copies(there, elsewhere)
+    additions: list[Addition] = []
+    items: dict[str, list[str]] = {}
     for name in PROPERTIES:
-        have = {same(word) for word in there[name]}
-        items = {}
-        for tag in new.values():
-            value = _value(name, tag.name)
-            if not have or same(value) not in have:
-                items[value] = _record(tag, stamp) if name == RECORD else escape(value)
-        packet.add(name, [*(copies if name == SUBJECT else ()), *items.values()])
-        additions += [Addition(name, value) for value in items]
-    edited = packet.edited()
+        added = _items(name, new.values(), stamp, {same(word) for word in there[name]})
+        items[name] = [*(_copies(there, elsewhere) if name == SUBJECT else ()), *added.values()]
+        additions += added
+    edited = _new_sidecar(items) if packet is None else _with_items(packet, items)
     check_size(edited)  # refuse what could not be read back and undone
     return Edit(edited, tuple(tag.name for tag in new.values()), tuple(additions))
 
@@ -168,6 +166,47 @@ def keywords(content: bytes) -> list[str]:
     return Packet(content).values(SUBJECT)
 
 
+def _items(
+    name: str, tags: Iterable[Tag], stamp: Stamp, have: Collection[str]
+) -> dict[Addition, str]:
+    """Return what tags add to a property, and the items as they are written."""
+    items = {}
+    for tag in tags:
+        addition, text = _written(name, tag.name)
+        if not have or same(addition.value) not in have:
+            items[addition] = _record(text, tag.score, stamp) if name == RECORD else text
+    return items
+
+
+@lru_cache(maxsize=65_536)
+def _written(name: str, label: str) -> tuple[Addition, str]:
+    """Return what a label adds to a property, and its text in XML."""
+    value = _value(name, label)
+    return Addition(name, value), escape(value)
+
+
+def _with_items(packet: Packet, items: Mapping[str, Sequence[str]]) -> bytes:
+    for name, added in items.items():
+        packet.add(name, added)
+    return packet.edited()
+
+
+def _new_sidecar(items: Mapping[str, Sequence[str]]) -> bytes:
+    """Write a sidecar with at least one item in each property, as into `BLANK`."""
+    start, *pieces = _frame()
+    parts = [start]
+    for between, behind, added in zip(pieces[::2], pieces[1::2], items.values(), strict=True):
+        parts += [between.join(added), behind]
+    return "".join(parts).encode()
+
+
+@cache
+def _frame() -> list[str]:
+    """Return the text before, between and behind the items of a new sidecar, two per property."""
+    items = {name: [_ITEM, _ITEM] for name in PROPERTIES}
+    return _with_items(Packet(BLANK), items).decode().split(_ITEM)
+
+
 def _keywords(there: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """Yield the keywords of a photo: those in ``dc:subject``, and the last level of each path."""
     for word in there[SUBJECT]:
@@ -191,18 +230,16 @@ def _value(name: str, label: str) -> str:
     return leaf(label) if between is None else label.replace("/", between)
 
 
-def _record(tag: Tag, stamp: Stamp) -> str:
-    return _fields(Name=tag.name, Score=f"{tag.score:.4f}") + _origin(stamp)
+def _record(name: str, score: float, stamp: Stamp) -> str:
+    """Write an item of our record; the name is escaped already."""
+    return f"{_field('Name', name)}{_field('Score', f'{score:.4f}')}{_origin(stamp)}"
 
 
 @lru_cache(maxsize=8)
 def _origin(stamp: Stamp) -> str:
     """Write the fields that all records of a run share."""
-    return _fields(**stamp._asdict())
+    return _field("Model", escape(stamp.model)) + _field("Date", escape(stamp.date))
 
 
-def _fields(**values: str) -> str:
-    return "".join(
-        f"<tagsight:{field.capitalize()}>{escape(value)}</tagsight:{field.capitalize()}>"
-        for field, value in values.items()
-    )
+def _field(name: str, text: str) -> str:
+    return f"<tagsight:{name}>{text}</tagsight:{name}>"
