@@ -46,6 +46,22 @@ def picture(url: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,"))))
 
 
+def test_the_description_of_the_model_is_compressed_for_those_who_accept_that(client: TestClient):
+    def asked(accepted: str) -> Any:
+        return client.get("/v1/model", headers={"Accept-Encoding": accepted})
+
+    plain, packed = asked("identity"), asked("br, gzip;q=0.5")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert "content-encoding" not in asked("gzip;q=0, br").headers
+    assert int(packed.headers["content-length"]) < len(plain.content)
+    assert packed.json() == plain.json()
+    for response in (plain, packed):
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["vary"] == "Accept-Encoding"
+        assert is_secured(response)
+
+
 def test_predictions_are_those_of_the_recogniser_for_forms_and_json(client: TestClient):
     form = client.post("/v1/predict", files=files(RED, GREEN)).json()
     body = {"photos": [base64.b64encode(content).decode() for content in (RED, GREEN)]}

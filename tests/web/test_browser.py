@@ -211,6 +211,24 @@ def test_the_model_card_is_shown(visit, server):
     assert "```" not in card.inner_text()
 
 
+def test_a_long_table_of_the_card_is_shown_whole_when_it_is_asked_for(visit, server):
+    page = visit(server.address)
+    page.click("#tab-model")
+    page.locator("#card td").first.wait_for()
+    page.evaluate("""async () => {
+      const { showCard } = await import("/web/card_view.js");
+      const rows = Array.from({ length: 1201 }, (_, row) => `| label ${row} | 0.5 |`);
+      const lines = ["| label | threshold |", "| --- | --- |", ...rows];
+      showCard(document.getElementById("card"), lines.join("\\n"));
+    }""")
+    rows = page.locator("#card tbody tr")
+    assert rows.count() == 200
+    page.get_by_role("button", name="Show all 1,201 rows").click()
+    assert rows.count() == 1201
+    assert rows.last.locator("td").first.inner_text() == "label 1200"
+    assert page.locator("#card button").count() == 0
+
+
 def test_labels_that_are_markup_are_shown_as_text(visit, start, photos: Path):
     names = ("<img src=x onerror=alert(1)>", "a|b\\|c\\", "`code` [x](javascript:alert(1)) &lt;")
     page = visit(start(channels_recognizer(names=names, threshold=0.01)).address)

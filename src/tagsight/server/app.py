@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -134,11 +135,21 @@ def _add_state_routes(app: FastAPI, metrics: ServerMetrics) -> None:
 
 
 def _add_model_route(app: FastAPI, service: Service) -> None:
-    @app.get("/v1/model", tags=["model"], responses=ERROR_RESPONSES)
-    async def model() -> ModelFacts:
+    @lru_cache(maxsize=1)
+    def described(indexed: int | None) -> tuple[bytes, bytes]:
+        """Describe the model, and compress that: thousands of labels take megabytes."""
+        content = model_facts(service.recognizer, indexed).model_dump_json().encode()
+        return content, gzip.compress(content, mtime=0)
+
+    @app.get("/v1/model", tags=["model"], responses=ERROR_RESPONSES, response_model=ModelFacts)
+    async def model(request: Request) -> Response:
         """Describe the model: labels, thresholds, resolution, label graph, model card."""
         indexed = None if service.index is None else len(service.index)
-        return model_facts(service.recognizer, indexed)
+        content, compressed = await asyncio.to_thread(described, indexed)
+        headers = {"Vary": "Accept-Encoding"}
+        if accepts_gzip(request.headers.get("accept-encoding", "")):
+            content, headers["Content-Encoding"] = compressed, "gzip"
+        return Response(content, media_type="application/json", headers=headers)
 
 
 def _add_photo_routes(
@@ -179,6 +190,17 @@ def _add_photo_routes(
         _, results = await recognised(request)
         vectors = [result.embedding.tolist() for result in results]
         return Embeddings(model=service.digest, embeddings=vectors)
+
+
+def accepts_gzip(header: str) -> bool:
+    """Return whether a client that sends this ``Accept-Encoding`` takes responses in gzip.
+
+    Example:
+        >>> [accepts_gzip(sent) for sent in ("", "br, gzip;q=0.5", "gzip;q=0")]
+        [False, True, False]
+    """
+    sent = dict(one.replace(" ", "").lower().partition(";q=")[::2] for one in header.split(","))
+    return "gzip" in sent and (not sent["gzip"] or bool(sent["gzip"].strip("0.")))
 
 
 async def _heatmaps(

@@ -2,6 +2,14 @@
 
 import { element } from "./dom.js";
 
+/** Rows of a table that are shown at first: thousands take a browser seconds to lay out. */
+const ROWS = 200;
+
+/** Match a mark that is not escaped by a backslash. */
+const unescaped = (mark) => new RegExp(`(?<=(?<!\\\\)(?:\\\\\\\\)*)${mark}`);
+
+const [BAR, TICK] = ["\\|", "`"].map(unescaped);
+
 export function showCard(place, markdown) {
   place.replaceChildren(...blocks(markdown.split("\n")));
 }
@@ -34,17 +42,24 @@ function blocks(lines) {
 }
 
 function table([head, , ...rows]) {
-  const cells = (line) => line.slice(1, -1).split(unescaped("\\|")).map((cell) => cell.trim());
+  const cells = (line) => line.slice(1, -1).split(BAR).map((cell) => cell.trim());
   const titles = cells(head);
-  const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row).map((cell) => element("td", {}, ...inline(cell))))));
-  if (!titles.some(Boolean)) return element("table", {}, body);
-  return element("table", {}, element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)))), body);
+  const shown = (row) => element("tr", {}, ...cells(row).map((cell) => element("td", {}, ...inline(cell))));
+  const body = element("tbody", {}, ...rows.slice(0, ROWS).map(shown));
+  const whole = element("table", {}, body);
+  if (titles.some(Boolean)) {
+    whole.prepend(element("thead", {}, element("tr", {}, ...titles.map((title) => element("th", { scope: "col" }, title)))));
+  }
+  if (rows.length <= ROWS) return whole;
+  const showRest = () => {
+    for (const row of rows.slice(ROWS)) body.append(shown(row));
+    all.remove();
+  };
+  const all = element("button", { type: "button", click: showRest }, `Show all ${rows.length.toLocaleString("en")} rows`);
+  return element("div", {}, whole, all);
 }
 
 const inline = (text) =>
-  text.split(unescaped("`")).map((part, place) => (place % 2 ? element("code", {}, part) : plain(part)));
-
-/** Match a mark that is not escaped by a backslash. */
-const unescaped = (mark) => new RegExp(`(?<=(?<!\\\\)(?:\\\\\\\\)*)${mark}`);
+  text.split(TICK).map((part, place) => (place % 2 ? element("code", {}, part) : plain(part)));
 
 const plain = (text) => text.replace(/\\([!-/:-@[-`{-~])/g, "$1");
