@@ -31,7 +31,7 @@ from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.opening import opened_model
 from tagsight.inference.recognizer import Recognizer
 from tagsight.inference.runtime_cache import KEPT, Choice, RuntimeCache
-from tagsight.inference.runtimes import open_model
+from tagsight.inference.runtimes import is_quick_to_compare, open_model
 from tagsight.runtime.device import Runtime
 
 if TYPE_CHECKING:
@@ -274,3 +274,14 @@ def test_a_runtime_that_is_not_installed_is_named(folder, monkeypatch):
     with pytest.raises(DataError, match="expected the extra 'openvino' for `runtime=openvino`"):
         open_model(folder, runtime="openvino")
     assert open_model(folder, measure=True).runs_on == "torch"
+
+
+def test_models_of_thousands_of_labels_are_not_compared_while_a_server_waits(
+    folder, tmp_path, monkeypatch
+):
+    assert is_quick_to_compare(folder)
+    monkeypatch.setattr("tagsight.inference.runtimes.MANY_LABELS", 1)
+    assert not is_quick_to_compare(folder)
+    assert is_quick_to_compare(Path("a.onnx"))
+    with pytest.raises(DataError, match="expected a model folder"):
+        is_quick_to_compare(tmp_path / "nothing")

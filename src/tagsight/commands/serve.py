@@ -138,11 +138,17 @@ def _opened(
 ) -> tuple[Recognizer, SearchIndex | None]:
     """Open a model, and an index of it."""
     from tagsight.inference.recognizer import Recognizer
+    from tagsight.inference.runtimes import is_quick_to_compare
     from tagsight.search.index import SearchIndex
 
-    recognizer = Recognizer(
-        hardware.fastest(model, measure=True), max_pixels=limits.pixels, max_memory=limits.memory
-    )
+    quick = is_quick_to_compare(model)
+    network = hardware.fastest(model, measure=quick)
+    if not quick and hardware.model_runtime == "auto" and network.runs_on == "torch":
+        print_info(
+            "a server compares no runtimes for thousands of labels, which takes minutes; "
+            "--runtime openvino or onnx exports the model once, before the server listens"
+        )
+    recognizer = Recognizer(network, max_pixels=limits.pixels, max_memory=limits.memory)
     opened = SearchIndex.open(index) if index is not None else None
     if opened is not None and opened.facts.model != recognizer.info.model:
         msg = f"expected an index of this model in {index}, got one of another model"

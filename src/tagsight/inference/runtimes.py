@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from tagsight.checkpoint.config import CONFIG, model_folder, read_config
 from tagsight.errors import DataError, missing_extra
 from tagsight.inference.networks import is_exported, open_network
 from tagsight.inference.networks.exported import ENDINGS
@@ -25,6 +26,10 @@ RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
 
 MANY = 2000
 """Photos from which commands measure runtimes first: it takes as long as some hundred photos."""
+
+MANY_LABELS = 2000
+"""Labels from which a server starts with torch instead of comparing runtimes first: exporting and
+comparing a model of 10,000 labels takes minutes."""
 
 EXPORTERS = ("onnx", "onnxruntime", "onnxscript")
 """Packages of the extra ``export``."""
@@ -73,6 +78,25 @@ def open_model(
     if runtime == "auto":
         return _open_fastest(path, device, measure=measure, workers=workers, log=log)
     return _opened(path, runtime, device, precision, workers=workers, log=log)
+
+
+def is_quick_to_compare(path: Path) -> bool:
+    """Return whether runtimes can be compared for a model in about half a minute.
+
+    Args:
+        path: A model folder; an exported file has its own runtime and is not compared.
+
+    Raises:
+        DataError: If it is neither.
+
+    Example:
+        >>> from pathlib import Path
+        >>> is_quick_to_compare(Path("runs/first/model"))
+        True
+    """
+    if is_exported(path):
+        return True
+    return len(read_config(model_folder(path) / CONFIG).labels) < MANY_LABELS
 
 
 def _opened(
