@@ -26,7 +26,7 @@ def served(
         subprocess.Popen(command, stderr=errors) as process,
     ):
         try:
-            for _ in range(600):
+            for _ in range(3000):  # it may compare runtimes first
                 with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz"):
                     break
                 time.sleep(0.1)

@@ -34,7 +34,7 @@ def first_check(folder: Path, size: Size) -> Work:
     from tagsight.data.photos.reading import photo_traits
     from tagsight.runtime.threads import ordered_map
 
-    paths = drawn(folder, size[0])
+    paths = distinct(folder, size[0])
 
     def decoded(path: Path) -> object:
         return photo_traits(path.read_bytes())
@@ -63,6 +63,18 @@ def drawn(folder: Path, count: int) -> list[Path]:
             os.utime(path, ns=(10**18, 10**18))
         else:
             path.hardlink_to(paths[number % WRITTEN])
+    return paths
+
+
+def distinct(folder: Path, count: int) -> list[Path]:
+    """Draw as many JPEGs with a comment of its own each, as a content that is known is not read."""
+    contents = [path.read_bytes() for path in drawn(folder, min(count, WRITTEN))]
+    paths = [folder / f"{number:06}-distinct.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        start, rest = contents[number % WRITTEN][:2], contents[number % WRITTEN][2:]
+        comment = b"\xff\xfe\x00\x0a" + number.to_bytes(8, "big")
+        path.write_bytes(start + comment + rest)
+        os.utime(path, ns=(10**18, 10**18))
     return paths
 
 
@@ -155,7 +167,9 @@ CASES = {
         check,
         ((12_500,), (25_000,), (50_000,), (100_000,)),
     ),
-    "first-check": Case("first check of photos", first_check, ((250,), (500,), (1000,), (2000,))),
+    "first-check": Case(
+        "first check of photos", first_check, ((500,), (1000,), (2000,), (100_000,))
+    ),
     "sniff": Case(
         "format of records in one line of JSON",
         sniff,
