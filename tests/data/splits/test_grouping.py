@@ -18,7 +18,7 @@ from tagsight.data.photos.check import Check, check_photos
 from tagsight.data.photos.reading import photo_traits
 from tagsight.data.photos.traits import Look, PhotoTraits
 from tagsight.data.readers import read_annotations
-from tagsight.data.splits import near_twins as near_twins_module
+from tagsight.data.splits.alike import BLOCK
 from tagsight.data.splits.grouping import Grouping, Leak, leaks, split_groups
 from tagsight.data.splits.near_twins import near_twins, twins_by_embedding, united
 from tagsight.data.splits.split import complete_splits
@@ -100,7 +100,7 @@ def test_the_traits_of_a_photo_are_its_upright_size_its_time_camera_and_profile(
     assert photo_traits(plain.getvalue())[2:] == (None, "", "damaged")
 
 
-@pytest.mark.parametrize("count", [3, near_twins_module.BLOCK + 2])
+@pytest.mark.parametrize("count", [3, BLOCK + 2])
 def test_twins_by_embedding_are_near_in_direction_whatever_all_have_in_common(count):
     numbers = np.random.default_rng(0)
     embeddings = numbers.normal(size=(count, 64)) + 100

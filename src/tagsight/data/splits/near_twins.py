@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from tagsight.data.splits.alike import alike_pairs
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
     from pathlib import Path
@@ -29,9 +31,6 @@ BITS = 64
 
 NEAREST = 0.8
 """Cosine of the centred embeddings of near twins, at least; measured by `benchmarks/twins.py`."""
-
-BLOCK = 1024
-"""Photos that are compared with all others at once."""
 
 _TINY = 1e-9
 
@@ -79,8 +78,8 @@ def twins_by_embedding(
 
     It also finds what `near_twins` cannot: crops, mirror images, and other photos of the same
     scene. Embeddings are compared without the mean of all, which most of their length is, so that
-    it takes some photos; a group is joined through common members. Time grows with the square of
-    the number of photos.
+    it takes some photos; a group is joined through common members. Of more than 16,384 photos,
+    those are compared that are near one of the same landmarks (`alike_pairs`).
 
     Args:
         check: Content of the photos.
@@ -103,12 +102,7 @@ def twins_by_embedding(
     centred = np.asarray(embeddings, np.float32)
     centred = centred - centred.mean(0)
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), _TINY)
-    pairs: list[tuple[Hashable, Hashable]] = []
-    for start in range(0, len(units), BLOCK):
-        alike = units[start : start + BLOCK] @ units[start:].T >= NEAREST
-        for one, other in zip(*alike.nonzero(), strict=True):
-            if one < other:
-                pairs.append((paths[start + one], paths[start + other]))
+    pairs = ((paths[one], paths[other]) for one, other in alike_pairs(units, NEAREST).tolist())
     return _contents(paths, pairs, check)
 
 
