@@ -126,6 +126,7 @@ def test_a_collection_in_a_bucket_is_described_trained_on_and_tagged(server, tmp
     """In a process of its own, as the client of the Hub reads its settings when it is imported."""
     (tmp_path / "drawn").mkdir()
     files = collection(tmp_path / "drawn")
+    photo = next(name for name in files if name.startswith("photos/"))
     budget = sum(map(len, files.values())) // 4
     with server(files) as (place, settings):
         own = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TAGSIGHT_REMOTE_BYTES": str(budget)}
@@ -135,6 +136,10 @@ def test_a_collection_in_a_bucket_is_described_trained_on_and_tagged(server, tmp
             f"train {place}/labels.csv --out {tmp_path / 'run'} {NETWORK}",
             f"tag {tmp_path / 'run/model'} {place}/photos --write csv --out {tmp_path}/tags.csv",
             f"data {place}/nothing.csv",
+            f"evaluate {tmp_path / 'run/model'} {place}/labels.csv --json {tmp_path}/report.json",
+            f"index {tmp_path / 'run/model'} {place}/photos --out {tmp_path / 'index'}",
+            f"index {tmp_path / 'run/model'} {place}/photos --out {tmp_path / 'index'}",
+            f"search {tmp_path / 'index'} --like {place}/{photo} --json {tmp_path}/found.json",
         ]
         done = subprocess.run(
             [sys.executable, "-c", SEVERAL],
@@ -146,11 +151,16 @@ def test_a_collection_in_a_bucket_is_described_trained_on_and_tagged(server, tmp
             check=False,
         )
     codes = [line for line in done.stdout.splitlines() if line.isdecimal()]
-    assert codes == ["0", "0", "0", "0", "2"], done.stderr
+    assert codes == ["0", "0", "0", "0", "2", "0", "0", "0", "0"], done.stderr
     for name in ("table", "export"):
         summary = json.loads((tmp_path / f"{name}.json").read_text())
         assert (summary["photos"], summary["problems"]) == (PHOTOS, [])
     assert (tmp_path / "tags.csv").read_text().count(f"{place}/photos/") == PHOTOS
+    assert json.loads((tmp_path / "report.json").read_text())["photos"] > 0
+    assert f"{PHOTOS} new" in done.stderr
+    assert f"0 new, {PHOTOS} known, 0 moved, 0 gone, 0 left out" in done.stderr
+    first, *_ = json.loads((tmp_path / "found.json").read_text())["photos"]
+    assert first["path"] == f"{place}/{photo}"
     assert f"expected a file or folder at {place}/nothing.csv, got none" in done.stderr
     kept = (tmp_path / "cache" / "tagsight" / "remote").rglob("*.*")
     assert 0 < sum(file.stat().st_size for file in kept) <= budget

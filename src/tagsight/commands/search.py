@@ -119,15 +119,19 @@ def search(
 
 
 def _line(hit: Hit) -> str:
+    from tagsight.data.remote.places import shown
+
     likeness = "" if hit.likeness is None else f"{hit.likeness:.3f}  "
-    return f"{likeness}{hit.path}  {', '.join(hit.labels)}".rstrip()
+    return f"{likeness}{shown(hit.path)}  {', '.join(hit.labels)}".rstrip()
 
 
 def _plain(hit: Hit, names: tuple[str, ...]) -> dict[str, object]:
+    from tagsight.data.remote.places import shown
+
     scores = {name: round(float(score), 6) for name, score in zip(names, hit.scores, strict=True)}
     likeness = None if hit.likeness is None else round(hit.likeness, 6)
     return {
-        "path": str(hit.path),
+        "path": shown(hit.path),
         "likeness": likeness,
         "labels": list(hit.labels),
         "scores": scores,

@@ -70,6 +70,9 @@ def test_of_a_url_that_is_not_read_those_that_are_read_are_named(url):
     assert missing(Path(url)).startswith(
         f"expected a URL of s3, gs, hf, https, http or file, got one of {scheme!r}: copy the files"
     )
+    for given in ({"labels": url}, {"labels": "labels.csv", "images": url}):
+        with pytest.raises(DataError, match=f"URL of s3, gs, .* got one of '{scheme}'"):
+            read_annotations(**given)
     assert missing(Path("photos/a:/b")) == '"photos/a:/b" does not exist.'
     assert missing(Path("C:/photos")) == '"C:/photos" does not exist.'
 

@@ -94,6 +94,21 @@ def missing(path: Path) -> str:
     )
 
 
+def require_known(path: Path) -> Path:
+    """Return a path, unless it stands for a URL of a scheme that is not read.
+
+    Raises:
+        DataError: If it does, and is no path of this machine.
+
+    Example:
+        >>> require_known(Path("labels.csv")).name
+        'labels.csv'
+    """
+    if _OTHER.fullmatch(str(path)) is None or is_remote(path) or path.exists():
+        return path
+    raise DataError(missing(path).removesuffix("."))
+
+
 REMEDIES = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run 'aws configure'",
     "gs": "run 'gcloud auth application-default login'",
