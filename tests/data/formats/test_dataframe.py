@@ -110,7 +110,7 @@ TWO = {"image": ["a.jpg", "b.jpg"]}
         ({"x": ["a"]}, "the DataFrame: expected .* 'image' .* got 'x'"),
         (TWO, "the DataFrame: expected one column of labels"),
         (TWO | {"cat": [1, 0], "dog": [0, 2]}, "DataFrame, row 1: .*column 'dog', got '2'"),
-        (TWO | {"cat": ["x", "y"], "dog": ["x", "x"]}, "got 'cat', 'dog'; name it with `labels_"),
+        (TWO | {"cat": ["p", "q"], "dog": ["p", "p"]}, "got 'cat', 'dog'; name it with `labels_"),
         (TWO | {"labels": [["x"], [3]]}, "DataFrame, row 1: expected a list of .*, got 3 in it"),
         (TWO | {"labels": ["x", "y"], "split": ["train", None]}, "row 1: expected the split .*''"),
         ({"image": ["b/../a.jpg"], "labels": ["x"]}, "row 0: .* inside the folder"),

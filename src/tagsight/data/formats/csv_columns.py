@@ -13,15 +13,18 @@ import torch
 from tagsight.data.format import Format
 from tagsight.data.source import clean_name
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
-from tagsight.data.tables.layout import VECTOR, layout_of, log_layout
+from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
 from tagsight.data.tables.table import Photos, shown_cells
+from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from torch import Tensor
 
     from tagsight.data.format import Labelled, ReadOptions
     from tagsight.data.tables.layout import Kind, Layout
@@ -57,9 +60,10 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read 1 as present, 0 as absent, and -1 or an empty cell as unknown.
 
     True and yes mean 1, False and no mean 0, and the words for a missing value, such as nan, mean
-    unknown. Columns that hold anything else are not used. Where there is no header, or one cell
-    holds all targets, as in ``a.jpg  0,1,1``, the names are in ``labels.txt``, ``label_list.txt``
-    or ``classes.txt`` beside the file.
+    unknown. In columns of ticks, such as ``x``, or of yes alone, a blank is absent, unless another
+    cell of such columns says no. Columns that hold anything else are not used. Where there is no
+    header, or one cell holds all targets, as in ``a.jpg  0,1,1`` or ``a.jpg,011``, the names are
+    in ``labels.txt``, ``label_list.txt`` or ``classes.txt`` beside the file.
 
     Args:
         source: The file.
@@ -98,24 +102,55 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         ('a.jpg', 'b.jpg')
     """
     names, cells_of = _names_and_cells(table, layout)
+    ticks = _ticks(names, table, layout)
     photos = Photos(table, layout, options)
     targets = bytearray()
     for row in photos.rows(_tail(table, layout)):
-        values = _targets(cells_of(row.cells), row, names, table)
+        values = _targets(cells_of(row.cells), row, names, table, ticks)
         if row.is_new:
             targets += values
         elif targets[row.photo * len(names) :][: len(names)] != values:
             raise photos.contradiction(row.number, row.photo)
     log_layout(table, layout, "targets")
     photos.warn_of_repeated()
+    rows = torch.frombuffer(targets, dtype=torch.int8).view(-1, len(names))
+    _fill_blanks(rows, [name in ticks.columns for name in names], table)
     if unknown := targets.count(UNKNOWN):
         logger.info(
             "%s: %s blank or -1: unknown, neither present nor absent",
             table.source,
             amount(unknown, "target"),
         )
-    rows = torch.frombuffer(targets, dtype=torch.int8).view(-1, len(names))
+        if 0 not in targets:
+            logger.warning(
+                "%s: no cell says 0, that a label is absent; if blanks do, give `unlisted=absent`",
+                table.source,
+            )
     return photos.labelled(names, rows)
+
+
+def _ticks(names: Sequence[str], table: Table, layout: Layout) -> Ticks:
+    """Return the columns of labels in which people tick what is present."""
+    if len(names) != len(layout.labels):
+        return Ticks(frozenset(), {})
+    columns = {name: table.column(place) for name, place in zip(names, layout.labels, strict=True)}
+    return Ticks.of(columns, table.where())
+
+
+def _fill_blanks(rows: Tensor, are_ticked: Sequence[bool], table: Table) -> None:
+    """Make the blanks of ticked columns absent, or unknown if other cells there say no."""
+    chosen = rows[:, are_ticked] if any(are_ticked) else rows[:, :0]
+    blank = chosen == BLANK
+    if not blank.any():
+        return
+    says_no = bool((chosen == 0).any())
+    rows[:, are_ticked] = chosen.masked_fill(blank, -1 if says_no else 0)
+    if not says_no:
+        logger.info(
+            "%s: marks say what is present; %s without one: absent",
+            table.source,
+            amount(int(blank.sum()), "cell"),
+        )
 
 
 def _names_and_cells(
@@ -124,7 +159,7 @@ def _names_and_cells(
     """Return the labels, and the function that takes their cells from a row."""
     (first, *others), header = layout.labels, table.has_header
     if not others and _is_vector(table, first):
-        names = _names_beside(table, len(re.findall("[01]", str(table.sample[0][first]))))
+        names = _names_beside(table, _length(table, first))
         return names, partial(_vector, place=first)
     names = [table.names[place] for place in layout.labels]
     if not header:
@@ -143,11 +178,28 @@ def _tail(table: Table, layout: Layout) -> int | None:
 
 
 def _is_vector(table: Table, place: int) -> bool:
-    return bool(table.sample) and VECTOR.fullmatch(str(table.sample[0][place])) is not None
+    cell = str(table.sample[0][place]) if table.sample else ""
+    return VECTOR.fullmatch(cell) is not None or are_bits(table.column(place))
+
+
+def _length(table: Table, place: int) -> int:
+    """Return how many targets each cell has, or refuse different numbers of digits."""
+    if not are_bits(table.column(place)):
+        return len(re.findall("[01]", str(table.sample[0][place])))
+    cells = sorted(filter(None, table.column(place)), key=lambda cell: (len(cell), cell))
+    if len(cells[0]) < len(cells[-1]):
+        msg = (
+            f"{table.where()}: expected a digit for each label in {table.names[place]!r}, got "
+            f"{cells[0]!r} and {cells[-1]!r}, as if a program had dropped zeros at the beginning; "
+            "save the column as text, or give `format=csv-list` if these are names"
+        )
+        raise DataError(msg)
+    return len(cells[0])
 
 
 def _vector(cells: list[Cell], place: int) -> list[str]:
-    return re.findall(r"[^\s,\[\]]+", str(cells[place]))
+    cell = str(cells[place]).strip()
+    return list(cell) if BITS.fullmatch(cell) else re.findall(r"[^\s,\[\]]+", cell)
 
 
 def _names_beside(table: Table, count: int) -> list[str]:
@@ -161,9 +213,10 @@ def _names_beside(table: Table, count: int) -> list[str]:
                 names = _without_numbers(names)
                 logger.info("%s: names of the labels from %s", table.source, file)
                 return names
+    are_names = "; if the cells are names, give `format=csv-list`" * table.has_header
     msg = (
         f"{table.where()}: expected a header with the names of {amount(count, 'label')}, or a "
-        f"file beside with a line for each, {' or '.join(NAME_FILES)}, got neither"
+        f"file beside with a line for each, {' or '.join(NAME_FILES)}, got neither{are_names}"
     )
     raise DataError(msg)
 
@@ -176,7 +229,9 @@ def _without_numbers(names: list[str]) -> list[str]:
     return [found[2].strip() for found in lines] if is_numbered else names
 
 
-def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table) -> bytes:
+def _targets(
+    cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table, ticks: Ticks
+) -> bytes:
     """Return a row's targets, bytes of 1, 0 and `UNKNOWN`."""
     mark = table.delimiter
     joined = cells[0] if len(cells) == 1 else mark.join(map(str, cells))
@@ -191,11 +246,19 @@ def _targets(cells: Sequence[Cell], row: Row, names: Sequence[str], table: Table
         targets = amount(len(names), "target")
         msg = f"{table.where(row.number)}: expected {targets}, got {shown_cells(cells)}"
         raise DataError(msg)
-    return bytes(_target(cell, name, row, table) for name, cell in zip(names, cells, strict=True))
+    pairs = zip(names, cells, strict=True)
+    if not ticks.columns:
+        return bytes(_target(cell, name, row, table) for name, cell in pairs)
+    return bytes(
+        _target(cell, name, row, table, ticks if name in ticks.columns else None)
+        for name, cell in pairs
+    )
 
 
-def _target(cell: Cell, name: str, row: Row, table: Table) -> int:
+def _target(cell: Cell, name: str, row: Row, table: Table, ticks: Ticks | None = None) -> int:
     target = TARGETS[cell] if cell in TARGETS else target_of(str(cell))
+    if ticks is not None:
+        target = ticks.target(str(cell))
     if target is None:
         msg = (
             f"{table.where(row.number)}: expected 1, 0, -1 or nothing in the column {name!r}, got "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SEPARATORS
 from tagsight.data.tables.layout import Layout
 from tagsight.data.tables.table import Table
+from tagsight.data.tables.ticks import are_bits
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -120,7 +122,7 @@ def _labels_of(records: Sequence[Record], keys: Keys, classes: Sequence[str]) ->
     if objects := [value for value in values if isinstance(value, dict)]:
         names = tuple(dict.fromkeys(chain.from_iterable(objects)))
         return _Labels("csv-columns", names, partial(_marks_in_object, key=key, names=names))
-    if values and not classes and _are_vectors(values):
+    if values and not classes and (_are_vectors(values) or _are_digits(values)):
         return _Labels("csv-columns", keys.labels, partial(_vector, key=key))
     if keys.value is not None or _repeat_photos(records, keys):
         return _Labels("csv-long", (key,), partial(_single, key=key, classes=classes))
@@ -229,7 +231,7 @@ def _marks_in_object(
 def _vector(record: Record, where: str, *, key: str) -> list[Cell] | None:
     """Return one cell with the marks of a list of one for each label."""
     value = _value(record, key)
-    return None if value is None else [",".join(_mark(one, where) for one in value)]
+    return None if value is None else [",".join(_mark(_digit(one), where) for one in value)]
 
 
 def _single(record: Record, where: str, *, key: str, classes: Sequence[str]) -> list[Cell] | None:
@@ -290,6 +292,16 @@ def _are_vectors(values: Sequence[object]) -> bool:
         and all(type(one) is int and one in (0, 1) for value in lists for one in value)
         and any(len(set(value)) < len(value) for value in lists)
     )
+
+
+def _are_digits(values: Sequence[object]) -> bool:
+    """Return whether values are text with a digit for each label, as ``101``."""
+    texts = [value for value in values if isinstance(value, str)]
+    return len(texts) == len(values) and are_bits(Counter(texts))
+
+
+def _digit(value: object) -> object:
+    return int(value) if isinstance(value, str) and value in {"0", "1"} else value
 
 
 def _name(value: object, classes: Sequence[str], where: str) -> str:

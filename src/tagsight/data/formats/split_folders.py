@@ -60,13 +60,26 @@ def _tables(source: Path) -> list[Path]:
 
 def _named_tables(source: Path) -> list[Path]:
     """Return ``train.csv``, ``val.csv`` and so on of a folder, if there are two with labels."""
-    files = {
-        split: file
+    files = [
+        (split, file)
         for file in sorted(source.glob("*.csv"))
-        if (split := SPLIT_NAMES.get(file.stem.lower()))
-    }
-    found = [file for split in SPLITS if (file := files.get(split)) and CsvTable.kind_of(file)]
-    return found if len(found) > 1 else []
+        if (split := SPLIT_NAMES.get(file.stem.lower())) and CsvTable.kind_of(file)
+    ]
+    files.sort(key=lambda one: SPLITS.index(one[0]))
+    return [file for _, file in files] if len(files) > 1 else []
+
+
+def _require_one_of_each(files: Sequence[Path], source: Path) -> None:
+    """Refuse two tables of one split, of which one may be an old copy of the other."""
+    by_split: dict[str, str] = {}
+    for file in files:
+        split = SPLIT_NAMES.get(file.stem.lower(), file.stem) if file.parent == source else ""
+        if (other := by_split.setdefault(split, file.name)) != file.name and split:
+            msg = (
+                f"{source}: expected one table of the split {split}, got {other} and {file.name}; "
+                "join them, or move the one that is not meant elsewhere"
+            )
+            raise DataError(msg)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -95,6 +108,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if not files:
         msg = f"expected folders train, valid and test, each with one of {TABLES}, in {source}"
         raise DataError(msg)
+    _require_one_of_each(files, source)
     parts = []
     for file in files:
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8, BOM_UTF16_LE
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from tagsight.data.format import DEFAULTS
 from tagsight.data.source import clean_name, is_file, require_file
+from tagsight.data.tables.header_rows import levels_of, rows_above
 from tagsight.data.tables.label_studio import is_label_studio
 from tagsight.data.tables.layout import layout_of
 from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, key_of, names_photos
@@ -34,6 +36,9 @@ LARGEST_FILE = 2**30
 ROWS_TRIED = 20
 LARGEST_TRIED = 2**22
 """Characters of these rows, after which no more are looked at."""
+
+REGIONS = "region_shape_attributes"
+"""Column of the VGG Image Annotator, whose cells are JSON."""
 
 PLACES = ("images", "photos", "img", "JPEGImages")
 """Folders of photos beside a table."""
@@ -69,25 +74,28 @@ class CsvTable(Table):
         self.delimiter, self._above, ((line, first), *rest) = _dialect(source, columns)
         below = [cells for _, cells in rest]
         self._header, self._line = first, line
+        self.notes = (f"header in line {line}",) if self._above else ()
         has_header = not any(map(is_photo, first)) or _is_named(first, columns)
-        if has_header:
+        if has_header and (levels := levels_of([first, *below])):
+            last, self._header = rest[levels.rows - 2]
+            self._above += levels.rows - 1
+            self.notes = (f"header in lines {line} to {last}",)
+            names = [clean_name(csv_content(name), f"{source}:{line}") for name in levels.names]
+        elif has_header:
             names = [clean_name(csv_content(cell), f"{source}:{line}") for cell in first]
             while names and not names[-1] and not any(row[len(names) - 1 :] for row in below):
                 names.pop()
         else:
             names = [str(place) for place in range(1, max(map(len, [first, *below])) + 1)]
         super().__init__(source, names, has_header=has_header)
-        self.notes = (f"header in line {line}",) if self._above else ()
 
     @classmethod
     def kind_of(cls, source: Path) -> Kind | None:
         """Return the format of a file's table, or None if it is no table of photos."""
-        if not is_file(source) or not is_text_table(source) or is_label_studio(source):
+        if not is_file(source):
             return None
-        try:
-            return layout_of(cls(source), NOT_NAMED).kind
-        except DataError:
-            return None
+        status = source.stat()
+        return _kind(source, status.st_size, status.st_mtime_ns)
 
     def where(self, number: int | None = None) -> str:
         """Name the file and the line."""
@@ -142,6 +150,17 @@ class CsvTable(Table):
         return cells[:width]
 
 
+@lru_cache(maxsize=8)  # several formats ask
+def _kind(source: Path, _size: int, _changed: int) -> Kind | None:
+    if not is_text_table(source) or is_label_studio(source):
+        return None
+    try:
+        table = CsvTable(source)
+        return None if REGIONS in table.names else layout_of(table, NOT_NAMED).kind
+    except DataError:
+        return None
+
+
 def is_text_table(source: Path) -> bool:
     """Return whether a file begins as none of JSON, XML, whose lines may be endless, and Parquet.
 
@@ -168,7 +187,10 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, int, list[tuple[int, 
             rows[delimiter] = _few(records(source, delimiter))
         except DataError as error:  # quotes may be valid with another delimiter
             errors.append(error)
-    above = {mark: _above([cells for _, cells in found], columns) for mark, found in rows.items()}
+    above = {
+        mark: rows_above([cells for _, cells in found], lambda cells: _is_named(cells, columns))
+        for mark, found in rows.items()
+    }
     fitness = {
         mark: _fitness(mark, [cells for _, cells in found[above[mark] :]], columns)
         for mark, found in rows.items()
@@ -181,19 +203,6 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, int, list[tuple[int, 
         raise DataError(msg)
     best = max(fitness, key=fitness.__getitem__)
     return best, above[best], rows[best][above[best] :]
-
-
-def _above(rows: Sequence[Sequence[str]], columns: Columns) -> int:
-    """Return how many rows are above the header: titles and remarks, if one names photos below."""
-    for number, cells in enumerate(rows):
-        filled = [cell for cell in cells if cell.strip()]
-        is_remark = cells[0].lstrip().startswith("#") and not is_photo(cells[0])
-        if len(filled) > 1 and not is_remark:
-            keys = set(map(key_of, cells))
-            return number if keys & IMAGE_COLUMNS or _is_named(cells, columns) else 0
-        if any(map(is_photo, filled)):
-            return 0
-    return 0
 
 
 def _few(rows: Iterator[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:

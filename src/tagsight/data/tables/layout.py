@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -27,6 +26,7 @@ from tagsight.data.tables.names import (
     key_of,
 )
 from tagsight.data.tables.roles import folder_of, is_index, is_row_number, share_of, split_of
+from tagsight.data.tables.ticks import are_vectors, is_mixed, is_ticked
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Table
 
 Kind: TypeAlias = Literal["csv-columns", "csv-list", "csv-long"]
-
-VECTOR = re.compile(r"\[?\s*[01](?:\s*[,\s]\s*[01])+\s*\]?")
-"""A target for each label in one cell."""
 
 MOST_NAMED = 6
 ALONE = "labels alone"
@@ -276,6 +273,8 @@ class _Search:
             return "csv-columns", tuple(free)
         targets = self._target_columns(free)
         named = self._named_labels(free)
+        if not named:
+            self._require_one_kind(free)
         if named and not (len(targets) > 1 and set(named) <= set(targets)):
             return self._in_cells(named, free)
         if targets and self.kind is None and (self.table.has_header or len(targets) > 1):
@@ -297,7 +296,7 @@ class _Search:
         return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
 
     def _has_targets(self, place: int) -> bool:
-        return all(map(is_target, self.cells[place]))
+        return all(map(is_target, self.cells[place])) or is_ticked(self.cells[place])
 
     def _target_columns(self, free: Sequence[int]) -> list[int]:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
@@ -305,6 +304,16 @@ class _Search:
         places = [i for i in free if self._has_targets(i) and not is_no_label(names[i])]
         places = [i for i in places if not set(self.cells[i]) <= NOTHING]  # as in remarks
         return places if any(any(self.cells[i]) for i in places) else []
+
+    def _require_one_kind(self, free: Sequence[int]) -> None:
+        """Refuse columns of ticks and of 1 or 0, where a tick may mean anything."""
+        for place in free:
+            if is_mixed(self.cells[place]):
+                msg = (
+                    f"{self.table.where()}: expected 1, 0, -1 or nothing, or marks such as x, in "
+                    f"the column {self.table.names[place]!r}, got both"
+                )
+                raise DataError(msg)
 
     def _require_targets(self, free: Sequence[int]) -> None:
         """Refuse columns that mostly, but not only, hold targets."""
@@ -360,7 +369,7 @@ class _Search:
         found = tuple(places)
         if self.kind is not None:
             return self.kind, found
-        if len(places) == 1 and self._holds_vectors(places[0]):
+        if len(places) == 1 and are_vectors(self.cells[places[0]]):
             return "csv-columns", found
         has_confidence = any(self._is_value(i) for i in free if i not in places)
         if has_confidence or (len(places) == 1 and self._repeats_photos(self.image, places[0])):
@@ -373,11 +382,6 @@ class _Search:
         repeats = max(self.cells[self.image].values(), default=0) > 1
         is_truth = key in VALUE_COLUMNS and repeats and share_of(cells, is_target) >= 0.5
         return key in CONFIDENCE_COLUMNS or is_truth
-
-    def _holds_vectors(self, place: int) -> bool:
-        cells = [cell for cell in self.cells[place] if cell]
-        lengths = {len(re.findall("[01]", cell)) for cell in cells}
-        return len(lengths) == 1 and all(map(VECTOR.fullmatch, cells))
 
     def _repeats_photos(self, image: int, place: int) -> bool:
         """Return whether a photo has rows with different labels, one label each."""

@@ -12,7 +12,7 @@ ENDINGS = PHOTO_SUFFIXES | HEIF_SUFFIXES | RAW_SUFFIXES
 IMAGE_COLUMNS = frozenset(
     {"image", "imageid", "imagename", "imagepath", "imageindex", "imagefile", "imagefilename"}
     | {"img", "imgid", "imgname", "imgpath", "path", "file", "filename", "filepath", "fname"}
-    | {"photo", "photoid", "photoname", "photopath", "picture"}
+    | {"photo", "photoid", "photoname", "photopath", "picture", "sourcefile"}
 )
 MAYBE_IMAGE = re.compile(r"image|img|photo|picture|file|path|^id$|^name$")
 """Names of columns that hold photos if no other column does."""

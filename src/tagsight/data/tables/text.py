@@ -34,6 +34,9 @@ MARKS = (
 """Byte order marks; that of UTF-32 begins as that of UTF-16."""
 
 WESTERN = "cp1252"
+OTHERS = {"GB18030": "gb18030", "Shift-JIS": "cp932", "Big5": "big5", "EUC-KR": "euc_kr"}
+"""Encodings that are named where they fit, but not read, as several of them mostly do."""
+
 _LETTER = rb"[A-Za-z\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xd6\xd8-\xf6\xf8-\xff]"
 _NOT_AFTER = rb"[\x80\x82\x84\x86-\x89\x8b\x93\x95\x98\xa1-\xa9\xac\xaf\xb1\xb6\xb8\xbc-\xbf]"
 _NOT_BEFORE = rb"[\x88\x89\x94\x98\xa8\xb2\xb3\xb9\xbb]"
@@ -98,7 +101,12 @@ def _writing(file: Path, _size: int, _changed: int) -> Writing:
         foreign = any(FOREIGN.search(text) for text in iter(lambda: handle.read(CHUNK), b""))
     if marked or foreign or _undecodable_line(file, WESTERN):
         named = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
-        msg = f"{file}:{line}: expected {named} text, got other bytes; save the file as UTF-8"
+        fitting = [] if marked else [n for n, code in OTHERS.items() if _fits(file, code)]
+        perhaps = f", perhaps of {' or '.join(fitting)}" if fitting else ""
+        msg = (
+            f"{file}:{line}: expected {named} text, got other bytes{perhaps}; save the file as "
+            "UTF-8"
+        )
         raise DataError(msg)
     logger.warning(
         "%s:%d: not UTF-8, read as Windows-1252; if names look wrong, save the file as UTF-8",
@@ -106,6 +114,10 @@ def _writing(file: Path, _size: int, _changed: int) -> Writing:
         line,
     )
     return Writing(WESTERN, has_quotes)
+
+
+def _fits(file: Path, encoding: str) -> bool:
+    return _undecodable_line(file, encoding) is None
 
 
 def _wide(file: Path) -> str | None:

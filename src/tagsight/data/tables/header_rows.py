@@ -1,0 +1,97 @@
+"""Where the header of a table is: below titles and remarks, in one row or in several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.tables.names import IMAGE_COLUMNS, is_photo, is_target, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MOST_LEVELS = 4
+"""Rows of a header, at most."""
+
+
+def rows_above(rows: Sequence[Sequence[str]], is_named: Callable[[Sequence[str]], bool]) -> int:
+    """Return how many rows are above the header: titles and remarks, if one names photos below.
+
+    Args:
+        rows: The first rows.
+        is_named: Returns whether a row has a name of a column that the user gave.
+
+    Example:
+        >>> rows_above([["My photos", ""], ["image", "dog"], ["a.jpg", "1"]], lambda row: False)
+        1
+    """
+    for number, cells in enumerate(rows):
+        filled = [cell for cell in cells if cell.strip()]
+        is_remark = cells[0].lstrip().startswith("#") and not is_photo(cells[0])
+        if len(filled) > 1 and not is_remark:
+            keys = set(map(key_of, cells))
+            return number if keys & IMAGE_COLUMNS or is_named(cells) else 0
+        if any(map(is_photo, filled)):
+            return 0
+    return 0
+
+
+class Levels(NamedTuple):
+    """A header of several rows, groups above labels, as pandas and spreadsheets write it.
+
+    Attributes:
+        rows: How many rows.
+        names: The name of each column: that of the lowest row, or with its groups, as
+            ``animals/dog``, where several columns have it.
+    """
+
+    rows: int
+    names: tuple[str, ...]
+
+
+def levels_of(rows: Sequence[Sequence[str]]) -> Levels | None:
+    """Return the header of a table if it has several rows, or None.
+
+    There are rows of text above the first photo. The lowest names the column of photos, or the
+    first, where groups are repeated or left blank, does not name each column.
+
+    Args:
+        rows: The first rows, without those above the header.
+
+    Example:
+        >>> levels_of([["", "animals", ""], ["image", "dog", "cat"], ["a.jpg", "1", "0"]])
+        Levels(rows=2, names=('image', 'dog', 'cat'))
+        >>> levels_of([["image", "dog", "cat"], ["a.jpg", "1", "0"]])
+    """
+    first = next((n for n, cells in enumerate(rows) if any(map(is_photo, cells))), 0)
+    if not 1 < first <= MOST_LEVELS:
+        return None
+    above = [list(cells) for cells in rows[:first]]
+    width = len(rows[first])
+    place = next(i for i, cell in enumerate(rows[first]) if is_photo(cell))
+    below = [cell for cells in above[1:] for cell in cells if cell.strip()]
+    alike = any(cells == above[0] for cells in above[1:])  # a header that is repeated
+    if alike or any(len(cells) != width for cells in above) or any(map(is_target, below)):
+        return None
+    named = any(key_of(cells[place]) in IMAGE_COLUMNS for cells in above[1:])
+    others = [cell.strip() for i, cell in enumerate(above[0]) if i != place]
+    repeats = len(set(others)) < len(others) and not any(c[place].strip() for c in above[1:])
+    if not named and not repeats:
+        return None
+    return Levels(first, _names(above, place))
+
+
+def _names(rows: list[list[str]], place: int) -> tuple[str, ...]:
+    """Return a name for each column; a blank group is that of the column before."""
+    image = next((cells[place] for cells in reversed(rows) if cells[place].strip()), "image")
+    rows = [cells for cells in rows if any(c.strip() for i, c in enumerate(cells) if i != place)]
+    for cells in rows[:-1]:
+        for column in range(1, len(cells)):
+            if not cells[column].strip() and column not in {place, place + 1}:
+                cells[column] = cells[column - 1]
+    paths = [[c for c in map(str.strip, column) if c] for column in zip(*rows, strict=True)]
+    leaves = [path[-1] if path else "" for path in paths]
+    counts = Counter(leaf for i, leaf in enumerate(leaves) if i != place)
+    pairs = zip(paths, leaves, strict=True)
+    names = ["/".join(path) if counts[leaf] > 1 else leaf for path, leaf in pairs]
+    return (*names[:place], image, *names[place + 1 :])

@@ -1,0 +1,117 @@
+"""Tables in which people tick what is present, or write a digit for each label in one cell."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tagsight.data.format import ReadOptions
+from tagsight.data.readers import read_annotations
+from tagsight.data.rules.rules import LabelRules
+from tagsight.errors import DataError
+
+
+def table(*rows: str) -> str:
+    photos = ("a.jpg", "b.jpg", "c d.jpg")
+    lines = [f"{photo},{row}" for photo, row in zip(photos, rows, strict=False)]
+    return "\n".join(["image,dog,cat", *lines, ""])
+
+
+@pytest.mark.parametrize(
+    ("rows", "targets"),
+    [
+        (("x,", ",x", "x,X"), [[1, 0], [0, 1], [1, 1]]),
+        (("X,", ",X", ","), [[1, 0], [0, 1], [0, 0]]),
+        (("\u2713,", ",\u2714\ufe0f", "\u2713,\u2713"), [[1, 0], [0, 1], [1, 1]]),
+        (("\u2713,\u2717", "\u2717,\u2713", ",\u2713"), [[1, 0], [0, 1], [-1, 1]]),
+        (("\u2713,x", "x,\u2713", ",\u2713"), [[1, 0], [0, 1], [-1, 1]]),
+        (("\u25cb,\u00d7", "\u00d7,\u25cb", "\u25cb,\u25cb"), [[1, 0], [0, 1], [1, 1]]),
+        (("\u00d7,", ",\u00d7", ","), [[1, 0], [0, 1], [0, 0]]),
+        (("\u2611,\u2610", "\u2610,\u2611", ",\u2611"), [[1, 0], [0, 1], [-1, 1]]),
+        (("x,-", "-,x", "x,x"), [[1, 0], [0, 1], [1, 1]]),
+        (("x,?", "?,x", ","), [[1, -1], [-1, 1], [0, 0]]),
+        (("yes,", ",yes", ","), [[1, 0], [0, 1], [0, 0]]),
+        (("Ja,", ",ja", ","), [[1, 0], [0, 1], [0, 0]]),
+        (("yes,", "no,yes", ","), [[1, -1], [0, 1], [-1, -1]]),
+        (("yes,no", "no,yes", ","), [[1, 0], [0, 1], [-1, -1]]),
+        (("x,1", ",0", "x,"), [[1, 1], [0, 0], [1, -1]]),
+        (("1,", ",1", ","), [[1, -1], [-1, 1], [-1, -1]]),
+    ],
+    ids=range(16),
+)
+def test_a_blank_beside_ticks_is_absent_unless_others_say_no(write_csv, rows, targets) -> None:
+    read = read_annotations(write_csv(table(*rows)), labels_only=True)
+    assert (read.format, read.names) == ("csv-columns", ("dog", "cat"))
+    assert read.targets.tolist() == targets
+
+
+def test_a_single_column_of_ticks_is_a_label_and_no_list_of_one(write_csv, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    read = read_annotations(write_csv("image,dog\na.jpg,x\nb.jpg,\n"), labels_only=True)
+    assert (read.names, read.targets.tolist()) == (("dog",), [[1], [0]])
+    assert "marks say what is present; 1 cell without one: absent" in caplog.text
+
+
+def test_a_table_of_1_and_blanks_says_how_blanks_become_absent(write_csv, caplog) -> None:
+    file = write_csv(table("1,", ",1"))
+    read_annotations(file, labels_only=True)
+    assert "no cell says 0" in caplog.text
+    assert "`unlisted=absent`" in caplog.text
+    rules = LabelRules(unlisted="absent")
+    rows = read_annotations(file, labels_only=True, options=ReadOptions(rules=rules))
+    assert rows.targets.tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("x,\u2717", ",x"), "marks of one kind, got '[xX]' and '.'; write 1 and 0"),
+        (("x,0", "1,x", "0,x"), "in the column 'dog', got both"),
+    ],
+)
+def test_marks_with_two_meanings_are_refused(write_csv, rows, message) -> None:
+    with pytest.raises(DataError, match=message):
+        read_annotations(write_csv(table(*rows)), labels_only=True)
+
+
+BITS = "image,labels\na.jpg,101\nb.jpg,010\nc d.jpg,111\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("labels.csv", BITS),
+        (
+            "labels.jsonl",
+            '{"image": "a.jpg", "labels": "101"}\n{"image": "b.jpg", "labels": "010"}\n'
+            '{"image": "c d.jpg", "labels": "111"}\n',
+        ),
+    ],
+)
+def test_a_digit_for_each_label_needs_their_names(tmp_path, name, content) -> None:
+    file = tmp_path / name
+    file.write_text(content)
+    with pytest.raises(DataError, match="the names of 3 labels, or a file beside"):
+        read_annotations(file, labels_only=True)
+    (tmp_path / "classes.txt").write_text("dog\ncat\nsky\n")
+    rows = read_annotations(file, labels_only=True)
+    assert rows.names == ("dog", "cat", "sky")
+    assert rows.targets.tolist() == [[1, 0, 1], [0, 1, 0], [1, 1, 1]]
+
+
+def test_digits_without_their_first_zeros_are_refused(write_csv, tmp_path) -> None:
+    (tmp_path / "classes.txt").write_text("dog\ncat\nsky\n")
+    file = write_csv("image,labels\na.jpg,101\nb.jpg,10\nc d.jpg,111\n")
+    with pytest.raises(DataError, match="got '10' and '111', as if a program had dropped zeros"):
+        read_annotations(file, labels_only=True)
+    rows = read_annotations(file, labels_only=True, format="csv-list")
+    assert rows.names == ("10", "101", "111")
+
+
+def test_numbers_of_classes_are_labels(write_csv) -> None:
+    for cells in (("10", "11", "10"), ("1", "0", "1"), ("100", "101", "102")):
+        rows = zip(("a.jpg", "b.jpg", "c d.jpg"), cells, strict=True)
+        content = "".join(f"{photo},{cell}\n" for photo, cell in rows)
+        read = read_annotations(write_csv(f"image,labels\n{content}"), labels_only=True)
+        assert read.names == tuple(sorted(set(cells)))
