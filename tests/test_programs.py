@@ -199,6 +199,133 @@ def mmpretrain(_: str) -> None:
     write("train.json", {"metainfo": {"classes": CLASSES}, "data_list": rows})
 
 
+def labelme(_: str) -> None:
+    draw("photos")
+    for name, labels in LABELS.items():
+        shapes = [{"label": label, "points": [[1, 1], [3, 3]]} for label in labels]
+        write(f"photos/{Path(name).stem}.json", {"shapes": shapes, "imagePath": name})
+
+
+def via(export: str) -> None:
+    draw("photos")
+    given = {n: [{"region_attributes": {"kind": c}} for c in LABELS[n]] for n in LABELS}
+    if export == "JSON":
+        photos = {n: {"filename": n, "regions": given[n], "file_attributes": {}} for n in LABELS}
+        write("via.json", {f"{name}9": photo for name, photo in photos.items()})
+        return
+    rows = ["filename,file_size,file_attributes,region_count,region_id,"]
+    rows[0] += "region_shape_attributes,region_attributes"
+    for name, labels in LABELS.items():
+        kinds = [f'"{{""kind"":""{label}""}}"' for label in labels] or ['"{}"']
+        count = len(labels)
+        rows += [f'{name},9,"{{}}",{count},{i},"{{}}",{kind}' for i, kind in enumerate(kinds)]
+    write("via.csv", "\n".join(rows) + "\n")
+
+
+def supervisely(_: str) -> None:
+    draw("export/ds/img")
+    write("export/meta.json", {"classes": [{"title": c} for c in CLASSES], "tags": []})
+    for name, labels in LABELS.items():
+        objects = [{"classTitle": label, "geometryType": "rectangle"} for label in labels]
+        content = {"size": {"width": 8, "height": 8}, "tags": [], "objects": objects}
+        write(f"export/ds/ann/{name}.json", content)
+
+
+def v7(_: str) -> None:
+    draw("photos")
+    for name, labels in LABELS.items():
+        item = {"name": name, "path": "/"}
+        annotations = [{"name": label, "bounding_box": {}} for label in labels]
+        content = {"version": "2.0", "item": item, "annotations": annotations}
+        write(f"export/{Path(name).stem}.json", content)
+
+
+def superannotate(_: str) -> None:
+    draw("photos")
+    for name, labels in LABELS.items():
+        instances = [{"type": "bbox", "className": label} for label in labels[:1]]
+        content = {"metadata": {"name": name}, "instances": instances, "tags": labels[1:]}
+        write(f"export/{name}.json", content)
+
+
+def dataloop(_: str) -> None:
+    draw("export/items")
+    for name, labels in LABELS.items():
+        annotations = [{"label": label, "type": "class"} for label in labels]
+        content = {"filename": f"/{name}", "annotations": annotations}
+        write(f"export/json/{Path(name).stem}.json", content)
+
+
+def lines(name: str, rows: list[dict[str, object]]) -> None:
+    draw("photos")
+    write(name, "".join(f"{json.dumps(row)}\n" for row in rows))
+
+
+def labelbox(_: str) -> None:
+    rows = []
+    for name, labels in LABELS.items():
+        answers = [{"name": label} for label in labels]
+        kinds = [{"name": "kind", "checklist_answers": answers}]
+        done = {"annotations": {"objects": [], "classifications": kinds}}
+        row = {"external_id": name, "row_data": f"https://example.org/{name}"}
+        rows.append({"data_row": row, "projects": {"p": {"labels": [done]}}})
+    lines("export.ndjson", rows)
+
+
+def vertex(export: str) -> None:
+    bucket = "gs://bucket/photos/"
+    if export == "CSV":
+        draw("photos")
+        rows = ["TRAINING", "VALIDATION", "TEST"]
+        cells = [[use, bucket + n, *LABELS[n]] for use, n in zip(rows, LABELS, strict=True)]
+        write("rows.csv", "".join(",".join(row) + "\n" for row in cells))
+        return
+    named = {n: [{"displayName": label} for label in LABELS[n]] for n in LABELS}
+    lines(
+        "rows.jsonl",
+        [{"imageGcsUri": bucket + n, "classificationAnnotations": named[n]} for n in LABELS],
+    )
+
+
+def sagemaker(export: str) -> None:
+    names = {str(index): name for index, name in enumerate(CLASSES)}
+    rows = []
+    for name, labels in LABELS.items():
+        row: dict[str, object] = {"source-ref": f"s3://bucket/{name}"}
+        if export == "manifest":
+            for label in labels:
+                row |= {f"is_{label}": 1, f"is_{label}-metadata": {"class-name": label}}
+        else:
+            row |= {"job": [CLASSES.index(c) for c in labels], "job-metadata": {"class-map": names}}
+        rows.append(row)
+    lines("output.manifest", rows)
+
+
+def azure(_: str) -> None:
+    urls = {name: f"azureml://datastores/x/paths/{name}" for name in LABELS}
+    lines("rows.jsonl", [{"image_url": urls[n], "label": LABELS[n]} for n in LABELS])
+
+
+def exiftool(export: str) -> None:
+    draw(".")
+    if export.startswith("-csv"):
+        rows = [f'./{name},"{", ".join(labels)}"\n' for name, labels in LABELS.items()]
+        write("keywords.csv", "SourceFile,Keywords\n" + "".join(rows))
+        return
+    rows = [{"SourceFile": n, "Keywords": one[0] if len(one) == 1 else one, "Subject": one}
+            for n, one in LABELS.items() if one]  # fmt: skip
+    write("keywords.json", rows)
+
+
+def osxphotos(_: str) -> None:
+    draw("photos")
+    rows = [
+        {"uuid": n, "original_filename": n, "keywords": LABELS[n], "labels": ["Plant"]}
+        for n in LABELS
+    ]
+    write("photos.json", rows)
+
+
 def file_manager(_: str) -> None:
     draw("photos/dog", "a.png", "b.png")
     draw("photos/cat", "b.png")
@@ -215,6 +342,20 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "Hugging Face": hugging_face,
     "pandas": pandas,
     "MMPretrain": mmpretrain,
+    "LabelMe": labelme,
+    "VGG Image Annotator": via,
+    "Supervisely": supervisely,
+    "V7 Darwin": v7,
+    "SuperAnnotate": superannotate,
+    "Dataloop": dataloop,
+    "Labelbox": labelbox,
+    "Google Vertex AI": vertex,
+    "Google AutoML": vertex,
+    "Amazon SageMaker": sagemaker,
+    "Amazon Rekognition": sagemaker,
+    "Azure Machine Learning": azure,
+    "exiftool": exiftool,
+    "osxphotos": osxphotos,
     "a file manager": file_manager,
 }
 

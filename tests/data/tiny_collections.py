@@ -324,6 +324,79 @@ def write_createml(folder: Path, photos) -> Example:
     return Example("createml", _json(folder / "rows.json", rows), folder, splits=None)
 
 
+def write_photo_json(folder: Path, photos) -> Example:
+    for photo, labels in zip(photos, PRESENT, strict=True):
+        shapes = [{"label": label, "points": [[1, 1], [9, 9]]} for label in labels]
+        file = folder / f"{_stem(photo)}.json"
+        _json(file, {"flags": {}, "shapes": shapes, "imagePath": photo, "imageData": None})
+    return Example("photo-json", folder, folder, splits=None)
+
+
+def write_via(folder: Path, photos) -> Example:
+    entries = {
+        f"{photo}9": {
+            "filename": photo,
+            "size": 9,
+            "regions": [],
+            "file_attributes": {"kind": dict.fromkeys(labels, True), "caption": "A day out"},
+        }
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    }
+    return Example("via", _json(folder / "via.json", entries), folder / "images", splits=None)
+
+
+def write_labelbox(folder: Path, photos) -> Example:
+    rows = [
+        {
+            "data_row": {"id": "c7", "external_id": photo},
+            "projects": {"p": {"labels": [{"annotations": {"classifications": [
+                {"name": "kind", "checklist_answers": [{"name": label} for label in labels]}
+            ]}}]}},
+        }
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]  # fmt: skip
+    return Example("labelbox", _lines(folder / "export.ndjson", rows), folder, splits=None)
+
+
+def write_vertex(folder: Path, photos) -> Example:
+    rows = [
+        {
+            "imageGcsUri": photo,
+            "classificationAnnotations": [{"displayName": label} for label in labels],
+            "dataItemResourceLabels": {"aiplatform.googleapis.com/ml_use": split},
+        }
+        for photo, labels, split in zip(photos, PRESENT, SPLITS, strict=True)
+    ]
+    return Example("vertex", _lines(folder / "rows.jsonl", rows), folder)
+
+
+def write_sagemaker(folder: Path, photos) -> Example:
+    names = {str(index): name for index, name in enumerate(NAMES)}
+    rows = [
+        {
+            "source-ref": photo,
+            "animals": [NAMES.index(label) for label in labels],
+            "animals-metadata": {"class-map": names},
+        }
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    return Example("sagemaker", _lines(folder / "output.manifest", rows), folder, splits=None)
+
+
+def write_osxphotos(folder: Path, photos) -> Example:
+    rows = [
+        {"uuid": photo, "original_filename": photo, "keywords": labels, "labels": ["Plant"]}
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    file = _json(folder / "photos.json", rows)
+    return Example("osxphotos", file, folder, UNTAGGED, splits=None)
+
+
+def _lines(file: Path, rows) -> Path:
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return file
+
+
 def write_datumaro(folder: Path, photos) -> Example:
     labels = {"label": {"labels": [{"name": name} for name in NAMES]}}
     for split, rows in ROWS.items():
@@ -398,6 +471,11 @@ EXAMPLES = {
     "fiftyone": write_fiftyone,
     "createml": write_createml,
     "datumaro": write_datumaro,
+    "photo-json": write_photo_json,
+    "via": write_via,
+    "labelbox": write_labelbox,
+    "vertex": write_vertex,
+    "sagemaker": write_sagemaker,
     "mmpretrain": write_mmpretrain,
     "saved-dataset": write_saved_dataset,
     "mirflickr": write_mirflickr,
@@ -405,4 +483,5 @@ EXAMPLES = {
     "shards": write_shards,
     "photo-tags": write_photo_tags,
     "text-tags": write_text_tags,
+    "osxphotos": write_osxphotos,
 }

@@ -27,15 +27,21 @@ from tagsight.data.formats import (
     label_folders,
     label_project,
     label_studio,
+    labelbox,
     mirflickr,
     mmpretrain,
     nus_wide,
+    osxphotos,
     parquet,
+    photo_json,
     photo_tags,
+    sagemaker,
     saved_dataset,
     shards,
     split_folders,
     text_tags,
+    vertex,
+    via,
     voc,
     voc_xml,
     yolo,
@@ -43,7 +49,7 @@ from tagsight.data.formats import (
 from tagsight.data.locating import locate
 from tagsight.data.recognition import format_of
 from tagsight.data.remote.copies import copy_of, fetch_photos, moved, urls_in_errors
-from tagsight.data.remote.places import is_remote, place
+from tagsight.data.remote.places import is_remote, place, require_known
 from tagsight.data.rules.application import apply_rules, check_rules
 from tagsight.data.rules.rules import LabelRules
 from tagsight.data.source import is_folder
@@ -69,8 +75,9 @@ FORMATS: dict[str, Format] = {
         *(csv_columns, csv_list, csv_long, json_records, parquet),
         *(label_folders, split_folders, label_project),
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
+        *(photo_json, via, labelbox, vertex, sagemaker),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
-        *(photo_tags, text_tags),
+        *(photo_tags, text_tags, osxphotos),
     )
 }
 """All formats of files and folders, in the order in which errors and help list them."""
@@ -120,7 +127,7 @@ def read_annotations(
         annotations = _joined(_found(tables, "dataframe", labels_only=labels_only))
     elif isinstance(labels, str | Path):
         # Absolute, so that the photos are found even if the current folder changes.
-        source = place(labels).absolute()
+        source = require_known(place(labels)).absolute()
         if source.suffix.lower() == ENDING and (is_remote(source) or source.is_file()):
             file = read_data_file(source)
             source, format, options = file.source, format or file.format, combined(file, options)  # noqa: A001 - as above
@@ -160,7 +167,7 @@ def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:
     if images is not None:
         options = replace(options, images=place(images))
     if options.images is not None:
-        options = replace(options, images=_existing_folder(place(options.images)))
+        options = replace(options, images=_existing_folder(options.images))
     if options.grouping is not None:
         columns = replace(options.columns, group_column=options.grouping.column)
         options = replace(options, columns=columns)
@@ -280,7 +287,8 @@ def _split_by_folders(annotations: Annotations) -> Annotations:
     return annotations
 
 
-def _existing_folder(images: Path) -> Path:
+def _existing_folder(given: Path) -> Path:
+    images = require_known(place(given))
     if not is_folder(images):
         msg = f"expected a folder of photos as `images`, got {images}, which is none"
         raise DataError(msg)

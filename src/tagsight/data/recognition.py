@@ -9,8 +9,10 @@ from tagsight.data.format import ONLY_LABELS
 from tagsight.data.json_files import outline
 from tagsight.data.photos.finding import find_photos
 from tagsight.data.source import is_folder
+from tagsight.data.strangers import stranger_at
 from tagsight.data.tables.csv_table import CsvTable, is_text_table
 from tagsight.data.tables.layout import layout_of
+from tagsight.data.tables.names import is_photo
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -32,7 +34,9 @@ PACKED = {
 """Kinds of files that are not read, by what their names contain, and why."""
 
 MOST_LOOKED_INTO = 20
-"""Entries of a folder that are tried, if no format fits it."""
+"""Entries of a folder, other than photos, that are tried if no format fits it."""
+
+MOST_NAMED = 4
 
 MOST_COUNTED = 10_000
 """Photos of a folder that are counted for a message."""
@@ -96,8 +100,17 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
             f"expected photos as files and their labels as text, got {source}, {packed}: write the "
             "photos to a folder, and their names and labels to a CSV, with the program it is from"
         )
-    if within := _within(source, formats):
-        return f"{source} is of no known format, but {within} in it is; give that one"
+    if stranger := stranger_at(source):
+        return stranger
+    within = _within(source, formats)
+    if len(within) == 1:
+        return f"{source} is of no known format, but {within[0]} in it is; give that one"
+    if within and all((source / name).is_file() for name in within):
+        several = ", ".join(within[:MOST_NAMED])
+        return (
+            f"expected one file of labels in {source}, got {len(within)}: {several}; give the one "
+            "that is meant"
+        )
     near = [format_ for format_ in formats.values() if _may_be(source, format_)]
     if source.is_dir() and not near and (photos := _photos(source)):
         return (
@@ -114,18 +127,17 @@ def _unknown(source: Path, formats: Mapping[str, Format]) -> str:
     return "; ".join([f"{source} is of no known format, it {_look(source)}", *told, known])
 
 
-def _within(source: Path, formats: Mapping[str, Format]) -> str:
-    """Name the only folder, or file beside folders, of a source that a format fits."""
+def _within(source: Path, formats: Mapping[str, Format]) -> list[str]:
+    """Name the folders, or files beside folders, of a source that a format fits."""
     if not source.is_dir():
-        return ""
-    first = list(islice(source.iterdir(), MOST_LOOKED_INTO + 1))
+        return []
+    others = (one for one in islice(source.iterdir(), MOST_COUNTED) if not is_photo(one.name))
+    first = list(islice((one for one in others if one.name[0] != "."), MOST_LOOKED_INTO + 1))
     if len(first) > MOST_LOOKED_INTO:
-        return ""
-    entries = [one for one in first if not one.name.startswith(".")]
-    several = sum(map(is_folder, entries)) > 1  # which may all be labels
+        return []
+    several = sum(map(is_folder, first)) > 1  # which may all be labels
     kinds = [format_ for format_ in formats.values() if not (several and format_.weak)]
-    fits = [one.name for one in entries if any(kind.recognises(one) for kind in kinds)]
-    return fits[0] if len(fits) == 1 else ""
+    return sorted(one.name for one in first if any(kind.recognises(one) for kind in kinds))
 
 
 def _of_folders(source: Path) -> str:

@@ -40,6 +40,8 @@ KINDS = ("instances_", "labels_", "panoptic_")
 
 NEGATIVE = "neg_category_ids"
 ROBOFLOW = "_annotations.coco.json"
+OTHERS = {"data": "{", "item": "{", "filename": '"'}
+"""Keys of one task of Label Studio, and of files for one photo, with how their values begin."""
 
 
 def recognises(source: Path) -> bool:
@@ -58,8 +60,8 @@ def recognises(source: Path) -> bool:
 
 def _is_coco(file: Path) -> bool:
     top, keys, lines = outline(file)
-    is_task = keys.get("data") == "{"  # of Label Studio
-    return top == "{" and not lines and not is_task and any(keys.get(key) == "[" for key in KEYS)
+    is_other = any(keys.get(key) == mark for key, mark in OTHERS.items())
+    return top == "{" and not lines and not is_other and any(keys.get(key) == "[" for key in KEYS)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ENDINGS = (".jsonl", ".ndjson")
 WHAT = "an object with a photo and its labels"
-OTHERS = frozenset({"annotations", "annotation_id", "data", "samples", "images", "shapes"})
+OTHERS = frozenset(
+    {"annotations", "annotation_id", "data", "samples", "images", "shapes", "original_filename"}
+)
 """Keys that other formats have in their records."""
 
 

@@ -28,9 +28,12 @@ Record: TypeAlias = Mapping[str, Any]
 
 PHOTO_KEYS = (
     *("image", "file_name", "filename", "path", "filepath", "file_path", "file", "photo", "img"),
-    *("image_path", "img_path", "image_file"),
+    *("image_path", "img_path", "image_file", "image_url", "sourcefile"),
 )
-LABEL_KEYS = ("labels", "tags", "label", "tag", "classes", "categories", "keywords", "objects")
+LABEL_KEYS = (
+    *("labels", "tags", "label", "tag", "classes", "categories", "keywords", "objects"),
+    *("subject", "iptc:keywords", "xmp:subject", "xmp-dc:subject"),
+)
 FILE_SPLIT = "split of the file"
 """Key that `joined_records` adds."""
 

@@ -1,0 +1,187 @@
+"""VGG Image Annotator: JSON, a project, or CSV, with attributes of photos and of regions."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tagsight.data.answers import Answers
+from tagsight.data.format import Format
+from tagsight.data.json_files import LOOK, outline, read_json, shortened
+from tagsight.data.photo_labels import PhotoLabels, tabulate
+from tagsight.data.source import is_file, photo_path, require_file
+from tagsight.data.tables.csv_table import PLACES
+from tagsight.data.tables.names import TEXT_COLUMNS
+from tagsight.data.tables.text import records
+from tagsight.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tagsight.data.format import Labelled, ReadOptions
+
+logger = logging.getLogger(__name__)
+
+COLUMNS = ("filename", "file_attributes", "region_attributes")
+METADATA = "_via_img_metadata"
+LARGEST_TABLE = 2**30
+NO_LABELS = TEXT_COLUMNS | {"image_url", "url", "id"}
+"""Attributes that the program offers for something else than labels."""
+
+
+class Entry(NamedTuple):
+    """What a file says of one photo: attributes of the photo, and of each region."""
+
+    photo: str
+    attributes: dict[str, Any]
+    regions: list[dict[str, Any]]
+
+
+def recognises(source: Path) -> bool:
+    """Return whether a file begins as an export or a project of the program.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("via.json")
+        >>> photo = '{"filename": "a.jpg", "size": 9, "regions": [], "file_attributes": {}}'
+        >>> _ = file.write_text('{"a.jpg9": ' + photo + "}")
+        >>> recognises(file)
+        True
+    """
+    if not is_file(source):
+        return False
+    with source.open("rb") as handle:
+        start = handle.read(LOOK)
+    if not start.lstrip().startswith(b"{"):
+        return _is_header(start.partition(b"\n")[0].decode(errors="replace"))
+    _, keys, _ = outline(source)
+    has_both = b'"regions"' in start and b'"file_attributes"' in start
+    return METADATA in keys or (bool(keys) and set(keys.values()) == {"{"} and has_both)
+
+
+def _is_header(line: str) -> bool:
+    names = {name.strip(' \r"#') for name in line.split(",")}
+    return names.issuperset(COLUMNS)
+
+
+def read(source: Path, options: ReadOptions) -> list[Labelled]:
+    """Read the values of attributes as labels; a label that a photo does not have is absent.
+
+    An attribute that is answered by yes or no is a label itself. Texts such as captions are not
+    used.
+
+    Args:
+        source: The file.
+        options: Folder of the photos; by default that of the file, or the usual ones in it.
+
+    Raises:
+        DataError: If the file cannot be understood.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.format import DEFAULTS
+        >>> tags = '{"filename": "a.jpg", "regions": [], "file_attributes": {"kind": "dog"}}'
+        >>> _ = Path("via.json").write_text('{"a.jpg9": ' + tags + "}")
+        >>> (found,) = read(Path("via.json"), DEFAULTS)
+        >>> found.photos, found.names, found.targets.tolist()
+        (('a.jpg',), ('dog',), [[1]])
+    """
+    entries = list(_table(source) if outline(source).top != "{" else _objects(source))
+    answers = Answers(source)
+    photos = [(entry, list(_answers(entry, answers))) for entry in entries]
+    answers.log()
+    base = source.parent
+    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    labels = [
+        PhotoLabels(
+            entry.photo,
+            {answers.label(*one) for one in given},
+            has_nameless=any(not any(region.values()) for region in entry.regions),
+        )
+        for entry, given in photos
+    ]
+    return [tabulate(source, labels, folders=folders)]
+
+
+def _answers(entry: Entry, answers: Answers) -> Iterator[tuple[str, str]]:
+    for attributes in (entry.attributes, *entry.regions):
+        for name, value in attributes.items():
+            if name.casefold() in NO_LABELS:
+                continue
+            chosen = value.items() if isinstance(value, dict) else [(value, True)]
+            for one in (key for key, yes in chosen if yes):
+                if answers.add(name, str(one)):
+                    yield name, str(one)
+
+
+def _objects(source: Path) -> Iterator[Entry]:
+    content = read_json(source, dict, "an object with photos")
+    photos = content.get(METADATA, content)
+    if not isinstance(photos, dict):
+        msg = f"{source}: expected photos under {METADATA!r}, got {shortened(photos)}"
+        raise DataError(msg)
+    for key, photo in photos.items():
+        where = f"{source}: {key!r}"
+        given = photo if isinstance(photo, dict) else {}
+        name, regions = given.get("filename"), given.get("regions") or []
+        regions = list(regions.values()) if isinstance(regions, dict) else regions
+        if not isinstance(name, str) or not isinstance(regions, list):
+            msg = f"{where}: expected a photo with 'filename' and 'regions', got {shortened(photo)}"
+            raise DataError(msg)
+        inside = [_attributes(region, "region_attributes", where) for region in regions]
+        attributes = _attributes(given, "file_attributes", where)
+        yield Entry(photo_path(name, where), attributes, inside)
+
+
+def _attributes(given: Any, key: str, where: str) -> dict[str, Any]:  # noqa: ANN401 - plain-data border
+    found = given.get(key) or {} if isinstance(given, dict) else None
+    if isinstance(found, dict):
+        return found
+    msg = f"{where}: expected an object under {key!r}, got {shortened(given)}"
+    raise DataError(msg)
+
+
+def _table(source: Path) -> Iterable[Entry]:
+    """Return a photo for all its rows, of which each has a region."""
+    rows = records(require_file(source, largest=LARGEST_TABLE), ",")
+    _, header = next(rows, (0, []))
+    names = [name.strip(" #") for name in header]
+    if not set(COLUMNS) <= set(names):
+        msg = f"{source}: expected the columns {', '.join(COLUMNS)}, got {', '.join(names[:5])}"
+        raise DataError(msg)
+    entries: dict[str, Entry] = {}
+    for line, cells in rows:
+        where = f"{source}:{line}"
+        if len(cells) != len(names):
+            msg = f"{where}: expected {len(names)} cells as in the header, got {len(cells)}"
+            raise DataError(msg)
+        row = dict(zip(names, cells, strict=True))
+        photo = photo_path(row["filename"], where)
+        entry = entries.setdefault(photo, Entry(photo, _parsed(row, "file_attributes", where), []))
+        if row.get("region_count", "1") != "0":
+            entry.regions.append(_parsed(row, "region_attributes", where))
+    return entries.values()
+
+
+def _parsed(row: dict[str, str], key: str, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(row[key] or "{}")
+    except ValueError:
+        found = None
+    if isinstance(found, dict):
+        return found
+    msg = f"{where}: expected a JSON object in {key!r}, got {shortened(row[key])}"
+    raise DataError(msg)
+
+
+FORMAT = Format(
+    "via",
+    "JSON, a project, or CSV of the VGG Image Annotator: attributes of photos and regions",
+    '{"a.jpg9": {"filename": "a.jpg", "size": 9, "file_attributes": {"weather": "sunny"},\n'
+    '            "regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 2},\n'
+    '                         "region_attributes": {"kind": "dog"}}]}}',
+    recognises,
+    read,
+)

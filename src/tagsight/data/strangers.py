@@ -1,0 +1,122 @@
+"""Files of other programs that are not read: what they are, and what to do instead."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from tagsight.data.json_files import outline
+from tagsight.data.photos.suffixes import PHOTO_SUFFIXES
+from tagsight.data.source import is_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_LOOKED_AT = 20
+START = 2**12
+
+
+class Stranger(NamedTuple):
+    """A file of a program that is not read.
+
+    Attributes:
+        is_: What it is, as it follows "got".
+        instead: What to do.
+        keys: Keys at the top of its JSON.
+        name: Pattern of its name, in lower case, or any.
+        start: Pattern of its first bytes, or any.
+
+    Example:
+        >>> from pathlib import Path
+        >>> tasks = Stranger("tasks", "write a table", frozenset({"task_id"}))
+        >>> tasks.fits(Path("a.json"), frozenset({"task_id", "type"}), b"{")
+        True
+    """
+
+    is_: str
+    instead: str
+    keys: frozenset[str] = frozenset()
+    name: str = ".*"
+    start: bytes = b""
+
+    def fits(self, file: Path, keys: frozenset[str], start: bytes) -> bool:
+        """Return whether a file is such a one, by its keys, its name and its first bytes."""
+        is_so = bool(self.keys) or bool(self.start)
+        named = re.fullmatch(self.name, file.name.lower()) is not None
+        return is_so and self.keys <= keys and named and re.search(self.start, start) is not None
+
+
+TABLE = "write a table of them with the columns image and labels"
+STRANGERS = (
+    Stranger(
+        "Google Takeout's data of a photo, which have people and places and no labels",
+        "Takeout's albums are folders: give them with `format=label-folders` if they are labels, "
+        "or make labels with 'tagsight label FOLDER'",
+        frozenset({"title", "phototakentime"}),
+    ),
+    Stranger(
+        "PhotoPrism's YAML of a photo",
+        "download the photos with XMP sidecars, or with keywords inside, and give their folder",
+        name=r".*\.ya?ml",
+        start=rb"(?m)^(?:UID: \w+|TakenAt: )[\s\S]*^(?:Type: \w|Details:)",
+    ),
+    Stranger(
+        "a list of keywords, as Lightroom exports it, which names no photos",
+        "save keywords into the photos (Metadata, Save Metadata to Files) and give their folder",
+        name=r".*\.txt",
+        start=rb"\A(?:\xef\xbb\xbf)?[^\t\r\n,;|]+\r?\n\t[^\t\r\n,;|]+\r?\n",
+    ),
+    Stranger("Scale's tasks", TABLE, frozenset({"task_id", "response", "params"})),
+    Stranger(
+        "Labelbox's first form of export",
+        "export again, as JSON lines (NDJSON)",
+        frozenset({"labeled data", "label"}),
+    ),
+    Stranger("Kili's export", TABLE, frozenset({"externalid", "labels", "content"})),
+    Stranger("VoTT's project", "export as CSV or Pascal VOC", frozenset({"assets", "tags"})),
+    Stranger("Azure Custom Vision's images", TABLE, frozenset({"originalimageuri", "tags"})),
+    Stranger(
+        "the answer of a model of Amazon Rekognition",
+        f"{TABLE}, once people have looked at them",
+        frozenset({"labels", "labelmodelversion"}),
+    ),
+    Stranger(
+        "the answer of a wiki such as Wikimedia Commons",
+        TABLE,
+        frozenset({"batchcomplete", "query"}),
+    ),
+    Stranger(
+        "assets of Immich",
+        "download the photos with XMP sidecars, which hold the tags, and give their folder",
+        frozenset({"originalfilename", "originalpath"}),
+    ),
+)
+
+
+def stranger_at(source: Path) -> str | None:
+    """Say what a source is, and what to do, if it is of a program that is known but not read.
+
+    Args:
+        source: A file, or a folder, of which a few files other than photos are looked at.
+
+    Example:
+        >>> from pathlib import Path
+        >>> file = Path("a.jpg.json")
+        >>> _ = file.write_text('{"title": "a.jpg", "photoTakenTime": {"timestamp": "1"}}')
+        >>> print(stranger_at(file).partition(";")[0])
+        expected labels, got Google Takeout's data of a photo, which have people and places and \
+no labels (a.jpg.json)
+    """
+    files = [source]
+    if source.is_dir():
+        others = (one for one in source.iterdir() if one.suffix.lower() not in PHOTO_SUFFIXES)
+        files = sorted(islice(others, MOST_LOOKED_AT))
+    for file in filter(is_file, files):
+        keys = frozenset(key.lower() for key in outline(file).keys)
+        with file.open("rb") as handle:
+            start = handle.read(START)
+        for one in STRANGERS:
+            if one.fits(file, keys, start):
+                return f"expected labels, got {one.is_} ({file.name}); {one.instead}"
+    return None

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+from tagsight.errors import DataError
+
+
+def labelme(photo: str, *labels: str, **flags: bool) -> str:
+    shapes = [{"label": label, "points": [[1, 1], [9, 9]]} for label in labels]
+    return json.dumps({"flags": flags, "shapes": shapes, "imagePath": photo, "imageData": None})
+
+
+@pytest.fixture
+def photos(tmp_path):
+    (tmp_path / "img").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "img" / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", ["..\\img\\a.jpg", "../img/a.jpg", "/home/me/img/a.jpg", "a.jpg"])
+def test_photos_are_where_the_files_say(photos, path) -> None:
+    (photos / "notes").mkdir()
+    (photos / "notes" / "a.json").write_text(labelme(path, "dog", "dog", "cat"))
+    rows = read_annotations(photos)
+    assert (rows.format, rows.names) == ("photo-json", ("cat", "dog"))
+    assert rows.paths == (photos / "img" / "a.jpg",)
+
+
+def test_flags_are_labels_where_they_are_true(photos) -> None:
+    (photos / "img" / "a.json").write_text(labelme("a.jpg", "dog", night=True, rain=False))
+    (photos / "img" / "b.json").write_text(labelme("b.jpg", night=False, rain=True))
+    rows = read_annotations(photos)
+    assert rows.names == ("dog", "night", "rain")
+    assert rows.targets.tolist() == [[1, 1, 0], [0, 0, 1]]
+
+
+def test_folders_called_so_are_the_splits(tmp_path) -> None:
+    for split, name in (("train", "a"), ("val", "b")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / f"{name}.json").write_text(labelme(f"{name}.jpg", "dog"))
+        (tmp_path / split / f"{name}.jpg").touch()
+    rows = read_annotations(tmp_path)
+    assert (rows.relative_names, rows.splits) == (("train/a.jpg", "val/b.jpg"), ("train", "val"))
+
+
+def test_a_shape_without_a_label_leaves_others_unknown(photos, caplog) -> None:
+    (photos / "img" / "a.json").write_text(labelme("a.jpg", "dog"))
+    (photos / "img" / "b.json").write_text(labelme("b.jpg", ""))
+    assert read_annotations(photos).targets.tolist() == [[1], [-1]]
+    assert "boxes without a label in 1 photo" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"shapes": ["dog"], "imagePath": "x/../../a.jpg"}, "inside the folder of the photos"),
+        ({"shapes": [5], "imagePath": "a.jpg"}, "a list of objects under 'shapes'"),
+        ({"item": {"name": ""}, "annotations": []}, "a photo's path"),
+        ({"labels": []}, "a JSON file for each photo, as of LabelMe"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, content, message) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=message):
+        read_annotations(file, format="photo-json")

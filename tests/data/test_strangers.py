@@ -1,0 +1,79 @@
+"""Files of programs that are not read are named, with what to do instead."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tagsight.data.readers import read_annotations
+from tagsight.data.strangers import STRANGERS
+from tagsight.errors import DataError
+
+TAKEOUT = {"title": "a.jpg", "photoTakenTime": {"timestamp": "1"}, "people": [{"name": "Anna"}]}
+PHOTOPRISM = "TakenAt: 2019-07-03T17:33:44Z\nUID: pqbz\nType: image\nDetails:\n  Keywords: dog\n"
+FILES = [
+    ("a.jpg.supplemental-metadata.json", TAKEOUT, "Google Takeout's data .*label-folders"),
+    ("a.yml", PHOTOPRISM, "PhotoPrism's YAML .* XMP sidecars"),
+    ("keywords.txt", "Animals\n\tDog\n\t\t{Hound}\n\tCat\n", "Lightroom .* names no photos"),
+    ("s.json", [{"task_id": "1", "response": {}, "params": {}}], "Scale's tasks .* a table"),
+    ("l.json", [{"ID": "1", "Labeled Data": "https://x/a.jpg", "Label": {}}], "NDJSON"),
+    ("k.json", [{"id": "1", "externalId": "a", "content": "x", "labels": []}], "Kili's export"),
+    ("v.json", {"assets": {}, "tags": []}, "VoTT's project"),
+    ("c.json", [{"id": "1", "originalImageUri": "https://x", "tags": []}], "Azure Custom Vision"),
+    ("r.json", {"Labels": [{"Name": "Dog"}], "LabelModelVersion": "3.0"}, "a model of Amazon"),
+    ("w.json", {"batchcomplete": "", "query": {"pages": {}}}, "a wiki"),
+    ("i.json", [{"originalFileName": "a.jpg", "originalPath": "/a.jpg", "tags": []}], "Immich"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), FILES)
+def test_they_are_named_alone_and_beside_photos(tmp_path, name, content, message) -> None:
+    (tmp_path / "a.jpg").touch()
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / name).write_text(text)
+    for source in (tmp_path / name, tmp_path):
+        with pytest.raises(DataError, match=rf"(?s)expected labels, got .*{message}"):
+            read_annotations(source)
+
+
+def test_each_is_tried() -> None:
+    tried = "\n".join(json.dumps(one) if not isinstance(one, str) else one for _, one, _ in FILES)
+    assert len(FILES) == len(STRANGERS)
+    for one in STRANGERS:
+        assert all(f'"{key}"' in tried.lower() for key in one.keys)
+
+
+def test_a_folder_with_several_tables_names_them(tmp_path) -> None:
+    for photo in range(30):
+        (tmp_path / f"{photo}.jpg").touch()
+    table = "image,labels\n1.jpg,dog;cat\n2.jpg,cat\n"
+    (tmp_path / "labels.csv").write_text(table)
+    with pytest.raises(DataError, match=r"but labels\.csv in it is; give that one"):
+        read_annotations(tmp_path)
+    (tmp_path / "labels (1).csv").write_text(table)
+    with pytest.raises(DataError, match=r"one file of labels .* labels \(1\)\.csv, labels\.csv;"):
+        read_annotations(tmp_path)
+
+
+@pytest.mark.parametrize(("one", "other"), [("train", "training"), ("val", "valid")])
+def test_two_tables_of_one_split_are_refused(tmp_path, one, other) -> None:
+    for number, name in enumerate((one, other, "test")):
+        (tmp_path / f"{name}.csv").write_text(f"image,labels\n{number}.jpg,dog\n")
+    with pytest.raises(DataError, match=f"one table of the split .* {one}.csv and {other}.csv"):
+        read_annotations(tmp_path, labels_only=True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "labels", "named"),
+    [
+        ("gbk", "\u72d7;\u5929\u7a7a", "GB18030"),
+        ("shift_jis", "\u72ac;\u7a7a", "Shift-JIS"),
+        ("euc_kr", "\uac1c;\ud558\ub298", "EUC-KR"),
+    ],
+)
+def test_encodings_that_may_be_meant_are_named(tmp_path, encoding, labels, named) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_bytes(f"image,labels\na.jpg,{labels}\n".encode(encoding))
+    with pytest.raises(DataError, match=rf"labels.csv:2: expected UTF-8 .*perhaps of .*{named}"):
+        read_annotations(file, format="csv-list")
