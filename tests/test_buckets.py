@@ -159,8 +159,9 @@ def test_a_collection_in_a_bucket_is_described_trained_on_and_tagged(server, tmp
     assert json.loads((tmp_path / "report.json").read_text())["photos"] > 0
     assert f"{PHOTOS} new" in done.stderr
     assert f"0 new, {PHOTOS} known, 0 moved, 0 gone, 0 left out" in done.stderr
-    first, *_ = json.loads((tmp_path / "found.json").read_text())["photos"]
-    assert first["path"] == f"{place}/{photo}"
+    found = json.loads((tmp_path / "found.json").read_text())["photos"]
+    assert len(found) == 20
+    assert all(hit["path"].startswith(f"{place}/photos/") for hit in found)
     assert f"expected a file or folder at {place}/nothing.csv, got none" in done.stderr
     kept = (tmp_path / "cache" / "tagsight" / "remote").rglob("*.*")
     assert 0 < sum(file.stat().st_size for file in kept) <= budget

@@ -74,11 +74,19 @@ def train(  # noqa: PLR0913 - groups of options
 
 def _show_next_steps(out: Path, data: Path) -> None:
     """Print which labels to look at, and how to measure the run."""
+    from tagsight.data.remote.places import place, shown
     from tagsight.training.label_quality import labels_to_look_at, read_quality
 
     for label in labels_to_look_at(read_quality(out)):
         print_info(f"look at {label.advice()}")
     report = out / "report.html"
-    command = ["tagsight", "evaluate", str(out / "model"), str(data), "--html", str(report)]
+    command = [
+        "tagsight",
+        "evaluate",
+        str(out / "model"),
+        shown(place(data)),
+        "--html",
+        str(report),
+    ]
     print_info(f"figures on the test split: {shlex.join(command)}")
     print_info(f"report, once that has run: {report}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagsight.data.photos.finding import find_photos
+from tagsight.data.remote.places import place
 from tagsight.errors import DataError
 from tagsight.inference.recognizer import load
 from tagsight.runtime.progress import TerminalLog
@@ -131,7 +132,7 @@ def search(
     if like is None:
         assert expression is not None  # it was checked
         return opened.having(expression, top)
-    photo, recognizer = Path(like), _recognizer(opened.facts, model)
+    photo, recognizer = place(like), _recognizer(opened.facts, model)
     if region is None:
         embedding, without = recognizer(photo).embedding, digest_of(photo)
     else:

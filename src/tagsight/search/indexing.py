@@ -13,6 +13,7 @@ import numpy as np
 
 from tagsight.data.photos.tar_members import read_member, tar_of
 from tagsight.data.remote.fetching import local_file
+from tagsight.data.remote.places import is_remote
 from tagsight.errors import DataError
 from tagsight.runtime.files import sha256_of
 from tagsight.runtime.threads import batched
@@ -182,6 +183,10 @@ class _Work:
                 self._on_photo(photo)
                 return True
             content = digest_of(photo)
+            if before is not None and is_remote(photo) and before.digest == content:
+                self.done.known += 1  # the time is that of its copy in the cache
+                self._on_photo(photo)
+                return True
         except (OSError, DataError) as error:
             self._problem(photo, f"{photo}: {error}")
             return False
