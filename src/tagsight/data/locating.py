@@ -91,13 +91,13 @@ def locate(part: Labelled, *, labels_only: bool = False) -> Located:
 
 def _found(part: Labelled, names: tuple[str, ...]) -> Located:
     folder, missing = _fullest(names, part.folders)
-    paths = [folder / name for name in names]
     root = _root(names, folder)
     if not missing:
-        return Located(tuple(paths), root)
+        return Located(tuple(folder / name for name in names), root)
     listing = Listing(part.folders)
     found = listing.find([names[row] for row in missing])
     if len(missing) < len(names):
+        paths = [folder / name for name in names]
         taken = set(paths)
         found = {name: match for name, match in found.items() if match.path not in taken}
     elif not found and len(set(part.other_names)) == len(names):
