@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
-COMPARED_WITH_ALL = 16_384
+COMPARED_WITH_ALL = 32_768
 """Vectors up to which each is compared with all others."""
 
 LANDMARKS_PER_ROOT = 4
@@ -36,7 +36,7 @@ SEED = 0
 def alike_pairs(units: Array, least: float, *, compared_with_all: int = COMPARED_WITH_ALL) -> Array:
     """Find the pairs of unit vectors with a cosine of at least ``least``.
 
-    More than 16,384 are put into lists, each to those of its 16 nearest of ``4 sqrt(N)`` landmarks,
+    More than 32,768 are put into lists, each to those of its 16 nearest of ``4 sqrt(N)`` landmarks,
     which are vectors drawn from them, and compared within lists, so that time grows with
     ``N sqrt(N)``. A few pairs near the border then share no list; `benchmarks/alike_vectors.py`
     counts them. Most pairs are ruled out by their product in 128 directions and the length of what

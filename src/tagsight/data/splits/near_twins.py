@@ -78,7 +78,7 @@ def twins_by_embedding(
 
     It also finds what `near_twins` cannot: crops, mirror images, and other photos of the same
     scene. Embeddings are compared without the mean of all, which most of their length is, so that
-    it takes some photos; a group is joined through common members. Of more than 16,384 photos,
+    it takes some photos; a group is joined through common members. Of more than 32,768 photos,
     those are compared that are near one of the same landmarks (`alike_pairs`).
 
     Args:
