@@ -70,3 +70,13 @@ def test_what_is_known_before_is_not_to_be_learned():
     alone, known = (chosen_decay(points, targets, LEAST, e) for e in (None, logits))
     assert known > alone
     assert chosen_decay(points, targets, LEAST, torch.full_like(logits, 3.0)) == alone
+
+
+def test_photos_in_which_all_deciding_labels_are_known_decide_where_there_are_enough():
+    points, targets = made(3 * MOST_PHOTOS, 1.0, labels=2)
+    some = targets.clone()
+    some[::3, 0] = -1
+    complete = (some >= 0).all(1)
+    before = chosen_decay(points[complete], targets[complete], LEAST)
+    spread = before * int(complete.sum()) / len(points)
+    assert chosen_decay(points, some, LEAST) == pytest.approx(max(LEAST, spread))

@@ -22,7 +22,8 @@ FEWEST = 3
 """Photos of each kind that a label has to have a part in the choice."""
 
 MOST_PHOTOS, MOST_LABELS = 500, 8
-"""Photos, evenly spaced, and labels, those with the most photos, that decide."""
+"""Photos, evenly spaced, and labels, those with the most photos, that decide. Where enough photos
+have all of these labels known, the others have no part."""
 
 
 BISECTIONS = 20
@@ -53,12 +54,10 @@ def chosen_decay(
         >>> chosen_decay(photos, clear, 1e-3) < chosen_decay(photos, random_ones, 1e-3)
         True
     """
-    step = max(1, -(-len(photos) // MOST_PHOTOS))
-    some, answers = photos[::step], targets[::step]
-    before = torch.zeros(answers.shape) if expected is None else expected[::step]
-    present, absent = (answers == 1).sum(0), (answers == 0).sum(0)
-    order = torch.argsort(-present, stable=True)
-    labels = [i for i in order.tolist() if min(present[i], absent[i]) >= FEWEST][:MOST_LABELS]
+    deciding = _deciding_rows(targets)
+    some, answers = photos[deciding], targets[deciding]
+    before = torch.zeros(answers.shape) if expected is None else expected[deciding]
+    labels = _deciding_labels(answers)
     if not labels:
         return least
     errors = torch.zeros(len(FACTORS))
@@ -68,6 +67,23 @@ def chosen_decay(
         errors += _errors(some[known], present_here, before[known][:, alike], least)
     factor = FACTORS[int(errors.argmin())]
     return max(least, least * factor * len(some) / len(photos))
+
+
+def _deciding_rows(targets: Tensor) -> Tensor:
+    """Choose photos, evenly spaced, if possible those in which all deciding labels are known.
+
+    Labels that are known in the same photos share a decomposition.
+    """
+    rows = torch.arange(len(targets))
+    complete = rows[(targets[:, _deciding_labels(targets)] >= 0).all(1)]
+    among = complete if len(complete) >= MOST_PHOTOS else rows
+    return among[:: max(1, -(-len(among) // MOST_PHOTOS))]
+
+
+def _deciding_labels(targets: Tensor) -> list[int]:
+    present, absent = (targets == 1).sum(0), (targets == 0).sum(0)
+    order = torch.argsort(-present, stable=True).tolist()
+    return [i for i in order if min(present[i], absent[i]) >= FEWEST][:MOST_LABELS]
 
 
 def _errors(photos: Tensor, present: Tensor, expected: Tensor, least: float) -> Tensor:

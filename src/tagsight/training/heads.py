@@ -15,7 +15,7 @@ import torch
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.data.splits.split import stratified_split
-from tagsight.training.head_fit import Added, Judged, fitted_heads
+from tagsight.training.head_fit import HELD_OUT_TOLERANCE, Added, Judged, fitted_heads
 from tagsight.training.head_quality import LabelQuality, head_quality
 
 if TYPE_CHECKING:
@@ -67,9 +67,8 @@ class Basis(NamedTuple):
 
     def reduced(self, embeddings: NDArray[np.float32]) -> Tensor:
         """Project embeddings: ``(N, D) -> (N, k)``."""
-        return (
-            torch.from_numpy(np.ascontiguousarray(embeddings, np.float32)) - self.mean
-        ) @ self.axes
+        photos = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
+        return torch.addmm(-(self.mean @ self.axes), photos, self.axes)
 
     def within(self, classifiers: Tensor) -> Tensor:
         """Express the part of classifiers that lies in the directions: ``(L, D) -> (L, k)``."""
@@ -234,10 +233,12 @@ def _projected(
 ) -> Judged:
     """Project photos; logits are expected relative to those of the mean embedding."""
     logits = torch.zeros(targets.shape)
+    within = torch.zeros(targets.shape[1], basis.axes.shape[1])
     if expected is not None:
         photos = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
         logits = torch.addmm(-(expected @ basis.mean), photos, expected.T)
-    return Judged(basis.reduced(embeddings), logits, targets)
+        within = basis.within(expected)
+    return Judged(basis.reduced(embeddings), logits, targets, within)
 
 
 def _held_out(photos: Judged, prior: LabelPrior | None, fold_of: Tensor) -> Tensor:
@@ -246,7 +247,8 @@ def _held_out(photos: Judged, prior: LabelPrior | None, fold_of: Tensor) -> Tens
     present = fold_of.unique()
     for fold in present if len(present) > 1 else ():
         here = fold_of == fold
-        logits[here] = fitted_heads(photos.rows(~here), prior).logits(photos.rows(here))
+        added = fitted_heads(photos.rows(~here), prior, tolerance=HELD_OUT_TOLERANCE)
+        logits[here] = added.logits(photos.rows(here))
     return logits
 
 
