@@ -45,7 +45,7 @@ class LabelRuleOptions:
     one_of: Repeated = ()
     """Comma-separated labels of which a photo has at most one; may be given several times."""
 
-    drop: str | None = None
+    drop: Annotated[str | None, Parameter(name=("--drop", "--without-labels"))] = None
     """Comma-separated labels to leave out; their photos stay."""
 
     min_photos: Annotated[int | None, Parameter(validator=Number(gte=0))] = None
