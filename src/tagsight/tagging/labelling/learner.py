@@ -184,7 +184,7 @@ class Learner:
             of,
             fitted,
             tuple(shown),
-            _scores(fitted, embeddings, slots),
+            _scores(fitted, embeddings, slots, prior, ~np.asarray((targets >= 0).any(0))),
             held_out,
             time.monotonic() - began,
         )
@@ -242,12 +242,21 @@ class Learner:
 
 
 def _scores(
-    fitted: FittedHeads, embeddings: NDArray[np.float16], slots: NDArray[np.int64]
+    fitted: FittedHeads,
+    embeddings: NDArray[np.float16],
+    slots: NDArray[np.int64],
+    prior: LabelPrior,
+    not_judged: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
+    """Score all photos; what names say is used for labels of which nothing is judged."""
     labels = len(fitted.quality)
     by_slot = np.empty((len(embeddings) + 1, labels), np.float32)
     by_slot[-1] = np.nan  # the row of photos without a slot, which is -1
     for first in range(0, len(embeddings), PART):
         part = np.asarray(embeddings[first : first + PART], np.float32)
-        by_slot[first : first + len(part)] = fitted.scores(part)
+        scores = fitted.scores(part)
+        if prior.expected is not None and not_judged.any():
+            by_name = prior.first_scores(part)
+            scores = np.where(not_judged & ~np.isnan(by_name), by_name, scores)
+        by_slot[first : first + len(part)] = scores
     return by_slot[slots]
