@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST = (
     *("inference/test_exporting", "test_paper_recipes", "checkpoint/released/test_convert"),
     *("test_documents", "test_commands", "test_examples", "test_contract", "test_distributed"),
-    *("systems/test_plug_in", "demo/test_demo", "tagging/test_ray", "training/test_resume"),
+    *("systems/test_plug_in", "demo/test_demo", "test_ray", "training/test_resume"),
     *("test_hostile_names", "inference/test_quantization", "inference/test_networks", "test_cli"),
     *("test_journey", "inference/test_hostile_models", "search/test_index", "nn/test_backbones"),
     *("tagging/sidecars/test_xmp", "nn/test_grid_encoder", "systems/test_catalogue"),

@@ -20,7 +20,7 @@ TESTS_OF_THE_WHOLE = {
     *("ablations", "architecture", "browser", "commands", "containers", "contract", "distributed"),
     *("documents", "distribution", "examples", "hostile_models", "hostile_names"),
     *("buckets", "journey", "label_studio", "own_tags", "refused_runs"),
-    *("paper_recipes", "plug_in", "programs", "recipes", "refusals", "released_losses"),
+    *("paper_recipes", "plug_in", "programs", "ray", "recipes", "refusals", "released_losses"),
     *("serve", "site", "surface"),
 }
 

@@ -6,6 +6,7 @@ Each function does the work of the command of the same name, and the command cal
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,11 @@ from tagsight.data.format import EVERY_LABEL
 from tagsight.data.readers import read_annotations
 from tagsight.errors import DataError
 from tagsight.evaluation import evaluate as evaluation
+from tagsight.evaluation.cluster import predict_on_cluster
 from tagsight.evaluation.evidence_report import find_pairs
 from tagsight.evaluation.further_measures import measure_further
-from tagsight.evaluation.predictions import predict
-from tagsight.evaluation.views import evaluation_views
+from tagsight.evaluation.predictions import predict as predict_photos
+from tagsight.evaluation.views import evaluation_views, predict_views
 from tagsight.inference.opening import measured_beside, measured_photos, opened_model
 from tagsight.inference.run import Run
 from tagsight.loading.batches import evaluation_photos
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
+    from tagsight.runtime.cluster import RayCluster
     from tagsight.systems.base import System
     from tagsight.training.preparation import Prepared
     from tagsight.training.run_folder import Outcome
@@ -204,6 +207,7 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     against: ModelLike | None = None,
     html: str | Path | None = None,
     max_bad: float | None = None,
+    cluster: RayCluster | None = None,
     runtime: Runtime | None = None,
     progress: bool = True,
 ) -> Report:
@@ -232,6 +236,8 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
         html: File to be written: the report as a page with curves, thresholds to move, and the
             worst mistakes with their evidence.
         max_bad: Largest fraction of unusable photos; by default 0.01, or 5 photos if that is more.
+        cluster: Machines that recognise the photos, which have model and photos at the same paths.
+            Photos are checked, and evidence and retrieval measured, here.
         runtime: Device, precision and caches; by default the GPU if there is one, in float32.
         progress: Whether progress and remarks are shown.
 
@@ -262,9 +268,16 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     collection = read_annotations(labels, images=images, options=EVERY_LABEL)
     rows = measured_photos(loaded, collection, split, runtime, max_bad=max_bad, log=log)
     pairs = find_pairs(rows, known_boxes) if known_boxes is not None else None
+    predict = predict_views if cluster is None else partial(predict_on_cluster, cluster=cluster)
     with log.work("recognising", len(rows)) as advance:
         found = evaluation.measured(
-            loaded, rows, runtime, conventions=conventions, views=views, progress=advance
+            loaded,
+            rows,
+            runtime,
+            conventions=conventions,
+            views=views,
+            predict=predict,
+            progress=advance,
         )
     found.report["trained_image_size"] = trained_at
     measure_further(
@@ -278,7 +291,9 @@ def evaluate(  # noqa: PLR0913 - an option of the command each
     )
     other = None
     if against is not None:
-        other = measured_beside(found, against, split, runtime, views=views, log=log)
+        other = measured_beside(
+            found, against, split, runtime, views=views, predict=predict, log=log
+        )
     if html is not None and runtime.processes.is_first:
         with log.work("drawing evidence", 1):
             write_evaluation_report(Path(html), found, runtime, split=split, against=other)
@@ -329,7 +344,7 @@ def calibrate(
     rows = measured_photos(loaded, collection, split, runtime, max_bad=max_bad, log=log)
     photos = evaluation_photos(rows.paths, loaded.recipe.training, runtime)
     with log.work("recognising", len(rows)) as advance:
-        logits, _ = predict(loaded.system, photos, runtime, progress=advance)
+        logits, _ = predict_photos(loaded.system, photos, runtime, progress=advance)
     decision = fit_decision(
         logits,
         rows.targets,

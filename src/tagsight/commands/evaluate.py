@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from tagsight.commands.options import Hardware, LabelsPath, NewLabels
+from tagsight.commands.options import HARDWARE, Engine, Hardware, LabelsPath, NewLabels
 from tagsight.commands.output import STANDARD_OUTPUT, print_info, print_result, write_json
 from tagsight.commands.reading import CheckedReading
+
+if TYPE_CHECKING:
+    from tagsight.runtime.cluster import RayCluster
 
 Split = Literal["train", "val", "test"]
 
@@ -70,6 +73,30 @@ class ReportOutput:
     """File for the full report as JSON; without a name, standard output."""
 
 
+@Parameter(name="*", group=HARDWARE)
+@dataclass(frozen=True)
+class EvaluationHardware(Hardware):
+    """Hardware options; they do not affect results."""
+
+    engine: Engine = "plain"
+    """Recognise photos in this process (plain), or in the processes of a Ray cluster (ray): that of
+    RAY_ADDRESS in the environment, or one started here for the duration of the command."""
+
+    def cluster(self) -> RayCluster | None:
+        """Return the cluster to recognise photos on, with as many processes as `workers`.
+
+        Raises:
+            DataError: If Ray is asked for and not installed.
+
+        Example:
+            >>> EvaluationHardware(engine="ray", workers=2).cluster()
+            RayCluster(workers=2)
+        """
+        from tagsight.runtime.cluster import RayCluster
+
+        return RayCluster(self.workers) if self.engine == "ray" else None
+
+
 def evaluate(
     model: Path,
     data: LabelsPath,
@@ -80,7 +107,7 @@ def evaluate(
     extra: ExtraMeasures = ExtraMeasures(),
     additions: NewLabels = NewLabels(),
     output: ReportOutput = ReportOutput(),
-    hardware: Hardware = Hardware(),
+    hardware: EvaluationHardware = EvaluationHardware(),
 ) -> None:
     """Evaluate a model on a split of labelled photos, or on all photos of data without splits.
 
@@ -121,6 +148,7 @@ def evaluate(
             against=extra.against,
             html=output.html,
             max_bad=reading.max_bad,
+            cluster=hardware.cluster(),
             runtime=runtime,
         )
         if not runtime.processes.is_first:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from tagsight.commands.options import PhotoPath, RecognitionHardware
+from tagsight.commands.options import Engine, PhotoPath, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, print_info
 from tagsight.commands.problems import listed
 from tagsight.runtime.amounts import amount
@@ -18,6 +19,7 @@ def index(
     out: Path,
     problems: Path | None = None,
     hardware: RecognitionHardware = RecognitionHardware(),
+    engine: Engine = "plain",
 ) -> int:
     """Create or update a search index of photos.
 
@@ -33,15 +35,24 @@ def index(
         paths: Photos, folders of photos, or tar files of photos.
         out: Index folder.
         problems: CSV file for the photos that were left out, with reasons.
+        engine: Recognise photos in this process (plain), or in the processes of a Ray cluster: that
+            of RAY_ADDRESS in the environment, or one started here for the duration of the command.
     """
     print_info(f"loading {model}")
 
     from tagsight.data.photos.finding import find_photos
+    from tagsight.inference.cluster import RayRecognizer
     from tagsight.search.collection import index as index_photos
 
-    recognizer = hardware.fast_recognizer(model, find_photos(paths, on_problem=_nothing))
+    if engine == "plain":
+        found = find_photos(paths, on_problem=_nothing)
+        recognizer, by = hardware.fast_recognizer(model, found), None
+    else:
+        load = partial(hardware.fast_recognizer, model.absolute())
+        recognizer = load()
+        by = RayRecognizer(load, recognizer, workers=hardware.workers)
     with listed(problems) as left_out:
-        indexed = index_photos(recognizer, paths, out=out, on_problem=left_out.append)
+        indexed = index_photos(recognizer, paths, out=out, by=by, on_problem=left_out.append)
     left_out.print_first()
     print_info(
         f"{amount(indexed.photos, 'photo')} in the index: "

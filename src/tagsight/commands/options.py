@@ -70,6 +70,9 @@ def is_there(_kind: object, path: Path | None) -> None:
 
 LabelsPath = Annotated[Path, Parameter(validator=is_there)]
 PhotoPath = Annotated[Path, Parameter(validator=leads_somewhere)]
+Engine = Literal["plain", "ray"]
+"""What recognises many photos: this process, or those of a Ray cluster."""
+
 Gibibytes = Annotated[float, Parameter(validator=Number(gte=0, lte=2**20))]
 
 

@@ -6,11 +6,11 @@ import sys
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tagsight.commands.options import NewLabels, PhotoPath, RecognitionHardware
+from tagsight.commands.options import Engine, NewLabels, PhotoPath, RecognitionHardware
 from tagsight.commands.output import FAILED, INTERRUPTED, STANDARD_OUTPUT, print_info, print_result
 from tagsight.commands.problems import listed, no_photo_found
 from tagsight.commands.tag_options import Output, Sidecars, TagSelection
@@ -36,7 +36,7 @@ def tag(
     sidecars: Sidecars = Sidecars(),
     additions: NewLabels = NewLabels(),
     hardware: RecognitionHardware = RecognitionHardware(),
-    engine: Literal["plain", "ray"] = "plain",
+    engine: Engine = "plain",
 ) -> int:
     """Tag photos and folders of photos: a line or a sidecar each.
 
@@ -129,7 +129,7 @@ def _opened(
     wanted: TagSelection,
     additions: NewLabels,
     hardware: RecognitionHardware,
-    engine: Literal["plain", "ray"],
+    engine: Engine,
 ) -> tuple[Recognizer, Tagger]:
     """Open the model here, and where the photos are recognised."""
 
@@ -142,11 +142,11 @@ def _opened(
         recognizer = load(photos).at(wanted.strictness)
         return recognizer, recognizer
 
-    from tagsight.tagging.ray import RayTagger
+    from tagsight.inference.cluster import RayRecognizer
 
     recognizer = load().at(wanted.strictness)
 
-    return recognizer, RayTagger(load, recognizer, workers=hardware.workers)
+    return recognizer, RayRecognizer(load, recognizer, workers=hardware.workers)
 
 
 def _model_name(model: Path, recognizer: Recognizer) -> str:

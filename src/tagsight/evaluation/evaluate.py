@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tagsight.checkpoint.folder import LoadedModel
     from tagsight.data.annotations import Annotations
     from tagsight.evaluation.predictions import Predictions
+    from tagsight.evaluation.views import Predictor
     from tagsight.runtime.device import Runtime
 
 Report = dict[str, Any]
@@ -119,9 +120,12 @@ def measured(
     seed: int = 0,
     conventions: Conventions = Conventions(),
     views: Sequence[str | float] = (),
+    predict: Predictor = predict_views,
     progress: Callable[[int], None] | None = None,
 ) -> Measured:
     """Measure a model as `evaluate` does, and keep its predictions.
+
+    ``predict`` computes the logits, here or on other machines.
 
     Example:
         >>> import tagsight as ts
@@ -132,7 +136,7 @@ def measured(
     """
     side, stride = model.recipe.training.image_size, model.system.backbone.stride
     chosen = evaluation_views(views, side, stride)
-    predictions = predict_views(model, annotations.paths, chosen, runtime, progress=progress)
+    predictions = predict(model, annotations.paths, chosen, runtime, progress=progress)
     report = report_on(model, annotations, predictions, seed=seed, conventions=conventions)
     if views:
         report["views"] = {"flip": chosen.flip, "sizes": [*chosen.sizes]}

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tagsight.systems.base import System
 
 
+BATCH_SIZE = 64
+"""Photos per forward pass."""
+
+
 class Predictions(NamedTuple):
     """The predictions of a system for a split.
 
@@ -38,7 +42,7 @@ def predict(
     photos: Photos,
     runtime: Runtime,
     *,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
     """Compute the logits of all photos, in their order.
@@ -82,7 +86,7 @@ def forward_photos(
     photos: Photos,
     runtime: Runtime,
     *,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     progress: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Apply a function of a system to all photos, in their order; arguments are as for `predict`.

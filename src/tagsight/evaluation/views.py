@@ -7,7 +7,7 @@ them, and temperature and thresholds apply to their mean as to the logits of one
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
@@ -36,6 +36,21 @@ class EvaluationViews(NamedTuple):
 
     flip: bool
     sizes: tuple[int, ...]
+
+
+class Predictor(Protocol):
+    """Computes the logits of photos, as `predict_views` does."""
+
+    def __call__(
+        self,
+        model: LoadedModel,
+        paths: Sequence[Path],
+        views: EvaluationViews,
+        runtime: Runtime,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Predictions:
+        """Compute the logits of photos, averaged over views."""
 
 
 def evaluation_views(views: Sequence[str | float], side: int, stride: int) -> EvaluationViews:

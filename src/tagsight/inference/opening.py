@@ -13,6 +13,7 @@ from tagsight.errors import DataError
 from tagsight.evaluation.evaluate import measured
 from tagsight.evaluation.measured_rows import measured_rows, photos_outside
 from tagsight.evaluation.paired import paired_report
+from tagsight.evaluation.views import predict_views
 from tagsight.inference.networks.folder_file import FolderFileNetwork
 from tagsight.inference.networks.trained import TrainedNetwork
 from tagsight.inference.recognizer import Recognizer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from tagsight.data.annotations import Annotations
     from tagsight.evaluation.measured import Measured
+    from tagsight.evaluation.views import Predictor
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import WorkLog
 
@@ -114,6 +116,7 @@ def measured_beside(
     runtime: Runtime,
     *,
     views: Sequence[str | float],
+    predict: Predictor = predict_views,
     log: WorkLog,
 ) -> Measured:
     """Measure another model on the photos of a measured one, whose report gets ``against``.
@@ -124,6 +127,7 @@ def measured_beside(
         split: Name of the split.
         runtime: Device, precision, processes.
         views: Views of each photo, as for both.
+        predict: Computes the logits, as for both.
         log: Shows the progress, and is told if the other model may have learned from the photos.
 
     Raises:
@@ -144,7 +148,13 @@ def measured_beside(
     conventions = Conventions(**first.report["conventions"])
     with log.work(f"recognising by {model.title}", len(rows)) as advance:
         second = measured(
-            model, rows, runtime, conventions=conventions, views=views, progress=advance
+            model,
+            rows,
+            runtime,
+            conventions=conventions,
+            views=views,
+            predict=predict,
+            progress=advance,
         )
     report = paired_report(first, second)
     report["model"], report["outside"] = model.title, photos_outside(rows, model.folder, split)

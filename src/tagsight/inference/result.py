@@ -94,6 +94,24 @@ class PhotoLabels:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class EmbeddedPhoto(PhotoLabels):
+    """Labels and embedding of one photo, without the evidence.
+
+    Args:
+        path: As in `PhotoLabels`, like names, scores, thresholds and predicted.
+        embedding: ``(D,)`` float32, the pooled features.
+
+    Example:
+        >>> scores = np.array([0.2, 0.9])
+        >>> half, look = np.full(2, 0.5), np.ones(3, np.float32)
+        >>> EmbeddedPhoto(None, ("cat", "dog"), scores, half, scores >= half, look)
+        EmbeddedPhoto(dog 0.90)
+    """
+
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Result(PhotoLabels):
     """Labels of one photo and the evidence for them. A notebook shows it with the photo.
 

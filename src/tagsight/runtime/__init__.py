@@ -1,4 +1,4 @@
-"""The machine: device, precision, processes, threads, progress, files and arrays.
+"""The machine: device, precision, processes, clusters, threads, progress, files and arrays.
 
 May import config and errors.
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tagsight.inference.recognizer import Recognizer
     from tagsight.inference.run import Run
     from tagsight.search.index import Hit
-    from tagsight.search.indexing import Indexed
+    from tagsight.search.indexing import Indexed, PhotoEmbedder
 
 Region = tuple[float, float, float, float]
 """Left, top, width and height of a part of a photo, in pixels."""
@@ -33,6 +33,7 @@ def index(
     photos: str | Path | Iterable[str | Path],
     *,
     out: str | Path,
+    by: PhotoEmbedder | None = None,
     on_problem: Callable[[Path, str], object] | None = None,
     progress: bool = True,
 ) -> Indexed:
@@ -46,6 +47,8 @@ def index(
         model: A model folder, an exported file, a `Run` or a `Recognizer`.
         photos: Photos, folders of photos, and tars of photos.
         out: Folder of the index.
+        by: Recognises the photos by the same model, such as a `RayRecognizer` on other machines; by
+            default the model itself does, here.
         on_problem: Called with a photo that cannot be read, which is left out, and why.
         progress: Whether progress is shown.
 
@@ -77,7 +80,7 @@ def index(
     with log.work("indexing", total) as advance:
         done = count(1)
         indexed = index_photos(
-            recognizer,
+            by or recognizer,
             find_photos(paths, on_problem=tell),
             opened,
             on_photo=lambda _: advance(next(done)),

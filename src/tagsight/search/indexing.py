@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,11 +20,24 @@ from tagsight.runtime.threads import batched
 from tagsight.search.index import Entry, Known
 
 if TYPE_CHECKING:
-    from tagsight.inference.recognizer import PhotoLike, Recognizer
+    from tagsight.inference.recognizer import OnError, PhotoLike
+    from tagsight.inference.result import EmbeddedPhoto, Result
     from tagsight.search.index import SearchIndex
 
 PART = 256
 """Photos that are looked up or written at a time."""
+
+ROUND = 2**17
+"""Photos that are recognised in one go: a cluster takes all of their paths at once."""
+
+
+class PhotoEmbedder(Protocol):
+    """Recognises photos, here or on other machines."""
+
+    def recognize(
+        self, photos: Iterable[Path], *, on_error: OnError | None = None
+    ) -> Iterator[Result] | Iterator[EmbeddedPhoto]:
+        """Recognise photos, in order, without those that ``on_error`` is called with."""
 
 
 @dataclass
@@ -51,7 +64,7 @@ class Indexed:
 
 
 def index_photos(
-    recognizer: Recognizer,
+    recognizer: PhotoEmbedder,
     photos: Iterable[Path | str],
     index: SearchIndex,
     *,
@@ -64,7 +77,7 @@ def index_photos(
     work early; what is done is kept, and a second call continues.
 
     Args:
-        recognizer: Recognizer of the model that the index was made with.
+        recognizer: Recognises by the model that the index was made with.
         photos: Photos, consumed lazily, for example from `find_photos`.
         index: The index to update.
         on_photo: Called with each photo when it is done.
@@ -83,7 +96,8 @@ def index_photos(
     """
     work = _Work(index, on_photo or _nothing, on_problem or _nothing)
     try:
-        work.recognise(recognizer, map(Path, photos))
+        for part in batched(map(Path, photos), ROUND):
+            work.recognise(recognizer, part)
     except KeyboardInterrupt:
         work.done.interrupted = True
     return work.done
@@ -131,7 +145,7 @@ class _Work:
         self._on_problem = on_problem
         self._pending: dict[Path, Known] = {}  # photos that are being recognised
 
-    def recognise(self, recognizer: Recognizer, photos: Iterable[Path]) -> None:
+    def recognise(self, recognizer: PhotoEmbedder, photos: Iterable[Path]) -> None:
         entries: list[Entry] = []
         for result in recognizer.recognize(self._new(photos), on_error=self._left_out):
             assert result.path is not None

@@ -1,4 +1,4 @@
-"""Tagging of collections: lines, sidecar files, several machines.
+"""Tagging of collections: lines, sidecar files, labelling by people.
 
 May import inference and what lies below it.
 """

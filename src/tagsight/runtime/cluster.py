@@ -1,0 +1,178 @@
+"""The machines of a Ray cluster: work on many files is shared out, and comes back in order.
+
+Ray pickles what it sends between its own processes: functions, paths and arrays, but neither photos
+nor models, which each process reads from the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from tagsight.errors import DataError, needs_extra
+from tagsight.runtime.threads import batched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Columns = dict[str, NDArray[Any]]
+"""Arrays with a row for each file."""
+
+Answer = Callable[[list[Path]], Columns]
+"""Does the work on a batch of files."""
+
+PART = 128
+"""Paths in a block of the cluster's object store; batches divide it, so that they are those of one
+process."""
+
+
+@dataclass(frozen=True)
+class RayCluster:
+    """The cluster of ``RAY_ADDRESS`` in the environment, or one on this machine while it is used.
+
+    Args:
+        workers: Most worker processes; by default as many as the cluster has GPUs, or processors
+            if it has none.
+
+    Raises:
+        DataError: If Ray is not installed.
+
+    Example:
+        >>> RayCluster(workers=2)
+        RayCluster(workers=2)
+    """
+
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        with needs_extra("ray", "for `engine=ray`"):
+            import ray.data
+        del ray
+
+    def answers(
+        self, load: Callable[[], Answer], files: Iterable[Path], *, batch_size: int
+    ) -> Iterator[Columns]:
+        """Work on files in batches on all machines, and yield what comes of each, in order.
+
+        A process that dies is replaced, and the batches that died with it are worked on again.
+
+        Args:
+            load: Prepares a worker process; called once in each.
+            files: Paths that are valid on every machine.
+            batch_size: Files per batch, a divisor of 128.
+
+        Yields:
+            The columns that the worker made of a batch, and ``path``, bytes; batches may come
+            joined.
+
+        Raises:
+            DataError: If there is no such cluster, or a worker raises a `DataError`.
+        """
+        with _joined() as ray:
+            devices = ray.cluster_resources()
+            gpus = int(devices.get("GPU", 0))
+            paths = [ray.put(_table(part)) for part in batched(files, PART)]
+            answers = ray.data.from_arrow_refs(paths).map_batches(
+                _worker(load),
+                batch_size=batch_size,
+                concurrency=min(self.workers or 2**16, gpus or int(devices["CPU"])),
+                num_gpus=1 if gpus else 0,
+                num_cpus=0 if gpus else 1,
+            )
+            try:
+                yield from answers.iter_batches(batch_size=None)
+            except ray.exceptions.RayError as error:
+                _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
+                if found:
+                    msg = f"expected the same files on every machine of the cluster, got: {reason}"
+                    raise DataError(msg) from error
+                raise
+
+
+def paths_of(columns: Columns) -> list[Path]:
+    """Return the files of a batch.
+
+    Example:
+        >>> import numpy as np
+        >>> paths_of({"path": np.array([b"/photos/a.jpg"])})
+        [PosixPath('/photos/a.jpg')]
+    """
+    return [Path(os.fsdecode(name)) for name in columns["path"]]
+
+
+def check_same(here: str, there: str, place: object) -> None:
+    """Check that a worker has the model of the machine that asks.
+
+    Args:
+        here: Digest of the model on that machine.
+        there: Digest of the worker's.
+        place: Where the worker read it.
+
+    Raises:
+        DataError: If they differ.
+
+    Example:
+        >>> check_same("3f2a9c", "3f2a9c", "/shared/model")
+    """
+    if there != here:
+        msg = f"another model at {place}: {there[:12]} in place of {here[:12]}"
+        raise DataError(msg)
+
+
+def _worker(load: Callable[[], Answer]) -> type:
+    """Make the class whose instances run in the processes of Ray.
+
+    Its constructor has no arguments, as those would stay in the object store until the end.
+    """
+
+    class Worker:
+        """Works on batches of files."""
+
+        def __init__(self) -> None:
+            self._answer = load()
+
+        def __call__(self, batch: Columns) -> Columns:
+            return {"path": batch["path"]} | self._answer(paths_of(batch))
+
+    return Worker
+
+
+def _table(paths: Sequence[Path]) -> object:
+    import pyarrow as pa
+
+    return pa.table({"path": pa.array([os.fsencode(path) for path in paths], pa.binary())})
+
+
+@contextmanager
+def _joined() -> Iterator[Any]:
+    """Connect to the cluster of ``RAY_ADDRESS`` or start a local one, and disconnect at the end."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    with warnings.catch_warnings():
+        # LanceDB warns of forks, but Ray's programs take the place of what is forked.
+        warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
+        ray.init(
+            os.environ.get("RAY_ADDRESS", "local"),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray warns of fewer photos than processors
+            yield ray
+    finally:
+        ray.shutdown()
