@@ -14,10 +14,11 @@ BROWSER := $(VENV)/.browser
 MUTATION := $(VENV)/.mutation
 DISTRIBUTION := $(VENV)/.distribution
 STUDIO := $(VENV)/.label-studio
+PEERS := $(VENV)/.peers
 DOCS := $(VENV)/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test test-slow test-all test-browser pictures bench mutation docs \
+.PHONY: help install demo check test test-slow test-all test-browser pictures bench peers mutation docs \
   dist try-dist try-lowest try-newest test-label-studio
 
 help:
@@ -30,6 +31,7 @@ help:
 	@echo "make test-label-studio  set up Label Studio in .venv/.label-studio, and test against it"
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
+	@echo "make peers    measure against fastai, timm, scikit-learn, grad-cam and faiss; PHOTOS=folder"
 	@echo "make mutation  measure how many small faults the tests notice; MODULES=nn/graph says where"
 	@echo "make docs     write the generated pages, and the site of all documents into site/"
 	@echo "make dist     build the wheel and the source archive into dist/"
@@ -84,6 +86,10 @@ pictures: $(BROWSER)
 bench: $(BENCH)
 	$(RUN) benchmarks/table.py $(DATA)
 
+# The packages of others have an environment of their own; PHOTOS is a folder of JPEGs.
+peers: $(PEERS)/.installed
+	$(PEERS)/bin/python benchmarks/peers.py $(PHOTOS)
+
 # MODULES are some of those in the script; all of them take about half an hour.
 mutation: $(MUTATION)
 	$(RUN) benchmarks/mutation/run.py $(MODULES)
@@ -133,6 +139,13 @@ $(STUDIO)/bin/label-studio:
 
 $(BENCH): $(DEV)
 	@$(PIP) --editable ".[bench]"
+	@touch $@
+
+$(PEERS)/.installed: $(RUN) $(REQUIREMENTS)
+	@echo "installing tagsight and its peers into $(PEERS); this takes a few minutes and 6 GB"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --editable ".[search,torch]" "fastai==2.8.*" "faiss-cpu==1.*" "grad-cam==1.5.*" scikit-learn
 	@touch $@
 
 $(DOCS): $(DEV)
