@@ -95,12 +95,13 @@ CPU = cpu_recipe(
         consistency=CPU_CONSISTENCY,
     ),
     source=CHOSEN,
+    minutes=6.5,
     use="the default: related labels, and maps that point at the object",
 )
 RECIPES = (
     CPU,
-    quick_recipe(CPU),
-    best_recipe(CPU),
+    quick_recipe(CPU, minutes=3.1),
+    best_recipe(CPU, minutes=17.6),
     Recipe(
         name="gcam-paper",
         system="gcam",

@@ -137,11 +137,12 @@ def cpu_recipe(
     )
 
 
-def best_recipe(recipe: Recipe) -> Recipe:
+def best_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
     """Make the recipe ``SYSTEM-best-cpu`` of ``SYSTEM-cpu``: with a larger encoder.
 
     Args:
         recipe: The recipe for a CPU.
+        minutes: Of training, where they were measured (`Recipe.minutes`).
 
     Example:
         >>> from tagsight.systems.catalogue import RECIPES
@@ -155,12 +156,12 @@ def best_recipe(recipe: Recipe) -> Recipe:
             "settings": recipe.settings.model_copy(update={"backbone": backbone}),
             "source": f"{recipe.name} with EfficientNet-Lite2",
             "use": f"as {recipe.name} with a larger encoder, from the extra encoders",
-            "minutes": None,
+            "minutes": minutes,
         }
     )
 
 
-def quick_recipe(recipe: Recipe) -> Recipe:
+def quick_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
     """Make the recipe ``SYSTEM-quick`` of ``SYSTEM-cpu``: the blocks of the encoder are frozen.
 
     Each photo and its mirror image are encoded once, and a consistency loss, which takes three
@@ -168,6 +169,7 @@ def quick_recipe(recipe: Recipe) -> Recipe:
 
     Args:
         recipe: The recipe for a CPU.
+        minutes: Of training, where they were measured (`Recipe.minutes`).
 
     Example:
         >>> from tagsight.systems.catalogue import RECIPES
@@ -186,6 +188,6 @@ def quick_recipe(recipe: Recipe) -> Recipe:
             "settings": recipe.settings.model_copy(update=changes),
             "source": f"{recipe.name} with all blocks of the encoder frozen",
             "use": f"as {recipe.name} in a fraction of the time: only heads are trained",
-            "minutes": None,
+            "minutes": minutes,
         }
     )
