@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,8 +122,9 @@ class Draft:
 def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSError]]:
     """Write the new contents of many files under other names, and wait for the disk once.
 
-    The waits for single files overlap, so that the file system can write them together. Drafts that
-    were not put in place are deleted at the end of the block.
+    The waits for single files overlap, so that the file system can write them together. At the end
+    of the block drafts that were not put in place are deleted, and the new names of the others are
+    on the disk.
 
     Args:
         contents: Files and their contents; folders are created.
@@ -151,6 +152,10 @@ def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSEr
                 for place, draft in synced.items():
                     written[place] = draft
         yield written
+        # Until a folder is written, a power cut takes the new names of its files back.
+        for folder in {d.path.parent for d in written if isinstance(d, Draft) and d.in_place}:
+            with suppress(OSError):  # some network file systems cannot
+                _sync(folder)
     finally:
         for draft in written:
             if isinstance(draft, Draft) and not draft.in_place:
