@@ -87,8 +87,16 @@ def test_a_quick_recipe_needs_each_photo_and_its_mirror_image_only(name):
     assert quick.training == slow.training
 
 
+def test_the_best_recipe_is_the_quick_one_with_a_larger_encoder():
+    quick, best = RECIPES["gcam-quick"], RECIPES["gcam-best-cpu"]
+    assert best.settings.backbone.frozen_stages == 7
+    assert best.training == quick.training
+    smaller = best.settings.backbone.model_copy(update={"name": EMBEDDED})
+    assert best.settings.model_copy(update={"backbone": smaller}) == quick.settings
+
+
 @pytest.mark.parametrize("form", ["quick", "best-cpu"])
-def test_short_names_stand_for_the_default_in_less_and_in_more_time(form):
+def test_short_names_stand_for_forms_of_the_default(form):
     assert known_recipe(form) == RECIPES[f"{RECIPES[DEFAULT_RECIPE].system}-{form}"]
 
 

@@ -98,10 +98,11 @@ CPU = cpu_recipe(
     minutes=6.5,
     use="the default: related labels, and maps that point at the object",
 )
+QUICK = quick_recipe(CPU, minutes=3.1)
 RECIPES = (
     CPU,
-    quick_recipe(CPU, minutes=3.1),
-    best_recipe(CPU, minutes=17.6),
+    QUICK,
+    best_recipe(QUICK, minutes=17.6),
     Recipe(
         name="gcam-paper",
         system="gcam",

@@ -50,10 +50,10 @@ def test_a_file_belongs_to_the_picture_of_its_name(
     assert " ".join(file.name for file in leftover.without_photo) == alone
 
 
-def test_files_that_belong_to_no_picture_are_told(tmp_path, caplog):
+def test_files_that_belong_to_no_picture_are_logged(tmp_path, caplog):
     leftover = Leftover([tmp_path / "a.xmp"], [tmp_path / "b.xmp", tmp_path / "c.xmp"])
     with caplog.at_level(logging.WARNING):
-        leftover.tell()
+        leftover.log()
     assert [record.getMessage() for record in caplog.records] == [
         f"left out: 1 file that several photos would share, the first being {tmp_path}/a.xmp",
         "left out: 2 files without a photo that can be decoded here, the first being "

@@ -15,6 +15,7 @@ from tagsight.data.tables.csv_table import PLACES
 from tagsight.data.tables.names import TEXT_COLUMNS
 from tagsight.data.tables.text import records
 from tagsight.errors import DataError
+from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -155,7 +156,9 @@ def _table(source: Path) -> Iterable[Entry]:
     for line, cells in rows:
         where = f"{source}:{line}"
         if len(cells) != len(names):
-            msg = f"{where}: expected {len(names)} cells as in the header, got {len(cells)}"
+            msg = (
+                f"{where}: expected {amount(len(names), 'cell')} as in the header, got {len(cells)}"
+            )
             raise DataError(msg)
         row = dict(zip(names, cells, strict=True))
         photo = photo_path(row["filename"], where)
