@@ -98,11 +98,11 @@ CPU = cpu_recipe(
     minutes=6.5,
     use="the default: related labels, and maps that point at the object",
 )
-QUICK = quick_recipe(CPU, minutes=3.1)
+QUICK = quick_recipe(CPU, minutes=3.5)
 RECIPES = (
     CPU,
     QUICK,
-    best_recipe(QUICK, minutes=17.6),
+    best_recipe(QUICK, minutes=4.2),
     Recipe(
         name="gcam-paper",
         system="gcam",

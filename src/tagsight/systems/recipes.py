@@ -158,7 +158,7 @@ def best_recipe(recipe: Recipe, *, minutes: float | None = None) -> Recipe:
             "name": f"{recipe.system}-best-cpu",
             "settings": recipe.settings.model_copy(update={"backbone": backbone}),
             "source": f"{recipe.name} with EfficientNet-Lite2",
-            "use": "the most accurate: heads on a larger encoder, from the extra encoders",
+            "use": f"as {recipe.name} on a larger encoder, from the extra encoders",
             "minutes": minutes,
         }
     )
