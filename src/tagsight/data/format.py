@@ -124,6 +124,19 @@ class ReadOptions:
             msg = f"expected `level` as 'path', 'leaf' or a number from 1, got {self.level!r}"
             raise DataError(msg)
 
+    def folders(self, *usual: Path) -> list[Path]:
+        """Return the folders to look for photos in: the given one, or the usual ones.
+
+        Example:
+            >>> from pathlib import Path
+            >>> usual = Path("export"), Path("export/images")
+            >>> [folder.as_posix() for folder in ReadOptions().folders(*usual)]
+            ['export', 'export/images']
+            >>> [folder.as_posix() for folder in ReadOptions(images=Path("mine")).folders(*usual)]
+            ['mine']
+        """
+        return list(usual) if self.images is None else [self.images]
+
 
 DEFAULTS = ReadOptions()
 

@@ -91,7 +91,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         shown = ", ".join(map(repr, sorted(valued)[:3]))
         logger.warning("%s: values of attributes make no labels: %s", file, shown)
     base = file.parent
-    folders = [options.images] if options.images else [base / "images", base]
+    folders = options.folders(base / "images", base)
     return [tabulate(file, photos, names=names, folders=folders)]
 
 

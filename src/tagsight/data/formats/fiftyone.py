@@ -89,7 +89,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     photos = _of_samples(file, content["samples"]) if is_samples else _of_labels(file, content)
     names = () if is_samples else _classes(file, content)
     base = file.parent
-    folders = [options.images] if options.images else [base / "data", base]
+    folders = options.folders(base / "data", base)
     return [tabulate(file, photos, names=names, folders=folders)]
 
 

@@ -85,7 +85,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         for photo, pairs, labels in given
     ]
     base = source.parent
-    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, folders=folders)]
 
 

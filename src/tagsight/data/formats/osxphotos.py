@@ -82,7 +82,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         msg = f"{source}: expected photos with keywords, got {amount(len(entries), 'photo')}"
         raise DataError(f"{msg} without; what Photos recognised by itself is not read")
     base = source.parent
-    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    folders = options.folders(base, *(base / name for name in PLACES))
     if len({one.photo for one in photos}) < len(photos):  # names of cameras recur in a library
         photos = [one._replace(photo=path) for one, path in zip(photos, paths, strict=True)]
     part = tabulate(source, photos, folders=folders)

@@ -151,7 +151,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         raise DataError(msg)
     if others:
         logger.info("%s: %s of another form left out", source, amount(others, "JSON file"))
-    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, names=names, folders=folders)]
 
 

@@ -72,7 +72,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if left := len(lines) - len(photos):
         logger.info("%s: %s without labels left out", source, amount(left, "photo"))
     base = source.parent
-    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, folders=folders)]
 
 

@@ -64,7 +64,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         for line, record in read_json_lines(source, f"an object with {PHOTO!r}")
     ]
     base = source.parent
-    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, folders=folders)]
 
 

@@ -94,7 +94,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     photos = [(entry, list(_answers(entry, answers))) for entry in entries]
     answers.log()
     base = source.parent
-    folders = [options.images] if options.images else [base, *(base / name for name in PLACES)]
+    folders = options.folders(base, *(base / name for name in PLACES))
     labels = [
         PhotoLabels(
             entry.photo,

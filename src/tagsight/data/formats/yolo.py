@@ -83,7 +83,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if not photos:
         msg = f"{file}: expected files of objects (.txt) in {base}, got none"
         raise DataError(msg)
-    folders = [options.images] if options.images else [base]
+    folders = options.folders(base)
     return [tabulate(file, photos, names=settings.names, folders=folders)]
 
 
