@@ -62,18 +62,3 @@ def test_two_tables_of_one_split_are_refused(tmp_path, one, other) -> None:
         (tmp_path / f"{name}.csv").write_text(f"image,labels\n{number}.jpg,dog\n")
     with pytest.raises(DataError, match=f"one table of the split .* {one}.csv and {other}.csv"):
         read_annotations(tmp_path, labels_only=True)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "labels", "named"),
-    [
-        ("gbk", "\u72d7;\u5929\u7a7a", "GB18030"),
-        ("shift_jis", "\u72ac;\u7a7a", "Shift-JIS"),
-        ("euc_kr", "\uac1c;\ud558\ub298", "EUC-KR"),
-    ],
-)
-def test_encodings_that_may_be_meant_are_named(tmp_path, encoding, labels, named) -> None:
-    file = tmp_path / "labels.csv"
-    file.write_bytes(f"image,labels\na.jpg,{labels}\n".encode(encoding))
-    with pytest.raises(DataError, match=rf"labels.csv:2: expected UTF-8 .*perhaps of .*{named}"):
-        read_annotations(file, format="csv-list")

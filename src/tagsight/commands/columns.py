@@ -16,7 +16,7 @@ TABLES = Group("Tables", sort_key=2)
 @Parameter(name="*", group=TABLES)
 @dataclass(frozen=True)
 class ColumnOptions:
-    """Columns of a table; what is not given is found by names and cells, and printed."""
+    """Columns of a table, and its encoding; what is not given is found and printed."""
 
     image_column: str | None = None
     """Column with the photo; its position from 1 where a table has no header, as for all columns.
@@ -37,6 +37,10 @@ class ColumnOptions:
     ignore: str | None = None
     """Comma-separated columns that are no labels."""
 
+    encoding: str | None = None
+    """Encoding of a table, or of files of tags, such as gb18030, cp932 or cp1251; by default
+    UTF-8 or UTF-16, or Windows-1252 where the text is Western, which is printed."""
+
     def chosen(self) -> Columns:
         """Return the columns.
 
@@ -56,6 +60,7 @@ class ColumnOptions:
             separator=self.separator,
             split_column=self.split_column,
             ignore=_names(self.ignore),
+            encoding=self.encoding,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
+from tagsight.data.tables.encodings import require_encoding
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Level: TypeAlias = int | Literal["path", "leaf"]
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a table; None or an empty tuple leaves the choice to the reader.
+    """Columns of a table and its encoding; None or an empty tuple leaves the choice to the reader.
 
     A column is named as in the header, or by its position from 1 where there is no header.
 
@@ -40,9 +41,11 @@ class Columns:
         split_column: Split of a photo.
         group_column: Group of a photo, such as its patient.
         ignore: Columns that are neither.
+        encoding: Encoding of a table, or of files of text, such as ``gb18030``.
 
     Raises:
-        DataError: If both kinds of columns with labels are given, or an empty separator.
+        DataError: If both kinds of columns with labels are given, an empty separator, or an
+            encoding that is not known.
 
     Example:
         >>> Columns(labels_column="tags", separator="#").separator
@@ -56,6 +59,7 @@ class Columns:
     split_column: str | None = None
     ignore: tuple[str, ...] = ()
     group_column: str | None = None
+    encoding: str | None = None
 
     @property
     def options(self) -> list[str]:
@@ -70,6 +74,8 @@ class Columns:
         if self.separator == "":
             msg = "expected text as `separator`, got none"
             raise DataError(msg)
+        if self.encoding is not None:
+            require_encoding(self.encoding)
 
 
 @dataclass(frozen=True)
@@ -204,6 +210,7 @@ class Format(NamedTuple):
         weak: Whether any other format that fits says more: photos of every collection may lie in
             folders, and have keywords or text beside them.
         has_columns: Whether it has columns, or keys, that `Columns` can name.
+        is_text: Whether its files may be in an encoding that `Columns` names.
         opens_photos: Whether it reads what is in the photos of its folder, and not only their
             names.
     """
@@ -216,4 +223,5 @@ class Format(NamedTuple):
     hints: tuple[str, ...] = ()
     weak: bool = False
     has_columns: bool = False
+    is_text: bool = False
     opens_photos: bool = False

@@ -135,7 +135,9 @@ def read_annotations(
         options = replace(options, rules=_rules(options, parts))
         annotations = _joined(_found(parts, chosen.name, labels_only=labels_only))
         annotations = _split_by_folders(annotations)
-        used = replace(options, rules=None, columns=parts[0].columns)
+        columns = parts[0].columns
+        columns = replace(columns, encoding=columns.encoding or options.columns.encoding)
+        used = replace(options, rules=None, columns=columns)
         annotations = replace(annotations, origin=DataFile(source, chosen.name, used))
     else:
         msg = (
@@ -176,7 +178,13 @@ def _completed(options: ReadOptions, images: str | Path | None) -> ReadOptions:
 
 def _require_columns(format_: Format, options: ReadOptions, source: Path) -> None:
     """Refuse names of columns for a format that has none; `_grouped` does so for a group."""
-    named = [name for name in options.columns.options if name != "group"]
+    if options.columns.encoding is not None and not format_.is_text:
+        msg = (
+            f"expected a table, or other text, for `encoding`, got the format {format_.name!r} at "
+            f"{source}, whose encoding is known"
+        )
+        raise DataError(msg)
+    named = [name for name in options.columns.options if name not in {"group", "encoding"}]
     if named and not format_.has_columns:
         msg = (
             f"expected a table, or records, for `{named[0]}`, got the format {format_.name!r} at "

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import FORMATS, read_annotations
 from tagsight.errors import DataError
 
@@ -111,3 +112,12 @@ def test_files_with_something_else_than_tags_are_refused(tmp_path, content, mess
     with pytest.raises(DataError, match=message):
         targets(tmp_path, a=content)
     assert not FORMATS["text-tags"].recognises(tmp_path)
+
+
+def test_an_encoding_may_be_named(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "a.txt").write_bytes("红色, 猫".encode("gbk"))
+    options = ReadOptions(columns=Columns(encoding="gb18030"))
+    rows = read_annotations(tmp_path, options=options, labels_only=True)
+    assert set(rows.names) == {"红色", "猫"}
+    assert rows.origin.options.columns.encoding == "gb18030"

@@ -4,7 +4,10 @@ import logging
 
 import pytest
 
+from tagsight.data.format import Columns, ReadOptions
 from tagsight.data.readers import read_annotations
+from tagsight.data.rules.problems import label_problems
+from tagsight.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,60 @@ def test_encodings_are_recognised(write_csv, encoding, caplog) -> None:
     assert ("labels.csv:2: not UTF-8, read as Windows-1252" in caplog.text) == (
         encoding == "cp1252"
     )
+
+
+DOG_SKY = "\u72d7;\u5929\u7a7a"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "labels", "by_chance"),
+    [
+        ("gb18030", DOG_SKY, False),
+        ("gb18030", "\u5b66\u6821;\u533b\u9662", True),  # valid UTF-8 in these bytes
+        ("cp932", "\u72ac;\u7a7a", False),
+        ("big5", DOG_SKY, False),
+        ("euc_kr", "\uac1c;\ud558\ub298", False),
+        ("cp1251", "\u043a\u043e\u0448\u043a\u0430;\u041f\u0451\u0441", False),
+        ("koi8_r", "\u043a\u043e\u0448\u043a\u0430;\u041f\u0451\u0441", False),
+    ],
+)
+def test_an_encoding_is_named_and_given_back(tmp_path, encoding, labels, by_chance) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_bytes(f"image,labels\na.jpg,{labels}\n".encode(encoding))
+    if by_chance:
+        problems = label_problems(read_annotations(file, labels_only=True))
+        first = labels.partition(";")[0]
+        told = [one for one in problems if one.kind == "garbled"]
+        assert len(told) == 2
+        assert f"{first!r} in {encoding}" in told[0].message + told[1].message
+        assert "`encoding`" in told[0].message
+    else:
+        message = rf":2: expected UTF-8 .*, perhaps of .*{encoding} \('a.jpg,{labels}'.*`encoding`"
+        with pytest.raises(DataError, match=message):
+            read_annotations(file, format="csv-list", labels_only=True)
+    options = ReadOptions(columns=Columns(encoding=encoding))
+    rows = read_annotations(file, options=options, labels_only=True)
+    assert set(rows.names) == set(labels.split(";"))
+    (tmp_path / "data.toml").write_text(rows.origin.toml())
+    again = read_annotations(tmp_path / "data.toml", labels_only=True)
+    assert again.hash() == rows.hash()
+
+
+def test_a_wrong_encoding_is_refused(write_csv) -> None:
+    file = write_csv("image,labels\na.jpg,caf\u00e9\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"labels.csv:2: expected GB18030 text, got other bytes"):
+        read_annotations(file, options=ReadOptions(columns=Columns(encoding="gb18030")))
+    with pytest.raises(DataError, match=r"expected the name of an encoding, .*, got 'klingon'"):
+        Columns(encoding="klingon")
+
+
+def test_names_beside_are_in_the_encoding_of_the_table(tmp_path) -> None:
+    (tmp_path / "train.csv").write_bytes("\u72d7.jpg,0,1\nb.jpg,1,1\n".encode("gbk"))
+    options = ReadOptions(columns=Columns(encoding="gbk"))
+    for encoding in ("gbk", "utf-8"):
+        (tmp_path / "labels.txt").write_bytes("\u72d7\n\u5929\u7a7a\n".encode(encoding))
+        rows = read_annotations(tmp_path / "train.csv", options=options, labels_only=True)
+        assert rows.names == ("\u72d7", "\u5929\u7a7a")
 
 
 LABELS = (("cat", "hot dog"), [[1, 0], [0, 1]])

@@ -16,6 +16,7 @@ from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
 from tagsight.data.tables.table import Photos, shown_cells
+from tagsight.data.tables.text import text_of
 from tagsight.data.tables.ticks import BITS, BLANK, VECTOR, Ticks, are_bits
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
@@ -206,8 +207,8 @@ def _names_beside(table: Table, count: int) -> list[str]:
     """Read the names of labels from a file beside a table that does not have them."""
     tried = [folder / name for folder in table.folders(None)[:1] for name in NAME_FILES]
     for file in tried:
-        if file != table.source and file.is_file() and file.stat().st_size <= LARGEST_NAMES:
-            lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        if file != table.source and file.is_file() and 0 < file.stat().st_size <= LARGEST_NAMES:
+            lines = text_of(file, largest=LARGEST_NAMES, otherwise=table.encoding).splitlines()
             names = [name for line in lines if (name := clean_name(line, str(file)))]
             if len(names) == count:
                 names = _without_numbers(names)
@@ -277,4 +278,5 @@ FORMAT = Format(
     read,
     TABLE_FILES,
     has_columns=True,
+    is_text=True,
 )

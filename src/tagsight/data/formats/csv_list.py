@@ -188,4 +188,5 @@ FORMAT = Format(
     read,
     TABLE_FILES,
     has_columns=True,
+    is_text=True,
 )

@@ -12,12 +12,13 @@ import numpy as np
 
 from tagsight.data.annotations import target_table
 from tagsight.data.format import Format
-from tagsight.data.source import clean_name, require_file
+from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.names import UNKNOWN, target_of
 from tagsight.data.tables.table import Photos
+from tagsight.data.tables.text import text_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
@@ -187,9 +188,7 @@ def _described(names: list[str], table: Table) -> list[str]:
             len(files),
         )
         return names
-    text = require_file(files[0], largest=LARGEST_DESCRIPTIONS).read_text(
-        encoding="utf-8-sig", errors="replace"
-    )
+    text = text_of(files[0], largest=LARGEST_DESCRIPTIONS, otherwise=table.encoding)
     try:
         lines = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error as error:
@@ -208,4 +207,5 @@ FORMAT = Format(
     read,
     TABLE_FILES,
     has_columns=True,
+    is_text=True,
 )

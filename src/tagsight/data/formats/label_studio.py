@@ -103,7 +103,10 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         (('data/a.jpg',), ('dog', 'sky'))
     """
     inside = PhotosInside(source, write=options.write_photos)
-    photos = _tasks(source, inside) if _is_json(source) else read_rows(source, inside)
+    if _is_json(source):
+        photos = _tasks(source, inside)
+    else:
+        photos = read_rows(source, inside, options.columns.encoding)
     inside.log()
     table = tabulate(source, photos, folders=inside.folders(folders(source, options)))
     names = [str(photo) for photo in table.photos]
@@ -233,4 +236,5 @@ FORMAT = Format(
     '  "annotations": [{"result": [{"from_name": "tags", "value": {"choices": ["dog"]}}]}]}]',
     recognises,
     read,
+    is_text=True,
 )

@@ -37,8 +37,13 @@ LABEL_COLUMNS = frozenset(
 """Names of columns whose plain text is a label: Label Studio writes a single choice so."""
 
 
-def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
+def read_rows(source: Path, inside: PhotosInside, encoding: str | None = None) -> list[PhotoLabels]:
     r"""Read a row for each annotation; the task's own fields are in it beside the labels.
+
+    Args:
+        source: The file.
+        inside: Takes photos that are inside the file.
+        encoding: Encoding of a CSV, if the user names it.
 
     Raises:
         DataError: If the file cannot be understood, or no column holds labels.
@@ -53,7 +58,9 @@ def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
         ('a.jpg', {'dog'})
     """
     is_json = outline(source).top == "["
-    rows = read_json(source, list, "a list of rows") if is_json else list(_csv_rows(source))
+    rows = (
+        read_json(source, list, "a list of rows") if is_json else list(_csv_rows(source, encoding))
+    )
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             msg = f"{source}: [{number}]: expected a row as an object, got {str(row)[:80]!r}"
@@ -71,11 +78,11 @@ def read_rows(source: Path, inside: PhotosInside) -> list[PhotoLabels]:
     return found
 
 
-def _csv_rows(source: Path) -> Iterator[dict[str, Any]]:
+def _csv_rows(source: Path, encoding: str | None) -> Iterator[dict[str, Any]]:
     require_file(source, largest=LARGEST_FILE)
-    with source.open(encoding=writing_of(source).encoding, newline="") as handle:
+    with source.open(encoding=writing_of(source, encoding).encoding, newline="") as handle:
         delimiter = delimiter_of(handle.readline(LONGEST_LINE))
-    rows = records(source, delimiter)
+    rows = records(source, delimiter, encoding=encoding)
     _, header = next(rows)
     for number, cells in rows:
         if len(cells) != len(header):

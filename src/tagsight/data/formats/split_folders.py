@@ -160,4 +160,5 @@ FORMAT = Format(
     read,
     ("_classes.csv",),
     has_columns=True,
+    is_text=True,
 )

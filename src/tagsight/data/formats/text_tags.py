@@ -111,7 +111,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     """
     folder = options.images or source
     found = all_pictures(folder, source, ENDINGS)
-    files = [[_opened(file) for file in picture.beside] for picture in found]
+    encoding = options.columns.encoding
+    files = [[_opened(file, encoding) for file in picture.beside] for picture in found]
     each = [file for several in files for file in several]
     blanks = _separated_by_blanks(source, each)
     texts = [_text(several, blanks=blanks) for several in files]
@@ -184,20 +185,23 @@ def _is_caption(line: str, mark: str) -> bool:
     return len(parts) > 1 and bool(begins) and is_sentence(sentence)
 
 
-def _opened(file: Path) -> _File:
+def _opened(file: Path, given: str | None = None) -> _File:
     with file.open("rb") as opened:
         content = opened.read(LARGEST + 1)
     if len(content) > LARGEST:
         msg = f"{file}: expected tags, got a file of more than {LARGEST:,} bytes"
         raise DataError(msg)
-    is_western, encoding = False, unicode_encoding(content) or "utf-8"
+    is_western, encoding = False, given or unicode_encoding(content) or "utf-8"
     try:
         text = content.decode(encoding).removeprefix(MARK)
     except UnicodeDecodeError:
-        is_western, text = True, content.decode(WESTERN, "replace")
+        is_western, text = given is None, content.decode(WESTERN, "replace") if not given else "\0"
     try:
         if "\0" in text or "\ufffd" in text or (is_western and FOREIGN.search(content)):
-            msg = "expected tags in UTF-8, got other bytes: save the file as UTF-8"
+            msg = (
+                f"expected tags in {(given or 'UTF-8').upper()}, got other bytes: save the file as "
+                "UTF-8, or name its `encoding`"
+            )
             raise DataError(msg)
         require_tags(text)
     except DataError as error:
@@ -255,4 +259,5 @@ FORMAT = Format(
     read,
     ENDINGS,
     weak=True,
+    is_text=True,
 )

@@ -89,7 +89,8 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.photos, found.names, found.targets.tolist()
         (('a.jpg',), ('dog',), [[1]])
     """
-    entries = list(_table(source) if outline(source).top != "{" else _objects(source))
+    is_json = outline(source).top == "{"
+    entries = list(_objects(source) if is_json else _table(source, options.columns.encoding))
     answers = Answers(source)
     photos = [(entry, list(_answers(entry, answers))) for entry in entries]
     answers.log()
@@ -144,9 +145,9 @@ def _attributes(given: Any, key: str, where: str) -> dict[str, Any]:  # noqa: AN
     raise DataError(msg)
 
 
-def _table(source: Path) -> Iterable[Entry]:
+def _table(source: Path, encoding: str | None) -> Iterable[Entry]:
     """Return a photo for all its rows, of which each has a region."""
-    rows = records(require_file(source, largest=LARGEST_TABLE), ",")
+    rows = records(require_file(source, largest=LARGEST_TABLE), ",", encoding=encoding)
     _, header = next(rows, (0, []))
     names = [name.strip(" #") for name in header]
     if not set(COLUMNS) <= set(names):
@@ -187,4 +188,5 @@ FORMAT = Format(
     '                         "region_attributes": {"kind": "dog"}}]}}',
     recognises,
     read,
+    is_text=True,
 )

@@ -74,7 +74,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     if file is None:
         msg = f"expected data.yaml, obj.data or classes.txt of YOLO, got {source}"
         raise DataError(msg)
-    settings = read_settings(file)
+    settings = read_settings(file, options.columns.encoding)
     base = _base(settings, file)
     photos: list[PhotoLabels] = []
     for split, places in settings.splits.items():
@@ -209,4 +209,5 @@ FORMAT = Format(
     recognises,
     read,
     ("data.yaml", "obj.data", ".yaml"),
+    is_text=True,
 )

@@ -6,8 +6,9 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from tagsight.data.source import clean_name, is_file, is_folder, require_file
+from tagsight.data.source import clean_name, is_file, is_folder
 from tagsight.data.tables.names import SPLIT_NAMES
+from tagsight.data.tables.text import text_of
 from tagsight.data.yaml_files import parse_yaml
 from tagsight.errors import DataError
 
@@ -78,8 +79,12 @@ def _is_settings(file: Path) -> bool:
     return names is not None and re.search(rb"^(train|val)\s*[:=]", start, re.M) is not None
 
 
-def read_settings(file: Path) -> Settings:
+def read_settings(file: Path, encoding: str | None = None) -> Settings:
     r"""Read ``data.yaml`` of Ultralytics, ``obj.data`` of Darknet, or a list of classes.
+
+    Args:
+        file: The file.
+        encoding: The encoding if it is not UTF-8, where the user names it.
 
     Raises:
         DataError: If it is malformed, or says nothing of classes or photos.
@@ -91,13 +96,13 @@ def read_settings(file: Path) -> Settings:
         >>> settings.classes, settings.splits["train"]
         ({0: 'dog', 1: 'sky'}, ['train/images'])
     """
-    text = require_file(file, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+    text = text_of(file, largest=LARGEST_FILE, otherwise=encoding)
     if file.name == "classes.txt":
         return Settings(_classes(text.splitlines(), file), {"": ["images"]})
     if file.name == DARKNET:
-        return _of_roboflow(file, text)
+        return _of_roboflow(file, text, encoding)
     if file.suffix == ".data":
-        return _of_darknet(file, text)
+        return _of_darknet(file, text, encoding)
     content = parse_yaml(text, str(file))
     splits = {split: _places(content.get(split)) for split in SPLITS}
     splits["val"] = splits["val"] or _places(content.get("valid"))
@@ -112,7 +117,7 @@ def read_settings(file: Path) -> Settings:
     )
 
 
-def _of_roboflow(file: Path, text: str) -> Settings:
+def _of_roboflow(file: Path, text: str, encoding: str | None) -> Settings:
     """Return the settings of a list of classes in the folder of a split, or in the only folder."""
     classes = _classes(text.splitlines(), file)
     places = sorted(file.parent.parent.glob(f"*/{DARKNET}"))
@@ -124,14 +129,14 @@ def _of_roboflow(file: Path, text: str) -> Settings:
     if file.parent.name.lower() not in SPLIT_NAMES or not splits:
         return Settings(classes, {"": ["."]})
     for place in places:
-        lines = require_file(place, largest=LARGEST_FILE).read_text("utf-8", errors="replace")
+        lines = text_of(place, largest=LARGEST_FILE, otherwise=encoding)
         if _classes(lines.splitlines(), place) != classes:
             msg = f"{place}: expected the same classes as in {file}, got others"
             raise DataError(msg)
     return Settings(classes, splits, str(file.parent.parent.absolute()))
 
 
-def _of_darknet(file: Path, text: str) -> Settings:
+def _of_darknet(file: Path, text: str, encoding: str | None) -> Settings:
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
     content = {key.strip(): value.strip() for key, _, value in pairs}
     stated = content.get("names", "")
@@ -143,7 +148,7 @@ def _of_darknet(file: Path, text: str) -> Settings:
         ),
         file.parent / stated,
     )
-    lines = require_file(names, largest=LARGEST_FILE).read_text(encoding="utf-8", errors="replace")
+    lines = text_of(names, largest=LARGEST_FILE, otherwise=encoding)
     splits = {"train": "train", "val": "valid", "test": "test"}
     places = {split: _places(content.get(key)) for split, key in splits.items()}
     places["val"] = places["val"] or _places(content.get("val"))

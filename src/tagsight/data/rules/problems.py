@@ -8,6 +8,7 @@ from collections import defaultdict
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tagsight.data.tables.encodings import read_as_unicode
 from tagsight.data.tags.text import leaf
 from tagsight.runtime.amounts import named
 
@@ -218,6 +219,14 @@ def repaired(name: str) -> str:
 
 
 def _garbled(names: Sequence[str]) -> Iterator[LabelProblem]:
+    for name, readings in read_as_unicode(names).items():
+        meant = " or ".join(f"{text!r} in {encoding}" for encoding, text in readings.items())
+        yield LabelProblem(
+            "garbled",
+            (name,),
+            f"{name!r} would be {meant}; if so, name the table's `encoding`, "
+            f'such as "{next(iter(readings))}"',
+        )
     for name in names:
         if (meant := repaired(name)) != name:
             mends = "a file of `label_rules` can rename it"

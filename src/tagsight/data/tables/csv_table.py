@@ -71,6 +71,9 @@ class CsvTable(Table):
 
     def __init__(self, source: Path, columns: Columns = NOT_NAMED) -> None:
         self.file = require_file(source, largest=LARGEST_FILE)
+        self._given = columns.encoding
+        written = writing_of(source, columns.encoding).encoding
+        self.encoding = None if written.startswith("utf") else written
         self.delimiter, self._above, ((line, first), *rest) = _dialect(source, columns)
         below = [cells for _, cells in rest]
         self._header, self._line = first, line
@@ -115,9 +118,10 @@ class CsvTable(Table):
             DataError: If a row has another number of cells than the header.
         """
         mark, width = self.delimiter, len(self.names)
-        if writing_of(self.file).has_quotes:
+        if writing_of(self.file, self._given).has_quotes:
             joined_from = None
-        rows = cast("Iterator[tuple[int, list[Cell]]]", records(self.file, mark, joined_from))
+        found = records(self.file, mark, joined_from, self._given)
+        rows = cast("Iterator[tuple[int, list[Cell]]]", found)
         if not self.has_header:
             yield from rows
             return
@@ -184,7 +188,7 @@ def _dialect(source: Path, columns: Columns) -> tuple[str, int, list[tuple[int, 
     errors: list[DataError] = []
     for delimiter in (*DELIMITERS, BLANK):
         try:
-            rows[delimiter] = _few(records(source, delimiter))
+            rows[delimiter] = _few(records(source, delimiter, encoding=columns.encoding))
         except DataError as error:  # quotes may be valid with another delimiter
             errors.append(error)
     above = {

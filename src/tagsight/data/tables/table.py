@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from array import array
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
@@ -59,12 +60,14 @@ class Table(ABC):
         delimiter: Text between joined cells.
         notes: What messages say of its form.
         repeated_headers: Rows that repeat the header, once all were read.
+        encoding: Encoding of a file that is not in Unicode.
     """
 
     row_word = "row"
     delimiter = "\n"
     notes: tuple[str, ...] = ()
     repeated_headers = 0
+    encoding: str | None = None
 
     def __init__(self, source: Path | str, names: Sequence[str], *, has_header: bool) -> None:
         self.source = source
@@ -276,7 +279,9 @@ class Photos:
             splits=tuple(splits) or None,
             folders=tuple(self._inside.folders(self._table.folders(self._images))),
             unused=self._layout.ignored,
-            columns=self._layout.columns(self._table.names, separator),
+            columns=replace(
+                self._layout.columns(self._table.names, separator), encoding=self._table.encoding
+            ),
             lists_present=lists_present,
             groups=tuple(self._groups) if self._layout.group is not None else None,
         )

@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from tagsight.data.source import require_file
+from tagsight.data.tables.encodings import fitting
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ MARKS = (
 """Byte order marks; that of UTF-32 begins as that of UTF-16."""
 
 WESTERN = "cp1252"
-OTHERS = {"GB18030": "gb18030", "Shift-JIS": "cp932", "Big5": "big5", "EUC-KR": "euc_kr"}
-"""Encodings that are named where they fit, but not read, as several of them mostly do."""
 
 _LETTER = rb"[A-Za-z\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xc0-\xd6\xd8-\xf6\xf8-\xff]"
 _NOT_AFTER = rb"[\x80\x82\x84\x86-\x89\x8b\x93\x95\x98\xa1-\xa9\xac\xaf\xb1\xb6\xb8\xbc-\xbf]"
@@ -69,13 +69,17 @@ class Writing(NamedTuple):
     has_quotes: bool
 
 
-def writing_of(file: Path) -> Writing:
+def writing_of(file: Path, encoding: str | None = None) -> Writing:
     r"""Return how a text file is written: by its byte order mark, else UTF-8 or Windows-1252.
 
     The whole file is decoded, so that reading it later cannot fail in the middle.
 
+    Args:
+        file: The file.
+        encoding: Its encoding, if the user names it.
+
     Raises:
-        DataError: If it is none of them; the message names the line.
+        DataError: If it is none of them; the message names the line, and encodings that fit.
 
     Example:
         >>> from pathlib import Path
@@ -84,40 +88,69 @@ def writing_of(file: Path) -> Writing:
         Writing(encoding='utf-16', has_quotes=False)
     """
     status = file.stat()
-    return _writing(file, status.st_size, status.st_mtime_ns)
+    return _writing(file, encoding, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
-def _writing(file: Path, _size: int, _changed: int) -> Writing:
+def _writing(file: Path, given: str | None, _size: int, _changed: int) -> Writing:
     with file.open("rb") as handle:
         start = handle.read(4)
         handle.seek(0)
         has_quotes = any(b'"' in content for content in iter(lambda: handle.read(CHUNK), b""))
-    marked = next((name for mark, name in MARKS if start.startswith(mark)), _wide(file))
-    encoding = marked or "utf-8"
+    known = given or next((name for mark, name in MARKS if start.startswith(mark)), _wide(file))
+    encoding = known or "utf-8"
     if (line := _undecodable_line(file, encoding)) is None:
         return Writing(encoding, has_quotes)
     with file.open("rb") as handle:
         foreign = any(FOREIGN.search(text) for text in iter(lambda: handle.read(CHUNK), b""))
-    if marked or foreign or _undecodable_line(file, WESTERN):
+    if known or foreign or _undecodable_line(file, WESTERN):
         named = "UTF-8" if encoding.startswith("utf-8") else encoding.upper()
-        fitting = [] if marked else [n for n, code in OTHERS.items() if _fits(file, code)]
-        perhaps = f", perhaps of {' or '.join(fitting)}" if fitting else ""
-        msg = (
-            f"{file}:{line}: expected {named} text, got other bytes{perhaps}; save the file as "
-            "UTF-8"
-        )
+        msg = f"{file}:{line}: expected {named} text, got other bytes{_perhaps(file)}"
         raise DataError(msg)
     logger.warning(
-        "%s:%d: not UTF-8, read as Windows-1252; if names look wrong, save the file as UTF-8",
+        "%s:%d: not UTF-8, read as Windows-1252; if names look wrong, name another `encoding`",
         file,
         line,
     )
     return Writing(WESTERN, has_quotes)
 
 
-def _fits(file: Path, encoding: str) -> bool:
-    return _undecodable_line(file, encoding) is None
+def _perhaps(file: Path) -> str:
+    """Say which encodings fit a whole file, with what its first line of other letters says then."""
+    with file.open("rb") as handle:
+        line = next((one for one in handle if not one.isascii()), b"")
+    fit = {
+        name: text for name, text in fitting(line).items() if _undecodable_line(file, name) is None
+    }
+    told = " or ".join(f"{name} ({text.strip()[:40]!r})" for name, text in fit.items())
+    return (
+        f", perhaps of {told}; name its `encoding`, or save the file as UTF-8"
+        if told
+        else ("; name its `encoding`, or save the file as UTF-8")
+    )
+
+
+def text_of(file: Path, *, largest: int, otherwise: str | None = None) -> str:
+    r"""Return the text of a file, without a byte order mark.
+
+    Args:
+        file: The file.
+        largest: Bytes that it may have.
+        otherwise: Its encoding if it is not in UTF-8; by default as `writing_of` finds it.
+
+    Raises:
+        DataError: If there is no such file, or it is empty, too large, or in another encoding.
+
+    Example:
+        >>> from pathlib import Path
+        >>> _ = Path("classes.txt").write_bytes("\u72d7\n\u72ac\n".encode("gbk"))
+        >>> text_of(Path("classes.txt"), largest=100, otherwise="gbk") == "\u72d7\n\u72ac\n"
+        True
+    """
+    require_file(file, largest=largest)
+    is_unicode = otherwise is None or _undecodable_line(file, "utf-8") is None
+    encoding = writing_of(file, None if is_unicode else otherwise).encoding
+    return file.read_text(encoding=encoding).removeprefix("\ufeff")
 
 
 def _wide(file: Path) -> str | None:
@@ -147,7 +180,7 @@ def _undecodable_line(file: Path, encoding: str) -> int | None:
 
 
 def records(
-    source: Path, delimiter: str, joined_from: int | None = None
+    source: Path, delimiter: str, joined_from: int | None = None, encoding: str | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     r"""Yield the line number and the cells of each row of a file; blank lines are skipped.
 
@@ -158,6 +191,7 @@ def records(
         delimiter: The delimiter; of a blank, any number is one.
         joined_from: Position from which on the cells may be left joined, as one: they are if the
             file has no quotation marks.
+        encoding: The encoding, if the user names it.
 
     Raises:
         DataError: If quotes or the encoding are damaged, or a row exceeds the bounds.
@@ -168,7 +202,7 @@ def records(
         >>> list(records(Path("table.csv"), ","))
         [(1, ['image', 'tags']), (3, ['a.jpg', 'dog,sky'])]
     """
-    encoding, has_quotes = writing_of(source)
+    encoding, has_quotes = writing_of(source, encoding)
     is_blank = delimiter == " "
     with source.open(encoding=encoding, newline="") as handle:
         lines = _bounded_lines(handle, delimiter, source)
