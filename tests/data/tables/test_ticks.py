@@ -46,6 +46,41 @@ def test_a_blank_beside_ticks_is_absent_unless_others_say_no(write_csv, rows, ta
     assert read.targets.tolist() == targets
 
 
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        *(("T", "F"), ("t", "f"), ("Y", "N"), ("true", "FALSE"), ("positive", "Negative")),
+        *(("pos", "neg"), ("present", "absent"), ("+", "-"), ("oui", "non"), ("J", "N")),
+        *(("ja", "nein"), ("ja", "nee"), ("s\u00ed", "no"), ("S", "N"), ("sim", "n\u00e3o")),
+        *(("\u0434\u0430", "\u043d\u0435\u0442"), ("\u662f", "\u5426"), ("vrai", "faux")),
+    ],
+)
+def test_words_in_pairs_say_what_is_present_and_absent(write_csv, caplog, yes, no) -> None:
+    caplog.set_level(logging.INFO)
+    read = read_annotations(
+        write_csv(table(f"{yes},{no}", f"{no},{yes.upper()}", f",{no}")), labels_only=True
+    )
+    assert (read.names, read.targets.tolist()) == (("dog", "cat"), [[1, 0], [0, 1], [-1, 0]])
+    known = {"y", "true", "oui", "vrai"}
+    is_told = f"{yes.lower()!r} read as present, {no.lower()!r} as absent" in caplog.text
+    assert is_told == (yes.lower() not in known and no != "nein")
+
+
+def test_words_of_pairs_that_may_be_labels_are(write_csv) -> None:
+    for content in (
+        "image,label\na.jpg,positive\nb.jpg,negative\n",
+        "image,mood\na.jpg,positive\nb.jpg,negative\nc d.jpg,neutral\n",
+        "image,hemisphere\na.jpg,N\nb.jpg,S\n",
+    ):
+        assert len(read_annotations(write_csv(content), labels_only=True).names) > 1
+
+
+@pytest.mark.parametrize("rows", [("positive,0", "1,1", "0,0"), ("T,F", "F,T", "1,F")])
+def test_pairs_beside_other_targets_in_a_column_are_refused(write_csv, rows) -> None:
+    with pytest.raises(DataError, match=r":[234]: expected .* column 'dog', .*got '.*`ignore`"):
+        read_annotations(write_csv(table(*rows)), labels_only=True)
+
+
 def test_a_single_column_of_ticks_is_a_label_and_no_list_of_one(write_csv, caplog) -> None:
     caplog.set_level(logging.INFO)
     read = read_annotations(write_csv("image,dog\na.jpg,x\nb.jpg,\n"), labels_only=True)

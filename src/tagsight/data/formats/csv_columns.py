@@ -113,6 +113,8 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         elif targets[row.photo * len(names) :][: len(names)] != values:
             raise photos.contradiction(row.number, row.photo)
     log_layout(table, layout, "targets")
+    for pair in ticks.pairs:
+        logger.info("%s: %r read as present, %r as absent", table.source, pair.yes, pair.no)
     photos.warn_of_repeated()
     rows = torch.frombuffer(targets, dtype=torch.int8).view(-1, len(names))
     _fill_blanks(rows, [name in ticks.columns for name in names], table)

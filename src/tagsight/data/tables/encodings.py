@@ -105,8 +105,8 @@ def read_as_unicode(names: Iterable[str]) -> dict[str, dict[str, str]]:
     Example:
         >>> read_as_unicode(["gr\u00fcn", "dog"])
         {}
-        >>> list(read_as_unicode(["\u0467\u0423", "dog"]).values())
-        [{'gb18030': '\u5b66\u6821'}]
+        >>> read_as_unicode(["\u0467\u0423", "dog"])["\u0467\u0423"]["gb18030"] == "\u5b66\u6821"
+        True
     """
     other = [name for name in names if not name.isascii()]
     words = [word for name in other for word in _WORD.findall(name)]

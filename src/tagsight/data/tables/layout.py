@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tagsight.data.format import Columns
 from tagsight.data.tables.cells import SEPARATORS
+from tagsight.data.tables.mixtures import require_one_kind, require_targets
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
     IMAGE_COLUMNS,
@@ -25,8 +26,9 @@ from tagsight.data.tables.names import (
     is_target,
     key_of,
 )
+from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.roles import folder_of, is_index, is_row_number, share_of, split_of
-from tagsight.data.tables.ticks import are_vectors, is_mixed, is_ticked
+from tagsight.data.tables.ticks import are_vectors, is_ticked
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -174,6 +176,7 @@ class _Search:
         self.table, self.columns, self.kind = table, columns, kind
         self.keys = [key_of(name) for name in table.names]
         self.cells = [table.column(place) for place in range(len(table.names))]
+        self.paired = paired(dict(enumerate(self.cells)))
         self.image = -1
 
     def layout(self) -> Layout:
@@ -274,11 +277,13 @@ class _Search:
         targets = self._target_columns(free)
         named = self._named_labels(free)
         if not named:
-            self._require_one_kind(free)
+            others = [i for i in free if not self._has_targets(i)]
+            require_one_kind(self.table, {i: self.cells[i] for i in others})
         if named and not (len(targets) > 1 and set(named) <= set(targets)):
             return self._in_cells(named, free)
         if targets and self.kind is None and (self.table.has_header or len(targets) > 1):
-            self._require_targets(free)
+            others = [i for i in free if not self._has_targets(i)]
+            require_targets(self.table, {i: self.cells[i] for i in others})
             return "csv-columns", tuple(targets)
         return self._in_cells(self._only_texts(free), free)
 
@@ -296,7 +301,8 @@ class _Search:
         return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]
 
     def _has_targets(self, place: int) -> bool:
-        return all(map(is_target, self.cells[place])) or is_ticked(self.cells[place])
+        cells = self.cells[place]
+        return all(map(is_target, cells)) or is_ticked(cells) or place in self.paired
 
     def _target_columns(self, free: Sequence[int]) -> list[int]:
         """Return the columns that hold nothing but targets, at least one of which is not blank."""
@@ -304,34 +310,6 @@ class _Search:
         places = [i for i in free if self._has_targets(i) and not is_no_label(names[i])]
         places = [i for i in places if not set(self.cells[i]) <= NOTHING]  # as in remarks
         return places if any(any(self.cells[i]) for i in places) else []
-
-    def _require_one_kind(self, free: Sequence[int]) -> None:
-        """Refuse columns of ticks and of 1 or 0, where a tick may mean anything."""
-        for place in free:
-            if is_mixed(self.cells[place]):
-                msg = (
-                    f"{self.table.where()}: expected 1, 0, -1 or nothing, or marks such as x, in "
-                    f"the column {self.table.names[place]!r}, got both"
-                )
-                raise DataError(msg)
-
-    def _require_targets(self, free: Sequence[int]) -> None:
-        """Refuse columns that mostly, but not only, hold targets."""
-        for place in free:
-            if self._has_targets(place) or is_no_label(self.table.names[place]):
-                continue
-            if share_of(self.cells[place], is_target) >= 0.5:
-                number, cell = next(
-                    (number, cells[place])
-                    for number, cells in self.table.records()
-                    if not is_target(str(cells[place]))
-                )
-                msg = (
-                    f"{self.table.where(number)}: expected 1, 0, -1 or nothing, as in most rows of "
-                    f"the column {self.table.names[place]!r}, got {cell!r}; if these are no "
-                    "targets, leave the column out with `ignore`"
-                )
-                raise DataError(msg)
 
     def _only_texts(self, free: Sequence[int]) -> list[int]:
         """Return the one column that may hold labels; without a header, all that hold text."""

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
+from tagsight.data.tables.pairs import Pair, paired
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Ticks(NamedTuple):
     Attributes:
         columns: Which columns they are.
         targets: The target of each mark, as an unsigned byte, or `BLANK`.
+        pairs: Words for present and absent among the marks.
 
     Example:
         >>> ticks = Ticks.of({"dog": ["x", ""], "cat": ["1", "0"]}, "labels.csv")
@@ -93,6 +95,7 @@ class Ticks(NamedTuple):
 
     columns: frozenset[str]
     targets: Mapping[str, int]
+    pairs: tuple[Pair, ...] = ()
 
     @classmethod
     def of(cls, columns: Mapping[str, Collection[str]], where: str) -> Ticks:
@@ -110,6 +113,7 @@ class Ticks(NamedTuple):
         if any(_says_no(cell) for cells in columns.values() for cell in cells):
             worded = frozenset()
         marks = {_plain(cell) for cells in ticked.values() for cell in cells}
+        pairs = paired(columns)
         crosses = LETTERS | CROSSES
         if not marks & TICKS:
             kinds = [kind for kind in (LETTERS, CROSSES) if marks & kind]
@@ -120,7 +124,11 @@ class Ticks(NamedTuple):
             crosses = frozenset[str]()
         meaning = dict.fromkeys(TICKS | LETTERS | CROSSES, 1)
         meaning |= dict.fromkeys(crosses | EMPTY_BOXES, 0) | dict.fromkeys(_BLANKS, BLANK)
-        return cls(frozenset(ticked) | worded, meaning)
+        for pair in pairs.values():
+            meaning |= pair.meaning
+        others = [name for name in pairs if not set(columns[name]) <= set(TARGETS)]
+        said = tuple(dict.fromkeys(pairs[name] for name in others))
+        return cls(frozenset((*ticked, *worded, *others)), meaning, said)
 
     def target(self, cell: str) -> int | None:
         """Return the target of a cell in a column of ticks, or None if it is no mark."""

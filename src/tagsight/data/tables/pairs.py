@@ -1,0 +1,109 @@
+"""Words for present and absent, such as ``positive`` and ``negative``, that come in pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from tagsight.data.tables.names import TARGETS, UNKNOWN, target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+class Pair(NamedTuple):
+    """A word for present and one for absent.
+
+    Attributes:
+        yes: The word for present.
+        no: The word for absent.
+
+    Example:
+        >>> Pair("positive", "negative").meaning["Negative"]
+        0
+    """
+
+    yes: str
+    no: str
+
+    @property
+    def meaning(self) -> dict[str, int]:
+        """Targets, as unsigned bytes, by the spellings of the words."""
+        words = {**dict.fromkeys(_UNSURE, UNKNOWN), self.yes: 1, self.no: 0}
+        return {
+            spelling: value
+            for word, value in words.items()
+            for spelling in (word, word.upper(), word.capitalize())
+        }
+
+    @property
+    def is_initials(self) -> bool:
+        """Whether these are first letters, which may stand for other things, as for points."""
+        return self in _INITIALS
+
+
+Key = TypeVar("Key", str, int)
+_UNSURE = ("unknown", "uncertain", "unsure", "indeterminate")
+_WORDS = (
+    *(Pair("positive", "negative"), Pair("pos", "neg"), Pair("present", "absent")),
+    *(Pair("t", "f"), Pair("+", "-"), Pair("on", "off"), Pair("detected", "not detected")),
+    *(Pair("s\u00ed", "no"), Pair("si", "no"), Pair("s\u00ec", "no"), Pair("sim", "n\u00e3o")),
+    *(Pair("sim", "nao"), Pair("ja", "nee"), Pair("tak", "nie"), Pair("ano", "ne")),
+    *(Pair("evet", "hay\u0131r"), Pair("evet", "hayir"), Pair("igen", "nem")),
+    *(Pair("\u0434\u0430", "\u043d\u0435\u0442"), Pair("\u662f", "\u5426")),
+    *(Pair("\u6709", "\u65e0"), Pair("\u6709", "\u7121"), Pair("\uc608", "\uc544\ub2c8\uc624")),
+    Pair("\u306f\u3044", "\u3044\u3044\u3048"),
+)
+_INITIALS = (Pair("j", "n"), Pair("s", "n"), Pair("o", "n"), Pair("p", "n"), Pair("v", "f"))
+_MAY_BE_ELSE = {"t", "on", "si", "ja", "ano", *(pair.yes for pair in _INITIALS)}
+"""Words for present that, without the one for absent, may be anything."""
+
+PAIRS = (*_WORDS, *_INITIALS)
+
+
+def paired(columns: Mapping[Key, Collection[str]]) -> dict[Key, Pair]:
+    """Return the pair of each column of which all cells are words of one.
+
+    Both words occur in the columns together; the word for present may be alone if it says nothing
+    else. First letters do in two columns or more, as one may hold, say, points of the compass.
+
+    Args:
+        columns: The different cells of each column, by its name or position.
+
+    Example:
+        >>> sorted(paired({"covid": ["positive", ""], "flu": ["negative"], "sex": ["m", "f"]}))
+        ['covid', 'flu']
+        >>> paired({"hemisphere": ["N", "S"]})
+        {}
+    """
+    stripped = {name: {cell.strip() for cell in cells} for name, cells in columns.items()}
+    found: dict[Key, Pair] = {}
+    for pair in PAIRS:
+        meaning = pair.meaning
+        filled = {
+            name: {cell for cell in cells if cell in meaning or target_of(cell) != UNKNOWN}
+            for name, cells in stripped.items()
+        }
+        names = [name for name, cells in filled.items() if cells and cells <= meaning.keys()]
+        said = {meaning[cell] for name in names for cell in filled[name]}
+        is_said = said >= {0, 1} or (said == {1} and pair.yes not in _MAY_BE_ELSE)
+        if is_said and len(names) > pair.is_initials:
+            found |= {name: pair for name in names if name not in found}
+    return found
+
+
+def is_mixture(cells: Collection[str]) -> bool:
+    """Return whether cells are words of a pair beside other targets.
+
+    Example:
+        >>> is_mixture(["positive", "1"]), is_mixture(["positive", "neutral"]), is_mixture(["f"])
+        (True, False, False)
+    """
+    filled = {cell.strip() for cell in cells if target_of(cell) != UNKNOWN}
+    words = {
+        word
+        for pair in _WORDS
+        for word in filled & pair.meaning.keys()
+        if word not in TARGETS and (len(word) > 1 or filled >= {"T", "F"} or filled >= {"t", "f"})
+    }
+    rest = filled - words
+    return bool(words) and bool(rest) and all(target_of(cell) is not None for cell in rest)
