@@ -261,7 +261,19 @@ def lines(name: str, rows: list[dict[str, object]]) -> None:
     write(name, "".join(f"{json.dumps(row)}\n" for row in rows))
 
 
-def labelbox(_: str) -> None:
+def labelbox(export: str) -> None:
+    if export.startswith("CSV"):
+        draw("photos")
+        table = [
+            ("ID", "Labeled Data", "Label", "External ID"),
+            *(
+                (n, f"https://example.org/{n}", json.dumps({"kind": labels}), n)
+                for n, labels in LABELS.items()
+            ),
+        ]
+        cells = [['"{}"'.format(cell.replace('"', '""')) for cell in row] for row in table]
+        write("export.csv", "".join(",".join(row) + "\n" for row in cells))
+        return
     rows = []
     for name, labels in LABELS.items():
         answers = [{"name": label} for label in labels]
@@ -270,6 +282,92 @@ def labelbox(_: str) -> None:
         row = {"external_id": name, "row_data": f"https://example.org/{name}"}
         rows.append({"data_row": row, "projects": {"p": {"labels": [done]}}})
     lines("export.ndjson", rows)
+
+
+def hasty(_: str) -> None:
+    draw("photos")
+    images = [
+        {"image_name": n, "image_status": "DONE", "labels": [{"class_name": one} for one in labels]}
+        for n, labels in LABELS.items()
+    ]
+    write("export.json", {"label_classes": [], "images": images})
+
+
+def prodigy(_: str) -> None:
+    options = [{"id": name, "text": name} for name in CLASSES]
+    lines(
+        "tasks.jsonl",
+        [
+            {"image": n, "options": options, "accept": one, "answer": "accept", "_task_hash": 1}
+            for n, one in LABELS.items()
+        ],
+    )
+
+
+def kaggle(_: str) -> None:
+    draw("photos")
+    rows = [f"{name.removesuffix('.png')},{' '.join(LABELS[name])}\n" for name in LABELS]
+    write("train.csv", "image_name,tags\n" + "".join(rows))
+
+
+def fastai(_: str) -> None:
+    draw("photos")
+    rows = [f"{name},{' '.join(LABELS[name])},{name == 'c.png'}\n" for name in LABELS]
+    write("labels.csv", "fname,labels,is_valid\n" + "".join(rows))
+
+
+def nih(_: str) -> None:
+    draw("photos")
+    rows = [f"{n},{'|'.join(LABELS[n]) or 'No Finding'},0,1,058Y,M,PA\n" for n in LABELS]
+    head = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Sex,View Position"
+    write("entries.csv", f"{head}\n" + "".join(rows))
+
+
+def chexpert(_: str) -> None:
+    draw("photos")
+    head = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,cat,dog\n"
+    marks = {"a.png": ",0.0,1.0", "b.png": ",1.0,1.0", "c.png": "1.0,-1.0,"}
+    rows = [f"CheXpert/train/{name},Female,68,Frontal,AP,{marks[name]}\n" for name in LABELS]
+    write("train.csv", head + "".join(rows))
+
+
+def open_images(_: str) -> None:
+    draw("photos")
+    codes = {"cat": "/m/01yrx", "dog": "/m/0bt9lr"}
+    rows = [
+        f"{name.removesuffix('.png')},verification,{codes[label]},{int(label in labels)}\n"
+        for name, labels in LABELS.items()
+        for label in CLASSES
+    ]
+    write("labels.csv", "ImageID,Source,LabelName,Confidence\n" + "".join(rows))
+    write("class-descriptions.csv", "".join(f"{code},{name}\n" for name, code in codes.items()))
+
+
+def sidecars(_: str) -> None:
+    draw("photos")
+    for name, labels in LABELS.items():
+        items = "".join(f"<rdf:li>{label}</rdf:li>" for label in labels)
+        write(
+            f"photos/{name}.xmp",
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+            'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+            'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag>'
+            f"{items}</rdf:Bag></dc:subject></rdf:Description></rdf:RDF></x:xmpmeta>",
+        )
+
+
+def texts(_: str) -> None:
+    draw("photos")
+    for name, labels in LABELS.items():
+        write(f"photos/{name.removesuffix('.png')}.txt", ", ".join(labels))
+
+
+def photoprism(_: str) -> None:
+    draw("photos/2024")
+    for name, labels in LABELS.items():
+        details = f"  Keywords: {', '.join(labels)}\n  KeywordsSrc: manual\n"
+        text = f"TakenAt: 2024-05-01T10:00:00Z\nUID: pq1\nType: image\nDetails:\n{details}"
+        write(f"sidecar/2024/{name.removesuffix('.png')}.yml", text)
 
 
 def vertex(export: str) -> None:
@@ -349,6 +447,16 @@ PROGRAMS: dict[str, Callable[[str], None]] = {
     "SuperAnnotate": superannotate,
     "Dataloop": dataloop,
     "Labelbox": labelbox,
+    "Hasty": hasty,
+    "Prodigy": prodigy,
+    "Kaggle": kaggle,
+    "fastai": fastai,
+    "NIH ChestX-ray14": nih,
+    "CheXpert": chexpert,
+    "Open Images": open_images,
+    "Lightroom, digiKam, darktable": sidecars,
+    "kohya_ss, TagGUI": texts,
+    "PhotoPrism": photoprism,
     "Google Vertex AI": vertex,
     "Google AutoML": vertex,
     "Amazon SageMaker": sagemaker,

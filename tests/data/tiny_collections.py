@@ -358,6 +358,41 @@ def write_labelbox(folder: Path, photos) -> Example:
     return Example("labelbox", _lines(folder / "export.ndjson", rows), folder, splits=None)
 
 
+def write_hasty(folder: Path, photos) -> Example:
+    classes = [{"class_name": name, "class_type": "object"} for name in NAMES]
+    images = [
+        {
+            "image_name": photo,
+            "dataset_name": "first",
+            "image_status": "DONE",
+            "tags": labels[:1],
+            "labels": [{"class_name": label, "bbox": [1, 1, 9, 9]} for label in labels[1:]],
+        }
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    content = {"project_name": "pets", "label_classes": classes, "images": images}
+    return Example("hasty", _json(folder / "export.json", content), folder, splits=None)
+
+
+def write_prodigy(folder: Path, photos) -> Example:
+    options = [{"id": name, "text": name} for name in NAMES]
+    rows = [
+        {"image": photo, "_task_hash": 7, "options": options, "accept": labels, "answer": "accept"}
+        for photo, labels in zip(photos, PRESENT, strict=True)
+    ]
+    return Example("prodigy", _lines(folder / "tasks.jsonl", rows), folder, splits=None)
+
+
+def write_photoprism(folder: Path, photos) -> Example:
+    for photo, labels in zip(photos, PRESENT, strict=True):
+        details = {"Keywords": ", ".join(labels), "KeywordsSrc": "manual"}
+        lines = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in details.items())
+        text = f"TakenAt: 2024-05-01T10:00:00Z\nUID: pq1\nType: image\nDetails:\n{lines}"
+        (folder / photo).touch()
+        (folder / f"{photo}.yml").write_text(text)
+    return Example("photoprism", folder, folder, UNTAGGED, splits=None)
+
+
 def write_vertex(folder: Path, photos) -> Example:
     rows = [
         {
@@ -447,7 +482,7 @@ def write_shard(path: Path, contents, *, more=(), form=tarfile.PAX_FORMAT) -> Pa
     return path
 
 
-PHOTOS_INSIDE = {"shards", "label-folders", "photo-tags", "text-tags"}
+PHOTOS_INSIDE = {"shards", "label-folders", "photo-tags", "text-tags", "photoprism"}
 """Formats that list the photos themselves: they are inside the labels, or beside them."""
 
 NUMBERED = {"mirflickr"}
@@ -474,6 +509,8 @@ EXAMPLES = {
     "photo-json": write_photo_json,
     "via": write_via,
     "labelbox": write_labelbox,
+    "hasty": write_hasty,
+    "prodigy": write_prodigy,
     "vertex": write_vertex,
     "sagemaker": write_sagemaker,
     "mmpretrain": write_mmpretrain,
@@ -483,5 +520,6 @@ EXAMPLES = {
     "shards": write_shards,
     "photo-tags": write_photo_tags,
     "text-tags": write_text_tags,
+    "photoprism": write_photoprism,
     "osxphotos": write_osxphotos,
 }

@@ -23,6 +23,7 @@ from tagsight.data.formats import (
     dataframe,
     datumaro,
     fiftyone,
+    hasty,
     json_records,
     label_folders,
     label_project,
@@ -35,6 +36,8 @@ from tagsight.data.formats import (
     parquet,
     photo_json,
     photo_tags,
+    photoprism,
+    prodigy,
     sagemaker,
     saved_dataset,
     shards,
@@ -75,9 +78,9 @@ FORMATS: dict[str, Format] = {
         *(csv_columns, csv_list, csv_long, json_records, parquet),
         *(label_folders, split_folders, label_project),
         *(label_studio, cvat, coco, voc, voc_xml, yolo, fiftyone, createml, datumaro),
-        *(photo_json, via, labelbox, vertex, sagemaker),
+        *(photo_json, via, labelbox, hasty, prodigy, vertex, sagemaker),
         *(mmpretrain, saved_dataset, mirflickr, nus_wide, shards),
-        *(photo_tags, text_tags, osxphotos),
+        *(photo_tags, text_tags, photoprism, osxphotos),
     )
 }
 """All formats of files and folders, in the order in which errors and help list them."""

@@ -56,8 +56,8 @@ STRANGERS = (
         frozenset({"title", "phototakentime"}),
     ),
     Stranger(
-        "PhotoPrism's YAML of a photo",
-        "download the photos with XMP sidecars, or with keywords inside, and give their folder",
+        "PhotoPrism's YAML of one photo",
+        "give the folder of these files, and that of the photos as `images`",
         name=r".*\.ya?ml",
         start=rb"(?m)^(?:UID: \w+|TakenAt: )[\s\S]*^(?:Type: \w|Details:)",
     ),
@@ -68,11 +68,6 @@ STRANGERS = (
         start=rb"\A(?:\xef\xbb\xbf)?[^\t\r\n,;|]+\r?\n\t[^\t\r\n,;|]+\r?\n",
     ),
     Stranger("Scale's tasks", TABLE, frozenset({"task_id", "response", "params"})),
-    Stranger(
-        "Labelbox's first form of export",
-        "export again, as JSON lines (NDJSON)",
-        frozenset({"labeled data", "label"}),
-    ),
     Stranger("Kili's export", TABLE, frozenset({"externalid", "labels", "content"})),
     Stranger("VoTT's project", "export as CSV or Pascal VOC", frozenset({"assets", "tags"})),
     Stranger("Azure Custom Vision's images", TABLE, frozenset({"originalimageuri", "tags"})),

@@ -40,8 +40,8 @@ KINDS = ("instances_", "labels_", "panoptic_")
 
 NEGATIVE = "neg_category_ids"
 ROBOFLOW = "_annotations.coco.json"
-OTHERS = {"data": "{", "item": "{", "filename": '"'}
-"""Keys of one task of Label Studio, and of files for one photo, with how their values begin."""
+OTHERS = {"data": "{", "item": "{", "filename": '"', "label_classes": "["}
+"""Keys of one task of Label Studio, of files for one photo and of Hasty, with how values begin."""
 
 
 def recognises(source: Path) -> bool:

@@ -21,6 +21,7 @@ ENDINGS = (".jsonl", ".ndjson")
 WHAT = "an object with a photo and its labels"
 OTHERS = frozenset(
     {"annotations", "annotation_id", "data", "samples", "images", "shapes", "original_filename"}
+    | {"_input_hash", "_task_hash", "labeled data"}
 )
 """Keys that other formats have in their records."""
 

@@ -1,4 +1,4 @@
-"""Labelbox: JSON lines with the labels of each project."""
+"""Labelbox: JSON lines with the labels of each project, or its first form of export."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tagsight.data.answers import Answers
 from tagsight.data.format import Format
+from tagsight.data.formats.labelbox_first import LabelledRow, is_first_form, read_first_form
 from tagsight.data.json_files import outline, read_json, read_json_lines, shortened
 from tagsight.data.photo_labels import PhotoLabels, tabulate
 from tagsight.data.source import clean_name, photo_path
@@ -15,7 +16,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
@@ -36,7 +37,8 @@ def recognises(source: Path) -> bool:
         True
     """
     _, keys, _ = outline(source)
-    return keys.get("data_row") == "{" and keys.get("projects") == "{"
+    is_lines = keys.get("data_row") == "{" and keys.get("projects") == "{"
+    return is_lines or is_first_form(source)
 
 
 def read(source: Path, options: ReadOptions) -> list[Labelled]:
@@ -45,7 +47,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     Photos that nobody has labelled are left out. Several people's labels are united.
 
     Args:
-        source: The file, of JSON lines or a list.
+        source: The file, of JSON lines or a list, or JSON or CSV of the first form of export.
         options: Folder of the photos; by default that of the file, or the usual ones in it.
 
     Raises:
@@ -62,31 +64,42 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         >>> found.photos, found.names, found.targets.tolist()
         (('a.jpg',), ('dog',), [[1]])
     """
-    if outline(source).top == "[":
-        lines = list(enumerate(read_json(source, list, "a list of photos"), 1))
-    else:
-        lines = list(read_json_lines(source, WHAT))
+    is_first = is_first_form(source)
+    rows = list(read_first_form(source, options.columns.encoding) if is_first else _rows(source))
     answers = Answers(source)
-    given = []
-    for line, record in lines:
-        where = f"{source}:{line}"
-        photo = _photo(record, where)
-        if labels := list(_labels(record, where)):
-            answered = [pair for one in labels for pair in _answers(one) if answers.add(*pair)]
-            given.append((photo, answered, labels))
+    given = [
+        (row.photo, [pair for pair in row.answers if answers.add(*pair)], row.objects)
+        for row in rows
+        if row is not None
+    ]
     if not given:
-        msg = f"{source}: expected labels under 'projects', got none; export those that are done"
+        msg = f"{source}: expected labels of photos, got none; export those that are done"
         raise DataError(msg)
-    if left := len(lines) - len(given):
+    if left := len(rows) - len(given):
         logger.info("%s: %s left out, which nobody has labelled", source, amount(left, "photo"))
     answers.log()
     photos = [
-        PhotoLabels(photo, {*(answers.label(*pair) for pair in pairs), *_objects(labels, source)})
-        for photo, pairs, labels in given
+        PhotoLabels(photo, {*(answers.label(*pair) for pair in pairs), *objects})
+        for photo, pairs, objects in given
     ]
     base = source.parent
     folders = options.folders(base, *(base / name for name in PLACES))
     return [tabulate(source, photos, folders=folders)]
+
+
+def _rows(source: Path) -> Iterator[LabelledRow | None]:
+    """Yield what each line says, or None for a photo that nobody has labelled."""
+    lines: Iterable[tuple[int, Any]]
+    if outline(source).top == "[":
+        lines = enumerate(read_json(source, list, "a list of photos"), 1)
+    else:
+        lines = read_json_lines(source, WHAT)
+    for line, record in lines:
+        where = f"{source}:{line}"
+        photo, labels = _photo(record, where), list(_labels(record, where))
+        answers = [pair for one in labels for pair in _answers(one)]
+        row = LabelledRow(photo, answers, set(_objects(labels, source)))
+        yield row if labels else None
 
 
 def _photo(record: Any, where: str) -> str:  # noqa: ANN401 - plain-data border
@@ -132,9 +145,10 @@ def _answers(annotations: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 FORMAT = Format(
     "labelbox",
-    "JSON lines of Labelbox: objects, checklists and radio buttons",
+    "JSON lines of Labelbox, or CSV of its first form: objects, checklists and radio buttons",
     '{"data_row": {"external_id": "a.jpg"}, "projects": {"p": {"labels": [{"annotations":\n'
     '   {"objects": [{"name": "dog"}], "classifications": []}}]}}}',
     recognises,
     read,
+    is_text=True,
 )

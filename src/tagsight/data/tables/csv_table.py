@@ -40,6 +40,9 @@ LARGEST_TRIED = 2**22
 REGIONS = "region_shape_attributes"
 """Column of the VGG Image Annotator, whose cells are JSON."""
 
+LABELBOX = ("Labeled Data", "Label")
+"""Columns of Labelbox's first form of export, whose cells are JSON as well."""
+
 PLACES = ("images", "photos", "img", "JPEGImages")
 """Folders of photos beside a table."""
 
@@ -160,7 +163,8 @@ def _kind(source: Path, _size: int, _changed: int) -> Kind | None:
         return None
     try:
         table = CsvTable(source)
-        return None if REGIONS in table.names else layout_of(table, NOT_NAMED).kind
+        is_other = REGIONS in table.names or set(LABELBOX) <= set(table.names)
+        return None if is_other else layout_of(table, NOT_NAMED).kind
     except DataError:
         return None
 
