@@ -66,6 +66,10 @@ DOG_SKY = "\u72d7;\u5929\u7a7a"
         ("big5", DOG_SKY, False),
         ("euc_kr", "\uac1c;\ud558\ub298", False),
         ("cp1251", "\u043a\u043e\u0448\u043a\u0430;\u041f\u0451\u0441", False),
+        ("cp1250", "\u017c\u00f3\u0142w;\u0142\u0105ka", False),
+        ("cp1253", "\u03c3\u03ba\u03cd\u03bb\u03bf\u03c2", False),
+        ("cp1255", "\u05db\u05dc\u05d1;\u05d7\u05ea\u05d5\u05dc", False),
+        ("cp850", "gr\u00fcn;s\u00fc\u00df", False),
         ("koi8_r", "\u043a\u043e\u0448\u043a\u0430;\u041f\u0451\u0441", False),
     ],
 )

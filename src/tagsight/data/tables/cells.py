@@ -288,13 +288,14 @@ def _separates(mark: str, cells: Sequence[str]) -> bool | None:
         return None
     if all(map(str.isdecimal, uses)):
         return None if mark in MARKS_OF_NAMES else True
+    alone = {parts[0] for parts in each if len(parts) == 1}
     long = sum(len(parts) > 2 for parts in several)
     recurring = sum(count > 1 for count in uses.values())
     if recurring < 0.9 * len(uses) or len(uses) >= len(cells):
         inner = {part for parts in several for part in parts[:-1]}
-        moves = mark == " " and not inner.isdisjoint(parts[-1] for parts in several)
-        return False if long and moves else None
-    alone = {parts[0] for parts in each if len(parts) == 1}
+        moves = long and not inner.isdisjoint(parts[-1] for parts in several)
+        known = any(uses[part] > 1 and part in alone for parts in several for part in parts)
+        return False if mark == " " and (moves or known) else None
     with_known = sum(any(part in alone for part in parts) for parts in several)
     return with_known >= 0.5 * len(several) or long >= 0.2 * len(several)
 

@@ -20,6 +20,16 @@ class _Encoding(NamedTuple):
 
 _HANZI = "\u4e00-\u9fff\u3000-\u303f\uff00-\uff5e"
 _CYRILLIC = re.compile("[\u0410-\u044f\u0401\u0451\u2013\u2014\u00ab\u00bb\u2116\u00a0]+")
+_POLISH = "\u0105\u0107\u0119\u0142\u0144\u00f3\u015b\u017a\u017c"
+_CZECH = (
+    "\u010d\u010f\u0113\u011b\u0148\u0159\u0161\u0165\u016f\u017e\u00e1\u00e9\u00ed\u00fd"
+    "\u0151\u0171"
+)
+_MIDDLE = re.compile(f"[{_POLISH}{_CZECH}\u00e4\u00f6\u00fc\u00df]+", re.IGNORECASE)
+_WEST = re.compile(
+    "[\u00e4\u00f6\u00fc\u00df\u00e9\u00e8\u00ea\u00e0\u00e1\u00ed\u00f3\u00fa\u00e7\u00f1]+",
+    re.IGNORECASE,
+)
 OTHERS = {
     "gb18030": _Encoding(re.compile(f"[{_HANZI}]+"), "gb2312"),
     "cp932": _Encoding(re.compile(f"[{_HANZI}\u3040-\u30ff]+"), "cp932"),
@@ -27,11 +37,21 @@ OTHERS = {
     "euc_kr": _Encoding(re.compile("[\uac00-\ud7a3]+"), "euc_kr"),
     "cp1251": _Encoding(_CYRILLIC, "cp1251"),
     "koi8_r": _Encoding(_CYRILLIC, "koi8_r"),
+    "cp1250": _Encoding(_MIDDLE, "cp1250"),
+    "cp1253": _Encoding(re.compile("[\u0386-\u038f\u0391-\u03af\u03b1-\u03ce]+"), "cp1253"),
+    "cp1255": _Encoding(re.compile("[\u05d0-\u05ea]+"), "cp1255"),
+    "cp850": _Encoding(_WEST, "cp850"),
 }
 """Encodings that are named where they fit, but not read, as several of them mostly do."""
 
-_UPPER_INSIDE = re.compile("[\u0430-\u044f\u0451][\u0410-\u042f\u0401]")
-"""Case that Cyrillic text does not have, as it has if read in the wrong one of its encodings."""
+_UPPER_INSIDE = re.compile(
+    "[\u0430-\u044f\u0451][\u0410-\u042f\u0401]|[a-z\u03b1-\u03ce][\u00c0-\u00de\u0391-\u03ab]"
+)
+"""Case that words do not have, as they have if read in a wrong encoding."""
+
+_APART = frozenset({"cp1251", "koi8_r", "cp1253", "cp1255"})
+_BESIDE_LATIN = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
+"""Encodings of other alphabets, whose letters are in no word with Latin ones."""
 
 _WORD = re.compile(r"[A-Za-z]*[^\x00-\x7f]+[A-Za-z]*")
 """Letters that are not of ASCII, with those of ASCII beside them."""
@@ -74,8 +94,8 @@ def fitting(content: bytes) -> dict[str, str]:
         content: A line, or a name.
 
     Example:
-        >>> list(fitting("dog;\u041a\u043e\u0442".encode("cp1251")))
-        ['cp1251']
+        >>> "cp1251" in fitting("dog;\u043a\u043e\u0442".encode("cp1251"))
+        True
     """
     found: dict[str, str] = {}
     for name, encoding in OTHERS.items():
@@ -85,7 +105,11 @@ def fitting(content: bytes) -> dict[str, str]:
         except UnicodeError:
             continue
         words = re.findall(r"[^\x00-\x7f]+", text)
-        if all(map(encoding.letters.fullmatch, words)) and not _UPPER_INSIDE.search(text):
+        is_so = all(map(encoding.letters.fullmatch, words)) and any(
+            map(str.isalpha, "".join(words))
+        )
+        is_odd = _UPPER_INSIDE.search(text) or (name in _APART and _BESIDE_LATIN.search(text))
+        if is_so and not is_odd:
             found[name] = text
     return found
 
