@@ -97,3 +97,11 @@ def test_the_separator_of_texts_can_be_given(read) -> None:
 def test_a_key_that_no_record_has_is_refused_with_those_there(read, option) -> None:
     with pytest.raises(DataError, match=rf"a key of the records as `{option}`, \['id', .*'none'"):
         read(FIRST, SECOND, **({"image_column": "id"} | {option: "none"}))
+
+
+def test_tags_by_the_name_of_a_photo_may_lie_beside_its_caption(tmp_path) -> None:
+    file = tmp_path / "meta_cap.json"
+    photos = {"a.jpg": {"tags": "girl, sky", "caption": "A girl"}, "b.jpg": {"tags": "sky"}}
+    file.write_text(json.dumps(photos))
+    rows = read_annotations(file, labels_only=True)
+    assert (rows.names, rows.targets.tolist()) == (("girl", "sky"), [[1, 1], [0, 1]])

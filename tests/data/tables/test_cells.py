@@ -113,11 +113,3 @@ def test_names_beside_a_table_may_be_numbered(write_csv, tmp_path, names) -> Non
     (tmp_path / "label_list.txt").write_text(names)
     rows = read_annotations(write_csv("a.jpg\t1,0\nb.jpg\t0,1\n"), labels_only=True)
     assert (rows.names, rows.targets.tolist()) == (("red", "sea side"), [[1, 0], [0, 1]])
-
-
-@pytest.mark.parametrize("cells", [("cat dog", "dog", "sky"), ("hot dog", "dog", "cat")])
-def test_a_blank_beside_a_label_that_is_alone_elsewhere_is_told(write_csv, caplog, cells) -> None:
-    rows = zip(("a.jpg", "b.jpg", "c d.jpg"), cells, strict=True)
-    file = write_csv("image,tags\n" + "".join(f"{photo},{cell}\n" for photo, cell in rows))
-    assert set(read_annotations(file).names) == set(cells)
-    assert f"labels may be separated by spaces, such as {cells[0]!r}" in caplog.text

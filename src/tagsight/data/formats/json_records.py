@@ -95,10 +95,21 @@ def _is_whole(source: Path) -> bool:
     )
 
 
+def _has_labels(value: object) -> bool:
+    """Return whether what is said of a photo has labels under a key, as kohya_ss writes tags."""
+    return isinstance(value, dict) and any(
+        isinstance(labels, str | list) and key.lower() in LABEL_KEYS
+        for key, labels in value.items()
+    )
+
+
 def _records(content: dict[str, Any]) -> list[Any]:
     """Return the records of an object: labels by the name of a photo, or values by columns."""
     if all(map(is_photo, content)):
-        return [{"image": name, "labels": labels} for name, labels in content.items()]
+        return [
+            {**value, "image": name} if _has_labels(value) else {"image": name, "labels": value}
+            for name, value in content.items()
+        ]
     columns = {
         key: list(values.values()) if isinstance(values, dict) else values
         for key, values in content.items()

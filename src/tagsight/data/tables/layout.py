@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from tagsight.data.format import Columns
 from tagsight.data.tables.cells import SEPARATORS
-from tagsight.data.tables.mixtures import require_one_kind, require_targets
+from tagsight.data.tables.mixtures import MixedCellsError, require_one_kind, require_targets
 from tagsight.data.tables.names import (
     CONFIDENCE_COLUMNS,
     IMAGE_COLUMNS,
@@ -164,10 +163,15 @@ def layout_of(table: Table, columns: Columns, kind: Kind | None = None) -> Layou
         ('csv-columns', (1, 2), ('note',))
     """
     if kind is not None:
-        with suppress(DataError):
+        try:
             found = _Search(table, columns, None).layout()
             if found.kind == kind:
                 return found
+        except MixedCellsError:
+            if kind == "csv-columns":
+                raise
+        except DataError:
+            pass
     return _Search(table, columns, kind).layout()
 
 
@@ -281,7 +285,9 @@ class _Search:
             require_one_kind(self.table, {i: self.cells[i] for i in others})
         if named and not (len(targets) > 1 and set(named) <= set(targets)):
             return self._in_cells(named, free)
-        if targets and self.kind is None and (self.table.has_header or len(targets) > 1):
+        are_boxes = any(i not in targets for i in self._texts(free))  # with their corners
+        is_numbers = len(targets) > 1 and not are_boxes
+        if targets and self.kind is None and (self.table.has_header or is_numbers):
             others = [i for i in free if not self._has_targets(i)]
             require_targets(self.table, {i: self.cells[i] for i in others})
             return "csv-columns", tuple(targets)
@@ -313,9 +319,7 @@ class _Search:
 
     def _only_texts(self, free: Sequence[int]) -> list[int]:
         """Return the one column that may hold labels; without a header, all that hold text."""
-        texts = [
-            i for i in free if share_of(self.cells[i], is_number) <= 0.5 and any(self.cells[i])
-        ]
+        texts = self._texts(free)
         if self.table.has_header:
             texts = [i for i in texts if not self._holds_sentences(i)]
         if len(texts) == 1 or (texts and not self.table.has_header):
@@ -334,6 +338,10 @@ class _Search:
             f"{_listed(names)}; name it with `labels_column`, or several with `label_columns`"
         )
         raise DataError(msg)
+
+    def _texts(self, free: Sequence[int]) -> list[int]:
+        cells = self.cells
+        return [i for i in free if share_of(cells[i], is_number) <= 0.5 and any(cells[i])]
 
     def _holds_sentences(self, place: int) -> bool:  # which hardly recur, as labels do
         return self.keys[place] in TEXT_COLUMNS and 2 * len(self.cells[place]) > len(

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tagsight.data.tables.table import Table
 
 
+class MixedCellsError(DataError):
+    """A column of targets has other cells as well."""
+
+
 def require_one_kind(table: Table, columns: Mapping[int, Counter[str]]) -> None:
     r"""Refuse columns of marks, or of words such as positive, and of 1 or 0.
 
@@ -25,7 +29,7 @@ def require_one_kind(table: Table, columns: Mapping[int, Counter[str]]) -> None:
         columns: The different cells of columns by position.
 
     Raises:
-        DataError: If there is such a column.
+        MixedCellsError: If there is such a column.
 
     Example:
         >>> from pathlib import Path
@@ -34,7 +38,7 @@ def require_one_kind(table: Table, columns: Mapping[int, Counter[str]]) -> None:
         >>> table = CsvTable(Path("table.csv"))
         >>> require_one_kind(table, {1: table.column(1)})
         Traceback (most recent call last):
-        tagsight.errors.DataError: table.csv:1: expected 1, 0, -1 or nothing, or marks such ...
+        tagsight.data.tables.mixtures.MixedCellsError: table.csv:1: expected 1, 0, -1 or ...
     """
     for place, cells in columns.items():
         name = table.names[place]
@@ -43,7 +47,7 @@ def require_one_kind(table: Table, columns: Mapping[int, Counter[str]]) -> None:
                 f"{table.where()}: expected 1, 0, -1 or nothing, or marks such as x, in the column "
                 f"{name!r}, got both"
             )
-            raise DataError(msg)
+            raise MixedCellsError(msg)
         if is_mixture(cells):
             number, cell = _first(table, place, cells)
             msg = (
@@ -51,7 +55,7 @@ def require_one_kind(table: Table, columns: Mapping[int, Counter[str]]) -> None:
                 f"column {name!r}, or 1 and 0, got {cell!r} beside others; write 1 and 0 in all of "
                 "it, or leave it out with `ignore`"
             )
-            raise DataError(msg)
+            raise MixedCellsError(msg)
 
 
 def _first(table: Table, place: int, cells: Counter[str]) -> tuple[int, str]:
@@ -72,7 +76,7 @@ def require_targets(table: Table, columns: Mapping[int, Counter[str]]) -> None:
         columns: The different cells of columns by position, without those of targets alone.
 
     Raises:
-        DataError: If there is such a column; the message names the first other cell.
+        MixedCellsError: If there is such a column; the message names the first other cell.
 
     Example:
         >>> from pathlib import Path
@@ -81,7 +85,7 @@ def require_targets(table: Table, columns: Mapping[int, Counter[str]]) -> None:
         >>> table = CsvTable(Path("table.csv"))
         >>> require_targets(table, {1: table.column(1)})
         Traceback (most recent call last):
-        tagsight.errors.DataError: table.csv:4: expected 1, 0, -1 or nothing, as in most ...
+        tagsight.data.tables.mixtures.MixedCellsError: table.csv:4: expected 1, 0, -1 or ...
     """
     for place, cells in columns.items():
         if is_no_label(table.names[place]) or share_of(cells, is_target) < 0.5:
@@ -96,4 +100,4 @@ def require_targets(table: Table, columns: Mapping[int, Counter[str]]) -> None:
             f"{table.names[place]!r}, got {cell!r}; if these are no targets, leave the column out "
             "with `ignore`"
         )
-        raise DataError(msg)
+        raise MixedCellsError(msg)
