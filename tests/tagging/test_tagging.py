@@ -222,3 +222,31 @@ def test_ctrl_c_between_sidecars_keeps_what_is_done_and_the_next_run_goes_on(pho
     assert write_sidecars(photos, journal, on_change=press_ctrl_c)[0].interrupted
     assert not write_sidecars(photos, journal)[0].interrupted
     assert {path.name for path in photos.rglob("*.txt")} == {"1.txt", "2.txt", "5.txt"}
+
+
+class SlowTagger:
+    """Notes how many sidecars there are whenever another photo is wanted."""
+
+    labels, batch_size = ("red", "green", "blue"), 1
+
+    def __init__(self, photos: Path) -> None:
+        self.photos = photos
+        self.there: list[int] = []
+
+    def recognize(self, photos, *, on_error=None):
+        for result in channels_recognizer(batch_size=1).recognize(photos, on_error=on_error):
+            self.there.append(len([*self.photos.rglob("*.txt")]))
+            yield result
+
+
+@pytest.mark.parametrize(("longest", "there"), [(0.0, [0, 1]), (3600.0, [0, 0])])
+def test_photos_that_come_slowly_do_not_wait_for_a_whole_batch(
+    photos, journal, monkeypatch, longest, there
+):
+    monkeypatch.setattr("tagsight.tagging.tagging.LONGEST", longest)
+    tagger = SlowTagger(photos)
+    writer = Writer(Manner("txt"), Places(".txt", None, [photos]), "model", journal)
+    tag_sidecars(tagger, find_photos([photos]), writer, Selection())
+    # While the second is written the third is wanted.
+    assert [tagger.there[0], min(tagger.there[2], 1)] == there
+    assert len([*photos.rglob("*.txt")]) == 3

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
-WAITING = 16
+WAITING = 4
 """Threads that wait for the disk at the same time."""
 
 
@@ -122,9 +123,9 @@ class Draft:
 def drafts(contents: Sequence[tuple[Path, bytes]]) -> Iterator[list[Draft | OSError]]:
     """Write the new contents of many files under other names, and wait for the disk once.
 
-    The waits for single files overlap, so that the file system can write them together. At the end
-    of the block drafts that were not put in place are deleted, and the new names of the others are
-    on the disk.
+    Writing begins before anybody waits, and the waits overlap, so that the file system can write
+    them together. At the end of the block drafts that were not put in place are deleted, and the
+    new names of the others are on the disk.
 
     Args:
         contents: Files and their contents; folders are created.
@@ -238,7 +239,7 @@ def surviving_folder(folder: Path) -> Path:
 def _written_draft(path: Path, content: bytes, folders: set[Path]) -> Draft | OSError:
     """Write a draft; ``folders`` are those that exist, to which its folder is added."""
     folder = path.parent
-    temporary = folder / f".{path.name}.{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         if folder not in folders:
             folder.mkdir(parents=True, exist_ok=True)
@@ -249,12 +250,24 @@ def _written_draft(path: Path, content: bytes, folders: set[Path]) -> Draft | OS
     except OSError as error:
         return error
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        try:
+            _write(handle, content)
+        finally:
+            os.close(handle)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         return error
     return Draft(path, temporary, mode)
+
+
+def _write(handle: int, content: bytes) -> None:
+    """Write all of a content, and let the system begin to write it to the disk, if it can."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+    if sys.platform == "linux":
+        # That pages are no longer needed makes Linux write those that are not on the disk.
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _mode(path: Path) -> int | None:
@@ -305,7 +318,7 @@ def _settle(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    if path.is_dir() and os.name != "posix":
+    if os.name != "posix" and path.is_dir():
         return  # other systems cannot open a folder
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -121,26 +123,28 @@ def yield_to_others() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
-def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield lists of ``size`` items; the last one may be shorter.
+def batched(items: Iterable[Item], size: int, *, within: float = math.inf) -> Iterator[list[Item]]:
+    """Yield lists of ``size`` items; the last one, and those of slow items, may be shorter.
 
     Items that precede an error of the iterable are yielded before it is raised.
 
     Args:
         items: The items.
         size: Items of a list.
+        within: Seconds after which a list is yielded with the item that comes next.
 
     Example:
-        >>> list(batched("abc", 2))
-        [['a', 'b'], ['c']]
+        >>> list(batched("abc", 2)), list(batched("abc", 2, within=0))
+        ([['a', 'b'], ['c']], [['a'], ['b'], ['c']])
     """
     batch: list[Item] = []
+    begun = time.monotonic()
     try:
         for item in items:
             batch.append(item)
-            if len(batch) == size:
+            if len(batch) == size or time.monotonic() - begun >= within:
                 yield batch
-                batch = []
+                batch, begun = [], time.monotonic()
     except Exception:
         if batch:
             yield batch

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 Form = Literal["text", "csv", "json", "jsonl"]
 
-TOGETHER = 64
+TOGETHER = 256
 """Photos whose sidecars are written together: once for all of them we wait for the disk."""
+
+LONGEST = 2.0
+"""Seconds after which fewer photos are written together, since what is not written may be lost."""
 
 DIGITS = 6
 """Digits after the decimal point of scores in files."""
@@ -292,7 +295,7 @@ def tag_sidecars(
     tags = ((_path(one), [Tag(*label) for label in selection.labels(one)]) for one in results)
     try:
         with in_background(writer.write, report) as write:
-            for batch in batched(tags, TOGETHER):
+            for batch in batched(tags, TOGETHER, within=LONGEST):
                 write(batch)
     except KeyboardInterrupt:
         interrupted = True

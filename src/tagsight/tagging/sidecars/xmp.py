@@ -67,11 +67,8 @@ def add_keywords(
     there = {name: [] if packet is None else packet.values(name) for name in PROPERTIES}
     keywords = {same(word) for word in (*_keywords(there), *elsewhere)}
     known = {same(name) for name in (*there[RECORD], *declined)}
-    new = {
-        same(tag.name): tag
-        for tag in tags
-        if same(leaf(tag.name)) not in keywords and same(tag.name) not in known
-    }
+    keyed = ((*_keys(tag.name), tag) for tag in tags)
+    new = {key: tag for key, word, tag in keyed if word not in keywords and key not in known}
     if not new:
         return None
     check_names(tag.name for tag in new.values())
@@ -183,6 +180,12 @@ def _written(name: str, label: str) -> tuple[Addition, str]:
     """Return what a label adds to a property, and its text in XML."""
     value = _value(name, label)
     return Addition(name, value), escape(value)
+
+
+@lru_cache(maxsize=65_536)
+def _keys(label: str) -> tuple[str, str]:
+    """Return what other labels and other keywords must differ from."""
+    return same(label), same(leaf(label))
 
 
 def _with_items(packet: Packet, items: Mapping[str, Sequence[str]]) -> bytes:
