@@ -95,3 +95,11 @@ def test_warnings_of_a_kind_are_capped_in_the_text_and_whole_in_the_dictionary()
     assert len(seen.as_dict()["problems"]) == 40
     assert len(seen.as_dict()["duplicates"][0]) == 60
     assert seen.as_dict()["without_positive"] == list(names)
+
+
+def test_a_copy_of_a_training_photo_is_a_leak() -> None:
+    rows = Annotations(("sea",), (A, B, C), torch.ones(3, 1), ("train", "test", "test"), "test")
+    seen = describe(rows, Check((), {A: b"1", B: b"2", C: b"1"}))
+    assert [leak.sentence() for leak in seen.leaks] == [
+        "50 % of test photos (1 of 2) have a near twin or copy in train"
+    ]

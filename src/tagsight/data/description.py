@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +11,7 @@ from tagsight.data.literature.published_counts import Comparison, compare
 from tagsight.data.photos.check import Check, Problem
 from tagsight.data.rules.problems import LabelProblem, label_problems, problem_lines
 from tagsight.data.splits.grouping import Leak, leaks
-from tagsight.data.splits.near_twins import near_twins
+from tagsight.data.splits.near_twins import copies, near_twins, united
 from tagsight.runtime.amounts import agreeing, amount
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Description:
         problems: Photos that cannot be used.
         duplicates: Groups of photos with equal content.
         twins: Groups of photos that look alike (`tagsight.data.splits.near_twins`).
-        leaks: Photos with a near twin in ``train``, by split.
+        leaks: Photos with a copy or a near twin in ``train``, by split.
 
     Example:
         >>> import torch
@@ -221,6 +220,7 @@ def describe(
     columns = {"all": present} | {key: present[splits == index] for key, index in number.items()}
     counts = {key: rows.sum(0).tolist() for key, rows in columns.items()}
     twins = tuple(near_twins(check) if check and twins is None else twins or ())
+    same = copies(check) if check else ()
     together = (present.T.float() @ present.float()).long()
     return Description(
         format=annotations.format,
@@ -239,9 +239,9 @@ def describe(
         unknown=int((annotations.targets == -1).sum()),
         label_problems=label_problems(annotations),
         problems=check.problems if check else (),
-        duplicates=tuple(_duplicates(check)) if check else (),
+        duplicates=same,
         twins=twins,
-        leaks=leaks(annotations, twins),
+        leaks=leaks(annotations, united(twins, same)),
     )
 
 
@@ -261,10 +261,3 @@ def _pairs(names: tuple[str, ...], together: Tensor, most: int) -> list[Pair]:
 def _listed(paths: tuple[Path, ...], most: int) -> str:
     text = ", ".join(map(str, paths[:most]))
     return f"{text} and {len(paths) - most:,} more" if len(paths) > most else text
-
-
-def _duplicates(check: Check) -> list[tuple[Path, ...]]:
-    groups: dict[bytes, list[Path]] = defaultdict(list)
-    for path, content in check.hashes.items():
-        groups[content].append(path)
-    return [tuple(group) for group in groups.values() if len(group) > 1]

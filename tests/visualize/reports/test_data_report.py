@@ -57,7 +57,7 @@ def test_the_page_shows_labels_problems_copies_and_sizes(rows):
     for part in (
         "7 photos (3 train, 2 val, 2 test), 3 labels",
         "expected a photo, got a file of another kind",
-        "50 % of test photos (1 of 2) have a near twin in train",
+        "50 % of test photos (1 of 2) have a near twin or copy in train",
         "1 group of equal files",
         "1 group of photos that look alike",
         "240 x 180",

@@ -129,7 +129,7 @@ def _of_sessions(paths: Sequence[Path], check: Check, pause: float) -> Iterator[
 
 
 class Leak(NamedTuple):
-    """Photos of a split that have a near twin in an earlier one.
+    """Photos of a split that have a copy or a near twin in an earlier one.
 
     Attributes:
         split: ``val`` or ``test``.
@@ -146,22 +146,22 @@ class Leak(NamedTuple):
 
         Example:
             >>> Leak("test", 3, 25).sentence()
-            '12 % of test photos (3 of 25) have a near twin in train'
+            '12 % of test photos (3 of 25) have a near twin or copy in train'
         """
         share = 100 * self.photos / self.of
         percent = f"{share:.0f}" if share >= 10 else f"{share:.2g}"
         return (
             f"{percent} % of {self.split} photos ({self.photos:,} of {self.of:,}) have a near "
-            "twin in train"
+            "twin or copy in train"
         )
 
 
 def leaks(annotations: Annotations, twins: Sequence[Sequence[Path]]) -> tuple[Leak, ...]:
-    """Count the photos of ``val`` and ``test`` that have a near twin in ``train``.
+    """Count the photos of ``val`` and ``test`` that have a copy or a near twin in ``train``.
 
     Args:
         annotations: Rows with splits.
-        twins: The groups of `near_twins`.
+        twins: The groups of `near_twins`, and of copies.
 
     Example:
         >>> import torch
@@ -170,7 +170,7 @@ def leaks(annotations: Annotations, twins: Sequence[Sequence[Path]]) -> tuple[Le
         >>> paths = (Path("1.jpg"), Path("2.jpg"))
         >>> rows = Annotations(("dog",), paths, torch.ones(2, 1), ("train", "test"), "any")
         >>> [leak.sentence() for leak in leaks(rows, [paths])]
-        ['100 % of test photos (1 of 1) have a near twin in train']
+        ['100 % of test photos (1 of 1) have a near twin or copy in train']
     """
     splits = dict(zip(annotations.paths, annotations.splits or (), strict=False))
     counts = {"val": 0, "test": 0}

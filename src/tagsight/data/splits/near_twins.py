@@ -106,6 +106,22 @@ def twins_by_embedding(
     return _contents(paths, pairs, check)
 
 
+def copies(check: Check) -> tuple[tuple[Path, ...], ...]:
+    """Group the photos with the same content.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tagsight.data.photos.check import Check
+        >>> hashes = {Path("1.jpg"): b"a", Path("2.jpg"): b"b", Path("3.jpg"): b"a"}
+        >>> [[path.name for path in group] for group in copies(Check((), hashes, {}))]
+        [['1.jpg', '3.jpg']]
+    """
+    groups: dict[bytes, list[Path]] = defaultdict(list)
+    for path, content in check.hashes.items():
+        groups[content].append(path)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
 def united(
     *groupings: Sequence[Sequence[Path]],
 ) -> tuple[tuple[Path, ...], ...]:
