@@ -103,6 +103,13 @@ def test_the_rule_that_a_problem_names_mends_it():
     assert problem.message == "/photos/2.jpg: 'blue', 'blue red' contradict the rules"
 
 
+def test_a_label_between_separators_makes_the_others_suspicious():
+    problems = label_problems(rows(("dog;sea", "dog", "hot dog", "cat, fish", "rock # roll")))
+    joined = [one for one in problems if one.kind == "joined"]
+    assert [one.labels for one in joined] == [("dog;sea",)]
+    assert '`implies` "dog;sea=>dog" with `drop` "dog;sea"' in joined[0].message
+
+
 def test_names_that_options_cannot_write_are_referred_to_a_file():
     (problem,) = label_problems(rows(("a=b", "A=B")))
     assert problem.message.endswith("a file of `label_rules` can make them one")

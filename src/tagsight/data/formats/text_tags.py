@@ -46,6 +46,13 @@ _NUMBERS = re.compile(r"[-+.\deE\s]*")
 _BULLET = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s+")
 _QUOTED = re.compile(r"(?:^|[,;|\t])\s*\"")
 _HASHTAG = re.compile(r"#\w")
+_FULL_STOP = re.compile(r"([^.]*[^\W\d_]{3})\.")
+"""A tag at the end of a list that ends as a sentence does."""
+
+_BREAK = re.compile(r"\s*\bBREAK\b\s*,?")
+_SETTINGS = re.compile(r"^(?:Negative prompt:|Steps: \d)", re.MULTILINE)
+"""What separates parts of a prompt, and what image generators write below it."""
+
 _ARTICLE = re.compile(r"(?:an?|the|this|there)\b", re.IGNORECASE)
 
 logger = logging.getLogger(__name__)
@@ -144,21 +151,24 @@ def _text(files: Iterable[_File], *, blanks: bool) -> _Text:
     tags: set[str] = set()
     captions: list[str] = []
     for file in files:
-        for part in _parts(file.text, blanks=blanks):
+        settings = _SETTINGS.search(file.text)
+        if settings is not None:
+            captions.append(file.text[settings.start() :])
+        for part in _parts(file.text[: settings and settings.start()], blanks=blanks):
             for text, _ in sentences_and_tag(part):
                 if is_sentence(text) or len(text.split()) > MOST_WORDS:
                     captions.append(text)
                 elif name := clean_name(plain(clean_name(text, str(file.path)))):
-                    tags.add(name)
+                    tags.add(_FULL_STOP.sub(r"\1", name))
     return _Text(frozenset(tags), tuple(captions))
 
 
 def _parts(text: str, *, blanks: bool) -> Iterator[str]:
     """Yield the text between separators; a line that is a caption with commas is one part."""
-    lines = text.splitlines()
+    marks = separators_in(text) or ","
+    lines = _BREAK.sub(marks[0], text).splitlines()
     if len(lines) > 1:
         lines = [_BULLET.sub("", line) for line in lines]
-    marks = separators_in(text) or ","
     for line in lines:
         if blanks:
             parts = line.split()

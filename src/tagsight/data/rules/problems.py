@@ -57,6 +57,9 @@ MOST_RENAMED = 5
 """Names that a message renames."""
 
 _JOINTS = re.compile(r"[\s;,|/#&+_]+")
+_SEPARATORS = re.compile(r"\s*[;|,#]\s*")
+"""Marks that names hardly have, so that one part that is a label makes the others suspicious."""
+
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 _IN_RULES = re.compile("[=,]")
 
@@ -242,9 +245,8 @@ def _garbled(names: Sequence[str]) -> Iterator[LabelProblem]:
 def _joined(names: Sequence[str]) -> Iterator[LabelProblem]:
     known = {_plain(name): name for name in names}
     for name in names:
-        parts = [part for part in _JOINTS.split(name) if part]
-        found = [known[_plain(part)] for part in parts if _plain(part) in known]
-        if len(parts) > 1 and len(found) == len(parts) and name not in found:
+        found = _labels_in(name, known)
+        if found and name not in found:
             mends = "a file of `label_rules` can give its photos each"
             if not any(_IN_RULES.search(one) for one in (name, *found)):
                 mends = (
@@ -254,6 +256,15 @@ def _joined(names: Sequence[str]) -> Iterator[LabelProblem]:
             yield LabelProblem(
                 "joined", (name,), f"{name!r} looks like several labels, {named(found)}; {mends}"
             )
+
+
+def _labels_in(name: str, known: Mapping[str, str]) -> list[str]:
+    """Return the labels that a name joins: all of its parts, or some between separators."""
+    parts = [_plain(part) for part in _JOINTS.split(name) if part]
+    if len(parts) > 1 and known.keys() >= set(parts):
+        return [known[part] for part in parts]
+    divided = [_plain(part) for part in _SEPARATORS.split(name) if part]
+    return [known[part] for part in divided if part in known] if len(divided) > 1 else []
 
 
 def _missing(names: Sequence[str]) -> Iterator[LabelProblem]:
