@@ -18,7 +18,7 @@ PEERS := $(VENV)/.peers
 DOCS := $(VENV)/.docs
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: help install demo check test test-slow test-all test-browser pictures bench peers mutation docs \
+.PHONY: help install demo check test test-slow test-all test-browser pictures bench peers accuracy mutation docs \
   dist try-dist try-lowest try-newest test-label-studio
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make check    lint, format and types"
 	@echo "make bench    measure speed and memory, against peers; DATA=labels.csv adds training"
 	@echo "make peers    measure against fastai, timm, scikit-learn, grad-cam and faiss; PHOTOS=folder"
+	@echo "make accuracy  draw accuracy against minutes beside scikit-learn and fastai; DATA=labels.csv"
 	@echo "make mutation  measure how many small faults the tests notice; MODULES=nn/graph says where"
 	@echo "make docs     write the generated pages, and the site of all documents into site/"
 	@echo "make dist     build the wheel and the source archive into dist/"
@@ -90,6 +91,10 @@ bench: $(BENCH)
 peers: $(PEERS)/.installed
 	$(PEERS)/bin/python benchmarks/peers.py $(PHOTOS)
 
+# DATA is a labels file with splits, IMAGES the folder of its photos; half an hour on two cores.
+accuracy: $(PEERS)/.installed
+	$(PEERS)/bin/python benchmarks/accuracy_per_minute.py $(DATA) --images $(IMAGES) --out accuracy.json
+
 # MODULES are some of those in the script; all of them take about half an hour.
 mutation: $(MUTATION)
 	$(RUN) benchmarks/mutation/run.py $(MODULES)
@@ -145,7 +150,7 @@ $(PEERS)/.installed: $(RUN) $(REQUIREMENTS)
 	@echo "installing tagsight and its peers into $(PEERS); this takes a few minutes and 6 GB"
 	@$(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable ".[search,torch]" "fastai==2.8.*" "faiss-cpu==1.*" "grad-cam==1.5.*" scikit-learn
+	  --editable ".[encoders,glove,plots,search,torch]" "fastai==2.8.*" "faiss-cpu==1.*" "grad-cam==1.5.*" scikit-learn
 	@touch $@
 
 $(DOCS): $(DEV)

@@ -13,6 +13,7 @@ from served import GREEN, LIMITS, RED, client_of, encoded, files, is_secured, re
 
 from tagsight.data.photos.reading import open_photo
 from tagsight.inference.heatmaps import colour_bar
+from tagsight.server.data_urls import HINT
 from tagsight.server.limits import Limits
 from tagsight.server.service import Service
 from tagsight.visualize.contact_sheet import heatmap
@@ -97,7 +98,8 @@ def test_heatmaps_are_drawn_for_predicted_labels_and_overlays_for_all(client: Te
     drawn = heatmap(open_photo(RED), panel, unit="evidence in logits", top=result.map("red").max())
     assert picture(label["heatmap"]).convert("RGB") == drawn
     evidence = photo["evidence"]
-    assert evidence["top"] == pytest.approx(result.maps.max())
+    for name, one in evidence["overlays"].items():
+        assert one["top"] == pytest.approx(max(result.map(name).max(), HINT * result.maps.max()))
     assert picture(evidence["bar"]).convert("RGB") == colour_bar((256, 1))
     overlays = {
         name: (np.asarray(picture(one["picture"]).convert("RGBA"))[..., 3], one["peak"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from tagsight.inference.heatmaps import Panel
     from tagsight.inference.result import Result
 
 HEATMAP_SIDE, OVERLAY_SIDE = 768, 192
@@ -30,6 +31,10 @@ BAR_LENGTH = 256
 
 MOST_HEATMAPS, MOST_OVERLAYS = 8, 24
 """Numbers of labels of a photo that get one, those with the highest scores."""
+
+HINT = 0.25
+"""Share of the strongest evidence on a photo that has the last colour at the least: a label with
+less evidence stays fainter than one that is found."""
 
 _DATA = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w-]+=[\w.-]+)*;base64,", re.ASCII)
 
@@ -86,6 +91,9 @@ def heatmap_urls(photo: Image.Image, result: Result) -> dict[str, str]:
 def draw_evidence(result: Result) -> Evidence:
     """Draw the evidence for the labels with the highest scores as transparent overlays.
 
+    They are looked at one at a time, so each has a scale of its own, up to the label's strongest
+    evidence, or to a share of the strongest of all labels (`HINT`).
+
     Example:
         >>> import numpy as np
         >>> from tagsight.inference.result import Result
@@ -95,24 +103,25 @@ def draw_evidence(result: Result) -> Evidence:
         ...     None, ("dog",), 0.9 * one, 0.5 * one, one > 0, maps, one, one, photo_size=(640, 480)
         ... )
         >>> evidence = draw_evidence(result)
-        >>> evidence.top, evidence.overlays["dog"].peak  # in logits; as fractions of the photo
+        >>> dog = evidence.overlays["dog"]
+        >>> dog.top, dog.peak  # in logits; as fractions of the photo
         (4.0, (0.25, 0.25))
     """
     shown = result.panels([label.name for label in result.ranked()[:MOST_OVERLAYS]])
     longest = max(result.photo_size)
     width, height = (max(1, round(OVERLAY_SIDE * side / longest)) for side in result.photo_size)
-    size, top = (width, height), max(strongest(panel.evidence) for panel in shown)
-    layer, unit = result.frame.pixels(size), result.frame.pixels((1, 1))
+    size, unit = (width, height), result.frame.pixels((1, 1))
+    least = HINT * max(strongest(panel.evidence) for panel in shown)
+
+    def drawn(panel: Panel) -> Overlay:
+        top = max(least, strongest(panel.evidence))
+        layer = evidence_layer(panel.evidence, top, size, result.frame.pixels(size))
+        place = peak(panel.evidence, (1, 1), unit)
+        return Overlay(picture=png_url(layer), top=top, peak=place)
+
     return Evidence(
-        top=top,
         bar=png_url(colour_bar((BAR_LENGTH, 1))),
-        overlays={
-            panel.name: Overlay(
-                picture=png_url(evidence_layer(panel.evidence, top, size, layer)),
-                peak=peak(panel.evidence, (1, 1), unit),
-            )
-            for panel in shown
-        },
+        overlays={panel.name: drawn(panel) for panel in shown},
     )
 
 

@@ -48,16 +48,18 @@ class Overlay(_Response):
         description="a layer for the whole photo, transparent where there is no evidence: a PNG as "
         "a data: URL"
     )
+    top: float = Field(ge=0, description="evidence with the last colour, in logits")
     peak: tuple[float, float] | None = Field(
         description="where it is strongest, as fractions of width and height; null without evidence"
     )
 
 
 class Evidence(_Response):
-    """Overlays for a photo, all on one scale."""
+    """Overlays for a photo, each on a scale of its own."""
 
-    top: float = Field(ge=0, description="evidence with the last colour, in logits")
-    bar: str = Field(description="the colours from 0 to top, left to right, a PNG as a data: URL")
+    bar: str = Field(
+        description="the colours from 0 to a label's top, left to right, a PNG as a data: URL"
+    )
     overlays: dict[str, Overlay] = Field(description="for the 24 labels with the highest scores")
 
 

@@ -33,11 +33,7 @@ export class EvidenceStage {
     if (photo.url === null) this.image.removeAttribute("src");
     else if (this.image.getAttribute("src") !== photo.url) this.image.src = photo.url;
     this.image.alt = photo.name;
-    this.scale.hidden = !photo.evidence?.top;
-    if (photo.evidence?.top) {
-      this.bar.src = photo.evidence.bar;
-      this.top.textContent = `${photo.evidence.top.toPrecision(3)}, evidence in logits`;
-    }
+    if (photo.evidence) this.bar.src = photo.evidence.bar;
     this.point(null);
   }
 
@@ -48,7 +44,11 @@ export class EvidenceStage {
     const name = asked ?? labels[0] ?? null;
     const overlay = name === null ? undefined : overlays[name];
     this.veil.hidden = overlay === undefined;
-    if (overlay !== undefined) this.veil.src = overlay.picture;
+    this.scale.hidden = !overlay?.top;
+    if (overlay !== undefined) {
+      this.veil.src = overlay.picture;
+      this.top.textContent = `${overlay.top.toPrecision(3)}, evidence in logits`;
+    }
     this.marks.replaceChildren(...marks(asked === null ? labels : [name], overlays));
     const about = overlay?.peak === null ? `no evidence for ${name}` : `evidence for ${name}`;
     if (overlay === undefined) this.caption.textContent = photo;
