@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> None:
     train, val = photos.rows("train"), photos.rows("val")
     prior = known_before(photos)
     if options.nameless:
-        prior = prior._replace(expected=None)
+        prior = prior._replace(matches=None)
     loop = Loop(train, val, Basis.of(train.embeddings), prior)
     nothing = np.full_like(train.targets, -1)
     none = loop.measured(fit_heads(train.embeddings, nothing, prior=prior, basis=loop.basis))

@@ -39,7 +39,8 @@ def judged() -> Judged:
     clear, within = torch.randn(2, LABELS, LENGTH, generator=random) * 3
     noise, unseen = torch.randn(2, PHOTOS, LABELS, generator=random)
     targets = (photos @ clear.T + noise > 1).int()
-    return Judged(photos, photos @ within.T + 0.3 * unseen, targets, within)
+    said = photos @ within.T + 0.3 * unseen
+    return Judged(photos, said, targets, within, torch.zeros(LABELS))
 
 
 def unnamed(judged: Judged) -> Judged:

@@ -7,7 +7,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tagsight.labels.imagenet import CLASSES, imagenet_classes
@@ -110,31 +109,28 @@ def _log_known(names: tuple[str, ...], known: tuple[bool, ...]) -> None:
     )
 
 
-def class_directions(names: Sequence[str], backbone: Backbone) -> Tensor | None:
-    """Find the classifiers that labels have by their names alone, of length 1.
+def matching_classes(names: Sequence[str], backbone: Backbone) -> Tensor | None:
+    """Find the classes of an encoder that labels are named after.
 
     Args:
         names: The ``L`` labels.
         backbone: The encoder, as in `named_classes`.
 
     Returns:
-        ``(L, D)`` float32, zeros for labels that stand for no class; None if all do.
+        ``(L, K)`` bool; None if no label is named after any, or the encoder has no known classes.
 
     Example:
         >>> from tagsight.config import BackboneConfig
         >>> from tagsight.nn.backbones import build_backbone
         >>> backbone = build_backbone(BackboneConfig(class_scores=True))
-        >>> class_directions(["dog", "mood"], backbone).norm(dim=1).round().tolist()
-        [1.0, 0.0]
-        >>> class_directions(["mood"], backbone)
+        >>> matching_classes(["dog", "mood"], backbone).sum(1).tolist()
+        [118, 0]
+        >>> matching_classes(["mood"], backbone)
     """
     if not _has_known_classes(backbone):
         return None
     matches = imagenet_classes(names)
-    if not bool(matches.any()):
-        return None
-    after = backbone.channels - backbone.first_class - CLASSES
-    return F.pad(F.normalize(matches.float(), dim=1), (backbone.first_class, after))
+    return matches if bool(matches.any()) else None
 
 
 def _has_known_classes(backbone: Backbone) -> bool:

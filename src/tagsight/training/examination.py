@@ -121,7 +121,7 @@ class Examiner:
         square = read_square(path, training.image_size, training.resize, max_memory=most)
         images = on_device(stacked_pixels([square]), self.runtime)
         grid = self.system.backbone(images).float().cpu()[0].movedim(0, -1)
-        return heads.logits(grid.numpy())[..., label]
+        return heads.maps(grid.numpy())[..., label]
 
     def embeddings(self, paths: Sequence[Path], check: Check, log: WorkLog) -> NDArray[np.float32]:
         """Encode photos: ``(N, D)`` float32, the mean of each photo's features.

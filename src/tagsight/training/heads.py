@@ -1,7 +1,8 @@
 """Linear heads over embeddings, fitted in about a second while photos are being judged.
 
-A head is a label's classifier over the embedding of a photo, the mean of its feature grid. Applied
-to each cell it is the label's map, and the mean of the map is the logit.
+A head is a label's classifier over the embedding of a photo, the mean of its feature grid, and a
+trust in what the label's name says of the photo. Applied to each cell it is the label's map, and
+the mean of the map is the logit.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ import torch
 from tagsight.checkpoint.decision import Decision
 from tagsight.checkpoint.thresholds import fit_decision
 from tagsight.data.splits.split import stratified_split
-from tagsight.training.head_fit import HELD_OUT_TOLERANCE, Added, Judged, fitted_heads
+from tagsight.training.head_fit import (
+    FIRST_LOGIT,
+    HELD_OUT_TOLERANCE,
+    Added,
+    Judged,
+    fitted_heads,
+)
 from tagsight.training.head_quality import LabelQuality, head_quality
 
 if TYPE_CHECKING:
@@ -30,8 +37,8 @@ DIRECTIONS = 256
 BASIS_ROWS = 5_000
 """Embeddings that the directions are computed from, evenly spaced."""
 
-LEAST_SEEN = 1e-4
-"""Share of the squared length of an expected classifier by which its trust can be read off."""
+RIDGE = 1e-3
+"""Share of the squared length of photos by which a regression on few of them is kept defined."""
 
 RESAMPLES = 200
 """Resamples of the intervals of quality: few, as they are computed after each update."""
@@ -70,10 +77,6 @@ class Basis(NamedTuple):
         photos = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
         return torch.addmm(-(self.mean @ self.axes), photos, self.axes)
 
-    def within(self, classifiers: Tensor) -> Tensor:
-        """Express the part of classifiers that lies in the directions: ``(L, D) -> (L, k)``."""
-        return classifiers @ self.axes / self.axes.square().sum(0)
-
 
 @dataclass(frozen=True, eq=False)
 class Heads:
@@ -83,52 +86,63 @@ class Heads:
         weights: ``(L, D)`` float32.
         bias: ``(L,)`` float32.
         basis: The directions that they were fitted in.
+        trust: ``(L,)`` float32, what the logits by names are multiplied by; None if there are none.
+        prior: Computes the logits by names.
 
     Example:
-        >>> heads = Heads(np.ones((1, 2), np.float32), np.zeros(1, np.float32), None)
-        >>> cells = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)  # of a photo
-        >>> heads.logits(cells).mean() == heads.logits(cells.mean(0)).item()
+        >>> heads = Heads(np.ones((1, 2), np.float32), np.zeros(1, np.float32))
+        >>> grid = np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32)  # of a photo
+        >>> heads.maps(grid).mean() == heads.logits(grid.mean((0, 1))[None]).item()
         np.True_
     """
 
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     basis: Basis | None = None
+    trust: NDArray[np.float32] | None = None
+    prior: LabelPrior | None = None
 
     def logits(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute the logits of photos, or the maps of grids: ``(..., D) -> (..., L)``."""
-        return embeddings @ self.weights.T + self.bias
+        """Compute the logits of photos: ``(N, D) -> (N, L)``."""
+        logits = embeddings @ self.weights.T + self.bias
+        if self.prior is not None and self.trust is not None:
+            logits += self.trust * self.prior.logits(embeddings)
+        return logits
+
+    def maps(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the evidence in each cell of a photo: ``(h, w, D) -> (h, w, L)``, in logits."""
+        maps = grid @ self.weights.T + self.bias
+        if self.prior is not None and self.trust is not None:
+            maps += self.trust * self.prior.cells(grid)
+        return maps
 
     @classmethod
-    def outside(cls, basis: Basis, added: Added, expected: Tensor | None = None) -> Heads:
-        """Make heads over embeddings of what heads over projections add to the expected ones.
+    def outside(cls, basis: Basis, added: Added, prior: LabelPrior | None = None) -> Heads:
+        """Make heads over embeddings of what heads over projections add to what names say.
 
         Args:
             basis: The directions.
             added: What is added; its biases are the logits of the mean embedding.
-            expected: ``(L, D)`` float32, the expected classifiers; None for zeros.
+            prior: What names say, if anything.
         """
-        whole = added.weights @ basis.axes.T
-        if expected is not None:
-            whole += added.trust[:, None] * expected
-        return cls(whole.numpy(), (added.bias - whole @ basis.mean).numpy(), basis)
+        weights = added.weights @ basis.axes.T
+        bias = added.bias - weights @ basis.mean
+        if prior is None or prior.matches is None:
+            return cls(weights.numpy(), bias.numpy(), basis)
+        bias = bias - added.trust * _at_mean(prior, basis)
+        return cls(weights.numpy(), bias.numpy(), basis, added.trust.numpy(), prior)
 
-    def within(self, basis: Basis, expected: Tensor | None = None) -> Added:
-        """Return what heads over projections add to the expected ones; inverse of `outside`.
+    def within(self, basis: Basis, prior: LabelPrior | None = None) -> Added:
+        """Return what heads over projections add to what names say; inverse of `outside`.
 
-        The trust in an expected classifier is read off the part of it that no direction reaches; if
-        there is none, it is 1.
+        Heads that know no names trust those of ``prior`` entirely.
         """
-        whole = torch.from_numpy(self.weights)
-        bias, trust = torch.from_numpy(self.bias) + whole @ basis.mean, torch.ones(len(whole))
-        added = whole
-        if expected is not None and expected.shape == whole.shape:
-            rest = expected - basis.within(expected) @ basis.axes.T
-            lengths = rest.square().sum(1)
-            seen = lengths > LEAST_SEEN * expected.square().sum(1)
-            trust = torch.where(seen, (whole * rest).sum(1) / lengths, trust)
-            added = whole - trust[:, None] * expected
-        return Added(basis.within(added), trust, bias)
+        weights = torch.from_numpy(self.weights)
+        bias = torch.from_numpy(self.bias) + weights @ basis.mean
+        trust = torch.ones(len(bias)) if self.trust is None else torch.from_numpy(self.trust)
+        if prior is not None and prior.matches is not None and len(prior.matches) == len(bias):
+            bias = bias + trust * _at_mean(prior, basis)
+        return Added(weights @ basis.axes / basis.axes.square().sum(0), trust, bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,10 +193,11 @@ def fit_heads(
     """Fit heads to judged photos, once to all of them and once without each fold.
 
     Minimises the binary cross-entropy of the known targets and a decay times the squared length of
-    what is added to the expected classifiers, which count as far as they turn out right: a convex
-    problem, whose solution does not depend on ``start``. Without a judged photo, heads are the
-    expected ones. Heads of folds never start from ``start``, which has seen the labels of all
-    photos. The decay is chosen on the photos that are fitted (`chosen_decay`).
+    the classifiers that are added to what names say, which counts as far as it turns out right: a
+    convex problem, whose solution does not depend on ``start``. Without a judged photo, heads say
+    what names say; a few photos change little of their order. Heads of folds never start from
+    ``start``, which has seen the labels of all photos. The decay is chosen on the photos that are
+    fitted (`chosen_decay`).
 
     Classifiers are generated by the label graph (`LabelPrior.root`), but for labels of fewer than
     30 photos, whose edges would be counted on few: theirs are linear. Decision 19 found generated
@@ -192,8 +207,8 @@ def fit_heads(
     Args:
         embeddings: ``(N, D)`` float32.
         targets: ``(N, L)`` int8 in {1, 0, -1}; unknown ones (-1) have no part in anything.
-        prior: What is known of the labels before; without it, classifiers are expected to be zero
-            and independent of each other.
+        prior: What is known of the labels before; without it, names say nothing, and classifiers
+            are independent of each other.
         start: Heads to begin with, such as the last ones, for speed; their basis is used again.
         basis: Directions of all embeddings of the collection; by default of the given ones.
         folds: Number of folds, or the fold of each photo.
@@ -214,14 +229,13 @@ def fit_heads(
     held_out = np.full(targets.shape, np.nan, np.float32)
     judged = np.asarray((targets >= 0).any(1))
     known = torch.from_numpy(np.ascontiguousarray(targets[judged]))
-    expected = None if prior is None else prior.expected
-    photos = _projected(embeddings[judged], known, basis, expected)
-    before = None if start is None else start.within(basis, expected)
+    photos = _projected(embeddings[judged], known, basis, prior)
+    before = None if start is None else start.within(basis, prior)
     added = fitted_heads(photos, prior, before)
     measured = _held_out(photos, prior, _fold_numbers(known, folds, judged, groups))
     held_out[judged] = measured.numpy()
     return FittedHeads(
-        Heads.outside(basis, added, expected),
+        Heads.outside(basis, added, prior),
         _decision(measured, known),
         held_out,
         head_quality(measured, known, resamples=RESAMPLES),
@@ -229,16 +243,30 @@ def fit_heads(
 
 
 def _projected(
-    embeddings: NDArray[np.float32], targets: Tensor, basis: Basis, expected: Tensor | None
+    embeddings: NDArray[np.float32], targets: Tensor, basis: Basis, prior: LabelPrior | None
 ) -> Judged:
-    """Project photos; logits are expected relative to those of the mean embedding."""
-    logits = torch.zeros(targets.shape)
+    """Project photos; what names say is relative to what they say of the mean embedding."""
+    photos = basis.reduced(embeddings)
+    logits, first = torch.zeros(targets.shape), torch.full(targets.shape[1:], FIRST_LOGIT)
     within = torch.zeros(targets.shape[1], basis.axes.shape[1])
-    if expected is not None:
-        photos = torch.from_numpy(np.ascontiguousarray(embeddings, np.float32))
-        logits = torch.addmm(-(expected @ basis.mean), photos, expected.T)
-        within = basis.within(expected)
-    return Judged(basis.reduced(embeddings), logits, targets, within)
+    if prior is not None and prior.named is not None:
+        middle = _at_mean(prior, basis)
+        logits = torch.from_numpy(prior.logits(embeddings)) - middle
+        first = torch.where(prior.named, middle, first)
+        within = _regressed(photos, logits)
+    return Judged(photos, logits, targets, within, first)
+
+
+def _regressed(photos: Tensor, logits: Tensor) -> Tensor:
+    """Find classifiers that say nearly what logits say: ``(L, k)``, by a ridge regression."""
+    squares = photos.T @ photos
+    squares.diagonal().add_(RIDGE * max(1, len(photos)))
+    return torch.linalg.solve(squares, photos.T @ logits).T
+
+
+def _at_mean(prior: LabelPrior, basis: Basis) -> Tensor:
+    """Compute what names say of the mean embedding: ``(L,)``."""
+    return torch.from_numpy(prior.logits(basis.mean.numpy()[None])[0])
 
 
 def _held_out(photos: Judged, prior: LabelPrior | None, fold_of: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ def draw_evidence(
         >>> [round(place, 2) for place in drawn.peak]
         [0.64, 0.36]
     """
-    cells = torch.from_numpy(learned.fitted.logits(grid)).movedim(-1, 0)
+    cells = torch.from_numpy(learned.fitted.heads.maps(grid)).movedim(-1, 0)
     maps = smoothed(cells[None], SMOOTHING)[0].numpy()
     scores = learned.fitted.decision.scores(maps.mean((1, 2)))
     shown = learned.fitted.decision.predicted(scores)

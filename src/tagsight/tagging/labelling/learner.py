@@ -165,7 +165,7 @@ class Learner:
         if not names or not len(embeddings):
             return None
         prior = self._known_of(names)
-        if before is None and prior.expected is None and not (targets[rows] == 1).any():
+        if before is None and prior.matches is None and not (targets[rows] == 1).any():
             return None
         same = before is not None and before.labels == tuple(shown)
         fitted = fit_heads(
@@ -184,7 +184,7 @@ class Learner:
             of,
             fitted,
             tuple(shown),
-            _scores(fitted, embeddings, slots, prior, ~np.asarray((targets >= 0).any(0))),
+            _scores(fitted, embeddings, slots),
             held_out,
             time.monotonic() - began,
         )
@@ -245,18 +245,11 @@ def _scores(
     fitted: FittedHeads,
     embeddings: NDArray[np.float16],
     slots: NDArray[np.int64],
-    prior: LabelPrior,
-    not_judged: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """Score all photos; what names say is used for labels of which nothing is judged."""
-    labels = len(fitted.quality)
-    by_slot = np.empty((len(embeddings) + 1, labels), np.float32)
+    """Score all photos."""
+    by_slot = np.empty((len(embeddings) + 1, len(fitted.quality)), np.float32)
     by_slot[-1] = np.nan  # the row of photos without a slot, which is -1
     for first in range(0, len(embeddings), PART):
         part = np.asarray(embeddings[first : first + PART], np.float32)
-        scores = fitted.scores(part)
-        if prior.expected is not None and not_judged.any():
-            by_name = prior.first_scores(part)
-            scores = np.where(not_judged & ~np.isnan(by_name), by_name, scores)
-        by_slot[first : first + len(part)] = scores
+        by_slot[first : first + len(part)] = fitted.scores(part)
     return by_slot[slots]
