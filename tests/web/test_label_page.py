@@ -142,6 +142,9 @@ def test_photos_are_selected_by_click_shift_control_box_and_keys(open_page):
     has_state(page, 2, "dog not judged")
     press(page, "Control+a")
     told(page, f"{PHOTOS} photos selected")
+    press(page, "Escape")
+    page.locator("#told:empty").wait_for(state="attached")
+    press(page, "Control+a")
     page.click(".verdict.absent")
     has_state(page, 9, "dog absent")
     assert selected(page) == []
@@ -320,6 +323,12 @@ def test_every_view_fits_the_screen_and_is_accessible(open_page, width, height, 
         page.locator(f"#{dialog}-dialog").wait_for()
         require_accessible(page, dialog)
         press(page, "Escape")
+    page.click("#queue-button")
+    page.locator("#queue-dialog .choice", has_text="Unlike anything judged").click()
+    page.locator("#fresh").wait_for()
+    require_accessible(page, "an ordered queue")
+    states = page.locator("#states").bounding_box()
+    assert states["x"] + states["width"] <= width
     if width < 700:
         page.click("#panel-open")
         require_accessible(page, "panel")

@@ -343,7 +343,7 @@ export class Desk {
 
   #showSelection() {
     const count = this.selection.ids.size;
-    if (count > 1) this.notices.tell(`${count.toLocaleString("en")} photos selected`);
+    this.notices.tellCount(count);
     this.panel.showStates();
   }
 }

@@ -79,7 +79,7 @@ export class EvidenceLayer {
     this.scale.hidden = !found?.top;
     if (found?.top) {
       if (!this.bar.hasAttribute("src")) this.bar.src = "/label/evidence-bar";
-      this.top.textContent = `${found.top.toPrecision(2)} evidence in logits`;
+      this.top.textContent = `${Number(found.top.toPrecision(2)).toLocaleString("en")} logits`;
     }
     this.caption.textContent = caption;
   }

@@ -43,7 +43,7 @@ export function chooseQueue(queues, current, choose) {
             "button",
             { class: "choice", "data-queue": queue.name, disabled: !queue.available, "aria-current": queue.name === current ? "true" : null, autofocus: queue.name === current, click: pick(queue) },
             element("strong", {}, queue.title),
-            element("span", {}, queue.available ? queue.meaning : `${queue.meaning} ${queue.reason}`),
+            element("span", {}, queue.available ? queue.meaning : `${queue.meaning} ${sentence(queue.reason)}`),
           ),
         ),
       ),
@@ -93,5 +93,7 @@ function heading(id, text, dialog) {
   return element("div", { class: "menu-heading" }, element("h2", { id }, text),
     element("button", { class: "tool", "aria-label": "Close", click: () => dialog.close() }, icon("close")));
 }
+
+const sentence = (text) => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 
 const written = ({ path, report }) => report || `Written: ${path}`;

@@ -4,6 +4,7 @@ import { byId } from "../dom.js";
 
 export class Notices {
   #said = null;
+  #count = "";
 
   constructor() {
     byId("trouble-close").addEventListener("click", () => this.#show(null));
@@ -12,6 +13,13 @@ export class Notices {
   /** Say what has just happened. */
   tell(sentence) {
     byId("told").textContent = sentence;
+  }
+
+  /** Say how many photos are selected, if it is several, as long as nothing else is said. */
+  tellCount(count) {
+    const before = this.#count;
+    this.#count = count > 1 ? `${count.toLocaleString("en")} photos selected` : "";
+    if (this.#count || (before && byId("told").textContent === before)) this.tell(this.#count);
   }
 
   /** Say what went wrong, until it is closed. */
