@@ -143,9 +143,15 @@ def cvat(export: str) -> None:
         write("export/train.txt", "".join(f"data/obj_train_data/{name}\n" for name in LABELS))
 
 
-def labelimg(_: str) -> None:
+def labelimg(export: str) -> None:
     draw("photos")
-    voc("photos", list(LABELS))
+    if export == "Pascal VOC":
+        voc("photos", list(LABELS))
+        return
+    write("photos/classes.txt", "".join(f"{name}\n" for name in CLASSES))
+    for name, labels in LABELS.items():
+        boxes = "".join(f"{CLASSES.index(label)} 0.5 0.5 0.2 0.2\n" for label in labels)
+        write(f"photos/{name.removesuffix('.png')}.txt", boxes)
 
 
 def ultralytics(_: str) -> None:

@@ -16,6 +16,7 @@ FILES = [
     ("a.jpg.supplemental-metadata.json", TAKEOUT, "Google Takeout's data .*label-folders"),
     ("a.yml", PHOTOPRISM, "PhotoPrism's YAML .*the folder of these files"),
     ("keywords.txt", "Animals\n\tDog\n\t\t{Hound}\n\tCat\n", "Lightroom .* names no photos"),
+    ("a.txt", "0 0.5 0.5 0.1 0.1\n", "YOLO's boxes without .* write the names to classes.txt"),
     ("s.json", [{"task_id": "1", "response": {}, "params": {}}], "Scale's tasks .* a table"),
     ("k.json", [{"id": "1", "externalId": "a", "content": "x", "labels": []}], "Kili's export"),
     ("v.json", {"assets": {}, "tags": []}, "VoTT's project"),

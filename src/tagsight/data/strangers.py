@@ -67,6 +67,12 @@ STRANGERS = (
         name=r".*\.txt",
         start=rb"\A(?:\xef\xbb\xbf)?[^\t\r\n,;|]+\r?\n\t[^\t\r\n,;|]+\r?\n",
     ),
+    Stranger(
+        "YOLO's boxes without the names of their classes",
+        "write the names to classes.txt in the folder of the photos or above, a line each",
+        name=r".*\.txt",
+        start=rb"\A\d+(?:[ \t]+[\d.eE+-]+){4,}[ \t]*\r?\n",
+    ),
     Stranger("Scale's tasks", TABLE, frozenset({"task_id", "response", "params"})),
     Stranger("Kili's export", TABLE, frozenset({"externalid", "labels", "content"})),
     Stranger("VoTT's project", "export as CSV or Pascal VOC", frozenset({"assets", "tags"})),
@@ -107,6 +113,7 @@ no labels (a.jpg.json)
     if source.is_dir():
         others = (one for one in source.iterdir() if one.suffix.lower() not in PHOTO_SUFFIXES)
         files = sorted(islice(others, MOST_LOOKED_AT))
+        files += [one for one in islice((source / "labels").rglob("*.txt"), 1) if is_file(one)]
     for file in filter(is_file, files):
         keys = frozenset(key.lower() for key in outline(file).keys)
         with file.open("rb") as handle:

@@ -120,3 +120,17 @@ def test_a_list_of_classes_and_photos_may_lie_in_one_folder(read) -> None:
     files = {"_darknet_DOT_labels": "cat\ndog\n", "a_DOT_txt": "0 0.5 0.5 0.1 0.1\n"}
     rows, photos = read(**files, a_DOT_jpg="", b_DOT_jpg="")
     assert (photos, rows.splits) == ({"a.jpg": [1, 0], "b.jpg": [0, 0]}, None)
+
+
+def test_labelimg_writes_classes_and_boxes_beside_the_photos(read) -> None:
+    rows, photos = read(
+        classes_DOT_txt="cat\ndog\n", a_DOT_jpg="", a_DOT_txt="1 0.5 0.5 0.1 0.1\n", b_DOT_jpg=""
+    )
+    assert (rows.format, photos) == ("yolo", {"a.jpg": [0, 1], "b.jpg": [0, 0]})
+
+
+def test_splits_with_the_same_photos_are_read_once_and_told(read, caplog) -> None:
+    settings = "train: images\nval: images\nnames: [cat, dog]\n"
+    rows, photos = read(data_DOT_yaml=settings, images__a_DOT_jpg="", labels__a_DOT_txt="1 0 0 1 1")
+    assert (rows.splits, photos) == (("train",), {"images/a.jpg": [0, 1]})
+    assert "train and val are the same photos: read as train" in caplog.text

@@ -132,6 +132,12 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         for folder in _folders(top)
         for path in _photos(folder)
     ]
+    labelled = {folder for top, _ in tops for folder in _folders(top)}
+    if below := next((file for file in files if file.path.parent not in labelled), None):
+        logger.info(
+            "%s: folders in the folder of a label are no labels, such as %s in %s",
+            *(source, below.path.parent.name, below.label),
+        )
     groups = _groups(files)
     photos = [
         PhotoLabels(group[0].path, {file.label for file in group}, split=group[0].split)

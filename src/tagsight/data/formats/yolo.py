@@ -77,7 +77,7 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     settings = read_settings(file, options.columns.encoding)
     base = _base(settings, file)
     photos: list[PhotoLabels] = []
-    for split, places in settings.splits.items():
+    for split, places in _splits(settings, file).items():
         names = [name for place in places for name in _photos(base, place, options.images)]
         photos += _labelled(settings, base, split, dict.fromkeys(names))
     if not photos:
@@ -85,6 +85,17 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
         raise DataError(msg)
     folders = options.folders(base)
     return [tabulate(file, photos, names=settings.names, folders=folders)]
+
+
+def _splits(settings: Settings, file: Path) -> dict[str, list[str]]:
+    """Return the places of each split; one with the places of another is left out, and said."""
+    kept: dict[str, list[str]] = {}
+    for split, places in settings.splits.items():
+        if same := next((other for other, known in kept.items() if known == places), None):
+            logger.warning("%s: %s and %s are the same photos: read as %s", file, same, split, same)
+        else:
+            kept[split] = places
+    return kept
 
 
 def _base(settings: Settings, file: Path) -> Path:
@@ -119,7 +130,7 @@ def _files(folder: Path) -> Iterator[tuple[str, str]]:
         below = Path(place).relative_to(folder).as_posix()
         for name in names:
             stem, dot, ending = f"{below}/{name}".removeprefix("./").rpartition(".")
-            if not name.startswith("."):
+            if not name.startswith(".") and name != "classes.txt":
                 yield stem, dot + ending
 
 

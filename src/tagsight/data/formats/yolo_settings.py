@@ -22,6 +22,9 @@ SPLITS = ("train", "val", "test")
 DARKNET = "_darknet.labels"
 """Roboflow's list of classes, beside the photos of each split."""
 
+BOX = re.compile(rb"\d+(?:[ \t]+[\d.eE+-]+){4,}\s*$")
+LONGEST_BOX = 2**16
+
 
 class Settings(NamedTuple):
     """Settings of a collection.
@@ -68,7 +71,7 @@ def _is_settings(file: Path) -> bool:
     if not is_file(file):
         return False
     if file.name == "classes.txt":
-        return is_folder(file.parent / "labels")
+        return is_folder(file.parent / "labels") or _has_boxes(file.parent)
     if file.name == DARKNET:
         return True
     if file.suffix.lower() not in {".yaml", ".yml", ".data"}:
@@ -77,6 +80,16 @@ def _is_settings(file: Path) -> bool:
         start = handle.read(LARGEST_FILE)
     names = re.search(rb"^names\s*[:=]", start, re.MULTILINE)
     return names is not None and re.search(rb"^(train|val)\s*[:=]", start, re.M) is not None
+
+
+def _has_boxes(folder: Path) -> bool:
+    """Return whether files of objects lie in the folder itself, as labelImg writes them."""
+    files = (one for one in folder.glob("*.txt") if one.name != "classes.txt" and is_file(one))
+    for file in islice(files, MOST_LOOKED_AT):
+        with file.open("rb") as handle:
+            if BOX.match(handle.readline(LONGEST_BOX)):
+                return True
+    return False
 
 
 def read_settings(file: Path, encoding: str | None = None) -> Settings:
@@ -98,7 +111,8 @@ def read_settings(file: Path, encoding: str | None = None) -> Settings:
     """
     text = text_of(file, largest=LARGEST_FILE, otherwise=encoding)
     if file.name == "classes.txt":
-        return Settings(_classes(text.splitlines(), file), {"": ["images"]})
+        place = "images" if is_folder(file.parent / "labels") else "."
+        return Settings(_classes(text.splitlines(), file), {"": [place]})
     if file.name == DARKNET:
         return _of_roboflow(file, text, encoding)
     if file.suffix == ".data":
