@@ -173,7 +173,7 @@ def test_programs_that_add_the_levels_above_our_keyword_confirm_nothing(tmp_path
 
 
 def test_keywords_inside_a_photo_count_unless_its_sidecar_lacks_them(tmp_path, caplog):
-    for name in ("alone", "same", "other", "ours", "rejected"):
+    for name in ("alone", "same", "other", "ours", "rejected", "confirmed"):
         photo(tmp_path, f"{name}.jpg")
         with Image.open(tmp_path / f"{name}.jpg") as opened:
             opened.save(tmp_path / f"{name}.jpg", xmp=given("dog"))
@@ -182,6 +182,9 @@ def test_keywords_inside_a_photo_count_unless_its_sidecar_lacks_them(tmp_path, c
     )
     Path(tmp_path / "other.xmp").write_bytes(given("sea"))
     Path(tmp_path / "ours.xmp").write_bytes(written("sea"))
+    end, by_a_person = b"</tagsight:Date>", b"<tagsight:Confirmed>2026</tagsight:Confirmed>"
+    confirmed = written("sea").replace(end, end + by_a_person)  # tagsight made this sidecar
+    Path(tmp_path / "confirmed.xmp").write_bytes(confirmed)
     rejected = written("dog", "sea").replace(b"<rdf:li>dog</rdf:li>", b"", 1)
     Path(tmp_path / "rejected.xmp").write_bytes(rejected)
     read = {name: tuple(row.values()) for name, row in targets(tmp_path).items()}
@@ -191,6 +194,7 @@ def test_keywords_inside_a_photo_count_unless_its_sidecar_lacks_them(tmp_path, c
         "other.jpg": (-1, 1),
         "ours.jpg": (1, -1),
         "rejected.jpg": (-1, -1),
+        "confirmed.jpg": (1, 1),
     }
     assert "tags inside 2 photos are not in the sidecar, such as 'dog'" in caplog.text
 

@@ -74,9 +74,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
     r"""Read the keywords that people gave to photos; `labelled_by_tags` makes labels of them.
 
     A keyword that tagsight wrote and nobody confirmed is unknown, and one of these that somebody
-    removed is absent. Where a sidecar has keywords by a person, those inside the photo that it
-    lacks are unknown, as they may have been removed from it. A photo without any keyword is unknown
-    for all labels.
+    removed is absent. Where a sidecar has keywords by a person that tagsight did not write, those
+    inside the photo that it lacks are unknown, as they may have been removed from it. A photo
+    without any keyword is unknown for all labels.
 
     Args:
         source: Folder of the sidecars, and of the photos.
@@ -106,17 +106,20 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
 
 
 def _found(picture: Picture) -> _Found:
-    side, damaged = PhotoTags(), []
+    side, damaged, others = PhotoTags(), [], False
     for sidecar in picture.beside:
         try:
-            content = require_file(sidecar, largest=LARGEST).read_bytes()
-            side = _union(side, _told_apart(read_keywords(content)))
+            keywords = read_keywords(require_file(sidecar, largest=LARGEST).read_bytes())
+            told = _told_apart(keywords)
+            ours = frozenset(record.name for record in keywords.recorded)
+            side, others = _union(side, told), others or bool(_lacking(told.given, ours))
         except (DataError, OSError) as error:
             damaged.append(f"{sidecar}: {error}")
     if damaged:  # the rest may be contradicted
         return _Found(PhotoTags(), damaged=tuple(damaged))
     inside = _inside(picture.photo)
-    stale = _lacking(inside.given, side.given) if side.given else inside.given & side.rejected
+    # A sidecar with no other keywords than ours never had those inside the photo.
+    stale = _lacking(inside.given, side.given) if others else inside.given & side.rejected
     known = PhotoTags(inside.given - stale, inside.unsure | stale, inside.rejected)
     return _Found(_union(side, known), stale)
 
