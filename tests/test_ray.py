@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from channels import channels_model
@@ -27,7 +28,7 @@ from tagsight.evaluation.evaluate import measured
 from tagsight.inference.cluster import RayRecognizer
 from tagsight.inference.exporting import export_model
 from tagsight.inference.recognizer import Recognizer
-from tagsight.runtime.cluster import RayCluster
+from tagsight.runtime.cluster import PART, RayCluster, paths_of
 from tagsight.search.facts import Facts
 from tagsight.search.index import SearchIndex
 from tagsight.search.indexing import index_photos
@@ -290,3 +291,37 @@ def test_what_the_machines_of_a_cluster_do_not_have_is_told_in_one_sentence(worl
     predict = partial(predict_on_cluster, cluster=RayCluster(1))
     with pytest.raises(DataError, match=r"on every machine of the cluster, got: .*gone\.png"):
         measured(model, nowhere, RUNTIME, predict=predict)
+
+
+def named(fatal: str = "") -> Callable[[], Callable[[list[Path]], dict[str, np.ndarray]]]:
+    """Answer with the names of files; the one that is fatal ends its process."""
+
+    def load():
+        def answer(files):
+            if any(file.name == fatal for file in files):
+                os._exit(1)
+            return {"name": np.array([file.name for file in files])}
+
+        return answer
+
+    return load
+
+
+def test_every_file_comes_once_and_in_order_in_any_number_of_rounds(monkeypatch):
+    monkeypatch.setattr("tagsight.runtime.cluster.ROUND", 2 * PART)
+    files = [Path(f"/photos/{number}") for number in range(5 * PART + 1)]
+    answers = list(RayCluster(1).answers(named(), files, batch_size=16))
+    assert [path for answer in answers for path in paths_of(answer)] == files
+    assert [name for answer in answers for name in answer["name"]] == [f.name for f in files]
+
+
+def test_a_photo_that_ends_every_worker_is_not_tried_for_ever(monkeypatch):
+    monkeypatch.setattr("tagsight.runtime.cluster.ATTEMPTS", 2)
+    files = [Path(f"/photos/{number}") for number in range(16)]
+    with pytest.raises(DataError, match="survive their photos, got 2 dead over one batch"):
+        list(RayCluster(1).answers(named("3"), files, batch_size=16))
+
+
+def test_a_batch_that_does_not_divide_a_block_is_refused():
+    with pytest.raises(ValueError, match="expected a batch size that divides 128, got 48"):
+        list(RayCluster(1).answers(named(), [], batch_size=48))

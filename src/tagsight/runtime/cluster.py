@@ -33,6 +33,12 @@ PART = 128
 """Paths in a block of the cluster's object store; batches divide it, so that they are those of one
 process."""
 
+ROUND = 2**20
+"""Files that the cluster knows of at a time; their paths take about 100 MB."""
+
+ATTEMPTS = 6
+"""Workers that may die over a batch before it is given up: it may be what kills them."""
+
 
 @dataclass(frozen=True)
 class RayCluster:
@@ -62,7 +68,9 @@ class RayCluster:
     ) -> Iterator[Columns]:
         """Work on files in batches on all machines, and yield what comes of each, in order.
 
-        A process that dies is replaced, and the batches that died with it are worked on again.
+        A process that dies is replaced, and the batches that died with it are worked on again, but
+        not for ever. Memory does not grow with the number of files; workers are prepared again
+        after a million.
 
         Args:
             load: Prepares a worker process; called once in each.
@@ -74,27 +82,49 @@ class RayCluster:
             joined.
 
         Raises:
-            DataError: If there is no such cluster, or a worker raises a `DataError`.
+            DataError: If there is no such cluster, a worker raises a `DataError`, or a batch ends
+                every process that works on it.
+            ValueError: If ``batch_size`` does not divide 128.
         """
+        if PART % batch_size:
+            msg = f"expected a batch size that divides {PART}, got {batch_size}"
+            raise ValueError(msg)
+        done = 0
         with _joined() as ray:
-            devices = ray.cluster_resources()
-            gpus = int(devices.get("GPU", 0))
-            paths = [ray.put(_table(part)) for part in batched(files, PART)]
-            answers = ray.data.from_arrow_refs(paths).map_batches(
-                _worker(load),
-                batch_size=batch_size,
-                concurrency=min(self.workers or 2**16, gpus or int(devices["CPU"])),
-                num_gpus=1 if gpus else 0,
-                num_cpus=0 if gpus else 1,
-            )
             try:
-                yield from answers.iter_batches(batch_size=None)
+                for part in batched(files, ROUND):
+                    for answer in self._answers(load, part, batch_size):
+                        done += len(answer["path"])
+                        yield answer
             except ray.exceptions.RayError as error:
-                _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
-                if found:
-                    msg = f"expected the same files on every machine of the cluster, got: {reason}"
-                    raise DataError(msg) from error
+                if reason := _reason(error, done):
+                    raise DataError(reason) from error
                 raise
+
+    def _answers(
+        self, load: Callable[[], Answer], files: Sequence[Path], batch_size: int
+    ) -> Iterator[Columns]:
+        import ray
+
+        gpus, workers = self._devices(ray.cluster_resources())
+        paths: list[Any] = [ray.put(_table(part)) for part in batched(files, PART)]
+        answers = ray.data.from_arrow_refs(paths).map_batches(
+            _worker(load),
+            batch_size=batch_size,
+            concurrency=workers,
+            num_gpus=1 if gpus else 0,
+            num_cpus=0 if gpus else 1,
+            max_task_retries=ATTEMPTS - 1,
+        )
+        yield from answers.iter_batches(batch_size=None)
+
+    def _devices(self, resources: dict[str, float]) -> tuple[int, int]:
+        """Return the number of GPUs and of workers of a cluster."""
+        gpus, processors = (int(resources.get(kind, 0)) for kind in ("GPU", "CPU"))
+        if not gpus and not processors:
+            msg = "expected a cluster with processors or GPUs, got one without: start its workers"
+            raise DataError(msg)
+        return gpus, min(self.workers or 2**16, gpus or processors)
 
 
 def paths_of(columns: Columns) -> list[Path]:
@@ -145,6 +175,22 @@ def _worker(load: Callable[[], Answer]) -> type:
     return Worker
 
 
+def _reason(error: Exception, done: int) -> str | None:
+    """Return in a sentence why workers failed after some files; None if it was not the files."""
+    from ray.exceptions import RayActorError, WorkerCrashedError
+
+    _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
+    if found:
+        return f"expected the same files on every machine of the cluster, got: {reason}"
+    if isinstance(error, RayActorError | WorkerCrashedError):
+        return (
+            f"expected workers that survive their photos, got {ATTEMPTS} dead over one batch that "
+            f"follows the {done:,} photos done: take out the photo that ends them, or give workers "
+            "more memory"
+        )
+    return None
+
+
 def _table(paths: Sequence[Path]) -> object:
     import pyarrow as pa
 
@@ -157,15 +203,20 @@ def _joined() -> Iterator[Any]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    address = os.environ.get("RAY_ADDRESS", "local")
     with warnings.catch_warnings():
         # LanceDB warns of forks, but Ray's programs take the place of what is forked.
         warnings.filterwarnings("ignore", "lancedb fork support", RuntimeWarning)
-        ray.init(
-            os.environ.get("RAY_ADDRESS", "local"),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        try:
+            ray.init(
+                address,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, ValueError) as error:
+            msg = f"expected a cluster of Ray at RAY_ADDRESS={address!r}, got none that answers"
+            raise DataError(msg) from error
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
