@@ -7,7 +7,7 @@ from tagsight.errors import DataError
 from tagsight.training.tracking.tracker import TrackedRun
 from tagsight.training.tracking.wandb_runs import ID_FILE, WandbTracker
 
-pytest.importorskip("wandb", reason="the extra wandb is not installed")
+wandb = pytest.importorskip("wandb", reason="the extra wandb is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the packages that it imports
 
 
@@ -19,6 +19,7 @@ def test_a_run_is_written_offline_unless_the_user_asks_for_the_server(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # whoever asks a server gets an error
     out = tmp_path / "run"
     tracked_run(collection, out, "wandb")
+    wandb.teardown()  # its service may still write after a run has finished
     name = (out / ID_FILE).read_text().strip()
     (file,) = (out / "wandb").glob(f"offline-run-*/run-{name}.wandb")
     content = file.read_bytes()

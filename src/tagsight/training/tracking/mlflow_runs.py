@@ -52,8 +52,8 @@ class MlflowTracker:
         database = (run.folder / "mlflow.db").resolve()
         self.place = uri or f"sqlite:///{database}"
         artifacts = None if uri else (run.folder / "mlflow").resolve().as_uri()
-        self._client = MlflowClient(tracking_uri=self.place)
         try:
+            self._client = MlflowClient(tracking_uri=self.place)
             self._id = self._earlier(run) or self._new(run, artifacts)
         except MlflowException as error:
             reason = str(error).partition("\n")[0]
