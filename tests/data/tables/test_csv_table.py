@@ -99,6 +99,8 @@ def test_a_wrong_encoding_is_refused(write_csv) -> None:
     file = write_csv("image,labels\na.jpg,caf\u00e9\n".encode("cp1252"))
     with pytest.raises(DataError, match=r"labels.csv:2: expected GB18030 text, got other bytes"):
         read_annotations(file, options=ReadOptions(columns=Columns(encoding="gb18030")))
+    with pytest.raises(DataError, match=r"labels.csv:1: expected UTF-16 text, got other bytes"):
+        read_annotations(file, options=ReadOptions(columns=Columns(encoding="utf-16")))
     with pytest.raises(DataError, match=r"expected the name of an encoding, .*, got 'klingon'"):
         Columns(encoding="klingon")
 

@@ -204,7 +204,7 @@ def _opened(file: Path, given: str | None = None) -> _File:
     is_western, encoding = False, given or unicode_encoding(content) or "utf-8"
     try:
         text = content.decode(encoding).removeprefix(MARK)
-    except UnicodeDecodeError:
+    except UnicodeError:
         is_western, text = given is None, content.decode(WESTERN, "replace") if not given else "\0"
     try:
         if "\0" in text or "\ufffd" in text or (is_western and FOREIGN.search(content)):

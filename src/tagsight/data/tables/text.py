@@ -174,6 +174,8 @@ def _undecodable_line(file: Path, encoding: str) -> int | None:
                 text = decoder.decode(content, final=not content)
             except UnicodeDecodeError as error:
                 return lines + error.object[: error.start].count(b"\n")
+            except UnicodeError:  # no byte order mark where the encoding needs one
+                return lines
             if not content:
                 return None
             lines += text.count("\n")
