@@ -73,6 +73,28 @@ STRANGERS = (
         name=r".*\.txt",
         start=rb"\A\d+(?:[ \t]+[\d.eE+-]+){4,}[ \t]*\r?\n",
     ),
+    Stranger(
+        "a spreadsheet",
+        "save it as CSV",
+        name=r".*\.(?:xls[xmb]?|ods|numbers)",
+        start=rb"\A(?:PK\x03\x04|\xd0\xcf\x11\xe0)",
+    ),
+    Stranger(
+        "an archive",
+        "unpack it, and give the folder",
+        name=r".*\.(?:zip|7z|rar|tgz|gz)",
+        start=rb"\A(?:PK\x03\x04|7z\xbc\xaf|Rar!|\x1f\x8b)",
+    ),
+    Stranger(
+        "a database, as Lightroom, digiKam and others keep",
+        "save keywords into the photos or into sidecars with that program, and give their folder",
+        start=rb"\ASQLite format 3\0",
+    ),
+    Stranger(
+        "a file of Arrow",
+        "write it as Parquet",
+        start=rb"\AARROW1\0\0",
+    ),
     Stranger("Scale's tasks", TABLE, frozenset({"task_id", "response", "params"})),
     Stranger("Kili's export", TABLE, frozenset({"externalid", "labels", "content"})),
     Stranger("VoTT's project", "export as CSV or Pascal VOC", frozenset({"assets", "tags"})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -64,6 +65,27 @@ def test_words_in_pairs_say_what_is_present_and_absent(write_csv, caplog, yes, n
     known = {"y", "true", "oui", "vrai"}
     is_told = f"{yes.lower()!r} read as present, {no.lower()!r} as absent" in caplog.text
     assert is_told == (yes.lower() not in known and no != "nein")
+
+
+@pytest.mark.parametrize(
+    ("column", "yes", "no"),
+    [("result", "positive", "negative"), ("value", "T", "F"), ("status", "Present", "Absent")],
+)
+def test_words_of_pairs_say_so_of_the_label_of_a_row(write_csv, tmp_path, column, yes, no) -> None:
+    rows = [("a.jpg", "flu", yes), ("a.jpg", "cold", no), ("b.jpg", "flu", no)]
+    table = write_csv("\n".join(map(",".join, [("image", "label", column), *rows])))
+    lines = tmp_path / "rows.jsonl"
+    records = [dict(zip(("image", "label", column), row, strict=True)) for row in rows]
+    lines.write_text("\n".join(map(json.dumps, records)))
+    for file in (table, lines):
+        read = read_annotations(file, labels_only=True)
+        assert (read.names, read.targets.tolist()) == (("cold", "flu"), [[0, 1], [-1, 0]])
+
+
+def test_rows_that_contradict_each_other_are_told(write_csv, caplog) -> None:
+    rows = "a.jpg,dog,1\na.jpg,dog,0\nb.jpg,dog,0\nb.jpg,cat,1\n"
+    read_annotations(write_csv(f"image,label,present\n{rows}"), labels_only=True)
+    assert "rows of the same photo contradict each other on 1 label: present" in caplog.text
 
 
 def test_words_of_pairs_that_may_be_labels_are(write_csv) -> None:

@@ -126,7 +126,8 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
         )
         if 0 not in targets:
             logger.warning(
-                "%s: no cell says 0, that a label is absent; if blanks do, give `unlisted=absent`",
+                "%s: no cell says 0, that a label is absent; if blanks, or -1, do, give "
+                "`unlisted=absent`",
                 table.source,
             )
     return photos.labelled(names, rows)

@@ -17,12 +17,14 @@ from tagsight.data.tables.cells import Vocabulary, without_decimals
 from tagsight.data.tables.csv_table import TABLE_FILES, CsvTable
 from tagsight.data.tables.layout import layout_of, log_layout
 from tagsight.data.tables.names import UNKNOWN, target_of
+from tagsight.data.tables.pairs import paired
 from tagsight.data.tables.table import Photos
 from tagsight.data.tables.text import text_of
 from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -103,8 +105,9 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     """
     photos, vocabulary = Photos(table, layout, options), Vocabulary()
     rows, columns, values = array("q"), array("i"), bytearray()
+    meaning = _meaning(table, layout)
     for row in photos.rows():
-        present = _target(row, layout, table)
+        present = _target(row, layout, table, meaning)
         for place in layout.labels:
             for label in _labels(row, place, vocabulary, table) if place < len(row.cells) else ():
                 rows.append(row.photo)
@@ -126,7 +129,9 @@ def read_table(table: Table, layout: Layout, options: ReadOptions) -> Labelled:
     targets = target_table(
         len(photos.places), len(names), value=-1 if absent else 0, source=table.source
     )
-    _mark(targets, rows, order[np.frombuffer(columns, dtype=np.int32)], values)
+    labels = order[np.frombuffer(columns, dtype=np.int32)]
+    _log_contradictions(table, rows, labels, values)
+    _mark(targets, rows, labels, values)
     return photos.labelled(names, targets, lists_present=not absent)
 
 
@@ -144,12 +149,22 @@ def _labels(row: Row, place: int, vocabulary: Vocabulary, table: Table) -> list[
     raise DataError(msg)
 
 
-def _target(row: Row, layout: Layout, table: Table) -> int:
+def _meaning(table: Table, layout: Layout) -> Mapping[str, int]:
+    """Return what words of a pair mean in the column that says whether a label is present."""
+    place = layout.confidence
+    pair = None if place is None else paired({place: table.column(place)}).get(place)
+    if pair is None or place is None:
+        return {}
+    logger.info("%s: %r in %r is absent", table.source, pair.no, table.names[place])
+    return pair.meaning
+
+
+def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) -> int:
     """Return what a row states of its label: present, absent, or `UNKNOWN`."""
     if layout.confidence is None:
         return 1
     cell = str(row.cells[layout.confidence]).strip()
-    target = target_of(cell)
+    target = meaning[cell] if cell in meaning else target_of(cell)
     if target is not None:
         return target
     try:
@@ -162,6 +177,21 @@ def _target(row: Row, layout: Layout, table: Table) -> int:
         )
         raise DataError(msg)
     return int(confidence >= PRESENT_FROM)
+
+
+def _log_contradictions(
+    table: Table, rows: array[int], columns: np.ndarray, values: bytearray
+) -> None:
+    """Log how many labels are stated present in one row of a photo and absent in another."""
+    cells = np.frombuffer(rows, dtype=np.int64) * (columns.max(initial=0) + 1) + columns
+    stated = np.frombuffer(values, dtype=np.uint8)
+    both = np.intersect1d(cells[stated == 1], cells[stated == 0])
+    if len(both):
+        logger.warning(
+            "%s: rows of the same photo contradict each other on %s: present",
+            table.source,
+            amount(len(both), "label"),
+        )
 
 
 def _mark(targets: Tensor, rows: array[int], columns: np.ndarray, values: bytearray) -> None:

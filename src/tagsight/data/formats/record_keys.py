@@ -15,8 +15,10 @@ from tagsight.data.tables.names import (
     SPLIT_NAMES,
     VALUE_COLUMNS,
     is_no_label,
+    is_target,
     key_of,
 )
+from tagsight.data.tables.pairs import paired
 from tagsight.errors import DataError
 
 if TYPE_CHECKING:
@@ -136,7 +138,12 @@ def _value_key(
         return None
     for key in keys:
         values = [record.get(key) for record in sample]
-        if repeats and key_of(key) in VALUE_COLUMNS and all(map(is_mark, values)):
+        words = [value for value in values if isinstance(value, str)]
+        are_words = len(words) == len(values) and (
+            all(map(is_target, words)) or bool(paired({key: words}))
+        )
+        is_stated = repeats and all(map(is_mark, values))
+        if key_of(key) in VALUE_COLUMNS and (is_stated or are_words):
             return key
         if key_of(key) in CONFIDENCE_COLUMNS and all(isinstance(v, int | float) for v in values):
             return key

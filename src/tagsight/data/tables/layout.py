@@ -366,7 +366,8 @@ class _Search:
         """Return whether a column says how surely a row's label is present, or whether."""
         key, cells = self.keys[place], self.cells[place]
         repeats = max(self.cells[self.image].values(), default=0) > 1
-        is_truth = key in VALUE_COLUMNS and repeats and share_of(cells, is_target) >= 0.5
+        is_stated = share_of(cells, is_target) >= 0.5 and repeats
+        is_truth = key in VALUE_COLUMNS and (is_stated or place in self.paired)
         return key in CONFIDENCE_COLUMNS or is_truth
 
     def _repeats_photos(self, image: int, place: int) -> bool:

@@ -34,7 +34,7 @@ NUMBERED_LABELS = re.compile(r"(?:label|tag|class|category|keyword)s?\d+")
 CONFIDENCE_COLUMNS = frozenset({"confidence", "score", "probability", "conf", "prob"})
 VALUE_COLUMNS = frozenset(
     {"present", "presence", "ispresent", "positive", "ispositive", "value", "target", "answer"}
-    | {"exists", "truth", "groundtruth", "gt"}
+    | {"exists", "truth", "groundtruth", "gt", "result", "outcome", "status", "verdict"}
 )
 """Names of columns that say, in a row for a photo and label, whether it is present."""
 
