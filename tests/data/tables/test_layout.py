@@ -92,6 +92,33 @@ def test_names_of_several_words_are_not_torn(write_csv, caplog, cells, told) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("table", "labels", "photos"),
+    [
+        ("image,species,sex\na.jpg,dog,m\nb.jpg,cat,f\n", {"dog", "cat"}, ("a.jpg", "b.jpg")),
+        (
+            "File,RelativePath,Species,Empty\n1.jpg,A,deer,false\n1.jpg,B,,true\n",
+            {"deer"},
+            ("A/1.jpg", "B/1.jpg"),
+        ),
+        (
+            "image,species,dog,cat\na.jpg,pug,1,0\nb.jpg,tom,0,1\n",
+            {"dog", "cat"},
+            ("a.jpg", "b.jpg"),
+        ),
+        (
+            "image;label;confidence\na.jpg;dog;0,9\na.jpg;cat;12 %\nb.jpg;cat;80%\n",
+            {"dog", "cat"},
+            ("a.jpg", "b.jpg"),
+        ),
+    ],
+)
+def test_tables_of_camera_traps_and_of_other_countries(write_csv, table, labels, photos) -> None:
+    rows = read_annotations(write_csv(table), labels_only=True)
+    assert (set(rows.names), rows.relative_names) == (labels, photos)
+    assert rows.targets.eq(1).sum(1).max() == 1
+
+
 def test_a_column_of_text_beside_numbers_without_a_header_has_the_labels(write_csv) -> None:
     boxes = "a.jpg,1,1,2,2,dog\na.jpg,0,1,1,1,cat\nb.jpg,,,,,\n"
     rows = read_annotations(write_csv(boxes), labels_only=True)

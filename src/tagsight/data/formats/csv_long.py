@@ -167,8 +167,9 @@ def _target(row: Row, layout: Layout, table: Table, meaning: Mapping[str, int]) 
     target = meaning[cell] if cell in meaning else target_of(cell)
     if target is not None:
         return target
+    percent, number = cell.endswith("%"), cell.removesuffix("%").replace(",", ".")
     try:
-        confidence = float(cell)
+        confidence = float(number) / (100 if percent else 1)
     except ValueError:
         confidence = -1.0
     if not 0 <= confidence <= 1:

@@ -13,6 +13,7 @@ from tagsight.data.tables.names import (
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
     MAYBE_IMAGE,
+    MAYBE_LABELS,
     NOTHING,
     NUMBERED_LABELS,
     SPLIT_COLUMNS,
@@ -279,7 +280,7 @@ class _Search:
                 raise DataError(msg)
             return "csv-columns", tuple(free)
         targets = self._target_columns(free)
-        named = self._named_labels(free)
+        named = self._named_labels(free, () if len(targets) > 1 else MAYBE_LABELS)
         if not named:
             others = [i for i in free if not self._has_targets(i)]
             require_one_kind(self.table, {i: self.cells[i] for i in others})
@@ -299,9 +300,10 @@ class _Search:
             return [self._named(columns.labels_column, "labels_column")]
         return [self._named(name, "label_columns") for name in columns.label_columns] or None
 
-    def _named_labels(self, free: Sequence[int]) -> list[int]:
+    def _named_labels(self, free: Sequence[int], further: Sequence[str]) -> list[int]:
         by_key = {self.keys[i]: i for i in reversed(free)}
-        found = next((by_key[key] for key in LABEL_COLUMNS if key in by_key), None)
+        keys = (*LABEL_COLUMNS, *further)
+        found = next((by_key[key] for key in keys if key in by_key), None)
         if found is not None:
             return [found]
         return [i for i in free if NUMBERED_LABELS.fullmatch(self.keys[i])]

@@ -19,7 +19,7 @@ MAYBE_IMAGE = re.compile(r"image|img|photo|picture|file|path|^id$|^name$")
 
 FOLDER_COLUMNS = frozenset(
     {"folder", "foldername", "dir", "directory", "subfolder", "subdir", "subdirectory"}
-    | {"imagefolder", "imagedir"}
+    | {"imagefolder", "imagedir", "relativepath"}
 )
 """Names of columns that may hold the folder of a photo."""
 
@@ -29,6 +29,9 @@ LABEL_COLUMNS = (
     *("keyword", "genre", "findings", "finding", "annotations"),
 )
 """Names of a column with labels, the most telling first."""
+
+MAYBE_LABELS = ("species", "commonname", "scientificname", "taxon", "taxonname")
+"""Names of a column with labels, as of camera traps, if no columns of targets are beside it."""
 
 NUMBERED_LABELS = re.compile(r"(?:label|tag|class|category|keyword)s?\d+")
 CONFIDENCE_COLUMNS = frozenset({"confidence", "score", "probability", "conf", "prob"})
