@@ -209,6 +209,8 @@ class Format(NamedTuple):
             candidates that an error names.
         weak: Whether any other format that fits says more: photos of every collection may lie in
             folders, and have keywords or text beside them.
+        certain: Whether it is recognised by a mark that no other format has, so that whatever else
+            fits is only beside it, such as what was written of a project into its folder.
         has_columns: Whether it has columns, or keys, that `Columns` can name.
         is_text: Whether its files may be in an encoding that `Columns` names.
         opens_photos: Whether it reads what is in the photos of its folder, and not only their
@@ -222,6 +224,7 @@ class Format(NamedTuple):
     read: Callable[[Path, ReadOptions], Sequence[Labelled]]
     hints: tuple[str, ...] = ()
     weak: bool = False
+    certain: bool = False
     has_columns: bool = False
     is_text: bool = False
     opens_photos: bool = False

@@ -86,7 +86,8 @@ def format_of(
             return formats[layout_of(CsvTable(source, options.columns), options.columns).kind]
     if not fits and options.columns.encoding and source.is_dir():
         return formats["text-tags"]  # which is recognised by words
-    fitting = [format_ for format_ in fits if not format_.weak] or fits
+    certain = [format_ for format_ in fits if format_.certain]
+    fitting = certain or [format_ for format_ in fits if not format_.weak] or fits
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

@@ -52,6 +52,14 @@ def test_formats_that_list_what_is_present_are_read_back_as_such(project, tmp_pa
     assert {name: row[0] for name, row in read.items()} == {"a.jpg": 1, "b, c.jpg": 1, "d.jpg": 0}
 
 
+@pytest.mark.parametrize("formats", [["coco"], ["csv", "label-studio", "coco"]])
+def test_what_was_written_into_its_folder_does_not_hide_the_project(project, tmp_path, formats):
+    for format_ in formats:
+        write_labels(project, format_, tmp_path / "journal")
+    rows = read_annotations(project.folder)
+    assert (rows.names, len(rows)) == (NAMES, 3)
+
+
 def test_coco_says_what_was_judged_absent(project, tmp_path):
     written = write_labels(project, "coco", tmp_path / "journal")
     images = json.loads(Path(written.path).read_bytes())["images"]

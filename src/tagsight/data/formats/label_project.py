@@ -223,4 +223,5 @@ FORMAT = Format(
     recognises,
     read,
     (DATABASE,),
+    certain=True,
 )
