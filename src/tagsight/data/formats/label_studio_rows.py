@@ -83,7 +83,7 @@ def _csv_rows(source: Path, encoding: str | None) -> Iterator[dict[str, Any]]:
     with source.open(encoding=writing_of(source, encoding).encoding, newline="") as handle:
         delimiter = delimiter_of(handle.readline(LONGEST_LINE))
     rows = records(source, delimiter, encoding=encoding)
-    _, header = next(rows)
+    _, header = next(rows, (0, []))
     for number, cells in rows:
         if len(cells) != len(header):
             msg = f"{source}:{number}: expected as many cells as in the header"
