@@ -78,15 +78,19 @@ def fitting_axis(title: str, values: Sequence[float]) -> Axis:
 
     Args:
         title: What it shows.
-        values: At least one.
+        values: At least one; of whole numbers, such as epochs, the middle is one too.
 
     Example:
         >>> fitting_axis("loss", [0.5, 2.5]).ticks
         (0.5, 1.5, 2.5)
+        >>> fitting_axis("epoch", [1, 2, 100]).ticks, fitting_axis("epoch", [1, 2]).ticks
+        ((1, 50, 100), (1, 2))
     """
     low, high = min(values), max(values)
     high = high if high > low else low + 1
-    return Axis(title, low, high, (low, (low + high) / 2, high))
+    is_whole = all(float(value).is_integer() for value in values)
+    middle = (low + high) // 2 if is_whole else (low + high) / 2
+    return Axis(title, low, high, tuple(dict.fromkeys((low, middle, high))))
 
 
 def chart(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> Html:
