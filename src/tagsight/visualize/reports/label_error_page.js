@@ -10,13 +10,16 @@ const chosen = new Map();
 
 items.forEach((item, place) => {
   const buttons = document.createElement("p");
+  buttons.className = "choices";
   const titles = { a: "Correct (a)", k: "Keep (k)", u: "Unknown (u)" };
   for (const [key, title] of Object.entries(titles)) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = title;
+    button.dataset.key = key;
+    button.setAttribute("aria-pressed", "false");
     button.addEventListener("click", () => choose(place, key));
-    buttons.append(button, " ");
+    buttons.append(button);
   }
   item.append(buttons);
 });
@@ -42,6 +45,9 @@ document.getElementById("save").addEventListener("click", () => {
 function choose(place, key) {
   chosen.set(place, key);
   items[place].querySelector("[role=status]").textContent = CHOICES[key];
+  for (const button of items[place].querySelectorAll(".choices button")) {
+    button.setAttribute("aria-pressed", String(button.dataset.key === key));
+  }
   move(place + 1);
 }
 

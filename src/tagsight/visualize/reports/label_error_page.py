@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MOST_SHOWN, SIDE = 200, 224
 """Labels on a page, and the longest side of their photos in pixels."""
 
+HIGHEST = 0.99
+"""Probability above which it is not said how much."""
+
 LARGEST_TABLE = 3_000_000
 """Characters of the table within a page."""
 
@@ -133,7 +136,7 @@ def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Ht
         "li",
         element("div", drawn, class_="pictures"),
         element(
-            "p", name(label), f": the table says {given}, probably {other} ({error.wrong:.0%})"
+            "p", name(label), f": the table says {given}, probably {other} ({_share(error.wrong)})"
         ),
         element(
             "p",
@@ -144,3 +147,8 @@ def _item(annotations: Annotations, shown: ShownError, pictures: Pictures) -> Ht
         element("p", "", role="status"),
         tabindex="0",
     )
+
+
+def _share(probability: float) -> str:
+    """Write a probability; what is not certain is not 100%."""
+    return "over 99%" if probability > HIGHEST else f"{probability:.0%}"
