@@ -67,6 +67,20 @@ def test_words_in_pairs_say_what_is_present_and_absent(write_csv, caplog, yes, n
     assert is_told == (yes.lower() not in known and no != "nein")
 
 
+@pytest.mark.parametrize(("yes", "no"), [("yes", "no"), ("T", "F"), ("positive", "Negative")])
+def test_words_in_records_say_what_is_present_and_absent(tmp_path, yes, no) -> None:
+    rows = [{"dog": yes, "cat": no}, {"dog": no, "cat": yes}, {"dog": None, "cat": no}]
+    photos = [f"{name}.jpg" for name in "abc"]
+    file = tmp_path / "rows.jsonl"
+    for records in (
+        [{"image": photo, **row} for photo, row in zip(photos, rows, strict=True)],
+        [{"image": photo, "labels": row} for photo, row in zip(photos, rows, strict=True)],
+    ):
+        file.write_text("\n".join(map(json.dumps, records)))
+        read = read_annotations(file, labels_only=True)
+        assert (read.names, read.targets.tolist()) == (("dog", "cat"), [[1, 0], [0, 1], [-1, 0]])
+
+
 @pytest.mark.parametrize(
     ("column", "yes", "no"),
     [("result", "positive", "negative"), ("value", "T", "F"), ("status", "Present", "Absent")],

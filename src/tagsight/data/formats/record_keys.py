@@ -17,6 +17,7 @@ from tagsight.data.tables.names import (
     is_no_label,
     is_target,
     key_of,
+    target_of,
 )
 from tagsight.data.tables.pairs import paired
 from tagsight.errors import DataError
@@ -194,10 +195,11 @@ def _label_keys(
         labels = lists[0] if len(lists) == 1 else None
     if labels is not None:
         return (labels,), True
+    words = _in_words(sample, others)
     marks = tuple(
         key
         for key in others
-        if all(is_mark(record.get(key)) for record in sample)
+        if (key in words or all(is_mark(record.get(key)) for record in sample))
         and not is_no_label(key)
         and not _counts_rows(key, [record.get(key) for record in sample])
     )
@@ -208,6 +210,22 @@ def _label_keys(
         )
         raise DataError(msg)
     return marks, False
+
+
+def _in_words(sample: Sequence[Record], keys: Sequence[str]) -> set[str]:
+    """Return the keys whose values say in words what is present, as yes and no."""
+    columns = {key: [record.get(key) for record in sample] for key in keys}
+    texts = {
+        key: [value for value in values if isinstance(value, str)]
+        for key, values in columns.items()
+        if any(values) and all(isinstance(value, str | None) for value in values)
+    }
+    found = set(paired(texts))
+    return found | {
+        key
+        for key, cells in texts.items()
+        if {target_of(cell) for cell in cells} >= {0, 1} and all(map(is_target, cells))
+    }
 
 
 def _lists_names(values: Sequence[object]) -> bool:

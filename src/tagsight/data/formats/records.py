@@ -18,6 +18,7 @@ from tagsight.data.photos.inside import PhotosInside, photo_inside
 from tagsight.data.source import clean_name
 from tagsight.data.tables.cells import SEPARATORS
 from tagsight.data.tables.layout import Layout
+from tagsight.data.tables.pairs import is_word
 from tagsight.data.tables.table import Table
 from tagsight.data.tables.ticks import are_bits
 from tagsight.errors import DataError
@@ -212,7 +213,11 @@ class _RecordTable(Table):
 
 def _marks(record: Record, where: str, *, names: Sequence[str]) -> list[Cell]:
     """Return the marks under a key for each label."""
-    return [_mark(record.get(name), where) for name in names]
+    values = (record.get(name) for name in names)
+    return [
+        value if isinstance(value, str) and is_word(value) else _mark(value, where)
+        for value in values
+    ]
 
 
 def _marks_in_object(

@@ -91,6 +91,16 @@ def paired(columns: Mapping[Key, Collection[str]]) -> dict[Key, Pair]:
     return found
 
 
+def is_word(cell: str) -> bool:
+    """Return whether a cell is a word of a pair, or another target.
+
+    Example:
+        >>> is_word("Positive"), is_word("yes"), is_word("dog")
+        (True, True, False)
+    """
+    return target_of(cell) is not None or any(cell.strip() in pair.meaning for pair in PAIRS)
+
+
 def is_mixture(cells: Collection[str]) -> bool:
     """Return whether cells are words of a pair beside other targets.
 
