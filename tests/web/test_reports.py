@@ -60,6 +60,8 @@ def test_wrong_labels_are_corrected_by_keyboard_and_go_into_a_new_table(opened):
     for key in "aku":
         page.keyboard.press(key)
     assert page.locator("[role=status]").all_inner_texts() == ["corrected", "kept", "unknown"]
+    pressed = page.locator("button[aria-pressed=true]").all_inner_texts()
+    assert pressed == ["Correct (a)", "Keep (k)", "Unknown (u)"]
     with page.expect_download() as download:
         page.locator("#save").click()
     written = download.value.path().read_text()
