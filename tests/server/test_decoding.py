@@ -171,6 +171,21 @@ def test_no_decoder_outlives_the_server():
     assert not processes()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the sizes of pipes are Linux's")
+@pytest.mark.parametrize(("wanted", "got"), [(2**17, 2**17), (2**31 - 1, 2**16)])
+def test_pipes_hold_as_much_as_the_system_lets_them(monkeypatch, wanted, got):
+    import fcntl
+
+    monkeypatch.setattr("tagsight.server.decoding.PIPE", wanted)
+    decoder = Decoder(Limits())
+    decoder.start()
+    try:
+        pipe = decoder._process.stdout
+        assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == got
+    finally:
+        decoder.end()
+
+
 def test_a_decoder_imports_nothing_heavy():
     code = "import sys, tagsight.server.decode_worker; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
