@@ -60,6 +60,11 @@ _MAY_BE_ELSE = {"t", "on", "si", "ja", "ano", *(pair.yes for pair in _INITIALS)}
 PAIRS = (*_WORDS, *_INITIALS)
 
 
+_MEANINGS = {pair: pair.meaning for pair in PAIRS}
+_ANY = {word for word in TARGETS if target_of(word) == UNKNOWN}.union(*_MEANINGS.values())
+"""All words of pairs, and those for nothing."""
+
+
 def paired(columns: Mapping[Key, Collection[str]]) -> dict[Key, Pair]:
     """Return the pair of each column of which all cells are words of one.
 
@@ -76,9 +81,9 @@ def paired(columns: Mapping[Key, Collection[str]]) -> dict[Key, Pair]:
         {}
     """
     stripped = {name: {cell.strip() for cell in cells} for name, cells in columns.items()}
+    stripped = {name: cells for name, cells in stripped.items() if cells <= _ANY}
     found: dict[Key, Pair] = {}
-    for pair in PAIRS:
-        meaning = pair.meaning
+    for pair, meaning in _MEANINGS.items() if stripped else ():
         filled = {
             name: {cell for cell in cells if cell in meaning or target_of(cell) != UNKNOWN}
             for name, cells in stripped.items()
@@ -98,7 +103,7 @@ def is_word(cell: str) -> bool:
         >>> is_word("Positive"), is_word("yes"), is_word("dog")
         (True, True, False)
     """
-    return target_of(cell) is not None or any(cell.strip() in pair.meaning for pair in PAIRS)
+    return target_of(cell) is not None or cell.strip() in _ANY
 
 
 def is_mixture(cells: Collection[str]) -> bool:
@@ -112,7 +117,7 @@ def is_mixture(cells: Collection[str]) -> bool:
     words = {
         word
         for pair in _WORDS
-        for word in filled & pair.meaning.keys()
+        for word in filled & _MEANINGS[pair].keys()
         if word not in TARGETS and (len(word) > 1 or filled >= {"T", "F"} or filled >= {"t", "f"})
     }
     rest = filled - words
