@@ -67,6 +67,7 @@ class Method:
 ATTENTION: dict[str, object] = {"residual_attention": 0.5}
 NO_EDGES: dict[str, object] = {"graph.variant": "identity"}
 UNIT: dict[str, object] = {"graph.classifiers": "unit"}
+RAW: dict[str, object] = {"graph.classifiers": "raw"}
 LINEAR: dict[str, object] = {"graph.variant": "none"}
 # With a frozen encoder only the classifiers can make maps consistent. An error relative to the
 # maps' variance cannot be lowered by shrinking them.
@@ -83,16 +84,16 @@ METHODS = {
     "A-GCN": Method("a-gcn-quick"),
     "VAC": Method("vac-cpu", CONSISTENT),
     "Multi-Evidence": Method("multi-evidence-cpu"),
-    "G-CAM, attention": Method("gcam-quick"),
-    "G-CAM, attention, no edges": Method("gcam-quick", NO_EDGES),
+    "G-CAM, attention": Method("gcam-quick", RAW),
+    "G-CAM, attention, no edges": Method("gcam-quick", RAW | NO_EDGES),
     "linear, attention, unit": Method("gcam-quick", UNIT | LINEAR),
     "G-CAM, attention, unit": Method("gcam-quick", UNIT),
     "G-CAM, attention, no edges, unit": Method("gcam-quick", UNIT | NO_EDGES),
     "G-CAM, attention, unit, random vectors": Method("gcam-quick", UNIT, vectors="random"),
-    "G-CAM, attention, consistent": Method("gcam-quick", CONSISTENT),
-    "G-CAM, attention, vectors of counts": Method("gcam-quick", vectors="counts"),
-    "G-CAM, attention, random vectors": Method("gcam-quick", vectors="random"),
-    "G-CAM, no attention": Method("gcam-quick", {"residual_attention": 0.0}),
+    "G-CAM, attention, consistent": Method("gcam-quick", RAW | CONSISTENT),
+    "G-CAM, attention, vectors of counts": Method("gcam-quick", RAW, vectors="counts"),
+    "G-CAM, attention, random vectors": Method("gcam-quick", RAW, vectors="random"),
+    "G-CAM, no attention": Method("gcam-quick", RAW | {"residual_attention": 0.0}),
 }
 
 
@@ -268,7 +269,7 @@ def whole_grids(
         photos = stacked([store[row] for row in rows[first : first + BATCH]])
         assert isinstance(photos, FrozenFeatures)
         yield {
-            view: system.backbone.from_frozen(features).movedim(1, -1)
+            view: system.backbone.from_frozen(features.float()).movedim(1, -1)
             for view, features in photos.views.items()
         }
 
