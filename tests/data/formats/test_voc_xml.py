@@ -85,3 +85,14 @@ def test_lists_may_name_photos_with_any_ending(write, tmp_path) -> None:
     for split, photo in (("train", "a.png"), ("val", "b.JPEG")):
         (tmp_path / "ImageSets" / "Main" / f"{split}.txt").write_text(f"{photo}\n")
     assert read_annotations(tmp_path, labels_only=True).splits == ("train", "val")
+
+
+@pytest.mark.parametrize("photos", ["JPEGImages", "."])
+def test_photos_without_a_file_are_counted(write, photos, caplog) -> None:
+    caplog.set_level("INFO")
+    source = write(**{"Annotations__a" if photos == "JPEGImages" else "a": annotation(("cat", 0))})
+    (source / photos).mkdir(exist_ok=True)
+    for name in ("a.jpg", "b.jpg", "c.PNG", "notes.txt"):
+        (source / photos / name).touch()
+    assert read_annotations(source, labels_only=True).names == ("cat",)
+    assert "2 photos without a file of objects left out" in caplog.text

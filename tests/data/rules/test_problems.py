@@ -57,6 +57,19 @@ def test_parts_that_are_labels_elsewhere_look_joined(joined):
     assert kinds == {"joined": [(joined,)]}
 
 
+def test_labels_with_a_number_or_a_heading_are_told_with_what_they_mean():
+    names = ("dog:2", "dog: 1", "sky=0.9", "tags: sea", "Keywords:fog", "16:9", "geo", "a: b")
+    problems = [one for one in label_problems(rows(names)) if one.kind == "adorned"]
+    assert [one.labels for one in problems] == [
+        ("dog:2", "dog: 1"),
+        ("sky=0.9",),
+        ("tags: sea",),
+        ("Keywords:fog",),
+    ]
+    assert '`merge` "dog=dog:2,dog: 1"' in problems[0].message
+    assert "`label_rules`" in problems[1].message  # a rule on the command line has one equals sign
+
+
 def test_names_for_nothing_and_numbers_are_told():
     names = ("nan", "None", "NULL", "n/a", "banana", "17", "-1", "3 cats")
     assert found(rows(names)) == {

@@ -18,7 +18,7 @@ from tagsight.errors import DataError
 from tagsight.runtime.amounts import amount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tagsight.data.format import Labelled, ReadOptions
@@ -96,7 +96,9 @@ def read(source: Path, options: ReadOptions) -> list[Labelled]:
             logger.warning("%s: %s left out, which no list in ImageSets names", source, files)
         photos = known
     names = {name for one in objects.values() for name in one.difficult}
-    return [tabulate(source, photos, names=names, folders=_photo_folders(source, folders, options))]
+    places = _photo_folders(source, folders, options)
+    _log_photos_without_file({*places, *folders}, {file.stem for _, file in objects}, source)
+    return [tabulate(source, photos, names=names, folders=places)]
 
 
 def _folders(source: Path) -> list[Path]:
@@ -122,6 +124,14 @@ def _photo_folders(source: Path, folders: Sequence[Path], options: ReadOptions) 
     return (
         [*beside, source] if folders[0].parent == source and not _is_split(folders[0]) else [source]
     )
+
+
+def _log_photos_without_file(folders: Iterable[Path], stems: Collection[str], source: Path) -> None:
+    entries = (entry for folder in folders if is_folder(folder) for entry in folder.iterdir())
+    without = sum(is_photo(entry.name) and entry.stem not in stems for entry in entries)
+    if without:
+        photos = amount(without, "photo")
+        logger.info("%s: %s without a file of objects left out", source, photos)
 
 
 def _is_split(folder: Path) -> bool:

@@ -23,6 +23,7 @@ Kind = Literal[
     "variants",
     "garbled",
     "joined",
+    "adorned",
     "missing",
     "numbers",
     "everywhere",
@@ -34,6 +35,7 @@ KINDS: Mapping[Kind, str] = {
     "variants": "groups of names that look like one label",
     "garbled": "names in a wrong encoding",
     "joined": "names that look like several labels",
+    "adorned": "names that look like a label with a number or a heading",
     "missing": "names that look like missing values",
     "numbers": "labels that are numbers",
     "everywhere": "labels that all photos have",
@@ -61,6 +63,13 @@ _SEPARATORS = re.compile(r"\s*[;|,#]\s*")
 """Marks that names hardly have, so that one part that is a label makes the others suspicious."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
+_ADORNED = {
+    "a number": re.compile(r"(.*[^\W\d])\s*[:=]\s*[+-]?\d+([.,]\d+)?\s*%?"),
+    "a heading": re.compile(
+        r"(?:tag|keyword|label|category|categorie)s?\s*[:=]\s*(.+)", re.IGNORECASE
+    ),
+}
+"""What a name has beside a label, such as a count or a confidence, and where the label is in it."""
 _IN_RULES = re.compile("[=,]")
 
 
@@ -103,6 +112,7 @@ def label_problems(annotations: Annotations) -> tuple[LabelProblem, ...]:
         *_variants(counts),
         *_garbled(names),
         *_joined(names),
+        *_adorned(names),
         *_missing(names),
         *_numbers(names),
         *(
@@ -265,6 +275,20 @@ def _labels_in(name: str, known: Mapping[str, str]) -> list[str]:
         return [known[part] for part in parts]
     divided = [_plain(part) for part in _SEPARATORS.split(name) if part]
     return [known[part] for part in divided if part in known] if len(divided) > 1 else []
+
+
+def _adorned(names: Sequence[str]) -> Iterator[LabelProblem]:
+    for what, pattern in _ADORNED.items():
+        meant = {name: found[1] for name in names if (found := pattern.fullmatch(name))}
+        for label in dict.fromkeys(meant.values()):
+            group = tuple(name for name, own in meant.items() if own == label)
+            mends = "a file of `label_rules` can make it the label"
+            if not any(_IN_RULES.search(name) for name in (label, *group)):
+                mends = f'`merge` "{label}={",".join(group)}" makes it the label'
+            looks = "looks" if len(group) == 1 else "look"
+            yield LabelProblem(
+                "adorned", group, f"{named(group)} {looks} like {label!r} with {what}; {mends}"
+            )
 
 
 def _missing(names: Sequence[str]) -> Iterator[LabelProblem]:
