@@ -293,13 +293,11 @@ def test_what_the_machines_of_a_cluster_do_not_have_is_told_in_one_sentence(worl
         measured(model, nowhere, RUNTIME, predict=predict)
 
 
-def named(fatal: str = "") -> Callable[[], Callable[[list[Path]], dict[str, np.ndarray]]]:
-    """Answer with the names of files; the one that is fatal ends its process."""
+def named() -> Callable[[], Callable[[list[Path]], dict[str, np.ndarray]]]:
+    """Answer with the names of files."""
 
     def load():
         def answer(files):
-            if any(file.name == fatal for file in files):
-                os._exit(1)
             return {"name": np.array([file.name for file in files])}
 
         return answer
@@ -313,13 +311,6 @@ def test_every_file_comes_once_and_in_order_in_any_number_of_rounds(monkeypatch)
     answers = list(RayCluster(1).answers(named(), files, batch_size=16))
     assert [path for answer in answers for path in paths_of(answer)] == files
     assert [name for answer in answers for name in answer["name"]] == [f.name for f in files]
-
-
-def test_a_photo_that_ends_every_worker_is_not_tried_for_ever(monkeypatch):
-    monkeypatch.setattr("tagsight.runtime.cluster.ATTEMPTS", 2)
-    files = [Path(f"/photos/{number}") for number in range(16)]
-    with pytest.raises(DataError, match="survive their photos, got 2 dead over one batch"):
-        list(RayCluster(1).answers(named("3"), files, batch_size=16))
 
 
 def test_a_batch_that_does_not_divide_a_block_is_refused():

@@ -36,9 +36,6 @@ process."""
 ROUND = 2**20
 """Files that the cluster knows of at a time; their paths take about 100 MB."""
 
-ATTEMPTS = 6
-"""Workers that may die over a batch before it is given up: it may be what kills them."""
-
 
 @dataclass(frozen=True)
 class RayCluster:
@@ -68,9 +65,8 @@ class RayCluster:
     ) -> Iterator[Columns]:
         """Work on files in batches on all machines, and yield what comes of each, in order.
 
-        A process that dies is replaced, and the batches that died with it are worked on again, but
-        not for ever. Memory does not grow with the number of files; workers are prepared again
-        after a million.
+        A process that dies is replaced, and the batches that died with it are worked on again.
+        Memory does not grow with the number of files; workers are prepared again after a million.
 
         Args:
             load: Prepares a worker process; called once in each.
@@ -82,23 +78,21 @@ class RayCluster:
             joined.
 
         Raises:
-            DataError: If there is no such cluster, a worker raises a `DataError`, or a batch ends
-                every process that works on it.
+            DataError: If there is no such cluster, or a worker raises a `DataError`.
             ValueError: If ``batch_size`` does not divide 128.
         """
         if PART % batch_size:
             msg = f"expected a batch size that divides {PART}, got {batch_size}"
             raise ValueError(msg)
-        done = 0
         with _joined() as ray:
             try:
                 for part in batched(files, ROUND):
-                    for answer in self._answers(load, part, batch_size):
-                        done += len(answer["path"])
-                        yield answer
+                    yield from self._answers(load, part, batch_size)
             except ray.exceptions.RayError as error:
-                if reason := _reason(error, done):
-                    raise DataError(reason) from error
+                _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
+                if found:
+                    msg = f"expected the same files on every machine of the cluster, got: {reason}"
+                    raise DataError(msg) from error
                 raise
 
     def _answers(
@@ -114,7 +108,6 @@ class RayCluster:
             concurrency=workers,
             num_gpus=1 if gpus else 0,
             num_cpus=0 if gpus else 1,
-            max_task_retries=ATTEMPTS - 1,
         )
         yield from answers.iter_batches(batch_size=None)
 
@@ -173,22 +166,6 @@ def _worker(load: Callable[[], Answer]) -> type:
             return {"path": batch["path"]} | self._answer(paths_of(batch))
 
     return Worker
-
-
-def _reason(error: Exception, done: int) -> str | None:
-    """Return in a sentence why workers failed after some files; None if it was not the files."""
-    from ray.exceptions import RayActorError, WorkerCrashedError
-
-    _, found, reason = str(error).rpartition(f"{DataError.__name__}: ")
-    if found:
-        return f"expected the same files on every machine of the cluster, got: {reason}"
-    if isinstance(error, RayActorError | WorkerCrashedError):
-        return (
-            f"expected workers that survive their photos, got {ATTEMPTS} dead over one batch that "
-            f"follows the {done:,} photos done: take out the photo that ends them, or give workers "
-            "more memory"
-        )
-    return None
 
 
 def _table(paths: Sequence[Path]) -> object:
