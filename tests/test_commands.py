@@ -349,7 +349,7 @@ def test_a_run_that_was_cut_off_goes_on_by_the_same_command_with_resume(
     assert "with an unfinished run; go on with --resume" in complaint(capsys, *command)
     other = complaint(capsys, *command, "--resume", "--training.lr", "0.5")
     assert "but --training.lr is 0.5, was 0.002; use the same again" in other
-    assert "best epoch" in result(capsys, *command, "--resume")
+    assert "epoch 2 of 2" in result(capsys, *command, "--resume")
     written = [out / "model" / "model.safetensors" for out in (run, tmp_path)]
     assert written[0].read_bytes() == written[1].read_bytes()
     assert not (tmp_path / "resume").exists()

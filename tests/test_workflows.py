@@ -86,6 +86,19 @@ def test_few_photos_get_the_least_steps_of_a_recipe_unless_epochs_are_chosen(
     assert len(chosen.history) == 1
 
 
+@pytest.mark.parametrize("missing", [0, 1])
+def test_fewer_validation_photos_than_a_recipe_asks_for_choose_no_epoch(photos, tmp_path, missing):
+    recipe = tiny_recipe("resnet", epochs=3, lr=0.05)
+    least = int((photos.rows("val").targets == 1).any(1).sum()) + missing
+    training = recipe.training.model_copy(update={"least_validation": least})
+    recipe = recipe.model_copy(update={"training": training})
+    run = ts.train(photos, recipe=recipe, out=tmp_path / "few", **QUIET)
+    found = [epoch["mAP"] for epoch in run.history]
+    assert run.outcome.epoch == (2 if missing else found.index(max(found)))
+    assert run.recipe.training.selection == ("last" if missing else "best")
+    assert len(set(run.model.decision.thresholds.tolist())) > 1  # fitted to them all the same
+
+
 def test_a_run_shows_its_curves_in_a_notebook(run):
     html = run._repr_html_()
     assert html.count("<svg") == 2

@@ -281,6 +281,10 @@ class TrainConfig(Settings):
     """The epoch that is kept: the ``best`` on the validation photos, or the ``last``. With ``last``
     no photos are held out of ``train``; without other validation photos, thresholds are 0.5."""
 
+    least_validation: int = Field(0, ge=0)
+    """Fewest validation photos by which ``best`` chooses an epoch; by fewer, chance would choose,
+    and the last epoch is kept."""
+
     unjudged: Literal["ignore", "consistency"] = "ignore"
     """Photos of ``train`` of which no label is known: ``ignore`` leaves them out; ``consistency``
     adds as many of them to a step as it has others, for the consistency loss only."""

@@ -16,6 +16,7 @@ FINE_TUNING = DECODER_PAPER.model_copy(
         "clip_norm": 1.0,
         "random_flip": True,
         "selection": "best",
+        "least_validation": 100,
     }
 )
 """Augmentation, schedule and average of ML-Decoder's and Query2Label's code; epochs, batch,

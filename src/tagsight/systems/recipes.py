@@ -79,6 +79,7 @@ CPU_TRAINING = TrainConfig(
     image_size=448,
     epochs=8,
     least_steps=300,
+    least_validation=100,
     batch_size=32,
     optimizer="adamw",
     lr=2e-3,

@@ -15,15 +15,26 @@ if TYPE_CHECKING:
     from tagsight.runtime.progress import TerminalLog
 
 
-def long_enough(training: TrainConfig, photos: int, log: TerminalLog) -> TrainConfig:
-    """Give few photos more epochs, and say so.
+def for_few_photos(
+    training: TrainConfig, photos: int, validation: int, log: TerminalLog
+) -> TrainConfig:
+    """Give few photos more epochs, choose no epoch by few validation photos, and say so.
+
+    Args:
+        training: As the recipe has it.
+        photos: Training photos.
+        validation: Validation photos with a label.
+        log: Receives the notes.
 
     Example:
         >>> from tagsight.config import TrainConfig
         >>> from tagsight.runtime.progress import SILENT
-        >>> training = TrainConfig(epochs=8, batch_size=32, least_steps=300)
-        >>> long_enough(training, 110, SILENT).epochs, long_enough(training, 2000, SILENT).epochs
-        (100, 8)
+        >>> training = TrainConfig(epochs=8, least_steps=300, least_validation=100)
+        >>> few = for_few_photos(training, 110, 24, SILENT)
+        >>> few.epochs, few.selection
+        (100, 'last')
+        >>> for_few_photos(training, 2000, 500, SILENT) == training
+        True
     """
     longer = training.long_enough(photos)
     if longer.epochs > training.epochs:
@@ -33,6 +44,12 @@ def long_enough(training: TrainConfig, photos: int, log: TerminalLog) -> TrainCo
             f"{amount(steps, 'step')}: training takes {amount(longer.epochs, 'epoch')}, {enough} "
             "steps, unless you choose `epochs`"
         )
+    if training.selection == "best" and 0 < validation < training.least_validation:
+        log.note(
+            f"{amount(validation, 'validation photo')} are too few to choose an epoch by: the last "
+            "one is kept, unless you set `training.least_validation` to 0"
+        )
+        return longer.model_copy(update={"selection": "last"})
     return longer
 
 
