@@ -129,7 +129,7 @@ def test_the_commands_are_the_same_and_only_the_first_process_writes_and_prints(
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("frozen stages: 40 photos computed") == 1
-    assert done.stdout.count("best epoch 1 of 1") == 1
+    assert done.stdout.count("epoch 1 of 1, without selection") == 1
     assert done.stderr.count(" photos at 32 pixels for 1 epoch, cpu in ") == 1
     assert ", in 2 processes" in done.stderr
     assert sorted(path.name for path in out.iterdir()) == [

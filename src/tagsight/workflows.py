@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tagsight.checkpoint.decision import Decision
-    from tagsight.data.annotations import Annotations
     from tagsight.data.readers import Labels
     from tagsight.evaluation.evaluate import Report
     from tagsight.inference.opening import ModelLike, Split
@@ -142,21 +141,13 @@ def train(  # noqa: PLR0913 - an option of the command each
         unjudged=chosen.training.unjudged == "consistency",
         log=log,
     )
-    rows = prepared.annotations
-    photos = rows.split_sizes.get("train", 0)
-    training = for_few_photos(chosen.training, photos, _labelled(rows, "val"), log)
+    photos = prepared.annotations.split_sizes.get("train", 0)
+    training = for_few_photos(chosen.training, prepared.annotations, log)
     log.note(opening_line(chosen, training, photos, runtime))
     chosen = chosen.model_copy(update={"training": training})
     start = Start(_path(vectors), _path(init), resume, 60 * state_every)
     outcome = _trained(prepared, chosen, folder, runtime, start=start, track=track, log=log)
     return Run(folder, chosen, outcome)
-
-
-def _labelled(annotations: Annotations, split: str) -> int:
-    """Count the photos of a split that have a label."""
-    if split not in annotations.split_sizes:
-        return 0
-    return int((annotations.rows(split).targets == 1).any(1).sum())
 
 
 def _trained(

@@ -11,31 +11,32 @@ from tagsight.systems.recipes import TIMED_PHOTOS
 
 if TYPE_CHECKING:
     from tagsight.config import Recipe, TrainConfig
+    from tagsight.data.annotations import Annotations
     from tagsight.runtime.device import Runtime
     from tagsight.runtime.progress import TerminalLog
 
 
 def for_few_photos(
-    training: TrainConfig, photos: int, validation: int, log: TerminalLog
+    training: TrainConfig, annotations: Annotations, log: TerminalLog
 ) -> TrainConfig:
     """Give few photos more epochs, choose no epoch by few validation photos, and say so.
 
     Args:
         training: As the recipe has it.
-        photos: Training photos.
-        validation: Validation photos with a label.
+        annotations: The photos, with splits. Validation photos count if they have a label.
         log: Receives the notes.
 
     Example:
+        >>> import tagsight as ts
         >>> from tagsight.config import TrainConfig
         >>> from tagsight.runtime.progress import SILENT
-        >>> training = TrainConfig(epochs=8, least_steps=300, least_validation=100)
-        >>> few = for_few_photos(training, 110, 24, SILENT)
-        >>> few.epochs, few.selection
-        (100, 'last')
-        >>> for_few_photos(training, 2000, 500, SILENT) == training
-        True
+        >>> training = TrainConfig(epochs=8, batch_size=8, least_steps=30, least_validation=100)
+        >>> rows = ts.read_annotations("labels.csv")
+        >>> few = for_few_photos(training, rows, SILENT)
+        >>> rows.split_sizes["train"], few.epochs, few.selection
+        (16, 15, 'last')
     """
+    photos = annotations.split_sizes.get("train", 0)
     longer = training.long_enough(photos)
     if longer.epochs > training.epochs:
         steps, enough = training.steps(photos), longer.steps(photos)
@@ -44,6 +45,9 @@ def for_few_photos(
             f"{amount(steps, 'step')}: training takes {amount(longer.epochs, 'epoch')}, {enough} "
             "steps, unless you choose `epochs`"
         )
+    has_split = "val" in annotations.split_sizes
+    targets = annotations.rows("val").targets if has_split else annotations.targets[:0]
+    validation = int((targets == 1).any(1).sum())
     if training.selection == "best" and 0 < validation < training.least_validation:
         log.note(
             f"{amount(validation, 'validation photo')} are too few to choose an epoch by: the last "
