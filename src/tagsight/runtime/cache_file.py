@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+ATTEMPTS, PAUSE = 100, 0.05
+"""How often, and after how many seconds, a file is opened that another process prepares."""
+
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class CacheFile:
@@ -39,10 +46,10 @@ class CacheFile:
         self._lock = threading.Lock()
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._database = _opened(file, setup, probes)
+            self._database = _opened_in_turn(file, setup, probes)
         except sqlite3.DatabaseError:
             remove_cache_file(file)
-            self._database = _opened(file, setup, probes)
+            self._database = _opened_in_turn(file, setup, probes)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +76,18 @@ def remove_cache_file(file: Path) -> None:
     """
     for ending in ("", "-journal", "-wal", "-shm"):
         file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+def _opened_in_turn(file: Path, setup: Sequence[str], probes: Sequence[str]) -> sqlite3.Connection:
+    """Open a file that other processes may be preparing, which is no damage."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _opened(file, setup, probes)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY:
+                raise
+            time.sleep(PAUSE)
+    return _opened(file, setup, probes)
 
 
 def _opened(file: Path, setup: Sequence[str], probes: Sequence[str]) -> sqlite3.Connection:
