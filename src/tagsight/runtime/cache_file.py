@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-ATTEMPTS, PAUSE = 100, 0.05
-"""How often, and after how many seconds, a file is opened that another process prepares."""
+PATIENCE, PAUSE = 60.0, 0.05
+"""Seconds for which a file is waited for that another process uses, and between two attempts."""
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -30,7 +30,7 @@ class CacheFile:
         probes: Queries that fail where tables are not as they should be.
 
     Raises:
-        sqlite3.Error: If it cannot be made, as on a full disk.
+        sqlite3.Error: If it cannot be made, as on a full disk, or another process keeps it locked.
 
     Example:
         >>> from pathlib import Path
@@ -47,7 +47,9 @@ class CacheFile:
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._database = _opened_in_turn(file, setup, probes)
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if _is_busy(error):
+                raise
             remove_cache_file(file)
             self._database = _opened_in_turn(file, setup, probes)
 
@@ -80,18 +82,22 @@ def remove_cache_file(file: Path) -> None:
 
 def _opened_in_turn(file: Path, setup: Sequence[str], probes: Sequence[str]) -> sqlite3.Connection:
     """Open a file that other processes may be preparing, which is no damage."""
-    for _ in range(ATTEMPTS):
+    deadline = time.monotonic() + PATIENCE
+    while True:
         try:
             return _opened(file, setup, probes)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _BUSY:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE)
-    return _opened(file, setup, probes)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def _opened(file: Path, setup: Sequence[str], probes: Sequence[str]) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=60, check_same_thread=False)
+    database = sqlite3.connect(file, timeout=PATIENCE, check_same_thread=False)
     try:
         with database:
             for statement in setup:
