@@ -261,9 +261,9 @@ def _enlarge(*pipes: IO[bytes] | None) -> None:
     if sys.platform == "linux":
         import fcntl
 
-        for pipe in pipes:
+        for pipe in filter(None, pipes):
             with suppress(OSError):
-                fcntl.fcntl(pipe or -1, fcntl.F_SETPIPE_SZ, PIPE)
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def _mark_seen(task: asyncio.Task[Any]) -> None:

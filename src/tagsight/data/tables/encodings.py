@@ -50,8 +50,9 @@ _UPPER_INSIDE = re.compile(
 """Case that words do not have, as they have if read in a wrong encoding."""
 
 _APART = frozenset({"cp1251", "koi8_r", "cp1253", "cp1255"})
-_BESIDE_LATIN = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
 """Encodings of other alphabets, whose letters are in no word with Latin ones."""
+
+_BESIDE_LATIN = re.compile(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]")
 
 _WORD = re.compile(r"[A-Za-z]*[^\x00-\x7f]+[A-Za-z]*")
 """Letters that are not of ASCII, with those of ASCII beside them."""
