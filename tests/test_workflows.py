@@ -14,6 +14,7 @@ from torch import nn
 import tagsight as ts
 from tagsight.checkpoint.folder import load_model
 from tagsight.data.rules.rules import LabelRules, read_label_rules
+from tagsight.experiments.variants import Entry
 
 
 class OneByOne(ts.System):
@@ -97,6 +98,24 @@ def test_fewer_validation_photos_than_a_recipe_asks_for_choose_no_epoch(photos, 
     assert run.outcome.epoch == (2 if missing else found.index(max(found)))
     assert run.recipe.training.selection == ("last" if missing else "best")
     assert len(set(run.model.decision.thresholds.tolist())) > 1  # fitted to them all the same
+
+
+def test_few_photos_are_compared_as_they_are_trained(photos, tmp_path, capsys):
+    recipe = tiny_recipe("resnet", epochs=1)
+    steps = recipe.training.steps(photos.split_sizes["train"])
+    few = {"least_steps": 2 * steps + 1, "least_validation": len(photos)}
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=few)})
+    run = ts.train(photos, recipe=recipe, out=tmp_path / "run", **QUIET)
+    entries = [Entry("first", recipe), Entry("second", recipe)]
+    comparison = ts.compare(
+        photos, systems=entries, seeds=1, out=tmp_path / "compared", runtime=RUNTIME
+    )
+    for result in comparison.progress.results:
+        assert result.record.recipe == run.recipe.model_dump(mode="json")
+        assert result.record.epoch == len(run.history) == 3
+        assert result.record.validation == pytest.approx(run.report)
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("training takes 3 epochs") == said.count("too few to choose") == 1
 
 
 def test_a_run_shows_its_curves_in_a_notebook(run):

@@ -142,7 +142,9 @@ def train(  # noqa: PLR0913 - an option of the command each
         log=log,
     )
     photos = prepared.annotations.split_sizes.get("train", 0)
-    training = for_few_photos(chosen.training, prepared.annotations, log)
+    training, remarks = for_few_photos(chosen.training, prepared.annotations)
+    for remark in remarks:
+        log.note(remark)
     log.note(opening_line(chosen, training, photos, runtime))
     chosen = chosen.model_copy(update={"training": training})
     start = Start(_path(vectors), _path(init), resume, 60 * state_every)

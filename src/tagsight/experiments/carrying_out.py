@@ -17,6 +17,7 @@ from tagsight.experiments.estimate import minutes_of
 from tagsight.experiments.run import Shared
 from tagsight.nn.encoder_weights import missing_weights
 from tagsight.runtime.amounts import agreeing
+from tagsight.training.opening import for_few_photos
 from tagsight.training.preparation import prepare
 from tagsight.training.run import Start
 
@@ -109,6 +110,8 @@ def carried_out(
 ) -> Progress:
     """Tell the plan and make the runs that have no result yet.
 
+    Few photos have more epochs, and the last is kept, as `workflows.train` has it.
+
     Args:
         entries: What is trained.
         seeds: Runs of each, from seed 0 on.
@@ -130,6 +133,7 @@ def carried_out(
         >>> [str(run) for run in found.left_out]
         ['knn-cpu, seed 0']
     """
+    entries = _suited(entries, shared, log)
     runs = plan(entries, seeds)
     results = known_results(runs, shared)
     waiting = unfinished(runs, results)
@@ -145,6 +149,20 @@ def carried_out(
         tell=log.note,
         report=report,
     )
+
+
+def _suited(entries: Sequence[Entry], shared: Shared, log: WorkLog) -> list[Entry]:
+    """Train each as a run of its own would be on these photos, and say once what several need."""
+    found: list[Entry] = []
+    remarks: dict[str, None] = {}
+    for entry in entries:
+        training, said = for_few_photos(entry.recipe.training, shared.annotations)
+        remarks |= dict.fromkeys(said)
+        recipe = entry.recipe.model_copy(update={"training": training})
+        found.append(entry._replace(recipe=recipe))
+    for remark in remarks:
+        log.note(remark)
+    return found
 
 
 def _check_weights(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -13,48 +13,58 @@ if TYPE_CHECKING:
     from tagsight.config import Recipe, TrainConfig
     from tagsight.data.annotations import Annotations
     from tagsight.runtime.device import Runtime
-    from tagsight.runtime.progress import TerminalLog
 
 
-def for_few_photos(
-    training: TrainConfig, annotations: Annotations, log: TerminalLog
-) -> TrainConfig:
-    """Give few photos more epochs, choose no epoch by few validation photos, and say so.
+class Suited(NamedTuple):
+    """Training that suits the photos there are.
+
+    Attributes:
+        training: Of a recipe, with other epochs where photos are few.
+        remarks: What was changed and why, in a sentence each.
+    """
+
+    training: TrainConfig
+    remarks: tuple[str, ...] = ()
+
+
+def for_few_photos(training: TrainConfig, annotations: Annotations) -> Suited:
+    """Give few photos more epochs, and choose no epoch by few validation photos.
 
     Args:
         training: As the recipe has it.
         annotations: The photos, with splits. Validation photos count if they have a label.
-        log: Receives the notes.
 
     Example:
         >>> import tagsight as ts
         >>> from tagsight.config import TrainConfig
-        >>> from tagsight.runtime.progress import SILENT
         >>> training = TrainConfig(epochs=8, batch_size=8, least_steps=30, least_validation=100)
         >>> rows = ts.read_annotations("labels.csv")
-        >>> few = for_few_photos(training, rows, SILENT)
+        >>> few, remarks = for_few_photos(training, rows)
         >>> rows.split_sizes["train"], few.epochs, few.selection
         (16, 15, 'last')
+        >>> remarks[0].partition(":")[0]
+        '8 epochs of 16 photos are only 16 steps'
     """
+    remarks = []
     photos = annotations.split_sizes.get("train", 0)
-    longer = training.long_enough(photos)
-    if longer.epochs > training.epochs:
-        steps, enough = training.steps(photos), longer.steps(photos)
-        log.note(
+    suited = training.long_enough(photos)
+    if suited.epochs > training.epochs:
+        steps, enough = training.steps(photos), suited.steps(photos)
+        remarks.append(
             f"{amount(training.epochs, 'epoch')} of {amount(photos, 'photo')} are only "
-            f"{amount(steps, 'step')}: training takes {amount(longer.epochs, 'epoch')}, {enough} "
+            f"{amount(steps, 'step')}: training takes {amount(suited.epochs, 'epoch')}, {enough} "
             "steps, unless you choose `epochs`"
         )
     has_split = "val" in annotations.split_sizes
     targets = annotations.rows("val").targets if has_split else annotations.targets[:0]
     validation = int((targets == 1).any(1).sum())
     if training.selection == "best" and 0 < validation < training.least_validation:
-        log.note(
+        remarks.append(
             f"{amount(validation, 'validation photo')} are too few to choose an epoch by: the last "
             "one is kept, unless you set `training.least_validation` to 0"
         )
-        return longer.model_copy(update={"selection": "last"})
-    return longer
+        suited = suited.model_copy(update={"selection": "last"})
+    return Suited(suited, tuple(remarks))
 
 
 def opening_line(recipe: Recipe, training: TrainConfig, photos: int, runtime: Runtime) -> str:
